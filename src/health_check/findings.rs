@@ -13,7 +13,6 @@ pub struct Check {
     pub problem: Option<String>,
 }
 
-/// How many resources were checked.
 #[derive(Debug, Default, Serialize)]
 pub struct Totals {
     pub mirrors: usize,
@@ -25,11 +24,9 @@ pub struct Totals {
 #[derive(Debug, Default)]
 pub struct Findings {
     pub totals: Totals,
-    /// The pipelines that were created.
     pub created: Vec<String>,
     /// The pipelines that were started, because a push had no execution.
     pub started: Vec<String>,
-    /// Each resource that was checked.
     pub checks: Vec<Check>,
     /// The tips that the mirrors did not push, each with its repository.
     pub foreign: Vec<(String, ForeignTip)>,

@@ -38,7 +38,6 @@ const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 /// The stacks that exist, as CloudFormation listed them.
 #[derive(Clone, Debug, Default)]
 pub struct Stacks {
-    /// The IDs of all stacks.
     ids: BTreeSet<String>,
     /// The names of the pipelines' stacks, with their IDs.
     pub pipelines: BTreeMap<String, String>,

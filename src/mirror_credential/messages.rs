@@ -30,13 +30,11 @@ pub fn with_permission_hint(error: CallError) -> CallError {
     })
 }
 
-/// A Delete came after this request.
 pub fn superseded_by_delete() -> Reason {
     let text = "the deletion of the resource superseded this request";
     Reason::new(Code::OvertakenByDelete, text)
 }
 
-/// The IAM user does not exist.
 pub fn user_is_missing(name: &str) -> Reason {
     let text = format!("reading user {name}: there is no IAM user of that name");
     Reason::new(Code::UserMissing, text)
@@ -48,7 +46,6 @@ pub fn later_request() -> Reason {
     Reason::new(Code::OvertakenByRequest, text)
 }
 
-/// The user belongs to another resource.
 pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
     let text = format!(
         "using user {name}: it belongs to {} of stack {}; if that stack is gone, release the user \
@@ -226,7 +223,6 @@ pub fn lfs_is_not_mirrored(project: &str, bytes: u64) -> Reason {
     Reason::new(Code::LfsNotMirrored, text)
 }
 
-/// GitLab keeps a mirror disabled.
 pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
     let text = format!(
         "enabling push mirror {id} of project {project}: GitLab keeps it disabled. Check whether silent \
@@ -235,7 +231,6 @@ pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
     Reason::new(Code::MirrorsDisabled, text)
 }
 
-/// The version is not under `AWSPENDING`.
 pub fn not_pending(version_id: &str) -> Reason {
     let text =
         format!("version {version_id} is not under AWSPENDING: no rotation of it is under way");

@@ -37,13 +37,11 @@ pub struct Applied {
     pub warnings: Vec<Reason>,
 }
 
-/// The retries of this delivery.
 #[derive(Debug, Default)]
 pub struct RetryBudget {
     pub resets: u32,
     /// Calls in a row that IAM throttled.
     pub throttled_calls: u32,
-    /// Calls whose outcome is unknown.
     pub uncertain_calls: u32,
     /// Calls that failed because no slot was free.
     pub slots_refused: u32,

@@ -39,7 +39,6 @@ pub struct DeletionState {
     pub are_mirrors_deleted: bool,
 }
 
-/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeleteStep {
     /// Write the tombstone on the user.
@@ -65,7 +64,6 @@ pub enum DeleteStep {
     ReleaseUser(String),
 }
 
-/// The input of the plan.
 pub struct DeletionPlanner<'a> {
     target: &'a DeletionTarget,
     context: &'a RequestContext,
@@ -75,7 +73,6 @@ pub struct DeletionPlanner<'a> {
 }
 
 impl<'a> DeletionPlanner<'a> {
-    /// A planner of the deletion of `target` for `context`.
     pub fn new(
         target: &'a DeletionTarget,
         context: &'a RequestContext,

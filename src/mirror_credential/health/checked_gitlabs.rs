@@ -16,7 +16,6 @@ use crate::mirror_credential::resource::MirrorCredential;
 /// <https://docs.gitlab.com/user/gitlab_com/rate_limits/>.
 const MIRRORS_PER_SECOND: u32 = 5;
 
-/// The state of one GitLab token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenHealth {
     /// The name or ARN of its secret.

@@ -12,7 +12,6 @@ use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
 
-/// The state of one mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorHealth {
     /// ID or full path of the project in GitLab.

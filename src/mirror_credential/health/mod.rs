@@ -34,7 +34,6 @@ pub struct SecretSummary {
     pub user_name: String,
 }
 
-/// The state of one credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     pub user_name: String,

@@ -50,13 +50,10 @@ pub struct ForeignTip {
     pub commit: String,
 }
 
-/// Why branches cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum TipsError {
-    /// CodeCommit does not show them.
     #[error(transparent)]
     CodeCommit(#[from] CallError),
-    /// GitLab does not show them.
     #[error(transparent)]
     GitLab(#[from] GitLabError),
 }
@@ -78,7 +75,6 @@ enum Compared {
     Foreign(String),
 }
 
-/// The comparison of one mirror's branches.
 pub struct Comparison<'a> {
     pub aws: &'a Aws,
     pub gitlab: &'a GitLab,

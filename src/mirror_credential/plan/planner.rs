@@ -21,14 +21,12 @@ pub enum CurrentLogin<'a> {
     Valid(&'a Credential),
 }
 
-/// The input of the plan.
 pub struct Planner<'a> {
     pub spec: &'a Spec,
     pub context: &'a RequestContext,
     pub state: &'a State,
     /// The secret. `None` if it is absent or unread.
     pub secret: Option<&'a Secret>,
-    /// The part of the plan that is about mirrors.
     pub mirrors: MirrorPlanner<'a>,
 }
 

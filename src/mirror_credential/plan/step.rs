@@ -21,16 +21,11 @@ pub fn choose_any(step: Option<impl Into<Step>>) -> Plan {
     step.map_or(Continue(()), choose)
 }
 
-/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A step for the user's credential and the login in the secret.
     Credential(CredentialStep),
-    /// A step for the secret and its log.
     Secret(SecretStep),
-    /// A step for the mirrors in GitLab.
     Mirror(MirrorStep),
-    /// The request cannot succeed.
     Reject(Reason),
     /// The request cannot succeed now. A later attempt may.
     Defer(Reason),
@@ -142,28 +137,20 @@ impl Step {
 impl CredentialStep {
     fn describe(&self, user: &str, secret: &str) -> String {
         match self {
-            CredentialStep::WaitForIam => {
-                format!("waiting for IAM to list the credentials of user {user}")
-            }
-            CredentialStep::WriteIssueIntent => format!("writing the intent record of user {user}"),
-            CredentialStep::CloseIssueIntent => format!("closing the intent record of user {user}"),
-            CredentialStep::Issue => {
-                format!("issuing the service-specific credential of user {user}")
-            }
-            CredentialStep::Reset(id) => format!("resetting the service-specific credential {id}"),
-            CredentialStep::VerifyIssued | CredentialStep::VerifyStored => {
+            Self::WaitForIam => format!("waiting for IAM to list the credentials of user {user}"),
+            Self::WriteIssueIntent => format!("writing the intent record of user {user}"),
+            Self::CloseIssueIntent => format!("closing the intent record of user {user}"),
+            Self::Issue => format!("issuing the service-specific credential of user {user}"),
+            Self::Reset(id) => format!("resetting the service-specific credential {id}"),
+            Self::VerifyIssued | Self::VerifyStored => {
                 format!("verifying that the login of user {user} can push")
             }
-            CredentialStep::Store => format!("storing the login of user {user} in secret {secret}"),
-            CredentialStep::ReadLogin(version) => {
+            Self::Store => format!("storing the login of user {user} in secret {secret}"),
+            Self::ReadLogin(version) => {
                 format!("reading the login in version {version} of secret {secret}")
             }
-            CredentialStep::Deactivate(id) => {
-                format!("deactivating the service-specific credential {id}")
-            }
-            CredentialStep::DeleteCredential(id) => {
-                format!("deleting the service-specific credential {id}")
-            }
+            Self::Deactivate(id) => format!("deactivating the service-specific credential {id}"),
+            Self::DeleteCredential(id) => format!("deleting the service-specific credential {id}"),
         }
     }
 }
@@ -171,33 +158,29 @@ impl CredentialStep {
 impl SecretStep {
     fn describe(&self, secret: &str) -> String {
         match self {
-            SecretStep::ReadSecret => format!("reading secret {secret}"),
-            SecretStep::WaitForPeer => {
-                format!("waiting for another delivery to finish secret {secret}")
-            }
-            SecretStep::CreateSecret => format!("creating secret {secret}"),
-            SecretStep::Claim(_) | SecretStep::ClaimIfAllowed(_) => {
+            Self::ReadSecret => format!("reading secret {secret}"),
+            Self::WaitForPeer => format!("waiting for another delivery to finish secret {secret}"),
+            Self::CreateSecret => format!("creating secret {secret}"),
+            Self::Claim(_) | Self::ClaimIfAllowed(_) => {
                 format!("writing a claim into secret {secret}")
             }
-            SecretStep::SaveSpec(_) => format!("saving the spec in secret {secret}"),
-            SecretStep::DropOldSpec(_) => {
+            Self::SaveSpec(_) => format!("saving the spec in secret {secret}"),
+            Self::DropOldSpec(_) => {
                 format!("removing the label of an earlier spec from secret {secret}")
             }
-            SecretStep::DropOldLogin(_) => {
+            Self::DropOldLogin(_) => {
                 format!("removing the label of a superseded login from secret {secret}")
             }
-            SecretStep::MoveAwsCurrent { to, .. } => {
+            Self::MoveAwsCurrent { to, .. } => {
                 format!("moving AWSCURRENT to version {to} of secret {secret}")
             }
-            SecretStep::CopyCurrentVersion(_) => {
-                format!("copying the current login of secret {secret}")
-            }
-            SecretStep::DropPending(version) => {
+            Self::CopyCurrentVersion(_) => format!("copying the current login of secret {secret}"),
+            Self::DropPending(version) => {
                 format!("removing AWSPENDING from version {version} of secret {secret}")
             }
-            SecretStep::ChangeSettings => format!("changing the settings of secret {secret}"),
-            SecretStep::TagSecret => format!("tagging secret {secret}"),
-            SecretStep::UntagSecret(_) => format!("untagging secret {secret}"),
+            Self::ChangeSettings => format!("changing the settings of secret {secret}"),
+            Self::TagSecret => format!("tagging secret {secret}"),
+            Self::UntagSecret(_) => format!("untagging secret {secret}"),
         }
     }
 }
@@ -205,28 +188,28 @@ impl SecretStep {
 impl MirrorStep {
     fn describe(&self, secret: &str) -> String {
         match self {
-            MirrorStep::ReadMirrorIntent(version) => {
+            Self::ReadMirrorIntent(version) => {
                 format!("reading the mirror intent in version {version} of secret {secret}")
             }
-            MirrorStep::ReadProjects => "reading the projects in GitLab".to_owned(),
-            MirrorStep::CreateMirrors(indices) => {
+            Self::ReadProjects => "reading the projects in GitLab".to_owned(),
+            Self::CreateMirrors(indices) => {
                 let places: Vec<String> = indices.iter().map(|n| format!("Mirrors[{n}]")).collect();
                 format!("creating the push mirror of {}", places.join(", "))
             }
-            MirrorStep::CommitMirrorIds(_) => {
+            Self::CommitMirrorIds(_) => {
                 format!("writing the IDs of the created mirrors into secret {secret}")
             }
-            MirrorStep::EnableMirrors(records) => format!("enabling {}", names_of(records)),
-            MirrorStep::SyncMirrors(records) => {
+            Self::EnableMirrors(records) => format!("enabling {}", names_of(records)),
+            Self::SyncMirrors(records) => {
                 format!("waiting for the pushes of {}", names_of(records))
             }
-            MirrorStep::CheckGitLab(record) => {
+            Self::CheckGitLab(record) => {
                 format!("checking that GitLab responds at {}", record.gitlab_url)
             }
-            MirrorStep::DeleteOrphanMirror(record) => {
+            Self::DeleteOrphanMirror(record) => {
                 format!("removing {}", names_of(std::slice::from_ref(record)))
             }
-            MirrorStep::RetireMirrors(records) => format!("removing {}", names_of(records)),
+            Self::RetireMirrors(records) => format!("removing {}", names_of(records)),
         }
     }
 }

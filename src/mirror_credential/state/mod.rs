@@ -100,7 +100,6 @@ pub struct State {
     pub secret_read_after_user: bool,
     /// The tag keys of the previous spec.
     pub previous_tags: Vec<String>,
-    /// The clone URL of each repository.
     pub clone_urls: BTreeMap<String, String>,
     pub user: User,
     pub secret: SecretState,
