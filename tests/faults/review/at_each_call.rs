@@ -12,7 +12,7 @@ use crate::checks::{
     Others, check_at_most_one, check_harmless, check_note, is_of_function, own_notes,
 };
 use crate::fixture::{
-    CHANGES, CHILD, LOGIN, Output, PROJECT, STACK, changed, check_health, check_health_for_a_day,
+    CHILD, LOGIN, Output, PROJECT, STACK, changed, check_health, check_health_for_a_day,
     delete_branch, deliver, deployed, fake, in_account, push, pushed, succeed,
 };
 use fake_aws::schedules::{Moment, Seen};
@@ -121,7 +121,7 @@ impl Change {
                 let notes = own_notes(fake, LOGIN.1);
                 assert_eq!(notes.len(), 1, "{notes:?}");
             }
-            _ => check_note(fake, LOGIN.1, build, CHANGES),
+            _ => check_note(fake, LOGIN.1, build, "1 **replaced**, 1 added"),
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CHANGES, LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once, fake,
+    LOGIN, NOTE_TEXT, Output, changed, check_health, check_health_for_a_day, deliver_once, fake,
     push, pushed, succeed,
 };
 use fake_aws::extent::{orders, some_or};
@@ -73,8 +73,8 @@ fn doubled_event_at_once_has_one_note() {
         if has_failed {
             succeed_once(&fake, &event, "again").await;
         }
-        check_note(&fake, LOGIN.1, &build, CHANGES);
-        finish(&fake, &others, &build, CHANGES).await;
+        check_note(&fake, LOGIN.1, &build, NOTE_TEXT);
+        finish(&fake, &others, &build, NOTE_TEXT).await;
     });
     fake_aws::figure!("schedules: {runs} orders of one event twice");
 }
@@ -100,7 +100,7 @@ fn push_during_a_review_ends_in_the_heads_note() {
         fake.obey(&schedule);
         let earlier = deliver_once(&fake, &event, "earlier");
         let (_, build) = schedule.both(earlier, push_and_deliver(&fake)).await;
-        finish(&fake, &others, &build, CHANGES).await;
+        finish(&fake, &others, &build, NOTE_TEXT).await;
     });
     fake_aws::figure!("schedules: {runs} orders of two pushes");
 }
@@ -121,7 +121,7 @@ fn events_of_two_builds_at_once_end_in_one_note() {
         let _ = schedule
             .both(one, deliver_once(&fake, &again, "other"))
             .await;
-        finish(&fake, &others, &builds[1], CHANGES).await;
+        finish(&fake, &others, &builds[1], NOTE_TEXT).await;
     });
     fake_aws::figure!("schedules: {runs} orders of two builds of a commit");
 }
@@ -135,7 +135,7 @@ fn review_during_a_health_check_has_one_note() {
         fake.obey(&schedule);
         let review = deliver_once(&fake, &event, "review");
         let _ = schedule.both(review, check_health(&fake, "check")).await;
-        finish(&fake, &others, &build, CHANGES).await;
+        finish(&fake, &others, &build, NOTE_TEXT).await;
     });
     fake_aws::figure!("schedules: {runs} orders of a review and a health check");
 }
@@ -149,7 +149,7 @@ fn two_health_checks_at_once_leave_nothing() {
         fake.obey(&schedule);
         let one = check_health(&fake, "one check");
         let _ = schedule.both(one, check_health(&fake, "other check")).await;
-        finish(&fake, &others, &build, CHANGES).await;
+        finish(&fake, &others, &build, NOTE_TEXT).await;
     });
     fake_aws::figure!("schedules: {runs} orders of two health checks");
 }

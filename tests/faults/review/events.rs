@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CART, CHANGES, LOGIN, Output, changed, check_health, check_health_for_a_day, deliver_once,
+    CART, LOGIN, NOTE_TEXT, Output, changed, check_health, check_health_for_a_day, deliver_once,
     in_account, push, push_to_codecommit, pushed, succeed,
 };
 use fake_aws::{FakeAws, Schedules};
@@ -33,8 +33,8 @@ impl Pushes {
 
     fn check(&self, fake: &FakeAws, others: &Others) {
         check_harmless(fake, others);
-        check_note(fake, LOGIN.1, &self.builds[2], CHANGES);
-        check_note(fake, CART.1, &self.builds[1], CHANGES);
+        check_note(fake, LOGIN.1, &self.builds[2], NOTE_TEXT);
+        check_note(fake, CART.1, &self.builds[1], NOTE_TEXT);
     }
 }
 

@@ -87,7 +87,7 @@ pub fn deployed() -> Value {
 }
 
 /// The text in the note about [`changed`].
-pub const CHANGES: &str = "1 **replaced**, 1 added";
+pub const NOTE_TEXT: &str = "1 **replaced**, 1 added";
 
 /// The template of a branch: it replaces a queue and adds another one.
 pub fn changed() -> Value {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CART, CHANGES, LOGIN, Output, changed, check_health, delete_branch, deliver, fake, in_account,
-    lose_push, push, succeed,
+    CART, LOGIN, NOTE_TEXT, Output, changed, check_health, delete_branch, deliver, fake,
+    in_account, lose_push, push, succeed,
 };
 use fake_aws::extent::some_or;
 use fake_aws::schedules::Moment;
@@ -31,7 +31,7 @@ async fn end_only_build(fake: &FakeAws, branch: (&str, u64), commit: &str) -> St
     assert_eq!(builds.len(), 1, "{builds:?}");
     let event = succeed(fake, &builds[0].0, &Output::of(changed()));
     deliver(fake, &event, "event").await;
-    check_note(fake, branch.1, &builds[0].0, CHANGES);
+    check_note(fake, branch.1, &builds[0].0, NOTE_TEXT);
     builds[0].0.clone()
 }
 

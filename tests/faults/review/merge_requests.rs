@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
-    CHANGES, LOGIN, Output, PROJECT, check_health_for_a_day, deliver_once, deployed, in_account,
+    LOGIN, NOTE_TEXT, Output, PROJECT, check_health_for_a_day, deliver_once, deployed, in_account,
     push, pushed, succeed,
 };
 use crate::scenarios::{COMMIT, check_review_status};
@@ -48,7 +48,7 @@ fn only_own_request_into_the_branch_gets_a_note() {
                 assert_eq!(own_notes(fake, iid), Vec::<String>::new());
             }
             if is_own_open {
-                check_note(fake, LOGIN.1, &build, CHANGES);
+                check_note(fake, LOGIN.1, &build, NOTE_TEXT);
                 let properties = "**replaced** because of `QueueName`; also `DelaySeconds` |";
                 check_note(fake, LOGIN.1, &build, properties);
             } else {
@@ -85,11 +85,11 @@ fn note_is_written_if_the_status_fails() {
                 .expect("not killed")
                 .is_err()
         );
-        assert!(own_notes(fake, LOGIN.1)[0].contains(CHANGES));
+        assert!(own_notes(fake, LOGIN.1)[0].contains(NOTE_TEXT));
         fake.mend();
         check_health_for_a_day(fake).await;
         check_harmless(fake, &others);
-        check_note(fake, LOGIN.1, &build, CHANGES);
+        check_note(fake, LOGIN.1, &build, NOTE_TEXT);
         check_review_status(fake, &build);
     });
 }
@@ -151,12 +151,12 @@ fn comments_of_others_do_not_suppress_the_note() {
                 let others = Others::of(fake);
                 deliver(fake, &event, "event").await;
                 check_harmless(fake, &others);
-                check_note(fake, LOGIN.1, &build, CHANGES);
+                check_note(fake, LOGIN.1, &build, NOTE_TEXT);
                 // The note is now between others.
                 comment(fake, comments);
                 let (build, event) = pushed(fake, LOGIN, "c2");
                 deliver(fake, &event, "later event").await;
-                check_note(fake, LOGIN.1, &build, CHANGES);
+                check_note(fake, LOGIN.1, &build, NOTE_TEXT);
             });
         });
     }
@@ -171,7 +171,7 @@ fn conflict_of_two_statuses_does_not_suppress_the_note() {
             let (build, event) = pushed(fake, LOGIN, "c1");
             fake.change(|aws| aws.gitlab.status_conflicts = conflicts);
             deliver(fake, &event, "event").await;
-            check_note(fake, LOGIN.1, &build, CHANGES);
+            check_note(fake, LOGIN.1, &build, NOTE_TEXT);
             let shown = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
             let shown = shown.current("c1", "cfn-gitops/dev/shop/review").len();
             assert_eq!(shown, statuses);
@@ -192,7 +192,7 @@ fn long_description_of_another_request_hides_none() {
         describe(ELSEWHERE, 200_000);
         describe(LOGIN.1, 200_000);
         deliver(fake, &event, "event").await;
-        check_note(fake, LOGIN.1, &build, CHANGES);
+        check_note(fake, LOGIN.1, &build, NOTE_TEXT);
     });
 }
 

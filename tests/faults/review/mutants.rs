@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CHANGES, CHILD, LOGIN, STACK, check_health_for_a_day, deliver, fake, paused, pushed,
+    CHILD, LOGIN, NOTE_TEXT, STACK, check_health_for_a_day, deliver, fake, paused, pushed,
 };
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
@@ -101,7 +101,7 @@ async fn play() {
     deliver(&fake, &earlier, "event").await;
     check_health_for_a_day(&fake).await;
     check_harmless(&fake, &others);
-    check_note(&fake, LOGIN.1, &build, CHANGES);
+    check_note(&fake, LOGIN.1, &build, NOTE_TEXT);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
-    CHANGES, CHILD, DEPLOYED, LOGIN, Output, PROJECT, STACK, changed, check_health, deliver, push,
-    succeed, uuid,
+    CHILD, DEPLOYED, LOGIN, NOTE_TEXT, Output, PROJECT, STACK, changed, check_health, deliver,
+    push, succeed, uuid,
 };
 use crate::secrecy::PARAMETER;
 use fake_aws::FakeAws;
@@ -56,7 +56,7 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario(
             "changed template",
             |fake| review(fake, changed()),
-            Shown::Note(CHANGES),
+            Shown::Note(NOTE_TEXT),
         ),
         scenario("failed build", failed_build, Shown::Note("phase `FAILED`")),
         scenario(

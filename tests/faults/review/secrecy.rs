@@ -2,8 +2,8 @@
 
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
-    CHANGES, LOGIN, STACK, check_health, check_health_for_a_day, deliver, fake, in_account, paused,
-    pushed, uuid,
+    LOGIN, NOTE_TEXT, STACK, check_health, check_health_for_a_day, deliver, fake, in_account,
+    paused, pushed, uuid,
 };
 use fake_aws::{FaultKind, On, Schedules};
 use test_support::secrecy::{assert_each_leak_is_found, shows};
@@ -26,7 +26,7 @@ fn play() {
         assert!(shows("POST https://gitlab.example.com/api/v4/"));
         assert!(shows("build of a review branch"), "nothing was logged");
         check_harmless(fake, &others);
-        check_note(fake, LOGIN.1, &build, CHANGES);
+        check_note(fake, LOGIN.1, &build, NOTE_TEXT);
     });
 }
 
