@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::Call;
-use super::error::{ErrorKind, GitLabError};
+use super::error::{ErrorKind, Result};
 use super::list::Reading;
 use super::members::{time, typed};
 use super::mirror::Settings;
@@ -94,7 +94,7 @@ pub struct Tip {
 pub enum Mirrored {
     /// The existing branches that its settings select: at most a hundred, the default branch and
     /// protected ones first. An error if GitLab does not list them.
-    Branches(Result<Vec<Branch>, GitLabError>),
+    Branches(Result<Vec<Branch>>),
     /// Every branch, although its settings select some.
     Everything(PushesEverything),
 }
@@ -112,10 +112,7 @@ pub enum Containment {
 
 impl GitLab {
     /// The branches that the project protects itself.
-    pub async fn protected_branches(
-        &self,
-        project: &str,
-    ) -> Result<ProtectedBranches, GitLabError> {
+    pub async fn protected_branches(&self, project: &str) -> Result<ProtectedBranches> {
         // https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         let parse = |branch: &Value| {
             let name = branch["name"].as_str()?.to_owned();
@@ -134,7 +131,7 @@ impl GitLab {
 
     /// Whether the name of an existing branch matches `regex`, in RE2's syntax, which is also that
     /// of `mirror_branch_regex`.
-    pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool, GitLabError> {
+    pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool> {
         let call = self.branches_like(project, regex, &format!("BranchRegex {regex:?}"));
         let first = call.read(Reading::first(1, 1), |_| Some(())).await?;
         Ok(!first.elements.is_empty())
@@ -150,11 +147,7 @@ impl GitLab {
     }
 
     /// The branches that a mirror with `settings` pushes.
-    pub async fn mirrored_branches(
-        &self,
-        project: &str,
-        settings: &Settings,
-    ) -> Result<Mirrored, GitLabError> {
+    pub async fn mirrored_branches(&self, project: &str, settings: &Settings) -> Result<Mirrored> {
         let regex = if settings.only_protected_branches {
             let protected = self.protected_branches(project).await?;
             if protected.is_empty() {
@@ -190,11 +183,7 @@ impl GitLab {
     }
 
     /// Everything because of `reason`, but nothing if the project has no commit.
-    async fn unless_empty(
-        &self,
-        project: &str,
-        reason: PushesEverything,
-    ) -> Result<Mirrored, GitLabError> {
+    async fn unless_empty(&self, project: &str, reason: PushesEverything) -> Result<Mirrored> {
         // GitLab protects the default branch with the first push:
         // https://docs.gitlab.com/user/project/repository/branches/default/
         Ok(if self.project(project).await?.is_empty {
@@ -215,7 +204,7 @@ impl GitLab {
         project: &str,
         branch: &str,
         commit: &str,
-    ) -> Result<Containment, GitLabError> {
+    ) -> Result<Containment> {
         match self.branch(project, branch).await? {
             Some(found) => self.history_contains(project, &found.tip.id, commit).await,
             None => Ok(Containment::NoBranch),
@@ -223,7 +212,7 @@ impl GitLab {
     }
 
     /// The branch `name`. `None` if it does not exist.
-    pub async fn branch(&self, project: &str, name: &str) -> Result<Option<Branch>, GitLabError> {
+    pub async fn branch(&self, project: &str, name: &str) -> Result<Option<Branch>> {
         // https://docs.gitlab.com/api/branches/
         let part = format!("/repository/branches/{}", query_value(name));
         let purpose = format!("looking up branch {name} of");
@@ -240,7 +229,7 @@ impl GitLab {
         project: &str,
         tip: &str,
         commit: &str,
-    ) -> Result<Containment, GitLabError> {
+    ) -> Result<Containment> {
         if tip == commit {
             return Ok(Containment::Contained);
         }

@@ -8,7 +8,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::{ErrorKind, GitLabError};
+use super::error::{ErrorKind, GitLabError, Result};
 use super::members::typed;
 use super::response::ApiResponse;
 use super::transport::{ApiRequest, Area, GitLab, query_value};
@@ -86,20 +86,17 @@ impl<'a> Call<'a> {
     }
 
     /// The body of a successful response.
-    pub async fn send<T: DeserializeOwned>(&self) -> Result<T, GitLabError> {
+    pub async fn send<T: DeserializeOwned>(&self) -> Result<T> {
         self.decode(&self.success().await?, typed)
     }
 
-    pub async fn success(&self) -> Result<ApiResponse, GitLabError> {
+    pub async fn success(&self) -> Result<ApiResponse> {
         self.check(self.response().await?).await
     }
 
     /// The body of a successful response. `None` if GitLab rejected the request with one of these
     /// `messages`. A proxy proves nothing.
-    pub async fn find<T: DeserializeOwned>(
-        &self,
-        messages: &[&str],
-    ) -> Result<Option<T>, GitLabError> {
+    pub async fn find<T: DeserializeOwned>(&self, messages: &[&str]) -> Result<Option<T>> {
         let is_missing = |response: &ApiResponse| {
             let message = response.member("message").unwrap_or_default();
             let is_known = messages.iter().any(|known| message.starts_with(known));
@@ -113,7 +110,7 @@ impl<'a> Call<'a> {
     pub async fn unless(
         &self,
         is_missing: impl Fn(&ApiResponse) -> bool,
-    ) -> Result<Option<ApiResponse>, GitLabError> {
+    ) -> Result<Option<ApiResponse>> {
         let response = self.response().await?;
         if is_missing(&response) {
             return Ok(None);
@@ -122,12 +119,12 @@ impl<'a> Call<'a> {
     }
 
     /// A response, even if GitLab rejected the request.
-    async fn response(&self) -> Result<ApiResponse, GitLabError> {
+    async fn response(&self) -> Result<ApiResponse> {
         let response = self.gitlab.send(&self.request).await;
         response.map_err(|kind| self.error(kind))
     }
 
-    async fn check(&self, response: ApiResponse) -> Result<ApiResponse, GitLabError> {
+    async fn check(&self, response: ApiResponse) -> Result<ApiResponse> {
         let checked = self.gitlab.check(&self.request, response).await;
         checked.map_err(|kind| self.error(kind))
     }
@@ -136,7 +133,7 @@ impl<'a> Call<'a> {
         &self,
         response: &ApiResponse,
         parse: impl Fn(&Value) -> Option<T>,
-    ) -> Result<T, GitLabError> {
+    ) -> Result<T> {
         response.decode(parse).map_err(|kind| self.error(kind))
     }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::GitLabError;
+use super::error::{GitLabError, Result};
 use super::list::Reading;
 use super::members::{id, lenient, typed};
 use super::transport::{Area, GitLab, query_value};
@@ -85,7 +85,7 @@ impl GitLab {
         &self,
         commit: &CommitRef,
         name: &str,
-    ) -> Result<Vec<ShownStatus>, GitLabError> {
+    ) -> Result<Vec<ShownStatus>> {
         let (sha, area) = (&commit.sha, Area::Report(&commit.project));
         let part = format!("/repository/commits/{}/statuses", query_value(sha));
         let purpose = format!("reading status {name} of commit {sha} in");
@@ -112,7 +112,7 @@ impl GitLab {
         commit: &CommitRef,
         status: &CommitStatus,
         pipeline_id: Option<u64>,
-    ) -> Result<PostedStatus, GitLabError> {
+    ) -> Result<PostedStatus> {
         match self.send_status(commit, status, pipeline_id).await {
             Err(error) if pipeline_id.is_some() && lacks_pipeline(&error) => {
                 self.send_status(commit, status, None).await
@@ -126,7 +126,7 @@ impl GitLab {
         &self,
         commit: &CommitRef,
         status: &CommitStatus,
-    ) -> Result<(), GitLabError> {
+    ) -> Result<()> {
         let shown = self.commit_statuses(commit, &status.name).await?;
         let latest = shown.last();
         if latest.map(|shown| &shown.status) == Some(status) {
@@ -144,7 +144,7 @@ impl GitLab {
         commit: &CommitRef,
         status: &CommitStatus,
         pipeline_id: u64,
-    ) -> Result<bool, GitLabError> {
+    ) -> Result<bool> {
         match self.send_status(commit, status, Some(pipeline_id)).await {
             Err(error) if lacks_pipeline(&error) => Ok(false),
             ended => ended.map(|_| true),
@@ -156,7 +156,7 @@ impl GitLab {
         commit: &CommitRef,
         status: &CommitStatus,
         pipeline_id: Option<u64>,
-    ) -> Result<PostedStatus, GitLabError> {
+    ) -> Result<PostedStatus> {
         let mut body = json!(status);
         body["ref"] = commit.branch.as_str().into();
         if let Some(id) = pipeline_id {

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::commit_status::{CommitRef, StatusState};
-use super::error::{GitLabError, Rejection};
+use super::error::{GitLabError, Rejection, Result};
 use super::list::Reading;
 use super::members::{lenient, time, typed};
 use super::transport::{Area, GitLab};
@@ -54,7 +54,7 @@ impl GitLab {
         commit: &CommitRef,
         environment: &str,
         since: Option<SystemTime>,
-    ) -> Result<Option<StatusState>, GitLabError> {
+    ) -> Result<Option<StatusState>> {
         let purpose = format!("listing the deployments to environment {environment} in");
         let call = self.get(Area::Report(&commit.project), "/deployments", &purpose);
         let call = call.query("environment", environment);
@@ -81,7 +81,7 @@ impl GitLab {
         commit: &CommitRef,
         environment: &str,
         state: StatusState,
-    ) -> Result<(), GitLabError> {
+    ) -> Result<()> {
         let purpose = format!("creating a deployment to environment {environment} in");
         let create = async |of: &str| {
             let area = Area::Report(&commit.project);
@@ -106,7 +106,7 @@ impl GitLab {
         &self,
         project: &str,
         name: &str,
-    ) -> Result<Option<GitLabEnvironment>, GitLabError> {
+    ) -> Result<Option<GitLabEnvironment>> {
         let purpose = format!("looking up environment {name} in");
         let call = self.get(Area::Report(project), "/environments", &purpose);
         let listed = call.query("name", name).list(Reading::ALL, typed).await?;
@@ -120,7 +120,7 @@ impl GitLab {
         id: u64,
         external_url: Option<&str>,
         tier: Option<&str>,
-    ) -> Result<(), GitLabError> {
+    ) -> Result<()> {
         let mut body = json!({});
         for (member, value) in [("external_url", external_url), ("tier", tier)] {
             if let Some(value) = value {

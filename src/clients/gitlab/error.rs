@@ -8,6 +8,9 @@ use cfn_custom_resource::{Reason, ReasonCode};
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
 pub const MAINTAINER: u64 = 40;
 
+/// Most calls fail with a [`GitLabError`].
+pub type Result<T, E = GitLabError> = std::result::Result<T, E>;
+
 /// A call that failed. It contains neither the token nor a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {kind}")]

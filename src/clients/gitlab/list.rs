@@ -8,14 +8,14 @@
 use serde_json::Value;
 
 use super::call::Call;
-use super::error::{ErrorKind, GitLabError};
+use super::error::{ErrorKind, Result};
 
 /// The sizes of pages, the largest first, which is the most that GitLab returns. Each is a multiple
 /// of the next one, so that a page which is too large can be read in smaller ones.
 const PAGE_SIZES: [usize; 4] = [100, 20, 4, 1];
 
-/// The most elements that are read: GitLab's own limit of comments in one place.
-/// <https://docs.gitlab.com/administration/instance_limits/#number-of-comments-per-issue-merge-request-or-commit>
+/// The most elements that are read: GitLab's own limit, "Number of comments per issue, merge
+/// request, or commit" in <https://docs.gitlab.com/administration/instance_limits/>.
 const MAX_ELEMENTS: usize = 5_000;
 
 /// How a list is read.
@@ -66,7 +66,7 @@ impl Call<'_> {
         &self,
         reading: Reading,
         parse: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Vec<T>, GitLabError> {
+    ) -> Result<Vec<T>> {
         let elements = self.read(reading, parse).await?.at_most(usize::MAX);
         elements.ok_or_else(|| self.error(ErrorKind::TooLarge))
     }
@@ -78,7 +78,7 @@ impl Call<'_> {
         &self,
         reading: Reading,
         parse: impl Fn(&Value) -> Option<T>,
-    ) -> Result<ListPart<T>, GitLabError> {
+    ) -> Result<ListPart<T>> {
         let mut part = ListPart {
             elements: vec![],
             is_complete: false,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::commit_status::CommitRef;
-use super::error::{ErrorKind, GitLabError};
+use super::error::{ErrorKind, Result};
 use super::list::Reading;
 use super::members::{id, lenient, time, typed};
 use super::transport::{Area, GitLab, query_value};
@@ -75,7 +75,7 @@ impl GitLab {
         &self,
         commit: &CommitRef,
         target: NoteTarget<'_>,
-    ) -> Result<Vec<NotePlace>, GitLabError> {
+    ) -> Result<Vec<NotePlace>> {
         let sha = &commit.sha;
         let call = self.merge_requests_of(&commit.project, sha);
         let mut merge_requests = call.list(Reading::COMMENTS, typed::<MergeRequest>).await?;
@@ -104,11 +104,7 @@ impl GitLab {
 
     /// The number of commits of the target branch that the source branch of the merge request
     /// `place` does not have. `None` if `place` is a commit, or if GitLab does not show the number.
-    pub async fn commits_behind(
-        &self,
-        project: &str,
-        place: &NotePlace,
-    ) -> Result<Option<u64>, GitLabError> {
+    pub async fn commits_behind(&self, project: &str, place: &NotePlace) -> Result<Option<u64>> {
         let NotePlace::MergeRequest(iid) = place else {
             return Ok(None);
         };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::error::{ErrorKind, Feature, GitLabError, Rejection};
+use super::error::{ErrorKind, Feature, GitLabError, Rejection, Result};
 use super::list::Reading;
 use super::members::{parse_time, typed};
 use super::response::ApiResponse;
@@ -198,14 +198,14 @@ impl Mirror {
 
 impl GitLab {
     /// All push mirrors of a project.
-    pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>, GitLabError> {
+    pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>> {
         let purpose = "listing the push mirrors of";
         let call = self.get(Area::Mirrors(project), "/remote_mirrors", purpose);
         call.list(Reading::ALL, Mirror::parse).await
     }
 
     /// One mirror. `None` if it does not exist.
-    pub async fn mirror(&self, project: &str, id: u64) -> Result<Option<Mirror>, GitLabError> {
+    pub async fn mirror(&self, project: &str, id: u64) -> Result<Option<Mirror>> {
         self.mirror_call("GET", "looking up", project, id)
             .find_mirror()
             .await
@@ -222,7 +222,7 @@ impl GitLab {
         login: &str,
         password: &Password,
         settings: &Settings,
-    ) -> Result<Mirror, GitLabError> {
+    ) -> Result<Mirror> {
         let (area, purpose) = (Area::Mirrors(project), "creating the push mirror of");
         let call = self.call("POST", area, "/remote_mirrors", purpose);
         let call = call.secret(password);
@@ -253,7 +253,7 @@ impl GitLab {
         project: &str,
         settings: &Settings,
         mirror: Mirror,
-    ) -> Result<Mirror, GitLabError> {
+    ) -> Result<Mirror> {
         if self.ignored_branch_regex(settings, &mirror).await {
             let call = self.mirror_call("POST", "creating", project, mirror.id);
             self.delete(project, mirror.id).await?;
@@ -271,7 +271,7 @@ impl GitLab {
         id: u64,
         settings: &Settings,
         enabled: bool,
-    ) -> Result<Option<Mirror>, GitLabError> {
+    ) -> Result<Option<Mirror>> {
         let gerund = if enabled { "enabling" } else { "updating" };
         let call = self.mirror_call("PUT", gerund, project, id);
         let mut body = settings.to_json();
@@ -291,7 +291,7 @@ impl GitLab {
     }
 
     /// Requests a push. `false` if the mirror does not exist.
-    pub async fn sync(&self, project: &str, id: u64) -> Result<bool, GitLabError> {
+    pub async fn sync(&self, project: &str, id: u64) -> Result<bool> {
         let part = format!("/remote_mirrors/{id}/sync");
         let purpose = format!("starting a push of push mirror {id} of");
         let call = self.call("POST", Area::Mirrors(project), &part, &purpose);
@@ -322,7 +322,7 @@ impl GitLab {
     }
 
     /// Deletes a mirror, if it exists.
-    pub async fn delete(&self, project: &str, id: u64) -> Result<(), GitLabError> {
+    pub async fn delete(&self, project: &str, id: u64) -> Result<()> {
         let call = self.mirror_call("DELETE", "deleting", project, id);
         match call.unless(is_missing).await {
             // GitLab deletes the mirrors of a project with it.
@@ -357,14 +357,14 @@ impl GitLab {
         }
         // https://docs.gitlab.com/api/metadata/
         let call = self.get(Area::Instance, "/metadata", "reading the edition");
-        let metadata: Result<Value, GitLabError> = call.send().await;
+        let metadata: Result<Value> = call.send().await;
         metadata.is_ok_and(|metadata| metadata["enterprise"].is_boolean())
     }
 }
 
 impl Call<'_> {
     /// The mirror in a successful response. `None` if it does not exist.
-    async fn find_mirror(&self) -> Result<Option<Mirror>, GitLabError> {
+    async fn find_mirror(&self) -> Result<Option<Mirror>> {
         let found = self.unless(is_missing).await?;
         let parse = |response| self.decode(&response, Mirror::parse);
         found.map(parse).transpose()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::error::GitLabError;
+use super::error::Result;
 use super::list::Reading;
 use super::members::{id, typed};
 use super::merge_request::NotePlace;
@@ -40,7 +40,7 @@ impl GitLab {
         project: &str,
         places: &[NotePlace],
         marker: &str,
-    ) -> Result<Vec<Result<Vec<Note>, GitLabError>>, GitLabError> {
+    ) -> Result<Vec<Result<Vec<Note>>>> {
         if places.is_empty() {
             return Ok(vec![]);
         }
@@ -62,7 +62,7 @@ impl GitLab {
         author: Option<u64>,
         marker: &str,
         body: &str,
-    ) -> Result<bool, GitLabError> {
+    ) -> Result<bool> {
         let author = match author {
             Some(author) => author,
             None => self.own_user_id().await?,
@@ -85,7 +85,7 @@ impl GitLab {
         author: u64,
         marker: &str,
         body: &str,
-    ) -> Result<bool, GitLabError> {
+    ) -> Result<bool> {
         let mut has_changed = false;
         let mut notes = self.own_notes(project, place, author, marker).await?;
         if notes.is_empty() {
@@ -114,7 +114,7 @@ impl GitLab {
         place: &NotePlace,
         author: u64,
         marker: &str,
-    ) -> Result<Vec<Note>, GitLabError> {
+    ) -> Result<Vec<Note>> {
         let own = |path: &str, shown: &Value| {
             let note: ShownNote = typed(shown)?;
             let is_own = note.author == Some(author) && note.body.starts_with(marker);
@@ -147,24 +147,14 @@ impl GitLab {
         Ok(notes)
     }
 
-    async fn create_note(
-        &self,
-        project: &str,
-        place: &NotePlace,
-        body: &str,
-    ) -> Result<(), GitLabError> {
+    async fn create_note(&self, project: &str, place: &NotePlace, body: &str) -> Result<()> {
         let call = self.note_call("POST", "writing a note on", project, place);
         let call = call.body(json!({"body": body}));
         call.send::<Value>().await.map(drop)
     }
 
     /// Replaces the text of a note.
-    pub async fn edit_note(
-        &self,
-        project: &str,
-        note: &Note,
-        body: &str,
-    ) -> Result<(), GitLabError> {
+    pub async fn edit_note(&self, project: &str, note: &Note, body: &str) -> Result<()> {
         let purpose = format!("editing {} of", note.path);
         let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
         let call = call.body(json!({"body": body}));
@@ -172,7 +162,7 @@ impl GitLab {
     }
 
     /// Deletes a note. One that does not exist counts as deleted.
-    async fn delete_note(&self, project: &str, note: &Note) -> Result<(), GitLabError> {
+    async fn delete_note(&self, project: &str, note: &Note) -> Result<()> {
         let purpose = format!("deleting {} of", note.path);
         let call = self.call("DELETE", Area::Report(project), &note.path, &purpose);
         let deleted = call.unless(|response| response.status == 404);

@@ -7,7 +7,7 @@ use aws_smithy_types::date_time::Format;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use super::error::GitLabError;
+use super::error::Result;
 use super::members::lenient;
 use super::transport::{Area, GitLab};
 
@@ -28,13 +28,13 @@ struct TokenUser {
 
 impl GitLab {
     /// The ID of the token's user.
-    pub async fn own_user_id(&self) -> Result<u64, GitLabError> {
+    pub async fn own_user_id(&self) -> Result<u64> {
         let token: TokenUser = self.own_token("looking up the token's user").await?;
         Ok(token.user_id)
     }
 
     /// The scopes and the expiry of the token.
-    pub async fn token_details(&self) -> Result<TokenDetails, GitLabError> {
+    pub async fn token_details(&self) -> Result<TokenDetails> {
         self.own_token("reading the scopes and the expiry of the token")
             .await
     }
@@ -43,7 +43,7 @@ impl GitLab {
     ///
     /// This also answers for project and group access tokens, which are personal access tokens of
     /// bot users. <https://docs.gitlab.com/api/personal_access_tokens/#self-inform>
-    async fn own_token<T: DeserializeOwned>(&self, purpose: &str) -> Result<T, GitLabError> {
+    async fn own_token<T: DeserializeOwned>(&self, purpose: &str) -> Result<T> {
         let call = self.get(Area::Instance, "/personal_access_tokens/self", purpose);
         call.send().await
     }

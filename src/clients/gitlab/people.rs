@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::error::{ErrorKind, GitLabError};
+use super::error::{ErrorKind, Result};
 use super::list::{ListPart, Reading};
 use super::members::{lenient, typed};
 use super::merge_request::MergeRequest;
@@ -75,7 +75,7 @@ impl GitLabUser {
 
 impl GitLab {
     /// The user with this number.
-    pub async fn user(&self, id: u64) -> Result<GitLabUser, GitLabError> {
+    pub async fn user(&self, id: u64) -> Result<GitLabUser> {
         let purpose = format!("looking up user {id}");
         let call = self.get(Area::Instance, &format!("/users/{id}"), &purpose);
         let shown: Value = call.send().await?;
@@ -93,7 +93,7 @@ impl GitLab {
 
     /// The access level of an active member, also of a member of a group of the project. `None` if
     /// the user is none.
-    pub async fn member_level(&self, project: &str, user: u64) -> Result<Option<u64>, GitLabError> {
+    pub async fn member_level(&self, project: &str, user: u64) -> Result<Option<u64>> {
         let part = format!("/members/all/{user}");
         let purpose = format!("looking up member {user} of");
         let call = self.get(Area::Project(project), &part, &purpose);
@@ -111,7 +111,7 @@ impl GitLab {
         project: &str,
         from: &str,
         to: &str,
-    ) -> Result<Option<Vec<Commit>>, GitLabError> {
+    ) -> Result<Option<Vec<Commit>>> {
         let range = format!("{from}..{to}");
         let purpose = format!("listing the commits {range} of");
         let call = self.get(Area::Project(project), "/repository/commits", &purpose);
@@ -127,7 +127,7 @@ impl GitLab {
         &self,
         project: &str,
         commit: &str,
-    ) -> Result<Option<Vec<RequestedMerge>>, GitLabError> {
+    ) -> Result<Option<Vec<RequestedMerge>>> {
         let mut call = self.merge_requests_of(project, commit);
         let url = &self.url;
         call.doing = format!("listing the merge requests of commit {commit} in {project} at {url}");
@@ -138,10 +138,7 @@ impl GitLab {
 }
 
 /// A list that is too large has too many elements, or too long ones.
-fn or_too_many<T>(
-    listed: Result<ListPart<T>, GitLabError>,
-    limit: usize,
-) -> Result<Option<Vec<T>>, GitLabError> {
+fn or_too_many<T>(listed: Result<ListPart<T>>, limit: usize) -> Result<Option<Vec<T>>> {
     match listed {
         Err(error) if error.kind == ErrorKind::TooLarge => Ok(None),
         listed => Ok(listed?.at_most(limit)),

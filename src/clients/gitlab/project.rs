@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::classify::access_level;
-use super::error::GitLabError;
+use super::error::Result;
 use super::sanitize;
 use super::transport::{Area, GitLab};
 
@@ -41,7 +41,7 @@ pub struct ProjectDetails {
 
 impl GitLab {
     /// Looks up a project.
-    pub async fn project(&self, project: &str) -> Result<ProjectDetails, GitLabError> {
+    pub async fn project(&self, project: &str) -> Result<ProjectDetails> {
         // With the statistics, which a Reporter and above may read.
         let call = self.get(Area::Project(project), "", "looking up");
         let described: Value = call.query("statistics", "true").send().await?;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::error::GitLabError;
+use super::error::Result;
 use super::list::Reading;
 use super::members::parse_time;
 use super::transport::{Area, GitLab};
@@ -97,7 +97,7 @@ impl GitLab {
         &self,
         project: &str,
         since: SystemTime,
-    ) -> Result<Option<Vec<ProjectPush>>, GitLabError> {
+    ) -> Result<Option<Vec<ProjectPush>>> {
         let time = write_time(since - Duration::from_secs(3 * 24 * 60 * 60));
         let day = time.split('T').next().unwrap_or_default();
         let call = self.get(Area::Project(project), "/events", "listing the pushes of");
@@ -110,7 +110,7 @@ impl GitLab {
     /// push, keeps it for three years, and writes one event without commits for a push of more than
     /// three branches. <https://docs.gitlab.com/api/events/>,
     /// <https://docs.gitlab.com/administration/settings/push_event_activities_limit/>
-    pub async fn latest_pushes(&self, project: &str) -> Result<LatestPushes, GitLabError> {
+    pub async fn latest_pushes(&self, project: &str) -> Result<LatestPushes> {
         let call = self.get(Area::Project(project), "/events", "listing the pushes of");
         let parse = |event: &Value| Some(TipChange::parse(event));
         let call = call.query("action", "pushed");

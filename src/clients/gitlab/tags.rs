@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::branches::{Tip, ref_matches};
-use super::error::{GitLabError, MAINTAINER};
+use super::error::{MAINTAINER, Result};
 use super::list::Reading;
 use super::transport::{Area, GitLab, query_value};
 
@@ -86,7 +86,7 @@ fn also_admitted(entry: &Value) -> Option<&'static str> {
 
 impl GitLab {
     /// The tag `name`. `None` if it does not exist.
-    pub async fn tag(&self, project: &str, name: &str) -> Result<Option<Tag>, GitLabError> {
+    pub async fn tag(&self, project: &str, name: &str) -> Result<Option<Tag>> {
         let part = format!("/repository/tags/{}", query_value(name));
         let purpose = format!("looking up tag {name} of");
         let call = self.get(Area::Project(project), &part, &purpose);
@@ -102,7 +102,7 @@ impl GitLab {
 
     /// Whether the tag `name` belongs to a release. A CI job creates both at once, without a
     /// setting that allows jobs to push (`app/services/releases/create_service.rb`).
-    pub async fn has_release(&self, project: &str, name: &str) -> Result<bool, GitLabError> {
+    pub async fn has_release(&self, project: &str, name: &str) -> Result<bool> {
         let part = format!("/releases/{}", query_value(name));
         let purpose = format!("looking up the release of tag {name} of");
         let call = self.get(Area::Project(project), &part, &purpose);
@@ -111,7 +111,7 @@ impl GitLab {
     }
 
     /// The rules about tags. The token's user needs to be a Maintainer.
-    pub async fn protected_tags(&self, project: &str) -> Result<Vec<ProtectedTag>, GitLabError> {
+    pub async fn protected_tags(&self, project: &str) -> Result<Vec<ProtectedTag>> {
         let purpose = "listing the protected tags of";
         let call = self.get(Area::Rules(project), "/protected_tags", purpose);
         call.list(Reading::ALL, ProtectedTag::parse).await
@@ -119,7 +119,7 @@ impl GitLab {
 
     /// Whether a deploy key of the project can push. It acts as its owner, whom GitLab does not
     /// show (`lib/gitlab/deploy_key_access.rb`).
-    pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool, GitLabError> {
+    pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool> {
         let purpose = "listing the deploy keys of";
         let call = self.get(Area::Rules(project), "/deploy_keys", purpose);
         let can_push = |key: &Value| Some(key["can_push"] != false);
