@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, create_pipeline, empty_world, fake as mirror,
-    look_as,
+    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, create_pipeline, diagnosed, empty_world,
+    fake as mirror, look_as,
 };
-use fake_aws::{Execution, FakeAws, FaultKind, On};
+use fake_aws::{Execution, FakeAws, FaultKind, On, Options};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 const REPOSITORY: &str = "codecommit-dev-cfn-shop";
@@ -214,4 +214,29 @@ async fn foreign_tip_of_a_pipeline_without_gitlab_is_not_started() {
     tokio::time::sleep(Duration::from_mins(5)).await;
     look(&fake).await;
     assert_eq!(look(&fake).await.1, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn canceled_execution_is_started_and_not_counted() {
+    let fake = FakeAws::with(Options::default());
+    let mut stack = create_pipeline(&fake, &properties()).await;
+    fake.push(REPOSITORY, BRANCH, "c1");
+    look_as(&fake, "first push", Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let mut changed = properties();
+    changed["Approval"] = json!({"CustomData": "Look"});
+    stack.update(&changed, None).await.assert_success();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let problems = diagnosed(&fake).await.into_iter().filter_map(|(_, it)| it);
+    let problems: Vec<String> = problems.collect();
+    let expected =
+        "an update of the pipeline canceled the execution of its latest commit c1. The next";
+    assert!(
+        problems.iter().any(|it| it.starts_with(expected)),
+        "{problems:?}"
+    );
+    let (looked, executions) = look(&fake).await;
+    assert!(looked.values("MissedPushes", PIPELINE).is_empty());
+    assert!(looked.texts("Started").is_empty());
+    assert_eq!(executions, 2);
 }
