@@ -31,11 +31,6 @@ pub enum ErrorKind {
         "GitLab.CaCertificate holds no readable PEM certificate. Set it to the certificate of the private CA"
     )]
     InvalidCaCertificate,
-    /// Neither the properties nor the saved spec name a token for this GitLab.
-    #[error(
-        "cfn-gitops has no token for this GitLab. Update the stack, or remove its mirrors in GitLab"
-    )]
-    NoAccess,
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The login has a character that is not safe in an address. Nothing was sent.
@@ -249,7 +244,6 @@ impl ErrorKind {
     fn reason_code(&self) -> ReasonCode {
         let code = match self {
             ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
-            ErrorKind::NoAccess => Code::MirrorsLeft,
             ErrorKind::Token(error) => return error.reason_code(),
             ErrorKind::Unreachable
             | ErrorKind::NoResponse
@@ -377,6 +371,7 @@ impl TokenError {
             | TokenError::OtherGitLab { .. }
             | TokenError::OtherEnvironment { .. }
             | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed.into(),
+            TokenError::Unnamed => Code::MirrorsLeft.into(),
             TokenError::Failed(error) => error.reason_code,
         }
     }

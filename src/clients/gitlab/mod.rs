@@ -52,6 +52,7 @@ pub(crate) use self::project::ProjectDetails;
 pub(crate) use self::pushes::ProjectPush;
 pub(crate) use self::tags::{ProtectedTag, Tag};
 pub(crate) use self::token::{Access, open};
+pub(crate) use self::token_error::TokenError;
 pub(crate) use self::transport::GitLab;
 pub use self::unreachable::UnreachableGitLabs;
 

@@ -23,6 +23,11 @@ pub struct TokenSource {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
+    /// Neither the properties nor the saved spec name a token for this GitLab.
+    #[error(
+        "cfn-gitops has no token for this GitLab. Update the stack, or remove its mirrors in GitLab"
+    )]
+    Unnamed,
     #[error(
         "no such secret in this account and region. Create it, or set GitLab.TokenSecretId to the secret of a GitLab token"
     )]

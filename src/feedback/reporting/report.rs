@@ -54,12 +54,11 @@ pub async fn report(
         project: None,
         author: None,
         execution,
-        is_decided: false,
+        observed: Observed::Execution,
         desired: Desired::default(),
         shown: Shown::default(),
         pipeline_id: None,
         posted: vec![],
-        is_unconfirmed: true,
         reported: Reported::default(),
         retries: BTreeMap::new(),
         unread_notes: None,
@@ -82,21 +81,28 @@ struct Reporter<'a> {
     /// GitLab's number of the token's user, if a response has shown it.
     author: Option<u64>,
     execution: Execution,
-    /// Whether `desired` is that of the execution.
-    is_decided: bool,
+    observed: Observed,
     desired: Desired,
     shown: Shown,
     /// The number of the pipeline that holds the commit's statuses, if one was read or posted.
     pipeline_id: Option<u64>,
     /// The requests that GitLab accepted since the execution was read.
     posted: Vec<Post>,
-    /// Whether GitLab may show something else than was read.
-    is_unconfirmed: bool,
     reported: Reported,
     /// The repeated requests of each part.
     retries: BTreeMap<Topic, u32>,
     /// The error of a note that could not be read. The others are edited.
     unread_notes: Option<ReportError>,
+}
+
+/// The last part of the state that is up to date. Each part follows from the ones before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Observed {
+    Execution,
+    /// The desired records of the execution.
+    Desired,
+    /// GitLab's records.
+    Shown,
 }
 
 impl Reporter<'_> {
@@ -368,15 +374,15 @@ impl Reconcile for Reporter<'_> {
         {
             self.execution = newest;
             self.posted.clear();
-            (self.is_decided, self.is_unconfirmed) = (false, true);
+            self.observed = Observed::Execution;
         }
-        if !self.is_decided {
+        if self.observed == Observed::Execution {
             self.decide().await?;
-            self.is_decided = true;
+            self.observed = Observed::Desired;
         }
-        if self.is_unconfirmed {
+        if self.observed == Observed::Desired {
             self.read_shown().await;
-            self.is_unconfirmed = false;
+            self.observed = Observed::Shown;
         }
         Ok(())
     }
@@ -402,24 +408,22 @@ impl Reconcile for Reporter<'_> {
             match self.post(&post).await {
                 Ok(has_changed) => {
                     // The first deployment creates the environment.
-                    let creates = matches!(post, Post::CreateDeployment(_));
-                    let changes = self.desired.has_environment();
-                    self.is_unconfirmed |= creates && changes && self.shown.environment.is_none();
+                    if matches!(post, Post::CreateDeployment(_))
+                        && self.desired.has_environment()
+                        && self.shown.environment.is_none()
+                    {
+                        self.observed = Observed::Desired;
+                    }
                     self.posted.push(post.clone());
                     if has_changed {
                         self.reported.accepted.push(post);
                     }
                 }
-                // The client has repeated a request without a response, and may have waited a
-                // minute for it.
+                // Without a response, the client has repeated the request for up to a minute.
                 Err(error)
                     if may_pass(&error)
-                        && retries
-                            < if error.outcome_unknown() {
-                                1
-                            } else {
-                                MAX_RETRIES
-                            } =>
+                        && retries < MAX_RETRIES
+                        && (retries == 0 || !error.outcome_unknown()) =>
                 {
                     *self.retries.entry(post.topic()).or_default() += 1;
                     is_repeated = true;
@@ -438,7 +442,7 @@ impl Reconcile for Reporter<'_> {
         }
         if is_repeated {
             // The next observation shows whether GitLab executed the requests.
-            self.is_unconfirmed = true;
+            self.observed = Observed::Desired;
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
         Ok(())

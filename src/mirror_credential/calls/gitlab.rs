@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::clients::gitlab::{
-    Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, UnreachableGitLabs,
+    Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, TokenError, UnreachableGitLabs,
 };
 use crate::clients::{Clients, gitlab};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
@@ -84,7 +84,7 @@ impl<'a> GitLabClients<'a> {
         let Some(access) = self.accesses.iter().find(|access| access.url == url) else {
             return Err(GitLabError {
                 doing: format!("reaching GitLab at {url}"),
-                kind: ErrorKind::NoAccess,
+                kind: TokenError::Unnamed.into(),
             });
         };
         let opened = gitlab::open(&self.clients.aws, &self.clients.http, access).await;
@@ -96,7 +96,7 @@ impl<'a> GitLabClients<'a> {
     async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, GitLabError> {
         let (gitlab_url, project, id) = (&record.gitlab_url, &record.project, record.id);
         self.at(gitlab_url).await.map_err(|error| match error.kind {
-            ErrorKind::NoAccess => GitLabError {
+            ErrorKind::Token(TokenError::Unnamed) => GitLabError {
                 doing: format!("removing push mirror {id} of project {project} at {gitlab_url}"),
                 ..error
             },

@@ -14,7 +14,6 @@ use crate::fixture::{
 use crate::interleavings::{deliver_both, in_any_order};
 use fake_aws::{FakeAws, Options, ResourceAction};
 use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack};
-use test_support::custom_resource::{ParentStack, RollBack};
 
 /// How long the action still runs that is running at the update.
 const LONG_ACTION: Duration = Duration::from_mins(10);

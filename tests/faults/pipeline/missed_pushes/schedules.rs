@@ -18,7 +18,6 @@ use fake_aws::mutants::{
 };
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
-use test_support::custom_resource::deliver_all;
 use test_support::custom_resource::{ParentStack, deliver_all};
 
 /// When an event is delivered, in seconds after the push before the health check: never, once or
