@@ -18,9 +18,12 @@ use crate::{
 
 /// Secrets Manager's list of secrets.
 mod lists;
+/// Secrets Manager's rotation.
+mod rotation;
 /// Secrets Manager's versions and their staging labels.
 pub mod versions;
 
+pub use rotation::{RotationSchedule, change_as_service};
 use versions::{Version, VersionContent};
 
 pub const CURRENT: &str = "AWSCURRENT";
@@ -44,16 +47,6 @@ pub struct Secret {
     pub(crate) created_empty_by: Option<String>,
     /// Once rotation has been set up.
     pub rotation: Option<RotationSchedule>,
-}
-
-/// When a secret is rotated, and by whom.
-#[derive(Clone, Debug)]
-pub struct RotationSchedule {
-    pub function: String,
-    pub days: u64,
-    /// False after `CancelRotateSecret`.
-    pub enabled: bool,
-    pub last: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -170,26 +163,6 @@ fn create(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
     let body = named(&secret, has_value.then_some(token));
     aws.secrets.insert(name.to_owned(), secret);
     Ok(body)
-}
-
-/// Reads or changes a secret as Secrets Manager itself.
-pub fn change_as_service<R>(
-    aws: &mut AwsState,
-    name: &str,
-    change: impl FnOnce(&mut Secret, Duration) -> R,
-) -> Result<R, String> {
-    let now = aws.now;
-    let secret = aws.secrets.get_mut(name);
-    let secret = secret.filter(|secret| secret.deletion.is_none());
-    let secret = secret.ok_or("ResourceNotFoundException")?;
-    let result = change(secret, now);
-    let secret = secret.clone();
-    let late = aws.options.secrets_late + aws.options.secret_lists_late;
-    if !late.is_zero() {
-        aws.secrets_seen
-            .change(now, |seen| seen.insert(name.to_owned(), secret));
-    }
-    Ok(result)
 }
 
 /// Records the state for later reads.
