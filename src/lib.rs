@@ -21,6 +21,11 @@
 //! before a credential is issued, so that a crash loses none. A **tombstone** is what a Delete
 //! leaves for a Create that is delivered after it. An **orphan** is a credential or mirror that no
 //! record names. `docs/reference/glossary.md` has the rest.
+//!
+//! # Boxed futures
+//!
+//! A future contains every future that it awaits, so without `Box::pin` that of one event would
+//! grow to 320 kB, and clippy's `large_futures` rejects more than 16 KiB.
 
 pub mod clients;
 pub mod common;
