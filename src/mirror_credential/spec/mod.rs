@@ -53,8 +53,8 @@ pub static PROPERTIES: [Property; 11] = [
         .doc(
             "How CodeCommit credentials of the user are treated that this resource did not \
              issue. `Refuse`: they stay, and a request fails if it needs their slot (IAM allows \
-             two for each user). `Delete`: they are deleted, also when the resource is deleted. \
-             Use `Delete` only for a user that exists for the mirror alone.",
+             two for each user). `Delete`: they are deleted. The deletion of the resource \
+             deletes them as well. Use `Delete` only for a user that exists for the mirror alone.",
         ),
     Property::new("RotationSerial", Kind::AnyText)
         .doc("Any change of this value issues a new password."),

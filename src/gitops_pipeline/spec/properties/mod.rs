@@ -81,8 +81,8 @@ pub static PROPERTIES: [Property; 23] = [
     )
     .or("Delete")
     .doc(
-        "What happens to the repository that the resource created when the resource is deleted. \
-         GitLab holds the source, so the default deletes it. A [retained \
+        "Whether the deletion of the resource also deletes the repository that it created. GitLab \
+         holds the source, so the default deletes it. A [retained \
          repository](../concepts/pipelines.md#a-retained-repository) is adopted again.",
     ),
     // Only its change has an effect: CloudFormation then sends an Update, which renders the child

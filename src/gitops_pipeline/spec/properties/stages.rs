@@ -40,8 +40,8 @@ pub static BUILD: [Property; 9] = [
         "Variables of the build: a map of name to value, or a list of `Name`, `Value` and \
          `Type` (`PLAINTEXT`, `PARAMETER_STORE`, `SECRETS_MANAGER`) as in \
          `AWS::CodeBuild::Project`. A template that gets them as a parameter passes the JSON \
-         text of either, such as `{\"STAGE\":\"test\"}`. They are [no \
-         secrets](../concepts/pipelines.md#no-secrets-in-the-properties). `EnvID` and \
+         text of either, such as `{\"STAGE\":\"test\"}`. Put [no \
+         secrets](../concepts/pipelines.md#no-secrets-in-the-properties) here. `EnvID` and \
          `AccountId` are always set, and with `ImageSource` also `ImageURI`, `ImageDigest` and \
          `ImageTag`. To give one of these, or a name that begins with `CODEBUILD_`, is an error.",
     ),
@@ -122,8 +122,8 @@ pub static DEPLOY: [Property; 11] = [
         Kind::Choice(&["CREATE_UPDATE", "CHANGE_SET", "REPLACE_ON_FAILURE"]),
     )
     .doc(
-        "How CloudFormation deploys, and so [what is \
-         approved](../concepts/pipelines.md#what-was-approved). `CHANGE_SET`: the approver \
+        "How CloudFormation deploys, and so [the subject of an \
+         approval](../concepts/pipelines.md#what-was-approved). `CHANGE_SET`: the approver \
          reads a change set, and the pipeline executes exactly that one.\n\
          Default: `CHANGE_SET` if an approval is required, `ExecutionMode` is not `PARALLEL` \
          and `Deploy.OnFailure` is `Fail`; otherwise `CREATE_UPDATE`",
@@ -175,7 +175,7 @@ pub static DEPLOY: [Property; 11] = [
     Property::new("OnFailure", Kind::Choice(&["Fail", "Rollback"]))
         .or("Fail")
         .doc(
-            "What CodePipeline does [when a deployment \
+            "How CodePipeline reacts [when a deployment \
              fails](../concepts/pipelines.md#when-a-deployment-fails). `Rollback`: the stage \
              runs again with the commit of its latest success. It is rejected if you set \
              `CHANGE_SET`, and with `PARALLEL`.",
