@@ -10,17 +10,18 @@
 //! - [`reconcile`] is the driver of both: observe, plan, apply, until done. CONTRIBUTING.md, "Add a
 //!   step", has the file of each kind of step
 //! - [`health_check`] checks every resource by schedule and writes metrics
-//! - [`feedback`] is what developers see in GitLab: reports, reviews and drift
-//! - [`clients`] are those of AWS, GitLab and HTTP, and [`common`] is what every part uses
+//! - [`feedback`] shows developers reports, reviews and drift in GitLab
+//! - [`clients`] are those of AWS, GitLab and HTTP, and [`common`] has the modules that every part
+//!   uses
 //!
 //! # Terms
 //!
-//! A **spec** is what a template's properties ask for. The **state** is what was observed in AWS
-//! and GitLab. A **step** is one idempotent call or read; the **planner** chooses the next one from
-//! spec and state alone. The **intent record** (`issue_intent`: a tag on the IAM user) is written
-//! before a credential is issued, so that a crash loses none. A **tombstone** is what a Delete
-//! leaves for a Create that is delivered after it. An **orphan** is a credential or mirror that no
-//! record names. `docs/reference/glossary.md` has the rest.
+//! A **spec** is the desired state, from a template's properties. The **state** is the observed
+//! one, from AWS and GitLab. A **step** is one idempotent call or read; the **planner** chooses the
+//! next one from spec and state alone. The **intent record** (`issue_intent`: a tag on the IAM
+//! user) is written before a credential is issued, so that a crash loses none. A **tombstone** is
+//! the record that a Delete leaves for a Create that is delivered after it. An **orphan** is a
+//! credential or mirror that no record names. `docs/reference/glossary.md` has the rest.
 //!
 //! # Boxed futures
 //!

@@ -28,7 +28,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients that call AWS as `config` says, and send everything through `http`.
+    /// Clients that call AWS with `config`, and send everything through `http`.
     pub fn new(config: &SdkConfig, http: Http, clock: Clock) -> Self {
         let aws = SdkClients::new(config, &http);
         Clients { aws, http, clock }

@@ -22,15 +22,15 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// The text that [`escape`] got, if it had no backslash of its own.
+/// The text that [`escape`] received, if it had no backslash of its own.
 pub fn unescape(text: &str) -> String {
     let json = format!("\"{}\"", text.replace('"', "\\\""));
     serde_json::from_str(&json).unwrap_or_else(|_| text.to_owned())
 }
 
-/// What is left to compare of a text that CloudFormation may have returned: ASCII, and one `?` for
-/// the rest between. CloudFormation's `?` for a character beyond the Basic Multilingual Plane may
-/// be one or two.
+/// The form in which texts are compared that CloudFormation may have returned: ASCII, and one `?`
+/// for each run of other characters. For a character beyond the Basic Multilingual Plane,
+/// CloudFormation may return one or two `?`.
 pub fn comparable(text: &str) -> String {
     let shown = text.chars().map(|c| if c.is_ascii() { c } else { '?' });
     let mut shown: Vec<char> = shown.collect();

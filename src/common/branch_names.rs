@@ -2,8 +2,8 @@
 
 use cfn_custom_resource::{Format, Pattern};
 
-/// What no branch's name contains. `check-ref-format` rejects ASCII's control characters, and no
-/// character beyond ASCII.
+/// The pattern of texts that are not branch names. `check-ref-format` rejects ASCII's control
+/// characters, but accepts every character beyond ASCII.
 macro_rules! not_a_branch {
     ($($more:literal),*) => {
         concat!(

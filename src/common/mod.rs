@@ -1,4 +1,4 @@
-//! What every part uses.
+//! Modules that every part uses.
 //!
 //! - [`ascii`] stores text where only ASCII survives
 //! - [`branch_names`] are the formats of branches in properties

@@ -11,7 +11,8 @@ use cfn_custom_resource::{Failure, ProtocolCodes, ReasonCode};
 /// keeps its meaning for ever: a new cause gets a new number. The first digit is the subject.
 macro_rules! reason_codes {
     ($($name:ident $number:literal $heading:literal)*) => {
-        /// Why a request, a rotation or another event failed, or what a success leaves to do.
+        /// Why a request, a rotation or another event failed, or the operator's task after a
+        /// success.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Code {
             $(#[doc = $heading] $name,)*

@@ -22,8 +22,8 @@ static TAG: [Property; 2] = [
     Property::required("Value", Kind::Text(&VALUE)),
 ];
 
-/// What no tag contains in ASCII. Beyond ASCII, tags contain letters and digits, for which the
-/// common syntax of regular expressions has no class.
+/// The ASCII characters that no tag contains. Beyond ASCII, tags contain letters and digits, for
+/// which the common syntax of regular expressions has no class.
 macro_rules! not_a_tag {
     () => {
         r"[\x00-\x1F!-*,;<>?\[\\\]^`{-\x7F]"

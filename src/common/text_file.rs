@@ -8,7 +8,7 @@ pub fn place(before: &str) -> String {
     format!("line {line}, column {column}")
 }
 
-/// The text of a file. The error says what is wrong and where. A byte order mark is an error,
+/// The text of a file. The error names the problem and its place. A byte order mark is an error,
 /// because some parsers skip it and others do not.
 pub fn decode(bytes: &[u8]) -> Result<&str, String> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {

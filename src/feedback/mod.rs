@@ -1,11 +1,11 @@
-//! What developers and approvers see in GitLab.
+//! Feedback in GitLab for developers and approvers.
 //!
 //! - [`reporting`] reports the executions of pipelines
-//! - [`review`] writes what a review branch would change on its merge request
+//! - [`review`] writes the planned changes of a review branch on its merge request
 //! - [`drift`] compares a stack with its template
 //! - [`approval`] approves a change set without changes, or as a person decides in GitLab
-//! - [`rights`] compares a change set with what pipelines may do
-//! - [`change_sets`] is what they use
+//! - [`rights`] compares a change set with the rights of pipelines
+//! - [`change_sets`] has the functions that they share
 
 pub(crate) mod approval;
 pub(crate) mod change_sets;

@@ -41,14 +41,14 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// A handler that calls AWS as `config` says, sends everything through `http`, and takes the
-    /// time from `clock`. The work runs on the caller's runtime.
+    /// A handler that calls AWS with `config`, sends everything through `http`, and takes the time
+    /// from `clock`. The work runs on the caller's runtime.
     pub fn new(config: &SdkConfig, http: impl Into<Http>, clock: Clock) -> Self {
         let http = http.into();
         Handler::on_worker(Worker::default(), config, http.clone(), http, clock)
     }
 
-    /// The same, whose role may approve what `approvals` says.
+    /// The same, whose role may approve as `approvals` permits.
     #[must_use]
     pub fn allowing(self, approvals: FunctionApprovals) -> Self {
         let pipelines = GitOpsPipeline::new(self.clients.clone()).allowing(approvals);

@@ -1,7 +1,7 @@
 //! Continues a request in another invocation: the function invokes itself before its time is over.
 //!
-//! The next invocation receives only the original event and a count. It observes what exists and
-//! continues, as it would with an event that Lambda delivered twice.
+//! The next invocation receives only the original event and a count. It observes the existing
+//! resources and continues, as it would with an event that Lambda delivered twice.
 
 use std::time::{Duration, SystemTime};
 

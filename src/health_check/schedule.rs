@@ -1,8 +1,8 @@
-//! The first resource of a health check, and its work of once a day or once an hour.
+//! The first resource of a health check, and its daily and hourly work.
 //!
 //! A check keeps no state between two runs. If one check does not reach all resources, consecutive
-//! checks do, because each begins with another one. What is done once a day or an hour, the name of
-//! a resource assigns to one of its checks. The resources are spread evenly over them.
+//! checks do, because each begins with another one. The name of a resource assigns its daily or
+//! hourly work to one of the checks. The resources are spread evenly over them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

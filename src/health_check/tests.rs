@@ -1,4 +1,4 @@
-//! Which events ask for it, for which environment, and the format of a line for CloudWatch.
+//! The events that request it, their environments, and the format of a line for CloudWatch.
 
 use std::time::{Duration, SystemTime};
 
@@ -118,7 +118,7 @@ fn other_environment_is_rejected() {
             "checking the health of environment dev: this function is that of prd"
         );
     }
-    // One that is called otherwise is whose the event says.
+    // A function with another name belongs to the environment that the event names.
     for function in [
         "",
         "arn:aws:lambda:eu-central-1:123456789012:function:other",

@@ -1,9 +1,9 @@
 //! The one driver: observe, plan, apply, until the resource matches its spec.
 //!
 //! Creation, update, deletion, rotation, the first push and the child stack are all driven by
-//! [`reconcile`]. What differs between them is a [`Reconcile`]: what is read, which step a pure
-//! planner chooses, and how that step is executed. Each step is idempotent, because the process may
-//! die after any of them, and the next request for the same resource resumes from what it observes.
+//! [`reconcile`]. They differ in their [`Reconcile`]: its reads, the pure planner that chooses the
+//! next step, and the execution of that step. Each step is idempotent, because the process may die
+//! after any of them, and the next request for the same resource resumes from what it observes.
 
 pub mod backoff;
 
@@ -34,7 +34,8 @@ pub trait Reconcile {
     /// Why it failed.
     type Error: From<CallError> + Send;
 
-    /// Reads what the next plan depends on and what may have changed since the last step.
+    /// Reads the parts of the state that the next plan depends on and that may have changed since
+    /// the last step.
     fn observe(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Chooses the next step from the state alone.

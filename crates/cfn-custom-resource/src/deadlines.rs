@@ -34,7 +34,7 @@ impl Deadlines {
         let url_expiry = request.signed_at + valid_for.unwrap_or(RESPONSE_URL_VALID_FOR);
         let cfn_timed_out = cfn_timeout <= now;
         let expired = url_expiry <= now;
-        // A Delete whose response CloudFormation no longer takes has only the invocation's limit.
+        // A Delete whose response CloudFormation no longer accepts has only the invocation's limit.
         let mut end = invocation_ends;
         if !expired {
             end = end.min(url_expiry);
@@ -57,8 +57,8 @@ impl Deadlines {
         }
     }
 
-    /// Whether CloudFormation accepts no response to the request any more. It then never deletes
-    /// what the request would create.
+    /// Whether CloudFormation no longer accepts a response to the request. It then never deletes
+    /// the resources that the request would create.
     ///
     /// The times are CloudFormation's signature and Lambda's clock. If Lambda's clock is ahead, a
     /// request that is still awaited fails, and is repeated. If it is behind, CloudFormation has

@@ -17,7 +17,7 @@ use crate::{
 const TOO_LATE: &str = "starting the request: CloudFormation no longer waits for it, so this \
     delivery changed nothing. Repeat the stack operation.";
 
-/// What happened to a request.
+/// The result of handling a request.
 #[derive(Clone, Debug)]
 pub enum Handled {
     /// It has a response.
@@ -197,7 +197,7 @@ fn check<R: Resource>(
 ) -> Result<(), Failure> {
     let missing = request.missing_members();
     if !missing.is_empty() {
-        // Not even a Delete is started: it deletes what belongs to a stack and a logical ID.
+        // Not even a Delete is started: it deletes the resources of a stack and a logical ID.
         let missing = missing.join(", ");
         let text = format!(
             "reading the request: {missing}: must be a non-empty string. Send every member that \
@@ -210,9 +210,9 @@ fn check<R: Resource>(
         return Err(Failure::new(R::CODES.incomplete_request, text));
     };
     if deadlines.is_too_late() && request_type != RequestType::Delete {
-        // CloudFormation never deletes what such a request creates. A Delete is still right: the
-        // resource itself skips a Delete that a later request supersedes. An earlier delivery may
-        // have changed something.
+        // CloudFormation never deletes the resources that such a request creates. A Delete is still
+        // right: the resource itself skips a Delete that a later request supersedes. An earlier
+        // delivery may have changed something.
         progress.changing();
         return Err(Failure::new(R::CODES.expired_request, TOO_LATE));
     }

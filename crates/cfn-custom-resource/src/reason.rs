@@ -46,10 +46,10 @@ impl ProtocolCodes {
     };
 }
 
-/// Why a request failed, or what the operator must do after a success.
+/// Why a request failed, or the operator's task after a success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// What was being done, the ID, the cause and the remedy.
+    /// The action, the ID, the cause and the remedy.
     pub text: String,
     /// The entry of your documentation that explains it.
     pub code: ReasonCode,
@@ -75,7 +75,8 @@ impl Reason {
         Some(joined)
     }
 
-    /// What follows the text. It remains when the text is shortened.
+    /// The end of a reason, after its text: the separator and the code. It remains when the text is
+    /// shortened. Empty without a code.
     pub(crate) fn suffix(&self) -> String {
         match self.code {
             ReasonCode::NONE => String::new(),

@@ -145,7 +145,7 @@ impl Request {
     }
 
     /// The members that CloudFormation always sends and that this request lacks: missing, `null`,
-    /// empty, or not a string. Without them, what the request creates would have no owner, and
+    /// empty, or not a string. Without them, the created resources would have no owner, and
     /// CloudFormation could not match the response to the request.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html>
     pub fn missing_members(&self) -> Vec<&'static str> {

@@ -58,7 +58,7 @@ fn fixtures_of_aws_lambda_events_are_requests() {
         assert_eq!(request.properties.as_ref(), Ok(&sent["ResourceProperties"]));
         assert_eq!(request.old_properties, sent["OldResourceProperties"]);
     }
-    // What the CDK's provider framework sends has no `ResponseURL`.
+    // An event that the CDK's provider framework sends has no `ResponseURL`.
     assert!(request(fixture!("provider-create")).is_none());
 }
 
@@ -98,7 +98,7 @@ fn signing_time_is_read_from_the_response_url() {
     let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
     let request = Request::parse(event, signed_at).expect("a request");
     assert_eq!(request.signed_at, signed_at);
-    // One from the future is not: it would be later than every request to come.
+    // A time in the future is capped. Otherwise the request would outrank every later one.
     let early = signed_at - Duration::from_secs(3600);
     let forged = Request::parse(event, early).expect("a request");
     assert_eq!(forged.signed_at, early + MAX_CLOCK_SKEW);

@@ -1,4 +1,4 @@
-//! What you implement for a custom resource type.
+//! The trait that you implement for a custom resource type, and its result.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub trait Resource: Send + Sync + 'static {
         self.physical_id(request)
     }
 
-    /// Does what `request` asks for. Lambda can deliver every request twice, late, or while another
-    /// delivery of it runs.
+    /// Executes `request`. Lambda can deliver every request twice, late, or while another delivery
+    /// of it runs.
     fn handle(
         self: Arc<Self>,
         request: Request,

@@ -13,7 +13,7 @@ use cfn_custom_resource::{Reason, ReasonCode};
 /// The SDK cannot build or sign the request.
 pub(super) const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
 
-/// The remedy for these.
+/// The remedy for a denial by another policy than those of the function's role.
 const DENIED_ELSEWHERE_ADVICE: &str = "no parameter of the provider stack allows this: look at the service \
     control policies, the permissions boundary of the function's role, the VPC endpoint's policy, \
     and the policy of the resource or its key";
@@ -174,7 +174,7 @@ impl CallError {
         THROTTLED.iter().any(|name| code.contains(name))
     }
 
-    /// Whether it is unknown if the service did what was requested: no response, an unreadable one,
+    /// Whether it is unknown if the service executed the request: no response, an unreadable one,
     /// or an internal error.
     pub fn outcome_unknown(&self) -> bool {
         self.code.is_none() || self.status.is_some_and(|status| status >= 500)
@@ -229,7 +229,7 @@ impl From<CallError> for Reason {
 }
 
 /// The output of a call. `None` if the service answered with one of the error codes `absent`, such
-/// as `NoSuchEntity`: what the call is about does not exist.
+/// as `NoSuchEntity`: the requested object does not exist.
 pub fn optional<T, E: ProvideErrorMetadata>(
     result: Result<T, SdkError<E, HttpResponse>>,
     absent: &[&str],

@@ -39,7 +39,7 @@ struct RetryState {
     last_rejection: Instant,
     /// The attempts that AWS throttled or denied: it did nothing.
     rejections: u32,
-    /// What the caller configured; `None` before the first attempt.
+    /// The caller's configuration; `None` before the first attempt.
     configured: Option<RetryConfig>,
 }
 
@@ -86,7 +86,7 @@ impl Intercept for ThrottleRetryInterceptor {
             .response()
             .is_some_and(propagation::may_be_propagating);
         let retries = match propagation::time_left() {
-            // AWS did nothing, so a retry is safe also if the call's configuration disables
+            // AWS did nothing, so a retry is safe even if the call's configuration disables
             // retries.
             Some(left) if is_denied => {
                 state.last_rejection = now;

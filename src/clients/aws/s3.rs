@@ -38,7 +38,7 @@ const PAUSES: [Duration; 3] = [
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
 const MISSING: [&str; 2] = ["NoSuchKey", "AccessDenied"];
 
-/// What requests to S3 need.
+/// A client of S3.
 #[derive(Clone, Debug)]
 pub struct S3 {
     config: SdkConfig,
@@ -64,7 +64,7 @@ pub enum ObjectError {
     /// It is larger than was permitted.
     #[error("the object is too large")]
     TooLarge,
-    /// It is no text in UTF-8, for this reason. Without the other bytes it would be another text.
+    /// It is not UTF-8 text, for this reason. Without the invalid bytes it would be another text.
     #[error("{0}")]
     NotText(String),
     /// The request failed.

@@ -106,7 +106,7 @@ pub enum Containment {
     Contained,
     /// The branch exists and does not contain the commit, or the project has no such commit.
     Missing,
-    /// The project has no such branch, so GitLab does not say whether the commit was on it.
+    /// The project has no such branch, so GitLab does not report whether the commit was on it.
     NoBranch,
 }
 

@@ -29,9 +29,9 @@ pub struct GitLabUser {
     /// The name that others see, without characters that GitLab does not allow in it.
     pub username: String,
     /// Whether it is an active person, as far as GitLab shows that. `bot` is also false for ghosts
-    /// and placeholders (`app/models/concerns/has_user_type.rb`), which are no members.
+    /// and placeholders (`app/models/concerns/has_user_type.rb`), which are not members.
     pub is_active_person: bool,
-    /// The address that everybody may see. Empty if there is none.
+    /// The public address. Empty if there is none.
     pub public_email: String,
 }
 
@@ -91,8 +91,8 @@ impl GitLab {
         })
     }
 
-    /// The access level of an active member, also of a member of a group of the project. `None` if
-    /// the user is none.
+    /// The access level of an active member. Members of the project's groups count, too. `None` if
+    /// the user is not a member.
     pub async fn member_level(&self, project: &str, user: u64) -> Result<Option<u64>> {
         let part = format!("/members/all/{user}");
         let purpose = format!("looking up member {user} of");
@@ -104,7 +104,7 @@ impl GitLab {
     }
 
     /// The commits of `to` that `from` does not have. `None` if there are more than
-    /// [`MAX_COMMITS`], or a message of a megabyte. If GitLab does not know `from`, the list may be
+    /// [`MAX_COMMITS`], or a message of a megabyte. If GitLab does not have `from`, the list may be
     /// empty.
     pub async fn commits_since(
         &self,

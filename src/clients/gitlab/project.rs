@@ -9,7 +9,7 @@ use super::error::Result;
 use super::sanitize;
 use super::transport::{Area, GitLab};
 
-/// What GitLab shows of a project.
+/// The details that GitLab shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // They are independent facts.
 pub struct ProjectDetails {

@@ -60,7 +60,7 @@ impl Paging {
 }
 
 impl ApiResponse {
-    /// The response, unless its status says that GitLab did not process the request.
+    /// The response, unless its status means that GitLab did not process the request.
     pub fn into_result(self) -> Result<ApiResponse, ErrorKind> {
         match self.status {
             429 => Err(ErrorKind::Throttled {

@@ -41,7 +41,7 @@ pub struct Http {
     network: Option<Network>,
 }
 
-/// What clients over the network share.
+/// The state that clients over the network share.
 #[derive(Clone, Debug)]
 struct Network {
     tls: ClientConfig,
@@ -57,7 +57,7 @@ impl From<SharedHttpConnector> for Http {
 }
 
 impl Http {
-    /// Sends through `connector`, also if additional certificates are trusted.
+    /// Sends through `connector`, even if additional certificates are trusted.
     pub fn new(connector: SharedHttpConnector) -> Self {
         Http {
             connector,

@@ -1,7 +1,8 @@
-//! Asks GitLab who approves a change set, or rejects it.
+//! Reads from GitLab who approves or rejects a change set.
 //!
 //! CodeCommit's event of a tag proves nothing: a stolen password of a mirror can push tags and
-//! commits. So everything is read from GitLab, and what cannot be read is not approved.
+//! commits. So every record is read from GitLab, and nothing is approved if a record cannot be
+//! read.
 
 use super::error::ApprovalError;
 use super::plan;

@@ -4,8 +4,8 @@
 //!
 //! - [`request`] reads the request that waits. Its name comes first: CodePipeline accepts it only
 //!   while the request waits
-//! - [`gitlab`] asks GitLab about the tags of the request
-//! - [`plan`] decides what they prove, as pure functions
+//! - [`gitlab`] queries GitLab for the tags of the request
+//! - [`plan`] decides whether they approve, as pure functions
 
 mod error;
 mod gitlab;
@@ -32,7 +32,7 @@ use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::approval_tags::Decision;
 
 /// CodePipeline's error codes for a token whose request no longer waits. The documentation does not
-/// tell them apart:
+/// distinguish them:
 /// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html>
 const ENDED: [&str; 2] = [
     "ApprovalAlreadyCompletedException",

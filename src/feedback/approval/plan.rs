@@ -50,7 +50,7 @@ pub enum Doubt {
         ASK_AGAIN
     )]
     Released,
-    /// A rejection that is not proved is not disproved either.
+    /// A rejection that is not proved may still be genuine.
     #[error(
         "this request has a rejection, even if that decides nothing. {}",
         ASK_AGAIN
@@ -81,7 +81,7 @@ pub enum Doubt {
     /// Their authors and mergers would be missing.
     #[error("GitLab shows too much of the merge requests of its commits. Approve in AWS")]
     TooLargeMerges,
-    /// GitLab does not know the last deployed commit, or the commit is an older one.
+    /// GitLab does not have the last deployed commit, or the commit is an older one.
     #[error("GitLab does not show the commits since the last deployed one. Approve in AWS")]
     UnknownCommits,
     /// A call failed.
@@ -103,8 +103,8 @@ pub struct Authorship {
     pub pushes: Vec<ProjectPush>,
 }
 
-/// Whether a person has given an approval. The function's own summary and role identify what it
-/// approved without one.
+/// Whether a person has given an approval. The function's own summary and role identify its
+/// approvals without a person.
 pub fn is_by_person(approval: &Action, names: &ResourceNames) -> bool {
     let role = format!(":assumed-role/{}/", names.function_role());
     let is_own = approval.summary.contains(SUMMARY) || approval.by.contains(&role);
@@ -215,8 +215,8 @@ pub fn check_authors(
     let is_part = |push: &&ProjectPush| {
         let has_commit = commits.iter().any(|one| push.to.as_ref() == Some(&one.id));
         let is_source = |name: &String| {
-            // Other changes of the pipeline's branch are no part, and the removal of a branch is
-            // none.
+            // Other changes of the pipeline's branch, and the removal of a branch, are not part of
+            // a merge request.
             if name == branch || push.to.is_none() {
                 return false;
             }

@@ -2,8 +2,8 @@
 
 use crate::gitops_pipeline::names::ResourceNames;
 
-/// What lets pipelines perform an action. If several actions have different remedies, the first one
-/// suffices.
+/// The remedy for an action that pipelines may not perform. If several actions have different
+/// remedies, the first one suffices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
     Policy,

@@ -132,7 +132,7 @@ const NO_POLICY: &str = "because no identity-based policy allows the action";
 const EXPLICIT: &str =
     "with an explicit deny in an identity-based policy: arn:aws:iam::123456789012:policy/p";
 
-/// What is shown of a denial of `action` to `role`.
+/// The text that is shown for a denial of `action` to `role`.
 fn denied(role: &str, action: &str, cause: &str) -> String {
     let reason = format!(
         "Stack cfnstack-dev-shop is in the state ROLLBACK_COMPLETE. Orders (AWS::DynamoDB::Table) \

@@ -26,7 +26,7 @@ impl From<Scope> for About<'_> {
 pub struct Context<'a> {
     pub aws: &'a Aws,
     pub pipeline: &'a PipelineSettings,
-    /// What to report, and where.
+    /// The parts of the report, and its place in GitLab.
     pub settings: &'a ReportSettings,
     pub gitlab: &'a GitLab,
     pub about: About<'a>,

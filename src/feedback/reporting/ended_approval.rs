@@ -1,4 +1,4 @@
-//! The notes that say that a change set waits for an approval which has ended.
+//! The notes that show a change set as waiting, although its approval has ended.
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
@@ -13,8 +13,8 @@ use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 
-/// Whether a note may say that an approval waits which has ended. The approval's own event has
-/// ended the note before the execution ends, unless the approval was left open.
+/// Whether a note may show an approval as waiting, although it has ended. The approval's own event
+/// has ended the note before the execution ends, unless the approval was left open.
 pub fn may_be_noted(settings: &ReportSettings, scope: Scope, execution: &Execution) -> bool {
     let has_notes =
         settings.change_set_name.is_some() && settings.change_set_comment != Some(false);
@@ -24,7 +24,7 @@ pub fn may_be_noted(settings: &ReportSettings, scope: Scope, execution: &Executi
     has_notes && (is_left_open || scope != Scope::Execution)
 }
 
-/// Reads the notes of `commit` that say that a change set waits, and the error of a place that
+/// Reads the notes of `commit` that show a change set as waiting, and the error of a place that
 /// could not be read.
 pub async fn waiting_notes(
     gitlab: &GitLab,

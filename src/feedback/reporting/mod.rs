@@ -8,7 +8,7 @@
 //! - [`event`] reads from an event which execution it names, and which part of the report it is
 //!   about
 //! - [`execution`] reads the commit's newest execution from CodePipeline
-//! - [`plan`] decides what to post, as a pure function
+//! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
 //! - [`note`] renders the note about a change set, and [`ended_approval`] ends it
 //! - [`waiting`] is the part of the note about the tags that approve
@@ -55,7 +55,7 @@ use crate::gitops_pipeline::spec::FunctionApprovals;
 /// GitLab that does not respond takes a minute.
 const MAX_TIME: Duration = Duration::from_mins(2);
 
-/// Reports what `event` is about, if its pipeline belongs to a `Custom::GitOpsPipeline` with
+/// Reports the subject of `event`, if its pipeline belongs to a `Custom::GitOpsPipeline` with
 /// `GitLab`.
 ///
 /// # Errors
@@ -87,8 +87,8 @@ pub async fn handle(
     Box::pin(reported).await.map_err(failed)
 }
 
-/// Approves or rejects what waits in the pipeline of `tag`, as the tags of its request say in
-/// GitLab. If it still waits, the note says why.
+/// Approves or rejects the change set that waits in the pipeline of `tag`, by the tags of its
+/// request in GitLab. If it still waits, the note states the reason.
 ///
 /// # Errors
 /// If it is unknown who approves, or if nothing can be reported.
@@ -159,7 +159,7 @@ pub async fn catch_up(
             return Err(error.into());
         }
         let gitlab = gitlab::open(aws, http, &settings.access).await?;
-        // The note says that it is unknown who approves.
+        // The note reports that it is unknown who approves.
         if let Err(error) = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await {
             tracing::warn!(pipeline = pipeline_name, %error, "the tags cannot be checked");
         }

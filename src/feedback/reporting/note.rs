@@ -1,4 +1,4 @@
-//! The note about a change set that waits for an approval, or did.
+//! The note about a change set that waits for an approval, or has waited for one.
 
 use std::fmt::Write;
 
@@ -48,8 +48,7 @@ fn headline(environment_name: &str, ending: Option<Ending>, url: &str) -> String
     format!("**Changes to {environment} {state}**: [execution]({url})")
 }
 
-/// The execution whose change set waits according to the note. `None` if the note says something
-/// else.
+/// The execution whose change set waits according to the note. `None` if it shows none as waiting.
 pub fn waiting_execution(note: &str) -> Option<&str> {
     let headline = note.lines().nth(1)?;
     let (_, url) = headline.split_once(&format!(" {WAIT}**: "))?;
@@ -58,7 +57,7 @@ pub fn waiting_execution(note: &str) -> Option<&str> {
     Some(id)
 }
 
-/// The note with a headline that says how the approval ended.
+/// The note with a headline that reports how the approval ended.
 pub fn end(note: &str, environment_name: &str, ending: Ending, url: &str) -> String {
     let headline = headline(environment_name, Some(ending), url);
     let mut lines: Vec<&str> = note.lines().collect();

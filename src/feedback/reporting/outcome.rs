@@ -65,7 +65,8 @@ impl From<ApprovalError> for ReportError {
 pub struct Reported {
     /// The requests that GitLab accepted.
     pub accepted: Vec<Post>,
-    /// The parts that failed. One that fails stops no other, unless GitLab accepts no connection.
+    /// The parts that failed. One that fails does not stop the others, unless GitLab accepts no
+    /// connection.
     pub failed: BTreeMap<Topic, ReportError>,
 }
 
@@ -100,8 +101,8 @@ impl Reported {
         self.failed.len()
     }
 
-    /// The first part whose report may succeed later. `None` if all have succeeded or failed for
-    /// good.
+    /// The first part whose report may succeed later. `None` if all have succeeded or failed
+    /// permanently.
     pub fn error_that_may_pass(&self) -> Option<&ReportError> {
         self.failed.values().find(|error| !error.is_final)
     }

@@ -1,4 +1,4 @@
-//! Decides what to post: a pure function of the execution and of GitLab's records.
+//! Decides the requests to GitLab: a pure function of the execution and of GitLab's records.
 
 use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, ShownStatus, StatusState, guessed_tier,
@@ -93,7 +93,7 @@ pub struct Shown {
     pub deployment: Option<StatusState>,
     /// The environment, after its first deployment.
     pub environment: Option<GitLabEnvironment>,
-    /// The notes that say that an approval waits which has ended, and their new text.
+    /// The notes that show an ended approval as waiting, and their new text.
     pub outdated_notes: Vec<(Note, String)>,
 }
 
@@ -158,7 +158,7 @@ pub struct Desired {
     pub tier: Option<&'static str>,
     /// The note about the change set. `None` if none waits for an approval.
     pub note: Option<String>,
-    /// Whether notes about an approval that has ended have to say so.
+    /// Whether notes about an approval that has ended have to report its end.
     pub ends_notes: bool,
 }
 

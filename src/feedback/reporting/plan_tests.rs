@@ -1,4 +1,4 @@
-//! What is posted for an execution, by what GitLab shows. One test for each rule.
+//! The requests for an execution, by GitLab's records. One test for each rule.
 
 use super::*;
 use crate::feedback::reporting::tests::settings;

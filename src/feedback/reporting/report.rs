@@ -1,5 +1,5 @@
-//! Brings GitLab to show the state of an execution. A part of the report that fails stops no other,
-//! unless GitLab accepts no connection.
+//! Posts the state of an execution to GitLab. A part of the report that fails does not stop the
+//! others, unless GitLab accepts no connection.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +28,8 @@ pub const MAX_RETRIES: u32 = 4;
 /// The pause after such a request.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Reports what `about` includes of an execution, the newest one of its commit.
+/// Reports the parts of an execution that `about` includes. The execution is the newest one of its
+/// commit.
 pub async fn report(
     aws: &Aws,
     gitlab: &GitLab,
@@ -290,7 +291,8 @@ impl Reporter<'_> {
             && !self.reported.gitlab_errors().any(is_unreachable)
     }
 
-    /// The commit's newest execution, if what the requests depend on has changed since it was read.
+    /// The commit's newest execution, if the state that the requests depend on has changed since it
+    /// was read.
     async fn changed(&self) -> Result<Option<Execution>, CallError> {
         let read = &self.execution;
         let is_running = read.state == ExecutionState::Running;

@@ -1,4 +1,4 @@
-//! What the tests of the parts of reporting share.
+//! Helpers that the tests of the parts of reporting share.
 
 use crate::clients::gitlab::Access;
 use crate::gitops_pipeline::settings::ReportSettings;

@@ -1,4 +1,4 @@
-//! Decides what a note shows: pure functions of what was read.
+//! Decides the content of a note: pure functions of the data that was read.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Reviews branches before they are merged: writes what a branch would change on its merge request.
+//! Reviews branches before they are merged: writes a branch's planned changes on its merge request.
 //!
 //! The child stack's event rule starts a build for each push to a review branch. When the build
-//! ends, the function creates a change set from what it stored, writes its changes as one note for
-//! each environment, and deletes the change set. It executes none.
+//! ends, the function creates a change set from the build's output, writes its changes as one note
+//! for each environment, and deletes the change set. It executes none.
 //!
 //! The function never trusts an event: it reads the build, and whether its commit is still the
 //! branch's latest. So duplicate, late and reordered events end in the same note, and the health
@@ -10,7 +10,7 @@
 //!
 //! - [`event`] reads from an event which build it names
 //! - [`build`] reads the build, [`output`] its output, and [`template`] scans the template
-//! - [`finding`] decides what the note shows, and [`note`] renders it, as pure functions
+//! - [`finding`] decides the content of the note, and [`note`] renders it, as pure functions
 //! - [`reviewer`] runs a review from top to bottom. A repetition starts from the beginning
 //! - [`missed_push`] finds pushes without a build
 

@@ -27,7 +27,7 @@ pub enum Reviewed {
     Written,
     /// There was nothing to write, for this reason.
     Ignored(&'static str),
-    /// GitLab rejected the review for good.
+    /// GitLab rejected the review permanently.
     Rejected(Reason),
 }
 

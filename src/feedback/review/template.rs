@@ -65,8 +65,8 @@ pub fn has_dynamic_reference(text: &str) -> bool {
     text.contains("{{resolve:")
 }
 
-/// Scans a template. The error says why CloudFormation does not take it, or might read it in
-/// another way than cfn-gitops, and where.
+/// Scans a template. The error names the place and the reason: CloudFormation does not accept it,
+/// or might read it in another way than cfn-gitops.
 pub fn scan(text: &str) -> Result<Scan, String> {
     let found = read(text)?;
     // A transform may add some.

@@ -1,9 +1,9 @@
 //! Finds the actions that a change set needs and that no policy of the deploy role allows.
 //!
-//! CloudFormation publishes the actions of each handler in the schema of its type, and not which of
+//! CloudFormation publishes the actions of each handler in the schema of its type, but not which of
 //! them a resource needs. So an action counts only if no handler of this kind can do without it,
 //! and only by its name: resources, conditions, boundaries and organizations' policies are not
-//! compared. What cannot be decided counts as allowed.
+//! compared. An action for which this cannot be decided counts as allowed.
 
 mod policies;
 

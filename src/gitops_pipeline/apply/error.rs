@@ -11,7 +11,8 @@ pub enum ApplyError {
     /// The operation on the stack failed. The function deletes a stack that it failed to create, so
     /// that the name is free. A stack that was complete has its former content.
     StackFailed(Reason),
-    /// A Delete came after this request. The function deletes what this request created.
+    /// A Delete came after this request. The function deletes the resources that this request
+    /// created.
     Deleted,
 }
 

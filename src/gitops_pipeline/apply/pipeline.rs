@@ -24,7 +24,7 @@ use cfn_custom_resource::{Failure, Progress, Reason};
 pub struct AppliedPipeline {
     /// The child stack's ARN.
     pub stack_id: String,
-    /// The repository's ARN, also of a repository that the child stack did not create.
+    /// The repository's ARN, even if the child stack did not create the repository.
     pub repository_arn: String,
     /// The repository's URL for git. Empty if the source account denies the lookup.
     pub clone_url: String,
@@ -50,8 +50,8 @@ struct Checked {
 }
 
 impl PipelineApplier<'_> {
-    /// Applies the spec. Deletes what this request created if its operation on the stack fails, or
-    /// if a later Delete arrived.
+    /// Applies the spec. Deletes the resources that this request created if its operation on the
+    /// stack fails, or if a later Delete arrived.
     pub async fn apply(&self) -> Result<AppliedPipeline, Failure> {
         let name = self.spec.names.stack();
         let (reason, purpose) = match Box::pin(self.run()).await {

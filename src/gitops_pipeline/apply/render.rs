@@ -113,7 +113,7 @@ impl Renderer<'_> {
 
     /// Whether the stack contains a pipeline. An existing pipeline stays, even if its branch is
     /// deleted. Without a pipeline, each observation of a settled stack reads the branch again,
-    /// also after the event rule was created. A push before that starts no execution.
+    /// even after the event rule was created. A push before that starts no execution.
     async fn branch_exists(
         &self,
         child: Option<&ChildStack>,

@@ -1,5 +1,5 @@
-//! The records of requests in AWS, from which later requests and deliveries read what happened: the
-//! tokens of the stack's operations, and the tombstone of a Delete.
+//! The records of requests in AWS, which later requests and deliveries read: the tokens of the
+//! stack's operations, and the tombstone of a Delete.
 
 pub mod request_token;
 pub mod tombstone;

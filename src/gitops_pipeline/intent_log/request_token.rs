@@ -24,7 +24,7 @@ pub enum Purpose {
     Cancel,
     /// Continue a rollback that failed.
     ContinueRollback,
-    /// Delete the stack, or what an earlier one left.
+    /// Delete the stack, or an earlier stack that failed.
     Delete,
     /// Delete the stack that this request created, because the request failed.
     RollBack,

@@ -126,8 +126,8 @@ impl DeployedBranch {
     }
 }
 
-/// Looks at `now` for a missed push. `None` also if another account denies the look-up of its
-/// branch, and if the pipeline was deleted meanwhile.
+/// Looks at `now` for a missed push. `None` if there is none, if another account denies the look-up
+/// of its branch, or if the pipeline was deleted meanwhile.
 pub async fn find(
     aws: &Aws,
     branch: &DeployedBranch,

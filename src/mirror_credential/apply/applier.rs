@@ -65,7 +65,7 @@ pub struct Applier<'a> {
 }
 
 impl<'a> Applier<'a> {
-    /// A delivery that has read nothing but `state`.
+    /// A delivery that has read only `state`.
     pub fn new(
         clients: &'a Clients,
         spec: &'a Spec,

@@ -52,7 +52,7 @@ impl<'a> GitLabClients<'a> {
         self.accesses.extend(access);
     }
 
-    /// Forgets unreachable instances, so that the next call tries them again.
+    /// Clears the records of unreachable instances, so that the next call tries them again.
     pub fn forget_failures(&mut self) {
         self.opened.retain(|_, opened| opened.is_ok());
         self.unreachable = UnreachableGitLabs::default();

@@ -70,9 +70,9 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Whether the request changes nothing but an inactive credential: it rolls another one back,
-    /// or it is delivered again. It succeeds without a replacement, because the login did not work
-    /// before it.
+    /// Whether the request changes only an inactive credential: it rolls another one back, or it is
+    /// delivered again. It succeeds without a replacement, because the login did not work before
+    /// it.
     pub fn only_replaces_inactive(&self) -> bool {
         let mut secret = self.secret.iter();
         let is_saved = secret.any(|secret| secret.saves(&self.spec.document));

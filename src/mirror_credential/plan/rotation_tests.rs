@@ -92,7 +92,7 @@ fn rotate(phase: RotationPhase, state: &State) -> Step {
     }
 }
 
-/// The next step after a phase has failed for good.
+/// The next step after a phase has failed permanently.
 fn abort(state: &State) -> Step {
     let mut spec = crate::mirror_credential::plan::tests::spec();
     mirrored(&mut spec);

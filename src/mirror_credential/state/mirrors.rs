@@ -85,7 +85,7 @@ pub struct MirrorState {
     pub settings_sent: BTreeSet<u64>,
     /// Mirrors that pushed since this delivery started, or have nothing to push.
     pub synced: BTreeSet<u64>,
-    /// Mirrors that this delivery deleted, or whose GitLab is unreachable for good.
+    /// Mirrors that this delivery deleted, or whose GitLab is permanently unreachable.
     pub retired: BTreeSet<MirrorRecord>,
     /// Mirrors of an intent that was taken over. They include this delivery's own.
     pub orphans: BTreeSet<MirrorRecord>,

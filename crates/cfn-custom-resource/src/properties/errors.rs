@@ -1,4 +1,4 @@
-//! What is wrong with a resource's properties.
+//! The mistakes in a resource's properties.
 
 use std::fmt;
 
@@ -37,8 +37,8 @@ impl ValidationErrors {
     }
 
     /// Adds to the errors after the first `before` that a template unsets a property in another
-    /// way, if `value` is an empty text, or a list of one. `to_leave_out` is what it can leave out,
-    /// empty if nothing.
+    /// way, if `value` is an empty text, or a list of one. `to_leave_out` names the part that it
+    /// can leave out. It is empty if it can leave out nothing.
     pub(super) fn explain_empty(
         &mut self,
         before: usize,

@@ -121,7 +121,7 @@ impl Object {
         &self.path
     }
 
-    /// Whether the template sets the member, be it to a wrong value.
+    /// Whether the template sets the member, even if the value is wrong.
     pub fn is_set(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|member| member.is_set)
     }
@@ -217,7 +217,7 @@ fn default_of(property: &Property, path: &str) -> Option<Decoded> {
         (None, Kind::Object(_)) => Value::Object(serde_json::Map::new()),
         (None, _) => return None,
     };
-    // What a default object lacks is not the template's mistake.
+    // A member that a default object lacks is not the template's mistake.
     let mut ignored = ValidationErrors::default();
     decode(&property.kind, &value, path, &mut ignored)
 }

@@ -94,7 +94,7 @@ pub enum Kind {
     MapOrList(Map, &'static [Property]),
     /// A list.
     List {
-        /// What each entry is.
+        /// The kind of each entry.
         items: &'static Kind,
         /// The maximum number of entries, and the error of a longer list.
         max: Option<(usize, &'static str)>,

@@ -1,4 +1,4 @@
-//! The network itself, as far as this machine's loopback: whom the client trusts.
+//! TLS over this machine's loopback interface: the servers that the client trusts.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -17,7 +17,7 @@ use crate::clients::http::{Http, HttpError};
 const CERTIFICATE: &str = include_str!("server.pem");
 const KEY: &str = include_str!("server-key.pem");
 
-/// Answers every request, until the test ends, with what the client sent.
+/// Answers every request with its own content, until the test ends.
 fn serve_over_tls() -> SocketAddr {
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes());
     let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
@@ -40,7 +40,7 @@ fn serve_over_tls() -> SocketAddr {
     address
 }
 
-/// A client that does not trust the server goes away, which is no fault here.
+/// A client that does not trust the server closes the connection, which is not a fault here.
 fn answer(mut stream: StreamOwned<ServerConnection, std::net::TcpStream>) {
     let mut request = Vec::new();
     let mut byte = [0];
@@ -89,7 +89,7 @@ async fn server_of_an_unknown_ca_receives_nothing() {
             Err(HttpError::UntrustedCertificate(why)) => assert!(!why.is_empty()),
             other => panic!("{other:?}"),
         }
-        // That one client trusts it is nothing to the other.
+        // The trust of one client does not extend to the other.
         http.trusting(AUTHORITY).expect("trust");
     }
 }

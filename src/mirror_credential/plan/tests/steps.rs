@@ -11,7 +11,7 @@ use crate::mirror_credential::state::{SecretState, State};
 
 fn same(_: &mut Spec) {}
 
-/// IAM may not show yet what changed before this delivery.
+/// IAM may not show yet the changes from before this delivery.
 fn unsettle(state: &mut State, change: impl FnOnce(&mut Secret)) {
     state.user_read_at = at(0);
     present(state, |secret| {
