@@ -123,13 +123,13 @@ pub static STACK_NAME: Format = Format::new(
 /// `BuildArtifact::`, CodePipeline accepts 1000 characters (`ActionConfigurationValue`).
 pub static PATH: Format = Format::new(
     Pattern::new("^[^/]").without("::").up_to(985),
-    "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
+    "must be the path of a file in the build's output, such as `infra/stack.yaml`",
 );
 
 /// The same, or empty for no file.
 pub static PATH_OR_EMPTY: Format = Format::new(
     Pattern::new("^([^/]|$)").without("::").up_to(985),
-    "must be the path of a file in what the build leaves, such as `infra/stack.yaml`",
+    "must be the path of a file in the build's output, such as `infra/stack.yaml`",
 );
 
 /// A glob of `Source.Paths`. It has the form of a path in git. Brackets, braces, `!` first and `\`
