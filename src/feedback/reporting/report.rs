@@ -2,7 +2,7 @@
 //! others, unless GitLab accepts no connection.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
@@ -21,8 +21,7 @@ use crate::gitops_pipeline::settings::ReportSettings;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::Progress;
 
-/// Maximum requests of a part of a report that GitLab does not confirm, or rejects because another
-/// delivery posts at the same time.
+/// Maximum requests of a part that GitLab does not confirm, or rejects for another delivery's.
 pub const MAX_RETRIES: u32 = 4;
 
 /// The pause after such a request.
@@ -65,7 +64,7 @@ pub async fn report(
         unread_notes: None,
     };
     // The caller enforces the deadline.
-    let progress = Progress::new(std::time::SystemTime::UNIX_EPOCH);
+    let progress = Progress::new(SystemTime::UNIX_EPOCH);
     let ended = Box::pin(reconcile(&mut reporter, &progress)).await;
     let mut result = reporter.reported;
     // Without its execution, no part can be reported.
@@ -96,13 +95,11 @@ struct Reporter<'a> {
     unread_notes: Option<ReportError>,
 }
 
-/// The last part of the state that is up to date. Each part follows from the ones before it.
+/// The last part that is up to date. Each part follows from the ones before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Observed {
     Execution,
-    /// The desired records of the execution.
     Desired,
-    /// GitLab's records.
     Shown,
 }
 
