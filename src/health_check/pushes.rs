@@ -23,7 +23,7 @@ use crate::mirror_credential::health::ForeignTip;
 /// How long GitLab may take to show where a commit is.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A push without an execution, as the first look found it.
+/// A missed push, as the first look found it.
 #[derive(Clone, Debug)]
 pub struct SuspectedPush {
     pub pipeline: String,
@@ -67,7 +67,7 @@ impl SuspectedPush {
 }
 
 impl Checker<'_> {
-    /// Looks for a push without an execution to the branch of `child`, the first time.
+    /// Looks for a missed push to the branch of `child`, the first time.
     pub async fn look_for_missed_push(
         &self,
         child: &Child,
@@ -116,7 +116,7 @@ impl Checker<'_> {
             self.report_missed_push(push, started, findings);
         });
         if left.await + late.len() > 0 {
-            tracing::warn!("no time for a second look at pushes without an execution");
+            tracing::warn!("no time for a second look at missed pushes");
         }
     }
 
@@ -204,7 +204,7 @@ impl Checker<'_> {
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
         match started {
             Ok(None) => return,
-            // An update is ordinary, so the metric and its alarm do not count it.
+            // An update is ordinary, so the metric and its alarm do not count this start.
             Ok(Some(Outcome::Started)) if push.missed.was_canceled => {
                 return tracing::warn!(
                     pipeline,
@@ -221,6 +221,12 @@ impl Checker<'_> {
                 );
                 findings.started.push(pipeline.clone());
             }
+            Ok(Some(Outcome::Frozen)) if push.missed.was_canceled => tracing::warn!(
+                pipeline,
+                branch,
+                commit,
+                "an update canceled the execution, and it is not started: the event rule is disabled"
+            ),
             Ok(Some(Outcome::Frozen)) => tracing::warn!(
                 pipeline,
                 branch,
@@ -229,7 +235,11 @@ impl Checker<'_> {
             ),
             Err(error) => {
                 tracing::error!(pipeline, branch, commit, %error, "not started");
-                let problem = format!("it does not run commit {commit}: {error}");
+                let mut subject = format!("commit {commit}");
+                if push.missed.was_canceled {
+                    subject += ", whose execution was canceled";
+                }
+                let problem = format!("it does not run {subject}: {error}");
                 findings.checked(format!("pipeline {pipeline}"), Some(problem));
             }
         }

@@ -27,7 +27,8 @@ use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 
 /// How many stacks a second are looked up, with one `DescribeStacks` each, and for a stack with a
-/// pipeline one `GetBranch` and one `ListPipelineExecutions`. AWS documents no rate. A user reports
+/// pipeline one `GetBranch` and one `ListPipelineExecutions`. If its newest execution was canceled,
+/// one `DescribeStackEvents` follows. AWS documents no rate. A user reports
 /// 5 a second, which cannot be increased, for all callers of the account:
 /// <https://github.com/aws/aws-sam-cli/issues/2671>.
 const STACKS_PER_SECOND: u32 = 3;

@@ -13,7 +13,6 @@
 //! - [`health`] reports on credentials and mirrors, and changes nothing.
 
 mod apply;
-pub mod attribute_names;
 mod calls;
 mod credential_class;
 mod delete;
@@ -32,4 +31,4 @@ pub mod spec;
 mod state;
 mod timing;
 
-pub use crate::mirror_credential::resource::MirrorCredential;
+pub use crate::mirror_credential::resource::{ATTRIBUTES, MirrorCredential};

@@ -228,7 +228,7 @@ impl Resource for MirrorCredential {
     }
 }
 
-pub(super) fn outcome(spec: &Spec, applied: &Applied) -> Outcome {
+fn outcome(spec: &Spec, applied: &Applied) -> Outcome {
     let credential = &applied.credential;
     Outcome {
         physical_resource_id: spec.secret_name.clone(),
@@ -244,10 +244,40 @@ pub(super) fn outcome(spec: &Spec, applied: &Applied) -> Outcome {
     }
 }
 
+/// The attributes that `Fn::GetAtt` returns, in alphabetical order.
+pub const ATTRIBUTES: [&str; 6] = [
+    "CreateDate",
+    "SecretArn",
+    "SecretName",
+    "ServiceSpecificCredentialId",
+    "ServiceUserName",
+    "UserName",
+];
+
 /// The keys of `Tags`, read without validating the other properties.
 fn tag_keys(properties: &Value) -> Vec<String> {
     let tags = properties["Tags"].as_array().into_iter().flatten();
     tags.filter_map(|tag| Some(tag["Key"].as_str()?.to_owned()))
         .filter(|key| !key.starts_with(tags::OWN))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mirror_credential::plan::tests::{credential, secret};
+
+    #[test]
+    fn every_attribute_of_an_outcome_is_listed() {
+        let spec = spec::decode(&json!({"UserName": "u"})).expect("valid");
+        let applied = Applied {
+            secret: secret(),
+            credential: credential("id"),
+            warnings: Vec::new(),
+        };
+        let outcome = outcome(&spec, &applied);
+        assert!(outcome.attributes.into_keys().eq(ATTRIBUTES));
+    }
 }

@@ -8,7 +8,7 @@ use crate::fixture::{
     Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, create_pipeline, diagnosed, empty_world,
     fake as mirror, look_as,
 };
-use fake_aws::{Execution, FakeAws, FaultKind, On, Options};
+use fake_aws::{Execution, FakeAws, FaultKind, On};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 const REPOSITORY: &str = "codecommit-dev-cfn-shop";
@@ -104,13 +104,17 @@ async fn missed_push_behind_a_failed_execution_is_started_once() {
     assert_eq!(look(&fake).await.1, 3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn missed_push_of_a_frozen_environment_is_only_counted() {
-    let fake = with_lost_push(&properties()).await;
+fn freeze(fake: &FakeAws) {
     fake.change(|aws| {
         let key = ("AWS::Events::Rule".to_owned(), EVENT_RULE.to_owned());
         aws.made.get_mut(&key).expect("the rule").properties["State"] = json!("DISABLED");
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn missed_push_of_a_frozen_environment_is_only_counted() {
+    let fake = with_lost_push(&properties()).await;
+    freeze(&fake);
     for _ in 0..2 {
         let (looked, executions) = look(&fake).await;
         assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
@@ -216,17 +220,44 @@ async fn foreign_tip_of_a_pipeline_without_gitlab_is_not_started() {
     assert_eq!(look(&fake).await.1, 2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn canceled_execution_is_started_and_not_counted() {
-    let fake = FakeAws::with(Options::default());
-    let mut stack = create_pipeline(&fake, &properties()).await;
-    fake.push(REPOSITORY, BRANCH, "c1");
+/// A pipeline whose only execution, of `tip`, an update has canceled. GitLab's branch has `c1`.
+async fn with_canceled_execution(properties: &Value, tip: &str) -> FakeAws {
+    let fake = empty_world();
+    fake.gitlab_project(PROJECT, &["main"]);
+    fake.gitlab_token(TOKEN);
+    fake.push_to_gitlab(PROJECT, BRANCH, "c1");
+    let mut stack = create_pipeline(&fake, properties).await;
+    fake.push(REPOSITORY, BRANCH, tip);
     look_as(&fake, "first push", Duration::from_secs(300)).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let mut changed = properties();
+    let mut changed = properties.clone();
     changed["Approval"] = json!({"CustomData": "Look"});
     stack.update(&changed, None).await.assert_success();
     tokio::time::sleep(Duration::from_secs(10)).await;
+    fake
+}
+
+#[tokio::test(start_paused = true)]
+async fn canceled_execution_of_a_frozen_environment_is_not_started() {
+    let fake = with_canceled_execution(&properties(), "c1").await;
+    freeze(&fake);
+    let (looked, executions) = look(&fake).await;
+    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+    assert_eq!(executions, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn canceled_execution_that_gitlab_lacks_is_not_started() {
+    let (properties, tip) = (properties_with_gitlab(), "pushed-with-a-stolen-password");
+    let fake = with_canceled_execution(&properties, tip).await;
+    let (looked, executions) = look(&fake).await;
+    assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
+    assert_eq!(executions, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn canceled_execution_is_started_and_not_counted() {
+    let fake = with_canceled_execution(&properties(), "c1").await;
     let problems = diagnosed(&fake).await.into_iter().filter_map(|(_, it)| it);
     let problems: Vec<String> = problems.collect();
     let expected =

@@ -45,7 +45,7 @@ static RESOURCES: [Resource; 2] = [
         table: &mirror::spec::PROPERTIES,
         errors: |properties| mirror::spec::decode(properties).err().unwrap_or_default(),
         add_rules: mirror_credential::add,
-        attributes: &mirror::attribute_names::ATTRIBUTES,
+        attributes: &mirror::ATTRIBUTES,
     },
     Resource {
         type_name: "Custom::GitOpsPipeline",

@@ -166,7 +166,8 @@ impl GitLab {
         let part = format!("/statuses/{}", query_value(sha));
         let purpose = format!("posting status {name} of commit {sha} in");
         let call = self.call("POST", area, &part, &purpose);
-        call.body(body).send().await
+        let posted: Value = call.body(body).send().await?;
+        Ok(typed(&posted).unwrap_or_default())
     }
 }
 

@@ -22,6 +22,12 @@ where
     Ok(typed(&value).unwrap_or_default())
 }
 
+/// The texts of a member that is a list.
+pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let values: Vec<Value> = lenient(deserializer)?;
+    Ok(values.iter().filter_map(typed).collect())
+}
+
 /// The ID of a member that is an object. `None` if it has none.
 pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let value: Value = lenient(deserializer)?;

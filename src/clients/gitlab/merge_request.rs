@@ -43,12 +43,19 @@ pub(super) struct MergeRequest {
     iid: u64,
     #[serde(default, deserialize_with = "lenient")]
     pub state: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub source_branch: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     target_branch: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     source_project_id: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
     target_project_id: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
     sha: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     merge_commit_sha: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     squash_commit_sha: Option<String>,
     #[serde(default, deserialize_with = "time")]
     pub merged_at: Option<SystemTime>,

@@ -187,7 +187,7 @@ impl Mirror {
                 branch_regex: filled("mirror_branch_regex").map(ToOwned::to_owned),
                 keep_divergent_refs: flag("keep_divergent_refs", false),
             },
-            status: typed(&description["update_status"]).unwrap_or_default(),
+            status: typed(&text("update_status").into()).unwrap_or_default(),
             last_error: filled("last_error").map(sanitize::shown),
             started_at: text("last_update_started_at").and_then(parse_time),
             updated_at: text("last_update_at").and_then(parse_time),

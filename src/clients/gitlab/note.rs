@@ -131,7 +131,10 @@ impl GitLab {
         let parse = |one: &Value| match place {
             NotePlace::MergeRequest(_) => Some(Vec::from_iter(own(&notes_path, one))),
             NotePlace::Commit(_) => {
-                let path = format!("{notes_path}/{}/notes", query_value(one["id"].as_str()?));
+                let Some(id) = one["id"].as_str() else {
+                    return Some(vec![]);
+                };
+                let path = format!("{notes_path}/{}/notes", query_value(id));
                 let notes = one["notes"].as_array().into_iter().flatten();
                 Some(notes.filter_map(|note| own(&path, note)).collect())
             }

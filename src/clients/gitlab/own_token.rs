@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::error::Result;
-use super::members::lenient;
+use super::members::{lenient, texts};
 use super::transport::{Area, GitLab};
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TokenDetails {
     /// For example `api`. Empty if GitLab does not show them.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "texts")]
     pub scopes: Vec<String>,
     /// `None` if GitLab shows no `expires_at`: the token does not expire.
     #[serde(default, deserialize_with = "date")]

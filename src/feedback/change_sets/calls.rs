@@ -41,7 +41,7 @@ pub struct NewChangeSet {
     pub base: Base,
 }
 
-/// The sides of a comparison.
+/// The two states that a change set compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Base {
     /// Another template with the stack's present one.

@@ -418,7 +418,7 @@ impl Reconcile for Reporter<'_> {
                         self.reported.accepted.push(post);
                     }
                 }
-                // Without a response, the client has repeated the request for up to a minute.
+                // One more attempt: a request without a response may take a minute.
                 Err(error)
                     if may_pass(&error)
                         && retries < MAX_RETRIES

@@ -135,8 +135,14 @@ pub async fn find(
 ) -> Result<Option<MissedPush>, CallError> {
     let names = &branch.names;
     let source = Source::open(aws, names, Some(&branch.repository), Retry::No).await?;
-    let Lookup::Found(Some(tip)) = source.branch_tip(&branch.name).await? else {
-        return Ok(None);
+    let tip = match source.branch_tip(&branch.name).await? {
+        Lookup::Found(Some(tip)) => tip,
+        Lookup::Found(None) => return Ok(None),
+        Lookup::Denied(error) => {
+            let pipeline = names.pipeline();
+            tracing::warn!(pipeline, %error, "missed pushes cannot be found");
+            return Ok(None);
+        }
     };
     let listed = executions::list_latest(aws, &names.pipeline()).await?;
     let listed = listed.unwrap_or_default();
@@ -158,8 +164,8 @@ pub async fn find(
     }))
 }
 
-/// The commit of the newest execution, and the time in which an update canceled it. `None` if it
-/// was not canceled in the day before `now`, has read no commit, or is a rollback.
+/// The commit of the newest execution, and the times of an update that would have canceled it.
+/// `None` if it was not canceled in the day before `now`, has read no commit, or is a rollback.
 fn newest_canceled(
     listed: &[PipelineExecutionSummary],
     now: SystemTime,

@@ -103,6 +103,7 @@ fn nothing_is_missed_while_an_execution_reads_its_source() {
     assert_executed(&[reading.clone(), pushed("c1")], None);
     assert_executed(&[pushed("c1"), reading], None);
 }
+
 /// A push's execution of `c0` that ended in `status`.
 fn ended(status: PipelineExecutionStatus) -> PipelineExecutionSummary {
     let mut execution = pushed("c0");

@@ -48,7 +48,7 @@ impl<'a> Deleter<'a> {
         progress: &Progress,
     ) -> Result<Self, CallError> {
         let now = clients.clock.now();
-        progress.doing(doing(target));
+        progress.doing(format!("reading secret {}", target.secret_name));
         let aws = &clients.aws;
         let first_user = async {
             match &target.user_name {
@@ -310,8 +310,22 @@ impl Reconcile for Deleter<'_> {
         }
     }
 
-    fn describe(&self, _step: &DeleteStep) -> String {
-        doing(self.target)
+    fn describe(&self, step: &DeleteStep) -> String {
+        let secret = &self.target.secret_name;
+        match step {
+            DeleteStep::WriteTombstone(user) => format!("writing the tombstone on user {user}"),
+            DeleteStep::Fence(_) => format!("writing a claim into secret {secret}"),
+            DeleteStep::WaitForIam => format!("waiting for IAM to list what secret {secret} names"),
+            DeleteStep::DeleteMirrors => format!("removing the mirrors of secret {secret}"),
+            DeleteStep::CloseIssueIntent { user_name, .. } => {
+                format!("closing the intent record of user {user_name}")
+            }
+            DeleteStep::DeleteCredential { id, .. } => {
+                format!("deleting the service-specific credential {id}")
+            }
+            DeleteStep::DeleteSecret => format!("deleting secret {secret}"),
+            DeleteStep::ReleaseUser(user) => format!("removing the records from user {user}"),
+        }
     }
 
     async fn apply(&mut self, step: DeleteStep) -> Result<(), CallError> {
@@ -362,11 +376,6 @@ async fn read_for_mirrors(
     let login = tokio::time::timeout(EARLY_READS_TIMEOUT, Box::pin(reads)).await;
     gitlab_clients.forget_failures();
     login.ok()?.ok().flatten()
-}
-
-fn doing(target: &DeletionTarget) -> String {
-    let name = &target.secret_name;
-    format!("removing secret {name} and the credential that it names")
 }
 
 /// The secret, or the denied call if the function may not read it.

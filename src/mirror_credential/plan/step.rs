@@ -159,7 +159,7 @@ impl SecretStep {
     fn describe(&self, secret: &str) -> String {
         match self {
             Self::ReadSecret => format!("reading secret {secret}"),
-            Self::WaitForPeer => format!("waiting for another delivery to finish secret {secret}"),
+            Self::WaitForPeer => format!("waiting for a change of secret {secret}"),
             Self::CreateSecret => format!("creating secret {secret}"),
             Self::Claim(_) | Self::ClaimIfAllowed(_) => {
                 format!("writing a claim into secret {secret}")
@@ -197,7 +197,7 @@ impl MirrorStep {
                 format!("creating the push mirror of {}", places.join(", "))
             }
             Self::CommitMirrorIds(_) => {
-                format!("writing the IDs of the created mirrors into secret {secret}")
+                format!("writing a claim with the created mirrors into secret {secret}")
             }
             Self::EnableMirrors(records) => format!("enabling {}", names_of(records)),
             Self::SyncMirrors(records) => {

@@ -2,7 +2,25 @@
 
 use crate::checks::{Others, check_harmless};
 use crate::fixture::{CHILD, DEPLOYED, PROJECT, STACK, check_health, in_account};
+use fake_aws::FakeAws;
 use test_support::secrecy::shows;
+
+/// A change set that fails compares nothing.
+#[test]
+fn failed_comparison_shows_no_status() {
+    in_account(async |fake| {
+        fake.fail_next_change_set(STACK, "a hook");
+        check_health(fake, "health check").await;
+        assert_eq!(statuses(fake), 0);
+    });
+}
+
+fn statuses(fake: &FakeAws) -> usize {
+    fake.look(|aws| {
+        let records = &aws.gitlab.named(PROJECT).records;
+        records.current(DEPLOYED, "cfn-gitops/dev/shop/drift").len()
+    })
+}
 
 /// `Report.Drift`
 #[test]
@@ -22,11 +40,7 @@ fn drift_without_its_status_is_only_a_metric() {
             check_health(fake, "health check").await;
             assert!(shows(r#""DriftedResources":1"#));
             check_harmless(fake, &others);
-            let statuses = fake.look(|aws| {
-                let records = &aws.gitlab.named(PROJECT).records;
-                records.current(DEPLOYED, "cfn-gitops/dev/shop/drift").len()
-            });
-            assert_eq!(statuses, usize::from(is_wanted));
+            assert_eq!(statuses(fake), usize::from(is_wanted));
         });
     }
 }
