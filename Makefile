@@ -33,7 +33,7 @@ DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy undeploy doctor upgrade try invoke shell lint \
-        lint-format lint-rust lint-templates lint-prose lint-lines lint-house lint-dependencies audit fuzz test-function test-rust test-rust-compiled scale clean
+        lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies audit fuzz test-function test-rust test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
@@ -103,7 +103,7 @@ shell: ## a shell inside a local AWS with what the example events name, for aws,
 	@tools/start.sh shell $(MAKE) --silent $(INSTALLED)
 	@python tools/shell.py
 
-lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-house lint-dependencies ## formatting, clippy, the template linters, prose, lines, shape of the code, licences
+lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies ## formatting, clippy, the template linters, prose, lines, shape of the code, licences
 
 # Licences, versions and sources. Cargo downloads missing crates.
 lint-dependencies: $(INSTALLED)
@@ -136,8 +136,8 @@ lint-lines:
 	@$(PYTHON) tools/check_lines.py
 
 # Circles of modules, and sizes of types, functions and files.
-lint-house:
-	@$(PYTHON) tools/check_house.py
+lint-structure:
+	@$(PYTHON) tools/check_structure.py
 
 fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz

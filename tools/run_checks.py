@@ -128,7 +128,7 @@ def steps() -> list[Step]:
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),
         Step("lines by area", ["make", "lint-lines"]),
-        Step("shape of the code", ["make", "lint-house"]),
+        Step("shape of the code", ["make", "lint-structure"]),
         Step("documentation site", ["make", "docs"]),
         Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
     ]

@@ -14,7 +14,8 @@ const MAX_PAGES: u32 = 50;
 pub async fn any_file_differs(
     codecommit: &Client,
     repository_name: &str,
-    (before, after): (&str, &str),
+    before: &str,
+    after: &str,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<Option<bool>, CallError> {
     let mut next = None;

@@ -38,7 +38,8 @@ pub async fn report(
             branch: settings.branch.clone(),
         };
         let url = settings.location.pipeline_console(&names.pipeline());
-        let desired = plan::commit_status(names, "/drift", status(drifted), &url);
+        let (state, description) = status(drifted);
+        let desired = plan::commit_status(names, "/drift", state, &description, &url);
         let gitlab = gitlab::open(aws, http, &report.access).await?;
         gitlab.show_commit_status(&commit, &desired).await?;
         Ok(())

@@ -191,13 +191,14 @@ pub fn status_name(names: &ResourceNames, suffix: &str) -> String {
 pub fn commit_status(
     names: &ResourceNames,
     suffix: &str,
-    (state, description): (StatusState, String),
+    state: StatusState,
+    description: &str,
     url: &str,
 ) -> CommitStatus {
     CommitStatus {
         name: status_name(names, suffix),
         state,
-        description: shortened(&description),
+        description: shortened(description),
         target_url: url.to_owned(),
     }
 }
@@ -210,7 +211,9 @@ pub fn desired(
     settings: &ReportSettings,
     url: &str,
 ) -> Desired {
-    let status = |suffix: &str, of: (StatusState, String)| commit_status(names, suffix, of, url);
+    let status = |suffix: &str, (state, description): (StatusState, String)| {
+        commit_status(names, suffix, state, &description, url)
+    };
     let environment = &settings.environment_name;
     let of_execution = status("", execution_status(execution, environment));
     let of_approval = approval_status(execution).map(|state| status(APPROVAL_SUFFIX, state));

@@ -255,7 +255,8 @@ impl Reviewer<'_> {
         }
         let names = &target.names;
         let url = target.location.build_console(names, &self.build.id);
-        let desired = commit_status(names, "/review", note::status(finding), &url);
+        let (state, description) = note::status(finding);
+        let desired = commit_status(names, "/review", state, &description, &url);
         for _ in 0..MAX_RETRIES {
             match self.gitlab.show_commit_status(&commit, &desired).await {
                 Err(error) if may_pass(&error) => tokio::time::sleep(RETRY_INTERVAL).await,

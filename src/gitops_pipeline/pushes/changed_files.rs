@@ -80,7 +80,7 @@ pub async fn do_files_differ(
         return true;
     };
     let is_wanted = |path: &str| matcher.is_match(path);
-    let found = any_file_differs(&aws.codecommit, repository_name, (old, new), is_wanted).await;
+    let found = any_file_differs(&aws.codecommit, repository_name, old, new, is_wanted).await;
     match found {
         Ok(Some(found)) => found,
         Ok(None) => {

@@ -16,7 +16,7 @@ pub fn decode_source(
     home: Option<&AwsLocation>,
     errors: &mut ValidationErrors,
 ) -> Option<RepositoryRef> {
-    decode_repository(properties, "Source", (&REPOSITORY_NAME, ""), home, errors)
+    decode_repository(properties, "Source", &REPOSITORY_NAME, "", home, errors)
 }
 
 /// `ImageSource`. `None` if the template does not set it.
@@ -25,8 +25,8 @@ pub fn decode_image(
     home: Option<&AwsLocation>,
     errors: &mut ValidationErrors,
 ) -> Option<Image> {
-    let names = (&formats::IMAGE_REPOSITORY_NAME, "repository/");
-    let repository = decode_repository(properties, "ImageSource", names, home, errors)?;
+    let (names, prefix) = (&formats::IMAGE_REPOSITORY_NAME, "repository/");
+    let repository = decode_repository(properties, "ImageSource", names, prefix, home, errors)?;
     let tag = properties.object("ImageSource").text("ImageTag");
     Some(Image {
         repository,
@@ -38,7 +38,8 @@ pub fn decode_image(
 fn decode_repository(
     properties: &Object,
     property: &str,
-    (names, arn_prefix): (&Format, &str),
+    names: &Format,
+    arn_prefix: &str,
     home: Option<&AwsLocation>,
     errors: &mut ValidationErrors,
 ) -> Option<RepositoryRef> {

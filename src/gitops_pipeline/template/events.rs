@@ -30,7 +30,8 @@ fn targets(spec: &Spec) -> Value {
     }
     let pipeline = starting(
         spec,
-        ("commit", "$.detail.commitId"),
+        "commit",
+        "$.detail.commitId",
         r#"{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":<commit>}]}"#,
     );
     json!({"Fn::If": ["HasBranch", [pipeline], function]})
@@ -64,7 +65,8 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
             },
             "Targets": [starting(
                 spec,
-                ("digest", "$.detail.image-digest"),
+                "digest",
+                "$.detail.image-digest",
                 r#"{"sourceRevisions":[{"actionName":"Image","revisionType":"IMAGE_DIGEST","revisionValue":<digest>}]}"#,
             )],
             "Tags": tags(spec),
@@ -73,7 +75,7 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
 }
 
 /// The pipeline as a target. `template` contains the revision, which is at `path` in the event.
-fn starting(spec: &Spec, (revision, path): (&str, &str), template: &str) -> Value {
+fn starting(spec: &Spec, revision: &str, path: &str, template: &str) -> Value {
     json!({
         "Id": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
         "Arn": sub("arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"),

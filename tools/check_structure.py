@@ -1,40 +1,40 @@
-"""Measures the shape of the code, and fails if a figure is above its limit.
+"""Measures the structure of the code, and fails if a figure is above its limit.
 
-    python tools/check_house.py           # the figures, and each place above a limit
-    python tools/check_house.py --rooms   # also each room of `src` with the rooms that it uses
+    python tools/check_structure.py           # the figures, and each place above a limit
+    python tools/check_structure.py --modules # also each folder of `src`, with the modules that each of its modules uses
 
 A module uses another one if it names an item of it, by `use` or by a path. An item that a module only passes on with
-`pub use` counts as one of the module that defines it. A circle is a group of modules that use each other. It is counted
-among files, and among the entries of one folder. Tests and `fuzzing` are left out.
+`pub use` counts as one of the module that defines it. A dependency cycle is counted among files, and among the entries
+of one folder. Of several cycles the first is shown. Tests and `fuzzing` are left out.
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+from check_lines import tracked_files
 
 ROOT = Path(__file__).parents[1]
 CRATES = {"cfn_gitops": "src", "cfn_custom_resource": "crates/cfn-custom-resource/src"}
 LIMITS = {
-    "circles of files": 0, "circles of folders": 0, "type names defined twice": 0, "variants of the largest enum": 20,
-    "fields of the largest struct": 12, "functions over 60 lines": 0, "files over 450 lines": 0,
+    "dependency cycles of files": 0, "dependency cycles of folders": 0, "type names defined twice": 0, "enums over 20 variants": 0,
+    "structs over 12 fields": 0, "functions over 60 lines": 0, "files over 450 lines": 0,
     "tuples as parameters": 0, "comment lines over 100 columns": 0, "impure imports of plans": 0,
     "entries of src": 10, "tracked entries at the top": 24,
 }
-# Both resources have the same rooms, so a type may have its sister's name in the sister's room.
-SISTERS = ("src/mirror_credential/", "src/gitops_pipeline/")
 # It has one field for each property, and a table in the schema.
 WIDE = {"Spec"}
 # A plan decides with data alone. It may use the types of clients, but not their calls, errors of calls, or a clock.
 IMPURE = {"calls", "aws", "http", "tokio", "CallError", "Clock"}
 _TEST_FILE = re.compile(r"(^|/)(tests?|fuzzing)(/|\.rs$)|_tests\.rs$")
 _INLINE_TESTS = re.compile(r"^( *)#\[cfg\((?:test|feature = \"fuzzing\")\)\]\n\1(?:pub(?:\(\w+\))? )?mod \w+ \{\n.*?^\1\}\n", re.M | re.S)
-_COMMENT = re.compile(r"^\s*//.*$|(?<=[\s;{}(,])// .*$", re.M)
-_STRING = re.compile(r'r#".*?"#|"(?:\\.|[^"\\])*"', re.S)
+# Comments, strings and characters: one scan, because each may contain the beginning of another.
+_NOT_CODE = re.compile(r"""//[^\n]*|r(#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'""", re.S)
 _USE = re.compile(r"^\s*(pub(?:\([\w: ]+\))? )?use ([^;]+);", re.M)
 _PATH = re.compile(r"(?<![\w:.])([a-z_]\w*(?:::\w+)+)")
 _TYPE = re.compile(r"^(?:pub(?:\([\w: ]+\))? )?(?:struct|enum|trait|type|union) (\w+)", re.M)
@@ -42,7 +42,7 @@ _TYPE = re.compile(r"^(?:pub(?:\([\w: ]+\))? )?(?:struct|enum|trait|type|union) 
 Module = tuple[str, ...]
 
 
-class House:
+class Crate:
     """The modules of one crate, and which of them use which."""
 
     def __init__(self, source: Path, crate: str) -> None:
@@ -57,7 +57,7 @@ class House:
 
     def _read(self, module: Module, file: Path) -> None:
         text = file.read_text()
-        code = _STRING.sub('""', _COMMENT.sub("", _INLINE_TESTS.sub("", text)))
+        code = _NOT_CODE.sub(lambda found: "" if found[0].startswith("//") else '""', _INLINE_TESTS.sub("", text))
         self.files[module], self.code[module] = file, code
         folder = file.parent if file.name in {"mod.rs", "lib.rs"} else file.with_suffix("")
         for name in re.findall(r"^(?:pub(?:\([\w: ]+\))? )?mod (\w+);", code, re.M):
@@ -73,10 +73,7 @@ class House:
         while path and path[0] in {"self", "super"}:
             base = base[:-1] if path[0] == "super" else base
             path = path[1:]
-            absolute = True
-        else:
-            absolute = base is not module
-        if path and not absolute and (*module, path[0]) not in self.files:
+        if base == module and path and (*module, path[0]) not in self.files:
             return None
         return (*base, *path)
 
@@ -115,7 +112,7 @@ class House:
                     return found
         return module
 
-    def arrows(self) -> dict[Path, dict[Path, set[str]]]:
+    def dependencies(self) -> dict[Path, dict[Path, set[str]]]:
         """Each file with the files that it uses, and the names that it takes from them."""
         found: dict[Path, dict[Path, set[str]]] = {file: defaultdict(set) for file in self.files.values()}
         for module, imports in self.imports.items():
@@ -155,35 +152,19 @@ def defines(code: str, name: str) -> bool:
     return bool(re.search(rf"\b(?:struct|enum|trait|type|fn|const|static|mod|macro_rules!|union) {re.escape(name)}\b", code))
 
 
-def circles(arrows: dict) -> list[list]:
-    """The strongly connected groups of two or more, by Tarjan's algorithm."""
-    index, low, stack, found = {}, {}, [], []
-
-    def visit(node: object) -> None:
-        index[node] = low[node] = len(index)
-        stack.append(node)
-        for target in arrows.get(node, ()):
-            if target not in index:
-                visit(target)
-            if target in stack:
-                low[node] = min(low[node], low[target])
-        if low[node] == index[node]:
-            group = [stack.pop()]
-            while group[-1] != node:
-                group.append(stack.pop())
-            if len(group) > 1:
-                found.append(sorted(group))
-
-    for node in list(arrows):
-        if node not in index:
-            visit(node)
-    return found
+def cycles(dependencies: dict) -> list[list]:
+    """One cycle, if there is any."""
+    try:
+        TopologicalSorter(dependencies).prepare()
+    except CycleError as error:
+        return [error.args[1][:-1]]
+    return []
 
 
-def folder_arrows(arrows: dict[Path, dict[Path, set[str]]]) -> dict[Path, dict[Path, set[Path]]]:
+def folder_dependencies(dependencies: dict[Path, dict[Path, set[str]]]) -> dict[Path, dict[Path, set[Path]]]:
     """For each folder, which of its entries uses which."""
     found: dict[Path, dict[Path, set[Path]]] = defaultdict(lambda: defaultdict(set))
-    for file, targets in arrows.items():
+    for file, targets in dependencies.items():
         for target in targets:
             shared = next(folder for folder in file.parents if folder in target.parents)
             first, second = (shared / path.relative_to(shared).parts[0] for path in (file, target))
@@ -199,43 +180,38 @@ def items(code: str, kind: str, member: str) -> Iterator[tuple[str, int]]:
 
 def functions(text: str) -> Iterator[tuple[str, int]]:
     """Each function with its lines, from `fn` to its last brace."""
-    for match in re.finditer(r"^( *)(?:pub(?:\([\w: ]+\))? )?(?:const )?(?:async )?fn (\w+).*?^\1\}\n", text, re.M | re.S):
+    for match in re.finditer(r"^( *)(?:pub(?:\([\w: ]+\))? )?(?:const )?(?:async )?fn (\w+)[^;{]*\{\n.*?^\1\}\n", text, re.M | re.S):
         yield match[2], match[0].count("\n")
 
 
 def parameters_with_tuples(code: str) -> Iterator[str]:
-    for match in re.finditer(r"\bfn (\w+)(?:<[^(]*>)?\(([^{;]*?)\)(?: ->|\s*\{|\s*where|;)", code, re.S):
-        if re.search(r"\w: (?:&|mut )*\((?!\))", re.sub(r"(?:impl|dyn) Fn\w*\([^)]*\)", "", match[2])):
-            yield match[1]
-
-
-def tracked(*patterns: str) -> list[str]:
-    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return [path for path in listed.stdout.splitlines() if (ROOT / path).is_file()]
+    for name, signature in re.findall(r"\bfn (\w+)([^{;]*)[{;]", code):
+        if re.search(r"[\w)]: (?:&(?:'\w+ )?(?:mut )?)*\((?!\))", signature):
+            yield name
 
 
 def measure() -> dict[str, list[str]]:
-    """Each figure with its places. A figure of the largest item has as many places as the item has members."""
+    """Each figure with its places."""
     found: dict[str, list[str]] = {figure: [] for figure in LIMITS}
-    largest = {"enum": (0, ""), "struct": (0, "")}
     types: dict[str, list[str]] = defaultdict(list)
     for crate, folder in CRATES.items():
-        house = House(ROOT / folder, crate)
-        arrows = house.arrows()
-        found["circles of files"] += [describe(circle, arrows) for circle in circles(arrows)]
-        for entries in folder_arrows(arrows).values():
-            found["circles of folders"] += [
-                " and ".join(shown(entry) for entry in circle) for circle in circles(entries)
-                if not all(entry.suffix for entry in circle)]
-        for module, file in house.files.items():
-            text, code, place = _INLINE_TESTS.sub("", file.read_text()), house.code[module], shown(file)
+        crate_ = Crate(ROOT / folder, crate)
+        dependencies = crate_.dependencies()
+        found["dependency cycles of files"] += [describe(cycle, dependencies) for cycle in cycles(dependencies)]
+        for entries in folder_dependencies(dependencies).values():
+            found["dependency cycles of folders"] += [
+                " and ".join(shown(entry) for entry in cycle) for cycle in cycles(entries)
+                if not all(entry.suffix for entry in cycle)]
+        for module, file in crate_.files.items():
+            text, code, place = _INLINE_TESTS.sub("", file.read_text()), crate_.code[module], shown(file)
             for name in _TYPE.findall(code):
                 types[f"{crate}::{name}"].append(place)
-            for kind, member in (("enum", r"[A-Z]\w*"), ("struct", r"(?:pub(?:\([\w: ]+\))? )?[a-z_]\w*:")):
-                for name, size in items(code, kind, member):
-                    if name in WIDE:
-                        continue
-                    largest[kind] = max(largest[kind], (size, f"{place}: {name}"))
+            found["enums over 20 variants"] += [
+                f"{place}: {name}, {size} variants" for name, size in items(code, "enum", r"[A-Z]\w*") if size > 20]
+            found["structs over 12 fields"] += [
+                f"{place}: {name}, {size} fields"
+                for name, size in items(code, "struct", r"(?:pub(?:\([\w: ]+\))? )?[a-z_]\w*:")
+                if size > 12 and name not in WIDE]
             found["functions over 60 lines"] += [f"{place}: {name}, {size} lines" for name, size in functions(text)
                                                  if size > 60]
             found["tuples as parameters"] += [f"{place}: {name}" for name in parameters_with_tuples(code)]
@@ -248,64 +224,51 @@ def measure() -> dict[str, list[str]]:
                                    if IMPURE & set(names) or names[0].startswith("aws_sdk")})
                 found["impure imports of plans"] += [f"{place}: {name}" for name in imported]
     found["type names defined twice"] = [f"{name.partition('::')[2]}: {', '.join(places)}"
-                                         for name, places in types.items() if len(places) > 1 and not are_sisters(places)]
-    found["variants of the largest enum"] = [largest["enum"][1]] * largest["enum"][0]
-    found["fields of the largest struct"] = [largest["struct"][1]] * largest["struct"][0]
-    found["files over 450 lines"] = [path for path in tracked("*.rs", "*.py")
-                                     if (ROOT / path).read_text().count("\n") > 450]
-    found["entries of src"] = sorted({path.split("/")[1] for path in tracked("src")})
-    found["tracked entries at the top"] = sorted({path.split("/")[0] for path in tracked()})
+                                         for name, places in types.items() if len(places) > 1 and not are_counterparts(places)]
+    files = tracked_files(ROOT)
+    found["files over 450 lines"] = [path for path in files if path.endswith((".rs", ".py"))
+                                     and (ROOT / path).read_text().count("\n") > 450]
+    found["entries of src"] = sorted({path.split("/")[1] for path in files if path.startswith("src/")})
+    found["tracked entries at the top"] = sorted({path.split("/")[0] for path in files})
     return found
 
 
-def are_sisters(places: list[str]) -> bool:
-    """Whether the places are the same room of both resources, such as `spec/`."""
-    rooms = [place.removeprefix(sister).partition("/")[0].removesuffix(".rs")
-             for place, sister in zip(sorted(places, reverse=True), SISTERS, strict=False) if place.startswith(sister)]
-    return len(rooms) == len(places) == 2 and len(set(rooms)) == 1
+def are_counterparts(places: list[str]) -> bool:
+    """Whether the places are the same module of both resources, such as `spec/`."""
+    found = [re.match(r"src/(mirror_credential|gitops_pipeline)/(\w+)", place) for place in places]
+    return len(found) == 2 and all(found) and found[0][1] != found[1][1] and found[0][2] == found[1][2]
 
 
 def shown(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def describe(circle: list[Path], arrows: dict[Path, dict[Path, set[str]]]) -> str:
+def describe(cycle: list[Path], dependencies: dict[Path, dict[Path, set[str]]]) -> str:
     return "; ".join(f"{shown(file)} uses {', '.join(sorted(names))} of {shown(target)}"
-                     for file in circle for target, names in arrows[file].items() if target in circle)
+                     for file in cycle for target, names in dependencies[file].items() if target in cycle)
 
 
-def rooms() -> Iterator[str]:
+def modules() -> Iterator[str]:
     """Each folder of `src` and its entries, from those that use others down to those that use none."""
-    arrows = House(ROOT / "src", "cfn_gitops").arrows()
-    for folder, entries in sorted(folder_arrows(arrows).items()):
-        names = {entry for entry in entries} | {target for targets in entries.values() for target in targets}
-        count = sum(len(targets - {entry}) for entry, targets in entries.items())
-        yield f"{shown(folder)}: {len(names)} entries, {count} arrows, {len(circles(entries))} circles"
-        for entry in sorted(names, key=lambda name: -len(reached(entries, name))):
-            uses = sorted(target.stem for target in entries.get(entry, ()) if target != entry)
-            yield f"    {entry.stem:24} {', '.join(uses)}"
-
-
-def reached(arrows: dict, node: object) -> set:
-    found, ahead = set(), [node]
-    while ahead:
-        for target in arrows.get(ahead.pop(), ()):
-            if target not in found:
-                found.add(target)
-                ahead.append(target)
-    return found
+    dependencies = Crate(ROOT / "src", "cfn_gitops").dependencies()
+    for folder, entries in sorted(folder_dependencies(dependencies).items()):
+        names = list(TopologicalSorter(entries).static_order())[::-1]
+        count = sum(len(targets) for targets in entries.values())
+        yield f"{shown(folder)}: {len(names)} entries, {count} dependencies"
+        for entry in names:
+            yield f"    {entry.stem:24} {', '.join(sorted(target.stem for target in entries.get(entry, ())))}"
 
 
 def main() -> int:
     found = measure()
-    if "--rooms" in sys.argv[1:]:
-        print("\n".join(rooms()))
+    if "--modules" in sys.argv[1:]:
+        print("\n".join(modules()))
     faults = 0
     for figure, limit in LIMITS.items():
         print(f"{len(found[figure]):9,} {figure} (at most {limit})")
         if len(found[figure]) > limit:
             faults += 1
-            print("\n".join(f"          {place}" for place in dict.fromkeys(found[figure])), file=sys.stderr)
+            print("\n".join(f"          {place}" for place in found[figure]), file=sys.stderr)
     return 1 if faults else 0
 
 
