@@ -1,4 +1,4 @@
-"""Deletes the function of an environment, and keeps its resources: docs/how-to/leave.md.
+"""Deletes the function of an environment, and keeps everything that it created: docs/how-to/leave.md.
 
     python3 scripts/leave.py --config-env dev             shows what it would do, and changes nothing
     python3 scripts/leave.py --config-env dev --apply     does it

@@ -98,7 +98,7 @@ def inputs_and_outputs_of_a_build(bucket, put_keys=None):
 
 
 def what_is_not_the_builds(bucket):
-    """A build that has every key: other builds' packages, the source action's artifacts, and the list of keys."""
+    """A build that knows every key: other builds' packages, the source action's artifacts, and the list of keys."""
     touch = "s3:PutObject s3:GetObject s3:GetObjectVersion s3:DeleteObject s3:PutObjectAcl s3:RestoreObject"
     return [
         (_BUILD_ROLE, "s3:ListBucket s3:ListBucketVersions s3:ListBucketMultipartUploads", bucket, AS_A_BUILD),

@@ -67,7 +67,7 @@ REVIEWS_MAY = [
     ("ProvisioningRole", "iam:PassRole", REVIEW_ROLE, passed_to("codebuild.amazonaws.com")),
 ]
 
-# A hostile build of a review branch, which has every name, key and ID.
+# A hostile build of a review branch that knows every name, key and ID.
 _HOSTILE_BUILD = [
     # Secrets and parameters, including those that pipelines' builds may read.
     *[("secretsmanager:GetSecretValue secretsmanager:DescribeSecret secretsmanager:PutSecretValue", secret(name), {}) for name in (
