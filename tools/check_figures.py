@@ -1,7 +1,7 @@
 """Checks whether the built function has grown: its package, and the instructions until its first responses.
 
-    python tools/check_figures.py            # fails if a figure is too far above figures.toml
-    python tools/check_figures.py --write    # writes figures.toml: commit it with the change that explains it
+    python tools/check_figures.py            # fails if a figure is too far above tools/figures.toml
+    python tools/check_figures.py --write    # writes tools/figures.toml: commit it with the change that explains it
 
 `cargo build --release` has to leave no symbols in its file. cargo-lambda strips by itself, so its file does not show
 that. With `--cargo-build` the script builds that file too (some minutes), and its size has the package's limit.

@@ -1,4 +1,4 @@
-"""Counts the lines of the tracked files by area, and fails if an area has more than figures.toml allows.
+"""Counts the lines of the tracked files by area, and fails if an area has more than tools/figures.toml allows.
 
     python tools/check_lines.py            # the table, and a failure for each area above its limit
     python tools/check_lines.py --write    # sets each limit to the present lines and 0.5 % more
@@ -103,8 +103,8 @@ def main() -> int:
         print(f"{now:9,} {limits[area]:9,} {before[area]:9,}  {area.replace('_', ' ')}")
     for what, value in measure_targets(lines).items():
         print(f"{value:9,} {what} (target: at most {TARGETS[what]:,})")
-    faults = [f"{area.replace('_', ' ')}: {now:,} lines, but figures.toml allows {limits[area]:,}. Remove lines, or raise "
-              "the limit with `python tools/check_lines.py --write`, and give the reason in the commit."
+    faults = [f"{area.replace('_', ' ')}: {now:,} lines, but tools/figures.toml allows {limits[area]:,}. Remove lines, "
+              "or raise the limit with `python tools/check_lines.py --write`, and give the reason in the commit."
               for area, now in lines.items() if now > limits[area]]
     for fault in faults:
         print(fault, file=sys.stderr)

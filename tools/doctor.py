@@ -2,6 +2,8 @@
 
     python scripts/doctor.py --config-env dev
 
+The release folder has this file in scripts/, a clone in tools/.
+
 It changes nothing. The function checks what only it can read: credentials, tokens, mirrors and pipelines. The rules and
 the stack are read with your own permissions. The exit status is 1 if there is a problem.
 """

@@ -4,6 +4,8 @@
     python3 scripts/leave.py --config-env dev --apply     does it
     python3 scripts/leave.py --config-env dev --apply project-dev-shop    does it for this stack only
 
+The release folder has this file in scripts/, a clone in tools/.
+
 It updates each stack that uses the function, so that CloudFormation retains its resources, and then deletes the stack.
 The environment's own stack is the last one. After an interruption, run it again: it continues from the deployed
 templates. The exit status is 1 if a stack is left.

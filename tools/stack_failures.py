@@ -3,6 +3,8 @@
     python3 scripts/stack_failures.py --config-env dev    the latest operation on the environment's stack
     python3 scripts/stack_failures.py project-dev-shop    that on another stack
 
+The release folder has this file in scripts/, a clone in tools/.
+
 `sam deploy` shows a failed validation without the resource: "To troubleshoot Early Validation errors, use the
 DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). This script calls DescribeEvents.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html

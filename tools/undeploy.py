@@ -3,6 +3,8 @@
     python scripts/undeploy.py --config-env dev
     DELETE_BUCKET=yes CONFIRM=cfn-gitops-dev python scripts/undeploy.py --config-env dev
 
+The release folder has this file in scripts/, a clone in tools/.
+
 It shows what will be deleted, and deletes it only after the stack's name was typed, or given as CONFIRM. It never
 deletes stacks that the environment's pipelines deployed. While such a stack exists it deletes nothing, because
 CloudFormation changes and deletes it with a role of this stack. KEEP_STACKS=yes leaves it without that role.

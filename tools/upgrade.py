@@ -2,6 +2,8 @@
 
     python scripts/upgrade.py --config-env dev
 
+The release folder has this file in scripts/, a clone in tools/.
+
 A child stack is outdated if its output RenderingVersion is less than that of the environment's stack. Its owner is
 updated with the parameter RenderingSerial, one stack at a time, and only while no execution of its pipelines is in
 progress. Everything else is listed with what to do. The exit status is 1 if a stack is left.

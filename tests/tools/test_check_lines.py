@@ -43,7 +43,7 @@ def test_area_above_its_limit_fails_until_it_is_raised(monkeypatch, tmp_path, ca
     assert check_lines.main() == 0
     check_lines.write("lines", {"docs": docs - 1}, figures)
     assert check_lines.main() == 1
-    assert f"docs: {docs:,} lines, but figures.toml allows {docs - 1:,}. Remove lines" in capsys.readouterr().err
+    assert f"docs: {docs:,} lines, but tools/figures.toml allows {docs - 1:,}. Remove lines" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["check_lines.py", "--write"])
     assert check_lines.main() == 0
     written = check_lines.read(figures)

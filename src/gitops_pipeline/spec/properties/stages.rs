@@ -122,8 +122,8 @@ pub static DEPLOY: [Property; 11] = [
         Kind::Choice(&["CREATE_UPDATE", "CHANGE_SET", "REPLACE_ON_FAILURE"]),
     )
     .doc(
-        "How CloudFormation deploys, and so [the subject of an \
-         approval](../concepts/pipelines.md#what-was-approved). `CHANGE_SET`: the approver \
+        "How CloudFormation deploys. This decides [what an approver \
+         approves](../concepts/pipelines.md#what-was-approved). `CHANGE_SET`: the approver \
          reads a change set, and the pipeline executes exactly that one.\n\
          Default: `CHANGE_SET` if an approval is required, `ExecutionMode` is not `PARALLEL` \
          and `Deploy.OnFailure` is `Fail`; otherwise `CREATE_UPDATE`",
