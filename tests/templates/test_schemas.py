@@ -5,12 +5,16 @@ checks the schemas with the same examples.
 """
 
 import json
+import os
 import re
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 
 from tests.templates import reference_pages
 from tests.templates.linting import linted
@@ -227,6 +231,25 @@ def test_page_names_the_pinned_version_of_cfn_lint():
     """With which the tests of this module have run."""
     page = (ROOT / "docs/how-to/schemas.md").read_text()
     assert f" and {metadata.version('cfn-lint')})" in page and f"and {metadata.version('cfn-lint')} read" in page
+
+
+@pytest.mark.parametrize("command", ["cfn-lint template.yaml", "sam validate --lint --template template.yaml"])
+def test_configuration_of_the_page_adds_the_rules(command, tmp_path):
+    [configuration] = re.findall(r"```yaml\n(append_rules:.*?)```", (ROOT / "docs/how-to/schemas.md").read_text(), re.DOTALL)
+    (tmp_path / ".cfnlintrc.yaml").write_text(configuration)
+    [rules] = yaml.safe_load(configuration)["append_rules"]
+    (tmp_path / rules).parent.symlink_to(ROOT / "docs/schemas")
+    mistake = ROOT / "tests/templates/mistakes/misspelled-property.yaml"
+    (tmp_path / "template.yaml").write_text(mistake.read_text())
+    program, *arguments = command.split()
+    environment = os.environ | {"HOME": str(tmp_path), "SAM_CLI_TELEMETRY": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    linter = subprocess.run([Path(sys.executable).with_name(program), *arguments], cwd=tmp_path, env=environment,
+                            capture_output=True, text=True, check=False)
+    assert linter.returncode
+    [expected] = [line[2:] for line in mistake.read_text().splitlines() if line.startswith("# E")]
+    rule, message = expected.split(" ", 1)
+    printed = linter.stdout + linter.stderr
+    assert rule in printed and message in printed
 
 
 def test_other_custom_resources_are_accepted(tmp_path):
