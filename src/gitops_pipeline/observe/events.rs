@@ -1,5 +1,6 @@
 //! The events of a child stack: which request started an operation, and why one failed.
 
+use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
 use aws_sdk_cloudformation::types::StackEvent;
@@ -102,20 +103,37 @@ async fn first_failed_resource(
     }
 }
 
-/// When CloudFormation began or ended updates of the pipeline in the stack `stack_name`, by the
-/// stack's latest events.
-pub async fn pipeline_updates(aws: &Aws, stack_name: &str) -> Result<Vec<SystemTime>, CallError> {
-    let (events, _) = events(aws, stack_name, None).await?;
-    Ok(events.iter().filter_map(pipeline_update).collect())
+/// Whether CloudFormation began or ended an update of the pipeline in the stack `stack_name` during
+/// this time, also in a rollback.
+pub async fn was_pipeline_updated(
+    aws: &Aws,
+    stack_name: &str,
+    during: &RangeInclusive<SystemTime>,
+) -> Result<bool, CallError> {
+    let mut next = None;
+    loop {
+        let (page, token) = events(aws, stack_name, next).await?;
+        // The latest event comes first.
+        for event in &page {
+            let time = event.timestamp().copied().map(SystemTime::try_from);
+            let Some(Ok(time)) = time else { continue };
+            if time < *during.start() {
+                return Ok(false);
+            }
+            if during.contains(&time) && is_pipeline_update(event) {
+                return Ok(true);
+            }
+        }
+        next = token;
+        if next.is_none() {
+            return Ok(false);
+        }
+    }
 }
 
-/// When the event shows that CloudFormation began or ended an update of the pipeline, also in a
-/// rollback. `None` if it does not.
-fn pipeline_update(event: &StackEvent) -> Option<SystemTime> {
-    let is_of_pipeline = event.resource_type() == Some("AWS::CodePipeline::Pipeline");
-    let is_update = is_of_pipeline && status(event).starts_with("UPDATE_");
-    let time = event.timestamp().filter(|_| is_update)?;
-    SystemTime::try_from(*time).ok()
+fn is_pipeline_update(event: &StackEvent) -> bool {
+    event.resource_type() == Some("AWS::CodePipeline::Pipeline")
+        && status(event).starts_with("UPDATE_")
 }
 
 /// Whether this is the status of an operation's first event. A rollback belongs to its operation.

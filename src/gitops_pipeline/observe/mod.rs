@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::types::{Stack, Tag};
 use aws_smithy_types::DateTime;
 
 use self::events::first_failure;
-pub use self::events::pipeline_updates;
+pub use self::events::was_pipeline_updated;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
 use crate::gitops_pipeline::state::ChildStack;

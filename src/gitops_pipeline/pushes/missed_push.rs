@@ -133,18 +133,20 @@ pub async fn find(
     branch: &DeployedBranch,
     now: SystemTime,
 ) -> Result<Option<MissedPush>, CallError> {
-    let names = &branch.names;
+    let (names, pipeline) = (&branch.names, branch.names.pipeline());
     let source = Source::open(aws, names, Some(&branch.repository), Retry::No).await?;
     let tip = match source.branch_tip(&branch.name).await? {
         Lookup::Found(Some(tip)) => tip,
         Lookup::Found(None) => return Ok(None),
         Lookup::Denied(error) => {
-            let pipeline = names.pipeline();
-            tracing::warn!(pipeline, %error, "missed pushes cannot be found");
+            let listed = executions::list_latest(aws, &pipeline).await?;
+            if newest_canceled(&listed.unwrap_or_default(), now).is_some() {
+                tracing::warn!(pipeline, %error, "a canceled execution is not started again");
+            }
             return Ok(None);
         }
     };
-    let listed = executions::list_latest(aws, &names.pipeline()).await?;
+    let listed = executions::list_latest(aws, &pipeline).await?;
     let listed = listed.unwrap_or_default();
     let is_lost = match executed_instead_of(&tip, &listed, names) {
         Some(executed) => branch.differs(aws, executed, &tip).await,
@@ -152,8 +154,7 @@ pub async fn find(
     };
     let was_canceled = match newest_canceled(&listed, now) {
         Some((commit, ran)) if !is_lost && !branch.differs(aws, commit, &tip).await => {
-            let updates = observe::pipeline_updates(aws, &names.stack()).await?;
-            updates.iter().any(|update| ran.contains(update))
+            observe::was_pipeline_updated(aws, &names.stack(), &ran).await?
         }
         _ => false,
     };
