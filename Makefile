@@ -135,7 +135,7 @@ lint-prose: $(INSTALLED)
 lint-lines:
 	@$(PYTHON) tools/check_lines.py
 
-# Circles of modules, and sizes of types, functions and files.
+# Dependency cycles of modules, and sizes of types, functions and files.
 lint-structure:
 	@$(PYTHON) tools/check_structure.py
 
