@@ -32,7 +32,8 @@ def block(lines: list[str]) -> str:
 
 
 def without_ids(text: str) -> str:
-    return re.sub(r"\(RequestId: [-0-9a-f]{36}\)", "(RequestId: …)", text)
+    """The text with … in place of the IDs of requests and credentials."""
+    return re.sub(r"(?<=RequestId: )[-0-9a-f]{36}|(?<=\bACCA)[A-Z0-9]{16,}", "…", text)
 
 
 def as_events(events: list[dict[str, Any]]) -> str:
@@ -53,7 +54,7 @@ def as_log(aws: LocalAws, function_name: str, request_id: str) -> str:
         if entry.get("request") == request_id and not (is_reset and entry["message"] == "step"):
             names = ("step", "outcome") if entry["message"] == "step" else ("error", "left", "reason", "status")
             kept = [entry[name] for name in names if name in entry]
-            lines.append("  ".join([entry["level"], entry["message"], *kept]))
+            lines.append(without_ids("  ".join([entry["level"], entry["message"], *kept])))
     return block(lines)
 
 
