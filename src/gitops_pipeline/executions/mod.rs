@@ -16,13 +16,13 @@ pub const SOURCE: &str = "Source";
 
 pub const APPROVAL: &str = "Approval";
 
+pub const DEPLOY: &str = "Deploy";
+
 /// How many executions are the latest ones. A page has at most as many.
 pub const LATEST: usize = 100;
 
 /// The most executions that are searched.
 const MAX_SEARCHED: usize = 3 * LATEST;
-
-pub const DEPLOY: &str = "Deploy";
 
 /// Lists pages of executions, the latest first, while `needs_more` of those before. `None` if the
 /// pipeline does not exist.

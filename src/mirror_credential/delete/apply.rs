@@ -315,7 +315,9 @@ impl Reconcile for Deleter<'_> {
         match step {
             DeleteStep::WriteTombstone(user) => format!("writing the tombstone on user {user}"),
             DeleteStep::Fence(_) => format!("writing a claim into secret {secret}"),
-            DeleteStep::WaitForIam => format!("waiting for IAM to list what secret {secret} names"),
+            DeleteStep::WaitForIam => {
+                format!("waiting for IAM to list the credentials of secret {secret}")
+            }
             DeleteStep::DeleteMirrors => format!("removing the mirrors of secret {secret}"),
             DeleteStep::CloseIssueIntent { user_name, .. } => {
                 format!("closing the intent record of user {user_name}")
