@@ -42,8 +42,8 @@ NOT_COUNTED = r"(.*/)?(Cargo\.lock|package-lock\.json|requirements[\w/]*\.txt)$"
 # `mod tests { … }` in a file of the product is a unit test. rustfmt puts its last brace into the first column.
 INLINE_TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod \w+ \{\n.*?^\}\n", re.MULTILINE | re.DOTALL)
 # The project's targets. A missed one does not fail.
-TARGETS = {"lines in total": 166_000, "lines of the product": 33_000, "lines of template.yaml": 3_000,
-           "parameters of template.yaml": 42}
+TARGETS = {"lines in total": 160_000, "lines of the product": 33_000, "lines of the emulators": 39_000,
+           "lines of Rust and Python tests": 47_000, "lines of template.yaml": 3_000, "parameters of template.yaml": 42}
 
 
 def tracked_files(root: Path = ROOT) -> list[str]:
@@ -75,7 +75,8 @@ def measure_targets(lines: dict[str, int]) -> dict[str, int]:
     # Up to the next key without indentation.
     parameters = re.split(r"^\w", template.partition("\nParameters:\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     return dict(zip(TARGETS, (
-        lines["total"], lines["product"], template.count("\n"), len(re.findall(r"^  \w+:", parameters, re.MULTILINE))),
+        lines["total"], lines["product"], lines["emulators"], lines["rust_tests"] + lines["python_tests"],
+        template.count("\n"), len(re.findall(r"^  \w+:", parameters, re.MULTILINE))),
         strict=True))
 
 
