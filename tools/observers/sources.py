@@ -1,0 +1,281 @@
+"""What observers read and create.
+
+The first half reads records of the run. The second half creates resources for a probe and deletes them. Their names
+contain the run's name and `-probe`, so tools/try_cleanup.py finds them even if the process was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import requests
+from botocore.exceptions import ClientError
+
+from observers import World
+from story import Names
+from tests.deployment import steps, waiting
+from tests.deployment.steps import Account, Stack
+
+# --- records ----------------------------------------------------------------------------------
+
+
+def trail(world: World, value: str, attribute: str = "EventName", **members: Any) -> list[dict[str, Any]]:
+    """CloudTrail's management events of the run, newest first, with these members. They arrive within 15 minutes:
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html."""
+    pages = world.client("cloudtrail").get_paginator("lookup_events").paginate(
+        LookupAttributes=[{"AttributeKey": attribute, "AttributeValue": value}],
+        StartTime=world.story.environment.describe()["CreationTime"])
+    texts = [event["CloudTrailEvent"] for page in pages for event in page["Events"]]
+    records: list[dict[str, Any]] = [json.loads(text) for text in texts if world.story.names.first in text]
+    return [record for record in records if all(record.get(name) == value for name, value in members.items())]
+
+
+def log(world: World, **members: Any) -> list[dict[str, Any]]:
+    """The function's log lines with these members, oldest first."""
+    found = []
+    for line in steps.function_log(world.story.aws, world.story.environment.function_name).splitlines():
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return [line for line in found if isinstance(line, dict) and all(line.get(name) == value
+                                                                     for name, value in members.items())]
+
+
+def actions(world: World, name: str = "") -> list[dict[str, Any]]:
+    """The action executions of the first project's pipeline, oldest first, or those of one action."""
+    project = world.story.loop.project
+    return [action for each in project.executions() for action in project.actions(each["pipelineExecutionId"])
+            if name in ("", action["actionName"])]
+
+
+def builds(world: World) -> list[dict[str, Any]]:
+    """The builds of the first project's pipeline."""
+    codebuild, name = world.client("codebuild"), world.story.loop.project.build_project
+    ids = codebuild.list_builds_for_project(projectName=name)["ids"]
+    found: list[dict[str, Any]] = codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
+    return found
+
+
+def bucket(world: World) -> str:
+    """The artifact bucket."""
+    aws = world.story.aws
+    return f"{world.story.names.bucket_prefix}{aws.account_id}-{aws.region}"
+
+
+def artifact_keys(world: World) -> list[str]:
+    pages = world.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket(world), Prefix="codepipeline-")
+    return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
+
+def seconds_between(one: str | datetime, other: str | datetime) -> float:
+    """From one time to the other. A string is RFC 3339."""
+    first, second = (datetime.fromisoformat(each) if isinstance(each, str) else each for each in (one, other))
+    return (second - first).total_seconds()
+
+
+# --- events of EventBridge ----------------------------------------------------------------------
+
+_SOURCES = ["aws.codecommit", "aws.codepipeline", "aws.codebuild", "aws.cloudformation"]
+
+
+@contextmanager
+def recording(aws: Account, names: Names) -> Iterator[None]:
+    """Within the block, a rule stores the services' events in a log group for `events`."""
+    begin_recording(aws, names)
+    try:
+        yield
+    finally:
+        end_recording(aws, names)
+
+
+def _group(names: Names) -> str:
+    # EventBridge accepts only this beginning:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-targets.html
+    return f"/aws/events/{names.first}-probe"
+
+
+def begin_recording(aws: Account, names: Names) -> None:
+    logs, name = aws.client("logs"), f"{names.first}-probe"
+    logs.create_log_group(logGroupName=_group(names))
+    [arn] = [each["arn"] for each in logs.describe_log_groups(logGroupNamePrefix=_group(names))["logGroups"]]
+    logs.put_resource_policy(policyName=name, policyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": arn}]}))
+    aws.client("events").put_rule(Name=name, EventPattern=json.dumps({"source": _SOURCES}))
+    aws.client("events").put_targets(Rule=name, Targets=[{"Id": "log", "Arn": arn.removesuffix(":*")}])
+
+
+def end_recording(aws: Account, names: Names) -> None:
+    """Deletes what `begin_recording` has created, as far as it exists."""
+    events, logs, name = aws.client("events"), aws.client("logs"), f"{names.first}-probe"
+    for delete in (lambda: events.remove_targets(Rule=name, Ids=["log"]), lambda: events.delete_rule(Name=name),
+                   lambda: logs.delete_resource_policy(policyName=name),
+                   lambda: logs.delete_log_group(logGroupName=_group(names))):
+        with absent_is_fine():
+            delete()
+
+
+def events(world: World, detail_type: str = "", **detail: Any) -> list[dict[str, Any]]:
+    """The recorded events of the run with this `detail-type` and these members of `detail`, oldest first."""
+    pages = world.client("logs").get_paginator("filter_log_events").paginate(logGroupName=_group(world.story.names))
+    with absent_is_fine():
+        texts = [each["message"] for page in pages for each in page["events"]]
+        found = [json.loads(text) for text in texts if world.story.names.first in text]
+        return [event for event in found if detail_type in ("", event.get("detail-type"))
+                and all(event["detail"].get(name) == value for name, value in detail.items())]
+    return []
+
+
+# --- GitLab -------------------------------------------------------------------------------------
+
+
+def gitlab(world: World, method: str, path: str, token: str = "", **more: Any) -> requests.Response:
+    """GitLab's response below the project's path, with any status."""
+    held = world.story.source.gitlab
+    return requests.request(method, f"{held.url}/api/v4{world.project.api}{path}", timeout=60, allow_redirects=False,
+                            headers={"PRIVATE-TOKEN": token or held.token}, **more)
+
+
+# --- probes -------------------------------------------------------------------------------------
+
+_ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "NoSuchKey"}
+
+
+@contextmanager
+def absent_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _ABSENT:
+            raise
+
+
+def probe(world: World, kind: str = "") -> str:
+    """The name of a probe's resource."""
+    return f"{kind}{world.story.names.first}-probe"
+
+
+def seconds_until(look: Callable[[], Any], limit: float = 120) -> float:
+    """How long it takes until `look` returns a value. Infinite if that is longer than `limit`."""
+    began = time.monotonic()
+    while not look():
+        if time.monotonic() - began > limit:
+            return math.inf
+        time.sleep(min(1, waiting.PACE.interval))
+    return time.monotonic() - began
+
+
+def allows(action: str | list[str], resource: str = "*") -> str:
+    """A policy with one statement."""
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action,
+                                                               "Resource": resource}]})
+
+
+@contextmanager
+def user(world: World) -> Iterator[str]:
+    """An IAM user without permissions."""
+    name = probe(world, "user-")
+    world.client("iam").create_user(UserName=name)
+    try:
+        yield name
+    finally:
+        delete_user(world.story.aws, name)
+
+
+def delete_user(aws: Account, name: str) -> None:
+    iam = aws.client("iam")
+    with absent_is_fine():
+        for credential in iam.list_service_specific_credentials(UserName=name)["ServiceSpecificCredentials"]:
+            iam.delete_service_specific_credential(
+                UserName=name, ServiceSpecificCredentialId=credential["ServiceSpecificCredentialId"])
+        for policy in iam.list_user_policies(UserName=name)["PolicyNames"]:
+            iam.delete_user_policy(UserName=name, PolicyName=policy)
+        iam.delete_user(UserName=name)
+
+
+@contextmanager
+def role(world: World, principal: dict[str, Any], condition: dict[str, Any] | None = None, suffix: str = "") -> Iterator[str]:
+    """A role that these principals may assume. Yields its ARN."""
+    name = probe(world, "role-") + suffix
+    trust = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole",
+        **({"Condition": condition} if condition else {})}]}
+    made = world.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    try:
+        yield made["Role"]["Arn"]
+    finally:
+        delete_role(world.story.aws, name)
+
+
+def delete_role(aws: Account, name: str) -> None:
+    iam = aws.client("iam")
+    with absent_is_fine():
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+
+
+@contextmanager
+def stack(world: World, template: dict[str, Any], name: str = "", **more: Any) -> Iterator[Stack]:
+    """A stack after its creation has ended, in whatever status."""
+    made = Stack(world.story.aws, name or probe(world))
+    try:
+        made.id = world.client("cloudformation").create_stack(
+            StackName=made.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"],
+            **more)["StackId"]
+        made.wait()
+        yield made
+    finally:
+        if made.exists():
+            made.delete()
+
+
+def update(made: Stack, template: dict[str, Any], **more: Any) -> str:
+    """Updates the probe's stack and returns its final status."""
+    made.aws.client("cloudformation").update_stack(
+        StackName=made.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"], **more)
+    return made.wait()
+
+
+def archive(code: str) -> bytes:
+    """The package of a Python function with the handler `index.handler`."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as package:
+        package.writestr(zipfile.ZipInfo("index.py"), code)
+    return packed.getvalue()
+
+
+@contextmanager
+def function(world: World, role_arn: str, code: str = "def handler(event, context):\n    print('invoked')\n") -> Iterator[str]:
+    """A Python function. Its log group is deleted with it."""
+    name, client = probe(world), world.client("lambda")
+
+    def created() -> bool:
+        # A new role is not yet assumable for some seconds.
+        with contextlib.suppress(client.exceptions.InvalidParameterValueException):
+            client.create_function(FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=role_arn,
+                                   Code={"ZipFile": archive(code)})
+            return True
+        return False
+
+    try:
+        seconds_until(created)
+        client.get_waiter("function_active_v2").wait(FunctionName=name)
+        yield name
+    finally:
+        delete_function(world.story.aws, name)
+
+
+def delete_function(aws: Account, name: str) -> None:
+    with absent_is_fine():
+        aws.client("lambda").delete_function(FunctionName=name)
+    with absent_is_fine():
+        aws.client("logs").delete_log_group(logGroupName=f"/aws/lambda/{name}")
