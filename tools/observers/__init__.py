@@ -4,12 +4,27 @@
     def trailing_slash(world: World) -> Seen | None: ...
 
 An observer returns None if it could not see the row. Whatever it creates, it deletes itself, also after a failure.
+`sources` has what several observers read or create. `make try` calls an observer at the end, before it deletes
+anything, or at the moment that the registration names:
+
+    @observes("approval-last-status-change", after="approval")
+
+| Moment | When |
+|---|---|
+| `deploy` | after the first deployment |
+| `push` | after the deployment of the first push |
+| `approval` | while an execution waits for its approval |
+| `build` | after at least two builds |
+| `rotation` | after the first rotation |
+| `update` | after an update of the environment |
+| `failed-update` | after an update that failed |
+| `end` | before the deletion |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from story import Story
@@ -30,6 +45,8 @@ class World:
 
     story: Story
     project: RemoteProject
+    # What several observers use: see `sources`.
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         return self.story.aws.client(service)
@@ -37,13 +54,16 @@ class World:
 
 Observer = Callable[[World], Seen | None]
 OBSERVERS: dict[str, Observer] = {}
+MOMENTS = ("deploy", "push", "approval", "build", "rotation", "update", "failed-update", "end")
+# When each observer looks.
+LOOKS_AFTER: dict[str, str] = {}
 
 
-def observes(name: str) -> Callable[[Observer], Observer]:
-    """Registers the observer of this row."""
+def observes(name: str, after: str = "end") -> Callable[[Observer], Observer]:
+    """Registers the observer of this row, which looks at this moment."""
     def register(observer: Observer) -> Observer:
-        assert name not in OBSERVERS, name
-        OBSERVERS[name] = observer
+        assert name not in OBSERVERS and after in MOMENTS, (name, after)
+        OBSERVERS[name], LOOKS_AFTER[name] = observer, after
         return observer
 
     return register
