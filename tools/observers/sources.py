@@ -99,11 +99,11 @@ def recording(aws: Account, names: Names) -> Iterator[None]:
 def _group(names: Names) -> str:
     # EventBridge accepts only this beginning:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-targets.html
-    return f"/aws/events/{names.first}-probe"
+    return f"/aws/events/{names.first}-events"
 
 
 def begin_recording(aws: Account, names: Names) -> None:
-    logs, name = aws.client("logs"), f"{names.first}-probe"
+    logs, name = aws.client("logs"), f"{names.first}-events"
     logs.create_log_group(logGroupName=_group(names))
     [arn] = [each["arn"] for each in logs.describe_log_groups(logGroupNamePrefix=_group(names))["logGroups"]]
     logs.put_resource_policy(policyName=name, policyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{
@@ -115,7 +115,7 @@ def begin_recording(aws: Account, names: Names) -> None:
 
 def end_recording(aws: Account, names: Names) -> None:
     """Deletes what `begin_recording` has created, as far as it exists."""
-    events, logs, name = aws.client("events"), aws.client("logs"), f"{names.first}-probe"
+    events, logs, name = aws.client("events"), aws.client("logs"), f"{names.first}-events"
     for delete in (lambda: events.remove_targets(Rule=name, Ids=["log"]), lambda: events.delete_rule(Name=name),
                    lambda: logs.delete_resource_policy(policyName=name),
                    lambda: logs.delete_log_group(logGroupName=_group(names))):
@@ -243,6 +243,13 @@ def update(made: Stack, template: dict[str, Any], **more: Any) -> str:
     made.aws.client("cloudformation").update_stack(
         StackName=made.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"], **more)
     return made.wait()
+
+
+HANDLE = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+
+
+def text(template: dict[str, Any]) -> bytes:
+    return json.dumps(template).encode()
 
 
 def archive(code: str) -> bytes:
