@@ -37,6 +37,7 @@ from tests.local.aws.events import (
     bus_policy_resource,
     buses as event_buses,
     lambda_target,
+    log_target,
     rules as event_rules,
     targets as event_targets,
 )
@@ -96,6 +97,7 @@ def install(endpoint: str) -> None:
     event_rules.install()
     lambda_target.install()
     event_targets.install()
+    log_target.install()
     event_buses.install()
     bus_policy_resource.install()
     stack_throttling.install()

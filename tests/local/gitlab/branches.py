@@ -19,7 +19,11 @@ def answer(call: Call, parts: list[str]) -> Answer:
     found = [line.split("\0", 4) for line in listed.splitlines()]
     match (call.request.method, *parts):
         case ("GET",):
-            regex = re.compile(call.request.query.get("regex", ""))
+            try:
+                regex = re.compile(call.request.query.get("regex", ""))
+            except re.error:
+                # lib/gitlab/untrusted_regexp.rb raises RegexpError, which no handler of the API rescues.
+                return Answer(500, {"message": "500 Internal Server Error"})
             return call.page([_shown(call, *each) for each in found if regex.search(each[0])])
         case ("GET", name):
             for each in found:

@@ -314,6 +314,26 @@ def _permission(change: Change) -> list[Need]:
     return [Need("lambda:AddPermission", arn, {"lambda:Principal": str(change.new.get("Principal", ""))})]
 
 
+def _version(change: Change) -> list[Need]:
+    """Without provisioned concurrency and runtime management. A version does not change.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+    """
+    arn, read = _function_arn(change), "lambda:GetFunctionConfiguration"
+    actions = ([read, "lambda:DeleteFunction"] if change.new is None
+               else ["lambda:PublishVersion", read, "lambda:ListVersionsByFunction"])
+    return [Need(action, arn) for action in actions]
+
+
+def _alias(change: Change) -> list[Need]:
+    """Without provisioned concurrency and CodeDeploy. See `_version`."""
+    if change.new is None:
+        actions = ["lambda:DeleteAlias", "lambda:GetAlias"]
+    else:
+        actions = ["lambda:CreateAlias"] if change.old is None else ["lambda:UpdateAlias", "lambda:GetAlias"]
+    return [Need(action, _function_arn(change)) for action in actions]
+
+
 def _custom_resource(change: Change) -> list[Need]:
     """CloudFormation calls the function that the service token names.
 
@@ -347,7 +367,8 @@ _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
     "AWS::DynamoDB::Table": _table, "AWS::Events::EventBusPolicy": _bus_policy, "AWS::Events::Rule": _event_rule,
-    "AWS::IAM::Role": _role, "AWS::Lambda::Function": _function, "AWS::Lambda::Permission": _permission,
+    "AWS::IAM::Role": _role, "AWS::Lambda::Alias": _alias, "AWS::Lambda::Function": _function,
+    "AWS::Lambda::Permission": _permission, "AWS::Lambda::Version": _version,
     "AWS::Logs::LogGroup": _log_group, "AWS::SNS::Topic": _topic,
     "AWS::SSM::Parameter": _parameter, "AWS::SecretsManager::RotationSchedule": _rotation_schedule,
 }
