@@ -14,6 +14,7 @@ from tests.deployment.pipelines import Pipeline
 from tests.deployment.steps import Stack, Working
 from tests.deployment.waiting import NotInTime, eventually
 from console import note
+from observers import sources
 from story import ROOT, Names
 from try_account import RemoteAccount
 from try_approvals import tag_name
@@ -36,11 +37,13 @@ class Cleanup:
     def run(self) -> list[str]:
         """Returns the resources that remain or could not be deleted."""
         # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
+        self._step("probes of observers", lambda: sources.delete_probes(self.aws, self.names))
         for env_id in self.environments():
             self._step(f"executions of {env_id}", lambda env_id=env_id: self._stop_executions(env_id))
             self._step(f"stack cfnstack-{env_id}-{_PROJECT_ID}", lambda env_id=env_id: self._delete_deployed(env_id))
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
         self._step("GitLab's mirrors", self._delete_mirrors)
+        self._step("protections of probes", self._unprotect_probes)
         for branch in self._protected():
             self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
         self._step("GitLab's branches", self._delete_references)
@@ -92,7 +95,8 @@ class Cleanup:
 
     def _delete_mirrors(self) -> None:
         """Those that a deletion of the stack could not delete."""
-        own = tuple(f"/codecommit-{env_id}-cfn-{_PROJECT_ID}" for env_id in self.environments())
+        own = tuple(f"/codecommit-{env_id}-cfn-{_PROJECT_ID}{end}" for env_id in self.environments()
+                    for end in ("", "-probe"))
         for mirror in self.project.mirrors():
             if mirror.url.rstrip("/").endswith(own):
                 self.project.delete_mirror(mirror.id)
@@ -101,6 +105,11 @@ class Cleanup:
     def _unprotect(self, branch: str) -> None:
         if branch in self.project.protected():
             self.project.unprotect(branch)
+
+    def _unprotect_probes(self) -> None:
+        for name in self.project.protected():
+            if name.startswith(f"{self.names.first}-probe"):
+                self.project.unprotect(name)
 
     def in_gitlab(self) -> list[str]:
         """The resources that `run` deletes in the project if it exists. A run has random names, but `make try CLEAN=…`

@@ -3,8 +3,8 @@
     @observes("codecommit-trailing-slash")
     def trailing_slash(world: World) -> Seen | None: ...
 
-An observer returns None if it could not see the row. Whatever it creates, it deletes itself, also after a failure.
-`sources` has what several observers read or create. `make try` calls an observer at the end, before it deletes
+An observer returns None if it could not see the row. It deletes all resources that it creates, even after a failure.
+`sources` has the records and the resources of several observers. `make try` calls an observer at the end, before it deletes
 anything, or at the moment that the registration names:
 
     @observes("approval-last-status-change", after="approval")
@@ -41,11 +41,11 @@ class Seen:
 
 @dataclass
 class World:
-    """What an observer looks at."""
+    """The run that an observer looks at."""
 
     story: Story
     project: RemoteProject
-    # What several observers use: see `sources`.
+    # Results that several observers use, by the probe.
     kept: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:

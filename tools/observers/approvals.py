@@ -122,7 +122,8 @@ def as_pipelines_deploy(world: World) -> dict[str, Any]:
         deploys = world.client("iam").get_role(RoleName=role)["Role"]["Arn"]
         key = f"{probe(world)}/nested.json"
         with _stored(world, {key: sources.text({"Resources": {"Probe": sources.HANDLE}})}), \
-                sources.role(world, {"Service": "lambda.amazonaws.com"}) as arn:
+                sources.role(world, {"Service": "lambda.amazonaws.com"}) as arn, sources.function(world, arn):
+            # Now Lambda can assume the new role.
             template = [_with_version(world, arn, key, number) for number in (1, 2)]
             with sources.stack(world, template[0], f"cfnstack-{probe(world)}", RoleARN=deploys) as made:
                 if made.status() == "CREATE_COMPLETE":
@@ -182,8 +183,7 @@ def nested_stacks(world: World) -> Seen | None:
 
 
 def a_merge_request(world: World) -> dict[str, Any]:
-    """A merge request of the branch without a pipeline: what GitLab shows after a push, and of a note as the function's.
-    It stays, closed."""
+    """A merge request of the branch without a pipeline: the time until GitLab lists it, and its notes. It stays, closed."""
     if "merge request" not in world.kept:
         names, project = world.story.names, world.story.loop.project
         made = world.project.merge_request(names.unprotected_branch, names.branch)

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
@@ -82,7 +83,7 @@ def _with_role(world: World, role: str) -> dict[str, tuple[Callable[[], Any], Ca
         "cloudformation": (lambda: stacks.create_stack(StackName=name, RoleARN=role, TemplateBody=json.dumps(
             {"Resources": {"Probe": sources.HANDLE}})), lambda: stacks.delete_stack(StackName=name)),
         "events": (lambda: _put_rule(rules, name, f"{arn}:{project.name}", role),
-                   lambda: _delete_rule(rules, name)),
+                   lambda: sources.delete_rule(world.story.aws, name)),
         "lambda": (lambda: functions.create_function(
             FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=role,
             Code={"ZipFile": sources.archive("")}), lambda: functions.delete_function(FunctionName=name)),
@@ -91,12 +92,7 @@ def _with_role(world: World, role: str) -> dict[str, tuple[Callable[[], Any], Ca
 
 def _put_rule(rules: Any, name: str, target: str, role: str) -> None:
     rules.put_rule(Name=name, EventPattern=json.dumps({"source": ["example.unused"]}), State="DISABLED")
-    rules.put_targets(Rule=name, Targets=[{"Id": "probe", "Arn": target, "RoleArn": role}])
-
-
-def _delete_rule(rules: Any, name: str) -> None:
-    rules.remove_targets(Rule=name, Ids=["probe"])
-    rules.delete_rule(Name=name)
+    rules.put_targets(Rule=name, Targets=[{"Id": "target", "Arn": target, "RoleArn": role}])
 
 
 @observes("lambda-log-lines-with-late-role")
@@ -119,7 +115,7 @@ def lines_of_an_early_invocation(world: World) -> Seen | None:
 
 # --- custom resources ---------------------------------------------------------------------------
 
-# Logs each request without its signature, and fails an Update to the name `two`.
+# Logs each request without its signature, and fails the creation of a resource with the name `fails`.
 _PROVIDER = """
 import json, urllib.parse, urllib.request
 def handler(event, context):
@@ -128,7 +124,7 @@ def handler(event, context):
     query = sorted(name for name, _ in urllib.parse.parse_qsl(url.query))
     print(json.dumps({**event, "Host": url.hostname, "Query": query}))
     kind, name = event["RequestType"], event["ResourceProperties"]["Name"]
-    answer = {"Status": "FAILED" if (kind, name) == ("Update", "two") else "SUCCESS", "Reason": "a probe",
+    answer = {"Status": "FAILED" if (kind, name) == ("Create", "fails") else "SUCCESS", "Reason": "a probe",
               "PhysicalResourceId": event["PhysicalResourceId"] if kind == "Delete" else name}
     answer |= {member: event[member] for member in ("StackId", "RequestId", "LogicalResourceId")}
     body = json.dumps(answer).encode()
@@ -137,24 +133,26 @@ def handler(event, context):
 
 
 def custom_resource(world: World) -> list[dict[str, Any]]:
-    """The requests for a custom resource that is created, whose replacement fails, and that is deleted."""
+    """The requests for a custom resource that is created, whose replacement is rolled back, and that is deleted."""
     if "custom resource" not in world.kept:
         logs = sources.allows(["logs:CreateLogStream", "logs:CreateLogGroup", "logs:PutLogEvents"])
         with sources.role(world, _LAMBDA) as arn:
             world.client("iam").put_role_policy(RoleName=probe(world, "role-"), PolicyName="logs", PolicyDocument=logs)
             with sources.function(world, arn, _PROVIDER) as name:
                 token = world.client("lambda").get_function(FunctionName=name)["Configuration"]["FunctionArn"]
-                with sources.stack(world, _with_name(token, "one")) as made:
-                    sources.update(made, _with_name(token, "two"))
-                seconds_until(lambda: "Delete" in [each["RequestType"] for each in _requests(world, name)])
+                with sources.stack(world, _with(token, Probe="one")) as made:
+                    sources.update(made, _with(token, Probe="two", Then="fails"))
+                seconds_until(lambda: _requests(world, name)[-1:] and "Delete" in _requests(world, name)[-1].values())
                 world.kept["custom resource"] = _requests(world, name)
     found: list[dict[str, Any]] = world.kept["custom resource"]
     return found
 
 
-def _with_name(token: str, name: str) -> dict[str, Any]:
-    return {"Resources": {"Probe": {"Type": "Custom::Probe", "Properties": {
-        "ServiceToken": token, "ServiceTimeout": 120, "Name": name}}}}
+def _with(token: str, **names: str) -> dict[str, Any]:
+    """A custom resource for each name, each after the former one."""
+    ids = list(names)
+    return {"Resources": {logical_id: {"Type": "Custom::Probe", "DependsOn": ids[max(number - 1, 0):number], "Properties": {
+        "ServiceToken": token, "ServiceTimeout": 120, "Name": names[logical_id]}} for number, logical_id in enumerate(ids)}}
 
 
 def _requests(world: World, function: str) -> list[dict[str, Any]]:
@@ -175,10 +173,12 @@ def date_of_response_urls(world: World) -> Seen | None:
 
 @observes("rollback-update-carries-old-id")
 def request_of_a_rollback(world: World) -> Seen | None:
-    """The Update after the failed one. The failed one responded with another physical ID."""
+    """The replacement has succeeded, and the next resource has failed."""
     updates = [each for each in custom_resource(world) if each["RequestType"] == "Update"]
-    if len(updates) < 2:
+    if "Delete" not in [each["RequestType"] for each in custom_resource(world)]:
         return None
+    if len(updates) < 2:
+        return Seen(False, "the rollback sends no Update")
     last = {name: updates[-1].get(name) for name in ("PhysicalResourceId", "ResourceProperties", "OldResourceProperties")}
     return Seen(last["PhysicalResourceId"] == "one", f"the rollback's Update has the ID {last['PhysicalResourceId']}", last)
 
@@ -218,11 +218,15 @@ def status_of_a_failed_validation(world: World) -> Seen:
 
 @observes("describe-events-newest-first")
 def order_of_operations(world: World) -> Seen | None:
-    """After two operations with tokens. IAM's decision about the stack's ARN is not seen."""
-    with sources.stack(world, {"Resources": {"One": sources.HANDLE}}, ClientRequestToken="one") as made:
-        sources.update(made, {"Resources": {"One": sources.HANDLE, "Two": sources.HANDLE}}, ClientRequestToken="two")
-        shown = world.client("cloudformation").describe_events(StackName=made.id)["OperationEvents"]
-    tokens = list(dict.fromkeys(each.get("ClientRequestToken") for each in shown))
+    """After two updates that a validation rejects. IAM's decision about the stack's ARN is not seen."""
+    group = f"/aws/lambda/{world.story.environment.function_name}"
+    taken = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group}}
+    with sources.stack(world, {"Resources": {"Probe": sources.HANDLE}}) as made:
+        for token in ("one", "two"):
+            sources.update(made, {"Resources": {"Probe": sources.HANDLE, "Taken": taken}}, ClientRequestToken=token)
+        shown = world.client("cloudformation").describe_events(
+            StackName=made.id, Filters={"FailedEvents": True})["OperationEvents"]
+    tokens = list(dict.fromkeys(each["ClientRequestToken"] for each in shown if each.get("ClientRequestToken")))
     return Seen(tokens == ["two", "one"], f"the tokens of the operations: {tokens}", shown[0]) if shown else None
 
 
@@ -239,6 +243,19 @@ def page_of_protected_branches(world: World) -> Seen:
     finally:
         for name in set(names) & set(world.project.protected()):
             world.project.unprotect(name)
+
+
+@observes("inherited-attribute-shown")
+def rules_of_the_group(world: World) -> Seen | None:
+    """If the token may read the group's rules, and there are any."""
+    group = sources.gitlab(world, "GET", "").json().get("namespace", {}).get("full_path", "")
+    rules = sources.gitlab(world, "GET", "/protected_branches", below=f"/groups/{quote(group, safe='')}")
+    names = {each["name"] for each in rules.json()} if rules.status_code == 200 else set()
+    if not names:
+        return None
+    shown = [each.get("inherited") for each in sources.gitlab(world, "GET", "/protected_branches").json()
+             if each["name"] in names]
+    return Seen(shown == [True] * len(names), f"inherited is {shown} for {len(names)} rules of the group", shown)
 
 
 @observes("invalid-regex-status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from observers import Seen, World, observes
@@ -31,34 +32,55 @@ def start_time_of_stages(world: World) -> Seen | None:
                                            f"{len(differ[1])} action events differ", stages[0][0])
 
 
+# --- statuses ----------------------------------------------------------------------------------
+
+
+def _posted(world: World, state: str, kind: str, commit: str = "", **more: Any) -> dict[str, Any]:
+    """GitLab's response to a status at the newest commit of the branch without a pipeline, or at the `commit`."""
+    branch, token = world.story.names.unprotected_branch, more.pop("token", "")
+    if not commit:
+        commit = sources.gitlab(world, "GET", f"/repository/branches/{branch}").json()["commit"]["id"]
+    answer: dict[str, Any] = sources.gitlab(world, "POST", f"/statuses/{commit}", token, json={
+        "state": state, "name": f"{probe(world)}-{kind}", "ref": branch, **more}).json()
+    return answer
+
+
 @observes("status-shows-its-pipeline")
 def pipeline_of_a_status(world: World) -> Seen:
-    """A status at a commit of another branch, posted into the pipeline that its first status shows."""
-    commit, first = _posted(world, "running")
-    second = _posted(world, "success", commit, pipeline_id=first.get("pipeline_id"))[1]
+    """A status that is posted into the pipeline that its first response shows."""
+    first = _posted(world, "running", "pipeline")
+    second = _posted(world, "success", "pipeline", first["sha"], pipeline_id=first.get("pipeline_id"))
     pipelines = [each.get("pipeline_id") for each in (first, second)]
     return Seen(pipelines[0] is not None and pipelines[0] == pipelines[1], f"the pipelines are {pipelines}",
                 {key: first.get(key) for key in ("id", "status", "pipeline_id")})
 
 
-def _posted(world: World, state: str, commit: str = "", **more: Any) -> tuple[str, dict[str, Any]]:
-    """The newest commit of the branch without a pipeline, and GitLab's response to a status of it."""
-    branch = world.story.names.unprotected_branch
-    if not commit:
-        commit = sources.gitlab(world, "GET", f"/repository/branches/{branch}").json()["commit"]["id"]
-    answer: dict[str, Any] = sources.gitlab(world, "POST", f"/statuses/{commit}", json={
-        "state": state, "name": probe(world), "ref": branch, **more}).json()
-    return commit, answer
-
-
-@observes("build-reads-artifacts-with-its-role")
-def principal_of_artifacts(world: World) -> Seen | None:
-    """S3 uses the artifacts' key as the principal that reads or writes the object. CloudTrail has these uses."""
-    ids = [each["id"].split(":")[-1] for each in sources.builds(world)]
-    calls = [record for each in ids[:3] for record in sources.trail(world, f"AWSCodeBuild-{each}", "Username")]
-    uses = [record for record in sources.trail(world, "kms.amazonaws.com", "EventSource") if "BuildArtif" in str(
-        record.get("requestParameters", {}).get("encryptionContext"))]
-    own = [record["eventName"] for record in calls if record["eventSource"] == "kms.amazonaws.com"]
-    if not uses or not calls:
+@observes("canceled-status-is-posted-again")
+def status_in_a_canceled_pipeline(world: World) -> Seen | None:
+    """None if GitLab does not cancel the pipeline and its status."""
+    first = _posted(world, "running", "canceled")
+    commit, pipeline = first["sha"], first.get("pipeline_id")
+    sources.gitlab(world, "POST", f"/pipelines/{pipeline}/cancel")
+    listed = sources.gitlab(world, "GET", f"/repository/commits/{commit}/statuses", params={"name": first["name"]}).json()
+    if [each["status"] for each in listed] != ["canceled"]:
         return None
-    return Seen("GenerateDataKey" in own, f"{len(own)} uses of the key by builds, {len(uses)} of build artifacts", own)
+    again = _posted(world, "running", "canceled", commit, pipeline_id=pipeline)
+    return Seen(again.get("status") == "running", f"the status is {again.get('status', again)}", again.get("status"))
+
+
+@observes("status-of-another-user-stays-retried")
+def status_of_two_users(world: World) -> Seen | None:
+    """The second user is the one of a project access token, which expires tomorrow. None if the edition has none."""
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    made = sources.gitlab(world, "POST", "/access_tokens", json={
+        "name": probe(world), "scopes": ["api"], "access_level": 40, "expires_at": tomorrow})
+    if made.status_code != 201:
+        return None
+    try:
+        first = _posted(world, "running", "users")
+        other = _posted(world, "running", "users", first["sha"], token=made.json()["token"])
+        last = _posted(world, "success", "users", first["sha"])
+    finally:
+        sources.gitlab(world, "DELETE", f"/access_tokens/{made.json()['id']}")
+    ids = [each.get("id") for each in (first, other, last)]
+    return Seen(ids[0] == ids[2] != ids[1], f"the statuses are {ids}", ids)

@@ -28,7 +28,7 @@ def an_execution(world: World) -> dict[str, Any]:
             found["approval"] = _waiting_action(client.get_pipeline_state(name=project.name))
             found["requested"] = next(each["startTime"] for each in project.actions(execution)
                                       if each["actionName"] == "Approval")
-            client.update_pipeline(pipeline=_with_another_text(before))
+            client.update_pipeline(pipeline=_with_another_approval(before))
             found["updated"] = datetime.now(UTC)
             seconds_until(lambda: project.status(execution) != "InProgress")
             found["canceled"] = _listed(world, execution)
@@ -49,10 +49,10 @@ def _waiting_action(state: dict[str, Any]) -> dict[str, Any]:
     return next(({key: each[key] for key in ("lastStatusChange", "status")} for each in latest if each.get("token")), {})
 
 
-def _with_another_text(definition: dict[str, Any]) -> dict[str, Any]:
+def _with_another_approval(definition: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = json.loads(json.dumps(definition))
     [approval] = [each for stage in changed["stages"] for each in stage["actions"] if each["name"] == "Approval"]
-    approval.setdefault("configuration", {})["CustomData"] = "a probe"
+    approval["name"] = "Probe"
     return changed
 
 

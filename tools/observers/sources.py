@@ -1,4 +1,4 @@
-"""What observers read and create.
+"""The records and the resources of observers.
 
 The first half reads records of the run. The second half creates resources for a probe and deletes them. Their names
 contain the run's name and `-probe`, so tools/try_cleanup.py finds them even if the process was killed.
@@ -110,17 +110,22 @@ def begin_recording(aws: Account, names: Names) -> None:
         "Effect": "Allow", "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": arn}]}))
     aws.client("events").put_rule(Name=name, EventPattern=json.dumps({"source": _SOURCES}))
-    aws.client("events").put_targets(Rule=name, Targets=[{"Id": "log", "Arn": arn.removesuffix(":*")}])
+    aws.client("events").put_targets(Rule=name, Targets=[{"Id": "target", "Arn": arn.removesuffix(":*")}])
 
 
 def end_recording(aws: Account, names: Names) -> None:
-    """Deletes what `begin_recording` has created, as far as it exists."""
-    events, logs, name = aws.client("events"), aws.client("logs"), f"{names.first}-events"
-    for delete in (lambda: events.remove_targets(Rule=name, Ids=["log"]), lambda: events.delete_rule(Name=name),
-                   lambda: logs.delete_resource_policy(policyName=name),
+    """Deletes the rule and the log group, if they exist."""
+    logs, name = aws.client("logs"), f"{names.first}-events"
+    for delete in (lambda: delete_rule(aws, name), lambda: logs.delete_resource_policy(policyName=name),
                    lambda: logs.delete_log_group(logGroupName=_group(names))):
         with absent_is_fine():
             delete()
+
+
+def delete_rule(aws: Account, name: str) -> None:
+    events = aws.client("events")
+    events.remove_targets(Rule=name, Ids=["target"])
+    events.delete_rule(Name=name)
 
 
 def events(world: World, detail_type: str = "", **detail: Any) -> list[dict[str, Any]]:
@@ -137,10 +142,10 @@ def events(world: World, detail_type: str = "", **detail: Any) -> list[dict[str,
 # --- GitLab -------------------------------------------------------------------------------------
 
 
-def gitlab(world: World, method: str, path: str, token: str = "", **more: Any) -> requests.Response:
-    """GitLab's response below the project's path, with any status."""
+def gitlab(world: World, method: str, path: str, token: str = "", below: str | None = None, **more: Any) -> requests.Response:
+    """GitLab's response to a path of the project, or below another path, with any status."""
     held = world.story.source.gitlab
-    return requests.request(method, f"{held.url}/api/v4{world.project.api}{path}", timeout=60, allow_redirects=False,
+    return requests.request(method, f"{held.url}/api/v4{world.project.api if below is None else below}{path}", timeout=60, allow_redirects=False,
                             headers={"PRIVATE-TOKEN": token or held.token}, **more)
 
 
@@ -166,6 +171,8 @@ def probe(world: World, kind: str = "") -> str:
 def seconds_until(look: Callable[[], Any], limit: float = 120) -> float:
     """How long it takes until `look` returns a value. Infinite if that is longer than `limit`."""
     began = time.monotonic()
+    # Tests look often, because the local services need seconds only.
+    limit = limit if waiting.PACE.interval >= 1 else min(limit, 10)
     while not look():
         if time.monotonic() - began > limit:
             return math.inf
@@ -181,8 +188,8 @@ def allows(action: str | list[str], resource: str = "*") -> str:
 
 @contextmanager
 def user(world: World) -> Iterator[str]:
-    """An IAM user without permissions."""
-    name = probe(world, "user-")
+    """An IAM user without permissions. Its name is none of those whose credentials the health check reads."""
+    name = probe(world)
     world.client("iam").create_user(UserName=name)
     try:
         yield name
@@ -225,7 +232,7 @@ def delete_role(aws: Account, name: str) -> None:
 
 @contextmanager
 def stack(world: World, template: dict[str, Any], name: str = "", **more: Any) -> Iterator[Stack]:
-    """A stack after its creation has ended, in whatever status."""
+    """A stack after its creation has ended, even if it failed."""
     made = Stack(world.story.aws, name or probe(world))
     try:
         made.id = world.client("cloudformation").create_stack(
@@ -286,3 +293,29 @@ def delete_function(aws: Account, name: str) -> None:
         aws.client("lambda").delete_function(FunctionName=name)
     with absent_is_fine():
         aws.client("logs").delete_log_group(logGroupName=f"/aws/lambda/{name}")
+
+
+def delete_probes(aws: Account, names: Names) -> None:
+    """Deletes the resources that probes and the recording have left after the process was killed."""
+    end_recording(aws, names)
+    found = {kind: [name for name in listed if f"{names.first}-probe" in name]
+             for kind, listed in steps.what_is_there(aws).items()}
+    # A nested stack follows its root, which deletes it.
+    for made in (Stack(aws, name) for name in found["stacks"]):
+        if made.exists():
+            made.delete()
+    for kind, delete in _DELETIONS.items():
+        for name in found[kind]:
+            with absent_is_fine():
+                delete(aws, name)
+
+
+_DELETIONS: dict[str, Callable[[Account, str], Any]] = {
+    "pipelines": lambda aws, name: aws.client("codepipeline").delete_pipeline(name=name),
+    "build projects": lambda aws, name: aws.client("codebuild").delete_project(name=name),
+    "functions": delete_function, "IAM users": delete_user, "IAM roles": delete_role,
+    "event rules": lambda aws, name: delete_rule(aws, name),
+    "secrets": lambda aws, name: aws.client("secretsmanager").delete_secret(
+        SecretId=name, ForceDeleteWithoutRecovery=True),
+    "log groups": lambda aws, name: aws.client("logs").delete_log_group(logGroupName=name),
+}

@@ -35,7 +35,7 @@ def secret_after_a_request(world: World) -> Seen:
 @observes("iam-user-update-strips-tags")
 def tags_after_an_update(world: World) -> Seen:
     """A stack-level tag changes after a person tagged the stack's user."""
-    name, iam = probe(world, "user-"), world.client("iam")
+    name, iam = probe(world), world.client("iam")
     template = {"Resources": {"Probe": {"Type": "AWS::IAM::User", "Properties": {"UserName": name}}}}
     with sources.stack(world, template, Tags=[{"Key": "stack", "Value": "1"}]) as made:
         iam.tag_user(UserName=name, Tags=[{"Key": "probe", "Value": "1"}])

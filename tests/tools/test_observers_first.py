@@ -1,0 +1,288 @@
+"""The observers of the first deployment up to the first update: for each, a response that holds and one that refutes.
+
+The responses have the members of AWS's and GitLab's documented ones that the observers read."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.tools.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+from observers import OBSERVERS, World  # noqa: E402
+from observers import approvals, artifacts, first_deployment, first_push, health_checks, sources, updates  # noqa: E402
+
+MODULES = (approvals, artifacts, first_deployment, first_push, health_checks, updates)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "denied"}}, "AnOperation")
+RUN = "tryabcde"
+
+
+@dataclass
+class Client:
+    """A client whose operations return, or raise, the given answers."""
+
+    answers: dict[str, Any]
+
+    def __getattr__(self, operation: str) -> Any:
+        answer = self.answers.get(operation, {})
+        return MagicMock(side_effect=answer) if isinstance(answer, Exception) else MagicMock(return_value=answer)
+
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda **_: [self.answers[operation]])
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def call(source: str, name: str, role: str, **more: Any) -> dict[str, Any]:
+    """A record of CloudTrail."""
+    return {"eventSource": f"{source}.amazonaws.com", "eventName": name, "userIdentity": {
+        "arn": f"arn:aws:sts::123456789012:assumed-role/role-{RUN}-{role}/session"}, **more}
+
+
+def response(status: int, body: Any = None) -> Any:
+    return SimpleNamespace(status_code=status, json=lambda: body, text=json.dumps(body))
+
+
+def event(**detail: str) -> dict[str, Any]:
+    return {"detail": detail}
+
+
+def stack(**more: Any) -> dict[str, Any]:
+    return {"stack": more}
+
+
+def kept(name: str, **what: Any) -> dict[str, Any]:
+    return {"kept": {name: what}}
+
+
+def requests(*made: tuple[str, str]) -> dict[str, Any]:
+    return {"kept": {"custom resource": [
+        {"RequestType": kind, "PhysicalResourceId": name, "Query": ["X-Amz-Date"]} for kind, name in made]}}
+
+
+def execution(**project: Any) -> dict[str, Any]:
+    return {"codepipeline": {"start_pipeline_execution": {"pipelineExecutionId": "1"}}, "project": {
+        "ended": "Failed", "ran": [("Source", "Failed")], **project}}
+
+
+def stages(stage_start: str, action_start: str) -> dict[str, Any]:
+    at = {"pipelineExecutionId": "1", "startTime": NOON}
+    return {"project": {"executions": [at]}, "actions": [{"actionExecutionId": "2", "startTime": after(60)}], "events": {
+        "CodePipeline Stage Execution State Change": [event(**{"start-time": stage_start, "execution-id": "1"})],
+        "CodePipeline Action Execution State Change": [event(**{"start-time": action_start, "action-execution-id": "2"})]}}
+
+
+def use_of_key(session: str) -> dict[str, Any]:
+    use = {"eventSource": "kms.amazonaws.com", "eventName": "GenerateDataKey", "requestParameters": {
+        "encryptionContext": {"aws:s3:arn": "arn:aws:s3:::bucket/codepipeline-tryabcde-/BuildArtif/a"}}}
+    other = {"eventSource": "logs.amazonaws.com", "eventName": "CreateLogStream"}
+    return {"builds": [{"id": "project:b"}], "trail": {
+        "AWSCodeBuild-b": [use if session == "build" else other], "kms.amazonaws.com": [use]}}
+
+
+def rule_created(*names: str) -> dict[str, Any]:
+    schema = {"handlers": {"create": {"permissions": ["events:PutRule", "events:PutTargets", "events:DescribeRule"]}}}
+    return {"trail": {"AWSCloudFormation": [call("events", name, "codedeploy-cfn") for name in names]},
+            "cloudformation": {"describe_type": {"Schema": json.dumps(schema)}}}
+
+
+def caller(assumes: Any) -> dict[str, Any]:
+    arn = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_1/olivia"
+    return {"sts": {"get_caller_identity": {"Arn": arn}, "assume_role": assumes}}
+
+
+def checks(*seconds: float) -> dict[str, Any]:
+    alarm = {"Namespace": "CfnGitOps", "MetricName": "HealthCheckFailed", "Dimensions": [], "Period": 900}
+    return {"cloudwatch": {"describe_alarms": {"MetricAlarms": [alarm]}, "get_metric_statistics": {
+        "Datapoints": [{"Timestamp": after(each)} for each in seconds]}}}
+
+
+def pipeline_created(start: float) -> dict[str, Any]:
+    events = [{"ResourceType": "AWS::CodePipeline::Pipeline", "ResourceStatus": status, "Timestamp": after(seconds)}
+              for status, seconds in (("CREATE_IN_PROGRESS", 0), ("CREATE_COMPLETE", 5))]
+    first = {"startTime": after(start), "trigger": {"triggerType": "CreatePipeline"}}
+    return {"project": {"executions": [first], "child.events": events}}
+
+
+def secret(**shown: Any) -> dict[str, Any]:
+    return {"secretsmanager": {"create_secret": {"VersionId": "1"}, "describe_secret": shown}}
+
+
+def branch(*statuses: dict[str, Any]) -> dict[str, Any]:
+    return {"gitlab": [response(200, {"commit": {"id": "c"}}),
+                       *(response(201, {"sha": "c", "name": "probe", **each}) for each in statuses)]}
+
+
+def canceled(again: dict[str, Any]) -> dict[str, Any]:
+    first = branch({"id": 1, "pipeline_id": 7})["gitlab"]
+    return {"gitlab": [*first, response(201, {}), response(200, [{"status": "canceled"}]), response(201, again)]}
+
+
+def two_users(last: int) -> dict[str, Any]:
+    posts = branch({"id": 1}, {"id": 2}, {"id": last})["gitlab"]
+    return {"gitlab": [response(201, {"id": 9, "token": "t"}), *posts, response(204)]}
+
+
+def group_rule(**shown: Any) -> dict[str, Any]:
+    return {"gitlab": [response(200, {"namespace": {"full_path": "a/b"}}), response(200, [{"name": "main"}]),
+                       response(200, [{"name": "main", **shown}, {"name": "other", "inherited": False}])]}
+
+
+def copied(content: bytes) -> dict[str, Any]:
+    source = {"name": "Source", "actions": [{"outputArtifacts": [{"name": "SourceArtifact"}]}]}
+    return {"codepipeline": {"get_pipeline": {"pipeline": {"stages": [source]}}}, "pipeline": {
+        "executions": [{"pipelineExecutionId": "1"}], "ended": "Succeeded"}, "s3": {
+            "list_objects_v2": {"Contents": [{"Key": "tryabcde-probe/SourceArti/1"}]},
+            "get_object": {"Body": SimpleNamespace(read=lambda: content)}}}
+
+
+def listed(*names: str) -> dict[str, Any]:
+    return {"cloudformation": {"list_stacks": {"StackSummaries": [{"StackName": each, "StackId": f"id-{each}"}
+                                                                 for each in names]}}, **kept("deployed", nested="id-n")}
+
+
+def operations(*tokens: str) -> dict[str, Any]:
+    return {"cloudformation": {"describe_events": {"OperationEvents": [{"ClientRequestToken": each} for each in tokens]}}}
+
+
+def note(identity: int, system: bool = False) -> dict[str, Any]:
+    return {"id": identity, "system": system}
+
+
+DEPLOYED = {"status": "UPDATE_COMPLETE", "failures": {}, "nested": "id-n"}
+CALLS = [call("cloudformation", "CreateChangeSet", "codepipeline-cfn")]
+TRUSTED = {"rejection": ""}
+# By row: what holds, and what refutes.
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "role-trust-source-keys": (TRUSTED, {"rejection": "cannot be assumed by Lambda"}),
+    "role-not-assumable-texts": ({"rejection": "Role r is invalid or cannot be assumed"}, {"rejection": "Wait a moment"}),
+    "lambda-log-lines-with-late-role": ({"function_log": "invocation 2"}, {"function_log": "invocation 1\ninvocation 2"}),
+    "response-url-has-amz-date": (requests(("Create", "")), {"kept": {"custom resource": [
+        {"RequestType": "Create", "Query": ["Expires"]}]}}),
+    "rollback-update-carries-old-id": (requests(("Update", "one"), ("Update", "one"), ("Delete", "two")),
+                                       requests(("Update", "one"), ("Update", "two"), ("Delete", "two"))),
+    "output-value-of-4096-bytes": (stack(outputs={"Output0": "0" * 4096}), stack(outputs={})),
+    "output-of-several-kilobytes": (stack(outputs={f"Output{n}": "0" * 4096 for n in range(4)}),
+                                    stack(outputs={"Output0": "0" * 4096})),
+    "validation-ends-in-a-known-status": (stack(describe={"StackStatus": "ROLLBACK_COMPLETE"}),
+                                          stack(describe={"StackStatus": "ROLLBACK_FAILED"})),
+    "describe-events-newest-first": (operations("two", "two", "one"), operations("one", "two")),
+    "protected-branches-list-limit": ({"gitlab": [response(200, [{}] * 100)]}, {"gitlab": [response(200, [{}] * 101)]}),
+    "invalid-regex-status": ({"gitlab": [response(500), response(400)]}, {"gitlab": [response(200, []), response(400)]}),
+    "codecommit-403-without-push": (kept("push permission", without=403), kept("push permission", without=401)),
+    "codecommit-trailing-slash": ({"references": [{"a": "1"}, {}]}, {"references": [{"a": "1"}, {"a": "1"}]}),
+    "stage-event-start-time": (stages("2026-01-01T12:00:00.000Z", "2026-01-01T12:01:00.000Z"),
+                               stages("2026-01-01T12:01:00.000Z", "2026-01-01T12:01:00.000Z")),
+    "status-shows-its-pipeline": (branch({"id": 1, "pipeline_id": 7}, {"id": 1, "pipeline_id": 7}),
+                                  branch({"id": 1, "pipeline_id": 7}, {"message": "404 Pipeline Not Found"})),
+    "canceled-status-is-posted-again": (canceled({"status": "running"}), canceled({"message": "Cannot transition"})),
+    "status-of-another-user-stays-retried": (two_users(1), two_users(3)),
+    "inherited-attribute-shown": (group_rule(inherited=True), group_rule()),
+    "artifact-version-not-pinned": (copied(sources.archive("# another version")), copied(b"PK")),
+    "build-reads-artifacts-with-its-role": (use_of_key("build"), use_of_key("pipeline")),
+    "deploy-action-permissions": ({"trail": {"cloudformation.amazonaws.com": CALLS},
+                                   "granted": {"cloudformation:CreateChangeSet"}},
+                                  {"trail": {"cloudformation.amazonaws.com": CALLS}, "granted": set()}),
+    "handlers-publish-what-they-need": (rule_created("DescribeRule", "PutRule"), rule_created("DescribeRule")),
+    "permission-set-in-principal-arn": (caller({}), caller(DENIED)),
+    "template-url-with-colon": ({}, {"lambda": {"update_function_code": DENIED}}),
+    "version-and-alias-actions": (kept("deployed", **DEPLOYED), kept("deployed", **DEPLOYED | {
+        "failures": {"Version1": "not authorized to perform: lambda:PutRuntimeManagementConfig"}})),
+    "runtime-alias-resource": (kept("deployed", **DEPLOYED), kept("deployed", **DEPLOYED | {
+        "failures": {"Function": "not authorized to perform: lambda:AssociateRuntimeAlias"}})),
+    "nested-stack-read-actions": (kept("deployed", **DEPLOYED), kept("deployed", **DEPLOYED | {
+        "failures": {"Nested": "not authorized to perform: cloudformation:DescribeStackEvents"}})),
+    "merge-requests-of-a-pushed-commit": (kept("merge request", seconds=2.0), kept("merge request", seconds=math.inf)),
+    "only-comments-filter": (kept("merge request", all=[note(1), note(2, True)], comments=[note(1)]),
+                             kept("merge request", all=[note(1), note(2, True)], comments=[note(1), note(2, True)])),
+    "note-body-is-unchanged": (kept("merge request", written="a\r\nb\n", read="a\nb"),
+                               kept("merge request", written="<a>", read="&lt;a>")),
+    "revision-when-the-source-has-succeeded": (kept("execution", revisions=[{"revisionId": "c"}]),
+                                               kept("execution", revisions=[])),
+    "approval-last-status-change": (kept("execution", requested=NOON, approval={"lastStatusChange": after(1)}),
+                                    kept("execution", requested=NOON, approval={"lastStatusChange": after(900)})),
+    "failed-source-shows-no-commit": (execution(executions=[{"pipelineExecutionId": "1"}]), execution(
+        executions=[{"pipelineExecutionId": "1", "sourceRevisions": [{"revisionId": "0"}]}])),
+    "list-stacks-is-complete": (listed("cfn-gitops", "child", "n", "failing"), listed("cfn-gitops", "child", "failing")),
+    "alarm-covers-late-check": (checks(0, 900, 2700), checks(0, 900, 3600)),
+    "describe-secret-fresh-at-update": (
+        secret(Tags=[{}], Description="a probe", VersionIdsToStages={"1": ["AWSCURRENT"], "2": ["probe"]}),
+        secret(Tags=[], Description="a probe", VersionIdsToStages={"1": ["AWSCURRENT"], "2": ["probe"]})),
+    "iam-user-update-strips-tags": ({"iam": {"list_user_tags": {"Tags": [{"Key": "stack"}]}}},
+                                    {"iam": {"list_user_tags": {"Tags": [{"Key": "stack"}, {"Key": "probe"}]}}}),
+    "iam-removals-late-too": (kept("push permission", removed=9, granted=9), kept("push permission", removed=70, granted=9)),
+    "canceled-execution-shows-its-end": (
+        kept("execution", updated=NOON, canceled={"status": "Cancelled", "lastUpdateTime": after(2)}),
+        kept("execution", updated=NOON, canceled={"status": "Cancelled", "lastUpdateTime": after(-300)})),
+    "clocks-of-stack-events-and-executions": (pipeline_created(2), pipeline_created(20)),
+    "guard-of-env-id-names-itself": (stack(failures=[f"Rename policy-{RUN}-probe and update the stack again."]),
+                                     stack(failures=["The policy cannot be replaced."])),
+}
+
+
+def world_of(given: dict[str, Any], patch: pytest.MonkeyPatch) -> World:
+    """A world in which every service and every source has the given responses."""
+    story, project = MagicMock(), MagicMock()
+    clients = {name: Client(given.get(name, {})) for name in (
+        "cloudformation", "cloudwatch", "codepipeline", "iam", "lambda", "s3", "secretsmanager", "sts")}
+    story.names.first, story.aws.account_id = RUN, "123456789012"
+    story.aws.client.side_effect = lambda service: clients.get(service, MagicMock())
+    story.loop.project.stack_name, story.environment.name, story.failing.id = "child", "cfn-gitops", "id-failing"
+    story.loop.project.configure_mock(**{f"{name}.return_value": value for name, value in given.get("project", {}).items()})
+    story.loop.project.working.references.side_effect = given.get("references")
+    made = MagicMock(**{f"{name}.return_value": value for name, value in given.get("stack", {}).items()})
+    answers = iter(given.get("gitlab", []))
+    for name, replaced in {
+        "role": lambda *_, **__: nullcontext("arn"), "function": lambda *_, **__: nullcontext("name"),
+        "user": lambda *_: nullcontext("user"), "stack": lambda *_, **__: nullcontext(made), "bucket": lambda _: "bucket",
+        "update": lambda *_, **__: "UPDATE_COMPLETE", "gitlab": lambda *_, **__: next(answers),
+        "events": lambda _, detail_type: given["events"][detail_type], "actions": lambda _: given["actions"],
+        "builds": lambda _: given["builds"], "trail": lambda _, value, *__: given["trail"].get(value, [])}.items():
+        patch.setattr(sources, name, replaced)
+    for module in MODULES:
+        patch.setattr(module, "seconds_until", lambda look, *_: 0.0 if look() else math.inf, raising=False)
+    pipeline = MagicMock(**{f"{name}.return_value": value for name, value in given.get("pipeline", {}).items()})
+    patch.setattr(artifacts, "Pipeline", lambda *_: pipeline)
+    patch.setattr(first_deployment, "_rejection", lambda *_: given["rejection"])
+    patch.setattr(first_deployment.steps, "function_log", lambda *_: given["function_log"])
+    patch.setattr(approvals.steps, "granted_actions", lambda *_: given["granted"])
+    return World(story, project, dict(given.get("kept", {})))
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("name", CASES)
+def test_row_is_held_or_refuted_by_a_response(name: str, held: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = CASES[name][0 if held else 1]
+    found = OBSERVERS[name](world_of(given, monkeypatch))
+    assert found is not None and found.held is held and found.evidence
+    json.dumps(found.recorded, default=str)
+
+
+def test_every_observer_has_both_cases() -> None:
+    own = {name for name, observer in OBSERVERS.items() if observer.__module__ in {each.__name__ for each in MODULES}}
+    assert own == set(CASES)
+
+
+def test_trail_has_only_records_of_the_run() -> None:
+    texts = [json.dumps(record) for record in (call("kms", "Decrypt", "cfn"), {"eventName": "Decrypt"})]
+    client = Client({"lookup_events": {"Events": [{"CloudTrailEvent": text} for text in texts]}})
+    story = MagicMock()
+    story.names.first, story.aws.client.return_value = RUN, client
+    world = World(story, MagicMock())
+    assert sources.trail(world, "Decrypt") == [json.loads(texts[0])]
+    assert sources.trail(world, "Decrypt", eventName="Encrypt") == []

@@ -1,0 +1,57 @@
+"""Observers of the artifacts between two actions of a pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from observers import Seen, World, observes
+from observers import sources
+from observers.sources import probe
+from tests.deployment.pipelines import Pipeline
+
+
+@observes("build-reads-artifacts-with-its-role")
+def principal_of_artifacts(world: World) -> Seen | None:
+    """S3 uses the artifacts' key as the principal that reads or writes the object. CloudTrail has these uses."""
+    ids = [each["id"].split(":")[-1] for each in sources.builds(world)]
+    calls = [record for each in ids[:3] for record in sources.trail(world, f"AWSCodeBuild-{each}", "Username")]
+    uses = [record for record in sources.trail(world, "kms.amazonaws.com", "EventSource") if "BuildArtif" in str(
+        record.get("requestParameters", {}).get("encryptionContext"))]
+    own = [record["eventName"] for record in calls if record["eventSource"] == "kms.amazonaws.com"]
+    if not uses or not calls:
+        return None
+    return Seen("GenerateDataKey" in own, f"{len(own)} uses of the key by builds, {len(uses)} of build artifacts", own)
+
+
+@observes("artifact-version-not-pinned")
+def overwritten_artifact(world: World) -> Seen | None:
+    """A pipeline with the project's source copies its artifact to the bucket after an approval."""
+    client, s3, bucket, name = world.client("codepipeline"), world.client("s3"), sources.bucket(world), probe(world)
+    pipeline = Pipeline(world.story.aws, world.story.names.first, "probe")
+    newer = sources.archive("# another version")
+    pipeline.name, before = name, client.get_pipeline(name=world.story.loop.project.name)["pipeline"]
+    try:
+        client.create_pipeline(pipeline={**before, "name": name, "stages": _stages(before["stages"][0], bucket, name)})
+        execution = pipeline.executions()[0]["pipelineExecutionId"]
+        pipeline.waits_for_approval(execution)
+        [artifact] = s3.list_objects_v2(Bucket=bucket, Prefix=f"{name}/")["Contents"]
+        s3.put_object(Bucket=bucket, Key=artifact["Key"], Body=newer)
+        pipeline.decide(execution)
+        status = pipeline.ended(execution)
+        if status != "Succeeded":
+            return None
+        copied = s3.get_object(Bucket=bucket, Key=f"{name}.zip")["Body"].read()
+    finally:
+        client.delete_pipeline(name=name)
+        s3.delete_object(Bucket=bucket, Key=f"{name}.zip")
+    return Seen(copied == newer, f"the pipeline deployed the {'newer' if copied == newer else 'approved'} version")
+
+
+def _stages(source: dict[str, Any], bucket: str, name: str) -> list[dict[str, Any]]:
+    def stage(category: str, provider: str, **more: Any) -> dict[str, Any]:
+        kind = {"category": category, "owner": "AWS", "provider": provider, "version": "1"}
+        return {"name": category, "actions": [{"name": category, "actionTypeId": kind, **more}]}
+
+    artifact = source["actions"][0]["outputArtifacts"]
+    return [source, stage("Approval", "Manual"), stage("Deploy", "S3", inputArtifacts=artifact, configuration={
+        "BucketName": bucket, "ObjectKey": f"{name}.zip", "Extract": "false"})]
