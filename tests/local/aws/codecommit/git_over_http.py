@@ -108,9 +108,8 @@ class _Git(BaseHTTPRequestHandler):
             return self._reject(HTTPStatus.FORBIDDEN, f"{action} is not allowed")
         if repository is None:
             return self._reject(HTTPStatus.NOT_FOUND, "repository not found")
-        if service == "git-receive-pack":
-            push_records.record(repository, caller.name, caller.arn, self.client_address[0],
-                                self.headers.get("User-Agent", ""), commands)
+        push_records.record(repository, action.partition(":")[2], caller, self.client_address[0],
+                            self.headers.get("User-Agent", ""), commands)
         if route["what"] == "git-receive-pack":
             with repository.pushes, push_events.of(repository, caller.arn):
                 git_backend.answer(self, repository.directory, route["what"], url.query, caller.name, body, length)
