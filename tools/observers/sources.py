@@ -151,7 +151,7 @@ def gitlab(world: World, method: str, path: str, token: str = "", below: str | N
 
 # --- probes -------------------------------------------------------------------------------------
 
-_ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "NoSuchKey"}
+_ABSENT = {"NoSuchBucket", "NoSuchEntity", "ResourceNotFoundException", "NoSuchKey"}
 
 
 @contextmanager
@@ -245,6 +245,32 @@ def stack(world: World, template: dict[str, Any], name: str = "", **more: Any) -
             made.delete()
 
 
+def delete_stack(aws: Account, name: str) -> None:
+    """Deletes the stack with the objects of its buckets, if it exists."""
+    made = Stack(aws, name)
+    if not made.exists():
+        return
+    made.wait()
+    for each in made.resources():
+        if each["ResourceType"] == "AWS::S3::Bucket" and each.get("PhysicalResourceId"):
+            empty(aws, each["PhysicalResourceId"])
+    status = made.delete()
+    if status != "DELETE_COMPLETE":
+        raise RuntimeError(f"{name} is {status}: {made.failures()}")
+
+
+def empty(aws: Account, name: str) -> None:
+    s3 = aws.client("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+            s3.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
+
+
+def delete_bucket(aws: Account, name: str) -> None:
+    empty(aws, name)
+    aws.client("s3").delete_bucket(Bucket=name)
+
+
 def update(made: Stack, template: dict[str, Any], **more: Any) -> str:
     """Updates the probe's stack and returns its final status."""
     made.aws.client("cloudformation").update_stack(
@@ -300,10 +326,10 @@ def delete_probes(aws: Account, names: Names) -> None:
     end_recording(aws, names)
     found = {kind: [name for name in listed if f"{names.first}-probe" in name]
              for kind, listed in steps.what_is_there(aws).items()}
-    # A nested stack follows its root, which deletes it.
-    for made in (Stack(aws, name) for name in found["stacks"]):
-        if made.exists():
-            made.delete()
+    # A stack with a longer name may need the role or the function of the other one. A nested stack follows its root.
+    for made in (Stack(aws, name) for name in reversed(found["stacks"])):
+        if made.exists() and "RootId" not in made.describe():
+            delete_stack(aws, made.name)
     for kind, delete in _DELETIONS.items():
         for name in found[kind]:
             with absent_is_fine():
@@ -318,4 +344,8 @@ _DELETIONS: dict[str, Callable[[Account, str], Any]] = {
     "secrets": lambda aws, name: aws.client("secretsmanager").delete_secret(
         SecretId=name, ForceDeleteWithoutRecovery=True),
     "log groups": lambda aws, name: aws.client("logs").delete_log_group(logGroupName=name),
+    "repositories": lambda aws, name: aws.client("codecommit").delete_repository(repositoryName=name),
+    "approval rule templates": lambda aws, name: aws.client("codecommit").delete_approval_rule_template(
+        approvalRuleTemplateName=name),
+    "buckets": lambda aws, name: delete_bucket(aws, name),
 }
