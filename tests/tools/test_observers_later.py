@@ -1,0 +1,413 @@
+"""The observers from the options of a pipeline on: for each row a documented response with which it holds, and one with
+which it does not."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.tools.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+from observers import (  # noqa: E402
+    OBSERVERS, World, attackers, builds, change_sets, deletions, people, pipeline_options, publication, repositories,
+    rotations)
+from observers.scenes import Scene  # noqa: E402
+from story import Names  # noqa: E402
+from tests.deployment.steps import Pushed  # noqa: E402
+
+MODULES = (attackers, builds, change_sets, deletions, people, pipeline_options, publication, repositories, rotations)
+RUN = "try12345"
+PROBE = f"{RUN}-probe"
+NAMES = Names(RUN, RUN, f"{RUN}p", f"{RUN}p", f"{RUN}x", f"{RUN}-other", f"{RUN}-feature", f"{RUN}-review/*",
+              f"{RUN}-review/one")
+COMMIT, UUID4 = "1" * 40, "0b56a7f2-9d4b-4a8e-9f0c-6f5a7e4d3c2b"
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+
+
+class Answers:
+    """The client of a service. A response is a value, an exception, or a list with one for each call, whose last one
+    repeats. A call without a response returns an empty object."""
+
+    def __init__(self, responses: dict[str, Any]) -> None:
+        self._responses = responses
+        self.meta = SimpleNamespace(endpoint_url="")
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **_: self._answer(operation)
+
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda **_: [self._answer(operation)])
+
+    def _answer(self, operation: str) -> Any:
+        answer = self._responses.get(operation, {})
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def world(project: Any = None, mirrored: dict[str, str] | None = None, **services: dict[str, Any]) -> World:
+    """A world whose services answer with these responses."""
+    clients = {name.replace("_", "-"): Answers(responses) for name, responses in services.items()}
+    aws = SimpleNamespace(client=lambda service: clients.setdefault(service, Answers({})), account_id="111122223333",
+                          region="eu-central-1")
+    loop = SimpleNamespace(project=SimpleNamespace(
+        mirrored=lambda: mirrored or {}, review_project="review", name="pipeline", repository="repository"))
+    environment = SimpleNamespace(describe=lambda: {"CreationTime": 0})
+    return World(SimpleNamespace(aws=aws, names=NAMES, loop=loop, environment=environment), project)  # type: ignore[arg-type]
+
+
+def rejected(code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+def instantly(look: Callable[[], Any], limit: float = 120) -> float:
+    """`seconds_until` without a clock."""
+    return 1.0 if any(look() for _ in range(4)) else math.inf
+
+
+@dataclass
+class Row:
+    """The view of an observer by a response, with one response that holds and one that does not."""
+
+    look_at: Callable[[Any], Any]
+    held: Any
+    refuted: Any
+
+
+# --- Doubles of the scenes ---------------------------------------------------------------------------
+
+
+def double(**members: Any) -> Any:
+    """A scene. A member that is a function becomes a method."""
+    return SimpleNamespace(world=world(), **members)
+
+
+def repository(**members: Any) -> Any:
+    nothing = {"commit": lambda **_: COMMIT, "codecommit": Answers({}), "name": PROBE, "url": "", "login": None,
+               "user": "user", "clone": SimpleNamespace(rename=lambda *_: None, push=lambda *_: None)}
+    return double(**(nothing | members))
+
+
+def changing(shown: Any, deleted: Any = None, described: Any = None, stack: Any = None, **responses: Any) -> Any:
+    """A stack whose change set is shown so."""
+    cloudformation = {"describe_change_set": shown, "delete_change_set": deleted or {}, **responses}
+    held = change_sets.Changing(world(cloudformation=cloudformation, s3={}), stack or SimpleNamespace(
+        name=PROBE, outputs=lambda: {"Value": "first"}, wait=lambda: "", describe=lambda: described), "role")
+    return held
+
+
+def change_set(status: str = "CREATE_COMPLETE", *changes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"Status": status, "ChangeSetId": "id", "Changes": [{"ResourceChange": each} for each in changes], **more}
+
+
+def change(resource: str, action: str = "Modify", drift: str = "", **more: Any) -> dict[str, Any]:
+    return {"LogicalResourceId": resource, "Action": action, **({"ResourceDriftStatus": drift} if drift else {}), **more}
+
+
+def building(**members: Any) -> Any:
+    return double(**({"ids": lambda *_: [f"probe:{UUID4}"], "event": lambda: None, "start": lambda *_, **__: "id",
+                      "commits": [COMMIT, "2" * 40], "version": lambda _: "refs/heads/b^{1}", "waits_idle": lambda: None,
+                      "runs": lambda _: True} | members))
+
+
+def built(**more: Any) -> Any:
+    return building(ended=lambda _: {"buildStatus": "FAILED", "currentPhase": "COMPLETED", **more})
+
+
+def queue(lengths: list[int]) -> Any:
+    """Builds whose number grows."""
+    def ids(*_: str) -> list[str]:
+        return ["probe:id"] * (lengths.pop(0) if len(lengths) > 1 else lengths[0])
+
+    return building(ids=ids, ended=lambda _: {})
+
+
+def reviewed(**build: Any) -> World:
+    return world(codebuild={"list_builds_for_project": {"ids": ["id"]}, "batch_get_builds": {
+        "builds": [{"buildStatus": "SUCCEEDED", "resolvedSourceVersion": COMMIT, **build}]}})
+
+
+def optional(**members: Any) -> Any:
+    """A pipeline. Its methods return what `pipeline` has for them."""
+    pipeline = {name: (lambda *_, value=value, **__: value) for name, value in {
+        "name": PROBE, "decide": None, "ended": None, "status": "Succeeded", "rollback_of": "rollback", "ran": [],
+        "actions": [], **members.pop("pipeline", {})}.items()}
+    held = double(**({"first": "execution", "latest": "execution", "waiting": ["a", "b"], "client": Answers({}),
+                      "set": lambda *_, **__: None, "store": lambda _: None, "alarm": lambda *_: None, "start": lambda: "execution",
+                      "stage": lambda *_: {"latestExecution": {"pipelineExecutionId": "a"}},
+                      "pipeline": SimpleNamespace(**pipeline | {"name": PROBE})} | members))
+    return held
+
+
+def with_parameters(values: dict[str, str]) -> Any:
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+    held = optional()
+    held.world = world(cloudformation={"describe_stacks": {"Stacks": [{"Parameters": parameters}]}})
+    return held
+
+
+def approved(**execution_result: str) -> Any:
+    action = {"actionName": "Approval", "output": {"executionResult": execution_result}}
+    return optional(pipeline={"actions": [action]})
+
+
+def provider(requests: list[dict[str, Any]], stack: Any = None) -> Any:
+    return double(requests=lambda *_, **__: requests, resource=lambda *_: nullcontext(stack))
+
+
+def requested(*requests: tuple[str, str]) -> Any:
+    shown = [{"probe": kind, "date": date, "host": "host", "path": "/"} for kind, date in requests]
+    return double(resource=lambda *_: nullcontext(SimpleNamespace(id="id")),
+                  requests=lambda _, kind="": [each for each in shown if kind in ("", each["probe"])])
+
+
+def responded(status: str) -> Any:
+    return provider([{"probe": "Create"}], SimpleNamespace(
+        id="id", outputs=lambda: {"Number": "0"}, status=lambda: status, failures=list))
+
+
+def addressed(host: str) -> Any:
+    return provider([{"host": host, "path": "/arn"}])
+
+
+def tagged(value: str) -> World:
+    return world(iam={"list_user_tags": {"Tags": [{"Key": "probe", "Value": value}]},
+                      "list_service_specific_credentials": {"ServiceSpecificCredentials": []},
+                      "list_user_policies": {"PolicyNames": []}})
+
+
+def rotating(tokens: list[str] | None = None, labels: list[list[str]] | None = None, **members: Any) -> Any:
+    versions = {str(number): stages for number, stages in enumerate(labels or [])}
+    return double(**({"calls": lambda *_: [{"token": token} for token in tokens or ["1", "1"]], "id": lambda which: which,
+                      "pending": lambda _: "version", "rotate": lambda *_, **__: None,
+                      "secrets": Answers({"describe_secret": {"VersionIdsToStages": versions}})} | members))
+
+
+def sequence(*values: Any) -> Callable[..., Any]:
+    """Returns or raises one value for each call, and the last one again."""
+    left = Answers({"next": list(values)})
+    return lambda *_, **__: left.next()
+
+
+def intruder(**calls: Any) -> Any:
+    return double(**({"client": lambda _: Answers(calls), "other": "role", "puts_rule": lambda *_: ""}))
+
+
+def notified(arrives: bool) -> Any:
+    return double(has=lambda topic, text="": arrives or topic == "Open",
+                  of_rule=lambda topic: people.Notified.of_rule(SimpleNamespace(  # type: ignore[arg-type]
+                      has=lambda name, text="": arrives or name == "Open"), topic))
+
+
+def pull_request(after: dict[str, Any]) -> Any:
+    before = {"evaluation": {"approved": False, "approvalRulesNotSatisfied": [f"{PROBE}-rule"]}}
+    held = double(codecommit=Answers({"evaluate_pull_request_approval_rules": [before, {"evaluation": after}]}))
+    held.world = world(sts={"get_caller_identity": {"Arn": "arn"}})
+    return held
+
+
+def recorded_pushes(*names: str) -> World:
+    records = [{"eventName": name, "eventSource": "codecommit.amazonaws.com", "sourceIPAddress": "192.0.2.1", "run": RUN}
+               for name in names]
+    return world(cloudtrail={"lookup_events": {"Events": [{"CloudTrailEvent": json.dumps(each)} for each in records]}})
+
+
+def replayed(*replay_names: str) -> Any:
+    """One event, and its replays with these names."""
+    events = [{}, *({"replay-name": name} if name else {} for name in replay_names)]
+    return double(sends=lambda: 1, is_archived=lambda: True, is_replayed=lambda: True, replay=lambda *_: None,
+                  recorded=lambda: events)
+
+
+def with_client(held: Any, **services: dict[str, Any]) -> Any:
+    held.world = world(**services)
+    return held
+
+
+PIPELINE = {"get_pipeline": {"metadata": {"pipelineArn": "arn"}}}
+FREE, PROTECTED = "refs/heads/free", "refs/heads/protected"
+DENIED = "User is not authorized to perform this with an explicit deny in an identity-based policy"
+MEMBER_OF = {"sourceVersion": f"refs/heads/{NAMES.review_branch}^{{{COMMIT}}}"}
+
+ROWS = {
+    # Options of a pipeline
+    "differences-of-a-long-page": Row(lambda count: repository(differences=lambda *_: [{}] * count), 100, 99),
+    "differences-name-both-paths": Row(
+        lambda found: repository(differences=lambda *_: found),
+        [{"changeType": "D", "beforeBlob": {"path": "former"}}, {"changeType": "A", "afterBlob": {"path": "renamed"}}],
+        [{"changeType": "A", "afterBlob": {"path": "renamed"}}]),
+    "window-cron-open-in-matching-minutes": Row(
+        lambda took: optional(pipeline={"status": "InProgress"}, passes=lambda _: took, set=sequence(
+            rejected("InvalidStageDeclarationException"), None)), 20.0, math.inf),
+    "waiting-window-holds-the-stage": Row(
+        lambda status: optional(pipeline={"status": status}, passes=lambda _: math.inf), "InProgress", "Superseded"),
+    "alarm-rule-watches-the-state-alarm": Row(lambda status: optional(runs=lambda: status), "Succeeded", "Failed"),
+    "alarm-already-raised-fails-at-once": Row(
+        lambda status: optional(pipeline={"status": status, "ran": [("Deploy", "Succeeded")]}), "Failed", "InProgress"),
+    "rollback-after-alarm-fails-the-execution": Row(
+        lambda status: optional(approved=sequence("Succeeded", status)), "Failed", "Succeeded"),
+    "rollback-runs-the-stage-alone": Row(
+        lambda ran: optional(pipeline={"ran": [(name, "Succeeded") for name in ran]}), ["Deploy"], ["Approval", "Deploy"]),
+    # Reviews
+    "mirrored-wildcard": Row(
+        lambda there: world(SimpleNamespace(branches_matching=lambda _: [NAMES.review_branch]), there),
+        {f"refs/heads/{NAMES.review_branch}": COMMIT}, {}),
+    "source-version-in-history": Row(lambda commit: built(resolvedSourceVersion=commit, buildStatus="SUCCEEDED"), COMMIT, "2" * 40),
+    "build-target-ignores-unknown-input": Row(lambda ids: building(ids=lambda: ids), ["probe:id"], []),
+    "source-version-is-shown-unchanged": Row(lambda build: reviewed(**build), MEMBER_OF, {"sourceVersion": COMMIT}),
+    "build-output-location": Row(
+        lambda location: reviewed(artifacts={"location": location}),
+        f"arn:aws:s3:::{NAMES.bucket_prefix}1/review/infra/{UUID4}", f"{NAMES.bucket_prefix}1/review"),
+    "whole-numbers-in-configuration": Row(with_parameters, {"Number": "3", "Flag": "true"}, {"Number": "3.0", "Flag": "true"}),
+    "source-version-of-failed-builds": Row(lambda version: built(sourceVersion=version), "refs/heads/b^{1}", "none"),
+    "review-build-is-started-again": Row(queue, [1, 2], [1]),
+    "build-limit-is-an-error": Row(
+        lambda code: building(start=sequence("id", rejected(code))), "AccountLimitExceededException", "InvalidInputException"),
+    "build-ids-are-random": Row(
+        lambda ids: building(ids=sequence(*([f"probe:{each}"] for each in ids))),
+        [UUID4, UUID4.replace("0b", "1c"), UUID4.replace("0b", "2d")], [UUID4] * 3),
+    "yaml-read-as-scanned": Row(
+        lambda summary: changing(None, get_template_summary=summary), {}, {"DeclaredTransforms": ["AWS::Include"]}),
+    "change-set-leaves-the-stack": Row(
+        lambda after: changing(change_set(), stack=SimpleNamespace(name=PROBE, describe=sequence({"StackName": PROBE}, after))),
+        {"StackName": PROBE}, {"StackName": PROBE, "RoleARN": "role"}),
+    "change-set-of-outputs-only": Row(changing, change_set(), change_set("FAILED", StatusReason=NO_CHANGES)),
+    "describe-events-of-change-sets": Row(
+        lambda events: changing(change_set("FAILED", StatusReason="AWS::EarlyValidation::PropertyValidation failed"),
+                                describe_events={"OperationEvents": events}),
+        [{"EventType": "VALIDATION_ERROR"}], [{"EventType": "STACK_EVENT"}]),
+    "change-sets-per-stack": Row(
+        lambda answer: changing(None, create_change_set=[{}, answer]), {}, rejected("LimitExceededException")),
+    "drift-change-set-without-drift": Row(
+        lambda shown: changing([shown, change_set("FAILED", StatusReason=NO_CHANGES)]),
+        change_set("FAILED", StatusReason=NO_CHANGES), change_set()),
+    "drift-of-unsupported-types": Row(
+        lambda status: changing(change_set("CREATE_COMPLETE", change("Group", drift="UNKNOWN"), StackDriftStatus=status)),
+        "UNKNOWN", "IN_SYNC"),
+    "drift-of-a-deleted-resource": Row(
+        lambda drift: changing(change_set("CREATE_COMPLETE", change("Group", "Add", drift))), "DELETED", "NOT_CHECKED"),
+    "executed-change-set-by-name": Row(
+        lambda deleted: changing([change_set(), rejected("ChangeSetNotFound")], deleted=deleted),
+        {}, rejected("InvalidChangeSetStatus")),
+    "drift-of-language-extensions": Row(
+        lambda shown: SimpleNamespace(changing=changing(shown)), change_set("FAILED", StatusReason=NO_CHANGES),
+        change_set("CREATE_COMPLETE", change("TopicA", drift="MODIFIED"))),
+    "processed-template-is-accepted": Row(
+        lambda other: SimpleNamespace(serverless=SimpleNamespace(name=PROBE), changing=changing(
+            change_set("CREATE_COMPLETE", change("Added", "Add"), change("Api", Scope=[other])),
+            get_template={"TemplateBody": {"Resources": {"Api": {"Type": "AWS::DynamoDB::Table"}}}})),
+        "DeletionPolicy", "Properties"),
+    "import-of-kept-bucket": Row(
+        lambda action: changing(change_set("CREATE_COMPLETE", change("Kept", action))), "Import", "Add"),
+    # Approvals, people, notifications
+    "single-tag-has-an-event": Row(
+        lambda events: world(SimpleNamespace(tag_events=lambda _: events),
+                             {f"refs/tags/{people.tag_name(RUN)}": COMMIT}), [{"author_id": 1}], []),
+    "approval-shows-who-gave-it": Row(
+        lambda summary: approved(externalExecutionSummary=summary), "Approved by user as a probe", ""),
+    "retried-approval-has-new-ids": Row(
+        lambda after: optional(approval_ids=sequence(("token", "id"), after)), ("another", "other"), ("another", "id")),
+    "codecommit-judges-each-reference": Row(lambda there: repository(pushes=lambda *_: (there, "")), [FREE], [FREE, PROTECTED]),
+    "codecommit-rejected-push-message": Row(
+        lambda output: repository(pushes=lambda *_: ([], output)), "error: RPC failed; HTTP 403", "error: RPC failed; HTTP 500"),
+    "approval-rule-on-pull-request": Row(
+        pull_request, {"approved": True, "approvalRulesSatisfied": [f"{PROBE}-rule"]},
+        {"approved": False, "approvalRulesSatisfied": []}),
+    "triggers-and-alarms-send-source-arn": Row(notified, True, False),
+    "kms-via-service-for-topics": Row(notified, True, False),
+    "notification-source-account": Row(notified, True, False),
+    "signature-valid-15min": Row(
+        lambda status: repository(signed=lambda minutes: SimpleNamespace(status=lambda _: status if minutes else 200)),
+        403, 200),
+    # Rotation
+    "log-versions-beside-pending": Row(
+        lambda labels: rotating(labels=labels), [["AWSCURRENT", "TRIED"], ["AWSPREVIOUS"]],
+        [["AWSCURRENT"], ["AWSPENDING", "TRIED"]]),
+    "rotation-reattempt-same-version": Row(lambda tokens: rotating(tokens), ["1", "1"], ["1", "2"]),
+    "rotation-enabled-tells-reattempt": Row(
+        lambda states: rotating(is_enabled=sequence(*states)), [True, False], [True, True]),
+    "rotation-pending-blocks-schedule": Row(
+        lambda answers: rotating(rotate=sequence(*answers)), [rejected("InvalidRequestException"), {}], [{}, {}]),
+    # Failures and deletion
+    "second-response-ignored": Row(responded, "CREATE_COMPLETE", "ROLLBACK_COMPLETE"),
+    "redelivery-after-a-minute": Row(lambda at: with_client(provider([{"at": 0}, {"at": at}])), 61, 59),
+    "timed-out-create-gets-delete": Row(
+        lambda date: requested(("Create", "20260101T120000Z"), ("Delete", date)), "20260101T120031Z", "20260101T120000Z"),
+    "unexplained-denial-did-nothing": Row(
+        lambda there: with_client(intruder(create_secret=rejected("AccessDeniedException", "Access to KMS is not allowed")),
+                                  secretsmanager={"describe_secret": there}), rejected("ResourceNotFoundException"), {}),
+    "one-record-writer": Row(tagged, "9", "8"),
+    "tombstone-secret-shown-in-time": Row(
+        lambda shown: world(secretsmanager={"describe_secret": shown}), {"DeletedDate": 1}, {}),
+    "absent-secret-arn-form": Row(
+        lambda resource: intruder(describe_secret=rejected(
+            "AccessDeniedException", f"User is not authorized to perform this on resource: {resource} because no policy")),
+        f"{PROBE}-absent", "*"),
+    "vpc-response-bucket-name": Row(
+        addressed, "cloudformation-custom-resource-response-eucentral1.s3.eu-central-1.amazonaws.com",
+        "cloudformation-custom-resource-response-eu-central-1.s3.eu-central-1.amazonaws.com"),
+    # Replication
+    "replication-build-image": Row(
+        lambda status: building(ended=lambda _: {"buildStatus": status}), "SUCCEEDED", "FAILED"),
+    "references-beside-branches-and-tags": Row(
+        lambda name: repository(clone=SimpleNamespace(push=lambda *_: None, all_references=lambda *_: {
+            "HEAD": COMMIT, "refs/heads/main": COMMIT, name: COMMIT})), "refs/tags/1", "refs/pull/1"),
+    "delete-default-branch-by-push": Row(
+        lambda accepted: repository(clone=SimpleNamespace(delete=lambda *_: Pushed(accepted, "", ""))), False, True),
+    # Attackers
+    "rule-sources-in-iam": Row(
+        lambda code: double(puts_rule=lambda *sources: "" if sources == ("example.probe",) else code if len(sources) > 1
+                            else "AccessDeniedException"), "AccessDeniedException", ""),
+    "notification-rule-key": Row(
+        lambda answer: with_client(intruder(create_notification_rule=answer), codepipeline=PIPELINE),
+        rejected("AccessDeniedException", DENIED), {"Arn": "arn"}),
+    "assume-role-sends-resource-account": Row(lambda answer: intruder(assume_role=answer), {}, rejected("AccessDenied")),
+    "replayed-events-carry-a-name": Row(lambda names: replayed(*names), [PROBE], [""]),
+    "inactive-login-rejected-within-1min": Row(
+        lambda later: repository(login=SimpleNamespace(credential_id="id", status=sequence(200, later))), 401, 200),
+    "event-history-has-git-pushes": Row(lambda names: recorded_pushes(*names), ["GitPush", "GitPull"], ["GitPush"]),
+    "published-template-with-deny": Row(
+        lambda answer: world(serverlessrepo={"create_application": answer}), {"ApplicationId": "id"},
+        rejected("BadRequestException")),
+}
+
+
+def looks_of(module: ModuleType) -> dict[str, Callable[[Any], Any]]:
+    """The observers of a module by their rows. Those of a scene look at the scene, the others at the world."""
+    own = {name: look for name, look in OBSERVERS.items() if look.__module__ == module.__name__}
+    return own | {name: look for scene in vars(module).values() if isinstance(scene, Scene)
+                  for name, look in scene.looks.items()}
+
+
+LOOKS = {name: look for module in MODULES for name, look in looks_of(module).items()}
+
+
+@pytest.fixture(autouse=True)
+def _without_a_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in MODULES:
+        if hasattr(module, "seconds_until"):
+            monkeypatch.setattr(module, "seconds_until", instantly)
+    monkeypatch.setattr(people, "_opened", lambda _: {"pullRequestId": "1", "revisionId": "1"})
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_row_holds_with_one_response_and_not_with_another(name: str) -> None:
+    row = ROWS[name]
+    assert ROWS.keys() == LOOKS.keys()
+    results = [LOOKS[name](row.look_at(response)) for response in (row.held, row.refuted)]
+    assert [seen is not None and seen.held for seen in results] == [True, False], results
+    assert None not in results and all(seen.evidence for seen in results)

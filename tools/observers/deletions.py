@@ -1,0 +1,161 @@
+"""Observers of failures and deletions: a custom resource of their own, whose function answers as its properties name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from observers import Seen, World, observes
+from observers.scenes import Scene, allows, arn_of, create, role_of, scratch
+from observers.sources import absent_is_fine, delete_stack, probe, seconds_until, user
+from tests.deployment import steps
+from tests.deployment.steps import Stack
+
+# Logs the request without its signature, and sends the answers that the properties name, one after the other.
+CODE = """
+import json, time, urllib.parse, urllib.request
+
+def handler(event, context):
+    url = urllib.parse.urlsplit(event.get("ResponseURL", ""))
+    query = dict(urllib.parse.parse_qsl(url.query))
+    print(json.dumps({"probe": event.get("RequestType", "event"), "at": time.time(), "host": url.netloc,
+                      "path": url.path, "date": query.get("X-Amz-Date", ""), "stack": event.get("StackId", "")}))
+    if not url.netloc:
+        raise RuntimeError("this event fails")
+    answers = ["SUCCESS"] if event["RequestType"] == "Delete" else event["ResourceProperties"]["Answers"]
+    for number, status in enumerate(answers):
+        body = {"Status": status, "Reason": "a probe", "PhysicalResourceId": "probe", "StackId": event["StackId"],
+                "RequestId": event["RequestId"], "LogicalResourceId": event["LogicalResourceId"],
+                "Data": {"Number": str(number)}}
+        request = urllib.request.Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")
+        urllib.request.urlopen(request)
+"""
+
+
+def template(name: str) -> dict[str, Any]:
+    """The function, which Lambda may invoke twice more if an asynchronous event fails."""
+    return {"Resources": {
+        "Role": role_of({"Service": "lambda.amazonaws.com"}, allows("logs:CreateLogStream", "logs:PutLogEvents")),
+        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/aws/lambda/{name}"}},
+        "Function": {"Type": "AWS::Lambda::Function", "DependsOn": "Logs", "Properties": {
+            "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 60,
+            "Role": arn_of("Role"), "Code": {"ZipFile": CODE}}}},
+        "Outputs": {"Arn": {"Value": arn_of("Function")}}}
+
+
+@dataclass
+class Provider:
+    world: World
+    arn: str
+
+    @contextmanager
+    def resource(self, suffix: str, *answers: str) -> Iterator[Stack]:
+        """A stack with the custom resource, after its creation has ended in any status."""
+        made = Stack(self.world.story.aws, probe(self.world) + suffix)
+        try:
+            create(made, {"Resources": {"Resource": {"Type": "Custom::Probe", "Properties": {
+                "ServiceToken": self.arn, "ServiceTimeout": 30, "Answers": list(answers)}}},
+                "Outputs": {"Number": {"Value": {"Fn::GetAtt": ["Resource", "Number"]}}}})
+            yield made
+        finally:
+            delete_stack(self.world.story.aws, made.name)
+
+    def requests(self, stack_id: str = "", kind: str = "") -> list[dict[str, Any]]:
+        """The requests that the function has logged, oldest first."""
+        found = []
+        for line in steps.function_log(self.world.story.aws, probe(self.world)).splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+        found = [each for each in found if isinstance(each, dict) and "probe" in each]
+        return [each for each in found if stack_id in each["stack"] and kind in ("", each["probe"])]
+
+
+@contextmanager
+def _provider(world: World) -> Iterator[Provider]:
+    with scratch(world, template(probe(world))) as made:
+        yield Provider(world, made.outputs()["Arn"])
+
+
+provider = Scene(_provider)
+
+
+@provider.observes("redelivery-after-a-minute")
+def redelivery(held: Provider) -> Seen | None:
+    held.world.client("lambda").invoke(FunctionName=probe(held.world), InvocationType="Event", Payload=b"{}")
+    seconds_until(lambda: len(held.requests(kind="event")) > 1, 240)
+    times = [each["at"] for each in held.requests(kind="event")]
+    return Seen(times[1] - times[0] >= 60, f"after {times[1] - times[0]:.0f} s") if len(times) > 1 else None
+
+
+@provider.observes("second-response-ignored")
+def second_response(held: Provider) -> Seen | None:
+    with held.resource("-twice", "SUCCESS", "FAILED") as made:
+        if not seconds_until(lambda: held.requests(made.id), 60) < 60:
+            return None
+        number = made.outputs().get("Number", "none")
+        return Seen(made.status() == "CREATE_COMPLETE" and number == "0",
+                    f"SUCCESS, then FAILED: {made.status()} with response {number}", made.failures())
+
+
+@provider.observes("timed-out-create-gets-delete")
+def timed_out(held: Provider) -> Seen | None:
+    with held.resource("-never") as made:
+        seconds_until(lambda: held.requests(made.id, "Delete"), 120)
+        requests = [(each["probe"], each["date"]) for each in held.requests(made.id)]
+    if not requests or requests[0][0] != "Create":
+        return None
+    dates = [date for kind, date in requests if kind == "Delete"]
+    return Seen(bool(dates) and min(dates) > requests[0][1], f"{', '.join(kind for kind, _ in requests)}", requests)
+
+
+@provider.observes("vpc-response-bucket-name")
+def response_bucket(held: Provider) -> Seen | None:
+    region = held.world.story.aws.region
+    expected = f"cloudformation-custom-resource-response-{region.replace('-', '')}"
+    urls = [each["host"] + each["path"] for each in held.requests() if each["host"]]
+    shown = sorted({(re.findall(r"cloudformation-custom-resource-[\w-]+", url) or ["another one"])[0] for url in urls})
+    return Seen(shown == [expected], f"in {region}: {', '.join(shown)}", shown) if shown else None
+
+
+# --- IAM and Secrets Manager ----------------------------------------------------------------------
+
+
+@observes("one-record-writer")
+def last_tag(world: World) -> Seen:
+    iam = world.client("iam")
+    with user(world) as name:
+        for number in range(10):
+            iam.tag_user(UserName=name, Tags=[{"Key": "probe", "Value": str(number)}])
+        took = seconds_until(lambda: _tag(iam, name) == "9", 60)
+        # A late write of an earlier call would replace it.
+        later = seconds_until(lambda: _tag(iam, name) != "9", 10)
+        return Seen(took < 60 and later > 10, f"of ten writes the last one remains: {_tag(iam, name)}", _tag(iam, name))
+
+
+def _tag(iam: Any, name: str) -> str:
+    return next((tag["Value"] for tag in iam.list_user_tags(UserName=name)["Tags"]), "")
+
+
+@observes("tombstone-secret-shown-in-time")
+def tombstone(world: World) -> Seen:
+    """A tombstone is a secret without a value that is scheduled for deletion."""
+    secrets, name = world.client("secretsmanager"), f"{probe(world)}-tombstone"
+    try:
+        secrets.create_secret(Name=name)
+        secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
+
+        def is_shown() -> bool:
+            with absent_is_fine():
+                return bool(secrets.describe_secret(SecretId=name).get("DeletedDate"))
+            return False
+
+        took = seconds_until(is_shown, 60)
+        # The creation of a child stack takes longer, because of its roles.
+        return Seen(took <= 10, f"shown after {took:.1f} s")
+    finally:
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)

@@ -1,0 +1,199 @@
+"""Observers that push to a repository of their own in CodeCommit, as a user of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from observers import Seen, World, observes
+from observers.scenes import Scene
+from observers.sources import probe, seconds_until, trail, user
+from tests.deployment.steps import Login, Working
+
+_REJECTED = (401, 403)
+_MAIN, _FREE, _PROTECTED = "refs/heads/main", "refs/heads/free", "refs/heads/protected"
+
+
+class Clone(Working):
+    """A clone that also pushes several references at once."""
+
+    def push_together(self, login: Login, url: str, *references: str) -> str:
+        """git's output."""
+        return self._git_as(login, "push", url, *(f"HEAD:{reference}" for reference in references)).stderr
+
+    def rename(self, former: str, to: str) -> None:
+        self._git("mv", former, to)
+
+    def all_references(self, login: Login, url: str) -> dict[str, str]:
+        listed = self._git_as(login, "ls-remote", url).stdout.splitlines()
+        return {name: commit for commit, name in (line.split("\t") for line in listed)}
+
+
+@dataclass
+class Repository:
+    """A repository with the branch main, and the clone and login of a user that may not push to one branch."""
+
+    world: World
+    name: str
+    url: str
+    clone: Clone
+    login: Login
+    user: str
+
+    @property
+    def codecommit(self) -> Any:
+        return self.world.client("codecommit")
+
+    def differences(self, before: str, after: str) -> list[dict[str, Any]]:
+        """The first page."""
+        page = self.codecommit.get_differences(
+            repositoryName=self.name, beforeCommitSpecifier=before, afterCommitSpecifier=after)
+        return list(page["differences"])
+
+    def commit(self, **files: str) -> str:
+        return self.clone.push(self.login, self.url, files).commit
+
+    def pushes(self, *references: str) -> tuple[list[str], str]:
+        """Pushes them together. Returns the protected and free branches that the repository then has, and git's
+        output."""
+        output = self.clone.push_together(self.login, self.url, *references)
+        there = self.clone.all_references(self.login, self.url)
+        for reference in (_FREE, _PROTECTED):
+            if reference in there:
+                self.codecommit.delete_branch(repositoryName=self.name, branchName=reference.removeprefix("refs/heads/"))
+        return [each for each in (_FREE, _PROTECTED) if each in there], output
+
+
+    def signed(self, minutes: int) -> Login:
+        """The login that `aws codecommit credential-helper` creates, of so many minutes ago:
+        https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py."""
+        credentials = self.codecommit._request_signer._credentials.get_frozen_credentials()
+        signer, address = SigV4Auth(credentials, "codecommit", self.world.story.aws.region), urlsplit(self.url)
+        request, time = AWSRequest(method="GIT", url=self.url), datetime.now(UTC) - timedelta(minutes=minutes)
+        request.context["timestamp"] = f"{time:%Y%m%dT%H%M%S}"
+        to_sign = signer.string_to_sign(request, f"GIT\n{address.path}\n\nhost:{address.hostname}\n\nhost\n")
+        name = credentials.access_key + (f"%{credentials.token}" if credentials.token else "")
+        return Login(name, f"{request.context['timestamp']}Z{signer.signature(to_sign, request)}", "")
+
+
+@contextmanager
+def _repository(world: World) -> Iterator[Repository]:
+    codecommit, iam, name = world.client("codecommit"), world.client("iam"), probe(world)
+    made = codecommit.create_repository(repositoryName=name)["repositoryMetadata"]
+    try:
+        with user(world) as pusher:
+            iam.put_user_policy(UserName=pusher, PolicyName="push", PolicyDocument=_policy(made["Arn"]))
+            issued = iam.create_service_specific_credential(
+                UserName=pusher, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+            login = Login(issued["ServiceUserName"], issued["ServicePassword"], issued["ServiceSpecificCredentialId"])
+            url, clone = made["cloneUrlHttp"], Clone(Path(world.story.directory) / name, "main")
+            seconds_until(lambda: login.status(url) == 200, 300)
+            clone.push(login, url, {"README": "a probe\n"})
+            yield Repository(world, name, url, clone, login, pusher)
+    finally:
+        codecommit.delete_repository(repositoryName=name)
+
+
+def _policy(arn: str) -> str:
+    """As AWS's example 4, with which an administrator protects a branch:
+    https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html."""
+    return json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"], "Resource": arn},
+        {"Effect": "Deny", "Action": "codecommit:GitPush", "Resource": arn, "Condition": {
+            "StringEqualsIfExists": {"codecommit:References": [_PROTECTED]},
+            "Null": {"codecommit:References": "false"}}}]})
+
+
+repository = Scene(_repository)
+
+
+@repository.observes("differences-of-a-long-page")
+def long_page(held: Repository) -> Seen:
+    before = held.commit(first="1\n")
+    count = len(held.differences(before, held.commit(**{f"{number}": f"{number}\n" for number in range(200)})))
+    return Seen(count >= 100, f"the first of 200 differences' pages has {count}", count)
+
+
+@repository.observes("differences-name-both-paths")
+def renamed_file(held: Repository) -> Seen:
+    before = held.commit(former="one line\n" * 50)
+    held.clone.rename("former", "renamed")
+    found = held.differences(before, held.commit(renamed="one line\n" * 50))
+    paths = {blob["path"] for each in found for blob in (each.get("beforeBlob"), each.get("afterBlob")) if blob}
+    return Seen(paths == {"former", "renamed"}, f"the paths {', '.join(sorted(paths))}", found)
+
+
+@repository.observes("codecommit-rejected-push-message")
+def rejected_push(held: Repository) -> Seen:
+    there, output = held.pushes(_PROTECTED)
+    message = next((line for line in output.splitlines() if "error" in line), output[:100])
+    return Seen(not there and "403" in output, message, output)
+
+
+@repository.observes("codecommit-judges-each-reference")
+def each_reference(held: Repository) -> Seen:
+    both = [held.pushes(_FREE, _PROTECTED)[0], held.pushes(_PROTECTED, _FREE)[0]]
+    free = "accepts" if _FREE in both[0] else "rejects"
+    return Seen(not any(_PROTECTED in there for there in both),
+                f"a push of a protected and a free branch {free} the free one", both)
+
+
+@repository.observes("delete-default-branch-by-push")
+def default_branch(held: Repository) -> Seen:
+    held.codecommit.update_default_branch(repositoryName=held.name, defaultBranchName="main")
+    deleted = held.clone.delete(held.login, held.url, _MAIN)
+    return Seen(not deleted.accepted, f"the deletion is {'accepted' if deleted.accepted else 'rejected'}", deleted.output)
+
+
+@repository.observes("references-beside-branches-and-tags")
+def other_references(held: Repository) -> Seen:
+    held.clone.push(held.login, held.url, {"change": "1\n"}, _FREE)
+    held.codecommit.create_pull_request(title="a probe", targets=[{
+        "repositoryName": held.name, "sourceReference": _FREE, "destinationReference": _MAIN}])
+    names = list(held.clone.all_references(held.login, held.url))
+    others = [name for name in names if name != "HEAD" and not name.startswith(("refs/heads/", "refs/tags/"))]
+    return Seen(bool(names) and not others, ", ".join(others) or "branches and tags only", names)
+
+
+@repository.observes("signature-valid-15min")
+def old_signature(held: Repository) -> Seen | None:
+    found = [held.signed(minutes).status(held.url) for minutes in (0, 16)]
+    # Without a valid signature, the old one shows nothing.
+    return Seen(found[1] in _REJECTED, f"HTTP {found[0]}, and {found[1]} after 16 minutes") if found[0] == 200 else None
+
+
+# Last, because the login is used above.
+@repository.observes("inactive-login-rejected-within-1min")
+def inactive_login(held: Repository) -> Seen | None:
+    if held.login.status(held.url) != 200:
+        return None
+    held.world.client("iam").update_service_specific_credential(
+        UserName=held.user, ServiceSpecificCredentialId=held.login.credential_id, Status="Inactive")
+    took = seconds_until(lambda: held.login.status(held.url) in _REJECTED, 300)
+    return Seen(took <= 60, f"rejected after {took:.0f} s")
+
+
+@observes("event-history-has-git-pushes")
+def pushes_in_the_history(world: World) -> Seen:
+    """The run's mirrors push, and the acts read with their login."""
+    records = trail(world, world.story.names.user, "Username", eventSource="codecommit.amazonaws.com")
+    names = {record["eventName"] for record in records if record.get("sourceIPAddress")}
+    return Seen({"GitPush", "GitPull"} <= names, f"{len(records)} events: {', '.join(sorted(names))}", records[:1])
+
+
+@observes("mirrored-wildcard")
+def mirrored_wildcard(world: World) -> Seen | None:
+    branch = f"refs/heads/{world.story.names.review_branch}"
+    if world.story.names.review_branch not in world.project.branches_matching(f"^{world.story.names.review_branch}$"):
+        return None
+    there = branch in world.story.loop.project.mirrored()
+    return Seen(there, f"CodeCommit has {'the' if there else 'no'} review branch")

@@ -1,0 +1,153 @@
+"""Observers of Secrets Manager's rotation: a secret of their own, whose function fails as the secret's name states."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from observers import Seen, World
+from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch
+from observers.sources import probe, seconds_until
+from tests.deployment import steps
+
+# How long a reattempt may take. AWS documents no interval.
+_REATTEMPT_SECONDS = 420
+# createSecret stores the pending version. setSecret fails always, or only the first time: a label of the version is its
+# memory.
+CODE = """
+import boto3, json, time
+
+def handler(event, context):
+    secrets = boto3.client("secretsmanager")
+    step, token, arn = event["Step"], event["ClientRequestToken"], event["SecretId"]
+    print(json.dumps({"probe": step, "token": token, "secret": arn, "at": time.time()}))
+    stages = secrets.describe_secret(SecretId=arn)["VersionIdsToStages"]
+    if step == "createSecret":
+        secrets.put_secret_value(SecretId=arn, ClientRequestToken=token, SecretString="next", VersionStages=["AWSPENDING"])
+    if step == "setSecret" and "always" in arn:
+        raise RuntimeError("this step always fails")
+    if step == "setSecret" and "TRIED" not in stages.get(token, []):
+        secrets.update_secret_version_stage(SecretId=arn, VersionStage="TRIED", MoveToVersionId=token)
+        raise RuntimeError("this step fails once")
+    if step == "finishSecret":
+        current = next(version for version, labels in stages.items() if "AWSCURRENT" in labels)
+        secrets.update_secret_version_stage(SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=token,
+                                            RemoveFromVersionId=current)
+"""
+
+
+def template(name: str) -> dict[str, Any]:
+    secret = {"Type": "AWS::SecretsManager::Secret"}
+    return {"Resources": {
+        "Role": role_of({"Service": "lambda.amazonaws.com"}, allows("logs:CreateLogStream", "logs:PutLogEvents"), allows(
+            "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage",
+            resource={"Fn::Sub": f"arn:${{AWS::Partition}}:secretsmanager:*:*:secret:{name}-*"})),
+        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/aws/lambda/{name}"}},
+        "Function": {"Type": "AWS::Lambda::Function", "DependsOn": "Logs", "Properties": {
+            "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 30,
+            "Role": arn_of("Role"), "Code": {"ZipFile": CODE}}},
+        "Permission": {"Type": "AWS::Lambda::Permission", "Properties": {
+            "FunctionName": arn_of("Function"), "Action": "lambda:InvokeFunction",
+            "Principal": "secretsmanager.amazonaws.com", "SourceAccount": {"Ref": "AWS::AccountId"}}},
+        "Once": secret | {"Properties": {"Name": f"{name}-once", "SecretString": "first"}},
+        "Always": secret | {"Properties": {"Name": f"{name}-always", "SecretString": "first"}}},
+        "Outputs": {"Arn": {"Value": arn_of("Function")}}}
+
+
+@dataclass
+class Rotating:
+    """Two secrets whose rotations have begun: the first one fails once, the other one always."""
+
+    world: World
+    arn: str
+
+    @property
+    def secrets(self) -> Any:
+        return self.world.client("secretsmanager")
+
+    def id(self, which: str) -> str:
+        return f"{probe(self.world)}-{which}"
+
+    def rotate(self, which: str, at_once: bool = True, days: int = 30) -> None:
+        self.secrets.rotate_secret(SecretId=self.id(which), RotationLambdaARN=self.arn, RotateImmediately=at_once,
+                                   RotationRules={"AutomaticallyAfterDays": days})
+
+    def calls(self, which: str, step: str) -> list[dict[str, Any]]:
+        """The function's log of this step, oldest first."""
+        found = []
+        for line in steps.function_log(self.world.story.aws, probe(self.world)).splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+        return [each for each in found if isinstance(each, dict) and each.get("probe") == step
+                and self.id(which) in each["secret"]]
+
+    def pending(self, which: str) -> str:
+        """The version with AWSPENDING, which is not current. Empty if there is none."""
+        versions = self.secrets.describe_secret(SecretId=self.id(which))["VersionIdsToStages"]
+        return next((version for version, labels in versions.items()
+                     if "AWSPENDING" in labels and "AWSCURRENT" not in labels), "")
+
+    def is_enabled(self, which: str) -> bool:
+        return bool(self.secrets.describe_secret(SecretId=self.id(which)).get("RotationEnabled"))
+
+
+@contextmanager
+def _rotating(world: World) -> Iterator[Rotating]:
+    with scratch(world, template(probe(world))) as made:
+        held = Rotating(world, made.outputs()["Arn"])
+        for which in ("once", "always"):
+            held.rotate(which)
+        seconds_until(lambda: all(held.calls(which, "setSecret") for which in ("once", "always")), 120)
+        yield held
+
+
+rotating = Scene(_rotating)
+
+
+@rotating.observes("rotation-reattempt-same-version")
+def reattempt(held: Rotating) -> Seen | None:
+    seconds_until(lambda: len(held.calls("once", "setSecret")) > 1, _REATTEMPT_SECONDS)
+    calls = held.calls("once", "setSecret")
+    tokens = {each["token"] for each in calls}
+    return Seen(len(tokens) == 1, f"{len(calls)} calls with {len(tokens)} tokens") if len(calls) > 1 else None
+
+
+@rotating.observes("log-versions-beside-pending")
+def labels(held: Rotating) -> Seen | None:
+    """The version had a custom label while it was pending. Its rotation has to end after the reattempt."""
+    if len(held.calls("once", "setSecret")) < 2:
+        return None
+    seconds_until(lambda: held.calls("once", "finishSecret"), 120)
+    versions = held.secrets.describe_secret(SecretId=held.id("once"))["VersionIdsToStages"]
+    kinds = sorted(sorted(stages) for stages in versions.values())
+    return Seen(any({"AWSCURRENT", "TRIED"} <= set(stages) for stages in kinds), f"labels: {kinds}", kinds)
+
+
+@rotating.observes("rotation-pending-blocks-schedule")
+def changed_schedule(held: Rotating) -> Seen | None:
+    pending = held.pending("always")
+    if not pending:
+        return None
+    code, message = error_of(lambda: held.rotate("always", at_once=False, days=31))
+    held.secrets.update_secret_version_stage(
+        SecretId=held.id("always"), VersionStage="AWSPENDING", RemoveFromVersionId=pending)
+    later, _ = error_of(lambda: held.rotate("always", at_once=False, days=32))
+    return Seen(bool(code) and not later, f"pending: {code or 'accepted'} {message}; later: {later or 'accepted'}",
+                [code, message, later])
+
+
+@rotating.observes("rotation-enabled-tells-reattempt")
+def enabled(held: Rotating) -> Seen | None:
+    if not held.pending("always"):
+        held.rotate("always")
+        seconds_until(lambda: held.pending("always"), 60)
+    before = held.is_enabled("always")
+    code, _ = error_of(lambda: held.secrets.cancel_rotate_secret(SecretId=held.id("always")))
+    after, calls = held.is_enabled("always"), len(held.calls("always", "setSecret"))
+    continued = seconds_until(lambda: len(held.calls("always", "setSecret")) > calls, 60) < 60
+    return Seen(before and not after and not continued,
+                f"RotationEnabled is {before}, after {code or 'CancelRotateSecret'} {after}; reattempted: {continued}")
