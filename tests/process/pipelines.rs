@@ -153,7 +153,7 @@ fn first_push_creates_the_pipeline_and_sends_no_response() {
     function.succeeds(&function.pipeline_request("Delete", &shop()));
     fake.look(|aws| {
         assert!(aws.made.is_empty() && aws.pipelines.is_empty());
-        assert!(!aws.repositories.contains_key(REPOSITORY));
+        assert!(!aws.codecommit.repositories.contains_key(REPOSITORY));
     });
     fake.assert_unbroken();
 }

@@ -79,11 +79,13 @@ fn copy_project(aws: &mut AwsState, names: &[String]) {
             .map(|name| (format!("user-dev-{name}"), user.clone()));
         iam.users.extend(copies);
     });
-    let repository = aws.repositories[&format!("codecommit-dev-{ORIGINAL}")].clone();
+    let repository = aws.codecommit.repositories[&format!("codecommit-dev-{ORIGINAL}")].clone();
     for (index, name) in (1..).zip(names) {
         let renamed = |text: &str| text.replace(ORIGINAL, name);
         let repository_name = format!("codecommit-dev-{name}");
-        aws.repositories.insert(repository_name, repository.clone());
+        aws.codecommit
+            .repositories
+            .insert(repository_name, repository.clone());
         let mut secret = secret.clone();
         secret.name = renamed(&secret.name);
         secret.arn = renamed(&secret.arn);

@@ -253,7 +253,7 @@ pub fn assert_nothing_remains(aws: &AwsState) -> Result<(), String> {
     }
     let made = aws.made.keys().next();
     let pipeline = aws.pipelines.keys().next();
-    let mut repositories = aws.repositories.values();
+    let mut repositories = aws.codecommit.repositories.values();
     let repository = repositories.find(|held| held.stack_id.is_some());
     if made.is_some() || pipeline.is_some() || repository.is_some() {
         return Err(format!("left: {made:?} {pipeline:?} {repository:?}"));

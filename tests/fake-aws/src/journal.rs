@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use crate::request::{self, Service};
+use crate::world::call::{self, Service};
 
 /// How many calls of each operation there were.
 pub(crate) type Tally = BTreeMap<(Service, String), Count>;
@@ -41,7 +41,7 @@ pub struct Entry {
 impl Entry {
     /// Whether the call only reads.
     pub fn reads(&self) -> bool {
-        request::reads(self.service, &self.operation)
+        call::reads(self.service, &self.operation)
     }
 }
 

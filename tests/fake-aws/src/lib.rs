@@ -18,6 +18,11 @@
 //! GitLab is part of the same account: its calls take the same way, and its push mirrors run in the
 //! account's virtual time and log in at `CodeCommit`. This crate does not know the product:
 //! `tests/support` sends the requests of `CloudFormation` and of Secrets Manager to it.
+//!
+//! Each module uses only those before it: `world`, `services`, `gitlab`, `request`, `account`,
+//! `handle`, `wire`, `schedule`. A service owns its state, and its functions receive that state and
+//! the `World`. `account` owns all services, and has the effects of one service on another, such as
+//! a mirror's push to `CodeCommit`.
 
 // Most public items are members of AWS's and GitLab's APIs under the names that those document.
 #![allow(missing_docs)]
@@ -26,8 +31,12 @@
 // A test that misuses the fake fails by a panic.
 #![allow(clippy::missing_panics_doc)]
 
+/// An account, and the service that answers a call.
+mod account;
 /// SDK clients over a connector.
 pub mod clients;
+/// The text of a failed run.
+mod failures;
 /// GitLab's projects, and its API.
 pub mod gitlab;
 /// The handle that tests hold.
@@ -36,38 +45,32 @@ mod handle;
 pub mod http;
 /// The calls, who made them, and their results.
 mod journal;
-/// Where AWS's answer differs from day to day.
-mod options;
-/// The calls of all tests, for the evaluation of policies.
-mod recorded_calls;
 /// Requests, decoded.
 pub mod request;
-/// Errors and answers in the forms that AWS uses.
-mod response;
 /// The order and the faults of calls.
 mod schedule;
 /// AWS's services.
 mod services;
-/// The state of the account, and the service that answers a call.
-mod state;
 /// The way of one call: gate, fault, execution, journal.
 mod wire;
+/// The clock, the options and the records that all services use.
+mod world;
 
+pub use account::AwsState;
 pub use gitlab::{EmptyProjects, Scope};
-pub use handle::FakeAws;
+pub use handle::{
+    FakeAws,
+    fate::Fate,
+    faults::{At, Fault, FaultKind, On},
+};
 pub use journal::{Count, Entry};
-pub use options::Options;
 pub use request::Service;
-pub use response::{ApiResponse, AwsError, Denied};
 pub use schedule::{
     explore::{
         self, Explored, Schedule, explore, explore_ends, explore_reduced, explore_with_holds,
-        sample,
+        orders, sample,
     },
-    extent,
-    faults::{At, Fault, FaultKind, On},
-    histories, mutants,
-    rates::Rate,
+    extent, histories, mutants,
     schedules::{self, Schedules},
 };
 pub use services::{
@@ -81,8 +84,13 @@ pub use services::{
     s3, secrets,
     stacks::{self, ChangeSetBehaviour, ResourceAction, ResourceChange, SeenTokens},
 };
-pub use state::AwsState;
-pub use wire::{Caller, Fate, Line, Run};
+pub use wire::{Caller, Line, Run};
+pub use world::{
+    Made, World,
+    options::Options,
+    rates::Rate,
+    response::{ApiResponse, AwsError, Denied},
+};
 
 /// Prints a figure of a run, even when the test passes: the harness captures `println!`.
 #[macro_export]

@@ -16,7 +16,11 @@ use std::{
 };
 use tokio::sync::Notify;
 
-use crate::{handle::FakeAws, request::Call, response::ApiResponse};
+use crate::{
+    failures,
+    handle::{FakeAws, fate::Fate},
+    request::Call,
+};
 
 /// One running copy of the product: its name in journals and schedules, and
 /// whether it still runs. A redelivery is a new caller, as Lambda's would be.
@@ -50,15 +54,16 @@ impl<T> Run<T> {
     }
 }
 
-/// The result of a call, for the caller's connection.
-pub enum Fate {
-    Answered(ApiResponse),
-    /// The connection breaks: the outcome is unknown to the caller.
-    Broken,
-    /// Nothing ever comes back.
-    Silent,
-    /// The caller is killed here.
-    Fatal,
+impl FakeAws {
+    /// A running copy of the product.
+    pub fn caller(&self, name: &str) -> Caller {
+        failures::note(self);
+        Caller::new(self, name)
+    }
+
+    pub fn connector(&self, name: &str) -> SharedHttpConnector {
+        self.caller(name).connector()
+    }
 }
 
 impl Caller {

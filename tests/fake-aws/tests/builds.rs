@@ -94,7 +94,7 @@ async fn push_to_a_review_branch_starts_a_build() {
             ("AWS::CodeBuild::Project", PROJECT, artifacts),
         ];
         for (kind, name, properties) in made {
-            let made = fake_aws::stacks::resources::Made {
+            let made = fake_aws::Made {
                 properties,
                 tags: std::collections::BTreeMap::default(),
                 stack_id: None,

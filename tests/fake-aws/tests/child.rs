@@ -196,7 +196,7 @@ pub async fn world_with_stack(branch_is_there: bool) -> (FakeAws, Clients) {
     made["Parameters"]["BranchExists"]["Default"] = branch_is_there.to_string().into();
     assert_eq!(create(&clients, &made, "create").await, fine());
     if branch_is_there {
-        while fake.look(|aws| !aws.repositories.contains_key(REPOSITORY)) {
+        while fake.look(|aws| !aws.codecommit.repositories.contains_key(REPOSITORY)) {
             sleep(Duration::from_secs(1)).await;
         }
         fake.push(REPOSITORY, "development", "commit-1");

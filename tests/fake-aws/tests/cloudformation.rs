@@ -25,7 +25,7 @@ async fn stack_creates_resources_in_order_of_reference() {
     assert_eq!(create(&clients, &template(), "one").await, fine());
     assert_eq!(status(&clients).await, "CREATE_IN_PROGRESS");
     assert!(
-        fake.look(|aws| aws.repositories.is_empty()),
+        fake.look(|aws| aws.codecommit.repositories.is_empty()),
         "it takes time"
     );
     assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
@@ -49,7 +49,7 @@ async fn stack_creates_resources_in_order_of_reference() {
     assert_eq!(output("PipelineName").as_deref(), Some(PIPELINE));
     assert_eq!(stack.role_arn(), Some(ROLE));
     fake.look(|aws| {
-        let tags = &aws.repositories[REPOSITORY].tags;
+        let tags = &aws.codecommit.repositories[REPOSITORY].tags;
         assert_eq!(tags["CreatedBy"], NAME);
         assert_eq!(tags["aws:cloudformation:stack-name"], NAME);
         let source = aws.pipelines[PIPELINE].source();
@@ -101,7 +101,7 @@ async fn existing_resource_fails_the_creation_and_survives_it() {
     assert_eq!(stack.stack_status_reason(), None);
     fake.look(|aws| {
         assert!(
-            aws.repositories[REPOSITORY].stack_id.is_none(),
+            aws.codecommit.repositories[REPOSITORY].stack_id.is_none(),
             "somebody else's"
         );
         assert!(aws.made.is_empty() && aws.pipelines.is_empty());
@@ -131,11 +131,12 @@ async fn retained_resource_survives_rollback_unless_except_on_create() {
         fake.fail_resource("EventRule", ResourceAction::Create, "no", 1);
         assert_eq!(create(&clients, &retaining, "one").await, fine());
         assert_eq!(ended(&clients).await, "ROLLBACK_COMPLETE");
-        let is_there = |fake: &FakeAws| fake.look(|aws| aws.repositories.contains_key(REPOSITORY));
+        let is_there =
+            |fake: &FakeAws| fake.look(|aws| aws.codecommit.repositories.contains_key(REPOSITORY));
         assert_eq!(is_there(&fake), survives_rollback, "{policy}");
         assert_eq!(delete(&clients, "two").await, fine());
         assert_eq!(ended(&clients).await, "none");
-        fake.change(|aws| aws.repositories.clear());
+        fake.change(|aws| aws.codecommit.repositories.clear());
         assert_eq!(create(&clients, &retaining, "three").await, fine());
         assert_eq!(ended(&clients).await, "CREATE_COMPLETE");
         assert_eq!(delete(&clients, "four").await, fine());
@@ -168,7 +169,11 @@ async fn update_adds_changes_and_removes_in_its_cleanup() {
                 "UPDATE_COMPLETE"
             ]
         );
-        assert!(!aws.repositories_gone.contains(&REPOSITORY.to_owned()));
+        assert!(
+            !aws.codecommit
+                .repositories_gone
+                .contains(&REPOSITORY.to_owned())
+        );
     });
     changed["Parameters"]["BranchExists"]["Default"] = "false".into();
     assert_eq!(update(&clients, &changed, "three").await, fine());
@@ -218,12 +223,12 @@ async fn metadata_and_tags_are_updates_and_policies_are_not() {
     let tagged = tagged.use_previous_template(true).tags(tag("team", "a"));
     assert_eq!(refusal(tagged.clone().send().await), fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
-    fake.look(|aws| assert_eq!(aws.repositories[REPOSITORY].tags["team"], "a"));
+    fake.look(|aws| assert_eq!(aws.codecommit.repositories[REPOSITORY].tags["team"], "a"));
     assert_eq!(refusal(tagged.send().await), refused);
     assert_eq!(delete(&clients, "four").await, fine());
     assert_eq!(ended(&clients).await, "none");
     assert!(
-        fake.look(|aws| aws.repositories.contains_key(REPOSITORY)),
+        fake.look(|aws| aws.codecommit.repositories.contains_key(REPOSITORY)),
         "retained"
     );
 }
@@ -255,13 +260,13 @@ async fn unused_parameter_is_an_update_only_with_the_option() {
 #[tokio::test(start_paused = true)]
 async fn failed_update_is_rolled_back_to_the_former_state() {
     let (fake, clients) = world_with_stack(false).await;
-    let before = fake.look(|aws| (aws.made.clone(), aws.repositories.clone()));
+    let before = fake.look(|aws| (aws.made.clone(), aws.codecommit.repositories.clone()));
     fake.fail_resource("EventRule", ResourceAction::Update, "no such role", 1);
     let mut changed = template();
     changed["Resources"]["BuildLogGroup"]["Properties"]["RetentionInDays"] = json!(7);
     assert_eq!(update(&clients, &changed, "two").await, fine());
     assert_eq!(ended(&clients).await, "UPDATE_ROLLBACK_COMPLETE");
-    let after = fake.look(|aws| (aws.made.clone(), aws.repositories.clone()));
+    let after = fake.look(|aws| (aws.made.clone(), aws.codecommit.repositories.clone()));
     assert_eq!(after, before);
     assert!(fake.look(|aws| aws.pipelines.is_empty()));
     let course = course(&clients, NAME).await;
@@ -349,14 +354,14 @@ async fn failed_deletion_can_be_retried() {
     assert_eq!(status, "DELETE_COMPLETE");
     assert!(by_id.deletion_time().is_some());
     assert!(!events(&clients, &id).await.is_empty());
-    fake.look(|aws| assert!(aws.repositories.is_empty() && aws.made.is_empty()));
+    fake.look(|aws| assert!(aws.codecommit.repositories.is_empty() && aws.made.is_empty()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn creation_can_be_deleted_while_it_runs_and_an_update_cannot() {
     let (fake, clients) = new_world(Options::default());
     assert_eq!(create(&clients, &template(), "one").await, fine());
-    while fake.look(|aws| aws.repositories.is_empty()) {
+    while fake.look(|aws| aws.codecommit.repositories.is_empty()) {
         sleep(Duration::from_secs(1)).await;
     }
     let (_, message) = update(&clients, &template(), "two").await;
@@ -373,7 +378,7 @@ async fn creation_can_be_deleted_while_it_runs_and_an_update_cannot() {
     );
     assert_eq!(ended(&clients).await, "none");
     fake.look(|aws| {
-        assert!(aws.repositories.is_empty() && aws.made.is_empty());
+        assert!(aws.codecommit.repositories.is_empty() && aws.made.is_empty());
         let stack = aws.stacks.all.values().next().expect("the stack");
         assert_eq!(stack.last_token(), Some("three"));
     });

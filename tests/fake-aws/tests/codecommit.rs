@@ -127,7 +127,10 @@ async fn repository_is_deleted_with_its_associations() {
     };
     assert!(delete().await.expect("deleted").repository_id().is_some());
     assert_eq!(code(delete().await), "AccessDeniedException");
-    assert_eq!(fake.look(|aws| aws.repositories_gone.clone()), [NAME]);
+    assert_eq!(
+        fake.look(|aws| aws.codecommit.repositories_gone.clone()),
+        [NAME]
+    );
     remove(&clients, "rule").await.expect("nothing holds it");
 }
 

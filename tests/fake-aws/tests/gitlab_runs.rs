@@ -31,7 +31,12 @@ impl Asking {
     /// The commit of a branch in `CodeCommit`.
     fn commit(&self, branch: &str) -> Option<String> {
         let fake = &self.fake;
-        fake.look(|aws| aws.repositories[REPOSITORY].branches.get(branch).cloned())
+        fake.look(|aws| {
+            aws.codecommit.repositories[REPOSITORY]
+                .branches
+                .get(branch)
+                .cloned()
+        })
     }
 
     fn withdraw_all(&self) {

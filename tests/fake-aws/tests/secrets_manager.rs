@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::{code, world_and_clients};
 use aws_sdk_secretsmanager::operation::list_secrets::ListSecretsOutput;
 use fake_aws::clients::Clients;
-use fake_aws::secrets::{PENDING, change_as_service, versions::name_pending};
+use fake_aws::secrets::{PENDING, versions::name_pending};
 
 const NAME: &str = "codecommit-mirror/mirror";
 const FIRST: &str = "11111111111111111111111111111111";
@@ -115,9 +115,8 @@ async fn named_version_without_value_cannot_be_read() {
     let (fake, clients) = world_and_clients();
     create(&clients, FIRST, Some("first")).await.unwrap();
     let token = format!("{:032}", 2);
-    let named = fake.change(|aws| {
-        change_as_service(aws, NAME, |secret, now| name_pending(secret, &token, now))
-    });
+    let named =
+        fake.change(|aws| aws.change_secret(NAME, |secret, now| name_pending(secret, &token, now)));
     named.unwrap();
     let get = || clients.secrets.get_secret_value().secret_id(NAME);
     let read = get().version_stage(PENDING).send().await;

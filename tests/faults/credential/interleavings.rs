@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::checks::{nothing_remains, one_live_login};
 use crate::cloudformation::{INVENTED_ID, RequestOutcome, deliver_once, stack};
 use crate::{USER, fake, with};
-use fake_aws::extent::{orders, some_or};
+use fake_aws::explore::orders;
+use fake_aws::extent::some_or;
 use fake_aws::{Explored, Fault, FaultKind, Options, Schedule, explore_ends, sample};
 use test_support::custom_resource::{answers_are_sound, deliver_both};
 

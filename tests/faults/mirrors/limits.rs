@@ -40,8 +40,11 @@ fn project_without_commits_counts_as_synced() {
             watch.expect(checks::pairs(&properties()));
             fake.push_to_gitlab(PROJECT, "main", "the first");
             tokio::time::sleep(Duration::from_mins(10)).await;
-            let arrived =
-                fake.look(|aws| aws.repositories[REPOSITORY].branches.contains_key("main"));
+            let arrived = fake.look(|aws| {
+                aws.codecommit.repositories[REPOSITORY]
+                    .branches
+                    .contains_key("main")
+            });
             assert!(arrived, "{way:?}");
             let again = stack.update(&properties(), None).await;
             assert!(again.is_success(), "{way:?}: {again:?}");
@@ -62,10 +65,11 @@ fn create_without_wait_ends_before_the_push() {
         let properties = with(properties(), "Mirrors", json!([unawaited]));
         stack.create(&properties).await.assert_success();
         assert!(fake.now().duration_since(fake.began()).unwrap() < Duration::from_mins(1));
-        assert!(fake.look(|aws| aws.repositories[REPOSITORY].branches.is_empty()));
+        assert!(fake.look(|aws| aws.codecommit.repositories[REPOSITORY].branches.is_empty()));
         tokio::time::sleep(Duration::from_mins(31)).await;
         let branches = || {
-            let branches = fake.look(|aws| aws.repositories[REPOSITORY].branches.clone());
+            let branches =
+                fake.look(|aws| aws.codecommit.repositories[REPOSITORY].branches.clone());
             branches.into_keys().collect::<Vec<_>>()
         };
         assert_eq!(branches(), ["development", "main"]);
@@ -96,7 +100,7 @@ fn branch_regex_fails_on_a_gitlab_that_ignores_it() {
             .await;
         answer.assert_reason(["BranchRegex"]);
         fake.assert_holds(checks::nothing_remains);
-        let pushed = fake.look(|aws| aws.repositories[REPOSITORY].branches.len());
+        let pushed = fake.look(|aws| aws.codecommit.repositories[REPOSITORY].branches.len());
         assert_eq!(pushed, 0, "nothing that was not asked for is pushed");
         fake.assert_unbroken();
     });
@@ -147,7 +151,7 @@ fn eleventh_mirror_of_an_older_gitlab_is_enabled() {
 
 /// The repository's content.
 fn branches(fake: &FakeAws) -> Vec<String> {
-    let branches = fake.look(|aws| aws.repositories[REPOSITORY].branches.clone());
+    let branches = fake.look(|aws| aws.codecommit.repositories[REPOSITORY].branches.clone());
     branches.into_keys().collect()
 }
 

@@ -28,7 +28,12 @@ impl Pushes {
     /// The latest commit has arrived by now.
     fn have_arrived(&self, fake: &FakeAws) {
         let wanted = Some(format!("commit-{}", self.made));
-        let held = fake.look(|aws| aws.repositories[REPOSITORY].branches.get("main").cloned());
+        let held = fake.look(|aws| {
+            aws.codecommit.repositories[REPOSITORY]
+                .branches
+                .get("main")
+                .cloned()
+        });
         assert_eq!(held, wanted);
     }
 }

@@ -267,8 +267,11 @@ fn own_repository_cannot_be_its_source_name() {
         let reason = updated.reason();
         assert!(reason.starts_with("Source.RepositoryName: "), "{updated:?}");
         fake.look(|aws| {
-            assert_eq!(aws.repositories_gone, Vec::<String>::new());
-            assert_eq!(aws.repositories[REPOSITORY].branches[BRANCH], "commit-1");
+            assert_eq!(aws.codecommit.repositories_gone, Vec::<String>::new());
+            assert_eq!(
+                aws.codecommit.repositories[REPOSITORY].branches[BRANCH],
+                "commit-1"
+            );
         });
         deleted_in_the_end(&mut stack).await;
     });
@@ -295,7 +298,7 @@ fn named_repository_with_the_projects_name_stays_external() {
         assert!(updated.reason().starts_with(&refused), "{updated:?}");
         is_as(&before, &fake, "after the rollback");
         deleted_in_the_end(&mut stack).await;
-        assert!(fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
+        assert!(fake.look(|aws| aws.codecommit.repositories.contains_key(REPOSITORY)));
     });
 }
 
@@ -321,14 +324,17 @@ fn foreign_template(fake: &FakeAws) {
             changed: now,
             repositories: [GIVEN.to_owned()].into(),
         };
-        let held = aws.rule_templates.insert(RULE.to_owned(), theirs);
+        let held = aws
+            .codecommit
+            .rule_templates
+            .insert(RULE.to_owned(), theirs);
         assert!(held.is_none(), "it was to come first");
     });
 }
 
 fn theirs_is_as_it_was(fake: &FakeAws) {
     fake.look(|aws| {
-        let theirs = &aws.rule_templates[RULE];
+        let theirs = &aws.codecommit.rule_templates[RULE];
         assert_eq!(theirs.description, "Theirs");
         assert_eq!(theirs.content, r#"{"Version":"2018-11-08"}"#);
         let repositories: Vec<&String> = theirs.repositories.iter().collect();

@@ -33,12 +33,14 @@ pub fn foreign(aws: &AwsState) -> String {
         })
         .collect();
     let repositories: Vec<_> = aws
+        .codecommit
         .repositories
         .iter()
         .filter(|(_, held)| held.stack_id.is_none())
         .map(|(name, held)| (name, &held.tags))
         .collect();
     let templates: Vec<_> = aws
+        .codecommit
         .rule_templates
         .iter()
         .filter(|(_, held)| !held.description.contains(PARENT))
@@ -59,11 +61,16 @@ pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
         if !aws.failed_runs.is_empty() {
             return Err(format!("a run failed at its source: {:?}", aws.failed_runs));
         }
-        let mut gone = aws.repositories_gone.iter();
+        let mut gone = aws.codecommit.repositories_gone.iter();
         if let Some(lost) = gone.find(|name| retained.contains(&name.as_str())) {
             return Err(format!("repository {lost} should have been retained"));
         }
-        if aws.repositories_gone.iter().any(|name| name == GIVEN) {
+        if aws
+            .codecommit
+            .repositories_gone
+            .iter()
+            .any(|name| name == GIVEN)
+        {
             return Err("a foreign repository was deleted".to_owned());
         }
         let own = aws.stacks.all.values();
@@ -89,12 +96,12 @@ pub fn nothing_remains(aws: &AwsState, retained: &[&str]) -> Result<(), String> 
     if !made.is_empty() || !aws.pipelines.is_empty() {
         return Err(format!("left behind: {made:?} {:?}", aws.pipelines.keys()));
     }
-    for (name, held) in &aws.repositories {
+    for (name, held) in &aws.codecommit.repositories {
         if held.stack_id.is_some() && !retained.contains(&name.as_str()) {
             return Err(format!("repository {name} is left"));
         }
     }
-    for (name, held) in &aws.rule_templates {
+    for (name, held) in &aws.codecommit.rule_templates {
         if held.description.contains(PARENT) {
             return Err(format!("approval rule template {name} is left"));
         }
@@ -179,6 +186,7 @@ pub fn shape(aws: &AwsState) -> Value {
         .map(|(name, one)| json!([name, one.properties, own_tags(&one.tags)]))
         .collect();
     let repositories: Vec<Value> = aws
+        .codecommit
         .repositories
         .iter()
         .map(|(name, one)| {
@@ -192,6 +200,7 @@ pub fn shape(aws: &AwsState) -> Value {
         })
         .collect();
     let templates: Vec<Value> = aws
+        .codecommit
         .rule_templates
         .iter()
         .map(|(name, one)| json!([name, one.description, one.content, one.repositories]))

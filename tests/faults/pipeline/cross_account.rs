@@ -59,7 +59,7 @@ fn push_to_a_local_repository_of_the_name_starts_nothing() {
         assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
         stack.delete().await.assert_success();
         fake.look(|aws| {
-            assert!(aws.repositories.contains_key(REPOSITORY));
+            assert!(aws.codecommit.repositories.contains_key(REPOSITORY));
             assert!(aws.other_account.repositories.contains_key(REPOSITORY));
         });
         fake.assert_unbroken();

@@ -31,7 +31,11 @@ fn first_push_creates_the_pipeline_and_runs_it() {
         let first = push(fake, REPOSITORY, "commit-1", "first").await;
         event(&first);
         assert_runs(fake, &[("commit-1", 1)]);
-        let default = fake.look(|aws| aws.repositories[REPOSITORY].default_branch.clone());
+        let default = fake.look(|aws| {
+            aws.codecommit.repositories[REPOSITORY]
+                .default_branch
+                .clone()
+        });
         assert_eq!(default.as_deref(), Some(BRANCH), "what a clone checks out");
         let second = push(fake, REPOSITORY, "commit-2", "second").await;
         assert!(
@@ -128,7 +132,7 @@ fn push_at_any_time_while_the_stack_is_created_is_run_once() {
                 let create = stack.request("Create", None, &wanted, None);
                 let creating = deliver_beside(fake, &create);
                 tokio::time::sleep(Duration::from_millis(after)).await;
-                while fake.look(|aws| !aws.repositories.contains_key(repository)) {
+                while fake.look(|aws| !aws.codecommit.repositories.contains_key(repository)) {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 push(fake, repository, "commit-1", "push").await;

@@ -53,7 +53,8 @@ pub fn fake(options: Options) -> FakeAws {
             changed: now,
             repositories: [GIVEN.to_owned()].into(),
         };
-        aws.rule_templates
+        aws.codecommit
+            .rule_templates
             .insert("approval-dev-cfn-other".to_owned(), template);
     });
     fake
@@ -189,7 +190,7 @@ pub fn event(reactions: &[Reaction]) -> Value {
 /// Deletes the branches of the child stack's repository.
 pub fn delete_branch(fake: &FakeAws) {
     fake.change(|aws| {
-        let repository = aws.repositories.get_mut(REPOSITORY);
+        let repository = aws.codecommit.repositories.get_mut(REPOSITORY);
         repository.expect("the repository").branches.clear();
     });
 }

@@ -12,7 +12,7 @@ use crate::checks::{assert_nothing_remains, assert_runs, delete_completely, watc
 use crate::fixture::{
     BRANCH, CHILD, REPOSITORY, changed, event, fake, properties, pushed, ruled, stack,
 };
-use fake_aws::extent::orders;
+use fake_aws::explore::orders;
 use fake_aws::{FakeAws, Options, Schedule, SeenTokens, explore_reduced, sample};
 use test_support::custom_resource::{
     INVENTED_ID, ParentStack, StackRequest, answers_are_sound, deliver_once,

@@ -170,7 +170,7 @@ fn cancelled_update_stays_cancelled_after_the_rollback() {
         stack.deliver(&back).await.assert_success();
         pause().await;
         comes_again(fake, &update, "Update").await;
-        assert!(fake.look(|aws| !aws.rule_templates.contains_key(RULE)));
+        assert!(fake.look(|aws| !aws.codecommit.rule_templates.contains_key(RULE)));
     });
 }
 

@@ -45,7 +45,7 @@ impl misbehaving::Mutant for Mutant {
             }
             Mutant::DeletesTheRepository if operation == "DeleteSecret" => {
                 fake.change(|aws| {
-                    fake_aws::codecommit::remove(aws, crate::fixture::REPOSITORY);
+                    aws.codecommit.remove(crate::fixture::REPOSITORY);
                 });
             }
             Mutant::SendsAnotherTemplate if operation == "UpdateStack" => {

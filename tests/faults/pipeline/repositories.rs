@@ -40,10 +40,15 @@ fn retained_repository_is_adopted_and_deleted_by_policy() {
         fake.options(|options| options.page_length = Some(1));
         stack.create(&retaining()).await.assert_success();
         push(fake, REPOSITORY, "commit-1", "push").await;
-        let id = fake.look(|aws| aws.repositories[REPOSITORY].id.clone());
+        let id = fake.look(|aws| aws.codecommit.repositories[REPOSITORY].id.clone());
         stack.delete().await.assert_success();
         let kept = |fake: &FakeAws| {
-            fake.look(|aws| aws.repositories.get(REPOSITORY).map(|held| held.id.clone()))
+            fake.look(|aws| {
+                aws.codecommit
+                    .repositories
+                    .get(REPOSITORY)
+                    .map(|held| held.id.clone())
+            })
         };
         assert_eq!(kept(fake).as_ref(), Some(&id), "retained");
         fake.assert_holds(|aws| nothing_remains(aws, &[REPOSITORY]));
@@ -79,7 +84,11 @@ fn foreign_repository_is_rejected_with_the_remedies() {
             fake.repository(REPOSITORY);
             if let Some(stack_name) = tag {
                 fake.arrange(|aws| {
-                    let held = aws.repositories.get_mut(REPOSITORY).expect("just made");
+                    let held = aws
+                        .codecommit
+                        .repositories
+                        .get_mut(REPOSITORY)
+                        .expect("just made");
                     let tag = ("cfn-gitops:stack-name".to_owned(), stack_name.to_owned());
                     held.tags.extend([tag]);
                 });
@@ -112,12 +121,15 @@ fn named_repository_keeps_its_default_branch_and_is_kept() {
         fake.push(GIVEN, "main", "commit-0");
         fake.push(GIVEN, BRANCH, "commit-1");
         watch(&fake, 1, &[GIVEN]);
-        let before = fake.look(|aws| aws.repositories[GIVEN].clone());
+        let before = fake.look(|aws| aws.codecommit.repositories[GIVEN].clone());
         let mut stack = stack(&fake);
         stack.create(&given(GIVEN)).await.assert_success();
         stack.update(&given(GIVEN), None).await.assert_success();
         stack.delete().await.assert_success();
-        assert_eq!(fake.look(|aws| aws.repositories[GIVEN].clone()), before);
+        assert_eq!(
+            fake.look(|aws| aws.codecommit.repositories[GIVEN].clone()),
+            before
+        );
         fake.assert_unbroken();
     });
 }
@@ -132,7 +144,7 @@ fn source_can_change_to_a_named_repository_with_its_rule() {
         stack.create(&ruled()).await.assert_success();
         let associated = |fake: &FakeAws| {
             fake.look(|aws| {
-                let held = aws.rule_templates[RULE].repositories.iter();
+                let held = aws.codecommit.rule_templates[RULE].repositories.iter();
                 held.cloned().collect::<Vec<_>>()
             })
         };
@@ -140,7 +152,7 @@ fn source_can_change_to_a_named_repository_with_its_rule() {
         let moved = with(ruled(), "Source", json!({"RepositoryName": GIVEN}));
         stack.update(&moved, None).await.assert_success();
         assert_eq!(associated(&fake), [GIVEN]);
-        assert!(!fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
+        assert!(!fake.look(|aws| aws.codecommit.repositories.contains_key(REPOSITORY)));
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_runs(&fake, &[("commit-1", 1)]);
         delete_completely(&mut stack).await;
@@ -152,8 +164,10 @@ fn foreign_approval_rule_template_is_rejected_and_kept() {
     paused(async {
         let fake = fake(Options::default());
         fake.arrange(|aws| {
-            let theirs = aws.rule_templates["approval-dev-cfn-other"].clone();
-            aws.rule_templates.insert(RULE.to_owned(), theirs);
+            let theirs = aws.codecommit.rule_templates["approval-dev-cfn-other"].clone();
+            aws.codecommit
+                .rule_templates
+                .insert(RULE.to_owned(), theirs);
         });
         watch(&fake, 1, &[]);
         let says = [RULE, "Somebody's"];
@@ -180,7 +194,7 @@ fn adopted_repository_survives_a_failed_create() {
         let mut stack = stack(&fake);
         let answer = stack.create(&properties()).await;
         answer.assert_reason(["no such role"]);
-        assert!(fake.look(|aws| aws.repositories.contains_key(REPOSITORY)));
+        assert!(fake.look(|aws| aws.codecommit.repositories.contains_key(REPOSITORY)));
         fake.assert_unbroken();
     });
 }

@@ -11,7 +11,11 @@ use test_support::custom_resource::RollBack;
 pub fn leave_repository(fake: &FakeAws) {
     fake.repository(REPOSITORY);
     fake.arrange(|aws| {
-        let held = aws.repositories.get_mut(REPOSITORY).expect("just made");
+        let held = aws
+            .codecommit
+            .repositories
+            .get_mut(REPOSITORY)
+            .expect("just made");
         // An earlier stack's, not a foreign one.
         held.stack_id = Some("an earlier child stack".to_owned());
         let tag = (

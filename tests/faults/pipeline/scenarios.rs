@@ -85,7 +85,7 @@ impl Scenario {
         }
         fake.assert_holds(|aws| nothing_remains(aws, self.retained));
         for name in self.retained {
-            let is_there = fake.look(|aws| aws.repositories.contains_key(*name));
+            let is_there = fake.look(|aws| aws.codecommit.repositories.contains_key(*name));
             assert!(is_there || !was_made(&fake, name), "{name} is gone");
         }
         answers_are_sound(&fake);
@@ -242,7 +242,7 @@ fn attributes_are_true(fake: &FakeAws, properties: &Value, attributes: &Value) {
         let clone_url = fake_aws::codecommit::clone_url(&repository);
         let pipeline = format!("codepipeline-dev-cfn-{project}");
         let source = if properties["Source"]["RoleArn"].is_null() {
-            aws.repositories.get(&repository)
+            aws.codecommit.repositories.get(&repository)
         } else {
             aws.other_account.repositories.get(&repository)
         };

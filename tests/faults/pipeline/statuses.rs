@@ -119,7 +119,7 @@ fn arrange(fake: &FakeAws, status: &'static str, token: Option<&str>) {
         let id = aws.stacks.named(CHILD).expect("the child stack").id.clone();
         let now = aws.now;
         if status.starts_with("DELETE_") && status != "DELETE_FAILED" {
-            stacks::operations::delete(aws, &id, token.map(str::to_owned));
+            stacks::operations::delete(&mut aws.stacks, now, &id, token.map(str::to_owned));
             let ends = now + Duration::from_hours(1);
             if status == "DELETE_COMPLETE" {
                 while aws.step(ends) {}
@@ -135,8 +135,7 @@ fn arrange(fake: &FakeAws, status: &'static str, token: Option<&str>) {
             stack.resources.clear();
             stack.outputs.clear();
             for held in resources {
-                let (kind, name) = (&held.desired.kind, &held.desired.physical_id);
-                fake_aws::stacks::resources::delete(aws, kind, name);
+                aws.delete_resource(&held.desired);
             }
         }
     });

@@ -6,7 +6,7 @@ use crate::fixture::{
 };
 use crate::scripts::{Script, script_of, scripts};
 use fake_aws::gitlab::records::{OTHER_USER, Status};
-use fake_aws::{AwsState, FakeAws, Schedules};
+use fake_aws::{FakeAws, Schedules, World};
 
 /// The same project in another environment, from whose name GitLab guesses the tier `testing`.
 const PRODUCTION: Reporting = Reporting {
@@ -132,7 +132,7 @@ fn deployments_of_gitlab_ci_are_neither_found_nor_too_large() {
             let script = script_of("deployed");
             let deploy_by_ci = |count| {
                 fake.change(|aws| {
-                    let now = AwsState::instant(aws.now);
+                    let now = World::instant(aws.now);
                     let records = &mut aws.gitlab.project_mut(PROJECT).records;
                     for _ in 0..count {
                         let (environment, sha) = (SHOP.environment, COMMITS[0]);

@@ -7,7 +7,8 @@ use crate::fixture::{
     LOGIN, NOTE_TEXT, Output, changed, check_health, check_health_for_a_day, deliver_once, fake,
     push, pushed, succeed,
 };
-use fake_aws::extent::{orders, some_or};
+use fake_aws::explore::orders;
+use fake_aws::extent::some_or;
 use fake_aws::{
     FakeAws, Fault, FaultKind, Schedule, Schedules, clients::Clients, explore_ends, sample,
 };

@@ -238,7 +238,7 @@ pub fn push(fake: &FakeAws, (branch, iid): (&str, u64), commit: &str) -> String 
 /// A push whose event CodeCommit does not deliver.
 pub fn lose_push(fake: &FakeAws, (branch, iid): (&str, u64), commit: &str) {
     fake.change(|aws| {
-        let repository = aws.repositories.get_mut(REPOSITORY);
+        let repository = aws.codecommit.repositories.get_mut(REPOSITORY);
         repository.expect("a repository").push(branch, commit);
     });
     fake.merge_request(PROJECT, iid, branch, commit, "opened");

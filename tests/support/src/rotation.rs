@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME, StackRequest, answered_once};
 use fake_aws::{
-    AwsState, Caller, FakeAws,
-    secrets::{self, CURRENT, PENDING, RotationSchedule, Secret, versions},
+    Caller, FakeAws,
+    secrets::{CURRENT, PENDING, RotationSchedule, Secret, versions},
 };
 
 /// "Secrets Manager calls the same function several times, each time with different parameters."
@@ -201,7 +201,7 @@ impl Rotation {
     pub fn begin(&mut self) -> Result<(), String> {
         self.rotations += 1;
         self.pass = 0;
-        let id = self.fake.change(AwsState::next_id);
+        let id = self.fake.change(|aws| aws.next_id());
         let begun = self.with_secret(|secret, now| {
             reject_while_pending(secret)?;
             // `RotateSecret` turns rotation on, even after `CancelRotateSecret` turned it off.
@@ -285,7 +285,7 @@ impl Rotation {
     /// Reads or changes the secret as Secrets Manager itself.
     fn with_secret<R>(&self, change: impl FnOnce(&mut Secret, Duration) -> R) -> Result<R, String> {
         self.fake
-            .change(|aws| secrets::change_as_service(aws, &self.secret, change))
+            .change(|aws| aws.change_secret(&self.secret, change))
     }
 }
 

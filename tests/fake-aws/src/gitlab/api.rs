@@ -9,16 +9,12 @@ use crate::{
         DEVELOPER, GitLab, HOST, MAINTAINER, Mirror, Project, REDIRECT_HOST, REPORTER, Scope,
         Wanted, commits_api,
         entities::{shown_mirror, shown_project, shown_protections, shown_token},
-        history, runs, tags,
+        history,
+        pages::page,
+        runs, tags,
     },
-    request::{Call, form, unescaped},
-    response::{ApiResponse, AwsError, BAD_PARAMETERS},
-    state::AwsState,
+    world::{ApiResponse, AwsError, BAD_PARAMETERS, Call, World, form, unescaped},
 };
-
-/// Pages (`doc/api/rest/_index.md`, "Offset-based pagination").
-const PAGE: usize = 20;
-const LARGEST_PAGE: usize = 100;
 
 /// The operation and its parameters at an address behind the host.
 pub fn decode(
@@ -81,19 +77,25 @@ pub fn decode(
     Ok((format!("GitLab.{operation}"), params))
 }
 
-pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
+pub fn answer(
+    gitlab: &mut GitLab,
+    world: &mut World,
+    call: &Call,
+    caller: &str,
+) -> Result<ApiResponse, AwsError> {
     let host = call.host();
     let bearer = call.header("authorization");
     let bearer = bearer.and_then(|header| header.strip_prefix("Bearer "));
     let token = call.header("private-token").or(bearer).unwrap_or_default();
-    let known = aws.gitlab.tokens.get(token).cloned();
+    let known = gitlab.tokens.get(token).cloned();
     if known.as_ref().is_some_and(|known| known.host != host) {
-        aws.complaints
+        world
+            .complaints
             .push(format!("GitLab's token was sent to {host}"));
     }
-    if aws.options.gitlab.redirects {
+    if world.options.gitlab.redirects {
         if host == REDIRECT_HOST {
-            aws.complaints.push("a redirect was followed".to_owned());
+            world.complaints.push("a redirect was followed".to_owned());
         } else {
             let mut answer = ApiResponse::plain(302, "");
             let location = call.url.replacen(HOST, REDIRECT_HOST, 1);
@@ -105,10 +107,11 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
     let changes = call.method != "GET";
     if changes && !is_json {
         // A strict server rejects the request: <https://github.com/kirodotdev/KiroCrew/pull/9739>.
-        aws.complaints
+        world
+            .complaints
             .push(format!("{} without a content type", call.operation));
     }
-    if changes && aws.options.gitlab.read_only {
+    if changes && world.options.gitlab.read_only {
         if is_json {
             let message = "You cannot perform write operations on a read-only instance";
             return Err(refused(403, message));
@@ -119,7 +122,7 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
         return Ok(answer);
     }
     // `find_project!` in `lib/api/helpers.rb`: without a token, a private project does not exist.
-    let named = aws.gitlab.project(host, call.needed("project"));
+    let named = gitlab.project(host, call.needed("project"));
     let is_public = named.is_some_and(|project| project.records.is_public);
     if token.is_empty() && call.text("project").is_some() && !is_public {
         return Err(refused(404, "404 Project Not Found"));
@@ -128,7 +131,7 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
     let Some(known) = known.filter(|known| known.host == host) else {
         return Err(refused(401, "401 Unauthorized"));
     };
-    if known.expires.is_some_and(|expires| expires <= aws.now) {
+    if known.expires.is_some_and(|expires| expires <= world.now) {
         return Ok(expired_token());
     }
     if call.operation == "GitLab.GetToken" {
@@ -144,21 +147,21 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
     }
     if call.operation == "GitLab.GetMetadata" {
         // `lib/api/metadata.rb`.
-        let premium = aws.options.gitlab.premium;
+        let premium = world.options.gitlab.premium;
         return Ok(ApiResponse::json(
             &json!({"version": "18.9.0", "enterprise": premium}),
         ));
     }
     if call.operation == "GitLab.GetUser" {
         let user = call.needed("user").parse().ok();
-        let shown = user.and_then(|user| tags::shown_user(&aws.gitlab, user));
+        let shown = user.and_then(|user| tags::shown_user(gitlab, user));
         let shown = shown.ok_or_else(|| refused(404, "404 User Not Found"))?;
         return Ok(ApiResponse::json(&shown));
     }
-    if let Some(moved) = moved(aws, call, host) {
+    if let Some(moved) = moved(gitlab, call, host) {
         return moved;
     }
-    let project = aws.gitlab.project(host, call.needed("project"));
+    let project = gitlab.project(host, call.needed("project"));
     let project = project.filter(|project| project.access.is_some());
     let Some(project) = project.cloned() else {
         return Err(refused(404, "404 Project Not Found"));
@@ -168,7 +171,7 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             let with_statistics = call.params.get("statistics") == Some(&json!("true"));
             let mut shown = shown_project(&project, with_statistics);
             // `ee/lib/ee/api/entities/project.rb`.
-            if aws.options.gitlab.premium {
+            if world.options.gitlab.premium {
                 shown["mirror"] = project.records.tags.is_pull_mirror.into();
             }
             return Ok(ApiResponse::json(&shown));
@@ -178,8 +181,8 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             return Err(refused(403, "403 Forbidden"));
         }
         "GitLab.ListProtectedBranches" => {
-            let premium = aws.options.gitlab.premium;
-            return Ok(page(aws, call, &shown_protections(&project, premium)));
+            let premium = world.options.gitlab.premium;
+            return Ok(page(world, call, &shown_protections(&project, premium)));
         }
         _ => {}
     }
@@ -189,27 +192,27 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
     if project.access < Some(REPORTER) && !project.records.is_public && !is_of_mirrors {
         return Err(refused(403, "403 Forbidden"));
     }
-    let of_history = history::answer(aws, call, &project);
-    if let Some(answer) = of_history.or_else(|| tags::answer(aws, call, &project)) {
+    let of_history = history::answer(world, call, &project);
+    if let Some(answer) = of_history.or_else(|| tags::answer(gitlab, world, call, &project)) {
         return answer;
     }
-    if let Some(answer) = commits_api::answer(aws, call, &project) {
+    if let Some(answer) = commits_api::answer(gitlab, world, call, &project) {
         return answer;
     }
     // Without `admin_remote_mirror` in `app/policies/project_policy.rb`, the API responds with
     // `unauthorized!` (`before` in `lib/api/remote_mirrors.rb`).
-    if project.access < Some(MAINTAINER) || aws.options.gitlab.mirroring_disabled {
+    if project.access < Some(MAINTAINER) || world.options.gitlab.mirroring_disabled {
         return Err(refused(401, "401 Unauthorized"));
     }
-    mirrors(aws, call, caller, &project)
+    mirrors(gitlab, world, call, caller, &project)
 }
 
 /// The response about a project by its former path: `find_project!` in `lib/api/helpers.rb`,
 /// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/128642>. `None` by its number or present
 /// path.
-fn moved(aws: &AwsState, call: &Call, host: &str) -> Option<Result<ApiResponse, AwsError>> {
+fn moved(gitlab: &GitLab, call: &Call, host: &str) -> Option<Result<ApiResponse, AwsError>> {
     let former = call.needed("project");
-    let mut projects = aws.gitlab.projects.values();
+    let mut projects = gitlab.projects.values();
     let project = projects.find(|one| {
         one.host == host && one.former_path.as_deref() == Some(former) && one.access.is_some()
     })?;
@@ -226,12 +229,13 @@ fn moved(aws: &AwsState, call: &Call, host: &str) -> Option<Result<ApiResponse, 
 }
 
 fn mirrors(
-    aws: &mut AwsState,
+    gitlab: &mut GitLab,
+    world: &mut World,
     call: &Call,
     caller: &str,
     project: &Project,
 ) -> Result<ApiResponse, AwsError> {
-    let behaviour = aws.options.gitlab.clone();
+    let behaviour = world.options.gitlab.clone();
     let shown = |mirror: &Mirror| {
         let is_enabled = GitLab::is_enabled(&behaviour, project, mirror);
         shown_mirror(mirror, is_enabled, behaviour.premium)
@@ -250,7 +254,7 @@ fn mirrors(
     match call.operation.as_str() {
         "GitLab.ListMirrors" => {
             let all: Vec<Value> = project.mirrors.values().map(shown).collect();
-            Ok(page(aws, call, &all))
+            Ok(page(world, call, &all))
         }
         "GitLab.GetMirror" => Ok(ApiResponse::json(&shown(mirror?))),
         "GitLab.CreateMirror" => {
@@ -258,9 +262,8 @@ fn mirrors(
             let url = call
                 .text("url")
                 .ok_or_else(|| bad_parameters("url is missing"))?;
-            complain_of_login(aws, url);
-            aws.remember_secret(url);
-            let gitlab = &mut aws.gitlab;
+            complain_of_login(world, url);
+            world.remember_secret(url);
             let made = gitlab.create_mirror(&behaviour, project.id, url, &wanted, caller);
             Ok(made.map_or_else(invalid, |mirror| ApiResponse {
                 status: 201,
@@ -269,15 +272,13 @@ fn mirrors(
         }
         "GitLab.UpdateMirror" => {
             let (id, wanted) = (mirror?.id, wanted(call, behaviour.premium)?);
-            let updated = aws
-                .gitlab
-                .update_mirror(&behaviour, project.id, id, &wanted);
-            let mirror = &aws.gitlab.projects[&project.id].mirrors[&id];
+            let updated = gitlab.update_mirror(&behaviour, project.id, id, &wanted);
+            let mirror = &gitlab.projects[&project.id].mirrors[&id];
             Ok(updated.map_or_else(invalid, |()| ApiResponse::json(&shown(mirror))))
         }
         "GitLab.DeleteMirror" => {
             let id = mirror?.id;
-            let held = aws.gitlab.projects.get_mut(&project.id);
+            let held = gitlab.projects.get_mut(&project.id);
             held.expect("just found").mirrors.remove(&id);
             Ok(ApiResponse::plain(204, ""))
         }
@@ -290,11 +291,11 @@ fn mirrors(
                 return Err(refused(400, message));
             }
             if mirror.status != "started" {
-                runs::sync(aws, project.id, mirror.id);
+                runs::sync(gitlab, world.now, project.id, mirror.id);
             }
             Ok(ApiResponse::plain(204, ""))
         }
-        unknown => Err(aws.unknown_operation("gitlab", unknown)),
+        unknown => Err(world.unknown_operation("gitlab", unknown)),
     }
 }
 
@@ -329,18 +330,18 @@ fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
 }
 
 /// A URL that the product must not send: it does not arrive at `CodeCommit` unchanged.
-fn complain_of_login(aws: &mut AwsState, url: &str) {
+fn complain_of_login(world: &mut World, url: &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let Some((login, _)) = rest.rsplit_once('@') else {
         return;
     };
     if login.contains('/') {
         let complaint = "a login with a / was sent to GitLab";
-        aws.complaints.push(complaint.to_owned());
+        world.complaints.push(complaint.to_owned());
     }
     if login.contains('%') {
         let complaint = "a percent-encoded login was sent to GitLab";
-        aws.complaints.push(complaint.to_owned());
+        world.complaints.push(complaint.to_owned());
     }
 }
 
@@ -378,58 +379,4 @@ fn expired_token() -> ApiResponse {
         status: 401,
         ..ApiResponse::json(&json!({"error": "invalid_token", "error_description": description}))
     }
-}
-
-pub(crate) fn page(aws: &AwsState, call: &Call, all: &[Value]) -> ApiResponse {
-    page_without(aws, call, all, 0)
-}
-
-/// A page with so many elements that the caller may not see: it is short, although others follow
-/// (`paginated_filtered_by_user_visibility` in `app/finders/events_finder.rb`).
-pub(crate) fn page_without(
-    aws: &AwsState,
-    call: &Call,
-    all: &[Value],
-    hidden: usize,
-) -> ApiResponse {
-    let number = |name: &str| call.text(name).and_then(|text| text.parse::<usize>().ok());
-    let at_most = aws.options.page_length.unwrap_or(LARGEST_PAGE);
-    let requested = number("per_page").unwrap_or(PAGE);
-    let length = requested.clamp(1, at_most.min(LARGEST_PAGE));
-    let at = number("page").unwrap_or(1).max(1);
-    let visible = length.saturating_sub(hidden).max(1);
-    let pages = all.len().div_ceil(visible).max(1);
-    let shown: Vec<Value> = all
-        .iter()
-        .skip((at - 1) * visible)
-        .take(visible)
-        .cloned()
-        .collect();
-    let is_full = shown.len() >= requested;
-    let mut answer = ApiResponse::json(&shown.into());
-    if is_full && aws.options.gitlab.drops_paging_headers {
-        return answer;
-    }
-    let next = if at < pages {
-        (at + 1).to_string()
-    } else {
-        String::new()
-    };
-    answer.headers.push(("x-page", at.to_string()));
-    answer.headers.push(("x-per-page", length.to_string()));
-    answer.headers.push(("x-next-page", next.clone()));
-    let previous = if 1 < at && at <= pages {
-        (at - 1).to_string()
-    } else {
-        String::new()
-    };
-    answer.headers.push(("x-prev-page", previous));
-    answer.headers.push(("x-total", all.len().to_string()));
-    answer.headers.push(("x-total-pages", pages.to_string()));
-    if !next.is_empty() {
-        let address = call.url.split('?').next().unwrap_or_default();
-        let link = format!("<{address}?page={next}&per_page={length}>; rel=\"next\"");
-        answer.headers.push(("link", link));
-    }
-    answer
 }

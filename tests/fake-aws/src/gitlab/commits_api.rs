@@ -6,14 +6,11 @@ use serde_json::{Value, json};
 
 use crate::{
     gitlab::{
-        DEVELOPER, MAINTAINER, Project,
-        api::page,
-        merge_requests,
+        DEVELOPER, GitLab, MAINTAINER, Project, merge_requests,
+        pages::page,
         records::{Deployment, Environment, Note, OWN_USER, Records, Rejection, Status},
     },
-    request::{Call, unescaped},
-    response::{ApiResponse, AwsError, BAD_PARAMETERS},
-    state::AwsState,
+    world::{ApiResponse, AwsError, BAD_PARAMETERS, Call, World, unescaped},
 };
 
 const STATES: [&str; 5] = ["pending", "running", "success", "failed", "canceled"];
@@ -65,13 +62,14 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
 
 /// The response to a call about a project that the caller may see. `None` if it is another call.
 pub fn answer(
-    aws: &mut AwsState,
+    gitlab: &mut GitLab,
+    world: &mut World,
     call: &Call,
     project: &Project,
 ) -> Option<Result<ApiResponse, AwsError>> {
     let operation = call.operation.strip_prefix("GitLab.")?;
     let reads = operation.starts_with("List") || operation == "GetMergeRequest";
-    let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
+    let records = &mut gitlab.projects.get_mut(&project.id)?.records;
     records.before_call(&project.commits, &project.default_branch);
     // `create_commit_status` and `create_deployment` are a Developer's
     // (`config/authz/roles/developer.yml`). A status of a protected branch needs the right to
@@ -90,7 +88,7 @@ pub fn answer(
     let (iid, reference) = (call.needed("iid"), call.needed("ref"));
     let has_tag = project.records.tags.all.contains_key(reference);
     let is_ambiguous = has_tag && project.branches.contains_key(reference);
-    let broken = &aws.gitlab.broken_merge_requests;
+    let broken = &gitlab.broken_merge_requests;
     let is_broken = is_of_notes && iid.parse().is_ok_and(|iid| broken.contains(&iid));
     if is_broken || (operation == "PostStatus" && is_ambiguous) {
         let message = "500 Internal Server Error";
@@ -109,23 +107,23 @@ pub fn answer(
     }
     if let Some(listed) = listed(operation, call, project) {
         return Some(match listed {
-            Ok(listed) => Ok(page(aws, call, &listed)),
+            Ok(listed) => Ok(page(world, call, &listed)),
             Err(error) => Err(error),
         });
     }
-    if operation == "PostStatus" && aws.gitlab.status_conflicts > 0 {
+    if operation == "PostStatus" && gitlab.status_conflicts > 0 {
         // The lock of the commit (`app/services/ci/create_commit_status_service.rb`), and that of
         // the pipeline (`app/services/ci/pipelines/add_job_service.rb`).
-        let conflicts = aws.gitlab.status_conflicts;
-        aws.gitlab.status_conflicts -= 1;
+        let conflicts = gitlab.status_conflicts;
+        gitlab.status_conflicts -= 1;
         let (status, message) = match conflicts % 2 {
             0 => (400, "Failed to obtain a lock"),
             _ => (409, "Another update to this commit status is in progress"),
         };
         return Some(Err(AwsError::new(status, "GitLab", message)));
     }
-    let records = &mut aws.gitlab.projects.get_mut(&project.id)?.records;
-    let now = AwsState::instant(aws.now);
+    let records = &mut gitlab.projects.get_mut(&project.id)?.records;
+    let now = World::instant(world.now);
     let changed = changed(operation, call, project, records, &now)?;
     Some(changed.or_else(|(status, message)| {
         Ok(ApiResponse {

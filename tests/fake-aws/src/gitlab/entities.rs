@@ -6,14 +6,14 @@ use crate::{
     gitlab::{
         MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REPORTER, Scope, Token, records::OWN_USER,
     },
-    state::AwsState,
+    world::World,
 };
 
 /// `lib/api/entities/personal_access_token.rb`. Also for project and group access tokens; every
 /// scope may read it, see `lib/api/personal_access_tokens/self_information.rb`
 /// (<https://docs.gitlab.com/api/personal_access_tokens/#self-inform>).
 pub fn shown_token(token: &Token) -> Value {
-    let expires = token.expires.map(AwsState::date);
+    let expires = token.expires.map(World::date);
     let scope = match token.scope {
         Scope::Api => "api",
         Scope::ReadApi => "read_api",
@@ -34,9 +34,9 @@ pub fn shown_mirror(mirror: &Mirror, is_enabled: bool, premium: bool) -> Value {
         "enabled": is_enabled,
         "url": mirror.masked_url(),
         "update_status": mirror.status,
-        "last_update_at": mirror.updated.map(AwsState::instant),
-        "last_update_started_at": mirror.started.map(AwsState::instant),
-        "last_successful_update_at": mirror.succeeded.map(AwsState::instant),
+        "last_update_at": mirror.updated.map(World::instant),
+        "last_update_started_at": mirror.started.map(World::instant),
+        "last_successful_update_at": mirror.succeeded.map(World::instant),
         "last_error": mirror.last_error,
         "only_protected_branches": mirror.only_protected_branches,
         "keep_divergent_refs": mirror.keep_divergent_refs,

@@ -2,90 +2,21 @@
 //! `lib/api/branches.rb`, `lib/api/repositories.rb`, `lib/api/commits.rb` and
 //! `lib/api/project_events.rb`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use crate::gitlab::project_data::{History, PUSHER, PushEvent};
 use crate::{
     gitlab::{
         Project,
-        api::{page, page_without},
+        pages::{page, page_without},
     },
-    request::{Call, unescaped},
-    response::{ApiResponse, AwsError},
-    state::AwsState,
+    world::{ApiResponse, AwsError, Call, World, unescaped},
 };
 
-/// The user who pushes branches, unless a test names another one.
-pub const PUSHER: u64 = 20;
 /// The address of the author and of the committer of each commit, unless a test sets another one.
 const AUTHOR_EMAIL: &str = "developer@example.com";
-
-/// A push of a branch or a tag, as GitLab lists it (`app/models/push_event_payload.rb`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushEvent {
-    pub at: Duration,
-    pub author: u64,
-    /// `branch` or `tag`.
-    pub kind: &'static str,
-    /// `created`, `pushed` or `removed` (`app/services/push_event_payload_service.rb`).
-    pub action: &'static str,
-    /// `None` in the event of more than one.
-    pub name: Option<String>,
-    /// `None` for a new one.
-    pub from: Option<String>,
-    /// `None` if it was deleted.
-    pub to: Option<String>,
-    /// The number of branches or tags, if the event is of more than one.
-    pub count: Option<usize>,
-}
-
-impl PushEvent {
-    pub fn of(
-        kind: &'static str,
-        name: &str,
-        from: Option<String>,
-        to: Option<String>,
-        author: u64,
-        at: Duration,
-    ) -> Self {
-        let action = match (&from, &to) {
-            (None, _) => "created",
-            (_, None) => "removed",
-            _ => "pushed",
-        };
-        Self {
-            at,
-            author,
-            kind,
-            action,
-            name: Some(name.to_owned()),
-            from,
-            to,
-            count: None,
-        }
-    }
-
-    /// One event of so many changes, none of which it names
-    /// (`app/services/bulk_push_event_payload_service.rb`).
-    pub fn hide_among(&mut self, count: usize) {
-        (self.name, self.from, self.to) = (None, None, None);
-        self.count = Some(count);
-    }
-}
-
-/// How a project's branches got their tips.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    /// The parent of each commit that was pushed onto another one.
-    pub parents: BTreeMap<String, String>,
-    /// When each commit was made.
-    pub committed: BTreeMap<String, Duration>,
-    /// The addresses of commits' authors.
-    pub author_emails: BTreeMap<String, String>,
-    /// The oldest first.
-    pub events: Vec<PushEvent>,
-}
 
 /// A push: a new commit follows the branch's tip, or the default branch's if the branch is new.
 pub fn record(project: &mut Project, branch: &str, commit: &str, now: Duration) {
@@ -122,7 +53,7 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
 
 /// The response to a call about a project that the caller may see. `None` if it is another call.
 pub fn answer(
-    aws: &AwsState,
+    world: &World,
     call: &Call,
     project: &Project,
 ) -> Option<Result<ApiResponse, AwsError>> {
@@ -134,7 +65,7 @@ pub fn answer(
             let regex = call.text("regex").unwrap_or_default();
             let names = project.branches_like(regex);
             let shown = names.map(|name| shown_branch(project, name));
-            Ok(page(aws, call, &shown.collect::<Vec<_>>()))
+            Ok(page(world, call, &shown.collect::<Vec<_>>()))
         }
         // `find_branch!` in `lib/api/branches.rb`.
         "GitLab.GetBranch" => {
@@ -150,12 +81,12 @@ pub fn answer(
             // `app/finders/events_finder.rb` sorts by age, the newest first. `after` begins at the
             // end of that day.
             let after = call.text("after").unwrap_or_default();
-            let is_wanted = |event: &&PushEvent| &AwsState::date(event.at)[..10] > after;
+            let is_wanted = |event: &&PushEvent| &World::date(event.at)[..10] > after;
             let events = project.records.history.events.iter().rev();
             let shown = events.filter(is_wanted);
             let shown = shown.map(|event| shown_event(project, event));
             let shown: Vec<Value> = shown.collect();
-            Ok(page_without(aws, call, &shown, 1))
+            Ok(page_without(world, call, &shown, 1))
         }
         // `ref_name` may be a range, and an unknown end of it gives an empty list
         // (`internal/gitaly/service/commit/find_commits.go` in Gitaly ignores the result of
@@ -170,7 +101,7 @@ pub fn answer(
             let listed = listed.map_or(vec![], |to| history.line(to));
             let listed = listed.into_iter().filter(|one| !before.contains(one));
             let shown = listed.map(|one| shown_commit(project, one));
-            Ok(page(aws, call, &shown.collect::<Vec<_>>()))
+            Ok(page(world, call, &shown.collect::<Vec<_>>()))
         }
         _ => return None,
     })
@@ -215,14 +146,6 @@ fn merge_base(call: &Call, project: &Project) -> Result<ApiResponse, AwsError> {
     }
 }
 
-impl History {
-    /// A commit and its ancestors.
-    fn line<'a>(&'a self, commit: &'a str) -> Vec<&'a str> {
-        let next = |commit: &&'a str| self.parents.get(*commit).map(String::as_str);
-        std::iter::successors(Some(commit), next).collect()
-    }
-}
-
 impl Project {
     /// The commit of a SHA or of a branch's name.
     fn commit_at<'a>(&'a self, name: &'a str) -> Option<&'a str> {
@@ -252,7 +175,7 @@ fn shown_commit(project: &Project, commit: &str) -> Value {
     let email = history.author_emails.get(commit);
     let parents: Vec<&String> = history.parents.get(commit).into_iter().collect();
     json!({
-        "id": commit, "committed_date": AwsState::instant(committed), "parent_ids": parents,
+        "id": commit, "committed_date": World::instant(committed), "parent_ids": parents,
         "author_email": email.map_or(AUTHOR_EMAIL, String::as_str), "committer_email": AUTHOR_EMAIL,
     })
 }
@@ -269,7 +192,7 @@ fn shown_event(project: &Project, event: &PushEvent) -> Value {
         "project_id": project.id,
         "action_name": action_name,
         "author_id": event.author,
-        "created_at": AwsState::instant(event.at),
+        "created_at": World::instant(event.at),
         "push_data": {
             "commit_count": 1,
             "action": event.action,

@@ -4,29 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::gitlab::Project;
+pub use crate::gitlab::project_data::MergeRequest;
 
 /// The ID of the project of a fork.
 const FORK: u64 = 4711;
-
-/// A merge request (`app/models/merge_request.rb`).
-#[derive(Clone, Debug, Default)]
-pub struct MergeRequest {
-    pub source_branch: String,
-    pub target_branch: String,
-    /// Whether its source branch is in a fork.
-    pub is_from_fork: bool,
-    /// The latest commit of its source branch.
-    pub head: String,
-    /// The commit that its merge created.
-    pub merge_commit: Option<String>,
-    /// Commits of the target branch that the source branch does not have.
-    pub commits_behind: u64,
-    pub description: String,
-    /// The number of the user who created it.
-    pub author: u64,
-    /// The user who merged it, or set it to merge.
-    pub merge_user: Option<u64>,
-}
 
 /// `lib/api/entities/merge_request_basic.rb`.
 pub fn shown(project: &Project, iid: u64, state: &str) -> Value {

@@ -12,7 +12,6 @@ use crate::{
         branch_patterns::{is_like, matches_regex},
         mirror_urls::sanitized,
         records::Records,
-        runs::{Job, Push},
     },
     services::event_bus::Reaction,
 };
@@ -31,6 +30,10 @@ pub mod history;
 pub mod merge_requests;
 /// The addresses of push mirrors.
 mod mirror_urls;
+/// The lists of the API.
+mod pages;
+/// The tags, the history, the merge requests and the members of a project.
+mod project_data;
 /// GitLab's commit statuses, deployments, environments and notes.
 pub mod records;
 /// The runs of push mirrors.
@@ -38,14 +41,15 @@ pub(crate) mod runs;
 /// GitLab's tags, and who may create them.
 pub mod tags;
 
+pub use crate::world::gitlab_behaviour::{Behaviour, EmptyProjects, MAX_MIRRORS_PER_PROJECT};
 pub(crate) use api::{answer, decode};
+pub use project_data::DEVELOPER;
+pub(crate) use project_data::{MAINTAINER, REPORTER, User};
 
 /// The GitLab of most tests.
 pub const HOST: &str = "gitlab.example.com";
 /// Another GitLab, which has no token unless a test adds one.
 pub const REDIRECT_HOST: &str = "gitlab.elsewhere.example";
-/// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
-pub const MAX_MIRRORS_PER_PROJECT: usize = 10;
 /// `MAX_INCREMENTAL_RUNTIME` in `app/models/remote_mirror.rb`: the lease of a run.
 pub(crate) const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
 /// `MAX_FIRST_RUNTIME` in `app/models/remote_mirror.rb`: the lease of a run of a mirror that has no
@@ -53,74 +57,8 @@ pub(crate) const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
 pub(crate) const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 /// `LIMIT` in `app/finders/protected_branches_finder.rb`, over all pages.
 pub(crate) const MAX_PROTECTED_BRANCHES_LISTED: usize = 100;
-/// Access levels (`lib/gitlab/access.rb`).
-pub(crate) const REPORTER: u64 = 20;
-pub const DEVELOPER: u64 = 30;
-pub(crate) const MAINTAINER: u64 = 40;
 /// The creator of foreign mirrors.
 pub const ANOTHER_PERSON: &str = "another person";
-
-/// Where one GitLab differs from another, by version, edition or an administrator's hand.
-/// One that is out of reach is a fault like any other service's (`FakeAws::break_from_now`).
-#[derive(Clone, Debug)]
-// Each is a question of its own.
-#[allow(clippy::struct_excessive_bools)]
-pub struct Behaviour {
-    /// Rejects a second mirror to the same address in a project ("url uniqueness" in
-    /// `spec/models/remote_mirror_spec.rb`: since 2026, without regard to the login).
-    pub unique_urls: bool,
-    /// Whether `mirror_branch_regex` is known (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
-    pub premium: bool,
-    /// How many mirrors of a project may be enabled. `None` in versions before 18.9
-    /// (<https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>, about February 2026).
-    pub enabled_mirrors_limit: Option<usize>,
-    /// The behaviour of a mirror of a project without commits.
-    pub empty_projects: EmptyProjects,
-    /// `mirror_available` in the instance's settings is off (`app/policies/project_policy.rb`).
-    pub mirroring_disabled: bool,
-    /// Silent mode: mirrors remain and push nothing (`enabled` in `app/models/remote_mirror.rb`).
-    pub silent: bool,
-    /// Every request is redirected to [`REDIRECT_HOST`].
-    pub redirects: bool,
-    /// It is in maintenance, or a secondary site: it rejects every request but GET
-    /// (`lib/gitlab/middleware/read_only/controller.rb`).
-    pub read_only: bool,
-    /// A proxy removes the paging headers of each full page. GitLab itself sends no header of some
-    /// lists (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000
-    /// elements.
-    pub drops_paging_headers: bool,
-    /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
-    /// is there to prevent.
-    pub errors_show_the_login: bool,
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            unique_urls: true,
-            premium: true,
-            enabled_mirrors_limit: Some(MAX_MIRRORS_PER_PROJECT),
-            empty_projects: EmptyProjects::NeverRun,
-            mirroring_disabled: false,
-            silent: false,
-            redirects: false,
-            read_only: false,
-            drops_paging_headers: true,
-            errors_show_the_login: false,
-        }
-    }
-}
-
-/// The states of a project without commits. No source documents them for all versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmptyProjects {
-    /// A sync is accepted, and nothing ever happens.
-    NeverRun,
-    /// There is nothing to push: a run ends as failed.
-    Fail,
-    /// `repository_exists?` is false: mirrors are shown as disabled, and cannot be synced.
-    LookDisabled,
-}
 
 /// The scope of a token (`lib/gitlab/auth/scope_validator.rb`, `API_SCOPES`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +85,7 @@ pub struct GitLab {
     pub projects: BTreeMap<u64, Project>,
     /// By the token itself.
     pub tokens: BTreeMap<String, Token>,
-    pub users: BTreeMap<u64, tags::User>,
+    pub users: BTreeMap<u64, User>,
     /// Runs of mirrors that are to begin.
     pub jobs: Vec<Job>,
     /// Runs in progress.
@@ -161,6 +99,31 @@ pub struct GitLab {
     pub broken_merge_requests: BTreeSet<u64>,
     /// Mirrors whose maker was cut off before any secret named them.
     pub unnamed_mirrors: BTreeSet<u64>,
+}
+
+/// A run that is to begin (`RepositoryUpdateRemoteMirrorWorker`).
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    pub project: u64,
+    pub mirror: u64,
+    pub due: Duration,
+    /// When it was ordered: a run that started later has done its work.
+    pub asked: Duration,
+    pub tries: u32,
+    pub waits: u32,
+}
+
+/// A running sync. It continues if its mirror is deleted, because git is pushing.
+#[derive(Clone, Debug)]
+pub struct Push {
+    pub project: u64,
+    /// As it was when the run began.
+    pub mirror: Mirror,
+    pub ends: Duration,
+    pub branches: Vec<(String, String)>,
+    pub tries: u32,
+    /// Its mirror stood in a secret's AWSCURRENT when the run began, or is not the product's.
+    pub counts: bool,
 }
 
 #[derive(Clone, Debug)]

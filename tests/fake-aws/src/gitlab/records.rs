@@ -4,7 +4,7 @@
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::gitlab::{history::History, merge_requests::MergeRequest, tags::Tags};
+use crate::gitlab::project_data::{History, MergeRequest, Tags};
 
 /// The user of the tests' tokens.
 pub const OWN_USER: u64 = 7;

@@ -2,108 +2,19 @@
 //! `lib/api/tags.rb`, `lib/api/protected_tags.rb`, `lib/api/releases.rb`, `lib/api/deploy_keys.rb`,
 //! `lib/api/members.rb` and `lib/api/users.rb`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
+pub use crate::gitlab::project_data::{Tag, Tags, User};
 use crate::{
-    gitlab::{
-        DEVELOPER, GitLab, MAINTAINER, Project, api::page, branch_patterns::is_like,
-        history::PushEvent,
-    },
-    request::{Call, unescaped},
-    response::{ApiResponse, AwsError},
-    state::AwsState,
+    gitlab::{GitLab, MAINTAINER, Project, pages::page, project_data::PushEvent},
+    world::{ApiResponse, AwsError, Call, World, unescaped},
 };
 
 /// The default of `push_event_activities_limit`
 /// (<https://docs.gitlab.com/administration/settings/push_event_activities_limit/>).
 const MAX_EVENTS_OF_PUSH: usize = 3;
-
-/// A user of GitLab (`app/models/user.rb`).
-#[derive(Clone, Debug)]
-pub struct User {
-    pub username: String,
-    /// `active`, `blocked` or another state.
-    pub state: &'static str,
-    pub bot: bool,
-    pub public_email: Option<String>,
-}
-
-/// A tag: the object that it names, and the commit. They differ if the tag is annotated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag {
-    pub target: String,
-    pub commit: String,
-}
-
-/// The tags of a project, and who may create them.
-#[derive(Clone, Debug, Default)]
-pub struct Tags {
-    pub all: BTreeMap<String, Tag>,
-    /// The rules: a name or a pattern with `*`, and its `create_access_levels`.
-    pub protected: Vec<(String, Vec<Value>)>,
-    /// The deploy keys: whether each one can push.
-    pub deploy_keys: Vec<bool>,
-    /// The access level of each member, by the number of the user.
-    pub members: BTreeMap<u64, u64>,
-    /// `mirror`: the project pulls from an upstream (Premium).
-    pub is_pull_mirror: bool,
-    /// The tags that belong to a release.
-    pub released: BTreeSet<String>,
-    /// `releases_access_level` is `disabled`.
-    pub has_no_releases: bool,
-    /// `ci_push_repository_for_job_token_allowed`. Versions before 17.2 do not show it.
-    pub job_tokens_push: Option<bool>,
-}
-
-impl Tag {
-    pub fn lightweight(commit: &str) -> Self {
-        Self {
-            target: commit.to_owned(),
-            commit: commit.to_owned(),
-        }
-    }
-
-    /// The tag object has an ID of its own (`doc/api/tags.md`).
-    pub fn annotated(commit: &str) -> Self {
-        Self {
-            target: commit.replacen('c', "d", 1),
-            commit: commit.to_owned(),
-        }
-    }
-}
-
-impl Tags {
-    /// `can_create_tag?` in `lib/gitlab/user_access.rb`: an entry of any rule that matches admits
-    /// (`app/models/concerns/protected_ref.rb`). Without a rule, Developers may.
-    pub fn admit(&self, user: u64, name: &str) -> bool {
-        let level = self.members.get(&user).copied().unwrap_or(0);
-        let is_in =
-            |entry: &Value| match (entry["user_id"].as_u64(), entry["access_level"].as_u64()) {
-                (Some(one), _) => one == user,
-                // A member of an invited group. Each is one here.
-                _ if entry["group_id"].is_u64() => level >= DEVELOPER,
-                _ if entry["deploy_key_id"].is_u64() => false,
-                (None, Some(least)) => least > 0 && level >= least,
-                (None, None) => false,
-            };
-        let mut rules = self.rules_of(name).peekable();
-        match rules.peek() {
-            None => level >= DEVELOPER,
-            Some(_) => rules.flat_map(|(_, entries)| entries).any(is_in),
-        }
-    }
-
-    fn rules_of(&self, name: &str) -> impl Iterator<Item = &(String, Vec<Value>)> {
-        self.protected
-            .iter()
-            .filter(move |(pattern, _)| is_like(pattern, name))
-    }
-}
 
 /// A push by `user`: each of these tags gets its object, or is deleted (`None`). More changes of
 /// one kind than [`MAX_EVENTS_OF_PUSH`] have one event in bulk
@@ -186,7 +97,8 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
 
 /// The response to a call about a project that the caller may see. `None` if it is another call.
 pub fn answer(
-    aws: &AwsState,
+    gitlab: &GitLab,
+    world: &World,
     call: &Call,
     project: &Project,
 ) -> Option<Result<ApiResponse, AwsError>> {
@@ -218,18 +130,18 @@ pub fn answer(
         }
         "GitLab.ListProtectedTags" => {
             let rules = tags.protected.iter().map(shown_rule);
-            Ok(page(aws, call, &rules.collect::<Vec<_>>()))
+            Ok(page(world, call, &rules.collect::<Vec<_>>()))
         }
         "GitLab.ListDeployKeys" => {
             let keys = tags.deploy_keys.iter().zip(1..);
             let keys =
                 keys.map(|(can_push, id)| json!({"id": id, "title": "key", "can_push": can_push}));
-            Ok(page(aws, call, &keys.collect::<Vec<_>>()))
+            Ok(page(world, call, &keys.collect::<Vec<_>>()))
         }
         "GitLab.GetMember" => {
             let user = call.needed("user").parse().ok();
             let member =
-                user.and_then(|id| Some((tags.members.get(&id)?, shown_user(&aws.gitlab, id)?)));
+                user.and_then(|id| Some((tags.members.get(&id)?, shown_user(gitlab, id)?)));
             member.map_or_else(
                 || rejected(404, "404 Not found"),
                 |(level, mut shown)| {

@@ -22,7 +22,13 @@ impl FakeAws {
         // https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
         let source_version = format!("refs/heads/{branch}^{{{commit}}}");
         self.change(|aws| {
-            let id = codebuild::start(aws, project, uuid, &source_version);
+            let id = codebuild::start(
+                &mut aws.builds,
+                &mut aws.world,
+                project,
+                uuid,
+                &source_version,
+            );
             let build = aws.builds.get_mut(&id).expect("just started");
             build.artifacts = Some(format!("arn:aws:s3:::{artifacts}/{uuid}"));
             id
@@ -35,19 +41,19 @@ impl FakeAws {
             let now = aws.now;
             let build = aws.builds.get_mut(id).expect("a build to end");
             build.end(status, now);
-            codebuild::event(aws, id)
+            codebuild::event(&mut aws.builds, &mut aws.world, id)
         })
     }
 
     /// Writes an object into a bucket, which has versioning unless
     /// [`Self::bucket_without_versions`] created it. Returns the ID of the version.
     pub fn put_object(&self, bucket: &str, key: &str, body: &str) -> String {
-        self.change(|aws| s3::write(aws, bucket, key, Some(body)))
+        self.change(|aws| s3::write(&mut aws.s3, &mut aws.world, bucket, key, Some(body)))
     }
 
     /// Writes a delete marker. Older versions remain.
     pub fn delete_object(&self, bucket: &str, key: &str) {
-        self.change(|aws| s3::write(aws, bucket, key, None));
+        self.change(|aws| s3::write(&mut aws.s3, &mut aws.world, bucket, key, None));
     }
 
     /// An empty bucket without versioning.

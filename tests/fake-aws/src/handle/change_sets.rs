@@ -6,9 +6,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     handle::FakeAws,
     services::stacks::{
-        Finding, Stack,
-        change_sets::{self, ChangeSet},
-        comparison, resources,
+        Finding, Stack, change_sets::ChangeSet, comparison, execution, resource_kinds,
     },
 };
 
@@ -40,8 +38,8 @@ impl FakeAws {
             let held = found.resources.get(logical_id);
             let held = held.expect("a resource that drifts").desired.clone();
             found.drifts.insert(logical_id.to_owned(), status);
-            if status == "DELETED" && resources::is_known(&held.kind) {
-                resources::delete(aws, &held.kind, &held.physical_id);
+            if status == "DELETED" && resource_kinds::is_known(&held.kind) {
+                aws.delete_resource(&held);
             }
         });
     }
@@ -122,7 +120,7 @@ impl FakeAws {
     pub fn execute_change_set(&self, stack: &str, name: &str) {
         self.change(|aws| {
             let key = (stack.to_owned(), name.to_owned());
-            change_sets::execute(aws, &key, None);
+            execution::execute(&mut aws.stacks, &mut aws.world, &key, None);
         });
     }
 

@@ -3,18 +3,32 @@
 use std::time::Duration;
 
 use crate::{
-    handle::{FakeAws, Inner},
-    journal::Entry,
-    request::{Call, Service},
-    response::{ApiResponse, Denied},
-    schedule::{
+    handle::{
+        FakeAws, Inner,
         faults::{At, Fault, FaultKind, Lasting},
         gate::Gate,
     },
-    wire::Fate,
+    journal::Entry,
+    request::{Call, Service},
+    world::response::{ApiResponse, Denied},
 };
 
+/// The result of a call, for the caller's connection.
+pub enum Fate {
+    Answered(ApiResponse),
+    /// The connection breaks: the outcome is unknown to the caller.
+    Broken,
+    /// Nothing ever comes back.
+    Silent,
+    /// The caller is killed here.
+    Fatal,
+}
+
 impl FakeAws {
+    pub(crate) fn wait_at(&self, gate: Gate) {
+        self.inner().gate = Some(gate);
+    }
+
     pub(crate) fn gate(&self) -> Option<Gate> {
         self.inner().gate.clone()
     }

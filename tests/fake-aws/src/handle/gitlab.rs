@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
+    account::AwsState,
     gitlab::{
         ANOTHER_PERSON, HOST, MAINTAINER, Mirror, Project, Scope, Token, Wanted,
         merge_requests::MergeRequest,
@@ -16,7 +17,7 @@ use crate::{
         iam::{Credential, characters},
         secrets::{Secret, versions::VersionContent},
     },
-    state::AwsState,
+    world::World,
 };
 
 /// The tag with which a token's owner names its GitLab.
@@ -74,7 +75,7 @@ impl FakeAws {
 
     /// Kills the Sidekiq process that runs the project's mirrors (see [`runs::kill_sidekiq`]).
     pub fn kill_sidekiq(&self, project: &str) {
-        self.change(|aws| runs::kill_sidekiq(aws, project));
+        self.change(|aws| runs::kill_sidekiq(&mut aws.gitlab, project));
     }
 
     /// A token of scope `api` for [`HOST`], in a secret that is tagged for it. Answers the token.
@@ -85,7 +86,7 @@ impl FakeAws {
     pub fn gitlab_token_for(&self, secret: &str, host: &'static str, scope: Scope) -> String {
         self.arrange(|aws| {
             let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-            let token = format!("glpat-{}", characters(&mut aws.random, 20, letters));
+            let token = format!("glpat-{}", characters(&mut aws.world.random, 20, letters));
             aws.remember_secret(&token);
             let made = Token {
                 host,
@@ -102,7 +103,7 @@ impl FakeAws {
     /// Every token expires `days` after the coming midnight.
     pub fn gitlab_tokens_expire_after_midnight(&self, days: u64) {
         self.change(|aws| {
-            let midnight = AwsState::next_midnight(aws.now);
+            let midnight = World::next_midnight(aws.now);
             for token in aws.gitlab.tokens.values_mut() {
                 token.expires = Some(midnight + Duration::from_hours(24 * days));
             }
@@ -111,7 +112,7 @@ impl FakeAws {
 
     /// A push to GitLab: it runs the project's enabled mirrors.
     pub fn push_to_gitlab(&self, project: &str, branch: &str, commit: &str) {
-        self.change(|aws| runs::push(aws, project, branch, commit));
+        self.change(|aws| runs::push(&mut aws.gitlab, &aws.world, project, branch, commit));
     }
 
     /// A merge request of this source branch contains this commit, too. Its state is `opened`,
@@ -249,7 +250,7 @@ impl FakeAws {
 
 /// A secret of the account that has been there for long, tagged for a GitLab.
 fn store(aws: &mut AwsState, name: &str, url: &str, text: String) {
-    let mut secret = Secret::empty(&mut aws.random, name, Duration::ZERO);
+    let mut secret = Secret::empty(&mut aws.world.random, name, Duration::ZERO);
     secret.tags.insert(GITLAB_URL.to_owned(), url.to_owned());
     let token = "00000000-0000-4000-8000-gitlabtoken00";
     let content = VersionContent {

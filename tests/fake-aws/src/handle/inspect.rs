@@ -3,10 +3,10 @@
 use std::{fmt::Display, time::SystemTime};
 
 use crate::{
+    account::AwsState,
     handle::FakeAws,
     journal::{self, Entry},
     services::{functions::Invoked, response_bucket::SentResponse},
-    state::AwsState,
 };
 
 impl FakeAws {

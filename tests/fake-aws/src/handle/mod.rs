@@ -3,12 +3,15 @@
 
 mod builds;
 mod change_sets;
-mod fate;
+pub(crate) mod fate;
+/// The faults that a call may meet.
+pub(crate) mod faults;
+/// Where calls wait for their turn in a schedule.
+pub(crate) mod gate;
 mod gitlab;
 mod inspect;
 mod scale;
 
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -18,15 +21,12 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    journal::{Entry, Tally},
-    options::Options,
-    response::{AwsError, Denied},
-    schedule::{
-        explore::Schedule,
-        failures,
+    account::AwsState,
+    handle::{
         faults::{At, Fault, FaultKind, Lasting, On},
         gate::Gate,
     },
+    journal::{Entry, Tally},
     services::{
         codecommit::{Repository, other_account},
         event_bus::{self, Reaction},
@@ -34,8 +34,7 @@ use crate::{
         response_bucket,
         stacks::{ResourceAction, ResourceFailure, Stack},
     },
-    state::{AwsState, Denial},
-    wire::Caller,
+    world::{AwsError, Denial, Denied, Options},
 };
 
 /// An invariant after every change. The text describes a violation.
@@ -174,7 +173,8 @@ impl FakeAws {
     pub fn repository(&self, name: &str) {
         let aws = &mut self.inner().aws;
         let id = aws.next_id();
-        aws.repositories
+        aws.codecommit
+            .repositories
             .insert(name.to_owned(), Repository::new(name, id));
     }
 
@@ -189,15 +189,24 @@ impl FakeAws {
     /// The same, but CodeCommit's event is not delivered yet.
     pub fn push_without_event(&self, repository: &str, branch: &str, commit: &str) -> Value {
         self.change(|aws| {
-            let held = aws.repositories.get_mut(repository);
+            let held = aws.codecommit.repositories.get_mut(repository);
             let old = held.expect("a repository to push to").push(branch, commit);
-            event_bus::push_event(aws, ACCOUNT, repository, branch, commit, old.as_deref())
+            event_bus::push_event(
+                &mut aws.world,
+                ACCOUNT,
+                repository,
+                branch,
+                commit,
+                old.as_deref(),
+            )
         })
     }
 
     /// Delivers an event to the rules that match it.
     pub fn send_event(&self, event: &Value) -> Vec<Reaction> {
-        self.change(|aws| event_bus::send(aws, event))
+        self.change(|aws| {
+            event_bus::send(&mut aws.pipelines, &mut aws.builds, &mut aws.world, event)
+        })
     }
 
     /// The same, with all files of the commit and their contents.
@@ -212,7 +221,7 @@ impl FakeAws {
             .iter()
             .map(|(path, content)| ((*path).to_owned(), (*content).to_owned()));
         self.change(|aws| {
-            let held = aws.repositories.get_mut(repository);
+            let held = aws.codecommit.repositories.get_mut(repository);
             let held = held.expect("a repository to push to");
             held.trees.insert(commit.to_owned(), files.collect());
         });
@@ -222,7 +231,7 @@ impl FakeAws {
     /// Deletes a branch. No rule of the product matches that event.
     pub fn delete_branch(&self, repository: &str, branch: &str) {
         self.change(|aws| {
-            let held = aws.repositories.get_mut(repository);
+            let held = aws.codecommit.repositories.get_mut(repository);
             let branches = &mut held.expect("a repository with the branch").branches;
             branches.remove(branch).expect("a branch to delete");
         });
@@ -239,9 +248,15 @@ impl FakeAws {
             let held = aws.other_account.repositories.get_mut(repository);
             let old = held.expect("a repository to push to").push(branch, commit);
             let account = other_account::OTHER_ACCOUNT;
-            let event =
-                event_bus::push_event(aws, account, repository, branch, commit, old.as_deref());
-            event_bus::send(aws, &event)
+            let event = event_bus::push_event(
+                &mut aws.world,
+                account,
+                repository,
+                branch,
+                commit,
+                old.as_deref(),
+            );
+            event_bus::send(&mut aws.pipelines, &mut aws.builds, &mut aws.world, &event)
         })
     }
 
@@ -291,7 +306,7 @@ impl FakeAws {
 
     /// Removes `codecommit:GitPush` from a user.
     pub fn take_git_push(&self, user: &str) {
-        self.change(|aws| aws.without_git_push.insert(user.to_owned()));
+        self.change(|aws| aws.codecommit.without_git_push.insert(user.to_owned()));
     }
 
     /// Denies an action (`iam:TagUser`, or `*`) on resources whose name or ARN
@@ -315,11 +330,12 @@ impl FakeAws {
     /// IAM propagates the permission of an action (or `*`) so much later: until then it is denied.
     pub fn withhold(&self, action: &str, time: Duration) {
         self.change(|aws| {
+            let now = aws.now;
             aws.denied.push(Denial {
                 action: action.to_owned(),
                 resource: String::new(),
                 why: Denied::NoPolicy,
-                until: Some(aws.now + time),
+                until: Some(now + time),
             });
         });
     }
@@ -364,26 +380,11 @@ impl FakeAws {
         inner.check("the beginning");
     }
 
-    /// Makes this fake AWS's calls wait for a schedule.
-    pub fn obey(&self, schedule: &Schedule) {
-        self.inner().gate = Some(schedule.gate());
-    }
-
-    /// A running copy of the product.
-    pub fn caller(&self, name: &str) -> Caller {
-        failures::note(self);
-        Caller::new(self, name)
-    }
-
-    pub fn connector(&self, name: &str) -> SharedHttpConnector {
-        self.caller(name).connector()
-    }
-
     /// An address for an answer, signed now by `CloudFormation`.
     pub fn response_url(&self, request: &str) -> String {
         let mut inner = self.inner();
         inner.aws.now = inner.now();
-        response_bucket::response_url(&inner.aws, request)
+        response_bucket::response_url(&inner.aws.world, request)
     }
 }
 

@@ -52,7 +52,7 @@ impl FakeAws {
         aws.responses.clear();
         aws.invocations.clear();
         aws.secrets_ever.clear();
-        aws.repositories_gone.clear();
+        aws.codecommit.repositories_gone.clear();
         aws.iam.settle();
         aws.secrets.retain(|_, secret| secret.deletion.is_none());
         aws.stacks.change_sets.executed.clear();

@@ -8,13 +8,8 @@
 //!
 //! The same ones each time: a schedule's name decides.
 
-use crate::schedule::explore::{Explored, Schedule, sample};
-
-/// The orders at random that stand for an exploration, before [`cases`] takes a part of them.
-const ORDERS: u64 = 200;
-
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
+pub(crate) enum Extent {
     Test,
     Ci,
     All,
@@ -22,7 +17,7 @@ enum Extent {
 
 /// # Panics
 /// If `SCHEDULES` has another value: a misspelled one would run less than expected.
-fn extent() -> Extent {
+pub(crate) fn extent() -> Extent {
     match std::env::var("SCHEDULES").as_deref() {
         Err(_) | Ok("" | "test") => Extent::Test,
         Ok("ci") => Extent::Ci,
@@ -57,23 +52,5 @@ pub fn cases(some: u64, all: u64) -> u64 {
         Extent::Test => some.div_ceil(8),
         Extent::Ci => some,
         Extent::All => all,
-    }
-}
-
-/// Tries every order with `explore`, such as [`explore_reduced`](crate::explore_reduced), or a
-/// sample of the orders.
-pub fn orders<F: AsyncFnMut(Schedule)>(
-    explore: fn(usize, F) -> Explored,
-    limit: usize,
-    run: F,
-) -> Explored {
-    if extent() != Extent::Test {
-        return explore(limit, run);
-    }
-    let runs = sample(ORDERS, 0, run);
-    Explored {
-        runs: usize::try_from(runs).unwrap_or_default(),
-        repeated: 0,
-        complete: true,
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::schedule::{faults::FaultKind, single_faults::SingleFault};
+use crate::{handle::faults::FaultKind, schedule::single_faults::SingleFault};
 
 /// Plays so many histories at random, and prints their number. The same ones each time: another
 /// seed is a change of one line.

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
-use crate::{handle::FakeAws, request::Call, schedule::failures, wire::Caller};
+use crate::{failures, handle::FakeAws, request::Call, wire::Caller};
 
 pub use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::schedule::extent;
 
+pub use crate::failures::text;
 pub use crate::schedule::{
-    failures::text,
     moments::{Moment, Seen},
     single_faults::SingleFault,
 };

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use crate::{
-    handle::FakeAws,
-    journal::Entry,
-    schedule::{
+    handle::{
+        FakeAws,
         faults::{Fault, FaultKind},
-        schedules::Schedules,
     },
+    journal::Entry,
+    schedule::schedules::Schedules,
 };
 
 /// A fault at a call of a caller.

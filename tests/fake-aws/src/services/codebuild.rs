@@ -5,14 +5,12 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    request::Call,
-    response::{ApiResponse, AwsError},
     services::{
         iam::ACCOUNT,
         pages::{LONGEST_PAGE, List},
-        stacks::resources::BUILD_PROJECT,
+        stacks::resource_kinds::BUILD_PROJECT,
     },
-    state::AwsState,
+    world::{ApiResponse, AwsError, Call, World},
 };
 
 /// "The token is included in the `StartBuild` request and is valid for 5 minutes" (API Reference,
@@ -66,13 +64,19 @@ pub(crate) fn project_arn(name: &str) -> String {
 
 /// Starts a build. The artifacts are where the project stores them, with `NamespaceType: BUILD_ID`
 /// and the name `/`: "MyArtifacts/build-ID" (API Reference, `ProjectArtifacts`). Returns the ID.
-pub(crate) fn start(aws: &mut AwsState, project: &str, uuid: &str, source_version: &str) -> String {
+pub(crate) fn start(
+    builds: &mut Builds,
+    world: &mut World,
+    project: &str,
+    uuid: &str,
+    source_version: &str,
+) -> String {
     let id = format!("{project}:{uuid}");
-    let others = aws.builds.values().filter(|build| build.project == project);
+    let others = builds.values().filter(|build| build.project == project);
     let number = others.map(|build| build.number).max().unwrap_or(0) + 1;
     let commit = source_version.split_once("^{");
     let commit = commit.and_then(|(_, rest)| rest.strip_suffix('}'));
-    let made = aws
+    let made = world
         .made
         .get(&(BUILD_PROJECT.to_owned(), project.to_owned()));
     let artifacts = made.and_then(|made| {
@@ -87,21 +91,25 @@ pub(crate) fn start(aws: &mut AwsState, project: &str, uuid: &str, source_versio
         status: "IN_PROGRESS",
         source_version: source_version.to_owned(),
         resolved_source_version: commit.map(str::to_owned),
-        started: aws.now,
+        started: world.now,
         ended: None,
         token: None,
         artifacts,
     };
-    aws.builds.insert(id.clone(), build);
+    builds.insert(id.clone(), build);
     id
 }
 
-pub(crate) fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+pub(crate) fn answer(
+    builds: &mut Builds,
+    world: &mut World,
+    call: &Call,
+) -> Result<ApiResponse, AwsError> {
     let body = match call.operation.as_str() {
-        "BatchGetBuilds" => batch_get(aws, call)?,
-        "ListBuildsForProject" => list(aws, call)?,
-        "StartBuild" => start_by_call(aws, call)?,
-        unknown => return Err(aws.unknown_operation("codebuild", unknown)),
+        "BatchGetBuilds" => batch_get(builds, call)?,
+        "ListBuildsForProject" => list(builds, world, call)?,
+        "StartBuild" => start_by_call(builds, world, call)?,
+        unknown => return Err(world.unknown_operation("codebuild", unknown)),
     };
     Ok(ApiResponse::json(&body))
 }
@@ -109,27 +117,27 @@ pub(crate) fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, Aws
 /// "If you repeat the `StartBuild` request with the same token, but change a parameter, `CodeBuild`
 /// returns a parameter mismatch error."
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html>
-fn start_by_call(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+fn start_by_call(builds: &mut Builds, world: &mut World, call: &Call) -> Result<Value, AwsError> {
     let (project, source_version) = (call.needed("projectName"), call.needed("sourceVersion"));
     let made = (BUILD_PROJECT.to_owned(), project.to_owned());
-    if !aws.made.contains_key(&made) {
+    if !world.made.contains_key(&made) {
         let message = format!("Project cannot be found: {}", project_arn(project));
         return Err(AwsError::new(400, "ResourceNotFoundException", message));
     }
     let token = call.text("idempotencyToken").map(str::to_owned);
     let is_same = |build: &&Build| {
-        token.is_some() && build.token == token && aws.now < build.started + TOKEN_LIFETIME
+        token.is_some() && build.token == token && world.now < build.started + TOKEN_LIFETIME
     };
-    if let Some(same) = aws.builds.values().find(is_same) {
+    if let Some(same) = builds.values().find(is_same) {
         if same.project != project || same.source_version != source_version {
             return Err(invalid("Parameter mismatch for the idempotency token"));
         }
         return Ok(json!({"build": shown(same)}));
     }
-    check_limit(aws, project)?;
-    let uuid = aws.next_id();
-    let id = start(aws, project, &uuid, source_version);
-    let build = aws.builds.get_mut(&id).expect("just started");
+    check_limit(builds, world, project)?;
+    let uuid = world.next_id();
+    let id = start(builds, world, project, &uuid, source_version);
+    let build = builds.get_mut(&id).expect("just started");
     build.token = token;
     Ok(json!({"build": shown(build)}))
 }
@@ -137,9 +145,9 @@ fn start_by_call(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
 /// "If the build project has a concurrent build limit set, builds return an error if the number of
 /// running builds reaches the concurrent build limit for the project." The message is not
 /// documented (?). <https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html>
-fn check_limit(aws: &AwsState, project: &str) -> Result<(), AwsError> {
-    let made = &aws.made[&(BUILD_PROJECT.to_owned(), project.to_owned())];
-    let running = aws.builds.values().filter(|build| build.project == project);
+fn check_limit(builds: &Builds, world: &World, project: &str) -> Result<(), AwsError> {
+    let made = &world.made[&(BUILD_PROJECT.to_owned(), project.to_owned())];
+    let running = builds.values().filter(|build| build.project == project);
     let running = running.filter(|build| build.ended.is_none()).count();
     match made.properties["ConcurrentBuildLimit"].as_u64() {
         Some(limit) if running as u64 >= limit => {
@@ -151,7 +159,7 @@ fn check_limit(aws: &AwsState, project: &str) -> Result<(), AwsError> {
 }
 
 /// A missing build is in `buildsNotFound`, and the call succeeds.
-fn batch_get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+fn batch_get(builds: &Builds, call: &Call) -> Result<Value, AwsError> {
     let ids = call.list("ids");
     if !(1..=LONGEST_PAGE).contains(&ids.len()) {
         return Err(invalid("Invalid number of build IDs: 1 to 100"));
@@ -162,22 +170,22 @@ fn batch_get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
             .map_or(id, |(_, id)| id)
             .to_owned()
     };
-    let found = ids.iter().filter_map(|id| aws.builds.get(&id_of(id)));
-    let builds: Vec<Value> = found.map(shown).collect();
-    let missing = ids.iter().filter(|id| !aws.builds.contains_key(&id_of(id)));
+    let found = ids.iter().filter_map(|id| builds.get(&id_of(id)));
+    let found: Vec<Value> = found.map(shown).collect();
+    let missing = ids.iter().filter(|id| !builds.contains_key(&id_of(id)));
     let missing: Vec<&&str> = missing.collect();
-    Ok(json!({"builds": builds, "buildsNotFound": missing}))
+    Ok(json!({"builds": found, "buildsNotFound": missing}))
 }
 
 /// "The results are sorted by build number […]. If this is not specified, the results are sorted in
 /// descending order." The function specifies none.
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ListBuildsForProject.html>
-fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+fn list(builds: &Builds, world: &World, call: &Call) -> Result<Value, AwsError> {
     let project = call.needed("projectName");
-    let of_project = aws.builds.values().filter(|build| build.project == project);
+    let of_project = builds.values().filter(|build| build.project == project);
     let mut builds: Vec<&Build> = of_project.collect();
     let made = (BUILD_PROJECT.to_owned(), project.to_owned());
-    if builds.is_empty() && !aws.made.contains_key(&made) {
+    if builds.is_empty() && !world.made.contains_key(&made) {
         let message = format!(
             "The provided project {} does not exist",
             project_arn(project)
@@ -191,7 +199,7 @@ fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
         token: "nextToken",
         invalid_token: "InvalidInputException",
     };
-    list.page(aws, call, &ids)
+    list.page(world, call, &ids)
 }
 
 fn invalid(message: &str) -> AwsError {
@@ -206,7 +214,7 @@ fn shown(build: &Build) -> Value {
         "id": build.id,
         "arn": build.arn(),
         "buildNumber": build.number,
-        "startTime": AwsState::seconds(build.started),
+        "startTime": World::seconds(build.started),
         "currentPhase": if is_over { "COMPLETED" } else { "BUILD" },
         "buildStatus": build.status,
         "sourceVersion": build.source_version,
@@ -218,7 +226,7 @@ fn shown(build: &Build) -> Value {
         shown["resolvedSourceVersion"] = json!(commit);
     }
     if let Some(ended) = build.ended {
-        shown["endTime"] = AwsState::seconds(ended).into();
+        shown["endTime"] = World::seconds(ended).into();
     }
     if let Some(location) = &build.artifacts {
         shown["artifacts"] = json!({"location": location});
@@ -228,9 +236,9 @@ fn shown(build: &Build) -> Value {
 
 /// EventBridge's event of the build's present status.
 /// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref>
-pub(crate) fn event(aws: &mut AwsState, id: &str) -> Value {
-    let event_id = aws.next_id();
-    let build = aws.builds.get(id).expect("a build that changed");
+pub(crate) fn event(builds: &mut Builds, world: &mut World, id: &str) -> Value {
+    let event_id = world.next_id();
+    let build = builds.get(id).expect("a build that changed");
     let is_over = build.ended.is_some();
     let location = build.artifacts.as_deref().unwrap_or_default();
     json!({
@@ -239,7 +247,7 @@ pub(crate) fn event(aws: &mut AwsState, id: &str) -> Value {
         "detail-type": "CodeBuild Build State Change",
         "source": "aws.codebuild",
         "account": ACCOUNT,
-        "time": AwsState::date(aws.now),
+        "time": World::date(world.now),
         "region": "eu-central-1",
         "resources": [build.arn()],
         "detail": {

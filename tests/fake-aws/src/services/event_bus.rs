@@ -5,19 +5,21 @@
 use serde_json::{Value, json};
 
 use crate::{
-    request::Call,
-    response::{ApiResponse, AwsError},
-    services::{codebuild, pipelines, stacks::resources::RULE},
-    state::AwsState,
+    services::{
+        codebuild::{self, Builds},
+        pipelines::{self, Pipelines},
+        stacks::resource_kinds::RULE,
+    },
+    world::{ApiResponse, AwsError, Call, World},
 };
 
 /// "Describes the specified rule", as far as the product reads it: API Reference, `DescribeRule`.
-pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+pub fn answer(world: &mut World, call: &Call) -> Result<ApiResponse, AwsError> {
     if call.operation != "DescribeRule" {
-        return Err(aws.unknown_operation("events", &call.operation));
+        return Err(world.unknown_operation("events", &call.operation));
     }
     let name = call.needed("Name");
-    let Some(rule) = aws.made.get(&(RULE.to_owned(), name.to_owned())) else {
+    let Some(rule) = world.made.get(&(RULE.to_owned(), name.to_owned())) else {
         let message = format!("Rule {name} does not exist on EventBus default.");
         return Err(AwsError::new(400, "ResourceNotFoundException", message));
     };
@@ -40,7 +42,7 @@ pub enum Reaction {
 /// events", CodeCommit User Guide, Monitoring events), in the account of the repository: an event
 /// that is forwarded keeps the account.
 pub fn push_event(
-    aws: &mut AwsState,
+    world: &mut World,
     account: &str,
     repository: &str,
     branch: &str,
@@ -63,11 +65,11 @@ pub fn push_event(
     }
     json!({
         "version": "0",
-        "id": aws.next_id(),
+        "id": world.next_id(),
         "detail-type": "CodeCommit Repository State Change",
         "source": "aws.codecommit",
         "account": account,
-        "time": AwsState::date(aws.now),
+        "time": World::date(world.now),
         "region": "eu-central-1",
         "resources": [arn],
         "detail": detail,
@@ -75,8 +77,13 @@ pub fn push_event(
 }
 
 /// Sends an event through every rule.
-pub fn send(aws: &mut AwsState, event: &Value) -> Vec<Reaction> {
-    let rules: Vec<Value> = aws
+pub fn send(
+    pipelines: &mut Pipelines,
+    builds: &mut Builds,
+    world: &mut World,
+    event: &Value,
+) -> Vec<Reaction> {
+    let rules: Vec<Value> = world
         .made
         .iter()
         .filter(|((kind, _), _)| kind == RULE)
@@ -86,13 +93,13 @@ pub fn send(aws: &mut AwsState, event: &Value) -> Vec<Reaction> {
     let mut reactions = vec![];
     for rule in rules {
         match matches(&rule["EventPattern"], event) {
-            Err(unknown) => aws.complaints.push(unknown),
+            Err(unknown) => world.complaints.push(unknown),
             Ok(false) => {}
             Ok(true) => {
                 for target in rule["Targets"].as_array().into_iter().flatten() {
-                    match react(aws, target, event) {
+                    match react(pipelines, builds, world, target, event) {
                         Ok(reaction) => reactions.push(reaction),
-                        Err(complaint) => aws.complaints.push(complaint),
+                        Err(complaint) => world.complaints.push(complaint),
                     }
                 }
             }
@@ -164,7 +171,13 @@ fn matches_wildcard(wildcard: &str, text: &str) -> bool {
     ends.any(|at| matches_wildcard(rest, &text[at..]))
 }
 
-fn react(aws: &mut AwsState, target: &Value, event: &Value) -> Result<Reaction, String> {
+fn react(
+    pipelines: &mut Pipelines,
+    builds: &mut Builds,
+    world: &mut World,
+    target: &Value,
+    event: &Value,
+) -> Result<Reaction, String> {
     let arn = target["Arn"].as_str().unwrap_or_default();
     let input = transformed(&target["InputTransformer"], event)?;
     let mut parts = arn.splitn(6, ':').skip(2);
@@ -172,7 +185,8 @@ fn react(aws: &mut AwsState, target: &Value, event: &Value) -> Result<Reaction, 
     match (service, name) {
         (Some("codepipeline"), Some(name)) => {
             let revisions = &input["sourceRevisions"];
-            let started = pipelines::start(aws, name, revisions, None, "CloudWatchEvent");
+            let started =
+                pipelines::start(pipelines, world, name, revisions, None, "CloudWatchEvent");
             let execution = started.map_err(|error| format!("a target: {}", error.message))?;
             Ok(Reaction::Started {
                 pipeline: name.to_owned(),
@@ -182,8 +196,8 @@ fn react(aws: &mut AwsState, target: &Value, event: &Value) -> Result<Reaction, 
         (Some("codebuild"), Some(name)) => {
             let project = name.strip_prefix("project/").unwrap_or(name).to_owned();
             let source_version = input["sourceVersion"].as_str().unwrap_or_default();
-            let uuid = aws.next_id();
-            let build = codebuild::start(aws, &project, &uuid, source_version);
+            let uuid = world.next_id();
+            let build = codebuild::start(builds, world, &project, &uuid, source_version);
             Ok(Reaction::BuildStarted { project, build })
         }
         (Some("lambda"), Some(_)) => Ok(Reaction::Event {

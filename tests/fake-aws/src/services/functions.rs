@@ -4,11 +4,7 @@
 use serde_json::Value;
 use std::time::Duration;
 
-use crate::{
-    request::Call,
-    response::{ApiResponse, AwsError},
-    state::AwsState,
-};
+use crate::world::{ApiResponse, AwsError, Call, World};
 
 /// API Reference, `Invoke`: asynchronous payloads of up to 1 MB.
 const LONGEST: usize = 1_048_576;
@@ -22,16 +18,22 @@ pub struct Invoked {
     pub payload: Value,
 }
 
-pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
+pub fn answer(
+    invocations: &mut Vec<Invoked>,
+    world: &mut World,
+    call: &Call,
+    caller: &str,
+) -> Result<ApiResponse, AwsError> {
     if call.operation != "Invoke" {
-        return Err(aws.unknown_operation("lambda", &call.operation));
+        return Err(world.unknown_operation("lambda", &call.operation));
     }
     let kind = call
         .header("x-amz-invocation-type")
         .unwrap_or("RequestResponse");
     if kind != "Event" {
         // A function that waits for itself pays twice, and the product needs none.
-        aws.complaints
+        world
+            .complaints
             .push(format!("a synchronous Invoke ({kind})"));
     }
     if call.body.len() > LONGEST {
@@ -46,9 +48,9 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             message,
         ));
     };
-    aws.invocations.push(Invoked {
+    invocations.push(Invoked {
         caller: caller.to_owned(),
-        at: aws.now,
+        at: world.now,
         function: call.needed("FunctionName").to_owned(),
         payload,
     });

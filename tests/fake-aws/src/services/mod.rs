@@ -22,5 +22,3 @@ pub mod s3;
 pub mod secrets;
 /// CloudFormation's stacks, their operations and change sets.
 pub mod stacks;
-/// The tags that AWS accepts.
-pub(crate) mod tags;

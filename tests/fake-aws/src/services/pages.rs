@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{request::Call, response::AwsError, state::AwsState};
+use crate::world::{AwsError, Call, World};
 
 /// The length of a page if no test sets a shorter one: the longest that the API References
 /// document.
@@ -17,8 +17,8 @@ pub struct List {
 
 impl List {
     /// The page that the call requests.
-    pub fn page(&self, aws: &AwsState, call: &Call, all: &[Value]) -> Result<Value, AwsError> {
-        let length = aws.options.page_length.unwrap_or(LONGEST_PAGE);
+    pub fn page(&self, world: &World, call: &Call, all: &[Value]) -> Result<Value, AwsError> {
+        let length = world.options.page_length.unwrap_or(LONGEST_PAGE);
         self.page_of(length, call, all)
     }
 

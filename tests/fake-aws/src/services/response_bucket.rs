@@ -4,11 +4,7 @@
 use aws_smithy_types::{DateTime, date_time::Format};
 use std::time::Duration;
 
-use crate::{
-    request::Call,
-    response::{ApiResponse, AwsError},
-    state::AwsState,
-};
+use crate::world::{ApiResponse, AwsError, Call, World};
 
 /// How long `CloudFormation`'s presigned addresses last (`X-Amz-Expires`).
 const EXPIRES: Duration = Duration::from_hours(2);
@@ -39,8 +35,8 @@ impl SentResponse {
 }
 
 /// An address that `CloudFormation` signs now.
-pub fn response_url(aws: &AwsState, request: &str) -> String {
-    let date: String = AwsState::date(aws.now)
+pub fn response_url(world: &World, request: &str) -> String {
+    let date: String = World::date(world.now)
         .chars()
         .filter(|c| !"-:".contains(*c))
         .collect();
@@ -55,7 +51,11 @@ pub fn response_url(aws: &AwsState, request: &str) -> String {
     )
 }
 
-pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+pub fn answer(
+    responses: &mut Vec<SentResponse>,
+    world: &mut World,
+    call: &Call,
+) -> Result<ApiResponse, AwsError> {
     let forbidden = |code, message: &str| Err(AwsError::new(403, code, message));
     if call.method != "PUT" || !call.url.contains("&X-Amz-Signature=") {
         return forbidden("AccessDenied", "Access Denied");
@@ -70,12 +70,12 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
             "The request signature does not match.",
         );
     }
-    if expired(aws, &call.url) {
+    if expired(world, &call.url) {
         return forbidden("AccessDenied", "Request has expired");
     }
-    aws.responses.push(SentResponse {
+    responses.push(SentResponse {
         caller: String::new(),
-        at: aws.now,
+        at: world.now,
         url: call.url.clone(),
         headers: call.headers.clone(),
         body: call.body.clone(),
@@ -83,7 +83,7 @@ pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> 
     Ok(ApiResponse::plain(200, ""))
 }
 
-fn expired(aws: &AwsState, url: &str) -> bool {
+fn expired(world: &World, url: &str) -> bool {
     let signed = url
         .split(['?', '&'])
         .find_map(|part| part.strip_prefix("X-Amz-Date="));
@@ -102,6 +102,6 @@ fn expired(aws: &AwsState, url: &str) -> bool {
             );
             DateTime::from_str(&text, Format::DateTime).ok()
         });
-    let now = AwsState::seconds(aws.now);
+    let now = World::seconds(world.now);
     signed.is_none_or(|signed| now > signed.as_secs_f64() + EXPIRES.as_secs_f64())
 }

@@ -4,11 +4,7 @@
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{
-    request::{Call, form, unescaped},
-    response::{ApiResponse, AwsError},
-    state::AwsState,
-};
+use crate::world::{ApiResponse, AwsError, Call, World, form, unescaped};
 
 /// The host of path-style addresses.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
@@ -101,15 +97,19 @@ pub(crate) fn decode(method: &str, url: &str) -> Result<(String, Map<String, Val
     Ok((operation.to_owned(), params))
 }
 
-pub(crate) fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+pub(crate) fn answer(
+    s3: &Buckets,
+    world: &mut World,
+    call: &Call,
+) -> Result<ApiResponse, AwsError> {
     if call.operation != "GetObject" {
-        return Err(aws.unknown_operation("s3", &call.operation));
+        return Err(world.unknown_operation("s3", &call.operation));
     }
     if call.header("range").is_some() {
         let complaint = "the fake does not know the Range of GetObject";
-        aws.complaints.push(complaint.to_owned());
+        world.complaints.push(complaint.to_owned());
     }
-    let (bucket, version) = found(aws, &Location::of(call))?;
+    let (bucket, version) = found(s3, world, &Location::of(call))?;
     let body = version.body.clone().unwrap_or_default();
     let mut answer = ApiResponse::plain(200, body.clone());
     answer
@@ -143,7 +143,8 @@ pub(crate) fn action_and_resource(location: &Location) -> (String, String) {
 
 /// The version that a request reads. Errors: Amazon S3 API Reference, List of error codes.
 fn found<'a>(
-    aws: &'a AwsState,
+    s3: &'a Buckets,
+    world: &World,
     location: &Location,
 ) -> Result<(&'a Bucket, &'a ObjectVersion), AwsError> {
     let Location {
@@ -152,7 +153,7 @@ fn found<'a>(
         version,
     } = location;
     let missing = |code, message: &str| Err(AwsError::new(404, code, message));
-    let Some(held) = aws.s3.get(bucket) else {
+    let Some(held) = s3.get(bucket) else {
         return missing("NoSuchBucket", "The specified bucket does not exist");
     };
     let versions = held.objects.get(key).map_or(&[][..], Vec::as_slice);
@@ -173,7 +174,7 @@ fn found<'a>(
     // "If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403
     // Access Denied error."
     let arn = format!("arn:aws:s3:::{bucket}");
-    if aws.denial("s3:ListBucket", &arn).is_some() {
+    if world.denial("s3:ListBucket", &arn).is_some() {
         return Err(AwsError::new(403, "AccessDenied", "Access Denied"));
     }
     missing("NoSuchKey", "The specified key does not exist.")
@@ -181,12 +182,12 @@ fn found<'a>(
 
 /// The template at a `TemplateURL`, which `CloudFormation` reads with the caller's permissions. The
 /// errors are recorded ones of `CloudFormation` (?).
-pub(crate) fn template<'a>(aws: &'a AwsState, url: &str) -> Result<&'a str, String> {
+pub(crate) fn template<'a>(s3: &'a Buckets, world: &World, url: &str) -> Result<&'a str, String> {
     let location = location(url).ok_or("TemplateURL must be a supported URL.")?;
     let (action, resource) = action_and_resource(&location);
-    let result = match aws.denial(&action, &resource) {
+    let result = match world.denial(&action, &resource) {
         Some(_) => Err(AwsError::new(403, "AccessDenied", "Access Denied")),
-        None => found(aws, &location),
+        None => found(s3, world, &location),
     };
     let (_, version) = result.map_err(|error| {
         let page = "http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html";
@@ -197,9 +198,15 @@ pub(crate) fn template<'a>(aws: &'a AwsState, url: &str) -> Result<&'a str, Stri
 }
 
 /// Writes an object, or a delete marker. Returns the ID of the version.
-pub(crate) fn write(aws: &mut AwsState, bucket: &str, key: &str, body: Option<&str>) -> String {
-    let (id, written) = (aws.next_id(), aws.now);
-    let held = aws.s3.entry(bucket.to_owned());
+pub(crate) fn write(
+    s3: &mut Buckets,
+    world: &mut World,
+    bucket: &str,
+    key: &str,
+    body: Option<&str>,
+) -> String {
+    let (id, written) = (world.next_id(), world.now);
+    let held = s3.entry(bucket.to_owned());
     let held = held.or_insert_with(|| Bucket {
         is_versioned: true,
         objects: BTreeMap::new(),

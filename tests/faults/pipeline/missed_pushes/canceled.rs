@@ -279,6 +279,7 @@ fn commit_that_is_no_longer_the_head_is_not_started() {
             tokio::time::sleep(LONG_ACTION).await;
             fake.change(|aws| {
                 let held = aws
+                    .codecommit
                     .repositories
                     .get_mut(REPOSITORY)
                     .expect("the repository");

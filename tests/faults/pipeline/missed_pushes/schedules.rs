@@ -200,7 +200,7 @@ fn event_at(cause: Cause, moment: Moment, times: usize) -> bool {
             check_health(&fake, name).await;
         }
         let found = commits(&fake);
-        let tip = fake.look(|aws| aws.repositories[REPOSITORY].branches[BRANCH].clone());
+        let tip = fake.look(|aws| aws.codecommit.repositories[REPOSITORY].branches[BRANCH].clone());
         assert_eq!(found.last(), Some(&tip));
         assert!(started_by_function(&fake) <= 1, "{found:?}");
         delete_completely(&mut stack).await;

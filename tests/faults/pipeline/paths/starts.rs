@@ -83,6 +83,7 @@ fn unreadable_difference_starts() {
             match what {
                 "commit is gone" => fake.change(|aws| {
                     let held = aws
+                        .codecommit
                         .repositories
                         .get_mut(REPOSITORY)
                         .expect("the repository");

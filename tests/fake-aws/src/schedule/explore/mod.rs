@@ -15,11 +15,18 @@ use std::{
 };
 use tokio::{sync::Notify, time};
 
-use crate::schedule::{
-    extent, failures,
-    gate::{Gate, GatedCall},
+use crate::{
+    failures,
+    handle::{
+        FakeAws,
+        gate::{Gate, GatedCall},
+    },
+    schedule::extent::{self, Extent},
 };
 use path::{Point, ScheduleStep};
+
+/// The orders at random that stand for an exploration, before [`extent::cases`] takes a part of them.
+const ORDERS: u64 = 200;
 
 /// If nothing changes for this long, every caller waits for something that never happens.
 const STUCK: Duration = Duration::from_hours(24);
@@ -104,6 +111,24 @@ pub fn sample(runs: u64, holds: usize, mut run: impl AsyncFnMut(Schedule)) -> u6
         }
     }
     runs
+}
+
+/// Tries every order with `explore`, such as [`explore_reduced`], or a
+/// sample of the orders.
+pub fn orders<F: AsyncFnMut(Schedule)>(
+    explore: fn(usize, F) -> Explored,
+    limit: usize,
+    run: F,
+) -> Explored {
+    if extent::extent() != Extent::Test {
+        return explore(limit, run);
+    }
+    let runs = sample(ORDERS, 0, run);
+    Explored {
+        runs: usize::try_from(runs).unwrap_or_default(),
+        repeated: 0,
+        complete: true,
+    }
 }
 
 /// Runs one future under a paused clock, outside of `#[tokio::test]`. The product's random pauses
@@ -215,6 +240,13 @@ impl Course {
     }
 }
 
+impl FakeAws {
+    /// Makes this fake AWS's calls wait for a schedule.
+    pub fn obey(&self, schedule: &Schedule) {
+        self.wait_at(schedule.gate.clone());
+    }
+}
+
 impl Schedule {
     fn new(path: Vec<Point>, rules: Rules) -> Self {
         Self {
@@ -234,11 +266,6 @@ impl Schedule {
     /// Distinguishes random runs. 0 for others.
     pub fn seed(&self) -> u64 {
         self.shared.rules.seed.unwrap_or(0)
-    }
-
-    /// The gate that a fake AWS's calls pass.
-    pub(crate) fn gate(&self) -> Gate {
-        self.gate.clone()
     }
 
     /// Runs two callers' work at once, call by call in this schedule's order.

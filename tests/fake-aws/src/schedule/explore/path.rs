@@ -1,6 +1,6 @@
 //! The points of a run, at each of which one of several calls comes next.
 
-use crate::schedule::gate::GatedCall;
+use crate::handle::gate::GatedCall;
 
 /// A point of a run at which calls wait.
 pub struct Point {

@@ -1,6 +1,6 @@
 //! Finds the pairs of calls in a run whose other order may end differently.
 
-use crate::schedule::{explore::path::Point, gate::GatedCall};
+use crate::{handle::gate::GatedCall, schedule::explore::path::Point};
 
 /// The reversals of the run's races. Each is the index of a point, and some calls. If one of these
 /// is taken there instead, a later call that races with the point's call comes before it.

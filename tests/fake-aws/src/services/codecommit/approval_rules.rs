@@ -2,53 +2,48 @@
 //! the operations named here and their errors).
 
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use crate::{
-    request::Call,
-    response::{ApiResponse, AwsError},
-    services::{codecommit::existing_repository, pages::List},
-    state::AwsState,
+    services::{
+        codecommit::repositories::{CodeCommit, RuleTemplate, existing_repository},
+        pages::List,
+    },
+    world::{ApiResponse, AwsError, Call, World},
 };
 
 /// "A maximum of 25 approval rule templates can be associated with a repository" (User Guide,
 /// Quotas).
 const MOST_ON_REPOSITORY: usize = 25;
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct RuleTemplate {
-    pub id: String,
-    pub description: String,
-    pub content: String,
-    pub created: Duration,
-    pub changed: Duration,
-    pub repositories: BTreeSet<String>,
-}
-
 /// The response, or `None` if it is another operation.
-pub fn answer(aws: &mut AwsState, call: &Call) -> Option<Result<ApiResponse, AwsError>> {
-    let act = match call.operation.as_str() {
-        "GetApprovalRuleTemplate" => get,
-        "CreateApprovalRuleTemplate" => create,
-        "DeleteApprovalRuleTemplate" => delete,
-        "UpdateApprovalRuleTemplateContent" => update_content,
-        "AssociateApprovalRuleTemplateWithRepository" => associate,
-        "DisassociateApprovalRuleTemplateFromRepository" => disassociate,
-        "ListRepositoriesForApprovalRuleTemplate" => list_repositories,
+pub fn answer(
+    codecommit: &mut CodeCommit,
+    world: &mut World,
+    call: &Call,
+) -> Option<Result<ApiResponse, AwsError>> {
+    let body = match call.operation.as_str() {
+        "GetApprovalRuleTemplate" => get(codecommit, call),
+        "CreateApprovalRuleTemplate" => create(codecommit, world, call),
+        "DeleteApprovalRuleTemplate" => delete(codecommit, call),
+        "UpdateApprovalRuleTemplateContent" => update_content(codecommit, world, call),
+        "AssociateApprovalRuleTemplateWithRepository" => associate(codecommit, call),
+        "DisassociateApprovalRuleTemplateFromRepository" => disassociate(codecommit, call),
+        "ListRepositoriesForApprovalRuleTemplate" => list_repositories(codecommit, world, call),
         _ => return None,
     };
-    Some(act(aws, call).map(|body| ApiResponse::json(&body)))
+    Some(body.map(|body| ApiResponse::json(&body)))
 }
 
-fn get(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+fn get(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?;
-    found(aws, name).map(|template| shown(name, template))
+    found(codecommit, name).map(|template| shown(name, template))
 }
 
-fn create(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+fn create(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?;
     let content = content(call, "approvalRuleTemplateContent")?;
-    if aws.rule_templates.contains_key(name) {
+    if codecommit.rule_templates.contains_key(name) {
         return Err(AwsError::new(
             400,
             "ApprovalRuleTemplateNameAlreadyExistsException",
@@ -57,24 +52,24 @@ fn create(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
         ));
     }
     let template = RuleTemplate {
-        id: aws.next_id(),
+        id: world.next_id(),
         description: call.needed("approvalRuleTemplateDescription").to_owned(),
         content,
-        created: aws.now,
-        changed: aws.now,
+        created: world.now,
+        changed: world.now,
         repositories: BTreeSet::new(),
     };
     let body = shown(name, &template);
-    aws.rule_templates.insert(name.to_owned(), template);
+    codecommit.rule_templates.insert(name.to_owned(), template);
     Ok(body)
 }
 
 /// "The approval rule template is associated with one or more repositories. You cannot delete a
 /// template that is associated with a repository." A missing template is not an error: the
 /// operation has none for it.
-fn delete(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+fn delete(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?;
-    let held = aws.rule_templates.get(name);
+    let held = codecommit.rule_templates.get(name);
     if held.is_some_and(|held| !held.repositories.is_empty()) {
         return Err(AwsError::new(
             400,
@@ -84,32 +79,39 @@ fn delete(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
              then try again.",
         ));
     }
-    let id = aws.rule_templates.remove(name).map(|held| held.id);
+    let id = codecommit.rule_templates.remove(name).map(|held| held.id);
     Ok(json!({"approvalRuleTemplateId": id.unwrap_or_default()}))
 }
 
-fn update_content(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+fn update_content(
+    codecommit: &mut CodeCommit,
+    world: &mut World,
+    call: &Call,
+) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
     let content = content(call, "newRuleContent")?;
     if call.text("existingRuleContentSha256").is_some() {
-        aws.complaints
+        world
+            .complaints
             .push("the fake does not know existingRuleContentSha256".to_owned());
     }
-    let now = aws.now;
-    let held = found_mut(aws, &name)?;
+    let now = world.now;
+    let held = found_mut(codecommit, &name)?;
     held.content = content;
     held.changed = now;
     Ok(shown(&name, held))
 }
 
 /// A repeated association is not an error: the operation has none for it.
-fn associate(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+fn associate(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
-    found(aws, &name)?;
-    let repository = existing_repository(aws, call)?.to_owned();
-    let templates = aws.rule_templates.values();
+    found(codecommit, &name)?;
+    let repository = existing_repository(codecommit, call)?.to_owned();
+    let templates = codecommit.rule_templates.values();
     let others = templates.filter(|held| held.repositories.contains(&repository));
-    let is_there = aws.rule_templates[&name].repositories.contains(&repository);
+    let is_there = codecommit.rule_templates[&name]
+        .repositories
+        .contains(&repository);
     if !is_there && others.count() >= MOST_ON_REPOSITORY {
         return Err(AwsError::new(
             400,
@@ -117,27 +119,35 @@ fn associate(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
             "The maximum number of approval rule templates for a repository has been exceeded.",
         ));
     }
-    found_mut(aws, &name)?.repositories.insert(repository);
+    found_mut(codecommit, &name)?
+        .repositories
+        .insert(repository);
     Ok(json!({}))
 }
 
-fn disassociate(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+fn disassociate(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
     let name = template_name(call)?.to_owned();
-    found(aws, &name)?;
-    let repository = existing_repository(aws, call)?.to_owned();
-    found_mut(aws, &name)?.repositories.remove(&repository);
+    found(codecommit, &name)?;
+    let repository = existing_repository(codecommit, call)?.to_owned();
+    found_mut(codecommit, &name)?
+        .repositories
+        .remove(&repository);
     Ok(json!({}))
 }
 
-fn list_repositories(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
-    let held = found(aws, template_name(call)?)?;
+fn list_repositories(
+    codecommit: &CodeCommit,
+    world: &World,
+    call: &Call,
+) -> Result<Value, AwsError> {
+    let held = found(codecommit, template_name(call)?)?;
     let names: Vec<Value> = held.repositories.iter().map(|name| json!(name)).collect();
     let list = List {
         name: "repositoryNames",
         token: "nextToken",
         invalid_token: "InvalidContinuationTokenException",
     };
-    list.page(aws, call, &names)
+    list.page(world, call, &names)
 }
 
 fn shown(name: &str, template: &RuleTemplate) -> Value {
@@ -146,17 +156,20 @@ fn shown(name: &str, template: &RuleTemplate) -> Value {
         "approvalRuleTemplateName": name,
         "approvalRuleTemplateDescription": template.description,
         "approvalRuleTemplateContent": template.content,
-        "creationDate": AwsState::seconds(template.created),
-        "lastModifiedDate": AwsState::seconds(template.changed),
+        "creationDate": World::seconds(template.created),
+        "lastModifiedDate": World::seconds(template.changed),
     }})
 }
 
-fn found<'a>(aws: &'a AwsState, name: &str) -> Result<&'a RuleTemplate, AwsError> {
-    aws.rule_templates.get(name).ok_or_else(missing)
+fn found<'a>(codecommit: &'a CodeCommit, name: &str) -> Result<&'a RuleTemplate, AwsError> {
+    codecommit.rule_templates.get(name).ok_or_else(missing)
 }
 
-fn found_mut<'a>(aws: &'a mut AwsState, name: &str) -> Result<&'a mut RuleTemplate, AwsError> {
-    aws.rule_templates.get_mut(name).ok_or_else(missing)
+fn found_mut<'a>(
+    codecommit: &'a mut CodeCommit,
+    name: &str,
+) -> Result<&'a mut RuleTemplate, AwsError> {
+    codecommit.rule_templates.get_mut(name).ok_or_else(missing)
 }
 
 fn missing() -> AwsError {

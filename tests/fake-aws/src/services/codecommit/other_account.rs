@@ -12,10 +12,8 @@ use std::{
 };
 
 use crate::{
-    request::Call,
-    response::{ApiResponse, AwsError},
-    services::codecommit::{self, Repository},
-    state::AwsState,
+    services::codecommit::{self, CodeCommit, Repository},
+    world::{ApiResponse, AwsError, Call, World},
 };
 
 pub(crate) const OTHER_ACCOUNT: &str = "210987654321";
@@ -68,9 +66,13 @@ pub fn repository(name: &str, id: String) -> Repository {
 }
 
 /// STS. <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
-pub(crate) fn assume_role(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+pub(crate) fn assume_role(
+    other: &mut OtherAccount,
+    world: &mut World,
+    call: &Call,
+) -> Result<ApiResponse, AwsError> {
     if call.operation != "AssumeRole" {
-        return Err(aws.unknown_operation("sts", &call.operation));
+        return Err(world.unknown_operation("sts", &call.operation));
     }
     let (role, name) = (call.needed("RoleArn"), call.needed("RoleSessionName"));
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_=,.@-".contains(c);
@@ -84,7 +86,7 @@ pub(crate) fn assume_role(aws: &mut AwsState, call: &Call) -> Result<ApiResponse
         return Err(AwsError::new(400, "MalformedPolicyDocument", message));
     };
     // The response for a missing role is the same.
-    let admits = aws.other_account.admits && aws.other_account.admits_from <= aws.now;
+    let admits = other.admits && other.admits_from <= world.now;
     if role != SOURCE_ROLE || !admits {
         let message = format!(
             "User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized \
@@ -92,17 +94,20 @@ pub(crate) fn assume_role(aws: &mut AwsState, call: &Call) -> Result<ApiResponse
         );
         return Err(AwsError::new(403, "AccessDenied", message));
     }
-    let number = aws.other_account.sessions.len();
+    let number = other.sessions.len();
     let key = format!("ASIAELSEWHERE{number:07}");
-    let (secret, token) = (aws.next_id(), format!("session-token/{}", aws.next_id()));
-    aws.remember_secret(&secret);
-    aws.remember_secret(&token);
+    let (secret, token) = (
+        world.next_id(),
+        format!("session-token/{}", world.next_id()),
+    );
+    world.remember_secret(&secret);
+    world.remember_secret(&token);
     let session = Session {
         token: token.clone(),
         policy,
     };
-    aws.other_account.sessions.insert(key.clone(), session);
-    let expiration = AwsState::date(aws.now + Duration::from_secs(3600));
+    other.sessions.insert(key.clone(), session);
+    let expiration = World::date(world.now + Duration::from_secs(3600));
     Ok(ApiResponse::xml(format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
          <Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>\
@@ -116,25 +121,30 @@ pub(crate) fn assume_role(aws: &mut AwsState, call: &Call) -> Result<ApiResponse
 }
 
 /// The session of this account's role that signed `call`.
-fn session<'a>(aws: &'a AwsState, call: &Call) -> Option<&'a Session> {
+fn session<'a>(other: &'a OtherAccount, call: &Call) -> Option<&'a Session> {
     let authorization = call.header("authorization")?;
     let key = authorization
         .split("Credential=")
         .nth(1)?
         .split('/')
         .next()?;
-    aws.other_account.sessions.get(key)
+    other.sessions.get(key)
 }
 
 /// Whether a session of this account's role signed `call`.
-pub(crate) fn has_session(aws: &AwsState, call: &Call) -> bool {
-    session(aws, call).is_some()
+pub(crate) fn has_session(other: &OtherAccount, call: &Call) -> bool {
+    session(other, call).is_some()
 }
 
 /// CodeCommit, of the account that the caller's access key belongs to.
-pub fn codecommit(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
-    let Some(session) = session(aws, call).cloned() else {
-        return codecommit::answer(aws, call);
+pub fn codecommit(
+    codecommit: &mut CodeCommit,
+    other: &mut OtherAccount,
+    world: &mut World,
+    call: &Call,
+) -> Result<ApiResponse, AwsError> {
+    let Some(session) = session(other, call).cloned() else {
+        return codecommit::answer(codecommit, world, call);
     };
     if call.header("x-amz-security-token") != Some(&session.token) {
         let message = "The security token included in the request is invalid.";
@@ -142,21 +152,21 @@ pub fn codecommit(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsErr
     }
     let operation = call.operation.as_str();
     let resource = repository_arn(call.needed("repositoryName"));
-    if !aws.other_account.shows.contains(operation) || !session.allows(operation, &resource) {
+    if !other.shows.contains(operation) || !session.allows(operation, &resource) {
         let message = format!(
             "User: arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/role-dev-codecommit-source/s is not \
              authorized to perform: codecommit:{operation} on resource: {resource}"
         );
         return Err(AwsError::new(400, "AccessDeniedException", message));
     }
-    if aws.other_account.key_is_refused {
+    if other.key_is_refused {
         let code = "EncryptionKeyAccessDeniedException";
         let message = "An encryption key was not available";
         return Err(AwsError::new(400, code, message));
     }
-    std::mem::swap(&mut aws.repositories, &mut aws.other_account.repositories);
-    let answer = codecommit::answer(aws, call);
-    std::mem::swap(&mut aws.repositories, &mut aws.other_account.repositories);
+    std::mem::swap(&mut codecommit.repositories, &mut other.repositories);
+    let answer = codecommit::answer(codecommit, world, call);
+    std::mem::swap(&mut codecommit.repositories, &mut other.repositories);
     answer
 }
 

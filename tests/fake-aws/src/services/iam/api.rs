@@ -3,20 +3,20 @@
 use std::fmt::Write as _;
 
 use crate::{
-    request::Call,
-    response::{ApiResponse, AwsError, escaped},
-    services::{
-        iam::{ACCOUNT, Credential, role_policies},
-        tags::Tags,
-    },
-    state::AwsState,
+    services::iam::{ACCOUNT, Credential, Iam, role_policies},
+    world::{ApiResponse, AwsError, Call, History, Tags, World, escaped},
 };
 
 /// The page's length if the caller requests no shorter one.
 const PAGE: usize = 100;
 
-pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiResponse, AwsError> {
-    let policies = &aws.iam.latest().role_policies;
+pub fn answer(
+    iam: &mut History<Iam>,
+    world: &mut World,
+    call: &Call,
+    caller: &str,
+) -> Result<ApiResponse, AwsError> {
+    let policies = &iam.latest().role_policies;
     if let Some(result) = role_policies::answer(policies, call) {
         return Ok(response(
             &call.operation,
@@ -24,48 +24,45 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
         ));
     }
     let user = valid_user_name(call)?.to_owned();
-    let now = aws.now;
+    let now = world.now;
     let id = call.needed("ServiceSpecificCredentialId").to_owned();
     let result = match call.operation.as_str() {
         "CreateServiceSpecificCredential" => {
             let service = call.needed("ServiceName").to_owned();
-            let random = &mut aws.random;
-            let issued = aws
-                .iam
-                .change(now, |iam| iam.issue(&user, &service, caller, now, random))?;
-            aws.remember_secret(&issued.password);
+            let random = &mut world.random;
+            let issued = iam.change(now, |iam| iam.issue(&user, &service, caller, now, random))?;
+            world.remember_secret(&issued.password);
             with_password(&user, &issued)
         }
         "ResetServiceSpecificCredential" => {
-            let random = &mut aws.random;
-            let reset = aws.iam.change(now, |iam| iam.reset(&user, &id, random))?;
-            aws.remember_secret(&reset.password);
+            let random = &mut world.random;
+            let reset = iam.change(now, |iam| iam.reset(&user, &id, random))?;
+            world.remember_secret(&reset.password);
             with_password(&user, &reset)
         }
         "UpdateServiceSpecificCredential" => {
             let status = call.needed("Status").to_owned();
-            aws.iam
-                .change(now, |iam| iam.set_active(&user, &id, &status))?;
+            iam.change(now, |iam| iam.set_active(&user, &id, &status))?;
             String::new()
         }
         "DeleteServiceSpecificCredential" => {
-            aws.iam.change(now, |iam| iam.withdraw(&user, &id))?;
+            iam.change(now, |iam| iam.withdraw(&user, &id))?;
             String::new()
         }
         "ListServiceSpecificCredentials" => {
-            let seen = aws.iam.seen(now, aws.lateness(aws.options.lists_late));
+            let seen = iam.seen(now, world.lateness(world.options.lists_late));
             let found = seen.credentials(&user, call.text("ServiceName"))?;
             let members = found
                 .iter()
                 .map(|one| format!("<member>{}</member>", metadata(&user, one)));
-            page(aws, call, "ServiceSpecificCredentials", members.collect())?
+            page(world, call, "ServiceSpecificCredentials", members.collect())?
         }
         "ListUserTags" => {
-            let seen = aws.iam.seen(now, aws.lateness(aws.options.tags_late));
-            page(aws, call, "Tags", members(&seen.user(&user)?.tags))?
+            let seen = iam.seen(now, world.lateness(world.options.tags_late));
+            page(world, call, "Tags", members(&seen.user(&user)?.tags))?
         }
         "GetUser" => {
-            let seen = aws.iam.seen(now, aws.lateness(aws.options.tags_late));
+            let seen = iam.seen(now, world.lateness(world.options.tags_late));
             let found = seen.user(&user)?;
             let tags = members(&found.tags).concat();
             let tags = if tags.is_empty() {
@@ -80,7 +77,7 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
                      <Arn>arn:aws:iam::{ACCOUNT}:user/{user}</Arn>\
                      <CreateDate>{}</CreateDate>{tags}",
                     found.id,
-                    AwsState::date(found.created)
+                    World::date(found.created)
                 ),
             )
         }
@@ -88,15 +85,15 @@ pub fn answer(aws: &mut AwsState, call: &Call, caller: &str) -> Result<ApiRespon
             let keys = call.members("Tags", ".Key");
             let values = call.members("Tags", ".Value");
             let added: Vec<_> = keys.into_iter().zip(values).collect();
-            aws.iam.change(now, |iam| iam.tag(&user, &added))?;
+            iam.change(now, |iam| iam.tag(&user, &added))?;
             String::new()
         }
         "UntagUser" => {
             let keys = call.members("TagKeys", "");
-            aws.iam.change(now, |iam| iam.untag(&user, &keys))?;
+            iam.change(now, |iam| iam.untag(&user, &keys))?;
             String::new()
         }
-        unknown => return Err(aws.unknown_operation("iam", unknown)),
+        unknown => return Err(world.unknown_operation("iam", unknown)),
     };
     let operation = &call.operation;
     let result = if call.reads() || !result.is_empty() {
@@ -143,7 +140,7 @@ fn metadata(user: &str, credential: &Credential) -> String {
         ("UserName", user),
         ("Status", status),
         ("ServiceUserName", &credential.service_user_name),
-        ("CreateDate", &AwsState::date(credential.created)),
+        ("CreateDate", &World::date(credential.created)),
         ("ServiceSpecificCredentialId", &credential.id),
         ("ServiceName", &credential.service),
     ] {
@@ -169,11 +166,11 @@ fn members(tags: &Tags) -> Vec<String> {
 
 /// "IAM might return fewer than the `MaxItems` number of results, even when there
 /// are more results available": `IsTruncated` and `Marker` show it.
-fn page(aws: &AwsState, call: &Call, list: &str, members: Vec<String>) -> Result<String, AwsError> {
+fn page(world: &World, call: &Call, list: &str, members: Vec<String>) -> Result<String, AwsError> {
     let asked = call.text("MaxItems").and_then(|items| items.parse().ok());
     let length = asked
         .unwrap_or(PAGE)
-        .min(aws.options.page_length.unwrap_or(PAGE));
+        .min(world.options.page_length.unwrap_or(PAGE));
     let start = match call.text("Marker") {
         None => 0,
         Some(marker) => marker

@@ -5,11 +5,7 @@
 use fastrand::Rng;
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{
-    response::AwsError,
-    schedule::lateness::Shared,
-    services::tags::{self, Tags},
-};
+use crate::world::{AwsError, Shared, Tags, tags};
 
 /// IAM's XML.
 mod api;

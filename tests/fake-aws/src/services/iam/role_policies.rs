@@ -2,10 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    request::Call,
-    response::{AwsError, escaped},
-};
+use crate::world::{AwsError, Call, escaped};
 
 /// An inline policy of the deploy role, and the one that is attached to it. A test replaces them.
 #[derive(Clone, Debug)]

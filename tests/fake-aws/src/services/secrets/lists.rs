@@ -1,19 +1,22 @@
 //! Secrets Manager's `ListSecrets`. Sentences in quotation marks are from the API reference.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    request::Call,
-    response::AwsError,
-    services::secrets::{self, Secret, invalid_parameter},
-    state::AwsState,
+    services::secrets::secret::{Secret, Secrets, invalid_parameter},
+    world::{AwsError, Call, History, World},
 };
 
 const LONGEST_PAGE: usize = 100;
 
 /// "Lists the secrets […] not including secrets that are marked for deletion" unless they are
 /// requested.
-pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
+pub fn list(
+    secrets: &Secrets,
+    seen: &History<Secrets>,
+    world: &World,
+    call: &Call,
+) -> Result<Value, AwsError> {
     let filters = call.params.get("Filters").and_then(Value::as_array);
     let filters: Vec<&Value> = filters.into_iter().flatten().collect();
     for filter in &filters {
@@ -24,11 +27,11 @@ pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
             return Err(invalid_parameter("the fake does not know this filter"));
         }
     }
-    let late = aws.options.secret_lists_late;
+    let late = world.options.secret_lists_late;
     let secrets = if late.is_zero() {
-        &aws.secrets
+        secrets
     } else {
-        aws.secrets_seen.seen(aws.now, late)
+        seen.seen(world.now, late)
     };
     let with_deleted = call.flag("IncludePlannedDeletion");
     let mut all: Vec<&Secret> = secrets
@@ -42,7 +45,7 @@ pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     if !(1..=LONGEST_PAGE).contains(&asked) {
         return Err(invalid_parameter("MaxResults is 1 to 100."));
     }
-    let length = asked.min(aws.options.page_length.unwrap_or(LONGEST_PAGE));
+    let length = asked.min(world.options.page_length.unwrap_or(LONGEST_PAGE));
     let start = match call.text("NextToken") {
         None => 0,
         Some(token) => token
@@ -61,7 +64,7 @@ pub fn list(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     let page = all.iter().skip(start).take(length);
     let page: Vec<Value> = page
         .filter(|secret| filters.iter().all(|filter| matches(secret, filter)))
-        .map(|secret| secrets::described(secret, "SecretVersionsToStages"))
+        .map(|secret| described(secret, "SecretVersionsToStages"))
         .collect();
     let mut body = json!({"SecretList": page});
     if start + length < all.len() {
@@ -92,4 +95,54 @@ fn matches(secret: &Secret, filter: &Value) -> bool {
         };
         found != negated
     })
+}
+
+/// The description of a secret, with its versions under a name.
+pub fn described(secret: &Secret, versions: &str) -> Value {
+    let tags = secret.tags.iter();
+    let labelled = secret
+        .versions
+        .iter()
+        .filter(|(_, version)| !version.stages.is_empty());
+    let mut body = Map::new();
+    body.insert("ARN".into(), json!(secret.arn));
+    body.insert("Name".into(), json!(secret.name));
+    body.insert("CreatedDate".into(), json!(World::seconds(secret.created)));
+    body.insert(
+        "LastChangedDate".into(),
+        json!(World::seconds(secret.changed)),
+    );
+    let tags: Vec<_> = tags
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect();
+    body.insert("Tags".into(), tags.into());
+    // "Versions that have no staging labels […] aren't included in this list."
+    let stages: Map<String, Value> = labelled
+        .map(|(id, version)| (id.clone(), json!(version.stages)))
+        .collect();
+    if !stages.is_empty() {
+        body.insert(versions.into(), stages.into());
+    }
+    // "If the secret has never been configured for rotation […] returns null."
+    if let Some(rotation) = &secret.rotation {
+        body.insert("RotationEnabled".into(), json!(rotation.enabled));
+        body.insert("RotationLambdaARN".into(), json!(rotation.function));
+        let rules = json!({"AutomaticallyAfterDays": rotation.days});
+        body.insert("RotationRules".into(), rules);
+        if let Some(last) = rotation.last {
+            body.insert("LastRotatedDate".into(), json!(World::seconds(last)));
+        }
+    }
+    if let Some(description) = &secret.description {
+        body.insert("Description".into(), json!(description));
+    }
+    // "If the secret is encrypted with the AWS managed key aws/secretsmanager,
+    // this field is omitted."
+    if let Some(key) = &secret.kms_key_id {
+        body.insert("KmsKeyId".into(), json!(key));
+    }
+    if let Some(deletion) = secret.deletion {
+        body.insert("DeletedDate".into(), json!(World::seconds(deletion.asked)));
+    }
+    body.into()
 }

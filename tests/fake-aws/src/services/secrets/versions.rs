@@ -8,14 +8,15 @@ use std::{
 };
 
 use crate::{
-    request::Call,
-    response::AwsError,
-    services::secrets::{
-        CURRENT, PENDING, PREVIOUS, Secret, find_live, find_live_mut, invalid_parameter,
+    services::secrets::secret::{
+        CURRENT, PENDING, PREVIOUS, Secret, Secrets, find_live, find_live_mut, invalid_parameter,
         invalid_request, named, not_found,
     },
-    state::AwsState,
+    world::{AwsError, Call, World},
 };
+
+pub use crate::services::secrets::secret::{Version, VersionContent};
+pub use crate::world::options::{AbandonedBy, Pending};
 
 /// "Staging labels attached across all versions of a secret: 20" (User Guide, Quotas).
 pub(crate) const MOST_LABELS: usize = 20;
@@ -25,22 +26,6 @@ const MOST_VERSIONS: usize = 100;
 const KEPT: Duration = Duration::from_hours(24);
 const LONGEST_LABEL: usize = 256;
 
-#[derive(Clone, Debug)]
-pub struct Version {
-    /// Empty while a rotation has only named the version.
-    pub value: VersionContent,
-    pub stages: BTreeSet<String>,
-    pub created: Duration,
-}
-
-/// The value of a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VersionContent {
-    pub text: String,
-    /// Whether it came as `SecretBinary` (then the text is base64).
-    pub binary: bool,
-}
-
 impl VersionContent {
     pub(crate) fn sent_with(call: &Call) -> Option<Self> {
         let part = |name: &str, binary| {
@@ -48,37 +33,6 @@ impl VersionContent {
             Some(Self { text, binary })
         };
         part("SecretString", false).or_else(|| part("SecretBinary", true))
-    }
-}
-
-/// The effect on AWSPENDING when another label moves. AWS mentions it only in passing.
-#[derive(Clone, Copy, Debug)]
-pub struct Pending {
-    /// Moving AWSCURRENT to the version under AWSPENDING "also removes the AWSPENDING label in the
-    /// same API call" (User Guide, "Lambda rotation functions", the finish step). AWS's own
-    /// template leaves it to that.
-    pub goes_with_current: bool,
-    pub abandoned_by: AbandonedBy,
-}
-
-/// "When you manually create a new version of a secret with an in-progress rotation, Secrets
-/// Manager removes the AWSPENDING label" (User Guide, `RotationAbandoned`). Whether a version that
-/// does not become AWSCURRENT counts is not documented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AbandonedBy {
-    Nothing,
-    /// A version that becomes AWSCURRENT.
-    Current,
-    /// Any version but the pending one.
-    Any,
-}
-
-impl Default for Pending {
-    fn default() -> Self {
-        Self {
-            goes_with_current: true,
-            abandoned_by: AbandonedBy::Current,
-        }
     }
 }
 
@@ -97,8 +51,8 @@ pub fn token(call: &Call) -> Result<&str, AwsError> {
     Ok(token)
 }
 
-pub fn get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
-    let secret = find_live(aws, call)?;
+pub fn get(secrets: &Secrets, call: &Call) -> Result<Value, AwsError> {
+    let secret = find_live(secrets, call)?;
     let stage = call.text("VersionStage");
     let id = if let Some(id) = call.text("VersionId") {
         id
@@ -127,7 +81,7 @@ pub fn get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     }
     let mut body = named(secret, Some(id));
     body["VersionStages"] = json!(version.stages);
-    body["CreatedDate"] = json!(AwsState::seconds(version.created));
+    body["CreatedDate"] = json!(World::seconds(version.created));
     let field = if version.value.binary {
         "SecretBinary"
     } else {
@@ -137,7 +91,7 @@ pub fn get(aws: &AwsState, call: &Call) -> Result<Value, AwsError> {
     Ok(body)
 }
 
-pub fn put(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+pub fn put(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value, AwsError> {
     let token = token(call)?;
     let content = VersionContent::sent_with(call)
         .ok_or_else(|| invalid_request("You must provide either SecretString or SecretBinary."))?;
@@ -162,8 +116,8 @@ pub fn put(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
             "A staging label has 1 to 256 characters.",
         ));
     }
-    let (now, abandoned_by) = (aws.now, aws.options.pending.abandoned_by);
-    let secret = find_live_mut(aws, call)?;
+    let (now, abandoned_by) = (world.now, world.options.pending.abandoned_by);
+    let secret = find_live_mut(secrets, call)?;
     let is_new = secret.versions.get(token).is_none_or(Version::is_empty);
     add_once(secret, token, content, &stages, now)?;
     let abandons = match abandoned_by {
@@ -262,14 +216,6 @@ fn forget_old(versions: &mut BTreeMap<String, Version>, now: Duration) {
     }
 }
 
-impl Version {
-    /// "When rotation is unsuccessful, the AWSPENDING staging label might be attached to an empty
-    /// secret version" (`RotateSecret`).
-    pub fn is_empty(&self) -> bool {
-        self.value.text.is_empty()
-    }
-}
-
 /// Names a version that a rotation is to fill, and moves AWSPENDING to it.
 pub fn name_pending(secret: &mut Secret, id: &str, now: Duration) {
     let value = VersionContent {
@@ -318,12 +264,16 @@ fn detach(versions: &mut BTreeMap<String, Version>, stage: &str) -> Option<Strin
 
 /// "If the label is attached and you either do not specify [`RemoveFromVersionId`],
 /// or the version ID does not match, then the operation fails."
-pub fn move_stage(aws: &mut AwsState, call: &Call) -> Result<Value, AwsError> {
+pub fn move_stage(
+    secrets: &mut Secrets,
+    world: &mut World,
+    call: &Call,
+) -> Result<Value, AwsError> {
     let stage = call.needed("VersionStage");
     let to = call.text("MoveToVersionId");
     let from = call.text("RemoveFromVersionId");
-    let (now, goes_along) = (aws.now, aws.options.pending.goes_with_current);
-    let secret = find_live_mut(aws, call)?;
+    let (now, goes_along) = (world.now, world.options.pending.goes_with_current);
+    let secret = find_live_mut(secrets, call)?;
     for version in to.iter().chain(&from) {
         // The reference lists ResourceNotFoundException for "the
         // resource that you asked for"; its text is not recorded.

@@ -5,16 +5,19 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    request::Call,
-    response::{ApiResponse, AwsError, escaped},
     services::{
+        s3::Buckets,
         stacks::{
-            SeenTokens, Stack, change_set_api, descriptions, operations, rollbacks,
+            Stack, Stacks, change_set_api, descriptions, operations,
+            requests::{
+                element, existing, invalid, parameters, remember_token, role, seen_token, template,
+                token_of,
+            },
+            rollbacks,
             template::{self, Parameters},
         },
-        tags::{self, Tags},
     },
-    state::AwsState,
+    world::{ApiResponse, AwsError, Call, Tags, World, escaped, tags},
 };
 
 /// Parameters that the fake supports, except for the members of lists.
@@ -43,34 +46,40 @@ const KNOWN: [&str; 22] = [
     "StackStatusFilter.",
 ];
 
-pub fn answer(aws: &mut AwsState, call: &Call) -> Result<ApiResponse, AwsError> {
+pub fn answer(
+    stacks: &mut Stacks,
+    s3: &Buckets,
+    world: &mut World,
+    call: &Call,
+) -> Result<ApiResponse, AwsError> {
     for name in call.params.keys() {
         let is_known =
             |known: &&str| name == known || (known.ends_with('.') && name.starts_with(*known));
         if !KNOWN.iter().any(is_known) {
             let operation = &call.operation;
-            aws.complaints
+            world
+                .complaints
                 .push(format!("the fake does not know {name} of {operation}"));
         }
     }
     let result = match call.operation.as_str() {
-        "CreateStack" => create(aws, call)?,
-        "UpdateStack" => update(aws, call)?,
-        "DeleteStack" => delete(aws, call)?,
-        "CancelUpdateStack" => cancel(aws, call)?,
-        "ContinueUpdateRollback" => continue_rollback(aws, call)?,
-        "DescribeStacks" => descriptions::describe(aws, call)?,
-        "DescribeStackResource" => descriptions::resource(aws, call)?,
-        "CreateChangeSet" => change_set_api::create(aws, call)?,
-        "DeleteChangeSet" => change_set_api::delete(aws, call)?,
-        "DescribeChangeSet" => change_set_api::describe(aws, call)?,
-        "ExecuteChangeSet" => change_set_api::execute(aws, call)?,
-        "ListChangeSets" => change_set_api::list(aws, call)?,
-        "DescribeStackEvents" => descriptions::events(aws, call)?,
-        "DescribeEvents" => descriptions::operation_events(aws, call)?,
+        "CreateStack" => create(stacks, world, call)?,
+        "UpdateStack" => update(stacks, world, call)?,
+        "DeleteStack" => delete(stacks, world, call)?,
+        "CancelUpdateStack" => cancel(stacks, world, call)?,
+        "ContinueUpdateRollback" => continue_rollback(stacks, world, call)?,
+        "DescribeStacks" => descriptions::describe(stacks, world, call)?,
+        "DescribeStackResource" => descriptions::resource(stacks, world, call)?,
+        "CreateChangeSet" => change_set_api::create(stacks, s3, world, call)?,
+        "DeleteChangeSet" => change_set_api::delete(stacks, world, call)?,
+        "DescribeChangeSet" => change_set_api::describe(stacks, world, call)?,
+        "ExecuteChangeSet" => change_set_api::execute(stacks, world, call)?,
+        "ListChangeSets" => change_set_api::list(stacks, world, call)?,
+        "DescribeStackEvents" => descriptions::events(stacks, world, call)?,
+        "DescribeEvents" => descriptions::operation_events(stacks, world, call)?,
         "DescribeType" => Some(schema(call)?),
-        "ListStacks" => descriptions::list(aws, call)?,
-        unknown => return Err(aws.unknown_operation("cloudformation", unknown)),
+        "ListStacks" => descriptions::list(stacks, world, call)?,
+        unknown => return Err(world.unknown_operation("cloudformation", unknown)),
     };
     let operation = &call.operation;
     let result = match result {
@@ -111,7 +120,7 @@ fn as_read(operation: &str, xml: &str) -> String {
     xml.chars().map(shown).collect()
 }
 
-fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+fn create(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
     let name = call.needed("StackName").to_owned();
     if !is_stack_name(&name) {
         return Err(invalid(format!(
@@ -119,36 +128,36 @@ fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
              constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
         )));
     }
-    if let Some(seen) = seen_token(aws, call)? {
+    if let Some(seen) = seen_token(stacks, world, call)? {
         return Ok(Some(element("StackId", &seen)));
     }
-    if aws.stacks.named(&name).is_some() {
+    if stacks.named(&name).is_some() {
         let message = format!("Stack [{name}] already exists");
         return Err(AwsError::new(400, "AlreadyExistsException", message));
     }
-    let id = aws.next_id();
-    let mut stack = Stack::bare(&name, &id, aws.now);
+    let id = world.next_id();
+    let mut stack = Stack::bare(&name, &id, world.now);
     let template = template(call)?.ok_or_else(|| {
         invalid("Either Template URL or Template Body must be specified.".to_owned())
     })?;
     let given = parameters(call, &Parameters::new())?;
     let resolved = template::resolve(&template, &given, &name, &stack.id);
-    let resolved = resolved.map_err(|error| unresolved(aws, error))?;
+    let resolved = resolved.map_err(|error| unresolved(world, error))?;
     stack.template = Arc::new(template);
     stack.tags = checked_tags(call)?.unwrap_or_default();
-    stack.role = role(aws, call)?;
+    stack.role = role(world, call)?;
     stack.capabilities = capabilities_of(call);
     let id = stack.id.clone();
-    operations::create(aws, stack, resolved, token_of(call));
-    remember_token(aws, call, &id);
+    operations::create(stacks, world, stack, resolved, token_of(call));
+    remember_token(stacks, call, &id);
     Ok(Some(element("StackId", &id)))
 }
 
-fn update(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    if let Some(seen) = seen_token(aws, call)? {
+fn update(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
+    if let Some(seen) = seen_token(stacks, world, call)? {
         return Ok(Some(element("StackId", &seen)));
     }
-    let stack = existing(aws, call)?;
+    let stack = existing(stacks, call)?;
     if !stack.is_updatable() {
         return Err(invalid(format!(
             "Stack:{} is in {} state and can not be updated.",
@@ -168,24 +177,25 @@ fn update(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     };
     let given = parameters(call, &before)?;
     let resolved = template::resolve(&template, &given, &name, &id);
-    let resolved = resolved.map_err(|error| unresolved(aws, error))?;
+    let resolved = resolved.map_err(|error| unresolved(world, error))?;
     // "If you don't specify this parameter, CloudFormation doesn't modify the stack's tags."
     let tags = checked_tags(call)?.unwrap_or(old_tags);
-    let role = role(aws, call)?;
-    operations::update(aws, &id, template, resolved, tags, token_of(call)).map_err(invalid)?;
-    if let Some(stack) = aws.stacks.all.get_mut(&id) {
+    let role = role(world, call)?;
+    operations::update(stacks, world, &id, template, resolved, tags, token_of(call))
+        .map_err(invalid)?;
+    if let Some(stack) = stacks.all.get_mut(&id) {
         stack.role = role.or_else(|| stack.role.take());
         stack.capabilities = capabilities_of(call);
     }
-    remember_token(aws, call, &id);
+    remember_token(stacks, call, &id);
     Ok(Some(element("StackId", &id)))
 }
 
-fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    if seen_token(aws, call)?.is_some() {
+fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
+    if seen_token(stacks, world, call)?.is_some() {
         return Ok(None);
     }
-    let found = aws.stacks.find(call.needed("StackName"));
+    let found = stacks.find(call.needed("StackName"));
     // A missing stack counts as deleted: the call succeeds.
     let Some(stack) = found.filter(|stack| stack.status != "DELETE_COMPLETE") else {
         return Ok(None);
@@ -200,7 +210,7 @@ fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
     let may = match status {
         "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => true,
         // Recorded nowhere.
-        "ROLLBACK_IN_PROGRESS" => aws.options.deletes_during_rollback,
+        "ROLLBACK_IN_PROGRESS" => world.options.deletes_during_rollback,
         _ => !is_running,
     };
     if !may {
@@ -208,20 +218,20 @@ fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
             "Stack [{id}] cannot be deleted while in status {status}"
         )));
     }
-    role(aws, call)?;
-    remember_token(aws, call, &id);
+    role(world, call)?;
+    remember_token(stacks, call, &id);
     if status != "DELETE_IN_PROGRESS" {
-        operations::delete(aws, &id, token_of(call));
+        operations::delete(stacks, world.now, &id, token_of(call));
     }
     Ok(None)
 }
 
 /// "You can cancel only stacks that are in the `UPDATE_IN_PROGRESS` state."
-fn cancel(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    if seen_token(aws, call)?.is_some() {
+fn cancel(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
+    if seen_token(stacks, world, call)?.is_some() {
         return Ok(None);
     }
-    let stack = existing(aws, call)?;
+    let stack = existing(stacks, call)?;
     if stack.status != "UPDATE_IN_PROGRESS" {
         return Err(invalid(
             "CancelUpdateStack cannot be called from current stack status".to_owned(),
@@ -232,10 +242,10 @@ fn cancel(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
         .operation
         .as_ref()
         .is_none_or(|one| one.before.is_none());
-    remember_token(aws, call, &id);
+    remember_token(stacks, call, &id);
     if is_arranged {
-        let now = aws.now;
-        let stack = aws.stacks.all.get_mut(&id).expect("just found");
+        let now = world.now;
+        let stack = stacks.all.get_mut(&id).expect("just found");
         let token = stack.last_token().map(str::to_owned);
         let then = (Duration::from_secs(5), "UPDATE_ROLLBACK_COMPLETE");
         stack.arrange(
@@ -245,16 +255,20 @@ fn cancel(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
             now,
         );
     } else {
-        rollbacks::cancel(aws, &id, token_of(call));
+        rollbacks::cancel(stacks, world, &id, token_of(call));
     }
     Ok(None)
 }
 
-fn continue_rollback(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    if seen_token(aws, call)?.is_some() {
+fn continue_rollback(
+    stacks: &mut Stacks,
+    world: &mut World,
+    call: &Call,
+) -> Result<Option<String>, AwsError> {
+    if seen_token(stacks, world, call)?.is_some() {
         return Ok(Some(String::new()));
     }
-    let stack = existing(aws, call)?;
+    let stack = existing(stacks, call)?;
     if stack.status != "UPDATE_ROLLBACK_FAILED" {
         return Err(invalid(format!(
             "Stack:{} is in {} state and can not continue rollback.",
@@ -262,110 +276,10 @@ fn continue_rollback(aws: &mut AwsState, call: &Call) -> Result<Option<String>, 
         )));
     }
     let id = stack.id.clone();
-    role(aws, call)?;
-    remember_token(aws, call, &id);
-    rollbacks::continue_rollback(aws, &id, token_of(call));
+    role(world, call)?;
+    remember_token(stacks, call, &id);
+    rollbacks::continue_rollback(stacks, world, &id, token_of(call));
     Ok(Some(String::new()))
-}
-
-/// Finds the stack of an operation, with the error of all but `DescribeStacks` if it is missing.
-pub fn existing<'a>(aws: &'a AwsState, call: &Call) -> Result<&'a Stack, AwsError> {
-    let wanted = call.needed("StackName");
-    let found = aws.stacks.find(wanted);
-    found.ok_or_else(|| invalid(format!("Stack [{wanted}] does not exist")))
-}
-
-/// The result of a repeated token: the ID of the first response, or an error.
-pub fn seen_token(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    let Some(token) = call.text("ClientRequestToken") else {
-        return Ok(None);
-    };
-    let sound = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if token.is_empty() || token.len() > 128 || token.starts_with('-') || !token.chars().all(sound)
-    {
-        return Err(invalid(
-            "1 validation error detected: Value at 'clientRequestToken' failed to satisfy \
-             constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*"
-                .to_owned(),
-        ));
-    }
-    let Some((operation, id)) = aws.stacks.tokens.get(token) else {
-        return Ok(None);
-    };
-    if *operation == call.operation && aws.options.seen_tokens == SeenTokens::SameAnswer {
-        return Ok(Some(id.clone()));
-    }
-    let message = format!(
-        "The client request token {token} has already been used for this stack. Retry the request \
-         with a different client request token"
-    );
-    Err(AwsError::new(400, "TokenAlreadyExistsException", message))
-}
-
-pub fn token_of(call: &Call) -> Option<String> {
-    call.text("ClientRequestToken").map(str::to_owned)
-}
-
-pub fn remember_token(aws: &mut AwsState, call: &Call, id: &str) {
-    if let Some(token) = token_of(call) {
-        let operation = call.operation.clone();
-        aws.stacks.tokens.insert(token, (operation, id.to_owned()));
-    }
-}
-
-/// The product acts with a role of its own; without one CloudFormation would act with the
-/// caller's rights, which are not enough.
-///
-/// A role that IAM has not propagated yet is a `ValidationError`, as recorded in
-/// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>.
-pub fn role(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    let role = call.text("RoleARN").map(str::to_owned);
-    if role.is_none() {
-        aws.complaints
-            .push(format!("{} without a RoleARN", call.operation));
-    }
-    match role {
-        Some(role) if aws.now < aws.roles_from => Err(invalid(format!(
-            "Role {role} is invalid or cannot be assumed"
-        ))),
-        role => Ok(role),
-    }
-}
-
-pub fn template(call: &Call) -> Result<Option<Value>, AwsError> {
-    let Some(body) = call.text("TemplateBody") else {
-        return Ok(None);
-    };
-    if body.len() > template::LONGEST {
-        return Err(invalid(format!(
-            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: \
-             Member must have length less than or equal to {}",
-            template::LONGEST
-        )));
-    }
-    serde_json::from_str(body)
-        .map(Some)
-        .map_err(|_| invalid("Template format error: JSON not well-formed.".to_owned()))
-}
-
-pub fn parameters(call: &Call, before: &Parameters) -> Result<Parameters, AwsError> {
-    let mut all = Parameters::new();
-    for index in 1.. {
-        let part = |name: &str| call.text(&format!("Parameters.member.{index}.{name}"));
-        let Some(key) = part("ParameterKey") else {
-            break;
-        };
-        let value = if part("UsePreviousValue") == Some("true") {
-            before.get(key).cloned()
-        } else {
-            part("ParameterValue").map(str::to_owned)
-        };
-        let Some(value) = value else {
-            return Err(invalid(format!("Parameters: [{key}] must have values")));
-        };
-        all.insert(key.to_owned(), value);
-    }
-    Ok(all)
 }
 
 fn capabilities_of(call: &Call) -> Vec<String> {
@@ -406,8 +320,9 @@ fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
 
 /// A template that the fake cannot resolve is a mistake of the product's, or a hole of the fake
 /// AWS's.
-fn unresolved(aws: &mut AwsState, error: String) -> AwsError {
-    aws.complaints
+fn unresolved(world: &mut World, error: String) -> AwsError {
+    world
+        .complaints
         .push(format!("a template was refused: {error}"));
     invalid(error)
 }
@@ -417,12 +332,4 @@ fn is_stack_name(name: &str) -> bool {
     name.len() <= 128
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(allowed)
-}
-
-pub fn invalid(message: String) -> AwsError {
-    AwsError::new(400, "ValidationError", message)
-}
-
-pub fn element(name: &str, content: &str) -> String {
-    format!("<{name}>{content}</{name}>")
 }

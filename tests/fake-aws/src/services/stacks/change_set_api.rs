@@ -4,30 +4,34 @@ use serde_json::Value;
 use std::{fmt::Write as _, sync::Arc};
 
 use crate::{
-    request::Call,
-    response::{AwsError, escaped},
     services::{
-        s3,
+        s3::{self, Buckets},
         stacks::{
-            SeenTokens, Stack,
-            api::{
-                element, existing, invalid, parameters, remember_token, role, seen_token, template,
-                token_of,
-            },
-            change_sets::{self, ChangeSet},
+            SeenTokens, Stack, Stacks,
+            change_sets::ChangeSet,
             comparison,
             descriptions::{page, shown_changes},
+            execution,
+            requests::{
+                element, existing, hides, invalid, parameters, plain, remember_token, role,
+                seen_token, template, token_of,
+            },
             template::Parameters,
         },
     },
-    state::AwsState,
+    world::{AwsError, Call, World, escaped},
 };
 
 /// "The URL must point to a template (max size: 1 MB)" (API Reference, `CreateChangeSet`).
 const LONGEST_AT_URL: usize = 1 << 20;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
-pub fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn create(
+    stacks: &mut Stacks,
+    s3: &Buckets,
+    world: &mut World,
+    call: &Call,
+) -> Result<Option<String>, AwsError> {
     let name = call.needed("ChangeSetName");
     if !is_name(name) {
         return Err(invalid(format!(
@@ -35,10 +39,10 @@ pub fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsErro
              constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
         )));
     }
-    let stack = updated_stack(aws, call)?;
+    let stack = updated_stack(stacks, world, call)?;
     let key = (stack.name.clone(), name.to_owned());
-    if let Some(held) = aws.stacks.change_sets.get(&key) {
-        return repeated(aws, call, held).map(|id| Some(created(&id, &stack.id)));
+    if let Some(held) = stacks.change_sets.get(&key) {
+        return repeated(world, call, held).map(|id| Some(created(&id, &stack.id)));
     }
     if !stack.is_updatable() {
         return Err(invalid(format!(
@@ -46,17 +50,17 @@ pub fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsErro
             stack.id, stack.status
         )));
     }
-    if aws.stacks.change_sets.of(&stack.name).count() >= aws.options.change_sets.limit {
+    if stacks.change_sets.of(&stack.name).count() >= world.options.change_sets.limit {
         // The text: https://cloudonaut.io/aws-cli-cloudformation-deploy-limit-exceeded/
         let message = format!("ChangeSet limit exceeded for stack {}", stack.id);
         return Err(AwsError::new(400, "LimitExceededException", message));
     }
-    let template = new_template(aws, call, &stack)?;
+    let template = new_template(s3, world, call, &stack)?;
     let parameters = checked_parameters(call, &stack, &template)?;
     let capabilities = checked_capabilities(call, &template)?;
-    let role = role(aws, call)?;
-    let (now, id) = (aws.now, aws.next_id());
-    let behaviour = aws.options.change_sets.clone();
+    let role = role(world, call)?;
+    let (now, id) = (world.now, world.next_id());
+    let behaviour = world.options.change_sets.clone();
     let mut change_set = ChangeSet::new(&stack.name, name, &id, now);
     change_set.begins = now + behaviour.waits;
     change_set.ends = change_set.begins + behaviour.takes;
@@ -66,12 +70,12 @@ pub fn create(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsErro
     change_set.stack_updated = Some(stack.last_update());
     (change_set.role, change_set.capabilities) = (role, capabilities);
     let macros = comparison::macros(&template);
-    aws.stacks.change_sets.macros_run.extend(macros);
-    fill(aws, &mut change_set, &stack, &template, &parameters);
+    stacks.change_sets.macros_run.extend(macros);
+    fill(stacks, &mut change_set, &stack, &template, &parameters);
     change_set.parameters = Some(parameters);
     change_set.template = Some(template);
     let id = change_set.id.clone();
-    aws.stacks.change_sets.add(change_set);
+    stacks.change_sets.add(change_set);
     Ok(Some(created(&id, &stack.id)))
 }
 
@@ -80,14 +84,14 @@ fn created(id: &str, stack_id: &str) -> String {
 }
 
 /// The stack of a change set that updates.
-fn updated_stack(aws: &mut AwsState, call: &Call) -> Result<Stack, AwsError> {
+fn updated_stack(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Stack, AwsError> {
     // "By default, CloudFormation specifies UPDATE."
     let kind = call.text("ChangeSetType").unwrap_or("UPDATE");
     if kind != "UPDATE" {
         let complaint = format!("the fake does not know change sets of the type {kind}");
-        aws.complaints.push(complaint);
+        world.complaints.push(complaint);
     }
-    let stack = existing(aws, call)?;
+    let stack = existing(stacks, call)?;
     // "CloudFormation considers a stack ID with no template or resources to be a stack that does
     // not exist": https://github.com/aws/aws-cdk/pull/7731
     if stack.status == "REVIEW_IN_PROGRESS" {
@@ -99,9 +103,9 @@ fn updated_stack(aws: &mut AwsState, call: &Call) -> Result<Stack, AwsError> {
 /// The result of a used name: the ID of the first response if the token is the same ("so that
 /// `CloudFormation` knows that you're not attempting to create another change set with the same
 /// name"), or an error, as recorded in <https://github.com/saksdirect/nova/issues/10>.
-fn repeated(aws: &AwsState, call: &Call, held: &ChangeSet) -> Result<String, AwsError> {
+fn repeated(world: &World, call: &Call, held: &ChangeSet) -> Result<String, AwsError> {
     let is_same = held.token.is_some() && held.token.as_deref() == call.text("ClientToken");
-    if is_same && aws.options.change_sets.seen_tokens == SeenTokens::SameAnswer {
+    if is_same && world.options.change_sets.seen_tokens == SeenTokens::SameAnswer {
         return Ok(held.id.clone());
     }
     let message = format!(
@@ -113,13 +117,18 @@ fn repeated(aws: &AwsState, call: &Call, held: &ChangeSet) -> Result<String, Aws
 
 /// "You must specify only one of the following parameters: `TemplateBody`, `TemplateURL`, or set
 /// the `UsePreviousTemplate` to true."
-fn new_template(aws: &AwsState, call: &Call, stack: &Stack) -> Result<Arc<Value>, AwsError> {
+fn new_template(
+    s3: &Buckets,
+    world: &World,
+    call: &Call,
+    stack: &Stack,
+) -> Result<Arc<Value>, AwsError> {
     let uses_previous = call.text("UsePreviousTemplate") == Some("true");
     let parsed = match (template(call)?, call.text("TemplateURL"), uses_previous) {
         (None, None, true) => return Ok(Arc::clone(&stack.template)),
         (Some(template), None, false) => template,
         (None, Some(url), false) => {
-            let text = s3::template(aws, url).map_err(invalid)?;
+            let text = s3::template(s3, world, url).map_err(invalid)?;
             if text.len() > LONGEST_AT_URL {
                 let message = "Template may not exceed 1000000 bytes in size.";
                 return Err(invalid(message.to_owned()));
@@ -183,14 +192,6 @@ fn checked_parameters(
     Ok(all)
 }
 
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
-    }
-}
-
 /// "If you don't specify either of these capabilities, `CloudFormation` returns an
 /// `InsufficientCapabilities` error" (API Reference, `CreateChangeSet`).
 fn checked_capabilities(call: &Call, template: &Value) -> Result<Vec<String>, AwsError> {
@@ -214,7 +215,7 @@ fn checked_capabilities(call: &Call, template: &Value) -> Result<Vec<String>, Aw
 /// Computes the changes. `CloudFormation` reads actual states "at the time of change set creation"
 /// (User Guide, Using drift-aware change sets).
 fn fill(
-    aws: &mut AwsState,
+    stacks: &mut Stacks,
     change_set: &mut ChangeSet,
     stack: &Stack,
     template: &Value,
@@ -223,7 +224,7 @@ fn fill(
     let reverts_drift = change_set.reverts_drift;
     let changes = comparison::compare(stack, template, parameters, reverts_drift);
     let is_empty = changes.is_empty() && !comparison::changes_outputs(stack, template);
-    change_set.failure = aws.stacks.change_sets.failure(&stack.name);
+    change_set.failure = stacks.change_sets.failure(&stack.name);
     if change_set.failure.is_none() && is_empty {
         // The text of a change set in NORMAL mode:
         // https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2505
@@ -241,35 +242,43 @@ fn fill(
 /// succeeds for a missing change set of an existing stack: `cleanupOldChangeset` in
 /// <https://github.com/aws/aws-cdk> relies on it.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html>
-pub fn delete(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    let Some(key) = key(aws, call)? else {
+pub fn delete(
+    stacks: &mut Stacks,
+    world: &mut World,
+    call: &Call,
+) -> Result<Option<String>, AwsError> {
+    let Some(key) = key(stacks, call)? else {
         return Ok(Some(String::new()));
     };
-    let Some(held) = aws.stacks.change_sets.get(&key) else {
+    let Some(held) = stacks.change_sets.get(&key) else {
         return Ok(Some(String::new()));
     };
-    let stack = aws.stacks.named(&key.0);
+    let stack = stacks.named(&key.0);
     let is_busy = stack.is_some_and(|stack| stack.is_in_progress());
-    let is_kept = aws.options.change_sets.kept_during_updates && is_busy;
-    if held.is_in_progress(aws.now) || is_kept {
+    let is_kept = world.options.change_sets.kept_during_updates && is_busy;
+    if held.is_in_progress(world.now) || is_kept {
         // The text: https://github.com/aws/aws-cdk/issues/26182
         let message = "An operation on this ChangeSet is currently in progress.";
         return Err(AwsError::new(400, "InvalidChangeSetStatus", message));
     }
-    aws.stacks.change_sets.remove(&key);
+    stacks.change_sets.remove(&key);
     Ok(Some(String::new()))
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
-pub fn execute(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    if seen_token(aws, call)?.is_some() {
+pub fn execute(
+    stacks: &mut Stacks,
+    world: &mut World,
+    call: &Call,
+) -> Result<Option<String>, AwsError> {
+    if seen_token(stacks, world, call)?.is_some() {
         return Ok(Some(String::new()));
     }
-    let key = key(aws, call)?.ok_or_else(|| missing(call))?;
-    let held = aws.stacks.change_sets.get(&key);
+    let key = key(stacks, call)?.ok_or_else(|| missing(call))?;
+    let held = stacks.change_sets.get(&key);
     let held = held.ok_or_else(|| missing(call))?;
-    let stack = existing_of(aws, held)?;
-    let (status, now) = (held.status(aws.now), aws.now);
+    let stack = existing_of(stacks, held)?;
+    let (status, now) = (held.status(world.now), world.now);
     if held.execution_status(Some(stack), now) != "AVAILABLE" || !stack.is_updatable() {
         // The text: https://github.com/saksdirect/nova/issues/10
         let id = &held.id;
@@ -278,24 +287,29 @@ pub fn execute(aws: &mut AwsState, call: &Call) -> Result<Option<String>, AwsErr
         return Err(AwsError::new(400, "InvalidChangeSetStatus", message));
     }
     let id = stack.id.clone();
-    remember_token(aws, call, &id);
-    change_sets::execute(aws, &key, token_of(call));
+    remember_token(stacks, call, &id);
+    execution::execute(stacks, world, &key, token_of(call));
     Ok(Some(String::new()))
 }
 
 /// "Returns the ID and status of each active change set for a stack."
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListChangeSets.html>
-pub fn list(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    let stack = existing(aws, call)?;
-    let change_sets = aws.stacks.change_sets.of(&stack.name);
+pub fn list(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+    let stack = existing(stacks, call)?;
+    let change_sets = stacks.change_sets.of(&stack.name);
     let members: Vec<String> = change_sets
-        .map(|one| summary(aws, one, Some(stack)))
+        .map(|one| summary(stacks, world, one, Some(stack)))
         .collect();
-    page(aws, call, "Summaries", &members)
+    page(world, call, "Summaries", &members)
 }
 
 /// The members that a summary and a description share.
-fn summary(aws: &AwsState, change_set: &ChangeSet, stack: Option<&Stack>) -> String {
+fn summary(
+    stacks: &Stacks,
+    world: &World,
+    change_set: &ChangeSet,
+    stack: Option<&Stack>,
+) -> String {
     let mut xml = String::new();
     let mut put = |name: &str, value: &str| {
         let _ = write!(xml, "{}", element(name, &escaped(value)));
@@ -306,17 +320,17 @@ fn summary(aws: &AwsState, change_set: &ChangeSet, stack: Option<&Stack>) -> Str
     put("StackName", &change_set.stack_name);
     put("ChangeSetId", &change_set.id);
     put("ChangeSetName", &change_set.name);
-    put("CreationTime", &AwsState::instant(change_set.created));
-    let status = change_set.status(aws.now);
+    put("CreationTime", &World::instant(change_set.created));
+    let status = change_set.status(world.now);
     put("Status", status);
-    let executed = &aws.stacks.change_sets.executed;
+    let executed = &stacks.change_sets.executed;
     let execution = match stack.map(|stack| stack.status) {
         Some(status) if executed.iter().any(|one| one.id == change_set.id) => match status {
             "UPDATE_COMPLETE" => "EXECUTE_COMPLETE",
             busy if busy.ends_with("_IN_PROGRESS") => "EXECUTE_IN_PROGRESS",
             _ => "EXECUTE_FAILED",
         },
-        _ => change_set.execution_status(stack, aws.now),
+        _ => change_set.execution_status(stack, world.now),
     };
     put("ExecutionStatus", execution);
     if let Some(reason) = change_set.failure.as_ref().filter(|_| status == "FAILED") {
@@ -330,18 +344,18 @@ fn summary(aws: &AwsState, change_set: &ChangeSet, stack: Option<&Stack>) -> Str
 
 /// A change set with its changes, in pages.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
-pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
     let name = call.needed("ChangeSetName");
-    let change_sets = &aws.stacks.change_sets;
+    let change_sets = &stacks.change_sets;
     let executed = change_sets.executed.iter().find(|one| one.id == name);
     let held = match executed {
         Some(executed) => executed,
-        None => key_if_any(aws, call)
+        None => key_if_any(stacks, call)
             .and_then(|key| change_sets.get(&key))
             .ok_or_else(|| missing(call))?,
     };
-    let stack = aws.stacks.named(&held.stack_name);
-    let mut xml = summary(aws, held, stack);
+    let stack = stacks.named(&held.stack_name);
+    let mut xml = summary(stacks, world, held, stack);
     xml += &element("Parameters", &shown_parameters(held, stack));
     let capabilities = held.capabilities.iter();
     let capabilities: String = capabilities.map(|one| element("member", one)).collect();
@@ -355,12 +369,12 @@ pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
             if drifts { "DRIFTED" } else { "IN_SYNC" },
         );
     }
-    let members = if held.is_in_progress(aws.now) {
+    let members = if held.is_in_progress(world.now) {
         vec![]
     } else {
         shown_changes(call, held)
     };
-    let page = page(aws, call, "Changes", &members)?;
+    let page = page(world, call, "Changes", &members)?;
     Ok(page.map(|changes| xml + &changes))
 }
 
@@ -383,35 +397,30 @@ fn shown_parameters(held: &ChangeSet, stack: Option<&Stack>) -> String {
         .collect()
 }
 
-/// Whether a parameter has `NoEcho`.
-pub(crate) fn hides(template: &Value, parameter: &str) -> bool {
-    plain(&template["Parameters"][parameter]["NoEcho"]).as_deref() == Some("true")
-}
-
 /// The key of the change set that a call names, by its ARN or with its stack. `None` if no change
 /// set has that ARN.
-fn key(aws: &AwsState, call: &Call) -> Result<Option<(String, String)>, AwsError> {
+fn key(stacks: &Stacks, call: &Call) -> Result<Option<(String, String)>, AwsError> {
     if !call.needed("ChangeSetName").starts_with("arn:") {
-        existing(aws, call)?;
+        existing(stacks, call)?;
     }
-    Ok(key_if_any(aws, call))
+    Ok(key_if_any(stacks, call))
 }
 
-fn key_if_any(aws: &AwsState, call: &Call) -> Option<(String, String)> {
+fn key_if_any(stacks: &Stacks, call: &Call) -> Option<(String, String)> {
     let name = call.needed("ChangeSetName");
     if name.starts_with("arn:") {
-        let mut all = aws.stacks.change_sets.iter();
+        let mut all = stacks.change_sets.iter();
         let found = all.find(|one| one.id == name)?;
         return Some((found.stack_name.clone(), found.name.clone()));
     }
     let stack = call.needed("StackName");
-    let stack = aws.stacks.find(stack).map_or(stack, |stack| &stack.name);
+    let stack = stacks.find(stack).map_or(stack, |stack| &stack.name);
     Some((stack.to_owned(), name.to_owned()))
 }
 
-fn existing_of<'a>(aws: &'a AwsState, held: &ChangeSet) -> Result<&'a Stack, AwsError> {
+fn existing_of<'a>(stacks: &'a Stacks, held: &ChangeSet) -> Result<&'a Stack, AwsError> {
     let name = &held.stack_name;
-    let stack = aws.stacks.named(name);
+    let stack = stacks.named(name);
     stack.ok_or_else(|| invalid(format!("Stack [{name}] does not exist")))
 }
 

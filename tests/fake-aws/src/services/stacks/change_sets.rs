@@ -1,24 +1,14 @@
 //! The change sets of stacks: their states, their contents, and their execution.
 
 use serde_json::Value;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{
-    services::{
-        iam::ACCOUNT,
-        stacks::{
-            Before, Finding, OperationKind, OperationStep, ResourceAction, SeenTokens, Stack,
-            StackOperation, StackResource,
-            operations::{self, SETTLES},
-            resources,
-            template::{Desired, Parameters, Policy},
-        },
+use crate::services::{
+    iam::ACCOUNT,
+    stacks::{
+        stack::{Finding, Stack},
+        template::Parameters,
     },
-    state::AwsState,
 };
 
 /// A change in a change set (API Reference, `ResourceChange`).
@@ -30,36 +20,6 @@ pub struct ResourceChange {
     pub replacement: Option<&'static str>,
     /// A property value after the change.
     pub value: &'static str,
-}
-
-/// Where AWS's change sets differ from day to day, or are not documented.
-#[derive(Clone, Debug)]
-pub struct ChangeSetBehaviour {
-    /// How long a change set is `CREATE_PENDING`.
-    pub waits: Duration,
-    /// How long it is `CREATE_IN_PROGRESS` afterwards.
-    pub takes: Duration,
-    /// The change sets that a stack can have. The number is not documented (?).
-    pub limit: usize,
-    /// The treatment of a `ClientToken` that is repeated with the name. The API Reference of
-    /// `CreateChangeSet` promises [`SeenTokens::SameAnswer`].
-    pub seen_tokens: SeenTokens,
-    /// Whether `DeleteChangeSet` is rejected while the stack is updated. The text of
-    /// `InvalidChangeSetStatus` in its API Reference allows it: "or the stack status might be
-    /// `UPDATE_IN_PROGRESS`".
-    pub kept_during_updates: bool,
-}
-
-impl Default for ChangeSetBehaviour {
-    fn default() -> Self {
-        Self {
-            waits: Duration::from_secs(1),
-            takes: Duration::from_secs(4),
-            limit: 1000,
-            seen_tokens: SeenTokens::SameAnswer,
-            kept_during_updates: false,
-        }
-    }
 }
 
 /// The action of a change set on a resource.
@@ -238,125 +198,5 @@ impl ChangeSets {
         let mut failing = self.failing.iter();
         let found = failing.position(|(stack, _)| stack == stack_name)?;
         Some(self.failing.remove(found).1)
-    }
-}
-
-/// Executes a change set: "`CloudFormation` deletes all other change sets associated with the stack
-/// because they aren't valid for the updated stack" (API Reference, `ExecuteChangeSet`).
-pub(crate) fn execute(aws: &mut AwsState, key: &(String, String), token: Option<String>) {
-    let (now, takes) = (aws.now, aws.options.resource_takes);
-    let change_sets = &mut aws.stacks.change_sets;
-    let Some(change_set) = change_sets.remove(key) else {
-        return;
-    };
-    change_sets.remove_of(&key.0);
-    change_sets.executed.push(change_set.clone());
-    let Some(stack) = aws.stacks.named_mut(&key.0) else {
-        return;
-    };
-    let steps = reverting_steps(stack, &change_set);
-    let before = Before::of(stack);
-    let is_changed = change_set
-        .template
-        .as_ref()
-        .is_some_and(|template| *template != stack.template);
-    let has_real_resources = stack
-        .resources
-        .values()
-        .any(|held| resources::is_known(&held.desired.kind));
-    let complaint = (is_changed && has_real_resources).then(|| {
-        format!(
-            "the fake executes no change set with a new template for {}",
-            key.0
-        )
-    });
-    if let (Some(template), false) = (&change_set.template, has_real_resources) {
-        let parameters = change_set.parameters.clone().unwrap_or_default();
-        stack.deploy(template, parameters, now);
-    }
-    stack.role = change_set.role.or_else(|| stack.role.take());
-    stack.updated = Some(now);
-    let is_empty = steps.len() == 1;
-    let outputs = stack.outputs.clone();
-    stack.operation = Some(StackOperation {
-        due: now + if is_empty { takes } else { SETTLES },
-        before: Some(Arc::new(before)),
-        reverts_drift: change_set.reverts_drift,
-        ..operations::operation(token, OperationKind::Update, steps, now, outputs)
-    });
-    stack.reach("UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
-    aws.complaints.extend(complaint);
-}
-
-/// The steps that create deleted resources again and update modified ones, if the fake has their
-/// services.
-fn reverting_steps(stack: &Stack, change_set: &ChangeSet) -> VecDeque<OperationStep> {
-    let mut steps = VecDeque::new();
-    let drifted = change_set
-        .changes
-        .iter()
-        .filter(|_| change_set.reverts_drift);
-    for change in drifted {
-        let Some(held) = stack.resources.get(&change.logical_id) else {
-            continue;
-        };
-        let doing = match change.drift {
-            Some("DELETED") => ResourceAction::Create,
-            Some("MODIFIED") => ResourceAction::Update,
-            _ => continue,
-        };
-        if resources::is_known(&held.desired.kind) {
-            operations::add(&mut steps, doing, held.desired.clone(), false);
-        }
-    }
-    steps.push_back(OperationStep::Finish("UPDATE_COMPLETE"));
-    steps
-}
-
-impl Stack {
-    /// When its last update began, or its creation.
-    pub(crate) fn last_update(&self) -> Duration {
-        self.updated.unwrap_or(self.created)
-    }
-
-    /// `UPDATE_COMPLETE`, `CREATE_COMPLETE` and where an update ended that was not rolled back or
-    /// was (User Guide, Stack status codes and Stack failure options).
-    pub fn is_updatable(&self) -> bool {
-        matches!(
-            self.status,
-            "CREATE_COMPLETE"
-                | "UPDATE_COMPLETE"
-                | "UPDATE_ROLLBACK_COMPLETE"
-                | "UPDATE_FAILED"
-                | "CREATE_FAILED"
-        )
-    }
-
-    /// Deploys a template whose resources the fake does not have: each is in the stack with a
-    /// physical ID, and in no service.
-    pub(crate) fn deploy(&mut self, template: &Arc<Value>, parameters: Parameters, now: Duration) {
-        let declared = template["Resources"].as_object().into_iter().flatten();
-        let resources = declared.map(|(logical_id, resource)| {
-            let desired = Desired {
-                logical_id: logical_id.clone(),
-                kind: resource["Type"].as_str().unwrap_or_default().to_owned(),
-                physical_id: format!("{}-{logical_id}-1A2B3C4D5E6F", self.name),
-                properties: resource["Properties"].clone(),
-                metadata: resource["Metadata"].clone(),
-                deletion: Policy::default(),
-                replacement: Policy::default(),
-            };
-            let held = StackResource {
-                desired,
-                exists: true,
-                status: "CREATE_COMPLETE",
-                reason: None,
-                updated: now,
-            };
-            (logical_id.clone(), held)
-        });
-        self.resources = resources.collect();
-        self.template = Arc::clone(template);
-        self.parameters = parameters;
     }
 }

@@ -6,7 +6,7 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-use crate::services::stacks::{Stack, change_sets::Change, template::Parameters};
+use crate::services::stacks::{change_sets::Change, stack::Stack, template::Parameters};
 
 /// The types that need an acknowledgement, and the property with a resource's own name (API
 /// Reference, `CreateChangeSet`, `Capabilities`).

@@ -4,32 +4,30 @@ use serde_json::json;
 use std::fmt::Write as _;
 
 use crate::{
-    request::Call,
-    response::{AwsError, escaped},
     services::stacks::{
-        api::{element, existing, invalid},
-        change_set_api::hides,
+        Stacks,
         change_sets::{Change, ChangeSet},
+        requests::{element, existing, hides, invalid},
     },
-    state::AwsState,
+    world::{AwsError, Call, World, escaped},
 };
 
 /// The default number of events or resources on one page.
 const PAGE: usize = 100;
 
 /// One stack, by name or id.
-pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
     let Some(wanted) = call.text("StackName") else {
         return Err(invalid("the fake describes one stack at a time".to_owned()));
     };
     // By name while it is not seen as deleted, by id also afterwards.
-    let late = aws.options.stacks_late;
-    let mut all = aws.stacks.all.values();
+    let late = world.options.stacks_late;
+    let mut all = stacks.all.values();
     let found = all.find_map(|stack| {
         if stack.id != wanted && stack.name != wanted {
             return None;
         }
-        let seen = stack.seen(aws.now, late)?;
+        let seen = stack.seen(world.now, late)?;
         let is_living = seen.status != "DELETE_COMPLETE";
         (stack.id == wanted || (stack.name == wanted && is_living)).then_some((stack, seen))
     });
@@ -41,7 +39,7 @@ pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
     };
     put("StackName", &stack.name);
     put("StackStatus", seen.status);
-    put("CreationTime", &AwsState::instant(stack.created));
+    put("CreationTime", &World::instant(stack.created));
     put("DisableRollback", "false");
     put(
         "EnableTerminationProtection",
@@ -51,10 +49,10 @@ pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
         put("StackStatusReason", reason);
     }
     if let Some(updated) = seen.updated {
-        put("LastUpdatedTime", &AwsState::instant(updated));
+        put("LastUpdatedTime", &World::instant(updated));
     }
     if let Some(deleted) = seen.deleted {
-        put("DeletionTime", &AwsState::instant(deleted));
+        put("DeletionTime", &World::instant(deleted));
     }
     if let Some(role) = &stack.role {
         put("RoleARN", role);
@@ -91,9 +89,9 @@ pub fn describe(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
 
 /// A resource of a child stack, or a custom resource of the stack that a request names.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
-pub fn resource(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
     let (stack, logical_id) = (call.needed("StackName"), call.needed("LogicalResourceId"));
-    if let Some(child) = aws.stacks.find(stack) {
+    if let Some(child) = stacks.find(stack) {
         let held = child.resources.get(logical_id).ok_or_else(|| {
             invalid(format!(
                 "Resource {logical_id} does not exist for stack {stack}"
@@ -107,13 +105,13 @@ pub fn resource(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
             ("PhysicalResourceId", &held.desired.physical_id),
             ("ResourceType", &held.desired.kind),
             ("ResourceStatus", held.status),
-            ("LastUpdatedTimestamp", &AwsState::instant(held.updated)),
+            ("LastUpdatedTimestamp", &World::instant(held.updated)),
             ("Metadata", &metadata),
         ];
         let detail = detail.map(|(name, value)| element(name, &escaped(value)));
         return Ok(Some(element("StackResourceDetail", &detail.concat())));
     }
-    let status = aws.options.resource_status;
+    let status = world.options.resource_status;
     if status.is_empty() {
         return Err(invalid(format!("Stack '{stack}' does not exist")));
     }
@@ -122,21 +120,21 @@ pub fn resource(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError>
         ("LogicalResourceId", logical_id),
         ("ResourceType", "Custom::MirrorCredential"),
         ("ResourceStatus", status),
-        ("LastUpdatedTimestamp", &AwsState::instant(aws.now)),
+        ("LastUpdatedTimestamp", &World::instant(world.now)),
     ];
     let detail = detail.map(|(name, value)| element(name, &escaped(value)));
     Ok(Some(element("StackResourceDetail", &detail.concat())))
 }
 
 /// "Returns all stack related events for a specified stack in reverse chronological order."
-pub fn events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    let stack = existing(aws, call)?;
-    let late = aws.options.events_late;
+pub fn events(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+    let stack = existing(stacks, call)?;
+    let late = world.options.events_late;
     let members: Vec<String> = stack
         .events
         .iter()
         .rev()
-        .filter(|event| event.at + late <= aws.now)
+        .filter(|event| event.at + late <= world.now)
         .map(|event| {
             let mut xml = String::new();
             let mut put = |name: &str, value: &str| {
@@ -148,7 +146,7 @@ pub fn events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
             put("LogicalResourceId", &event.logical_id);
             put("PhysicalResourceId", &event.physical_id);
             put("ResourceType", &event.kind);
-            put("Timestamp", &AwsState::instant(event.at));
+            put("Timestamp", &World::instant(event.at));
             put("ResourceStatus", event.status);
             if let Some(reason) = &event.reason {
                 put("ResourceStatusReason", reason);
@@ -159,19 +157,23 @@ pub fn events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
             xml
         })
         .collect();
-    page(aws, call, "StackEvents", &members)
+    page(world, call, "StackEvents", &members)
 }
 
 /// The validation errors of each operation, the newest first.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html>
-pub fn operation_events(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
-    let stack = existing(aws, call)?;
+pub fn operation_events(
+    stacks: &Stacks,
+    world: &World,
+    call: &Call,
+) -> Result<Option<String>, AwsError> {
+    let stack = existing(stacks, call)?;
     // "If you specified the name of a change set, specify the stack name or ID" (API Reference,
     // `DescribeEvents`). That a deleted change set has no events is not documented (?).
     let (found, name) = match call.text("ChangeSetName") {
         None => (stack.found.clone(), "NAME_CONFLICT_VALIDATION"),
         Some(name) => {
-            let change_sets = &aws.stacks.change_sets;
+            let change_sets = &stacks.change_sets;
             let held = change_sets.get(&(stack.name.clone(), name.to_owned()));
             let Some(held) = held else {
                 let message = format!("ChangeSet [{name}] does not exist");
@@ -214,33 +216,33 @@ pub fn operation_events(aws: &AwsState, call: &Call) -> Result<Option<String>, A
             xml
         })
         .collect();
-    page(aws, call, "OperationEvents", &members)
+    page(world, call, "OperationEvents", &members)
 }
 
 /// "Summary information for stacks that have been deleted is kept for 90 days": a filter of
 /// statuses leaves them out.
-pub fn list(aws: &AwsState, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn list(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
     let wanted = call.members("StackStatusFilter", "");
-    let stacks = aws.stacks.all.values();
+    let stacks = stacks.all.values();
     let stacks = stacks.filter(|stack| wanted.is_empty() || wanted.contains(&stack.status));
     let members: Vec<String> = stacks
         .map(|stack| {
             element("StackId", &stack.id)
                 + &element("StackName", &stack.name)
                 + &element("StackStatus", stack.status)
-                + &element("CreationTime", &AwsState::instant(stack.created))
+                + &element("CreationTime", &World::instant(stack.created))
         })
         .collect();
-    page(aws, call, "StackSummaries", &members)
+    page(world, call, "StackSummaries", &members)
 }
 
 pub(crate) fn page(
-    aws: &AwsState,
+    world: &World,
     call: &Call,
     list: &str,
     members: &[String],
 ) -> Result<Option<String>, AwsError> {
-    let length = aws.options.page_length.unwrap_or(PAGE);
+    let length = world.options.page_length.unwrap_or(PAGE);
     let start: usize = match call.text("NextToken") {
         None => 0,
         Some(token) => token

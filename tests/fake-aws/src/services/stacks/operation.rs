@@ -7,13 +7,33 @@ use std::{
     time::Duration,
 };
 
-use crate::services::{
-    stacks::{
-        ResourceAction, Stack, StackResource,
-        template::{Desired, Parameters},
-    },
-    tags::Tags,
+use crate::{
+    services::stacks::template::{Desired, Parameters},
+    world::tags::Tags,
 };
+
+/// The stack's own steps, between those of its resources.
+pub const SETTLES: Duration = Duration::from_secs(1);
+
+/// The running change of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceAction {
+    Create,
+    Update,
+    Delete,
+    /// Restoring the state before an update.
+    RollBack,
+}
+
+#[derive(Clone, Debug)]
+pub struct StackResource {
+    pub desired: Desired,
+    /// Whether it was really created.
+    pub exists: bool,
+    pub status: &'static str,
+    pub reason: Option<String>,
+    pub updated: Duration,
+}
 
 /// The running operation of a stack.
 #[derive(Clone, Debug)]
@@ -73,15 +93,39 @@ pub struct Before {
     pub resources: BTreeMap<String, StackResource>,
 }
 
-impl Before {
-    /// The present state of `stack`.
-    pub fn of(stack: &Stack) -> Self {
-        Self {
-            template: Arc::clone(&stack.template),
-            parameters: stack.parameters.clone(),
-            tags: stack.tags.clone(),
-            outputs: stack.outputs.clone(),
-            resources: stack.resources.clone(),
-        }
+/// An operation that begins now.
+pub fn operation(
+    token: Option<String>,
+    kind: OperationKind,
+    steps: VecDeque<OperationStep>,
+    now: Duration,
+    outputs: BTreeMap<String, String>,
+) -> StackOperation {
+    StackOperation {
+        token,
+        kind,
+        steps,
+        due: now + SETTLES,
+        done: vec![],
+        failed: vec![],
+        before: None,
+        outputs,
+        reverts_drift: false,
     }
+}
+
+/// Adds the two steps of a resource.
+pub fn add(
+    steps: &mut VecDeque<OperationStep>,
+    doing: ResourceAction,
+    desired: Desired,
+    is_replaced: bool,
+) {
+    let work = Work {
+        doing,
+        desired,
+        is_replaced,
+    };
+    steps.push_back(OperationStep::Begin(work.clone()));
+    steps.push_back(OperationStep::End(work));
 }

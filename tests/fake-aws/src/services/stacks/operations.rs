@@ -10,29 +10,38 @@ use std::{
 
 use crate::{
     services::{
+        codecommit::CodeCommit,
+        pipelines::Pipelines,
         stacks::{
-            Before, OperationKind, OperationStep, ResourceAction, Stack, StackOperation,
-            StackResource, Work,
+            Stacks,
+            operation::{
+                Before, OperationKind, OperationStep, ResourceAction, SETTLES, StackResource, Work,
+                add, operation,
+            },
+            resource_kinds::{BUILD_PROJECT, PIPELINE, RULE},
             resources::{self, Owner},
             rollbacks::{cancel_running, cancel_sibling, roll_create_back, roll_update_back},
-            template::{Desired, Policy, Resolved},
+            stack::{Stack, mark},
+            template::{Policy, Resolved},
         },
-        tags::Tags,
     },
-    state::AwsState,
+    world::{Tags, World},
 };
 
-/// The stack's own steps, between those of its resources.
-pub(crate) const SETTLES: Duration = Duration::from_secs(1);
-
 /// Begins to create.
-pub fn create(aws: &mut AwsState, mut stack: Stack, resolved: Resolved, token: Option<String>) {
-    let now = aws.now;
-    let findings = &aws.stacks.findings;
+pub fn create(
+    stacks: &mut Stacks,
+    world: &mut World,
+    mut stack: Stack,
+    resolved: Resolved,
+    token: Option<String>,
+) {
+    let now = world.now;
+    let findings = &stacks.findings;
     if findings.iter().any(|finding| finding.fails) {
         let (begins, status) = ("CREATE_IN_PROGRESS", "CREATE_FAILED");
         stack.reject(begins, status, token.as_deref(), findings, now);
-        aws.stacks.all.insert(stack.id.clone(), stack);
+        stacks.all.insert(stack.id.clone(), stack);
         return;
     }
     let mut steps = VecDeque::new();
@@ -49,22 +58,23 @@ pub fn create(aws: &mut AwsState, mut stack: Stack, resolved: Resolved, token: O
         resolved.outputs,
     ));
     stack.reach("CREATE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
-    aws.stacks.all.insert(stack.id.clone(), stack);
+    stacks.all.insert(stack.id.clone(), stack);
 }
 
 /// Begins to update, unless nothing would change.
 pub fn update(
-    aws: &mut AwsState,
+    stacks: &mut Stacks,
+    world: &mut World,
     id: &str,
     template: Arc<Value>,
     resolved: Resolved,
     tags: Tags,
     token: Option<String>,
 ) -> Result<(), String> {
-    let now = aws.now;
-    let is_lenient = aws.options.parameters_alone_are_updates;
-    let findings = aws.stacks.findings.clone();
-    let stack = aws.stacks.all.get_mut(id).expect("a stack that was found");
+    let now = world.now;
+    let is_lenient = world.options.parameters_alone_are_updates;
+    let findings = stacks.findings.clone();
+    let stack = stacks.all.get_mut(id).expect("a stack that was found");
     let retagged = stack.tags != tags;
     let mut steps = VecDeque::new();
     let mut cleanup = VecDeque::new();
@@ -135,9 +145,8 @@ pub fn update(
 }
 
 /// Starts the deletion during any other operation.
-pub fn delete(aws: &mut AwsState, id: &str, token: Option<String>) {
-    let now = aws.now;
-    let Some(mut stack) = aws.stacks.all.remove(id) else {
+pub fn delete(stacks: &mut Stacks, now: Duration, id: &str, token: Option<String>) {
+    let Some(mut stack) = stacks.all.remove(id) else {
         return;
     };
     cancel_running(&mut stack, now);
@@ -156,44 +165,7 @@ pub fn delete(aws: &mut AwsState, id: &str, token: Option<String>) {
         BTreeMap::new(),
     ));
     stack.reach("DELETE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
-    aws.stacks.all.insert(stack.id.clone(), stack);
-}
-
-/// An operation that begins now.
-pub fn operation(
-    token: Option<String>,
-    kind: OperationKind,
-    steps: VecDeque<OperationStep>,
-    now: Duration,
-    outputs: BTreeMap<String, String>,
-) -> StackOperation {
-    StackOperation {
-        token,
-        kind,
-        steps,
-        due: now + SETTLES,
-        done: vec![],
-        failed: vec![],
-        before: None,
-        outputs,
-        reverts_drift: false,
-    }
-}
-
-/// Adds the two steps of a resource.
-pub fn add(
-    steps: &mut VecDeque<OperationStep>,
-    doing: ResourceAction,
-    desired: Desired,
-    is_replaced: bool,
-) {
-    let work = Work {
-        doing,
-        desired,
-        is_replaced,
-    };
-    steps.push_back(OperationStep::Begin(work.clone()));
-    steps.push_back(OperationStep::End(work));
+    stacks.all.insert(stack.id.clone(), stack);
 }
 
 /// The rule and the pipeline refer to the repository, the pipeline to the build project, and
@@ -201,9 +173,9 @@ pub fn add(
 fn in_order_of_dependence(steps: &mut VecDeque<OperationStep>) {
     let rank = |step: &OperationStep| match step {
         OperationStep::Begin(work) | OperationStep::End(work) => match work.desired.kind.as_str() {
-            resources::RULE => 0,
-            resources::PIPELINE => 1,
-            resources::BUILD_PROJECT => 2,
+            RULE => 0,
+            PIPELINE => 1,
+            BUILD_PROJECT => 2,
             _ => 3,
         },
         _ => 4,
@@ -212,9 +184,15 @@ fn in_order_of_dependence(steps: &mut VecDeque<OperationStep>) {
 }
 
 /// Takes the next step of the due stack.
-pub fn step(aws: &mut AwsState, id: &str) {
-    let now = aws.now;
-    let Some(mut stack) = aws.stacks.all.remove(id) else {
+pub fn step(
+    stacks: &mut Stacks,
+    codecommit: &mut CodeCommit,
+    pipelines: &mut Pipelines,
+    world: &mut World,
+    id: &str,
+) {
+    let now = world.now;
+    let Some(mut stack) = stacks.all.remove(id) else {
         return;
     };
     let next = stack
@@ -224,10 +202,16 @@ pub fn step(aws: &mut AwsState, id: &str) {
     match next {
         None => stack.operation = None,
         Some(OperationStep::Begin(work)) => {
-            let takes = aws.options.resource_takes;
+            let takes = world.options.resource_takes;
             begin(&mut stack, &work, takes, now);
         }
-        Some(OperationStep::End(work)) => end(aws, &mut stack, work, now),
+        Some(OperationStep::End(work)) => {
+            let result = match stacks.failure(&work.desired.logical_id, work.doing) {
+                Some(reason) => Err(reason),
+                None => take_effect(codecommit, pipelines, world, &stack, &work),
+            };
+            end(&mut stack, work, result, now);
+        }
         Some(OperationStep::Reach(status)) => {
             if let Some(operation) = &mut stack.operation {
                 operation.due = now + SETTLES;
@@ -238,11 +222,11 @@ pub fn step(aws: &mut AwsState, id: &str) {
         Some(OperationStep::Finish(status)) => {
             finish(&mut stack, status, now);
             if stack.status == "DELETE_COMPLETE" {
-                aws.stacks.change_sets.remove_of(&stack.name);
+                stacks.change_sets.remove_of(&stack.name);
             }
         }
     }
-    aws.stacks.all.insert(stack.id.clone(), stack);
+    stacks.all.insert(stack.id.clone(), stack);
 }
 
 fn begin(stack: &mut Stack, work: &Work, takes: Duration, now: Duration) {
@@ -293,32 +277,35 @@ fn is_retained(stack: &Stack, work: &Work) -> bool {
         }
 }
 
-fn end(aws: &mut AwsState, stack: &mut Stack, work: Work, now: Duration) {
+/// The change of the resource itself.
+fn take_effect(
+    codecommit: &mut CodeCommit,
+    pipelines: &mut Pipelines,
+    world: &mut World,
+    stack: &Stack,
+    work: &Work,
+) -> Result<(), String> {
     let owner = Owner {
         stack_id: stack.id.clone(),
         stack_name: stack.name.clone(),
         tags: stack.tags.clone(),
         logical_id: work.desired.logical_id.clone(),
     };
-    let Desired {
-        kind,
-        physical_id: name,
-        properties,
-        ..
-    } = &work.desired;
-    let result = match aws.stacks.failure(&work.desired.logical_id, work.doing) {
-        Some(reason) => Err(reason),
-        None => match work.doing {
-            ResourceAction::Create => resources::create(aws, &owner, kind, name, properties),
-            ResourceAction::Update | ResourceAction::RollBack => {
-                resources::update(aws, &owner, kind, name, properties)
-            }
-            ResourceAction::Delete => {
-                resources::delete(aws, kind, name);
-                Ok(())
-            }
-        },
-    };
+    match work.doing {
+        ResourceAction::Create => {
+            resources::create(codecommit, pipelines, world, &owner, &work.desired)
+        }
+        ResourceAction::Update | ResourceAction::RollBack => {
+            resources::update(codecommit, pipelines, world, &owner, &work.desired)
+        }
+        ResourceAction::Delete => {
+            resources::delete(codecommit, pipelines, world, &work.desired);
+            Ok(())
+        }
+    }
+}
+
+fn end(stack: &mut Stack, work: Work, result: Result<(), String>, now: Duration) {
     if let Err(reason) = result {
         fail(stack, work, &reason, now);
         return;
@@ -333,33 +320,6 @@ fn end(aws: &mut AwsState, stack: &mut Stack, work: Work, now: Duration) {
     let operation = stack.operation.as_mut().expect("its own step");
     operation.done.push(work);
     operation.due = now;
-}
-
-/// Records a resource's new state.
-pub fn mark(
-    stack: &mut Stack,
-    work: &Work,
-    status: &'static str,
-    reason: Option<&str>,
-    now: Duration,
-) {
-    if work.is_replaced {
-        return;
-    }
-    let failed = status.ends_with("_FAILED");
-    let held = stack.resources.get_mut(&work.desired.logical_id);
-    let Some(held) = held else { return };
-    held.status = status;
-    held.reason = reason.map(str::to_owned);
-    held.updated = now;
-    match work.doing {
-        _ if failed => {}
-        ResourceAction::Create | ResourceAction::Update | ResourceAction::RollBack => {
-            held.exists = true;
-            held.desired = work.desired.clone();
-        }
-        ResourceAction::Delete => held.exists = false,
-    }
 }
 
 fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {

@@ -5,10 +5,11 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{
     services::stacks::{
-        OperationKind, OperationStep, ResourceAction, Stack,
-        operations::{SETTLES, add, mark, operation},
+        Stacks,
+        operation::{OperationKind, OperationStep, ResourceAction, SETTLES, add, operation},
+        stack::{Stack, mark},
     },
-    state::AwsState,
+    world::World,
 };
 
 /// CloudFormation works on resources side by side, and cancels the others when one fails.
@@ -111,10 +112,10 @@ pub fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration
 }
 
 /// Rolls a running update back.
-pub fn cancel(aws: &mut AwsState, id: &str, token: Option<String>) {
-    let now = aws.now;
-    let renames = aws.options.cancellation_has_its_own_token;
-    let Some(stack) = aws.stacks.all.get_mut(id) else {
+pub fn cancel(stacks: &mut Stacks, world: &mut World, id: &str, token: Option<String>) {
+    let now = world.now;
+    let renames = world.options.cancellation_has_its_own_token;
+    let Some(stack) = stacks.all.get_mut(id) else {
         return;
     };
     cancel_running(stack, now);
@@ -125,9 +126,9 @@ pub fn cancel(aws: &mut AwsState, id: &str, token: Option<String>) {
 }
 
 /// Continues a failed rollback.
-pub fn continue_rollback(aws: &mut AwsState, id: &str, token: Option<String>) {
-    let now = aws.now;
-    let Some(stack) = aws.stacks.all.get_mut(id) else {
+pub fn continue_rollback(stacks: &mut Stacks, world: &mut World, id: &str, token: Option<String>) {
+    let now = world.now;
+    let Some(stack) = stacks.all.get_mut(id) else {
         return;
     };
     let Some(operation) = stack.operation.as_mut() else {

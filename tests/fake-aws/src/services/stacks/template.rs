@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-use crate::services::{iam::ACCOUNT, stacks::resources};
+use crate::services::{iam::ACCOUNT, stacks::resource_kinds};
 
 /// "Template body: 51,200 bytes" (User Guide, CloudFormation quotas).
 pub const LONGEST: usize = 51_200;
@@ -239,7 +239,7 @@ impl Resolver<'_> {
         let kind = declared["Type"].as_str().unwrap_or_default().to_owned();
         let desired = Desired {
             logical_id: logical_id.to_owned(),
-            physical_id: resources::physical_id(&kind, &properties)?,
+            physical_id: resource_kinds::physical_id(&kind, &properties)?,
             kind,
             properties,
             metadata,
@@ -382,7 +382,7 @@ impl Resolver<'_> {
 
     fn attribute(&mut self, logical_id: &str, attribute: &str) -> Result<String, String> {
         let resource = self.resource(logical_id)?;
-        let found = resources::attribute(&resource.kind, &resource.physical_id, attribute);
+        let found = resource_kinds::attribute(&resource.kind, &resource.physical_id, attribute);
         found.ok_or_else(|| {
             format!("Template error: resource {logical_id} does not support attribute {attribute}")
         })

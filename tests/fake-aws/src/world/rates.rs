@@ -5,10 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{
-    request::{Call, Service},
-    state::AwsState,
-};
+use crate::world::call::{Call, Service};
 
 /// One bucket: the calls that use it, its refill rate and its size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,28 +63,27 @@ impl Buckets {
     pub fn used(&self, index: usize) -> usize {
         self.used.get(&index).copied().unwrap_or_default()
     }
-}
 
-/// Whether a call is too early. Such a call uses no bucket.
-pub(crate) fn is_throttled(aws: &mut AwsState, call: &Call) -> bool {
-    let now = aws.now;
-    let mut taken = vec![];
-    for (index, rate) in aws.options.rates.iter().enumerate() {
-        if !rate.covers(call) {
-            continue;
+    /// Whether a call is too early. Such a call uses no bucket.
+    pub(crate) fn is_throttled(&mut self, rates: &[Rate], now: Duration, call: &Call) -> bool {
+        let mut taken = vec![];
+        for (index, rate) in rates.iter().enumerate() {
+            if !rate.covers(call) {
+                continue;
+            }
+            let full = (now, rate.burst);
+            let (since, left) = self.left.get(&index).copied().unwrap_or(full);
+            let refilled = now.saturating_sub(since).as_secs_f64() * rate.per_second;
+            let left = (left + refilled).min(rate.burst);
+            if left < 1.0 {
+                return true;
+            }
+            taken.push((index, (now, left - 1.0)));
         }
-        let full = (now, rate.burst);
-        let (since, left) = aws.buckets.left.get(&index).copied().unwrap_or(full);
-        let refilled = now.saturating_sub(since).as_secs_f64() * rate.per_second;
-        let left = (left + refilled).min(rate.burst);
-        if left < 1.0 {
-            return true;
+        for (index, _) in &taken {
+            *self.used.entry(*index).or_default() += 1;
         }
-        taken.push((index, (now, left - 1.0)));
+        self.left.extend(taken);
+        false
     }
-    for (index, _) in &taken {
-        *aws.buckets.used.entry(*index).or_default() += 1;
-    }
-    aws.buckets.left.extend(taken);
-    false
 }

@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{
-    gitlab::Behaviour,
-    schedule::rates::Rate,
-    services::{
-        secrets::versions::Pending,
-        stacks::{ChangeSetBehaviour, SeenTokens, resources::FIRST_RUN_AFTER},
-    },
-};
+use crate::world::{gitlab_behaviour::Behaviour, rates::Rate};
+
+/// The time until a pipeline's first execution reads its source.
+const FIRST_RUN_AFTER: Duration = Duration::from_secs(2);
 
 /// Where AWS's answer differs from day to day.
 #[derive(Clone, Debug)]
@@ -106,6 +102,77 @@ impl Default for Options {
             pending: Pending::default(),
             sync_takes: Duration::from_secs(3),
             gitlab: Behaviour::default(),
+        }
+    }
+}
+
+/// The treatment of a repeated token. Neither is documented; both are reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeenTokens {
+    /// The answer of the first time, and no second operation.
+    #[default]
+    SameAnswer,
+    /// `TokenAlreadyExistsException`.
+    Refused,
+}
+
+/// Where AWS's change sets differ from day to day, or are not documented.
+#[derive(Clone, Debug)]
+pub struct ChangeSetBehaviour {
+    /// How long a change set is `CREATE_PENDING`.
+    pub waits: Duration,
+    /// How long it is `CREATE_IN_PROGRESS` afterwards.
+    pub takes: Duration,
+    /// The change sets that a stack can have. The number is not documented (?).
+    pub limit: usize,
+    /// The treatment of a `ClientToken` that is repeated with the name. The API Reference of
+    /// `CreateChangeSet` promises [`SeenTokens::SameAnswer`].
+    pub seen_tokens: SeenTokens,
+    /// Whether `DeleteChangeSet` is rejected while the stack is updated. The text of
+    /// `InvalidChangeSetStatus` in its API Reference allows it: "or the stack status might be
+    /// `UPDATE_IN_PROGRESS`".
+    pub kept_during_updates: bool,
+}
+
+impl Default for ChangeSetBehaviour {
+    fn default() -> Self {
+        Self {
+            waits: Duration::from_secs(1),
+            takes: Duration::from_secs(4),
+            limit: 1000,
+            seen_tokens: SeenTokens::SameAnswer,
+            kept_during_updates: false,
+        }
+    }
+}
+
+/// The effect on AWSPENDING when another label moves. AWS mentions it only in passing.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending {
+    /// Moving AWSCURRENT to the version under AWSPENDING "also removes the AWSPENDING label in the
+    /// same API call" (User Guide, "Lambda rotation functions", the finish step). AWS's own
+    /// template leaves it to that.
+    pub goes_with_current: bool,
+    pub abandoned_by: AbandonedBy,
+}
+
+/// "When you manually create a new version of a secret with an in-progress rotation, Secrets
+/// Manager removes the AWSPENDING label" (User Guide, `RotationAbandoned`). Whether a version that
+/// does not become AWSCURRENT counts is not documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbandonedBy {
+    Nothing,
+    /// A version that becomes AWSCURRENT.
+    Current,
+    /// Any version but the pending one.
+    Any,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self {
+            goes_with_current: true,
+            abandoned_by: AbandonedBy::Current,
         }
     }
 }

@@ -6,10 +6,10 @@ use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCod
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use crate::request::Service;
+use crate::world::call::Service;
 
 /// The code of GitLab's errors about parameters, in the journal.
-pub(crate) const BAD_PARAMETERS: &str = "GitLabParameters";
+pub const BAD_PARAMETERS: &str = "GitLabParameters";
 
 /// An error of the services' rules, before it gets a service's form.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,9 +16,10 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    account::state::AwsState,
     request::{Call, Service},
-    services::{codecommit::other_account, s3, tags::Tags},
-    state::AwsState,
+    services::{codecommit::other_account, s3},
+    world::tags::Tags,
 };
 
 /// The tags that a policy names.
@@ -46,7 +47,7 @@ const PERSON: &str = "a person";
 /// policies.
 pub(crate) fn record(aws: &AwsState, call: &Call, caller: &str) {
     let Some(file) = &*FILE else { return };
-    let is_of_function = caller != PERSON && !other_account::has_session(aws, call);
+    let is_of_function = caller != PERSON && !other_account::has_session(&aws.other_account, call);
     if !call.service.has_policies() || !is_of_function {
         return;
     }
@@ -88,7 +89,11 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
             }
         }
         Service::CodeCommit => {
-            match aws.repositories.get(call.needed("repositoryName")) {
+            match aws
+                .codecommit
+                .repositories
+                .get(call.needed("repositoryName"))
+            {
                 Some(repository) => keys = tags("aws", &repository.tags),
                 // Another delivery deleted it, and with it the tag that the policy requires: the
                 // function takes the denial for a deletion (`codecommit::delete`).

@@ -1,0 +1,12 @@
+//! An account: the state of each service, and the effects of one service on another.
+
+/// The service that answers a call.
+mod dispatch;
+/// The runs of push mirrors.
+mod mirror_runs;
+/// The calls of all tests, for the evaluation of policies.
+mod recorded_calls;
+/// The state.
+mod state;
+
+pub use state::AwsState;

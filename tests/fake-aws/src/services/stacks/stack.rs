@@ -1,0 +1,358 @@
+//! A stack: its description, its events, and its status.
+
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    services::{
+        iam::ACCOUNT,
+        stacks::{
+            operation::{
+                Before, OperationKind, OperationStep, ResourceAction, StackOperation,
+                StackResource, Work,
+            },
+            template::{Desired, Parameters, Policy},
+        },
+    },
+    world::tags::Tags,
+};
+
+/// Every status that a stack can have (API Reference, `Stack`, `StackStatus`), apart from those
+/// of an import, which needs a change set.
+pub const STATUSES: [&str; 18] = [
+    "CREATE_IN_PROGRESS",
+    "CREATE_FAILED",
+    "CREATE_COMPLETE",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_FAILED",
+    "ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS",
+    "DELETE_FAILED",
+    "DELETE_COMPLETE",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_COMPLETE",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "REVIEW_IN_PROGRESS",
+];
+
+/// The errors of CloudFormation's pre-deployment validation of a template.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub logical_id: String,
+    pub kind: String,
+    pub reason: String,
+    /// Whether it fails the operation; otherwise it is a warning.
+    pub fails: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Stack {
+    pub id: String,
+    pub name: String,
+    pub status: &'static str,
+    pub reason: Option<String>,
+    pub created: Duration,
+    pub updated: Option<Duration>,
+    pub deleted: Option<Duration>,
+    pub role: Option<String>,
+    pub tags: Tags,
+    pub parameters: Parameters,
+    pub template: Arc<Value>,
+    pub capabilities: Vec<String>,
+    /// The drift status of each resource that differs from its template.
+    pub drifts: BTreeMap<String, &'static str>,
+    pub outputs: BTreeMap<String, String>,
+    pub is_protected: bool,
+    pub resources: BTreeMap<String, StackResource>,
+    /// In the order in which they happened.
+    pub events: Vec<Arc<StackEvent>>,
+    pub operation: Option<StackOperation>,
+    /// The validation errors, with the operation's token.
+    pub found: Vec<(Option<String>, Finding)>,
+    /// How it was described since each of its statuses.
+    was: Vec<(Duration, Arc<Described>)>,
+}
+
+/// The parts of a stack's description that change with its status.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub status: &'static str,
+    pub reason: Option<String>,
+    pub updated: Option<Duration>,
+    pub deleted: Option<Duration>,
+    pub tags: Tags,
+    pub parameters: Parameters,
+    pub outputs: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StackEvent {
+    pub id: String,
+    pub at: Duration,
+    pub logical_id: String,
+    pub physical_id: String,
+    pub kind: String,
+    pub status: &'static str,
+    pub reason: Option<String>,
+    /// "All events initiated by a given stack operation are assigned the same client request
+    /// token" (API Reference, `StackEvent`).
+    pub token: Option<String>,
+}
+
+pub(crate) fn stack_arn(name: &str, id: &str) -> String {
+    format!("arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/{name}/{id}")
+}
+
+impl Stack {
+    /// An empty stack, for example of another owner.
+    pub fn bare(name: &str, id: &str, now: Duration) -> Self {
+        Self {
+            id: stack_arn(name, id),
+            name: name.to_owned(),
+            status: "CREATE_COMPLETE",
+            reason: None,
+            created: now,
+            updated: None,
+            deleted: None,
+            role: None,
+            tags: Tags::new(),
+            parameters: Parameters::new(),
+            template: Arc::new(Value::Null),
+            capabilities: vec![],
+            drifts: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            is_protected: false,
+            resources: BTreeMap::new(),
+            events: vec![],
+            operation: None,
+            found: vec![],
+            was: vec![],
+        }
+    }
+
+    fn described(&self) -> Described {
+        Described {
+            status: self.status,
+            reason: self.reason.clone(),
+            updated: self.updated,
+            deleted: self.deleted,
+            tags: self.tags.clone(),
+            parameters: self.parameters.clone(),
+            outputs: self.outputs.clone(),
+        }
+    }
+
+    /// The description at `now` if it is so late; `None` before the stack is visible.
+    pub fn seen(&self, now: Duration, late: Duration) -> Option<Described> {
+        if late.is_zero() || self.was.is_empty() {
+            return Some(self.described());
+        }
+        let visible = self.was.iter().rev().find(|(at, _)| *at + late <= now);
+        visible.map(|(_, was)| Described::clone(was))
+    }
+
+    /// The stack itself gets a status, which is an event too.
+    pub fn reach(&mut self, status: &'static str, reason: Option<String>, now: Duration) {
+        self.status = status;
+        self.reason.clone_from(&reason);
+        let token = self.token();
+        self.events.push(Arc::new(StackEvent {
+            id: format!("{}-{}", self.events.len(), self.name),
+            at: now,
+            logical_id: self.name.clone(),
+            physical_id: self.id.clone(),
+            kind: "AWS::CloudFormation::Stack".to_owned(),
+            status,
+            reason,
+            token,
+        }));
+        let described = self.described();
+        self.was.push((now, Arc::new(described)));
+    }
+
+    /// A status that a test sets, reached by an operation with this token, which does nothing
+    /// more, or reaches another status at a later time.
+    pub fn arrange(
+        &mut self,
+        status: &'static str,
+        token: Option<&str>,
+        then: Option<(Duration, &'static str)>,
+        now: Duration,
+    ) {
+        self.operation = Some(StackOperation {
+            token: token.map(str::to_owned),
+            kind: OperationKind::Update,
+            steps: then
+                .iter()
+                .map(|(_, status)| OperationStep::Finish(status))
+                .collect(),
+            due: then.map_or(now, |(after, _)| now + after),
+            done: vec![],
+            failed: vec![],
+            before: None,
+            outputs: self.outputs.clone(),
+            reverts_drift: false,
+        });
+        self.reach(status, None, now);
+        if then.is_none() {
+            self.operation = None;
+        }
+    }
+
+    /// Validation rejects an operation before it begins with a resource: the stack reaches
+    /// `status`, and neither its reason nor its events name a resource.
+    pub(crate) fn reject(
+        &mut self,
+        begins: &'static str,
+        status: &'static str,
+        token: Option<&str>,
+        findings: &[Finding],
+        now: Duration,
+    ) {
+        let then = Some((Duration::ZERO, status));
+        self.arrange(begins, token, then, now);
+        let failures = findings.iter().filter(|finding| finding.fails).count();
+        let reason = format!("Validation failed with {failures} error(s)");
+        self.reach(status, Some(reason), now);
+        self.operation = None;
+        let found = findings.iter().cloned();
+        let token = token.map(str::to_owned);
+        self.found
+            .extend(found.map(|finding| (token.clone(), finding)));
+    }
+
+    /// A resource gets a status.
+    pub fn note(
+        &mut self,
+        desired: &Desired,
+        status: &'static str,
+        reason: Option<&str>,
+        now: Duration,
+    ) {
+        let token = self.token();
+        self.events.push(Arc::new(StackEvent {
+            id: format!("{}-{}", self.events.len(), desired.logical_id),
+            at: now,
+            logical_id: desired.logical_id.clone(),
+            physical_id: desired.physical_id.clone(),
+            kind: desired.kind.clone(),
+            status,
+            reason: reason.map(str::to_owned),
+            token,
+        }));
+    }
+
+    fn token(&self) -> Option<String> {
+        self.operation.as_ref().and_then(|one| one.token.clone())
+    }
+
+    /// Statuses of the stack itself, oldest first: the operation's course.
+    pub fn course(&self) -> Vec<&'static str> {
+        let own = self
+            .events
+            .iter()
+            .filter(|event| event.physical_id == self.id);
+        own.map(|event| event.status).collect()
+    }
+
+    /// The token of the operation that began last.
+    pub fn last_token(&self) -> Option<&str> {
+        self.events.last().and_then(|event| event.token.as_deref())
+    }
+
+    pub fn is_in_progress(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
+
+    /// When its last update began, or its creation.
+    pub(crate) fn last_update(&self) -> Duration {
+        self.updated.unwrap_or(self.created)
+    }
+
+    /// `UPDATE_COMPLETE`, `CREATE_COMPLETE` and where an update ended that was not rolled back or
+    /// was (User Guide, Stack status codes and Stack failure options).
+    pub fn is_updatable(&self) -> bool {
+        matches!(
+            self.status,
+            "CREATE_COMPLETE"
+                | "UPDATE_COMPLETE"
+                | "UPDATE_ROLLBACK_COMPLETE"
+                | "UPDATE_FAILED"
+                | "CREATE_FAILED"
+        )
+    }
+
+    /// Deploys a template whose resources the fake does not have: each is in the stack with a
+    /// physical ID, and in no service.
+    pub(crate) fn deploy(&mut self, template: &Arc<Value>, parameters: Parameters, now: Duration) {
+        let declared = template["Resources"].as_object().into_iter().flatten();
+        let resources = declared.map(|(logical_id, resource)| {
+            let desired = Desired {
+                logical_id: logical_id.clone(),
+                kind: resource["Type"].as_str().unwrap_or_default().to_owned(),
+                physical_id: format!("{}-{logical_id}-1A2B3C4D5E6F", self.name),
+                properties: resource["Properties"].clone(),
+                metadata: resource["Metadata"].clone(),
+                deletion: Policy::default(),
+                replacement: Policy::default(),
+            };
+            let held = StackResource {
+                desired,
+                exists: true,
+                status: "CREATE_COMPLETE",
+                reason: None,
+                updated: now,
+            };
+            (logical_id.clone(), held)
+        });
+        self.resources = resources.collect();
+        self.template = Arc::clone(template);
+        self.parameters = parameters;
+    }
+}
+
+impl Before {
+    /// The present state of `stack`.
+    pub fn of(stack: &Stack) -> Self {
+        Self {
+            template: Arc::clone(&stack.template),
+            parameters: stack.parameters.clone(),
+            tags: stack.tags.clone(),
+            outputs: stack.outputs.clone(),
+            resources: stack.resources.clone(),
+        }
+    }
+}
+
+/// Records a resource's new state.
+pub fn mark(
+    stack: &mut Stack,
+    work: &Work,
+    status: &'static str,
+    reason: Option<&str>,
+    now: Duration,
+) {
+    if work.is_replaced {
+        return;
+    }
+    let failed = status.ends_with("_FAILED");
+    let held = stack.resources.get_mut(&work.desired.logical_id);
+    let Some(held) = held else { return };
+    held.status = status;
+    held.reason = reason.map(str::to_owned);
+    held.updated = now;
+    match work.doing {
+        _ if failed => {}
+        ResourceAction::Create | ResourceAction::Update | ResourceAction::RollBack => {
+            held.exists = true;
+            held.desired = work.desired.clone();
+        }
+        ResourceAction::Delete => held.exists = false,
+    }
+}

@@ -1,0 +1,66 @@
+//! Where one GitLab differs from another.
+
+/// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
+pub const MAX_MIRRORS_PER_PROJECT: usize = 10;
+
+/// Where one GitLab differs from another, by version, edition or an administrator's hand.
+/// One that is out of reach is a fault like any other service's (`FakeAws::break_from_now`).
+#[derive(Clone, Debug)]
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
+pub struct Behaviour {
+    /// Rejects a second mirror to the same address in a project ("url uniqueness" in
+    /// `spec/models/remote_mirror_spec.rb`: since 2026, without regard to the login).
+    pub unique_urls: bool,
+    /// Whether `mirror_branch_regex` is known (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
+    pub premium: bool,
+    /// How many mirrors of a project may be enabled. `None` in versions before 18.9
+    /// (<https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>, about February 2026).
+    pub enabled_mirrors_limit: Option<usize>,
+    /// The behaviour of a mirror of a project without commits.
+    pub empty_projects: EmptyProjects,
+    /// `mirror_available` in the instance's settings is off (`app/policies/project_policy.rb`).
+    pub mirroring_disabled: bool,
+    /// Silent mode: mirrors remain and push nothing (`enabled` in `app/models/remote_mirror.rb`).
+    pub silent: bool,
+    /// Every request is redirected to `gitlab::REDIRECT_HOST`.
+    pub redirects: bool,
+    /// It is in maintenance, or a secondary site: it rejects every request but GET
+    /// (`lib/gitlab/middleware/read_only/controller.rb`).
+    pub read_only: bool,
+    /// A proxy removes the paging headers of each full page. GitLab itself sends no header of some
+    /// lists (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000
+    /// elements.
+    pub drops_paging_headers: bool,
+    /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
+    /// is there to prevent.
+    pub errors_show_the_login: bool,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            unique_urls: true,
+            premium: true,
+            enabled_mirrors_limit: Some(MAX_MIRRORS_PER_PROJECT),
+            empty_projects: EmptyProjects::NeverRun,
+            mirroring_disabled: false,
+            silent: false,
+            redirects: false,
+            read_only: false,
+            drops_paging_headers: true,
+            errors_show_the_login: false,
+        }
+    }
+}
+
+/// The states of a project without commits. No source documents them for all versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyProjects {
+    /// A sync is accepted, and nothing ever happens.
+    NeverRun,
+    /// There is nothing to push: a run ends as failed.
+    Fail,
+    /// `repository_exists?` is false: mirrors are shown as disabled, and cannot be synced.
+    LookDisabled,
+}
