@@ -20,7 +20,7 @@ from pathlib import Path
 from check_lines import tracked_files
 
 ROOT = Path(__file__).parents[1]
-CRATES = {"cfn_gitops": "src", "cfn_custom_resource": "crates/cfn-custom-resource/src"}
+CRATES = {"cfn_gitops": "src", "cfn_custom_resource": "crates/cfn-custom-resource/src", "fake_aws": "tests/fake-aws/src"}
 LIMITS = {
     "dependency cycles of files": 0, "dependency cycles of folders": 0, "type names defined twice": 0, "enums over 20 variants": 0,
     "structs over 12 fields": 0, "functions over 60 lines": 0, "files over 450 lines": 0,
@@ -202,7 +202,8 @@ def measure() -> dict[str, list[str]]:
             found["dependency cycles of folders"] += [
                 " and ".join(shown(entry) for entry in cycle) for cycle in cycles(entries)
                 if not all(entry.suffix for entry in cycle)]
-        for module, file in crate_.files.items():
+        # Of the fake AWS only the cycles are counted: its types have the names and the sizes of AWS's.
+        for module, file in crate_.files.items() if crate != "fake_aws" else ():
             text, code, place = _INLINE_TESTS.sub("", file.read_text()), crate_.code[module], shown(file)
             for name in _TYPE.findall(code):
                 types[f"{crate}::{name}"].append(place)
