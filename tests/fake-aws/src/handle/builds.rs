@@ -48,12 +48,7 @@ impl FakeAws {
     /// Writes an object into a bucket, which has versioning unless
     /// [`Self::bucket_without_versions`] created it. Returns the ID of the version.
     pub fn put_object(&self, bucket: &str, key: &str, body: &str) -> String {
-        self.change(|aws| s3::write(&mut aws.s3, &mut aws.world, bucket, key, Some(body)))
-    }
-
-    /// Writes a delete marker. Older versions remain.
-    pub fn delete_object(&self, bucket: &str, key: &str) {
-        self.change(|aws| s3::write(&mut aws.s3, &mut aws.world, bucket, key, None));
+        self.change(|aws| s3::write(&mut aws.s3, &mut aws.world, bucket, key, body))
     }
 
     /// An empty bucket without versioning.

@@ -44,14 +44,6 @@ impl FakeAws {
         });
     }
 
-    /// All drift of a stack ends without `CloudFormation`.
-    pub fn end_drift(&self, stack: &str) {
-        self.change(|aws| {
-            let found = aws.stacks.named_mut(stack).expect("a stack that drifts");
-            found.drifts.clear();
-        });
-    }
-
     /// Another principal updates the stack for this time. Its change sets remain.
     pub fn keep_stack_busy(&self, stack: &str, takes: Duration) {
         self.change(|aws| {

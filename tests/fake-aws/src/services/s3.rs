@@ -24,8 +24,7 @@ pub struct Bucket {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectVersion {
     pub id: String,
-    /// `None` is a delete marker.
-    pub body: Option<String>,
+    pub body: String,
     pub written: Duration,
 }
 
@@ -110,7 +109,7 @@ pub(crate) fn answer(
         world.complaints.push(complaint.to_owned());
     }
     let (bucket, version) = found(s3, world, &Location::of(call))?;
-    let body = version.body.clone().unwrap_or_default();
+    let body = version.body.clone();
     let mut answer = ApiResponse::plain(200, body.clone());
     answer
         .headers
@@ -160,15 +159,11 @@ fn found<'a>(
     if let Some(wanted) = version {
         let found = versions.iter().find(|one| one.id == *wanted);
         return match found {
-            Some(found) if found.body.is_some() => Ok((held, found)),
-            Some(_) => {
-                let message = "The specified method is not allowed against this resource.";
-                Err(AwsError::new(405, "MethodNotAllowed", message))
-            }
+            Some(found) => Ok((held, found)),
             None => missing("NoSuchVersion", "The specified version does not exist."),
         };
     }
-    if let Some(found) = versions.last().filter(|one| one.body.is_some()) {
+    if let Some(found) = versions.last() {
         return Ok((held, found));
     }
     // "If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403
@@ -194,16 +189,16 @@ pub(crate) fn template<'a>(s3: &'a Buckets, world: &World, url: &str) -> Result<
         let message = error.message;
         format!("S3 error: {message}\nFor more information check {page}")
     })?;
-    Ok(version.body.as_deref().unwrap_or_default())
+    Ok(&version.body)
 }
 
-/// Writes an object, or a delete marker. Returns the ID of the version.
+/// Writes an object. Returns the ID of the version.
 pub(crate) fn write(
     s3: &mut Buckets,
     world: &mut World,
     bucket: &str,
     key: &str,
-    body: Option<&str>,
+    body: &str,
 ) -> String {
     let (id, written) = (world.next_id(), world.now);
     let held = s3.entry(bucket.to_owned());
@@ -217,7 +212,7 @@ pub(crate) fn write(
     }
     versions.push(ObjectVersion {
         id: id.clone(),
-        body: body.map(str::to_owned),
+        body: body.to_owned(),
         written,
     });
     id
