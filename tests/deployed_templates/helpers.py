@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.local.aws import LocalAws
-from tests.local.aws.codecommit.tests.git_client import git as git_at
+from tests.deployed_templates.git_client import git as git_at
 
 
 def git(at: Path, *arguments: str) -> str:

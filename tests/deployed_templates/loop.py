@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from tests.local.aws import LocalAws
-from tests.local.aws.codepipeline.tests.pipeline_scene import BUILDSPEC, Scene, template
-from tests.local.aws.testing import Stack, eventually
+from tests.local.aws.testing import Stack, allow, eventually, policy, trust
+from tests.deployed_templates.scene import Scene
 
 CHILD = (Path(__file__).parents[2] / "templates/pipeline.yaml").read_text()
-_ROLES = {"pipeline": "codepipeline-cfn", "build": "codebuild-cfn", "deploy": "codedeploy-cfn",
-          "events": "eventbridge-codepipeline-exec"}
+BUILDSPEC = """version: 0.2
+phases:
+  build:
+    commands: [mkdir out, cp template.json out/root-stack-shop.yaml, cp parameter.json out/]
+artifacts:
+  base-directory: out
+  files: ['**/*']
+"""
+# The roles that all of an environment's pipelines use, each with its service.
+_ROLES = {"codepipeline-cfn": "codepipeline", "codebuild-cfn": "codebuild", "codedeploy-cfn": "cloudformation",
+          "eventbridge-codepipeline-exec": "events"}
 
 
 class Loop(Scene):
     """One project in one environment, with the names that the child stack's parameters and outputs have."""
 
     def __init__(self, aws: LocalAws, env: str, directory: Path) -> None:
-        super().__init__(aws, env, directory)
+        super().__init__(aws, f"codecommit-{env}-cfn-shop", directory)
         self.env = env
-        self.bucket = f"s3-{env}-codepipeline-artifact-{aws.account_id}-{aws.region}"
-        self.repository, self.project = f"codecommit-{env}-cfn-shop", f"codebuild-{env}-cfn-shop"
-        self.pipeline, self.stack_name = f"codepipeline-{env}-cfn-shop", f"cfnstack-{env}-shop"
-        self.log_group = f"/aws/codebuild/{self.project}"
-        self.rights = self._all_rights()
+        self.pipelines, self.pipeline = aws.client("codepipeline"), f"codepipeline-{env}-cfn-shop"
         self.child = Stack(aws, f"gitops-{env}-shop")
 
-    def role_name(self, what: str) -> str:
-        return f"role-{self.name}-{_ROLES[what]}"
+    def make_surroundings(self) -> None:
+        """The roles, and the bucket. tests/policies evaluates the permissions of the real roles."""
+        self.aws.set(credential_accepted_after_seconds=0)
+        iam = self.aws.client("iam")
+        for name, service in _ROLES.items():
+            role = f"role-{self.env}-{name}"
+            iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust(f"{service}.amazonaws.com"))
+            iam.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=policy(allow("*", "*")))
+        self.aws.client("s3").create_bucket(
+            Bucket=f"s3-{self.env}-codepipeline-artifact-{self.aws.account_id}-{self.aws.region}",
+            CreateBucketConfiguration={"LocationConstraint": self.aws.region})
 
     def files(self) -> dict[str, str]:
-        return {"buildspec.yml": BUILDSPEC.replace("template.json > out/template.json",
-                                                   "template.json > out/root-stack-shop.yaml"),
-                "template.json": template(self.name), "parameter.json": "{}"}
+        parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
+        return {"buildspec.yml": BUILDSPEC, "template.json": json.dumps({"Resources": {"Parameter": parameter}}),
+                "parameter.json": "{}"}
 
     def change_child(self, action: str, branch_exists: str) -> str:
         cloudformation = self.aws.client("cloudformation")
@@ -44,6 +59,51 @@ class Loop(Scene):
                 {"ParameterKey": key, "ParameterValue": value} for key, value in (
                     ("EnvID", self.env), ("ProjectID", "shop"), ("BranchExists", branch_exists))])
         return self.child.wait()
+
+    def executions(self) -> list[dict[str, Any]]:
+        """The executions, newest first."""
+        return self.pipelines.list_pipeline_executions(pipelineName=self.pipeline)["pipelineExecutionSummaries"]
+
+    def status(self, execution: str) -> str:
+        return str(self.pipelines.get_pipeline_execution(
+            pipelineName=self.pipeline, pipelineExecutionId=execution)["pipelineExecution"]["status"])
+
+    def ended(self, execution: str) -> str:
+        """Waits for its end and returns the status."""
+        found = eventually(lambda: self.status(execution), lambda status: status not in {"InProgress", "Stopping"})
+        return str(found)
+
+    def actions(self, execution: str) -> list[dict[str, Any]]:
+        """The actions, oldest first."""
+        return self.pipelines.list_action_executions(pipelineName=self.pipeline, filter={
+            "pipelineExecutionId": execution})["actionExecutionDetails"][::-1]
+
+    def action(self, execution: str, name: str) -> dict[str, Any]:
+        return next(each for each in reversed(self.actions(execution)) if each["actionName"] == name)
+
+    def error(self, execution: str, name: str) -> tuple[str, str]:
+        told = self.action(execution, name)["output"]["executionResult"]["errorDetails"]
+        return told["code"], told["message"]
+
+    def approval_state(self, execution: str) -> dict[str, Any]:
+        """The token of the approval that this execution waits for."""
+        def state() -> dict[str, Any] | None:
+            for stage in self.pipelines.get_pipeline_state(name=self.pipeline)["stageStates"]:
+                for each in stage["actionStates"]:
+                    if each.get("latestExecution", {}).get("token") and (
+                            stage["latestExecution"]["pipelineExecutionId"] == execution):
+                        return {"stage": stage["stageName"], "action": each["actionName"], **each["latestExecution"]}
+            assert self.status(execution) == "InProgress", self.actions(execution)
+            return None
+
+        found: dict[str, Any] = eventually(state, bool)
+        return found
+
+    def decide(self, execution: str, status: str = "Approved", summary: str = "") -> None:
+        waiting = self.approval_state(execution)
+        self.pipelines.put_approval_result(
+            pipelineName=self.pipeline, stageName=waiting["stage"], actionName=waiting["action"],
+            token=waiting["token"], result={"status": status, "summary": summary})
 
 
 def begun(loop: Loop) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.local.aws.codepipeline.tests.pipeline_scene import BRANCH, Scene, eventually
 from tests.local.aws.settings import Settings
+from tests.local.aws.testing import eventually
+from tests.deployed_templates.scene import BRANCH, Scene
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 REPOSITORIES = "111122223333"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.local.aws.codecommit.tests.git_client import a_login
+from tests.deployed_templates.git_client import a_login
 from tests.local.aws.testing import allow, policy
 from tests.deployed_templates.helpers import ended, git
 from tests.deployed_templates.test_people import git_at

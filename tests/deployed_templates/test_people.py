@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.local.aws.codecommit.tests.git_client import Login, a_login, a_login_of, git as git_at
+from tests.deployed_templates.git_client import Login, a_login, a_login_of, git as git_at
 from tests.local.aws.testing import allow, error_of
 from tests.deployed_templates.helpers import ended, git
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.local.aws.codepipeline.tests.images import push_image
+from tests.deployment.images import push_image
 from tests.deployment import pipelines
 from tests.deployment.pipelines import ProjectStack
 from tests.deployment.steps import Environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.local.aws import LocalAws
-from tests.local.aws.codepipeline.tests.images import push_image
+from tests.deployment.images import push_image
 from tests.deployment.pipelines import Project
 from tests.deployment.steps import ROOT, Environment, Login, Stack
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import io
 import json
-import sys
 import time
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +13,6 @@ from botocore.exceptions import ClientError
 from tests.local.aws import LocalAws
 
 OTHER_ACCOUNT = "111122223333"  # beside the local AWS's own
-TRUST_LAMBDA = json.dumps({"Version": "2012-10-17", "Statement": [{
-    "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
 
 
 def error_of(call: Any, **arguments: Any) -> tuple[str, int, str]:
@@ -47,31 +40,6 @@ def a_user_with(aws: LocalAws, name: str, *statements: dict[str, Any]) -> dict[s
     return iam.create_access_key(UserName=name)["AccessKey"]
 
 
-def changed(document: Any, path: str, value: Any) -> str:
-    """The document as JSON, with the member at the path set, or removed for the value None."""
-    made = copy.deepcopy(document)
-    *parents, last = path.split("/")
-    inner = made
-    for key in parents:
-        inner = inner[int(key) if isinstance(inner, list) else key]
-    if value is None:
-        del inner[last]
-    else:
-        inner[int(last) if isinstance(inner, list) else last] = value
-    return json.dumps(made)
-
-
-def provider_code(program: str = "scripted_provider") -> bytes:
-    """A program of `sample_functions/` as the deployment package of a `provided.al2023` function."""
-    source = (Path(__file__).parent / "sample_functions" / f"{program}.py").read_text()
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as package:
-        bootstrap = zipfile.ZipInfo("bootstrap")
-        bootstrap.external_attr = 0o755 << 16
-        package.writestr(bootstrap, f"#!{sys.executable}\n{source}")
-    return archive.getvalue()
-
-
 class Stack:
     def __init__(self, aws: LocalAws, name: str) -> None:
         self.name = name
@@ -81,11 +49,6 @@ class Stack:
     def create(self, resources: dict[str, Any], **more: Any) -> str:
         self._cloudformation.create_stack(StackName=self.name, TemplateBody=json.dumps({"Resources": resources}),
                                           Capabilities=["CAPABILITY_NAMED_IAM"], **more)
-        return self.wait()
-
-    def update(self, resources: dict[str, Any]) -> str:
-        self._cloudformation.update_stack(StackName=self.name, TemplateBody=json.dumps({"Resources": resources}),
-                                          Capabilities=["CAPABILITY_NAMED_IAM"])
         return self.wait()
 
     def delete(self) -> str:
@@ -110,10 +73,6 @@ class Stack:
         stack = self._id or self.name
         return self._cloudformation.describe_stack_events(StackName=stack)["StackEvents"][::-1]
 
-    def attributes(self, logical_id: str) -> dict[str, Any]:
-        return self._cloudformation.describe_stack_resource(
-            StackName=self.name, LogicalResourceId=logical_id)["StackResourceDetail"]
-
 
 def eventually(look: Callable[[], Any], fine: Callable[[Any], Any] = bool, seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
@@ -129,17 +88,3 @@ def eventually(look: Callable[[], Any], fine: Callable[[Any], Any] = bool, secon
 def trust(service: str, **conditions: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", **conditions}]})
-
-
-def a_role(aws: LocalAws, name: str, actions: set[str] | None = None, service: str = "cloudformation.amazonaws.com",
-           **conditions: Any) -> str:
-    iam = aws.client("iam")
-    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(service, **conditions))["Role"]["Arn"]
-    if actions:
-        grant(aws, name, actions)
-    return arn
-
-
-def grant(aws: LocalAws, name: str, actions: set[str]) -> None:
-    aws.client("iam").put_role_policy(RoleName=name, PolicyName="own",
-                                      PolicyDocument=policy(allow(sorted(actions), "*")))

@@ -1,0 +1,42 @@
+"""A repository of CodeCommit with a branch, and its pushes by the real git."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.local.aws import LocalAws
+from tests.local.aws.testing import allow
+from tests.deployed_templates.git_client import a_login, git
+
+BRANCH = "development"
+
+
+class Scene:
+    def __init__(self, aws: LocalAws, name: str, directory: Path) -> None:
+        self.aws, self.name, self.directory, self.repository = aws, name, directory, name
+
+    def clone(self) -> None:
+        """A working copy, and a login to push it."""
+        made = self.aws.client("codecommit").get_repository(repositoryName=self.repository)["repositoryMetadata"]
+        login = a_login(self.aws, f"git-{self.name}", allow(["codecommit:GitPull", "codecommit:GitPush"], made["Arn"]))
+        self.git_url = login.git_url(made["cloneUrlHttp"])
+        self.work = self.directory / self.name
+        self.work.mkdir()
+        self._git("init", "--quiet", f"--initial-branch={BRANCH}")
+
+    def _git(self, *arguments: str) -> str:
+        run = git(*arguments, at=self.work)
+        run.check_returncode()
+        return run.stdout.strip()
+
+    def push(self, files: dict[str, str] | None = None, message: str = "A change",
+             to: str = f"refs/heads/{BRANCH}") -> str:
+        """Pushes and returns the commit."""
+        for name, content in (files or {}).items():
+            path = self.work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--allow-empty", "-m", message)
+        self._git("push", "--quiet", self.git_url, f"HEAD:{to}")
+        return self._git("rev-parse", "HEAD")
