@@ -75,16 +75,6 @@ def failed(error: ClientError | service_roles.Denied) -> ActionFailed:
     return ActionFailed("JobFailed", f"{error.operation_name}: {details.get('Message', '')} ({details['Code']})")
 
 
-def not_permitted(what: str, said: str) -> ActionFailed:
-    """CodePipeline's messages about a source's repository and an artifact's bucket, as users report them.
-
-    https://repost.aws/knowledge-center/codepipeline-artifacts-s3
-    """
-    return ActionFailed("PermissionError",
-                        "The service role or action role doesn\u2019t have the permissions required to access the "
-                        f"{what}. Update the IAM role permissions, and then try again. Error: {said}")
-
-
 def zipped(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -127,10 +117,7 @@ def action_role(held: Pipeline, execution: Execution, declaration: dict[str, Any
     arn = declaration.get("roleArn")
     if not arn or arn == execution.declaration["roleArn"]:
         return role
-    try:
-        key = role.client("sts").assume_role(RoleArn=arn, RoleSessionName=role.session.session_name)["Credentials"]
-    except ClientError as rejected:
-        raise failed(rejected) from None
+    key = role.client("sts").assume_role(RoleArn=arn, RoleSessionName=role.session.session_name)["Credentials"]
     account, name = arn.split(":")[4], arn.rsplit("/", 1)[-1]
     session = service_roles.Session(arn, account, name, role.session.session_name)
     return Role(session, held.region, {each: str(key[each]) for each in
@@ -157,16 +144,10 @@ class Action:
     def input(self, name: str, role: Role | None = None) -> zipfile.ZipFile:
         artifact = self.run.inputs[name]
         s3 = (role or self.role).client("s3")
-        try:
-            body = s3.get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
-        except ClientError as rejected:
-            raise self._bucket_failed(rejected, artifact["bucket"]) from None
-        return zipfile.ZipFile(io.BytesIO(body))
+        return zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()))
 
     def file(self, artifact: str, path: str) -> bytes:
         """A file in an input artifact."""
-        if artifact not in self.run.inputs:
-            raise ActionFailed("ConfigurationError", f"Artifact [{artifact}] is not among the action's input artifacts")
         with self.input(artifact) as archive:
             try:
                 return archive.read(path)
@@ -190,10 +171,7 @@ class Action:
             # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-create-cross-account.html
             arguments["ACL"] = "bucket-owner-full-control"
         self._may_write_in_parts(writer, encryption, f"arn:aws:s3:::{store['location']}/{key}")
-        try:
-            writer.client("s3").put_object(Bucket=store["location"], Key=key, Body=content, **arguments)
-        except ClientError as rejected:
-            raise self._bucket_failed(rejected, store["location"]) from None
+        writer.client("s3").put_object(Bucket=store["location"], Key=key, Body=content, **arguments)
         self.run.outputs[name] = {"bucket": store["location"], "key": key}
 
     def _may_write_in_parts(self, role: Role, key: str, object_arn: str) -> None:
@@ -206,18 +184,8 @@ class Action:
         """
         first = bucket_permissions.key_use("kms:GenerateDataKey", key, object_arn, role.session.account)
         decrypts = bucket_permissions.key_use("kms:Decrypt", key, object_arn, role.session.account)
-        try:
-            for _service, action, arn, keys in first + decrypts:
-                role.require(action, arn, keys)
-        except service_roles.Denied as rejected:
-            raise failed(rejected) from None
-
-    def _bucket_failed(self, error: ClientError, bucket: str) -> ActionFailed:
-        if was_denied(error):
-            said = error.response["Error"].get("Message", "Access Denied")
-            return not_permitted(f"Amazon S3 bucket named {bucket}", f"Amazon S3:AccessDenied:{said} (Service: Amazon "
-                                                                     "S3; Status Code: 403; Error Code: AccessDenied)")
-        return failed(error)
+        for _service, action, arn, keys in first + decrypts:
+            role.require(action, arn, keys)
 
 
 def resolved(execution: Execution, declaration: dict[str, Any]) -> dict[str, str]:

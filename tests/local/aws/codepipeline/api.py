@@ -87,7 +87,7 @@ def _existing(name: str) -> Pipeline:
 
 def _checked(declaration: dict) -> dict:
     arn = f"arn:aws:codepipeline:{get_region()}:{get_account_id()}:{declaration['name']}"
-    return pipeline_validation.checked(declaration, get_region(), arn)
+    return pipeline_validation.checked(declaration, arn)
 
 
 def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
@@ -102,11 +102,6 @@ def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
     return held
 
 
-def _create_pipeline(request: dict) -> dict:
-    held = create(request["pipeline"], {each["key"]: each["value"] for each in request.get("tags", [])})
-    return {"pipeline": held.declaration}
-
-
 def stored(declaration: dict) -> dict:
     """The declaration with CodePipeline's defaults."""
     return _checked(declaration)
@@ -119,22 +114,9 @@ def update(declaration: dict) -> Pipeline:
     return held
 
 
-def _update_pipeline(request: dict) -> dict:
-    return {"pipeline": update(request["pipeline"]).declaration}
-
-
 def _get_pipeline(request: dict) -> dict:
     held = _existing(request["name"])
-    if "version" in request:
-        raise Rejected("ValidationException", f"version {pipeline_validation.LOCALLY}")
     return {"pipeline": held.declaration, "metadata": pipeline_views.metadata(held)}
-
-
-def _delete_pipeline(request: dict) -> dict:
-    held = pipelines.find(request["name"])
-    if held:
-        pipelines.delete(held)
-    return {}
 
 
 def _page(items: list, request: dict, answer: Callable[[Any], dict]) -> tuple[list[dict], dict]:
@@ -162,18 +144,10 @@ def _list_pipelines(request: dict) -> dict:
 def start(request: dict, trigger: str, detail: str) -> Execution:
     """StartPipelineExecution, by the API or by a rule."""
     held = _existing(request["name"])
-    sources = {action["name"]: action["actionTypeId"]["provider"]
+    sources = {(action["name"], pipeline_validation.REVISION_TYPES[action["actionTypeId"]["provider"]])
                for action in held.declaration["stages"][0]["actions"]}
-    for override in request.get("sourceRevisions", []):
-        if override["actionName"] not in sources:
-            raise Rejected("ValidationException", f"Source revision override: the pipeline has no source action "
-                                                 f"'{override['actionName']}'")
-        provider = sources[override["actionName"]]
-        if override["revisionType"] != pipeline_validation.REVISION_TYPES[provider]:
-            raise Rejected("ValidationException", f"Source revision override: revision type "
-                                                 f"{override['revisionType']} is not one of a {provider} source")
-    if request.get("variables"):
-        raise Rejected("ValidationException", f"variables {pipeline_validation.LOCALLY}")
+    if not {(each["actionName"], each["revisionType"]) for each in request.get("sourceRevisions", [])} <= sources:
+        raise Rejected("ValidationException", "Source revision override: no source action has that name and type")
     token = request.get("clientRequestToken")
     with held.changed:
         # "The system-generated unique ID used to identify a unique execution request"
@@ -208,13 +182,6 @@ def _stop_pipeline_execution(request: dict) -> dict:
     if run is None or run.ended:
         raise Rejected("PipelineExecutionNotStoppableException",
                       f"The pipeline execution {request['pipelineExecutionId']} cannot be stopped: it is not running")
-    if not request.get("abandon"):
-        raise Rejected("ValidationException", f"A stop without abandon {pipeline_validation.LOCALLY}")
-    if run.status == "Stopping":
-        # "You cannot use this option on an execution that is already in a Stopping state."
-        # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
-        raise Rejected("DuplicatedStopRequestException",
-                      f"The pipeline execution {run.execution_id} is already stopping")
     pipeline_runner.stop(held, run, request.get("reason", ""))
     return {"pipelineExecutionId": run.execution_id}
 
@@ -249,7 +216,6 @@ def _get_pipeline_state(request: dict) -> dict:
 
 def _list_pipeline_executions(request: dict) -> dict:
     held = _existing(request["pipelineName"])
-    _no_other_filter(request)
     with held.changed:
         shown, more = _page(held.executions[::-1], request, pipeline_views.summary)
     return {"pipelineExecutionSummaries": shown, **more}
@@ -257,7 +223,6 @@ def _list_pipeline_executions(request: dict) -> dict:
 
 def _list_action_executions(request: dict) -> dict:
     held = _existing(request["pipelineName"])
-    _no_other_filter(request, "pipelineExecutionId")
     execution_id = request.get("filter", {}).get("pipelineExecutionId")
     runs = [_run_of(held, execution_id)] if execution_id else list(held.executions)
     with held.changed:
@@ -265,11 +230,6 @@ def _list_action_executions(request: dict) -> dict:
                        key=lambda each: each[1].started, reverse=True)
         shown, more = _page(found, request, lambda each: pipeline_views.action_execution(held, *each))
     return {"actionExecutionDetails": shown, **more}
-
-
-def _no_other_filter(request: dict, *known: str) -> None:
-    for other in sorted(request.get("filter", {}).keys() - set(known)):
-        raise Rejected("ValidationException", f"The filter {other} {pipeline_validation.LOCALLY}")
 
 
 def _stage_of(held: Pipeline, name: str) -> dict[str, Any]:
@@ -282,8 +242,6 @@ def _stage_of(held: Pipeline, name: str) -> dict[str, Any]:
 def _put_approval_result(request: dict) -> dict:
     held = _existing(request["pipelineName"])
     stage = _stage_of(held, request["stageName"])
-    if request["actionName"] not in {each["name"] for each in stage["actions"]}:
-        raise Rejected("ActionNotFoundException", f"Stage {stage['name']} has no action {request['actionName']}")
     with held.changed:
         run = next((action for run in held.executions for action in run.actions
                     if action.approval_token == request["token"] and request["token"]
@@ -299,8 +257,7 @@ def _put_approval_result(request: dict) -> dict:
 
 
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
-    "CreatePipeline": _create_pipeline, "UpdatePipeline": _update_pipeline, "GetPipeline": _get_pipeline,
-    "DeletePipeline": _delete_pipeline, "ListPipelines": _list_pipelines,
+    "GetPipeline": _get_pipeline, "ListPipelines": _list_pipelines,
     "StartPipelineExecution": _start_pipeline_execution, "StopPipelineExecution": _stop_pipeline_execution,
     "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
     "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,

@@ -1,13 +1,11 @@
-"""Deploy/S3: the files of an artifact in a bucket, or the artifact itself.
+"""Deploy/S3: the files of an artifact in a bucket.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3Deploy.html
 """
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError
-
-from tests.local.aws.codepipeline.actions import Action, failed
+from tests.local.aws.codepipeline.actions import Action
 
 
 def run(action: Action) -> None:
@@ -15,20 +13,13 @@ def run(action: Action) -> None:
     artifact = action.run.declaration["inputArtifacts"][0]["name"]
     s3 = action.role.client("s3")
     with action.input(artifact) as archive:
-        if action.configuration("Extract").lower() == "true":
-            # "If true, specifies that files are to be extracted before upload." With a key, below it:
-            # https://docs.aws.amazon.com/codepipeline/latest/userguide/tutorials-s3deploy.html, "deployment path"
-            names = [each.filename for each in archive.infolist() if not each.is_dir()]
-            files = {f"{key}/{name}" if key else name: archive.read(name) for name in names}
-        else:
-            archive.fp.seek(0)  # type: ignore[union-attr]
-            files = {key: archive.fp.read()}  # type: ignore[union-attr]
-    try:
-        # The page lists these three permissions of the role, without the order of their use.
-        s3.get_bucket_location(Bucket=bucket)
-        s3.get_bucket_acl(Bucket=bucket)
-        s3.get_bucket_versioning(Bucket=bucket)
-        for name, content in sorted(files.items()):
-            s3.put_object(Bucket=bucket, Key=name, Body=content)
-    except ClientError as rejected:
-        raise failed(rejected) from None
+        # "If true, specifies that files are to be extracted before upload." With a key, below it:
+        # https://docs.aws.amazon.com/codepipeline/latest/userguide/tutorials-s3deploy.html, "deployment path"
+        names = [each.filename for each in archive.infolist() if not each.is_dir()]
+        files = {f"{key}/{name}" if key else name: archive.read(name) for name in names}
+    # The page lists these three permissions of the role, without the order of their use.
+    s3.get_bucket_location(Bucket=bucket)
+    s3.get_bucket_acl(Bucket=bucket)
+    s3.get_bucket_versioning(Bucket=bucket)
+    for name, content in sorted(files.items()):
+        s3.put_object(Bucket=bucket, Key=name, Body=content)

@@ -13,28 +13,15 @@ from ministack.services import codebuild
 
 from tests.local.aws.codebuild import buildspec, builds, commands as build_commands
 from tests.local.aws.codebuild.buildspec import Buildspec
-from tests.local.aws.codepipeline.actions import Action, ActionFailed, failed, zipped
-from tests.local.aws.iam import service_roles
+from tests.local.aws.codepipeline.actions import Action, ActionFailed, zipped
 
 
 def run(action: Action) -> None:
     name = action.configuration("ProjectName")
     arn = f"arn:aws:codebuild:{action.held.region}:{action.role.session.account}:project/{name}"
-    try:
-        action.role.require("codebuild:StartBuild", arn)
-        action.role.require("codebuild:BatchGetBuilds", arn)
-    except service_roles.Denied as rejected:
-        raise failed(rejected) from None
-    project = codebuild._projects.get(name)
-    if project is None:
-        raise ActionFailed("ConfigurationError",
-                           f"Error calling startBuild: Project cannot be found: {arn}")
-    for what in ("source", "artifacts"):
-        if project[what].get("type") != "CODEPIPELINE":
-            raise ActionFailed("ConfigurationError",
-                               f"Error calling startBuild: Project {what} type must be CODEPIPELINE for a build that "
-                               f"a pipeline starts; {name} has {project[what].get('type')}")
-    build = _PipelineBuild(action, project)
+    action.role.require("codebuild:StartBuild", arn)
+    action.role.require("codebuild:BatchGetBuilds", arn)
+    build = _PipelineBuild(action, codebuild._projects[name])
     status, reason = build.run()
     if status != "SUCCEEDED":
         raise ActionFailed("JobFailed", f"Build terminated with state: {status}. {reason}".strip())
@@ -77,11 +64,8 @@ class _PipelineBuild(builds.Build):
         for name in self.inputs:
             directory = scratch / name / "src"
             directory.mkdir(parents=True)
-            try:
-                with self.action.input(name, self.role) as archive:
-                    build_commands.unpack(archive, directory)
-            except ActionFailed as fault:
-                raise builds.Failed(f"CLIENT_ERROR: {fault.message}", "CLIENT_ERROR") from None
+            with self.action.input(name, self.role) as archive:
+                build_commands.unpack(archive, directory)
             if name == self.primary:
                 source = directory
             else:
@@ -99,8 +83,4 @@ class _PipelineBuild(builds.Build):
             files = buildspec.collect(spec.artifacts, self.source)
             if not files:
                 raise builds.Failed("CLIENT_ERROR: no matching artifact paths found", "CLIENT_ERROR")
-            try:
-                self.action.output(each["name"], zipped(files), self.role)
-            except ActionFailed as fault:
-                raise builds.Failed(f"CLIENT_ERROR: Failed to upload artifacts: {fault.message}",
-                                    "CLIENT_ERROR") from None
+            self.action.output(each["name"], zipped(files), self.role)

@@ -13,19 +13,14 @@ import time
 from datetime import timezone
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from tests.local.aws.codepipeline.actions import Action, failed, zipped
+from tests.local.aws.codepipeline.actions import Action, zipped
 
 
 def run(action: Action) -> None:
     name, tag = action.configuration("RepositoryName"), action.configuration("ImageTag", "latest")
     override = action.execution.overrides.get(action.run.name)
     wanted = {"imageDigest": override["revisionValue"]} if override else {"imageTag": tag}
-    try:
-        image = action.role.client("ecr").describe_images(repositoryName=name, imageIds=[wanted])["imageDetails"][0]
-    except ClientError as rejected:
-        raise failed(rejected) from None
+    image = action.role.client("ecr").describe_images(repositoryName=name, imageIds=[wanted])["imageDetails"][0]
     _note(action, image, tag, bool(override))
     action.output(action.run.declaration["outputArtifacts"][0]["name"],
                   zipped({"imageDetail.json": json.dumps(_detail(action, image)).encode()}))

@@ -65,7 +65,6 @@ class Execution:
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     waits_for: str = ""  # the stage that it waits for
     stop_reason: str | None = None
-    deleted_change_sets: set[str] = field(default_factory=set)  # empty ones (`settings.empty_change_set_is_deleted`)
     outdated: bool = False  # the pipeline has been updated since
     attempt: int = 1  # one more for each retried stage
     kept: set[tuple[str, str]] = field(default_factory=set)  # stage and name of the actions that a retry skips

@@ -10,11 +10,8 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
 from tests.local.aws.codecommit import repositories
-from tests.local.aws.codepipeline.actions import Action, ActionFailed, failed, not_permitted, was_denied
-from tests.local.aws.iam import service_roles
+from tests.local.aws.codepipeline.actions import Action
 
 
 def run(action: Action) -> None:
@@ -22,21 +19,13 @@ def run(action: Action) -> None:
     codecommit = action.role.client("codecommit")
     arn = f"arn:aws:codecommit:{action.held.region}:{action.role.session.account}:{name}"
     override = action.execution.overrides.get(action.run.name)
-    try:
-        tip = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
-        commit = override["revisionValue"] if override else tip
-        about = codecommit.get_commit(repositoryName=name, commitId=commit)["commit"]
-        # The SDK has no such calls: the archive goes from CodeCommit directly to the bucket.
-        # https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html
-        for needed in ("codecommit:UploadArchive", "codecommit:GetUploadArchiveStatus"):
-            action.role.require(needed, arn)
-    except service_roles.Denied as rejected:
-        raise not_permitted(f"AWS CodeCommit repository named {name}", rejected.message) from None
-    except ClientError as rejected:
-        if was_denied(rejected):
-            raise not_permitted(f"AWS CodeCommit repository named {name}",
-                                rejected.response["Error"]["Message"]) from None
-        raise failed(rejected) from None
+    tip = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
+    commit = override["revisionValue"] if override else tip
+    about = codecommit.get_commit(repositoryName=name, commitId=commit)["commit"]
+    # The SDK has no such calls: the archive goes from CodeCommit directly to the bucket.
+    # https://docs.aws.amazon.com/codecommit/latest/userguide/auth-and-access-control-permissions-reference.html
+    for needed in ("codecommit:UploadArchive", "codecommit:GetUploadArchiveStatus"):
+        action.role.require(needed, arn)
     _note(action, commit, name, branch, about)
     action.output(action.run.declaration["outputArtifacts"][0]["name"], _archive(action, name, commit))
 
@@ -66,9 +55,7 @@ def _timestamp(git_date: str) -> str:
 
 def _archive(action: Action, name: str, commit: str) -> bytes:
     held = repositories.find_in(action.role.session.account, action.held.region, name)
-    if held is None:
-        raise ActionFailed("ConfigurationError",
-                           f"The action failed because the AWS CodeCommit repository {name} was not found")
+    assert held is not None  # its branch was read
     with tempfile.TemporaryDirectory() as scratch:
         packed = Path(scratch) / "source.zip"
         held.git("archive", "--format=zip", f"--output={packed}", commit)
