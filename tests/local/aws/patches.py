@@ -11,7 +11,6 @@ from tests.local.aws.cloudformation import (
     custom_resources,
     drift_change_sets,
     early_validation,
-    lost_characters,
     native_resources,
     resource_schemas,
     response_urls,
@@ -23,8 +22,8 @@ from tests.local.aws.cloudformation import (
     stack_throttling,
     template_urls,
 )
-from tests.local.aws.cloudwatch import alarm_evaluation, alarms, dashboards
-from tests.local.aws.codebuild import build_lists, event_target as build_target, started_builds
+from tests.local.aws.cloudwatch import alarms, dashboards
+from tests.local.aws.codebuild import event_target as build_target, started_builds
 from tests.local.aws.codecommit import api as codecommit_api, approval_rules, differences, resource as codecommit_resource
 from tests.local.aws.codepipeline import (
     actions as pipeline_actions,
@@ -32,13 +31,12 @@ from tests.local.aws.codepipeline import (
     event_target as pipeline_target,
     resource as codepipeline_resource,
 )
-from tests.local.aws.ecr import api as ecr_api, resource as ecr_resource
+from tests.local.aws.ecr import api as ecr_api
 from tests.local.aws.events import (
     bus_policy_resource,
     buses as event_buses,
     lambda_target,
     log_target,
-    rules as event_rules,
     targets as event_targets,
 )
 from tests.local.aws.iam import (
@@ -47,17 +45,14 @@ from tests.local.aws.iam import (
     enforcement,
     group_resource,
     policy_language,
-    policy_sizes,
     principals,
     propagation as iam_propagation,
     resource_policies,
     service_specific_credentials,
     user_tags,
 )
-from tests.local.aws.kms import permissions as key_permissions
 from tests.local.aws.lambda_ import (
     environment as function_environment,
-    invocation_chain,
     logs as function_logs,
     metrics as function_metrics,
 )
@@ -79,12 +74,10 @@ def install(endpoint: str) -> None:
     enforcement.install()
     bucket_permissions.install()
     bucket_resource.install()
-    key_permissions.install()
     service_specific_credentials.install()
     user_tags.install()
     iam_deletion.install()
     group_resource.install()
-    policy_sizes.install()
     secret_versions.install()
     rotation.install()
     secret_listing.install()
@@ -94,7 +87,6 @@ def install(endpoint: str) -> None:
     codecommit_resource.install()
     ecr_api.install()
     _install_cloudformation(endpoint)
-    event_rules.install()
     lambda_target.install()
     event_targets.install()
     log_target.install()
@@ -103,7 +95,6 @@ def install(endpoint: str) -> None:
     stack_throttling.install()
     alarms.install()
     dashboards.install()
-    alarm_evaluation.install()
     pipeline_actions.at(endpoint)
     codepipeline_api.install()
     codepipeline_resource.install()
@@ -111,10 +102,8 @@ def install(endpoint: str) -> None:
     topic_keys.install()
     notification_rules.install()
     started_builds.install()
-    build_lists.install()
     build_target.install()
     function_environment.install(endpoint)
-    invocation_chain.install()
     function_logs.install()
     function_metrics.install()
     # Last: it wraps IAM's operations and CloudFormation's steps as the patches above leave them.
@@ -135,9 +124,6 @@ def _install_cloudformation(endpoint: str) -> None:
     change_set_names.install()
     native_resources.install()
     rotation_resource.install()
-    ecr_resource.install()
     resource_schemas.install()
     stack_events.install()
     early_validation.install()
-    # Last: it wraps every read call.
-    lost_characters.install()

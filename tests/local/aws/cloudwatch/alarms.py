@@ -1,4 +1,4 @@
-"""CloudWatch's alarms: validation by PutMetricAlarm, and alarms on metric math. `alarm_evaluation` has their states.
+"""The alarms of templates: the validation of PutMetricAlarm, and alarms on metric math, whose states do not change.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
@@ -14,8 +14,8 @@ from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
 from tests.local.aws import service_shapes
-from tests.local.aws.cloudwatch.alarm_evaluation import COMPARE
 
+_COMPARE = {"GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"}
 _REQUIRED = ("EvaluationPeriods", "ComparisonOperator", "Threshold")
 # "If you use the Metrics parameter, you cannot include the Namespace, MetricName, Dimensions, Period, Unit, Statistic, or
 # ExtendedStatistic parameters of PutMetricAlarm in the same operation."
@@ -32,19 +32,6 @@ _DAY, _WEEK = 86400, 604800
 def install() -> None:
     # CloudFormation's handlers call it by this name.
     provisioners._cw_metric_alarm_record = _record_of_template
-    ministack_put = cloudwatch._put_metric_alarm
-
-    def put(params: dict, request: dict, is_cbor: bool, is_json: bool = False) -> tuple:
-        found = faults(request) if is_cbor or is_json else []
-        if request.get("Metrics"):
-            found.append("Metrics are not part of this local CloudWatch's PutMetricAlarm")
-        if found:
-            error_of: tuple = cloudwatch._error("ValidationError", found[0], 400, use_json=is_json, use_cbor=is_cbor)
-            return error_of
-        answer: tuple = ministack_put(params, request, is_cbor, is_json)
-        return answer
-
-    cloudwatch._put_metric_alarm = put
 
 
 def faults(request: dict[str, Any]) -> list[str]:
@@ -59,7 +46,7 @@ def faults(request: dict[str, Any]) -> list[str]:
         found.append("You must specify either MetricName or Metrics, and not both")
     required = (*_REQUIRED, *(() if request.get("Metrics") else _REQUIRED_OF_ONE_METRIC))
     found += [f"The parameter {name} is required" for name in required if request.get(name) is None]
-    if not found and request["ComparisonOperator"] not in COMPARE:
+    if not found and request["ComparisonOperator"] not in _COMPARE:
         found.append(f"{request['ComparisonOperator']} is not part of this local CloudWatch")
     if found:
         return found

@@ -42,19 +42,6 @@ def install() -> None:
     ecr.repository_policy_for_arn = ecr_permissions.policy_of
 
 
-def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The same for code in this process, such as CloudFormation. Raises `Rejected` like the API."""
-    _check(operation, request)
-    if operation in _OPERATIONS:
-        return _OPERATIONS[operation](request)
-    handler = getattr(ecr, "".join(f"_{each.lower()}" if each.isupper() else each for each in operation))
-    status, _, body = handler(request)
-    said: dict[str, Any] = json.loads(body)
-    if status >= 400:
-        raise Rejected(said["__type"].rsplit("#", 1)[-1], said["message"])
-    return said
-
-
 def _check(operation: str, request: dict[str, Any]) -> None:
     model = service_shapes.service("ecr")
     if operation not in model.operation_names:
@@ -108,5 +95,5 @@ _OPERATIONS: dict[str, _Operation] = {
     "CompleteLayerUpload": ecr_images.complete_layer_upload,
     "BatchCheckLayerAvailability": ecr_images.batch_check_layer_availability,
     "PutImage": ecr_images.put_image, "BatchGetImage": ecr_images.batch_get_image,
-    "DescribeImages": ecr_images.describe_images, "BatchDeleteImage": ecr_images.batch_delete_image,
+    "DescribeImages": ecr_images.describe_images,
 }
