@@ -12,7 +12,6 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from ministack.core.responses import new_uuid
-from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
 _TEXT = {"type": "string"}
@@ -79,13 +78,6 @@ def install() -> None:
         return chosen
 
     provisioners._cw_dashboard_body, provisioners._cw_dashboard_name = body, name
-    cloudwatch._put_dashboard = _put
-
-
-def _put(_params: dict, _request: dict, is_cbor: bool, is_json: bool = False) -> tuple:
-    error_of: tuple = cloudwatch._error("InvalidAction", "PutDashboard is not part of this local CloudWatch", 400,
-                                       use_json=is_json, use_cbor=is_cbor)
-    return error_of
 
 
 def _message(found: list[dict[str, str]]) -> str:

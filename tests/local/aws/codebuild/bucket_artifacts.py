@@ -11,9 +11,6 @@ from tests.local.aws.codebuild import buildspec
 from tests.local.aws.codebuild.buildspec import Buildspec
 from tests.local.aws.codebuild.builds import Build, client_error
 
-# Without `encryptionDisabled`, CodeBuild would ask S3 for SSE-KMS, also in a bucket whose default is another key.
-SETTINGS = {"namespaceType": "BUILD_ID", "name": "/", "packaging": "NONE", "encryptionDisabled": "true"}
-
 
 def _key(build: Build) -> str:
     """With the name `/`, "the output artifact is stored in the root" of `<path>/<build-ID>`."""

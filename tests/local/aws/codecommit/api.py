@@ -19,12 +19,10 @@ from ministack import app
 from ministack.core import router
 from ministack.core.responses import error_response_json, json_response
 
-from tests.local.aws.codecommit import push_events, repositories
+from tests.local.aws.codecommit import repositories
 from tests.local.aws.codecommit.repositories import Repository
-from tests.local.aws.iam import enforcement
 
 _JSON = "application/x-amz-json-1.1"
-_NAME = re.compile(r"[\w.-]{1,100}")
 
 
 class Rejected(Exception):
@@ -69,28 +67,15 @@ def _check_shape(operation: str, answer: dict) -> None:
         raise AssertionError(f"{operation} answers what it cannot: {faults}")
 
 
-def check_name(name: str | None) -> str:
-    if not name:
-        raise Rejected("RepositoryNameRequiredException", "A repository name is required.")
-    if not _NAME.fullmatch(name) or name.endswith(".git"):
-        raise Rejected("InvalidRepositoryNameException",
-                      "The repository name is not valid. Repository names can be any valid combination of letters, "
-                      "numbers, periods, underscores, and dashes between 1 and 100 characters in length. "
-                      "Names are case sensitive.")
-    return name
-
-
-def create(name: str | None, description: str | None = None, tags: dict[str, str] | None = None,
+def create(name: str, description: str | None = None, tags: dict[str, str] | None = None,
            kms_key_id: str | None = None) -> Repository:
-    if repositories.find(check_name(name)):
+    if repositories.find(name):
         raise Rejected("RepositoryNameExistsException", f"Repository named {name} already exists")
-    if len(tags or {}) > 50:
-        raise Rejected("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
-    return repositories.create(str(name), description, tags, kms_key_id)
+    return repositories.create(name, description, tags, kms_key_id)
 
 
 def existing(request: dict) -> Repository:
-    name = check_name(request.get("repositoryName"))
+    name = request["repositoryName"]
     held = repositories.find(name)
     if held is None:
         raise Rejected("RepositoryDoesNotExistException", f"{name} does not exist")
@@ -108,8 +93,7 @@ def _metadata(held: Repository) -> dict[str, Any]:
 
 
 def _create_repository(request: dict) -> dict:
-    _check_tag_keys(request.get("tags") or {})
-    held = create(request.get("repositoryName"), request.get("repositoryDescription"), request.get("tags"),
+    held = create(request["repositoryName"], request.get("repositoryDescription"), request.get("tags"),
                   request.get("kmsKeyId"))
     return {"repositoryMetadata": _metadata(held)}
 
@@ -118,17 +102,10 @@ def _get_repository(request: dict) -> dict:
     return {"repositoryMetadata": _metadata(existing(request))}
 
 
-def _batch_get_repositories(request: dict) -> dict:
-    names = [check_name(name) for name in request.get("repositoryNames") or []]
-    found = {name: repositories.find(name) for name in names}
-    return {"repositories": [_metadata(held) for held in found.values() if held],
-            "repositoriesNotFound": [name for name, held in found.items() if not held]}
-
-
 def _delete_repository(request: dict) -> dict:
     # "... the repository ID of the deleted repository. If the repository was already deleted, [it is] null."
     # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_DeleteRepository.html
-    held = repositories.find(check_name(request.get("repositoryName")))
+    held = repositories.find(request["repositoryName"])
     if held is None:
         return {}
     repositories.delete(held)
@@ -141,9 +118,7 @@ def _list_repositories(request: dict) -> dict:
 
 
 def _branch_of(request: dict, key: str = "branchName") -> tuple[Repository, str, str]:
-    held, branch = existing(request), request.get(key)
-    if not branch:
-        raise Rejected("BranchNameRequiredException", "A branch name is required but was not specified.")
+    held, branch = existing(request), request[key]
     commit = held.branches().get(branch)
     if commit is None:
         raise Rejected("BranchDoesNotExistException", f"Branch {branch} does not exist")
@@ -159,28 +134,6 @@ def _list_branches(request: dict) -> dict:
     return {"branches": sorted(existing(request).branches())}
 
 
-def _create_branch(request: dict) -> dict:
-    held, branch, commit = existing(request), request.get("branchName"), request.get("commitId", "")
-    if branch in held.branches():
-        raise Rejected("BranchNameExistsException", f"Branch {branch} already exists")
-    _commit(held, commit)
-    with held.pushes, push_events.of(held, enforcement.caller_arn()):
-        held.git("update-ref", f"refs/heads/{branch}", commit)
-    return {}
-
-
-def _delete_branch(request: dict) -> dict:
-    held, branch = existing(request), request.get("branchName", "")
-    if branch == held.default_branch:
-        raise Rejected("DefaultBranchCannotBeDeletedException", f"Cannot delete default branch {branch}")
-    commit = held.branches().get(branch)
-    if commit is None:
-        return {}
-    with held.pushes, push_events.of(held, enforcement.caller_arn()):
-        held.git("update-ref", "-d", f"refs/heads/{branch}")
-    return {"deletedBranch": {"branchName": branch, "commitId": commit}}
-
-
 def _update_default_branch(request: dict) -> dict:
     held, branch, _ = _branch_of(request, "defaultBranchName")
     held.point_head_at(branch)
@@ -188,8 +141,6 @@ def _update_default_branch(request: dict) -> dict:
 
 
 def _commit(held: Repository, commit: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{40}", commit):
-        raise Rejected("InvalidCommitIdException", f"The commit ID {commit} is not valid")
     try:
         return held.git("cat-file", "commit", commit)
     except subprocess.CalledProcessError:
@@ -215,43 +166,22 @@ def _get_commit(request: dict) -> dict:
 
 
 def _by_arn(request: dict) -> Repository:
-    arn = request.get("resourceArn") or ""
-    if not arn:
-        raise Rejected("ResourceArnRequiredException",
-                      "A valid Amazon Resource Name (ARN) for an AWS CodeCommit resource is required.")
-    if not re.fullmatch(r"arn:aws[\w-]*:codecommit:[a-z0-9-]+:\d{12}:[\w.-]{1,100}", arn):
-        raise Rejected("InvalidResourceArnException", "The value for the resource ARN is not valid.")
+    arn = request["resourceArn"]
     held = next((held for held in repositories.every() if held.arn == arn), None)
     if held is None:
         raise Rejected("RepositoryDoesNotExistException", f"{arn.rsplit(':', 1)[-1]} does not exist")
     return held
 
 
-def _check_tag_keys(keys: Any) -> None:
-    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_TagResource.html"""
-    if any(str(key).lower().startswith("aws:") for key in keys):
-        raise Rejected("InvalidSystemTagUsageException",
-                      "The specified tag is not valid. Key names cannot be prefixed with aws:.")
-
-
 def _tag_resource(request: dict) -> dict:
     held = _by_arn(request)
-    if not request.get("tags"):
-        raise Rejected("TagsMapRequiredException", "A map of tags is required.")
-    _check_tag_keys(request["tags"])
-    tags = {**held.tags, **request.get("tags", {})}
-    if len(tags) > 50:
-        raise Rejected("TooManyTagsException", "The maximum number of tags for an AWS CodeCommit resource is 50.")
-    held.tags = tags
+    held.tags = {**held.tags, **request["tags"]}
     return {}
 
 
 def _untag_resource(request: dict) -> dict:
     held = _by_arn(request)
-    if not request.get("tagKeys"):
-        raise Rejected("TagKeysListRequiredException", "A list of tag keys is required.")
-    _check_tag_keys(request["tagKeys"])
-    held.tags = {key: value for key, value in held.tags.items() if key not in request.get("tagKeys", [])}
+    held.tags = {key: value for key, value in held.tags.items() if key not in request["tagKeys"]}
     return {}
 
 
@@ -261,9 +191,8 @@ def _list_tags(request: dict) -> dict:
 
 OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreateRepository": _create_repository, "GetRepository": _get_repository,
-    "BatchGetRepositories": _batch_get_repositories, "DeleteRepository": _delete_repository,
+    "DeleteRepository": _delete_repository,
     "ListRepositories": _list_repositories, "GetBranch": _get_branch,
-    "ListBranches": _list_branches, "CreateBranch": _create_branch, "DeleteBranch": _delete_branch,
-    "UpdateDefaultBranch": _update_default_branch, "GetCommit": _get_commit, "TagResource": _tag_resource,
+    "ListBranches": _list_branches, "UpdateDefaultBranch": _update_default_branch, "GetCommit": _get_commit, "TagResource": _tag_resource,
     "UntagResource": _untag_resource, "ListTagsForResource": _list_tags,
 }

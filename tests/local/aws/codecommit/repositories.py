@@ -111,12 +111,6 @@ def every() -> list[Repository]:
     return sorted(_repositories.values(), key=lambda held: held.name)
 
 
-def rename(held: Repository, name: str) -> None:
-    del _repositories[held.name]
-    held.name, held.modified = name, time.time()
-    _repositories[name] = held
-
-
 def delete(held: Repository) -> None:
     _repositories.pop(held.name, None)
     shutil.rmtree(held.directory, ignore_errors=True)

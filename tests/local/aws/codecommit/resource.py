@@ -13,8 +13,6 @@ from ministack.services.cloudformation import provisioners
 from tests.local.aws.codecommit import api as codecommit_api, repositories
 from tests.local.aws.codecommit.repositories import Repository
 
-_KNOWN = {"RepositoryName", "RepositoryDescription", "KmsKeyId", "Tags", "Triggers"}
-
 
 def install() -> None:
     provisioners._RESOURCE_HANDLERS["AWS::CodeCommit::Repository"] = {
@@ -32,16 +30,9 @@ def _tags(props: dict[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in props.get("Tags") or []}
 
 
-def _check(props: dict[str, Any]) -> None:
-    unknown = sorted(props.keys() - _KNOWN)
-    if unknown:
-        raise ValueError(f"AWS::CodeCommit::Repository: {', '.join(unknown)} is not part of this local CodeCommit")
-
-
 def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
-    _check(props)
     try:
-        held = codecommit_api.create(props.get("RepositoryName"), props.get("RepositoryDescription"), _tags(props),
+        held = codecommit_api.create(props["RepositoryName"], props.get("RepositoryDescription"), _tags(props),
                                      props.get("KmsKeyId"))
     except codecommit_api.Rejected as rejected:
         raise ValueError(f"{rejected.message} (Service: CodeCommit, Status Code: 400; {rejected.code})") from None
@@ -50,16 +41,8 @@ def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[
 
 def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any],
             stack_name: str) -> tuple[str, dict[str, str]]:
-    _check(new)
     held = repositories.find_by_id(physical_id)
-    if held is None:
-        raise ValueError(
-            f"Resource of type 'AWS::CodeCommit::Repository' with identifier '{physical_id}' was not found.")
-    name = codecommit_api.check_name(new.get("RepositoryName"))
-    if name != held.name:
-        if repositories.find(name):
-            raise ValueError(f"Repository named {name} already exists")
-        repositories.rename(held, name)
+    assert held is not None and held.name == new["RepositoryName"]
     held.description, held.kms_key_id = new.get("RepositoryDescription"), new.get("KmsKeyId")
     # Keep tags that the stack did not set.
     removed = _tags(old).keys() - _tags(new).keys()

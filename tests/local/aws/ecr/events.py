@@ -27,10 +27,6 @@ def pushed(repository: str, digest: str, tag: str | None, manifest_type: str, ar
     _send("PUSH", repository, digest, tag, {"manifest-media-type": manifest_type, "artifact-media-type": artifact_type})
 
 
-def deleted(repository: str, digest: str, tag: str | None) -> None:
-    _send("DELETE", repository, digest, tag, {})
-
-
 def _send(action: str, repository: str, digest: str, tag: str | None, more: dict[str, Any]) -> None:
     detail = {"result": "SUCCESS", "repository-name": repository, "image-digest": digest, "action-type": action,
               "image-tag": tag, **more}

@@ -9,17 +9,15 @@ A queue without a policy accepts every rule's events here, unlike on AWS: tests 
 
 from __future__ import annotations
 
-import contextvars
 import json
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from ministack.core import iam_evaluator
-from ministack.core.arn import ArnParseError, parse_arn
+from ministack.core.arn import parse_arn
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sqs
 
@@ -27,7 +25,6 @@ from tests.local.aws.iam import decision_log, service_roles
 from tests.local.policies.source_keys import source_keys
 
 SERVICE = "events.amazonaws.com"
-_RETRY_SECONDS = 0.2
 _log = logging.getLogger("events")
 
 
@@ -37,10 +34,6 @@ class Undelivered(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
-
-
-class Busy(Exception):
-    """The target was not reached. A retry may."""
 
 
 Deliver = Callable[[dict, dict, dict, Any], None]  # target, event, rule, and the rule's view of the event
@@ -64,22 +57,12 @@ def install() -> None:
         except Undelivered as fault:
             _log.warning("%s: %s: %s: %s", rule["Name"], target["Arn"], fault.code, fault.message)
             _keep(target, rule, view, fault)
-        except Busy:
-            # "By default, EventBridge retries sending the event for 24 hours". That it does so after this error is not
-            # documented. (?)
-            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
-            later = threading.Timer(_RETRY_SECONDS, contextvars.copy_context().run, (invoke, target, event, rule, view))
-            later.daemon = True
-            later.start()
 
     eventbridge._invoke_target = invoke
 
 
 def _service_of(target: dict) -> str:
-    try:
-        return str(parse_arn(target.get("Arn", "")).service)
-    except ArnParseError:
-        return ""
+    return str(parse_arn(target["Arn"]).service)
 
 
 def require(target: dict, rule: dict, action: str, keys: dict[str, Any] | None = None) -> None:
@@ -95,21 +78,12 @@ def require(target: dict, rule: dict, action: str, keys: dict[str, Any] | None =
 
 def request_of(target: dict, rule: dict, view: Any) -> dict[str, Any]:
     """The request that a target's `Input` or `InputTransformer` is. Empty without them: an event has no member of such
-    a request, and that the service ignores it is not documented. (?)
-
-    The code for an input that is not a request is in the list of codes of
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html, which does not explain them. (?)
-    """
+    a request, and that the service ignores it is not documented. (?)"""
     if target.get("InputTransformer"):
         text = eventbridge._apply_input_transformer(target["InputTransformer"], rule, view)
     else:
         text = target.get("Input") or "{}"
-    try:
-        given = json.loads(text)
-    except ValueError:
-        given = None
-    if not isinstance(given, dict):
-        raise Undelivered("INVALID_JSON", f"the input is not a JSON object: {text}")
+    given: dict[str, Any] = json.loads(text)
     return given
 
 
@@ -125,8 +99,6 @@ def _check_queue(target: dict, rule: dict) -> None:
 def _admits(queue_arn: str, rule: dict) -> bool:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions"""
     queue = sqs._queue_by_arn(queue_arn)
-    if queue is None:
-        return False
     keys = source_keys(SERVICE, "sqs:SendMessage", rule["Arn"], get_account_id())
     context = iam_evaluator.EvalContext(
         principal_arn=SERVICE, principal_type="Service", principal_account="", action="sqs:SendMessage",

@@ -99,8 +99,6 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
     if service == "events":
         arn = arn.replace(":rule/default/", ":rule/", 1)
-    if service == "events" and headers.get("x-amz-target", "").endswith(".PutEvents"):
-        request.keys = event_buses.keys_of_events(_json(body))
     if service == "events" and headers.get("x-amz-target", "").endswith(".PutRule"):
         request.keys = event_buses.keys_of_rule(_json(body).get("EventPattern"))
     if service == "sts":
@@ -144,8 +142,6 @@ def _stack_resource(arn: str, query_params: dict, request: _Request) -> str:
     change_set = iam_actions._query_param(query_params, "ChangeSetName")
     if name := change_set_names.condition_key(iam_actions._query_param(query_params, "Action"), change_set):
         request.keys["cloudformation:ChangeSetName"] = name
-    if arn == "*" and change_set:
-        arn = change_set_names.stack_of(change_set) or arn
     stack = cloudformation._stacks.get(iam_actions._query_param(query_params, "StackName")) or {}
     if arn.endswith("/*") and stack.get("StackStatus", "DELETE_COMPLETE") != "DELETE_COMPLETE":
         arn = str(stack["StackId"])

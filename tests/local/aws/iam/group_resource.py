@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +18,7 @@ TYPE = "AWS::IAM::Group"
 
 def install() -> None:
     provisioners._RESOURCE_HANDLERS[TYPE] = {
-        "create": _create, "update": _update, "update_with_logical_id": True, "delete": _delete}
+        "create": _create, "delete": _delete}
     iam._IAM_HANDLERS["DeleteGroup"] = iam._delete_group = _refusing(iam._delete_group)
 
 
@@ -53,47 +52,18 @@ def _checked(answer: tuple) -> None:
                      f'Code: {status}, Request ID: {new_uuid()})" (RequestToken: {new_uuid()}, HandlerErrorCode: {kind})')
 
 
-def _inline(props: dict[str, Any]) -> dict[str, str]:
-    return {policy["PolicyName"]: json.dumps(policy["PolicyDocument"]) for policy in props.get("Policies") or []}
-
-
-def _make_so(name: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-    attached, wanted = set(old.get("ManagedPolicyArns") or []), set(new.get("ManagedPolicyArns") or [])
-    for arn in sorted(attached - wanted):
-        _checked(iam._detach_group_policy({"GroupName": name, "PolicyArn": arn}))
-    for arn in sorted(wanted - attached):
-        _checked(iam._attach_group_policy({"GroupName": name, "PolicyArn": arn}))
-    before, after = _inline(old), _inline(new)
-    for policy in sorted(before.keys() - after.keys()):
-        _checked(iam._delete_group_policy({"GroupName": name, "PolicyName": policy}))
-    for policy, document in after.items():
-        if before.get(policy) != document:
-            _checked(iam._put_group_policy({"GroupName": name, "PolicyName": policy, "PolicyDocument": document}))
-
-
 def _create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, dict[str, str]]:
     name = props.get("GroupName") or provisioners._physical_name(stack_name, logical_id, max_len=128)
     _checked(iam._create_group({"GroupName": name, "Path": props.get("Path") or "/"}))
-    _make_so(name, {}, props)
+    for arn in props.get("ManagedPolicyArns") or []:
+        _checked(iam._attach_group_policy({"GroupName": name, "PolicyArn": arn}))
     return name, {"Arn": iam._groups[name]["Arn"]}
-
-
-def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str,
-            logical_id: str | None = None) -> tuple[str, dict[str, str]]:
-    if old.get("GroupName") != new.get("GroupName"):  # "Update requires: Replacement"
-        return _create(logical_id or physical_id, new, stack_name)
-    _make_so(physical_id, old, new)
-    return physical_id, {"Arn": iam._groups[physical_id]["Arn"]}
 
 
 def _delete(physical_id: str, props: dict[str, Any]) -> None:
     """Its members do not belong to the stack and stay: the type's delete handler has no iam:RemoveUserFromGroup."""
-    group = iam._groups.get(physical_id)
-    if group is None:
-        return
-    # A deletion that failed before has removed these.
-    inline = iam._group_inline_policies.get(physical_id) or {}
-    _make_so(physical_id, {
-        "ManagedPolicyArns": [arn for arn in props.get("ManagedPolicyArns") or [] if arn in group["AttachedPolicies"]],
-        "Policies": [policy for policy in props.get("Policies") or [] if policy["PolicyName"] in inline]}, {})
+    for arn in props.get("ManagedPolicyArns") or []:
+        # A deletion that failed before has detached it.
+        if arn in iam._groups[physical_id]["AttachedPolicies"]:
+            _checked(iam._detach_group_policy({"GroupName": physical_id, "PolicyArn": arn}))
     _checked(iam._delete_group({"GroupName": physical_id}))

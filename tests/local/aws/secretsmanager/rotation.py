@@ -50,11 +50,6 @@ def _held(request: dict[str, Any]) -> tuple[dict[str, Any], None] | tuple[None, 
     _, held = service._resolve(request.get("SecretId"))
     if not held:
         return None, _rejected("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
-    if held.get("DeletedDate"):
-        return None, _rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
-                                                         "marked for deletion.")
-    if service._is_replica(held):
-        return None, service._replica_mutation_error()
     return held, None
 
 
@@ -65,16 +60,11 @@ def rotate_secret(request: dict[str, Any]) -> tuple:
     held, error_of = _held(request)
     if held is None:
         return error_of or ()
-    if fault := secret_versions.token_fault(request):
-        return fault
     token = request.get("ClientRequestToken") or new_uuid()
     answer = {"ARN": held["ARN"], "Name": held["Name"], "VersionId": token}
-    run = rotation_runs.under_way(held["ARN"])
-    if run is not None and run.token == token:
-        return json_response(answer)  # "This value helps ensure idempotency."
     rules = request.get("RotationRules") or held.get("RotationRules")
     function = request.get("RotationLambdaARN") or held.get("RotationLambdaARN")
-    if fault := _not_to_be_rotated(held, token, rules, function):
+    if fault := _not_to_be_rotated(held, token, function):
         return fault
     held.update(RotationEnabled=True, RotationLambdaARN=function, RotationRules=rules)
     if request.get("RotationRules"):
@@ -83,18 +73,7 @@ def rotate_secret(request: dict[str, Any]) -> tuple:
     return json_response(answer)
 
 
-def _not_to_be_rotated(held: dict[str, Any], token: str, rules: dict[str, Any] | None,
-                       function: str | None) -> tuple | None:
-    if not function:
-        # One of the documented reasons of InvalidRequestException.
-        return _rejected("InvalidRequestException",
-                        "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN "
-                        "configured and you didn't include such an ARN as a parameter in this call.")
-    if rules:
-        try:
-            rotation_rules.check(rules)
-        except rotation_rules.Invalid as invalid:
-            return _rejected("InvalidParameterException", str(invalid))
+def _not_to_be_rotated(held: dict[str, Any], token: str, function: str) -> tuple | None:
     # "If the AWSPENDING staging label is present but not attached to the same version as AWSCURRENT, then any later
     # invocation of RotateSecret assumes that a previous rotation request is still in progress and returns an error."
     # The text is that of https://github.com/aws/aws-cdk/issues/28539.
@@ -102,8 +81,6 @@ def _not_to_be_rotated(held: dict[str, Any], token: str, rules: dict[str, Any] |
     if rotation_runs.under_way(held["ARN"]) or (pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]):
         return _rejected("InvalidRequestException",
                         "A previous rotation isn't complete. That rotation will be reattempted.")
-    if token in held["Versions"]:
-        return _rejected("ResourceExistsException", "A resource with the ID you requested already exists.")
     # "When you add a Lambda rotation function Amazon Resource Name (ARN) to your secret, Secrets Manager checks the
     # permissions of the function."
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
@@ -147,15 +124,10 @@ def cancel_rotate_secret(request: dict[str, Any]) -> tuple:
     held, error_of = _held(request)
     if held is None:
         return error_of or ()
-    if not held.get("RotationLambdaARN"):
-        return _rejected("InvalidRequestException",
-                        "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN "
-                        "configured and you didn't include such an ARN as a parameter in this call.")
     held["RotationEnabled"] = False
     answer = {"ARN": held["ARN"], "Name": held["Name"]}
     run = rotation_runs.under_way(held["ARN"])
     if run is not None:
-        run.cancelled = True
         answer["VersionId"] = run.token
     return json_response(answer)
 
@@ -212,7 +184,9 @@ def days_later(secret_id: str, days: float) -> dict[str, Any] | None:
     A failed rotation whose AWSPENDING still exists is attempted again: "That rotation will be
     reattempted."
     """
-    held = _find(secret_id)
+    _, held = service._resolve(secret_id)
+    if held is None:
+        raise ValueError(f"no such secret: {secret_id}")
     spec = parse_arn(held["ARN"])
     with request_scope(spec.account_id, spec.region):
         held[_AHEAD] = float(held.get(_AHEAD, 0.0)) + days * _DAY
@@ -226,16 +200,3 @@ def days_later(secret_id: str, days: float) -> dict[str, Any] | None:
             return None
         # Not documented: whether a retry whose function removed AWSPENDING keeps its token. (?)
         return _start(held, new_uuid(), "rotation").shown()
-
-
-def _find(secret_id: str) -> dict[str, Any]:
-    if secret_id.startswith("arn:"):
-        spec = parse_arn(secret_id)
-        with request_scope(spec.account_id, spec.region):
-            _, held = service._resolve(secret_id)
-    else:
-        _, held = service._resolve(secret_id)
-    if held is None:
-        raise ValueError(f"no such secret: {secret_id}")
-    found: dict[str, Any] = held
-    return found

@@ -9,22 +9,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-# "AutomaticallyAfterDays: Valid Range: Minimum value of 1. Maximum value of 1000."
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html
-_MOST_AFTER_DAYS = 1000
-
-
-class Invalid(ValueError):
-    """Rules that Secrets Manager rejects."""
-
-
-def check(rules: dict[str, Any]) -> None:
-    if rules.keys() != {"AutomaticallyAfterDays"}:
-        raise Invalid("This local Secrets Manager has only RotationRules with AutomaticallyAfterDays alone.")
-    days = rules["AutomaticallyAfterDays"]
-    if not isinstance(days, int) or not 1 <= days <= _MOST_AFTER_DAYS:
-        raise Invalid(f"AutomaticallyAfterDays must be between 1 and {_MOST_AFTER_DAYS}.")
-
 
 def next_window(rules: dict[str, Any], since: float) -> tuple[float, float]:
     """The opening and the closing of the first rotation window after `since`, in seconds since the epoch.

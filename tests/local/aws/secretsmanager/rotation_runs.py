@@ -48,7 +48,6 @@ class Run:
     events: list[str] = field(default_factory=list)
     reason: str = ""  # why it failed
     under_way: bool = True
-    cancelled: bool = False
     pending_removed: bool = False  # AWSPENDING, by a call of its own
 
     def shown(self) -> dict[str, Any]:
@@ -120,8 +119,8 @@ def _attempt(run: Run) -> str:
     """The error, or an empty string."""
     for step in STEPS[run.kind]:
         _, held = service._resolve(run.secret)
-        if run.cancelled or held is None or held.get("DeletedDate"):
-            return "it was cancelled" if run.cancelled else "the secret was deleted"
+        if held is None or held.get("DeletedDate"):
+            return "the secret was deleted"
         done: dict[str, Any] = {"Step": step}
         run.steps.append(done)
         error = _call(str(held.get("RotationLambdaARN")), run, step)

@@ -11,18 +11,15 @@ import contextvars
 import functools
 import json
 import logging
-import re
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from ministack.core import iam_evaluator
-from ministack.core.responses import get_account_id, get_region, new_uuid, request_scope
-from ministack.services import eventbridge, iam, sns
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import eventbridge, sns
 from ministack.services.cloudformation import provisioners
 
-from tests.local.aws.codecommit import repositories
-from tests.local.aws.codepipeline import pipelines
 from tests.local.aws.iam import decision_log
 from tests.local.aws.sns import topic_keys
 from tests.local.policies.evaluation import Caller, decide
@@ -40,8 +37,6 @@ _CHATS = {
 }
 SERVICE = "codestar-notifications.amazonaws.com"
 _log = logging.getLogger("notifications")
-_NAME = re.compile(r"[A-Za-z0-9\-_ ]{1,64}")
-_MOST_TARGETS = 10
 
 # https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and #events-ref-pipeline:
 # The events sent here that an event type consists of. The other types are known, but nothing sends them.
@@ -78,7 +73,7 @@ _channels: dict[str, str] = {}  # ARN -> what identifies the channel
 
 def install() -> None:
     provisioners._RESOURCE_HANDLERS[TYPE] = {
-        "create": _create, "update": _update, "update_with_logical_id": True, "delete": _delete}
+        "create": _create, "delete": _delete}
     for chat, (name, _, _) in _CHATS.items():
         provisioners._RESOURCE_HANDLERS[f"AWS::Chatbot::{name}"] = {
             "create": functools.partial(_create_channel, chat), "delete": _delete_channel}
@@ -92,56 +87,13 @@ def install() -> None:
     eventbridge._dispatch_event = dispatch
 
 
-def _reject(code: str, message: str, handler_code: str = "InvalidRequest") -> ValueError:
-    return ValueError(f'Resource handler returned message: "{message} (Service: CodestarNotifications, Status Code: 400, '
-                      f'Request ID: {new_uuid()}; {code})" (RequestToken: {new_uuid()}, HandlerErrorCode: {handler_code})')
-
-
-def _check(props: dict[str, Any]) -> None:
-    service, name = str(props["Resource"]).split(":")[2], str(props["Resource"]).rsplit(":", 1)[-1]
-    there: Any = {"codecommit": repositories.find, "codepipeline": pipelines.find}.get(service, lambda _: None)(name)
-    if there is None:
-        raise _reject("ValidationException", f"The resource {props['Resource']} does not exist")
-    prefix = {"codecommit": _REPOSITORY, "codepipeline": _PIPELINE}[service]
-    wrong = [one for one in props["EventTypeIds"] if one not in _KNOWN or not one.startswith(f"{prefix}-")]
-    if wrong or not props["EventTypeIds"]:
-        raise _reject("ValidationException", f"The event types {', '.join(wrong)} are not those of {prefix}")
-    if not _NAME.fullmatch(props["Name"]):
-        raise _reject("ValidationException", f"{props['Name']} is not a valid name of a notification rule")
-    if len(props["Targets"]) > _MOST_TARGETS:
-        raise _reject("LimitExceededException", "A notification rule has at most 10 targets")
-    for target in props["Targets"]:
-        # "The Amazon SNS topic that you use for a target must be in your AWS account. It also must be in the same AWS
-        # Region as the notification rule". A channel's configuration "must" be there "before you can select" it.
-        kind, address = target["TargetType"], target["TargetAddress"]
-        if not (address in sns._topics if kind == "SNS" else address in _channels and f"/{_CHATS[kind][1]}/" in address):
-            raise _reject("ValidationException", f"The target {address} does not exist")
-
-
-def _held(arn: str, props: dict[str, Any]) -> Rule:
-    return Rule(arn, get_account_id(), get_region(), props["Name"], props["Resource"], list(props["EventTypeIds"]),
-                [target["TargetAddress"] for target in props["Targets"] if target["TargetType"] == "SNS"],
-                props.get("Status", "ENABLED") == "ENABLED")
-
-
 def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
-    _check(props)
-    mine = (get_account_id(), get_region(), props["Name"])
-    if any((rule.account, rule.region, rule.name) == mine for rule in _rules.values()):
-        raise _reject("ResourceAlreadyExistsException", f"A notification rule named {props['Name']} already exists",
-                      "AlreadyExists")
     arn = f"arn:aws:codestar-notifications:{get_region()}:{get_account_id()}:notificationrule/{uuid.uuid4().hex}"
-    _rules[arn] = _held(arn, props)
+    _rules[arn] = Rule(
+        arn, get_account_id(), get_region(), props["Name"], props["Resource"], list(props["EventTypeIds"]),
+        [target["TargetAddress"] for target in props["Targets"] if target["TargetType"] == "SNS"],
+        props.get("Status", "ENABLED") == "ENABLED")
     return arn, {"Arn": arn}
-
-
-def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str,
-            logical_id: str | None = None) -> tuple[str, dict[str, str]]:
-    if old.get("Resource") != new.get("Resource"):  # "Update requires: Replacement"
-        return _create(logical_id or physical_id, new, stack_name)
-    _check(new)
-    _rules[physical_id] = _held(physical_id, new)
-    return physical_id, {"Arn": physical_id}
 
 
 def _delete(physical_id: str, _props: dict[str, Any]) -> None:
@@ -150,13 +102,8 @@ def _delete(physical_id: str, _props: dict[str, Any]) -> None:
 
 def _create_channel(chat: str, _logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
     _, kind, ids = _CHATS[chat]
-    role = str(props["IamRoleArn"]).rsplit("/", 1)[-1]
-    if role not in iam._roles or any(arn not in iam._policies for arn in props.get("GuardrailPolicies") or []):
-        raise _reject("InvalidParameterException", "Invalid request provided: the role or a guardrail policy does not exist")
     channel = "/".join(props[name] for name in ids)
     arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/{kind}/{props['ConfigurationName']}"
-    if arn in _channels or channel in _channels.values():
-        raise _reject("ConflictException", "Invalid request provided: the channel has a configuration", "AlreadyExists")
     _channels[arn] = channel
     return arn, {"Arn": arn}
 
