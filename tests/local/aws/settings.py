@@ -31,19 +31,10 @@ class Settings:
     # Whether a pipeline's action that creates a change set fails when it is empty (1) or continues (0). Not documented;
     # see `deploy_action`.
     empty_change_set_fails: int = 0
-    # Whether, if it continues, CodePipeline deletes the empty change set (1) or leaves it (0). Not documented either.
-    empty_change_set_is_deleted: int = 0
     # The length of one minute of an alarm's WaitTime in a stage condition.
     rule_minute_seconds: float = 60.0
     # Selects one of the orders that the dependency graph allows for a stack's resources; 0 is by name.
     order_seed: int = 0
-    # The time that CloudFormation takes to create, update or delete each resource.
-    stack_resource_takes_seconds: float = 0.0
-    # Only in stacks whose names have this prefix.
-    slow_stacks: str = ""
-    # Whether a taken name fails the stack's operation before anything is created (1), or only the one resource (0). A
-    # name that is taken during the operation always fails the resource; see `early_validation`.
-    early_validation: int = 1
     # Whether an update that would replace a managed policy with a name of its own fails before the replacement is created
     # (0), or because the name is in use (1). Not documented; see `native_resources`.
     replaced_policies_are_created_first: int = 0

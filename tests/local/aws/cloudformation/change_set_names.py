@@ -1,9 +1,4 @@
-"""Change sets: calls that name the stack by its ID, the names' condition key, and the one that a call created.
-
-"StackName: The name or the unique ID of the stack":
-https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
-MiniStack finds a change set only by the stack's name.
-"""
+"""Change sets: the names' condition key, the one that a call created, and an executed one, which is gone."""
 
 from __future__ import annotations
 
@@ -14,7 +9,6 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, handlers
 
 _Handler = Callable[[dict], tuple]
-_CALLS = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets")
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html: ListChangeSets has no
 # condition key of its own.
 _WITH_KEY = {"CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "DescribeChangeSetHooks", "ExecuteChangeSet"}
@@ -23,19 +17,6 @@ _WITH_KEY = {"CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "Describ
 def install() -> None:
     table = handlers._ACTION_HANDLERS
     table["ExecuteChangeSet"] = _removing(table["ExecuteChangeSet"])
-    for call in _CALLS:
-        table[call] = _by_name(table[call])
-
-
-def _by_name(ministack_handler: _Handler) -> _Handler:
-    def handler(params: dict) -> tuple:
-        given = handlers._p(params, "StackName")
-        stack = handlers._resolve_stack(given) if given.startswith("arn:") else None
-        if stack is not None and stack["StackStatus"] != "DELETE_COMPLETE":
-            params = {**params, "StackName": [stack["StackName"]]}
-        return ministack_handler(params)
-
-    return handler
 
 
 def _removing(ministack_handler: _Handler) -> _Handler:
@@ -64,10 +45,3 @@ def created(answer: tuple) -> dict | None:
     found = re.search(rb"<Id>(.*?)</Id>", answer[2])
     held: dict | None = cloudformation._change_sets.get(found[1].decode()) if found else None
     return held
-
-
-def stack_of(given: str) -> str:
-    """The ID of the stack of a change set that is named by its ARN alone. Empty if there is none."""
-    _, change_set = changesets._find_change_set(given) if given.startswith("arn:") else (None, None)
-    held = cloudformation._stacks.get((change_set or {}).get("StackName", ""))
-    return str(held["StackId"]) if held else ""

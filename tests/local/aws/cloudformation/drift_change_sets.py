@@ -12,7 +12,6 @@ other change set without changes (?).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -20,9 +19,9 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from ministack.services import cloudformation
-from ministack.services.cloudformation import changesets, drift, handlers, provisioners, stacks
+from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
 
-from tests.local.aws.cloudformation import actual_states, change_set_names, stack_operations, stack_roles
+from tests.local.aws.cloudformation import actual_states, change_set_names, stack_roles
 from tests.local.aws.cloudformation.actual_states import State
 
 _Handler = Callable[[dict], tuple]
@@ -56,17 +55,9 @@ def install() -> None:
 
 def _create(ministack_handler: _Handler) -> _Handler:
     def handler(params: dict) -> tuple:
-        mode = handlers._p(params, "DeploymentMode")
-        if not mode:
+        if handlers._p(params, "DeploymentMode") != _MODE:
             return ministack_handler(params)
-        if mode != _MODE:
-            return stack_operations.error(
-                "ValidationError", f"1 validation error detected: Value '{mode}' at 'deploymentMode' failed to satisfy "
-                                   f"constraint: Member must satisfy enum value set: [{_MODE}]")
         stack = handlers._resolve_stack(handlers._p(params, "StackName"))
-        if handlers._p(params, "ChangeSetType", "UPDATE") != "UPDATE":
-            # A new stack has no actual state. The error is not documented. (?)
-            return stack_operations.error("ValidationError", f"DeploymentMode {_MODE} requires ChangeSetType UPDATE")
         session = stack_roles.acting()
         with stacks._stack_region_context(stack, (stack or {}).get("StackId")):
             states = {logical_id: State(stack or {}, logical_id, record, session)
@@ -103,29 +94,19 @@ def _diff(ministack_diff: Callable[..., list]) -> Callable[..., list]:
             state_of = states.get(logical_id)
             if state_of is not None:
                 change["ResourceDriftStatus"] = state_of.status
-                if "PhysicalResourceId" not in change and state_of.status != "DELETED":
-                    change["PhysicalResourceId"] = state_of.physical_id
+                change.setdefault("PhysicalResourceId", state_of.physical_id)
         return [{"ResourceChange": found[logical_id]} for logical_id in sorted(found)]
 
     return diff
 
 
-def _bare(logical_id: str, resource_type: str, action: str) -> dict[str, Any]:
-    return {"Action": action, "LogicalResourceId": logical_id, "ResourceType": resource_type, "Scope": [],
-            "Details": []}
-
-
 def _change(logical_id: str, state: State, change: dict[str, Any] | None, old: dict[str, Any] | None,
             new: dict[str, Any] | None) -> dict[str, Any] | None:
     """The change of a resource with drift. `None` for another resource, or one that the new template lacks."""
-    if new is None or old is None:
+    if new is None or old is None or state.status != "MODIFIED":
         return None
-    if state.status == "DELETED":
-        # The update creates it again.
-        return _bare(logical_id, new["Type"], "Add")
-    if state.status != "MODIFIED":
-        return None
-    made = change or {**_bare(logical_id, new["Type"], "Modify"), "Replacement": "False"}
+    made = change or {"Action": "Modify", "LogicalResourceId": logical_id, "ResourceType": new["Type"], "Scope": [],
+                      "Details": [], "Replacement": "False"}
     details = [each for each in made["Details"] if each["Target"].get("Name") not in state.drifted]
     for name in state.drifted:
         changed = (old.get("Properties") or {}).get(name) != (new.get("Properties") or {}).get(name)
@@ -133,26 +114,17 @@ def _change(logical_id: str, state: State, change: dict[str, Any] | None, old: d
         details.append(_detail(name, state, desired, changed))
     made["Details"] = details
     made["Scope"] = list(dict.fromkeys(["Properties", *made["Scope"]]))
-    if all(each["Target"].get("AttributeChangeType") == "SyncWithActual" for each in details):
-        made["Action"] = "SyncWithActual"
-        made.pop("Replacement", None)
     return made
 
 
 def _detail(name: str, state: State, desired: Any, changed: bool) -> dict[str, Any]:
     actual = state.actual.get(name)
-    if actual is not None and drift._same(desired, drift._coerce_like(desired, actual)):
-        kind = "SyncWithActual"
-    else:
-        kind = "Add" if actual is None else "Remove" if desired is None else "Modify"
+    kind = "Add" if actual is None else "Remove" if desired is None else "Modify"
     return {
         "Evaluation": "Static", "ChangeSource": "DirectModification" if changed else "NoModification",
         "Target": {
             "Attribute": "Properties", "Name": name, "RequiresRecreation": "Never", "Path": f"/Properties/{name}",
-            "AttributeChangeType": kind, "BeforeValueFrom": "ACTUAL_STATE", "AfterValueFrom": "TEMPLATE",
-            "_values": {"BeforeValue": actual, "AfterValue": desired},
-            "_drift": {"PreviousValue": state.deployed.get(name), "ActualValue": actual,
-                       "DriftDetectionTimestamp": state.read_at}}}
+            "AttributeChangeType": kind, "BeforeValueFrom": "ACTUAL_STATE", "AfterValueFrom": "TEMPLATE"}}
 
 
 # --- DescribeChangeSet ------------------------------------------------------------------------
@@ -166,9 +138,8 @@ def _describe(ministack_handler: _Handler) -> _Handler:
         if status != 200 or change_set is None or change_set.get("DeploymentMode") != _MODE:
             return status, headers, body
         text = body.decode() if isinstance(body, bytes) else body
-        with_values = handlers._p(params, "IncludePropertyValues", "false").lower() == "true"
         for each in change_set["Changes"]:
-            text = _shown(text, each["ResourceChange"], with_values)
+            text = _shown(text, each["ResourceChange"])
         shown = (f"<DeploymentMode>{_MODE}</DeploymentMode><StackDriftStatus>"
                  f"{_of_the_stack(change_set['_states'])}</StackDriftStatus></DescribeChangeSetResult>")
         text = text.replace("</DescribeChangeSetResult>", shown)
@@ -183,7 +154,7 @@ def _of_the_stack(states: dict[str, State]) -> str:
     return "DRIFTED" if found & {"MODIFIED", "DELETED"} else "UNKNOWN" if "UNKNOWN" in found else "IN_SYNC"
 
 
-def _shown(text: str, change: dict[str, Any], with_values: bool) -> str:
+def _shown(text: str, change: dict[str, Any]) -> str:
     """Adds the members that MiniStack does not write."""
     start = text.index(f"<LogicalResourceId>{escape(change['LogicalResourceId'])}</LogicalResourceId>")
     end = text.index("</ResourceChange>", start)
@@ -194,18 +165,11 @@ def _shown(text: str, change: dict[str, Any], with_values: bool) -> str:
             continue
         members = "".join(f"<{key}>{escape(str(target[key]))}</{key}>" for key in (
             "Path", "AttributeChangeType", "BeforeValueFrom", "AfterValueFrom"))
-        if with_values:
-            members += _members(target["_values"]) + f"<Drift>{_members(target['_drift'])}</Drift>"
         name = f"<Name>{escape(target['Name'])}</Name>"
         part = re.sub(rf"({re.escape(name)}.*?)</Target>", lambda found: f"{found[1]}{members}</Target>", part,
                       count=1)
     status = change.get("ResourceDriftStatus")
     return text[:start] + part + (f"<ResourceDriftStatus>{status}</ResourceDriftStatus>" if status else "") + text[end:]
-
-
-def _members(values: dict[str, Any]) -> str:
-    return "".join(f"<{key}>{escape(value if isinstance(value, str) else json.dumps(value))}</{key}>"
-                   for key, value in values.items() if value is not None)
 
 
 # --- ExecuteChangeSet -------------------------------------------------------------------------
@@ -221,20 +185,13 @@ def _execute(ministack_handler: _Handler) -> _Handler:
         if change_set is None or stack is None or change_set.get("DeploymentMode") != _MODE or (
                 change_set["ExecutionStatus"] != "AVAILABLE"):
             return ministack_handler(params)
-        deleted: dict[str, dict] = {}
         for logical_id, state in change_set["_states"].items():
             record = stack["_resources"].get(logical_id)
-            if record is not None and state.status == "DELETED":
-                deleted[logical_id] = stack["_resources"].pop(logical_id)
-            elif record is not None and state.status == "MODIFIED":
+            if record is not None and state.status == "MODIFIED":
                 record["Properties"], record["_deployed"] = _Actual(state.actual), state.deployed
                 spec = provisioners._STACK_TAG_PROPERTY.get(record["ResourceType"])
                 record["Properties"].has_all_tags = spec is not None and spec[0] in state.drifted
-        stack["_deleted_outside"] = deleted
-        answer = ministack_handler(params)
-        if answer[0] != 200:
-            _forget_actual_states(stack)
-        return answer
+        return ministack_handler(params)
 
     return handler
 
@@ -255,6 +212,3 @@ def _forget_actual_states(stack: dict) -> None:
         deployed = record.pop("_deployed", None)
         if deployed is not None and isinstance(record["Properties"], _Actual):
             record["Properties"] = deployed
-    for logical_id, record in stack.pop("_deleted_outside", {}).items():
-        if stack["StackStatus"] not in {"UPDATE_COMPLETE", "DELETE_COMPLETE"}:
-            stack["_resources"].setdefault(logical_id, record)

@@ -36,9 +36,8 @@ from ministack.services import (
 )
 from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
-from tests.local.aws.cloudformation import change_set_names, resource_schemas, stack_operations
+from tests.local.aws.cloudformation import change_set_names, resource_schemas
 from tests.local.aws.codepipeline import pipelines
-from tests.local.aws.settings import settings
 
 _Handler = Callable[[dict], tuple]
 _Errors = list[tuple[str, str, str, str, str]]  # logical id, type, validation, path, reason
@@ -67,8 +66,6 @@ def install() -> None:
 
 def _errors(definitions: dict, ordered: list[str], parameters: dict, conditions: dict, mappings: dict,
             stack_name: str, stack_id: str, owned_buckets: frozenset[str] = frozenset()) -> _Errors:
-    if not settings.early_validation:
-        return []
     found: _Errors = _ministack_errors(definitions, ordered, parameters, conditions, mappings, stack_name, stack_id,
                                        owned_buckets)
     held = (cloudformation._stacks.get(stack_name) or {}).get("_resources") or {}
@@ -135,16 +132,10 @@ def _describing(describe: _Handler) -> _Handler:
 
     def handler(params: dict) -> tuple:
         named, stack_name = handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName")
-        # "If you specified the name of a change set, specify the stack name or ID" (API_DescribeEvents); without, the
-        # answer is as if nothing was given: github.com/aws-cloudformation/cloudformation-cli issue 1116.
-        if not (stack_name or handlers._p(params, "OperationId") or named.startswith("arn:")):
-            return stack_operations.error("ValidationError",
-                                          "One of ChangeSetName, OperationId or StackName must be specified")
         if not named:
             return describe(params)
         _, change_set = changesets._find_change_set(named, "" if named.startswith("arn:") else stack_name)
-        if change_set is None:
-            return stack_operations.error("ChangeSetNotFound", f"ChangeSet [{named}] does not exist")
+        assert change_set is not None
         # Under the change set's own stack, so that MiniStack filters and pages them.
         stack = handlers._resolve_stack(change_set["StackName"])
         kept = stack.get("_operation_events")

@@ -1,13 +1,12 @@
-"""MiniStack's resource types that differ from AWS's: lost properties, and names in use."""
+"""MiniStack's resource types that differ from AWS's: lost properties, and replaced policies."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import new_uuid
-from ministack.services import cloudwatch, cloudwatch_logs, codebuild, eventbridge
+from ministack.services import codebuild
 from ministack.services.cloudformation import provisioners, stacks
 
 from tests.local.aws.iam import service_roles
@@ -34,12 +33,6 @@ def install() -> None:
     # "Tags ... all stack-level tags are propagated to resources that CloudFormation supports": rules have tags.
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
     provisioners._STACK_TAG_PROPERTY["AWS::Events::Rule"] = ("Tags", "list")
-    _reject_names_in_use("AWS::Logs::LogGroup", "LogGroupName", lambda props, name: name in cloudwatch_logs._log_groups)
-    _reject_names_in_use("AWS::CloudWatch::Alarm", "AlarmName", lambda props, name: name in cloudwatch._alarms)
-    _reject_names_in_use("AWS::CloudWatch::Dashboard", "DashboardName",
-                         lambda props, name: name in cloudwatch._dashboards)
-    _reject_names_in_use("AWS::Events::Rule", "Name", lambda props, name: eventbridge._rule_key(
-        name, provisioners._eb_rule_bus_name(props)) in eventbridge._rules)
 
 
 def _refuse_to_replace_named_policies() -> None:
@@ -64,26 +57,6 @@ def _refuse_to_replace_named_policies() -> None:
         module._custom_named_replacement_error = error
 
 
-def _reject_names_in_use(resource_type: str, key: str, taken: Callable[[dict, str], bool]) -> None:
-    """A create handler "MUST return AlreadyExists" for an existing resource.
-
-    https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html
-    """
-    table = provisioners._RESOURCE_HANDLERS[resource_type]
-    ministack_create: _Create = table["create"]
-
-    def create(logical_id: str, props: dict, stack_name: str) -> tuple[str, dict]:
-        name = props.get(key)
-        if name and taken(props, name):
-            identifier = json.dumps({f"/properties/{key}": name}, separators=(",", ":"))
-            raise ValueError(
-                f"Resource handler returned message: \"Resource of type '{resource_type}' with identifier "
-                f"'{identifier}' already exists.\" (RequestToken: {new_uuid()}, HandlerErrorCode: AlreadyExists)")
-        return ministack_create(logical_id, props, stack_name)
-
-    table["create"] = create
-
-
 def _keep_whole_build_projects() -> None:
     table = provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"]
     ministack_create: _Create = table["create"]
@@ -91,22 +64,14 @@ def _keep_whole_build_projects() -> None:
 
     def create(logical_id: str, props: dict, stack_name: str) -> tuple[str, dict]:
         name = props.get("Name")
-        if name and name in codebuild._projects:
-            raise ValueError(
-                f"Project already exists: {codebuild._project_arn(name)} (Service: AWSCodeBuild; Status Code: 400; "
-                f"Error Code: ResourceAlreadyExistsException; Request ID: {new_uuid()}; Proxy: null)")
         _check_service_role(props, name or logical_id)
         physical_id, attributes = ministack_create(logical_id, props, stack_name)
         _remember(physical_id, props)
         return physical_id, attributes
 
     def update(physical_id: str, old: dict, new: dict, stack_name: str) -> tuple[str, dict]:
-        if new.get("Name") not in (None, physical_id):  # "Update requires: Replacement"
-            return create(physical_id, new, stack_name)
         _check_service_role(new, physical_id)
         answer: tuple[str, dict] = ministack_update(physical_id, old, new, stack_name)
-        for key in old.keys() - new.keys() & _FORGOTTEN.keys():
-            codebuild._projects[physical_id].pop(_FORGOTTEN[key], None)
         _remember(physical_id, new)
         return answer
 

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack.services import cloudformation
-from ministack.services.cloudformation import changesets, engine, handlers, stacks
+from ministack.services.cloudformation import changesets, handlers, stacks
 
 _STACK = "AWS::CloudFormation::Stack"
-_CANCELLED = "Resource creation cancelled"
 _Add = Callable[..., None]
 
 # (stack ID, logical ID) -> the type of a resource that the update may or may not change
@@ -29,18 +28,13 @@ def install() -> None:
         if stack.get("StackId") == stack_id:
             of_the_stack = resource_type == _STACK and logical_id == stack_name
             if of_the_stack:
-                reported = _of_the_stack(stack, status, reason, ministack_add)
+                status, reason = _of_the_stack(stack, status, reason, ministack_add)
             else:
                 reported = _of_a_resource(stack, logical_id, resource_type, status, reason, physical_id, ministack_add)
-            if reported is None:
-                return
-            status, reason = reported
-        cancelled = _begun_beside(stack, logical_id, status, reason)
-        for other, other_type in cancelled:
-            ministack_add(stack_id, stack_name, other, other_type, "CREATE_IN_PROGRESS")
+                if reported is None:
+                    return
+                status, reason = reported
         ministack_add(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
-        for other, other_type in cancelled:
-            ministack_add(stack_id, stack_name, other, other_type, "CREATE_FAILED", _CANCELLED)
 
     _report_the_cleanup(ministack_add)
     _report_changes(ministack_add)
@@ -48,16 +42,12 @@ def install() -> None:
         module._add_event = add
 
 
-def _of_the_stack(stack: dict, status: str, reason: str, add: _Add) -> tuple[str, str] | None:
-    if status == "DELETE_IN_PROGRESS" and stack.pop("_deletion_told", False):
-        return None  # reported when it was requested
-    if stack.get("_deletion_requested") and not status.startswith("DELETE_"):
-        return None  # the end of a cancelled creation
+def _of_the_stack(stack: dict, status: str, reason: str, add: _Add) -> tuple[str, str]:
     if status == "UPDATE_COMPLETE":
         _clean_up(stack, add)
         stack["StackStatus"] = status
         del stack["_cleaning_up"]
-    if status in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}:
+    if status in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}:
         reason = reason or "User Initiated"
     return status, reason
 
@@ -81,23 +71,6 @@ def _of_a_resource(stack: dict, logical_id: str, resource_type: str, status: str
         _added.discard(key)
         status = status.replace("UPDATE", "CREATE")
     return status, reason
-
-
-def _begun_beside(stack: dict, failed: str, status: str, reason: str) -> list[tuple[str, str]]:
-    """When a creation fails, AWS cancels the concurrent ones, and their events follow that of the failed resource.
-    MiniStack creates one resource at a time. This adds the events of the others, as if they had started.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html
-    """
-    if status != "CREATE_FAILED" or stack.get("StackStatus") != "CREATE_IN_PROGRESS" or reason == _CANCELLED:
-        return []
-    definitions, made = (stack.get("_template") or {}).get("Resources") or {}, set(stack["_resources"])
-    if failed not in definitions:
-        return []
-    conditions = stack.get("_conditions") or {}
-    active = {name for name, definition in definitions.items() if conditions.get(definition.get("Condition"), True)}
-    return [(name, definitions[name]["Type"]) for name in sorted(active - made - {failed})
-            if engine._extract_deps(definitions[name], active) - {name} <= made - {failed}]
 
 
 def _report_changes(add: _Add) -> None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import secretsmanager
 
 from tests.local.aws.cloudformation import template_addresses
 from tests.local.aws.codecommit import repositories
@@ -50,8 +49,6 @@ class Change:
 
 def needs(resource_type: str, change: Change) -> list[Need] | None:
     """`None` for a type that is not listed."""
-    if resource_type.startswith("Custom::"):
-        resource_type = "AWS::CloudFormation::CustomResource"
     row = _ROWS.get(resource_type)
     return row(change) if row else None
 
@@ -160,16 +157,6 @@ def _event_rule(change: Change) -> list[Need]:
             *_tags(change, arn, "events:TagResource", "events:UntagResource")]
 
 
-def _bus_policy(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
-
-    The two actions that change a bus's policy have no resource.
-    """
-    bus = _arn("events", f"event-bus/{change.properties.get('EventBusName') or 'default'}")
-    action = "events:RemovePermission" if change.new is None else "events:PutPermission"
-    return [Need("events:DescribeEventBus", bus), Need(action, "*")]
-
-
 def _log_group(change: Change) -> list[Need]:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
 
@@ -189,18 +176,6 @@ def _log_group(change: Change) -> list[Need]:
         removed = change.new.get("KmsKeyId") is None
         wanted.append(Need("logs:DisassociateKmsKey" if removed else "logs:AssociateKmsKey", arn))
     return [*wanted, *_tags(change, bare, "logs:TagResource", "logs:UntagResource")]
-
-
-def _topic(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html"""
-    arn = change.physical_id if change.physical_id.startswith("arn:") else _arn("sns", change.name("TopicName"))
-    if change.new is None:
-        return [Need("sns:GetTopicAttributes", arn), Need("sns:DeleteTopic", arn)]
-    subscribes = change.new.get("Subscription") and change.differs("Subscription")
-    subscribed = [Need("sns:Subscribe", arn)] if subscribes else []
-    action = "sns:CreateTopic" if change.old is None else "sns:SetTopicAttributes"
-    return [Need(action, arn), Need("sns:GetTopicAttributes", arn), *subscribed,
-            *_tags(change, arn, "sns:TagResource", "sns:UntagResource")]
 
 
 def _table(change: Change) -> list[Need]:
@@ -334,41 +309,11 @@ def _alias(change: Change) -> list[Need]:
     return [Need(action, _function_arn(change)) for action in actions]
 
 
-def _custom_resource(change: Change) -> list[Need]:
-    """CloudFormation calls the function that the service token names.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources-lambda.html
-    """
-    return [Need("lambda:InvokeFunction", str(change.properties.get("ServiceToken", "")))]
-
-
-def _rotation_schedule(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html"""
-    named = change.physical_id if change.new is None else str(change.properties.get("SecretId"))
-    _, held = secretsmanager._resolve(named)
-    absent = named if named.startswith("arn:") else _arn("secretsmanager", f"secret:{named}-??????")
-    arn = held["ARN"] if held else absent
-    wanted = [Need("secretsmanager:DescribeSecret", arn)]
-    if change.new is None:
-        return [*wanted, Need("secretsmanager:CancelRotateSecret", arn)]
-    function = str(change.new.get("RotationLambdaARN", ""))
-    return [*wanted, Need("secretsmanager:RotateSecret", arn, {"secretsmanager:RotationLambdaARN": function}),
-            Need("lambda:InvokeFunction", function)]
-
-
-def _nothing(_change: Change) -> list[Need]:
-    """CloudFormation's own resources: no service is called."""
-    return []
-
-
 _ROWS: dict[str, Callable[[Change], list[Need]]] = {
-    "AWS::CloudFormation::CustomResource": _custom_resource, "AWS::CloudFormation::Stack": _nested_stack,
-    "AWS::CloudFormation::WaitCondition": _nothing,
-    "AWS::CloudFormation::WaitConditionHandle": _nothing, "AWS::CodeBuild::Project": _build_project,
+    "AWS::CloudFormation::Stack": _nested_stack, "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
-    "AWS::DynamoDB::Table": _table, "AWS::Events::EventBusPolicy": _bus_policy, "AWS::Events::Rule": _event_rule,
+    "AWS::DynamoDB::Table": _table, "AWS::Events::Rule": _event_rule,
     "AWS::IAM::Role": _role, "AWS::Lambda::Alias": _alias, "AWS::Lambda::Function": _function,
     "AWS::Lambda::Permission": _permission, "AWS::Lambda::Version": _version,
-    "AWS::Logs::LogGroup": _log_group, "AWS::SNS::Topic": _topic,
-    "AWS::SSM::Parameter": _parameter, "AWS::SecretsManager::RotationSchedule": _rotation_schedule,
+    "AWS::Logs::LogGroup": _log_group, "AWS::SSM::Parameter": _parameter,
 }
