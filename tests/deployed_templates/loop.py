@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from tests.local.aws import LocalAws
-from tests.local.aws.testing import Stack, allow, eventually, policy, trust
+from tests.local.aws.testing import Stack, allow, policy, trust
 from tests.deployed_templates.scene import Scene
+from tests.deployment.pipelines import Pipeline
 
 CHILD = (Path(__file__).parents[2] / "templates/pipeline.yaml").read_text()
 BUILDSPEC = """version: 0.2
@@ -29,9 +29,7 @@ class Loop(Scene):
 
     def __init__(self, aws: LocalAws, env: str, directory: Path) -> None:
         super().__init__(aws, f"codecommit-{env}-cfn-shop", directory)
-        self.env = env
-        self.pipelines, self.pipeline = aws.client("codepipeline"), f"codepipeline-{env}-cfn-shop"
-        self.child = Stack(aws, f"gitops-{env}-shop")
+        self.env, self.pipeline, self.child = env, Pipeline(aws, env, "shop"), Stack(aws, f"gitops-{env}-shop")
 
     def make_surroundings(self) -> None:
         """The roles, and the bucket. tests/policies evaluates the permissions of the real roles."""
@@ -60,61 +58,11 @@ class Loop(Scene):
                     ("EnvID", self.env), ("ProjectID", "shop"), ("BranchExists", branch_exists))])
         return self.child.wait()
 
-    def executions(self) -> list[dict[str, Any]]:
-        """The executions, newest first."""
-        return self.pipelines.list_pipeline_executions(pipelineName=self.pipeline)["pipelineExecutionSummaries"]
-
-    def status(self, execution: str) -> str:
-        return str(self.pipelines.get_pipeline_execution(
-            pipelineName=self.pipeline, pipelineExecutionId=execution)["pipelineExecution"]["status"])
-
-    def ended(self, execution: str) -> str:
-        """Waits for its end and returns the status."""
-        found = eventually(lambda: self.status(execution), lambda status: status not in {"InProgress", "Stopping"})
-        return str(found)
-
-    def actions(self, execution: str) -> list[dict[str, Any]]:
-        """The actions, oldest first."""
-        return self.pipelines.list_action_executions(pipelineName=self.pipeline, filter={
-            "pipelineExecutionId": execution})["actionExecutionDetails"][::-1]
-
-    def action(self, execution: str, name: str) -> dict[str, Any]:
-        return next(each for each in reversed(self.actions(execution)) if each["actionName"] == name)
-
-    def error(self, execution: str, name: str) -> tuple[str, str]:
-        told = self.action(execution, name)["output"]["executionResult"]["errorDetails"]
-        return told["code"], told["message"]
-
-    def approval_state(self, execution: str) -> dict[str, Any]:
-        """The token of the approval that this execution waits for."""
-        def state() -> dict[str, Any] | None:
-            for stage in self.pipelines.get_pipeline_state(name=self.pipeline)["stageStates"]:
-                for each in stage["actionStates"]:
-                    if each.get("latestExecution", {}).get("token") and (
-                            stage["latestExecution"]["pipelineExecutionId"] == execution):
-                        return {"stage": stage["stageName"], "action": each["actionName"], **each["latestExecution"]}
-            assert self.status(execution) == "InProgress", self.actions(execution)
-            return None
-
-        found: dict[str, Any] = eventually(state, bool)
-        return found
-
-    def decide(self, execution: str, status: str = "Approved", summary: str = "") -> None:
-        waiting = self.approval_state(execution)
-        self.pipelines.put_approval_result(
-            pipelineName=self.pipeline, stageName=waiting["stage"], actionName=waiting["action"],
-            token=waiting["token"], result={"status": status, "summary": summary})
-
 
 def begun(loop: Loop) -> str:
     """The first push, and the pipeline's first execution for it."""
-    loop.push(loop.files())
+    commit = loop.push(loop.files())
     # Otherwise the rule that starts the pipeline could meet this push's event, too.
     loop.aws.wait_for_events()
     assert loop.change_child("update", "true") == "UPDATE_COMPLETE", loop.child.events()
-    return str(loop.executions()[0]["pipelineExecutionId"])
-
-
-def runs(loop: Loop, count: int) -> list[dict[str, Any]]:
-    """The executions, oldest first, once there are this many."""
-    return list(eventually(loop.executions, lambda found: len(found) >= count))[::-1]
+    return loop.pipeline.execution_of(commit)

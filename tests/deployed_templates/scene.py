@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import allow
-from tests.deployed_templates.git_client import a_login, git
+from tests.deployed_templates.helpers import a_login, git
 
 BRANCH = "development"
 
@@ -22,12 +22,7 @@ class Scene:
         self.git_url = login.git_url(made["cloneUrlHttp"])
         self.work = self.directory / self.name
         self.work.mkdir()
-        self._git("init", "--quiet", f"--initial-branch={BRANCH}")
-
-    def _git(self, *arguments: str) -> str:
-        run = git(*arguments, at=self.work)
-        run.check_returncode()
-        return run.stdout.strip()
+        git(self.work, "init", "--quiet", f"--initial-branch={BRANCH}")
 
     def push(self, files: dict[str, str] | None = None, message: str = "A change",
              to: str = f"refs/heads/{BRANCH}") -> str:
@@ -36,7 +31,7 @@ class Scene:
             path = self.work / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
-        self._git("add", "--all")
-        self._git("commit", "--quiet", "--allow-empty", "-m", message)
-        self._git("push", "--quiet", self.git_url, f"HEAD:{to}")
-        return self._git("rev-parse", "HEAD")
+        git(self.work, "add", "--all")
+        git(self.work, "commit", "--quiet", "--allow-empty", "-m", message)
+        git(self.work, "push", "--quiet", self.git_url, f"HEAD:{to}")
+        return git(self.work, "rev-parse", "HEAD")

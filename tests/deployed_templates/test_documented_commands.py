@@ -14,7 +14,7 @@ import pytest
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import allow, error_of, eventually, policy
 from tests import preloaded
-from tests.deployed_templates.loop import Loop, begun, runs
+from tests.deployed_templates.loop import Loop, begun
 from tests.deployment.pages import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -111,22 +111,21 @@ def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) ->
     olivia, mary = (iam.create_access_key(UserName=name)["AccessKey"] for name in ("olivia", "mary"))
 
     first = begun(shop)
-    token = shop.approval_state(first)["token"]
+    token = shop.pipeline.waits_for_approval(first)["token"]
     assert "AccessDenied" in page.attempt(read, approve, key=mary).stderr
-    given = {"pipelineName": shop.pipeline, "stageName": "Deploy", "actionName": "Approval", "token": token}
+    given = {"pipelineName": shop.pipeline.name, "stageName": "Deploy", "actionName": "Approval", "token": token}
     hers = there.client("codepipeline", mary)
     assert error_of(hers.put_approval_result, **given, result={"status": "Approved", "summary": ""})[0] == "AccessDeniedException"
-    assert shop.status(first) == "InProgress"
+    assert shop.pipeline.status(first) == "InProgress"
     assert re.search(r"^\|  Add +\|.*AWS::", page.run(read, approve, key=olivia), re.MULTILINE)
-    assert shop.ended(first) == "Succeeded", shop.actions(first)
+    assert shop.pipeline.ended(first) == "Succeeded", shop.pipeline.said()
 
-    shop.push(message="Another")
-    second = runs(shop, 2)[1]["pipelineExecutionId"]
-    shop.approval_state(second)
+    second = shop.pipeline.execution_of(shop.push(message="Another"))
+    shop.pipeline.waits_for_approval(second)
     page.run(read, reject, key=olivia)
-    assert shop.ended(second) == "Failed"
-    assert "not today" in shop.error(second, "Approval")[1]
-    assert error_of(there.client("codepipeline", olivia).start_pipeline_execution, name=shop.pipeline)[0] == "AccessDeniedException"
+    assert shop.pipeline.ended(second) == "Failed"
+    assert "not today" in shop.pipeline.error(second)
+    assert error_of(there.client("codepipeline", olivia).start_pipeline_execution, name=shop.pipeline.name)[0] == "AccessDeniedException"
     page.run(remove)
     assert "AccessDenied" in page.attempt(read, key=olivia).stderr
 
@@ -145,10 +144,9 @@ def test_notifications_commands_notify_of_a_waiting_approval(aws: LocalAws, tmp_
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(
         {**allow("sqs:SendMessage", arn), "Principal": {"Service": "sns.amazonaws.com"}})})
     there.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    shop.decide(first)
-    shop.ended(first)
-    shop.push(message="Another")
-    second = runs(shop, 2)[1]["pipelineExecutionId"]
+    shop.pipeline.decide(first)
+    shop.pipeline.ended(first)
+    second = shop.pipeline.execution_of(shop.push(message="Another"))
     (message,) = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages", []), lambda found: len(found) == 1)
     detail = json.loads(json.loads(message["Body"])["Message"])["detail"]
     assert (detail["execution-id"], detail["action"]) == (second, "Approval")

@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployed_templates.git_client import a_login
 from tests.local.aws.testing import allow, policy
-from tests.deployed_templates.helpers import ended, git
-from tests.deployed_templates.test_people import git_at
+from tests.deployed_templates.helpers import a_login, ended, git, git_at
 
 TEMPLATE = Path(__file__).parents[2] / "templates/notifications.yaml"
 

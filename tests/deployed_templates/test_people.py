@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployed_templates.git_client import Login, a_login, a_login_of, git as git_at
 from tests.local.aws.testing import allow, error_of
-from tests.deployed_templates.helpers import ended, git
+from tests.deployed_templates.helpers import Login, a_login, a_login_of, ended, git, git_at
 
 PEOPLE = Path(__file__).parents[2] / "templates/people.yaml"
 
