@@ -1,3 +1,3 @@
 """The fixtures of the local AWS."""
 
-from tests.local.aws.conftest import aws, name, running, stack  # noqa: F401
+from tests.local.aws.conftest import aws, name, running  # noqa: F401
