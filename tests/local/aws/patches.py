@@ -11,6 +11,7 @@ from tests.local.aws.cloudformation import (
     custom_resources,
     drift_change_sets,
     early_validation,
+    lost_characters,
     native_resources,
     resource_schemas,
     response_urls,
@@ -127,3 +128,5 @@ def _install_cloudformation(endpoint: str) -> None:
     resource_schemas.install()
     stack_events.install()
     early_validation.install()
+    # Last: it wraps every read call.
+    lost_characters.install()
