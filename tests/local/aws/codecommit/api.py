@@ -19,8 +19,9 @@ from ministack import app
 from ministack.core import router
 from ministack.core.responses import error_response_json, json_response
 
-from tests.local.aws.codecommit import repositories
+from tests.local.aws.codecommit import push_events, repositories
 from tests.local.aws.codecommit.repositories import Repository
+from tests.local.aws.iam import enforcement
 
 _JSON = "application/x-amz-json-1.1"
 
@@ -134,6 +135,16 @@ def _list_branches(request: dict) -> dict:
     return {"branches": sorted(existing(request).branches())}
 
 
+def _delete_branch(request: dict) -> dict:
+    held, branch = existing(request), request["branchName"]
+    commit = held.branches().get(branch)
+    if commit is None:
+        return {}
+    with held.pushes, push_events.of(held, enforcement.caller_arn()):
+        held.git("update-ref", "-d", f"refs/heads/{branch}")
+    return {"deletedBranch": {"branchName": branch, "commitId": commit}}
+
+
 def _update_default_branch(request: dict) -> dict:
     held, branch, _ = _branch_of(request, "defaultBranchName")
     held.point_head_at(branch)
@@ -193,6 +204,6 @@ OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreateRepository": _create_repository, "GetRepository": _get_repository,
     "DeleteRepository": _delete_repository,
     "ListRepositories": _list_repositories, "GetBranch": _get_branch,
-    "ListBranches": _list_branches, "UpdateDefaultBranch": _update_default_branch, "GetCommit": _get_commit, "TagResource": _tag_resource,
+    "ListBranches": _list_branches, "DeleteBranch": _delete_branch, "UpdateDefaultBranch": _update_default_branch, "GetCommit": _get_commit, "TagResource": _tag_resource,
     "UntagResource": _untag_resource, "ListTagsForResource": _list_tags,
 }

@@ -102,6 +102,11 @@ def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
     return held
 
 
+def _create_pipeline(request: dict) -> dict:
+    held = create(request["pipeline"], {each["key"]: each["value"] for each in request.get("tags", [])})
+    return {"pipeline": held.declaration}
+
+
 def stored(declaration: dict) -> dict:
     """The declaration with CodePipeline's defaults."""
     return _checked(declaration)
@@ -112,6 +117,17 @@ def update(declaration: dict) -> Pipeline:
     pipelines.update(held, _checked(declaration))
     pipeline_runner.cancel(held)
     return held
+
+
+def _update_pipeline(request: dict) -> dict:
+    return {"pipeline": update(request["pipeline"]).declaration}
+
+
+def _delete_pipeline(request: dict) -> dict:
+    held = pipelines.find(request["name"])
+    if held:
+        pipelines.delete(held)
+    return {}
 
 
 def _get_pipeline(request: dict) -> dict:
@@ -257,7 +273,8 @@ def _put_approval_result(request: dict) -> dict:
 
 
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
-    "GetPipeline": _get_pipeline, "ListPipelines": _list_pipelines,
+    "CreatePipeline": _create_pipeline, "UpdatePipeline": _update_pipeline, "GetPipeline": _get_pipeline,
+    "DeletePipeline": _delete_pipeline, "ListPipelines": _list_pipelines,
     "StartPipelineExecution": _start_pipeline_execution, "StopPipelineExecution": _stop_pipeline_execution,
     "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
     "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,
