@@ -49,6 +49,8 @@ mod journal;
 pub mod request;
 /// The order and the faults of calls.
 mod schedule;
+/// One GitLab for another program.
+pub mod served;
 /// AWS's services.
 mod services;
 /// The way of one call: gate, fault, execution, journal.

@@ -1,4 +1,6 @@
-//! Serves accounts over HTTP, for `tests/rules`.
+//! Serves accounts over HTTP, for `tests/rules`. With the argument `gitlab`, it is the GitLab of
+//! `tests/local/gitlab`, which sends a command in each line of its input
+//! ([`served::execute`]).
 //!
 //! The first line of its output contains the port of each service. Each line of its input describes
 //! a new account, which replaces the one before: `users`, `project`, and the `gitlab` of
@@ -12,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use fake_aws::{FakeAws, Scope, gitlab, http};
+use fake_aws::{FakeAws, Scope, gitlab, http, served};
 use serde_json::{Value, json};
 
 const HOSTS: [(&str, &str); 3] = [
@@ -25,6 +27,12 @@ const HOSTS: [(&str, &str); 3] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, protected, unprotected] = arguments.as_slice()
+        && mode == "gitlab"
+    {
+        return serve_gitlab([protected.parse()?, unprotected.parse()?]);
+    }
     let account = Arc::new(Mutex::new(FakeAws::new()));
     let mut ports = json!({});
     for (name, host) in HOSTS {
@@ -40,6 +48,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (fake, token) = arrange(&serde_json::from_str(&line?)?);
         *account.lock().unwrap_or_else(PoisonError::into_inner) = fake;
         println!("{}", json!({ "token": token }));
+    }
+    Ok(())
+}
+
+fn serve_gitlab(backoffs: [f64; 2]) -> Result<(), Box<dyn Error>> {
+    let fake = served::start(backoffs);
+    for line in std::io::stdin().lock().lines() {
+        let given = serde_json::from_str(&line?)?;
+        println!("{}", served::execute(&fake, &given));
     }
     Ok(())
 }

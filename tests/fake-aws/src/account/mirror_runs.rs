@@ -56,12 +56,13 @@ fn begin(aws: &mut AwsState, job: Job) {
     if job.waits == 0 && has_run {
         return;
     }
+    let backoff = mirror.backoff(&behaviour);
     let is_running = |push: &Push| push.mirror.id == job.mirror;
     let is_leased = mirror.abandoned_lease_ends > Some(now);
     if is_leased || gitlab.pushes.iter().any(is_running) {
         let (after, waits) = match job.waits {
-            MOST_WAITS => (mirror.backoff(), 0),
-            waits => (WAITS, waits + 1),
+            MOST_WAITS => (backoff, 0),
+            waits => (WAITS.min(backoff), waits + 1),
         };
         gitlab.jobs.push(Job {
             due: now + after,
@@ -95,6 +96,13 @@ fn begin(aws: &mut AwsState, job: Job) {
     if is_empty {
         let why = "13:push to mirror: no refs to push".to_owned();
         note(aws, &push, Err(PushFailure::Again(why)));
+        return;
+    }
+    if let Some(served) = &mut aws.gitlab.served {
+        served.begun.push(push.mirror.id);
+        // It ends by [`end`].
+        let ends = Duration::MAX;
+        aws.gitlab.pushes.push(Push { ends, ..push });
         return;
     }
     match logs_in(aws, &push.mirror) {
@@ -146,6 +154,28 @@ fn logs_in(aws: &AwsState, mirror: &Mirror) -> Result<(), String> {
     }
 }
 
+/// The push of a mirror has ended in another program. Without an error, `diverged` has the
+/// references that it kept.
+pub fn end(aws: &mut AwsState, mirror: u64, error: Option<&str>, diverged: &[&str]) {
+    let pushes = &mut aws.gitlab.pushes;
+    let at = pushes.iter().position(|push| push.mirror.id == mirror);
+    let push = pushes.remove(at.expect("a push that has begun"));
+    let outcome = match error {
+        Some(why) => Err(PushFailure::Again(why.to_owned())),
+        None if diverged.is_empty() => Ok(()),
+        None => Err(have_diverged(diverged)),
+    };
+    note(aws, &push, outcome);
+}
+
+fn have_diverged(references: &[impl AsRef<str>]) -> PushFailure {
+    let references: Vec<&str> = references.iter().map(AsRef::as_ref).collect();
+    PushFailure::ForGood(format!(
+        "Some refs have diverged and have not been updated on the remote:\n\n{}",
+        references.join("\n")
+    ))
+}
+
 enum PushFailure {
     /// A git command failed (`hard_retry_or_fail`).
     Again(String),
@@ -192,10 +222,7 @@ fn finish(aws: &mut AwsState, push: &Push) -> Result<(), PushFailure> {
     if diverged.is_empty() {
         return Ok(());
     }
-    Err(PushFailure::ForGood(format!(
-        "Some refs have diverged and have not been updated on the remote:\n\n{}",
-        diverged.join("\n")
-    )))
+    Err(have_diverged(&diverged))
 }
 
 fn is_there(aws: &AwsState, push: &Push) -> bool {
@@ -235,13 +262,14 @@ fn note(aws: &mut AwsState, push: &Push, outcome: Result<(), PushFailure>) {
             mirror.succeeded = Some(now);
         }
         Some(PushFailure::Again(why)) if push.tries < MOST_TRIES => {
+            let backoff = mirror.backoff(&aws.world.options.gitlab);
             mirror.status = "to_retry";
             mirror.last_error = Some(why);
             gitlab.jobs.push(Job {
                 project: push.project,
                 mirror: push.mirror.id,
-                due: now + mirror.backoff(),
-                asked: now + Duration::from_secs(1),
+                due: now + backoff,
+                asked: now + Duration::from_secs(1).min(backoff),
                 tries: push.tries + 1,
                 waits: 0,
             });

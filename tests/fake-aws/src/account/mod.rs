@@ -3,7 +3,7 @@
 /// The service that answers a call.
 mod dispatch;
 /// The runs of push mirrors.
-mod mirror_runs;
+pub(crate) mod mirror_runs;
 /// The calls of all tests, for the evaluation of policies.
 mod recorded_calls;
 /// The state.

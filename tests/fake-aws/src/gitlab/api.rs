@@ -44,6 +44,10 @@ pub fn decode(
         _ if of_commits.is_some() => of_commits.unwrap_or_default(),
         ("GET", [_]) => ("GetProject", vec![]),
         ("GET", [_, "protected_branches"]) => ("ListProtectedBranches", vec![]),
+        ("POST", [_, "protected_branches"]) => ("ProtectBranch", vec![]),
+        ("DELETE", [_, "protected_branches", name]) => {
+            ("UnprotectBranch", vec![("name", unescaped(name))])
+        }
         ("GET", [_, "remote_mirrors"]) => ("ListMirrors", vec![]),
         ("POST", [_, "remote_mirrors"]) => ("CreateMirror", vec![]),
         ("GET", [_, "remote_mirrors", mirror]) => {
@@ -86,7 +90,8 @@ pub fn answer(
     let host = call.host();
     let bearer = call.header("authorization");
     let bearer = bearer.and_then(|header| header.strip_prefix("Bearer "));
-    let token = call.header("private-token").or(bearer).unwrap_or_default();
+    let token = call.header("private-token").or(call.header("job-token"));
+    let token = token.or(bearer).unwrap_or_default();
     let known = gitlab.tokens.get(token).cloned();
     if known.as_ref().is_some_and(|known| known.host != host) {
         world
@@ -131,14 +136,25 @@ pub fn answer(
     let Some(known) = known.filter(|known| known.host == host) else {
         return Err(refused(401, "401 Unauthorized"));
     };
+    if known.is_revoked {
+        return Ok(invalid_token(
+            "Token was revoked. You have to re-authorize from the user.",
+        ));
+    }
     if known.expires.is_some_and(|expires| expires <= world.now) {
-        return Ok(expired_token());
+        return Ok(invalid_token(
+            "Token is expired. You can either do re-authorization or token refresh.",
+        ));
     }
     if call.operation == "GitLab.GetToken" {
         return Ok(ApiResponse::json(&shown_token(&known)));
     }
     let reads = call.method == "GET";
-    if known.scope == Scope::ReadRepository || (known.scope == Scope::ReadApi && !reads) {
+    let is_of_release = call.operation.ends_with("Release");
+    if known.scope == Scope::ReadRepository
+        || (known.scope == Scope::ReadApi && !reads)
+        || (known.scope == Scope::Job && !is_of_release)
+    {
         return Ok(insufficient_scope(if reads {
             "api read_api"
         } else {
@@ -162,10 +178,13 @@ pub fn answer(
         return moved;
     }
     let project = gitlab.project(host, call.needed("project"));
-    let project = project.filter(|project| project.access.is_some());
-    let Some(project) = project.cloned() else {
+    let Some(mut project) = project.cloned() else {
         return Err(refused(404, "404 Project Not Found"));
     };
+    project.access = known.level.or(project.access);
+    if project.access.is_none() {
+        return Err(refused(404, "404 Project Not Found"));
+    }
     match call.operation.as_str() {
         "GitLab.GetProject" => {
             let with_statistics = call.params.get("statistics") == Some(&json!("true"));
@@ -184,6 +203,14 @@ pub fn answer(
             let premium = world.options.gitlab.premium;
             return Ok(page(world, call, &shown_protections(&project, premium)));
         }
+        // `authorize_admin_project` in `lib/api/protected_branches.rb`.
+        "GitLab.ProtectBranch" | "GitLab.UnprotectBranch" if project.access < Some(MAINTAINER) => {
+            return Err(refused(403, "403 Forbidden"));
+        }
+        "GitLab.ProtectBranch" | "GitLab.UnprotectBranch" => {
+            let held = gitlab.projects.get_mut(&project.id);
+            return change_protection(call, held.expect("just found"));
+        }
         _ => {}
     }
     // `read_code`, `read_commit_status`, `read_deployment` and `read_merge_request` are a
@@ -196,7 +223,10 @@ pub fn answer(
     if let Some(answer) = of_history.or_else(|| tags::answer(gitlab, world, call, &project)) {
         return answer;
     }
-    if let Some(answer) = commits_api::answer(gitlab, world, call, &project) {
+    if let Some(answer) = tags::change(gitlab, world, call, project.id, known.user) {
+        return answer;
+    }
+    if let Some(answer) = commits_api::answer(gitlab, world, call, &project, known.user) {
         return answer;
     }
     // Without `admin_remote_mirror` in `app/policies/project_policy.rb`, the API responds with
@@ -205,6 +235,31 @@ pub fn answer(
         return Err(refused(401, "401 Unauthorized"));
     }
     mirrors(gitlab, world, call, caller, &project)
+}
+
+/// `lib/api/protected_branches.rb`.
+fn change_protection(call: &Call, project: &mut Project) -> Result<ApiResponse, AwsError> {
+    let name = call.needed("name");
+    if call.method == "DELETE" {
+        project.force_pushed.remove(name);
+        let is_removed = project.protected.remove(name);
+        let missing = || refused(404, "404 Not found");
+        return is_removed
+            .then(|| ApiResponse::plain(204, ""))
+            .ok_or_else(missing);
+    }
+    if !project.protected.insert(name.to_owned()) {
+        let message = format!("Protected branch '{name}' already exists");
+        return Err(refused(409, &message));
+    }
+    let is_forced = call.params.get("allow_force_push") == Some(&json!(true));
+    if is_forced {
+        project.force_pushed.insert(name.to_owned());
+    }
+    Ok(ApiResponse {
+        status: 201,
+        ..ApiResponse::json(&json!({"name": name, "allow_force_push": is_forced}))
+    })
 }
 
 /// The response about a project by its former path: `find_project!` in `lib/api/helpers.rb`,
@@ -291,7 +346,7 @@ fn mirrors(
                 return Err(refused(400, message));
             }
             if mirror.status != "started" {
-                runs::sync(gitlab, world.now, project.id, mirror.id);
+                runs::sync(gitlab, world, project.id, mirror.id);
             }
             Ok(ApiResponse::plain(204, ""))
         }
@@ -373,8 +428,7 @@ fn insufficient_scope(needed: &str) -> ApiResponse {
 }
 
 /// `lib/api/api_guard.rb`, `oauth2_bearer_token_error_handler`.
-fn expired_token() -> ApiResponse {
-    let description = "Token is expired. You can either do re-authorization or token refresh.";
+fn invalid_token(description: &str) -> ApiResponse {
     ApiResponse {
         status: 401,
         ..ApiResponse::json(&json!({"error": "invalid_token", "error_description": description}))

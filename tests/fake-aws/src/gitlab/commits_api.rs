@@ -8,7 +8,7 @@ use crate::{
     gitlab::{
         DEVELOPER, GitLab, MAINTAINER, Project, merge_requests,
         pages::page,
-        records::{Deployment, Environment, Note, OWN_USER, Records, Rejection, Status},
+        records::{Deployment, Environment, Note, Records, Rejection, Status},
     },
     world::{ApiResponse, AwsError, BAD_PARAMETERS, Call, World, unescaped},
 };
@@ -29,6 +29,10 @@ pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'stat
         ("POST", ["deployments"]) => ("CreateDeployment", vec![]),
         ("GET", ["environments"]) => ("ListEnvironments", vec![]),
         ("PUT", ["environments", id]) => ("UpdateEnvironment", vec![("id", *id)]),
+        ("POST", ["environments", id, "stop"]) => ("StopEnvironment", vec![("id", *id)]),
+        ("DELETE", ["environments", id]) => ("DeleteEnvironment", vec![("id", *id)]),
+        ("POST", ["merge_requests"]) => ("CreateMergeRequest", vec![]),
+        ("PUT", ["merge_requests", iid]) => ("UpdateMergeRequest", vec![("iid", *iid)]),
         ("GET", ["repository", "commits", sha, "merge_requests"]) => {
             ("ListMergeRequests", vec![("sha", *sha)])
         }
@@ -66,6 +70,7 @@ pub fn answer(
     world: &mut World,
     call: &Call,
     project: &Project,
+    user: u64,
 ) -> Option<Result<ApiResponse, AwsError>> {
     let operation = call.operation.strip_prefix("GitLab.")?;
     let reads = operation.starts_with("List") || operation == "GetMergeRequest";
@@ -105,6 +110,10 @@ pub fn answer(
                 .ok_or_else(missing),
         );
     }
+    if ["CreateMergeRequest", "UpdateMergeRequest"].contains(&operation) {
+        let project = gitlab.projects.get_mut(&project.id)?;
+        return Some(merge_requests::change(call, project, user));
+    }
     if let Some(listed) = listed(operation, call, project) {
         return Some(match listed {
             Ok(listed) => Ok(page(world, call, &listed)),
@@ -124,7 +133,7 @@ pub fn answer(
     }
     let records = &mut gitlab.projects.get_mut(&project.id)?.records;
     let now = World::instant(world.now);
-    let changed = changed(operation, call, project, records, &now)?;
+    let changed = changed(operation, call, project, (records, user), &now)?;
     Some(changed.or_else(|(status, message)| {
         Ok(ApiResponse {
             status,
@@ -240,7 +249,7 @@ fn changed(
     operation: &str,
     call: &Call,
     project: &Project,
-    records: &mut Records,
+    (records, user): (&mut Records, u64),
     now: &str,
 ) -> Option<Changed> {
     let created = |shown: &Value| ApiResponse {
@@ -274,7 +283,7 @@ fn changed(
                 reference: call.needed("ref").to_owned(),
                 description: call.needed("description").to_owned(),
                 target_url: call.needed("target_url").to_owned(),
-                user: OWN_USER,
+                user,
                 is_retried: false,
             };
             let saved = records.post_status(posted, pipeline_id);
@@ -313,6 +322,26 @@ fn changed(
                 ApiResponse::json(&shown_environment(found))
             })
         }
+        // No environment has a job to run when it stops.
+        "StopEnvironment" => {
+            let found = records.environments.iter_mut().find(|one| one.id == id);
+            found.ok_or((404, json!("404 Not found"))).map(|found| {
+                found.is_stopped = true;
+                ApiResponse::json(&shown_environment(found))
+            })
+        }
+        // `rule { ~stopped }.prevent(:destroy_environment)` in
+        // `app/policies/environment_policy.rb`. Its deployments are deleted with it
+        // (`app/models/environment.rb`).
+        "DeleteEnvironment" => match records.environments.iter().position(|one| one.id == id) {
+            None => Err((404, json!("404 Not found"))),
+            Some(at) if !records.environments[at].is_stopped => Err((403, json!("403 Forbidden"))),
+            Some(at) => {
+                let name = records.environments.remove(at).name;
+                records.deployments.retain(|one| one.environment != name);
+                Ok(ApiResponse::plain(204, ""))
+            }
+        },
         "CreateNote" | "UpdateNote" if !has_merge_request(records, call) => Err(no_note),
         "CreateDiscussion" if !project.commits.contains(sha) => {
             Err((404, json!("404 Commit Not Found")))
@@ -320,19 +349,19 @@ fn changed(
         "CreateNote" => {
             let place = format!("merge_requests/{}", call.needed("iid"));
             Ok(created(&shown_note(
-                &records.create_note(&place, body, OWN_USER),
+                &records.create_note(&place, body, user),
             )))
         }
         "CreateDiscussion" => {
             let place = format!("commits/{sha}");
-            let made = records.create_note(&place, body, OWN_USER);
+            let made = records.create_note(&place, body, user);
             Ok(created(&shown_discussion(&made)))
         }
         "UpdateNote" | "UpdateDiscussion" => {
             match records.notes.iter_mut().find(|one| one.id == id) {
                 None => Err(no_note),
                 // `app/policies/note_policy.rb`, `is_author`.
-                Some(note) if note.user != OWN_USER => Err((403, json!("403 Forbidden"))),
+                Some(note) if note.user != user => Err((403, json!("403 Forbidden"))),
                 Some(note) => {
                     body.clone_into(&mut note.body);
                     Ok(ApiResponse::json(&shown_note(note)))
@@ -343,9 +372,7 @@ fn changed(
         "DeleteNote" | "DeleteDiscussion" => {
             match records.notes.iter().position(|one| one.id == id) {
                 None => Err(no_note),
-                Some(at) if records.notes[at].user != OWN_USER => {
-                    Err((403, json!("403 Forbidden")))
-                }
+                Some(at) if records.notes[at].user != user => Err((403, json!("403 Forbidden"))),
                 Some(at) => {
                     records.notes.remove(at);
                     Ok(ApiResponse::plain(204, ""))
@@ -400,6 +427,7 @@ fn shown_environment(environment: &Environment) -> Value {
         "name": environment.name,
         "external_url": environment.external_url,
         "tier": environment.tier,
+        "state": if environment.is_stopped { "stopped" } else { "available" },
     })
 }
 

@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    gitlab::{
-        MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REPORTER, Scope, Token, records::OWN_USER,
-    },
+    gitlab::{MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REPORTER, Scope, Token},
     world::World,
 };
 
@@ -19,10 +17,11 @@ pub fn shown_token(token: &Token) -> Value {
         Scope::ReadApi => "read_api",
         Scope::ReadRepository => "read_repository",
         Scope::Granular => "granular",
+        Scope::Job => "job",
     };
     let day = expires.as_ref().and_then(|time| time.split('T').next());
     json!({
-        "id": 420, "name": "mirrors", "revoked": false, "active": true, "user_id": OWN_USER,
+        "id": 420, "name": "mirrors", "revoked": false, "active": true, "user_id": token.user,
         "expires_at": day, "scopes": [scope],
     })
 }
@@ -90,7 +89,8 @@ pub fn shown_protections(project: &Project, premium: bool) -> Vec<Value> {
     let groups = project.protected_by_group.iter().map(|name| (name, true));
     let all = own.chain(groups).take(MAX_PROTECTED_BRANCHES_LISTED);
     let shown = all.map(|(name, inherited)| {
-        let mut shown = json!({"name": name, "allow_force_push": false});
+        let is_forced = project.force_pushed.contains(name);
+        let mut shown = json!({"name": name, "allow_force_push": is_forced});
         if premium {
             shown["inherited"] = json!(inherited);
         }

@@ -148,7 +148,7 @@ fn merge_base(call: &Call, project: &Project) -> Result<ApiResponse, AwsError> {
 
 impl Project {
     /// The commit of a SHA or of a branch's name.
-    fn commit_at<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub(crate) fn commit_at<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         match self.branches.get(name) {
             Some(tip) => Some(tip),
             None => self.commits.get(name).map(String::as_str),

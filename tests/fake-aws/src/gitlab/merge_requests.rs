@@ -3,8 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::gitlab::Project;
 pub use crate::gitlab::project_data::MergeRequest;
+use crate::{
+    gitlab::Project,
+    world::{ApiResponse, AwsError, BAD_PARAMETERS, Call},
+};
 
 /// The ID of the project of a fork.
 const FORK: u64 = 4711;
@@ -46,4 +49,94 @@ pub fn shown_alone(project: &Project, iid: u64, with_count: bool) -> Option<Valu
         shown["diverged_commits_count"] = held.map_or(0, |held| held.commits_behind).into();
     }
     Some(shown)
+}
+
+/// Creates a merge request, or closes or reopens it (`lib/api/merge_requests.rb`).
+pub fn change(call: &Call, project: &mut Project, user: u64) -> Result<ApiResponse, AwsError> {
+    if call.operation == "GitLab.UpdateMergeRequest" {
+        let iid = call.needed("iid").parse().unwrap_or(0);
+        let state = match call.text("state_event") {
+            Some("close") => "closed",
+            _ => "opened",
+        };
+        set_state(project, iid, state);
+        let shown = shown_alone(project, iid, false);
+        let shown = shown.ok_or_else(|| AwsError::new(404, "GitLab", "404 Not found"))?;
+        return Ok(ApiResponse::json(&shown));
+    }
+    let branches = ["source_branch", "target_branch"].map(|name| call.needed(name));
+    let missing = branches
+        .iter()
+        .find(|name| !project.branches.contains_key(**name));
+    if let Some(name) = missing {
+        // The status and the text are not documented. (?)
+        let message = format!("400 Bad request - {name} does not exist");
+        return Err(AwsError::new(400, BAD_PARAMETERS, message));
+    }
+    let iid = 1 + project.records.details.len() as u64;
+    let made = MergeRequest {
+        source_branch: branches[0].to_owned(),
+        target_branch: branches[1].to_owned(),
+        author: user,
+        ..MergeRequest::default()
+    };
+    project.records.details.insert(iid, made);
+    refresh(project, iid, "opened");
+    Ok(ApiResponse {
+        status: 201,
+        ..ApiResponse::json(&shown(project, iid, "opened"))
+    })
+}
+
+pub fn set_state(project: &mut Project, iid: u64, state: &'static str) {
+    let all = project.records.merge_requests.values_mut().flatten();
+    for (_, shown) in all.filter(|(other, _)| *other == iid) {
+        *shown = state;
+    }
+}
+
+/// After a push, open merge requests have the commits of their source branches that the target
+/// branches do not have (`app/services/merge_requests/refresh_service.rb`). GitLab does it in the
+/// background, here it is done with the push.
+pub fn refresh_all(project: &mut Project) {
+    let all = project.records.merge_requests.values().flatten();
+    let open: Vec<u64> = all
+        .filter(|(_, state)| *state == "opened")
+        .map(|(iid, _)| *iid)
+        .collect();
+    for iid in open {
+        refresh(project, iid, "opened");
+    }
+}
+
+fn refresh(project: &mut Project, iid: u64, state: &'static str) {
+    let request = &project.records.details[&iid];
+    let tip = |branch: &str| project.branches.get(branch).cloned();
+    let (Some(head), Some(target)) = (tip(&request.source_branch), tip(&request.target_branch))
+    else {
+        return;
+    };
+    let history = &project.records.history;
+    let (source, target) = (history.line(&head), history.line(&target));
+    let commits = source.iter().filter(|one| !target.contains(one));
+    let mut commits: Vec<String> = commits.map(|one| (*one).to_owned()).collect();
+    if commits.is_empty() {
+        // No commit finds a request without commits.
+        commits.push(String::new());
+    }
+    let behind = target.iter().filter(|one| !source.contains(one)).count() as u64;
+    let details = project.records.details.get_mut(&iid).expect("just read");
+    details.commits_behind = behind;
+    if details.head == head {
+        // The commits stay if the target branch has them by now.
+        return;
+    }
+    details.head = head;
+    let all = &mut project.records.merge_requests;
+    for of_commit in all.values_mut() {
+        of_commit.retain(|(other, _)| *other != iid);
+    }
+    for commit in commits {
+        all.entry(commit).or_default().push((iid, state));
+    }
 }

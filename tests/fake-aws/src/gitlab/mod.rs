@@ -69,12 +69,19 @@ pub enum Scope {
     /// A fine-grained token with every permission that a request needs. GitLab shows no permissions
     /// (`app/services/authn/personal_access_tokens/create_granular_service.rb`).
     Granular,
+    /// A CI job's token, which only the releases accept (`route_setting :authentication,
+    /// job_token_allowed` in `lib/api/releases.rb`).
+    Job,
 }
 
 #[derive(Clone, Debug)]
 pub struct Token {
     pub host: &'static str,
     pub scope: Scope,
+    pub user: u64,
+    /// The access level of its user in every project. `None` for each project's `access`.
+    pub level: Option<u64>,
+    pub is_revoked: bool,
     /// When it expires: at the day's midnight. `None` for a token that does not expire.
     pub expires: Option<Duration>,
 }
@@ -99,6 +106,17 @@ pub struct GitLab {
     pub broken_merge_requests: BTreeSet<u64>,
     /// Mirrors whose maker was cut off before any secret named them.
     pub unnamed_mirrors: BTreeSet<u64>,
+    /// Another program has the repositories, and pushes them. `None` in the process of a test.
+    pub served: Option<Served>,
+}
+
+/// The tasks of the other program.
+#[derive(Clone, Debug, Default)]
+pub struct Served {
+    /// Mirrors whose pushes have begun.
+    pub begun: Vec<u64>,
+    /// Tags that the API created or deleted, with their projects and commits.
+    pub tags: Vec<(u64, String, Option<String>)>,
 }
 
 /// A run that is to begin (`RepositoryUpdateRemoteMirrorWorker`).
@@ -139,6 +157,8 @@ pub struct Project {
     pub default_branch: String,
     /// Names or patterns with `*`, protected in the project itself.
     pub protected: BTreeSet<String>,
+    /// Those of them with "Allowed to force push".
+    pub force_pushed: BTreeSet<String>,
     /// Names or patterns with `*` that a group protects. The API lists them with `inherited: true`
     /// (<https://docs.gitlab.com/api/protected_branches/>).
     pub(crate) protected_by_group: BTreeSet<String>,
@@ -278,6 +298,26 @@ impl GitLab {
 }
 
 impl Project {
+    /// A project without a commit, which no token shows.
+    pub(crate) fn empty(id: u64, host: &'static str, path: &str, default_branch: &str) -> Self {
+        Self {
+            id,
+            host,
+            path: path.to_owned(),
+            former_path: None,
+            branches: BTreeMap::new(),
+            default_branch: default_branch.to_owned(),
+            protected: BTreeSet::new(),
+            force_pushed: BTreeSet::new(),
+            protected_by_group: BTreeSet::new(),
+            lfs_objects_size: 0,
+            access: None,
+            mirrors: BTreeMap::new(),
+            commits: BTreeSet::new(),
+            records: Records::default(),
+        }
+    }
+
     /// `validate_mirror_count` in `spec/models/remote_mirror_spec.rb`: enabled mirrors count, when
     /// one more is created or enabled.
     fn has_place_for(
@@ -305,11 +345,7 @@ impl Project {
     /// (`internal/gitaly/service/remote/update_remote_mirror.go`;
     /// <https://gitlab.com/gitlab-org/gitlab/-/issues/221215>).
     pub fn mirrored(&self, mirror: &Mirror) -> Vec<(String, String)> {
-        let names: Vec<&String> = match &mirror.branch_regex {
-            _ if mirror.only_protected_branches => self.protected.iter().collect(),
-            Some(regex) => self.branches_like(regex).collect(),
-            None => vec![],
-        };
+        let names = self.mirrored_names(mirror);
         let is_mirrored =
             |branch: &str| names.is_empty() || names.iter().any(|name| is_like(name, branch));
         let branches = self.branches.iter();
@@ -317,6 +353,15 @@ impl Project {
             .filter(|(branch, _)| is_mirrored(branch))
             .map(|(branch, commit)| (branch.clone(), commit.clone()))
             .collect()
+    }
+
+    /// The names of [`Project::mirrored`]. None if it mirrors every branch.
+    pub(crate) fn mirrored_names(&self, mirror: &Mirror) -> Vec<&String> {
+        match &mirror.branch_regex {
+            _ if mirror.only_protected_branches => self.protected.iter().collect(),
+            Some(regex) => self.branches_like(regex).collect(),
+            None => vec![],
+        }
     }
 
     pub(crate) fn is_protected(&self, branch: &str) -> bool {
@@ -331,10 +376,12 @@ impl Project {
 }
 
 impl Mirror {
-    /// How often it runs (`PROTECTED_BACKOFF_DELAY` and `UNPROTECTED_BACKOFF_DELAY` in
-    /// `app/models/remote_mirror.rb`).
-    pub(crate) fn backoff(&self) -> Duration {
-        Duration::from_mins(if self.only_protected_branches { 1 } else { 5 })
+    /// How often it runs (`backoff_delay` in `app/models/remote_mirror.rb`).
+    pub(crate) fn backoff(&self, behaviour: &Behaviour) -> Duration {
+        if self.only_protected_branches {
+            return behaviour.protected_backoff;
+        }
+        behaviour.unprotected_backoff
     }
 
     /// `masked_url` in `lib/gitlab/url_sanitizer.rb`.

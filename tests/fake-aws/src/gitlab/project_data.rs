@@ -91,6 +91,28 @@ impl Tags {
         }
     }
 
+    /// `protected_tag_checks` of `lib/gitlab/checks/tag_check.rb`.
+    pub fn check(&self, user: u64, name: &str, was: bool, is: bool) -> Result<(), &'static str> {
+        let is_protected = self.rules_of(name).next().is_some();
+        if is_protected && was && is {
+            return Err("Protected tags cannot be updated.");
+        }
+        if is_protected && !is && self.members.get(&user) < Some(&MAINTAINER) {
+            return Err(
+                "You are not allowed to delete protected tags from this project. Only a \
+                        project maintainer or owner can delete a protected tag.",
+            );
+        }
+        if !self.admit(user, name) {
+            return Err("You are not allowed to create this tag as it is protected.");
+        }
+        Ok(())
+    }
+
+    pub fn is_protected(&self, name: &str) -> bool {
+        self.rules_of(name).next().is_some()
+    }
+
     pub(super) fn rules_of(&self, name: &str) -> impl Iterator<Item = &(String, Vec<Value>)> {
         self.protected
             .iter()
@@ -169,7 +191,7 @@ pub struct History {
 
 impl History {
     /// A commit and its ancestors.
-    pub(super) fn line<'a>(&'a self, commit: &'a str) -> Vec<&'a str> {
+    pub(crate) fn line<'a>(&'a self, commit: &'a str) -> Vec<&'a str> {
         let next = |commit: &&'a str| self.parents.get(*commit).map(String::as_str);
         std::iter::successors(Some(commit), next).collect()
     }

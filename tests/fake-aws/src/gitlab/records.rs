@@ -74,6 +74,7 @@ pub struct Environment {
     pub name: String,
     pub external_url: Option<String>,
     pub tier: &'static str,
+    pub is_stopped: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,7 +264,13 @@ impl Records {
                 name: environment.to_owned(),
                 external_url: None,
                 tier: guessed_tier(environment),
+                is_stopped: false,
             });
+        }
+        // `app/services/deployments/update_environment_service.rb`.
+        let mut environments = self.environments.iter_mut();
+        if let Some(held) = environments.find(|one| one.name == environment && state == "success") {
+            held.is_stopped = false;
         }
         let of_environment = self.deployments.iter();
         let successes =

@@ -32,9 +32,10 @@ impl GitLab {
 
 /// Orders a run of a mirror (`sync` in `app/models/remote_mirror.rb`): now, or, if the last
 /// one started less than the backoff ago, the whole backoff from now.
-pub fn sync(gitlab: &mut GitLab, now: Duration, project: u64, mirror: u64) {
+pub fn sync(gitlab: &mut GitLab, world: &World, project: u64, mirror: u64) {
+    let now = world.now;
     let held = &gitlab.projects[&project].mirrors[&mirror];
-    let backoff = held.backoff();
+    let backoff = held.backoff(&world.options.gitlab);
     let recent = held.started.is_some_and(|started| started + backoff >= now);
     gitlab.jobs.push(Job {
         project,
@@ -74,7 +75,6 @@ pub fn kill_sidekiq(gitlab: &mut GitLab, project: &str) {
 /// failed before it (`update_remote_mirrors` in `app/services/git/process_ref_changes_service.rb`
 /// and `mark_stuck_remote_mirrors_as_failed!` in `app/models/project.rb`).
 pub fn push(gitlab: &mut GitLab, world: &World, project: &str, branch: &str, commit: &str) {
-    let (now, behaviour) = (world.now, &world.options.gitlab);
     let held = gitlab.project_mut(project);
     // The first pushed branch becomes the default branch, which GitLab protects
     // (`app/services/projects/protect_default_branch_service.rb`).
@@ -82,10 +82,17 @@ pub fn push(gitlab: &mut GitLab, world: &World, project: &str, branch: &str, com
         branch.clone_into(&mut held.default_branch);
         held.protected.insert(branch.to_owned());
     }
-    history::record(held, branch, commit, now);
+    history::record(held, branch, commit, world.now);
     held.branches.insert(branch.to_owned(), commit.to_owned());
     held.commits.insert(commit.to_owned());
     let id = held.id;
+    project_was_pushed_to(gitlab, world, id);
+}
+
+/// Every enabled mirror runs, and stuck ones are set to failed before it.
+pub fn project_was_pushed_to(gitlab: &mut GitLab, world: &World, id: u64) {
+    let (now, behaviour) = (world.now, &world.options.gitlab);
+    let held = gitlab.projects.get_mut(&id).expect("a project");
     let mirrors = held.mirrors.values();
     let enabled = mirrors.filter(|mirror| GitLab::is_enabled(behaviour, held, mirror));
     let enabled: Vec<u64> = enabled.map(|mirror| mirror.id).collect();
@@ -99,6 +106,6 @@ pub fn push(gitlab: &mut GitLab, world: &World, project: &str, branch: &str, com
         }
     }
     for mirror in enabled {
-        sync(gitlab, now, id, mirror);
+        sync(gitlab, world, id, mirror);
     }
 }

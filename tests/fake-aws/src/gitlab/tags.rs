@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 pub use crate::gitlab::project_data::{Tag, Tags, User};
 use crate::{
-    gitlab::{GitLab, MAINTAINER, Project, pages::page, project_data::PushEvent},
+    gitlab::{DEVELOPER, GitLab, MAINTAINER, Project, pages::page, project_data::PushEvent, runs},
     world::{ApiResponse, AwsError, Call, World, unescaped},
 };
 
@@ -16,37 +16,39 @@ use crate::{
 /// (<https://docs.gitlab.com/administration/settings/push_event_activities_limit/>).
 const MAX_EVENTS_OF_PUSH: usize = 3;
 
-/// A push by `user`: each of these tags gets its object, or is deleted (`None`). More changes of
-/// one kind than [`MAX_EVENTS_OF_PUSH`] have one event in bulk
-/// (`app/services/git/process_ref_changes_service.rb`). An error is the message of
-/// `lib/gitlab/checks/tag_check.rb`.
+/// A push by `user`: each of these tags gets its object, or is deleted (`None`). An error is the
+/// message of `lib/gitlab/checks/tag_check.rb`.
 pub fn push(
     project: &mut Project,
     user: u64,
     changes: &[(&str, Option<Tag>)],
     now: Duration,
 ) -> Result<(), &'static str> {
-    let mut events: BTreeMap<&str, Vec<PushEvent>> = BTreeMap::new();
+    let mut events = vec![];
     let tags = &mut project.records.tags;
     for (name, tag) in changes {
         let from = tags.all.get(*name).map(|tag| tag.target.clone());
-        let is_protected = tags.rules_of(name).next().is_some();
-        if !tags.admit(user, name) {
-            return Err("You are not allowed to create this tag as it is protected.");
-        }
-        if is_protected && tag.is_some() && from.is_some() {
-            return Err("Protected tags cannot be updated.");
-        }
-        if is_protected && tag.is_none() && tags.members.get(&user) < Some(&MAINTAINER) {
-            return Err("You are not allowed to delete protected tags from this project.");
-        }
+        tags.check(user, name, from.is_some(), tag.is_some())?;
         match tag {
             Some(tag) => tags.all.insert((*name).to_owned(), tag.clone()),
             None => tags.all.remove(*name),
         };
         let to = tag.as_ref().map(|tag| tag.target.clone());
-        let event = PushEvent::of("tag", name, from, to, user, now);
-        events.entry(event.action).or_default().push(event);
+        events.push(PushEvent::of("tag", name, from, to, user, now));
+    }
+    record(project, events);
+    Ok(())
+}
+
+/// More changes of one kind than [`MAX_EVENTS_OF_PUSH`] have one event in bulk
+/// (`app/services/git/process_ref_changes_service.rb`).
+pub fn record(project: &mut Project, all: Vec<PushEvent>) {
+    let mut events: BTreeMap<_, Vec<PushEvent>> = BTreeMap::new();
+    for event in all {
+        events
+            .entry((event.kind, event.action))
+            .or_default()
+            .push(event);
     }
     for (_, mut alike) in events {
         if alike.len() > MAX_EVENTS_OF_PUSH {
@@ -56,7 +58,6 @@ pub fn push(
         }
         project.records.history.events.extend(alike);
     }
-    Ok(())
 }
 
 /// `POST /projects/:id/releases` by a CI job that runs as `user`: the tag is created unless it
@@ -85,7 +86,15 @@ pub fn release(
 pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'static str, String)>)> {
     match (method, parts) {
         ("GET", ["repository", "tags", name]) => Some(("GetTag", vec![("tag", unescaped(name))])),
+        ("POST", ["repository", "tags"]) => Some(("CreateTag", vec![])),
+        ("DELETE", ["repository", "tags", name]) => {
+            Some(("DeleteTag", vec![("tag_name", unescaped(name))]))
+        }
         ("GET", ["releases", name]) => Some(("GetRelease", vec![("tag", unescaped(name))])),
+        ("POST", ["releases"]) => Some(("CreateRelease", vec![])),
+        ("DELETE", ["releases", name]) => {
+            Some(("DeleteRelease", vec![("tag_name", unescaped(name))]))
+        }
         ("GET", ["protected_tags"]) => Some(("ListProtectedTags", vec![])),
         ("GET", ["deploy_keys"]) => Some(("ListDeployKeys", vec![])),
         ("GET", ["members", "all", user]) => {
@@ -110,7 +119,7 @@ pub fn answer(
             // `lib/api/entities/tag.rb`.
             Some(tag) => Ok(ApiResponse::json(&json!({
                 "name": call.needed("tag"), "target": tag.target, "commit": {"id": tag.commit},
-                "protected": tags.rules_of(call.needed("tag")).next().is_some(),
+                "protected": tags.is_protected(call.needed("tag")),
             }))),
         },
         // `authorize_read_releases!`; `app/policies/project_policy.rb`, `releases_disabled`.
@@ -152,6 +161,79 @@ pub fn answer(
         }
         _ => return None,
     })
+}
+
+/// Creates or deletes a tag or a release: `lib/api/tags.rb`, `lib/api/releases.rb`. `None` if it is
+/// another call. Developers create a release, also with a job's token, and its tag if the rules
+/// admit them (`app/services/releases/create_service.rb`). Its deletion leaves the tag.
+pub fn change(
+    gitlab: &mut GitLab,
+    world: &World,
+    call: &Call,
+    id: u64,
+    user: u64,
+) -> Option<Result<ApiResponse, AwsError>> {
+    let (now, name) = (world.now, call.needed("tag_name"));
+    let project = gitlab.projects.get_mut(&id)?;
+    let rejected = |status: u16, message: &str| Some(Err(AwsError::new(status, "GitLab", message)));
+    let commit = project.commit_at(call.needed("ref")).map(ToOwned::to_owned);
+    let has_tag = project.records.tags.all.contains_key(name);
+    let level = project.records.tags.members.get(&user).copied();
+    let shown = json!({"name": name, "tag_name": name, "target": commit});
+    let created = ApiResponse {
+        status: 201,
+        ..ApiResponse::json(&shown)
+    };
+    let (to, response) = match call.operation.as_str() {
+        "GitLab.CreateTag" | "GitLab.DeleteTag" | "GitLab.CreateRelease"
+            if level < Some(DEVELOPER) =>
+        {
+            return rejected(403, "403 Forbidden");
+        }
+        "GitLab.CreateTag" if has_tag => {
+            return rejected(400, &format!("Tag {name} already exists"));
+        }
+        "GitLab.CreateTag" if commit.is_none() => {
+            let message = format!("Target {} is invalid", call.needed("ref"));
+            return rejected(400, &message);
+        }
+        "GitLab.CreateTag" => (commit, created),
+        "GitLab.DeleteTag" if !has_tag => return rejected(404, "404 Tag Not Found"),
+        "GitLab.DeleteTag" => (None, ApiResponse::plain(204, "")),
+        "GitLab.CreateRelease" => {
+            if !has_tag && commit.is_none() {
+                return rejected(422, "Ref is not specified");
+            }
+            if has_tag {
+                project.records.tags.released.insert(name.to_owned());
+                return Some(Ok(created));
+            }
+            (commit, created)
+        }
+        "GitLab.DeleteRelease" if level < Some(MAINTAINER) => {
+            return rejected(403, "403 Forbidden");
+        }
+        "GitLab.DeleteRelease" => {
+            let tags = &mut project.records.tags;
+            if !tags.released.remove(name) {
+                return rejected(404, "404 Not Found");
+            }
+            return Some(Ok(ApiResponse::json(&shown)));
+        }
+        _ => return None,
+    };
+    let tag = to.as_deref().map(Tag::lightweight);
+    if let Err(message) = push(project, user, &[(name, tag)], now) {
+        return rejected(400, message);
+    }
+    if call.operation == "GitLab.CreateRelease" {
+        project.records.tags.released.insert(name.to_owned());
+    }
+    if let Some(served) = &mut gitlab.served {
+        served.tags.push((id, name.to_owned(), to));
+    }
+    runs::project_was_pushed_to(gitlab, world, id);
+    Some(Ok(response))
 }
 
 /// `lib/api/entities/user.rb`, in part. `None` if there is no such user.

@@ -7,8 +7,8 @@ use crate::{
     account::AwsState,
     gitlab::{
         ANOTHER_PERSON, HOST, MAINTAINER, Mirror, Project, Scope, Token, Wanted,
-        merge_requests::MergeRequest,
-        records::Records,
+        merge_requests::{self, MergeRequest},
+        records::OWN_USER,
         runs,
         tags::{self, Tag, User},
     },
@@ -37,20 +37,17 @@ impl FakeAws {
             let commit = |branch: &&str| ((*branch).to_owned(), format!("first-of-{branch}"));
             let branches: Vec<(String, String)> = branches.iter().map(commit).collect();
             let default = branches.first().map(|(branch, _)| branch.clone());
+            let default = default.unwrap_or_else(|| "main".to_owned());
             let project = Project {
-                id,
-                host,
-                path: path.to_owned(),
-                former_path: None,
-                protected: default.iter().cloned().collect(),
-                protected_by_group: BTreeSet::new(),
-                lfs_objects_size: 0,
-                default_branch: default.unwrap_or_else(|| "main".to_owned()),
+                protected: branches
+                    .iter()
+                    .take(1)
+                    .map(|(name, _)| name.clone())
+                    .collect(),
                 commits: branches.iter().map(|(_, commit)| commit.clone()).collect(),
                 branches: branches.into_iter().collect(),
                 access: Some(MAINTAINER),
-                mirrors: std::collections::BTreeMap::new(),
-                records: Records::default(),
+                ..Project::empty(id, host, path, &default)
             };
             aws.gitlab.projects.insert(id, project);
             id
@@ -91,6 +88,9 @@ impl FakeAws {
             let made = Token {
                 host,
                 scope,
+                user: OWN_USER,
+                level: None,
+                is_revoked: false,
                 expires: None,
             };
             aws.gitlab.tokens.insert(token.clone(), made);
@@ -194,11 +194,7 @@ impl FakeAws {
     /// Closes, merges or reopens a merge request.
     pub fn set_merge_request_state(&self, project: &str, iid: u64, state: &'static str) {
         self.change(|aws| {
-            let records = &mut aws.gitlab.project_mut(project).records;
-            let all = records.merge_requests.values_mut().flatten();
-            for (_, shown) in all.filter(|(other, _)| *other == iid) {
-                *shown = state;
-            }
+            merge_requests::set_state(aws.gitlab.project_mut(project), iid, state);
         });
     }
 

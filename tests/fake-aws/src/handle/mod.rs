@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::time::Instant;
 
@@ -80,6 +80,14 @@ impl FakeAws {
 
     pub fn with(options: Options) -> Self {
         Self::seeded(options, 0)
+    }
+
+    /// A fake AWS whose time is the machine's, which must be later than the fixed day on which all
+    /// others begin.
+    pub fn by_machine_clock() -> Self {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = World::since_epoch(since_1970.unwrap_or_default().as_secs());
+        Self::holding(AwsState::new(Options::default(), fastrand::u64(..)), now)
     }
 
     /// The seed decides ids and passwords.

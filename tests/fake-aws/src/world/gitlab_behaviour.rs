@@ -1,5 +1,7 @@
 //! Where one GitLab differs from another.
 
+use std::time::Duration;
+
 /// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
 pub const MAX_MIRRORS_PER_PROJECT: usize = 10;
 
@@ -35,6 +37,10 @@ pub struct Behaviour {
     /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
     /// is there to prevent.
     pub errors_show_the_login: bool,
+    /// `PROTECTED_BACKOFF_DELAY` in `app/models/remote_mirror.rb`.
+    pub protected_backoff: Duration,
+    /// `UNPROTECTED_BACKOFF_DELAY` in `app/models/remote_mirror.rb`.
+    pub unprotected_backoff: Duration,
 }
 
 impl Default for Behaviour {
@@ -50,6 +56,8 @@ impl Default for Behaviour {
             read_only: false,
             drops_paging_headers: true,
             errors_show_the_login: false,
+            protected_backoff: Duration::from_mins(1),
+            unprotected_backoff: Duration::from_mins(5),
         }
     }
 }

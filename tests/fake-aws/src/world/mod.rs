@@ -132,6 +132,11 @@ impl World {
         SystemTime::UNIX_EPOCH + Duration::from_secs(START) + self.now
     }
 
+    /// The virtual time of these seconds since 1970. Zero if they are before its beginning.
+    pub fn since_epoch(seconds: u64) -> Duration {
+        Duration::from_secs(seconds.saturating_sub(START))
+    }
+
     /// Seconds since 1970, as the JSON services give times.
     pub fn seconds(at: Duration) -> f64 {
         (Duration::from_secs(START) + at).as_secs_f64()
