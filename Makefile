@@ -38,13 +38,14 @@ DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
 
-# For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation.
+# For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation, with
+# the local GitLab.
 run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each act (REGION=cn-north-1)
 	@tools/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
 	@python tools/run.py $(if $(REGION),--region $(REGION))
 
 run-function:
-	@$(PYTHON) tools/cargo_progress.py cargo build --locked --bin cfn-gitops
+	@$(PYTHON) tools/cargo_progress.py cargo build --locked --package cfn-gitops --package fake-aws --bin cfn-gitops --bin fake-aws
 	@$(MAKE) local-function
 
 # The function that Cargo has compiled last, for `make run` or for the tests. It is large, so it is compressed only once.
@@ -147,9 +148,10 @@ fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 even
 # would read all dependencies a second time.
 LINTED := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings
 
-# Any integration test compiles the function, and the dependencies with the features of all tests.
+# Any integration test compiles the programs of its package, and the dependencies with the features of all tests: these
+# two compile the function and the local GitLab.
 test-function:
-	$(LINTED) cargo test --locked --workspace --test schemas --no-run
+	$(LINTED) cargo test --locked --workspace --test schemas --test fake_aws --no-run
 	@$(MAKE) local-function
 
 test-rust-compiled:

@@ -73,7 +73,7 @@ class GitLabApprover:
         loop.project.arrives(f"refs/tags/{tag}", commit)
         progress.show("mirror", f"{loop.mirror().id} of GitLab pushes the tag. CodeCommit's event of it invokes the "
                                 "function, which reads in GitLab who created it, and who wrote the new commits.")
-        shown = f"Approved in GitLab by @ann ({self.token.user.id}), tag {tag}"
+        shown = f"Approved in GitLab by @ann ({self.token.user}), tag {tag}"
         eventually(lambda: shown in [each.description for each in self.source.project.statuses(commit)],
                    f"GitLab shows: {shown}")
         progress.show("GitLab", f"shows the status of the approval: {shown}.")

@@ -42,6 +42,8 @@ TERMINATION_TIMEOUT_SECONDS = 5
 
 TOOLS, COMPILED = "install the tools", "compile the Rust tests, with clippy's lints"
 BUILT = "build for this machine" if EXTENT == "test" else "build for provided.al2023, and check the file"
+# The tests that deploy need the function, and a GitLab that is compiled with the Rust tests or with this machine's function.
+DEPLOYABLE = (TOOLS, BUILT) if EXTENT == "test" else (TOOLS, BUILT, COMPILED)
 # .venv comes first in PATH, even if `python` is a shim that prepends a folder of its own.
 PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
           "-p", "no:cacheprovider", "-q", "--durations=5"]
@@ -95,7 +97,7 @@ class Result:
 def steps() -> list[Step]:
     """Steps start in this order. The longest come first, so that no long step runs alone at the end."""
     def python(name: str, *arguments: str) -> Step:
-        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=(TOOLS, BUILT))
+        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=DEPLOYABLE)
 
     is_short = EXTENT == "test"
     # The deployments begin before the tests are compiled.
@@ -117,12 +119,12 @@ def steps() -> list[Step]:
         Step(COMPILED, ["make", "test-rust-compiled"], after=(BUILT,) if is_short else ()),
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
         *deployment_tests(),
-        Step("Python tests: the commands of pages", [*PYTEST, PAGES], needs=(TOOLS, BUILT), mostly_waits=True),
+        Step("Python tests: the commands of pages", [*PYTEST, PAGES], needs=DEPLOYABLE, mostly_waits=True),
         *rust,
         *long,
         python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
                f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", *packages),
-        Step("Python tests: the rules of both emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
+        Step("Python tests: the rules of the emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
         Step("Python tests: each call of the Rust tests is allowed", [*PYTEST, RECORDED_CALLS], needs=(TOOLS,),
              after=tuple(step.name for step in rust)),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
@@ -141,7 +143,7 @@ def deployment_tests() -> Iterator[Step]:
     files = sorted(there - EVALUATIONS - {TWO_ACCOUNTS, TRIAL, CHINA, CDK})
     recording = ["env", f"DEPLOYMENT_TRANSCRIPTS={TRANSCRIPTS}", *PYTEST]
     sessions = [Step(f"Python tests: a deployed environment, {first + 1} of {DEPLOYMENT_SESSIONS}",
-                     [*recording, *files[first::DEPLOYMENT_SESSIONS]], needs=(TOOLS, BUILT), mostly_waits=True)
+                     [*recording, *files[first::DEPLOYMENT_SESSIONS]], needs=DEPLOYABLE, mostly_waits=True)
                 for first in range(DEPLOYMENT_SESSIONS)]
     yield from sessions
     yield Step("Python tests: what the deployed environments did", [*recording, *sorted(EVALUATIONS)],

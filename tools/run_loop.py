@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.local.gitlab.state import Mirror
+from tests.local.gitlab.project import Mirror
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.steps import Account, Login
 from tests.deployment.waiting import eventually

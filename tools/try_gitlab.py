@@ -1,14 +1,14 @@
-"""A GitLab project of the user, for `make try`: the part of `tests.local.gitlab.HeldProject` that the acts use, by the API."""
+"""A GitLab project of the user, for `make try`."""
 
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
-from itertools import count
 from typing import Any
 from urllib.parse import quote
 
 import requests
+
+from tests.local.gitlab.project import ApiClient, ApiProject
 
 MAINTAINER = 40
 _TIMEOUT_SECONDS = 60
@@ -19,38 +19,7 @@ class GitLabError(Exception):
     """GitLab rejected a request."""
 
 
-@dataclass
-class RemoteMirror:
-    id: int
-    url: str  # without the login, which GitLab masks
-    enabled: bool
-    only_protected_branches: bool
-    update_status: str
-    last_error: str | None
-
-
-@dataclass
-class RemoteNote:
-    body: str
-
-
-@dataclass
-class RemoteMergeRequest:
-    iid: int
-    project: RemoteProject
-
-    @property
-    def notes(self) -> list[RemoteNote]:
-        return self.project.merge_request_notes(self.iid)
-
-
-@dataclass
-class RemoteDeployment:
-    sha: str
-    status: str
-
-
-class RemoteGitLab:
+class RemoteGitLab(ApiClient):
     """A GitLab with an access token. The token is only sent to this address, in a header, without redirects."""
 
     # `git` and `requests` trust the CAs of the machine.
@@ -71,30 +40,8 @@ class RemoteGitLab:
             raise GitLabError(f"GitLab answered {method} {path} with {answer.status_code}: {answer.text[:300]}")
         return answer
 
-    def read(self, path: str, **query: Any) -> Any:
-        return self.send("GET", path, params=query).json()
 
-    def pages(self, path: str, **query: Any) -> list[Any]:
-        found: list[Any] = []
-        for number in count(1):
-            answer = self.send("GET", path, params={**query, "page": number, "per_page": _PAGE})
-            found += answer.json()
-            # A proxy may remove the header, and GitLab returns short pages although others follow.
-            if len(answer.json()) < _PAGE and not answer.headers.get("X-Next-Page"):
-                break
-        return found
-
-
-class RemoteProject:
-    def __init__(self, gitlab: RemoteGitLab, path: str) -> None:
-        self._gitlab, self.path = gitlab, path
-        self.api = f"/projects/{quote(path, safe='')}"
-
-    @property
-    def url(self) -> str:
-        """The address to which developers push."""
-        return f"{self._gitlab.url}/{self.path}.git"
-
+class RemoteProject(ApiProject):
     def level(self) -> int:
         """The access level of the token's user in the project; 0 for none."""
         permissions = self._gitlab.read(self.api).get("permissions", {})
@@ -131,28 +78,12 @@ class RemoteProject:
             self._gitlab.send("POST", f"{self.api}/protected_branches", json={
                 "name": name, "push_access_level": MAINTAINER, "allow_force_push": True})
 
-    def unprotect(self, name: str) -> None:
-        self._gitlab.send("DELETE", f"{self.api}/protected_branches/{quote(name, safe='')}")
-
-    def protected(self) -> list[str]:
-        return [each["name"] for each in self._gitlab.pages(f"{self.api}/protected_branches")]
-
     def branches_matching(self, regex: str) -> list[str]:
         return [each["name"] for each in self._gitlab.read(f"{self.api}/repository/branches", regex=regex)]
 
     def shows_lfs_size(self) -> bool:
         statistics = self._gitlab.read(self.api, statistics="true").get("statistics", {})
         return "lfs_objects_size" in statistics
-
-    # --- mirrors -------------------------------------------------------------------------
-
-    def mirrors(self) -> list[RemoteMirror]:
-        return [RemoteMirror(each["id"], _without_login(each["url"]), each["enabled"], each["only_protected_branches"],
-                             each["update_status"], each["last_error"])
-                for each in self._gitlab.pages(f"{self.api}/remote_mirrors")]
-
-    def delete_mirror(self, mirror_id: int) -> None:
-        self._gitlab.send("DELETE", f"{self.api}/remote_mirrors/{mirror_id}")
 
     # --- what an approval by a tag reads ------------------------------------------------------
 
@@ -180,41 +111,8 @@ class RemoteProject:
     def commits_between(self, start: str, end: str) -> list[str]:
         return [each["id"] for each in self._gitlab.pages(f"{self.api}/repository/commits", ref_name=f"{start}..{end}")]
 
-    # --- what cfn-gitops reports -----------------------------------------------------------
-
-    def status_states(self, sha: str) -> dict[str, str]:
-        """The current state of each status of the commit, by its name."""
-        return {each["name"]: each["status"]
-                for each in self._gitlab.pages(f"{self.api}/repository/commits/{sha}/statuses")}
-
-    def commit_notes(self, sha: str) -> list[RemoteNote]:
-        return [RemoteNote(note["body"]) for each in self._gitlab.pages(
-            f"{self.api}/repository/commits/{sha}/discussions") for note in each["notes"]]
-
-    def merge_request(self, source_branch: str, target_branch: str) -> RemoteMergeRequest:
-        made = self._gitlab.send("POST", f"{self.api}/merge_requests", json={
-            "title": source_branch, "source_branch": source_branch, "target_branch": target_branch})
-        return RemoteMergeRequest(made.json()["iid"], self)
-
-    def merge_request_notes(self, iid: int) -> list[RemoteNote]:
-        """Without those that GitLab itself writes, for example about pushes."""
-        listed = self._gitlab.pages(f"{self.api}/merge_requests/{iid}/notes")
-        return [RemoteNote(each["body"]) for each in listed if not each["system"]]
-
-    def close_merge_request(self, merge_request: RemoteMergeRequest) -> None:
-        self._gitlab.send("PUT", f"{self.api}/merge_requests/{merge_request.iid}", json={"state_event": "close"})
-
-    def deployments(self, environment: str) -> list[RemoteDeployment]:
-        return [RemoteDeployment(each["sha"], each["status"])
-                for each in self._gitlab.pages(f"{self.api}/deployments", environment=environment)]
-
     def delete_environment(self, name: str) -> None:
         """GitLab deletes only environments that are stopped: https://docs.gitlab.com/api/environments/."""
-        for found in self._gitlab.pages(f"{self.api}/environments", name=name):
-            self._gitlab.send("POST", f"{self.api}/environments/{found['id']}/stop", json={"force": True})
-            self._gitlab.send("DELETE", f"{self.api}/environments/{found['id']}")
-
-
-def _without_login(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+        for found in self.environments(name=name):
+            self._gitlab.send("POST", f"{self.api}/environments/{found.id}/stop", json={"force": True})
+            self._gitlab.send("DELETE", f"{self.api}/environments/{found.id}")

@@ -226,6 +226,9 @@ def git_login(aws: LocalAws, environment: Environment) -> Callable[[], Login]:
             "Resource": f"arn:aws:codecommit:{aws.region}:{aws.account_id}:codecommit-dev-*"}]}))
     made = iam.create_service_specific_credential(
         UserName=user, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+    while "/" in made["ServicePassword"]:  # GitLab rejects a mirror with it
+        made = iam.reset_service_specific_credential(
+            UserName=user, ServiceSpecificCredentialId=made["ServiceSpecificCredentialId"])["ServiceSpecificCredential"]
     aws.put_iam_into_effect()
     developer = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
     url = environment.outputs()["RepositoryCloneUrl"]

@@ -15,7 +15,7 @@ import requests
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import HeldProject, LocalGitLab
-from tests.local.gitlab.state import Mirror
+from tests.local.gitlab.project import Mirror
 from tests.deployment import steps
 from tests.deployment.pipelines import Project, accepted
 from tests.deployment.steps import Account, Login, Pushed

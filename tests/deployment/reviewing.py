@@ -10,7 +10,7 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import HeldProject, LocalGitLab
-from tests.local.gitlab.records import MergeRequest
+from tests.local.gitlab.project import MergeRequest
 from tests.deployment import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.mirroring import MirroredProject, Source

@@ -70,7 +70,7 @@ def source(aws: LocalAws, gitlab: LocalGitLab) -> Source:
 def test_page_has_the_real_output(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
                                                      source: Source, transcript: Transcript) -> None:
     secrets, name = aws.client("secretsmanager"), environment.function_name
-    reader, good = gitlab.add_token("a reader", scopes=("read_api",)), gitlab.add_token("the owner's")
+    reader, good = gitlab.add_token("a reader", scope="read_api"), gitlab.add_token("the owner's")
     transcript.tokens |= {reader.value, good.value}
     source.store_token()
     secrets.put_secret_value(SecretId=source.secret_id, SecretString=reader.value)
@@ -96,7 +96,7 @@ def test_page_has_the_real_output(aws: LocalAws, environment: Environment, gitla
     shown.append(as_events(healed.events()))
     [mirror] = source.mirrors_to(healed.outputs()["RepositoryCloneUrl"])
 
-    good.revoked = True
+    good.revoke()
     requests_before = len(requests(aws, "Delete"))
     assert healed.delete() == "DELETE_COMPLETE", healed.failures()
     [asked] = requests(aws, "Delete")[requests_before:]

@@ -11,7 +11,6 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.local.gitlab.state import Credentials
 from tests.deployment.mirroring import Source
 from tests.deployment.pages import Folder, blocks, compare_recorded
 from tests.deployment.pipelines import Pipeline, ProjectStack, accepted, eventually, with_resources
@@ -57,8 +56,8 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
         GitLab={"Url": gitlab.url, "TokenSecretId": source.secret_id, "Project": source.project.path},
         Approval={"FromGitLab": True, "AllowAuthor": True}) == "CREATE_COMPLETE", stack.failures()
     project, working, mirrors = stack.project, stack.project.working, git_login()
-    mirror = source.project.make_mirror(project.clone_url, only_protected_branches=True)
-    mirror.credentials = Credentials(mirrors.name, mirrors.password)
+    login = f"{mirrors.name}:{mirrors.password}"
+    source.project.make_mirror(project.clone_url.replace("://", f"://{login}@"), only_protected_branches=True)
     ann = gitlab.add_token("ann", user=gitlab.user("Ann", username="ann"))
     developer = Login("bob", gitlab.add_token("bob", role="developer").value, "")
 
@@ -72,7 +71,7 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     def is_approved(commit: str, execution: str, tag: str) -> None:
         assert project.ended(execution) == "Succeeded", project.said()
         assert project.deployed_commit() == commit
-        by = f"in GitLab by @ann ({ann.user.id}), tag {tag}"
+        by = f"in GitLab by @ann ({ann.user}), tag {tag}"
         assert f"cfn-gitops: approved {by}" in json.dumps(project.actions(execution), default=str)
         eventually(lambda: f"Approved {by}" in [each.description for each in source.project.statuses(commit)],
                    "GitLab shows who approved")
@@ -96,7 +95,7 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
     # A job of Ann's schedule creates the tag with a release. Without the release, it is Ann's tag.
     commit, execution, tag = push()
-    job = gitlab.add_token("job", scopes=("job",), user=ann.user).value
+    job = gitlab.add_token("job", scope="job", user=ann.user).value
     assert source.release_of_job("POST", tag, job, ref=commit) == 201
     gitlab.wait_until_quiet()
     aws.wait_for_events()

@@ -114,7 +114,7 @@ def test_existing_commits_are_in_codecommit_after_stack_creation(mirrored: Mirro
     assert [mirror.id] == mirrored.ids()
     assert (mirror.enabled, mirror.only_protected_branches, mirror.update_status) == (True, True, "finished")
     held = mirrored.login()
-    assert (mirror.credentials.user, mirror.credentials.password) == (held.name, held.password)
+    assert mirrored.source.project.login_of(mirror.id) == (held.name, held.password)
     mirrored.push_arrives()
 
 

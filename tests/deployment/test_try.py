@@ -59,9 +59,9 @@ class User:
         left = {kind: [name for name in names if "aws-sam-cli" not in name and name not in self.there[kind]]
                 for kind, names in steps.what_is_there(self.aws).items()}
         assert {kind: names for kind, names in left.items() if names} == {}
-        assert self.project.mirrors() == [] and self.project.protected_branches == ["main"]
+        assert self.project.mirrors() == [] and self.project.protected() == ["main"]
         assert list(self.project.references()) == ["refs/heads/main"]
-        assert self.project.records.environments == []
+        assert self.project.environments() == []
         assert self.gitlab.complaints == []
 
 
@@ -117,7 +117,7 @@ def test_unconfirmed_run_creates_nothing(user: User, confirmation: str) -> None:
 
 
 def test_unfit_project_and_token_are_named_before_anything(user: User) -> None:
-    token = user.gitlab.add_token("a developer", role="developer", scopes=("read_api",))
+    token = user.gitlab.add_token("a developer", role="developer", scope="read_api")
     trial = user.tries(GITLAB_TOKEN=token.value, CONFIRM="yes")
     assert trial.status == 1
     assert "lacks the scope api" in trial.output and "not a Maintainer" in trial.output

@@ -60,7 +60,7 @@ def test_leaked_token_is_replaced_while_the_mirror_pushes(aws: LocalAws, gitlab:
     leaked, new = gitlab.add_token("leaked"), gitlab.add_token("new")
     [store] = blocks(PAGE.with_name("leaked-token.md"))
     aws.client("secretsmanager").put_secret_value(SecretId="gitlab/infra", SecretString=leaked.value)
-    leaked.revoked = True
+    leaked.revoke()
     # The mirror has a password of its own, so pushes still arrive.
     assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
     printed = reader.run(store, typed=new.value)

@@ -1,16 +1,12 @@
-"""A local GitLab for tests and `make run`: the parts that push mirrors and reports use. A mirror runs the real `git
-push`.
+"""A local GitLab for tests and `make run`. Its rules are those of `tests/fake-aws`, and a mirror runs the real `git push`.
 
     with local_gitlab.running(protected_delay=0.5) as gitlab:
         project = gitlab.project("platform/infra")
         project.protect("development")
         # git push to project.url, with gitlab.token for the password; the API at gitlab.url, with the same token
 
-It is a server of this process. `launch` is the interface for tests. Every rule names the file of GitLab's that it was
-read from (https://github.com/gitlabhq/gitlabhq; for files of the Enterprise Edition, `ee`, copies of them).
-Requests are checked against GitLab's own OpenAPI description (`conformity`). `gitlab.complaints` lists the differences.
-
-README.md lists the missing parts.
+`launch` is the interface for tests. Requests are checked against GitLab's own OpenAPI description (`conformity`).
+`gitlab.complaints` lists the differences. README.md lists the missing parts.
 """
 
 from tests.local.gitlab.launch import HeldProject, LocalGitLab, running

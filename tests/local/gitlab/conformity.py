@@ -13,8 +13,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.local.gitlab.rest import PREFIX
-
+PREFIX = "/api/v4/"
 REQUESTS: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load((Path(__file__).parent / "requests.yaml").read_text())
 
 

@@ -18,7 +18,6 @@ import requests
 
 from tests.local import git_backend, gitlab as local_gitlab
 from tests.local.gitlab import HeldProject, LocalGitLab
-from tests.local.gitlab.state import Mirror
 
 USER, PASSWORD = "mirror-at-123456789012", "pass+word=with2Zand"
 
@@ -49,9 +48,6 @@ class Api:
     def ask(self, method: str, path: str = "", **more: Any) -> requests.Response:
         return self.session.request(method, f"{self._projects}/{self.project}{path}", timeout=20, **more)
 
-    def own_token(self) -> requests.Response:
-        return self.session.get(f"{self._projects.removesuffix('projects')}personal_access_tokens/self", timeout=20)
-
     def create(self, url: str, **settings: Any) -> requests.Response:
         return self.ask("POST", "/remote_mirrors", json={"url": url, **settings})
 
@@ -64,18 +60,6 @@ class Api:
         answer = self.ask("GET", f"/remote_mirrors/{mirror_id}")
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
-        return found
-
-    def update(self, mirror_id: int, **settings: Any) -> requests.Response:
-        return self.ask("PUT", f"/remote_mirrors/{mirror_id}", json=settings)
-
-    def sync(self, mirror_id: int) -> requests.Response:
-        return self.ask("POST", f"/remote_mirrors/{mirror_id}/sync")
-
-    def listed(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        answer = self.ask("GET", path, params=query)
-        assert answer.status_code == 200, answer.text
-        found: list[dict[str, Any]] = answer.json()
         return found
 
     def until(self, mirror_id: int, status: str) -> dict[str, Any]:
@@ -199,7 +183,3 @@ class Person:
 @pytest.fixture
 def person(tmp_path: Path, gitlab: LocalGitLab, project: HeldProject) -> Person:
     return Person(tmp_path / "work", gitlab, project)
-
-
-def login_of(mirror: Mirror) -> tuple[str | None, str | None]:
-    return mirror.credentials.user, mirror.credentials.password

@@ -1,4 +1,4 @@
-"""The HTTP server: routes requests, records them, and checks each request and response."""
+"""The HTTP server: forwards requests for the API to the emulator, records and checks them, and routes those of git."""
 
 from __future__ import annotations
 
@@ -17,17 +17,13 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.local import git_backend
-from tests.local.gitlab import access, conformity, git_over_http
-from tests.local.gitlab.api import Api
-from tests.local.gitlab.mirror_runs import Runs
-from tests.local.gitlab.rest import PREFIX, Answer, Request
-from tests.local.gitlab.state import Instance
+from tests.local.gitlab import conformity, git_over_http
+from tests.local.gitlab.conformity import PREFIX
+from tests.local.gitlab.emulator import Emulator
 
 _log = logging.getLogger("gitlab")
-_BODY_LIMIT = 1024 * 1024
-_READ_ONLY = "You cannot perform write operations on a read-only instance"
 # Headers that hold a token or a login.
-_SECRET_HEADERS = {"private-token", "authorization"}
+_SECRET_HEADERS = {"private-token", "job-token", "authorization"}
 
 
 @dataclass
@@ -61,12 +57,10 @@ class Interruption:
 
 @dataclass
 class Door:
-    instance: Instance
-    runs: Runs
-    url: str = ""
+    emulator: Emulator
+    # The names of tokens, by their values.
+    tokens: dict[str, str]
     seen: list[Seen] = field(default_factory=list)
-    # The differences of requests from GitLab's OpenAPI description, and errors of this server.
-    complaints: list[str] = field(default_factory=list)
     _interruptions: list[Interruption] = field(default_factory=list)
     _changes: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,7 +85,7 @@ def start(door: Door, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
         # The connection's own thread makes the handshake: a handshake that does not end would block all other clients.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     scheme = "https" if context else "http"
-    door.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    door.emulator.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="gitlab", daemon=True).start()
     return server
 
@@ -107,7 +101,7 @@ class _Server(ThreadingHTTPServer):
             _log.debug("a connection from %s ended early", client_address, exc_info=True)
         else:
             _log.exception("a connection from %s", client_address)
-            self.door.complaints.append(f"a fault of this server's own: {sys.exception()!r}")
+            self.door.emulator.complaints.append(f"a fault of this server's own: {sys.exception()!r}")
 
     def shutdown_request(self, request: Any) -> None:
         if isinstance(request, ssl.SSLSocket):
@@ -144,89 +138,43 @@ class _Handler(BaseHTTPRequestHandler):
         with tempfile.TemporaryFile() as body:
             length = git_backend.read_body(self, body)
             if urlsplit(self.path).path.startswith(PREFIX):
-                self._answer_api(body, length)
+                self._answer_api(body)
             else:
-                git_over_http.answer(self, self._door.instance, self._door.runs, body, length)
+                git_over_http.answer(self, self._door.emulator, body, length)
 
     do_POST = do_PUT = do_DELETE = do_GET
 
     # --- the API -------------------------------------------------------------------------
 
-    def _answer_api(self, body: BinaryIO, length: int) -> None:
-        door, url = self._door, urlsplit(self.path)
+    def _answer_api(self, body: BinaryIO) -> None:
+        door, url, content = self._door, urlsplit(self.path), body.read().decode()
         seen = Seen(self.command, url.path, url.query, _without_secrets(self.headers), self._token_name())
         door.seen.append(seen)
         instead = door.interruption(self.command, url.path)
         if instead:
             seen.status = instead.status
-            return self._send(instead.status, instead.body.encode(), {"Content-Type": "text/plain", **instead.headers})
-        if self.command != "GET" and door.instance.settings.read_only:
-            if self.headers.get_content_type() != "application/json":
-                return self._send(301, b"", {"Location": f"{door.url}/"})
-            return self._send_json(seen, Answer(403, {"message": _READ_ONLY}))
-        query = _query(url.query)
-        if length > _BODY_LIMIT:
-            return self._send_json(seen, Answer(413, {"message": "413 Request Entity Too Large"}))
-        try:
-            parameters = _parameters(self.headers.get("Content-Type", ""), body.read())
-        except ValueError:
-            # lib/api/api.rb, `rescue_from Grape::Exceptions::Base`: its parser's.
-            return self._send_json(seen, Answer(400, {"error": "The provided request body is invalid"}))
-        request = Request(self.command, url.path, query, parameters, self.headers)
-        for fault in conformity.request_faults(self.command, url.path, query, parameters):
-            door.complaints.append(f"request {self.command} {url.path}: {fault}")
-        try:
-            answer = Api(door.instance, door.runs, door.url).answer(request)
-        except Exception:
-            # lib/api/helpers.rb, `handle_api_exception`.
-            _log.exception("%s %s", self.command, url.path)
-            answer = Answer(500, {"message": "500 Internal Server Error"})
-            door.complaints.append(f"answer to {self.command} {url.path}: a fault of this server's own")
-        return self._send_json(seen, answer)
+            return self._send(instead.status, instead.body, {"Content-Type": "text/plain", **instead.headers})
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        for fault in conformity.request_faults(self.command, url.path, query, json.loads(content or "{}")):
+            door.emulator.complaints.append(f"request {self.command} {url.path}: {fault}")
+        answer = door.emulator.call(self.command, self.path, self.headers, content)
+        seen.status = answer.status_code
+        return self._send(answer.status_code, answer.text, {"Content-Type": "application/json", **answer.headers})
 
     def _token_name(self) -> str:
-        value = access.token_value(self.headers)
-        if value is None:
-            return ""
-        found = self._door.instance.find_token(value)
-        return found.name if found else "?"
+        value = self.headers.get("PRIVATE-TOKEN") or self.headers.get("JOB-TOKEN") or ""
+        value = value or self.headers.get("Authorization", "").partition(" ")[2]
+        return self._door.tokens.get(value, "?") if value else ""
 
-    def _send_json(self, seen: Seen, answer: Answer) -> None:
-        seen.status = answer.status
-        content = b"" if answer.body is None else json.dumps(answer.body).encode()
-        length = int(answer.headers.get("X-Per-Page", 0))
-        is_full = 0 < length <= len(answer.body or [])
-        headers = {} if is_full and self._door.instance.settings.proxy_drops_paging_headers else answer.headers
-        self._send(answer.status, content, {"Content-Type": "application/json", **headers})
-
-    def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+    def _send(self, status: int, content: str, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         if status != 204:
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", str(len(content.encode())))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content.encode())
 
 
 def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): "(secret)" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
-
-
-def _query(text: str) -> dict[str, str]:
-    """The values of a name that ends in `[]` are joined by commas, which GitLab's arrays accept as well
-    (lib/api/validations/types/comma_separated_to_array.rb)."""
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        query[name] = f"{query[name]},{value}" if name in query and name.endswith("[]") else value
-    return query
-
-
-def _parameters(content_type: str, content: bytes) -> dict[str, Any]:
-    """Grape accepts JSON and forms. Forms are not implemented."""
-    if not content:
-        return {}
-    found = json.loads(content) if content_type.split(";")[0].strip() == "application/json" else None
-    if not isinstance(found, dict):
-        raise ValueError("no object")
-    return found

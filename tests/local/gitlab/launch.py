@@ -1,178 +1,116 @@
-"""Starts and stops the local GitLab, and gives tests its projects, tokens, settings and records."""
+"""Starts and stops the local GitLab, and gives tests its projects, tokens and records."""
 
 from __future__ import annotations
 
+import json
+import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from tests.local.gitlab import http_entry, merge_requests, mirrors
+from tests.local.gitlab import http_entry
 from tests.local.gitlab.certificates import Authority
+from tests.local.gitlab.emulator import Answer, Emulator
 from tests.local.gitlab.http_entry import Interruption, Seen
 from tests.local.gitlab.mirror_runs import Run, Runs
-from tests.local.gitlab.records import Deployment, Environment, MergeRequest, Note, Records, Status, User
-from tests.local.gitlab.settings import Settings
-from tests.local.gitlab.state import Instance, Mirror, Project, Token
+from tests.local.gitlab.project import ApiClient, ApiProject
+from tests.local.gitlab.repository import Repository
 
-_NEW_PROJECT_BRANCH = "main"
+# lib/gitlab/access.rb
+_LEVELS = {"guest": 10, "reporter": 20, "developer": 30, "maintainer": 40, "owner": 50}
 
 
 @dataclass
-class HeldProject:
+class Token:
+    """A personal, project or group access token. Its user has the role in all projects."""
+
+    name: str
+    user: int
+    _emulator: Emulator = field(repr=False)
+    role: str = "maintainer"
+    scope: str = "api"
+    # None for a token that does not expire (https://docs.gitlab.com/user/profile/personal_access_tokens/).
+    expires_at: date | None = None
+    value: str = field(default_factory=lambda: f"glpat-{secrets.token_urlsafe(15)}", repr=False)
+
+    def store(self, is_revoked: bool = False) -> None:
+        expires = self.expires_at and datetime(*self.expires_at.timetuple()[:3], tzinfo=UTC).timestamp()
+        self._emulator.execute("token", value=self.value, user=self.user, level=_LEVELS[self.role], scope=self.scope,
+                               expires=expires and int(expires), is_revoked=is_revoked)
+
+    def revoke(self) -> None:
+        self.store(is_revoked=True)
+
+
+class HeldProject(ApiProject):
     """A project, for tests that set it up and read its state."""
 
-    _gitlab: LocalGitLab
-    _project: Project
-
-    @property
-    def id(self) -> int:
-        return self._project.id
-
-    @property
-    def path(self) -> str:
-        return self._project.path
-
-    @property
-    def url(self) -> str:
-        """The address to which developers push."""
-        return f"{self._gitlab.url}/{self.path}.git"
-
-    @property
-    def default_branch(self) -> str:
-        return self._project.default_branch
-
-    def branches(self) -> dict[str, str]:
-        """The commits of its branches."""
-        return self._project.branches()
-
-    def references(self) -> dict[str, str]:
-        return self._project.references()
+    def __init__(self, gitlab: LocalGitLab, path: str, repository: Repository) -> None:
+        super().__init__(gitlab, path)
+        self._emulator, self._repository = gitlab.emulator, repository
+        self.branches, self.references = repository.branches, repository.references
 
     def protect(self, *names: str, force: bool = False) -> None:
         """Branches, or wildcards for branches, with "Allowed to force push" if `force`. The role does not matter."""
-        with self._gitlab.instance.changes:
-            if force:
-                self._project.force_pushed_branches.update(names)
-            self._project.protected_branches += [name for name in names
-                                                 if name not in self._project.protected_branches]
-
-    def unprotect(self, *names: str) -> None:
-        with self._gitlab.instance.changes:
-            self._project.protected_branches = [name for name in self._project.protected_branches if name not in names]
-
-    def protect_by_group(self, *names: str) -> None:
-        """Like `protect`, but by a group of the project."""
-        with self._gitlab.instance.changes:
-            self._project.inherited_protected_branches += names
+        for name in sorted(set(names) - set(self.protected())):
+            self._gitlab.send("POST", f"{self.api}/protected_branches", json={"name": name, "allow_force_push": force})
 
     def protect_tags(self, *names: str, levels: tuple[int, ...] = (40,)) -> None:
         """Tags, or wildcards for tags: 30 for Developers, 40 for Maintainers, 0 for "No one"."""
-        with self._gitlab.instance.changes:
-            for name in names:
-                self._project.protected_tags.setdefault(name, []).extend(levels)
+        for name in names:
+            self._emulator.execute("protect_tags", project=self._repository.project, name=name, levels=levels)
 
-    def store_lfs_objects(self, size: int) -> None:
-        self._project.lfs_objects_size = size
+    def environment(self, name: str) -> Any:
+        """None if it does not exist."""
+        return next(iter(self.environments(name=name)), None)
 
-    @property
-    def protected_branches(self) -> list[str]:
-        return list(self._project.protected_branches)
-
-    # --- commits, deployments and merge requests ---------------------------------------------
-
-    @property
-    def records(self) -> Records:
-        return self._project.records
-
-    def merge_request(self, source_branch: str, target_branch: str | None = None) -> MergeRequest:
-        """A merge request with the commits that only the source branch contains, even after later pushes."""
-        return merge_requests.create(self._gitlab.instance, self._project, source_branch, source_branch,
-                                     target_branch or self.default_branch, self._gitlab.person)
-
-    def close_merge_request(self, merge_request: MergeRequest) -> None:
-        merge_request.state = "closed"
-
-    def statuses(self, sha: str) -> list[Status]:
-        """The current statuses of all pipelines of the commit, in the order of their creation."""
-        return [status for pipeline in self.records.pipelines if pipeline.sha == sha for status in pipeline.statuses
-                if not status.is_retried]
-
-    def status_states(self, sha: str) -> dict[str, str]:
-        """The current state of each status of the commit, by its name."""
-        return {status.name: status.state for status in self.statuses(sha)}
-
-    def deployments(self, environment: str | None = None) -> list[Deployment]:
-        return [each for each in self.records.deployments if environment in (None, each.environment.name)]
-
-    def environment(self, name: str) -> Environment | None:
-        return next((each for each in self.records.environments if each.name == name), None)
-
-    def commit_notes(self, sha: str) -> list[Note]:
-        """The notes of all threads of the commit."""
-        return [note for each in self.records.discussions.get(sha, []) for note in each.notes]
-
-    # --- mirrors -----------------------------------------------------------------------------
-
-    def mirrors(self) -> list[Mirror]:
-        """The mirrors as they are stored, with their logins."""
-        return list(self._project.mirrors)
-
-    def mirror(self, mirror_id: int) -> Mirror | None:
-        return self._gitlab.instance.find_mirror(self._project, mirror_id)
-
-    def make_mirror(self, url: str, **settings: Any) -> Mirror:
-        """Creates a mirror as a person does, enabled by default."""
-        return mirrors.create(self._gitlab.instance, self._project, {"url": url, "enabled": True, **settings})
-
-    def delete_mirror(self, mirror_id: int) -> None:
-        found = self.mirror(mirror_id)
-        assert found, f"there is no mirror {mirror_id}"
-        mirrors.delete(self._gitlab.instance, self._project, found)
+    def login_of(self, mirror_id: int) -> tuple[str, str]:
+        """The login that a mirror stores."""
+        return next(tuple(login) for number, login in self._emulator.execute("mirrors", project=self._repository.project)
+                    if number == mirror_id)
 
 
-
-class LocalGitLab:
+class LocalGitLab(ApiClient):
     """A local GitLab within the `with` block: over https with a CA of its own, or over http."""
 
-    def __init__(self, tls: bool = False, **settings: Any) -> None:
-        self.settings = Settings(**settings)
-        self.url = ""
+    def __init__(self, tls: bool = False, protected_delay: float = 60.0, unprotected_delay: float = 300.0) -> None:
+        self._delays = protected_delay, unprotected_delay
         # PEM: the CA that a client of an instance over https has to trust.
         self.ca_certificate: str | None = None
-        # The token of a Maintainer of every project, with the scope `api`.
-        self.token = ""
         self._tls = tls
-        self._directory: Path | None = None
+        self._projects: dict[str, HeldProject] = {}
         self._server: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> LocalGitLab:
         self._directory = Path(tempfile.mkdtemp(prefix="local-gitlab-"))
-        self.instance = Instance(self._directory, self.settings)
-        # The user who opens merge requests and runs GitLab CI. No token is theirs.
-        self.person = self.user("a developer")
-        self.runs = Runs(self.instance)
         context = None
         if self._tls:
             authority = Authority.make()
             self.ca_certificate = authority.certificate
             context = authority.server_context(self._directory)
-        self._door = http_entry.Door(self.instance, self.runs)
+        self.emulator = Emulator(*self._delays)
+        self._door = http_entry.Door(self.emulator, {})
         self._server = http_entry.start(self._door, context)
-        self.url = self.instance.url = self._door.url
+        self.url = self.emulator.url
+        self._runs = Runs(self.emulator)
+        # The token of a Maintainer of every project, with the scope `api`.
         self.token = self.add_token("the maintainer").value
+        # That of the tests themselves, whose user opens merge requests.
+        self._own = self.add_token("a developer").value
         return self
 
     def __exit__(self, *_: object) -> None:
         self.shut()
-        self.runs.stop()
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+        self._runs.stop()
+        self.emulator.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def shut(self) -> None:
         """Closes the server."""
@@ -181,36 +119,43 @@ class LocalGitLab:
             self._server.server_close()
             self._server = None
 
+    def send(self, method: str, path: str, **more: Any) -> Answer:
+        """A request that is not recorded."""
+        target = f"/api/v4{path}?{urlencode(more.get('params', {}))}".rstrip("?")
+        headers = {"PRIVATE-TOKEN": self._own, "Content-Type": "application/json"}
+        answer = self.emulator.call(method, target, headers, json.dumps(more["json"]) if "json" in more else "")
+        assert answer.status_code < 300, f"GitLab answered {method} {path} with {answer.status_code}: {answer.text[:300]}"
+        return answer
+
     # --- projects and tokens -------------------------------------------------------------------
 
-    def project(self, path: str, default_branch: str = _NEW_PROJECT_BRANCH) -> HeldProject:
+    def project(self, path: str, default_branch: str = "main") -> HeldProject:
         """The project with this full path. Creates it without a commit if it does not exist."""
-        found = self.instance.find_project(path) or self.instance.make_project(path, default_branch)
-        return HeldProject(self, found)
+        if path not in self._projects:
+            number = self.emulator.execute("project", path=path, default_branch=default_branch)["id"]
+            held = self.emulator.repositories[number] = Repository(number, self._directory / f"{number}.git", default_branch)
+            self._projects[path] = HeldProject(self, path, held)
+        return self._projects[path]
 
-    def user(self, name: str, username: str = "") -> User:
-        return self.instance.add_user(name, username)
+    def user(self, name: str, username: str = "") -> int:
+        """The number of a new user."""
+        return int(self.emulator.execute("user", username=username or name.replace(" ", "-"))["id"])
 
-    def add_token(self, name: str, **more: Any) -> Token:
-        """See `state.Token`: `role`, `scopes`, `projects`, `expires_at`, … It gets a new user, unless `user=` is
-        that of another token (`gitlab.add_token("next", user=first.user)`) or a new one (`user=gitlab.user("Ann")`)."""
-        made = Token(name, **more)
-        self.instance.add_token(made)
+    def add_token(self, name: str, user: int | None = None, **more: Any) -> Token:
+        """See `Token`: `role`, `scope`, `expires_at`. It gets a new user, unless `user=` is that of another token
+        (`gitlab.add_token("next", user=first.user)`) or a new one (`user=gitlab.user("Ann")`)."""
+        made = Token(name, self.user(name) if user is None else user, self.emulator, **more)
+        made.store()
+        self._door.tokens[made.value] = name
         return made
 
-    # --- faults ----------------------------------------------------------------
+    # --- faults and records --------------------------------------------------------------------
 
     def answers_instead(self, status: int, times: int = 1, body: str = "", headers: dict[str, str] | None = None,
                         method: str = "", path: str = "") -> None:
         """Sets the API's next responses, for any request, or only for this method and for paths that contain this
         regular expression (`r"/statuses/"`)."""
         self._door.interrupt(Interruption(status, body, headers or {}, times, method, path))
-
-    def runs_held(self) -> AbstractContextManager[None]:
-        """Within the block, runs wait between reading the remote repository and pushing to it."""
-        return self.runs.held()
-
-    # --- records -----------------------------------------------------------------------
 
     @property
     def requests(self) -> list[Seen]:
@@ -220,22 +165,14 @@ class LocalGitLab:
     @property
     def complaints(self) -> list[str]:
         """The differences of requests from GitLab's OpenAPI description, and errors of this server."""
-        return self._door.complaints
+        return self.emulator.complaints
 
     @property
     def recorded_runs(self) -> list[Run]:
-        return self.runs.recorded
-
-    def is_quiet(self) -> bool:
-        """Whether no mirror runs or waits for its time."""
-        return self.runs.are_quiet()
+        return self._runs.recorded
 
     def wait_until_quiet(self, seconds: float = 30.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not self.is_quiet():
-            if time.monotonic() > deadline:
-                raise AssertionError("mirrors still run")
-            time.sleep(0.02)
+        self._runs.wait_until_quiet(seconds)
 
 
 @contextmanager

@@ -11,12 +11,11 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.local.git_backend import GIT_ENVIRONMENT
-from tests.local.gitlab.state import Credentials, Mirror, Project
+from tests.local.gitlab.repository import Repository
 
 _PUSH_BATCH_SIZE = 10
 _MAX_DIVERGENT_REFS = 100
@@ -31,24 +30,16 @@ class CommandError(Exception):
 class Order:
     """The values that app/models/remote_mirror.rb passes to Gitaly (`options_for_update`), as at the run's start."""
 
+    mirror: int
+    project: int
+    path: str
     url: str
-    credentials: Credentials
+    user: str
+    password: str
+    # Names of branches, or wildcards. None if all are mirrored.
+    names: list[str]
     keep_divergent_refs: bool
-    matches: re.Pattern[str]
-
-    @classmethod
-    def of(cls, project: Project, mirror: Mirror) -> Order:
-        names: list[str] = []
-        if mirror.only_protected_branches:
-            # `project.protected_branches.pluck(:name)`, which does not include those of its groups.
-            names = project.protected_branches
-        elif mirror.mirror_branch_regex:
-            # ee/app/models/ee/remote_mirror.rb, `branches_to_sync`: the existing branches that match. RE2's regular
-            # expressions match anywhere in a name, as Python's `search` does.
-            regex = re.compile(mirror.mirror_branch_regex)
-            names = [name for name in project.branches() if regex.search(name)]
-        matches = _matcher(names)
-        return cls(mirror.url, mirror.credentials, bool(mirror.keep_divergent_refs), matches)
+    default_branch: str
 
 
 def _matcher(branches: list[str]) -> re.Pattern[str]:
@@ -60,11 +51,11 @@ def _matcher(branches: list[str]) -> re.Pattern[str]:
     return re.compile(rf"refs/tags/.+|refs/heads/(?:{'|'.join(patterns)})")
 
 
-def carry_out(order: Order, project: Project, wait: Callable[[], object]) -> list[str]:
-    """Returns the references that have diverged and were kept. `wait` is called between reading and pushing."""
+def carry_out(order: Order, project: Repository) -> list[str]:
+    """Returns the references that have diverged and were kept."""
     remote = _remote_references(order, project.directory)
-    local = project.references()
-    default = f"refs/heads/{project.default_branch}"
+    local, matches = project.references(), _matcher(order.names)
+    default = f"refs/heads/{order.default_branch}"
     divergent: list[str] = []
     updated = []
     for name, target in local.items():
@@ -72,16 +63,15 @@ def carry_out(order: Order, project: Project, wait: Callable[[], object]) -> lis
         if there == target:
             continue
         if there and order.keep_divergent_refs and not _is_ancestor(project, there, target):
-            if order.matches.fullmatch(name) and len(divergent) < _MAX_DIVERGENT_REFS:
+            if matches.fullmatch(name) and len(divergent) < _MAX_DIVERGENT_REFS:
                 divergent.append(name)
             continue
         updated.append(name)
     removed = [] if order.keep_divergent_refs or default not in local else [
         name for name, commit in remote.items() if _is_ancestor(project, commit, default)]
-    specs = [name for name in updated if order.matches.fullmatch(name)]
+    specs = [name for name in updated if matches.fullmatch(name)]
     specs.sort(key=lambda name: name != default)
-    specs += [f":{name}" for name in removed if order.matches.fullmatch(name)]
-    wait()
+    specs += [f":{name}" for name in removed if matches.fullmatch(name)]
     for first in range(0, len(specs), _PUSH_BATCH_SIZE):
         force = [] if order.keep_divergent_refs else ["--force"]
         pushed = _git(order, project.directory, "push", *force, "mirror", *specs[first:first + _PUSH_BATCH_SIZE])
@@ -99,7 +89,7 @@ def _remote_references(order: Order, directory: Path) -> dict[str, str]:
     return {name: commit for commit, name in pairs}
 
 
-def _is_ancestor(project: Project, commit: str, of: str) -> bool:
+def _is_ancestor(project: Repository, commit: str, of: str) -> bool:
     """A commit that is missing in this repository has no ancestors here."""
     run = subprocess.run(["git", f"--git-dir={project.directory}", "merge-base", "--is-ancestor", commit, of],
                          capture_output=True, check=False, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
@@ -117,8 +107,8 @@ def _git(order: Order, directory: Path, *arguments: str) -> subprocess.Completed
     settings = {"remote.mirror.url": order.url, "credential.helper": "", "core.askPass": ""}
     read, write = os.pipe()
     try:
-        login = "".join(f"{name}={value}\n" for name, value in (("username", order.credentials.user),
-                                                                ("password", order.credentials.password)) if value)
+        login = "".join(f"{name}={value}\n" for name, value in (("username", order.user), ("password", order.password))
+                        if value)
         os.write(write, login.encode())
         os.close(write)
         pairs = [*settings.items(), ("credential.helper", f"!cat /dev/fd/{read}; :")]

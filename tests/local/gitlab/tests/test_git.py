@@ -1,4 +1,4 @@
-"""From a push to a mirror's run: targets, times and logins."""
+"""git over HTTP, and the real push of a mirror. `tests/rules` and the tests of `tests/fake-aws` show GitLab's rules."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.local.gitlab import HeldProject, LocalGitLab
+from tests.local.gitlab import HeldProject, LocalGitLab, conformity
 from tests.local.gitlab.conftest import PASSWORD, USER, Api, Person, Target, git
 
+URL = "https://user:password@git.example.com/v1/repos/target"
 
-def test_push_is_mirrored_with_the_login_of_the_url(api: Api, person: Person, target: Target,
-                                                    gitlab: LocalGitLab) -> None:
+
+def test_push_is_mirrored_with_the_login_of_the_url(api: Api, person: Person, target: Target) -> None:
     mirror = api.created(target.with_login(), enabled=True)
     commit = person.pushes()
     shown = api.until(mirror, "finished")
@@ -23,57 +24,22 @@ def test_push_is_mirrored_with_the_login_of_the_url(api: Api, person: Person, ta
     assert set(target.asked) == {None, (USER, PASSWORD)}  # git's first request has no login
     assert shown["last_error"] is None
     assert shown["last_successful_update_at"] == shown["last_update_at"] > shown["last_update_started_at"]
-    assert [(run.mirror_id, run.succeeded) for run in gitlab.recorded_runs] == [(mirror, True)]
 
 
 @pytest.mark.parametrize(("settings", "protected", "pushed"), [
     ({"only_protected_branches": True}, ["main", "release/*"], {"heads/main", "heads/release/1.0", "tags/v1"}),
-    # With no branch protected, or none that the regular expression matches, all of them are mirrored.
-    ({"only_protected_branches": True}, [], {"heads/main", "heads/release/1.0", "heads/feature", "tags/v1"}),
+    # If the regular expression matches no branch, all of them are mirrored.
     ({"mirror_branch_regex": "^other$"}, [], {"heads/main", "heads/release/1.0", "heads/feature", "tags/v1"}),
-    ({"mirror_branch_regex": "^(main|feat.*)$"}, [], {"heads/main", "heads/feature", "tags/v1"}),
+    ({"mirror_branch_regex": "^main$|^feat.*"}, [], {"heads/main", "heads/feature", "tags/v1"}),
 ])
 def test_settings_choose_the_branches(api: Api, project: HeldProject, person: Person, target: Target,
-                                      gitlab: LocalGitLab, settings: dict[str, Any], protected: list[str],
+                                      settings: dict[str, Any], protected: list[str],
                                       pushed: set[str]) -> None:
-    gitlab.settings.protects_the_default_branch = False
     project.protect(*protected)
-    # The protection by a group does not count.
-    project.protect_by_group("feature")
     mirror = api.created(target.with_login(), enabled=True, **settings)
     commit = person.pushes("HEAD", "HEAD:refs/heads/release/1.0", "HEAD:refs/heads/feature", "HEAD:refs/tags/v1")
     api.until(mirror, "finished")
     assert target.references() == {f"refs/{name}": commit for name in pushed}
-
-
-@pytest.mark.parametrize("ended", ["disabled", "deleted"])
-def test_running_push_survives_its_mirrors_end(api: Api, person: Person, target: Target, gitlab: LocalGitLab,
-                                               ended: str) -> None:
-    mirror = api.created(target.with_login(), enabled=True)
-    with gitlab.runs_held():
-        commit = person.pushes()
-        api.until(mirror, "started")
-        if ended == "deleted":
-            assert api.ask("DELETE", f"/remote_mirrors/{mirror}").status_code == 204
-        else:
-            assert api.update(mirror, enabled=False).json()["enabled"] is False
-    gitlab.wait_until_quiet()
-    assert target.references() == {"refs/heads/main": commit}
-
-
-@pytest.mark.parametrize("kind", ["protected", "unprotected"])
-def test_a_sync_soon_after_a_run_is_put_off(api: Api, person: Person, target: Target, gitlab: LocalGitLab,
-                                            kind: str) -> None:
-    setattr(gitlab.settings, f"{kind}_delay", 1.5)
-    mirror = api.created(target.with_login() + "/", enabled=True, only_protected_branches=kind == "protected")
-    person.pushes()
-    api.until(mirror, "finished")
-    for _ in range(3):
-        assert api.sync(mirror).status_code == 204
-    gitlab.wait_until_quiet()
-    # Three were ordered. The first of them that ran did the others' work.
-    first, second = gitlab.recorded_runs
-    assert second.started - first.started >= 1.5
 
 
 def test_encoded_login_is_sent_undecoded_and_a_retry_can_succeed(api: Api, person: Person, target: Target) -> None:
@@ -143,43 +109,6 @@ def test_wrong_login_is_tried_four_times_then_failed(api: Api, person: Person, t
     assert "wrong" not in failed["last_error"] and USER not in failed["last_error"]
 
 
-def test_a_push_during_a_run_is_mirrored_by_the_next_one(api: Api, person: Person, target: Target,
-                                                         gitlab: LocalGitLab) -> None:
-    mirror = api.created(target.with_login(), enabled=True)
-    with gitlab.runs_held():
-        person.pushes()
-        assert api.until(mirror, "started")["last_update_started_at"]
-        assert api.sync(mirror).status_code == 204  # while it runs, this does nothing
-        second = person.pushes()
-    gitlab.wait_until_quiet()
-    assert target.references() == {"refs/heads/main": second}
-    assert len(gitlab.recorded_runs) == 2
-
-
-def test_silent_mode_pushes_nothing_and_shows_mirrors_disabled(api: Api, person: Person, target: Target,
-                                                               gitlab: LocalGitLab) -> None:
-    mirror = api.created(target.with_login(), enabled=True)
-    gitlab.settings.silent_mode = True
-    person.pushes()
-    gitlab.wait_until_quiet()
-    assert api.get(mirror)["enabled"] is False
-    rejected = api.sync(mirror)
-    assert (rejected.status_code, rejected.json()) == (400, {
-        "message": "Cannot proceed with the push mirroring. Please verify your mirror configuration."})
-    assert target.asked == []
-    gitlab.settings.silent_mode = False
-    assert api.get(mirror)["enabled"] is True
-    api.sync(mirror)
-    api.until(mirror, "finished")
-
-
-def test_empty_repository_pushes_nothing_and_finishes(api: Api, target: Target, gitlab: LocalGitLab) -> None:
-    mirror = api.created(target.with_login(), enabled=True)
-    assert api.sync(mirror).status_code == 204
-    api.until(mirror, "finished")
-    assert target.references() == {}
-
-
 def test_the_password_is_in_no_processs_arguments_or_environment(
         api: Api, person: Person, target: Target, gitlab: LocalGitLab, tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,5 +134,59 @@ def test_protected_branch_rejects_a_force_push_unless_allowed(project: HeldProje
     person.pushes("HEAD:refs/heads/review/a")
     rejected = person.push("+HEAD~1:refs/heads/review/a")
     assert rejected.returncode != 0 and "not allowed to force push" in rejected.stderr
+    project.unprotect("review/*")
     project.protect("review/*", force=True)
     assert person.push("+HEAD~1:refs/heads/review/a").returncode == 0
+
+
+def test_who_pushes_needs_a_token_the_role_and_a_scope(gitlab: LocalGitLab, person: Person) -> None:
+    person.commit()
+    for token, said in (("glpat-nobodys", "Authentication failed"),
+                        (gitlab.add_token("r", role="reporter").value, "403"),
+                        (gitlab.add_token("s", scope="read_repository").value, "403")):
+        rejected = person.push(token=token)
+        assert rejected.returncode != 0 and said in rejected.stderr
+    developer = gitlab.add_token("d", role="developer").value
+    assert person.push(token=developer).returncode == 0
+
+
+@pytest.mark.parametrize(("method", "path", "given", "fault"), [
+    ("POST", "/remote_mirrors", {"json": {"url": URL, "username": "u"}}, "'username' was unexpected"),
+    ("POST", "/remote_mirrors", {"json": {"url": URL, "enabled": "true"}}, "enabled: 'true' is not of type"),
+    ("PUT", "/remote_mirrors/1", {"json": {"url": URL}}, "'url' was unexpected"),
+    ("POST", "/remote_mirrors/1/sync", {"json": {"force": True}}, "'force' was unexpected"),
+    ("POST", "/statuses/1", {"json": {"state": "error"}}, "state: 'error' is not one of"),
+    ("GET", "/remote_mirrors", {"params": {"search": "a"}}, "query: search is not described"),
+])
+def test_request_outside_the_description_is_a_complaint(gitlab: LocalGitLab, api: Api, method: str, path: str,
+                                                        given: dict[str, Any], fault: str) -> None:
+    api.ask(method, path, **given)
+    [complaint] = gitlab.complaints
+    assert fault in complaint
+    gitlab.complaints.clear()
+
+
+def test_every_described_request_is_answered(api: Api, gitlab: LocalGitLab) -> None:
+    for template, operations in conformity.REQUESTS.items():
+        path = template.replace("projects/{}", f"projects/{api.project}", 1).replace("{}", "999")
+        for method in operations:
+            answer = api.session.request(method, f"{gitlab.url}/api/v4/{path}", timeout=20)
+            assert not answer.content or answer.json() != {"error": "404 Not Found"}, f"{method} {path}"
+    assert gitlab.complaints == []
+
+
+def test_tag_that_the_api_creates_is_in_the_repository(api: Api, project: HeldProject, person: Person, target: Target,
+                                                       gitlab: LocalGitLab) -> None:
+    api.created(target.with_login(), enabled=True)
+    tag = {"refs/tags/deploy/1": person.pushes()}
+    project.protect_tags("deploy/*")
+    developer = gitlab.add_token("d", role="developer").value
+    assert "not allowed to create this tag" in person.push("HEAD:refs/tags/deploy/1", token=developer).stderr
+    named = {"tag_name": "deploy/1", "ref": "main"}
+    assert api.ask("POST", "/repository/tags", params=named).status_code == 201
+    gitlab.wait_until_quiet()
+    assert tag.items() <= project.references().items() and tag.items() <= target.references().items()
+    person.commit()
+    assert "Protected tags cannot be updated." in person.push("+HEAD:refs/tags/deploy/1").stderr
+    assert api.ask("DELETE", "/repository/tags/deploy%2F1").status_code == 204
+    assert not tag.items() & project.references().items()

@@ -1,0 +1,71 @@
+"""The bare repository of a project."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.local.git_backend import GIT_ENVIRONMENT
+
+# lib/gitlab/git/hook.rb: the prefix of a rejection's text.
+_PRE_RECEIVE = """#!/bin/sh
+[ -z "$GITLAB_REFUSES" ] || { echo "GitLab: $GITLAB_REFUSES" >&2; exit 1; }
+# lib/gitlab/checks/branch_check.rb; lib/gitlab/checks/force_push.rb: git decides, and not the sign of the push.
+while read -r old new name; do
+    case " $GITLAB_PROTECTED " in *" $name "*) ;; *) continue ;; esac
+    git merge-base --is-ancestor "$old" "$new" && continue
+    echo "GitLab: You are not allowed to force push code to a protected branch on this project." >&2
+    exit 1
+done
+"""
+
+
+@dataclass
+class Repository:
+    project: int
+    directory: Path
+    default_branch: str
+    # One push to it at a time.
+    pushes: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        subprocess.run(["git", "init", "--quiet", "--bare", f"--initial-branch={self.default_branch}", str(self.directory)],
+                       check=True, capture_output=True, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
+        hook = self.directory / "hooks/pre-receive"
+        hook.write_text(_PRE_RECEIVE)
+        hook.chmod(0o755)
+
+    def git(self, *arguments: str) -> str:
+        run = subprocess.run(["git", f"--git-dir={self.directory}", *arguments], check=True, text=True,
+                             capture_output=True, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
+        return run.stdout
+
+    def references(self) -> dict[str, str]:
+        """Branches and tags, by their full names."""
+        listed = self.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/", "refs/tags/")
+        return dict(line.split(" ", 1) for line in listed.splitlines())
+
+    def branches(self) -> dict[str, str]:
+        """The commits of its branches."""
+        prefix = "refs/heads/"
+        return {name.removeprefix(prefix): commit for name, commit in self.references().items() if name.startswith(prefix)}
+
+    def content(self) -> dict[str, Any]:
+        """Branches, tags with their objects and commits, and all commits with their first parents and times."""
+        listed = self.git("for-each-ref", "--format=%(refname:lstrip=2) %(objectname) %(*objectname)", "refs/tags/")
+        tags = {name: [objects[0], objects[-1]] for name, *objects in map(str.split, listed.splitlines())}
+        logged = self.git("log", "--all", "--format=%H %ct %P").splitlines()
+        commits = [[sha, next(iter(parents), None), int(committed)] for sha, committed, *parents in map(str.split, logged)]
+        return {"branches": self.branches(), "tags": tags, "commits": commits}
+
+    def set_tag(self, name: str, commit: str | None) -> None:
+        self.git("update-ref", f"refs/tags/{name}", commit) if commit else self.git("update-ref", "-d", f"refs/tags/{name}")
+
+    def set_default_branch(self, name: str) -> None:
+        if name != self.default_branch:
+            self.git("symbolic-ref", "HEAD", f"refs/heads/{name}")
+            self.default_branch = name
