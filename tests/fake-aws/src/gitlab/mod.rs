@@ -19,7 +19,7 @@ use crate::{
 /// GitLab's REST API.
 mod api;
 /// The patterns of branches.
-mod branch_patterns;
+pub(crate) mod branch_patterns;
 /// GitLab's REST API of commits, deployments and notes.
 mod commits_api;
 /// Responses of GitLab's REST API.

@@ -86,7 +86,7 @@ impl FakeAws {
     /// others begin.
     pub fn by_machine_clock() -> Self {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = World::since_epoch(since_1970.unwrap_or_default().as_secs());
+        let now = crate::World::since_epoch(since_1970.unwrap_or_default().as_secs());
         Self::holding(AwsState::new(Options::default(), fastrand::u64(..)), now)
     }
 
