@@ -3,136 +3,13 @@
 
 use serde_json::json;
 
+use crate::changes::{change_credentials, delete_secret};
 use crate::checks;
-use crate::fixture::{PROJECT, SECRET, TOKEN, USER, both, in_account, properties, serial, with};
-use crate::scenarios::{Event, Scenario};
-use fake_aws::explore::paused;
-use fake_aws::gitlab::Mirror;
+use crate::fixture::{PROJECT, SECRET, TOKEN, both, in_account, properties, serial, with};
 use fake_aws::request::Service;
-use fake_aws::secrets::versions::VersionContent;
-use fake_aws::{AwsState, FakeAws, FaultKind, On, Options, Schedules};
-
-/// Changes every mirror of ours in the first project.
-fn change_mirrors(fake: &FakeAws, change: fn(&mut Mirror)) {
-    fake.change(|aws| {
-        let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
-        mirrors.filter(|mirror| mirror.is_ours()).for_each(change);
-    });
-}
-
-/// Removes every mirror of ours.
-fn remove_mirrors(fake: &FakeAws) {
-    fake.change(|aws| {
-        for project in aws.gitlab.projects.values_mut() {
-            project.mirrors.retain(|_, mirror| !mirror.is_ours());
-        }
-    });
-}
-
-/// Changes every credential of ours.
-fn change_credentials(fake: &FakeAws, change: fn(&mut AwsState, &str, &str)) {
-    fake.change(|aws| {
-        for credential in checks::ours(aws) {
-            change(aws, USER, &credential.id);
-        }
-    });
-}
-
-/// A person stores another value.
-fn store(fake: &FakeAws, text: &str) {
-    fake.change(|aws| {
-        let now = aws.now;
-        let secret = aws.secrets.get_mut(SECRET).expect("the secret");
-        let content = VersionContent {
-            text: text.to_owned(),
-            binary: false,
-        };
-        let token = "by-hand-by-hand-by-hand-by-hand-";
-        fake_aws::secrets::versions::add(secret, token, content, &["AWSCURRENT"], now);
-    });
-}
+use fake_aws::{AwsState, FakeAws, FaultKind, On};
 
 type Change = (&'static str, fn(&FakeAws));
-
-/// Things that people do.
-fn changes() -> Vec<Change> {
-    vec![
-        ("a mirror removed", remove_mirrors),
-        ("a mirror disabled", |fake| {
-            change_mirrors(fake, |mirror| mirror.enabled = false);
-        }),
-        ("a mirror with other settings", |fake| {
-            change_mirrors(fake, |mirror| {
-                mirror.only_protected_branches = false;
-                mirror.keep_divergent_refs = true;
-            });
-        }),
-        ("a mirror that has failed", |fake| {
-            change_mirrors(fake, |mirror| {
-                mirror.status = "failed";
-                mirror.last_error = Some("by a network that is well again".to_owned());
-            });
-        }),
-        ("a credential removed", |fake| {
-            change_credentials(fake, AwsState::withdraw);
-        }),
-        ("a credential set to inactive", |fake| {
-            change_credentials(fake, AwsState::deactivate);
-        }),
-        ("a password reset by hand", |fake| {
-            fake.change(|aws| {
-                let now = aws.now;
-                for credential in checks::ours(aws) {
-                    let random = &mut aws.random;
-                    let reset = aws
-                        .iam
-                        .change(now, |iam| iam.reset(USER, &credential.id, random));
-                    aws.remember_secret(&reset.expect("it is there").password);
-                }
-            });
-        }),
-        ("a value stored by hand", |fake| store(fake, "{\"a\":1}")),
-        ("a secret deleted", |fake| {
-            fake.change(|aws| aws.secrets.remove(SECRET));
-        }),
-        ("a mirror and the secret removed", |fake| {
-            remove_mirrors(fake);
-            fake.change(|aws| aws.secrets.remove(SECRET));
-        }),
-    ]
-}
-
-#[test]
-fn no_op_update_heals_every_manual_change() {
-    let mut schedules = Schedules::default();
-    for (name, change) in changes() {
-        if name == "a secret deleted" {
-            // Only the secret had the mirrors' IDs: an enabled mirror without a record
-            // counts as manual.
-            continue;
-        }
-        for rotated in [false, true] {
-            let mut events = vec![Event::Create(both()), Event::ByHand(change)];
-            if rotated {
-                events.insert(1, Event::Rotate);
-            }
-            events.push(Event::Update(both()));
-            events.push(Event::Rotate);
-            let scenario = Scenario {
-                name,
-                setup: |_| {},
-                events,
-                delivers_twice: false,
-                step_deliveries: 3,
-            };
-            // A manually broken mirror cannot push until it is corrected.
-            schedules.run(format!("{name}, rotated {rotated}"), || {
-                paused(scenario.play(Options::default(), &[]));
-            });
-        }
-    }
-    schedules.finish();
-}
 
 #[test]
 fn leaked_password_stays_inactive_until_it_is_replaced() {
@@ -156,33 +33,14 @@ fn leaked_password_stays_inactive_until_it_is_replaced() {
 }
 
 #[test]
-fn delete_succeeds_after_every_manual_change() {
-    let mut all = changes();
-    all.push(("a project gone", |fake| {
-        fake.change(|aws| aws.gitlab.projects.retain(|_, held| held.path != PROJECT));
-    }));
-    all.push(("the user gone", |fake| {
-        change_credentials(fake, AwsState::withdraw);
-        fake.delete_user(USER).expect("nothing in its way");
-    }));
-    all.push(("everything gone", |fake| {
-        remove_mirrors(fake);
-        change_credentials(fake, AwsState::withdraw);
-        fake.change(|aws| aws.secrets.remove(SECRET));
-    }));
-    for (name, change) in all {
-        in_account(async |fake, stack, _| {
-            stack.create(&properties()).await.assert_success();
-            change(fake);
-            let deleted = stack.delete().await;
-            assert!(deleted.is_success(), "{name}: {deleted:?}");
-            fake.assert_holds_in(name, |aws| match checks::our_mirrors(aws).first() {
-                // Only the secret had its ID.
-                Some(_) if name == "a secret deleted" => Ok(()),
-                _ => checks::nothing_remains(aws),
-            });
-        });
-    }
+fn delete_without_the_secret_deletes_the_credential() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        delete_secret(fake);
+        stack.delete().await.assert_success();
+        // Only the secret had the mirror's ID.
+        fake.look(|aws| assert!(checks::ours(aws).is_empty()));
+    });
 }
 
 #[test]

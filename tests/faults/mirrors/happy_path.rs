@@ -56,7 +56,7 @@ fn every_scenario_succeeds_with_every_option() {
         for mut scenario in scenarios() {
             for delivers_twice in [false, true] {
                 scenario.delivers_twice = delivers_twice;
-                let name = format!("{day}, {}, twice {delivers_twice}", scenario.name);
+                let name = format!("{day}, {}, twice {delivers_twice}", scenario.story.name);
                 schedules.run(name, || {
                     paused(scenario.play(options.clone(), &[]));
                 });

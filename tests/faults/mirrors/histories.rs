@@ -11,7 +11,7 @@ use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, THIRD_REPOSITORY, mirror, properties,
     with,
 };
-use crate::scenarios::{Event, Scenario};
+use crate::scenarios::Scenario;
 use fake_aws::Options;
 use fake_aws::explore::paused;
 use fake_aws::extent::cases;
@@ -19,6 +19,7 @@ use fake_aws::histories::{faults_at_random, play_histories};
 use fake_aws::secrets::versions::{AbandonedBy, Pending};
 use test_support::RotationStep;
 use test_support::custom_resource::RollBack;
+use test_support::scenarios::{Action, Effects, Step, Story};
 
 fn some_properties() -> impl Strategy<Value = Value> {
     let mirrors = prop::sample::subsequence(
@@ -51,21 +52,28 @@ fn some_properties() -> impl Strategy<Value = Value> {
     )
 }
 
-fn later_event() -> impl Strategy<Value = Event> {
+fn later_event() -> impl Strategy<Value = Step> {
+    let rolled_back = |properties| Step {
+        action: Action::Update(properties),
+        effects: Effects {
+            rolled_back: Some(RollBack::UpdateBack),
+            ..Effects::default()
+        },
+    };
     prop_oneof![
-        3 => some_properties().prop_map(Event::Update),
-        1 => some_properties().prop_map(|p| Event::UpdateRolledBack(p, RollBack::UpdateBack)),
-        3 => Just(Event::Rotate),
+        3 => some_properties().prop_map(|properties| Action::Update(properties).into()),
+        1 => some_properties().prop_map(rolled_back),
+        3 => Just(Action::Rotate.into()),
     ]
 }
 
-fn history() -> impl Strategy<Value = Vec<Event>> {
+fn history() -> impl Strategy<Value = Vec<Step>> {
     (
         some_properties(),
         prop::collection::vec(later_event(), 1..5),
     )
         .prop_map(|(first, later)| {
-            let mut events = vec![Event::Create(first)];
+            let mut events = vec![Action::Create(first).into()];
             events.extend(later);
             events
         })
@@ -120,9 +128,7 @@ fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
     let every = (history(), options(), faults, any::<bool>());
     let play = |(events, options, faults, delivers_twice): (_, _, Vec<_>, _)| {
         let scenario = Scenario {
-            name: "at random",
-            setup: |_| {},
-            events,
+            story: Story::of("at random", events),
             delivers_twice,
             step_deliveries: 3,
         };

@@ -7,6 +7,7 @@
 mod abandoned;
 mod at_once;
 mod by_hand;
+mod changes;
 mod checks;
 mod deliveries;
 mod drift;

@@ -88,60 +88,62 @@ fn every_mutant_is_detected() {
     for (mutant, scenario, options, says) in [
         (
             Mutant::KeepsMirrors,
-            "create and delete",
+            "mirrors_create_and_delete",
             &on_time,
             "left behind in platform/team/infra",
         ),
         (
             Mutant::KeepsMirrors,
-            "schedule attached, then two rotations",
+            "mirrors_schedule_then_two_rotations",
             &on_time,
             "a mirror that is disabled",
         ),
         (
             Mutant::RemovesHandmade,
-            "create and delete",
+            "mirrors_create_and_delete",
             &on_time,
             "what is not ours changed",
         ),
         (
             Mutant::DeactivatesFirst,
-            "new password by the template",
+            "mirrors_new_password",
             &on_time,
             "the login in the secret does not work",
         ),
         (
             Mutant::EnablesAtOnce,
-            "new password by the template",
+            "mirrors_new_password",
             &late,
             "Authentication failed",
         ),
         (
             Mutant::NeverEnables,
-            "create and delete",
+            "mirrors_create_and_delete",
             &on_time,
             "keeps it disabled",
         ),
         (
             Mutant::EncodesTheLogin,
-            "create and delete",
+            "mirrors_create_and_delete",
             &on_time,
             "Authentication failed",
         ),
         (
             Mutant::SendsTheTokenAway,
-            "create and delete",
+            "mirrors_create_and_delete",
             &on_time,
             "GitLab's token was sent to gitlab.elsewhere.example",
         ),
         (
             Mutant::MovesNothing,
-            "schedule attached, then two rotations",
+            "mirrors_schedule_then_two_rotations",
             &on_time,
             "the login in the secret does not work",
         ),
     ] {
-        let scenario = scenarios().into_iter().find(|known| known.name == scenario);
+        let scenario = scenarios()
+            .into_iter()
+            .find(|known| known.story.name == scenario);
         let scenario = scenario.expect("that scenario");
         let play = || {
             paused(scenario.play(options.clone(), &[]));

@@ -1,40 +1,25 @@
-//! The scenarios that faults are tried on.
+//! The stories of `tests/scenarios` that faults are tried on.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::changes::{self, Change};
 use crate::checks::{self, Pair, Watch};
 use crate::fixture::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, both, check_health, fake, mirror,
-    properties, rotation, serial, stack, with,
+    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, THIRD_REPOSITORY, check_health, fake,
+    mirror, properties, rotation, stack,
 };
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, Options};
-use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack, answers_are_sound};
+use test_support::custom_resource::{ParentStack, RequestOutcome, answers_are_sound};
+use test_support::scenarios::{Action, Effects, Expectation, Step, Story, stories};
 use test_support::{Rotated, Rotation};
 
-/// One thing that happens.
-#[derive(Clone, Debug)]
-pub enum Event {
-    Create(Value),
-    Update(Value),
-    /// The Update succeeds, and then another resource of the stack fails.
-    UpdateRolledBack(Value, RollBack),
-    /// A schedule is attached, which runs only `testSecret`.
-    Attach,
-    Rotate,
-    Delete,
-    /// A person changes something, which may break the mirrors.
-    ByHand(fn(&FakeAws)),
-}
-
-/// A history of one resource.
+/// A story, and how its requests are delivered.
 #[derive(Clone)]
 pub struct Scenario {
-    pub name: &'static str,
-    pub setup: fn(&FakeAws),
-    pub events: Vec<Event>,
+    pub story: Story,
     /// Every request and every step is repeated after it succeeded.
     pub delivers_twice: bool,
     /// How often a killed step of a rotation is delivered.
@@ -42,6 +27,8 @@ pub struct Scenario {
 }
 
 /// A scenario that is being played.
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
 struct Play {
     fake: FakeAws,
     stack: ParentStack,
@@ -49,9 +36,14 @@ struct Play {
     watch: Watch,
     /// Whether something was broken on purpose.
     is_hurt: bool,
+    /// Neither a fault nor another day: every figure is that of the story.
+    is_plain: bool,
+    /// Every step so far ended as in the story.
+    is_as_told: bool,
     after_rotation: bool,
     /// A person has broken it, and no Update has corrected it yet.
     is_broken: bool,
+    foreign: String,
 }
 
 impl Scenario {
@@ -61,38 +53,42 @@ impl Scenario {
         // Requests of CloudFormation and steps of a rotation are further apart than that: AWS's
         // own rotation template relies on it.
         let late = options.secrets_late;
-        let fake = fake(options);
-        (self.setup)(&fake);
-        let foreign = fake.look(checks::foreign);
-        for fault in faults {
-            fault.inject(&fake);
+        let is_default = format!("{options:?}") == format!("{:?}", Options::default());
+        let fake = fake(self.story.options(options));
+        for given in &self.story.given {
+            (changes::named(given).apply)(&fake);
         }
         let mut play = Play {
             stack: stack(&fake),
             rotation: rotation(&fake),
             watch: Watch::begin(&fake),
             is_hurt: !faults.is_empty(),
+            is_plain: faults.is_empty() && is_default && !self.delivers_twice,
+            is_as_told: true,
             after_rotation: false,
             is_broken: false,
+            foreign: fake.look(checks::foreign),
             fake: fake.clone(),
         };
+        for fault in faults {
+            fault.inject(&fake);
+        }
         play.stack.delivers_twice = self.delivers_twice;
         play.rotation.delivers_twice = self.delivers_twice;
         play.rotation.deliveries = self.step_deliveries;
         play.rotation.pause = late;
-        for event in &self.events {
+        for step in &self.story.steps {
             tokio::time::sleep(late).await;
-            play.happen(event).await;
-            play.check(&format!("{event:?}"));
+            play.happen(step).await;
+            play.check(&format!("{step:?}"));
         }
         if play.stack.resource.is_some() {
             tokio::time::sleep(late).await;
-            play.happen(&Event::Delete).await;
+            play.delete().await;
         }
         play.check("the end");
         answers_are_sound(&fake);
-        let now = fake.look(checks::foreign);
-        assert_eq!(now, foreign, "what is not ours changed");
+        play.assert_foreign_kept();
         fake.assert_unbroken();
         fake
     }
@@ -104,49 +100,49 @@ impl Play {
         resource.map_or_else(Vec::new, |(_, properties)| checks::pairs(properties))
     }
 
-    async fn happen(&mut self, event: &Event) {
+    async fn happen(&mut self, step: &Step) {
+        let Step { action, effects } = step;
         // A resource that was not created because of the fault cannot be updated or rotated.
-        if self.stack.resource.is_none() && !matches!(event, Event::Create(_) | Event::ByHand(_)) {
+        let is_request = matches!(action, Action::Update(_) | Action::Delete | Action::Rotate);
+        if self.stack.resource.is_none() && (is_request || matches!(action, Action::Schedule)) {
             return;
         }
-        match event {
-            Event::Create(properties) => {
-                let answer = self.stack.create(properties).await;
-                self.succeeds(event, &answer);
+        let began = self.fake.now();
+        match action {
+            Action::Create(properties) => {
+                let outcome = self.stack.create(properties).await;
+                self.ended(effects, &outcome);
             }
-            Event::Update(properties) => {
+            Action::Update(properties) => {
                 self.only_common(properties);
-                let answer = self.stack.update(properties, None).await;
-                self.succeeds(event, &answer);
+                let outcome = self.stack.update(properties, effects.rolled_back).await;
+                self.ended(effects, &outcome);
                 self.after_rotation = false;
             }
-            Event::UpdateRolledBack(properties, how) => {
-                self.only_common(properties);
-                let answer = self.stack.update(properties, Some(*how)).await;
-                self.succeeds(event, &answer);
-                self.after_rotation = false;
-            }
-            Event::Attach => {
+            Action::Schedule => {
                 let issued = || self.fake.count("CreateServiceSpecificCredential");
                 let before = issued();
                 let attached = self.rotation.attach_schedule(30, false).await;
                 assert_eq!(issued(), before, "trying a schedule issues nothing");
-                assert!(
-                    self.is_hurt || attached == Rotated::Finished,
-                    "{attached:?}"
-                );
+                let is_attached = attached == Rotated::Finished;
+                assert!(self.is_hurt || is_attached, "{attached:?}");
             }
-            Event::Rotate => self.rotate().await,
-            Event::Delete => {
-                self.watch.expect_nothing();
-                self.stack.delete().await.assert_success();
-            }
-            Event::ByHand(change) => {
-                self.watch.expect_nothing();
-                change(&self.fake);
-                self.is_broken = true;
+            Action::Rotate => self.rotate(effects).await,
+            Action::Delete => self.delete().await,
+            Action::ByHand(change) => return self.change(changes::named(change)),
+            Action::Push(push) => {
+                let branch = push.branch.as_deref().unwrap_or("main");
+                self.fake.push_to_gitlab(PROJECT, branch, &push.commit);
+                // Until GitLab has run the mirrors.
+                tokio::time::sleep(Duration::from_mins(10)).await;
                 return;
             }
+            Action::Wait(time) => return tokio::time::sleep(*time).await,
+            Action::Expect(expected) => return self.expect(expected),
+        }
+        if let Some(within) = effects.within.filter(|_| self.is_plain) {
+            let took = self.fake.now().duration_since(began).expect("later");
+            assert!(took <= within, "{step:?} took {took:?}");
         }
         self.is_broken = false;
         if self.stack.resource.is_some() {
@@ -154,11 +150,51 @@ impl Play {
         }
     }
 
-    fn succeeds(&self, event: &Event, answer: &RequestOutcome) {
-        assert!(
-            self.is_hurt || answer.is_success(),
-            "{event:?} answered {answer:?}"
-        );
+    fn ended(&mut self, effects: &Effects, outcome: &RequestOutcome) {
+        self.is_as_told &= effects.check(outcome, self.is_hurt);
+    }
+
+    async fn delete(&mut self) {
+        self.watch.expect_nothing();
+        self.stack.delete().await.assert_success();
+    }
+
+    fn change(&mut self, change: &Change) {
+        if change.breaks {
+            self.watch.expect_nothing();
+            self.is_broken = true;
+        }
+        self.assert_foreign_kept();
+        (change.apply)(&self.fake);
+        self.foreign = self.fake.look(checks::foreign);
+    }
+
+    fn assert_foreign_kept(&self) {
+        let now = self.fake.look(checks::foreign);
+        assert_eq!(now, self.foreign, "what is not ours changed");
+    }
+
+    fn expect(&self, expected: &Expectation) {
+        if !self.is_as_told {
+            return;
+        }
+        self.fake.look(|aws| {
+            let branches: Vec<_> = aws.repositories[REPOSITORY].branches.keys().collect();
+            let repository = expected.repository.iter().flatten().collect::<Vec<_>>();
+            assert!(
+                expected.repository.is_none() || branches == repository,
+                "{branches:?}"
+            );
+            let mirrors = checks::our_mirrors(aws);
+            let number = expected.mirrors.unwrap_or(mirrors.len());
+            assert_eq!(mirrors.len(), number, "{mirrors:?}");
+            let held = checks::ours(aws);
+            let active = held.iter().filter(|credential| credential.active).count();
+            assert_eq!(active, expected.credentials.unwrap_or(active), "{held:?}");
+        });
+        for (operation, number) in expected.calls.iter().filter(|_| self.is_plain) {
+            assert_eq!(self.fake.count(operation), *number, "{operation}");
+        }
     }
 
     /// The pairs in the properties before and after an Update work throughout.
@@ -173,11 +209,19 @@ impl Play {
 
     /// A rotation that a fault stopped is pending or has ended, and succeeds the next time that it
     /// is due. If a step was killed, and no retry followed, an update of the stack comes between.
-    async fn rotate(&mut self) {
+    async fn rotate(&mut self, effects: &Effects) {
         // It runs days after the events before: IAM shows their effect by then.
         tokio::time::sleep(Duration::from_secs(10)).await;
         let rotated = self.rotation.rotate().await;
-        assert!(self.is_hurt || rotated == Rotated::Finished, "{rotated:?}");
+        let has_to_fail = !effects.fails.is_empty();
+        let is_as_told = (rotated == Rotated::Finished) != has_to_fail;
+        assert!(self.is_hurt || is_as_told, "{rotated:?}");
+        self.is_as_told &= is_as_told;
+        if has_to_fail && let Rotated::Failed { reason, .. } = &rotated {
+            let says = effects.fails.iter().all(|text| reason.contains(text));
+            assert!(self.is_hurt || says, "{reason}");
+            return;
+        }
         self.after_rotation = true;
         match rotated {
             Rotated::Finished => return,
@@ -205,7 +249,7 @@ impl Play {
     fn check(&self, context: &str) {
         let held = match &self.stack.resource {
             None => self.fake.look(checks::nothing_remains),
-            Some(_) if context.starts_with("ByHand") => Ok(()),
+            Some(_) if self.is_broken => Ok(()),
             Some((_, properties)) => self
                 .fake
                 .look(|aws| checks::at_rest(aws, properties, self.after_rotation)),
@@ -216,88 +260,55 @@ impl Play {
     }
 }
 
-/// The scenarios: a template's variants, rotation between its updates, and the rollback of each.
+/// The stories: a template's variants, rotation between its updates, and the rollback of each.
 pub fn scenarios() -> Vec<Scenario> {
-    let scenario = |name, events| Scenario {
-        name,
-        setup: |_| {},
-        events,
+    let stories = stories("mirrors_", &properties(), translate);
+    let scenario = |story: Story| Scenario {
         delivers_twice: false,
-        step_deliveries: 3,
+        step_deliveries: match &story.world.get("step_deliveries") {
+            Some(number) => number.to_string().parse().expect("a number"),
+            None => 3,
+        },
+        story,
     };
-    let create = || Event::Create(properties());
-    let back = |properties| Event::UpdateRolledBack(properties, RollBack::UpdateBack);
-    let plain = with(
-        with(properties(), "GitLab", Value::Null),
-        "Mirrors",
-        Value::Null,
-    );
-    let moved = with(
-        properties(),
-        "Mirrors",
-        json!([mirror(OTHER_PROJECT, OTHER_REPOSITORY)]),
-    );
-    let mut of_all = mirror(PROJECT, REPOSITORY);
-    of_all["OnlyProtectedBranches"] = json!("false");
-    of_all["KeepDivergentRefs"] = json!("true");
-    let of_all = with(properties(), "Mirrors", json!([of_all]));
-    vec![
-        scenario("create and delete", vec![create(), Event::Delete]),
-        scenario("create with two projects", vec![Event::Create(both())]),
-        scenario(
-            "new password by the template",
-            vec![create(), Event::Update(serial(&properties(), 2))],
-        ),
-        scenario(
-            "new password rolled back",
-            vec![create(), back(serial(&properties(), 2))],
-        ),
-        scenario(
-            "mirrors added and removed",
-            vec![
-                Event::Create(plain.clone()),
-                Event::Update(both()),
-                Event::Update(plain),
-            ],
-        ),
-        scenario(
-            "another project rolled back, then kept",
-            vec![create(), back(moved.clone()), Event::Update(moved)],
-        ),
-        scenario(
-            "settings changed and rolled back",
-            vec![create(), back(of_all.clone()), Event::Update(of_all)],
-        ),
-        scenario(
-            "schedule attached, then two rotations",
-            vec![create(), Event::Attach, Event::Rotate, Event::Rotate],
-        ),
-        scenario(
-            "rotation between updates",
-            vec![
-                create(),
-                Event::Rotate,
-                Event::Update(serial(&properties(), 2)),
-                Event::Rotate,
-                Event::Update(serial(&properties(), 2)),
-            ],
-        ),
-        Scenario {
-            step_deliveries: 1,
-            ..scenario(
-                "rotation whose steps come once",
-                vec![Event::Create(both()), Event::Rotate],
-            )
-        },
-        Scenario {
-            setup: |fake| {
-                let url = fake_aws::codecommit::clone_url(REPOSITORY);
-                fake.manual_mirror(PROJECT, &url, None, false);
-            },
-            ..scenario(
-                "rotation beside a manual mirror to the same repository",
-                vec![create(), Event::Rotate],
-            )
-        },
-    ]
+    stories.into_iter().map(scenario).collect()
+}
+
+/// Replaces the names of a story by those of this account.
+fn translate(properties: &mut Value) {
+    let mirrors = properties.get_mut("Mirrors");
+    for one in mirrors.and_then(Value::as_array_mut).into_iter().flatten() {
+        let given = match one.take() {
+            Value::String(project) => json!({"GitLabProject": project}),
+            given => given,
+        };
+        let project = given["GitLabProject"].as_str().unwrap_or("infra");
+        let repository = given["RepositoryName"].as_str().unwrap_or(project);
+        let mut complete = mirror(full_name(project), repository_of(repository));
+        for (name, value) in given.as_object().expect("a mirror") {
+            match (name.as_str(), value) {
+                ("GitLabProject" | "RepositoryName", _) => {}
+                (_, Value::Null) => drop(complete.as_object_mut().expect("one").remove(name)),
+                _ => complete[name] = value.clone(),
+            }
+        }
+        *one = complete;
+    }
+}
+
+fn full_name(project: &str) -> &str {
+    match project {
+        "infra" => PROJECT,
+        "network" => OTHER_PROJECT,
+        other => other,
+    }
+}
+
+fn repository_of(name: &str) -> &str {
+    match name {
+        "infra" => REPOSITORY,
+        "network" => OTHER_REPOSITORY,
+        "copy" => THIRD_REPOSITORY,
+        other => other,
+    }
 }

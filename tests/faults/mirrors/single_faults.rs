@@ -49,11 +49,11 @@ fn every_single_fault(
         scenario.delivers_twice = delivers_twice;
         let play = |faults: &[SingleFault]| paused(scenario.play(options.clone(), faults));
         let faults = faults(&scenario, &play(&[]).journal(), kinds, &mut known);
-        let name = |fault: &SingleFault| format!("{}: {fault}", scenario.name);
+        let name = |fault: &SingleFault| format!("{}: {fault}", scenario.story.name);
         let of_this = schedules.single_faults(faults, name, play);
         fake_aws::figure!(
             "schedules: {of_this:>4} single faults in \"{}\"",
-            scenario.name
+            scenario.story.name
         );
     }
     schedules

@@ -1,7 +1,7 @@
 //! Each scenario without faults, and its calls.
 
 use crate::fixture::{in_account, paused, properties};
-use crate::scenario_table::scenarios;
+use crate::scenarios::scenarios;
 use fake_aws::{FakeAws, Options, SeenTokens};
 
 #[test]

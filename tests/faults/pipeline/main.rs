@@ -4,6 +4,7 @@
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
 mod adversity;
+mod changes;
 mod checks;
 mod continuation;
 mod cross_account;
@@ -21,7 +22,6 @@ mod propagation;
 mod rejected;
 mod repositories;
 mod round_trips;
-mod scenario_table;
 mod scenarios;
 mod single_faults;
 mod slow;

@@ -3,7 +3,7 @@
 //! Each mutant is the real product behind a wire that adds one defect.
 
 use crate::fixture::paused;
-use crate::scenario_table::scenarios;
+use crate::scenarios::scenarios;
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, invented,
     operation_of, replace_in_body, send_twice,
@@ -63,37 +63,39 @@ fn every_mutant_is_detected() {
     let mutants = [
         (
             Mutant::AnswersTwice,
-            "create and delete",
+            "pipeline_create_and_delete",
             "answered 2 times",
         ),
         (
             Mutant::KeepsTheRule,
-            "create and delete with an approval rule",
+            "pipeline_with_an_approval_rule",
             "approval rule template approval-dev-cfn-shop is left",
         ),
         (
             Mutant::OverlooksMarks,
-            "create cancelled at once",
+            "pipeline_create_canceled_at_once",
             "a child stack is left",
         ),
         (
             Mutant::ImaginesTheBranch,
-            "create and delete",
+            "pipeline_create_and_delete",
             ".stacks[0].parameters.BranchExists: \"true\" instead of \"false\"",
         ),
         (
             Mutant::DeletesTheRepository,
-            "create that retains its repository",
+            "pipeline_repository_retained",
             "codecommit-dev-cfn-shop is gone",
         ),
         (
             Mutant::SendsAnotherTemplate,
-            "changing update",
+            "pipeline_changed",
             "RetentionInDays: 30 instead of 90",
         ),
     ];
     for (mutant, scenario, says) in mutants {
-        let scenario = scenarios().into_iter().find(|known| known.name == scenario);
+        let scenario = scenarios()
+            .into_iter()
+            .find(|known| known.story.name == scenario);
         let scenario = scenario.expect("that scenario");
         let play = || {
             paused(scenario.play(Options::default(), &[]));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::changes::leave_repository;
 use crate::checks::{
     assert_nothing_remains, assert_runs, delete_completely, nothing_remains, ours, shape, watch,
 };
@@ -11,7 +12,6 @@ use crate::fixture::{
     BRANCH, GIVEN, REPOSITORY, RULE, cross_account, fake, in_account, paused, properties, push,
     ruled, stack, with,
 };
-use crate::scenario_table::leave_repository;
 use fake_aws::other_account::repository_arn;
 use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::{INVENTED_ID, ParentStack, deliver_beside};

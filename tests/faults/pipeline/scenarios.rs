@@ -1,55 +1,38 @@
-//! The scenarios for the fault schedules, and their invariants.
+//! The stories of `tests/scenarios` for the fault schedules, and their invariants.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::changes;
 use crate::checks::{difference, nothing_remains, runs, shape, watch};
-use crate::fixture::{BRANCH, PIPELINE, fake, paused, push_to, repository_of, stack};
+use crate::fixture::{
+    BRANCH, PIPELINE, REPOSITORY, cross_account, deliver_events, fake, paused, properties, push_to,
+    repository_of, stack,
+};
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::{
-    INVENTED_ID, ParentStack, RequestOutcome, RollBack, answers_are_sound, deliver_beside,
+    INVENTED_ID, ParentStack, RequestOutcome, answers_are_sound, deliver_beside,
 };
+use test_support::scenarios::{Action, Effects, Expectation, Push, Step, Story, stories};
 
 thread_local! {
     /// The expectation after the events so far.
     static EXPECTED: RefCell<HashMap<String, Rc<Value>>> = RefCell::default();
 }
 
-/// One thing that happens to the resource.
-#[derive(Clone, Debug)]
-pub enum Event {
-    Create(Value),
-    Update(Value),
-    /// The Update succeeds, and then another resource of the stack fails.
-    UpdateRolledBack(Value, RollBack),
-    /// The Update has to fail without a fault, with this reason.
-    UpdateThatFails(Value, &'static str),
-    /// The Create has to fail without a fault, with this reason.
-    CreateThatFails(Value, &'static str),
-    /// Another resource of the stack fails so many seconds after the Create began: its Delete
-    /// comes while it runs.
-    CreateCancelled(Value, u64),
-    /// A push to the branch.
-    Push(&'static str),
-    Delete,
-}
-
-/// A history of one resource.
+/// A story, and how its requests are delivered.
 #[derive(Clone)]
 pub struct Scenario {
-    pub name: &'static str,
-    pub setup: fn(&FakeAws),
-    pub events: Vec<Event>,
+    pub story: Story,
     pub delivers_twice: bool,
     /// Repositories that outlive it.
-    pub retained: &'static [&'static str],
+    retained: &'static [&'static str],
     /// Child stacks at once: two while one replaces the other.
-    pub stacks: usize,
+    stacks: usize,
 }
 
 /// The result of a scenario.
@@ -58,30 +41,94 @@ pub struct Played {
     pub answers: Vec<Option<RequestOutcome>>,
 }
 
+/// A scenario that is being played.
+struct Play<'a> {
+    scenario: &'a Scenario,
+    options: Options,
+    fake: FakeAws,
+    stack: ParentStack,
+    /// The pushed commits, and the changes of others.
+    commits: Vec<String>,
+    changed: Vec<Value>,
+    is_hurt: bool,
+    /// Neither a fault nor another day: every figure is that of the story.
+    is_plain: bool,
+}
+
+/// The scenarios: each kind of request, and the rollback of each.
+pub fn scenarios() -> Vec<Scenario> {
+    let stories = stories("pipeline_", &properties(), translate);
+    let scenario = |story: Story| {
+        let requests = story.steps.iter().filter_map(|step| match &step.action {
+            Action::Create(properties) | Action::Update(properties) => Some(properties),
+            _ => None,
+        });
+        let ids: BTreeSet<String> = requests
+            .map(|asked| asked["ProjectID"].to_string())
+            .collect();
+        Scenario {
+            stacks: ids.len(),
+            retained: match story
+                .retained
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>()[..]
+            {
+                [] => &[],
+                ["shop"] => &[REPOSITORY],
+                _ => panic!("{}: no such repository", story.name),
+            },
+            delivers_twice: false,
+            story,
+        }
+    };
+    stories.into_iter().map(scenario).collect()
+}
+
+/// Replaces the names of a story by those of this account.
+fn translate(properties: &mut Value) {
+    if properties["Source"] == "another account" {
+        for (name, value) in cross_account().as_object().expect("properties") {
+            let members = properties.as_object_mut().expect("properties");
+            if ["Source", "ArtifactKeyArn", "ArtifactBucketName"].contains(&name.as_str()) {
+                members.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
 impl Scenario {
     /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the
     /// rest like the end of the stack, and checks that nothing remains.
     pub async fn play(&self, options: Options, faults: &[SingleFault]) -> Played {
+        let is_default = format!("{options:?}") == format!("{:?}", Options::default());
+        let options = self.story.options(options);
         let fake = fake(options.clone());
-        (self.setup)(&fake);
+        for given in &self.story.given {
+            changes::apply(&fake, given);
+        }
         watch(&fake, self.stacks, self.retained);
         for fault in faults {
             fault.inject(&fake);
         }
-        let mut stack = stack(&fake);
-        stack.delivers_twice = self.delivers_twice;
+        let mut play = Play {
+            scenario: self,
+            options,
+            stack: stack(&fake),
+            commits: vec![],
+            changed: self.story.given.clone(),
+            is_hurt: !faults.is_empty(),
+            is_plain: faults.is_empty() && is_default && !self.delivers_twice,
+            fake: fake.clone(),
+        };
+        play.stack.delivers_twice = self.delivers_twice;
         let mut answers = vec![];
-        let mut commits = vec![];
-        for (index, event) in self.events.iter().enumerate() {
-            let answer = self.happen(index, event, &mut stack, &mut commits).await;
-            if faults.is_empty() {
-                reason_of(event, answer.as_ref());
-            }
-            self.check(&fake, &stack, &commits, &options, event);
-            answers.push(answer);
+        for (index, step) in self.story.steps.iter().enumerate() {
+            answers.push(play.happen(index, step).await);
+            play.check(step);
         }
-        if stack.resource.is_some() {
-            stack.delete().await.assert_success();
+        if play.stack.resource.is_some() {
+            play.stack.delete().await.assert_success();
         }
         fake.assert_holds(|aws| nothing_remains(aws, self.retained));
         for name in self.retained {
@@ -92,104 +139,128 @@ impl Scenario {
         fake.assert_unbroken();
         Played { fake, answers }
     }
+}
 
+impl Play<'_> {
     async fn happen(
-        &self,
+        &mut self,
         index: usize,
-        event: &Event,
-        stack: &mut ParentStack,
-        commits: &mut Vec<&'static str>,
+        Step { action, effects }: &Step,
     ) -> Option<RequestOutcome> {
-        Some(match event {
-            Event::Create(properties) => {
-                let answer = stack.create(properties).await;
-                if let RequestOutcome::Success { attributes, .. } = &answer {
-                    attributes_are_true(&stack.fake, properties, attributes);
-                }
-                answer
-            }
-            Event::CreateThatFails(properties, _) => {
-                let answer = stack.create(properties).await;
-                assert!(!answer.is_success(), "{answer:?}");
-                answer
-            }
-            Event::CreateCancelled(properties, after) => {
-                let create = stack.request("Create", None, properties, None);
-                let creating = deliver_beside(&stack.fake, &create);
-                tokio::time::sleep(Duration::from_secs(*after)).await;
-                stack.delete_id(INVENTED_ID, properties).await;
-                // Deliveries of the Create that still run or are repeated.
-                creating.await;
+        let stack = &mut self.stack;
+        let began = self.fake.now();
+        let outcome = match action {
+            Action::ByHand(change) => {
+                changes::apply(&self.fake, change);
+                self.changed.push(change.clone());
                 return None;
             }
+            Action::Create(properties) => match effects.canceled_after {
+                Some(after) => {
+                    let create = stack.request("Create", None, properties, None);
+                    let creating = deliver_beside(&stack.fake, &create);
+                    tokio::time::sleep(after).await;
+                    stack.delete_id(INVENTED_ID, properties).await;
+                    // Deliveries of the Create that still run or are repeated.
+                    creating.await;
+                    return None;
+                }
+                None => stack.create(properties).await,
+            },
             // A resource that was not created because of the fault cannot be updated.
             _ if stack.resource.is_none() => return None,
-            Event::Update(properties) => {
-                let answer = stack.update(properties, None).await;
-                if let RequestOutcome::Success { attributes, .. } = &answer {
-                    attributes_are_true(&stack.fake, properties, attributes);
-                }
-                answer
-            }
-            Event::UpdateRolledBack(properties, how) => stack.update(properties, Some(*how)).await,
-            Event::UpdateThatFails(properties, _) => {
-                let answer = stack.update(properties, None).await;
-                assert!(!answer.is_success(), "{answer:?}");
-                answer
-            }
-            Event::Push(commit) => {
-                let properties = &stack.resource.as_ref()?.1;
-                let name = format!("{}-Push", index + 1);
-                push_to(&stack.fake, properties, commit, &name).await;
-                commits.push(*commit);
+            Action::Update(properties) => stack.update(properties, effects.rolled_back).await,
+            Action::Push(push) => {
+                self.push(push, &format!("{}-Push", index + 1)).await;
                 return None;
             }
-            Event::Delete => stack.delete().await,
-        })
+            Action::Wait(time) => {
+                tokio::time::sleep(*time).await;
+                return None;
+            }
+            Action::Expect(expected) => {
+                self.expect(expected);
+                return None;
+            }
+            Action::Delete => stack.delete().await,
+            Action::Schedule | Action::Rotate => panic!("not of a pipeline: {action:?}"),
+        };
+        self.ended(action, effects, &outcome);
+        let took = self.fake.now().duration_since(began).expect("later");
+        let within = effects.within.filter(|_| self.is_plain);
+        assert!(
+            within.is_none_or(|within| took <= within),
+            "{action:?} took {took:?}"
+        );
+        Some(outcome)
     }
 
-    /// After every event: only the resources that CloudFormation has stored exist.
-    fn check(
-        &self,
-        fake: &FakeAws,
-        stack: &ParentStack,
-        commits: &[&'static str],
-        options: &Options,
-        event: &Event,
-    ) {
-        let Some((_, properties)) = &stack.resource else {
-            let left = fake.look(|aws| nothing_remains(aws, self.retained));
-            return left.unwrap_or_else(|left| panic!("{event:?}: {left}"));
+    fn ended(&self, action: &Action, effects: &Effects, outcome: &RequestOutcome) {
+        effects.check(outcome, self.is_hurt);
+        let (Action::Create(properties) | Action::Update(properties)) = action else {
+            return;
         };
-        let expected = self.expected(properties, commits, options);
-        let now = fake.look(shape);
-        assert!(
-            now == *expected,
-            "after {event:?}: {}",
-            difference(&now, &expected)
-        );
+        if let (RequestOutcome::Success { attributes, .. }, None) = (outcome, effects.rolled_back) {
+            attributes_are_true(&self.fake, properties, attributes);
+        }
+    }
+
+    async fn push(&mut self, Push { commit, branch }: &Push, name: &str) {
+        let (_, properties) = self.stack.resource.clone().expect("a pipeline");
+        match branch {
+            None => {
+                push_to(&self.fake, &properties, commit, name).await;
+                self.commits.push(commit.clone());
+            }
+            Some(branch) => {
+                let reactions = self.fake.push(&repository_of(&properties), branch, commit);
+                deliver_events(&self.fake, &reactions, name).await;
+            }
+        }
+    }
+
+    fn expect(&self, expected: &Expectation) {
+        if let Some(executions) = &expected.executions {
+            assert_eq!(&self.fake.look(|aws| runs(aws, PIPELINE)), executions);
+        }
+        for (operation, number) in expected.calls.iter().filter(|_| self.is_plain) {
+            assert_eq!(self.fake.count(operation), *number, "{operation}");
+        }
+    }
+
+    /// After every step: only the resources that CloudFormation has stored exist.
+    fn check(&self, step: &Step) {
+        let Some((_, properties)) = &self.stack.resource else {
+            let retained = self.scenario.retained;
+            let left = self.fake.look(|aws| nothing_remains(aws, retained));
+            return left.unwrap_or_else(|left| panic!("{step:?}: {left}"));
+        };
+        let expected = self.expected(properties);
+        let now = self.fake.look(shape);
+        let difference = || difference(&now, &expected);
+        assert!(now == *expected, "after {step:?}: {}", difference());
         // Every commit that was pushed since is run, and once.
-        let runs = fake.look(|aws| runs(aws, PIPELINE));
-        for commit in commits.iter().filter(|_| properties["ProjectID"] == "shop") {
-            assert_eq!(runs.get(*commit), Some(&1), "{commit} {runs:?}");
+        let runs = self.fake.look(|aws| runs(aws, PIPELINE));
+        for commit in self
+            .commits
+            .iter()
+            .filter(|_| properties["ProjectID"] == "shop")
+        {
+            assert_eq!(runs.get(commit), Some(&1), "{commit} {runs:?}");
         }
     }
 
     /// The resources if this had been created at once and nothing had failed.
-    fn expected(
-        &self,
-        properties: &Value,
-        commits: &[&'static str],
-        options: &Options,
-    ) -> Rc<Value> {
-        let key = format!("{} {properties} {commits:?} {options:?}", self.name);
+    fn expected(&self, properties: &Value) -> Rc<Value> {
+        let (changed, commits, options) = (&self.changed, &self.commits, &self.options);
+        let key = format!("{changed:?} {properties} {commits:?} {options:?}");
         if let Some(known) = EXPECTED.with_borrow(|known| known.get(&key).cloned()) {
             return known;
         }
         // On a thread of its own: its time and its random choices are none of this scenario's, and
         // no mutant is there.
         let fresh = std::thread::scope(|scope| {
-            let run = || paused(created_at_once(self.setup, properties, commits, options));
+            let run = || paused(created_at_once(changed, properties, commits, options));
             scope.spawn(run).join().expect("a scenario without faults")
         });
         let expected = Rc::new(fresh);
@@ -199,13 +270,15 @@ impl Scenario {
 }
 
 async fn created_at_once(
-    setup: fn(&FakeAws),
+    changed: &[Value],
     properties: &Value,
-    commits: &[&'static str],
+    commits: &[String],
     options: &Options,
 ) -> Value {
     let fake = fake(options.clone());
-    setup(&fake);
+    for change in changed {
+        changes::apply(&fake, change);
+    }
     fake.change(|aws| aws.stacks.failing.clear());
     stack(&fake).create(properties).await.assert_success();
     for (index, commit) in commits.iter().enumerate() {
@@ -213,24 +286,6 @@ async fn created_at_once(
         push_to(&fake, properties, commit, &name).await;
     }
     fake.look(shape)
-}
-
-/// Without a fault a failure names its cause.
-fn reason_of(event: &Event, answer: Option<&RequestOutcome>) {
-    let expected = match event {
-        Event::CreateThatFails(_, expected) | Event::UpdateThatFails(_, expected) => *expected,
-        Event::Create(_) | Event::Update(_) | Event::Delete | Event::UpdateRolledBack(..) => {
-            let succeeded = answer.is_some_and(RequestOutcome::is_success);
-            assert!(succeeded, "{event:?}: {answer:?}");
-            return;
-        }
-        _ => return,
-    };
-    let reason = answer.map(RequestOutcome::reason).unwrap_or_default();
-    assert!(
-        reason.contains(expected),
-        "{expected:?} is missing: {reason}"
-    );
 }
 
 /// The attributes are those of the existing resources.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fixture::paused;
-use crate::scenario_table::scenarios;
+use crate::scenarios::scenarios;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{Entry, FaultKind, Options, Schedules, SeenTokens};
 use test_support::custom_resource::RequestOutcome;
@@ -68,12 +68,12 @@ fn every_single_fault(options: &Options, twice: bool, kinds: &[FaultKind]) -> Sc
             played.fake
         };
         let faults = faults(&whole.fake.journal(), twice, kinds, &mut known);
-        let name = |fault: &SingleFault| format!("{}: {fault}", scenario.name);
+        let name = |fault: &SingleFault| format!("{}: {fault}", scenario.story.name);
         let of_this = schedules.single_faults(faults, name, play);
         if !twice {
             fake_aws::figure!(
                 "schedules: {of_this:>4} single faults in \"{}\"",
-                scenario.name
+                scenario.story.name
             );
         }
     }

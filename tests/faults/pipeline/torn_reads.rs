@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::checks::{assert_nothing_remains, delete_completely, ours, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, ruled, stack, with};
-use crate::scenario_table::scenarios;
+use crate::scenarios::scenarios;
 use fake_aws::{At, FakeAws, Options, ResourceAction, Schedules};
 use test_support::custom_resource::{ParentStack, StackRequest, answers_are_sound, deliver_once};
 
@@ -163,7 +163,7 @@ fn every_scenario_succeeds_with_late_reads() {
         for mut scenario in scenarios() {
             scenario.delivers_twice = true;
             // The name decides which scenarios a sample has: each lateness has others.
-            schedules.run(format!("{}: {late}", scenario.name), || {
+            schedules.run(format!("{}: {late}", scenario.story.name), || {
                 let played = paused(scenario.play(options.clone(), &[]));
                 played.fake.assert_unbroken();
             });

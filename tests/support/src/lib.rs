@@ -26,6 +26,8 @@ pub mod propagation;
 pub mod reason_codes;
 /// Secrets Manager around a rotation function.
 mod rotation;
+/// The stories of `tests/scenarios`.
+pub mod scenarios;
 /// The product's output, and the search for secrets in it.
 pub mod secrecy;
 

@@ -1,0 +1,372 @@
+//! The stories of `tests/scenarios`, whose README describes the format.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Map, Value, json};
+
+use crate::custom_resource::{RequestOutcome, RollBack};
+use fake_aws::Options;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
+
+/// A story that is played in this world.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Story {
+    /// The name of its file.
+    #[serde(skip)]
+    pub name: String,
+    #[serde(rename = "story")]
+    _sentence: String,
+    #[serde(default = "every_world")]
+    worlds: Vec<World>,
+    #[serde(default)]
+    pub world: Map<String, Value>,
+    #[serde(default, rename = "each")]
+    _each: Value,
+    #[serde(default)]
+    pub given: Vec<Value>,
+    #[serde(default)]
+    pub retained: Vec<String>,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum World {
+    Process,
+    Local,
+    Account,
+}
+
+fn every_world() -> Vec<World> {
+    vec![World::Process, World::Local, World::Account]
+}
+
+/// What happens, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub action: Action,
+    pub effects: Effects,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// With all properties, as in the other one.
+    Create(Value),
+    Update(Value),
+    Delete,
+    Push(Push),
+    Schedule,
+    Rotate,
+    #[serde(deserialize_with = "duration")]
+    Wait(Duration),
+    #[serde(rename = "by hand")]
+    ByHand(Value),
+    Expect(Expectation),
+}
+
+/// A commit, and the branch unless it is the usual one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "PushSubject")]
+pub struct Push {
+    pub commit: String,
+    pub branch: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum PushSubject {
+    Commit(String),
+    ToBranch { commit: String, branch: String },
+}
+
+impl From<PushSubject> for Push {
+    fn from(subject: PushSubject) -> Self {
+        match subject {
+            PushSubject::Commit(commit) => Push {
+                commit,
+                branch: None,
+            },
+            PushSubject::ToBranch { commit, branch } => Push {
+                commit,
+                branch: Some(branch),
+            },
+        }
+    }
+}
+
+/// What a step's request results in. Without any, it succeeds.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Effects {
+    pub fails: Vec<String>,
+    pub notes: Vec<String>,
+    #[serde(rename = "rolled back", deserialize_with = "roll_back")]
+    pub rolled_back: Option<RollBack>,
+    #[serde(rename = "canceled after", deserialize_with = "some_duration")]
+    pub canceled_after: Option<Duration>,
+    #[serde(deserialize_with = "some_duration")]
+    pub within: Option<Duration>,
+    pub observes: Vec<String>,
+}
+
+/// The state at rest.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expectation {
+    pub repository: Option<Vec<String>>,
+    pub mirrors: Option<usize>,
+    pub credentials: Option<usize>,
+    pub executions: Option<BTreeMap<String, usize>>,
+    pub calls: BTreeMap<String, usize>,
+}
+
+impl From<Action> for Step {
+    fn from(action: Action) -> Self {
+        let effects = Effects::default();
+        Step { action, effects }
+    }
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (mut action, mut effects) = (Map::new(), Map::new());
+        match Value::deserialize(deserializer)? {
+            Value::String(name) => drop(action.insert(name, Value::Null)),
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let beside = ["fails", "notes", "rolled back", "canceled after", "within"];
+                    let is_effect = name == "observes" || beside.contains(&name.as_str());
+                    if is_effect { &mut effects } else { &mut action }.insert(name, value);
+                }
+            }
+            other => return Err(D::Error::custom(format!("not a step: {other}"))),
+        }
+        Ok(Step {
+            action: serde_json::from_value(action.into()).map_err(D::Error::custom)?,
+            effects: serde_json::from_value(effects.into()).map_err(D::Error::custom)?,
+        })
+    }
+}
+
+impl Effects {
+    /// Whether a request ended as told. Unless the schedule `is_hurt`, it has to, and with the
+    /// texts.
+    pub fn check(&self, outcome: &RequestOutcome, is_hurt: bool) -> bool {
+        let has_to_fail = !self.fails.is_empty();
+        let is_as_told = outcome.is_success() != has_to_fail;
+        assert!(is_as_told || (is_hurt && !has_to_fail), "{outcome:?}");
+        if !is_hurt {
+            outcome.assert_reason(&self.fails);
+            for text in &self.notes {
+                assert!(outcome.note().contains(text), "{text}: {outcome:?}");
+            }
+        }
+        is_as_told
+    }
+}
+
+impl Story {
+    /// A story that no file tells.
+    pub fn of(name: &str, steps: Vec<Step>) -> Self {
+        Story {
+            name: name.to_owned(),
+            _sentence: String::new(),
+            _each: Value::Null,
+            worlds: vec![World::Process],
+            world: Map::new(),
+            given: vec![],
+            retained: vec![],
+            steps,
+        }
+    }
+
+    /// Completes the properties of all requests. `translate` replaces names in those of a step.
+    fn complete(&mut self, defaults: &Value, translate: impl Fn(&mut Value)) {
+        let mut so_far = defaults.clone();
+        for Step { action, effects } in &mut self.steps {
+            if let Action::Create(properties) | Action::Update(properties) = action {
+                translate(properties);
+                let mut complete = so_far.clone();
+                for (name, value) in properties.as_object().into_iter().flatten() {
+                    let members = complete.as_object_mut().expect("properties");
+                    match value {
+                        Value::Null => drop(members.remove(name)),
+                        Value::String(text) if text == "default" => {
+                            members.insert(name.clone(), defaults[name].clone());
+                        }
+                        value => drop(members.insert(name.clone(), value.clone())),
+                    }
+                }
+                if effects.fails.is_empty() && effects.rolled_back.is_none() {
+                    so_far.clone_from(&complete);
+                }
+                *properties = complete;
+            }
+        }
+    }
+
+    /// The world of the story: `options`, of which it sets some.
+    ///
+    /// # Panics
+    /// If no option has such a name.
+    pub fn options(&self, mut options: Options) -> Options {
+        for (name, value) in &self.world {
+            let text = value.as_str().unwrap_or_default();
+            match name.as_str() {
+                "sync_takes" => options.sync_takes = parse_duration(text),
+                "login_late" => options.login_late = parse_duration(text),
+                "resource_takes" => options.resource_takes = parse_duration(text),
+                "source_takes" => options.source_takes = parse_duration(text),
+                // That of Secrets Manager, around the function.
+                "step_deliveries" => {}
+                other => panic!("{}: no world has {other}", self.name),
+            }
+        }
+        options
+    }
+}
+
+/// The stories of this beginning that are played in this world, in the order of their names.
+///
+/// # Panics
+/// If a file is none.
+pub fn stories(prefix: &str, defaults: &Value, translate: impl Fn(&mut Value)) -> Vec<Story> {
+    let files = std::fs::read_dir(FOLDER).expect("the scenarios");
+    let names = files.map(|file| {
+        file.expect("a file")
+            .file_name()
+            .into_string()
+            .expect("UTF-8")
+    });
+    let mut names: Vec<String> = names.filter(|name| name.starts_with(prefix)).collect();
+    names.sort();
+    let mut stories = vec![];
+    for file in names {
+        let text = std::fs::read_to_string(format!("{FOLDER}/{file}")).expect("a file");
+        let name = file.trim_end_matches(".yaml");
+        let content = parse(&text);
+        let of_content = |name: String, content: Value| {
+            let story = serde_json::from_value(content);
+            let mut story: Story = story.unwrap_or_else(|error| panic!("{file}: {error}"));
+            story.complete(defaults, &translate);
+            Story { name, ..story }
+        };
+        match &content["each"] {
+            Value::Object(each) => stories.extend(each.iter().map(|(what, texts)| {
+                let one = replace_each(&content, what, texts);
+                of_content(format!("{name}: {what}"), one)
+            })),
+            _ => stories.push(of_content(name.to_owned(), content)),
+        }
+    }
+    stories.retain(|story| story.worlds.contains(&World::Process));
+    stories
+}
+
+/// The content with `what` for `each`, and with `texts` in `fails: each`.
+fn replace_each(content: &Value, what: &str, texts: &Value) -> Value {
+    match content {
+        Value::String(text) if text == "each" => json!(what),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| replace_each(item, what, texts))
+            .collect(),
+        Value::Object(members) => {
+            let one = |(name, value): (&String, &Value)| match name.as_str() {
+                "fails" | "notes" if value == "each" => (name.clone(), texts.clone()),
+                _ => (name.clone(), replace_each(value, what, texts)),
+            };
+            members.iter().map(one).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+/// `text` as JSON.
+fn parse(text: &str) -> Value {
+    let events = Parser::new_from_str(text).map(|event| event.expect("valid YAML").0);
+    let mut content = events.skip_while(|event| {
+        matches!(
+            event,
+            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing
+        )
+    });
+    let first = content.next().expect("a document");
+    node(first, &mut content)
+}
+
+fn node<'a>(first: Event<'a>, rest: &mut dyn Iterator<Item = Event<'a>>) -> Value {
+    match first {
+        Event::Scalar(text, ScalarStyle::Plain, ..) => {
+            // YAML's plain scalars that are used are those of JSON, beside text.
+            let is_empty = text.is_empty();
+            let plain = if is_empty {
+                Ok(Value::Null)
+            } else {
+                serde_json::from_str(&text)
+            };
+            plain.unwrap_or_else(|_| json!(text))
+        }
+        Event::Scalar(text, ..) => json!(text),
+        Event::SequenceStart(..) => {
+            let mut items = vec![];
+            loop {
+                match rest.next().expect("the sequence's end") {
+                    Event::SequenceEnd => return items.into(),
+                    first => items.push(node(first, rest)),
+                }
+            }
+        }
+        Event::MappingStart(..) => {
+            let mut members = Map::new();
+            loop {
+                match rest.next().expect("the mapping's end") {
+                    Event::MappingEnd => return members.into(),
+                    Event::Scalar(key, ..) => {
+                        let first = rest.next().expect("a value");
+                        let former = members.insert(key.to_string(), node(first, rest));
+                        assert!(former.is_none(), "{key} twice");
+                    }
+                    other => panic!("not a key: {other:?}"),
+                }
+            }
+        }
+        other => panic!("not supported in a story: {other:?}"),
+    }
+}
+
+fn parse_duration(text: &str) -> Duration {
+    let unit = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number: u64 = text[..unit].parse().expect("a number and a unit");
+    match &text[unit..] {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_mins(number),
+        "h" => Duration::from_hours(number),
+        other => panic!("{other} is not a unit of time"),
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    String::deserialize(deserializer).map(|text| parse_duration(&text))
+}
+
+fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+fn roll_back<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RollBack>, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "update" => Ok(Some(RollBack::UpdateBack)),
+        "delete" => Ok(Some(RollBack::DeleteNewOnly)),
+        other => Err(D::Error::custom(format!("not a rollback: {other}"))),
+    }
+}
