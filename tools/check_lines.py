@@ -31,7 +31,7 @@ AREAS = {
     "product": r"(src|crates/cfn-custom-resource/src)/(?!(.*/)?(tests/|(\w+_)?tests\.rs))",
     "unit_tests": r"(src|crates/cfn-custom-resource/src)/",
     "emulators": r"tests/(fake-aws|support|local)/",
-    "rust_tests": r"tests/(fuzz/|.*\.rs$)",
+    "rust_tests": r"tests/(fuzz/|scenarios/|.*\.rs$)",
     "python_tests": r"tests/",
     "tools": r"(tools|\.ci)/|Makefile$",
     "templates": r"(templates|docs/schemas|examples|events)/|template\.yaml$",

@@ -1,28 +1,59 @@
-//! What people and GitLab's administrators change, by the names that stories use.
+//! Changes by people and GitLab's administrators, by the names that stories use.
 
 use serde_json::Value;
 
 use crate::checks;
-use crate::fixture::{PROJECT, REPOSITORY, SECRET, USER};
-use fake_aws::gitlab::Mirror;
+use crate::fixture::{OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, SECRET, TOKEN, USER};
+use fake_aws::gitlab::{ANOTHER_PERSON, DEVELOPER, HOST, Mirror};
+use fake_aws::request::Service;
+use fake_aws::secrets::Secret;
 use fake_aws::secrets::versions::VersionContent;
-use fake_aws::{AwsState, FakeAws};
+use fake_aws::{AwsState, FakeAws, FaultKind, On, Scope};
 
 /// A change.
-pub struct Change {
+struct Change {
     name: &'static str,
     /// The login or the mirrors may not work until an Update corrects it.
-    pub breaks: bool,
-    pub apply: fn(&FakeAws),
+    breaks: bool,
+    apply: fn(&FakeAws),
 }
+
+/// Changes that leave the first project as it was end with it.
+const ELSEWHERE: &str = " of network alone";
 
 /// The change of this name.
 ///
 /// # Panics
 /// If there is none.
-pub fn named(name: &Value) -> &'static Change {
+fn named(name: &str) -> &'static Change {
     let change = CHANGES.iter().find(|change| change.name == name);
     change.unwrap_or_else(|| panic!("no change is called {name}"))
+}
+
+pub fn breaks(name: &Value) -> bool {
+    let name = name.as_str().expect("a name");
+    named(name.trim_end_matches(ELSEWHERE)).breaks
+}
+
+pub fn apply(fake: &FakeAws, name: &Value) {
+    let name = name.as_str().expect("a name");
+    let Some(everywhere) = name.strip_suffix(ELSEWHERE) else {
+        return (named(name).apply)(fake);
+    };
+    let before = fake.snapshot().gitlab.projects;
+    (named(everywhere).apply)(fake);
+    fake.change(|aws| {
+        let first = before.values().next().expect("a project").clone();
+        aws.gitlab.projects.insert(first.id, first);
+        let repository = aws
+            .codecommit
+            .repositories
+            .get_mut(REPOSITORY)
+            .expect("a repository");
+        if let Some(commit) = repository.branches.get_mut("main") {
+            "first-of-main".clone_into(commit);
+        }
+    });
 }
 
 const fn breaking(name: &'static str, apply: fn(&FakeAws)) -> Change {
@@ -52,7 +83,7 @@ fn change_mirrors(fake: &FakeAws, change: fn(&mut Mirror)) {
 }
 
 /// Removes every mirror of ours.
-pub fn remove_mirrors(fake: &FakeAws) {
+fn remove_mirrors(fake: &FakeAws) {
     fake.change(|aws| {
         for project in aws.gitlab.projects.values_mut() {
             project.mirrors.retain(|_, mirror| !mirror.is_ours());
@@ -61,7 +92,7 @@ pub fn remove_mirrors(fake: &FakeAws) {
 }
 
 /// Changes every credential of ours.
-pub fn change_credentials(fake: &FakeAws, change: fn(&mut AwsState, &str, &str)) {
+fn change_credentials(fake: &FakeAws, change: fn(&mut AwsState, &str, &str)) {
     fake.change(|aws| {
         for credential in checks::ours(aws) {
             change(aws, USER, &credential.id);
@@ -87,6 +118,75 @@ pub fn delete_secret(fake: &FakeAws) {
     fake.change(|aws| aws.secrets.remove(SECRET));
 }
 
+/// Sets the credential to inactive, because its password leaked. From now on, it is inactive or
+/// deleted.
+pub fn deactivate(fake: &FakeAws) {
+    let leaked = fake.look(checks::ours);
+    change_credentials(fake, AwsState::deactivate);
+    fake.at_every_instant(move |aws| {
+        let mut held = checks::ours(aws).into_iter();
+        let is_leaked = |id: &str| leaked.iter().any(|credential| credential.id == id);
+        match held.find(|one| one.active && is_leaked(&one.id)) {
+            Some(one) => Err(format!("{} is active again", one.id)),
+            None => Ok(()),
+        }
+    });
+}
+
+fn in_both(change: impl Fn(&'static str)) {
+    [PROJECT, OTHER_PROJECT].into_iter().for_each(change);
+}
+
+fn token_secret(fake: &FakeAws, change: impl FnOnce(&mut Secret)) {
+    fake.change(|aws| change(aws.secrets.get_mut(TOKEN).expect("the token's secret")));
+}
+
+fn store_token(fake: &FakeAws, text: &str) {
+    token_secret(fake, |secret| {
+        for version in secret.versions.values_mut() {
+            text.clone_into(&mut version.value.text);
+        }
+    });
+}
+
+fn grant(fake: &FakeAws, level: Option<u64>) {
+    in_both(|project| fake.change(|aws| aws.gitlab.project_mut(project).access = level));
+}
+
+fn break_gitlab(fake: &FakeAws, kind: FaultKind) {
+    fake.break_from_now(On::Service(Service::GitLab), kind);
+}
+
+fn fail_to_issue(fake: &FakeAws, kind: FaultKind) {
+    fake.break_from_now(On::Operation("CreateServiceSpecificCredential"), kind);
+}
+
+fn protect(fake: &FakeAws, own: &[&str], of_group: &[&str]) {
+    in_both(|project| {
+        fake.protect(project, own);
+        fake.protect_by_group(project, of_group);
+    });
+}
+
+fn fill(fake: &FakeAws, project: &str, until: usize) {
+    for number in fake.mirrors(project).len()..until {
+        let url = format!("https://example.com/{number}");
+        fake.manual_mirror(project, &url, None, true);
+    }
+}
+
+/// Every service answers again, and the user's second place is free.
+fn mend(fake: &FakeAws) {
+    fake.mend();
+    fake.change(|aws| {
+        for credential in aws.credentials(USER) {
+            if credential.issued_by == ANOTHER_PERSON {
+                aws.withdraw(USER, &credential.id);
+            }
+        }
+    });
+}
+
 const CHANGES: &[Change] = &[
     breaking("the mirrors are removed", remove_mirrors),
     breaking("a mirror is disabled", |fake| {
@@ -107,9 +207,7 @@ const CHANGES: &[Change] = &[
     breaking("the credential is deleted", |fake| {
         change_credentials(fake, AwsState::withdraw);
     }),
-    breaking("the credential is set to inactive", |fake| {
-        change_credentials(fake, AwsState::deactivate);
-    }),
+    breaking("the credential is set to inactive", deactivate),
     breaking("the password is reset", |fake| {
         fake.change(|aws| {
             let now = aws.now;
@@ -142,5 +240,129 @@ const CHANGES: &[Change] = &[
     harmless("a manual mirror to the same repository", |fake| {
         let url = fake_aws::codecommit::clone_url(REPOSITORY);
         fake.manual_mirror(PROJECT, &url, None, false);
+    }),
+    breaking("a push is killed", |fake| {
+        fake.push_to_gitlab(PROJECT, "main", "cut off");
+        fake.kill_sidekiq(PROJECT);
+    }),
+    harmless("every service works again", mend),
+    harmless("infra has no commits", |fake| {
+        fake.change(|aws| {
+            let project = aws.gitlab.project_mut(PROJECT);
+            project.branches.clear();
+            project.commits.clear();
+        });
+    }),
+    harmless("infra has 4096 bytes of Git LFS objects", |fake| {
+        fake.change(|aws| aws.gitlab.project_mut(PROJECT).lfs_objects_size = 4096);
+    }),
+    harmless("infra protects main", |fake| {
+        fake.protect(PROJECT, &["main"]);
+    }),
+    harmless("a group alone protects main", |fake| {
+        protect(fake, &[], &["main"]);
+    }),
+    harmless("a group alone protects branches", |fake| {
+        protect(fake, &[], &["main", "dev*"]);
+    }),
+    harmless("a group protects the branch", |fake| {
+        protect(fake, &["development"], &["main"]);
+    }),
+    harmless("an unprotected branch", |fake| {
+        fake.protect(PROJECT, &["development"]);
+        fake.protect(OTHER_PROJECT, &["mai"]);
+    }),
+    harmless("twelve manual mirrors", |fake| fill(fake, PROJECT, 13)),
+    harmless("manual mirrors take all places", |fake| {
+        in_both(|project| fill(fake, project, 10));
+    }),
+    harmless("a manual mirror is disabled", |fake| {
+        fake.change(|aws| {
+            let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+            let last = mirrors.filter(|mirror| !mirror.is_ours()).last();
+            last.expect("a manual one").enabled = false;
+        });
+    }),
+    harmless("a push that diverges", |fake| {
+        for repository in [REPOSITORY, OTHER_REPOSITORY] {
+            fake.push(repository, "main", "theirs");
+        }
+    }),
+    harmless("a user without the right to push", |fake| {
+        fake.take_git_push(USER);
+    }),
+    harmless("a token that GitLab does not know", |fake| {
+        fake.change(|aws| aws.gitlab.tokens.clear());
+    }),
+    harmless("a token that may only read", |fake| {
+        fake.change(|aws| aws.gitlab.tokens.clear());
+        fake.gitlab_token_for(TOKEN, HOST, Scope::ReadApi);
+    }),
+    harmless("a Developer's token", |fake| grant(fake, Some(DEVELOPER))),
+    harmless("a project that the token's user cannot see", |fake| {
+        grant(fake, None);
+    }),
+    harmless("push mirrors are switched off", |fake| {
+        fake.options(|options| options.gitlab.mirroring_disabled = true);
+    }),
+    harmless("silent mode", |fake| {
+        fake.options(|options| options.gitlab.silent = true);
+    }),
+    harmless("GitLab redirects", |fake| {
+        fake.options(|options| options.gitlab.redirects = true);
+    }),
+    harmless("GitLab is in maintenance", |fake| {
+        fake.options(|options| options.gitlab.read_only = true);
+    }),
+    harmless("GitLab becomes unreachable", |fake| {
+        break_gitlab(fake, FaultKind::RequestLost);
+    }),
+    harmless("GitLab is out of order", |fake| {
+        break_gitlab(fake, FaultKind::InternalError500);
+    }),
+    harmless("GitLab throttles", |fake| {
+        break_gitlab(fake, FaultKind::Throttled);
+    }),
+    harmless("GitLab fails to create mirrors", |fake| {
+        let create = On::Operation("GitLab.CreateMirror");
+        fake.break_from_now(create, FaultKind::InternalError500);
+    }),
+    harmless("the token's secret is deleted", |fake| {
+        drop(fake.change(|aws| aws.secrets.remove(TOKEN)));
+    }),
+    harmless("the token's secret has no tags", |fake| {
+        token_secret(fake, |secret| secret.tags.clear());
+    }),
+    harmless("a token of another host", |fake| {
+        token_secret(fake, |secret| {
+            let url = "https://gitlab.elsewhere.example".to_owned();
+            secret.tags.insert("cfn-gitops:gitlab-url".to_owned(), url);
+        });
+    }),
+    harmless("the token's secret has another key", |fake| {
+        store_token(fake, "{\"other\":\"word\"}");
+    }),
+    harmless("a token in quotes", |fake| store_token(fake, "\"glpat-1\"")),
+    harmless("reading the token's secret is denied", |fake| {
+        fake.deny("secretsmanager:GetSecretValue", TOKEN);
+    }),
+    harmless("a foreign credential takes the second place", |fake| {
+        // None is free if a fault left one there.
+        drop(fake.change(|aws| aws.issue(USER, ANOTHER_PERSON)));
+    }),
+    harmless("a policy denies new credentials", |fake| {
+        fail_to_issue(fake, FaultKind::DeniedExplicitly);
+    }),
+    harmless("no policy allows new credentials", |fake| {
+        fake.deny("iam:CreateServiceSpecificCredential", USER);
+    }),
+    harmless("IAM throttles new credentials", |fake| {
+        fail_to_issue(fake, FaultKind::Throttled);
+    }),
+    harmless("tagging the user is denied", |fake| {
+        fake.deny("iam:TagUser", USER);
+    }),
+    harmless("writing the secret is denied", |fake| {
+        fake.deny("secretsmanager:PutSecretValue", USER);
     }),
 ];

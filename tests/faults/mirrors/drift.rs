@@ -3,34 +3,13 @@
 
 use serde_json::json;
 
-use crate::changes::{change_credentials, delete_secret};
+use crate::changes::delete_secret;
 use crate::checks;
-use crate::fixture::{PROJECT, SECRET, TOKEN, both, in_account, properties, serial, with};
+use crate::fixture::{PROJECT, SECRET, TOKEN, both, in_account, properties, with};
 use fake_aws::request::Service;
-use fake_aws::{AwsState, FakeAws, FaultKind, On};
+use fake_aws::{FakeAws, FaultKind, On};
 
 type Change = (&'static str, fn(&FakeAws));
-
-#[test]
-fn leaked_password_stays_inactive_until_it_is_replaced() {
-    in_account(async |fake, stack, _| {
-        stack.create(&properties()).await.assert_success();
-        change_credentials(fake, AwsState::deactivate);
-        let leaked = fake.look(checks::ours);
-        fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
-        // The rollback succeeds.
-        let failed = stack.update(&serial(&properties(), 2), None).await;
-        assert!(!failed.is_success(), "{failed:?}");
-        fake.look(|aws| {
-            let held = checks::ours(aws);
-            assert!(held.len() == 1 && held[0].id == leaked[0].id && !held[0].active);
-        });
-        fake.mend();
-        stack.update(&properties(), None).await.assert_success();
-        fake.assert_holds(|aws| checks::at_rest(aws, &properties(), false));
-        fake.look(|aws| assert_ne!(checks::ours(aws)[0].id, leaked[0].id));
-    });
-}
 
 #[test]
 fn delete_without_the_secret_deletes_the_credential() {

@@ -19,7 +19,6 @@ mod inactive;
 mod limits;
 mod mutants;
 mod pending;
-mod refusals;
 mod scenarios;
 mod single_faults;
 mod year;

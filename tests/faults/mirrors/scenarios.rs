@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::changes::{self, Change};
+use crate::changes;
 use crate::checks::{self, Pair, Watch};
 use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, THIRD_REPOSITORY, check_health, fake,
@@ -56,7 +56,7 @@ impl Scenario {
         let is_default = format!("{options:?}") == format!("{:?}", Options::default());
         let fake = fake(self.story.options(options));
         for given in &self.story.given {
-            (changes::named(given).apply)(&fake);
+            changes::apply(&fake, given);
         }
         let mut play = Play {
             stack: stack(&fake),
@@ -103,8 +103,11 @@ impl Play {
     async fn happen(&mut self, step: &Step) {
         let Step { action, effects } = step;
         // A resource that was not created because of the fault cannot be updated or rotated.
-        let is_request = matches!(action, Action::Update(_) | Action::Delete | Action::Rotate);
-        if self.stack.resource.is_none() && (is_request || matches!(action, Action::Schedule)) {
+        let is_always_there = matches!(
+            action,
+            Action::Create(_) | Action::Wait(_) | Action::Expect(_)
+        );
+        if self.stack.resource.is_none() && !is_always_there {
             return;
         }
         let began = self.fake.now();
@@ -129,7 +132,7 @@ impl Play {
             }
             Action::Rotate => self.rotate(effects).await,
             Action::Delete => self.delete().await,
-            Action::ByHand(change) => return self.change(changes::named(change)),
+            Action::ByHand(change) => return self.change(change).await,
             Action::Push(push) => {
                 let branch = push.branch.as_deref().unwrap_or("main");
                 self.fake.push_to_gitlab(PROJECT, branch, &push.commit);
@@ -144,8 +147,9 @@ impl Play {
             let took = self.fake.now().duration_since(began).expect("later");
             assert!(took <= within, "{step:?} took {took:?}");
         }
-        self.is_broken = false;
-        if self.stack.resource.is_some() {
+        // A request that was rejected corrects nothing.
+        self.is_broken &= !effects.fails.is_empty();
+        if self.stack.resource.is_some() && !self.is_broken {
             self.watch.expect(self.asked());
         }
     }
@@ -159,14 +163,16 @@ impl Play {
         self.stack.delete().await.assert_success();
     }
 
-    fn change(&mut self, change: &Change) {
-        if change.breaks {
+    async fn change(&mut self, change: &Value) {
+        if changes::breaks(change) {
             self.watch.expect_nothing();
             self.is_broken = true;
         }
         self.assert_foreign_kept();
-        (change.apply)(&self.fake);
+        changes::apply(&self.fake, change);
         self.foreign = self.fake.look(checks::foreign);
+        // IAM's lists show it by then.
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
 
     fn assert_foreign_kept(&self) {
@@ -179,7 +185,10 @@ impl Play {
             return;
         }
         self.fake.look(|aws| {
-            let branches: Vec<_> = aws.repositories[REPOSITORY].branches.keys().collect();
+            let branches: Vec<_> = aws.codecommit.repositories[REPOSITORY]
+                .branches
+                .keys()
+                .collect();
             let repository = expected.repository.iter().flatten().collect::<Vec<_>>();
             assert!(
                 expected.repository.is_none() || branches == repository,

@@ -36,46 +36,54 @@ fn faults(
     faults
 }
 
-/// Tries faults at every call, of which `SCHEDULES=ci` runs one in twice so many.
+/// Tries faults at every call, of which `SCHEDULES=ci` runs one in twice so many, and of the stories
+/// about changes and failures a quarter of that. Returns the number of schedules.
 fn every_single_fault(
     options: &Options,
     delivers_twice: bool,
     kinds: &[FaultKind],
     one_in: u64,
-) -> Schedules {
-    let mut schedules = Schedules::one_in(one_in);
+    what: &str,
+) -> usize {
+    let mut ordinary = Schedules::one_in(one_in);
+    let mut special = Schedules::one_in(4 * one_in);
     let mut known = BTreeSet::new();
     for mut scenario in scenarios() {
         scenario.delivers_twice = delivers_twice;
         let play = |faults: &[SingleFault]| paused(scenario.play(options.clone(), faults));
         let faults = faults(&scenario, &play(&[]).journal(), kinds, &mut known);
         let name = |fault: &SingleFault| format!("{}: {fault}", scenario.story.name);
+        let schedules = if scenario.story.is_ordinary() {
+            &mut ordinary
+        } else {
+            &mut special
+        };
         let of_this = schedules.single_faults(faults, name, play);
         fake_aws::figure!(
             "schedules: {of_this:>4} single faults in \"{}\"",
             scenario.story.name
         );
     }
-    schedules
+    let special = special.report(&format!("{what}, beside changes and failures"));
+    special + ordinary.report(what)
 }
 
 #[test]
 fn no_single_fault_stops_a_push_or_leaves_anything_behind() {
-    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 2)
-        .report("single faults in all");
+    let what = "single faults in all";
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 2, what);
     assert!(schedules > 1000);
 }
 
 #[test]
 fn single_faults_with_late_iam_and_duplicate_delivery() {
-    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 11)
-        .report("single faults with IAM late and everything delivered twice");
+    let what = "single faults with IAM late and everything delivered twice";
+    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 11, what);
     assert!(schedules > 200);
 }
 
 #[test]
 fn missing_response_never_arrives() {
-    let schedules =
-        every_single_fault(&late(), false, &FaultKind::SILENT, 7).report("calls that hang");
+    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, 7, "calls that hang");
     assert!(schedules > 100);
 }

@@ -1,8 +1,8 @@
-//! What others change, by the names that stories use.
+//! Changes by other people and services, by the names that stories use.
 
 use serde_json::Value;
 
-use crate::fixture::{BRANCH, GIVEN, REPOSITORY};
+use crate::fixture::{BRANCH, GIVEN, REPOSITORY, RULE};
 use fake_aws::{FakeAws, ResourceAction};
 
 /// Applies the change of this name, or makes CloudFormation fail at a resource: `{create of:
@@ -33,15 +33,40 @@ pub fn apply(fake: &FakeAws, change: &Value) {
             fake.repository_in_other_account(REPOSITORY);
             fake.push_in_other_account(REPOSITORY, BRANCH, "commit-of-old");
         }
+        "a repository of another child stack" => {
+            leave_repository(fake);
+            fake.arrange(|aws| {
+                let held = aws
+                    .codecommit
+                    .repositories
+                    .get_mut(REPOSITORY)
+                    .expect("just made");
+                held.stack_id = None;
+                let tag = ("cfn-gitops:stack-name", "gitops-dev-other");
+                let (name, value) = (tag.0.to_owned(), tag.1.to_owned());
+                held.tags.insert(name, value);
+            });
+        }
+        "a foreign approval rule template" => fake.arrange(|aws| {
+            let theirs = aws.codecommit.rule_templates["approval-dev-cfn-other"].clone();
+            aws.codecommit
+                .rule_templates
+                .insert(RULE.to_owned(), theirs);
+        }),
+        "names of prd are denied" => fake.deny("*", "gitops-prd-"),
         _ => panic!("no change is called {change}"),
     }
 }
 
 /// A repository that an earlier child stack left behind.
-pub fn leave_repository(fake: &FakeAws) {
+fn leave_repository(fake: &FakeAws) {
     fake.repository(REPOSITORY);
     fake.arrange(|aws| {
-        let held = aws.repositories.get_mut(REPOSITORY).expect("just made");
+        let held = aws
+            .codecommit
+            .repositories
+            .get_mut(REPOSITORY)
+            .expect("just made");
         // An earlier stack's, not a foreign one.
         held.stack_id = Some("an earlier child stack".to_owned());
         let tag = (

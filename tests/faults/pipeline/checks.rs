@@ -107,7 +107,7 @@ pub fn nothing_remains(aws: &AwsState, retained: &[&str]) -> Result<(), String> 
         }
     }
     for (name, held) in &aws.secrets {
-        let is_mark = name.starts_with("cfn-gitops-dev/deletions/")
+        let is_mark = (name.starts_with("cfn-gitops-") && name.contains("/deletions/"))
             && held.deletion.is_some()
             && held.versions.is_empty();
         if !is_mark {

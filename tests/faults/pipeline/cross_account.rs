@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::checks::{assert_runs, runs, watch};
 use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, in_account,
-    in_account_with, paused, properties, push_to, stack, with,
+    paused, properties, push_to, stack,
 };
 use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
 use fake_aws::{FakeAws, Options};
@@ -245,75 +243,5 @@ fn pipeline_moved_back_runs_the_first_push_to_its_repository() {
         }
         push_to(fake, &properties(), "commit-2", "second").await;
         assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
-    });
-}
-
-#[test]
-fn missing_bucket_is_reported() {
-    with_source(async |fake, stack| {
-        let mut without = cross_account();
-        without
-            .as_object_mut()
-            .expect("an object")
-            .remove("ArtifactBucketName");
-        stack.create(&without).await.assert_success();
-        assert!(note(fake).contains("ArtifactBucketName"), "{}", note(fake));
-        stack.update(&cross_account(), None).await.assert_success();
-        assert_eq!(note(fake), "");
-    });
-}
-
-#[test]
-fn image_read_before_the_code_is_not_used_as_the_code() {
-    in_account_with(
-        Options {
-            source_takes: Duration::from_secs(20),
-            ..Options::default()
-        },
-        async |fake, stack| {
-            // Longer than the executions that the rule starts are waited for.
-            let with_image = with(
-                properties(),
-                "ImageSource",
-                json!({"RepositoryName": "team/base"}),
-            );
-            stack.create(&with_image).await.assert_success();
-            push_to(fake, &with_image, "commit-1", "first").await;
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            assert_runs(fake, &[("commit-1", 1)]);
-            stack.delete().await.assert_success();
-        },
-    );
-}
-
-#[test]
-fn image_changes_the_child_stack_and_is_deleted_with_it() {
-    in_account(async |fake, stack| {
-        let with_image = with(
-            properties(),
-            "ImageSource",
-            json!({"RepositoryName": "team/base"}),
-        );
-        stack.create(&properties()).await.assert_success();
-        push_to(fake, &properties(), "commit-1", "first").await;
-        stack.update(&with_image, None).await.assert_success();
-        let rules = |fake: &FakeAws| {
-            fake.look(|aws| {
-                let rules = aws
-                    .made
-                    .keys()
-                    .filter(|(kind, _)| kind == "AWS::Events::Rule");
-                rules.map(|(_, name)| name.clone()).collect::<Vec<_>>()
-            })
-        };
-        assert_eq!(
-            rules(fake),
-            [
-                "event-rule-dev-codepipeline-exec-cfn-shop",
-                "event-rule-dev-codepipeline-exec-ecr-shop",
-            ]
-        );
-        stack.update(&properties(), None).await.assert_success();
-        assert_eq!(rules(fake).len(), 1);
     });
 }

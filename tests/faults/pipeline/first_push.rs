@@ -151,22 +151,6 @@ fn push_at_any_time_while_the_stack_is_created_is_run_once() {
 }
 
 #[test]
-fn failed_update_of_a_first_push_is_retried_with_the_event() {
-    in_project(created(&properties()), async |fake, _| {
-        fake.fail_resource(
-            "Pipeline",
-            ResourceAction::Create,
-            "the role is not there yet",
-            1,
-        );
-        push(fake, REPOSITORY, "commit-1", "push").await;
-        assert_runs(fake, &[("commit-1", 1)]);
-        let calls = ["push.1", "push.2", "push.3"].map(|caller| fake.calls_of(caller) > 0);
-        assert_eq!(calls, [true, true, false], "the second delivery does it");
-    });
-}
-
-#[test]
 fn next_request_creates_a_pipeline_that_a_push_could_not() {
     in_project(created(&properties()), async |fake, stack| {
         let before = fake.look(|aws| shape(aws)["made"].clone());

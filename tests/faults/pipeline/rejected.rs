@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
-use crate::fixture::{BRANCH, CHILD, changed, fake, in_account, paused, properties, stack, with};
+use crate::fixture::{CHILD, changed, in_account, properties, with};
 use fake_aws::stacks::Finding;
-use fake_aws::{Denied, Options, ResourceAction};
+use fake_aws::{Denied, ResourceAction};
 use test_support::custom_resource::{
     FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_all,
 };
@@ -130,23 +130,6 @@ fn delete_of_a_rejected_create_deletes_work_of_its_peer() {
     });
 }
 
-/// An Update to a name that the function may not look up is rejected, and its rollback succeeds.
-#[test]
-fn rollback_of_a_rejected_update_succeeds() {
-    in_account(async |fake, stack| {
-        stack.create(&properties()).await.assert_success();
-        fake.deny("*", "gitops-prd-");
-        let moved = with(
-            with(properties(), "EnvID", json!("prd")),
-            "BranchMap",
-            json!({"dev": BRANCH, "prd": "master"}),
-        );
-        let answer = stack.update(&moved, None).await;
-        answer.assert_reason(["AccessDenied"]);
-        stack.delete().await.assert_success();
-    });
-}
-
 fn findings() -> Vec<Finding> {
     let finding = |logical_id: &str, kind: &str, reason: &str, fails| Finding {
         logical_id: logical_id.to_owned(),
@@ -196,17 +179,4 @@ fn failed_validation_is_reported_with_its_resource() {
             });
         }
     }
-}
-
-#[test]
-fn account_without_repositories_fails_with_the_remedy() {
-    paused(async {
-        let fake = fake(Options::default());
-        let refusal = "CreateRepository request is not allowed because there is no existing \
-            repository in this AWS account or AWS Organization (Service: AWSCodeCommit; Status Code: \
-            400; Error Code: OperationNotAllowedException)";
-        fake.fail_resource("Repository", ResourceAction::Create, refusal, usize::MAX);
-        let answer = stack(&fake).create(&properties()).await;
-        answer.assert_reason([refusal, "create one repository in the CodeCommit console"]);
-    });
 }

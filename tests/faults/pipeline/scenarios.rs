@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ struct Play<'a> {
     fake: FakeAws,
     stack: ParentStack,
     /// The pushed commits, and the changes of others.
-    commits: Vec<String>,
+    pushes: Vec<Push>,
     changed: Vec<Value>,
     is_hurt: bool,
     /// Neither a fault nor another day: every figure is that of the story.
@@ -90,8 +91,13 @@ fn translate(properties: &mut Value) {
     if properties["Source"] == "another account" {
         for (name, value) in cross_account().as_object().expect("properties") {
             let members = properties.as_object_mut().expect("properties");
-            if ["Source", "ArtifactKeyArn", "ArtifactBucketName"].contains(&name.as_str()) {
-                members.insert(name.clone(), value.clone());
+            match name.as_str() {
+                "Source" => drop(members.insert(name.clone(), value.clone())),
+                // Unless the story sets it.
+                "ArtifactKeyArn" | "ArtifactBucketName" => {
+                    members.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+                _ => {}
             }
         }
     }
@@ -115,7 +121,7 @@ impl Scenario {
             scenario: self,
             options,
             stack: stack(&fake),
-            commits: vec![],
+            pushes: vec![],
             changed: self.story.given.clone(),
             is_hurt: !faults.is_empty(),
             is_plain: faults.is_empty() && is_default && !self.delivers_twice,
@@ -167,13 +173,6 @@ impl Play<'_> {
                 }
                 None => stack.create(properties).await,
             },
-            // A resource that was not created because of the fault cannot be updated.
-            _ if stack.resource.is_none() => return None,
-            Action::Update(properties) => stack.update(properties, effects.rolled_back).await,
-            Action::Push(push) => {
-                self.push(push, &format!("{}-Push", index + 1)).await;
-                return None;
-            }
             Action::Wait(time) => {
                 tokio::time::sleep(*time).await;
                 return None;
@@ -182,10 +181,23 @@ impl Play<'_> {
                 self.expect(expected);
                 return None;
             }
+            // A resource that was not created because of the fault cannot be updated.
+            _ if stack.resource.is_none() => return None,
+            Action::Update(properties) => stack.update(properties, effects.rolled_back).await,
+            Action::Push(push) => {
+                let (_, properties) = stack.resource.as_ref()?;
+                run_push(&self.fake, properties, push, &format!("{}-Push", index + 1)).await;
+                self.pushes.push(push.clone());
+                return None;
+            }
             Action::Delete => stack.delete().await,
             Action::Schedule | Action::Rotate => panic!("not of a pipeline: {action:?}"),
         };
         self.ended(action, effects, &outcome);
+        if !self.pushes.is_empty() {
+            // The pipeline reads its source.
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
         let took = self.fake.now().duration_since(began).expect("later");
         let within = effects.within.filter(|_| self.is_plain);
         assert!(
@@ -202,20 +214,6 @@ impl Play<'_> {
         };
         if let (RequestOutcome::Success { attributes, .. }, None) = (outcome, effects.rolled_back) {
             attributes_are_true(&self.fake, properties, attributes);
-        }
-    }
-
-    async fn push(&mut self, Push { commit, branch }: &Push, name: &str) {
-        let (_, properties) = self.stack.resource.clone().expect("a pipeline");
-        match branch {
-            None => {
-                push_to(&self.fake, &properties, commit, name).await;
-                self.commits.push(commit.clone());
-            }
-            Some(branch) => {
-                let reactions = self.fake.push(&repository_of(&properties), branch, commit);
-                deliver_events(&self.fake, &reactions, name).await;
-            }
         }
     }
 
@@ -241,26 +239,24 @@ impl Play<'_> {
         assert!(now == *expected, "after {step:?}: {}", difference());
         // Every commit that was pushed since is run, and once.
         let runs = self.fake.look(|aws| runs(aws, PIPELINE));
-        for commit in self
-            .commits
-            .iter()
-            .filter(|_| properties["ProjectID"] == "shop")
-        {
+        let each_runs =
+            properties["ProjectID"] == "shop" && properties["Source"]["Paths"].is_null();
+        for Push { commit, .. } in self.pushes.iter().filter(|_| each_runs) {
             assert_eq!(runs.get(commit), Some(&1), "{commit} {runs:?}");
         }
     }
 
     /// The resources if this had been created at once and nothing had failed.
     fn expected(&self, properties: &Value) -> Rc<Value> {
-        let (changed, commits, options) = (&self.changed, &self.commits, &self.options);
-        let key = format!("{changed:?} {properties} {commits:?} {options:?}");
+        let (changed, pushes, options) = (&self.changed, &self.pushes, &self.options);
+        let key = format!("{changed:?} {properties} {pushes:?} {options:?}");
         if let Some(known) = EXPECTED.with_borrow(|known| known.get(&key).cloned()) {
             return known;
         }
         // On a thread of its own: its time and its random choices are none of this scenario's, and
         // no mutant is there.
         let fresh = std::thread::scope(|scope| {
-            let run = || paused(created_at_once(changed, properties, commits, options));
+            let run = || paused(created_at_once(changed, properties, pushes, options));
             scope.spawn(run).join().expect("a scenario without faults")
         });
         let expected = Rc::new(fresh);
@@ -269,10 +265,25 @@ impl Play<'_> {
     }
 }
 
+/// Pushes to the source of `properties`, and delivers the events.
+async fn run_push(fake: &FakeAws, properties: &Value, push: &Push, name: &str) {
+    assert_eq!(push.branch, None, "a pipeline has one branch");
+    let Some(files) = &push.files else {
+        return push_to(fake, properties, &push.commit, name).await;
+    };
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| (&**path, &**text))
+        .collect();
+    let repository = repository_of(properties);
+    let reactions = fake.push_files(&repository, BRANCH, &push.commit, &files);
+    deliver_events(fake, &reactions, name).await;
+}
+
 async fn created_at_once(
     changed: &[Value],
     properties: &Value,
-    commits: &[String],
+    pushes: &[Push],
     options: &Options,
 ) -> Value {
     let fake = fake(options.clone());
@@ -281,9 +292,8 @@ async fn created_at_once(
     }
     fake.change(|aws| aws.stacks.failing.clear());
     stack(&fake).create(properties).await.assert_success();
-    for (index, commit) in commits.iter().enumerate() {
-        let name = format!("{index}-expected");
-        push_to(&fake, properties, commit, &name).await;
+    for (index, push) in pushes.iter().enumerate() {
+        run_push(&fake, properties, push, &format!("{index}-expected")).await;
     }
     fake.look(shape)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
 use crate::custom_resource::{RequestOutcome, RollBack};
-use fake_aws::Options;
+use fake_aws::{EmptyProjects, Options};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
 
@@ -46,7 +46,7 @@ fn every_world() -> Vec<World> {
     vec![World::Process, World::Local, World::Account]
 }
 
-/// What happens, and what follows from it.
+/// An action, and its result.
 #[derive(Clone, Debug)]
 pub struct Step {
     pub action: Action,
@@ -70,37 +70,46 @@ pub enum Action {
     Expect(Expectation),
 }
 
-/// A commit, and the branch unless it is the usual one.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "PushSubject")]
+/// A commit.
+#[derive(Clone, Debug)]
 pub struct Push {
     pub commit: String,
+    /// `None` for the usual one.
     pub branch: Option<String>,
+    /// Its files, if a story is about them.
+    pub files: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 enum PushSubject {
     Commit(String),
-    ToBranch { commit: String, branch: String },
+    Whole {
+        commit: String,
+        branch: Option<String>,
+        files: Option<BTreeMap<String, String>>,
+    },
 }
 
-impl From<PushSubject> for Push {
-    fn from(subject: PushSubject) -> Self {
-        match subject {
-            PushSubject::Commit(commit) => Push {
+impl<'de> Deserialize<'de> for Push {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (commit, branch, files) = match PushSubject::deserialize(deserializer)? {
+            PushSubject::Commit(commit) => (commit, None, None),
+            PushSubject::Whole {
                 commit,
-                branch: None,
-            },
-            PushSubject::ToBranch { commit, branch } => Push {
-                commit,
-                branch: Some(branch),
-            },
-        }
+                branch,
+                files,
+            } => (commit, branch, files),
+        };
+        Ok(Push {
+            commit,
+            branch,
+            files,
+        })
     }
 }
 
-/// What a step's request results in. Without any, it succeeds.
+/// The result of a step's request. By default, it succeeds.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Effects {
@@ -155,8 +164,8 @@ impl<'de> Deserialize<'de> for Step {
 }
 
 impl Effects {
-    /// Whether a request ended as told. Unless the schedule `is_hurt`, it has to, and with the
-    /// texts.
+    /// Whether a request ended as in the story. Unless the schedule `is_hurt`, it has to, and with
+    /// the texts.
     pub fn check(&self, outcome: &RequestOutcome, is_hurt: bool) -> bool {
         let has_to_fail = !self.fails.is_empty();
         let is_as_told = outcome.is_success() != has_to_fail;
@@ -172,7 +181,7 @@ impl Effects {
 }
 
 impl Story {
-    /// A story that no file tells.
+    /// A story without a file.
     pub fn of(name: &str, steps: Vec<Step>) -> Self {
         Story {
             name: name.to_owned(),
@@ -184,6 +193,14 @@ impl Story {
             retained: vec![],
             steps,
         }
+    }
+
+    /// Whether only the resource's owner changes anything, and each request succeeds.
+    pub fn is_ordinary(&self) -> bool {
+        let is_ordinary = |step: &Step| {
+            step.effects.fails.is_empty() && !matches!(step.action, Action::ByHand(_))
+        };
+        self.given.is_empty() && self.world.is_empty() && self.steps.iter().all(is_ordinary)
     }
 
     /// Completes the properties of all requests. `translate` replaces names in those of a step.
@@ -222,6 +239,16 @@ impl Story {
                 "sync_takes" => options.sync_takes = parse_duration(text),
                 "login_late" => options.login_late = parse_duration(text),
                 "resource_takes" => options.resource_takes = parse_duration(text),
+                "premium" => options.gitlab.premium = *value == true,
+                "enabled_mirrors_limit" => options.gitlab.enabled_mirrors_limit = None,
+                "empty_projects" => {
+                    options.gitlab.empty_projects = match text {
+                        "never run" => EmptyProjects::NeverRun,
+                        "fail" => EmptyProjects::Fail,
+                        "look disabled" => EmptyProjects::LookDisabled,
+                        other => panic!("{}: {other}", self.name),
+                    }
+                }
                 "source_takes" => options.source_takes = parse_duration(text),
                 // That of Secrets Manager, around the function.
                 "step_deliveries" => {}

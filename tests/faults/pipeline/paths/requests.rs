@@ -10,7 +10,7 @@ use crate::fixture::{
     BRANCH, CHILD, REPOSITORY, changed, deliver_events, in_account, in_project, paused, properties,
     with,
 };
-use fake_aws::{Reaction, ResourceAction};
+use fake_aws::Reaction;
 use test_support::custom_resource::deliver_beside;
 
 #[test]
@@ -80,15 +80,5 @@ fn event_after_the_delete_starts_nothing() {
         deliver(&fake, &event, "push").await;
         assert!(fake.look(|aws| aws.pipelines.is_empty()));
         assert_eq!(fake.count("StartPipelineExecution"), 0);
-    });
-}
-
-#[test]
-fn first_push_that_fails_is_retried_with_the_event() {
-    in_account(async |fake, stack| {
-        stack.create(&wanted()).await.assert_success();
-        fake.fail_resource("Pipeline", ResourceAction::Create, "no such role yet", 1);
-        push(fake, "commit-1", FIRST, "push").await;
-        assert_runs(fake, &[("commit-1", 1)]);
     });
 }
