@@ -6,11 +6,13 @@ use crate::fixture::USER;
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::gitlab::{HOST, REDIRECT_HOST};
+use fake_aws::iam::Iam;
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
     operation_of, replace_in_body,
 };
-use fake_aws::{Caller, FakeAws, Options};
+use fake_aws::schedules::SingleFault;
+use fake_aws::{Caller, FakeAws, FaultKind, Options};
 
 /// How the product misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,10 @@ enum Mutant {
     SendsTheTokenAway,
     /// It assumes that AWSCURRENT was moved.
     MovesNothing,
+    /// It activates the user's credentials when a request is delivered again.
+    ActivatesWhenRepeated,
+    /// It reports a protected branch when a request is delivered again.
+    ImaginesProtection,
 }
 
 impl misbehaving::Mutant for Mutant {
@@ -40,6 +46,7 @@ impl misbehaving::Mutant for Mutant {
         let body = body_of(&request);
         let moves = body.contains("RemoveFromVersionId") && body.contains("AWSCURRENT");
         let issues = operation == "CreateServiceSpecificCredential";
+        let is_repeated = honest.name().ends_with(".2");
         match self {
             Mutant::KeepsMirrors if operation == "GitLab.DeleteMirror" => {
                 return Ok(invented(204, "{}"));
@@ -72,6 +79,21 @@ impl misbehaving::Mutant for Mutant {
                 honest.call(again).await?;
             }
             Mutant::MovesNothing if moves => return Ok(invented(200, "{}")),
+            Mutant::ActivatesWhenRepeated
+                if is_repeated && operation == "ListServiceSpecificCredentials" =>
+            {
+                fake.change(|aws| {
+                    for held in checks::ours(aws) {
+                        let activate = |iam: &mut Iam| iam.set_active(USER, &held.id, "Active");
+                        aws.iam.change(aws.now, activate).expect("it is there");
+                    }
+                });
+            }
+            Mutant::ImaginesProtection
+                if is_repeated && operation == "GitLab.ListProtectedBranches" =>
+            {
+                return Ok(invented(200, r#"[{"id":1,"name":"main"}]"#));
+            }
             _ => {}
         }
         honest.call(request).await
@@ -149,5 +171,41 @@ fn every_mutant_is_detected() {
             paused(scenario.play(options.clone(), &[]));
         };
         assert_noticed(mutant, says, play);
+    }
+}
+
+/// The checks of the two stories notice nothing without a fault: only then a request comes again.
+#[test]
+fn mutants_of_a_repeated_request_need_a_fault() {
+    for (mutant, scenario, caller, says) in [
+        (
+            Mutant::ActivatesWhenRepeated,
+            "mirrors_leaked_password_stays_inactive",
+            "2-Update.1",
+            "active: true",
+        ),
+        (
+            Mutant::ImaginesProtection,
+            "mirrors_create_refused: a group alone protects branches",
+            "1-Create.1",
+            "Success",
+        ),
+    ] {
+        let mut scenarios = scenarios().into_iter();
+        let scenario = scenarios.find(|known| known.story.name == scenario);
+        let scenario = scenario.expect("that scenario");
+        let play = |faults: &[SingleFault]| {
+            paused(scenario.play(Options::default(), faults));
+        };
+        let pass =
+            move |fake, honest, request| misbehaving::Mutant::pass(mutant, fake, honest, request);
+        let without = misbehaving::past(pass, || play(&[]));
+        assert!(without.is_ok(), "{mutant:?} was noticed without a fault");
+        let fault = SingleFault {
+            caller: caller.to_owned(),
+            index: 4,
+            kind: FaultKind::KilledBefore,
+        };
+        assert_noticed(mutant, says, || play(std::slice::from_ref(&fault)));
     }
 }
