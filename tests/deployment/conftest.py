@@ -28,6 +28,7 @@ from tests.deployment.steps import (
     Login,
     Working,
     decisions_of,
+    developer_login,
     function_log_events,
     granted_actions,
     login,
@@ -217,20 +218,9 @@ def bounded(aws: LocalAws, environment: Environment) -> Iterator[Environment]:
 
 @pytest.fixture(scope="session")
 def git_login(aws: LocalAws, environment: Environment) -> Callable[[], Login]:
-    """A developer's login for every repository of dev. The mirror user may push only to its own project's repository."""
-    iam, user = aws.client("iam"), "developer"
-    iam.create_user(UserName=user)
-    iam.put_user_policy(UserName=user, PolicyName="push", PolicyDocument=json.dumps({
-        "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"],
-            "Resource": f"arn:aws:codecommit:{aws.region}:{aws.account_id}:codecommit-dev-*"}]}))
-    made = iam.create_service_specific_credential(
-        UserName=user, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
-    while "/" in made["ServicePassword"]:  # GitLab rejects a mirror with it
-        made = iam.reset_service_specific_credential(
-            UserName=user, ServiceSpecificCredentialId=made["ServiceSpecificCredentialId"])["ServiceSpecificCredential"]
+    """A developer's login for every repository of dev."""
+    developer = developer_login(aws, "dev")
     aws.put_iam_into_effect()
-    developer = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
     url = environment.outputs()["RepositoryCloneUrl"]
     eventually(lambda: developer.status(url) == 200, "CodeCommit accepts the developer's login")
     return lambda: developer

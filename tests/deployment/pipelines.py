@@ -17,6 +17,7 @@ from tests.deployment.waiting import NotInTime, eventually
 PROJECT = ROOT / "examples/project"
 ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",
               "BuildProjectName", "EventRuleName", "StackId", "ConsoleUrl")
+_UNENDED = {"InProgress", "Stopping"}
 _ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 
 
@@ -121,6 +122,16 @@ class Pipeline:
         """Stage and status of each action, oldest first."""
         return self._all("list_action_executions", filter={"pipelineExecutionId": execution})[::-1]
 
+    def stop(self) -> None:
+        """Stops every execution, and waits until all have ended."""
+        def running() -> list[str]:
+            return [each["pipelineExecutionId"] for each in self.executions() if each["status"] in _UNENDED]
+
+        for execution in running():
+            self._codepipeline.stop_pipeline_execution(
+                pipelineName=self.name, pipelineExecutionId=execution, abandon=True, reason="The run has ended")
+        eventually(lambda: not running(), f"the executions of {self.name} have ended")
+
     def ran(self, execution: str) -> list[tuple[str, str]]:
         return [(action["actionName"], action["status"]) for action in self.actions(execution)]
 
@@ -211,9 +222,14 @@ class Project(Pipeline):
 
     def files(self) -> dict[str, str]:
         """The files of a change that can be built and deployed."""
-        return {"buildspec.yml": self.buildspec,
-                "parameter.json": (PROJECT / "parameter.json").read_text(),
+        return {**self.files_of(self.project_id), "buildspec.yml": self.buildspec,
                 f"root-stack-{self.project_id}.yaml": self.template}
+
+    @staticmethod
+    def files_of(project_id: str) -> dict[str, str]:
+        """Those of the example."""
+        return {name: (PROJECT / name).read_text() for name in ("buildspec.yml", "parameter.json")} | {
+            f"root-stack-{project_id}.yaml": (PROJECT / "root-stack-infra.yaml").read_text()}
 
     @property
     def clone_url(self) -> str:

@@ -1,4 +1,4 @@
-"""GitLab end to end: its mirror is created, verified, moved to a new password and deleted by a stack, with real pushes."""
+"""GitLab end to end, beside the stories: pushes during rotations, the mirror of the environment, and a private CA."""
 
 from __future__ import annotations
 
@@ -41,12 +41,6 @@ class Mirrored(Stack):
 
     def made(self, **parameters: str) -> None:
         assert self.make(**parameters) == "CREATE_COMPLETE", self.failures()
-
-    def become(self, **parameters: str) -> None:
-        self._parameters |= parameters
-        status = self.update(TEMPLATES / "gitlab.yaml", **self._parameters)
-        self._transcript.collect_passwords(self.aws)
-        assert status == "UPDATE_COMPLETE", self.failures()
 
     def login(self) -> Login:
         return steps.login(self.aws, self.secret)
@@ -106,18 +100,6 @@ class Pushing:
             self.commits.append(self._push())
 
 
-def test_existing_commits_are_in_codecommit_after_stack_creation(mirrored: Mirrored) -> None:
-    commit = mirrored.push()
-    mirrored.made()
-    assert mirrored.mirrored() == {BRANCH: commit}
-    [mirror] = mirrored.source.project.mirrors()
-    assert [mirror.id] == mirrored.ids()
-    assert (mirror.enabled, mirror.only_protected_branches, mirror.update_status) == (True, True, "finished")
-    held = mirrored.login()
-    assert mirrored.source.project.login_of(mirror.id) == (held.name, held.password)
-    mirrored.push_arrives()
-
-
 # claim: rotation-moves-the-mirror-and-no-push-meanwhile-is-lost
 def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(aws: LocalAws, mirrored: Mirrored) -> None:
     mirrored.push()
@@ -147,19 +129,6 @@ def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(aws: LocalAws, 
         assert not any("AWSPENDING" in stage for stage in stages)
     assert refusals(mirrored.gitlab, mirrored.source.project.path) == []
     mirrored.push_arrives()
-
-
-def test_mirrors_are_deleted_with_their_property_and_their_stack(mirrored: Mirrored) -> None:
-    mirrored.push()
-    mirrored.made()
-    mirrored.become(Mirrored="no")
-    assert mirrored.source.project.mirrors() == []
-    mirrored.become(Mirrored="yes")
-    mirrored.push_arrives()
-    held, url = mirrored.login(), mirrored.outputs()["CloneUrl"]
-    assert mirrored.delete() == "DELETE_COMPLETE", mirrored.failures()
-    assert mirrored.source.project.mirrors() == []
-    assert held.status(url) == 401
 
 
 def test_environment_mirrors_a_gitlab_project_and_releases_it(aws: LocalAws, environment: Environment,

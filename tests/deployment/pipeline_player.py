@@ -1,0 +1,161 @@
+"""The steps of a story about a `Custom::GitOpsPipeline`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.deployment.pipelines import Pipeline, Project, accepted
+from tests.deployment.scenarios import Scenario, Step
+from tests.deployment.stage import Player, Stage
+from tests.deployment.steps import Working
+
+# An execution that another one has replaced, or that a person or an update has stopped, is not one of the pushes.
+_REPLACED = {"Cancelled", "Superseded", "Stopped"}
+
+
+def renamed(project_id: str) -> str:
+    """The second project of a story."""
+    return f"{project_id}r"
+
+
+class PipelinePlayer(Player):
+    """The resource in a stack, and a developer who pushes to its repository."""
+
+    GIVEN = ("a foreign repository of the name", "a commit in the given repository")
+
+    def __init__(self, stage: Stage, scenario: Scenario) -> None:
+        super().__init__(stage, scenario)
+        self.working = Working(stage.directory / "work", self.branch("development"))
+        self._given = f"codecommit-{stage.env_id}-{stage.id}-given"
+        self.commits: dict[str, str] = {}
+        self.newest = ""
+        # Whether the repository outlives the deleted resource.
+        self._is_retained = False
+
+    def defaults(self) -> dict[str, Any]:
+        return {"EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": "development"}}
+
+    def names(self) -> dict[str, Callable[[Any], Any]]:
+        return {"EnvID": lambda _: self.stage.env_id, "ProjectID": self._project_id,
+                "BranchMap": lambda written: {self.stage.env_id: self.branch(written["dev"])},
+                "RepositoryName": lambda _: self._given}
+
+    def _project_id(self, name: str) -> str:
+        return self.stage.id if name == "shop" else renamed(self.stage.id)
+
+    @property
+    def project(self) -> Pipeline:
+        """The pipeline of the resource, or of the deleted one."""
+        return self._pipeline(self.properties or self.defaults())
+
+    def _pipeline(self, properties: dict[str, Any]) -> Pipeline:
+        return Pipeline(self.aws, self.stage.env_id, self._project_id(properties["ProjectID"]))
+
+    @property
+    def repository(self) -> str:
+        is_given = "Source" in (self.properties or {})
+        return self._given if is_given else self.project.repository
+
+    def prepare(self) -> None:
+        given = dict(zip(self.GIVEN, (self.project.repository, self._given), strict=True))
+        names = {given[each] for each in self.scenario.given}
+        names |= {self._given for step in self.scenario.steps
+                  if step.word in ("create", "update") and "Source" in self.properties_of(step)}
+        if names:
+            self.create_base({f"Repository{index}": self.base_repository(name)
+                              for index, name in enumerate(sorted(names))})
+        if "a commit in the given repository" in self.scenario.given:
+            self._push(self._given, "development", "given")
+
+    def leave(self) -> None:
+        for name in ("shop", "renamed"):
+            self.stage.before_deletion(self._pipeline({"ProjectID": name}))
+
+    def before_delete(self) -> None:
+        self._is_retained = (self.properties or {}).get("RepositoryDeletionPolicy") == "Retain"
+        self.stage.before_deletion(self.project)
+        self.project.stop()
+
+    # --- steps --------------------------------------------------------------------------------
+
+    def do_push(self, step: Step) -> None:
+        written = step.subject if isinstance(step.subject, dict) else {"commit": step.subject}
+        self._push(self.repository, written.get("branch", "development"), written["commit"])
+
+    def _push(self, repository: str, branch: str, label: str) -> None:
+        to = f"refs/heads/{self.branch(branch)}"
+        files = {**Project.files_of(self.project.project_id), "change": f"{time.time_ns()}\n"}
+        found = self.aws.client("codecommit").get_repository(repositoryName=repository)["repositoryMetadata"]
+        pushed = accepted(self.working.push(self.stage.git_login(), found["cloneUrlHttp"], files, f"+{to}"))
+        self.newest = self.commits[label] = pushed.commit
+
+    def do_approve(self, step: Step) -> None:
+        self.project.decide(self.project.execution_of(self.newest))
+
+    def do_reject(self, step: Step) -> None:
+        self.project.decide(self.project.execution_of(self.newest), approves=False, why="a story")
+
+    # --- the state ----------------------------------------------------------------------------
+
+    def is_at_rest(self) -> str:
+        """The child stack is complete, and each push has one execution."""
+        assert self.properties is not None
+        project, status = self.project, self.project.child.status() if self.project.child.exists() else ""
+        if not status.endswith("_COMPLETE"):
+            return f"{project.stack_name} is {status or 'missing'}"
+        minutes = self.aws.client("codebuild").batch_get_projects(
+            names=[project.build_project])["projects"][0]["timeoutInMinutes"]
+        expected = self.properties.get("Build", {}).get("TimeoutInMinutes", str(minutes))
+        if str(minutes) != expected:
+            return f"builds have {minutes} minutes, and not {expected}"
+        if self._has_rule(project) != ("ApprovalRule" in self.properties):
+            return f"the template {project.approval_rule} exists, or is missing"
+        counts = self._counts(not_replaced=True)
+        wrong = {label: count for label in self.commits if (count := counts.get(label, 0)) > 1 or (
+            count == 0 and self.commits[label] == self.newest)}
+        return f"the number of executions by commit: {wrong}" if wrong else ""
+
+    def _has_rule(self, project: Pipeline) -> bool:
+        return self._exists("ApprovalRuleTemplate", approvalRuleTemplateName=project.approval_rule)
+
+    def is_left(self) -> str:
+        left = [name for each in ("shop", "renamed") for name in self._left(self._pipeline({"ProjectID": each}))]
+        is_lost = self._is_retained and not self._has_repository(self.project)
+        return ", ".join([*left, *([f"{self.project.repository}, which is deleted"] if is_lost else [])])
+
+    def _left(self, project: Pipeline) -> list[str]:
+        is_expected = self._is_retained or "a foreign repository of the name" in self.scenario.given
+        found = {project.stack_name: project.child.exists(), project.approval_rule: self._has_rule(project),
+                 project.repository: not is_expected and self._has_repository(project)}
+        return [name for name, exists in found.items() if exists]
+
+    def _exists(self, kind: str, **name: str) -> bool:
+        """Whether CodeCommit has the repository or the approval rule template."""
+        operation = {"Repository": "get_repository", "ApprovalRuleTemplate": "get_approval_rule_template"}[kind]
+        try:
+            return bool(getattr(self.aws.client("codecommit"), operation)(**name))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != f"{kind}DoesNotExistException":
+                raise
+            return False
+
+    def _has_repository(self, project: Pipeline) -> bool:
+        return self._exists("Repository", repositoryName=project.repository)
+
+    def see_deployed(self) -> Any:
+        return self._label(self.project.deployed_commit())
+
+    def _label(self, commit: str) -> Any:
+        return next((label for label, known in self.commits.items() if known == commit), commit or None)
+
+    def see_executions(self) -> dict[str, int]:
+        return self._counts()
+
+    def _counts(self, not_replaced: bool = False) -> dict[str, int]:
+        ran = [self._label(revision["revisionId"]) for each in self.project.executions()
+               for revision in each.get("sourceRevisions", []) if not (not_replaced and each["status"] in _REPLACED)]
+        return {label: ran.count(label) for label in ran}
