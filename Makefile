@@ -95,7 +95,8 @@ upgrade: $(INSTALLED) ## render the pipelines of an environment again after its 
 	@python tools/upgrade.py --config-env $(CONFIG_ENV)
 
 try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLab project, after a prompt (GITLAB_PROJECT=group/project)
-	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python tools/try_run.py $(if $(ACTS),--acts $(ACTS)) $(if $(CLEAN),--clean $(CLEAN))
+	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python tools/try_run.py $(if $(ACTS),--acts $(ACTS)) \
+	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(CLEAN),--clean $(CLEAN))
 
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
 	@python tools/invoke.py $(EVENT)

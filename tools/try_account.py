@@ -25,6 +25,9 @@ class RemoteAccount:
         self.account_id, self.region = account.id, account.region
         self._session: boto3.Session = account.session
         self._clients: dict[str, Any] = {}
+        # The calls so far, as IAM names them.
+        self.calls: list[str] = []
+        self._session.events.register("after-call", self._record)
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
@@ -32,6 +35,9 @@ class RemoteAccount:
             self._clients[service] = self._session.client(service, config=Config(
                 retries={"mode": "adaptive", "total_max_attempts": 10}, read_timeout=905, tcp_keepalive=True))
         return self._clients[service]
+
+    def _record(self, model: Any, **_: Any) -> None:
+        self.calls.append(f"{model.service_model.service_name}:{model.name}")
 
     def problems(self) -> list[str]:
         """Obstacles to the builds of a run. Empty without permission to read the quotas."""

@@ -23,6 +23,8 @@ class TryStory(Story):
     def __init__(self, aws: RemoteAccount, source: Source, names: Names, directory: Path) -> None:
         super().__init__(aws, source, names, directory)
         self.seen = assumptions.Observations()
+        # Calls the observers of a moment within an act.
+        self.look: Callable[[str], None] = lambda _: None
         for environment in (self.environment, self.second, self.failing):
             environment.config_file = _sam_settings(directory, environment.name)
         self.loop.project.buildspec = assumptions.with_sessions((PROJECT / "buildspec.yml").read_text())
@@ -48,7 +50,7 @@ tags = "CreatedBy={stack_name}"
 
 
 def _releases_again(story: TryStory) -> None:
-    answered = assumptions.releases_again(story, story.seen)
+    answered = assumptions.releases_again(story, story.seen, lambda: story.look("approval"))
     approvals.answers_again(story, answered, story.seen)
 
 
@@ -59,6 +61,8 @@ class Step:
     act: Act
     name: str = ""
     observe: Callable[[Story, Observations], None] | None = None
+    # Whether the next act does not need it.
+    is_independent: bool = False
 
 
 RELEASE_AGAIN = Act(
@@ -68,6 +72,8 @@ TAG = Act("A tag that approves nothing", "An approval in GitLab is a tag, and Co
           lambda story: approvals.makes_a_tag(story, story.seen), "the events of the tag, and what GitLab shows the token")
 METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log.",
               lambda story: assumptions.metrics(story, story.seen), "the metrics of the scheduled health check")
+OBSERVERS_LOOK = Step(Act("Further assumptions", "Each observer compares one assumption with what AWS and GitLab do.",
+                          lambda story: story.look("end"), "each assumption"))
 _NAMED = dict(zip(("deploy", "push", "reject", "review", "second", "same", "rotate", "password", "mirror", "roll back",
                    "fail", "drift", "delete", "leave"), SHARED_ACTS, strict=True))
 _OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push,

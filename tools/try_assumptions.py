@@ -34,6 +34,10 @@ class Observations:
     """The result for each assumption, with its evidence."""
 
     _found: dict[str, tuple[bool, str]] = field(default_factory=dict)
+    # Why an observer did not see its row.
+    _not_seen: dict[str, str] = field(default_factory=dict)
+    # The responses that show a row, with their source.
+    recorded: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, name: str, held: bool, evidence: str) -> None:
         """Stores an observation. An assumption that was refuted once stays refuted."""
@@ -42,11 +46,14 @@ class Observations:
         if self._found.get(name, (True, ""))[0]:
             self._found[name] = (held, evidence)
 
+    def not_seen(self, name: str, reason: str) -> None:
+        self._not_seen[name] = reason
+
     def rows(self) -> list[tuple[str, str, str]]:
         """Every assumption with its result, those that did not hold first."""
         def row(name: str) -> tuple[str, str, str]:
             if name not in self._found:
-                return name, NOT_SEEN, ""
+                return name, NOT_SEEN, self._not_seen.get(name, "")
             held, evidence = self._found[name]
             return name, HELD if held else NOT_HELD, evidence
 
@@ -156,13 +163,14 @@ def after_failed_deployment(story: Story, seen: Observations) -> None:
     seen.add("cleanup-keeps-original-create-reason", bool(reasons), f"{len(reasons)} reasons of the deleted stack")
 
 
-def releases_again(story: Story, seen: Observations) -> dict[str, str]:
+def releases_again(story: Story, seen: Observations, while_it_waits: Callable[[], None]) -> dict[str, str]:
     """Starts the pipeline without a new commit, so it deploys the commit that was rejected before. A second start with
     the same token follows while the approval waits. Then starts it again, and the change set is empty. Returns the first
     approval."""
     project, began = story.loop.project, time.monotonic()
     first = _release(story, "first")
     approval = project.waits_for_approval(first)
+    while_it_waits()
     same = _release(story, "first")
     after = time.monotonic() - began
     seen.add("start-token-outlives-a-delivery", same == first, f"a second call after {after:.0f} s")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.deployment import steps
+from observers import sources
+from tests.deployment import playing, steps
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import Pipeline
 from tests.deployment.steps import Stack, Working
 from tests.deployment.waiting import NotInTime, eventually
 from console import note
-from observers import sources
 from story import ROOT, Names
 from try_account import RemoteAccount
 from try_approvals import tag_name
@@ -22,8 +24,6 @@ from try_gitlab import RemoteProject
 
 _PROJECT_ID = "infra"
 _SAM_STACK = "aws-sam-cli-managed-default"
-# The states of an execution that has not ended.
-_UNENDED = ("InProgress", "Stopping")
 
 
 class Cleanup:
@@ -36,23 +36,33 @@ class Cleanup:
 
     def run(self) -> list[str]:
         """Returns the resources that remain or could not be deleted."""
-        # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
+        self._step("stories", self._delete_stories)
         self._step("probes of observers", lambda: sources.delete_probes(self.aws, self.names))
+        self._step("the developer of stories", lambda: sources.delete_user(self.aws, developer(self.names)))
+        # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
         for env_id in self.environments():
-            self._step(f"executions of {env_id}", lambda env_id=env_id: self._stop_executions(env_id))
-            self._step(f"stack cfnstack-{env_id}-{_PROJECT_ID}", lambda env_id=env_id: self._delete_deployed(env_id))
+            self._step(f"executions of {env_id}", Pipeline(self.aws, env_id, _PROJECT_ID).stop)
+            deployed = f"cfnstack-{env_id}-{_PROJECT_ID}"
+            self._step(f"stack {deployed}", partial(self._delete_stack, deployed))
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
         self._step("GitLab's mirrors", self._delete_mirrors)
-        self._step("protections of probes", self._unprotect_probes)
         for branch in self._protected():
             self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
         self._step("GitLab's branches", self._delete_references)
+        self._step("GitLab's branches of stories and observers", lambda: delete_branches(
+            self.source, self.project, self._prefixes(), self.directory / "stories"))
         for env_id in self.environments():
             self._step(f"GitLab's environment {env_id}", lambda env_id=env_id: self.project.delete_environment(env_id))
         self._step(f"secret {self.source.secret_id}", self._forget_token)
         self._step("uploaded packages", self._delete_uploads)
         self._step("the list of what is left", self._report_what_is_left)
         return self.faults
+
+    def _delete_stories(self) -> None:
+        mine = own(steps.what_is_there(self.aws), self.names)
+        names = " ".join(name for listed in mine.values() for name in listed)
+        for story_id in sorted(set(re.findall(rf"-{self.names.first}-(?:cfn-)?(s\d+)", names))):
+            self._step(f"story {story_id}", partial(playing.delete_story, self.aws, self.names.first, story_id))
 
     def environments(self) -> tuple[str, str, str]:
         return self.names.first, self.names.second, self.names.failing
@@ -64,20 +74,8 @@ class Cleanup:
             self.faults.append(f"{what}: {type(error).__name__}: {error}")
             note(f"{what}: not deleted: {error}")
 
-    def _stop_executions(self, env_id: str) -> None:
-        """A running one would create the deployed stack again."""
-        pipeline = Pipeline(self.aws, env_id, _PROJECT_ID)
-
-        def running() -> list[str]:
-            return [each["pipelineExecutionId"] for each in pipeline.executions() if each["status"] in _UNENDED]
-
-        for execution in running():
-            self.aws.client("codepipeline").stop_pipeline_execution(
-                pipelineName=pipeline.name, pipelineExecutionId=execution, abandon=True, reason="The run has ended")
-        eventually(lambda: not running(), f"the executions of {pipeline.name} have ended")
-
-    def _delete_deployed(self, env_id: str) -> None:
-        stack = Stack(self.aws, f"cfnstack-{env_id}-{_PROJECT_ID}")
+    def _delete_stack(self, name: str) -> None:
+        stack = Stack(self.aws, name)
         if stack.exists():
             stack.wait()
             note(f"stack {stack.name}: {stack.delete()}")
@@ -95,10 +93,8 @@ class Cleanup:
 
     def _delete_mirrors(self) -> None:
         """Those that a deletion of the stack could not delete."""
-        own = tuple(f"/codecommit-{env_id}-cfn-{_PROJECT_ID}{end}" for env_id in self.environments()
-                    for end in ("", "-probe"))
         for mirror in self.project.mirrors():
-            if mirror.url.rstrip("/").endswith(own):
+            if f"/codecommit-{self.names.first}" in mirror.url:
                 self.project.delete_mirror(mirror.id)
                 note(f"mirror {mirror.id} of GitLab is deleted")
 
@@ -106,17 +102,16 @@ class Cleanup:
         if branch in self.project.protected():
             self.project.unprotect(branch)
 
-    def _unprotect_probes(self) -> None:
-        for name in self.project.protected():
-            if name.startswith(f"{self.names.first}-probe"):
-                self.project.unprotect(name)
-
     def in_gitlab(self) -> list[str]:
         """The resources that `run` deletes in the project if it exists. A run has random names, but `make try CLEAN=…`
         takes any."""
         return [f"branches and tags: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
                 f"environments: {', '.join(self.environments())}",
-                f"mirrors to codecommit-<environment>-cfn-{_PROJECT_ID} of these environments"]
+                f"branches of stories and observers: {', '.join(f'{prefix}*' for prefix in self._prefixes())}",
+                f"mirrors to codecommit-{self.names.first}*"]
+
+    def _prefixes(self) -> tuple[str, str]:
+        return branches(self.names), f"{self.names.first}-probe"
 
     def _protected(self) -> tuple[str, ...]:
         return self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches
@@ -150,12 +145,14 @@ class Cleanup:
         bucket = stack.outputs().get("SourceBucket") if stack.exists() else None
         if not bucket:
             return
-        s3 = self.aws.client("s3")
         for env_id in self.environments():
-            pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"cfn-gitops-{env_id}/")
-            for page in pages:
-                for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
-                    s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+            self._delete_objects(bucket, f"cfn-gitops-{env_id}/")
+
+    def _delete_objects(self, bucket: str, prefix: str) -> None:
+        s3 = self.aws.client("s3")
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+            for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
     def _report_what_is_left(self) -> None:
         left: list[str] = []
@@ -175,3 +172,26 @@ class Cleanup:
 def own(there: dict[str, list[str]], names: Names) -> dict[str, list[str]]:
     """The resources of a run, of all in the account: all its names contain its environments' common beginning."""
     return {kind: [name for name in listed if names.first in name] for kind, listed in there.items()}
+
+
+def developer(names: Names) -> str:
+    """The IAM user that pushes to the repositories of pipelines."""
+    return f"user-{names.first}-developer"
+
+
+def branches(names: Names, story_id: str = "s") -> str:
+    """The beginning of a story's branches, or of those of all stories."""
+    return f"{names.first}-{story_id}"
+
+
+def delete_branches(source: Source, project: RemoteProject, prefix: str | tuple[str, ...], directory: Path) -> None:
+    """Deletes the branches of GitLab with one of these beginnings, and their protection."""
+    for name in project.protected():
+        if name.startswith(prefix):
+            project.unprotect(name)
+    working, developer = steps.Working(directory), source.developer()
+    for reference in working.references(developer, project.url, must_succeed=True):
+        if reference.startswith("refs/heads/") and reference.removeprefix("refs/heads/").startswith(prefix):
+            deleted = working.delete(developer, project.url, reference)
+            if not deleted.accepted:
+                raise OSError(deleted.output)

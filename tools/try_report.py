@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tests.deployment.mirroring import Source
@@ -17,6 +19,23 @@ from try_acts import TryStory
 from try_assumptions import HELD, NOT_HELD, NOT_SEEN, Observations
 
 ROOT = Path(__file__).parents[1]
+
+
+# The members of AWS's and GitLab's responses that are about a person.
+_OF_PEOPLE = re.compile(r"(?i)(user_?name|(author|committer|user|public)_?(name|email)|email|avatar_url"
+                        r"|name_with_namespace)$")
+_PLACEHOLDER = "<name>"
+
+
+def without_people(response: Any) -> Any:
+    """The response with placeholders for names and addresses of people. A `name` beside a `username` is a person's."""
+    if isinstance(response, list):
+        return [without_people(each) for each in response]
+    if not isinstance(response, dict):
+        return response
+    is_person = "username" in response
+    return {name: _PLACEHOLDER if isinstance(value, str) and (_OF_PEOPLE.match(name) or (is_person and name == "name"))
+            else without_people(value) for name, value in response.items() if name != "ResponseMetadata"}
 
 
 @dataclass
@@ -43,8 +62,13 @@ class Report:
         """Prints the assumptions and writes the file."""
         write("\nAssumptions", BOLD)
         table([(name, f"{result:8}  {evidence}") for name, result, evidence in self.seen.rows()])
-        path = ROOT / f"try-{self.source.secret_id.rsplit('/', 1)[-1]}.md"
+        path = ROOT / f"try-{self.story.names.first}.md"
         path.write_text(self.masked("\n".join(self.lines()) + "\n"))
+        for name, recorded in self.seen.recorded.items():
+            folder = ROOT / f"try-{self.story.names.first}-recorded"
+            folder.mkdir(exist_ok=True)
+            text = json.dumps(without_people(recorded), default=str, indent=2, ensure_ascii=False)
+            (folder / f"{name}.json").write_text(self.masked(text).replace(self.story.names.first, "<run>") + "\n")
         write(f"\n{self.summary()} The report: {path.name}", GREEN if self.is_good() else RED)
         for each in [*self.failures, *self.left]:
             write(f"- {each}")
@@ -76,5 +100,9 @@ class Report:
             for form in (value, quote(value, safe="")):
                 text = text.replace(form, name)
         text = text.replace(str(urlsplit(self.source.gitlab.url).hostname), "<gitlab>")
+        text = re.sub(r"https?://[^\s\"')]+", "<url>", text)
+        # Other accounts, and access keys.
+        text = re.sub(r"(?<![\dA-Za-z-])\d{12}(?![\dA-Za-z-])", "<account>", text)
+        text = re.sub(r"\b(A[A-Z]{3})[A-Z0-9]{12,}\b", r"\1<id>", text)
         # A denial names the caller: assumed-role/<role>/<session>, or user/<name>.
         return re.sub(r"(:(?:assumed-role|user|federated-user)/)(?!role-try)\S+", r"\1<caller>", text)

@@ -10,6 +10,7 @@ assumptions of docs/project/assumptions.md. It deletes everything, and leaves a 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import os
 import re
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -29,12 +31,18 @@ import try_assumptions as assumptions  # noqa: E402
 from tests.deployment import steps, waiting  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
 from console import BOLD, GREEN, RED, heading, write  # noqa: E402
-from story import Names  # noqa: E402
+from story import Act, Names, Story  # noqa: E402
+from observers import OBSERVERS  # noqa: E402
+from observers.sources import recording  # noqa: E402
+from tests.deployment.scenarios import Scenario  # noqa: E402
 from try_account import RemoteAccount  # noqa: E402
-from try_acts import STEPS, Step, TryStory  # noqa: E402
+from try_acts import OBSERVERS_LOOK, STEPS, Step, TryStory  # noqa: E402
 from try_cleanup import Cleanup, own  # noqa: E402
 from try_gitlab import RemoteGitLab, RemoteProject  # noqa: E402
+from try_costs import cost_and_duration  # noqa: E402
+from try_observers import MOMENTS, Observing  # noqa: E402
 from try_report import Report  # noqa: E402
+from try_stories import Stories, chosen, developer  # noqa: E402
 
 # Proxies and CAs of this machine, for git.
 _NETWORK = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO",
@@ -48,6 +56,12 @@ class Options:
     project: str
     names: Names
     acts: int
+    scenarios: tuple[Scenario, ...] = ()
+
+    @property
+    def observes(self) -> bool:
+        """Whether the run plays stories, so it also calls the observers."""
+        return bool(self.scenarios)
 
 
 def names_of(first: str) -> Names:
@@ -58,6 +72,7 @@ def names_of(first: str) -> Names:
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--acts", type=int, default=len(STEPS), help="perform only the first ones")
+    arguments.add_argument("--scenarios", default="", help="also play these stories, or all")
     arguments.add_argument("--clean", default="", help="only delete what the run of this name has left")
     arguments.add_argument("--interval", type=float, default=5, help="seconds between two looks at a state")
     given = arguments.parse_args()
@@ -67,7 +82,7 @@ def main() -> int:
     steps.PROXIES.update({name: os.environ[name] for name in _NETWORK if os.environ.get(name)})
     name = given.clean or "try" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(5))
     options = Options(RemoteAccount(sam_settings.account()), gitlab_of_the_user(), project_of_the_user(), names_of(name),
-                      given.acts)
+                      given.acts, tuple(chosen(given.scenarios)))
     source = RemoteSource(options)
     with tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory:
         if given.clean:
@@ -144,12 +159,25 @@ and in project {options.project} of {options.gitlab.url}:
   to CodeCommit. Webhooks and integrations of the project receive the events of all this
 - a merge request, commit statuses, deployments and notes, all at commits of this run
 
+{of_stories(options)}
 Then it deletes all of it. In GitLab, the closed merge request stays, and records of pipelines and notes at commits that
 no branch contains.
-It takes about an hour and costs less than 1 US dollar, plus 1 for each of two CodeCommit users if the account
-has more than five this month.
+{cost_and_duration(options.acts, options.scenarios, len(OBSERVERS) if options.scenarios else 0)}
 """)
     return is_typed(names.first)
+
+
+def of_stories(options: Options) -> str:
+    """The resources of the stories and the observers."""
+    first = options.names.first
+    if not options.scenarios:
+        return ""
+    return f"""\
+- for {len(options.scenarios)} stories: stacks story-{first}-s<number>, the IAM user {developer(options.names)}, and
+  branches {first}-s<number>-… in GitLab, of which two are protected, with a push mirror at a time
+- for {len(OBSERVERS)} observers: resources with {first}-probe in their names, and a rule that logs the events of four
+  services
+"""
 
 
 def is_typed(name: str) -> bool:
@@ -163,12 +191,14 @@ def is_typed(name: str) -> bool:
 def run(options: Options, source: RemoteSource, story: TryStory, directory: Path) -> int:
     names = options.names
     report = Report(options.account, source, story)
+    observing = Observing(story)
+    if options.observes:
+        story.look = observing.at
     try:
         source.project.protect(names.branch, names.second_branch, names.other_branch, names.review_branches)
         source.store_token()
-        for number, step in enumerate(STEPS[:options.acts], 1):
-            if not perform(story, number, step, report):
-                break
+        with recording(options.account, names) if options.observes else contextlib.nullcontext():
+            perform_all(story, planned(options, Stories(story, observing)), report)
     except KeyboardInterrupt:
         report.failed("interrupted")
     except Exception as error:  # noqa: BLE001: the report has to be written
@@ -181,9 +211,31 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
     return 0 if report.is_good() else 1
 
 
-def perform(story: TryStory, number: int, step: Step, report: Report) -> bool:
+def planned(options: Options, stories: Stories) -> list[Step]:
+    """The acts, with the stories before the deletion, or at the end of the first ones."""
+    acts = STEPS[:options.acts]
+    before = [each for each in acts if each.name not in ("delete", "leave")]
+    told = [Step(Act(f"Story: {scenario.name}", scenario.story, partial(_play, stories, number, scenario), ""),
+                 is_independent=True) for number, scenario in enumerate(options.scenarios, 1)]
+    if options.observes:
+        told.append(OBSERVERS_LOOK)
+    return [*before, *told, *acts[len(before):]]
+
+
+def _play(stories: Stories, number: int, scenario: Scenario, _: Story) -> None:
+    stories.play(number, scenario)
+
+
+def perform_all(story: TryStory, steps_: list[Step], report: Report) -> None:
+    for number, step in enumerate(steps_, 1):
+        if not perform(story, (number, len(steps_)), step, report) and not step.is_independent:
+            break
+
+
+def perform(story: TryStory, place: tuple[int, int], step: Step, report: Report) -> bool:
     """Whether the act and its observations went through."""
-    heading(number, len(STEPS), step.act.title, step.act.reason)
+    number = place[0]
+    heading(*place, step.act.title, step.act.reason)
     began = time.monotonic()
     try:
         step.act.run(story)
@@ -191,6 +243,8 @@ def perform(story: TryStory, number: int, step: Step, report: Report) -> bool:
             story.seen.add(name, True, f"act {number} succeeded")
         if step.observe:
             step.observe(story, story.seen)
+        if step.name in MOMENTS:
+            story.look(MOMENTS[step.name])
     except Exception as error:  # noqa: BLE001: everything has to be deleted, and the report written
         report.failed(f"act {number}, {step.act.title}: {type(error).__name__}: {error}")
         write(f"   FAILED after {time.monotonic() - began:.0f} s: {error}", RED)

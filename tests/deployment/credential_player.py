@@ -99,10 +99,15 @@ class CredentialPlayer(Player):
             SecretId=self.secret, RotationLambdaARN=token, RotationRules={"AutomaticallyAfterDays": 30}, **settings)
 
     def do_by_hand(self, step: Step) -> None:
-        by_hand = {"the mirrors are removed": self._remove_mirrors}
+        by_hand = {"the mirrors are removed": self._remove_mirrors,
+                   "the credential is set to inactive": self._deactivate_credential}
         if step.subject not in by_hand:
             raise UnknownWord(f"unknown: {step.subject}. Known are {', '.join(by_hand)}")
         by_hand[step.subject]()
+
+    def _deactivate_credential(self) -> None:
+        self.aws.client("iam").update_service_specific_credential(
+            UserName=self.user, ServiceSpecificCredentialId=self._login(), Status="Inactive")
 
     def _remove_mirrors(self) -> None:
         for source, mirror, _ in list(self._mirrors()):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +21,12 @@ from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.deployment import steps
 from tests.deployment.steps import ROOT, Login, Working
 
+sys.path.insert(0, str(ROOT / "tools"))
+
+from try_observers import OBSERVERS  # noqa: E402
+
 PROJECT = "platform/trial"
+COMMAND = [sys.executable, str(ROOT / "tools/try_run.py"), "--interval", "0.05"]
 
 
 @dataclass
@@ -27,6 +34,8 @@ class Trial:
     status: int
     output: str
     report: str
+    # The recorded responses by their row.
+    recorded: dict[str, str]
 
     @property
     def results(self) -> dict[str, str]:
@@ -44,16 +53,32 @@ class User:
     there: dict[str, list[str]]
 
     def tries(self, *options: str, **variables: str) -> Trial:
-        environment = self.aws.environment() | {
-            "GITLAB_URL": self.gitlab.url, "GITLAB_TOKEN": self.gitlab.token, "GITLAB_PROJECT": PROJECT, **variables}
-        ran = subprocess.run([sys.executable, ROOT / "tools/try_run.py", "--interval", "0.05", *options],
-                             env=environment, input="", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             check=False)
+        ran = subprocess.run(COMMAND + [*options], env=self._environment(**variables), input="", text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        recorded = {path.stem: path.read_text() for path in ROOT.glob("try-try*-recorded/*.json")}
+        return Trial(ran.returncode, ran.stdout, self.report(), recorded)
+
+    def report(self) -> str:
+        """The report of the last run, which is removed with its recorded responses."""
         reports = sorted(ROOT.glob("try-try*.md"))
         text = "".join(path.read_text() for path in reports)
         for path in reports:
             path.unlink()
-        return Trial(ran.returncode, ran.stdout, text)
+            shutil.rmtree(path.with_name(f"{path.stem}-recorded"), ignore_errors=True)
+        return text
+
+    def begins(self, *options: str) -> tuple[subprocess.Popen[str], Iterator[str]]:
+        """A run, and the lines of its output."""
+        # A shell without job control ignores the signal in programs that it starts in the background.
+        running = subprocess.Popen(COMMAND + [*options], env=self._environment(CONFIRM="yes"), stdin=subprocess.DEVNULL,
+                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        assert running.stdout
+        return running, iter(running.stdout)
+
+    def _environment(self, **variables: str) -> dict[str, str]:
+        return self.aws.environment() | {
+            "GITLAB_URL": self.gitlab.url, "GITLAB_TOKEN": self.gitlab.token, "GITLAB_PROJECT": PROJECT, **variables}
 
     def assert_nothing_is_left(self) -> None:
         left = {kind: [name for name in names if "aws-sam-cli" not in name and name not in self.there[kind]]
@@ -143,20 +168,42 @@ def test_gitlab_without_tls_receives_no_token(user: User) -> None:
     assert trial.status == 1 and "Set it to an https address" in trial.output
 
 
-def test_interrupted_run_is_deleted_by_its_name(user: User) -> None:
-    environment = user.aws.environment() | {
-        "GITLAB_URL": user.gitlab.url, "GITLAB_TOKEN": user.gitlab.token, "GITLAB_PROJECT": PROJECT, "CONFIRM": "yes"}
-    running = subprocess.Popen([sys.executable, ROOT / "tools/try_run.py", "--interval", "0.05"], env=environment,
-                               stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, cwd=os.curdir)
-    assert running.stdout
-    name = next(found[1] for line in running.stdout if (found := re.search(r"Stack cfn-gitops-(try\w+) with", line)))
-    # The first change set waits for its approval, so the deployed stack is REVIEW_IN_PROGRESS.
-    assert any("The change set of cfnstack-" in line for line in running.stdout)
+# The first change set waits for its approval, so the deployed stack is REVIEW_IN_PROGRESS.
+@pytest.mark.parametrize(("options", "after"), [
+    ((), "The change set of cfnstack-"),
+    (("--acts", "1", "--scenarios", "deployment_approved_and_rejected"), "approve: ok")])
+def test_killed_run_is_deleted_by_its_name(user: User, options: tuple[str, ...], after: str) -> None:
+    running, lines = user.begins(*options)
+    name = next(found[1] for line in lines if (found := re.search(r"Stack cfn-gitops-(try\w+) with", line)))
+    assert any(after in line for line in lines)
     running.kill()
-    running.stdout.close()
-    running.wait()
+    running.communicate()
     trial = user.tries("--clean", name, CONFIRM="yes")
     assert trial.status == 0, trial.output
+    user.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize(("story", "after"), [
+    ("mirrors_new_password", "create: ok"), ("deployment_approved_and_rejected", "approve: ok")])
+def test_interrupted_story_leaves_nothing(user: User, story: str, after: str) -> None:
+    running, lines = user.begins("--acts", "1", "--scenarios", story)
+    assert any(after in line for line in lines)
+    running.send_signal(signal.SIGINT)
+    output = running.communicate()[0]
+    assert running.returncode == 1 and "interrupted" in user.report(), output
+    user.assert_nothing_is_left()
+
+
+def test_stories_and_observers_are_in_the_report(user: User) -> None:
+    trial = user.tries("--scenarios", "mirrors_new_password,deployment_approved_and_rejected", CONFIRM="yes")
+    assert "0 failed" in trial.output and "| Story: deployment_approved_and_rejected |" in trial.report, trial.output
+    evidence = dict(re.findall(r"^\| `([^`]+)` \| [a-z ]+ \| (.*) \|$", trial.report, re.MULTILINE))
+    assert [name for name in OBSERVERS if not evidence[name]] == []
+    for name, text in trial.recorded.items():
+        recorded = json.loads(text)
+        assert recorded.keys() == {"source", "region", "date", "response"} and recorded["source"], name
+        for secret in (user.gitlab.token, user.aws.account_id, user.gitlab.url, PROJECT):
+            assert secret not in text, name
     user.assert_nothing_is_left()
 
 

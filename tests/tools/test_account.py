@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import MagicMock
 
 import boto3
 import pytest
@@ -19,6 +20,7 @@ class Account:
 
     def __init__(self, quotas: dict[str, float] | Exception) -> None:
         self.id, self.region, self.session, self._quotas = "123456789012", "eu-central-1", self, quotas
+        self.events = MagicMock()
 
     def client(self, service: str, config: Any) -> Any:
         assert service == "service-quotas"

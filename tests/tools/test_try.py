@@ -1,0 +1,67 @@
+"""`make try` without an account: its stories and observers, the cost, and the recorded responses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tools.conftest import ROOT  # it adds the scripts to the path
+from tests.deployment import playing, scenarios
+
+import try_assumptions  # noqa: E402
+import try_costs  # noqa: E402
+import try_observers  # noqa: E402
+import try_stories  # noqa: E402
+from try_report import without_people  # noqa: E402
+
+BY_ACTS = {name for file in ("try_assumptions", "try_approvals")
+           for name in re.findall(r'(?m)(?:seen\.add\(\s*|^        \()"([a-z0-9-]+)"',
+                                  (ROOT / f"tools/{file}.py").read_text())}
+BY_ACTS |= {name for names in try_assumptions.IMPLIED.values() for name in names}
+STORIES = {scenario.name: scenario for world in scenarios.WORLDS[1:] for scenario in scenarios.scenarios(world)}
+
+
+def test_observers_name_rows() -> None:
+    observed = BY_ACTS | try_observers.OBSERVERS.keys()
+    assert observed - set(try_assumptions.all_names()) == set()
+
+
+@pytest.mark.parametrize("scenario", STORIES.values(), ids=STORIES)
+def test_story_has_only_steps_that_are_performed(scenario: scenarios.Scenario) -> None:
+    assert playing.is_performed(scenario)
+    observed = {name for step in scenario.steps for name in step.observes}
+    assert observed <= BY_ACTS | try_observers.OBSERVERS.keys()
+    assert "account" not in scenario.worlds or "network" not in str(scenario.steps)
+
+
+@pytest.mark.parametrize("changes", [
+    {"steps": ["dance"]}, {"steps": [{"create": {}, "because": "it can"}]}, {"steps": [{"expect": {"moon": 1}}]},
+    {"worlds": ["mars"]}, {"world": {"sync_takes": "1m"}}, {"moral": "none"},
+])
+def test_unknown_word_of_a_story_is_rejected(changes: dict[str, Any]) -> None:
+    with pytest.raises(scenarios.UnknownWord):
+        scenarios.parse("mirrors_a", {"story": "A story.", "steps": ["create"], **changes})
+
+
+def test_unknown_story_is_named_before_anything() -> None:
+    assert try_stories.chosen("") == []
+    with pytest.raises(SystemExit, match="unknown mirrors_of_the_moon"):
+        try_stories.chosen("mirrors_of_the_moon")
+
+
+def test_stories_and_observers_add_to_the_cost_and_the_time() -> None:
+    alone = try_costs.cost_and_duration(17, [], 0)
+    assert alone.startswith("It takes about 68 minutes and costs at most 0.") and "2 CodeCommit users" in alone
+    more = try_costs.cost_and_duration(17, try_stories.chosen("all"), 70)
+    assert "hours and costs at most 1." in more or "hours and costs at most 2." in more
+
+
+def test_recorded_response_has_no_people() -> None:
+    person = {"id": 1, "name": "Ann", "username": "ann", "public_email": "a@b.c"}
+    branches = [{"name": "main", "committer_name": "Ann"}]
+    assert without_people({"author": person, "branches": branches, "ResponseMetadata": {}}) == {
+        "author": {"id": 1, **dict.fromkeys(("name", "username", "public_email"), "<name>")},
+        "branches": [{"name": "main", "committer_name": "<name>"}]}

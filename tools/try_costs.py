@@ -1,0 +1,45 @@
+"""The highest cost and the duration of a run of `make try`, from its acts and stories.
+
+Prices of us-east-1 on 2026-11-25, in US dollars. Other regions differ by some percent. Free tiers are not subtracted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.deployment.scenarios import Scenario
+
+# https://aws.amazon.com/codepipeline/pricing: a pipeline of type V2 costs for each minute of its actions. The function
+# creates only such pipelines.
+_ACTION_MINUTE = 0.002
+# https://aws.amazon.com/codebuild/pricing: general1.small with Linux.
+_BUILD_MINUTE = 0.005
+# https://aws.amazon.com/secrets-manager/pricing: 0.40 a month, by the hour. https://aws.amazon.com/cloudwatch/pricing: a
+# metric costs 0.30 and an alarm 0.10 a month, by the hour, and a dashboard 3.
+_HOUR_OF_AN_ENVIRONMENT = (2 * 0.40 + 11 * 0.30 + 13 * 0.10 + 3) / 730
+# https://aws.amazon.com/codecommit/pricing: the sixth and each further user that is active in a month.
+_USER = 1.0
+# A second user of a probe, seconds of Lambda, an alarm for an hour, some objects and events.
+_OBSERVER = 0.01
+
+# The executions of all acts, each with a build. One minute of source, deployment and rules, and two of the build.
+_EXECUTIONS, _BUILD_MINUTES, _OTHER_MINUTES = 9, 2, 1
+# CloudFormation, GitLab's mirror, which runs once a minute, and the build.
+_ACT_MINUTES, _STORY_MINUTES, _OBSERVER_MINUTES = 4, 3, 1
+_STEP_MINUTES = {"create": 3, "update": 3, "delete": 2, "push": 5, "approve": 2, "reject": 1, "rotate": 4}
+
+
+def cost_and_duration(acts: int, stories: Sequence[Scenario], observers: int) -> str:
+    minutes = _ACT_MINUTES * acts + _OBSERVER_MINUTES * observers + sum(map(_minutes, stories))
+    executions = min(_EXECUTIONS, acts) + sum(step.word == "push" for story in stories for step in story.steps
+                                              if story.resource == "GitOpsPipeline")
+    dollars = (executions * (_BUILD_MINUTES * (_BUILD_MINUTE + _ACTION_MINUTE) + _OTHER_MINUTES * _ACTION_MINUTE)
+               + 2 * _HOUR_OF_AN_ENVIRONMENT * minutes / 60 + _OBSERVER * observers)
+    users = 2 + sum(story.resource == "MirrorCredential" for story in stories) + bool(stories)
+    duration = f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    return (f"It takes about {duration} and costs at most {dollars:.2f} US dollars, plus {_USER:.0f} for each of "
+            f"{users} CodeCommit users that the\naccount has beyond five this month.")
+
+
+def _minutes(story: Scenario) -> int:
+    return _STORY_MINUTES + sum(_STEP_MINUTES.get(step.word, 0) for step in story.steps)

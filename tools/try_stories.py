@@ -1,0 +1,59 @@
+"""The stories of tests/scenarios in `make try`: in the first environment of the run and the user's GitLab project.
+
+A story's branches in GitLab begin with the name of the run, so that it sees no others."""
+
+from __future__ import annotations
+
+import sys
+from functools import cached_property
+
+from tests.deployment import playing, scenarios, steps
+from tests.deployment.mirroring import Source
+from tests.deployment.scenarios import Scenario
+from tests.deployment.stage import Stage
+from tests.deployment.steps import Login
+from tests.deployment.waiting import eventually
+from console import note
+from try_acts import TryStory
+from try_cleanup import branches, delete_branches, developer
+from try_gitlab import RemoteProject
+from try_observers import Observing
+
+
+def chosen(names: str) -> list[Scenario]:
+    """The stories of these names, or `all`. None without a name."""
+    known = {scenario.name: scenario for scenario in scenarios.scenarios("account")}
+    wanted = list(known) if names == "all" else [name for name in names.split(",") if name]
+    if unknown := [name for name in wanted if name not in known]:
+        sys.exit(f"SCENARIOS has the unknown {', '.join(unknown)}. Known are all, {', '.join(known)}")
+    return [known[name] for name in wanted]
+
+
+class Stories:
+    def __init__(self, story: TryStory, observing: Observing) -> None:
+        self._story, self._observing = story, observing
+        self._project: RemoteProject = story.source.project  # type: ignore[assignment]
+
+    def play(self, number: int, scenario: Scenario) -> None:
+        story, story_id = self._story, f"s{number}"
+        directory = story.directory / story_id
+        directory.mkdir()
+        stage = Stage(story.aws, story.names.first, directory, story_id, self._source, lambda: self._developer,
+                      prefix=f"{branches(story.names, story_id)}-", show=note, observe=self._observing.look,
+                      passwords=story.loop.passwords)
+        try:
+            playing.play(stage, scenario)
+        finally:
+            delete_branches(story.source, self._project, stage.prefix, story.directory / f"{story_id}-end")
+
+    def _source(self, name: str) -> Source:
+        if name != "infra":
+            raise scenarios.UnknownWord(f"{name}: an account's story has one project in GitLab, infra")
+        return self._story.source
+
+    @cached_property
+    def _developer(self) -> Login:
+        made = steps.developer_login(self._story.aws, self._story.names.first, developer(self._story.names))
+        self._story.loop.passwords.add(made.password)
+        eventually(lambda: made.status(self._story.clone_url) == 200, "CodeCommit accepts the developer's login")
+        return made
