@@ -39,13 +39,14 @@ class CredentialPlayer(Player):
         written = super().properties_of(step)
         if isinstance(written.get("Mirrors"), list):
             written["Mirrors"] = [self._mirror(each) for each in written["Mirrors"]]
-        return {name: self.defaults()[name] if value == "default" else value for name, value in written.items()}
+        return written
 
     def _mirror(self, written: str | dict[str, Any]) -> dict[str, Any]:
         """A mirror is written as the name of its project and repository, or as its differences from the default one."""
         name = written if isinstance(written, str) else "infra"
-        return {"GitLabProject": name, "RepositoryName": name, "RequiredBranches": ["main"],
-                **({} if isinstance(written, str) else written)}
+        mirror = {"GitLabProject": name, "RepositoryName": name, "RequiredBranches": ["main"],
+                  **({} if isinstance(written, str) else written)}
+        return {name: value for name, value in mirror.items() if value is not None}
 
     def names(self) -> dict[str, Callable[[Any], Any]]:
         return {"UserName": lambda _: self.user, "RepositoryName": self.repository, "BranchRegex": self.regex,

@@ -30,9 +30,9 @@ class PipelinePlayer(Player):
     def __init__(self, stage: Stage, scenario: Scenario) -> None:
         super().__init__(stage, scenario)
         self.working = Working(stage.directory / "work", self.branch("development"))
-        self._given = f"codecommit-{stage.env_id}-{stage.id}-given"
-        self.commits: dict[str, str] = {}
-        self.newest = ""
+        self._commits: dict[str, str] = {}
+        # By repository.
+        self._newest: dict[str, str] = {}
         # Whether the repository outlives the deleted resource.
         self._is_retained = False
 
@@ -42,7 +42,10 @@ class PipelinePlayer(Player):
     def names(self) -> dict[str, Callable[[Any], Any]]:
         return {"EnvID": lambda _: self.stage.env_id, "ProjectID": self._project_id,
                 "BranchMap": lambda written: {self.stage.env_id: self.branch(written["dev"])},
-                "RepositoryName": lambda _: self._given}
+                "RepositoryName": self._other_repository}
+
+    def _other_repository(self, name: str) -> str:
+        return f"codecommit-{self.stage.env_id}-{self.stage.id}-{name}"
 
     def _project_id(self, name: str) -> str:
         return self.stage.id if name == "shop" else renamed(self.stage.id)
@@ -57,19 +60,20 @@ class PipelinePlayer(Player):
 
     @property
     def repository(self) -> str:
-        is_given = "Source" in (self.properties or {})
-        return self._given if is_given else self.project.repository
+        source = (self.properties or {}).get("Source", {})
+        return self._other_repository("given") if source else self.project.repository
 
     def prepare(self) -> None:
-        given = dict(zip(self.GIVEN, (self.project.repository, self._given), strict=True))
+        own = self._other_repository("given")
+        given = dict(zip(self.GIVEN, (self.project.repository, own), strict=True))
         names = {given[each] for each in self.scenario.given}
-        names |= {self._given for step in self.scenario.steps
-                  if step.word in ("create", "update") and "Source" in self.properties_of(step)}
+        names |= {own for step in self.scenario.steps if step.word in ("create", "update")
+                  and self.properties_of(step).get("Source") == {"RepositoryName": "given"}}
         if names:
             self.create_base({f"Repository{index}": self.base_repository(name)
                               for index, name in enumerate(sorted(names))})
         if "a commit in the given repository" in self.scenario.given:
-            self._push(self._given, "development", "given")
+            self._push(own, "development", "commit-of-old")
 
     def leave(self) -> None:
         for name in ("shop", "renamed"):
@@ -91,13 +95,16 @@ class PipelinePlayer(Player):
         files = {**Project.files_of(self.project.project_id), "change": f"{time.time_ns()}\n"}
         found = self.aws.client("codecommit").get_repository(repositoryName=repository)["repositoryMetadata"]
         pushed = accepted(self.working.push(self.stage.git_login(), found["cloneUrlHttp"], files, f"+{to}"))
-        self.newest = self.commits[label] = pushed.commit
+        self._newest[repository] = self._commits[label] = pushed.commit
 
     def do_approve(self, step: Step) -> None:
-        self.project.decide(self.project.execution_of(self.newest))
+        self._decide()
 
     def do_reject(self, step: Step) -> None:
-        self.project.decide(self.project.execution_of(self.newest), approves=False, why="a story")
+        self._decide(approves=False, why="a story")
+
+    def _decide(self, **decision: Any) -> None:
+        self.project.decide(self.project.execution_of(self._newest[self.repository]), **decision)
 
     # --- the state ----------------------------------------------------------------------------
 
@@ -115,8 +122,8 @@ class PipelinePlayer(Player):
         if self._has_rule(project) != ("ApprovalRule" in self.properties):
             return f"the template {project.approval_rule} exists, or is missing"
         counts = self._counts(not_replaced=True)
-        wrong = {label: count for label in self.commits if (count := counts.get(label, 0)) > 1 or (
-            count == 0 and self.commits[label] == self.newest)}
+        wrong = {label: count for label, commit in self._commits.items() if (count := counts.get(label, 0)) > 1 or (
+            count == 0 and commit == self._newest.get(self.repository))}
         return f"the number of executions by commit: {wrong}" if wrong else ""
 
     def _has_rule(self, project: Pipeline) -> bool:
@@ -150,7 +157,7 @@ class PipelinePlayer(Player):
         return self._label(self.project.deployed_commit())
 
     def _label(self, commit: str) -> Any:
-        return next((label for label, known in self.commits.items() if known == commit), commit or None)
+        return next((label for label, known in self._commits.items() if known == commit), commit or None)
 
     def see_executions(self) -> dict[str, int]:
         return self._counts()

@@ -81,6 +81,7 @@ class Player(ABC):
         self.stack = Stack(stage.aws, stage.stack)
         # `None` while the resource does not exist.
         self.properties: dict[str, Any] | None = None
+        self._so_far = self.defaults()
         self._updates = 0
 
     @abstractmethod
@@ -132,13 +133,12 @@ class Player(ABC):
 
     def do_create(self, step: Step) -> None:
         self.stack = Stack(self.aws, self.stack.name)
-        self._change(step, self.defaults(), self.stack.create, "CREATE_COMPLETE", "ROLLBACK_COMPLETE")
+        self._change(step, self.stack.create, "CREATE_COMPLETE", "ROLLBACK_COMPLETE")
         if step.fails:
             self.stack.delete()
 
     def do_update(self, step: Step) -> None:
-        assert self.properties is not None, "a `create` comes first"
-        self._change(step, self.properties, self.stack.update, "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+        self._change(step, self.stack.update, "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
     def do_delete(self, step: Step) -> None:
         self.before_delete()
@@ -148,8 +148,9 @@ class Player(ABC):
     def before_delete(self) -> None:
         pass
 
-    def _change(self, step: Step, before: dict[str, Any], send: Callable[[str], str], good: str, bad: str) -> None:
-        after = {name: value for name, value in {**before, **self.properties_of(step)}.items() if value is not None}
+    def _change(self, step: Step, send: Callable[[str], str], good: str, bad: str) -> None:
+        after = {**self._so_far, **self.properties_of(step)}
+        after = {name: value for name, value in after.items() if value is not None}
         self._updates += 1
         events, log_begins = len(self.stack.events()) if self.stack.id else 0, int(time.time() * 1000)
         is_bad = bool(step.fails) or step.is_rolled_back
@@ -162,7 +163,7 @@ class Player(ABC):
         if step.notes:
             eventually(lambda: all(text in self._log(log_begins) for text in step.notes), f"the log has {step.notes}")
         if not is_bad:
-            self.properties = after
+            self.properties = self._so_far = after
 
     def _log(self, since: int) -> str:
         """A note is in the response and in the log. CloudFormation does not show those of a success."""
@@ -174,7 +175,8 @@ class Player(ABC):
             raise Mismatch(f"{self.stack.name} is {status}: {'; '.join(self.stack.failures())}")
 
     def properties_of(self, step: Step) -> dict[str, Any]:
-        return dict(step.subject or {})
+        return {name: self.defaults()[name] if value == "default" else value
+                for name, value in (step.subject or {}).items()}
 
     def text(self, text: str) -> str:
         """A text of a reason, with the names of this world."""
