@@ -145,14 +145,12 @@ class Cleanup:
         bucket = stack.outputs().get("SourceBucket") if stack.exists() else None
         if not bucket:
             return
-        for env_id in self.environments():
-            self._delete_objects(bucket, f"cfn-gitops-{env_id}/")
-
-    def _delete_objects(self, bucket: str, prefix: str) -> None:
         s3 = self.aws.client("s3")
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-            for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
-                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+        for env_id in self.environments():
+            pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"cfn-gitops-{env_id}/")
+            for page in pages:
+                for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                    s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
     def _report_what_is_left(self) -> None:
         left: list[str] = []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
 import observers
 from observers import LOOKS_AFTER, OBSERVERS, World
+from tests.deployment import waiting
 from console import note
 from try_acts import TryStory
 
@@ -18,6 +21,20 @@ for _module in pkgutil.iter_modules(observers.__path__, "observers."):
 # The moments after the acts of these names. A run looks at `approval` within an act, and at `end` before the deletion.
 MOMENTS = {"deploy": "deploy", "push": "push", "reject": "build", "rotate": "rotation", "password": "update",
            "roll back": "failed-update"}
+
+
+# An observer that waits longer for a state has not seen its row.
+_WAIT_SECONDS, _WAIT_LOOKS = 60, 60
+
+
+@contextmanager
+def _short_waits() -> Iterator[None]:
+    seconds = waiting.PACE.seconds
+    waiting.PACE.seconds = max(_WAIT_SECONDS, _WAIT_LOOKS * waiting.PACE.interval)
+    try:
+        yield
+    finally:
+        waiting.PACE.seconds = seconds
 
 
 class Observing:
@@ -39,7 +56,8 @@ class Observing:
         calls, seen = self._story.aws.calls, self._story.seen
         before = len(calls)
         try:
-            found = OBSERVERS[name](self._world)
+            with _short_waits():
+                found = OBSERVERS[name](self._world)
         except Exception as error:  # noqa: BLE001: the others have to look
             seen.not_seen(name, f"{type(error).__name__}: {error}")
             note(f"{name}: not seen: {error}")
