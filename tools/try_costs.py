@@ -19,8 +19,8 @@ _BUILD_MINUTE = 0.005
 _HOUR_OF_AN_ENVIRONMENT = (2 * 0.40 + 11 * 0.30 + 13 * 0.10 + 3) / 730
 # https://aws.amazon.com/codecommit/pricing: the sixth and each further user that is active in a month.
 _USER = 1.0
-# A second user of a probe, seconds of Lambda, an alarm for an hour, some objects and events.
-_OBSERVER = 0.01
+# Seconds of Lambda, an alarm or a key for an hour, some objects and events. Two observers push with users of their own.
+_OBSERVER, _USERS_OF_OBSERVERS = 0.01, 2
 
 # The executions of all acts, each with a build. One minute of source, deployment and rules, and two of the build.
 _EXECUTIONS, _BUILD_MINUTES, _OTHER_MINUTES = 9, 2, 1
@@ -35,7 +35,9 @@ def cost_and_duration(acts: int, stories: Sequence[Scenario], observers: int) ->
                                               if story.resource == "GitOpsPipeline")
     dollars = (executions * (_BUILD_MINUTES * (_BUILD_MINUTE + _ACTION_MINUTE) + _OTHER_MINUTES * _ACTION_MINUTE)
                + 2 * _HOUR_OF_AN_ENVIRONMENT * minutes / 60 + _OBSERVER * observers)
-    users = 2 + sum(story.resource == "MirrorCredential" for story in stories) + bool(stories)
+    users = 2 + sum(story.resource == "MirrorCredential" for story in stories)
+    # Those of the stories' developer and of observers.
+    users += bool(stories) + (_USERS_OF_OBSERVERS if observers else 0)
     duration = f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
     return (f"It takes about {duration} and costs at most {dollars:.2f} US dollars, plus {_USER:.0f} for each of "
             f"{users} CodeCommit users that the\naccount has beyond five this month.")
