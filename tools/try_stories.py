@@ -21,12 +21,14 @@ from try_observers import Observing
 
 
 def chosen(names: str) -> list[Scenario]:
-    """The stories of these names, or `all`. None without a name."""
-    known = {scenario.name: scenario for scenario in scenarios.scenarios("account")}
+    """The stories of these files, or `all`. None without a name."""
+    known: dict[str, list[Scenario]] = {}
+    for scenario in scenarios.scenarios("account"):
+        known.setdefault(scenario.name.split(":")[0], []).append(scenario)
     wanted = list(known) if names == "all" else [name for name in names.split(",") if name]
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"SCENARIOS has the unknown {', '.join(unknown)}. Known are all, {', '.join(known)}")
-    return [known[name] for name in wanted]
+    return [scenario for name in wanted for scenario in known[name]]
 
 
 class Stories:

@@ -47,8 +47,9 @@ def test_unknown_word_of_a_story_is_rejected(changes: dict[str, Any]) -> None:
         scenarios.parse("mirrors_a", {"story": "A story.", "steps": ["create"], **changes})
 
 
-def test_unknown_story_is_named_before_anything() -> None:
+def test_stories_are_chosen_by_their_files() -> None:
     assert try_stories.chosen("") == []
+    assert len(try_stories.chosen("mirrors_manual_change_corrected_in_one_project")) == 2
     with pytest.raises(SystemExit, match="unknown mirrors_of_the_moon"):
         try_stories.chosen("mirrors_of_the_moon")
 
