@@ -75,10 +75,6 @@ class PipelinePlayer(Player):
         if "a commit in the given repository" in self.scenario.given:
             self._push(own, "development", "commit-of-old")
 
-    def leave(self) -> None:
-        for name in ("shop", "renamed"):
-            self.stage.before_deletion(self._pipeline({"ProjectID": name}))
-
     def before_delete(self) -> None:
         self._is_retained = (self.properties or {}).get("RepositoryDeletionPolicy") == "Retain"
         self.stage.before_deletion(self.project)

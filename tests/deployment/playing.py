@@ -22,7 +22,6 @@ def play(stage: Stage, scenario: Scenario) -> None:
         if player.properties is not None:
             player.perform(Step("delete"))
     finally:
-        player.leave()
         delete_story(stage.aws, stage.env_id, stage.id)
 
 

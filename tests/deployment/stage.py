@@ -104,9 +104,6 @@ class Player(ABC):
     def is_left(self) -> str:
         """The leftovers of the resource, empty without any."""
 
-    def leave(self) -> None:
-        """Before the story's resources are deleted."""
-
     def perform(self, step: Step) -> None:
         began = time.monotonic()
         getattr(self, method(step.word))(step)
