@@ -72,8 +72,6 @@ TAG = Act("A tag that approves nothing", "An approval in GitLab is a tag, and Co
           lambda story: approvals.makes_a_tag(story, story.seen), "the events of the tag, and what GitLab shows the token")
 METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log.",
               lambda story: assumptions.metrics(story, story.seen), "the metrics of the scheduled health check")
-OBSERVERS_LOOK = Step(Act("Further assumptions", "Each observer compares one assumption with what AWS and GitLab do.",
-                          lambda story: story.look("end"), "each assumption"))
 _NAMED = dict(zip(("deploy", "push", "reject", "review", "second", "same", "rotate", "password", "mirror", "roll back",
                    "fail", "drift", "delete", "leave"), SHARED_ACTS, strict=True))
 _OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push,

@@ -10,7 +10,6 @@ assumptions of docs/project/assumptions.md. It deletes everything, and leaves a 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import getpass
 import os
 import re
@@ -33,10 +32,10 @@ from tests.deployment.mirroring import Source  # noqa: E402
 from console import BOLD, GREEN, RED, heading, write  # noqa: E402
 from story import Act, Names, Story  # noqa: E402
 from observers import OBSERVERS  # noqa: E402
-from observers.sources import recording  # noqa: E402
+from observers.sources import begin_recording  # noqa: E402
 from tests.deployment.scenarios import Scenario  # noqa: E402
 from try_account import RemoteAccount  # noqa: E402
-from try_acts import OBSERVERS_LOOK, STEPS, Step, TryStory  # noqa: E402
+from try_acts import STEPS, Step, TryStory  # noqa: E402
 from try_cleanup import Cleanup, own  # noqa: E402
 from try_gitlab import RemoteGitLab, RemoteProject  # noqa: E402
 from try_costs import cost_and_duration  # noqa: E402
@@ -197,8 +196,9 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
     try:
         source.project.protect(names.branch, names.second_branch, names.other_branch, names.review_branches)
         source.store_token()
-        with recording(options.account, names) if options.observes else contextlib.nullcontext():
-            perform_all(story, planned(options, Stories(story, observing)), report)
+        if options.observes:
+            begin_recording(options.account, names)
+        perform_all(story, planned(options, Stories(story, observing)), report)
     except KeyboardInterrupt:
         report.failed("interrupted")
     except Exception as error:  # noqa: BLE001: the report has to be written
@@ -215,11 +215,12 @@ def planned(options: Options, stories: Stories) -> list[Step]:
     """The acts, with the stories before the deletion, or at the end of the first ones."""
     acts = STEPS[:options.acts]
     before = [each for each in acts if each.name not in ("delete", "leave")]
-    told = [Step(Act(f"Story: {scenario.name}", scenario.story, partial(_play, stories, number, scenario), ""),
+    played = [Step(Act(f"Story: {scenario.name}", scenario.story, partial(_play, stories, number, scenario), ""),
                  is_independent=True) for number, scenario in enumerate(options.scenarios, 1)]
     if options.observes:
-        told.append(OBSERVERS_LOOK)
-    return [*before, *told, *acts[len(before):]]
+        played.append(Step(Act("Further assumptions", "Each observer compares one assumption with what AWS and GitLab do.",
+                             lambda _: stories.end(), "")))
+    return [*before, *played, *acts[len(before):]]
 
 
 def _play(stories: Stories, number: int, scenario: Scenario, _: Story) -> None:

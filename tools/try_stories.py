@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from functools import cached_property
 
+from observers import sources
 from tests.deployment import playing, scenarios, steps
 from tests.deployment.mirroring import Source
 from tests.deployment.scenarios import Scenario
@@ -47,6 +48,12 @@ class Stories:
             playing.play(stage, scenario)
         finally:
             delete_branches(story.source, self._project, stage.prefix, story.directory / f"{story_id}-end")
+
+    def end(self) -> None:
+        """The last observers look. Then the acts of the deletion expect only their own resources."""
+        self._observing.at("end")
+        sources.end_recording(self._story.aws, self._story.names)
+        sources.delete_user(self._story.aws, developer(self._story.names))
 
     def _source(self, name: str) -> Source:
         if name != "infra":
