@@ -8,8 +8,9 @@ import sys
 from functools import cached_property
 
 from observers import sources
-from tests.deployment import playing, scenarios, steps
+from tests.deployment import playing, scenarios
 from tests.deployment.mirroring import Source
+from tests.deployment.pipelines import developer_login
 from tests.deployment.scenarios import Scenario
 from tests.deployment.stage import Stage
 from tests.deployment.steps import Login
@@ -62,7 +63,7 @@ class Stories:
 
     @cached_property
     def _developer(self) -> Login:
-        made = steps.developer_login(self._story.aws, self._story.names.first, developer(self._story.names))
+        made = developer_login(self._story.aws, self._story.names.first, developer(self._story.names))
         self._story.loop.passwords.add(made.password)
         eventually(lambda: made.status(self._story.clone_url) == 200, "CodeCommit accepts the developer's login")
         return made

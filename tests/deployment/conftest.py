@@ -19,7 +19,7 @@ from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.local.gitlab import LocalGitLab
 from tests import preloaded
-from tests.deployment.pipelines import Pipeline, ProjectStack, eventually
+from tests.deployment.pipelines import Pipeline, ProjectStack, developer_login, eventually
 from tests.deployment.steps import (
     BOOTSTRAP,
     DEPLOYABLE,
@@ -28,7 +28,6 @@ from tests.deployment.steps import (
     Login,
     Working,
     decisions_of,
-    developer_login,
     function_log_events,
     granted_actions,
     login,

@@ -203,6 +203,20 @@ class Pipeline:
             logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000)["events"])
 
 
+def developer_login(aws: Account, env_id: str, user_name: str = "developer") -> Login:
+    """Creates a developer with a login for every repository of the environment. The mirror user may push only to its own
+    project's repository."""
+    iam = aws.client("iam")
+    iam.create_user(UserName=user_name)
+    iam.put_user_policy(UserName=user_name, PolicyName="push", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"],
+            "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:codecommit-{env_id}-*"}]}))
+    made = iam.create_service_specific_credential(
+        UserName=user_name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+    return Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
+
+
 def accepted(pushed: Pushed) -> Pushed:
     if not pushed.accepted:
         raise PushRefused(pushed.output)

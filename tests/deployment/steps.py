@@ -301,20 +301,6 @@ def login(aws: Account, secret_id: str) -> Login:
     return Login(value["username"], value["password"], value["serviceSpecificCredentialId"])
 
 
-def developer_login(aws: Account, env_id: str, user_name: str = "developer") -> Login:
-    """Creates a developer with a login for every repository of the environment. The mirror user may push only to its own
-    project's repository."""
-    iam = aws.client("iam")
-    iam.create_user(UserName=user_name)
-    iam.put_user_policy(UserName=user_name, PolicyName="push", PolicyDocument=json.dumps({
-        "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"],
-            "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:codecommit-{env_id}-*"}]}))
-    made = iam.create_service_specific_credential(
-        UserName=user_name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
-    return Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
-
-
 def credential_ids(aws: Account, user_name: str, status: str = "") -> list[str]:
     """The user's CodeCommit credentials, oldest first, of every status unless one is given. Empty if the user does not
     exist."""
