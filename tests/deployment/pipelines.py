@@ -214,6 +214,9 @@ def developer_login(aws: Account, env_id: str, user_name: str = "developer") -> 
             "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:codecommit-{env_id}-*"}]}))
     made = iam.create_service_specific_credential(
         UserName=user_name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+    while "/" in made["ServicePassword"]:  # GitLab rejects a mirror with it
+        made = iam.reset_service_specific_credential(
+            UserName=user_name, ServiceSpecificCredentialId=made["ServiceSpecificCredentialId"])["ServiceSpecificCredential"]
     return Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
 
 
