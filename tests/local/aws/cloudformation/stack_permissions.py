@@ -309,8 +309,14 @@ def _alias(change: Change) -> list[Need]:
     return [Need(action, _function_arn(change)) for action in actions]
 
 
+def _nothing(_change: Change) -> list[Need]:
+    """CloudFormation's own resources: no service is called."""
+    return []
+
+
 _ROWS: dict[str, Callable[[Change], list[Need]]] = {
-    "AWS::CloudFormation::Stack": _nested_stack, "AWS::CodeBuild::Project": _build_project,
+    "AWS::CloudFormation::Stack": _nested_stack, "AWS::CloudFormation::WaitConditionHandle": _nothing,
+    "AWS::CodeBuild::Project": _build_project,
     "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
     "AWS::DynamoDB::Table": _table, "AWS::Events::Rule": _event_rule,
     "AWS::IAM::Role": _role, "AWS::Lambda::Alias": _alias, "AWS::Lambda::Function": _function,
