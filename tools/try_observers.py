@@ -72,5 +72,5 @@ class Observing:
 
     def _recorded(self, response: Any, calls: list[str]) -> dict[str, Any]:
         """The response with its source, as tests/fixtures has recorded ones."""
-        return {"source": sorted(set(calls)) or ["GitLab"], "region": self._story.aws.region,
+        return {"source": sorted(set(calls)) or ["git or GitLab"], "region": self._story.aws.region,
                 "date": date.today().isoformat(), "response": response}
