@@ -164,12 +164,14 @@ impl Play {
     }
 
     async fn change(&mut self, change: &Value) {
-        if changes::breaks(change) {
-            self.watch.expect_nothing();
-            self.is_broken = true;
-        }
+        // Several projects do not change at one instant.
+        self.watch.expect_nothing();
+        self.is_broken |= changes::breaks(change);
         self.assert_foreign_kept();
         changes::apply(&self.fake, change);
+        if !self.is_broken {
+            self.watch.expect(self.asked());
+        }
         self.foreign = self.fake.look(checks::foreign);
         // IAM's lists show it by then.
         tokio::time::sleep(Duration::from_mins(1)).await;
