@@ -56,8 +56,6 @@ class Emulator:
             found = self.execute("call", method=method, target=target, headers=dict(headers), body=body)
             for project, name, commit in found["tags"]:
                 self.repositories[project].set_tag(name, commit)
-        if found["complaint"]:
-            self.complaints.append(found["complaint"])
         given = CaseInsensitiveDict({name: value.replace(_HOST, self.url) for name, value in found["headers"].items()})
         return Answer(found["status"], given, found["body"])
 
