@@ -45,14 +45,6 @@ pub fn apply(fake: &FakeAws, name: &Value) {
     fake.change(|aws| {
         let first = before.values().next().expect("a project").clone();
         aws.gitlab.projects.insert(first.id, first);
-        let repository = aws
-            .codecommit
-            .repositories
-            .get_mut(REPOSITORY)
-            .expect("a repository");
-        if let Some(commit) = repository.branches.get_mut("main") {
-            "first-of-main".clone_into(commit);
-        }
     });
 }
 
@@ -282,6 +274,9 @@ const CHANGES: &[Change] = &[
         for repository in [REPOSITORY, OTHER_REPOSITORY] {
             fake.push(repository, "main", "theirs");
         }
+    }),
+    harmless("a push that diverges in network", |fake| {
+        fake.push(OTHER_REPOSITORY, "main", "theirs");
     }),
     harmless("a user without the right to push", |fake| {
         fake.take_git_push(USER);

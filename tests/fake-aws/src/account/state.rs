@@ -176,6 +176,15 @@ impl AwsState {
         secrets::change_as_service(secrets, seen, &self.world, name, change)
     }
 
+    /// Late reads see the present secrets from now on.
+    pub(crate) fn show_secrets_late(&mut self) {
+        if !self.world.options.secrets_late.is_zero() {
+            let present = self.secrets.clone();
+            self.secrets_seen
+                .change(self.world.now, |seen| *seen = present);
+        }
+    }
+
     /// Deletes a resource as its service would.
     pub fn delete_resource(&mut self, resource: &Desired) {
         let (codecommit, pipelines) = (&mut self.codecommit, &mut self.pipelines);

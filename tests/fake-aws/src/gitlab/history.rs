@@ -10,6 +10,7 @@ pub use crate::gitlab::project_data::{History, PUSHER, PushEvent};
 use crate::{
     gitlab::{
         Project,
+        branch_patterns::matches_regex,
         pages::{page, page_without},
     },
     world::{ApiResponse, AwsError, Call, World, unescaped},
@@ -63,6 +64,10 @@ pub fn answer(
             // `app/finders/branches_finder.rb`; `regex` is RE2's, in every edition
             // (<https://docs.gitlab.com/api/branches/#list-all-repository-branches>).
             let regex = call.text("regex").unwrap_or_default();
+            // `lib/gitlab/untrusted_regexp.rb` raises `RegexpError`, and the API does not rescue it.
+            if matches_regex(regex, "").is_err() {
+                return Some(rejected(500, "500 Internal Server Error"));
+            }
             let names = project.branches_like(regex);
             let shown = names.map(|name| shown_branch(project, name));
             Ok(page(world, call, &shown.collect::<Vec<_>>()))

@@ -253,6 +253,7 @@ impl GitLab {
         made_by: &str,
     ) -> Result<&Mirror, Invalid> {
         let (url, login) = sanitized(raw_url).map_err(|reason| ("url", reason))?;
+        wanted.check()?;
         let id = 100 + self.mirrors_made;
         let mut mirror = Mirror {
             id,
@@ -291,6 +292,7 @@ impl GitLab {
     ) -> Result<(), Invalid> {
         let project = self.projects.get_mut(&project).expect("a project");
         let held = project.mirrors[&mirror].clone();
+        wanted.check()?;
         project.has_place_for(behaviour, &held, wanted)?;
         wanted.apply(project.mirrors.get_mut(&mirror).expect("just found"));
         Ok(())
@@ -371,7 +373,7 @@ impl Project {
     /// The existing branches whose names match (`app/finders/branches_finder.rb`, `by_regex`).
     pub(crate) fn branches_like(&self, regex: &str) -> impl Iterator<Item = &String> {
         let branches = self.branches.keys();
-        branches.filter(move |branch| matches_regex(regex, branch))
+        branches.filter(move |branch| matches_regex(regex, branch).unwrap_or_default())
     }
 }
 
@@ -423,6 +425,16 @@ impl Mirror {
 }
 
 impl Wanted {
+    /// `mirror_branch_regex` in `ee/app/models/ee/remote_mirror.rb`.
+    fn check(&self) -> Result<(), Invalid> {
+        let regex = self.branch_regex.as_deref().unwrap_or_default();
+        let checked =
+            matches_regex(regex, "").map_err(|why| format!("not valid RE2 syntax: {why}"));
+        checked
+            .map(drop)
+            .map_err(|why| ("mirror_branch_regex", why))
+    }
+
     /// `verify_mirror_branches_setting` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`: one
     /// of the two replaces the other one.
     fn apply(&self, mirror: &mut Mirror) {

@@ -140,6 +140,7 @@ impl FakeAws {
         let mut inner = self.inner();
         inner.catch_up();
         let result = change(&mut inner.aws);
+        inner.aws.show_secrets_late();
         inner.check("a change by another person");
         result
     }
