@@ -46,8 +46,7 @@ class Cleanup:
             self._step(f"stack {deployed}", partial(self._delete_stack, deployed))
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
         self._step("GitLab's mirrors", self._delete_mirrors)
-        for branch in self._protected():
-            self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
+        self._step("protections of branches", self.unprotect)
         self._step("GitLab's branches", self._delete_references)
         self._step("GitLab's branches of stories and observers", lambda: delete_branches(
             self.source, self.project, self._prefixes(), self.directory / "stories"))
@@ -113,8 +112,14 @@ class Cleanup:
     def _prefixes(self) -> tuple[str, str]:
         return branches(self.names), f"{self.names.first}-probe"
 
-    def _protected(self) -> tuple[str, ...]:
-        return self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches
+    def _protected(self) -> list[str]:
+        """The branches of the run, and those that an observer has protected."""
+        own = [self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches]
+        return own + [branch for branch in self.project.protected() if branch.startswith(self._prefixes())]
+
+    def unprotect(self) -> None:
+        for branch in self._protected():
+            self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
 
     def _references(self) -> list[str]:
         """The branches, and the tags of two acts."""

@@ -73,7 +73,7 @@ def test_left_probes_are_deleted(world: World) -> None:
         aws.client("secretsmanager").create_secret(Name=sources.probe(world))
         world.project.protect(f"{sources.probe(world)}/1")
         assert len(left_of_probes(world)) == 5
-        Cleanup(aws, story.source, story.names, story.directory)._unprotect_probes()
+        Cleanup(aws, story.source, story.names, story.directory).unprotect()
         sources.delete_probes(aws, story.names)
         sources.begin_recording(aws, story.names)  # It is deleted too.
         assert left_of_probes(world) == [] and sources.probe(world) not in "".join(world.project.protected())

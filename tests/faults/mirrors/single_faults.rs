@@ -37,7 +37,7 @@ fn faults(
 }
 
 /// Tries faults at every call, of which `SCHEDULES=ci` runs one in twice so many, and of the stories
-/// about changes and failures a quarter of that. Returns the number of schedules.
+/// about changes and failures a sixteenth of that. Returns the number of schedules.
 fn every_single_fault(
     options: &Options,
     delivers_twice: bool,
@@ -46,7 +46,7 @@ fn every_single_fault(
     what: &str,
 ) -> usize {
     let mut ordinary = Schedules::one_in(one_in);
-    let mut special = Schedules::one_in(4 * one_in);
+    let mut special = Schedules::one_in(16 * one_in);
     let mut known = BTreeSet::new();
     for mut scenario in scenarios() {
         scenario.delivers_twice = delivers_twice;

@@ -32,7 +32,7 @@ pub mod merge_requests;
 mod mirror_urls;
 /// The lists of the API.
 mod pages;
-/// The tags, the history, the merge requests and the members of a project.
+/// The tags, the history, the merge requests, the members and the tasks of a project.
 mod project_data;
 /// GitLab's commit statuses, deployments, environments and notes.
 pub mod records;
@@ -43,7 +43,7 @@ pub mod tags;
 
 pub use crate::world::gitlab_behaviour::{Behaviour, EmptyProjects, MAX_MIRRORS_PER_PROJECT};
 pub(crate) use api::{answer, decode};
-pub use project_data::DEVELOPER;
+pub use project_data::{DEVELOPER, Job, Served};
 pub(crate) use project_data::{MAINTAINER, REPORTER, User};
 
 /// The GitLab of most tests.
@@ -108,27 +108,6 @@ pub struct GitLab {
     pub unnamed_mirrors: BTreeSet<u64>,
     /// Another program has the repositories, and pushes them. `None` in the process of a test.
     pub served: Option<Served>,
-}
-
-/// The tasks of the other program.
-#[derive(Clone, Debug, Default)]
-pub struct Served {
-    /// Mirrors whose pushes have begun.
-    pub begun: Vec<u64>,
-    /// Tags that the API created or deleted, with their projects and commits.
-    pub tags: Vec<(u64, String, Option<String>)>,
-}
-
-/// A run that is to begin (`RepositoryUpdateRemoteMirrorWorker`).
-#[derive(Clone, Copy, Debug)]
-pub struct Job {
-    pub project: u64,
-    pub mirror: u64,
-    pub due: Duration,
-    /// When it was ordered: a run that started later has done its work.
-    pub asked: Duration,
-    pub tries: u32,
-    pub waits: u32,
 }
 
 /// A running sync. It continues if its mirror is deleted, because git is pushing.

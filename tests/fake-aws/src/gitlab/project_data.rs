@@ -1,4 +1,4 @@
-//! The tags, the history, the merge requests and the members of a GitLab project.
+//! The tags, the history, the merge requests, the members and the tasks of a GitLab project.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +15,27 @@ pub(crate) const REPORTER: u64 = 20;
 pub const DEVELOPER: u64 = 30;
 
 pub(crate) const MAINTAINER: u64 = 40;
+
+/// The tasks of the other program.
+#[derive(Clone, Debug, Default)]
+pub struct Served {
+    /// Mirrors whose pushes have begun.
+    pub begun: Vec<u64>,
+    /// Tags that the API created or deleted, with their projects and commits.
+    pub tags: Vec<(u64, String, Option<String>)>,
+}
+
+/// A run that is to begin (`RepositoryUpdateRemoteMirrorWorker`).
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    pub project: u64,
+    pub mirror: u64,
+    pub due: Duration,
+    /// When it was ordered: a run that started later has done its work.
+    pub asked: Duration,
+    pub tries: u32,
+    pub waits: u32,
+}
 
 /// A user of GitLab (`app/models/user.rb`).
 #[derive(Clone, Debug)]
