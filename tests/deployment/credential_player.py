@@ -17,7 +17,7 @@ from tests.deployment.waiting import eventually
 class CredentialPlayer(Player):
     """A user, repositories, projects in GitLab, and the resource in a stack of its own."""
 
-    GIVEN = ("an empty project",)
+    GIVEN = ("infra has no commits",)
 
     def __init__(self, stage: Stage, scenario: Scenario) -> None:
         super().__init__(stage, scenario)
@@ -62,7 +62,7 @@ class CredentialPlayer(Player):
         return f"codecommit-{self.stage.env_id}-{self.stage.id}-{name}"
 
     def prepare(self) -> None:
-        is_empty = "an empty project" in self.scenario.given
+        is_empty = "infra has no commits" in self.scenario.given
         for name, source in self.sources.items():
             for branch in PROTECTED:
                 source.project.protect(self.branch(branch))
@@ -76,6 +76,14 @@ class CredentialPlayer(Player):
             **{name.title(): self.base_repository(self.repository(name)) for name in self._repositories}})
 
     # --- steps --------------------------------------------------------------------------------
+
+    def do_update(self, step: Step) -> None:
+        """A new serial replaces the credential."""
+        is_new = isinstance(step.subject, dict) and "RotationSerial" in step.subject
+        before = self._login() if is_new else ""
+        super().do_update(step)
+        if is_new and not step.fails:
+            assert self._login() != before, "the credential is the former one"
 
     def do_push(self, step: Step) -> None:
         written = step.subject if isinstance(step.subject, dict) else {}
@@ -136,6 +144,12 @@ class CredentialPlayer(Player):
         expected = sorted((self.sources[each["GitLabProject"]].project.path, each["RepositoryName"]) for each in wanted)
         if mirrors != expected:
             return f"the mirrors are {mirrors}, and not {expected}"
+        settings = {each["RepositoryName"]: (each.get("OnlyProtectedBranches", str("BranchRegex" not in each)).lower(),
+                                             each.get("KeepDivergentRefs", "false").lower()) for each in wanted}
+        shown = {name: (str(mirror.only_protected_branches).lower(), str(mirror.keep_divergent_refs).lower())
+                 for _, mirror, name in self._mirrors()}
+        if shown != settings:
+            return f"the settings of the mirrors are {shown}, and not {settings}"
         return next(filter(None, map(self._differs, wanted)), "")
 
     def _differs(self, mirror: dict[str, Any]) -> str:

@@ -35,6 +35,8 @@ class PipelinePlayer(Player):
         self._newest: dict[str, str] = {}
         # Whether the repository outlives the deleted resource.
         self._is_retained = False
+        # Repositories of the story's own.
+        self._given: set[str] = set()
 
     def defaults(self) -> dict[str, Any]:
         return {"EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": "development"}}
@@ -69,6 +71,7 @@ class PipelinePlayer(Player):
         names = {given[each] for each in self.scenario.given}
         names |= {own for step in self.scenario.steps if step.word in ("create", "update")
                   and self.properties_of(step).get("Source") == {"RepositoryName": "given"}}
+        self._given = names
         if names:
             self.create_base({f"Repository{index}": self.base_repository(name)
                               for index, name in enumerate(sorted(names))})
@@ -127,8 +130,9 @@ class PipelinePlayer(Player):
 
     def is_left(self) -> str:
         left = [name for each in ("shop", "renamed") for name in self._left(self._pipeline({"ProjectID": each}))]
-        is_lost = self._is_retained and not self._has_repository(self.project)
-        return ", ".join([*left, *([f"{self.project.repository}, which is deleted"] if is_lost else [])])
+        kept = [*self._given, *([self.project.repository] if self._is_retained else [])]
+        lost = [f"{name}, which is deleted" for name in kept if not self._exists("Repository", repositoryName=name)]
+        return ", ".join([*left, *lost])
 
     def _left(self, project: Pipeline) -> list[str]:
         is_expected = self._is_retained or "a foreign repository of the name" in self.scenario.given

@@ -1,6 +1,6 @@
 """template.yaml allows the function each call that it makes in the fault tests, on the rarest path too.
 
-`tests/fake-aws/src/recorded_calls.rs` writes the calls: action, resource and condition keys.
+`tests/fake-aws/src/account/recorded_calls.rs` writes the calls: action, resource and condition keys.
 """
 
 import json

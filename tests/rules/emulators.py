@@ -67,6 +67,7 @@ class Local(Emulator):
 
 @contextmanager
 def fake_aws() -> Iterator[FakeAws]:
+    assert PROGRAM.exists(), f"{PROGRAM} is missing. Run `cargo test --workspace --test fake_aws --no-run`."
     with subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield FakeAws(process)
         assert process.stdin

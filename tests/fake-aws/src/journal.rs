@@ -12,7 +12,7 @@ pub(crate) type Tally = BTreeMap<(Service, String), Count>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub calls: usize,
-    /// Those that came too early (see [`crate::schedule::rates`]).
+    /// Those that came too early (see [`crate::world::rates`]).
     pub throttled: usize,
 }
 

@@ -259,7 +259,7 @@ const CHANGES: &[Change] = &[
         fake.protect(PROJECT, &["development"]);
         fake.protect(OTHER_PROJECT, &["mai"]);
     }),
-    harmless("twelve manual mirrors", |fake| fill(fake, PROJECT, 13)),
+    harmless("twelve manual mirrors", |fake| fill(fake, PROJECT, 12)),
     harmless("manual mirrors take all places", |fake| {
         in_both(|project| fill(fake, project, 10));
     }),

@@ -36,7 +36,7 @@ class Order:
     url: str
     user: str
     password: str
-    # Names of branches, or wildcards. None if all are mirrored.
+    # Names of branches, or wildcards. Empty if all are mirrored.
     names: list[str]
     keep_divergent_refs: bool
     default_branch: str

@@ -20,6 +20,7 @@ class Mirror:
     url: str = field(compare=False)  # without the login, which GitLab masks
     enabled: bool = field(compare=False)
     only_protected_branches: bool = field(compare=False)
+    keep_divergent_refs: bool = field(compare=False)
     update_status: str = field(compare=False)
     last_error: str | None = field(compare=False)
 
@@ -83,7 +84,7 @@ class ApiProject:
     @staticmethod
     def _mirror(shown: dict[str, Any]) -> Mirror:
         return Mirror(shown["id"], _without_login(shown["url"]), shown["enabled"], shown["only_protected_branches"],
-                      shown["update_status"], shown["last_error"])
+                      shown["keep_divergent_refs"], shown["update_status"], shown["last_error"])
 
     def make_mirror(self, url: str, **settings: Any) -> Mirror:
         """Creates a mirror as a person does, enabled by default."""
