@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 # The members of AWS's and GitLab's responses that are about a person.
 _OF_PEOPLE = re.compile(r"(?i)(user_?name|(author|committer|user|public)_?(name|email)|email|avatar_url"
-                        r"|name_with_namespace)$")
+                        r"|name_with_namespace|source_?ip_?address|user_?agent|access_?key_?id)$")
 _PLACEHOLDER = "<name>"
 
 

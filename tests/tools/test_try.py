@@ -64,6 +64,8 @@ def test_stories_and_observers_add_to_the_cost_and_the_time() -> None:
 def test_recorded_response_has_no_people() -> None:
     person = {"id": 1, "name": "Ann", "username": "ann", "public_email": "a@b.c"}
     branches = [{"name": "main", "committer_name": "Ann"}]
+    record = {"sourceIPAddress": "192.0.2.1", "userIdentity": {"accessKeyId": "ASIA"}}
+    assert without_people(record) == {"sourceIPAddress": "<name>", "userIdentity": {"accessKeyId": "<name>"}}
     assert without_people({"author": person, "branches": branches, "ResponseMetadata": {}}) == {
         "author": {"id": 1, **dict.fromkeys(("name", "username", "public_email"), "<name>")},
         "branches": [{"name": "main", "committer_name": "<name>"}]}
