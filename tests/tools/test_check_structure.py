@@ -14,6 +14,7 @@ SOUND = {
     "src/low.rs": "//! Text with `crate::high::Part`.\npub struct Low;\n\n#[cfg(test)]\nmod tests {\n    use crate::high::Part;\n}\n",
     "src/wide.rs": "use super::high;\n\nfn wide() -> high::Part {\n}\n",
     "crates/cfn-custom-resource/src/lib.rs": "",
+    "tests/fake-aws/src/lib.rs": "",
 }
 
 
