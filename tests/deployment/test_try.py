@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -194,6 +195,8 @@ def test_interrupted_story_leaves_nothing(user: User, story: str, after: str) ->
     user.assert_nothing_is_left()
 
 
+# Some observers wait for minutes, and there are a hundred.
+@pytest.mark.skipif(os.environ.get("SCHEDULES") != "all", reason="it takes a quarter of an hour")
 def test_stories_and_observers_are_in_the_report(user: User) -> None:
     trial = user.tries("--scenarios", "mirrors_new_password,deployment_approved_and_rejected", CONFIRM="yes")
     assert "0 failed" in trial.output and "| Story: deployment_approved_and_rejected |" in trial.report, trial.output
