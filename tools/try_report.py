@@ -34,7 +34,7 @@ def without_people(response: Any) -> Any:
     if not isinstance(response, dict):
         return response
     is_person = "username" in response
-    return {name: _PLACEHOLDER if isinstance(value, str) and (_OF_PEOPLE.match(name) or (is_person and name == "name"))
+    return {name: _PLACEHOLDER if isinstance(value, str) and (_OF_PEOPLE.search(name) or (is_person and name == "name"))
             else without_people(value) for name, value in response.items() if name != "ResponseMetadata"}
 
 
@@ -105,4 +105,4 @@ class Report:
         text = re.sub(r"(?<![\dA-Za-z-])\d{12}(?![\dA-Za-z-])", "<account>", text)
         text = re.sub(r"\b(A[A-Z]{3})[A-Z0-9]{12,}\b", r"\1<id>", text)
         # A denial names the caller: assumed-role/<role>/<session>, or user/<name>.
-        return re.sub(r"(:(?:assumed-role|user|federated-user)/)(?!role-try)\S+", r"\1<caller>", text)
+        return re.sub(r"(:(?:assumed-role|user|federated-user)/)(?!role-try)[^\s\"',)]+", r"\1<caller>", text)
