@@ -25,7 +25,7 @@ def renamed(project_id: str) -> str:
 class PipelinePlayer(Player):
     """The resource in a stack, and a developer who pushes to its repository."""
 
-    GIVEN = ("a foreign repository of the name", "a commit in the given repository")
+    GIVEN = ("a commit in the given repository",)
 
     def __init__(self, stage: Stage, scenario: Scenario) -> None:
         super().__init__(stage, scenario)
@@ -67,15 +67,14 @@ class PipelinePlayer(Player):
 
     def prepare(self) -> None:
         own = self._other_repository("given")
-        given = dict(zip(self.GIVEN, (self.project.repository, own), strict=True))
-        names = {given[each] for each in self.scenario.given}
+        names = {own} if self.scenario.given else set()
         names |= {own for step in self.scenario.steps if step.word in ("create", "update")
                   and self.properties_of(step).get("Source") == {"RepositoryName": "given"}}
         self._given = names
         if names:
             self.create_base({f"Repository{index}": self.base_repository(name)
                               for index, name in enumerate(sorted(names))})
-        if "a commit in the given repository" in self.scenario.given:
+        if self.scenario.given:
             self._push(own, "development", "commit-of-old")
 
     def before_delete(self) -> None:
@@ -135,9 +134,8 @@ class PipelinePlayer(Player):
         return ", ".join([*left, *lost])
 
     def _left(self, project: Pipeline) -> list[str]:
-        is_expected = self._is_retained or "a foreign repository of the name" in self.scenario.given
         found = {project.stack_name: project.child.exists(), project.approval_rule: self._has_rule(project),
-                 project.repository: not is_expected and self._has_repository(project)}
+                 project.repository: not self._is_retained and self._has_repository(project)}
         return [name for name, exists in found.items() if exists]
 
     def _exists(self, kind: str, **name: str) -> bool:

@@ -26,9 +26,10 @@ def play(stage: Stage, scenario: Scenario) -> None:
 
 
 def is_performed(scenario: Scenario) -> bool:
-    """Whether the player creates each `given` and performs each step."""
+    """Whether the player creates each `given`, performs each step, and sees each expectation."""
     player = _PLAYERS[scenario.resource]
-    return set(scenario.given) <= set(player.GIVEN) and all(
+    expected = {name for step in scenario.steps if step.word == "expect" for name in step.subject} - {"calls"}
+    return set(scenario.given) <= set(player.GIVEN) and all(hasattr(player, f"see_{name}") for name in expected) and all(
         hasattr(player, method(step.word)) and not step.is_of_process for step in scenario.steps)
 
 

@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parents[1] / "scenarios"
 WORLDS = ("process", "local", "account")
 STEPS = {"create", "update", "delete", "push", "approve", "reject", "schedule", "rotate", "wait", "by hand", "expect"}
 BESIDE = {"fails", "notes", "rolled back", "canceled after", "within", "observes"}
+_OF_PROCESS = {"notes", "canceled after", "within"}
 EXPECTATIONS = {"repository", "mirrors", "credentials", "calls", "executions", "deployed"}
 _MEMBERS = {"story", "worlds", "world", "each", "given", "retained", "steps"}
 # By the first word of the file's name.
@@ -28,7 +29,6 @@ class Step:
     word: str
     subject: Any = None
     fails: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     is_rolled_back: bool = False
     observes: tuple[str, ...] = ()
     # Whether only the runner in process performs it.
@@ -93,9 +93,12 @@ def _steps(listed: list[Any]) -> Iterator[Step]:
         [word] = words
         if word == "expect":
             _only(each[word], EXPECTATIONS)
-        yield Step(word, each[word], tuple(each.get("fails", ())), tuple(each.get("notes", ())),
-                   bool(each.get("rolled back")), tuple(each.get("observes", ())),
-                   "canceled after" in each or each.get("rolled back") == "delete")
+        _only({each["rolled back"]} if "rolled back" in each else (), {"update", "delete"})
+        is_of_process = (not _OF_PROCESS.isdisjoint(each) or each.get("rolled back") == "delete"
+                         or (word == "rotate" and "fails" in each)
+                         or (word == "push" and isinstance(each[word], dict) and "files" in each[word]))
+        yield Step(word, each[word], tuple(each.get("fails", ())), "rolled back" in each, tuple(each.get("observes", ())),
+                   is_of_process)
 
 
 def _only(words: Any, known: set[str]) -> None:

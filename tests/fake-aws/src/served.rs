@@ -80,11 +80,6 @@ fn command(aws: &mut AwsState, given: &Value) -> Value {
             pushed(aws, project, given);
             json!({"default_branch": held(aws, project).default_branch})
         }
-        "mirrors" => {
-            let mirrors = held(aws, project).mirrors.values();
-            let logins = mirrors.map(|mirror| json!([mirror.id, mirror.login]));
-            logins.collect()
-        }
         "begun" => begun(aws),
         "ended" => {
             let diverged = given["diverged"].as_array().into_iter().flatten();

@@ -71,11 +71,6 @@ class HeldProject(ApiProject):
         """None if it does not exist."""
         return next(iter(self.environments(name=name)), None)
 
-    def login_of(self, mirror_id: int) -> tuple[str, str]:
-        """The login that a mirror stores."""
-        return next(tuple(login) for number, login in self._emulator.execute("mirrors", project=self._repository.project)
-                    if number == mirror_id)
-
 
 class LocalGitLab(ApiClient):
     """A local GitLab within the `with` block: over https with a CA of its own, or over http."""
