@@ -37,7 +37,7 @@ class Cleanup:
     def run(self) -> list[str]:
         """Returns the resources that remain or could not be deleted."""
         self._step("stories", self._delete_stories)
-        self._step("probes of observers", lambda: sources.delete_probes(self.aws, self.names))
+        self._step("probes of observers", lambda: sources.delete_probes(self.aws, self.names, self._step))
         self._step("the developer of stories", lambda: sources.delete_user(self.aws, developer(self.names)))
         # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
         for env_id in self.environments():

@@ -14,6 +14,7 @@ import getpass
 import os
 import re
 import secrets
+import signal
 import string
 import sys
 import tempfile
@@ -193,6 +194,9 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
     observing = Observing(story)
     if options.observes:
         story.look = observing.at
+    # They end the run like Ctrl-C: everything has to be deleted.
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.default_int_handler)
     try:
         source.project.protect(names.branch, names.second_branch, names.other_branch, names.review_branches)
         source.store_token()
@@ -204,11 +208,19 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
     except Exception as error:  # noqa: BLE001: the report has to be written
         report.failed(f"preparation: {type(error).__name__}: {error}")
     finally:
-        write("\nDeleting everything. If this is interrupted:", BOLD)
-        write(f"AWS_REGION={options.account.region} make try GITLAB_PROJECT={options.project} CLEAN={names.first}")
+        announce_deletion(options)
         report.left = Cleanup(options.account, source, names, directory).run()
     report.print()
     return 0 if report.is_good() else 1
+
+
+def announce_deletion(options: Options) -> None:
+    try:
+        write("\nDeleting everything. If this is interrupted:", BOLD)
+        write(f"AWS_REGION={options.account.region} make try GITLAB_PROJECT={options.project} CLEAN={options.names.first}")
+    except OSError:
+        # The terminal is closed, or Ctrl-C has ended the reader of a pipe.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
 
 
 def planned(options: Options, stories: Stories) -> list[Step]:

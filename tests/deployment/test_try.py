@@ -195,6 +195,15 @@ def test_interrupted_story_leaves_nothing(user: User, story: str, after: str) ->
     user.assert_nothing_is_left()
 
 
+def test_closed_terminal_leaves_nothing(user: User) -> None:
+    running, lines = user.begins("--acts", "1", "--scenarios", "mirrors_new_password")
+    assert any("create: ok" in line for line in lines) and running.stdout
+    running.stdout.close()
+    running.send_signal(signal.SIGHUP)
+    assert running.wait() == 1 and user.report()
+    user.assert_nothing_is_left()
+
+
 # Some observers wait for minutes, and there are a hundred.
 @pytest.mark.skipif(os.environ.get("SCHEDULES") != "all", reason="it takes a quarter of an hour")
 def test_stories_and_observers_are_in_the_report(user: User) -> None:

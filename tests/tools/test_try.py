@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ import try_assumptions  # noqa: E402
 import try_costs  # noqa: E402
 import try_observers  # noqa: E402
 import try_stories  # noqa: E402
-from try_report import without_people  # noqa: E402
+from try_report import Report, without_people  # noqa: E402
 
 BY_ACTS = {name for file in ("try_assumptions", "try_approvals")
            for name in re.findall(r'(?m)(?:seen\.add\(\s*|^        \()"([a-z0-9-]+)"',
@@ -63,9 +65,19 @@ def test_stories_and_observers_add_to_the_cost_and_the_time() -> None:
 
 def test_recorded_response_has_no_people() -> None:
     person = {"id": 1, "name": "Ann", "username": "ann", "public_email": "a@b.c"}
-    branches = [{"name": "main", "committer_name": "Ann"}]
+    branches = [{"name": "main", "committer_name": "Ann", "author_username": "ann"}]
     record = {"sourceIPAddress": "192.0.2.1", "userIdentity": {"accessKeyId": "ASIA"}}
     assert without_people(record) == {"sourceIPAddress": "<name>", "userIdentity": {"accessKeyId": "<name>"}}
     assert without_people({"author": person, "branches": branches, "ResponseMetadata": {}}) == {
         "author": {"id": 1, **dict.fromkeys(("name", "username", "public_email"), "<name>")},
-        "branches": [{"name": "main", "committer_name": "<name>"}]}
+        "branches": [{"name": "main", "committer_name": "<name>", "author_username": "<name>"}]}
+
+
+def test_masked_arn_leaves_valid_json() -> None:
+    loop = SimpleNamespace(passwords=set())
+    gitlab = SimpleNamespace(token="glpat-1", url="https://gitlab.example.com")
+    report = Report(SimpleNamespace(account_id="123456789012"),  # type: ignore[arg-type]
+                    SimpleNamespace(gitlab=gitlab, project=SimpleNamespace(path="a/b")),  # type: ignore[arg-type]
+                    SimpleNamespace(loop=loop, second_loop=loop))  # type: ignore[arg-type]
+    text = json.dumps({"arn": "arn:aws:iam::123456789012:user/ann", "next": 1})
+    assert json.loads(report.masked(text)) == {"arn": "arn:aws:iam::<account>:user/<caller>", "next": 1}

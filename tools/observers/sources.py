@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import requests
@@ -321,19 +322,23 @@ def delete_function(aws: Account, name: str) -> None:
         aws.client("logs").delete_log_group(logGroupName=f"/aws/lambda/{name}")
 
 
-def delete_probes(aws: Account, names: Names) -> None:
-    """Deletes the resources that probes and the recording have left after the process was killed."""
-    end_recording(aws, names)
+def _at_once(_: str, delete: Callable[[], Any]) -> None:
+    delete()
+
+
+def delete_probes(aws: Account, names: Names, perform: Callable[[str, Callable[[], Any]], None] = _at_once) -> None:
+    """Deletes the resources that probes and the recording have left after the process was killed. `perform` receives each
+    deletion with its name."""
+    perform("the recording of events", partial(end_recording, aws, names))
     found = {kind: [name for name in listed if f"{names.first}-probe" in name]
              for kind, listed in steps.what_is_there(aws).items()}
     # A stack with a longer name may need the role or the function of the other one. A nested stack follows its root.
     for made in (Stack(aws, name) for name in reversed(found["stacks"])):
         if made.exists() and "RootId" not in made.describe():
-            delete_stack(aws, made.name)
+            perform(f"stack {made.name}", partial(delete_stack, aws, made.name))
     for kind, delete in _DELETIONS.items():
         for name in found[kind]:
-            with absent_is_fine():
-                delete(aws, name)
+            perform(f"{name}, of the {kind}", partial(absent_is_fine()(delete), aws, name))
 
 
 _DELETIONS: dict[str, Callable[[Account, str], Any]] = {
