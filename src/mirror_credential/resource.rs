@@ -51,7 +51,7 @@ impl MirrorCredential {
         let applier = Box::pin(applier).await?;
         let user = &applier.state.user;
         Box::pin(check_move(&self.clients.aws, spec, context, user, progress)).await?;
-        let result = Box::pin(applier.apply_or_keep_inactive(previous)).await?;
+        let result = Box::pin(applier.apply_spec(previous)).await?;
         Ok(outcome(spec, &result))
     }
 

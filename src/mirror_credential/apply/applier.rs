@@ -3,6 +3,8 @@
 //! [`plan::next`] chooses each step. The [`Applier`] executes it and follows its own changes in the
 //! state. It reads again only the parts that a peer may have changed.
 
+use std::time::Duration;
+
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::Access;
@@ -137,43 +139,48 @@ impl<'a> Applier<'a> {
 }
 
 impl Applier<'_> {
-    /// Applies the spec. If an inactive credential cannot be replaced, and the request changes
-    /// nothing else, it is left inactive. Otherwise every rollback would fail until the cause is
-    /// removed.
-    pub async fn apply_or_keep_inactive(self, previous: PreviousSpec) -> Result<Applied, Failure> {
-        if !self.planner().only_replaces_inactive() {
-            return self.apply_spec().await;
-        }
+    /// Applies the spec. After a failure, rolls back this delivery, best effort.
+    ///
+    /// If an inactive credential cannot be replaced, and the request changes nothing else, it is
+    /// left inactive. Otherwise every rollback would fail until the cause is removed.
+    pub async fn apply_spec(mut self, previous: PreviousSpec) -> Result<Applied, Failure> {
         let (clients, spec, context) = (self.clients, self.spec, self.context);
         let progress = self.progress;
-        let time = clients.clock.until(progress.until()) * 3 / 4;
-        let replaced = tokio::time::timeout(time, Box::pin(self.apply_spec())).await;
-        let error = match replaced {
-            Ok(Ok(applied)) => return Ok(applied),
-            Ok(Err(Failure(reason))) => reason,
+        let time = if self.planner().only_replaces_inactive() {
+            clients.clock.until(progress.until()) * 3 / 4
+        } else {
+            Duration::MAX
+        };
+        let reason = match tokio::time::timeout(time, Box::pin(self.run())).await {
+            Ok(Ok(())) => return self.finish(),
+            Ok(Err(error)) => {
+                // IAM may have shown only after some steps that it is inactive.
+                let may_keep = self.planner().may_only_replace_inactive();
+                Box::pin(self.roll_back(&error)).await;
+                if !may_keep {
+                    return Err(error.into());
+                }
+                error.reason
+            }
             Err(_) => {
                 let text = format!("{}: it takes too long", progress.last());
                 Reason::new(Code::OutOfTime, text)
             }
         };
-        tracing::warn!(%error, "the inactive credential is not replaced");
         // The plan starts again, as after a killed delivery: it finds the resources that the
         // failure has left.
         let applier = Applier::start(clients, spec, context, progress, previous);
         let mut applier = Box::pin(applier).await?;
-        applier.state.login.replacement_error = Some(error);
-        Box::pin(applier.apply_spec()).await
-    }
-
-    /// Runs steps until the resource matches its spec. After a failure, rolls back this delivery,
-    /// best effort.
-    pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
-        if let Err(error) = self.run().await {
-            Box::pin(self.roll_back(&error)).await;
+        if !applier.planner().only_replaces_inactive() {
+            return Err(Failure(reason));
+        }
+        tracing::warn!(error = %reason, "the inactive credential is not replaced");
+        applier.state.login.replacement_error = Some(reason);
+        if let Err(error) = applier.run().await {
+            Box::pin(applier.roll_back(&error)).await;
             return Err(error.into());
         }
-        let applied = self.applied();
-        applied.ok_or_else(|| ApplyError::internal("done without a credential").into())
+        applier.finish()
     }
 
     /// Runs the steps of one phase of a rotation. After a transient failure, the rotation's
@@ -201,6 +208,11 @@ impl Applier<'_> {
         reconcile(self, progress).await?;
         self.delete_own_orphans().await;
         Ok(())
+    }
+
+    fn finish(&self) -> Result<Applied, Failure> {
+        let applied = self.applied();
+        applied.ok_or_else(|| ApplyError::internal("done without a credential").into())
     }
 
     fn applied(&self) -> Option<Applied> {

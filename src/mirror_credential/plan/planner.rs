@@ -46,7 +46,8 @@ impl<'a> Planner<'a> {
     /// and the request changes nothing else, it stays inactive.
     pub fn current_login(&self) -> CurrentLogin<'a> {
         let state = self.state;
-        let Some(login) = self.matching_login() else {
+        let login = self.matching_login();
+        let Some(login) = login.filter(|_| !state.login.rejected) else {
             return CurrentLogin::Missing;
         };
         match state.user.credential(&login.credential_id) {
@@ -66,7 +67,6 @@ impl<'a> Planner<'a> {
         current.filter(|login| {
             login.user_key == key(&state.user.name)
                 && login.serial_key == serial_key(spec.rotation_serial.as_deref())
-                && !state.login.rejected
         })
     }
 
@@ -74,10 +74,20 @@ impl<'a> Planner<'a> {
     /// delivered again. It succeeds without a replacement, because the login did not work before
     /// it.
     pub fn only_replaces_inactive(&self) -> bool {
-        let mut secret = self.secret.iter();
-        let is_saved = secret.any(|secret| secret.saves(&self.spec.document));
-        let login = self.matching_login().filter(|_| is_saved);
+        let login = self.saved_login();
         login.is_some_and(|login| self.is_inactive(&login.credential_id))
+    }
+
+    /// The same, or IAM's list may not show it yet: CodeCommit rejected the login.
+    pub fn may_only_replace_inactive(&self) -> bool {
+        self.only_replaces_inactive() || (self.state.login.rejected && self.saved_login().is_some())
+    }
+
+    /// The current login, if the request restores the saved settings.
+    fn saved_login(&self) -> Option<&'a Login> {
+        let secret = self.secret?;
+        self.matching_login()
+            .filter(|_| secret.saves(&self.spec.document))
     }
 
     /// Whether IAM lists the credential `id` as inactive.

@@ -1,13 +1,15 @@
 //! A person has set the credential to inactive, because its password leaked, and it cannot be
 //! replaced: a change fails, and its rollback succeeds. Nothing activates the credential.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::changes;
 use crate::checks;
-use crate::fixture::{in_account, properties, serial, with};
+use crate::fixture::{in_account, in_account_with, properties, serial, with};
 use crate::scenarios::scenarios;
-use fake_aws::FakeAws;
+use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::answers_are_sound;
 use test_support::scenarios::Step;
 
@@ -51,6 +53,13 @@ fn causes() -> Vec<(String, Vec<String>)> {
     causes
 }
 
+/// The properties of the Create. Each cause prevents a replacement with them.
+fn before() -> Value {
+    let mut before = properties();
+    before["Mirrors"][0]["KeepDivergentRefs"] = json!(true);
+    before
+}
+
 /// The reason of the latest response.
 fn latest_reason(fake: &FakeAws) -> String {
     let body = fake.responses().last().expect("a response").json();
@@ -59,8 +68,7 @@ fn latest_reason(fake: &FakeAws) -> String {
 
 #[test]
 fn rollback_leaves_a_credential_inactive_for_every_cause() {
-    let mut before = properties();
-    before["Mirrors"][0]["KeepDivergentRefs"] = json!(true);
+    let before = before();
     let tags = json!([{"Key": "team", "Value": "a"}]);
     for change in [serial(&before, 2), with(before.clone(), "Tags", tags)] {
         for (cause, texts) in causes() {
@@ -82,6 +90,33 @@ fn rollback_leaves_a_credential_inactive_for_every_cause() {
                 let held = fake.look(checks::ours);
                 let held: Vec<_> = held.iter().map(|one| (&one.id, one.active)).collect();
                 assert_eq!(held, [(&leaked, false)], "{cause}");
+                answers_are_sound(fake);
+            });
+        }
+    }
+}
+
+#[test]
+fn rollback_succeeds_if_iam_shows_late_what_a_person_did() {
+    let options = Options {
+        lists_late: Duration::from_secs(10),
+        latency: Duration::from_millis(100),
+        ..Options::default()
+    };
+    for (cause, texts) in causes() {
+        // The list shows it before the Update, within it, within its rollback, or after both.
+        for age in [0, 5, 9, 10].map(Duration::from_secs) {
+            in_account_with(options.clone(), async |fake, stack, _| {
+                stack.create(&before()).await.assert_success();
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                changes::deactivate(fake);
+                changes::apply(fake, &json!(cause));
+                tokio::time::sleep(age).await;
+                let update = stack.update(&serial(&before(), 2), None).await;
+                update.assert_reason(&texts);
+                let ours = fake.look(checks::ours);
+                let is_kept = ours.len() == 1 && !ours[0].active;
+                assert!(is_kept, "{cause}, {age:?}: {ours:?}");
                 answers_are_sound(fake);
             });
         }
