@@ -17,10 +17,16 @@ _BUILD_MINUTE = 0.005
 # https://aws.amazon.com/secrets-manager/pricing: 0.40 a month, by the hour. https://aws.amazon.com/cloudwatch/pricing: a
 # metric costs 0.30 and an alarm 0.10 a month, by the hour, and a dashboard 3.
 _HOUR_OF_AN_ENVIRONMENT = (2 * 0.40 + 11 * 0.30 + 13 * 0.10 + 3) / 730
-# https://aws.amazon.com/codecommit/pricing: the sixth and each further user that is active in a month.
+# https://aws.amazon.com/codecommit/pricing: the sixth and each further user that is active in a month. That is each "AWS
+# identity (IAM user/role, federated user, or root account)", even of another service, which uses CodeCommit in any way.
+# The page does not state whether the sessions of a role are one identity, so here each one is.
 _USER = 1.0
-# Seconds of Lambda, an alarm or a key for an hour, some objects and events. Two observers push with users of their own.
-_OBSERVER, _USERS_OF_OBSERVERS = 0.01, 2
+# Your own; for each of three environments those of the mirror, the function and CloudFormation; two review builds.
+_USERS = 1 + 3 * 3 + 2
+# Two IAM users, three roles in CodeBuild and of an author, two sessions of the builds, four executions.
+_USERS_OF_OBSERVERS = 2 + 3 + 2 + 4
+# Seconds of Lambda, an alarm or a key for an hour, some objects and events.
+_OBSERVER = 0.01
 
 # The executions of all acts, each with a build. One minute of source, deployment and rules, and two of the build.
 _EXECUTIONS, _BUILD_MINUTES, _OTHER_MINUTES = 9, 2, 1
@@ -35,12 +41,14 @@ def cost_and_duration(acts: int, stories: Sequence[Scenario], observers: int) ->
                                               if story.resource == "GitOpsPipeline")
     dollars = (executions * (_BUILD_MINUTES * (_BUILD_MINUTE + _ACTION_MINUTE) + _OTHER_MINUTES * _ACTION_MINUTE)
                + 2 * _HOUR_OF_AN_ENVIRONMENT * minutes / 60 + _OBSERVER * observers)
-    users = 2 + sum(story.resource == "MirrorCredential" for story in stories)
+    # Each execution reads its source in a session of its own.
+    users = _USERS + executions + sum(story.resource == "MirrorCredential" for story in stories)
     # Those of the stories' developer and of observers.
     users += bool(stories) + (_USERS_OF_OBSERVERS if observers else 0)
     duration = f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
     return (f"It takes about {duration} and costs at most {dollars:.2f} US dollars, plus {_USER:.0f} for each of "
-            f"{users} CodeCommit users that the\naccount has beyond five this month.")
+            f"at most {users}\nCodeCommit users that the account has beyond five this month. AWS counts users, roles and "
+            "perhaps their sessions.")
 
 
 def _minutes(story: Scenario) -> int:
