@@ -21,21 +21,30 @@ from try_assumptions import HELD, NOT_HELD, NOT_SEEN, Observations
 ROOT = Path(__file__).parents[1]
 
 
-# The members of AWS's and GitLab's responses that are about a person.
+# The members of AWS's and GitLab's responses that are about a person, or about the project.
 _OF_PEOPLE = re.compile(r"(?i)(user_?name|(author|committer|user|public)_?(name|email)|email|avatar_url"
-                        r"|name_with_namespace|source_?ip_?address|user_?agent|access_?key_?id)$")
-_PLACEHOLDER = "<name>"
+                        r"|name_with_namespace|source_?ip_?address|user_?agent|(access_?key|principal)_?id"
+                        r"|(author|committer|user|creator|owner|assignee|project|namespace)_?id)$")
+# The members whose value is a person, and the members of a person.
+_PERSON = re.compile(r"(?i)(author|committer|user|assignee|reviewer|creator|merged_by|closed_by)s?$")
+_ABOUT_A_PERSON = ("id", "name")
 
 
-def without_people(response: Any) -> Any:
-    """The response with placeholders for names and addresses of people. A `name` beside a `username` is a person's."""
+def without_people(response: Any, is_person: bool = False) -> Any:
+    """The response with placeholders for numbers, names and addresses of people and projects."""
     if isinstance(response, list):
-        return [without_people(each) for each in response]
+        return [without_people(each, is_person) for each in response]
     if not isinstance(response, dict):
-        return response
-    is_person = "username" in response
-    return {name: _PLACEHOLDER if isinstance(value, str) and (_OF_PEOPLE.search(name) or (is_person and name == "name"))
-            else without_people(value) for name, value in response.items() if name != "ResponseMetadata"}
+        return "<name>" if is_person and isinstance(response, str) else response
+    is_person = is_person or "username" in response or "email" in response
+    return {name: _placeholder(value) if isinstance(value, (str, int)) and (
+                _OF_PEOPLE.search(name) or (is_person and name in _ABOUT_A_PERSON))
+            else without_people(value, bool(_PERSON.search(name)))
+            for name, value in response.items() if name != "ResponseMetadata"}
+
+
+def _placeholder(value: str | int) -> str | int:
+    return "<name>" if isinstance(value, str) else 0
 
 
 @dataclass
@@ -46,6 +55,8 @@ class Report:
     acts: list[tuple[int, str, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    # Nothing can delete these at once.
+    stays: tuple[str, ...] = ()
 
     @property
     def seen(self) -> Observations:
@@ -67,10 +78,9 @@ class Report:
         for name, recorded in self.seen.recorded.items():
             folder = ROOT / f"try-{self.story.names.first}-recorded"
             folder.mkdir(exist_ok=True)
-            text = json.dumps(without_people(recorded), default=str, indent=2, ensure_ascii=False)
-            (folder / f"{name}.json").write_text(self.masked(text).replace(self.story.names.first, "<run>") + "\n")
+            (folder / f"{name}.json").write_text(self.public(recorded))
         write(f"\n{self.summary()} The report: {path.name}", GREEN if self.is_good() else RED)
-        for each in [*self.failures, *self.left]:
+        for each in [*self.failures, *self.left, *(f"It stays: {what}" for what in self.stays)]:
             write(f"- {each}")
 
     def summary(self) -> str:
@@ -83,13 +93,18 @@ class Report:
                     f"{time.strftime('%Y-%m-%d', time.gmtime())}, region {self.aws.region}. {self.summary()}", "")
         yield from ("| Act | | Seconds |", "|---:|---|---:|")
         yield from (f"| {number} | {title} | {seconds:.0f} |" for number, title, seconds in self.acts)
-        for title, listed in (("Failed", self.failures), ("Left", self.left)):
+        for title, listed in (("Failed", self.failures), ("Left", self.left), ("Stays", self.stays)):
             if listed:
                 yield from ("", f"## {title}", "")
                 yield from (f"- {' '.join(each.split())}" for each in listed)
         yield from ("", "## Assumptions", "", "| Name | Result | Evidence |", "|---|---|---|")
         yield from (f"| `{name}` | {result} | {evidence.replace('|', '/')} |"
                     for name, result, evidence in self.seen.rows())
+
+    def public(self, recorded: dict[str, Any]) -> str:
+        """The content of a file that can be committed to a public repository."""
+        text = json.dumps(without_people(recorded), default=str, indent=2, ensure_ascii=False)
+        return self.masked(text).replace(self.story.names.first, "<run>") + "\n"
 
     def masked(self, text: str) -> str:
         """Also replaces secrets, which nothing above should contain."""
@@ -101,8 +116,11 @@ class Report:
                 text = text.replace(form, name)
         text = text.replace(str(urlsplit(self.source.gitlab.url).hostname), "<gitlab>")
         text = re.sub(r"https?://[^\s\"')]+", "<url>", text)
-        # Other accounts, and access keys.
+        # Other accounts, and the IDs of access keys and principals, perhaps with a session.
         text = re.sub(r"(?<![\dA-Za-z-])\d{12}(?![\dA-Za-z-])", "<account>", text)
-        text = re.sub(r"\b(A[A-Z]{3})[A-Z0-9]{12,}\b", r"\1<id>", text)
+        text = re.sub(r"\b(A[A-Z]{3})[A-Z0-9]{12,}\b(?::[^\s\"',)]+)?", r"\1<id>", text)
         # A denial names the caller: assumed-role/<role>/<session>, or user/<name>.
-        return re.sub(r"(:(?:assumed-role|user|federated-user)/)(?!role-try)[^\s\"',)]+", r"\1<caller>", text)
+        own = re.escape(self.story.names.first)
+        text = re.sub(rf"(:(?:assumed-role|user|federated-user)/)(?!role-{own})[^\s\"',)]+", r"\1<caller>", text)
+        text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "<email>", text)
+        return re.sub(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", "<address>", text)
