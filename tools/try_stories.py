@@ -30,7 +30,15 @@ def chosen(names: str) -> list[Scenario]:
     wanted = list(known) if names == "all" else [name for name in names.split(",") if name]
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"SCENARIOS has the unknown {', '.join(unknown)}. Known are all, {', '.join(known)}")
-    return [scenario for name in wanted for scenario in known[name]]
+    found = [scenario for name in wanted for scenario in known[name]]
+    if unfit := [scenario.name for scenario in found if mirrors_unprotected(scenario)]:
+        sys.exit(f"{', '.join(unfit)} would mirror unprotected branches of your project")
+    return found
+
+
+def mirrors_unprotected(scenario: Scenario) -> bool:
+    """Whether a mirror of the story may push branches that the project does not protect."""
+    return any(setting in str(step) for step in scenario.steps for setting in ("OnlyProtectedBranches", "BranchRegex"))
 
 
 class Stories:
