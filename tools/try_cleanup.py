@@ -38,6 +38,7 @@ class Cleanup:
         """Returns the resources that remain or could not be deleted."""
         self._step("stories", self._delete_stories)
         self._step("probes of observers", lambda: sources.delete_probes(self.aws, self.names, self._step))
+        self._step("access tokens of observers", lambda: self.project.revoke_access_tokens(f"{self.names.first}-probe"))
         self._step("the developer of stories", lambda: sources.delete_user(self.aws, developer(self.names)))
         # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
         for env_id in self.environments():
@@ -107,7 +108,7 @@ class Cleanup:
         return [f"branches and tags: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
                 f"environments: {', '.join(self.environments())}",
                 f"branches of stories and observers: {', '.join(f'{prefix}*' for prefix in self._prefixes())}",
-                f"mirrors to codecommit-{self.names.first}*"]
+                f"mirrors to codecommit-{self.names.first}*", f"project access tokens {self.names.first}-probe*"]
 
     def _prefixes(self) -> tuple[str, str]:
         return branches(self.names), f"{self.names.first}-probe"

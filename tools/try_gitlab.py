@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import requests
 
@@ -12,11 +12,14 @@ from tests.local.gitlab.project import ApiClient, ApiProject
 
 MAINTAINER = 40
 _TIMEOUT_SECONDS = 60
-_PAGE = 100
 
 
 class GitLabError(Exception):
     """GitLab rejected a request."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class RemoteGitLab(ApiClient):
@@ -37,7 +40,8 @@ class RemoteGitLab(ApiClient):
         answer = self._session.request(method, f"{self.url}/api/v4{path}", timeout=_TIMEOUT_SECONDS,
                                        allow_redirects=False, **more)
         if answer.status_code >= 300:
-            raise GitLabError(f"GitLab answered {method} {path} with {answer.status_code}: {answer.text[:300]}")
+            raise GitLabError(f"GitLab answered {method} {path} with {answer.status_code}: {answer.text[:300]}",
+                              answer.status_code)
         return answer
 
 
@@ -92,8 +96,9 @@ class RemoteProject(ApiProject):
         self._gitlab.send("POST", f"{self.api}/repository/tags", params={"tag_name": name, "ref": commit})
 
     def tag_events(self, name: str) -> list[dict[str, Any]]:
-        """The pushes of the tag among the latest ones of the project."""
-        pushes = self._gitlab.read(f"{self.api}/events", action="pushed", per_page=_PAGE)
+        """The pushes of the tag since yesterday."""
+        since = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
+        pushes = self._gitlab.pages(f"{self.api}/events", action="pushed", after=since)
         return [each for each in pushes if each["push_data"]["ref_type"] == "tag" and each["push_data"]["ref"] == name]
 
     def own_user(self) -> int:
@@ -110,6 +115,25 @@ class RemoteProject(ApiProject):
 
     def commits_between(self, start: str, end: str) -> list[str]:
         return [each["id"] for each in self._gitlab.pages(f"{self.api}/repository/commits", ref_name=f"{start}..{end}")]
+
+    # --- access tokens of the project ---------------------------------------------------------
+
+    def revoke_access_tokens(self, beginning: str) -> None:
+        """Revokes the active ones whose names begin so. Raises `GitLabError` unless all are revoked."""
+        for token in self._access_tokens():
+            if token["active"] and token["name"].startswith(beginning):
+                revoked = self._gitlab.send("DELETE", f"{self.api}/access_tokens/{token['id']}")
+                if revoked.status_code != 204:
+                    raise GitLabError(f"GitLab answered {revoked.status_code}: token {token['name']} may be active")
+
+    def _access_tokens(self) -> list[dict[str, Any]]:
+        try:
+            return self._gitlab.pages(f"{self.api}/access_tokens", state="active")
+        except GitLabError as error:
+            # An edition without access tokens of projects denies the list to a Maintainer too.
+            if error.status not in (401, 403, 404) or self.level() < MAINTAINER:
+                raise
+            return []
 
     def delete_environment(self, name: str) -> None:
         """GitLab deletes only environments that are stopped: https://docs.gitlab.com/api/environments/."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ import try_assumptions  # noqa: E402
 import try_costs  # noqa: E402
 import try_observers  # noqa: E402
 import try_stories  # noqa: E402
+from try_gitlab import GitLabError, RemoteProject  # noqa: E402
 from try_report import Report  # noqa: E402
 
 BY_ACTS = {name for file in ("try_assumptions", "try_approvals")
@@ -107,3 +109,32 @@ def test_recorded_response_keeps_what_is_not_private(report: Report) -> None:
             "arn": "arn:aws:sts::<account>:assumed-role/role-tryabcde-x/AWSCodeBuild-1"}
     assert json.loads(report.public({"response": kept | {"ResponseMetadata": {}}}))["response"] == kept | {
         "arn": "arn:aws:sts::<account>:assumed-role/role-<run>-x/AWSCodeBuild-1"}
+
+
+def test_access_tokens_of_observers_are_revoked() -> None:
+    sent: list[str] = []
+
+    def send(method: str, path: str, **_: Any) -> Any:
+        sent.append(f"{method} {path.rsplit('/', 1)[-1]}")
+        return SimpleNamespace(status_code=202 if path.endswith("/3") else 204)
+
+    def listed(*numbers: int) -> Any:
+        tokens = [{"id": number, "name": name, "active": True} for number, name in zip(
+            numbers, ("tryabcde-probe", "mine", "tryabcde-probe"), strict=False)]
+        return RemoteProject(SimpleNamespace(pages=lambda *_, **__: tokens, send=send), "a/b")
+
+    listed(1, 2).revoke_access_tokens("tryabcde-probe")
+    assert sent == ["DELETE 1"]
+    with pytest.raises(GitLabError, match="may be active"):
+        listed(3).revoke_access_tokens("tryabcde-probe")
+
+
+@pytest.mark.parametrize(("level", "status", "fails"), [(40, 401, False), (30, 401, True), (40, 500, True)])
+def test_denied_list_of_access_tokens_fails_for_no_maintainer(level: int, status: int, fails: bool) -> None:
+    def denied(*_: Any, **__: Any) -> Any:
+        raise GitLabError("denied", status)
+
+    project = RemoteProject(SimpleNamespace(pages=denied, read=lambda *_: {
+        "permissions": {"project_access": {"access_level": level}}}), "a/b")
+    with pytest.raises(GitLabError) if fails else nullcontext():
+        project.revoke_access_tokens("tryabcde-probe")

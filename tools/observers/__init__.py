@@ -3,7 +3,8 @@
     @observes("codecommit-trailing-slash")
     def trailing_slash(world: World) -> Seen | None: ...
 
-An observer returns None if it could not see the row. It deletes all resources that it creates, even after a failure.
+An observer returns None, or raises `NotSeen` with the reason, if it could not see the row: a failed request, a missing
+permission or a late effect must not look like a result. It deletes all resources that it creates, even after a failure.
 `sources` has the records and the resources of several observers. `make try` calls an observer at the end, before it deletes
 anything, or at the moment that the registration names:
 
@@ -29,6 +30,10 @@ from typing import Any
 
 from story import Story
 from try_gitlab import RemoteProject
+
+
+class NotSeen(Exception):
+    """Why the run does not show the row."""
 
 
 @dataclass(frozen=True)
