@@ -53,6 +53,9 @@ def _reads(project: RemoteProject, own_user: int, commit: str, seen: Observation
         try:
             found = surprises()
         except GitLabError as error:
+            if error.status == 429 or error.status >= 500:
+                seen.not_seen(name, str(error))
+                continue
             found = [str(error)]
         seen.add(name, not found, ", ".join(found) or "as assumed")
 

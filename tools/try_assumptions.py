@@ -23,6 +23,8 @@ PAGE = Path(__file__).parents[1] / "docs/project/assumptions.md"
 HELD, NOT_HELD, NOT_SEEN = "held", "not held", "not seen"
 # CloudWatch shows a new metric within minutes.
 _METRIC_DELAY_SECONDS = 900
+# The first ten characters of the names of a pipeline's artifacts.
+_ARTIFACTS = ("SourceArti", "ImageArtif", "BuildArtif")
 
 
 def all_names() -> list[str]:
@@ -104,7 +106,8 @@ def after_push(story: Story, seen: Observations) -> None:
     keys = [each["Key"].split("/") for page in pages for each in page.get("Contents", [])]
     shown = ", ".join("/".join(key) for key in keys[:4])
     if keys:
-        seen.add("artifact-keys-begin-with-20-characters", all(key[0] == project.name[:20] for key in keys), shown)
+        begin_so = all(key[0] == project.name[:20] and key[1] in _ARTIFACTS for key in keys)
+        seen.add("artifact-keys-begin-with-20-characters", begin_so, shown)
         last = [key[-1] for key in keys]
         # A few keys can refute it, and not show it.
         if len(set(last)) != len(last) or min(map(len, last)) < 7:
@@ -185,14 +188,14 @@ def releases_again(story: Story, seen: Observations, while_it_waits: Callable[[]
     waits = _waiting_change_set(story, last)
     status = _approved(story, last)
     note(f"Execution {last} without a change: {status}.")
-    if project.deployed_commit() == deployed:
+    if waits and project.deployed_commit() == deployed:
         seen.add("change-set-actions-with-no-changes", status == "Succeeded" and waits == "FAILED, UNAVAILABLE, 0 changes",
                  f"while the approval waited: {waits}; the execution ended as {status}")
     return approval
 
 
 def _waiting_change_set(story: Story, execution: str) -> str:
-    """The state of the change set while the approval of the execution waits."""
+    """The state of the change set while the approval of the execution waits. Empty if it could not be read."""
     project = story.loop.project
     try:
         project.waits_for_approval(execution)
@@ -201,7 +204,8 @@ def _waiting_change_set(story: Story, execution: str) -> str:
     except waiting.NotInTime:
         return "no approval"
     except ClientError as error:
-        return str(error.response["Error"]["Code"])
+        code = str(error.response["Error"]["Code"])
+        return code if code == "ChangeSetNotFound" else ""
     return f"{shown['Status']}, {shown['ExecutionStatus']}, {len(shown['Changes'])} changes"
 
 

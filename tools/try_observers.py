@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 import observers
-from observers import LOOKS_AFTER, OBSERVERS, World
+from observers import LOOKS_AFTER, OBSERVERS, NotSeen, World
 from tests.deployment import waiting
 from console import note
 from try_acts import TryStory
@@ -58,6 +58,10 @@ class Observing:
         try:
             with _short_waits():
                 found = OBSERVERS[name](self._world)
+        except NotSeen as error:
+            seen.not_seen(name, str(error))
+            note(f"{name}: not seen: {error}")
+            return
         except Exception as error:  # noqa: BLE001: the others have to look
             seen.not_seen(name, f"{type(error).__name__}: {error}")
             note(f"{name}: not seen: {error}")

@@ -33,7 +33,6 @@ from tests.deployment.mirroring import Source  # noqa: E402
 from console import BOLD, GREEN, RED, heading, write  # noqa: E402
 from story import Act, Names, Story  # noqa: E402
 from observers import OBSERVERS  # noqa: E402
-from observers.sources import begin_recording  # noqa: E402
 from tests.deployment.scenarios import Scenario  # noqa: E402
 from try_account import RemoteAccount  # noqa: E402
 from try_acts import STEPS, Step, TryStory  # noqa: E402
@@ -44,6 +43,9 @@ from try_observers import MOMENTS, Observing  # noqa: E402
 from try_report import Report  # noqa: E402
 from try_stories import Stories, chosen, developer  # noqa: E402
 
+# The rest of the observers that no call can delete at once.
+STAYS = ("a KMS key that is deleted after seven days", "the record of an EventBridge replay",
+         "the service-linked role AWSServiceRoleForCodeStarNotifications, if it is missing")
 # Proxies and CAs of this machine, for git.
 _NETWORK = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO",
             "SSL_CERT_FILE")
@@ -160,8 +162,8 @@ and in project {options.project} of {options.gitlab.url}:
 - a merge request, commit statuses, deployments and notes, all at commits of this run
 
 {of_stories(options)}
-Then it deletes all of it. In GitLab, the closed merge request stays, and records of pipelines and notes at commits that
-no branch contains.
+Then it deletes all of it. In GitLab, closed merge requests stay, and records of pipelines and notes at commits that no
+branch contains.
 {cost_and_duration(options.acts, options.scenarios, len(OBSERVERS) if options.scenarios else 0)}
 """)
     return is_typed(names.first)
@@ -175,8 +177,10 @@ def of_stories(options: Options) -> str:
     return f"""\
 - for {len(options.scenarios)} stories: stacks story-{first}-s<number>, the IAM user {developer(options.names)}, and
   branches {first}-s<number>-… in GitLab, of which two are protected, with a push mirror at a time
-- for {len(OBSERVERS)} observers: resources with {first}-probe in their names, and a rule that logs the events of four
-  services
+- for {len(OBSERVERS)} observers, with {first}-probe in their names: stacks with roles, functions, topics, a bus, a key and
+  notification rules, two IAM users that push, buckets and secrets. In GitLab a merge request, statuses, and for seconds a
+  project access token with the role Developer and the scope api
+- what stays of them: {', '.join(STAYS)}
 """
 
 
@@ -190,7 +194,7 @@ def is_typed(name: str) -> bool:
 
 def run(options: Options, source: RemoteSource, story: TryStory, directory: Path) -> int:
     names = options.names
-    report = Report(options.account, source, story)
+    report = Report(options.account, source, story, stays=STAYS if options.observes else ())
     observing = Observing(story)
     if options.observes:
         story.look = observing.at
@@ -200,8 +204,6 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
     try:
         source.project.protect(names.branch, names.second_branch, names.other_branch, names.review_branches)
         source.store_token()
-        if options.observes:
-            begin_recording(options.account, names)
         perform_all(story, planned(options, Stories(story, observing)), report)
     except KeyboardInterrupt:
         report.failed("interrupted")
@@ -280,7 +282,7 @@ def clean(options: Options, source: RemoteSource, directory: Path) -> int:
         print("Nothing was deleted.", file=sys.stderr)
         return 1
     left = cleanup.run()
-    print(*left, sep="\n")
+    print(*left, f"If it had observers, these stay: {', '.join(STAYS)}.", sep="\n")
     return 1 if left else 0
 
 

@@ -61,7 +61,6 @@ class Stories:
     def end(self) -> None:
         """The last observers look. Then the acts of the deletion expect only their own resources."""
         self._observing.at("end")
-        sources.end_recording(self._story.aws, self._story.names)
         sources.delete_user(self._story.aws, developer(self._story.names))
 
     def _source(self, name: str) -> Source:

@@ -21,7 +21,7 @@ from tests.tools.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-from observers import OBSERVERS, World  # noqa: E402
+from observers import OBSERVERS, NotSeen, World  # noqa: E402
 from observers import approvals, artifacts, first_deployment, first_push, health_checks, sources, updates  # noqa: E402
 
 MODULES = (approvals, artifacts, first_deployment, first_push, health_checks, updates)
@@ -58,10 +58,6 @@ def response(status: int, body: Any = None) -> Any:
     return SimpleNamespace(status_code=status, json=lambda: body, text=json.dumps(body))
 
 
-def event(**detail: str) -> dict[str, Any]:
-    return {"detail": detail}
-
-
 def stack(**more: Any) -> dict[str, Any]:
     return {"stack": more}
 
@@ -78,13 +74,6 @@ def requests(*made: tuple[str, str]) -> dict[str, Any]:
 def execution(**project: Any) -> dict[str, Any]:
     return {"codepipeline": {"start_pipeline_execution": {"pipelineExecutionId": "1"}}, "project": {
         "ended": "Failed", "ran": [("Source", "Failed")], **project}}
-
-
-def stages(stage_start: str, action_start: str) -> dict[str, Any]:
-    at = {"pipelineExecutionId": "1", "startTime": NOON}
-    return {"project": {"executions": [at]}, "actions": [{"actionExecutionId": "2", "startTime": after(60)}], "events": {
-        "CodePipeline Stage Execution State Change": [event(**{"start-time": stage_start, "execution-id": "1"})],
-        "CodePipeline Action Execution State Change": [event(**{"start-time": action_start, "action-execution-id": "2"})]}}
 
 
 def use_of_key(session: str) -> dict[str, Any]:
@@ -135,7 +124,7 @@ def canceled(again: dict[str, Any]) -> dict[str, Any]:
 
 def two_users(last: int) -> dict[str, Any]:
     posts = branch({"id": 1}, {"id": 2}, {"id": last})["gitlab"]
-    return {"gitlab": [response(201, {"id": 9, "token": "t"}), *posts, response(204)]}
+    return {"gitlab": [response(201, {"id": 9, "token": "t"}), *posts]}
 
 
 def group_rule(**shown: Any) -> dict[str, Any]:
@@ -166,28 +155,22 @@ def note(identity: int, system: bool = False) -> dict[str, Any]:
 
 DEPLOYED = {"status": "UPDATE_COMPLETE", "failures": {}, "nested": "id-n"}
 CALLS = [call("cloudformation", "CreateChangeSet", "codepipeline-cfn")]
-TRUSTED = {"rejection": ""}
+EXISTS = "AWS::EarlyValidation::ResourceExistenceCheck"
 # By row: what holds, and what refutes.
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "role-trust-source-keys": (TRUSTED, {"rejection": "cannot be assumed by Lambda"}),
-    "role-not-assumable-texts": ({"rejection": "Role r is invalid or cannot be assumed"}, {"rejection": "Wait a moment"}),
-    "lambda-log-lines-with-late-role": ({"function_log": "invocation 2"}, {"function_log": "invocation 1\ninvocation 2"}),
+    "role-not-assumable-texts": ({"rejection": "Role r is invalid or cannot be assumed"}, {"rejection": "Wait until the role exists"}),
     "response-url-has-amz-date": (requests(("Create", "")), {"kept": {"custom resource": [
         {"RequestType": "Create", "Query": ["Expires"]}]}}),
     "rollback-update-carries-old-id": (requests(("Update", "one"), ("Update", "one"), ("Delete", "two")),
                                        requests(("Update", "one"), ("Update", "two"), ("Delete", "two"))),
-    "output-value-of-4096-bytes": (stack(outputs={"Output0": "0" * 4096}), stack(outputs={})),
+    "output-value-of-4096-bytes": (stack(outputs={"Output0": "0" * 4096}), stack(outputs={}, failures=["Output0 is too long"])),
     "output-of-several-kilobytes": (stack(outputs={f"Output{n}": "0" * 4096 for n in range(4)}),
-                                    stack(outputs={"Output0": "0" * 4096})),
-    "validation-ends-in-a-known-status": (stack(describe={"StackStatus": "ROLLBACK_COMPLETE"}),
-                                          stack(describe={"StackStatus": "ROLLBACK_FAILED"})),
+                                    stack(outputs={"Output0": "0" * 4096}, failures=["The outputs are too long"])),
+    "validation-ends-in-a-known-status": (
+        stack(describe={"StackStatus": "ROLLBACK_COMPLETE", "StackStatusReason": EXISTS}, failures=[]),
+        stack(describe={"StackStatus": "ROLLBACK_FAILED"}, failures=[EXISTS])),
     "describe-events-newest-first": (operations("two", "two", "one"), operations("one", "two")),
-    "protected-branches-list-limit": ({"gitlab": [response(200, [{}] * 100)]}, {"gitlab": [response(200, [{}] * 101)]}),
-    "invalid-regex-status": ({"gitlab": [response(500), response(400)]}, {"gitlab": [response(200, []), response(400)]}),
     "codecommit-403-without-push": (kept("push permission", without=403), kept("push permission", without=401)),
-    "codecommit-trailing-slash": ({"references": [{"a": "1"}, {}]}, {"references": [{"a": "1"}, {"a": "1"}]}),
-    "stage-event-start-time": (stages("2026-01-01T12:00:00.000Z", "2026-01-01T12:01:00.000Z"),
-                               stages("2026-01-01T12:01:00.000Z", "2026-01-01T12:01:00.000Z")),
     "status-shows-its-pipeline": (branch({"id": 1, "pipeline_id": 7}, {"id": 1, "pipeline_id": 7}),
                                   branch({"id": 1, "pipeline_id": 7}, {"message": "404 Pipeline Not Found"})),
     "canceled-status-is-posted-again": (canceled({"status": "running"}), canceled({"message": "Cannot transition"})),
@@ -244,14 +227,12 @@ def world_of(given: dict[str, Any], patch: pytest.MonkeyPatch) -> World:
     story.aws.client.side_effect = lambda service: clients.get(service, MagicMock())
     story.loop.project.stack_name, story.environment.name, story.failing.id = "child", "cfn-gitops", "id-failing"
     story.loop.project.configure_mock(**{f"{name}.return_value": value for name, value in given.get("project", {}).items()})
-    story.loop.project.working.references.side_effect = given.get("references")
     made = MagicMock(**{f"{name}.return_value": value for name, value in given.get("stack", {}).items()})
     answers = iter(given.get("gitlab", []))
     for name, replaced in {
         "role": lambda *_, **__: nullcontext("arn"), "function": lambda *_, **__: nullcontext("name"),
         "user": lambda *_: nullcontext("user"), "stack": lambda *_, **__: nullcontext(made), "bucket": lambda _: "bucket",
         "update": lambda *_, **__: "UPDATE_COMPLETE", "gitlab": lambda *_, **__: next(answers),
-        "events": lambda _, detail_type: given["events"][detail_type], "actions": lambda _: given["actions"],
         "builds": lambda _: given["builds"], "trail": lambda _, value, *__: given["trail"].get(value, [])}.items():
         patch.setattr(sources, name, replaced)
     for module in MODULES:
@@ -259,7 +240,6 @@ def world_of(given: dict[str, Any], patch: pytest.MonkeyPatch) -> World:
     pipeline = MagicMock(**{f"{name}.return_value": value for name, value in given.get("pipeline", {}).items()})
     patch.setattr(artifacts, "Pipeline", lambda *_: pipeline)
     patch.setattr(first_deployment, "_rejection", lambda *_: given["rejection"])
-    patch.setattr(first_deployment.steps, "function_log", lambda *_: given["function_log"])
     patch.setattr(approvals.steps, "granted_actions", lambda *_: given["granted"])
     return World(story, project, dict(given.get("kept", {})))
 
@@ -276,6 +256,24 @@ def test_row_is_held_or_refuted_by_a_response(name: str, held: bool, monkeypatch
 def test_every_observer_has_both_cases() -> None:
     own = {name for name, observer in OBSERVERS.items() if observer.__module__ in {each.__name__ for each in MODULES}}
     assert own == set(CASES)
+
+
+# By row: a response that shows neither.
+UNCLEAR: dict[str, dict[str, Any]] = {
+    "role-not-assumable-texts": {"rejection": "Rate exceeded"},
+    "output-value-of-4096-bytes": stack(outputs={}, failures=["Rate exceeded"]),
+    "validation-ends-in-a-known-status": stack(describe={"StackStatus": "ROLLBACK_COMPLETE"}, failures=["exists"]),
+    "describe-events-newest-first": operations("two"),
+    "inherited-attribute-shown": {"gitlab": [*group_rule()["gitlab"][:2], response(200, [])]},
+    "status-shows-its-pipeline": {"gitlab": [branch()["gitlab"][0], response(429, {})]},
+    "status-of-another-user-stays-retried": {"gitlab": [response(403, {})]},
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_row_is_not_seen_by_another_response(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotSeen):
+        OBSERVERS[name](world_of(UNCLEAR[name], monkeypatch))
 
 
 def test_trail_has_only_records_of_the_run() -> None:

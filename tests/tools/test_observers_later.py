@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -21,13 +21,11 @@ from tests.tools.conftest import ROOT
 sys.path.insert(0, str(ROOT / "tools"))
 
 from observers import (  # noqa: E402
-    OBSERVERS, World, attackers, builds, change_sets, deletions, people, pipeline_options, publication, repositories,
-    rotations)
+    OBSERVERS, World, attackers, builds, change_sets, deletions, people, pipeline_options, repositories, rotations)
 from observers.scenes import Scene  # noqa: E402
 from story import Names  # noqa: E402
-from tests.deployment.steps import Pushed  # noqa: E402
 
-MODULES = (attackers, builds, change_sets, deletions, people, pipeline_options, publication, repositories, rotations)
+MODULES = (attackers, builds, change_sets, deletions, people, pipeline_options, repositories, rotations)
 RUN = "try12345"
 PROBE = f"{RUN}-probe"
 NAMES = Names(RUN, RUN, f"{RUN}p", f"{RUN}p", f"{RUN}x", f"{RUN}-other", f"{RUN}-feature", f"{RUN}-review/*",
@@ -66,7 +64,7 @@ def world(project: Any = None, mirrored: dict[str, str] | None = None, **service
                           region="eu-central-1")
     loop = SimpleNamespace(project=SimpleNamespace(
         mirrored=lambda: mirrored or {}, review_project="review", name="pipeline", repository="repository"))
-    environment = SimpleNamespace(describe=lambda: {"CreationTime": 0})
+    environment = SimpleNamespace(describe=lambda: {"CreationTime": datetime.now(UTC) - timedelta(hours=2)})
     return World(SimpleNamespace(aws=aws, names=NAMES, loop=loop, environment=environment), project)  # type: ignore[arg-type]
 
 
@@ -96,9 +94,13 @@ def double(**members: Any) -> Any:
     return SimpleNamespace(world=world(), **members)
 
 
+def clone(**members: Any) -> Any:
+    return SimpleNamespace(**{name: lambda *_, **__: None for name in ("rename", "push", "push_latest")} | members)
+
+
 def repository(**members: Any) -> Any:
     nothing = {"commit": lambda **_: COMMIT, "codecommit": Answers({}), "name": PROBE, "url": "", "login": None,
-               "user": "user", "clone": SimpleNamespace(rename=lambda *_: None, push=lambda *_: None)}
+               "user": "user", "clone": clone()}
     return double(**(nothing | members))
 
 
@@ -149,6 +151,7 @@ def optional(**members: Any) -> Any:
     held = double(**({"first": "execution", "latest": "execution", "waiting": ["a", "b"], "client": Answers({}),
                       "set": lambda *_, **__: None, "store": lambda _: None, "alarm": lambda *_: None, "start": lambda: "execution",
                       "stage": lambda *_: {"latestExecution": {"pipelineExecutionId": "a"}},
+                      "condition": lambda _: {}, "has_source": lambda *_: None, "stop": lambda _: None,
                       "pipeline": SimpleNamespace(**pipeline | {"name": PROBE})} | members))
     return held
 
@@ -204,13 +207,14 @@ def sequence(*values: Any) -> Callable[..., Any]:
 
 
 def intruder(**calls: Any) -> Any:
-    return double(**({"client": lambda _: Answers(calls), "other": "role", "puts_rule": lambda *_: ""}))
+    client = Answers(calls)
+    return double(client=lambda _: client, free="role", other="role", puts_rule=lambda *_: "")
 
 
 def notified(arrives: bool) -> Any:
-    return double(has=lambda topic, text="": arrives or topic == "Open",
-                  of_rule=lambda topic: people.Notified.of_rule(SimpleNamespace(  # type: ignore[arg-type]
-                      has=lambda name, text="": arrives or name == "Open"), topic))
+    held = people.Notified(world(), {})
+    held.has = lambda topic, text="": arrives or topic == "Open"  # type: ignore[method-assign]
+    return held
 
 
 def pull_request(after: dict[str, Any]) -> Any:
@@ -223,14 +227,15 @@ def pull_request(after: dict[str, Any]) -> Any:
 def recorded_pushes(*names: str) -> World:
     records = [{"eventName": name, "eventSource": "codecommit.amazonaws.com", "sourceIPAddress": "192.0.2.1", "run": RUN}
                for name in names]
-    return world(cloudtrail={"lookup_events": {"Events": [{"CloudTrailEvent": json.dumps(each)} for each in records]}})
+    return world(mirrored={"refs/heads/main": COMMIT}, cloudtrail={"lookup_events": {"Events": [
+        {"CloudTrailEvent": json.dumps(each)} for each in records]}})
 
 
 def replayed(*replay_names: str) -> Any:
     """One event, and its replays with these names."""
     events = [{}, *({"replay-name": name} if name else {} for name in replay_names)]
-    return double(sends=lambda: 1, is_archived=lambda: True, is_replayed=lambda: True, replay=lambda *_: None,
-                  recorded=lambda: events)
+    return double(sends=lambda: None, is_archived=lambda: True, is_replayed=lambda: True, replay=lambda *_: None,
+                  recorded=sequence(events[:1], events))
 
 
 def with_client(held: Any, **services: dict[str, Any]) -> Any:
@@ -238,9 +243,12 @@ def with_client(held: Any, **services: dict[str, Any]) -> Any:
     return held
 
 
-PIPELINE = {"get_pipeline": {"metadata": {"pipelineArn": "arn"}}}
+CALLER = {"get_caller_identity": {"Arn": "arn:aws:iam::111122223333:user/ann"}}
+DENIAL = rejected("AccessDenied")
 FREE, PROTECTED = "refs/heads/free", "refs/heads/protected"
 DENIED = "User is not authorized to perform this with an explicit deny in an identity-based policy"
+TAG_EVENT = {"action_name": "pushed new", "author_id": 1, "push_data": {
+    "action": "created", "ref_type": "tag", "commit_count": 0, "ref": "a"}}
 MEMBER_OF = {"sourceVersion": f"refs/heads/{NAMES.review_branch}^{{{COMMIT}}}"}
 
 ROWS = {
@@ -265,7 +273,7 @@ ROWS = {
     # Reviews
     "mirrored-wildcard": Row(
         lambda there: world(SimpleNamespace(branches_matching=lambda _: [NAMES.review_branch]), there),
-        {f"refs/heads/{NAMES.review_branch}": COMMIT}, {}),
+        {f"refs/heads/{NAMES.review_branch}": COMMIT}, {"refs/heads/main": COMMIT}),
     "source-version-in-history": Row(lambda commit: built(resolvedSourceVersion=commit, buildStatus="SUCCEEDED"), COMMIT, "2" * 40),
     "build-target-ignores-unknown-input": Row(lambda ids: building(ids=lambda: ids), ["probe:id"], []),
     "source-version-is-shown-unchanged": Row(lambda build: reviewed(**build), MEMBER_OF, {"sourceVersion": COMMIT}),
@@ -316,14 +324,15 @@ ROWS = {
     # Approvals, people, notifications
     "single-tag-has-an-event": Row(
         lambda events: world(SimpleNamespace(tag_events=lambda _: events),
-                             {f"refs/tags/{people.tag_name(RUN)}": COMMIT}), [{"author_id": 1}], []),
+                             {f"refs/tags/{people.tag_name(RUN)}": COMMIT}), [TAG_EVENT], []),
     "approval-shows-who-gave-it": Row(
         lambda summary: approved(externalExecutionSummary=summary), "Approved by user as a probe", ""),
     "retried-approval-has-new-ids": Row(
-        lambda after: optional(approval_ids=sequence(("token", "id"), after)), ("another", "other"), ("another", "id")),
+        lambda after: optional(approval_ids=sequence(("token", "id"), after), pipeline={"status": "InProgress"}),
+        ("another", "other"), ("another", "id")),
     "codecommit-judges-each-reference": Row(lambda there: repository(pushes=lambda *_: (there, "")), [FREE], [FREE, PROTECTED]),
     "codecommit-rejected-push-message": Row(
-        lambda output: repository(pushes=lambda *_: ([], output)), "error: RPC failed; HTTP 403", "error: RPC failed; HTTP 500"),
+        lambda output: repository(pushes=lambda *given: ([], output)), "error: RPC failed; HTTP 403", "! [remote rejected] a"),
     "approval-rule-on-pull-request": Row(
         pull_request, {"approved": True, "approvalRulesSatisfied": [f"{PROBE}-rule"]},
         {"approved": False, "approvalRulesSatisfied": []}),
@@ -364,25 +373,20 @@ ROWS = {
     "replication-build-image": Row(
         lambda status: building(ended=lambda _: {"buildStatus": status}), "SUCCEEDED", "FAILED"),
     "references-beside-branches-and-tags": Row(
-        lambda name: repository(clone=SimpleNamespace(push=lambda *_: None, all_references=lambda *_: {
+        lambda name: repository(clone=clone(all_references=lambda *_: {
             "HEAD": COMMIT, "refs/heads/main": COMMIT, name: COMMIT})), "refs/tags/1", "refs/pull/1"),
-    "delete-default-branch-by-push": Row(
-        lambda accepted: repository(clone=SimpleNamespace(delete=lambda *_: Pushed(accepted, "", ""))), False, True),
     # Attackers
     "rule-sources-in-iam": Row(
         lambda code: double(puts_rule=lambda *sources: "" if sources == ("example.probe",) else code if len(sources) > 1
                             else "AccessDeniedException"), "AccessDeniedException", ""),
     "notification-rule-key": Row(
-        lambda answer: with_client(intruder(create_notification_rule=answer), codepipeline=PIPELINE),
+        lambda answer: with_client(intruder(create_notification_rule=answer), sts=CALLER),
         rejected("AccessDeniedException", DENIED), {"Arn": "arn"}),
-    "assume-role-sends-resource-account": Row(lambda answer: intruder(assume_role=answer), {}, rejected("AccessDenied")),
+    "assume-role-sends-resource-account": Row(lambda answers: intruder(assume_role=list(answers)), [{}], [{}, DENIAL]),
     "replayed-events-carry-a-name": Row(lambda names: replayed(*names), [PROBE], [""]),
     "inactive-login-rejected-within-1min": Row(
         lambda later: repository(login=SimpleNamespace(credential_id="id", status=sequence(200, later))), 401, 200),
     "event-history-has-git-pushes": Row(lambda names: recorded_pushes(*names), ["GitPush", "GitPull"], ["GitPush"]),
-    "published-template-with-deny": Row(
-        lambda answer: world(serverlessrepo={"create_application": answer}), {"ApplicationId": "id"},
-        rejected("BadRequestException")),
 }
 
 

@@ -12,21 +12,26 @@ from typing import Any
 
 import boto3
 
-from observers import Seen, World
+from observers import NotSeen, Seen, World
 from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch, session
-from observers.sources import probe, seconds_until
+from observers.sources import absent_is_fine, probe, seconds_until
 
 _SOURCES = ["aws.codebuild", "aws.codepipeline"]
 
 
-def template(account_id: str) -> dict[str, Any]:
-    """A role with the conditions of template.yaml, which the account may assume, and another one that it may assume."""
+def template(name: str, account_id: str) -> dict[str, Any]:
+    """A role with the conditions of template.yaml, which the account may assume. It may assume two roles without
+    permissions, one of them with a condition."""
     principal = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+    own = {"Fn::Sub": f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{name}-*"}
+    rules = {"Fn::Sub": f"arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:rule/{name}-*"}
     return {"Resources": {
-        "Other": role_of(principal),
+        "Free": role_of(principal), "Other": role_of(principal),
         "Role": role_of(
             principal,
-            allows("events:PutRule", "codestar-notifications:CreateNotificationRule", "secretsmanager:CreateSecret"),
+            allows("events:PutRule", resource=rules), allows("secretsmanager:CreateSecret", resource=own),
+            allows("codestar-notifications:CreateNotificationRule"),
+            allows("sts:AssumeRole", resource=arn_of("Free")),
             allows("events:PutRule", effect="Deny", condition={"ForAnyValue:StringEquals": {"events:source": _SOURCES}}),
             allows("codestar-notifications:CreateNotificationRule", effect="Deny", condition={
                 "ArnLike": {"codestar-notifications:NotificationsForResource": "arn:*:codepipeline:*:*:*"}}),
@@ -34,7 +39,7 @@ def template(account_id: str) -> dict[str, Any]:
             allows("kms:*", effect="Deny"),
             allows("sts:AssumeRole", resource=arn_of("Other"),
                    condition={"StringEquals": {"aws:ResourceAccount": account_id}}))},
-        "Outputs": {"Role": {"Value": arn_of("Role")}, "Other": {"Value": arn_of("Other")}}}
+        "Outputs": {key: {"Value": arn_of(key)} for key in ("Role", "Free", "Other")}}
 
 
 @dataclass
@@ -43,6 +48,7 @@ class Intruder:
 
     world: World
     session: boto3.Session
+    free: str
     other: str
 
     def client(self, service: str) -> Any:
@@ -59,9 +65,9 @@ class Intruder:
 
 @contextmanager
 def _intruder(world: World) -> Iterator[Intruder]:
-    with scratch(world, template(world.story.aws.account_id)) as made:
+    with scratch(world, template(probe(world), world.story.aws.account_id)) as made:
         outputs = made.outputs()
-        yield Intruder(world, session(world, outputs["Role"]), outputs["Other"])
+        yield Intruder(world, session(world, outputs["Role"]), outputs["Free"], outputs["Other"])
 
 
 intruder = Scene(_intruder)
@@ -73,51 +79,62 @@ def sources_of_a_rule(held: Intruder) -> Seen | None:
     if seconds_until(lambda: not held.puts_rule("example.probe"), 60) > 60:
         return None
     codes = [held.puts_rule("aws.codepipeline"), held.puts_rule("example.probe", "aws.codepipeline")]
+    if other := set(codes) - {"", "AccessDeniedException"}:
+        raise NotSeen(f"the rules were rejected for another reason: {', '.join(other)}")
     return Seen(all(code == "AccessDeniedException" for code in codes),
                 f"one source: {codes[0] or 'accepted'}; with another one: {codes[1] or 'accepted'}", codes)
 
 
 @intruder.observes("notification-rule-key")
-def notification_rule(held: Intruder) -> Seen | None:
-    client, name = held.client("codestar-notifications"), probe(held.world)
-    arns = []
+def notification_rule(held: Intruder) -> Seen:
+    """For a pipeline that does not exist, so that nothing can be created. Another error than the denial shows nothing:
+    the service may look for the pipeline first."""
+    aws, name = held.world.story.aws, probe(held.world)
+    client, arns = held.client("codestar-notifications"), []
+    partition = held.world.client("sts").get_caller_identity()["Arn"].split(":")[1]
     code, message = error_of(lambda: arns.append(client.create_notification_rule(
         Name=name, EventTypeIds=["codepipeline-pipeline-pipeline-execution-failed"], Targets=[], DetailType="BASIC",
-        Status="DISABLED", Resource=_pipeline_arn(held.world))["Arn"]))
+        Status="DISABLED", Resource=f"arn:{partition}:codepipeline:{aws.region}:{aws.account_id}:{name}")["Arn"]))
     for arn in arns:
         held.world.client("codestar-notifications").delete_notification_rule(Arn=arn)
-    is_denied = code == "AccessDeniedException" and "explicit deny" in message
-    return Seen(is_denied, f"CreateNotificationRule: {code or 'accepted'}", message) if arns or is_denied else None
-
-
-def _pipeline_arn(world: World) -> str:
-    name = world.story.loop.project.name
-    return str(world.client("codepipeline").get_pipeline(name=name)["metadata"]["pipelineArn"])
+    is_denied = code == "AccessDeniedException" and "explicit deny in an identity-based policy" in message
+    if not arns and not is_denied:
+        raise NotSeen(f"CreateNotificationRule: {code} {message}")
+    return Seen(is_denied, f"CreateNotificationRule: {code or 'accepted'}", message)
 
 
 @intruder.observes("assume-role-sends-resource-account")
 def resource_account(held: Intruder) -> Seen:
-    codes: list[str] = []
+    def rejection(role: str) -> str:
+        return error_of(lambda: held.client("sts").assume_role(RoleArn=role, RoleSessionName="probe"))[0]
 
-    def is_allowed() -> bool:
-        codes.append(error_of(lambda: held.client("sts").assume_role(
-            RoleArn=held.other, RoleSessionName="probe"))[0])
-        return not codes[-1]
-
-    took = seconds_until(is_allowed, 60)
-    return Seen(took < 60, f"AssumeRole that requires it: {codes[-1] or 'accepted'}")
+    if seconds_until(lambda: not rejection(held.free), 120) > 120:
+        raise NotSeen("AssumeRole without a condition was rejected for two minutes")
+    seconds_until(lambda: not rejection(held.other), 60)
+    code = rejection(held.other)
+    if code not in ("", "AccessDenied"):
+        raise NotSeen(f"AssumeRole: {code}")
+    return Seen(not code, f"AssumeRole that requires it: {code or 'accepted'}")
 
 
 @intruder.observes("unexplained-denial-did-nothing")
-def denied_by_a_key(held: Intruder) -> Seen | None:
+def denied_by_a_key(held: Intruder) -> Seen:
     secrets, name = held.world.client("secretsmanager"), f"{probe(held.world)}-denied"
-    code, message = error_of(lambda: held.client("secretsmanager").create_secret(Name=name, SecretString="x"))
-    # IAM's own denial has a reason.
-    if code != "AccessDeniedException" or "because" in message:
-        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-        return None
-    there = not error_of(lambda: secrets.describe_secret(SecretId=name))[0]
-    if there:
+
+    def exists() -> bool:
+        # Another error than that of an absent secret fails the observer.
+        with absent_is_fine():
+            secrets.describe_secret(SecretId=name)
+            return True
+        return False
+
+    try:
+        code, message = error_of(lambda: held.client("secretsmanager").create_secret(Name=name, SecretString="x"))
+        # IAM's own denial has a reason.
+        if code != "AccessDeniedException" or "because" in message:
+            raise NotSeen(f"CreateSecret without the key: {code or 'accepted'} {message}")
+        there = seconds_until(exists, 20) <= 20
+    finally:
         secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
     return Seen(not there, f"{message}; the secret {'was' if there else 'was not'} created", message)
 
@@ -139,20 +156,20 @@ def absent_secret(held: Intruder) -> Seen | None:
 def bus_template(name: str) -> dict[str, Any]:
     """A bus with an archive, whose rule stores events in a log group."""
     group = f"/aws/events/{name}-replay"
+    log_arn = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{group}"
     permission = {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
-        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}]}
-    log_arn = {"Fn::Sub": f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{group}"}
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": f"{log_arn}:*"}]}
     return {"Resources": {
         "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": name}},
         "Archive": {"Type": "AWS::Events::Archive", "Properties": {
             "ArchiveName": name, "SourceArn": arn_of("Bus"), "RetentionDays": 1}},
-        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group}},
+        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group, "RetentionInDays": 1}},
         "Permission": {"Type": "AWS::Logs::ResourcePolicy", "Properties": {
-            "PolicyName": f"{name}-replay", "PolicyDocument": json.dumps(permission)}},
+            "PolicyName": f"{name}-replay", "PolicyDocument": {"Fn::Sub": json.dumps(permission)}}},
         "Rule": {"Type": "AWS::Events::Rule", "DependsOn": "Permission", "Properties": {
             "EventBusName": {"Ref": "Bus"}, "EventPattern": {"source": [name]},
-            "Targets": [{"Id": "log", "Arn": log_arn}]}}},
+            "Targets": [{"Id": "log", "Arn": {"Fn::Sub": log_arn}}]}}},
         "Outputs": {"Archive": {"Value": arn_of("Archive")}, "Bus": {"Value": arn_of("Bus")}}}
 
 
@@ -166,15 +183,14 @@ class Replaying:
             logGroupName=f"/aws/events/{probe(self.world)}-replay")
         return [json.loads(each["message"]) for page in pages for each in page["events"]]
 
-    def sends(self) -> int:
-        """Sends events until one is recorded, and returns their number: a new rule may miss the first ones."""
+    def sends(self) -> None:
+        """Sends events until one is recorded: a new rule may miss the first ones."""
         count, name = 0, probe(self.world)
         while count < 30 and not self.recorded():
             self.world.client("events").put_events(Entries=[{
                 "EventBusName": name, "Source": name, "DetailType": "probe", "Detail": "{}"}])
             count += 1
             seconds_until(self.recorded, 5)
-        return count
 
     def is_archived(self) -> bool:
         return bool(self.world.client("events").describe_archive(ArchiveName=probe(self.world)).get("EventCount"))
@@ -200,12 +216,17 @@ replaying = Scene(_replaying)
 
 
 @replaying.observes("replayed-events-carry-a-name")
-def replayed(held: Replaying) -> Seen | None:
-    since, sent = datetime.now(UTC) - timedelta(minutes=1), held.sends()
+def replayed(held: Replaying) -> Seen:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    held.sends()
     seconds_until(held.is_archived, 600)
+    # The minutes until the archive has the events are enough for those that EventBridge delivers twice.
+    before = len(held.recorded())
     held.replay(since, datetime.now(UTC))
     seconds_until(held.is_replayed, 600)
-    named = [each for each in held.recorded() if each.get("replay-name") == probe(held.world)]
-    nameless = len(held.recorded()) - len(named) - sent
-    return Seen(nameless <= 0, f"{len(named)} replayed events with replay-name, {max(nameless, 0)} without",
-                named[:1]) if named or nameless > 0 else None
+    after = held.recorded()
+    named = [each for each in after if each.get("replay-name") == probe(held.world)]
+    nameless = len(after) - before - len(named)
+    if not named and nameless <= 0:
+        raise NotSeen("nothing was replayed in time")
+    return Seen(nameless <= 0, f"{len(named)} replayed events with replay-name, {max(nameless, 0)} without", named[:1])

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from observers import Seen, World, observes
-from observers.scenes import Scene, arn_of, policy, role_of, scratch, session
+from observers import NotSeen, Seen, World, observes
+from observers.scenes import Scene, arn_of, error_of, policy, role_of, scratch, session
 from observers.sources import probe, seconds_until
 from try_approvals import tag_name
 
@@ -19,6 +19,10 @@ _SECONDS = 240
 def _publish(service: str, condition: dict[str, Any]) -> dict[str, Any]:
     return {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sns:Publish", "Resource": "*",
             **({"Condition": condition} if condition else {})}
+
+
+# The parts of the messages of a trigger, an alarm and a notification rule that the others lack.
+_TRIGGER, _ALARM, _RULE = '"Records"', "AlarmName", "detailType"
 
 
 def _topic(name: str, *statements: dict[str, Any], **properties: Any) -> dict[str, Any]:
@@ -47,9 +51,11 @@ def template(name: str, account_id: str) -> dict[str, Any]:
         {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"},
         {"Effect": "Allow", "Principal": {"Service": notifications}, "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
          "Resource": "*", "Condition": via})
+    # The policy of `Open` has no condition: a message that does not reach it was not sent.
+    topics = [{"Ref": topic} for topic in ("Sourced", "Account", "Open", "Encrypted")]
     receive = policy({"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-                      "Resource": "*"})
-    triggers = [{"Name": "probe", "DestinationArn": {"Ref": "Sourced"}, "Events": ["all"]}]
+                      "Resource": arn_of("Queue"), "Condition": {"ArnEquals": {"aws:SourceArn": topics}}})
+    triggers = [{"Name": f"probe{number}", "DestinationArn": topics[number], "Events": ["all"]} for number in (0, 2)]
     return {"Resources": {
         "Queue": {"Type": "AWS::SQS::Queue"},
         "QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {
@@ -57,16 +63,18 @@ def template(name: str, account_id: str) -> dict[str, Any]:
         "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": key, "PendingWindowInDays": 7}},
         **_topic("Sourced", _publish("codecommit.amazonaws.com", own), _publish("cloudwatch.amazonaws.com", own)),
         **_topic("Account", _publish(notifications, account)),
-        **_topic("Open", _publish(notifications, {})),
+        **_topic("Open", *(_publish(service, {}) for service in (
+            notifications, "codecommit.amazonaws.com", "cloudwatch.amazonaws.com"))),
         **_topic("Encrypted", _publish(notifications, {}), KmsMasterKeyId={"Ref": "Key"}),
-        "Repository": {"Type": "AWS::CodeCommit::Repository", "DependsOn": "SourcedPolicy", "Properties": {
+        "Repository": {"Type": "AWS::CodeCommit::Repository", "DependsOn": ["SourcedPolicy", "OpenPolicy"], "Properties": {
             "RepositoryName": name, "Triggers": triggers}},
         **{f"{topic}Rule": _rule(f"{name}-{topic.lower()}", topic) for topic in ("Account", "Open", "Encrypted")},
-        "Author": role_of(root, {"Effect": "Allow", "Action": "codecommit:*", "Resource": arn_of("Repository")}),
-        "Alarm": {"Type": "AWS::CloudWatch::Alarm", "DependsOn": "SourcedPolicy", "Properties": {
+        "Author": role_of(root, {"Effect": "Allow", "Action": "codecommit:CreatePullRequest",
+                                  "Resource": arn_of("Repository")}),
+        "Alarm": {"Type": "AWS::CloudWatch::Alarm", "DependsOn": ["SourcedPolicy", "OpenPolicy"], "Properties": {
             "AlarmName": name, "Namespace": name, "MetricName": "none", "Statistic": "Sum", "Period": 86400,
             "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold",
-            "AlarmActions": [{"Ref": "Sourced"}]}}},
+            "AlarmActions": [{"Ref": "Sourced"}, {"Ref": "Open"}]}}},
         "Outputs": {"Queue": {"Value": {"Ref": "Queue"}}, "Author": {"Value": arn_of("Author")},
                     **{topic: {"Value": {"Ref": topic}} for topic in ("Sourced", "Account", "Open", "Encrypted")}}}
 
@@ -101,12 +109,21 @@ class Notified:
                 QueueUrl=self.outputs["Queue"], ReceiptHandle=message["ReceiptHandle"])
         return any(text in each for each in self.received.get(topic, []))
 
-    def of_rule(self, topic: str) -> Seen | None:
-        """Whether a notification rule reached the topic. `None` if no rule sent anything."""
-        seconds_until(lambda: self.has("Open", "branch") and self.has(topic, "branch"), _SECONDS)
-        if not self.has("Open", "branch"):
-            return None
-        return Seen(self.has(topic, "branch"), f"the rule's message {'arrived' if self.has(topic, 'branch') else 'did not arrive'}")
+    def reached(self, topic: str, *texts: str) -> list[str]:
+        """Those of the messages that reached the topic. All of them must have reached the open one."""
+        def missing(where: str) -> list[str]:
+            return [text for text in texts if not self.has(where, text)]
+
+        seconds_until(lambda: not missing("Open") and not missing(topic), _SECONDS)
+        if missing("Open"):
+            raise NotSeen(f"no topic has the message with {', '.join(missing('Open'))}")
+        absent = missing(topic)
+        return [text for text in texts if text not in absent]
+
+    def of_rule(self, topic: str) -> Seen:
+        """Whether a notification rule reached the topic."""
+        came = self.reached(topic, _RULE)
+        return Seen(bool(came), f"the rule's message {'arrived' if came else 'did not arrive'}")
 
 
 @contextmanager
@@ -124,21 +141,18 @@ notified = Scene(_notified)
 
 @notified.observes("triggers-and-alarms-send-source-arn")
 def source_arn(held: Notified) -> Seen:
-    def arrived() -> dict[str, bool]:
-        return {"trigger": held.has("Sourced", "codecommit"), "alarm": held.has("Sourced", "AlarmName")}
-
-    seconds_until(lambda: all(arrived().values()), _SECONDS)
-    found = arrived()
+    came = held.reached("Sourced", _TRIGGER, _ALARM)
+    found = {"trigger": _TRIGGER in came, "alarm": _ALARM in came}
     return Seen(all(found.values()), ", ".join(f"{name}: {'' if came else 'not '}arrived" for name, came in found.items()))
 
 
 @notified.observes("notification-source-account")
-def source_account(held: Notified) -> Seen | None:
+def source_account(held: Notified) -> Seen:
     return held.of_rule("Account")
 
 
 @notified.observes("kms-via-service-for-topics")
-def via_service(held: Notified) -> Seen | None:
+def via_service(held: Notified) -> Seen:
     return held.of_rule("Encrypted")
 
 
@@ -157,12 +171,13 @@ def approval_rule(held: Notified) -> Seen:
         which = {"pullRequestId": opened["pullRequestId"], "revisionId": opened["revisionId"]}
         before = codecommit.evaluate_pull_request_approval_rules(**which)["evaluation"]
         codecommit.update_pull_request_approval_state(**which, approvalState="APPROVE")
+        seconds_until(lambda: codecommit.evaluate_pull_request_approval_rules(**which)["evaluation"]["approved"], 30)
         after = codecommit.evaluate_pull_request_approval_rules(**which)["evaluation"]
         shown = [name in before["approvalRulesNotSatisfied"], before["approved"], name in after["approvalRulesSatisfied"]]
         return Seen(shown == [True, False, True], f"appears: {shown[0]}, satisfied by its pool: {shown[2]}", [before, after])
     finally:
-        codecommit.disassociate_approval_rule_template_from_repository(
-            approvalRuleTemplateName=name, repositoryName=probe(held.world))
+        error_of(lambda: codecommit.disassociate_approval_rule_template_from_repository(
+            approvalRuleTemplateName=name, repositoryName=probe(held.world)))
         codecommit.delete_approval_rule_template(approvalRuleTemplateName=name)
 
 
@@ -184,4 +199,6 @@ def event_of_a_tag(world: World) -> Seen | None:
     events = world.project.tag_events(tag)
     if f"refs/tags/{tag}" not in world.story.loop.project.mirrored():
         return None
-    return Seen(bool(events), f"{len(events)} events of the tag", events[:1])
+    shown = [{"action_name": each["action_name"], "push_data": {
+        name: each["push_data"][name] for name in ("action", "ref_type", "commit_count")}} for each in events[:1]]
+    return Seen(bool(events), f"{len(events)} events of the tag", shown)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from observers import Seen, World
+from observers import NotSeen, Seen, World
 from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch
 from observers.sources import delete_stack, probe, seconds_until
 from tests.deployment.pipelines import Pipeline
@@ -26,10 +27,14 @@ _CLOSED, _OPEN = "* * * 1 1 ? 2099", "* * * * * ? *"
 
 
 def template(name: str) -> dict[str, Any]:
-    everything = allows("s3:*", "cloudformation:*", "iam:PassRole", "cloudwatch:DescribeAlarms")
+    deployed = f"arn:${{AWS::Partition}}:cloudformation:${{AWS::Region}}:${{AWS::AccountId}}:stack/{name}-deployed/*"
+    needed = [
+        allows("s3:Get*", "s3:List*", "s3:PutObject", resource=[arn_of("Bucket"), {"Fn::Sub": "${Bucket.Arn}/*"}]),
+        allows("cloudformation:*", resource={"Fn::Sub": deployed}),
+        allows("iam:PassRole", resource=arn_of("Deployer")), allows("cloudwatch:DescribeAlarms")]
     return {"Resources": {
         "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"VersioningConfiguration": {"Status": "Enabled"}}},
-        "Role": role_of({"Service": "codepipeline.amazonaws.com"}, everything),
+        "Role": role_of({"Service": "codepipeline.amazonaws.com"}, *needed),
         "Deployer": role_of({"Service": "cloudformation.amazonaws.com"}),
         "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": _without_data(name)}},
         "Outputs": {"Bucket": {"Value": {"Ref": "Bucket"}}, "Role": {"Value": arn_of("Role")},
@@ -106,9 +111,31 @@ class Optional:
         return self.pipeline.ended(self.latest)
 
     def soon(self, execution: str) -> str:
-        """The status of the execution at its end, or after two minutes."""
+        """The status of the execution at its end, or after two minutes. Then it is stopped."""
         seconds_until(lambda: self.pipeline.status(execution) != "InProgress")
-        return self.pipeline.status(execution)
+        status = self.pipeline.status(execution)
+        self.stop(execution)
+        return status
+
+    def stop(self, execution: str) -> None:
+        error_of(lambda: self.client.stop_pipeline_execution(
+            pipelineName=self.pipeline.name, pipelineExecutionId=execution, abandon=True))
+        self.pipeline.ended(execution)
+
+    def has_source(self, *executions: str) -> None:
+        """Raises `NotSeen` if one of them is still in its first stage."""
+        def have() -> bool:
+            return all(("Source", "Succeeded") in self.pipeline.ran(each) for each in executions)
+
+        if not executions or seconds_until(have) > 120:
+            raise NotSeen(f"{len(executions)} executions, and not all have their source")
+
+    def condition(self, when: str) -> Any:
+        """The state of the stage's conditions. Raises `NotSeen` without one, or if a rule could not look."""
+        found = self.stage().get(f"{when}ConditionState")
+        if not found or re.search("(?i)not authorized|permission|access ?denied|assume", json.dumps(found, default=str)):
+            raise NotSeen(f"the conditions {when}: {found}")
+        return found
 
     def alarm(self, missing: str = "missing") -> None:
         """Waits for the alarm's state without data."""
@@ -204,7 +231,10 @@ def whole_numbers(held: Optional) -> Seen:
     # The other rows need a deployment that succeeds.
     held.store({"Number": "3", "Flag": "true"})
     if status != "Succeeded":
-        return Seen(True, f"the execution is {status}: {held.pipeline.error(held.first)}")
+        error = held.pipeline.error(held.first)
+        if (with_texts := held.approved()) != "Succeeded":
+            raise NotSeen(f"the execution is {status}: {error}. With texts it is {with_texts}")
+        return Seen(True, f"the execution is {status}: {error}")
     shown = Stack(held.world.story.aws, f"{held.pipeline.name}-deployed").describe()["Parameters"]
     values = {each["ParameterKey"]: each["ParameterValue"] for each in shown}
     return Seen(values == {"Number": "3", "Flag": "true"}, json.dumps(values), shown)
@@ -218,7 +248,10 @@ def retried_approval(held: Optional) -> Seen:
     held.pipeline.ended(execution)
     held.client.retry_stage_execution(pipelineName=held.pipeline.name, stageName="Approval", retryMode="FAILED_ACTIONS",
                                       pipelineExecutionId=execution)
-    after = eventually(lambda: held.approval_ids(execution), "the retried approval waits")
+    eventually(lambda: held.pipeline.status(execution) == "InProgress", "the stage is retried")
+    # The state may show the former request for some seconds.
+    seconds_until(lambda: held.approval_ids(execution)[0] != before[0], 60)
+    after = held.approval_ids(execution)
     held.pipeline.decide(execution)
     held.pipeline.ended(execution)
     kept = [name for name, old, new in zip(("token", "actionExecutionId"), before, after, strict=True) if old == new]
@@ -230,17 +263,21 @@ def insufficient_data(held: Optional) -> Seen:
     held.alarm()
     held.set(**_alarm(held.pipeline.name, "FAIL"))
     status = held.runs()
-    return Seen(status == "Succeeded", f"INSUFFICIENT_DATA: {status}", held.stage().get("onSuccessConditionState"))
+    return Seen(status == "Succeeded", f"INSUFFICIENT_DATA: {status}", held.condition("onSuccess"))
 
 
 @options.observes("alarm-already-raised-fails-at-once")
 def raised_alarm(held: Optional) -> Seen:
     held.alarm("breaching")
+    held.set(**_alarm(held.pipeline.name, "FAIL"))
     execution = held.start()
     deployed = seconds_until(lambda: ("Deploy", "Succeeded") in held.pipeline.ran(execution), 300)
     took = seconds_until(lambda: held.pipeline.status(execution) != "InProgress", 60 * _ALARM_MINUTES + 120)
     status = held.pipeline.status(execution)
-    return Seen(deployed < 300 and status == "Failed" and took < 60 * _ALARM_MINUTES - 15,
+    if deployed > 300:
+        raise NotSeen(f"the deployment did not succeed: {held.pipeline.ran(execution)}")
+    held.condition("onSuccess")
+    return Seen(status == "Failed" and took < 60 * _ALARM_MINUTES - 15,
                 f"{status} {took:.0f} s after the deployment, with {_ALARM_MINUTES} minutes to watch")
 
 
@@ -274,23 +311,32 @@ def _rollback(held: Optional, execution: str) -> str:
 def held_stage(held: Optional) -> Seen:
     held.set(**_window(_CLOSED))
     times = [held.passes(30) for _ in range(2)]
+    held.has_source(*held.waiting)
+    # The second one may replace the first one for some seconds.
+    seconds_until(lambda: held.pipeline.status(held.waiting[0]) != "InProgress", 20)
     statuses = [held.pipeline.status(each) for each in held.waiting]
-    state = held.stage()
-    first = state["latestExecution"]["pipelineExecutionId"] == held.waiting[0]
+    latest = held.stage()["latestExecution"]["pipelineExecutionId"]
+    if latest not in held.waiting:
+        raise NotSeen("no execution has reached the stage")
+    first = latest == held.waiting[0]
     return Seen(statuses == ["InProgress"] * 2 and first and min(times) > 30,
                 f"two executions: {', '.join(statuses)}; the first one {'holds' if first else 'left'} the stage",
-                state.get("beforeEntryConditionState"))
+                held.stage().get("beforeEntryConditionState"))
 
 
 @options.observes("window-cron-open-in-matching-minutes")
 def window(held: Optional) -> Seen:
-    closed = [held.pipeline.status(each) for each in held.waiting[:1]]
+    held.has_source(*held.waiting[:1])
+    closed = held.pipeline.status(held.waiting[0])
     for each in held.waiting:
-        held.client.stop_pipeline_execution(pipelineName=held.pipeline.name, pipelineExecutionId=each, abandon=True)
-        held.pipeline.ended(each)
+        held.stop(each)
     code, message = error_of(lambda: held.set(**_window("* * * * * * *")))
+    if code and not re.search("Invalid|Validation", code):
+        raise NotSeen(f"an expression without ? was not judged: {code} {message}")
+    # If this fails because of something else, so does the open window.
     both = code or held.soon(held.start())
     held.set(**_window(_OPEN))
     took = held.passes(120)
-    return Seen(closed == ["InProgress"] and took < 120 and both not in ("Succeeded", "InProgress"),
+    held.has_source(held.waiting[-1])
+    return Seen(closed == "InProgress" and took < 120 and both not in ("Succeeded", "InProgress"),
                 f"closed: {closed}; open: after {took:.0f} s; without ?: {both} {message}")

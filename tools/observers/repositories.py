@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +15,16 @@ from urllib.parse import urlsplit
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from observers import Seen, World, observes
+from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene
-from observers.sources import probe, seconds_until, trail, user
-from tests.deployment.steps import Login, Working
+from observers.sources import mirrored, probe, seconds_between, seconds_until, trail, user
+from tests.deployment.steps import Login, PushRefused, Working
 
 _REJECTED = (401, 403)
+# git's output after a rejection, and not after a failure of the network or of the server.
+_REJECTION = re.compile("(?:error:|HTTP) 4|remote rejected|denied|not authorized")
+# CloudTrail's event history is up to 15 minutes late.
+_HISTORY_SECONDS = 1800
 _MAIN, _FREE, _PROTECTED = "refs/heads/main", "refs/heads/free", "refs/heads/protected"
 
 
@@ -34,8 +39,10 @@ class Clone(Working):
         self._git("mv", former, to)
 
     def all_references(self, login: Login, url: str) -> dict[str, str]:
-        listed = self._git_as(login, "ls-remote", url).stdout.splitlines()
-        return {name: commit for commit, name in (line.split("\t") for line in listed)}
+        listed = self._git_as(login, "ls-remote", url)
+        if listed.returncode != 0:
+            raise PushRefused(listed.stderr)
+        return {name: commit for commit, name in (line.split("\t") for line in listed.stdout.splitlines())}
 
 
 @dataclass
@@ -70,8 +77,10 @@ class Repository:
         for reference in (_FREE, _PROTECTED):
             if reference in there:
                 self.codecommit.delete_branch(repositoryName=self.name, branchName=reference.removeprefix("refs/heads/"))
-        return [each for each in (_FREE, _PROTECTED) if each in there], output
-
+        found = [each for each in (_FREE, _PROTECTED) if each in there]
+        if not found and not _REJECTION.search(output):
+            raise NotSeen(f"the push was neither accepted nor rejected: {output[:200]}")
+        return found, output
 
     def signed(self, minutes: int) -> Login:
         """The login that `aws codecommit credential-helper` creates, of so many minutes ago:
@@ -95,6 +104,7 @@ def _repository(world: World) -> Iterator[Repository]:
             issued = iam.create_service_specific_credential(
                 UserName=pusher, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
             login = Login(issued["ServiceUserName"], issued["ServicePassword"], issued["ServiceSpecificCredentialId"])
+            world.story.loop.passwords.add(login.password)
             url, clone = made["cloneUrlHttp"], Clone(Path(world.story.directory) / name, "main")
             seconds_until(lambda: login.status(url) == 200, 300)
             clone.push(login, url, {"README": "a probe\n"})
@@ -135,23 +145,20 @@ def renamed_file(held: Repository) -> Seen:
 @repository.observes("codecommit-rejected-push-message")
 def rejected_push(held: Repository) -> Seen:
     there, output = held.pushes(_PROTECTED)
+    if there:
+        raise NotSeen("the push was accepted")
     message = next((line for line in output.splitlines() if "error" in line), output[:100])
-    return Seen(not there and "403" in output, message, output)
+    return Seen("403" in output, message, output)
 
 
 @repository.observes("codecommit-judges-each-reference")
 def each_reference(held: Repository) -> Seen:
+    if _FREE not in held.pushes(_FREE)[0]:
+        raise NotSeen("a push of the free branch alone was rejected")
     both = [held.pushes(_FREE, _PROTECTED)[0], held.pushes(_PROTECTED, _FREE)[0]]
     free = "accepts" if _FREE in both[0] else "rejects"
     return Seen(not any(_PROTECTED in there for there in both),
                 f"a push of a protected and a free branch {free} the free one", both)
-
-
-@repository.observes("delete-default-branch-by-push")
-def default_branch(held: Repository) -> Seen:
-    held.codecommit.update_default_branch(repositoryName=held.name, defaultBranchName="main")
-    deleted = held.clone.delete(held.login, held.url, _MAIN)
-    return Seen(not deleted.accepted, f"the deletion is {'accepted' if deleted.accepted else 'rejected'}", deleted.output)
 
 
 @repository.observes("references-beside-branches-and-tags")
@@ -159,16 +166,24 @@ def other_references(held: Repository) -> Seen:
     held.clone.push(held.login, held.url, {"change": "1\n"}, _FREE)
     held.codecommit.create_pull_request(title="a probe", targets=[{
         "repositoryName": held.name, "sourceReference": _FREE, "destinationReference": _MAIN}])
-    names = list(held.clone.all_references(held.login, held.url))
-    others = [name for name in names if name != "HEAD" and not name.startswith(("refs/heads/", "refs/tags/"))]
-    return Seen(bool(names) and not others, ", ".join(others) or "branches and tags only", names)
+
+    def others() -> list[str]:
+        return [name for name in held.clone.all_references(held.login, held.url)
+                if name != "HEAD" and not name.startswith(("refs/heads/", "refs/tags/"))]
+
+    # They may appear late.
+    seconds_until(others, 20)
+    found = others()
+    return Seen(not found, ", ".join(found) or "branches and tags only", found)
 
 
 @repository.observes("signature-valid-15min")
-def old_signature(held: Repository) -> Seen | None:
+def old_signature(held: Repository) -> Seen:
     found = [held.signed(minutes).status(held.url) for minutes in (0, 16)]
     # Without a valid signature, the old one shows nothing.
-    return Seen(found[1] in _REJECTED, f"HTTP {found[0]}, and {found[1]} after 16 minutes") if found[0] == 200 else None
+    if found[0] != 200 or found[1] not in (200, *_REJECTED):
+        raise NotSeen(f"HTTP {found[0]}, and {found[1]} after 16 minutes")
+    return Seen(found[1] in _REJECTED, f"HTTP {found[0]}, and {found[1]} after 16 minutes")
 
 
 # Last, because the login is used above.
@@ -184,10 +199,16 @@ def inactive_login(held: Repository) -> Seen | None:
 
 @observes("event-history-has-git-pushes")
 def pushes_in_the_history(world: World) -> Seen:
-    """The run's mirrors push, and the acts read with their login."""
+    """The run's mirrors push, and the acts read with their login. The history may lack some pushes."""
     records = trail(world, world.story.names.user, "Username", eventSource="codecommit.amazonaws.com")
     names = {record["eventName"] for record in records if record.get("sourceIPAddress")}
-    return Seen({"GitPush", "GitPull"} <= names, f"{len(records)} events: {', '.join(sorted(names))}", records[:1])
+    held = {"GitPush", "GitPull"} <= names
+    created = world.story.environment.describe()["CreationTime"]
+    if not held and (not mirrored(world) or seconds_between(created, datetime.now(UTC)) < _HISTORY_SECONDS):
+        raise NotSeen(f"the environment is too young for the event history: {len(records)} events")
+    shown = [{name: record.get(name) for name in ("eventSource", "eventName", "eventType", "eventVersion")} | {
+        "hasSourceIPAddress": bool(record.get("sourceIPAddress"))} for record in records[:1]]
+    return Seen(held, f"{len(records)} events, at least one of each: {', '.join(sorted(names))}", shown)
 
 
 @observes("mirrored-wildcard")
@@ -195,5 +216,5 @@ def mirrored_wildcard(world: World) -> Seen | None:
     branch = f"refs/heads/{world.story.names.review_branch}"
     if world.story.names.review_branch not in world.project.branches_matching(f"^{world.story.names.review_branch}$"):
         return None
-    there = branch in world.story.loop.project.mirrored()
+    there = branch in mirrored(world)
     return Seen(there, f"CodeCommit has {'the' if there else 'no'} review branch")

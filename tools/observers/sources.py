@@ -21,7 +21,7 @@ from typing import Any
 import requests
 from botocore.exceptions import ClientError
 
-from observers import World
+from observers import NotSeen, World
 from story import Names
 from tests.deployment import steps, waiting
 from tests.deployment.steps import Account, Stack
@@ -40,23 +40,6 @@ def trail(world: World, value: str, attribute: str = "EventName", **members: Any
     return [record for record in records if all(record.get(name) == value for name, value in members.items())]
 
 
-def log(world: World, **members: Any) -> list[dict[str, Any]]:
-    """The function's log lines with these members, oldest first."""
-    found = []
-    for line in steps.function_log(world.story.aws, world.story.environment.function_name).splitlines():
-        with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
-    return [line for line in found if isinstance(line, dict) and all(line.get(name) == value
-                                                                     for name, value in members.items())]
-
-
-def actions(world: World, name: str = "") -> list[dict[str, Any]]:
-    """The action executions of the first project's pipeline, oldest first, or those of one action."""
-    project = world.story.loop.project
-    return [action for each in project.executions() for action in project.actions(each["pipelineExecutionId"])
-            if name in ("", action["actionName"])]
-
-
 def builds(world: World) -> list[dict[str, Any]]:
     """The builds of the first project's pipeline."""
     codebuild, name = world.client("codebuild"), world.story.loop.project.build_project
@@ -71,73 +54,10 @@ def bucket(world: World) -> str:
     return f"{world.story.names.bucket_prefix}{aws.account_id}-{aws.region}"
 
 
-def artifact_keys(world: World) -> list[str]:
-    pages = world.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket(world), Prefix="codepipeline-")
-    return [each["Key"] for page in pages for each in page.get("Contents", [])]
-
-
 def seconds_between(one: str | datetime, other: str | datetime) -> float:
     """From one time to the other. A string is RFC 3339."""
     first, second = (datetime.fromisoformat(each) if isinstance(each, str) else each for each in (one, other))
     return (second - first).total_seconds()
-
-
-# --- events of EventBridge ----------------------------------------------------------------------
-
-_SOURCES = ["aws.codecommit", "aws.codepipeline", "aws.codebuild", "aws.cloudformation"]
-
-
-@contextmanager
-def recording(aws: Account, names: Names) -> Iterator[None]:
-    """Within the block, a rule stores the services' events in a log group for `events`."""
-    begin_recording(aws, names)
-    try:
-        yield
-    finally:
-        end_recording(aws, names)
-
-
-def _group(names: Names) -> str:
-    # EventBridge accepts only this beginning:
-    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-targets.html
-    return f"/aws/events/{names.first}-events"
-
-
-def begin_recording(aws: Account, names: Names) -> None:
-    logs, name = aws.client("logs"), f"{names.first}-events"
-    logs.create_log_group(logGroupName=_group(names))
-    [arn] = [each["arn"] for each in logs.describe_log_groups(logGroupNamePrefix=_group(names))["logGroups"]]
-    logs.put_resource_policy(policyName=name, policyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
-        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": arn}]}))
-    aws.client("events").put_rule(Name=name, EventPattern=json.dumps({"source": _SOURCES}))
-    aws.client("events").put_targets(Rule=name, Targets=[{"Id": "target", "Arn": arn.removesuffix(":*")}])
-
-
-def end_recording(aws: Account, names: Names) -> None:
-    """Deletes the rule and the log group, if they exist."""
-    logs, name = aws.client("logs"), f"{names.first}-events"
-    for delete in (lambda: delete_rule(aws, name), lambda: logs.delete_resource_policy(policyName=name),
-                   lambda: logs.delete_log_group(logGroupName=_group(names))):
-        with absent_is_fine():
-            delete()
-
-
-def delete_rule(aws: Account, name: str) -> None:
-    events = aws.client("events")
-    events.remove_targets(Rule=name, Ids=["target"])
-    events.delete_rule(Name=name)
-
-
-def events(world: World, detail_type: str = "", **detail: Any) -> list[dict[str, Any]]:
-    """The recorded events of the run with this `detail-type` and these members of `detail`, oldest first."""
-    pages = world.client("logs").get_paginator("filter_log_events").paginate(logGroupName=_group(world.story.names))
-    with absent_is_fine():
-        texts = [each["message"] for page in pages for each in page["events"]]
-        found = [json.loads(text) for text in texts if world.story.names.first in text]
-        return [event for event in found if detail_type in ("", event.get("detail-type"))
-                and all(event["detail"].get(name) == value for name, value in detail.items())]
-    return []
 
 
 # --- GitLab -------------------------------------------------------------------------------------
@@ -146,8 +66,17 @@ def events(world: World, detail_type: str = "", **detail: Any) -> list[dict[str,
 def gitlab(world: World, method: str, path: str, token: str = "", below: str | None = None, **more: Any) -> requests.Response:
     """GitLab's response to a path of the project, or below another path, with any status."""
     held = world.story.source.gitlab
-    return requests.request(method, f"{held.url}/api/v4{world.project.api if below is None else below}{path}", timeout=60, allow_redirects=False,
+    where = f"{held.url}/api/v4{world.project.api if below is None else below}{path}"
+    return requests.request(method, where, timeout=60, allow_redirects=False,
                             headers={"PRIVATE-TOKEN": token or held.token}, **more)
+
+
+def mirrored(world: World) -> dict[str, str]:
+    """The references of the first project's repository, which has some after the first push."""
+    found: dict[str, str] = world.story.loop.project.mirrored()
+    if not found:
+        raise NotSeen("CodeCommit's references could not be read")
+    return found
 
 
 # --- probes -------------------------------------------------------------------------------------
@@ -326,26 +255,37 @@ def _at_once(_: str, delete: Callable[[], Any]) -> None:
     delete()
 
 
+def delete_rule(aws: Account, name: str) -> None:
+    events = aws.client("events")
+    events.remove_targets(Rule=name, Ids=["target"])
+    events.delete_rule(Name=name)
+
+
 def delete_probes(aws: Account, names: Names, perform: Callable[[str, Callable[[], Any]], None] = _at_once) -> None:
-    """Deletes the resources that probes and the recording have left after the process was killed. `perform` receives each
-    deletion with its name."""
-    perform("the recording of events", partial(end_recording, aws, names))
+    """Deletes the resources that probes have left after the process was killed. `perform` receives each deletion with
+    its name."""
     found = {kind: [name for name in listed if f"{names.first}-probe" in name]
              for kind, listed in steps.what_is_there(aws).items()}
+
+    def delete(*kinds: str) -> None:
+        for kind in kinds:
+            for name in found[kind]:
+                perform(f"{name}, of the {kind}", partial(absent_is_fine()(_DELETIONS[kind]), aws, name))
+
+    # A running execution would create its stack again.
+    delete("pipelines")
     # A stack with a longer name may need the role or the function of the other one. A nested stack follows its root.
     for made in (Stack(aws, name) for name in reversed(found["stacks"])):
         if made.exists() and "RootId" not in made.describe():
             perform(f"stack {made.name}", partial(delete_stack, aws, made.name))
-    for kind, delete in _DELETIONS.items():
-        for name in found[kind]:
-            perform(f"{name}, of the {kind}", partial(absent_is_fine()(delete), aws, name))
+    delete(*(kind for kind in _DELETIONS if kind != "pipelines"))
 
 
 _DELETIONS: dict[str, Callable[[Account, str], Any]] = {
     "pipelines": lambda aws, name: aws.client("codepipeline").delete_pipeline(name=name),
     "build projects": lambda aws, name: aws.client("codebuild").delete_project(name=name),
     "functions": delete_function, "IAM users": delete_user, "IAM roles": delete_role,
-    "event rules": lambda aws, name: delete_rule(aws, name),
+    "event rules": delete_rule,
     "secrets": lambda aws, name: aws.client("secretsmanager").delete_secret(
         SecretId=name, ForceDeleteWithoutRecovery=True),
     "log groups": lambda aws, name: aws.client("logs").delete_log_group(logGroupName=name),
