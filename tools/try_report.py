@@ -123,4 +123,6 @@ class Report:
         own = re.escape(self.story.names.first)
         text = re.sub(rf"(:(?:assumed-role|user|federated-user)/)(?!role-{own})[^\s\"',)]+", r"\1<caller>", text)
         text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "<email>", text)
+        # A person whom a note mentions.
+        text = re.sub(r"(?<![\w.+/-])@[A-Za-z][\w.-]+", "<name>", text)
         return re.sub(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", "<address>", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.tools.test_observers_later import (
-    CALLER, DENIAL, FREE, LOOKS, NAMES, PROBE, PROTECTED, _without_a_clock, clone, double, intruder, optional, rejected,
+    CALLER, COMMIT, DENIAL, FREE, LOOKS, NAMES, PROBE, PROTECTED, ROWS, _without_a_clock, clone, double, intruder, optional, rejected,
     replayed, repository, sequence, with_client, world)
 
 from observers import NotSeen, people, repositories  # noqa: E402
@@ -44,6 +45,12 @@ def test_row_is_not_seen_with_another_response(name: str, monkeypatch: pytest.Mo
     for response in UNCLEAR[name]:
         with pytest.raises(NotSeen):
             LOOKS[name](response)
+
+
+@pytest.mark.parametrize("name", ["event-history-has-git-pushes", "single-tag-has-an-event"])
+def test_recorded_part_of_a_response_has_no_person(name: str) -> None:
+    recorded = json.dumps(LOOKS[name](ROWS[name].look_at(ROWS[name].held)).recorded)
+    assert not [each for each in ("192.0.2.1", "author", "userIdentity", COMMIT) if each in recorded], recorded
 
 
 def test_failed_git_is_not_a_result() -> None:

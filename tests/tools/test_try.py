@@ -16,6 +16,7 @@ from tests.deployment import playing, scenarios
 import try_assumptions  # noqa: E402
 import try_costs  # noqa: E402
 import try_observers  # noqa: E402
+import try_run  # noqa: E402
 import try_stories  # noqa: E402
 from try_gitlab import GitLabError, RemoteProject  # noqa: E402
 from try_report import Report  # noqa: E402
@@ -93,7 +94,7 @@ PRIVATE: list[Any] = [
     "AROAEXAMPLEEXAMPLE12:SENTINEL", "arn:aws:sts::123456789012:assumed-role/SENTINEL/SENTINEL",
     "arn:aws:sts::210987654321:assumed-role/role-tryother/SENTINEL", "by sentinel.s+1@mail.example.com",
     "arn:aws:iam::123456789012:user/path/SENTINEL", "123456789012", "from 192.0.2.1", "SENTINEL-token", "SENTINEL-glpat",
-    "https://SENTINEL.example.com/SENTINEL/b", "SENTINEL/b",
+    "https://SENTINEL.example.com/SENTINEL/b", "SENTINEL/b", "approved by @SENTINEL.x",
 ]
 
 
@@ -109,6 +110,12 @@ def test_recorded_response_keeps_what_is_not_private(report: Report) -> None:
             "arn": "arn:aws:sts::<account>:assumed-role/role-tryabcde-x/AWSCodeBuild-1"}
     assert json.loads(report.public({"response": kept | {"ResponseMetadata": {}}}))["response"] == kept | {
         "arn": "arn:aws:sts::<account>:assumed-role/role-<run>-x/AWSCodeBuild-1"}
+
+
+def test_prompt_names_what_observers_create_and_leave() -> None:
+    text = try_run.of_stories(SimpleNamespace(names=try_run.names_of("tryabcde"), scenarios=(1,)))  # type: ignore[arg-type]
+    for each in ("access token", "IAM users that push", "KMS key", "EventBridge replay", "AWSServiceRoleForCodeStarNotifications"):
+        assert each in text
 
 
 def test_access_tokens_of_observers_are_revoked() -> None:
