@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from observers import Seen, World, observes
+from observers import NotSeen, Seen, World, observes
 from observers import sources
+from observers.scenes import error_of
 from observers.sources import probe, seconds_until
 from tests.deployment import steps
 from tests.deployment.steps import Stack
@@ -32,7 +31,7 @@ def calls_of_the_deploy_action(world: World) -> Seen | None:
     """The role's policy has the listed actions of CloudFormation."""
     role = f"role-{world.story.names.first}-codepipeline-cfn"
     calls = _calls(world, "cloudformation.amazonaws.com", "EventSource", role)
-    if not calls:
+    if "cloudformation:CreateChangeSet" not in calls:
         return None
     further = calls - steps.granted_actions(world.story.aws, role)
     return Seen(not further, f"{len(calls)} actions, not listed: {', '.join(sorted(further)) or 'none'}", sorted(calls))
@@ -45,7 +44,8 @@ def calls_of_a_handler(world: World) -> Seen | None:
     published = json.loads(handlers)["handlers"]["create"]["permissions"]
     changing = {action for action in published if not action.split(":")[1].startswith(_READS)}
     named = changing & {"events:CreateRule", "events:PutRule"} or changing
-    calls = _calls(world, "AWSCloudFormation", "Username", f"role-{world.story.names.first}-codedeploy-cfn")
+    calls = {call for call in _calls(world, "AWSCloudFormation", "Username",
+                                     f"role-{world.story.names.first}-codedeploy-cfn") if call.startswith("events:")}
     if not calls:
         return None
     return Seen(bool(named & calls), f"of {', '.join(sorted(named))} it called {', '.join(sorted(named & calls)) or 'none'}",
@@ -59,17 +59,19 @@ def path_of_a_permission_set(world: World) -> Seen | None:
     if "/AWSReservedSSO_" not in sts.get_caller_identity()["Arn"]:
         return None
     path = f"arn:*:iam::{account}:role/aws-reserved/sso.amazonaws.com/*"
-    with sources.role(world, {"AWS": account}, {"ArnLike": {"aws:PrincipalArn": path}}) as arn:
-        def assumed() -> str:
-            try:
-                sts.assume_role(RoleArn=arn, RoleSessionName="probe")
-            except ClientError as error:
-                return str(error.response["Error"]["Code"])
-            return "assumed"
 
-        seconds_until(lambda: assumed() == "assumed", 60)
-        result = assumed()
-    return Seen(result == "assumed", f"a role that trusts the path: {result}")
+    def rejection(arn: str) -> tuple[str, str]:
+        return error_of(lambda: sts.assume_role(RoleArn=arn, RoleSessionName="probe"))
+
+    # The second role shows that the session may assume roles, and that they are effective.
+    with sources.role(world, {"AWS": account}, {"ArnLike": {"aws:PrincipalArn": path}}) as arn, \
+            sources.role(world, {"AWS": account}, suffix="-any") as other:
+        seconds_until(lambda: not any(rejection(other)), 60)
+        seconds_until(lambda: not any(rejection(arn)), 60)
+        (control, reason), (code, _) = rejection(other), rejection(arn)
+    if control or code not in ("", "AccessDenied"):
+        raise NotSeen(f"{code} {reason}")
+    return Seen(not code, f"a role that trusts the path: {code or 'assumed'}")
 
 
 # --- deployments by the pipelines' role -----------------------------------------------------------
@@ -95,23 +97,25 @@ def _address(world: World, key: str) -> str:
 
 @observes("template-url-with-colon")
 def keys_with_a_colon(world: World) -> Seen:
-    template, code = f"{probe(world)}:template.json", f"{probe(world)}:code.zip"
-    objects = {template: sources.text({"Resources": {"Probe": sources.HANDLE}}), code: sources.archive("")}
-    results = {}
+    """A rejection counts if the same request without the colon succeeds."""
+    bodies = {"template.json": sources.text({"Resources": {"Probe": sources.HANDLE}}), "code.zip": sources.archive("")}
+    objects = {f"{probe(world)}{sign}{name}": body for sign in ":-" for name, body in bodies.items()}
     with _stored(world, objects) as bucket, sources.role(world, {"Service": "lambda.amazonaws.com"}) as arn, \
             sources.function(world, arn) as name:
-        for what, call in (
-            ("CloudFormation", lambda: world.client("cloudformation").get_template_summary(
-                TemplateURL=_address(world, template))),
-            ("Lambda", lambda: world.client("lambda").update_function_code(
-                FunctionName=name, S3Bucket=bucket, S3Key=code)),
-        ):
-            try:
-                call()
-                results[what] = "accepted"
-            except ClientError as error:
-                results[what] = error.response["Error"]["Message"]
-    return Seen(set(results.values()) == {"accepted"}, f"{results}", results)
+        def rejections(sign: str) -> dict[str, str]:
+            calls = {
+                "CloudFormation": lambda: world.client("cloudformation").get_template_summary(
+                    TemplateURL=_address(world, f"{probe(world)}{sign}template.json")),
+                "Lambda": lambda: world.client("lambda").update_function_code(
+                    FunctionName=name, S3Bucket=bucket, S3Key=f"{probe(world)}{sign}code.zip")}
+            found = {what: error_of(call) for what, call in calls.items()}
+            return {what: f"{code}: {message}" for what, (code, message) in found.items() if code}
+
+        rejected = rejections(":")
+        others = rejections("-") if rejected else {}
+    if rejected.keys() & others.keys():
+        raise NotSeen(f"without the colon too: {others}")
+    return Seen(not rejected, f"{rejected or 'both accept it'}", rejected)
 
 
 def as_pipelines_deploy(world: World) -> dict[str, Any]:
@@ -155,28 +159,29 @@ def _outcome(made: Stack) -> dict[str, Any]:
             "status": made.status(), "nested": resources.get("Nested", {}).get("PhysicalResourceId", "")}
 
 
-def _deployed(world: World, *logical_ids: str) -> Seen | None:
-    """Whether these resources were created and updated. None if another one failed."""
+def _deployed(world: World, denied: str, *logical_ids: str) -> Seen:
+    """Whether these resources were created and updated, or IAM denied such an action. Another failure shows nothing."""
     found = as_pipelines_deploy(world)
-    own = {name: reason for name, reason in found["failures"].items() if name.startswith(logical_ids)}
-    if not own and found["status"] != "UPDATE_COMPLETE":
-        return None
-    return Seen(not own, "; ".join(own.values()) or f"{', '.join(logical_ids)} with the deploy role", found["failures"])
+    denials = [reason for name, reason in found["failures"].items()
+               if name.startswith(logical_ids) and f"not authorized to perform: {denied}" in reason]
+    if not denials and found["status"] != "UPDATE_COMPLETE":
+        raise NotSeen(f"{found['status']}: {'; '.join(found['failures'].values())}")
+    return Seen(not denials, "; ".join(denials) or f"{', '.join(logical_ids)} with the deploy role", denials)
 
 
 @observes("version-and-alias-actions")
-def versions_and_aliases(world: World) -> Seen | None:
-    return _deployed(world, "Version", "Alias")
+def versions_and_aliases(world: World) -> Seen:
+    return _deployed(world, "lambda:", "Version", "Alias")
 
 
 @observes("runtime-alias-resource")
-def runtime_of_a_function(world: World) -> Seen | None:
-    return _deployed(world, "Function")
+def runtime_of_a_function(world: World) -> Seen:
+    return _deployed(world, "lambda:AssociateRuntimeAlias", "Function")
 
 
 @observes("nested-stack-read-actions")
-def nested_stacks(world: World) -> Seen | None:
-    return _deployed(world, "Nested")
+def nested_stacks(world: World) -> Seen:
+    return _deployed(world, "cloudformation:", "Nested")
 
 
 # --- GitLab -------------------------------------------------------------------------------------

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from observers import Seen, World, observes
+from observers import NotSeen, Seen, World, observes
 from observers import sources
 from observers.sources import probe
 from tests.deployment.pipelines import Pipeline
+from tests.deployment.waiting import eventually
 
 
 @observes("build-reads-artifacts-with-its-role")
 def principal_of_artifacts(world: World) -> Seen | None:
     """S3 uses the artifacts' key as the principal that reads or writes the object. CloudTrail has these uses."""
-    ids = [each["id"].split(":")[-1] for each in sources.builds(world)]
-    calls = [record for each in ids[:3] for record in sources.trail(world, f"AWSCodeBuild-{each}", "Username")]
-    uses = [record for record in sources.trail(world, "kms.amazonaws.com", "EventSource") if "BuildArtif" in str(
-        record.get("requestParameters", {}).get("encryptionContext"))]
-    own = [record["eventName"] for record in calls if record["eventSource"] == "kms.amazonaws.com"]
-    if not uses or not calls:
+    uses = sources.trail(world, "kms.amazonaws.com", "EventSource")
+
+    def by_builds(action: str, artifact: str) -> list[bool]:
+        """For each such use of the key, whether it is one of a build."""
+        return ["/AWSCodeBuild-" in record.get("userIdentity", {}).get("arn", "") for record in uses
+                if record["eventName"] == action and f"/{artifact}/" in str(record.get("requestParameters"))]
+
+    written, read = by_builds("GenerateDataKey", "BuildArtif"), by_builds("Decrypt", "SourceArti")
+    if not written or not read:
         return None
-    return Seen("GenerateDataKey" in own, f"{len(own)} uses of the key by builds, {len(uses)} of build artifacts", own)
+    return Seen(all(written) and any(read), f"builds: {sum(written)} of {len(written)} uses of the key for build artifacts, "
+                                            f"{sum(read)} of {len(read)} to read sources")
 
 
 @observes("artifact-version-not-pinned")
@@ -32,18 +37,21 @@ def overwritten_artifact(world: World) -> Seen | None:
     pipeline.name, before = name, client.get_pipeline(name=world.story.loop.project.name)["pipeline"]
     try:
         client.create_pipeline(pipeline={**before, "name": name, "stages": _stages(before["stages"][0], bucket, name)})
-        execution = pipeline.executions()[0]["pipelineExecutionId"]
+        execution = eventually(pipeline.executions, f"{name} runs")[0]["pipelineExecutionId"]
         pipeline.waits_for_approval(execution)
         [artifact] = s3.list_objects_v2(Bucket=bucket, Prefix=f"{name}/")["Contents"]
+        approved = s3.get_object(Bucket=bucket, Key=artifact["Key"])["Body"].read()
         s3.put_object(Bucket=bucket, Key=artifact["Key"], Body=newer)
         pipeline.decide(execution)
         status = pipeline.ended(execution)
         if status != "Succeeded":
-            return None
+            raise NotSeen(f"{status}: {pipeline.ran(execution)}")
         copied = s3.get_object(Bucket=bucket, Key=f"{name}.zip")["Body"].read()
     finally:
         client.delete_pipeline(name=name)
         s3.delete_object(Bucket=bucket, Key=f"{name}.zip")
+    if copied not in (newer, approved):
+        return None
     return Seen(copied == newer, f"the pipeline deployed the {'newer' if copied == newer else 'approved'} version")
 
 
