@@ -107,8 +107,9 @@ def repository(**members: Any) -> Any:
 def changing(shown: Any, deleted: Any = None, described: Any = None, stack: Any = None, **responses: Any) -> Any:
     """A stack whose change set is shown so."""
     cloudformation = {"describe_change_set": shown, "delete_change_set": deleted or {}, **responses}
-    held = change_sets.Changing(world(cloudformation=cloudformation, s3={}), stack or SimpleNamespace(
-        name=PROBE, outputs=lambda: {"Value": "first"}, wait=lambda: "", describe=lambda: described), "role")
+    services = {"cloudformation": cloudformation, "s3": {}, "logs": {"describe_log_groups": {"logGroups": []}}}
+    held = change_sets.Changing(world(**services), stack or SimpleNamespace(
+        name=PROBE, outputs=lambda: {"Value": "first"}, status=lambda: "UPDATE_COMPLETE", describe=lambda: described), "role")
     return held
 
 
@@ -121,7 +122,7 @@ def change(resource: str, action: str = "Modify", drift: str = "", **more: Any) 
 
 
 def building(**members: Any) -> Any:
-    return double(**({"ids": lambda *_: [f"probe:{UUID4}"], "event": lambda: None, "start": lambda *_, **__: "id",
+    return double(**({"ids": lambda *_: [f"probe:{UUID4}"], "event": lambda _: None, "start": lambda *_, **__: "id",
                       "commits": [COMMIT, "2" * 40], "version": lambda _: "refs/heads/b^{1}", "waits_idle": lambda: None,
                       "runs": lambda _: True} | members))
 
@@ -130,12 +131,17 @@ def built(**more: Any) -> Any:
     return building(ended=lambda _: {"buildStatus": "FAILED", "currentPhase": "COMPLETED", **more})
 
 
-def queue(lengths: list[int]) -> Any:
-    """Builds whose number grows."""
-    def ids(*_: str) -> list[str]:
-        return ["probe:id"] * (lengths.pop(0) if len(lengths) > 1 else lengths[0])
+def started_by(*detail_types: str) -> Any:
+    """Events of these types start a build."""
+    ids: list[str] = []
+    return building(ids=lambda *_: list(ids), event=lambda each: ids.append("probe:id") if each in detail_types else None)
 
-    return building(ids=ids, ended=lambda _: {})
+
+def retried(is_started: bool) -> Any:
+    """Another build starts when the first one ends, or EventBridge stops its attempts."""
+    ids = ["probe:1"]
+    return building(ids=lambda *_: list(ids), ended=lambda _: ids.append("probe:2") if is_started else None,
+                    has_stopped=lambda *_: True)
 
 
 def reviewed(**build: Any) -> World:
@@ -173,14 +179,14 @@ def provider(requests: list[dict[str, Any]], stack: Any = None) -> Any:
 
 
 def requested(*requests: tuple[str, str]) -> Any:
-    shown = [{"probe": kind, "date": date, "host": "host", "path": "/"} for kind, date in requests]
-    return double(resource=lambda *_: nullcontext(SimpleNamespace(id="id")),
+    shown = [{"probe": kind, "date": date} for kind, date in requests]
+    return double(resource=lambda *_: nullcontext(SimpleNamespace(id="id", events=list)),
                   requests=lambda _, kind="": [each for each in shown if kind in ("", each["probe"])])
 
 
 def responded(status: str) -> Any:
-    return provider([{"probe": "Create"}], SimpleNamespace(
-        id="id", outputs=lambda: {"Number": "0"}, status=lambda: status, failures=list))
+    return provider([{"probe": "answer"}] * 2, SimpleNamespace(
+        id="id", outputs=lambda: {"Number": "0"}, status=lambda: status, failures=lambda: ["a probe"]))
 
 
 def addressed(host: str) -> Any:
@@ -195,9 +201,9 @@ def tagged(value: str) -> World:
 
 def rotating(tokens: list[str] | None = None, labels: list[list[str]] | None = None, **members: Any) -> Any:
     versions = {str(number): stages for number, stages in enumerate(labels or [])}
-    return double(**({"calls": lambda *_: [{"token": token} for token in tokens or ["1", "1"]], "id": lambda which: which,
-                      "pending": lambda _: "version", "rotate": lambda *_, **__: None,
-                      "secrets": Answers({"describe_secret": {"VersionIdsToStages": versions}})} | members))
+    calls = [{"token": token, "at": 60 * number} for number, token in enumerate(tokens or ["1", "1"])]
+    return double(**({"calls": lambda *_: calls, "id": lambda which: which, "pending": lambda _: "version",
+                      "rotate": lambda *_, **__: None, "secrets": Answers({"describe_secret": {"VersionIdsToStages": versions}})} | members))
 
 
 def sequence(*values: Any) -> Callable[..., Any]:
@@ -275,21 +281,23 @@ ROWS = {
         lambda there: world(SimpleNamespace(branches_matching=lambda _: [NAMES.review_branch]), there),
         {f"refs/heads/{NAMES.review_branch}": COMMIT}, {"refs/heads/main": COMMIT}),
     "source-version-in-history": Row(lambda commit: built(resolvedSourceVersion=commit, buildStatus="SUCCEEDED"), COMMIT, "2" * 40),
-    "build-target-ignores-unknown-input": Row(lambda ids: building(ids=lambda: ids), ["probe:id"], []),
+    "build-target-ignores-unknown-input": Row(started_by, "whole", "empty"),
     "source-version-is-shown-unchanged": Row(lambda build: reviewed(**build), MEMBER_OF, {"sourceVersion": COMMIT}),
     "build-output-location": Row(
         lambda location: reviewed(artifacts={"location": location}),
         f"arn:aws:s3:::{NAMES.bucket_prefix}1/review/infra/{UUID4}", f"{NAMES.bucket_prefix}1/review"),
     "whole-numbers-in-configuration": Row(with_parameters, {"Number": "3", "Flag": "true"}, {"Number": "3.0", "Flag": "true"}),
     "source-version-of-failed-builds": Row(lambda version: built(sourceVersion=version), "refs/heads/b^{1}", "none"),
-    "review-build-is-started-again": Row(queue, [1, 2], [1]),
+    "review-build-is-started-again": Row(retried, True, False),
     "build-limit-is-an-error": Row(
-        lambda code: building(start=sequence("id", rejected(code))), "AccountLimitExceededException", "InvalidInputException"),
+        lambda second: building(start=sequence("id", second)), rejected("AccountLimitExceededException"), "another"),
     "build-ids-are-random": Row(
         lambda ids: building(ids=sequence(*([f"probe:{each}"] for each in ids))),
         [UUID4, UUID4.replace("0b", "1c"), UUID4.replace("0b", "2d")], [UUID4] * 3),
     "yaml-read-as-scanned": Row(
-        lambda summary: changing(None, get_template_summary=summary), {}, {"DeclaredTransforms": ["AWS::Include"]}),
+        lambda summary: changing(None, get_template_summary=[
+            {"DeclaredTransforms": ["AWS::Include"], "Parameters": [{"ParameterType": "AWS::SSM::Parameter::Name"}]}, summary]),
+        {}, {"DeclaredTransforms": ["AWS::Include"]}),
     "change-set-leaves-the-stack": Row(
         lambda after: changing(change_set(), stack=SimpleNamespace(name=PROBE, describe=sequence({"StackName": PROBE}, after))),
         {"StackName": PROBE}, {"StackName": PROBE, "RoleARN": "role"}),
@@ -299,7 +307,8 @@ ROWS = {
                                 describe_events={"OperationEvents": events}),
         [{"EventType": "VALIDATION_ERROR"}], [{"EventType": "STACK_EVENT"}]),
     "change-sets-per-stack": Row(
-        lambda answer: changing(None, create_change_set=[{}, answer]), {}, rejected("LimitExceededException")),
+        lambda answer: changing(None, create_change_set=[{}, answer], list_change_sets={
+            "Summaries": [{"Status": "CREATE_COMPLETE"}] * 30}), {}, rejected("LimitExceededException")),
     "drift-change-set-without-drift": Row(
         lambda shown: changing([shown, change_set("FAILED", StatusReason=NO_CHANGES)]),
         change_set("FAILED", StatusReason=NO_CHANGES), change_set()),
@@ -309,8 +318,8 @@ ROWS = {
     "drift-of-a-deleted-resource": Row(
         lambda drift: changing(change_set("CREATE_COMPLETE", change("Group", "Add", drift))), "DELETED", "NOT_CHECKED"),
     "executed-change-set-by-name": Row(
-        lambda deleted: changing([change_set(), rejected("ChangeSetNotFound")], deleted=deleted),
-        {}, rejected("InvalidChangeSetStatus")),
+        lambda described: changing([change_set(), described], deleted=rejected("InvalidChangeSetStatus")),
+        rejected("ChangeSetNotFound"), change_set()),
     "drift-of-language-extensions": Row(
         lambda shown: SimpleNamespace(changing=changing(shown)), change_set("FAILED", StatusReason=NO_CHANGES),
         change_set("CREATE_COMPLETE", change("TopicA", drift="MODIFIED"))),
@@ -350,7 +359,8 @@ ROWS = {
     "rotation-enabled-tells-reattempt": Row(
         lambda states: rotating(is_enabled=sequence(*states)), [True, False], [True, True]),
     "rotation-pending-blocks-schedule": Row(
-        lambda answers: rotating(rotate=sequence(*answers)), [rejected("InvalidRequestException"), {}], [{}, {}]),
+        lambda first: rotating(rotate=sequence(first, {}), pending=sequence("version", "")),
+        rejected("InvalidRequestException", "A previous rotation isn't complete."), {}),
     # Failures and deletion
     "second-response-ignored": Row(responded, "CREATE_COMPLETE", "ROLLBACK_COMPLETE"),
     "redelivery-after-a-minute": Row(lambda at: with_client(provider([{"at": 0}, {"at": at}])), 61, 59),
@@ -371,7 +381,8 @@ ROWS = {
         "cloudformation-custom-resource-response-eu-central-1.s3.eu-central-1.amazonaws.com"),
     # Replication
     "replication-build-image": Row(
-        lambda status: building(ended=lambda _: {"buildStatus": status}), "SUCCEEDED", "FAILED"),
+        lambda status: building(ended=lambda _: {"buildStatus": status, "phases": [
+            {"phaseType": "BUILD", "phaseStatus": status}]}), "SUCCEEDED", "FAILED"),
     "references-beside-branches-and-tags": Row(
         lambda name: repository(clone=clone(all_references=lambda *_: {
             "HEAD": COMMIT, "refs/heads/main": COMMIT, name: COMMIT})), "refs/tags/1", "refs/pull/1"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-
-from observers import Seen, World, observes
+from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch
 from observers.sources import probe, seconds_until
 from tests.deployment.waiting import eventually
@@ -23,29 +24,38 @@ _SECONDS = 600
 
 def template(name: str, clone_url: str, repository_arn: str) -> dict[str, Any]:
     """Projects with one build at a time: without a source, with one, and with one that the role may not read."""
-    logs, source = allows("logs:CreateLogStream", "logs:PutLogEvents"), {"Type": "CODECOMMIT", "Location": clone_url}
+    source, groups = {"Type": "CODECOMMIT", "Location": clone_url}, f"/aws/codebuild/{name}-"
+    logs = allows("logs:CreateLogStream", "logs:PutLogEvents", resource={
+        "Fn::Sub": f"arn:${{AWS::Partition}}:logs:*:*:log-group:{groups}*"})
+
+    def rule(detail_type: str, **more: str) -> dict[str, Any]:
+        return {"Type": "AWS::Events::Rule", "Properties": {
+            "Name": f"{name}-{detail_type}", "EventPattern": {"source": [name], "detail-type": [detail_type]},
+            "Targets": [{"Id": "build", "Arn": arn_of("Plain"), "RoleArn": arn_of("Starter"), **more}]}}
+
     return {"Resources": {
         "Reader": role_of({"Service": "codebuild.amazonaws.com"}, logs,
                           allows("codecommit:GitPull", resource=repository_arn)),
         "Stranger": role_of({"Service": "codebuild.amazonaws.com"}, logs),
-        "Starter": role_of({"Service": "events.amazonaws.com"}, allows("codebuild:StartBuild")),
+        "Starter": role_of({"Service": "events.amazonaws.com"}, allows("codebuild:StartBuild", resource=arn_of("Plain"))),
         "Plain": _project(f"{name}-plain", "Reader", {"Type": "NO_SOURCE"}, *_COMMANDS),
         "Clone": _project(f"{name}-clone", "Reader", source, "true"),
         "Denied": _project(f"{name}-denied", "Stranger", source, "true"),
         # Deleted with the stack. CodeBuild would create them with the first build.
         **{f"{key}Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {
-            "LogGroupName": f"/aws/codebuild/{name}-{key.lower()}"}} for key in ("Plain", "Clone", "Denied")},
-        "Rule": {"Type": "AWS::Events::Rule", "Properties": {
-            "EventPattern": {"source": [name]},
-            # Without an input, the target receives the whole event.
-            "Targets": [{"Id": "build", "Arn": arn_of("Plain"), "RoleArn": arn_of("Starter")}]}}}}
+            "LogGroupName": groups + key.lower()}} for key in ("Plain", "Clone", "Denied")},
+        # Without an input, the target receives the whole event.
+        "Whole": rule("whole"), "Empty": rule("empty", Input="{}")}}
+
+
+def _buildspec(*commands: str) -> str:
+    # On one line, it would be the path of a file.
+    return json.dumps({"version": 0.2, "phases": {"build": {"commands": commands}}}, indent=1)
 
 
 def _project(name: str, role: str, source: dict[str, Any], *commands: str) -> dict[str, Any]:
-    # On one line, it would be the path of a file.
-    buildspec = json.dumps({"version": 0.2, "phases": {"build": {"commands": commands}}}, indent=1)
     return {"Type": "AWS::CodeBuild::Project", "Properties": {
-        "Name": name, "ServiceRole": arn_of(role), "Source": source | {"BuildSpec": buildspec},
+        "Name": name, "ServiceRole": arn_of(role), "Source": source | {"BuildSpec": _buildspec(*commands)},
         "Artifacts": {"Type": "NO_ARTIFACTS"}, "ConcurrentBuildLimit": 1, "TimeoutInMinutes": 5,
         "Environment": {"Type": "LINUX_CONTAINER", "ComputeType": "BUILD_GENERAL1_SMALL", "Image": _IMAGE}}}
 
@@ -81,9 +91,16 @@ class Building:
         """The source version of a commit, as the rule of review branches has it."""
         return f"refs/heads/{self.world.story.names.branch}^{{{self.commits[number]}}}"
 
-    def event(self) -> None:
+    def event(self, detail_type: str) -> None:
         self.world.client("events").put_events(Entries=[{
-            "Source": self.name, "DetailType": "probe", "Detail": json.dumps({"unknown": "member"})}])
+            "Source": self.name, "DetailType": detail_type, "Detail": json.dumps({"unknown": "member"})}])
+
+    def has_stopped(self, detail_type: str, since: datetime) -> bool:
+        """Whether EventBridge has stopped its attempts for this rule's target. The metric appears within minutes."""
+        points = self.world.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Events", MetricName="FailedInvocations", Period=60, Statistics=["Sum"], StartTime=since,
+            Dimensions=[{"Name": "RuleName", "Value": f"{self.name}-{detail_type}"}], EndTime=datetime.now(UTC))["Datapoints"]
+        return any(each["Sum"] for each in points)
 
     def waits_idle(self) -> None:
         for build_id in self.ids():
@@ -104,13 +121,23 @@ def _building(world: World) -> Iterator[Building]:
 building = Scene(_building)
 
 
+def _failed_phases(build: dict[str, Any]) -> list[str]:
+    return [each["phaseType"] for each in build.get("phases", []) if each.get("phaseStatus", "SUCCEEDED") != "SUCCEEDED"]
+
+
 @building.observes("build-target-ignores-unknown-input")
 def unknown_input(held: Building) -> Seen:
-    for _ in range(2):  # A new rule may miss the first event.
-        if not held.ids():
-            held.event()
-            seconds_until(held.ids, 90)
-    return Seen(bool(held.ids()), f"the whole event started {len(held.ids())} build in 3 minutes")
+    """The second rule, whose target receives an empty request, shows that rules, role and quota are ready."""
+    for detail_type in ("whole", "empty", "whole"):
+        held.waits_idle()
+        before = len(held.ids())
+        held.event(detail_type)
+        started = seconds_until(lambda before=before: len(held.ids()) > before, 120) < math.inf  # type: ignore[misc]
+        if started and detail_type == "whole":
+            return Seen(True, "the whole event started a build")
+        if not started and detail_type == "empty":
+            raise NotSeen("an empty request started no build either")
+    return Seen(False, "an empty request started a build, the whole event did not")
 
 
 @building.observes("build-limit-is-an-error")
@@ -118,23 +145,30 @@ def build_limit(held: Building) -> Seen | None:
     held.waits_idle()
     running = held.start("plain")
     code, message = error_of(lambda: held.start("plain"))
+    # The account's own limit has the same code.
+    if code not in ("", "AccountLimitExceededException") or "for the account" in message:
+        raise NotSeen(f"{code}: {message}")
     if not held.runs(running):
         return None
-    return Seen(code == "AccountLimitExceededException", f"{code or 'accepted'}: {message}", code)
+    return Seen(bool(code), f"{code or 'accepted'}: {message}", message)
 
 
 @building.observes("review-build-is-started-again")
-def started_again(held: Building) -> Seen | None:
+def started_again(held: Building) -> Seen:
+    """A build runs long enough for EventBridge's first attempt, which must start no second one."""
     held.waits_idle()
-    running = held.start("plain")
-    before = len(held.ids())
-    held.event()
-    if not held.runs(running):
-        return None
+    running = held.start("plain", buildspecOverride=_buildspec("sleep 90"))
+    before, since = len(held.ids()), datetime.now(UTC)
+    held.event("empty")
+    is_second = seconds_until(lambda: len(held.ids()) > before, 30) < math.inf
+    if is_second or not held.runs(running):
+        raise NotSeen(f"the limit of one build rejected nothing: {'two builds' if is_second else 'the first one ended'}")
     held.ended(running)
     took = seconds_until(lambda: len(held.ids()) > before, _SECONDS)
+    if took == math.inf and not held.has_stopped("empty", since):
+        raise NotSeen(f"no build in {_SECONDS} s, but EventBridge may still try")
     held.waits_idle()
-    return Seen(len(held.ids()) > before, f"a build {took:.0f} s after the end of the former one")
+    return Seen(took < math.inf, f"a build {took:.0f} s after the end of the former one")
 
 
 @building.observes("source-version-in-history")
@@ -142,6 +176,10 @@ def earlier_commit(held: Building) -> Seen | None:
     if len(held.commits) < 2:
         return None
     build = held.ended(held.start("clone", sourceVersion=held.version(0)))
+    failed = _failed_phases(build)
+    if build["buildStatus"] != "SUCCEEDED" and ("DOWNLOAD_SOURCE" not in failed or _failed_phases(
+            held.ended(held.start("clone", sourceVersion=held.version(-1))))):
+        raise NotSeen(f"{build['buildStatus']} in {failed}, or the newest commit cannot be built either")
     built = build.get("resolvedSourceVersion", "nothing")
     return Seen(build["buildStatus"] == "SUCCEEDED" and built == held.commits[0],
                 f"{build['buildStatus']}, it built {built[:12]}, the earlier commit is {held.commits[0][:12]}",
@@ -152,17 +190,21 @@ def earlier_commit(held: Building) -> Seen | None:
 def failed_build(held: Building) -> Seen | None:
     wanted = held.version(-1)
     build = held.ended(held.start("denied", sourceVersion=wanted))
-    if build["buildStatus"] == "SUCCEEDED":
+    if build["buildStatus"] == "SUCCEEDED" or "BUILD" in _failed_phases(build):
         return None
     shown = build.get("sourceVersion", "none")
-    return Seen(shown == wanted, f"{build['buildStatus']} in {build['currentPhase']}, sourceVersion {shown}")
+    return Seen(shown == wanted, f"{build['buildStatus']} in {_failed_phases(build)}, sourceVersion {shown}")
 
 
 @building.observes("replication-build-image")
 def build_image(held: Building) -> Seen:
-    build = held.ended(held.ids()[0])
-    return Seen(build["buildStatus"] == "SUCCEEDED",
-                f"{', '.join(_COMMANDS[:2])} in {_IMAGE}: {build['buildStatus']}. A failed start was not seen")
+    held.waits_idle()
+    build = held.ended(held.start("plain"))
+    failed = _failed_phases(build)
+    # A build that failed before its commands, such as for want of capacity, shows nothing about the image.
+    if build["buildStatus"] != "SUCCEEDED" and (build["buildStatus"] != "FAILED" or "BUILD" not in failed):
+        raise NotSeen(f"{build['buildStatus']} in {failed}")
+    return Seen(build["buildStatus"] == "SUCCEEDED", f"{', '.join(_COMMANDS[:2])} in {_IMAGE}: {build['buildStatus']}")
 
 
 @building.observes("build-ids-are-random")
@@ -178,18 +220,20 @@ def _random(ids: list[str]) -> Seen:
 
 
 def review_builds(world: World) -> list[dict[str, Any]]:
+    """The builds that have read their source."""
     codebuild = world.client("codebuild")
     ids = codebuild.list_builds_for_project(projectName=world.story.loop.project.review_project)["ids"]
-    found: list[dict[str, Any]] = codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
-    return found
+    found = codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
+    return [build for build in found if build.get("resolvedSourceVersion")]
 
 
 @observes("source-version-is-shown-unchanged")
 def shown_version(world: World) -> Seen | None:
-    branch = world.story.names.review_branch
-    expected = [f"refs/heads/{branch}^{{{build.get('resolvedSourceVersion')}}}" for build in review_builds(world)]
-    shown = [build.get("sourceVersion", "none") for build in review_builds(world)]
-    return Seen(shown == expected, f"sourceVersion {shown[0]}", shown[0]) if shown else None
+    builds = review_builds(world)
+    shown = [build.get("sourceVersion", "none") for build in builds]
+    unchanged = [version.startswith("refs/heads/") and version.endswith(f"^{{{build['resolvedSourceVersion']}}}")
+                 for version, build in zip(shown, builds, strict=True)]
+    return Seen(all(unchanged), f"sourceVersion {shown[0]}", shown[0]) if shown else None
 
 
 @observes("build-output-location")

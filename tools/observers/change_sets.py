@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from observers import Seen, World
+from observers import NotSeen, Seen, World
 from observers.scenes import CAPABILITIES, Scene, error_of, scratch
 from observers.sources import probe, role, seconds_until
 from tests.deployment.steps import Stack
@@ -19,7 +19,10 @@ from tests.deployment.waiting import eventually
 _EXTENSIONS = "AWS::LanguageExtensions"
 _SERVERLESS = "AWS::Serverless-2016-10-31"
 _CHANGE_SETS = 30
+_CHANGED = {"RetentionInDays": 5}
 _REVERT = {"DeploymentMode": "REVERT_DRIFT"}
+# Reasons of a failure that have nothing to do with the template.
+_OTHER_REASONS = re.compile(r"(?i)denied|not authorized|rate exceeded|throttl|internal (failure|error)|cannot be assumed")
 
 
 @dataclass
@@ -45,11 +48,14 @@ class Changing:
 
     @contextmanager
     def change_set(self, template: dict[str, Any], name: str = "probe", on: str = "", **more: Any) -> Iterator[dict[str, Any]]:
-        """A change set after its creation has ended, in any status."""
+        """A change set after its creation has ended, complete or failed because of its template."""
         which = {"StackName": on or self.stack.name, "ChangeSetName": name}
         self.client.create_change_set(**which, TemplateBody=json.dumps(template), Capabilities=CAPABILITIES, **more)
         try:
-            yield eventually(lambda: self._ended(which), f"change set {name} is complete")
+            shown = eventually(lambda: self._ended(which), f"change set {name} is complete")
+            if shown["Status"] not in ("CREATE_COMPLETE", "FAILED") or _OTHER_REASONS.search(shown.get("StatusReason", "")):
+                raise NotSeen(summary(shown))
+            yield shown
         finally:
             error_of(lambda: self.client.delete_change_set(**which))
 
@@ -77,23 +83,28 @@ def summary(shown: dict[str, Any]) -> str:
     return f"{shown['Status']}, {len(shown['Changes'])} changes: {shown.get('StatusReason') or 'no reason'}"
 
 
+def is_unchanged(shown: dict[str, Any]) -> bool:
+    """Whether the change set failed because the template changes nothing."""
+    return shown["Status"] == "FAILED" and bool(re.search("contain changes|No updates", shown.get("StatusReason", "")))
+
+
 changing = Scene(_changing)
 
 
 @changing.observes("change-set-of-outputs-only")
 def outputs_only(held: Changing) -> Seen:
     with held.change_set(held.template("second")) as shown:
+        if shown["Status"] == "FAILED" and not is_unchanged(shown):
+            raise NotSeen(summary(shown))
         return Seen(shown["Status"] == "CREATE_COMPLETE" and not shown["Changes"], summary(shown), changes(shown))
 
 
 @changing.observes("change-set-leaves-the-stack")
-def stack_is_left(held: Changing) -> Seen | None:
+def stack_is_left(held: Changing) -> Seen:
     before = held.stack.describe()
-    try:
-        with held.change_set(held.template("second"), RoleARN=held.role):
-            pass
-    except ClientError:
-        return None  # The role is too new.
+    with held.change_set(held.template(group=_CHANGED), RoleARN=held.role) as shown:
+        if shown["Status"] != "CREATE_COMPLETE":
+            raise NotSeen(summary(shown))
     after = held.stack.describe()
     differs = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     return Seen(not differs, f"differs: {', '.join(differs) or 'nothing'}", after.get("RoleARN", "no RoleARN"))
@@ -104,21 +115,36 @@ def validation_of_a_change_set(held: Changing) -> Seen | None:
     with held.change_set(held.template(group={"NoSuchProperty": "x"})) as shown:
         if shown["Status"] != "FAILED":
             return None
-        events = held.client.describe_events(ChangeSetName=shown["ChangeSetId"])["OperationEvents"]
-        found = [event for event in events if event["EventType"] == "VALIDATION_ERROR"]
-        reason = shown.get("StatusReason", "")
+        def findings() -> list[dict[str, Any]]:
+            events = held.client.describe_events(ChangeSetName=shown["ChangeSetId"])["OperationEvents"]
+            return [event for event in events if event["EventType"] == "VALIDATION_ERROR"]
+
+        seconds_until(findings, 30)
+        found, reason = findings(), shown.get("StatusReason", "")
+        if "EarlyValidation" not in reason and "NoSuchProperty" not in reason:
+            raise NotSeen(summary(shown))
         return Seen("EarlyValidation" in reason and bool(found), f"{len(found)} findings: {reason}", found[:1])
 
 
 @changing.observes("change-sets-per-stack")
 def many_change_sets(held: Changing) -> Seen:
     which = [f"probe{number}" for number in range(_CHANGE_SETS)]
+    template = json.dumps(held.template(group=_CHANGED))
     rejections = [error_of(lambda name=name: held.client.create_change_set(  # type: ignore[misc]
-        StackName=held.stack.name, ChangeSetName=name, TemplateBody=json.dumps(held.template(name)))) for name in which]
+        StackName=held.stack.name, ChangeSetName=name, TemplateBody=template)) for name in which]
+
+    def are_listed() -> bool:
+        pages = held.client.get_paginator("list_change_sets").paginate(StackName=held.stack.name)
+        complete = [each for page in pages for each in page["Summaries"] if each["Status"] == "CREATE_COMPLETE"]
+        return len(complete) >= len(which)
+
+    rejected = [message for code, message in rejections if code]
+    is_complete = not rejected and seconds_until(are_listed, 300) < math.inf
     for name in which:
         error_of(lambda name=name: held.client.delete_change_set(  # type: ignore[misc]
             StackName=held.stack.name, ChangeSetName=name))
-    rejected = [message for code, message in rejections if code]
+    if any(code and not code.startswith("LimitExceeded") for code, _ in rejections) or not (rejected or is_complete):
+        raise NotSeen(f"not all of {len(which)} are complete: {rejected}")
     return Seen(not rejected, f"{len(which) - len(rejected)} of {len(which)} are accepted", rejected[:1])
 
 
@@ -128,10 +154,13 @@ def executed_change_set(held: Changing) -> Seen:
     held.days = 3
     with held.change_set(held.template(held.stack.outputs()["Value"])):
         held.client.execute_change_set(**which)
-        held.stack.wait()
-        code, _ = error_of(lambda: held.client.delete_change_set(**which))
-        gone = seconds_until(lambda: error_of(lambda: held.client.describe_change_set(**which))[0], 60) < 60
-        return Seen(code in ("", "ChangeSetNotFound") and gone, f"its deletion: {code or 'accepted'}; gone: {gone}")
+        if seconds_until(lambda: held.stack.status() == "UPDATE_COMPLETE", 300) == math.inf:
+            raise NotSeen(f"the stack is {held.stack.status()}")
+        code, message = error_of(lambda: held.client.delete_change_set(**which))
+        gone = seconds_until(lambda: error_of(lambda: held.client.describe_change_set(**which))[0] == "ChangeSetNotFound", 60)
+        if gone == math.inf and code not in ("", "InvalidChangeSetStatus"):
+            raise NotSeen(f"{code}: {message}")
+        return Seen(gone < math.inf, f"its deletion: {code or 'accepted'}; gone: {gone < math.inf}")
 
 
 @changing.observes("import-of-kept-bucket")
@@ -144,6 +173,8 @@ def kept_bucket(held: Changing) -> Seen:
     try:
         with held.change_set(held.template(Kept=kept), ImportExistingResources=True) as shown:
             actions = [action for action, resource, _ in changes(shown) if resource == "Kept"]
+            if not actions and "exist" not in shown.get("StatusReason", ""):
+                raise NotSeen(summary(shown))
             return Seen(actions == ["Import"], summary(shown), changes(shown))
     finally:
         s3.delete_bucket(Bucket=name)
@@ -153,17 +184,19 @@ def kept_bucket(held: Changing) -> Seen:
 def without_drift(held: Changing) -> Seen:
     template = held.template(held.stack.outputs()["Value"])
     with held.change_set(template, **_REVERT) as drifted, held.change_set(template, "ordinary") as ordinary:
+        if not is_unchanged(ordinary):
+            raise NotSeen(f"the ordinary one: {summary(ordinary)}")
         reasons = [each.get("StatusReason", "") for each in (drifted, ordinary)]
-        return Seen(drifted["Status"] == ordinary["Status"] == "FAILED" and reasons[0] == reasons[1],
-                    summary(drifted), reasons)
+        return Seen(drifted["Status"] == "FAILED" and reasons[0] == reasons[1], summary(drifted), reasons)
 
 
 @changing.observes("drift-of-unsupported-types")
 def unreadable_resource(held: Changing) -> Seen | None:
     """With a role that may not read the log group, whose change makes its status visible."""
-    template = held.template(held.stack.outputs()["Value"], group={"RetentionInDays": 5})
+    template = held.template(held.stack.outputs()["Value"], group=_CHANGED)
     with held.change_set(template, RoleARN=held.role, **_REVERT) as shown:
-        if "UNKNOWN" not in [drift for _, _, drift in changes(shown)]:
+        drifts = {drift for _, _, drift in changes(shown)}
+        if "UNKNOWN" not in drifts or drifts & {"MODIFIED", "DELETED"}:
             return None
         status = shown.get("StackDriftStatus", "none")
         return Seen(status == "UNKNOWN", f"StackDriftStatus {status}", changes(shown))
@@ -171,25 +204,33 @@ def unreadable_resource(held: Changing) -> Seen | None:
 
 @changing.observes("drift-of-a-deleted-resource")
 def deleted_resource(held: Changing) -> Seen:
-    held.world.client("logs").delete_log_group(logGroupName=probe(held.world))
+    logs, name = held.world.client("logs"), probe(held.world)
+    logs.delete_log_group(logGroupName=name)
+    if seconds_until(lambda: not logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]) == math.inf:
+        raise NotSeen("the log group is not deleted")
     with held.change_set(held.template(held.stack.outputs()["Value"]), **_REVERT) as shown:
-        return Seen("DELETED" in [drift for _, resource, drift in changes(shown) if resource == "Group"],
-                    summary(shown), changes(shown))
+        drifts = [drift for _, resource, drift in changes(shown) if resource == "Group"]
+        if "UNKNOWN" in drifts or (shown["Status"] == "FAILED" and not is_unchanged(shown)):
+            raise NotSeen(summary(shown))
+        return Seen("DELETED" in drifts, summary(shown), changes(shown))
 
 
 @changing.observes("yaml-read-as-scanned")
 def unusual_yaml(held: Changing) -> Seen:
     """Templates in which the scan of src/feedback/review/template.rs finds nothing, and which it accepts."""
-    found = {}
-    for text in HARMLESS:
-        shown = held.client.get_template_summary(TemplateBody=text)
-        kinds = [each["ParameterType"] for each in shown.get("Parameters", []) if "SSM" in each["ParameterType"]]
-        if shown.get("DeclaredTransforms") or kinds:
-            found[text] = [*shown.get("DeclaredTransforms", []), *kinds]
+    def shown(text: str) -> list[str]:
+        about = held.client.get_template_summary(TemplateBody=text)
+        kinds = [each["ParameterType"] for each in about.get("Parameters", []) if "SSM" in each["ParameterType"]]
+        return [*about.get("DeclaredTransforms", []), *kinds]
+
+    if len(shown(HARMFUL)) != 2:
+        raise NotSeen("the summary shows no transform or no parameter type")
+    found = {text: kinds for text in HARMLESS if (kinds := shown(text))}
     return Seen(not found, f"{len(found)} of {len(HARMLESS)} templates have a transform or an SSM parameter type", found)
 
 
 _HANDLE = "Resources: {A: {Type: 'AWS::CloudFormation::WaitConditionHandle'}}\n"
+HARMFUL = f"Transform: {_SERVERLESS}\nParameters: {{A: {{Type: 'AWS::SSM::Parameter::Name'}}}}\n{_HANDLE}"
 HARMLESS = [
     f"# Transform: {_SERVERLESS}\n{_HANDLE}",
     f"Description: |\n  text\n  Transform: {_SERVERLESS}\n{_HANDLE}",
@@ -229,9 +270,7 @@ transformed = Scene(_transformed)
 @transformed.observes("drift-of-language-extensions")
 def language_extensions(held: Transformed) -> Seen:
     with held.changing.change_set(EXTENDED, **_REVERT) as shown:
-        # Only a failure without a change is one of an unchanged stack.
-        is_unchanged = shown["Status"] == "FAILED" and "contain changes" in shown.get("StatusReason", "")
-        return Seen(is_unchanged and not shown["Changes"], summary(shown), changes(shown))
+        return Seen(is_unchanged(shown) and not shown["Changes"], summary(shown), changes(shown))
 
 
 @transformed.observes("processed-template-is-accepted")

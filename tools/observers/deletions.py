@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from observers import Seen, World, observes
+from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene, allows, arn_of, create, role_of, scratch
 from observers.sources import absent_is_fine, delete_stack, probe, seconds_until, user
 from tests.deployment import steps
 from tests.deployment.steps import Stack
 
-# Logs the request without its signature, and sends the answers that the properties name, one after the other.
+# Logs the request without its signature. Sends the answers that the properties name, one after the other, and logs each.
 CODE = """
 import json, time, urllib.parse, urllib.request
 
@@ -34,13 +35,15 @@ def handler(event, context):
                 "Data": {"Number": str(number)}}
         request = urllib.request.Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")
         urllib.request.urlopen(request)
+        print(json.dumps({"probe": "answer", "at": time.time(), "host": "", "stack": event["StackId"]}))
 """
 
 
 def template(name: str) -> dict[str, Any]:
     """The function, which Lambda may invoke twice more if an asynchronous event fails."""
     return {"Resources": {
-        "Role": role_of({"Service": "lambda.amazonaws.com"}, allows("logs:CreateLogStream", "logs:PutLogEvents")),
+        "Role": role_of({"Service": "lambda.amazonaws.com"}, allows(
+            "logs:CreateLogStream", "logs:PutLogEvents", resource=arn_of("Logs"))),
         "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/aws/lambda/{name}"}},
         "Function": {"Type": "AWS::Lambda::Function", "DependsOn": "Logs", "Properties": {
             "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 60,
@@ -93,24 +96,28 @@ def redelivery(held: Provider) -> Seen | None:
 
 
 @provider.observes("second-response-ignored")
-def second_response(held: Provider) -> Seen | None:
+def second_response(held: Provider) -> Seen:
     with held.resource("-twice", "SUCCESS", "FAILED") as made:
-        if not seconds_until(lambda: held.requests(made.id), 60) < 60:
-            return None
-        number = made.outputs().get("Number", "none")
-        return Seen(made.status() == "CREATE_COMPLETE" and number == "0",
-                    f"SUCCESS, then FAILED: {made.status()} with response {number}", made.failures())
+        if seconds_until(lambda: len(held.requests(made.id, "answer")) > 1, 60) == math.inf:
+            raise NotSeen("the function did not send both responses")
+        status, failures, number = made.status(), made.failures(), made.outputs().get("Number", "none")
+    if status != "CREATE_COMPLETE" and not any("a probe" in each for each in failures):
+        raise NotSeen(f"{status}: {failures}")
+    return Seen(status == "CREATE_COMPLETE" and number == "0",
+                f"SUCCESS, then FAILED: {status} with response {number}", failures)
 
 
 @provider.observes("timed-out-create-gets-delete")
 def timed_out(held: Provider) -> Seen | None:
     with held.resource("-never") as made:
         seconds_until(lambda: held.requests(made.id, "Delete"), 120)
-        requests = [(each["probe"], each["date"]) for each in held.requests(made.id)]
-    if not requests or requests[0][0] != "Create":
+        creates, deletes = ([each["date"] for each in held.requests(made.id, kind)] for kind in ("Create", "Delete"))
+        events = [each["ResourceStatus"] for each in made.events() if each["LogicalResourceId"] == "Resource"]
+    # A Delete without a line in the log shows nothing.
+    if not creates or (not deletes and "DELETE_IN_PROGRESS" in events):
         return None
-    dates = [date for kind, date in requests if kind == "Delete"]
-    return Seen(bool(dates) and min(dates) > requests[0][1], f"{', '.join(kind for kind, _ in requests)}", requests)
+    return Seen(bool(deletes) and min(deletes) > creates[0], f"{len(deletes)} Deletes; the resource: {', '.join(events)}",
+                [creates, deletes])
 
 
 @provider.observes("vpc-response-bucket-name")
@@ -131,10 +138,14 @@ def last_tag(world: World) -> Seen:
     with user(world) as name:
         for number in range(10):
             iam.tag_user(UserName=name, Tags=[{"Key": "probe", "Value": str(number)}])
-        took = seconds_until(lambda: _tag(iam, name) == "9", 60)
-        # A late write of an earlier call would replace it.
-        later = seconds_until(lambda: _tag(iam, name) != "9", 10)
-        return Seen(took < 60 and later > 10, f"of ten writes the last one remains: {_tag(iam, name)}", _tag(iam, name))
+        seconds_until(lambda: _tag(iam, name) == "9", 60)
+        # A late write of an earlier call would replace it permanently, a late read for seconds.
+        seconds_until(lambda: _tag(iam, name) != "9", 10)
+        settled = seconds_until(lambda: _tag(iam, name) == "9", 60)
+        last = _tag(iam, name)
+    if not last:
+        raise NotSeen("IAM shows no tag")
+    return Seen(settled < math.inf, f"of ten writes the last one remains: {last}", last)
 
 
 def _tag(iam: Any, name: str) -> str:
