@@ -32,7 +32,7 @@ NOT_SHOWN = {"alarm-covers-late-check", "build-reads-artifacts-with-its-role", "
              "inherited-attribute-shown", "only-comments-filter", "permission-set-in-principal-arn",
              "status-of-another-user-stays-retried"}
 # Behaviour that is not documented, and differs here from the assumption.
-REFUTED = {"iam-user-update-strips-tags", "role-not-assumable-texts", "rollback-update-carries-old-id"}
+REFUTED = {"iam-user-update-strips-tags", "rollback-update-carries-old-id"}
 
 
 @pytest.fixture(scope="module")

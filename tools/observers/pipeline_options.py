@@ -31,7 +31,8 @@ def template(name: str) -> dict[str, Any]:
     needed = [
         allows("s3:Get*", "s3:List*", "s3:PutObject", resource=[arn_of("Bucket"), {"Fn::Sub": "${Bucket.Arn}/*"}]),
         allows("cloudformation:*", resource={"Fn::Sub": deployed}),
-        allows("iam:PassRole", resource=arn_of("Deployer")), allows("cloudwatch:DescribeAlarms")]
+        allows("iam:PassRole", resource=arn_of("Deployer")),
+        allows("cloudwatch:DescribeAlarms", "cloudformation:ValidateTemplate")]
     return {"Resources": {
         "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"VersioningConfiguration": {"Status": "Enabled"}}},
         "Role": role_of({"Service": "codepipeline.amazonaws.com"}, *needed),
