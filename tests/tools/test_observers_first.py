@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,13 +33,14 @@ RUN = "tryabcde"
 
 @dataclass
 class Client:
-    """A client whose operations return, or raise, the given answers."""
+    """A client whose operations return, or raise, the given answers. An iterator has one for each call."""
 
     answers: dict[str, Any]
 
     def __getattr__(self, operation: str) -> Any:
         answer = self.answers.get(operation, {})
-        return MagicMock(side_effect=answer) if isinstance(answer, Exception) else MagicMock(return_value=answer)
+        several = isinstance(answer, (Exception, Iterator))
+        return MagicMock(side_effect=answer) if several else MagicMock(return_value=answer)
 
     def get_paginator(self, operation: str) -> Any:
         return SimpleNamespace(paginate=lambda **_: [self.answers[operation]])
@@ -76,12 +78,12 @@ def execution(**project: Any) -> dict[str, Any]:
         "ended": "Failed", "ran": [("Source", "Failed")], **project}}
 
 
-def use_of_key(session: str) -> dict[str, Any]:
-    use = {"eventSource": "kms.amazonaws.com", "eventName": "GenerateDataKey", "requestParameters": {
-        "encryptionContext": {"aws:s3:arn": "arn:aws:s3:::bucket/codepipeline-tryabcde-/BuildArtif/a"}}}
-    other = {"eventSource": "logs.amazonaws.com", "eventName": "CreateLogStream"}
-    return {"builds": [{"id": "project:b"}], "trail": {
-        "AWSCodeBuild-b": [use if session == "build" else other], "kms.amazonaws.com": [use]}}
+def uses_of_key(session: str) -> dict[str, Any]:
+    """A session writes a build artifact, and a build reads the sources."""
+    return {"trail": {"kms.amazonaws.com": [
+        {"eventName": name, "userIdentity": {"arn": f"arn:aws:sts::123456789012:assumed-role/role/{by}"}, "requestParameters": {
+            "encryptionContext": {"aws:s3:arn": f"arn:aws:s3:::bucket/codepipeline-tryabcde-/{artifact}/a"}}}
+        for name, artifact, by in (("GenerateDataKey", "BuildArtif", session), ("Decrypt", "SourceArti", "AWSCodeBuild-b"))]}}
 
 
 def rule_created(*names: str) -> dict[str, Any]:
@@ -106,6 +108,12 @@ def pipeline_created(start: float) -> dict[str, Any]:
               for status, seconds in (("CREATE_IN_PROGRESS", 0), ("CREATE_COMPLETE", 5))]
     first = {"startTime": after(start), "trigger": {"triggerType": "CreatePipeline"}}
     return {"project": {"executions": [first], "child.events": events}}
+
+
+def tags_of_a_user(**after_the_update: str) -> dict[str, Any]:
+    shown = ({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+             for tags in ({"probe": "1"}, after_the_update, after_the_update))
+    return {"iam": {"list_user_tags": shown}}
 
 
 def secret(**shown: Any) -> dict[str, Any]:
@@ -177,13 +185,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "status-of-another-user-stays-retried": (two_users(1), two_users(3)),
     "inherited-attribute-shown": (group_rule(inherited=True), group_rule()),
     "artifact-version-not-pinned": (copied(sources.archive("# another version")), copied(b"PK")),
-    "build-reads-artifacts-with-its-role": (use_of_key("build"), use_of_key("pipeline")),
+    "build-reads-artifacts-with-its-role": (uses_of_key("AWSCodeBuild-b"), uses_of_key("1700000000000")),
     "deploy-action-permissions": ({"trail": {"cloudformation.amazonaws.com": CALLS},
                                    "granted": {"cloudformation:CreateChangeSet"}},
                                   {"trail": {"cloudformation.amazonaws.com": CALLS}, "granted": set()}),
     "handlers-publish-what-they-need": (rule_created("DescribeRule", "PutRule"), rule_created("DescribeRule")),
-    "permission-set-in-principal-arn": (caller({}), caller(DENIED)),
-    "template-url-with-colon": ({}, {"lambda": {"update_function_code": DENIED}}),
+    "permission-set-in-principal-arn": (caller({}), caller(iter([{}, DENIED] * 2))),
+    "template-url-with-colon": ({}, {"lambda": {"update_function_code": iter([DENIED, {}])}}),
     "version-and-alias-actions": (kept("deployed", **DEPLOYED), kept("deployed", **DEPLOYED | {
         "failures": {"Version1": "not authorized to perform: lambda:PutRuntimeManagementConfig"}})),
     "runtime-alias-resource": (kept("deployed", **DEPLOYED), kept("deployed", **DEPLOYED | {
@@ -206,13 +214,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "describe-secret-fresh-at-update": (
         secret(Tags=[{}], Description="a probe", VersionIdsToStages={"1": ["AWSCURRENT"], "2": ["probe"]}),
         secret(Tags=[], Description="a probe", VersionIdsToStages={"1": ["AWSCURRENT"], "2": ["probe"]})),
-    "iam-user-update-strips-tags": ({"iam": {"list_user_tags": {"Tags": [{"Key": "stack"}]}}},
-                                    {"iam": {"list_user_tags": {"Tags": [{"Key": "stack"}, {"Key": "probe"}]}}}),
+    "iam-user-update-strips-tags": (tags_of_a_user(stack="2"), tags_of_a_user(stack="2", probe="1")),
     "iam-removals-late-too": (kept("push permission", removed=9, granted=9), kept("push permission", removed=70, granted=9)),
     "canceled-execution-shows-its-end": (
-        kept("execution", updated=NOON, canceled={"status": "Cancelled", "lastUpdateTime": after(2)}),
-        kept("execution", updated=NOON, canceled={"status": "Cancelled", "lastUpdateTime": after(-300)})),
-    "clocks-of-stack-events-and-executions": (pipeline_created(2), pipeline_created(20)),
+        kept("execution", ended=NOON, canceled={"status": "Cancelled", "lastUpdateTime": after(2)}),
+        kept("execution", ended=NOON, canceled={"status": "Cancelled", "lastUpdateTime": after(-300)})),
+    "clocks-of-stack-events-and-executions": (pipeline_created(2), pipeline_created(-20)),
     "guard-of-env-id-names-itself": (stack(failures=[f"Rename policy-{RUN}-probe and update the stack again."]),
                                      stack(failures=["The policy cannot be replaced."])),
 }
@@ -233,7 +240,7 @@ def world_of(given: dict[str, Any], patch: pytest.MonkeyPatch) -> World:
         "role": lambda *_, **__: nullcontext("arn"), "function": lambda *_, **__: nullcontext("name"),
         "user": lambda *_: nullcontext("user"), "stack": lambda *_, **__: nullcontext(made), "bucket": lambda _: "bucket",
         "update": lambda *_, **__: "UPDATE_COMPLETE", "gitlab": lambda *_, **__: next(answers),
-        "builds": lambda _: given["builds"], "trail": lambda _, value, *__: given["trail"].get(value, [])}.items():
+        "trail": lambda _, value, *__: given["trail"].get(value, [])}.items():
         patch.setattr(sources, name, replaced)
     for module in MODULES:
         patch.setattr(module, "seconds_until", lambda look, *_: 0.0 if look() else math.inf, raising=False)

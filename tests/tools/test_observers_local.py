@@ -24,6 +24,7 @@ SCENES = (repositories.repository, change_sets.changing, change_sets.transformed
 # The local services lack pull requests, validations of change sets, notification rules of disabled pipelines, and a key
 # that Secrets Manager uses for the caller.
 NOT_SHOWN = {"references-beside-branches-and-tags", "describe-events-of-change-sets", "notification-rule-key",
+             "review-build-is-started-again",
              "unexplained-denial-did-nothing"}
 # MiniStack fails such a change set. AWS's behaviour is not documented. The local AWS has no limit of builds, and does not
 # compare a deleted resource.

@@ -40,14 +40,6 @@ def trail(world: World, value: str, attribute: str = "EventName", **members: Any
     return [record for record in records if all(record.get(name) == value for name, value in members.items())]
 
 
-def builds(world: World) -> list[dict[str, Any]]:
-    """The builds of the first project's pipeline."""
-    codebuild, name = world.client("codebuild"), world.story.loop.project.build_project
-    ids = codebuild.list_builds_for_project(projectName=name)["ids"]
-    found: list[dict[str, Any]] = codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
-    return found
-
-
 def bucket(world: World) -> str:
     """The artifact bucket."""
     aws = world.story.aws
