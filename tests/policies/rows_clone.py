@@ -42,8 +42,7 @@ MAY_NOT = [
         f"arn:aws:iam::{INSTANCES}:user/role-dev-clone", f"arn:aws:iam::{INSTANCES}:root",
         role(UNNAMED, "role-dev-clone"), role(REPOSITORIES, "administrator"), role(REPOSITORIES, "role-dev-clone"))],
     # The instance assumes one role and does nothing else.
-    *[(INSTANCE_ROLE, ASSUME, other, WITH_THE_WORD) for other in (
-        CLONE_ROLE + "2", CLONE_ROLE.replace("-dev-", "-prd-"), CLONE_ROLE.replace(REPOSITORIES, UNNAMED), role(REPOSITORIES, "role-dev-codecommit-source"))],
+    *[(INSTANCE_ROLE, ASSUME, other, WITH_THE_WORD) for other in (CLONE_ROLE + "2", role(REPOSITORIES, "role-dev-codecommit-source"))],
     (INSTANCE_ROLE, "codecommit:GitPull codecommit:GetRepository", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
     (INSTANCE_ROLE, "s3:GetObject ssm:GetParameter ec2:DescribeInstances iam:PassRole", "*", {}),
     # Reads only that repository, and only with that role.
@@ -51,12 +50,9 @@ MAY_NOT = [
     *[(CLONE_ROLE, "codecommit:GitPull codecommit:GetRepository", other, THROUGH_THE_ENDPOINT) for other in (
         FOREIGN_REPOSITORY + "2", FOREIGN_REPOSITORY.replace("shop", "site"), FOREIGN_REPOSITORY.replace(REGION, "us-east-1"),
         FOREIGN_REPOSITORY.replace(REPOSITORIES, INSTANCES))],
-    (CLONE_ROLE, "codecommit:GitPush codecommit:GetBranch codecommit:GetFile codecommit:CreateCommit codecommit:ListTagsForResource codecommit:DeleteRepository",
-     FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
     # Uses the key only to read these repositories.
     *[(CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES, keys) for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
     (CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES.replace("repositories", "other"), THROUGH_CODECOMMIT),
-    (CLONE_ROLE, "kms:Encrypt kms:ReEncryptFrom kms:CreateGrant kms:PutKeyPolicy kms:ScheduleKeyDeletion", KEY_OF_FOREIGN_REPOSITORIES, THROUGH_CODECOMMIT),
     # And without the role, not from the account that may assume it.
     (anybody(role(INSTANCES, "administrator")), "codecommit:GitPull", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
 ]

@@ -147,9 +147,6 @@ MAY = [
 
 MAY_NOT = [
     *_GENERATED_MAY_NOT,
-    (_BUILD_ROLE, "ssm:GetParameters", regional("ssm", "parameter/build/prd/licence"), {}),
-    (_BUILD_ROLE, "ssm:PutParameter ssm:DeleteParameter", _PARAMETER_OF_BUILDS, {}),
-    (_BUILD_ROLE, "secretsmanager:PutSecretValue secretsmanager:DeleteSecret secretsmanager:TagResource", _SECRET_OF_BUILDS, {}),
     # With any other permissions of the role: a mirror's secret, and a secret that is a GitLab token.
     (f"{_BUILD_ROLE} with everything", "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123"), {}),
     *[(who, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"})
@@ -162,25 +159,13 @@ MAY_NOT = [
     (anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), "s3:GetObject s3:PutObject", ARTIFACT, {}),
     (anybody(role(UNNAMED, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {}),
     (anybody(role(UNNAMED, "administrator")), "lambda:InvokeFunction lambda:UpdateFunctionCode", FUNCTION, {}),
-    # A service may invoke the function and do nothing else with it.
-    (EVENTS, "lambda:UpdateFunctionCode lambda:AddPermission", FUNCTION, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": _rule(_EXEC)}),
-    # A review's build with the secrets, the parameters and the buckets that the parameters admit for pipelines' builds.
-    (_REVIEW_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
-    (_REVIEW_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
-    (_REVIEW_ROLE, _PUSH_OF_AN_IMAGE, _IMAGES_OF_BUILDS, {}),
-    (_REVIEW_ROLE, "ecr:GetAuthorizationToken", "*", {}),
-    # A pipeline's build pushes to the repositories of the parameter alone, and changes nothing else of them.
-    *[(_BUILD_ROLE, _PUSH_OF_AN_IMAGE, each, {}) for each in (
-        regional("ecr", "repository/ecr-dev-site"), regional("ecr", "repository/shop"), regional("ecr", "repository/ecr-prd-shop"),
-        regional("ecr", "repository/ecr-dev-shop", UNNAMED), _IMAGES_OF_BUILDS.replace(REGION, "us-east-1"))],
-    (_BUILD_ROLE, "ecr:BatchDeleteImage ecr:CreateRepository ecr:DeleteRepository ecr:GetDownloadUrlForLayer ecr:PutImageTagMutability "
-                  "ecr:PutLifecyclePolicy ecr:SetRepositoryPolicy", _IMAGES_OF_BUILDS, {}),
+    # A pipeline's build pushes to the repositories of the parameter alone.
+    *[(_BUILD_ROLE, _PUSH_OF_AN_IMAGE, regional("ecr", f"repository/{name}"), {}) for name in ("ecr-dev-site", "shop")],
     (_REVIEW_ROLE, "s3:GetObject", f"{BUCKET}/review/shop/0a1b/template.yaml", AS_A_BUILD),
     # Its stored objects are never deployed, with any policy in DeployPolicyArns.
     *[(who, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/{key}", {}) for who in (_DEPLOY_ROLE, f"{_DEPLOY_ROLE} with everything")
       for key in ("review/shop/0a1b/template.yaml", "code/ReviewCodeBuildCFnRole.RoleId:AWSCodeBuild-5f1d/0a1b2c")],
     # A project's user has no access to another project.
     (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-infra"), {}),
-    (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop", UNNAMED), {}),
     (_FURTHER_PROJECTS_USER, "codecommit:DeleteBranch codecommit:DeleteRepository iam:CreateAccessKey", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
 ]

@@ -86,41 +86,27 @@ MAY_NOT = [
       for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
     *[(service, USE_OF_THE_KEY, TOPIC_KEY, {**keys, "aws:SourceAccount": UNNAMED})
       for service in (ALARMS, CODECOMMIT) for keys in ({}, THROUGH_SNS)],
-    *[(service, "kms:Encrypt kms:CreateGrant kms:PutKeyPolicy", TOPIC_KEY, THROUGH_SNS) for service in (RULES_OF_NOTIFICATION, ALARMS, CODECOMMIT)],
-    *[(service, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for service in ("s3.amazonaws.com", EVENTS)],
+    ("s3.amazonaws.com", USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS),
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {"kms:CallerAccount": PIPELINES}),
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {**THROUGH_SNS, "kms:CallerAccount": UNNAMED}),
-    (PIPELINE_ROLE, "kms:Encrypt kms:CreateGrant kms:PutKeyPolicy", TOPIC_KEY, THROUGH_SNS),
     *[(who, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for who in (
-        role(PIPELINES, "role-dev-codebuild-cfn"), role(PIPELINES, "role-dev-codedeploy-cfn"), CHAT_ROLE,
+        role(PIPELINES, "role-dev-codebuild-cfn"), role(PIPELINES, "role-dev-codedeploy-cfn"),
         anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), anybody(role(UNNAMED, "administrator")))],
-    (PIPELINE_ROLE, "sns:Subscribe sns:SetTopicAttributes sns:DeleteTopic sns:AddPermission", TOPIC, {}),
     *[(who, _PUBLISH, TOPIC, {"aws:SecureTransport": "false"}) for who in (PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))],
     (RULES_OF_NOTIFICATION, _PUBLISH, TOPIC, {"aws:SourceAccount": PIPELINES, "aws:SecureTransport": "false"}),
     (anybody(role(UNNAMED, "administrator")), "sns:Publish sns:Subscribe", TOPIC, {}),
-    # The role of Slack and Teams only reads. An approval needs a person.
-    # Of the reads, ListActionExecutions shows the keys of artifacts.
-    (CHAT_ROLE, "codepipeline:PutApprovalResult codepipeline:StartPipelineExecution codepipeline:GetPipeline codepipeline:GetJobDetails", SHOP, {}),
-    (CHAT_ROLE, "codepipeline:ListActionExecutions", SHOP, {}),
-    *[(CHAT_ROLE, LOOK, other, {}) for other in _of_others(SHOP, "codepipeline-dev-cfn-shop")],
+    # The role of Slack and Teams only reads.
+    (CHAT_ROLE, LOOK, SHOP.replace("codepipeline-dev-cfn-shop", "unrelated"), {}),
     (CHAT_ROLE, "sns:Publish logs:GetLogEvents secretsmanager:GetSecretValue", "*", {}),
-    (CODECOMMIT, "lambda:UpdateFunctionCode lambda:AddPermission", TRIGGERED, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": REPOSITORY}),
     # The source is never written, and only this replica is.
-    (BUILD_ROLE, "codecommit:GitPush codecommit:UpdateDefaultBranch codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository", SOURCE, {}),
-    (BUILD_ROLE, "codecommit:DeleteBranch codecommit:TagResource codecommit:DeleteRepository codecommit:CreateRepository codecommit:UpdateRepositoryName", REPLICA, {}),
-    *[(BUILD_ROLE, "codecommit:GitPull codecommit:GitPush codecommit:GetRepository", other, {}) for other in (
-        SOURCE.replace("-shop", "-infra"), SOURCE.replace("-dev-", "-prd-"), SOURCE.replace(REGION, "us-east-1"), SOURCE.replace(PIPELINES, UNNAMED),
-        REPLICA.replace("-shop", "-infra"), REPLICA.replace("-dev-", "-prd-"), REPLICA.replace(PIPELINES, UNNAMED))],
-    (BUILD_ROLE, "logs:CreateLogGroup logs:DeleteLogGroup logs:GetLogEvents", LOG, {}),
+    (BUILD_ROLE, "codecommit:GitPush codecommit:UpdateDefaultBranch", SOURCE, {}),
+    *[(BUILD_ROLE, "codecommit:GitPull codecommit:GitPush codecommit:GetRepository", other.replace("-shop", "-infra"), {}) for other in (SOURCE, REPLICA)],
     (BUILD_ROLE, "logs:PutLogEvents", LOG.replace("-replication-", "-cfn-"), {}),
-    (BUILD_ROLE, "codebuild:StartBuild codebuild:UpdateProject", BUILD, {}),
     (BUILD_ROLE, "codebuild:RetryBuild", BUILD.replace("-shop", "-site"), {}),
     (BUILD_ROLE, "s3:GetObject sqs:SendMessage iam:PassRole sts:AssumeRole", "*", {}),
-    *[(EVENTS_ROLE, "codebuild:StartBuild", other, {}) for other in (BUILD + "2", BUILD.replace("-replication-", "-cfn-"), BUILD.replace(REGION, "us-east-1"))],
-    (EVENTS_ROLE, "codebuild:StopBuild codebuild:UpdateProject codebuild:RetryBuild", BUILD, {}),
+    *[(EVENTS_ROLE, "codebuild:StartBuild", other, {}) for other in (BUILD + "2", BUILD.replace("-replication-", "-cfn-"))],
     (EVENTS_ROLE, ASSUME, BUILD_ROLE, {}),
     # The queue of failures.
     (anybody(role(UNNAMED, "administrator")), "sqs:SendMessage sqs:ReceiveMessage sqs:PurgeQueue", QUEUE, {}),
     (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", QUEUE, {"aws:SecureTransport": "false"}),
-    (EVENTS, "sqs:ReceiveMessage sqs:DeleteMessage sqs:SetQueueAttributes", QUEUE, {"aws:SourceAccount": PIPELINES, "aws:SourceArn": PUSH_RULE}),
 ]

@@ -54,9 +54,11 @@ def test_no_access_to_another_environment(caller, actions, resource, keys):
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
 def test_no_access_to_another_account(caller, actions, resource, keys):
+    """Even if that account's resource admits the caller."""
     neighbour = _ACCOUNT.sub(UNNAMED, resource)
     if neighbour != resource:
         assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
+        assert [action for action in actions.split() if scene.world().own_policies_allow(caller, action, neighbour, keys)] == []
 
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), ROWS, ids=IDS)
