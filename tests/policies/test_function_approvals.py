@@ -3,11 +3,10 @@
 import pytest
 
 from tests.policies.scene import PIPELINES
-from tests.policies.tables import anybody, regional, role
+from tests.policies.tables import regional, role
 from tests.policies.test_change_sets import world
 from tests.policies.test_who import everybody
 from tests.templates.deployed import Deployed
-from tests.templates.named import FOR_A_GITLAB
 from tests.templates.renderings import NAMES, rendering
 from tests.templates.test_cross_account_guards import matches, push
 
@@ -20,14 +19,6 @@ OTHERS = [regional("codepipeline", other) for other in (
     "codepipeline-dev-cfn-shop/Approval/Approval", "codepipeline-dev-cfn-shop/Deploy/Other", "codepipeline-dev-cfn-shop",
     "codepipeline-prd-cfn-shop/Deploy/Approval", "codepipeline-dev-cfn-shop/Deploy")]
 VALUES = ["Denied", "NoChanges", "GitLab"]
-# The reads in AWS of an approval by a tag before its answer.
-READS = [
-    ("codepipeline:GetPipelineState", PIPELINE, {}),
-    ("codepipeline:ListPipelineExecutions", PIPELINE, {}),
-    ("cloudformation:DescribeChangeSet", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), {}),
-    ("cloudformation:DescribeStacks", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
-    ("secretsmanager:GetSecretValue", regional("secretsmanager", "secret:gitlab/shop-AbC123"), FOR_A_GITLAB),
-]
 KEY = "dev/shop/0123456789abcdef"
 ANY = regional("codecommit", "any-name")
 
@@ -40,17 +31,11 @@ def environment(**parameters):
 
 
 # claim: function-approves-only-what-the-parameter-allows
-@pytest.mark.parametrize("parameters", [{}, {"FunctionApprovals": "Denied"}])
-def test_function_approves_nothing_by_default(parameters):
+@pytest.mark.parametrize(("parameters", "approved"), [({}, []), *[
+    ({"FunctionApprovals": value}, [] if value == "Denied" else [OWN]) for value in VALUES]])
+def test_function_approves_only_the_change_sets_of_its_environment(parameters, approved):
     evaluated = world(**parameters)
-    assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION, APPROVE, each, {})] == []
-
-
-# claim: function-approves-only-what-the-parameter-allows
-@pytest.mark.parametrize("value", ["NoChanges", "GitLab"])
-def test_function_approves_only_the_change_sets_of_its_environment(value):
-    evaluated = world(FunctionApprovals=value)
-    assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION, APPROVE, each, {})] == [OWN]
+    assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION, APPROVE, each, {})] == approved
 
 
 # claim: function-approves-only-what-the-parameter-allows
@@ -59,11 +44,6 @@ def test_parameter_lets_no_other_principal_approve(value):
     evaluated = world(FunctionApprovals=value, DeployedRoles="Bounded")
     able = {who.rsplit("/", 1)[-1] for who in everybody() for each in (OWN, *OTHERS) if evaluated.may(who, APPROVE, each, {})}
     assert able == {"group-dev-approvers"} | ({"role-dev-cfn-gitops"} if value != "Denied" else set())
-
-
-def test_function_may_read_what_a_tag_approves():
-    evaluated = world(FunctionApprovals="GitLab")
-    assert [call for call in READS if not evaluated.may(FUNCTION, *call)] == []
 
 
 # --- The tags that invoke the function -------------------------------------------------------
@@ -81,9 +61,6 @@ def test_rule_of_tags_invokes_only_the_function():
     assert rule["Name"] == "event-rule-dev-cfn-gitops-approvals" and rule["State"] == "ENABLED"
     # Unchanged: the target has no transformer and no role.
     assert rule["Targets"] == [{"Id": "function", "Arn": stack.arn("Function")}]
-    evaluated, by_rule = world(FunctionApprovals="GitLab"), {"aws:SourceArn": stack.arn("ApprovalTagRule")}
-    assert evaluated.may("events.amazonaws.com", "lambda:InvokeFunction", stack.arn("Function"), by_rule)
-    assert not evaluated.may(anybody(role("999999999999", "administrator")), "lambda:InvokeFunction", stack.arn("Function"), by_rule)
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,6 @@ def test_build_of_a_review_gets_no_secret_and_no_cache(name):
     assert project["Visibility"] == "PRIVATE"
 
 
-def test_secrets_of_the_pipelines_build_are_left_out(review):
-    kinds = {variable["Type"] for variable in review.properties("BuildProject")["Environment"]["EnvironmentVariables"]}
-    assert kinds == {"PLAINTEXT", "SECRETS_MANAGER"}
-
-
 def test_event_in_the_repository_is_of_a_rendered_project():
     stack = child_stack(project="infra")
     assert EVENT["detail"]["project-name"] == stack.name("ReviewProject")
@@ -104,8 +99,3 @@ def test_event_in_the_repository_is_of_a_rendered_project():
     assert reported["initiator"] == stack.name("ReviewRule")
     assert reported["logs"]["group-name"] == stack.name("ReviewLogGroup")
     assert reported["artifact"]["location"].startswith(f"{BUCKET}/{stack.properties('ReviewProject')['Artifacts']['Path']}/")
-
-
-@pytest.mark.parametrize("name", ["default", "drift"])
-def test_stack_without_review_has_no_resource_of_it(name):
-    assert not [each for each in child_stack(name).template["Resources"] if each.startswith("Review")]
