@@ -88,15 +88,16 @@ def test_the_readme_lists_every_event_and_no_other():
 # --- GitLab ----------------------------------------------------------------------------------
 
 
-def test_mirror_event_has_the_properties_of_the_template():
-    parameters = {"GitLabUrl": "https://gitlab.example.com", "GitLabTokenSecretId": "gitlab/mirrors", "GitLabProject": "platform/infra"}
+@pytest.mark.parametrize(("event", "parameters"), [("create.json", {}), ("create-gitlab.json", {
+    "GitLabUrl": "https://gitlab.example.com", "GitLabTokenSecretId": "gitlab/mirrors", "GitLabProject": "platform/infra"})])
+def test_mirror_event_has_the_properties_of_the_template(event, parameters):
     expected = Deployed(EnvID="dev", **parameters).properties("MirrorCredential")
-    assert expected.pop("ForeignCredentials") == "Refuse"  # its default, which the event leaves out
-    (mirror,) = expected["Mirrors"]
-    assert mirror["RequiredBranches"] == ["Project.BranchName"]
-    mirror |= {"RepositoryName": "codecommit-dev-cfn-infra", "RequiredBranches": ["development"]}
+    assert (expected.pop("ForeignCredentials"), expected.pop("ServiceTimeout")) == ("Refuse", 900)  # the event leaves the default out
+    for mirror in expected.get("Mirrors", []):
+        assert mirror["RequiredBranches"] == ["Project.BranchName"]
+        mirror |= {"RepositoryName": "codecommit-dev-cfn-infra", "RequiredBranches": ["development"]}
     expected["RepositoryNames"] = ["codecommit-dev-cfn-infra"]
-    assert properties("create-gitlab.json") == {k: v for k, v in expected.items() if not k.startswith("Service")}
+    assert properties(event) == {k: v for k, v in expected.items() if not k.startswith("Service")}
 
 
 def test_removed_and_added_mirrors_equal_the_created_one():

@@ -21,17 +21,6 @@ def without_project(**parameters):
     return Deployed(EnvID="dev", ProjectID="", **parameters)
 
 
-def test_the_project_leaves_everything_at_its_default(dev):
-    assert dev.properties("Project") == {
-        "ServiceToken": dev.arn("Function"),
-        "ServiceTimeout": 3600,
-        "EnvID": "dev",
-        "ProjectID": "infra",
-        "RenderingSerial": dev.outputs()["RenderingVersion"]["Value"],
-        "Tags": [{"Key": "CreatedBy", "Value": "cfn-gitops-dev"}],
-    }
-
-
 GITLAB_PROJECT = "https://gitlab.example.com/a/platform/infra"
 
 

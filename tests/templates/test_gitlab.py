@@ -155,9 +155,3 @@ def test_function_permissions_name_one_source_key_each():
         "ReviewPermission": ("events.amazonaws.com", {"SourceArn"}),
         "RotationPermission": ("secretsmanager.amazonaws.com", {"SourceAccount"}),
     }
-
-
-def test_function_cannot_decrypt_without_a_token_key():
-    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
-    assert "TokensKey" not in str(environment(**GITLAB).properties("FunctionRole"))
-    assert key in str(environment(**GITLAB, GitLabTokenKmsKeyArn=key).properties("FunctionRole"))

@@ -65,9 +65,6 @@ def test_replica_in_the_same_region_is_rejected_first(make, parameter, own):
     assert len(make(**{parameter: own}).broken_rules()) == 1
 
 
-# --- Who may do what -------------------------------------------------------------------------
-
-
 def test_names_do_not_match_those_of_pipelines():
     """template.yaml's roles have permissions for codebuild-<EnvID>-cfn-*, and for rules with such names."""
     stack = replication()
@@ -86,22 +83,9 @@ def test_failed_start_is_retried_for_an_hour_and_kept(rule):
     assert target["DeadLetterConfig"]["Arn"] == f"arn:aws:sqs:{REGION}:{ACCOUNT}:sqs-dev-replication-shop"
 
 
-def test_the_queue_admits_the_rules_of_its_stack():
-    stack = replication()
-    admitting, refusing = stack.properties("FailureQueuePolicy")["PolicyDocument"]["Statement"]
-    assert admitting["Principal"] == {"Service": "events.amazonaws.com"}
-    rules = [stack.arn(name) for name in stack.of_type("AWS::Events::Rule")]
-    assert sorted(admitting["Condition"]["ArnEquals"]["aws:SourceArn"]) == sorted(rules)
-    assert refusing["Effect"] == "Deny"
-    queue = stack.properties("FailureQueue")
-    assert queue["SqsManagedSseEnabled"] is True
-    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
-
-
-def test_every_unsuccessful_build_status_is_reported():
-    pattern = replication().properties("FailedBuildRule")["EventPattern"]
-    assert sorted(pattern["detail"]["build-status"]) == ["FAILED", "FAULT", "STOPPED", "TIMED_OUT"]
-    assert pattern["detail"]["project-name"] == [replication().name("Build")]
+def test_the_queue_keeps_failures_encrypted_for_two_weeks():
+    queue = replication().properties("FailureQueue")
+    assert (queue["SqsManagedSseEnabled"], queue["MessageRetentionPeriod"]) == (True, 14 * 24 * 3600)
 
 
 @pytest.mark.parametrize(("alarm", "missing"), [("FailureAlarm", "notBreaching"), ("SilenceAlarm", "breaching")])
