@@ -83,7 +83,7 @@ def _function(name, account=PIPELINES):
 
 
 # The calls of a pipeline's execution, in order.
-WAY_OF_A_PUSH = [
+_WAY_OF_A_PUSH = [
     # EventBridge in the repositories' account, for the rule that forwards.
     _FORWARD_MAY[0],
     (FORWARD_ROLE, "events:PutEvents", BUS, A_PUSH),
@@ -116,7 +116,7 @@ WAY_OF_A_PUSH = [
     (DEPLOY_ROLE, "kms:Decrypt", KEY, THROUGH_S3),
 ]
 
-WAY_OF_AN_IMAGE = [
+_WAY_OF_AN_IMAGE = [
     _FORWARD_MAY[1],
     (IMAGE_FORWARD_ROLE, "events:PutEvents", BUS, AN_IMAGE),
     (EVENTS, ASSUME, role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"),
@@ -132,8 +132,8 @@ WAY_OF_AN_IMAGE = [
 ]
 
 MAY = [
-    *WAY_OF_A_PUSH,
-    *WAY_OF_AN_IMAGE,
+    *_WAY_OF_A_PUSH,
+    *_WAY_OF_AN_IMAGE,
     *_LOST_MAY,
     # Both keys of an event as a string, and both as a list with one member.
     *[(sender, "events:PutEvents", BUS, {"events:source": of(event["events:source"][0]), "events:detail-type": of(event["events:detail-type"])})
@@ -251,7 +251,6 @@ MAY_NOT = [
             (IMAGE_FORWARD_ROLE, AN_IMAGE, A_PUSH, _NOT_THE_IMAGE_FORWARD_ROLE),
         )
         for row in (
-            (sender, "events:PutEvents", BUS, other_event),
             (sender, "events:PutEvents", BUS, {**event, "events:source": ["aws.codecommit", "aws.ecr"]}),
             (sender, "events:PutEvents", BUS, {**event, "events:source": ["aws.ec2"]}),
             (sender, "events:PutEvents", BUS, {**event, "events:source": []}),
@@ -299,7 +298,6 @@ MAY += [
 ]
 MAY_NOT += [
     *_S3_MAY_NOT,
-    (_S3_ROLE, ASSUME, IMAGE_ROLE, {}),
     (_S3_ROLE, "s3:PutObject s3:DeleteObject", ARTIFACT, UNDER_THE_KEY),
     (_S3_ROLE, "s3:GetObject", CODE, {}),
     (_S3_ROLE, "s3:PutObject", f"{_SITE}/index.html", {}),
@@ -309,5 +307,4 @@ MAY_NOT += [
     (_S3_ROLE, "s3:PutObject", f"{_SITE}/release/index.html", {"aws:ResourceAccount": UNNAMED}),
     (_S3_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", _SITE, {"aws:ResourceAccount": UNNAMED}),
     (_S3_ROLE, "s3:DeleteObject s3:GetObject s3:PutObjectAcl", f"{_SITE}/release/index.html", {}),
-    (_S3_EVENT_ROLE, "codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-cfn-shop"), {}),
 ]

@@ -67,7 +67,7 @@ CHANGED_STACK_SETS = """cloudformation:CreateStackSet cloudformation:UpdateStack
 # These calls name no repository, so IAM has no resource for them.
 APPROVAL_RULES = """codecommit:CreateApprovalRuleTemplate codecommit:UpdateApprovalRuleTemplateContent codecommit:UpdateApprovalRuleTemplateName
     codecommit:DeleteApprovalRuleTemplate"""
-ON_LOGS = "logs:DeleteLogGroup logs:PutRetentionPolicy logs:PutSubscriptionFilter logs:PutLogEvents"
+ON_LOGS = "logs:DeleteLogGroup logs:DeleteRetentionPolicy logs:PutRetentionPolicy logs:PutSubscriptionFilter logs:PutLogEvents"
 # Calls that would show or write what a secret holds.
 ON_SECRETS = "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:PutResourcePolicy secretsmanager:TagResource"
 # Calls that list, overwrite or delete artifacts, and S3 replication's calls with a role.
@@ -98,7 +98,7 @@ _OF_EVERY_ENVIRONMENT = [
     ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-codepipeline-exec-cfn-shop")),
     ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-health")),
     ("cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms", regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors")),
-    ("cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1"),
+    ("cloudwatch:PutDashboard cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1"),
     ("codebuild:UpdateProject codebuild:StartBuild", regional("codebuild", "project/codebuild-dev-cfn-shop")),
     ("codebuild:UpdateProject codebuild:StartBuild", regional("codebuild", "project/codebuild-dev-replication-shop")),
     # Of review branches: their builds have a role of their own, and the rule starts them.
@@ -164,13 +164,6 @@ MAY_NOT = [
     *[(DEPLOY, NOTIFICATIONS, NOTIFICATION_RULE, {"codestar-notifications:NotificationsForResource": arn})
       for arn in (regional("codepipeline", "codepipeline-dev-cfn-shop"), regional("codebuild", "project/codebuild-dev-cfn-shop"),
                   regional("codebuild", "project/codebuild-dev-review-shop"))],
-    (DEPLOY, "codecommit:DeleteRepository codecommit:CreateCommit codecommit:TagResource codecommit:PutFile", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
-    # Another pipeline's source, of any creator.
-    (DEPLOY, "codecommit:DeleteRepository codecommit:PutFile", regional("codecommit", "codecommit-dev-website"), {}),
-    (DEPLOY, "ecr:PutImage ecr:SetRepositoryPolicy ecr:BatchDeleteImage", regional("ecr", "repository/ecr-dev-shop"), {}),
-    *[(DEPLOY, f"{ON_LOGS} logs:DeleteRetentionPolicy", regional("logs", f"log-group:{name}"), {}) for name in (
-        "/aws/codebuild/codebuild-dev-cfn-shop", "/aws/codebuild/codebuild-dev-replication-shop", "/aws/codebuild/codebuild-dev-review-shop",
-        "/aws/lambda/cfn-gitops-dev", "/aws/lambda/cfn-gitops-dev:*")],
     *[(DEPLOY, f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", f"{bucket}/{key}", {})
       for bucket in (across.BUCKET, environment.BUCKET) for key in ("codepipeline-dev-cfn/Source/a", "review/shop/0a1b/template.yaml")],
     *[(DEPLOY, f"{ON_BUCKETS} s3:PutBucketPolicy s3:DeleteBucket", f"{SECOND_BUCKET}{key}", {}) for key in ("", "/codepipeline-dev-cfn/Source/a")],
@@ -179,17 +172,10 @@ MAY_NOT = [
     (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", "shop"), {}),
     (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:TagResource", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
     (DEPLOY, f"{CHANGED_STACKS} cloudformation:UpdateTerminationProtection cloudformation:TagResource", PROVIDER_STACK, {}),
-    (DEPLOY, "cloudwatch:PutDashboard cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1", {}),
-    *[(DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", each, {}) for each in (BOUNDARY, DEPLOYED_BOUNDARY)],
+    (DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", BOUNDARY, {}),
     # No user or role is created that could do more than the boundary allows.
-    *[
-        row
-        for keys in ({}, IN_ANOTHER_BOUNDARY, IN_THE_MACHINERYS_BOUNDARY)
-        for row in (
-            (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), keys),
-            (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "anything"), keys),
-        )
-    ],
+    *[(DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, name), keys)
+      for keys in ({}, IN_ANOTHER_BOUNDARY, IN_THE_MACHINERYS_BOUNDARY) for name in ("role-dev-thumbnails", "anything")],
     (DEPLOY, "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
     # A path that begins like a name. IAM's star also matches a slash.
     *[(DEPLOY, f"{_TAKES_OVER['AWS::IAM::Role']} iam:CreateRole sts:AssumeRole", role(PIPELINES, name), WITH_BOUNDARY)

@@ -1,6 +1,5 @@
 """Reviews: their builds, which run code that no one has reviewed, and who creates and starts these. Part of rows_rights.py."""
 
-from tests.templates.deployed import ACCOUNT, REGION
 from tests.templates.named import *  # noqa: F403: the vocabulary of these tables
 
 REVIEW_ROLE = role("role-dev-review-codebuild-cfn")
@@ -84,8 +83,6 @@ REVIEWS_MAY_NOT = [
     *[("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:StartBuild", project, {}) for project in [BUILD_PROJECT, *_OTHER_PROJECTS]],
     ("FunctionRole", "iam:PassRole sts:AssumeRole", REVIEW_ROLE, passed_to("codebuild.amazonaws.com")),
     ("FunctionRole", "logs:GetLogEvents logs:PutLogEvents logs:DeleteLogGroup", f"{REVIEW_LOG}:log-stream:a", {}),
-    # A pipeline neither starts a review's build nor reads it.
-    ("CodePipelineCFnRole", "codebuild:StartBuild codebuild:BatchGetBuilds", REVIEW_PROJECT, {}),
     *[("ProvisioningRole", MADE_BUILD_PROJECTS, project, {}) for project in _OTHER_PROJECTS],
     ("ProvisioningRole", "logs:GetLogEvents logs:PutLogEvents logs:PutSubscriptionFilter", f"{REVIEW_LOG}:log-stream:a", {}),
     ("ProvisioningRole", MADE_RULES, rule("event-rule-dev-cfn-gitops-review"), {}),

@@ -221,7 +221,6 @@ _MAY_NOT = [
         ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
         for name in ("cfn-gitops", "cfn-gitops-provisioning", "codebuild-cfn", "codedeploy-cfn", "codepipeline-cfn", "eventbridge-codepipeline-exec")
     ],
-    ("CodeDeployCFnRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     ("CodeDeployCFnRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
     ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, {}),
     ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_SECRETS_MANAGER),
@@ -237,10 +236,8 @@ _MAY_NOT = [
     ("CodeDeployCFnRole", STACKS, stack_arn("cfnstack-prd-infra"), {}),
     # A pipeline.
     ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codebuild-cfn"), passed_to("cloudformation.amazonaws.com")),
-    ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), passed_to("lambda.amazonaws.com")),
     ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), {}),
     ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfn-gitops-dev"), WITH_DEPLOY),
-    ("CodePipelineCFnRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     *[("CodePipelineCFnRole", "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:CreateChangeSet", stack_arn("cfnstack-dev-infra"), keys)
       for keys in ({}, WITH_PROVISIONING, {"cloudformation:RoleArn": role("administrator")})],
     *[("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {"cloudformation:RoleArn": role(name)})

@@ -12,7 +12,6 @@ from tests.policies.scene import IMAGES, INSTANCES, UNNAMED, PIPELINES, REPOSITO
 from tests.policies.tables import ASSUME, anybody, role, user
 from tests.policies.test_tables import TABLES
 from tests.policies.vocabulary import actions
-from tests.templates import named
 
 ACCOUNTS = (PIPELINES, REPOSITORIES, IMAGES, INSTANCES, UNNAMED)
 RESOURCES = sorted({policy.resource for policy in scene.world().policies if policy.side in ("resource", "trust")})
@@ -62,12 +61,6 @@ def test_no_role_is_for_its_own_accounts_people(resource):
     account = scene.world().owner(resource)
     for who in (role(account, "administrator"), user(account, "somebody")):
         assert not scene.world().may(anybody(who), ASSUME, resource, {})
-
-
-@pytest.mark.parametrize(("name", "service"), named.ROLES.items())
-def test_role_trusts_only_its_service(name, service):
-    trust = scene.stacks()["template"].deployed.properties(name)["AssumeRolePolicyDocument"]["Statement"]
-    assert [(statement["Principal"], statement["Action"]) for statement in trust] == [({"Service": service}, ASSUME)]
 
 
 def test_outsiders_are_not_empty():

@@ -2,16 +2,6 @@
 
 from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, REGION
 
-ROLES = {
-    "FunctionRole": "lambda.amazonaws.com",
-    "CodeBuildCFnRole": "codebuild.amazonaws.com",
-    "ReviewCodeBuildCFnRole": "codebuild.amazonaws.com",
-    "CodeDeployCFnRole": "cloudformation.amazonaws.com",
-    "CodePipelineCFnRole": "codepipeline.amazonaws.com",
-    "EventsRuleRole": "events.amazonaws.com",
-    "ProvisioningRole": "cloudformation.amazonaws.com",
-}
-
 
 def regional(service, rest):
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
