@@ -51,11 +51,8 @@ def test_acts_are_numbered_and_the_end_names_next_steps(stand_ins: None, monkeyp
     assert "\n## Deploy it\n" in (ROOT / "README.md").read_text() and (ROOT / "docs/how-to/try.md").exists()
 
 
-def test_no_silence_lasts_ten_seconds() -> None:
-    assert console.SILENCE_SECONDS < 10
-
-
 def test_silence_ends_with_what_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert console.SILENCE_SECONDS < 10
     printed, written = threading.Event(), []
     monkeypatch.setattr(console, "write", lambda text, style="": (written.append(text), printed.set()))
     now = time.monotonic()

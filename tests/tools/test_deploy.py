@@ -1,4 +1,4 @@
-"""The arguments that `make deploy` passes to sam, and the cases in which it does not call sam."""
+"""The arguments that `make deploy` passes to sam."""
 
 from __future__ import annotations
 
@@ -55,9 +55,3 @@ def test_template_of_an_earlier_sam_build_is_not_deployed(run: Run) -> None:
     """Without the option, sam prefers .aws-sam/build/template.yaml."""
     assert run() == 0
     assert run.sam[run.sam.index("--template-file") + 1] == "template.yaml"
-
-
-def test_kept_bucket_stops_a_first_deployment(run: Run, account: FakeAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    account.buckets.add(account.bucket_of("dev"))
-    assert run() == 1
-    assert "make undeploy CONFIG_ENV=dev DELETE_BUCKET=yes" in capsys.readouterr().err

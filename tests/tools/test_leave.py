@@ -191,13 +191,6 @@ def test_deployed_policies_are_read_in_all_notations() -> None:
     assert template.text.count("DeletionPolicy: Retain") == 2 and "Delete\n" not in template.text.split("Quoted")[0]
 
 
-def test_only_own_changes_are_executed(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    aws.add("project-prd-shop", [MIRROR, USER])
-    assert run(monkeypatch, "--apply", "project-prd-shop") == 0
-    assert aws.calls == ["delete change set", "create with TemplateBody", "change_set_create_complete", "execute",
-                         "stack_update_complete", "delete project-prd-shop: MirrorCredential, User"]
-
-
 @pytest.mark.parametrize("change", [
     modified(POLICY, ("Properties", "DirectModification")), modified(("Properties", "ParameterReference")), modified(),
     modified(POLICY, ("UpdateReplacePolicy", "DirectModification")), modified(POLICY) | {"Action": "Remove"},
@@ -271,10 +264,7 @@ def test_connection_error_leaves_only_its_stack(aws: FakeAws, monkeypatch: pytes
     assert aws.calls[-1] == "delete project-prd-b: MirrorCredential"
 
 
-def test_deleted_stack_is_not_an_error(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
-                                       capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "--apply", "project-prd-shop") == 0
-    assert "stack project-prd-shop does not exist: it is deleted" in capsys.readouterr().out
+def test_stack_of_no_environment_is_refused(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.account.known["other"] = {"StackName": "other"}
     assert "not a stack of this environment: other" in str(run(monkeypatch, "--apply", "other"))
     assert aws.calls == []

@@ -50,9 +50,6 @@ def test_deploy_builds_and_checks_first(make: Make) -> None:
     assert make("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2") == [
         "build", "tools/check_bootstrap.py target/lambda/cfn-gitops/bootstrap",
         "tools/deploy.py --config-env prd -- RotationSerial=2"]
-
-
-def test_deploy_uses_the_environment_dev(make: Make) -> None:
     assert "--config-env dev " in make("deploy")[-1]
 
 

@@ -25,14 +25,6 @@ EVENTS = ROOT / "events"
 _FUNCTION = "cfn-gitops-dev"
 
 
-@pytest.fixture(scope="module")
-def unchanged() -> Iterator[LocalAws]:
-    """For tests that only read."""
-    with LocalAws() as running:
-        shell.prepare(running)
-        yield running
-
-
 @pytest.fixture
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
@@ -88,10 +80,10 @@ def test_cargo_lambda_prints_the_response(aws: LocalAws, tmp_path: Path) -> None
     assert len(aws.client("iam").list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]) == 1
 
 
-def test_commands_of_the_greeting_work(unchanged: LocalAws) -> None:
+def test_commands_of_the_greeting_work(aws: LocalAws) -> None:
     first, *commands = [command for command, _ in shell.TRY]
     assert (ROOT / first.removeprefix("make invoke EVENT=")).is_file()
-    environment = unchanged.environment()
+    environment = aws.environment()
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     for command in commands:
         subprocess.run(command.split(), env=environment, stdout=subprocess.DEVNULL, check=True)
@@ -116,12 +108,3 @@ def test_shell_greets_and_a_failed_command_is_no_failure(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "argv", ["shell.py", str(program)])
     assert shell.main() == 3
     assert capsys.readouterr().out == ""
-
-
-def test_repository_and_users_exist_without_a_credential(unchanged: LocalAws) -> None:
-    assert [one["repositoryName"] for one in unchanged.client("codecommit").list_repositories()["repositories"]] == [
-        "codecommit-dev-cfn-infra"]
-    iam = unchanged.client("iam")
-    assert {user["UserName"] for user in iam.list_users()["Users"]} == {
-        "user-dev-codecommit-mirroring", "user-dev-second-mirror"}
-    assert iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"] == []

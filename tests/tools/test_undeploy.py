@@ -1,4 +1,4 @@
-"""The prompts of `make undeploy` before it deletes."""
+"""The prompts of `make undeploy` before it deletes. tests/deployment/test_undeploy.py deletes."""
 
 from __future__ import annotations
 
@@ -65,12 +65,6 @@ def test_typed_stack_name_deletes_the_stack(run: Run) -> None:
     assert run.deleted == ["cfn-gitops-prd"]
 
 
-def test_confirm_with_the_stack_name_skips_the_prompt(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(CONFIRM="cfn-gitops-prd") == 0
-    assert run.deleted == ["cfn-gitops-prd"]
-    assert "type " not in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("confirm", ["yes", "cfn-gitops-dev", "prd"])
 def test_confirm_with_another_name_deletes_nothing(run: Run, confirm: str, capsys: pytest.CaptureFixture[str]) -> None:
     # A typed answer does not replace it: CONFIRM was meant for another environment.
@@ -87,24 +81,8 @@ def test_bucket_is_deleted_only_after_the_same_answer(run: Run, account: FakeAcc
     assert run.deleted == ["cfn-gitops-prd", bucket]
 
 
-def test_bucket_alone_needs_the_answer_too(run: Run, account: FakeAccount) -> None:
-    account.known.clear()
-    assert run(DELETE_BUCKET="yes") == 1
-    assert run.deleted == []
-    assert run(DELETE_BUCKET="yes", CONFIRM="cfn-gitops-prd") == 0
-    assert run.deleted == [account.bucket_of("prd")]
-
-
 def test_no_prompt_without_anything_to_delete(run: Run, account: FakeAccount,
                                                      capsys: pytest.CaptureFixture[str]) -> None:
     account.known.clear()
     assert run() == 0
-    assert "type " not in capsys.readouterr().out
-
-
-def test_deployed_stacks_stop_it_before_the_question(run: Run, account: FakeAccount,
-                                                     capsys: pytest.CaptureFixture[str]) -> None:
-    account.known["cfnstack-prd-infra"] = {"StackName": "cfnstack-prd-infra", "StackId": "3", "StackStatus": "CREATE_COMPLETE"}
-    assert run("cfn-gitops-prd\n", CONFIRM="cfn-gitops-prd") == 1
-    assert run.deleted == []
     assert "type " not in capsys.readouterr().out
