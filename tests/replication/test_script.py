@@ -6,17 +6,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.replication.scene import REPLICA_REGION, SOURCE_REGION, TAG, Scene, script, until
-
-
-def test_a_shell_without_bashs_additions_reads_it(tmp_path: Path) -> None:
-    (tmp_path / "replicate.sh").write_text(script())
-    assert subprocess.run(["sh", "-n", tmp_path / "replicate.sh"], check=False).returncode == 0
+from tests.replication.scene import REPLICA_REGION, SOURCE_REGION, TAG, Scene, until
 
 
 def test_first_run_copies_branches_tags_and_default_branch(scene: Scene) -> None:
@@ -32,6 +25,7 @@ def test_first_run_copies_branches_tags_and_default_branch(scene: Scene) -> None
     assert {"refs/heads/zeta/deep", "refs/tags/light", "refs/tags/v1", "refs/tags/v1^{}"} <= (
         scene.references(REPLICA_REGION).keys())
     assert "in step: 6 references, default branch main" in run.log
+    assert os.listdir(run.directory / "tmp") == []
 
 
 def test_a_run_without_anything_new_neither_clones_nor_pushes(scene: Scene) -> None:
@@ -51,18 +45,6 @@ def test_branches_that_are_created_renamed_and_deleted_follow(scene: Scene) -> N
     scene.replicate()
     assert scene.references(REPLICA_REGION).keys() - {"HEAD"} == {
         "refs/heads/main", "refs/heads/comes", "refs/heads/new-name"}
-
-
-def test_a_forced_push_follows(scene: Scene) -> None:
-    scene.commit("one")
-    scene.commit("two")
-    scene.push("main")
-    scene.replicate()
-    scene.git("reset", "--quiet", "--hard", "HEAD~1")
-    other = scene.commit("another two")
-    scene.push("--force", "main")
-    scene.replicate()
-    assert scene.references(REPLICA_REGION)["refs/heads/main"] == other
 
 
 def test_tags_that_are_moved_and_deleted_follow(scene: Scene) -> None:
@@ -268,13 +250,6 @@ def test_next_run_completes_a_killed_run(scene: Scene, what: str) -> None:
     until(lambda: run.is_held(what))
     run.kill()
     scene.replicate()
-
-
-def test_run_leaves_no_files(scene: Scene) -> None:
-    scene.commit("one")
-    scene.push("main")
-    run = scene.replicate()
-    assert os.listdir(run.directory / "tmp") == []
 
 
 def test_no_login_is_in_the_log(scene: Scene) -> None:
