@@ -82,46 +82,26 @@ def _function(name, account=PIPELINES):
     return {"aws:SourceArn": regional("lambda", f"function:{name}", account)}
 
 
-# The calls of a pipeline's execution, in order.
-_WAY_OF_A_PUSH = [
-    # EventBridge in the repositories' account, for the rule that forwards.
-    _FORWARD_MAY[0],
+# rows_rights.py has what the pipelines' roles do in this account.
+MAY = [
+    *_FORWARD_MAY,
     (FORWARD_ROLE, "events:PutEvents", BUS, A_PUSH),
-    # EventBridge in the pipelines' account, for the rule that starts the pipeline.
-    (EVENTS, ASSUME, role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"),
-     {"aws:SourceAccount": PIPELINES, "aws:SourceArn": regional("events", "rule/event-rule-dev-codepipeline-exec-cfn-shop")}),
-    (role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"), "codepipeline:StartPipelineExecution",
-     regional("codepipeline", "codepipeline-dev-cfn-shop"), {}),
-    # The source action.
-    ("codepipeline.amazonaws.com", ASSUME, PIPELINE_ROLE, {"aws:SourceAccount": PIPELINES}),
-    (PIPELINE_ROLE, ASSUME, SOURCE_ROLE, {}),
     (SOURCE_ROLE, READ_SOURCE, FOREIGN_REPOSITORY, {}),
     (SOURCE_ROLE, "kms:DescribeKey kms:Decrypt kms:GenerateDataKey", REPOSITORIES_KEY, THROUGH_CODECOMMIT),
     (SOURCE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     (SOURCE_ROLE, "s3:PutObject s3:PutObjectAcl", ARTIFACT, UNDER_THE_KEY),
     # The build.
-    (PIPELINE_ROLE, "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", BUCKET, {}),
     (PIPELINE_ROLE, "s3:GetObject s3:GetObjectVersion", ARTIFACT, {}),
     (PIPELINE_ROLE, "s3:PutObject", ARTIFACT, UNDER_THE_KEY),
-    (PIPELINE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
-    (PIPELINE_ROLE, "codebuild:StartBuild codebuild:BatchGetBuilds", regional("codebuild", "project/codebuild-dev-cfn-shop"), {}),
     *inputs_and_outputs_of_a_build(BUCKET, UNDER_THE_KEY),
     # An upload without an encryption header: the bucket's default is the key.
     (BUILD_ROLE, "s3:PutObject", CODE, AS_A_BUILD),
     # A key may be named by its ID.
     (BUILD_ROLE, "s3:PutObject", CODE, {**AS_A_BUILD, **UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": "ArtifactKey"}),
-    (BUILD_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     # The deployment.
     (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", CODE, {}),
-    (DEPLOY_ROLE, "kms:Decrypt", KEY, THROUGH_S3),
-]
-
-_WAY_OF_AN_IMAGE = [
-    _FORWARD_MAY[1],
+    # An image.
     (IMAGE_FORWARD_ROLE, "events:PutEvents", BUS, AN_IMAGE),
-    (EVENTS, ASSUME, role(PIPELINES, "role-dev-eventbridge-codepipeline-exec"),
-     {"aws:SourceAccount": PIPELINES, "aws:SourceArn": regional("events", "rule/event-rule-dev-codepipeline-exec-ecr-shop")}),
-    (PIPELINE_ROLE, ASSUME, IMAGE_ROLE, {}),
     (IMAGE_ROLE, "ecr:DescribeImages", IMAGE_REPOSITORY, {}),
     (IMAGE_ROLE, USE_OF_THE_KEY, KEY, THROUGH_S3),
     (IMAGE_ROLE, "s3:PutObject s3:PutObjectAcl", IMAGE_ARTIFACT, UNDER_THE_KEY),
@@ -129,17 +109,10 @@ _WAY_OF_AN_IMAGE = [
     *[(anybody(role(PIPELINES, name)), PULL, IMAGE_REPOSITORY, {}) for name in ("role-dev-thumbnails", "cfnstack-dev-shop-Role-1A2B3C")],
     *[(LAMBDA, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", IMAGE_REPOSITORY, _function(name))
       for name in ("lambda-dev-thumbnails", "cfnstack-dev-shop-Thumbnails-1A2B3C")],
-]
-
-MAY = [
-    *_WAY_OF_A_PUSH,
-    *_WAY_OF_AN_IMAGE,
     *_LOST_MAY,
     # Both keys of an event as a string, and both as a list with one member.
     *[(sender, "events:PutEvents", BUS, {"events:source": of(event["events:source"][0]), "events:detail-type": of(event["events:detail-type"])})
       for sender, event in ((FORWARD_ROLE, A_PUSH), (IMAGE_FORWARD_ROLE, AN_IMAGE)) for of in (str, lambda text: [text])],
-    # The function reads whether the branch exists.
-    (FUNCTION_ROLE, ASSUME, SOURCE_ROLE, {}),
     # An administrator of the key's account keeps access: no policy locks them out.
     (anybody(role(PIPELINES, "administrator")), "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:EnableKeyRotation", KEY, {}),
     (anybody(f"arn:aws:iam::{PIPELINES}:root"), "kms:PutKeyPolicy", KEY, {}),

@@ -133,7 +133,6 @@ MAY = [
     # CloudFormation names functions and roles that a template does not name.
     (_DEPLOY_ROLE, "lambda:AddPermission", regional("lambda", "function:cfnstack-dev-shop-F-1A2B3C"), {"lambda:Principal": "events.amazonaws.com"}),
     (_DEPLOY_ROLE, "iam:GetRole iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "cfnstack-dev-shop-Role-1A2B3C"), {}),
-    (role(PIPELINES, "role-dev-codepipeline-cfn"), "s3:GetObject s3:PutObject", ARTIFACT, {}),
     *inputs_and_outputs_of_a_build(BUCKET),
     (_DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code/{A_BUILD}/0a1b2c", {}),
     (_BUILD_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),

@@ -131,11 +131,6 @@ STILL = [
     (NO_PROJECT, PIPELINE_ROLE, "codecommit:GetBranch", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
     # The first project works with every value of RepositoryNames.
     *in_repository("codecommit-dev-cfn-infra", OTHER_NAMES),
-    # The default parameters.
-    (environment(), FUNCTION_ROLE, named.CREDENTIALS, user(PIPELINES, "user-dev-shop-mirror"), {}),
-    *[(environment(), FUNCTION_ROLE, "codecommit:GetRepository", regional("codecommit", f"codecommit-dev-{name}"), {}) for name in ("cfn-shop", "website")],
-    (environment(), PIPELINE_ROLE, "codecommit:UploadArchive", regional("codecommit", "codecommit-dev-website"), {}),
-    (environment(), PIPELINE_ROLE, "sns:Publish", regional("sns", "sns-dev-approvals"), {}),
 ]
 
 MAY_NOT = [

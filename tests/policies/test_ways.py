@@ -1,6 +1,6 @@
 """The function's way into another account: the session policy with which it assumes the role of a repository there.
 
-The calls of a push, of an image and of a clone are rows of MAY, and test_every_part_is_needed.py removes each grant.
+The calls of a push and of an image are rows of MAY, and test_every_part_is_needed.py removes each grant.
 """
 
 import json
