@@ -15,7 +15,6 @@ from tests.templates.across_accounts import (
     elsewhere,
     image,
     repository,
-    to_bucket,
 )
 from tests.templates.deployed import REGION, Deployed
 from tests.templates.renderings import rendering
@@ -29,18 +28,6 @@ def test_the_bucket_is_without_acls_and_under_the_key():
     assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": artifacts().arn("ArtifactKey")}
-
-
-@pytest.mark.parametrize(
-    ("accounts", "missing"),
-    [({"RepositoryAccountId": ""}, [REPOSITORIES]), ({"ImageAccountId": ""}, [IMAGES]),
-     ({"RepositoryAccountId": "", "ImageAccountId": ""}, [REPOSITORIES, IMAGES])],
-)
-def test_an_account_that_is_not_named_is_nowhere(accounts, missing):
-    stack = artifacts(**accounts)
-    text = json.dumps([stack.everything(), stack.outputs()])
-    assert [each for each in missing if each in text] == []
-    assert len([name for name in stack.of_type("AWS::Events::EventBusPolicy") if stack.is_made(name)]) == 2 - len(missing)
 
 
 # --- Rules: the forwarded events are those that start the pipeline -------------------------------------------
@@ -133,14 +120,6 @@ def test_forwarded_event_starts_the_pipeline_of_the_function():
     assert matches(images, event)
     assert not matches(images, pushed_image(name, tag, "777788889999"))
     assert not matches(images, pushed_image(name, "another", account))
-
-
-def test_forwarded_event_starts_the_bucket_deployment_pipeline():
-    pattern = to_bucket().properties("EventRule")["EventPattern"]
-    assert matches(pattern, push(SITE))
-    assert matches(repository().properties("ForwardRule")["EventPattern"], push(SITE))
-    assert not matches(pattern, push(SHOP))
-    assert not matches(pattern, push(SITE, branch="master"))
 
 
 @pytest.mark.parametrize("stack", [repository, image])

@@ -1,12 +1,10 @@
 """templates/notifications.yaml and repository.yaml: recipients, publishers and triggers."""
 
-import re
-
 import pytest
 
 from tests.policies import scene
 from tests.templates.companions import repository, stack
-from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, source
+from tests.templates.deployed import ACCOUNT, REGION
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:sns-dev-notifications"
 PIPELINE = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
@@ -159,13 +157,6 @@ def test_repository_has_the_given_triggers():
     assert all(trigger["Branches"] == ["development", "master"] for trigger in both)
     assert all(trigger["Events"] == ["createReference", "deleteReference"] for trigger in both)
     assert len({trigger["Name"] for trigger in both}) == len(both) <= 10
-
-
-def test_name_of_a_pipelines_own_repository_is_rejected():
-    """codecommit-<EnvID>-cfn-* would be deleted with its pipeline."""
-    pattern = source(TEMPLATES / "repository.yaml")["Parameters"]["ProjectID"]["AllowedPattern"]
-    assert re.fullmatch(pattern, "website") and re.fullmatch(pattern, "cfn")
-    assert not re.fullmatch(pattern, "cfn-website")
 
 
 def test_repository_is_encrypted_with_a_given_key():
