@@ -167,10 +167,3 @@ def test_cell_equals_the_evaluated_policies(row, callers, cells, column):
     words, names = cells.get(column, ("no", ""))
     assert table()[row][column] == words
     assert allowed(callers, column) == set(filter(None, names.split(", ")))
-
-
-def test_another_account_writes_where_it_is_admitted():
-    """The only cell about another bucket than the environment's own."""
-    foreign = CODE.split("/")[0]
-    assert scene.world().may(SOURCE_ROLE, "s3:PutObject", f"{foreign}/codepipeline-dev-cfn/SourceArti/Xa3bC4d", UNDER_THE_KEY)
-    assert not scene.world().may(SOURCE_ROLE, "s3:GetObject", f"{foreign}/codepipeline-dev-cfn/SourceArti/Xa3bC4d")

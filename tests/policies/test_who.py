@@ -23,7 +23,7 @@ from tests.policies.rows_watching import REPLICA
 from tests.policies.scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOURCE_ROLE
 from tests.policies.tables import ASSUME, regional, role, user
 from tests.templates import named
-from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY
+from tests.templates.deployed import BOUNDARY
 from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, DRIFT, PLAN, WITH_DEPLOY, WITH_PROVISIONING, change_set
 
 REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
@@ -69,7 +69,6 @@ REVIEWS_AND_DRIFT = [
     ("s3:GetObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-cfn-gitops role-dev-codepipeline-cfn deployed"),
     ("s3:ListBucket", environment.BUCKET, {}, ""),
     ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec role-dev-cfn-gitops"),
-    ("codebuild:UpdateProject", REVIEW_PROJECT, {}, "role-dev-cfn-gitops-provisioning"),
     ("codebuild:BatchGetBuilds", REVIEW_PROJECT, {}, "role-dev-cfn-gitops"),
     ("logs:PutLogEvents", REVIEW_LOG, {}, "role-dev-review-codebuild-cfn"),
     ("iam:PassRole", REVIEW_ROLE, {"iam:PassedToService": "codebuild.amazonaws.com"}, "role-dev-cfn-gitops-provisioning"),
@@ -92,7 +91,6 @@ WHO = [
     ("secretsmanager:GetSecretValue", PASSWORD, {}, "role-dev-cfn-gitops"),
     ("iam:CreateServiceSpecificCredential", user(PIPELINES, "user-dev-shop-mirror"), {}, "role-dev-cfn-gitops"),
     ("iam:CreateAccessKey", user(PIPELINES, "user-dev-shop-mirror"), {}, ""),
-    ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}, "role-dev-codedeploy-cfn"),
     ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {"iam:PermissionsBoundary": BOUNDARY}, ""),
     ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {}, ""),
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codepipeline-cfn"), {}, ""),
@@ -102,9 +100,6 @@ WHO = [
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}, "group-dev-approvers"),
     # The function only with FunctionApprovals, and only change sets.
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}, "group-dev-approvers role-dev-cfn-gitops"),
-    ("codepipeline:UpdatePipeline", PIPELINE, {}, "role-dev-cfn-gitops-provisioning"),
-    ("codepipeline:StartPipelineExecution", PIPELINE, {}, "role-dev-cfn-gitops role-dev-eventbridge-codepipeline-exec"),
-    ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops"),
     ("lambda:UpdateFunctionCode", FUNCTION, {}, ""),
     ("cloudformation:UpdateStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), named.WITH_PROVISIONING, "role-dev-cfn-gitops"),
     ("cloudformation:UpdateStack", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), named.WITH_DEPLOY, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn"),

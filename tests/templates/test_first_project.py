@@ -9,12 +9,6 @@ from tests.templates.deployed import TEMPLATES, Deployed, source
 from tests.templates.named import APPROVAL_TOPIC
 
 OF_THE_PROJECT = {"Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"}
-# The exports of an environment without a project. Stacks of further projects import the first one.
-OF_THE_ENVIRONMENT = {
-    "ServiceToken", "BucketName", "DashboardName", "FunctionRoleArn", "ProvisioningRoleArn", "CodeBuildRoleArn",
-    "ReviewBuildRoleArn", "DeployRoleArn", "PipelineRoleArn", "EventRoleArn", "PipelinesMayDeploy",
-    "RenderingVersion",
-}
 
 
 def without_project(**parameters):
@@ -86,12 +80,6 @@ def test_environment_without_project_creates_the_rest(dev):
     # The rotation needs GitLab.
     assert dev.everything().keys() - made.keys() == OF_THE_PROJECT - {"MirrorRotation"}
     assert {name: made[name] for name in made} == {name: dev.everything()[name] for name in made}
-
-
-def test_environment_without_project_has_only_its_own_outputs(dev):
-    stack = without_project()
-    assert stack.outputs().keys() == OF_THE_ENVIRONMENT
-    assert {name: dev.outputs()[name] for name in OF_THE_ENVIRONMENT} == stack.outputs()
 
 
 def test_names_of_an_environment_without_project_are_complete():
