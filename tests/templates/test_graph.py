@@ -29,22 +29,17 @@ def deleted_before(graph, first, second):
 
 
 # A row that follows from two others is left out: Project before Function, and Function before FunctionRole.
+# The tests of predecessors below have those of the credential and of the project.
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
         ("MirrorCredential", "MirrorUserPolicy", "an update on the way would be refused by CodeCommit"),
         ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
-        ("MirrorCredential", "Project", "its verification and its mirror need the repository"),
-        ("MirrorRotation", "MirrorCredential", "a rotation during the deletion would fail"),
         ("MirrorRotation", "RotationPermission", "Secrets Manager tests the function when the schedule is created"),
         ("RotationPermission", "Function", "it is a setting of the function"),
         ("HealthCheck", "Function", "the rule would invoke a deleted function"),
-        ("HealthCheckPermission", "HealthCheck", "it names the rule"),
         ("ReportRule", "Function", "the rule would invoke a deleted function"),
-        ("ReportPermission", "ReportRule", "it names the rule"),
         ("ApprovalTagRule", "Function", "the rule would invoke a deleted function"),
-        ("ApprovalTagPermission", "ApprovalTagRule", "it names the rule"),
-        ("SilenceAlarm", "MirrorCredential", "an alarm without data would be raised at once"),
         ("Dashboard", "SilenceAlarm", "it shows the alarm"),
         ("Project", "FunctionEventInvokeConfig", "it retries a killed Delete"),
         ("Project", "FirstPushPermission", "the pipeline's rule could not invoke the function"),
