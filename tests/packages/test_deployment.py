@@ -1,11 +1,9 @@
-"""sam deploys from the packages alone, and prepares their publication."""
+"""sam prepares the publication of the packages. test_first_deployment.py deploys them."""
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
@@ -31,16 +29,6 @@ def sam(aws: LocalAws, packages: Path, scratch: Path, *arguments: str) -> str:
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert ran.returncode == 0, ran.stdout
     return ran.stdout
-
-
-def test_sam_deploys_packaged_template_with_the_same_zip(aws: LocalAws, packages: Path, tmp_path: Path) -> None:
-    sam(aws, packages, tmp_path, "deploy", "--config-env", "dev", "--no-confirm-changeset", "--no-progressbar")
-    [stack] = aws.client("cloudformation").describe_stacks(StackName="cfn-gitops-dev")["Stacks"]
-    assert stack["StackStatus"] == "CREATE_COMPLETE"
-    function = aws.client("lambda").get_function(FunctionName="cfn-gitops-dev")["Configuration"]
-    zipped = (packages / dist.zip_name()).read_bytes()
-    assert function["CodeSha256"] == b64encode(hashlib.sha256(zipped).digest()).decode()
-    assert function["Architectures"] == ["x86_64"]
 
 
 def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, packages: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from tests.local.gitlab import LocalGitLab
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks
 from tests.deployment.pipelines import accepted, eventually
+from tests.packages.conftest import dist
 
 _BRANCH = "main"
 
@@ -52,6 +55,9 @@ def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGit
     folder.write_parameters("dev", parameters, GitLabUrl=gitlab.url)
     deployed = folder.run(deploy, typed="y\n")
     assert "Successfully created/updated stack - cfn-gitops-dev" in deployed
+    zipped = (release / dist.zip_name()).read_bytes()
+    function = aws.client("lambda").get_function(FunctionName="cfn-gitops-dev")["Configuration"]
+    assert function["CodeSha256"] == b64encode(hashlib.sha256(zipped).digest()).decode()
 
     project.arrives(f"refs/heads/{_BRANCH}", commit)
     execution = project.execution_of(commit)

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-import pytest
 from samcli.yamlhelper import yaml_parse
 
 from tests.local.aws import LocalAws
@@ -60,9 +59,3 @@ def test_link_names_parameters_with_valid_defaults(packages: Path) -> None:
         assert value == str(about["Default"]), name
         assert re.fullmatch(about.get("AllowedPattern", ".*"), value, re.DOTALL), name
         assert value in about.get("AllowedValues", [value]), name
-
-
-@pytest.mark.parametrize("placeholder", ["REGION", "TEMPLATE_URL"])
-def test_page_replaces_each_placeholder(packages: Path, placeholder: str) -> None:
-    assert f"s|{placeholder}|" in _PAGE.read_text()
-    assert placeholder in (packages / "quick-create.txt").read_text()
