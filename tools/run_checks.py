@@ -50,6 +50,7 @@ PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-
 # These are long, and each starts a local AWS of its own.
 DEPLOYMENT, PAGES, LOCAL_AWS = "tests/deployment", "tests/pages", "tests/local/aws"
 TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
+OBSERVERS = f"{DEPLOYMENT}/test_observers_first.py"
 CHINA, CDK = f"{DEPLOYMENT}/test_partition.py", f"{DEPLOYMENT}/test_cdk.py"
 # They evaluate what the sessions with a deployed environment write.
 EVALUATIONS = {f"{DEPLOYMENT}/test_least_privilege.py", f"{DEPLOYMENT}/test_secrecy.py"}
@@ -65,7 +66,7 @@ CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
     "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployments to two "
             "accounts and to China; the app for CDK; make try; the tests scale and soak; the tests of the local AWS; "
-            "23 of 24 fault schedules, and most orders of concurrent calls",
+            "47 of 48 fault schedules, and most orders of concurrent calls",
     "ci": "five of six fault schedules, the larger samples of random orders, the file of `cargo build --release`, and the "
           "observers of make try in one run",
     "all": "nothing",
@@ -106,7 +107,7 @@ def steps() -> list[Step]:
     long = [] if is_short else [
         python("the local AWS", LOCAL_AWS),
         python("a deployment to two accounts", TWO_ACCOUNTS),
-        python("make try", TRIAL),
+        python("make try", TRIAL, OBSERVERS),
         python("an environment in China", CHINA),
         python("the app of the page about CDK", CDK),
         Step("package size and instruction counts", ["make", "check-figures"],
@@ -141,7 +142,7 @@ def deployment_tests() -> Iterator[Step]:
     """Steps with a deployed environment each, and the evaluation of what all of them did. They wait for stacks, and for
     the function, which retries a denied call until IAM's changes are in effect. They get the files in turns, by name."""
     there = {str(file.relative_to(ROOT)) for file in (ROOT / DEPLOYMENT).glob("test_*.py")}
-    files = sorted(there - EVALUATIONS - {TWO_ACCOUNTS, TRIAL, CHINA, CDK})
+    files = sorted(there - EVALUATIONS - {TWO_ACCOUNTS, TRIAL, OBSERVERS, CHINA, CDK})
     recording = ["env", f"DEPLOYMENT_TRANSCRIPTS={TRANSCRIPTS}", *PYTEST]
     sessions = [Step(f"Python tests: a deployed environment, {first + 1} of {DEPLOYMENT_SESSIONS}",
                      [*recording, *files[first::DEPLOYMENT_SESSIONS]], needs=DEPLOYABLE, mostly_waits=True)

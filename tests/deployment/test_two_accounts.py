@@ -152,7 +152,7 @@ def test_another_tag_starts_nothing(scene: TwoAccounts) -> None:
 
 
 # --- an event that this account does not accept ------------------------------------------------
-# tests/policies/test_ways.py removes each grant of a way.
+# tests/policies/test_every_part_is_needed.py removes each grant of a way.
 
 
 @contextmanager
