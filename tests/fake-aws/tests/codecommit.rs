@@ -234,20 +234,3 @@ async fn approval_rule_template_in_use_is_not_deleted() {
         .await
         .expect("deleting an absent one is not an error");
 }
-
-#[tokio::test(start_paused = true)]
-async fn branch_has_its_latest_commit_until_deleted() {
-    let (fake, clients) = world_with_repository();
-    let get = async || {
-        let call = clients.codecommit.get_branch().repository_name(NAME);
-        call.branch_name("review/x").send().await
-    };
-    for commit in ["c1", "c2"] {
-        fake.push(NAME, "review/x", commit);
-        let found = get().await.expect("a branch");
-        let head = found.branch().and_then(|branch| branch.commit_id());
-        assert_eq!(head, Some(commit));
-    }
-    fake.delete_branch(NAME, "review/x");
-    assert_eq!(code(get().await), "BranchDoesNotExistException");
-}
