@@ -1,7 +1,7 @@
-//! A small stack with everything in it that the product's stacks use, and calls on it.
+//! A stack as the product creates it, and calls on it.
 
 use aws_sdk_cloudformation::types::{Parameter, Stack, StackEvent, Tag};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -13,93 +13,20 @@ pub const REPOSITORY: &str = "codecommit-dev-cfn-shop";
 pub const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 pub const ROLE: &str = "arn:aws:iam::123456789012:role/role-dev-cfn-gitops-provisioning";
 
-/// The template: repository, log group, build project, pipeline and rule.
+/// The product's template, with a value for each parameter.
 pub fn template() -> Value {
-    json!({
-        "AWSTemplateFormatVersion": "2010-09-09",
-        "Parameters": {
-            "EnvID": {"Type": "String", "AllowedPattern": "[a-z][a-z0-9]*", "Default": "dev"},
-            "BranchExists": {
-                "Type": "String", "Default": "true", "AllowedValues": ["true", "false"],
-            },
-            "FunctionArn": {"Type": "String", "Default": ""},
-        },
-        "Mappings": {"BranchMap": {"dev": {"name": "development"}, "prd": {"name": "master"}}},
-        "Conditions": {
-            "HasBranch": {"Fn::Equals": [{"Ref": "BranchExists"}, "true"]},
-            "HasFunction": {"Fn::Not": [{"Fn::Equals": [{"Ref": "FunctionArn"}, ""]}]},
-        },
-        "Resources": {
-            "Repository": {
-                "Type": "AWS::CodeCommit::Repository",
-                "DeletionPolicy": "Delete",
-                "UpdateReplacePolicy": "Delete",
-                "Metadata": {"RepositoryDeletionPolicy": "Delete"},
-                "Properties": {
-                    "RepositoryName": {"Fn::Sub": "codecommit-${EnvID}-cfn-shop"},
-                    "Tags": [{"Key": "CreatedBy", "Value": {"Ref": "AWS::StackName"}}],
-                },
-            },
-            "BuildLogGroup": {
-                "Type": "AWS::Logs::LogGroup",
-                "Properties": {"LogGroupName": "/aws/codebuild/shop", "RetentionInDays": 90},
-            },
-            "Pipeline": {
-                "Type": "AWS::CodePipeline::Pipeline",
-                "Condition": "HasBranch",
-                "Properties": {
-                    "Name": {"Fn::Sub": "codepipeline-${EnvID}-cfn-shop"},
-                    "RoleArn": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/p"},
-                    "Stages": [{"Name": "Source", "Actions": [{
-                        "Name": "Source",
-                        "Configuration": {
-                            "RepositoryName": {"Fn::GetAtt": ["Repository", "Name"]},
-                            "BranchName": {
-                                "Fn::FindInMap": ["BranchMap", {"Ref": "EnvID"}, "name"],
-                            },
-                        },
-                    }]}],
-                },
-            },
-            "EventRule": {
-                "Type": "AWS::Events::Rule",
-                "DependsOn": ["BuildLogGroup"],
-                "Properties": {
-                    "Name": "event-rule-dev-shop",
-                    "State": "ENABLED",
-                    "EventPattern": {
-                        "source": ["aws.codecommit"],
-                        "resources": [{"Fn::GetAtt": ["Repository", "Arn"]}],
-                        "detail": {
-                            "event": ["referenceCreated", "referenceUpdated"],
-                            "referenceType": ["branch"],
-                            "referenceName": ["development"],
-                        },
-                    },
-                    "Targets": {"Fn::If": ["HasBranch", [{
-                        "Id": "pipeline",
-                        "Arn": {"Fn::Sub": "arn:aws:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"},
-                        "RoleArn": "arn:aws:iam::123456789012:role/e",
-                        "InputTransformer": {
-                            "InputPathsMap": {"commit": "$.detail.commitId"},
-                            "InputTemplate": "{\"sourceRevisions\":[{\"actionName\":\"Source\",\"revisionType\":\"COMMIT_ID\",\"revisionValue\":<commit>}]}",
-                        },
-                    }], {"Fn::If": ["HasFunction", [{
-                        "Id": "first-push",
-                        "Arn": {"Ref": "FunctionArn"},
-                        "InputTransformer": {
-                            "InputPathsMap": {"detail": "$.detail", "id": "$.id", "branch": "$.detail.referenceName"},
-                            "InputTemplate": {"Fn::Sub": "{\"id\":<id>,\"detail\":<detail>,\"text\":\"branch <branch>\",\"StackName\":\"${AWS::StackName}\"}"},
-                        },
-                    }], {"Ref": "AWS::NoValue"}]}]},
-                },
-            },
-        },
-        "Outputs": {
-            "RepositoryName": {"Value": {"Fn::GetAtt": ["Repository", "Name"]}},
-            "PipelineName": {"Value": {"Fn::Sub": "codepipeline-${EnvID}-cfn-shop"}},
-        },
-    })
+    const RENDERED: &str = include_str!("../../templates/rendered/default.json");
+    let mut template: Value = serde_json::from_str(RENDERED).expect("JSON");
+    let defaults = [
+        ("EnvID", "dev"),
+        ("ProjectID", "shop"),
+        ("BranchExists", "true"),
+        ("FunctionArn", ""),
+    ];
+    for (name, default) in defaults {
+        template["Parameters"][name]["Default"] = default.into();
+    }
+    template
 }
 
 pub fn parameter(name: &str, value: &str) -> Parameter {

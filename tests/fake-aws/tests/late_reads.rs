@@ -8,17 +8,12 @@ use super::{
         NAME, PIPELINE, create, delete, described, ended, events, fine, status, template, update,
         world_with_stack,
     },
+    cloudformation::new_world,
     code,
 };
-use fake_aws::{FakeAws, Options, clients::Clients};
+use fake_aws::Options;
 
 const LATE: Duration = Duration::from_secs(2);
-
-fn new_world(options: Options) -> (FakeAws, Clients) {
-    let fake = FakeAws::with(options);
-    let clients = Clients::over(fake.connector("test"));
-    (fake, clients)
-}
 
 #[tokio::test(start_paused = true)]
 async fn stack_is_described_as_it_was() {
