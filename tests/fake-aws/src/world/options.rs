@@ -123,11 +123,6 @@ pub struct ChangeSetBehaviour {
     pub waits: Duration,
     /// How long it is `CREATE_IN_PROGRESS` afterwards.
     pub takes: Duration,
-    /// The change sets that a stack can have. The number is not documented (?).
-    pub limit: usize,
-    /// The treatment of a `ClientToken` that is repeated with the name. The API Reference of
-    /// `CreateChangeSet` promises [`SeenTokens::SameAnswer`].
-    pub seen_tokens: SeenTokens,
     /// Whether `DeleteChangeSet` is rejected while the stack is updated. The text of
     /// `InvalidChangeSetStatus` in its API Reference allows it: "or the stack status might be
     /// `UPDATE_IN_PROGRESS`".
@@ -139,8 +134,6 @@ impl Default for ChangeSetBehaviour {
         Self {
             waits: Duration::from_secs(1),
             takes: Duration::from_secs(4),
-            limit: 1000,
-            seen_tokens: SeenTokens::SameAnswer,
             kept_during_updates: false,
         }
     }

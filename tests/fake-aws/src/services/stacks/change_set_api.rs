@@ -7,7 +7,7 @@ use crate::{
     services::{
         s3::{self, Buckets},
         stacks::{
-            SeenTokens, Stack, Stacks,
+            Stack, Stacks,
             change_sets::ChangeSet,
             comparison,
             descriptions::{page, shown_changes},
@@ -42,18 +42,13 @@ pub fn create(
     let stack = updated_stack(stacks, world, call)?;
     let key = (stack.name.clone(), name.to_owned());
     if let Some(held) = stacks.change_sets.get(&key) {
-        return repeated(world, call, held).map(|id| Some(created(&id, &stack.id)));
+        return repeated(call, held).map(|id| Some(created(&id, &stack.id)));
     }
     if !stack.is_updatable() {
         return Err(invalid(format!(
             "Stack:{} is in {} state and can not be updated.",
             stack.id, stack.status
         )));
-    }
-    if stacks.change_sets.of(&stack.name).count() >= world.options.change_sets.limit {
-        // The text: https://cloudonaut.io/aws-cli-cloudformation-deploy-limit-exceeded/
-        let message = format!("ChangeSet limit exceeded for stack {}", stack.id);
-        return Err(AwsError::new(400, "LimitExceededException", message));
     }
     let template = new_template(s3, world, call, &stack)?;
     let parameters = checked_parameters(call, &stack, &template)?;
@@ -103,9 +98,9 @@ fn updated_stack(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<
 /// The result of a used name: the ID of the first response if the token is the same ("so that
 /// `CloudFormation` knows that you're not attempting to create another change set with the same
 /// name"), or an error, as recorded in <https://github.com/saksdirect/nova/issues/10>.
-fn repeated(world: &World, call: &Call, held: &ChangeSet) -> Result<String, AwsError> {
+fn repeated(call: &Call, held: &ChangeSet) -> Result<String, AwsError> {
     let is_same = held.token.is_some() && held.token.as_deref() == call.text("ClientToken");
-    if is_same && world.options.change_sets.seen_tokens == SeenTokens::SameAnswer {
+    if is_same {
         return Ok(held.id.clone());
     }
     let message = format!(
