@@ -23,22 +23,6 @@ fn create_response_equals_the_result_of_lambda() {
 }
 
 #[test]
-fn create_update_and_delete_leave_nothing() {
-    let function = Function::start();
-    let mut update = function.request("Update", &mirror());
-    update["ResourceProperties"]["RotationSerial"] = json!("2");
-    update["OldResourceProperties"] = mirror();
-    for event in [
-        function.request("Create", &mirror()),
-        update,
-        function.request("Delete", &mirror()),
-    ] {
-        function.succeeds(&event);
-    }
-    function.left_nothing();
-}
-
-#[test]
 fn aws_without_response_fails_before_the_lambda_deadline() {
     let fails = &|kind: &str| {
         let function = Function::start();

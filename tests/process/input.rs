@@ -1,4 +1,4 @@
-//! Events that no caller should send.
+//! Events that no caller should send. `tests/event_fuzz` has their members in other forms, without a process.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,10 +6,6 @@ use serde_json::{Value, json};
 
 use crate::function::Function;
 use crate::http::Reply;
-
-/// The members without which nothing is called. `ResponseURL` and `RequestType` have tests of their
-/// own.
-const REQUIRED: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
 
 /// Replaces a quoted placeholder by JSON that `serde_json` cannot hold.
 fn raw(function: &Function, event: &Value, placeholder: &str, json: &str) -> Value {
@@ -38,131 +34,6 @@ fn deeply_nested_properties_fail_with_a_reason() {
     // A Delete needs no valid properties.
     let event = function.request("Delete", &json!({"Tags": "DEEP"}));
     assert_eq!(raw(&function, &event, "DEEP", &deep)["Status"], "SUCCESS");
-}
-
-#[test]
-fn half_a_surrogate_pair_gets_a_response() {
-    let function = Function::start();
-    let lone = "\"a\\ud800\"";
-    let properties = json!({"UserName": "LONE"});
-    let event = function.request("Create", &properties);
-    assert_eq!(raw(&function, &event, "LONE", lone)["Status"], "FAILED");
-    for member in [
-        "StackId",
-        "RequestId",
-        "LogicalResourceId",
-        "RequestType",
-        "ResourceType",
-    ] {
-        let mut event = function.request("Create", &json!({"Typo": 1}));
-        event[member] = json!("LONE");
-        assert_eq!(raw(&function, &event, "LONE", lone)["Status"], "FAILED");
-    }
-    let mut event = function.request("Create", &json!({"Typo": 1}));
-    event["NAME"] = json!(1);
-    assert_eq!(raw(&function, &event, "NAME", lone)["Status"], "FAILED");
-}
-
-#[test]
-fn members_of_the_wrong_type_get_a_response() {
-    let function = Function::start();
-    for wrong in [
-        json!(7),
-        json!(null),
-        json!([]),
-        json!({"a": {}}),
-        json!(true),
-        json!(""),
-    ] {
-        for member in [
-            "RequestType",
-            "StackId",
-            "RequestId",
-            "LogicalResourceId",
-            "PhysicalResourceId",
-            "ResourceType",
-            "ResourceProperties",
-            "OldResourceProperties",
-        ] {
-            let mut event = function.request("Update", &json!({"Typo": 1}));
-            event[member] = wrong.clone();
-            let answer = function.answered(&event);
-            let reason = answer["Reason"].as_str().expect("a reason");
-            let is_required = REQUIRED.contains(&member);
-            let names_it = reason.starts_with(&format!("reading the request: {member}: "));
-            assert_eq!(names_it, is_required, "{member}: {wrong}: {reason}");
-            assert_eq!(answer["Status"], "FAILED", "{member}: {wrong}");
-            let id = answer["PhysicalResourceId"].as_str();
-            assert!(id.is_some_and(|id| !id.is_empty()), "{member}: {wrong}");
-        }
-    }
-}
-
-#[test]
-fn request_without_a_required_member_calls_nothing() {
-    let function = Function::start();
-    let mirror = json!({"UserName": "mirror", "ServiceToken": "arn"});
-    let shop = json!({"EnvID": "dev", "ProjectID": "shop"});
-    for kind in ["Create", "Update", "Delete"] {
-        for request in [
-            function.request(kind, &mirror),
-            function.pipeline_request(kind, &shop),
-        ] {
-            for member in REQUIRED {
-                let mut without = request.clone();
-                without.as_object_mut().expect("an object").remove(member);
-                let mut null = request.clone();
-                null[member] = Value::Null;
-                for event in [without, null] {
-                    let reason = function.fails(&event);
-                    let names =
-                        format!("reading the request: {member}: must be a non-empty string");
-                    assert!(reason.starts_with(&names), "{reason}");
-                }
-            }
-            let mut none = request;
-            none.as_object_mut()
-                .expect("an object")
-                .retain(|name, _| !REQUIRED.contains(&name.as_str()));
-            let reason = function.fails(&none);
-            assert!(reason.contains(&REQUIRED.join(", ")), "{reason}");
-        }
-    }
-    assert!(function.aws.calls().is_empty());
-    function.left_nothing();
-}
-
-#[test]
-fn every_property_of_the_wrong_type_is_named_at_once() {
-    let function = Function::start();
-    let properties = json!({
-        "UserName": [], "SecretName": {}, "KmsKeyId": [1], "RepositoryNames": "infra",
-        "ForeignCredentials": 7, "RotationSerial": {},
-        "Tags": {"Key": "x"}, "Typo": null,
-    });
-    let reason = function.fails(&function.request("Create", &properties));
-    for name in properties.as_object().expect("an object").keys() {
-        assert!(reason.contains(&format!("{name}: ")), "{name} in {reason}");
-    }
-    assert!(function.aws.calls().is_empty(), "before anything is called");
-}
-
-#[test]
-fn reason_of_any_length_and_script_fits_the_response() {
-    let function = Function::start();
-    for unit in ["a", "漢", "\u{1}", "🦀\"\\"] {
-        let mut event = function.request("Create", &json!({}));
-        event["ResourceType"] = json!(unit.repeat(20_000));
-        function.fails(&event);
-        let mut properties = serde_json::Map::new();
-        for n in 0..200 {
-            properties.insert(format!("{n}{}", unit.repeat(500)), json!(1));
-        }
-        let event = function.request("Create", &Value::Object(properties));
-        function.fails(&event);
-        let attempts = function.bucket.attempts();
-        assert!(attempts.iter().all(|(put, _)| put.body.len() <= 4096));
-    }
 }
 
 #[test]
