@@ -10,9 +10,9 @@ use crate::fixture::{
     PROJECT, REPOSITORY, SECRET, TOKEN, create_pipeline, diagnosed, empty_world, fake, look,
     mirrored, owner, pipeline, tags,
 };
-use fake_aws::FakeAws;
 use fake_aws::clients::sdk_config;
 use fake_aws::gitlab::Scope;
+use fake_aws::{Entry, FakeAws};
 use test_support::{Rotation, RotationStep};
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
@@ -27,9 +27,10 @@ async fn problem_of(fake: &FakeAws, subject: &str) -> Option<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn diagnosis_lists_healthy_parts() {
+async fn diagnosis_lists_healthy_parts_and_changes_nothing() {
     let (fake, _) = fake().await;
     pipeline(&fake, PIPELINE, &["Succeeded"]);
+    let before = fake.journal().len();
     let checks = diagnosed(&fake).await;
     assert!(checks.iter().all(|(_, problem)| problem.is_none()));
     let subjects: Vec<_> = checks.iter().map(|(subject, _)| subject.as_str()).collect();
@@ -40,49 +41,56 @@ async fn diagnosis_lists_healthy_parts() {
         "pipeline codepipeline-dev-cfn-shop",
     ];
     assert_eq!(subjects, expected);
-}
-
-#[tokio::test(start_paused = true)]
-async fn diagnosis_changes_nothing() {
-    let (fake, _) = fake().await;
     pipeline(&fake, PIPELINE, &["Failed"]);
-    let before = fake.journal().len();
     diagnosed(&fake).await;
-    for entry in &fake.journal()[before..] {
-        let operation = entry.operation.rsplit('.').next().unwrap_or_default();
-        let reads = ["Get", "List", "Describe"];
-        let is_read = reads.iter().any(|verb| operation.starts_with(verb));
-        assert!(is_read, "{}", entry.operation);
+    assert!(fake.journal()[before..].iter().all(Entry::reads));
+}
+
+fn expire(fake: &FakeAws, days: u64) {
+    fake.gitlab_tokens_expire_after_midnight(days);
+}
+
+fn scope(fake: &FakeAws, scope: Scope) {
+    fake.gitlab_token_for(TOKEN, "gitlab.example.com", scope);
+}
+
+/// The subject of a check, its state, and texts of its problem: none if it is healthy.
+type Row = (&'static str, fn(&FakeAws), &'static [&'static str]);
+
+#[tokio::test(start_paused = true)]
+async fn each_problem_is_shown_with_its_remedy() {
+    let rows: [Row; 6] = [
+        (TOKEN, |fake| expire(fake, 20), &[]),
+        (
+            TOKEN,
+            |fake| expire(fake, 10),
+            &["it expires at 2026-12-01T00:00:00", "Create a token"],
+        ),
+        (
+            TOKEN,
+            |fake| scope(fake, Scope::ReadApi),
+            &["its scope is read_api"],
+        ),
+        (TOKEN, |fake| scope(fake, Scope::Granular), &[]),
+        (
+            PIPELINE,
+            |fake| pipeline(fake, PIPELINE, &["Succeeded", "Failed"]),
+            &["its newest execution failed"],
+        ),
+        (
+            "another credential of user user-dev-mirror",
+            |fake| drop(fake.foreign_credential("user-dev-mirror")),
+            &["delete-service-specific-credential --user-name user-dev-mirror"],
+        ),
+    ];
+    for (subject, arrange, texts) in rows {
+        let (fake, _) = fake().await;
+        arrange(&fake);
+        let problem = problem_of(&fake, subject).await;
+        assert_eq!(problem.is_some(), !texts.is_empty(), "{problem:?}");
+        let problem = problem.unwrap_or_default();
+        assert!(texts.iter().all(|text| problem.contains(text)), "{problem}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn token_that_expires_soon_is_a_problem() {
-    let (fake, _) = fake().await;
-    fake.gitlab_tokens_expire_after_midnight(20);
-    assert_eq!(problem_of(&fake, TOKEN).await, None);
-    fake.gitlab_tokens_expire_after_midnight(10);
-    let problem = problem_of(&fake, TOKEN).await.expect("a problem");
-    assert!(
-        problem.contains("it expires at 2026-12-01T00:00:00"),
-        "{problem}"
-    );
-    assert!(problem.contains("Create a token"), "{problem}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn token_without_scope_api_is_a_problem() {
-    let (fake, _) = fake().await;
-    fake.gitlab_token_for(TOKEN, "gitlab.example.com", Scope::ReadApi);
-    let problem = problem_of(&fake, TOKEN).await.expect("a problem");
-    assert!(problem.contains("its scope is read_api"), "{problem}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn fine_grained_token_is_not_a_problem() {
-    let (fake, _) = fake().await;
-    fake.gitlab_token_for(TOKEN, "gitlab.example.com", Scope::Granular);
-    assert_eq!(problem_of(&fake, TOKEN).await, None);
 }
 
 /// A killed delivery leaves one: its secret names only the mirrors of the next delivery.
@@ -137,24 +145,6 @@ async fn disabled_mirror_of_another_secret_is_only_its_own_problem() {
             .all(|(of, _)| !of.contains("another push mirror")),
         "{checks:?}"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn failed_execution_is_a_problem() {
-    let (fake, _) = fake().await;
-    pipeline(&fake, PIPELINE, &["Succeeded", "Failed"]);
-    let problem = problem_of(&fake, PIPELINE).await.expect("a problem");
-    assert!(problem.contains("its newest execution failed"), "{problem}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn credential_outside_the_secret_is_a_problem() {
-    let (fake, _) = fake().await;
-    fake.foreign_credential("user-dev-mirror");
-    let problem = problem_of(&fake, "another credential of user user-dev-mirror").await;
-    let problem = problem.expect("a problem");
-    let remedy = "delete-service-specific-credential --user-name user-dev-mirror";
-    assert!(problem.contains(remedy), "{problem}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fixture::{PROJECT, REPOSITORY, SECRET, USER, fake, look, look_and_repair};
+use crate::fixture::{PROJECT, REPOSITORY, USER, fake, look, look_and_repair};
 use fake_aws::explore::paused;
 use fake_aws::{FakeAws, Fault, FaultKind, Schedules};
 
@@ -46,10 +46,13 @@ fn assert_repaired(fake: &FakeAws) {
 async fn broken_mirror_is_created_again_without_a_schedule() {
     for how in [Broken::Deleted, Broken::Disabled] {
         let (fake, _) = fake().await;
+        let credentials = || fake.look(|aws| aws.iam.latest().users[USER].credentials.clone());
+        let former = credentials();
         break_mirror(&fake, how);
         let looked = look_and_repair(&fake, &fake.caller(CHECK)).await;
         assert!(looked.value("MirrorHealthy", PROJECT) < 0.5, "{how:?}");
         assert_repaired(&fake);
+        assert_ne!(former, credentials(), "the former login is not used again");
         let looked = look_and_repair(&fake, &fake.caller("later")).await;
         assert!(looked.value("MirrorHealthy", PROJECT) > 0.5, "{how:?}");
     }
@@ -76,17 +79,6 @@ fn count_of_create(fake: &FakeAws) -> usize {
     created
         .filter(|entry| entry.operation == "PutSecretValue")
         .count()
-}
-
-#[tokio::test(start_paused = true)]
-async fn login_works_during_the_repair_and_the_former_one_ends() {
-    let (fake, _) = fake().await;
-    let former = fake.look(|aws| aws.iam.latest().users[USER].credentials.clone());
-    break_mirror(&fake, Broken::Disabled);
-    look_and_repair(&fake, &fake.caller(CHECK)).await;
-    let present = fake.look(|aws| aws.iam.latest().users[USER].credentials.clone());
-    assert_ne!(former, present);
-    assert!(fake.look(|aws| aws.secrets.contains_key(SECRET)));
 }
 
 #[tokio::test(start_paused = true)]
