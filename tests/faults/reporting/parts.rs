@@ -8,7 +8,7 @@ use crate::fixture::{
 use crate::scripts::script_of;
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use fake_aws::gitlab::tags::Tag;
-use fake_aws::{FakeAws, FaultKind, On, Schedules};
+use fake_aws::{AwsState, FakeAws, FaultKind, On, Schedules};
 use tokio::time::{Duration, Instant};
 
 /// A part of a report and a script whose end has it.
@@ -129,20 +129,14 @@ fn broken_request_does_not_stop_the_endings_of_other_notes() {
 fn approval_of_a_deleted_stack_is_shown() {
     in_account(async |fake| {
         let script = script_of("waiting");
-        for (at, step) in script.steps.iter().enumerate() {
-            step.take(fake, SHOP).await;
-            if at + 1 == script.steps.len() {
-                fake.change(|aws| {
-                    let (now, key) = (aws.now, SHOP.change_set());
-                    let stack = aws.stacks.named_mut(&key.0).expect("a stack");
-                    stack.arrange("DELETE_COMPLETE", None, None, now);
-                    aws.stacks.change_sets.remove(&key);
-                });
-            }
-            if step.has_event() {
-                deliver(fake, SHOP, step.subject(), &format!("event-{at}")).await;
-            }
-        }
+        let delete = |aws: &mut AwsState| {
+            let (now, key) = (aws.now, SHOP.change_set());
+            let stack = aws.stacks.named_mut(&key.0).expect("a stack");
+            stack.arrange("DELETE_COMPLETE", None, None, now);
+            aws.stacks.change_sets.remove(&key);
+        };
+        let last = script.steps.len() - 1;
+        script.play_with(fake, last, || fake.change(delete)).await;
         assert!(shows(fake, "approval") && !shows(fake, "note"));
         assert_eq!(catch_up(fake, SHOP, "health check").await, 0);
     });

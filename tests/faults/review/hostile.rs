@@ -208,19 +208,6 @@ fn parameter_without_a_value_names_its_file() {
 }
 
 #[test]
-fn configuration_of_another_shape_is_named() {
-    in_account(async |fake| {
-        let output = Output {
-            configuration: Some(json!([{"ParameterKey": "Stage", "ParameterValue": PARAMETER}])),
-            ..Output::of(changed())
-        };
-        let note = note_about(fake, &output).await;
-        let text = "`dev.json` is not a template configuration: `it is not a JSON object`";
-        assert!(note.contains(text), "{note}");
-    });
-}
-
-#[test]
 fn public_project_gets_no_note_by_default() {
     in_account(async |fake| {
         fake.arrange(|aws| aws.gitlab.project_mut(PROJECT).records.is_public = true);

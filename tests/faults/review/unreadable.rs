@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{LOGIN, Output, changed, configuration, deliver, in_account, push, succeed};
 use crate::scenarios::{COMMIT, check_review_status, missing_stack};
+use crate::secrecy::PARAMETER;
 use fake_aws::FakeAws;
 
 /// Templates, and a part of the note.
@@ -33,6 +34,10 @@ fn configurations() -> Vec<(String, &'static str)> {
         (
             r#"{"Parameters": {"Key": "x", "Stage": 1.10}}"#.to_owned(),
             "Parameters.Stage is a number",
+        ),
+        (
+            format!(r#"[{{"ParameterKey": "Stage", "ParameterValue": "{PARAMETER}"}}]"#),
+            "`dev.json` is not a template configuration: `it is not a JSON object`",
         ),
     ]
 }
