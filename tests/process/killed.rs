@@ -1,5 +1,5 @@
 //! The process is ended in the middle of its work, and Lambda delivers the event again to another
-//! one. `tests/faults/credential` does the same at every call of every request, without a process.
+//! one. `tests/faults/mirrors` does the same at every call of every request, without a process.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Rotations whose step is killed: their logins and mirrors work or wait. The same version resumes,
-//! and without a schedule the health check, an update or the deletion cleans up.
+//! and without a schedule the health check or the deletion cleans up. The stories let an update follow.
 
 use std::time::Duration;
 
@@ -8,21 +8,18 @@ use tokio::time::sleep;
 use crate::checks::{self, Watch};
 use crate::fixture::{check_health, in_account, properties};
 use fake_aws::{FakeAws, Fault, FaultKind, Schedules};
-use test_support::custom_resource::ParentStack;
 use test_support::{Rotated, Rotation, RotationStep};
 
 /// Who comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// Secrets Manager repeats the four steps for the same version.
-    TheSameVersion,
+    SameVersion,
     /// The schedule is cancelled. The health check runs an hour and a half later, then the next
     /// rotation.
-    TheHealthCheck,
+    HealthCheck,
     /// The stack's deletion.
-    TheDelete,
-    /// A person cancels the rotation, and updates the stack.
-    ACancellation,
+    Delete,
 }
 
 /// Every call of a whole rotation that changes anything: its step, and its index
@@ -49,10 +46,10 @@ fn holds(fake: &FakeAws, context: &str) {
     fake.assert_holds_in(context, |aws| checks::at_rest(aws, &properties(), true));
 }
 
-async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &mut Rotation) {
+async fn comes(next: Next, fake: &FakeAws, rotation: &mut Rotation) {
     let context = format!("{next:?}");
     match next {
-        Next::TheSameVersion => {
+        Next::SameVersion => {
             sleep(Duration::from_mins(5)).await;
             let mut steps = vec![];
             for step in RotationStep::ALL {
@@ -64,7 +61,7 @@ async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &m
             );
             holds(fake, &format!("{context} {steps:?}"));
         }
-        Next::TheHealthCheck => {
+        Next::HealthCheck => {
             rotation.cancel().expect("a secret");
             sleep(Duration::from_mins(90)).await;
             check_health(fake).await;
@@ -72,15 +69,7 @@ async fn comes(next: Next, fake: &FakeAws, stack: &mut ParentStack, rotation: &m
             // For as long as an invocation, the check's change looks like a peer's.
             sleep(Duration::from_mins(30)).await;
         }
-        Next::ACancellation => {
-            rotation.cancel().expect("a secret");
-            stack.update(&properties(), None).await.assert_success();
-            // A version that the rotation has only named may still be waited for.
-            sleep(Duration::from_mins(90)).await;
-            check_health(fake).await;
-            holds(fake, &context);
-        }
-        Next::TheDelete => return,
+        Next::Delete => return,
     }
     let again = rotation.come_due().await;
     assert_eq!(again, Rotated::Finished, "{context}");
@@ -102,7 +91,7 @@ fn every_death(next: Next) -> usize {
                     rotation.deliveries = 1;
                     assert_eq!(rotation.rotate().await, Rotated::Died(*step));
                     assert_eq!(fake.faults_left(), 0);
-                    comes(next, fake, stack, rotation).await;
+                    comes(next, fake, rotation).await;
                     watch.expect_nothing();
                     stack.delete().await.assert_success();
                     fake.assert_holds(checks::nothing_remains);
@@ -120,20 +109,15 @@ fn every_death(next: Next) -> usize {
 
 #[test]
 fn rotation_killed_anywhere_resumes_the_same_version() {
-    assert!(every_death(Next::TheSameVersion) > 10);
+    assert!(every_death(Next::SameVersion) > 10);
 }
 
 #[test]
 fn rotation_killed_anywhere_is_ended_by_the_health_check() {
-    assert!(every_death(Next::TheHealthCheck) > 10);
-}
-
-#[test]
-fn rotation_killed_anywhere_is_repaired_by_an_update() {
-    assert!(every_death(Next::ACancellation) > 10);
+    assert!(every_death(Next::HealthCheck) > 10);
 }
 
 #[test]
 fn rotation_killed_anywhere_is_deleted_with_the_stack() {
-    assert!(every_death(Next::TheDelete) > 10);
+    assert!(every_death(Next::Delete) > 10);
 }

@@ -1,9 +1,13 @@
 //! Changes by people and GitLab's administrators, by the names that stories use.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::checks;
-use crate::fixture::{OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, SECRET, TOKEN, USER};
+use crate::fixture::{
+    OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, PROJECT, REPOSITORY, SECRET, TOKEN, USER,
+};
 use fake_aws::gitlab::{ANOTHER_PERSON, DEVELOPER, HOST, Mirror};
 use fake_aws::request::Service;
 use fake_aws::secrets::Secret;
@@ -107,7 +111,20 @@ fn store(fake: &FakeAws, text: &str) {
 }
 
 pub fn delete_secret(fake: &FakeAws) {
-    fake.change(|aws| aws.secrets.remove(SECRET));
+    fake.change(|aws| aws.secrets.retain(|name, _| name == TOKEN));
+}
+
+/// Removes every tag of cfn-gitops from the users, as a change of stack-level tags may.
+pub fn remove_tags(fake: &FakeAws) {
+    fake.change(|aws| {
+        let now = aws.now;
+        aws.iam.change(now, |iam| {
+            for user in [USER, OTHER_USER] {
+                let user = iam.users.get_mut(user).expect("the user");
+                user.tags.retain(|key, _| !key.starts_with("cfn-gitops:"));
+            }
+        });
+    });
 }
 
 /// Sets the credential to inactive, because its password leaked. From now on, it is inactive or
@@ -208,6 +225,8 @@ const CHANGES: &[Change] = &[
         });
     }),
     breaking("another value is stored", |fake| store(fake, "{\"a\":1}")),
+    breaking("the secret is deleted", delete_secret),
+    breaking("the user's tags are removed", remove_tags),
     breaking("the mirrors and the secret are deleted", |fake| {
         remove_mirrors(fake);
         delete_secret(fake);
@@ -339,6 +358,12 @@ const CHANGES: &[Change] = &[
     harmless("a foreign credential takes the second place", |fake| {
         // None is free if a fault left one there.
         drop(fake.change(|aws| aws.issue(USER, ANOTHER_PERSON)));
+    }),
+    harmless("a foreign credential of another user", |fake| {
+        fake.foreign_credential(OTHER_USER);
+    }),
+    harmless("new logins take half an hour", |fake| {
+        fake.options(|options| options.login_late = Duration::from_mins(30));
     }),
     harmless("a policy denies new credentials", |fake| {
         fail_to_issue(fake, FaultKind::DeniedExplicitly);

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::fixture::{SECRET, TOKEN, USER};
+use crate::fixture::{SECRET, TOKEN, TOMBSTONE};
 use fake_aws::AwsState;
 use fake_aws::FakeAws;
 use fake_aws::gitlab::{ANOTHER_PERSON, Mirror};
@@ -23,21 +23,43 @@ pub fn pairs(properties: &Value) -> Vec<Pair> {
         .collect()
 }
 
-/// The user's credentials that the product issued.
+/// The user of the properties.
+pub fn user(properties: &Value) -> &str {
+    properties["UserName"].as_str().expect("a user")
+}
+
+/// The name of the secret of the properties, which is the ID of the resource.
+pub fn secret(properties: &Value) -> String {
+    match properties["SecretName"].as_str() {
+        Some(name) => name.to_owned(),
+        None => format!("codecommit-mirror/{}", user(properties)),
+    }
+}
+
+/// The credentials of all users.
+fn credentials(aws: &AwsState) -> impl Iterator<Item = Credential> {
+    let users = aws.iam.latest().users.keys();
+    users.flat_map(move |user| aws.credentials(user))
+}
+
+/// The credentials that the product issued.
 pub fn ours(aws: &AwsState) -> Vec<Credential> {
-    let mut all = aws.credentials(USER);
-    all.retain(|credential| credential.issued_by != ANOTHER_PERSON);
-    all
+    let own = credentials(aws).filter(|credential| credential.issued_by != ANOTHER_PERSON);
+    own.collect()
 }
 
-/// The value of the secret at AWSCURRENT.
+/// The value of the usual secret at AWSCURRENT.
 pub fn value(aws: &AwsState) -> Option<Value> {
-    serde_json::from_str(aws.current(SECRET)?).ok()
+    value_of(aws, SECRET)
 }
 
-/// The stored login works.
-pub fn login_works(aws: &AwsState) -> Result<(), String> {
-    let value = value(aws).ok_or("the secret holds no value")?;
+fn value_of(aws: &AwsState, secret: &str) -> Option<Value> {
+    serde_json::from_str(aws.current(secret)?).ok()
+}
+
+/// The login in the secret works.
+pub fn login_works(aws: &AwsState, secret: &str) -> Result<(), String> {
+    let value = value_of(aws, secret).ok_or("the secret holds no value")?;
     let text = |name: &str| value[name].as_str().unwrap_or_default();
     if aws.login_works(text("username"), text("password")) {
         Ok(())
@@ -48,8 +70,8 @@ pub fn login_works(aws: &AwsState) -> Result<(), String> {
 
 /// At every instant from the first SUCCESS to the Delete: the stored login works, and pushes
 /// to GitLab arrive, for the pairs that are in both the former and the present properties.
-pub fn works(aws: &AwsState, pairs: &[Pair]) -> Result<(), String> {
-    login_works(aws)?;
+pub fn works(aws: &AwsState, secret: &str, pairs: &[Pair]) -> Result<(), String> {
+    login_works(aws, secret)?;
     for (project, repository) in pairs {
         aws.mirrors_work(project, repository)?;
     }
@@ -59,8 +81,9 @@ pub fn works(aws: &AwsState, pairs: &[Pair]) -> Result<(), String> {
 /// At rest: one live credential, the secret's; one mirror for each pair, enabled and recorded, and
 /// nothing else of ours. A rotation leaves the former credential, inactive.
 pub fn at_rest(aws: &AwsState, properties: &Value, after_rotation: bool) -> Result<(), String> {
-    works(aws, &pairs(properties))?;
-    let value = value(aws).ok_or("the secret holds no value")?;
+    let secret = secret(properties);
+    works(aws, &secret, &pairs(properties))?;
+    let value = value_of(aws, &secret).ok_or("the secret holds no value")?;
     let ours = ours(aws);
     let (live, dead): (Vec<_>, Vec<_>) = ours.iter().partition(|credential| credential.active);
     if live.len() != 1 || dead.len() > usize::from(after_rotation) {
@@ -73,6 +96,9 @@ pub fn at_rest(aws: &AwsState, properties: &Value, after_rotation: bool) -> Resu
     if value["serviceSpecificCredentialId"] != live[0].id {
         return Err("the live credential is not the secret's".to_owned());
     }
+    if !aws.credentials(user(properties)).contains(live[0]) {
+        return Err("the live credential is another user's".to_owned());
+    }
     mirrors_match_the_properties(aws, properties, &value)?;
     labels_are_in_order(aws)
 }
@@ -81,7 +107,7 @@ pub fn at_rest(aws: &AwsState, properties: &Value, after_rotation: bool) -> Resu
 /// are ours, and no mirror pushes that neither the current login's version nor the pending one
 /// names.
 pub fn pending(aws: &AwsState, properties: &Value) -> Result<(), String> {
-    works(aws, &pairs(properties))?;
+    works(aws, SECRET, &pairs(properties))?;
     let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;
     let version = secret.at_stage(PENDING).ok_or("no rotation is pending")?;
     let stored: Value =
@@ -157,15 +183,17 @@ fn mirrors_to_account_for(aws: &AwsState) -> Vec<(String, Mirror)> {
     mirrors
 }
 
-/// AWSPENDING is nowhere, or where AWSCURRENT is.
+/// AWSPENDING of each secret is nowhere, or where AWSCURRENT is.
 pub fn labels_are_in_order(aws: &AwsState) -> Result<(), String> {
-    let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;
-    match secret.at_stage(PENDING) {
-        Some(pending) if secret.at_stage(CURRENT) != Some(pending) => {
-            Err(format!("AWSPENDING is left on {pending}"))
+    for secret in aws.secrets.values() {
+        match secret.at_stage(PENDING) {
+            Some(pending) if secret.at_stage(CURRENT) != Some(pending) => {
+                return Err(format!("AWSPENDING is left on {pending}"));
+            }
+            _ => {}
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Nothing of ours is left: no credential, no secret, no mirror.
@@ -193,30 +221,80 @@ pub fn no_push_failed(aws: &AwsState) -> Result<(), String> {
     }
 }
 
-/// Foreign resources: credentials, mirrors, and the secret with the token.
-pub fn foreign(aws: &AwsState) -> String {
-    let mut credentials = aws.credentials(USER);
-    credentials.retain(|credential| credential.issued_by == ANOTHER_PERSON);
+/// Foreign resources, as text: credentials, mirrors, and the secret with the token.
+pub fn foreign(aws: &AwsState) -> Vec<String> {
+    let credentials = foreign_credentials(aws).map(|credential| format!("{credential:?}"));
     let projects = aws.gitlab.projects.values();
-    let mirrors: Vec<_> = projects
-        .flat_map(|project| project.mirrors.values().filter(|mirror| !mirror.is_ours()))
-        .map(|mirror| {
-            (
-                mirror.id,
-                mirror.url.clone(),
-                mirror.login.clone(),
-                mirror.enabled,
-            )
-        })
-        .collect();
+    let mirrors = projects.flat_map(|project| project.mirrors.values());
+    let mirrors = mirrors.filter(|mirror| !mirror.is_ours());
+    let mirrors =
+        mirrors.map(|one| format!("{} {} {:?} {}", one.id, one.url, one.login, one.enabled));
     let token = aws.secrets.get(TOKEN);
-    let token = token.map(|secret| (&secret.versions, &secret.tags));
-    format!("{credentials:?} {mirrors:?} {token:?}")
+    let token = token.map(|secret| format!("{:?} {:?}", secret.versions, secret.tags));
+    let mut all: Vec<String> = credentials.chain(mirrors).chain(token).collect();
+    all.sort();
+    all
+}
+
+pub fn foreign_credentials(aws: &AwsState) -> impl Iterator<Item = Credential> {
+    credentials(aws).filter(|credential| credential.issued_by == ANOTHER_PERSON)
+}
+
+/// The keys of the records on the user.
+pub fn records(aws: &AwsState, user: &str) -> Vec<String> {
+    let tags = aws.iam.latest().users[user].tags.keys();
+    // Only an attempt in progress needs the open one, and the mark of an earlier Delete may stay.
+    let records = tags.filter(|key| {
+        key.starts_with("cfn-gitops:") && *key != "cfn-gitops:attempt" && *key != TOMBSTONE
+    });
+    records.cloned().collect()
+}
+
+/// Everything that a request could change. On a user that no resource owns, the Delete of a
+/// rejected Create may leave its tombstone.
+pub fn state(aws: &AwsState) -> String {
+    let mut iam = aws.iam.latest().clone();
+    for user in iam.users.values_mut() {
+        if !user.tags.contains_key("cfn-gitops:stack-id") {
+            user.tags.remove(TOMBSTONE);
+        }
+    }
+    format!("{iam:?} {:?} {:?}", aws.secrets, our_mirrors(aws))
+}
+
+/// Everything that a late copy of a request could change. It may leave records.
+pub fn resources(aws: &AwsState) -> String {
+    let secrets = aws.secrets.keys();
+    let values: Vec<_> = secrets.map(|name| (name, aws.current(name))).collect();
+    let mirrors = our_mirrors(aws).into_iter();
+    let mirrors: Vec<_> = mirrors
+        .map(|(project, mirror)| (project, mirror.id, mirror.url, mirror.enabled))
+        .collect();
+    format!("{:?} {values:?} {mirrors:?}", ours(aws))
+}
+
+/// The attributes of the resource, which are those of the credential in the secret.
+pub fn attributes(aws: &AwsState, properties: &Value) -> Value {
+    let secret = secret(properties);
+    let value = value_of(aws, &secret).unwrap_or_default();
+    json!({
+        "SecretName": secret,
+        "SecretArn": aws.secrets.get(&secret).map(|held| &held.arn),
+        "UserName": user(properties),
+        "ServiceUserName": value["username"],
+        "ServiceSpecificCredentialId": value["serviceSpecificCredentialId"],
+    })
+}
+
+/// The login in this secret works, and these mirrors.
+struct Working {
+    secret: String,
+    pairs: Vec<Pair>,
 }
 
 /// Works at every instant, as long as it is expected to.
 #[derive(Clone, Default)]
-pub struct Watch(Arc<Mutex<Option<Vec<Pair>>>>);
+pub struct Watch(Arc<Mutex<Option<Working>>>);
 
 impl Watch {
     /// Starts the checks. At first the only expectation is that no push of ours fails.
@@ -225,15 +303,23 @@ impl Watch {
         let seen = watch.clone();
         fake.at_every_instant(move |aws| {
             no_push_failed(aws)?;
-            let pairs = seen.0.lock().expect("no panic under this lock").clone();
-            pairs.map_or(Ok(()), |pairs| works(aws, &pairs))
+            match &*seen.0.lock().expect("no panic under this lock") {
+                Some(Working { secret, pairs }) => works(aws, secret, pairs),
+                None => Ok(()),
+            }
         });
         watch
     }
 
-    /// From now on this is to work.
+    /// From now on the usual login and these mirrors have to work.
     pub fn expect(&self, pairs: Vec<Pair>) {
-        *self.0.lock().expect("no panic under this lock") = Some(pairs);
+        self.expect_of(SECRET, pairs);
+    }
+
+    /// The same with the login in another secret.
+    pub fn expect_of(&self, secret: &str, pairs: Vec<Pair>) {
+        let secret = secret.to_owned();
+        *self.0.lock().expect("no panic under this lock") = Some(Working { secret, pairs });
     }
 
     /// From now on nothing needs to.

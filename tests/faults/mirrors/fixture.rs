@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::checks;
 use fake_aws::explore::{paused, sample};
 use fake_aws::{FakeAws, Options, Schedule};
 use test_support::Rotation;
@@ -14,6 +15,8 @@ use test_support::custom_resource::{
 
 /// The user of most tests.
 pub const USER: &str = "user-dev-codecommit-mirroring";
+/// The user that an Update changes to.
+pub const OTHER_USER: &str = "user-dev-other";
 /// The project of most tests, and the repository that it is mirrored to.
 pub const PROJECT: &str = "platform/team/infra";
 pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
@@ -28,6 +31,9 @@ pub const GITLAB: &str = "https://gitlab.example.com";
 /// The secret of the login.
 pub const SECRET: &str = "codecommit-mirror/user-dev-codecommit-mirroring";
 
+/// The tag of a Delete that overtook its Create.
+pub const TOMBSTONE: &str = "cfn-gitops:deletion";
+
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/5f3b2c10-0000-11f0-8000-0a0000000000";
 
 const CREDENTIAL: CustomResource = CustomResource {
@@ -41,6 +47,7 @@ const CREDENTIAL: CustomResource = CustomResource {
 pub fn fake(options: Options) -> FakeAws {
     let fake = FakeAws::with(options);
     fake.user(USER);
+    fake.user(OTHER_USER);
     for (project, repository) in [(PROJECT, REPOSITORY), (OTHER_PROJECT, OTHER_REPOSITORY)] {
         fake.repository(repository);
         fake.gitlab_project(project, &["main", "development", "feature"]);
@@ -54,7 +61,12 @@ pub fn fake(options: Options) -> FakeAws {
 
 /// A stack with one credential.
 pub fn stack(fake: &FakeAws) -> ParentStack {
-    ParentStack::called(fake, CREDENTIAL, STACK)
+    stack_called(fake, STACK)
+}
+
+/// The stack of this ARN.
+pub fn stack_called(fake: &FakeAws, arn: &str) -> ParentStack {
+    ParentStack::called(fake, CREDENTIAL, arn)
 }
 
 /// The rotation of its secret.
@@ -79,6 +91,20 @@ pub fn in_account_with<T>(
         fake.assert_unbroken();
         result
     })
+}
+
+/// Plays with a credential without mirrors, an hour after its Create.
+pub fn after_create(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack)) {
+    in_account(async |fake, stack, _| {
+        stack.create(&login()).await.assert_success();
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        play(fake, stack).await;
+    });
+}
+
+/// The credential without mirrors is there.
+pub fn holds(fake: &FakeAws) {
+    fake.assert_holds(|aws| checks::at_rest(aws, &bare(), false));
 }
 
 /// Plays in so many orders at random, each in a new account. A call may be held back up to `holds`
@@ -125,6 +151,16 @@ pub fn properties() -> Value {
         "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN},
         "Mirrors": [mirror(PROJECT, REPOSITORY)],
     })
+}
+
+/// A credential without mirrors.
+pub fn bare() -> Value {
+    json!({"UserName": USER})
+}
+
+/// A credential without mirrors whose login must be able to push.
+pub fn login() -> Value {
+    with(bare(), "RepositoryNames", json!([REPOSITORY]))
 }
 
 pub fn mirror(project: &str, repository: &str) -> Value {

@@ -5,11 +5,14 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::fixture::{PROJECT, fake, in_account, mirror, properties, serial, stack, with};
+use crate::fixture::{
+    PROJECT, bare, fake, in_account, in_account_with, login, mirror, properties, serial, stack,
+    with,
+};
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
 use fake_aws::secrets::versions::{AbandonedBy, Pending};
-use fake_aws::{FakeAws, Options, Schedules};
+use fake_aws::{FakeAws, Options, Schedules, Service};
 use test_support::Rotated;
 
 /// The same AWS and GitLab on other days, and in other versions.
@@ -64,6 +67,18 @@ fn every_scenario_succeeds_with_every_option() {
         }
     }
     schedules.finish();
+}
+
+#[test]
+fn late_copies_of_requests_change_nothing() {
+    let mut schedules = Schedules::one_in(5);
+    for mut scenario in scenarios() {
+        scenario.repeats_late = true;
+        schedules.run(scenario.story.name.clone(), || {
+            paused(scenario.play(Options::default(), &[]));
+        });
+    }
+    schedules.report("stories with late copies of all requests");
 }
 
 fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {
@@ -156,5 +171,63 @@ fn ten_mirrors_take_at_most_twice_as_long_as_one() {
         for (one, ten) in one.into_iter().zip(ten) {
             assert!(ten <= one * 2, "one {one:?}, ten {ten:?}");
         }
+    });
+}
+
+#[test]
+fn calls_of_a_credential_without_mirrors_are_counted() {
+    let options = Options {
+        plain_passwords: true,
+        ..Options::default()
+    };
+    in_account_with(options, async |fake, stack, _| {
+        stack.create(&bare()).await.assert_success();
+        stack.update(&bare(), None).await.assert_success();
+        stack.update(&login(), None).await.assert_success();
+        stack.delete().await.assert_success();
+        let create = calls(fake, "1-Create.1");
+        let no_op = calls(fake, "2-Update.1");
+        let proving = calls(fake, "3-Update.1");
+        let delete = calls(fake, "4-Delete.1");
+        fake_aws::figure!("calls: Create {create:?}");
+        fake_aws::figure!("calls: no-op Update {no_op:?}");
+        fake_aws::figure!("calls: no-op Update that proves {proving:?}");
+        fake_aws::figure!("calls: Delete {delete:?}");
+        assert!(create.len() <= 9 + 1, "{create:?}");
+        assert!(no_op.len() <= 4 + 1, "{no_op:?}");
+        // The changed properties are saved again: two more.
+        assert!(proving.len() <= 4 + 1 + 2 + 2, "{proving:?}");
+        assert!(delete.len() <= 6 + 1, "{delete:?}");
+    });
+}
+
+/// The round trips of each request, without the answer's.
+async fn round_trips(properties: &Value) -> [usize; 3] {
+    let fake = fake(Options {
+        latency: Duration::from_millis(20),
+        plain_passwords: true,
+        ..Options::default()
+    });
+    let mut stack = stack(&fake);
+    stack.create(properties).await.assert_success();
+    stack.update(properties, None).await.assert_success();
+    stack.delete().await.assert_success();
+    ["1-Create.1", "2-Update.1", "3-Delete.1"].map(|caller| {
+        fake.round_trips(|call| call.caller == caller && call.service != Service::ResponseBucket)
+    })
+}
+
+#[test]
+fn round_trips_of_each_request_are_bounded() {
+    paused(async {
+        let [create, no_op, delete] = round_trips(&bare()).await;
+        fake_aws::figure!("round trips: Create {create}, no-op Update {no_op}, Delete {delete}");
+        assert!(create <= 5 && no_op <= 1 && delete <= 4);
+        let [create, no_op, delete] = round_trips(&login()).await;
+        fake_aws::figure!(
+            "round trips with a repository: Create {create}, no-op Update {no_op}, Delete {delete}"
+        );
+        // The verification of the login runs beside the last calls of the Create.
+        assert!(create <= 5 && no_op <= 2 && delete <= 4);
     });
 }

@@ -21,12 +21,12 @@ fn gitlab(url: &str, secret: &str) -> Value {
 }
 
 /// The number of requests to a GitLab.
-fn asked(fake: &FakeAws) -> usize {
+fn gitlab_requests(fake: &FakeAws) -> usize {
     let journal = fake.journal();
-    let asked = journal
+    let requests = journal
         .iter()
         .filter(|entry| entry.operation.starts_with("GitLab."));
-    asked.count()
+    requests.count()
 }
 
 // claim: token-for-another-host-is-neither-read-nor-sent
@@ -49,7 +49,7 @@ fn token_of_another_host_is_never_read_and_never_sent() {
             let fake = fake(Options::default());
             let answer = stack(&fake).create(&gitlab(&url, TOKEN)).await;
             assert!(!answer.is_success(), "{url}: {answer:?}");
-            assert_eq!(asked(&fake), 0, "{url}");
+            assert_eq!(gitlab_requests(&fake), 0, "{url}");
             let reads = fake.journal();
             let read = reads.iter().find(|entry| {
                 entry.operation == "GetSecretValue" && entry.params["SecretId"] == TOKEN
@@ -73,7 +73,7 @@ fn token_without_a_tag_and_any_other_secret_are_not_sent() {
         for secret in ["somebody/password", "absent/secret", SECRET] {
             let answer = stack(&fake).create(&gitlab(GITLAB, secret)).await;
             assert!(!answer.is_success(), "{secret}: {answer:?}");
-            assert_eq!(asked(&fake), 0, "{secret}");
+            assert_eq!(gitlab_requests(&fake), 0, "{secret}");
         }
         fake.look(|aws| aws.secrets.len());
         assert_eq!(stored(&fake), before);
@@ -154,8 +154,8 @@ fn no_secret_appears_anywhere_in_a_whole_scenario() {
         assert!(!answer.is_success());
         let rotated = rotation.rotate().await;
         assert!(matches!(rotated, Rotated::Failed { .. }), "{rotated:?}");
-        let told = format!("{answer:?} {rotated:?} {}", fake.transcript());
-        assert_eq!(fake.secret_in(&told), None);
+        let shown = format!("{answer:?} {rotated:?} {}", fake.transcript());
+        assert_eq!(fake.secret_in(&shown), None);
         let secrets = fake.every_secret_ever();
         assert!(secrets.iter().any(|secret| secret.starts_with("glpat-")));
         let urls = secrets.iter().filter(|secret| secret.contains("://"));

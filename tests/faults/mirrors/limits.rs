@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::checks::{self, Watch};
 use crate::fixture::{
-    PROJECT, REPOSITORY, fake, in_account, in_account_with, mirror, properties, serial, stack, with,
+    PROJECT, REPOSITORY, fake, in_account, in_account_with, mirror, properties, stack, with,
 };
 use fake_aws::explore::paused;
 use fake_aws::request::Service;
@@ -19,39 +19,6 @@ use test_support::Rotated;
 fn branches(fake: &FakeAws) -> Vec<String> {
     let branches = fake.look(|aws| aws.codecommit.repositories[REPOSITORY].branches.clone());
     branches.into_keys().collect()
-}
-
-/// A push is in progress, and the process that pushes is killed.
-async fn kill_a_push(fake: &FakeAws) {
-    tokio::time::sleep(Duration::from_mins(10)).await;
-    fake.push_to_gitlab(PROJECT, "main", "cut off");
-    fake.kill_sidekiq(PROJECT);
-}
-
-#[test]
-fn killed_mirror_is_replaced_by_an_update() {
-    for (age, waits) in [
-        (Duration::from_hours(2), false),
-        (Duration::from_mins(1), true),
-    ] {
-        in_account(async |fake, stack, _| {
-            stack.create(&properties()).await.assert_success();
-            let old = fake.look(checks::our_mirrors);
-            kill_a_push(fake).await;
-            tokio::time::sleep(age).await;
-            let began = fake.now();
-            let updated = stack.update(&serial(&properties(), 2), None).await;
-            updated.assert_success();
-            assert!(updated.note().contains("a push under way since"));
-            let took = fake.now().duration_since(began).expect("later");
-            assert_eq!(took > Duration::from_mins(2), waits, "{took:?}");
-            let new = fake.look(checks::our_mirrors);
-            assert!(new.len() == 1 && new != old, "{new:?}");
-            fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
-            stack.delete().await.assert_success();
-            fake.assert_holds(checks::nothing_remains);
-        });
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! Whole scenarios of a `Custom::MirrorCredential` with mirrors and rotation, over an AWS and a
-//! GitLab in this process: every fault at every call, rotation beside updates, a year of rotations.
-//! In every scenario, a push to GitLab has to arrive, at any time.
+//! Whole scenarios of a `Custom::MirrorCredential` with and without mirrors and rotation, over an AWS
+//! and a GitLab in this process: every fault at every call, every interleaving of two deliveries,
+//! rotation beside updates, a year of rotations. In every scenario, the login works and a push to
+//! GitLab arrives, at any time.
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
@@ -16,9 +17,14 @@ mod happy_path;
 mod histories;
 mod hostile;
 mod inactive;
+mod interleavings;
+mod late;
 mod limits;
 mod mutants;
+mod pairs;
 mod pending;
+mod propagation;
+mod rejected;
 mod scenarios;
 mod single_faults;
 mod year;

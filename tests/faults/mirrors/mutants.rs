@@ -1,15 +1,16 @@
 //! The checks detect their defects. Each mutant is the real product behind a wire that adds
 //! one defect.
 
+use crate::by_hand::{create_credential, has_succeeded};
 use crate::checks;
 use crate::fixture::USER;
-use crate::scenarios::scenarios;
+use crate::scenarios::scenario_called;
 use fake_aws::explore::paused;
-use fake_aws::gitlab::{HOST, REDIRECT_HOST};
+use fake_aws::gitlab::{ANOTHER_PERSON, HOST, REDIRECT_HOST};
 use fake_aws::iam::Iam;
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
-    operation_of, replace_in_body,
+    operation_of, replace_in_body, send_twice,
 };
 use fake_aws::schedules::SingleFault;
 use fake_aws::{Caller, FakeAws, FaultKind, Options};
@@ -37,6 +38,18 @@ enum Mutant {
     ActivatesWhenRepeated,
     /// It reports a protected branch when a request is delivered again.
     ImaginesProtection,
+    /// It lets the SDK retry the call that issues.
+    IssuesTwice,
+    /// It deletes any credential that it finds.
+    DeletesForeign,
+    /// It answers CloudFormation twice.
+    AnswersTwice,
+    /// It writes the password into a response.
+    DisclosesThePassword,
+    /// It does not delete a superseded credential.
+    KeepsTheOldOne,
+    /// It deletes a credential that another person creates after its first SUCCESS.
+    DeletesLaterOnes,
 }
 
 impl misbehaving::Mutant for Mutant {
@@ -46,6 +59,8 @@ impl misbehaving::Mutant for Mutant {
         let body = body_of(&request);
         let moves = body.contains("RemoveFromVersionId") && body.contains("AWSCURRENT");
         let issues = operation == "CreateServiceSpecificCredential";
+        let deletes = operation == "DeleteServiceSpecificCredential";
+        let responds = operation == "PutResponse";
         let is_repeated = honest.name().ends_with(".2");
         match self {
             Mutant::KeepsMirrors if operation == "GitLab.DeleteMirror" => {
@@ -94,10 +109,41 @@ impl misbehaving::Mutant for Mutant {
             {
                 return Ok(invented(200, r#"[{"id":1,"name":"main"}]"#));
             }
+            Mutant::IssuesTwice if issues => send_twice(&honest, &request).await?,
+            Mutant::AnswersTwice if responds => send_twice(&honest, &request).await?,
+            Mutant::DeletesForeign => delete_foreign(&fake),
+            Mutant::DeletesLaterOnes if has_succeeded(&fake) => {
+                create_credential(&fake);
+                if deletes {
+                    delete_foreign(&fake);
+                }
+            }
+            Mutant::DisclosesThePassword if responds => {
+                let password = fake.every_secret_ever().pop().unwrap_or_default();
+                let disclosing = format!("\"Password\":\"{password}\",\"Status\"");
+                replace_in_body(&mut request, "\"Status\"", &disclosing);
+            }
+            Mutant::KeepsTheOldOne if deletes => {
+                // The wire responds that it does not exist.
+                return Ok(invented(200, "<DeleteServiceSpecificCredentialResponse/>"));
+            }
             _ => {}
         }
         honest.call(request).await
     }
+}
+
+/// Deletes the credentials of other people.
+fn delete_foreign(fake: &FakeAws) {
+    fake.change(|aws| {
+        let now = aws.now;
+        aws.iam.change(now, |iam| {
+            for user in iam.users.values_mut() {
+                user.credentials
+                    .retain(|one| one.issued_by != ANOTHER_PERSON);
+            }
+        });
+    });
 }
 
 #[test]
@@ -107,7 +153,7 @@ fn every_mutant_is_detected() {
         ..Options::default()
     };
     let on_time = Options::default();
-    for (mutant, scenario, options, says) in [
+    for (mutant, scenario, options, reason) in [
         (
             Mutant::KeepsMirrors,
             "mirrors_create_and_delete",
@@ -162,22 +208,55 @@ fn every_mutant_is_detected() {
             &on_time,
             "the login in the secret does not work",
         ),
+        (
+            Mutant::IssuesTwice,
+            "mirrors_login_created: with a repository",
+            &on_time,
+            "2 live and 0 inactive credentials of ours",
+        ),
+        (
+            Mutant::DeletesForeign,
+            "mirrors_login_beside_a_foreign_credential",
+            &on_time,
+            "what is not ours changed",
+        ),
+        (
+            Mutant::AnswersTwice,
+            "mirrors_login_created: with a repository",
+            &on_time,
+            "answered 2 times",
+        ),
+        (
+            Mutant::DisclosesThePassword,
+            "mirrors_login_created: with a repository",
+            &on_time,
+            "a secret in an answer",
+        ),
+        (
+            Mutant::DeletesLaterOnes,
+            "mirrors_login_created: with a repository",
+            &on_time,
+            "what is not ours changed",
+        ),
+        (
+            Mutant::KeepsTheOldOne,
+            "mirrors_login_updated: a new password",
+            &on_time,
+            "2 live and 0 inactive credentials of ours",
+        ),
     ] {
-        let scenario = scenarios()
-            .into_iter()
-            .find(|known| known.story.name == scenario);
-        let scenario = scenario.expect("that scenario");
+        let scenario = scenario_called(scenario);
         let play = || {
             paused(scenario.play(options.clone(), &[]));
         };
-        assert_noticed(mutant, says, play);
+        assert_noticed(mutant, reason, play);
     }
 }
 
 /// The checks of the two stories notice nothing without a fault: only then a request comes again.
 #[test]
 fn mutants_of_a_repeated_request_need_a_fault() {
-    for (mutant, scenario, caller, says) in [
+    for (mutant, scenario, caller, reason) in [
         (
             Mutant::ActivatesWhenRepeated,
             "mirrors_leaked_password_stays_inactive",
@@ -191,9 +270,7 @@ fn mutants_of_a_repeated_request_need_a_fault() {
             "Success",
         ),
     ] {
-        let mut scenarios = scenarios().into_iter();
-        let scenario = scenarios.find(|known| known.story.name == scenario);
-        let scenario = scenario.expect("that scenario");
+        let scenario = scenario_called(scenario);
         let play = |faults: &[SingleFault]| {
             paused(scenario.play(Options::default(), faults));
         };
@@ -206,6 +283,6 @@ fn mutants_of_a_repeated_request_need_a_fault() {
             index: 4,
             kind: FaultKind::KilledBefore,
         };
-        assert_noticed(mutant, says, || play(std::slice::from_ref(&fault)));
+        assert_noticed(mutant, reason, || play(std::slice::from_ref(&fault)));
     }
 }

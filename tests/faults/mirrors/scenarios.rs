@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::by_hand::take_created;
 use crate::changes;
 use crate::checks::{self, Pair, Watch};
 use crate::fixture::{
-    OTHER_PROJECT, OTHER_REPOSITORY, PROJECT, REPOSITORY, THIRD_REPOSITORY, check_health, fake,
-    mirror, properties, rotation, stack,
+    OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, PROJECT, REPOSITORY, check_health, fake, mirror,
+    properties, rotation, stack,
 };
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, Options};
@@ -16,12 +17,24 @@ use test_support::custom_resource::{ParentStack, RequestOutcome, answers_are_sou
 use test_support::scenarios::{Action, Effects, Expectation, Step, Story, stories};
 use test_support::{Rotated, Rotation};
 
+/// The records on the user of a resource at rest.
+const RECORDS: [&str; 4] = [
+    "cfn-gitops:ended-attempt",
+    "cfn-gitops:logical-id",
+    "cfn-gitops:secret-name",
+    "cfn-gitops:stack-id",
+];
+
 /// A story, and how its requests are delivered.
 #[derive(Clone)]
 pub struct Scenario {
     pub story: Story,
     /// Every request and every step is repeated after it succeeded.
     pub delivers_twice: bool,
+    /// Copies of all requests so far arrive after each request has ended.
+    pub repeats_late: bool,
+    /// A request may fail without a fault.
+    pub may_fail: bool,
     /// How often a killed step of a rotation is delivered.
     pub step_deliveries: u32,
 }
@@ -34,16 +47,19 @@ struct Play {
     stack: ParentStack,
     rotation: Rotation,
     watch: Watch,
-    /// Whether something was broken on purpose.
-    is_hurt: bool,
+    /// Whether a request may fail, although it succeeds in the story.
+    may_fail: bool,
+    repeats_late: bool,
+    /// Whether a request deletes the credentials of others.
+    deletes_foreign: bool,
     /// Neither a fault nor another day: every figure is that of the story.
     is_plain: bool,
     /// Every step so far ended as in the story.
-    is_as_told: bool,
+    is_as_expected: bool,
     after_rotation: bool,
     /// A person has broken it, and no Update has corrected it yet.
     is_broken: bool,
-    foreign: String,
+    foreign: Vec<String>,
 }
 
 impl Scenario {
@@ -57,14 +73,20 @@ impl Scenario {
         let fake = fake(self.story.options(options));
         for given in &self.story.given {
             changes::apply(&fake, given);
+            // IAM's lists show it by then.
+            tokio::time::sleep(Duration::from_mins(1)).await;
         }
         let mut play = Play {
             stack: stack(&fake),
             rotation: rotation(&fake),
             watch: Watch::begin(&fake),
-            is_hurt: !faults.is_empty(),
-            is_plain: faults.is_empty() && is_default && !self.delivers_twice,
-            is_as_told: true,
+            may_fail: self.may_fail || !faults.is_empty(),
+            repeats_late: self.repeats_late,
+            deletes_foreign: self.story.sets("ForeignCredentials", "Delete"),
+            is_plain: faults.is_empty()
+                && is_default
+                && !(self.delivers_twice || self.repeats_late || self.may_fail),
+            is_as_expected: true,
             after_rotation: false,
             is_broken: false,
             foreign: fake.look(checks::foreign),
@@ -84,42 +106,57 @@ impl Scenario {
         }
         if play.stack.resource.is_some() {
             tokio::time::sleep(late).await;
-            play.delete().await;
+            play.happen(&Action::Delete.into()).await;
         }
         play.check("the end");
         answers_are_sound(&fake);
         play.assert_foreign_kept();
+        if play.deletes_foreign {
+            fake.look(|aws| assert_eq!(checks::foreign_credentials(aws).count(), 0));
+        }
         fake.assert_unbroken();
         fake
     }
 }
 
 impl Play {
-    fn asked(&self) -> Vec<Pair> {
+    /// The mirrors of the stored properties.
+    fn pairs(&self) -> Vec<Pair> {
         let resource = self.stack.resource.as_ref();
         resource.map_or_else(Vec::new, |(_, properties)| checks::pairs(properties))
+    }
+
+    /// From now on, the login and these mirrors have to work.
+    fn watch(&self, pairs: Vec<Pair>) {
+        match &self.stack.resource {
+            Some((secret, _)) if !self.is_broken => self.watch.expect_of(secret, pairs),
+            _ => self.watch.expect_nothing(),
+        }
     }
 
     async fn happen(&mut self, step: &Step) {
         let Step { action, effects } = step;
         // A resource that was not created because of the fault cannot be updated or rotated.
-        let is_always_there = matches!(
+        let needs_it = !matches!(
             action,
             Action::Create(_) | Action::Wait(_) | Action::Expect(_)
         );
-        if self.stack.resource.is_none() && !is_always_there {
+        if needs_it && self.stack.resource.is_none() {
             return;
+        }
+        if let Some((secret, _)) = &self.stack.resource {
+            self.rotation.secret.clone_from(secret);
         }
         let began = self.fake.now();
         match action {
             Action::Create(properties) => {
                 let outcome = self.stack.create(properties).await;
-                self.ended(effects, &outcome);
+                self.ended(effects, &outcome, properties);
             }
             Action::Update(properties) => {
-                self.only_common(properties);
+                self.watch_during_update(properties, effects);
                 let outcome = self.stack.update(properties, effects.rolled_back).await;
-                self.ended(effects, &outcome);
+                self.ended(effects, &outcome, properties);
                 self.after_rotation = false;
             }
             Action::Schedule => {
@@ -128,10 +165,13 @@ impl Play {
                 let attached = self.rotation.attach_schedule(30, false).await;
                 assert_eq!(issued(), before, "trying a schedule issues nothing");
                 let is_attached = attached == Rotated::Finished;
-                assert!(self.is_hurt || is_attached, "{attached:?}");
+                assert!(self.may_fail || is_attached, "{attached:?}");
             }
             Action::Rotate => self.rotate(effects).await,
-            Action::Delete => self.delete().await,
+            Action::Delete => {
+                self.watch.expect_nothing();
+                self.stack.delete().await.assert_success();
+            }
             Action::ByHand(change) => return self.change(change).await,
             Action::Push(push) => {
                 let branch = push.branch.as_deref().unwrap_or("main");
@@ -149,18 +189,26 @@ impl Play {
         }
         // A request that was rejected corrects nothing.
         self.is_broken &= !effects.fails.is_empty();
-        if self.stack.resource.is_some() && !self.is_broken {
-            self.watch.expect(self.asked());
+        self.watch(self.pairs());
+        if self.repeats_late && !self.is_broken {
+            let state = || self.fake.look(checks::resources);
+            self.stack
+                .assert_late_copies_change_nothing(&[], state)
+                .await;
         }
     }
 
-    fn ended(&mut self, effects: &Effects, outcome: &RequestOutcome) {
-        self.is_as_told &= effects.check(outcome, self.is_hurt);
-    }
-
-    async fn delete(&mut self) {
-        self.watch.expect_nothing();
-        self.stack.delete().await.assert_success();
+    fn ended(&mut self, effects: &Effects, outcome: &RequestOutcome, properties: &Value) {
+        self.is_as_expected &= effects.check(outcome, self.may_fail, self.may_fail);
+        if let (RequestOutcome::Success { id, attributes, .. }, None) =
+            (outcome, effects.rolled_back)
+        {
+            let expected = self.fake.look(|aws| checks::attributes(aws, properties));
+            for (name, value) in expected.as_object().expect("attributes") {
+                assert_eq!(attributes[name], *value, "{name}");
+            }
+            assert_eq!(*id, checks::secret(properties));
+        }
     }
 
     async fn change(&mut self, change: &Value) {
@@ -170,7 +218,7 @@ impl Play {
         self.assert_foreign_kept();
         changes::apply(&self.fake, change);
         if !self.is_broken {
-            self.watch.expect(self.asked());
+            self.watch(self.pairs());
         }
         self.foreign = self.fake.look(checks::foreign);
         // IAM's lists show it by then.
@@ -179,11 +227,16 @@ impl Play {
 
     fn assert_foreign_kept(&self) {
         let now = self.fake.look(checks::foreign);
-        assert_eq!(now, self.foreign, "what is not ours changed");
+        let mut expected = self.foreign.clone();
+        expected.extend(take_created().map(|created| format!("{created:?}")));
+        expected.sort();
+        let is_kept = now == expected || self.deletes_foreign;
+        assert!(is_kept, "what is not ours changed: {expected:?} {now:?}");
     }
 
     fn expect(&self, expected: &Expectation) {
-        if !self.is_as_told {
+        assert!(expected.executions.is_none(), "of a pipeline: {expected:?}");
+        if !self.is_as_expected {
             return;
         }
         self.fake.look(|aws| {
@@ -208,14 +261,17 @@ impl Play {
         }
     }
 
-    /// The pairs in the properties before and after an Update work throughout.
-    fn only_common(&self, next: &Value) {
-        let next = checks::pairs(next);
-        let mut common = self.asked();
-        common.retain(|pair| next.contains(pair));
-        if !self.is_broken {
-            self.watch.expect(common);
+    /// The pairs in the properties before and after an Update work throughout. The secret of a
+    /// resource that is replaced is deleted.
+    fn watch_during_update(&self, next: &Value, effects: &Effects) {
+        let (id, _) = self.stack.resource.as_ref().expect("a resource");
+        if *id != checks::secret(next) && effects.rolled_back.is_none() {
+            return self.watch.expect_nothing();
         }
+        let next = checks::pairs(next);
+        let mut common = self.pairs();
+        common.retain(|pair| next.contains(pair));
+        self.watch(common);
     }
 
     /// A rotation that a fault stopped is pending or has ended, and succeeds the next time that it
@@ -225,18 +281,19 @@ impl Play {
         tokio::time::sleep(Duration::from_secs(10)).await;
         let rotated = self.rotation.rotate().await;
         let has_to_fail = !effects.fails.is_empty();
-        let is_as_told = (rotated == Rotated::Finished) != has_to_fail;
-        assert!(self.is_hurt || is_as_told, "{rotated:?}");
-        self.is_as_told &= is_as_told;
+        let is_as_expected = (rotated == Rotated::Finished) != has_to_fail;
+        assert!(self.may_fail || is_as_expected, "{rotated:?}");
+        self.is_as_expected &= is_as_expected;
         if has_to_fail && let Rotated::Failed { reason, .. } = &rotated {
-            let says = effects.fails.iter().all(|text| reason.contains(text));
-            assert!(self.is_hurt || says, "{reason}");
+            let has_texts = effects.fails.iter().all(|text| reason.contains(text));
+            assert!(self.may_fail || has_texts, "{reason}");
             return;
         }
         self.after_rotation = true;
         match rotated {
             Rotated::Finished => return,
             Rotated::Died(_) => {
+                self.rotation.cancel().expect("a secret");
                 let (_, properties) = self.stack.resource.clone().expect("a resource");
                 self.stack.update(&properties, None).await.assert_success();
                 // A version that the rotation has only named may still be waited for.
@@ -261,9 +318,12 @@ impl Play {
         let held = match &self.stack.resource {
             None => self.fake.look(checks::nothing_remains),
             Some(_) if self.is_broken => Ok(()),
-            Some((_, properties)) => self
-                .fake
-                .look(|aws| checks::at_rest(aws, properties, self.after_rotation)),
+            Some((_, properties)) => self.fake.look(|aws| {
+                if !self.may_fail && !self.stack.delivers_twice {
+                    assert_eq!(checks::records(aws, checks::user(properties)), RECORDS);
+                }
+                checks::at_rest(aws, properties, self.after_rotation)
+            }),
         };
         if let Err(broken) = held {
             panic!("after {context}: {broken}");
@@ -276,6 +336,8 @@ pub fn scenarios() -> Vec<Scenario> {
     let stories = stories("mirrors_", &properties(), translate);
     let scenario = |story: Story| Scenario {
         delivers_twice: false,
+        repeats_late: false,
+        may_fail: false,
         step_deliveries: match &story.world.get("step_deliveries") {
             Some(number) => number.to_string().parse().expect("a number"),
             None => 3,
@@ -285,8 +347,25 @@ pub fn scenarios() -> Vec<Scenario> {
     stories.into_iter().map(scenario).collect()
 }
 
+/// The story of this name.
+pub fn scenario_called(name: &str) -> Scenario {
+    let mut scenarios = scenarios().into_iter();
+    let scenario = scenarios.find(|known| known.story.name == name);
+    scenario.unwrap_or_else(|| panic!("no story is called {name}"))
+}
+
 /// Replaces the names of a story by those of this account.
 fn translate(properties: &mut Value) {
+    for name in properties["RepositoryNames"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        *name = json!(repository_of(name.as_str().expect("a name")));
+    }
+    if properties["UserName"] == "another" {
+        properties["UserName"] = json!(OTHER_USER);
+    }
     let mirrors = properties.get_mut("Mirrors");
     for one in mirrors.and_then(Value::as_array_mut).into_iter().flatten() {
         let given = match one.take() {
@@ -319,7 +398,6 @@ fn repository_of(name: &str) -> &str {
     match name {
         "infra" => REPOSITORY,
         "network" => OTHER_REPOSITORY,
-        "copy" => THIRD_REPOSITORY,
         other => other,
     }
 }

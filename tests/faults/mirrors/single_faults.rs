@@ -1,71 +1,32 @@
 //! One fault at every call of every request and of every step of a rotation, of every scenario.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-
 use crate::fixture::late;
 use crate::scenarios::{Scenario, scenarios};
 use fake_aws::explore::paused;
-use fake_aws::schedules::SingleFault;
-use fake_aws::{Entry, FaultKind, Options, Schedules};
+use fake_aws::{FaultKind, Options};
+use test_support::single_faults::SingleFaults;
 
-/// The faults at every call of the scenario. A read that never arrived and one whose response is
-/// lost have the same effect, so one of each is enough. A fault that was tried at the same place of
-/// an earlier scenario is tried in turns.
-fn faults(
-    scenario: &Scenario,
-    calls: &[Entry],
-    kinds: &[FaultKind],
-    known: &mut BTreeSet<String>,
-) -> Vec<SingleFault> {
-    let mut so_far = format!("{} {}", scenario.delivers_twice, scenario.step_deliveries);
-    let mut faults = vec![];
-    for (number, call) in calls.iter().enumerate() {
-        let (caller, operation, outcome) = (&call.caller, &call.operation, &call.outcome);
-        let _ = write!(so_far, "\n{caller} {operation} {outcome}");
-        let is_new = known.insert(so_far.clone());
-        let mut kinds = kinds.to_vec();
-        if call.reads() {
-            kinds.retain(|kind| !matches!(kind, FaultKind::AnswerLost | FaultKind::KilledBefore));
-        }
-        if !is_new {
-            kinds = vec![kinds[number % kinds.len()]];
-        }
-        faults.extend(SingleFault::each_of(call, &kinds));
-    }
-    faults
-}
-
-/// Tries faults at every call, of which `SCHEDULES=ci` runs one in twice so many, and of the stories
-/// about changes and failures a sixteenth of that. Returns the number of schedules.
 fn every_single_fault(
     options: &Options,
     delivers_twice: bool,
-    kinds: &[FaultKind],
+    kinds: &'static [FaultKind],
     one_in: u64,
     what: &str,
 ) -> usize {
-    let mut ordinary = Schedules::one_in(one_in);
-    let mut special = Schedules::one_in(16 * one_in);
-    let mut known = BTreeSet::new();
-    for mut scenario in scenarios() {
+    let mut scenarios = scenarios();
+    for scenario in &mut scenarios {
         scenario.delivers_twice = delivers_twice;
-        let play = |faults: &[SingleFault]| paused(scenario.play(options.clone(), faults));
-        let faults = faults(&scenario, &play(&[]).journal(), kinds, &mut known);
-        let name = |fault: &SingleFault| format!("{}: {fault}", scenario.story.name);
-        let schedules = if scenario.story.is_ordinary() {
-            &mut ordinary
-        } else {
-            &mut special
-        };
-        let of_this = schedules.single_faults(faults, name, play);
-        fake_aws::figure!(
-            "schedules: {of_this:>4} single faults in \"{}\"",
-            scenario.story.name
-        );
     }
-    let special = special.report(&format!("{what}, beside changes and failures"));
-    special + ordinary.report(what)
+    let all = SingleFaults {
+        scenarios,
+        story: |scenario: &Scenario| &scenario.story,
+        kinds,
+        one_in,
+        special: 16,
+    };
+    all.each(what, |scenario, faults| {
+        paused(scenario.play(options.clone(), faults))
+    })
 }
 
 #[test]

@@ -6,9 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{assert_nothing_remains, delete_completely, difference, ours, shape, watch};
-use crate::fixture::{
-    BRANCH, GIVEN, REPOSITORY, RULE, changed, fake, paused, properties, ruled, stack, with,
-};
+use crate::fixture::{GIVEN, RULE, changed, fake, paused, properties, ruled, stack, with};
 use fake_aws::RuleTemplate;
 use fake_aws::request::Service;
 use fake_aws::{At, FakeAws, Fault, FaultKind, On, Options};
@@ -113,9 +111,9 @@ async fn joined_by_a_denied_copy(after: Duration, deletes: bool) {
     } else {
         creating.await;
         let own: Vec<_> = fake.responses();
-        let told = own.iter().find(|one| one.caller == "1-Create.1");
-        let told = told.expect("an answer").json();
-        assert_eq!(told["Status"], "SUCCESS", "{told}");
+        let response = own.iter().find(|one| one.caller == "1-Create.1");
+        let response = response.expect("an answer").json();
+        assert_eq!(response["Status"], "SUCCESS", "{response}");
         fake.look(|aws| assert_eq!(ours(aws)[0].status, "CREATE_COMPLETE"));
     }
     fake.assert_unbroken();
@@ -254,52 +252,6 @@ fn delete_that_cannot_leave_its_mark_fails_and_can_be_repeated() {
             });
         }
     }
-}
-
-#[test]
-fn own_repository_cannot_be_its_source_name() {
-    paused(async {
-        let (mut stack, _) = made(&ruled()).await;
-        let fake = stack.fake.clone();
-        fake.push(REPOSITORY, BRANCH, "commit-1");
-        let given = with(ruled(), "Source", json!({"RepositoryName": REPOSITORY}));
-        let updated = stack.update(&given, None).await;
-        let reason = updated.reason();
-        assert!(reason.starts_with("Source.RepositoryName: "), "{updated:?}");
-        fake.look(|aws| {
-            assert_eq!(aws.codecommit.repositories_gone, Vec::<String>::new());
-            assert_eq!(
-                aws.codecommit.repositories[REPOSITORY].branches[BRANCH],
-                "commit-1"
-            );
-        });
-        deleted_in_the_end(&mut stack).await;
-    });
-}
-
-#[test]
-fn named_repository_with_the_projects_name_stays_external() {
-    paused(async {
-        let fake = fake(Options::default());
-        fake.repository(REPOSITORY);
-        fake.push(REPOSITORY, BRANCH, "commit-1");
-        watch(&fake, 1, &[REPOSITORY]);
-        let mut stack = stack(&fake);
-        let given = with(
-            properties(),
-            "Source",
-            json!({"RepositoryName": REPOSITORY}),
-        );
-        stack.create(&given).await.assert_success();
-        let before = fake.look(shape);
-        // A stack of this name that was deleted has no owner.
-        let updated = stack.update(&properties(), None).await;
-        let refused = format!("creating repository {REPOSITORY}: it exists");
-        assert!(updated.reason().starts_with(&refused), "{updated:?}");
-        is_as(&before, &fake, "after the rollback");
-        deleted_in_the_end(&mut stack).await;
-        assert!(fake.look(|aws| aws.codecommit.repositories.contains_key(REPOSITORY)));
-    });
 }
 
 /// A call is held for less than the SDK waits for its answer.

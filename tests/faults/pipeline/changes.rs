@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::fixture::{BRANCH, GIVEN, REPOSITORY, RULE};
+use fake_aws::codecommit::Repository;
 use fake_aws::{FakeAws, ResourceAction};
 
 /// Applies the change of this name, or makes CloudFormation fail at a resource: `{create of:
@@ -35,16 +36,10 @@ pub fn apply(fake: &FakeAws, change: &Value) {
         }
         "a repository of another child stack" => {
             leave_repository(fake);
-            fake.arrange(|aws| {
-                let held = aws
-                    .codecommit
-                    .repositories
-                    .get_mut(REPOSITORY)
-                    .expect("just made");
+            change_repository(fake, |held| {
                 held.stack_id = None;
                 let tag = ("cfn-gitops:stack-name", "gitops-dev-other");
-                let (name, value) = (tag.0.to_owned(), tag.1.to_owned());
-                held.tags.insert(name, value);
+                held.tags.insert(tag.0.to_owned(), tag.1.to_owned());
             });
         }
         "a foreign approval rule template" => fake.arrange(|aws| {
@@ -61,19 +56,18 @@ pub fn apply(fake: &FakeAws, change: &Value) {
 /// A repository that an earlier child stack left behind.
 fn leave_repository(fake: &FakeAws) {
     fake.repository(REPOSITORY);
-    fake.arrange(|aws| {
-        let held = aws
-            .codecommit
-            .repositories
-            .get_mut(REPOSITORY)
-            .expect("just made");
+    change_repository(fake, |held| {
         // An earlier stack's, not a foreign one.
         held.stack_id = Some("an earlier child stack".to_owned());
-        let tag = (
-            "cfn-gitops:stack-name".to_owned(),
-            "gitops-dev-shop".to_owned(),
-        );
-        held.tags.extend([tag]);
+        let tag = ("cfn-gitops:stack-name", "gitops-dev-shop");
+        held.tags.insert(tag.0.to_owned(), tag.1.to_owned());
         held.push(BRANCH, "commit-of-old");
+    });
+}
+
+fn change_repository(fake: &FakeAws, change: fn(&mut Repository)) {
+    fake.arrange(|aws| {
+        let held = aws.codecommit.repositories.get_mut(REPOSITORY);
+        change(held.expect("just made"));
     });
 }

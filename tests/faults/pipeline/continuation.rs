@@ -64,9 +64,13 @@ fn slow_create_gets_one_response_from_its_last_invocation() {
     paused(async {
         let (stack, create) = create_under(None, None).await;
         only_answer(&stack, &create).await.assert_success();
-        let asked = stack.fake.invocations();
-        assert!(asked.len() > 1, "several invocations: {}", asked.len());
-        for (index, invoked) in asked.iter().enumerate() {
+        let invocations = stack.fake.invocations();
+        assert!(
+            invocations.len() > 1,
+            "several invocations: {}",
+            invocations.len()
+        );
+        for (index, invoked) in invocations.iter().enumerate() {
             assert_eq!(invoked.payload["Continuation"]["Hop"], index + 1);
             assert_eq!(invoked.payload["Event"], create.event);
             assert_eq!(invoked.function, FUNCTION);
@@ -113,7 +117,7 @@ fn unconfirmed_continuation_gets_one_response() {
                 assert!(!hands_over, "who hands over does not answer");
             }
             let hand_overs = fake.invocations().len();
-            assert_eq!(fake.count("Invoke"), hand_overs, "{kind:?}: asked twice");
+            assert_eq!(fake.count("Invoke"), hand_overs, "{kind:?}: invoked twice");
             ends_well(stack, &create).await;
         });
     }
@@ -128,8 +132,8 @@ fn continuation_that_never_succeeds_is_the_reason() {
         paused(async {
             let (stack, create) = create_under(None, Some(kind)).await;
             let answer = only_answer(&stack, &create).await;
-            let says = format!("continuing the request in another invocation: {error}");
-            answer.assert_reason([&says]);
+            let reason = format!("continuing the request in another invocation: {error}");
+            answer.assert_reason([&reason]);
             // A throttled call is repeated for a quarter of the time that is kept for the response.
             let journal = stack.fake.journal();
             let calls = journal.iter().filter(|call| call.operation == "Invoke");

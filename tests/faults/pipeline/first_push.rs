@@ -47,19 +47,6 @@ fn first_push_creates_the_pipeline_and_runs_it() {
 }
 
 #[test]
-fn repeated_event_starts_nothing_more() {
-    in_project(created(&properties()), async |fake, _| {
-        let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
-        for time in 0..3 {
-            let name = format!("push-{time}");
-            deliver_all(fake, &pushed(fake, &name, told.clone()), false).await;
-            tokio::time::sleep(Duration::from_secs(90)).await;
-            assert_runs(fake, &[("commit-1", 1)]);
-        }
-    });
-}
-
-#[test]
 fn push_while_the_stack_is_updated_waits_for_it_and_is_run() {
     for after in [0, 2, 4, 6, 8, 10] {
         in_project(created(&properties()), async |fake, stack| {
@@ -172,9 +159,9 @@ fn next_request_creates_a_pipeline_that_a_push_could_not() {
 #[test]
 fn push_of_a_deleted_branch_creates_no_pipeline() {
     in_project(created(&properties()), async |fake, _| {
-        let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
+        let first = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
         delete_branch(fake);
-        deliver_all(fake, &pushed(fake, "push", told), false).await;
+        deliver_all(fake, &pushed(fake, "push", first), false).await;
         assert!(fake.look(|aws| aws.pipelines.is_empty()));
     });
 }
@@ -191,8 +178,8 @@ fn event_about_something_else_changes_nothing() {
             .create(&with(properties(), "ProjectID", json!("second")))
             .await
             .assert_success();
-        let told = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
-        let arn = told["resources"][0].as_str().expect("the repository");
+        let first = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
+        let arn = first["resources"][0].as_str().expect("the repository");
         let given = arn.replace(REPOSITORY, GIVEN);
         let others = [
             ("another's stack", "/StackName", json!("gitops-dev-second")),
@@ -211,7 +198,7 @@ fn event_about_something_else_changes_nothing() {
         fake.push(REPOSITORY, "main", "commit-of-main");
         fake.push(GIVEN, BRANCH, "commit-of-given");
         for (what, at, value) in others {
-            let mut event = told.clone();
+            let mut event = first.clone();
             *event.pointer_mut(at).expect("a member of the event") = value;
             let one = pushed(&fake, what, event);
             deliver_once(&fake, what, &one).await;

@@ -215,10 +215,21 @@ pub async fn push_to(fake: &FakeAws, properties: &Value, commit: &str, name: &st
 
 /// Delivers EventBridge's events of a push to the function.
 pub async fn deliver_events(fake: &FakeAws, reactions: &[Reaction], name: &str) {
-    for reaction in reactions {
-        if let Reaction::Event { payload, .. } = reaction {
-            deliver_all(fake, &pushed(fake, name, payload.clone()), false).await;
-        }
+    deliver_each(fake, &events_of(fake, reactions, name), false).await;
+}
+
+/// The events that EventBridge has for the function.
+pub fn events_of(fake: &FakeAws, reactions: &[Reaction], name: &str) -> Vec<StackRequest> {
+    let events = reactions.iter().filter_map(|reaction| match reaction {
+        Reaction::Event { payload, .. } => Some(pushed(fake, name, payload.clone())),
+        _ => None,
+    });
+    events.collect()
+}
+
+pub async fn deliver_each(fake: &FakeAws, events: &[StackRequest], twice: bool) {
+    for event in events {
+        deliver_all(fake, event, twice).await;
     }
     // The pipeline reads its source.
     tokio::time::sleep(Duration::from_secs(10)).await;

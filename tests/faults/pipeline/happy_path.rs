@@ -1,31 +1,70 @@
 //! Each scenario without faults, and its calls.
 
+use std::time::Duration;
+
 use crate::fixture::{in_account, paused, properties};
 use crate::scenarios::scenarios;
-use fake_aws::{FakeAws, Options, SeenTokens};
+use fake_aws::{FakeAws, Options, Schedules, SeenTokens};
+
+/// The same AWS on other days, or as far as it is not documented.
+fn kinds_of_days() -> Vec<(&'static str, Options)> {
+    let day = |name, change: fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        (name, options)
+    };
+    vec![
+        day("the default", |_| {}),
+        day("what is not documented, otherwise", |options| {
+            options.seen_tokens = SeenTokens::Refused;
+            options.parameters_alone_are_updates = true;
+            options.cancellation_has_its_own_token = true;
+            options.deletes_during_rollback = true;
+            options.page_length = Some(2);
+        }),
+        day("stacks late", |options| {
+            options.stacks_late = Duration::from_millis(900);
+        }),
+        day("stacks very late", |options| {
+            options.stacks_late = Duration::from_secs(3);
+        }),
+        day("events late", |options| {
+            options.events_late = Duration::from_millis(900);
+        }),
+        day("events very late", |options| {
+            options.events_late = Duration::from_secs(3);
+        }),
+        day("executions and secrets late", |options| {
+            options.executions_late = Duration::from_secs(5);
+            options.secrets_late = Duration::from_secs(3);
+        }),
+    ]
+}
+
+/// How the requests and events are delivered.
+#[derive(Clone, Copy, Debug)]
+enum Delivered {
+    Once,
+    Twice,
+    AgainLater,
+}
 
 #[test]
 fn every_scenario_succeeds_with_every_option() {
-    for (seen_tokens, parameters_alone_are_updates, own_token, deletes_during_rollback) in [
-        (SeenTokens::SameAnswer, false, false, false),
-        (SeenTokens::Refused, true, true, true),
-    ] {
-        for scenario in scenarios() {
-            for delivers_twice in [false, true] {
-                let options = Options {
-                    seen_tokens,
-                    parameters_alone_are_updates,
-                    cancellation_has_its_own_token: own_token,
-                    deletes_during_rollback,
-                    page_length: own_token.then_some(2),
-                    ..Options::default()
-                };
-                let mut scenario = scenario.clone();
-                scenario.delivers_twice = delivers_twice;
-                paused(scenario.play(options, &[]));
+    let mut schedules = Schedules::one_in(1);
+    for (day, options) in kinds_of_days() {
+        for mut scenario in scenarios() {
+            for delivered in [Delivered::Once, Delivered::Twice, Delivered::AgainLater] {
+                scenario.delivers_twice = matches!(delivered, Delivered::Twice);
+                scenario.repeats_late = matches!(delivered, Delivered::AgainLater);
+                let name = format!("{day}, {}, {delivered:?}", scenario.story.name);
+                schedules.run(name, || {
+                    paused(scenario.play(options.clone(), &[]));
+                });
             }
         }
     }
+    schedules.report("stories on other days, with later copies of requests and events");
 }
 
 fn calls(fake: &FakeAws, caller: &str) -> Vec<String> {

@@ -2,15 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use crate::checks::{assert_nothing_remains, delete_completely, shape, watch};
-use crate::fixture::{
-    BRANCH, CHILD, PIPELINE, REPOSITORY, RULE, changed, event, fake, in_account, in_account_with,
-    paused, properties, push, pushed, ruled, stack, with,
-};
-use fake_aws::{FakeAws, Fault, FaultKind, Options, SeenTokens};
-use test_support::custom_resource::{INVENTED_ID, ParentStack, StackRequest, deliver_once};
+use crate::checks::{assert_nothing_remains, shape};
+use crate::fixture::{CHILD, RULE, changed, fake, in_account, paused, properties, ruled, stack};
+use fake_aws::{FakeAws, Fault, FaultKind, Options};
+use test_support::custom_resource::{StackRequest, deliver_once};
 
 async fn pause() {
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -24,42 +19,6 @@ async fn comes_again(fake: &FakeAws, request: &StackRequest, what: &str) {
     let after = fake.look(shape);
     let difference = crate::checks::difference(&after, &before);
     assert!(after == before, "{what}: {difference}");
-}
-
-#[test]
-fn create_after_its_delete_creates_nothing() {
-    for seen_tokens in [SeenTokens::SameAnswer, SeenTokens::Refused] {
-        paused(async {
-            let options = Options {
-                seen_tokens,
-                ..Options::default()
-            };
-            let fake = fake(options);
-            watch(&fake, 1, &[]);
-            let mut stack = stack(&fake);
-            // Once it has been created and deleted, and once it was deleted before it began.
-            for comes_first in [true, false] {
-                let create = stack.request("Create", None, &ruled(), None);
-                let id = if comes_first {
-                    stack.deliver(&create).await.assert_success();
-                    CHILD
-                } else {
-                    INVENTED_ID
-                };
-                pause().await;
-                let delete = stack.request("Delete", Some(id), &ruled(), None);
-                stack.deliver(&delete).await.assert_success();
-                assert_nothing_remains(&fake);
-                comes_again(&fake, &create, "Create").await;
-                comes_again(&fake, &delete, "Delete").await;
-                assert_nothing_remains(&fake);
-                pause().await;
-            }
-            // A new one with the same name is another request, and is created.
-            stack.create(&properties()).await.assert_success();
-            delete_completely(&mut stack).await;
-        });
-    }
 }
 
 #[test]
@@ -118,45 +77,6 @@ fn expired_delete_deletes_unless_a_later_request_ran() {
     });
 }
 
-/// Two Updates, and the first again after the second.
-async fn older_after_newer(fake: &FakeAws, stack: &mut ParentStack, older: &Value, newer: &Value) {
-    let (id, old) = stack.resource.clone().expect("created");
-    let first = stack.request("Update", Some(&id), older, Some(&old));
-    stack.deliver(&first).await.assert_success();
-    pause().await;
-    let second = stack.request("Update", Some(&id), newer, Some(older));
-    stack.deliver(&second).await.assert_success();
-    stack.resource = Some((id, newer.clone()));
-    pause().await;
-    comes_again(fake, &first, "older Update").await;
-    comes_again(fake, &second, "newer Update").await;
-}
-
-#[test]
-fn older_update_after_a_newer_one_changes_nothing() {
-    let two = with(properties(), "ApprovalRule", json!({"ApproversNeeded": 2}));
-    let pairs = [
-        ("the stack", changed(properties()), properties()),
-        ("the approval rule alone", ruled(), two),
-        ("the approval rule, removed", properties(), ruled()),
-        ("nothing", properties(), properties()),
-    ];
-    for (what, older, newer) in pairs {
-        for parameters_alone_are_updates in [false, true] {
-            let options = Options {
-                parameters_alone_are_updates,
-                ..Options::default()
-            };
-            in_account_with(options, async |fake, stack| {
-                stack.create(&properties()).await.assert_success();
-                pause().await;
-                fake_aws::figure!("late: an older Update that changed {what}");
-                older_after_newer(fake, stack, &older, &newer).await;
-            });
-        }
-    }
-}
-
 #[test]
 fn cancelled_update_stays_cancelled_after_the_rollback() {
     in_account(async |fake, stack| {
@@ -171,35 +91,5 @@ fn cancelled_update_stays_cancelled_after_the_rollback() {
         pause().await;
         comes_again(fake, &update, "Update").await;
         assert!(fake.look(|aws| !aws.codecommit.rule_templates.contains_key(RULE)));
-    });
-}
-
-#[test]
-fn repeated_delete_keeps_newer_resources() {
-    in_account(async |fake, stack| {
-        stack.create(&ruled()).await.assert_success();
-        pause().await;
-        let delete = stack.request("Delete", Some(CHILD), &ruled(), None);
-        stack.deliver(&delete).await.assert_success();
-        pause().await;
-        stack.create(&ruled()).await.assert_success();
-        comes_again(fake, &delete, "Delete").await;
-    });
-}
-
-#[test]
-fn first_push_after_the_delete_creates_nothing() {
-    in_account(async |fake, stack| {
-        stack.create(&properties()).await.assert_success();
-        let event = event(&fake.push(REPOSITORY, BRANCH, "commit-1"));
-        let first = pushed(fake, "push", event);
-        stack.delete().await.assert_success();
-        comes_again(fake, &first, "first push").await;
-        // Created again, it waits for a push of its own: the old one's branch does not exist.
-        pause().await;
-        stack.create(&properties()).await.assert_success();
-        comes_again(fake, &first, "first push").await;
-        push(fake, REPOSITORY, "commit-2", "another-push").await;
-        assert!(fake.look(|aws| aws.pipelines.contains_key(PIPELINE)));
     });
 }

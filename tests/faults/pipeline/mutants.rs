@@ -92,7 +92,7 @@ fn every_mutant_is_detected() {
             "RetentionInDays: 30 instead of 90",
         ),
     ];
-    for (mutant, scenario, says) in mutants {
+    for (mutant, scenario, reason) in mutants {
         let scenario = scenarios()
             .into_iter()
             .find(|known| known.story.name == scenario);
@@ -100,6 +100,6 @@ fn every_mutant_is_detected() {
         let play = || {
             paused(scenario.play(Options::default(), &[]));
         };
-        assert_noticed(mutant, says, play);
+        assert_noticed(mutant, reason, play);
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{assert_nothing_remains, delete_completely, watch};
+use crate::checks::{assert_nothing_remains, watch};
 use crate::fixture::{BRANCH, CHILD, changed, fake, paused, properties, push, ruled, stack, with};
-use fake_aws::{FakeAws, Fault, FaultKind, Options, ResourceAction};
-use test_support::custom_resource::{ParentStack, RequestOutcome};
-use test_support::propagation::{PermissionChecks, Prepared, retried_denials, timed};
+use fake_aws::{FakeAws, Options, ResourceAction};
+use test_support::custom_resource::RequestOutcome;
+use test_support::propagation::{PermissionChecks, retried_denials, timed};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -36,28 +36,20 @@ const NOT_ASSUMABLE: [(&str, &str); 3] = [
     ),
 ];
 
-/// A fake AWS in which the next request is `request_type`.
-async fn prepare(request_type: &str, wanted: &Value) -> Prepared {
-    let fake = fake(Options::default());
-    watch(&fake, 1, &[]);
-    let mut stack = stack(&fake);
-    if request_type == "Create" {
-        let request = stack.request("Create", None, wanted, None);
-        return (fake, stack, request);
-    }
-    stack.create(&ruled()).await.assert_success();
-    tokio::time::sleep(Duration::from_secs(600)).await;
-    let request = stack.request("Update", Some(CHILD), wanted, Some(&ruled()));
-    (fake, stack, request)
-}
-
 fn wanted() -> Value {
     changed(ruled())
 }
 
-fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
+fn checks() -> PermissionChecks {
     PermissionChecks {
-        prepare: async |request_type: &str| prepare(request_type, &wanted()).await,
+        account: || {
+            let fake = fake(Options::default());
+            watch(&fake, 1, &[]);
+            let stack = stack(&fake);
+            (fake, stack)
+        },
+        before: ruled(),
+        wanted: wanted(),
         work: WORK,
     }
 }
@@ -86,7 +78,7 @@ fn another_kind_of_denial_fails_at_once() {
 fn late_role_delays_and_does_not_fail() {
     for request_type in ["Create", "Update"] {
         paused(async {
-            let (fake, stack, request) = prepare(request_type, &wanted()).await;
+            let (fake, stack, request) = checks().prepare(request_type, &wanted()).await;
             fake.withhold_roles(Duration::from_secs(40));
             let (answer, took) = timed(&stack, &request).await;
             answer.assert_success();
@@ -99,7 +91,7 @@ fn late_role_delays_and_does_not_fail() {
 #[test]
 fn missing_role_fails_with_its_name() {
     paused(async {
-        let (fake, mut stack, request) = prepare("Create", &wanted()).await;
+        let (fake, mut stack, request) = checks().prepare("Create", &wanted()).await;
         fake.withhold_roles(Duration::from_hours(1));
         let (answer, took) = timed(&stack, &request).await;
         answer.assert_reason(["role-dev-cfn-gitops-provisioning is invalid or cannot be assumed"]);
@@ -113,7 +105,7 @@ fn missing_role_fails_with_its_name() {
 #[test]
 fn delete_and_first_push_do_not_retry_denials() {
     paused(async {
-        let (fake, mut stack, request) = prepare("Create", &properties()).await;
+        let (fake, mut stack, request) = checks().prepare("Create", &properties()).await;
         stack.deliver(&request).await.assert_success();
         fake.deny("*", "");
         let began = tokio::time::Instant::now();
@@ -131,38 +123,25 @@ async fn created_with_late_role(
     resource: &str,
     reason: &str,
     times: usize,
-    fault: Option<Fault>,
-) -> (FakeAws, ParentStack, RequestOutcome) {
+) -> (FakeAws, RequestOutcome) {
     let fake = fake(Options::default());
     watch(&fake, 1, &[]);
     fake.push("given", BRANCH, "a-commit");
     fake.fail_resource(resource, ResourceAction::Create, reason, times);
-    if let Some(fault) = fault {
-        fake.inject("1-Create.1", fault);
-    }
     let mut stack = stack(&fake);
     let given = with(properties(), "Source", json!({"RepositoryName": "given"}));
     let answer = stack.create(&given).await;
-    (fake, stack, answer)
+    (fake, answer)
 }
 
 #[test]
-fn stack_with_a_late_role_is_created_twice() {
-    for (resource, reason) in NOT_ASSUMABLE {
-        paused(async {
-            let late = created_with_late_role(resource, reason, 1, None);
-            let (fake, mut stack, answer) = late.await;
-            answer.assert_success();
-            assert_eq!(fake.count("CreateStack"), 2);
-            delete_completely(&mut stack).await;
-        });
-    }
+fn stack_with_a_missing_role_is_created_twice() {
     let missing = NOT_ASSUMABLE.map(|(resource, reason)| (resource, reason, usize::MAX, 2));
     let otherwise = [("BuildProject", "no such image", 1, 1)];
     for (resource, reason, times, creations) in missing.into_iter().chain(otherwise) {
         paused(async {
-            let late = created_with_late_role(resource, reason, times, None);
-            let (fake, _, answer) = late.await;
+            let late = created_with_late_role(resource, reason, times);
+            let (fake, answer) = late.await;
             answer.assert_reason([reason]);
             assert_eq!(fake.count("CreateStack"), creations);
             assert_nothing_remains(&fake);
@@ -176,7 +155,7 @@ fn update_with_a_late_role_is_repeated() {
     let (resource, reason) = NOT_ASSUMABLE[0];
     for (times, succeeds) in [(1, true), (usize::MAX, false)] {
         paused(async {
-            let (fake, stack, request) = prepare("Update", &wanted()).await;
+            let (fake, stack, request) = checks().prepare("Update", &wanted()).await;
             fake.fail_resource(resource, ResourceAction::Update, reason, times);
             let before = fake.count("UpdateStack");
             let (answer, _) = timed(&stack, &request).await;
@@ -185,27 +164,4 @@ fn update_with_a_late_role_is_repeated() {
             fake.assert_unbroken();
         });
     }
-}
-
-#[test]
-fn late_role_survives_a_fault_at_each_call() {
-    let (resource, reason) = NOT_ASSUMABLE[0];
-    let late = |fault| created_with_late_role(resource, reason, 1, fault);
-    let calls = paused(async {
-        let (fake, _, _) = late(None).await;
-        fake.calls_of("1-Create.1")
-    });
-    let mut schedules = 0;
-    for call in 0..calls {
-        for kind in FaultKind::EACH {
-            paused(async {
-                let (fake, mut stack, answer) = late(Some(Fault::at(call, kind))).await;
-                assert!(answer.is_success(), "{kind:?} at {call}: {answer:?}");
-                assert_eq!(fake.faults_left(), 0, "{kind:?} at {call} struck nothing");
-                delete_completely(&mut stack).await;
-            });
-            schedules += 1;
-        }
-    }
-    fake_aws::figure!("schedules: {schedules} single faults in a Create whose role comes late");
 }

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use crate::changes;
 use crate::checks::{difference, nothing_remains, runs, shape, watch};
 use crate::fixture::{
-    BRANCH, PIPELINE, REPOSITORY, cross_account, deliver_events, fake, paused, properties, push_to,
+    BRANCH, PIPELINE, REPOSITORY, cross_account, deliver_each, events_of, fake, paused, properties,
     repository_of, stack,
 };
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::{
-    INVENTED_ID, ParentStack, RequestOutcome, answers_are_sound, deliver_beside,
+    INVENTED_ID, ParentStack, RequestOutcome, StackRequest, answers_are_sound, deliver_beside,
 };
 use test_support::scenarios::{Action, Effects, Expectation, Push, Step, Story, stories};
 
@@ -29,17 +29,14 @@ thread_local! {
 #[derive(Clone)]
 pub struct Scenario {
     pub story: Story,
+    /// Every request and event is delivered again after it succeeded.
     pub delivers_twice: bool,
+    /// Copies of all requests and events so far arrive after each request and push.
+    pub repeats_late: bool,
     /// Repositories that outlive it.
     retained: &'static [&'static str],
     /// Child stacks at once: two while one replaces the other.
     stacks: usize,
-}
-
-/// The result of a scenario.
-pub struct Played {
-    pub fake: FakeAws,
-    pub answers: Vec<Option<RequestOutcome>>,
 }
 
 /// A scenario that is being played.
@@ -51,7 +48,10 @@ struct Play<'a> {
     /// The pushed commits, and the changes of others.
     pushes: Vec<Push>,
     changed: Vec<Value>,
-    is_hurt: bool,
+    /// The events of the pushes.
+    events: Vec<StackRequest>,
+    /// Whether a fault was injected.
+    has_fault: bool,
     /// Neither a fault nor another day: every figure is that of the story.
     is_plain: bool,
 }
@@ -65,7 +65,7 @@ pub fn scenarios() -> Vec<Scenario> {
             _ => None,
         });
         let ids: BTreeSet<String> = requests
-            .map(|asked| asked["ProjectID"].to_string())
+            .map(|properties| properties["ProjectID"].to_string())
             .collect();
         Scenario {
             stacks: ids.len(),
@@ -80,6 +80,7 @@ pub fn scenarios() -> Vec<Scenario> {
                 _ => panic!("{}: no such repository", story.name),
             },
             delivers_twice: false,
+            repeats_late: false,
             story,
         }
     };
@@ -88,6 +89,9 @@ pub fn scenarios() -> Vec<Scenario> {
 
 /// Replaces the names of a story by those of this account.
 fn translate(properties: &mut Value) {
+    if properties["Source"]["RepositoryName"] == "shop" {
+        properties["Source"]["RepositoryName"] = json!(REPOSITORY);
+    }
     if properties["Source"] == "another account" {
         for (name, value) in cross_account().as_object().expect("properties") {
             let members = properties.as_object_mut().expect("properties");
@@ -106,7 +110,7 @@ fn translate(properties: &mut Value) {
 impl Scenario {
     /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the
     /// rest like the end of the stack, and checks that nothing remains.
-    pub async fn play(&self, options: Options, faults: &[SingleFault]) -> Played {
+    pub async fn play(&self, options: Options, faults: &[SingleFault]) -> FakeAws {
         let is_default = format!("{options:?}") == format!("{:?}", Options::default());
         let options = self.story.options(options);
         let fake = fake(options.clone());
@@ -123,15 +127,18 @@ impl Scenario {
             stack: stack(&fake),
             pushes: vec![],
             changed: self.story.given.clone(),
-            is_hurt: !faults.is_empty(),
-            is_plain: faults.is_empty() && is_default && !self.delivers_twice,
+            events: vec![],
+            has_fault: !faults.is_empty(),
+            is_plain: faults.is_empty()
+                && is_default
+                && !(self.delivers_twice || self.repeats_late),
             fake: fake.clone(),
         };
         play.stack.delivers_twice = self.delivers_twice;
-        let mut answers = vec![];
         for (index, step) in self.story.steps.iter().enumerate() {
-            answers.push(play.happen(index, step).await);
+            play.happen(index, step).await;
             play.check(step);
+            play.repeat_late(step).await;
         }
         if play.stack.resource.is_some() {
             play.stack.delete().await.assert_success();
@@ -143,23 +150,19 @@ impl Scenario {
         }
         answers_are_sound(&fake);
         fake.assert_unbroken();
-        Played { fake, answers }
+        fake
     }
 }
 
 impl Play<'_> {
-    async fn happen(
-        &mut self,
-        index: usize,
-        Step { action, effects }: &Step,
-    ) -> Option<RequestOutcome> {
+    async fn happen(&mut self, index: usize, Step { action, effects }: &Step) {
         let stack = &mut self.stack;
         let began = self.fake.now();
         let outcome = match action {
             Action::ByHand(change) => {
                 changes::apply(&self.fake, change);
                 self.changed.push(change.clone());
-                return None;
+                return;
             }
             Action::Create(properties) => match effects.canceled_after {
                 Some(after) => {
@@ -169,28 +172,35 @@ impl Play<'_> {
                     stack.delete_id(INVENTED_ID, properties).await;
                     // Deliveries of the Create that still run or are repeated.
                     creating.await;
-                    return None;
+                    return;
                 }
                 None => stack.create(properties).await,
             },
             Action::Wait(time) => {
                 tokio::time::sleep(*time).await;
-                return None;
+                return;
             }
             Action::Expect(expected) => {
                 self.expect(expected);
-                return None;
+                return;
             }
-            // A resource that was not created because of the fault cannot be updated.
-            _ if stack.resource.is_none() => return None,
+            // A Create that failed as in the story.
+            _ if stack.resource.is_none() => return,
             Action::Update(properties) => stack.update(properties, effects.rolled_back).await,
             Action::Push(push) => {
-                let (_, properties) = stack.resource.as_ref()?;
-                run_push(&self.fake, properties, push, &format!("{}-Push", index + 1)).await;
+                let (_, properties) = stack.resource.as_ref().expect("a resource");
+                let name = format!("{}-Push", index + 1);
+                let events = push_events(&self.fake, properties, push, &name);
+                deliver_each(&self.fake, &events, self.stack.delivers_twice).await;
                 self.pushes.push(push.clone());
-                return None;
+                self.events.extend(events);
+                return;
             }
-            Action::Delete => stack.delete().await,
+            Action::Delete => {
+                // The repository is deleted too.
+                self.pushes.clear();
+                stack.delete().await
+            }
             Action::Schedule | Action::Rotate => panic!("not of a pipeline: {action:?}"),
         };
         self.ended(action, effects, &outcome);
@@ -204,11 +214,10 @@ impl Play<'_> {
             within.is_none_or(|within| took <= within),
             "{action:?} took {took:?}"
         );
-        Some(outcome)
     }
 
     fn ended(&self, action: &Action, effects: &Effects, outcome: &RequestOutcome) {
-        effects.check(outcome, self.is_hurt);
+        effects.check(outcome, false, self.has_fault);
         let (Action::Create(properties) | Action::Update(properties)) = action else {
             return;
         };
@@ -218,11 +227,29 @@ impl Play<'_> {
     }
 
     fn expect(&self, expected: &Expectation) {
+        expected.assert_none_of_mirrors();
         if let Some(executions) = &expected.executions {
             assert_eq!(&self.fake.look(|aws| runs(aws, PIPELINE)), executions);
         }
         for (operation, number) in expected.calls.iter().filter(|_| self.is_plain) {
             assert_eq!(self.fake.count(operation), *number, "{operation}");
+        }
+    }
+
+    async fn repeat_late(&self, Step { action, .. }: &Step) {
+        use Action::{Create, Delete, Push, Update};
+        let is_of_aws = matches!(action, Create(_) | Update(_) | Delete | Push(_));
+        // A late event of an older push may start a newer commit with the same files.
+        let has_files = self.pushes.iter().any(|push| push.files.is_some());
+        if self.scenario.repeats_late && is_of_aws && !has_files {
+            let state = || {
+                self.fake
+                    .look(|aws| format!("{} {:?}", shape(aws), runs(aws, PIPELINE)))
+            };
+            let copies = self
+                .stack
+                .assert_late_copies_change_nothing(&self.events, state);
+            copies.await;
         }
     }
 
@@ -265,19 +292,22 @@ impl Play<'_> {
     }
 }
 
-/// Pushes to the source of `properties`, and delivers the events.
-async fn run_push(fake: &FakeAws, properties: &Value, push: &Push, name: &str) {
+/// Pushes to the source of `properties`. Returns the events for the function.
+fn push_events(fake: &FakeAws, properties: &Value, push: &Push, name: &str) -> Vec<StackRequest> {
     assert_eq!(push.branch, None, "a pipeline has one branch");
-    let Some(files) = &push.files else {
-        return push_to(fake, properties, &push.commit, name).await;
-    };
-    let files: Vec<_> = files
-        .iter()
-        .map(|(path, text)| (&**path, &**text))
-        .collect();
     let repository = repository_of(properties);
-    let reactions = fake.push_files(&repository, BRANCH, &push.commit, &files);
-    deliver_events(fake, &reactions, name).await;
+    let reactions = match &push.files {
+        None if properties["Source"]["RepositoryArn"].is_null() => {
+            fake.push(&repository, BRANCH, &push.commit)
+        }
+        None => fake.push_in_other_account(&repository, BRANCH, &push.commit),
+        Some(files) => {
+            let files = files.iter().map(|(path, text)| (&**path, &**text));
+            let files: Vec<_> = files.collect();
+            fake.push_files(&repository, BRANCH, &push.commit, &files)
+        }
+    };
+    events_of(fake, &reactions, name)
 }
 
 async fn created_at_once(
@@ -293,7 +323,8 @@ async fn created_at_once(
     fake.change(|aws| aws.stacks.failing.clear());
     stack(&fake).create(properties).await.assert_success();
     for (index, push) in pushes.iter().enumerate() {
-        run_push(&fake, properties, push, &format!("{index}-expected")).await;
+        let events = push_events(&fake, properties, push, &format!("{index}-expected"));
+        deliver_each(&fake, &events, false).await;
     }
     fake.look(shape)
 }

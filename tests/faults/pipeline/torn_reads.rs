@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use crate::checks::{assert_nothing_remains, delete_completely, ours, watch};
 use crate::fixture::{CHILD, changed, fake, paused, properties, ruled, stack, with};
-use crate::scenarios::scenarios;
-use fake_aws::{At, FakeAws, Options, ResourceAction, Schedules};
+use fake_aws::{At, FakeAws, Options, ResourceAction};
 use test_support::custom_resource::{ParentStack, StackRequest, answers_are_sound, deliver_once};
 
 /// At every instant at which a resource is reported as created: its stack is complete.
@@ -134,42 +133,6 @@ fn delete_after_a_failed_delete_is_a_new_delete() {
         assert_nothing_remains(&fake);
         fake.assert_unbroken();
     });
-}
-
-/// How late the reads of stacks, events, executions and secrets are, in milliseconds.
-const LATE: [[u64; 4]; 5] = [
-    [900, 0, 0, 0],
-    [3000, 0, 0, 0],
-    [0, 900, 0, 0],
-    [0, 3000, 0, 0],
-    [0, 0, 5000, 3000],
-];
-
-#[test]
-fn every_scenario_succeeds_with_late_reads() {
-    for late in LATE {
-        let [stacks, events, executions, secrets] = late.map(Duration::from_millis);
-        let options = Options {
-            stacks_late: stacks,
-            events_late: events,
-            executions_late: executions,
-            secrets_late: secrets,
-            ..Options::default()
-        };
-        let late = format!(
-            "stacks {stacks:?}, events {events:?}, executions {executions:?}, secrets {secrets:?} late"
-        );
-        let mut schedules = Schedules::one_in(1);
-        for mut scenario in scenarios() {
-            scenario.delivers_twice = true;
-            // The name decides which scenarios a sample has: each lateness has others.
-            schedules.run(format!("{}: {late}", scenario.story.name), || {
-                let played = paused(scenario.play(options.clone(), &[]));
-                played.fake.assert_unbroken();
-            });
-        }
-        schedules.report(&format!("scenarios with {late}"));
-    }
 }
 
 #[test]

@@ -30,5 +30,7 @@ mod rotation;
 pub mod scenarios;
 /// The product's output, and the search for secrets in it.
 pub mod secrecy;
+/// One fault at every call of every story.
+pub mod single_faults;
 
 pub use rotation::{Rotated, Rotation, RotationStep};

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::custom_resource::{ParentStack, RequestOutcome, StackRequest};
+use serde_json::Value;
+
 use fake_aws::{Denied, FakeAws, explore::paused};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -13,18 +15,33 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub type Prepared = (FakeAws, ParentStack, StackRequest);
 
 /// The requests of one custom resource, and their limits.
-pub struct PermissionChecks<P> {
-    /// Prepares the account for a Create or an Update.
-    pub prepare: P,
+pub struct PermissionChecks {
+    pub account: fn() -> (FakeAws, ParentStack),
+    /// The properties before an Update.
+    pub before: Value,
+    pub wanted: Value,
     /// The time of a request in addition to the retries of denials.
     pub work: Duration,
 }
 
-impl<P: AsyncFn(&str) -> Prepared> PermissionChecks<P> {
+impl PermissionChecks {
+    /// An account in which the next request is a Create or an Update to these properties.
+    pub async fn prepare(&self, request_type: &str, wanted: &Value) -> Prepared {
+        let (fake, mut stack) = (self.account)();
+        if request_type == "Create" {
+            let request = stack.request("Create", None, wanted, None);
+            return (fake, stack, request);
+        }
+        stack.create(&self.before).await.assert_success();
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        let request = stack.request_update(wanted);
+        (fake, stack, request)
+    }
+
     /// Each action that a request calls, and `*`.
     fn actions(&self, request_type: &str) -> BTreeSet<String> {
         let journal = paused(async {
-            let (fake, stack, request) = (self.prepare)(request_type).await;
+            let (fake, stack, request) = self.prepare(request_type, &self.wanted).await;
             let before = fake.journal().len();
             assert!(stack.deliver(&request).await.is_success());
             fake.journal().split_off(before)
@@ -39,7 +56,9 @@ impl<P: AsyncFn(&str) -> Prepared> PermissionChecks<P> {
         let mut schedules = 0;
         for request_type in ["Create", "Update"] {
             for action in self.actions(request_type) {
-                paused(async { check((self.prepare)(request_type).await, &action).await });
+                paused(async {
+                    check(self.prepare(request_type, &self.wanted).await, &action).await;
+                });
                 schedules += 1;
             }
         }

@@ -121,7 +121,6 @@ pub struct Effects {
     pub canceled_after: Option<Duration>,
     #[serde(deserialize_with = "some_duration")]
     pub within: Option<Duration>,
-    pub observes: Vec<String>,
 }
 
 /// The state at rest.
@@ -133,6 +132,15 @@ pub struct Expectation {
     pub credentials: Option<usize>,
     pub executions: Option<BTreeMap<String, usize>>,
     pub calls: BTreeMap<String, usize>,
+}
+
+impl Expectation {
+    /// # Panics
+    /// If one is about mirrors.
+    pub fn assert_none_of_mirrors(&self) {
+        let others = (&self.repository, self.mirrors, self.credentials);
+        assert_eq!(others, (&None, None, None), "of mirrors");
+    }
 }
 
 impl From<Action> for Step {
@@ -150,7 +158,7 @@ impl<'de> Deserialize<'de> for Step {
             Value::Object(members) => {
                 for (name, value) in members {
                     let beside = ["fails", "notes", "rolled back", "canceled after", "within"];
-                    let is_effect = name == "observes" || beside.contains(&name.as_str());
+                    let is_effect = beside.contains(&name.as_str());
                     if is_effect { &mut effects } else { &mut action }.insert(name, value);
                 }
             }
@@ -164,19 +172,20 @@ impl<'de> Deserialize<'de> for Step {
 }
 
 impl Effects {
-    /// Whether a request ended as in the story. Unless the schedule `is_hurt`, it has to, and with
-    /// the texts.
-    pub fn check(&self, outcome: &RequestOutcome, is_hurt: bool) -> bool {
+    /// Whether a request ended as in the story. Unless it `may_fail`, it has to. Without a fault, it
+    /// has the texts.
+    pub fn check(&self, outcome: &RequestOutcome, may_fail: bool, has_fault: bool) -> bool {
         let has_to_fail = !self.fails.is_empty();
-        let is_as_told = outcome.is_success() != has_to_fail;
-        assert!(is_as_told || (is_hurt && !has_to_fail), "{outcome:?}");
-        if !is_hurt {
+        let is_as_expected = outcome.is_success() != has_to_fail;
+        let may_differ = may_fail && !has_to_fail;
+        assert!(is_as_expected || may_differ, "{outcome:?}");
+        if !has_fault {
             outcome.assert_reason(&self.fails);
             for text in &self.notes {
                 assert!(outcome.note().contains(text), "{text}: {outcome:?}");
             }
         }
-        is_as_told
+        is_as_expected
     }
 }
 
@@ -201,6 +210,14 @@ impl Story {
             step.effects.fails.is_empty() && !matches!(step.action, Action::ByHand(_))
         };
         self.given.is_empty() && self.world.is_empty() && self.steps.iter().all(is_ordinary)
+    }
+
+    /// Whether a request has this property with this value.
+    pub fn sets(&self, name: &str, value: &str) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::Create(properties) | Action::Update(properties) => properties[name] == value,
+            _ => false,
+        })
     }
 
     /// Completes the properties of all requests. `translate` replaces names in those of a step.
@@ -238,7 +255,7 @@ impl Story {
             match name.as_str() {
                 "sync_takes" => options.sync_takes = parse_duration(text),
                 "login_late" => options.login_late = parse_duration(text),
-                "resource_takes" => options.resource_takes = parse_duration(text),
+                "deletion_takes" => options.deletion_takes = parse_duration(text),
                 "premium" => options.gitlab.premium = *value == true,
                 "enabled_mirrors_limit" => options.gitlab.enabled_mirrors_limit = None,
                 "empty_projects" => {
@@ -296,7 +313,8 @@ pub fn stories(prefix: &str, defaults: &Value, translate: impl Fn(&mut Value)) -
     stories
 }
 
-/// The content with `what` for `each`, and with `texts` in `fails: each`.
+/// The content with `what` for `each`, and with `texts` for `fails: each`, `given: each` or
+/// `update: each`.
 fn replace_each(content: &Value, what: &str, texts: &Value) -> Value {
     match content {
         Value::String(text) if text == "each" => json!(what),
@@ -306,7 +324,9 @@ fn replace_each(content: &Value, what: &str, texts: &Value) -> Value {
             .collect(),
         Value::Object(members) => {
             let one = |(name, value): (&String, &Value)| match name.as_str() {
-                "fails" | "notes" if value == "each" => (name.clone(), texts.clone()),
+                "fails" | "notes" | "given" | "create" | "update" if value == "each" => {
+                    (name.clone(), texts.clone())
+                }
                 _ => (name.clone(), replace_each(value, what, texts)),
             };
             members.iter().map(one).collect()

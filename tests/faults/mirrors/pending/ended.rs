@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::checks::{self};
-use crate::fixture::{REPOSITORY, USER, check_health, properties, serial};
+use crate::fixture::{REPOSITORY, SECRET, USER, check_health, properties, serial};
 use fake_aws::On;
 use fake_aws::explore::paused;
 use fake_aws::request::Service;
@@ -31,7 +31,7 @@ fn token_rejected_for_a_day_ends_only_that_rotation() {
             let ended = fixture.rotation.version().to_owned();
             for _ in 0..24 {
                 let held = fixture.fake.look(|aws| {
-                    checks::works(aws, &checks::pairs(&properties()))?;
+                    checks::works(aws, SECRET, &checks::pairs(&properties()))?;
                     checks::labels_are_in_order(aws)
                 });
                 held.unwrap_or_else(|broken| panic!("{broken}"));

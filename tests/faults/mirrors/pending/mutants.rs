@@ -48,7 +48,7 @@ impl misbehaving::Mutant for RotationMutant {
 
 #[test]
 fn wrong_ends_of_a_rotation_are_detected() {
-    for (mutant, says) in [
+    for (mutant, reason) in [
         (RotationMutant::KeepsPending, "AWSPENDING is left"),
         (RotationMutant::DropsPending, "GitLab is down"),
     ] {
@@ -71,6 +71,6 @@ fn wrong_ends_of_a_rotation_are_detected() {
                 }
             });
         };
-        assert_noticed(mutant, says, play);
+        assert_noticed(mutant, reason, play);
     }
 }

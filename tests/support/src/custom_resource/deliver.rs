@@ -66,8 +66,12 @@ pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool
             std::panic::resume_unwind(failure.into_panic());
         });
         let caller = format!("{}.{}", was.name, was.attempt);
-        let asked = fake.invocations();
-        for (index, invoked) in asked.iter().filter(|one| one.caller == caller).enumerate() {
+        let invocations = fake.invocations();
+        for (index, invoked) in invocations
+            .iter()
+            .filter(|one| one.caller == caller)
+            .enumerate()
+        {
             let number = if index == 0 {
                 String::new()
             } else {

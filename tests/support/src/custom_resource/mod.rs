@@ -127,7 +127,10 @@ pub struct ParentStack {
     pub fake: FakeAws,
     pub kind: CustomResource,
     pub arn: String,
-    requests: usize,
+    /// The number of the first request.
+    first_request: usize,
+    /// The requests so far.
+    signed: Vec<StackRequest>,
     /// The ID and properties that CloudFormation has stored.
     pub resource: Option<(String, Value)>,
     /// Deliver every request again after it succeeded.
@@ -151,7 +154,8 @@ impl ParentStack {
             fake: fake.clone(),
             kind,
             arn: arn.to_owned(),
-            requests: 0,
+            first_request: 1,
+            signed: vec![],
             resource: None,
             delivers_twice: false,
             lifetime: LAMBDA_MAX_LIFETIME,
@@ -160,7 +164,7 @@ impl ParentStack {
 
     /// Gives this stack's requests other numbers than those of other stacks in the fake AWS.
     pub fn starts_counting_at(&mut self, number: usize) {
-        self.requests = number;
+        self.first_request = number + 1;
     }
 
     /// CloudFormation signs a request.
@@ -171,15 +175,15 @@ impl ParentStack {
         properties: &Value,
         old_properties: Option<&Value>,
     ) -> StackRequest {
-        self.requests += 1;
-        let name = format!("{}-{request_type}", self.requests);
+        let number = self.first_request + self.signed.len();
+        let name = format!("{number}-{request_type}");
         let mut properties = properties.clone();
         properties["ServiceToken"] = json!(FUNCTION);
         let mut event = json!({
             "RequestType": request_type,
             "ResponseURL": self.fake.response_url(&name),
             "StackId": self.arn,
-            "RequestId": format!("00000000-0000-4000-8000-{:012}", self.requests),
+            "RequestId": format!("00000000-0000-4000-8000-{number:012}"),
             "ResourceType": self.kind.resource_type,
             "LogicalResourceId": self.kind.logical_id,
             "ResourceProperties": properties,
@@ -190,13 +194,15 @@ impl ParentStack {
         if let Some(old) = old_properties {
             event["OldResourceProperties"] = old.clone();
         }
-        StackRequest {
+        let request = StackRequest {
             name,
             event,
             signed_at: self.fake.now(),
             wire: self.kind.wire,
             lifetime: self.lifetime,
-        }
+        };
+        self.signed.push(request.clone());
+        request
     }
 
     /// CloudFormation signs an Update of the stored resource.
@@ -211,6 +217,23 @@ impl ParentStack {
     pub async fn deliver(&self, request: &StackRequest) -> RequestOutcome {
         deliver_all(&self.fake, request, self.delivers_twice).await;
         self.heard(request).await
+    }
+
+    /// Lambda delivers each request so far again, and `events`, half a minute later. Fails if that
+    /// changes the state.
+    pub async fn assert_late_copies_change_nothing(
+        &self,
+        events: &[StackRequest],
+        state: impl Fn() -> String,
+    ) {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let before = state();
+        for request in self.signed.iter().chain(events) {
+            let name = format!("{} after {} calls", request.name, self.fake.journal().len());
+            deliver_once(&self.fake, &name, request).await;
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            assert_eq!(state(), before, "{name}");
+        }
     }
 
     /// CloudFormation's result of a request: the first response that arrived in

@@ -45,9 +45,9 @@ pub fn answers_are_sound(fake: &FakeAws) {
             fake.transcript()
         );
     }
-    let told = fake.transcript();
+    let transcript = fake.transcript();
     assert_eq!(
-        fake.secret_in(&told),
+        fake.secret_in(&transcript),
         None,
         "a secret in a request's parameters"
     );

@@ -4,47 +4,30 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{nothing_remains, one_live_login};
-use crate::cloudformation::stack;
-use crate::{USER, fake, properties, with};
+use crate::checks::{at_rest, nothing_remains};
+use crate::fixture::{SECRET, fake, login, serial, stack, with};
 use fake_aws::{Denied, Options, explore::paused};
-use test_support::propagation::{PermissionChecks, Prepared, timed};
+use test_support::propagation::{PermissionChecks, timed};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The time of a request in addition to the retries of denials.
 const WORK: Duration = Duration::from_secs(10);
 
-fn secret() -> String {
-    format!("codecommit-mirror/{USER}")
-}
-
-/// A fake AWS in which the next request is `request_type`.
-async fn prepare(request_type: &str, wanted: &Value) -> Prepared {
-    let fake = fake(Options::default());
-    let mut stack = stack(&fake);
-    if request_type == "Create" {
-        let request = stack.request("Create", None, wanted, None);
-        return (fake, stack, request);
-    }
-    stack.create(&properties()).await.assert_success();
-    tokio::time::sleep(Duration::from_secs(600)).await;
-    let request = stack.request("Update", Some(&secret()), wanted, Some(&properties()));
-    (fake, stack, request)
-}
-
 fn wanted() -> Value {
-    let tagged = with(
-        properties(),
-        "Tags",
-        json!([{"Key": "team", "Value": "platform"}]),
-    );
-    with(tagged, "RotationSerial", json!("2"))
+    let tags = json!([{"Key": "team", "Value": "platform"}]);
+    serial(&with(login(), "Tags", tags), 2)
 }
 
-fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
+fn checks() -> PermissionChecks {
     PermissionChecks {
-        prepare: async |request_type: &str| prepare(request_type, &wanted()).await,
+        account: || {
+            let fake = fake(Options::default());
+            let stack = stack(&fake);
+            (fake, stack)
+        },
+        before: login(),
+        wanted: wanted(),
         work: WORK,
     }
 }
@@ -52,7 +35,7 @@ fn checks() -> PermissionChecks<impl AsyncFn(&str) -> Prepared> {
 #[test]
 fn late_permission_delays_and_does_not_fail() {
     let schedules = checks().late_permission_delays(&|fake| {
-        fake.assert_holds(|aws| one_live_login(aws, &secret(), USER));
+        fake.assert_holds(|aws| at_rest(aws, &wanted(), false));
     });
     fake_aws::figure!("schedules: {schedules} permissions of a credential that come late");
     assert!(schedules > 15, "{schedules}");
@@ -61,7 +44,7 @@ fn late_permission_delays_and_does_not_fail() {
 #[test]
 fn missing_permission_fails_after_a_minute() {
     checks().missing_permission_fails(&async |fake, mut stack| {
-        stack.delete_id(&secret(), &wanted()).await;
+        stack.delete_id(SECRET, &wanted()).await;
         fake.assert_holds(nothing_remains);
     });
 }
@@ -74,7 +57,7 @@ fn another_kind_of_denial_fails_at_once() {
 #[test]
 fn denial_without_a_reason_is_retried() {
     paused(async {
-        let (fake, stack, request) = prepare("Create", &wanted()).await;
+        let (fake, stack, request) = checks().prepare("Create", &wanted()).await;
         fake.deny_because("secretsmanager:CreateSecret", "", Denied::Unexplained);
         let later = fake.clone();
         let grant = tokio::spawn(async move {
@@ -90,8 +73,8 @@ fn denial_without_a_reason_is_retried() {
 #[test]
 fn retries_take_a_third_of_a_short_service_timeout() {
     paused(async {
-        let hurried = with(properties(), "ServiceTimeout", json!("60"));
-        let (fake, stack, request) = prepare("Create", &hurried).await;
+        let hurried = with(login(), "ServiceTimeout", json!("60"));
+        let (fake, stack, request) = checks().prepare("Create", &hurried).await;
         fake.deny("*", "");
         let (answer, took) = timed(&stack, &request).await;
         answer.assert_reason(["AccessDenied"]);
@@ -103,7 +86,7 @@ fn retries_take_a_third_of_a_short_service_timeout() {
 #[test]
 fn late_delivery_of_a_request_does_not_retry_again() {
     paused(async {
-        let (fake, stack, request) = prepare("Create", &properties()).await;
+        let (fake, stack, request) = checks().prepare("Create", &login()).await;
         fake.deny("*", "");
         tokio::time::sleep(MINUTE).await;
         let (answer, took) = timed(&stack, &request).await;
@@ -115,10 +98,10 @@ fn late_delivery_of_a_request_does_not_retry_again() {
 #[test]
 fn delete_does_not_retry_denials() {
     paused(async {
-        let (fake, mut stack, request) = prepare("Create", &properties()).await;
+        let (fake, mut stack, request) = checks().prepare("Create", &login()).await;
         stack.deliver(&request).await.assert_success();
         fake.deny("*", "");
-        let delete = stack.request("Delete", Some(&secret()), &properties(), None);
+        let delete = stack.request("Delete", Some(SECRET), &login(), None);
         let (_, took) = timed(&stack, &delete).await;
         assert!(took < WORK, "{took:?}");
     });

@@ -1,23 +1,22 @@
-//! Two deliveries at once, in every order of their calls.
+//! Two deliveries for a credential without mirrors at once, in every order of their calls.
 //!
 //! Orders that differ only by swapping reads which cannot see each other's neighbours are tried
 //! once.
 
 use std::time::Duration;
 
-use serde_json::json;
-
-use crate::checks::{nothing_remains, one_live_login};
-use crate::cloudformation::{INVENTED_ID, RequestOutcome, deliver_once, stack};
-use crate::{USER, fake, with};
+use crate::checks::{at_rest, nothing_remains};
+use crate::fixture::{SECRET, bare, fake, serial, stack};
 use fake_aws::explore::orders;
 use fake_aws::extent::some_or;
 use fake_aws::{Explored, Fault, FaultKind, Options, Schedule, explore_ends, sample};
-use test_support::custom_resource::{answers_are_sound, deliver_both};
+use test_support::custom_resource::{
+    INVENTED_ID, RequestOutcome, answers_are_sound, deliver_both, deliver_once,
+};
 
 /// The ID that a first delivery of the Create answered when it failed. CloudFormation invents none
 /// then.
-const ID_OF_FAILED_CREATE: &str = "codecommit-mirror/user-dev-codecommit-mirroring";
+const ID_OF_FAILED_CREATE: &str = SECRET;
 
 /// More orders than any of these explorations has.
 const MAX_ORDERS: usize = 40_000;
@@ -52,9 +51,8 @@ fn delete_overtakes_create(what: &str, options: &Options, id: &str) {
     let explored = orders(explore_ends, MAX_ORDERS, async |schedule| {
         let fake = fake(options.clone());
         let mut stack = stack(&fake);
-        let bare = json!({"UserName": USER});
-        let create = stack.request("Create", None, &bare, None);
-        let delete = stack.request("Delete", Some(id), &bare, None);
+        let create = stack.request("Create", None, &bare(), None);
+        let delete = stack.request("Delete", Some(id), &bare(), None);
         deliver_both(&fake, &schedule, ("create", &create), ("delete", &delete)).await;
         stack.heard(&delete).await.assert_success();
         fake.assert_holds_in("after both", nothing_remains);
@@ -102,13 +100,12 @@ fn delete_by_id_overtakes_second_delivery_while_iam_is_late() {
 async fn two_copies(schedule: Schedule, options: Options, update: bool) {
     let fake = fake(options);
     let mut stack = stack(&fake);
-    let bare = json!({"UserName": USER});
     let request = if update {
-        stack.create(&bare).await.assert_success();
+        stack.create(&bare()).await.assert_success();
         tokio::time::sleep(Duration::from_secs(60)).await;
-        stack.request_update(&with(bare.clone(), "RotationSerial", json!("2")))
+        stack.request_update(&serial(&bare(), 2))
     } else {
-        stack.request("Create", None, &bare, None)
+        stack.request("Create", None, &bare(), None)
     };
     deliver_both(&fake, &schedule, ("one", &request), ("other", &request)).await;
     let RequestOutcome::Success { id, .. } = stack.heard(&request).await else {
@@ -120,8 +117,8 @@ async fn two_copies(schedule: Schedule, options: Options, update: bool) {
             .iter()
             .all(|answer| answer.json() == answers[0].json())
     );
-    fake.assert_holds_in("after both", |aws| one_live_login(aws, &id, USER));
-    stack.resource = Some((id, bare));
+    fake.assert_holds_in("after both", |aws| at_rest(aws, &bare(), false));
+    stack.resource = Some((id, bare()));
     stack.delete().await.assert_success();
     fake.assert_holds_in("after the Delete", nothing_remains);
     answers_are_sound(&fake);
@@ -157,27 +154,24 @@ fn two_copies_of_one_rotation_end_as_one_in_hundreds_of_orders() {
 async fn second_delivery_meets_update(schedule: Schedule, options: Options) {
     let fake = fake(options);
     let mut stack = stack(&fake);
-    let bare = json!({"UserName": USER});
-    let create = stack.request("Create", None, &bare, None);
-    let rotated = with(bare.clone(), "RotationSerial", json!("2"));
+    let create = stack.request("Create", None, &bare(), None);
+    let rotated = serial(&bare(), 2);
     let issue = "CreateServiceSpecificCredential";
     fake.inject("killed", Fault::on(issue, 0, FaultKind::KilledAfter));
     fake.obey(&schedule);
-    let (_, (id, update)) = schedule
+    let (_, update) = schedule
         .both(deliver_once(&fake, "second", &create), async {
             deliver_once(&fake, "first", &create).await;
-            let RequestOutcome::Success { id, .. } = stack.heard(&create).await else {
-                panic!("the Create failed");
-            };
-            let update = stack.request("Update", Some(&id), &rotated, Some(&bare));
+            stack.heard(&create).await.assert_success();
+            let update = stack.request("Update", Some(SECRET), &rotated, Some(&bare()));
             deliver_once(&fake, "killed", &update).await;
-            (id, update)
+            update
         })
         .await;
     assert_eq!(fake.faults_left(), 0);
     deliver_once(&fake, "takes over", &update).await;
     stack.heard(&update).await.assert_success();
-    fake.assert_holds_in("after the Update", |aws| one_live_login(aws, &id, USER));
+    fake.assert_holds_in("after the Update", |aws| at_rest(aws, &bare(), false));
     answers_are_sound(&fake);
     fake.assert_unbroken();
 }

@@ -1,16 +1,13 @@
 //! Two faults in one scenario: the second at every call that follows the first.
 
-use crate::scenarios::scenarios;
+use crate::scenarios::scenario_called;
 use fake_aws::explore::paused;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{Entry, Options, Schedules};
 
 #[test]
 fn no_pair_of_faults_in_create_and_delete_breaks_an_invariant() {
-    let scenario = scenarios()
-        .into_iter()
-        .find(|scenario| scenario.name == "create and delete without repositories")
-        .expect("that scenario");
+    let scenario = scenario_called("mirrors_login_created: without a repository");
     let play = |faults: &[SingleFault]| paused(scenario.play(Options::default(), faults));
     let mut schedules = Schedules::default();
     for first in play(&[]).journal().iter().flat_map(SingleFault::each) {

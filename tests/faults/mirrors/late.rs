@@ -1,0 +1,93 @@
+//! Requests for a credential without mirrors that arrive after a later one, after their deadline, or
+//! after their `ResponseURL` expired.
+
+use std::time::Duration;
+
+use crate::checks::{nothing_remains, state};
+use crate::fixture::{
+    SECRET, USER, after_create, fake, holds, in_account, in_account_with, late, login, serial,
+    stack,
+};
+use fake_aws::{Options, explore::paused};
+use test_support::custom_resource::{INVENTED_ID, deliver_once};
+
+#[test]
+fn create_after_cloudformations_timeout_leaves_nothing() {
+    in_account(async |fake, stack, _| {
+        let create = stack.request("Create", None, &login(), None);
+        tokio::time::sleep(Duration::from_secs(3601)).await;
+        deliver_once(fake, "late", &create).await;
+        fake.assert_holds(nothing_remains);
+        // And one that was already deleted, while CloudFormation still waits.
+        let create = stack.request("Create", None, &login(), None);
+        let delete = stack.request("Delete", Some(INVENTED_ID), &login(), None);
+        stack.deliver(&delete).await.assert_success();
+        deliver_once(fake, "overtaken", &create).await;
+        fake.assert_holds(nothing_remains);
+    });
+}
+
+#[test]
+fn expired_create_creates_nothing() {
+    paused(async {
+        let fake = fake(Options::default());
+        let create = stack(&fake)
+            .request("Create", None, &login(), None)
+            .valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(deliver_once(&fake, "late", &create).await, Some(true));
+        assert_eq!(fake.calls_of("late"), 0);
+        fake.assert_holds(nothing_remains);
+        assert!(fake.responses().is_empty());
+    });
+}
+
+#[test]
+fn expired_update_changes_nothing() {
+    after_create(async |fake, stack| {
+        let (id, old) = stack.resource.clone().expect("created");
+        let new = serial(&login(), 2);
+        let update = stack.request("Update", Some(&id), &new, Some(&old));
+        let update = update.valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let before = fake.look(state);
+        deliver_once(fake, "late", &update).await;
+        assert_eq!(fake.look(state), before);
+        assert_eq!(fake.calls_of("late"), 0);
+    });
+}
+
+#[test]
+fn expired_delete_deletes_unless_a_later_request_ran() {
+    after_create(async |fake, stack| {
+        let (id, old) = stack.resource.clone().expect("created");
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let delete = stack.request("Delete", Some(&id), &old, None).valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        deliver_once(fake, "late", &delete).await;
+        fake.assert_holds(nothing_remains);
+
+        // A second one that a Create has overtaken.
+        let delete = stack.request("Delete", Some(&id), &old, None).valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        stack.resource = None;
+        stack.create(&login()).await.assert_success();
+        let before = fake.look(state);
+        deliver_once(fake, "overtaken", &delete).await;
+        assert_eq!(fake.look(state), before);
+        holds(fake);
+    });
+}
+
+#[test]
+fn later_foreign_credential_survives_a_second_delete() {
+    in_account_with(late(), async |fake, stack, _| {
+        stack.create(&login()).await.assert_success();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let delete = stack.request("Delete", Some(SECRET), &login(), None);
+        stack.deliver(&delete).await.assert_success();
+        let foreign = fake.foreign_credential(USER);
+        deliver_once(fake, "second delivery", &delete).await;
+        assert_eq!(fake.look(|aws| aws.credentials(USER)), [foreign]);
+    });
+}

@@ -1,0 +1,201 @@
+//! Users, secrets and credentials that belong to another stack or to a person, and invalid
+//! properties: a rejected Create changes nothing.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::checks::{nothing_remains, ours, state};
+use crate::fixture::{
+    OTHER_USER, REPOSITORY, SECRET, USER, after_create, bare, fake, holds, in_account_with, login,
+    stack, stack_called, with,
+};
+use fake_aws::{FakeAws, Options, explore::paused};
+use test_support::custom_resource::{INVENTED_ID, ParentStack, deliver_once};
+
+/// The ARN of another stack.
+const OTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/6f3b2c10-0000-11f0-8000-0a0000000000";
+
+/// Creates, and expects a rejection with these parts in its reason, which changed nothing.
+async fn assert_rejected(
+    fake: &FakeAws,
+    stack: &mut ParentStack,
+    properties: &Value,
+    reason: &[&str],
+) {
+    let before = fake.look(state);
+    stack.create(properties).await.assert_reason(reason);
+    assert_eq!(fake.look(state), before, "something was touched");
+    fake.assert_unbroken();
+}
+
+// claim: user-of-another-stack-is-rejected-naming-its-owner
+#[test]
+fn user_of_another_stack_is_rejected_with_the_release_command() {
+    after_create(async |fake, _| {
+        let mut other = stack_called(fake, OTHER_STACK);
+        let own_secret = with(login(), "SecretName", json!("codecommit-mirror/mine"));
+        let reason = [
+            "it belongs to Credential of stack arn:aws:",
+            "aws iam untag-user --user-name",
+        ];
+        assert_rejected(fake, &mut other, &own_secret, &reason).await;
+        holds(fake);
+    });
+}
+
+// claim: user-of-another-stack-is-rejected-naming-its-owner
+#[test]
+fn secret_of_another_stack_is_rejected_and_named() {
+    after_create(async |fake, _| {
+        let mut other = stack_called(fake, OTHER_STACK);
+        let its_secret = json!({"UserName": OTHER_USER, "SecretName": SECRET});
+        let reason = [
+            "using secret codecommit-mirror/",
+            "aws secretsmanager delete-secret",
+        ];
+        assert_rejected(fake, &mut other, &its_secret, &reason).await;
+        holds(fake);
+    });
+}
+
+#[test]
+fn user_is_free_for_another_stack_after_its_delete() {
+    after_create(async |fake, stack| {
+        stack.delete().await.assert_success();
+        let mut other = stack_called(fake, OTHER_STACK);
+        other.create(&login()).await.assert_success();
+        holds(fake);
+    });
+}
+
+// claim: user-of-another-stack-is-rejected-naming-its-owner
+#[test]
+fn delete_of_rejected_create_leaves_anothers_user_untouched() {
+    after_create(async |fake, _| {
+        let before = fake.look(|aws| format!("{:?}", aws.iam.latest()));
+        let mut other = stack_called(fake, OTHER_STACK);
+        // The first delivery fails because of a denied call. CloudFormation deletes the resource by
+        // the ID of that response.
+        fake.deny("codecommit:GetRepository", REPOSITORY);
+        let create = other.request("Create", None, &login(), None);
+        let first = deliver_once(fake, "first delivery", &create).await;
+        assert_eq!(first, Some(true));
+        fake.allow();
+        let delete = other.request("Delete", Some(SECRET), &login(), None);
+        other.deliver(&delete).await.assert_success();
+        let after = fake.look(|aws| format!("{:?}", aws.iam.latest()));
+        assert_eq!(after, before);
+    });
+}
+
+#[test]
+fn delete_works_with_only_the_id_or_only_the_properties() {
+    for properties_are_broken in [true, false] {
+        after_create(async |fake, stack| {
+            let (id, properties) = stack.resource.clone().expect("created");
+            let request = if properties_are_broken {
+                stack.request(
+                    "Delete",
+                    Some(&id),
+                    &json!({"UserName": ["?"], "Tags": 7}),
+                    None,
+                )
+            } else {
+                stack.request("Delete", Some(INVENTED_ID), &properties, None)
+            };
+            stack.deliver(&request).await.assert_success();
+            fake.assert_holds(nothing_remains);
+        });
+    }
+}
+
+// claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
+#[test]
+fn denied_call_names_the_stack_parameter() {
+    for (action, part, parameter) in [
+        ("*", "user/user-prd", "MirrorUserNames"),
+        ("*", "elsewhere/secret", "MirrorSecretNames"),
+        (
+            "codecommit:GetRepository",
+            "codecommit-prd",
+            "RepositoryNames",
+        ),
+    ] {
+        paused(async {
+            let fake = fake(Options::default());
+            fake.user("user-prd-codecommit-mirroring");
+            fake.deny(action, part);
+            let hostile = match parameter {
+                "MirrorUserNames" => json!({"UserName": "user-prd-codecommit-mirroring"}),
+                "MirrorSecretNames" => with(login(), "SecretName", json!("elsewhere/secret")),
+                _ => with(
+                    login(),
+                    "RepositoryNames",
+                    json!([REPOSITORY, "codecommit-prd-x"]),
+                ),
+            };
+            assert_rejected(&fake, &mut stack(&fake), &hostile, &[parameter]).await;
+        });
+    }
+}
+
+#[test]
+fn all_property_errors_are_reported_before_any_call() {
+    paused(async {
+        let fake = fake(Options::default());
+        let wrong = json!({
+            "UserName": USER,
+            "SecretName": "no spaces",
+            "RepositoryNames": ["fine", {"not": "a name"}],
+            "Username": "typo",
+        });
+        let reason = ["SecretName: ", "RepositoryNames[1]: ", "Username: "];
+        assert_rejected(&fake, &mut stack(&fake), &wrong, &reason).await;
+        assert_eq!(fake.calls_of("1-Create.1"), 1, "only the answer");
+    });
+}
+
+#[test]
+fn delete_of_a_created_resource_does_not_wait() {
+    after_create(async |fake, stack| {
+        stack.delivers_twice = true;
+        let began = fake.now();
+        stack.delete().await.assert_success();
+        let took = fake.now().duration_since(began).expect("later");
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    });
+}
+
+#[test]
+fn password_never_contains_a_slash() {
+    for seed in 0..40 {
+        paused(async {
+            let fake = FakeAws::seeded(Options::default(), seed);
+            fake.user(USER);
+            let mut stack = stack(&fake);
+            stack.create(&bare()).await.assert_success();
+            assert!(!fake.look(|aws| ours(aws)[0].password.contains('/')));
+            holds(&fake);
+        });
+    }
+}
+
+#[test]
+fn login_never_valid_fails_create_and_leaves_nothing() {
+    let options = Options {
+        login_late: Duration::from_hours(2),
+        ..Options::default()
+    };
+    for (service_timeout, time) in [("3600", 300..=301), ("60", 31..=50)] {
+        in_account_with(options.clone(), async |fake, stack, _| {
+            let properties = with(login(), "ServiceTimeout", json!(service_timeout));
+            let create = stack.request("Create", None, &properties, None);
+            let answer = stack.deliver(&create).await;
+            answer.assert_reason(["HTTP 401"]);
+            let took = fake.responses()[0].at.as_secs();
+            assert!(time.contains(&took), "{took} s");
+            fake.assert_holds(nothing_remains);
+        });
+    }
+}
