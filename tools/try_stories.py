@@ -51,7 +51,7 @@ class Stories:
         directory = story.directory / story_id
         directory.mkdir()
         stage = Stage(story.aws, story.names.first, directory, story_id, self._source, lambda: self._developer,
-                      prefix=f"{branches(story.names, story_id)}-", show=note, observe=self._observing.look,
+                      prefix=f"{branches(story.names, story_id)}-", show=note,
                       passwords=story.loop.passwords)
         try:
             playing.play(stage, scenario)

@@ -12,9 +12,10 @@ import yaml
 FOLDER = Path(__file__).parents[1] / "scenarios"
 WORLDS = ("process", "local", "account")
 STEPS = {"create", "update", "delete", "push", "approve", "reject", "schedule", "rotate", "wait", "by hand", "expect"}
-BESIDE = {"fails", "notes", "rolled back", "canceled after", "within", "observes"}
+BESIDE = {"fails", "notes", "rolled back", "canceled after", "within"}
 _OF_PROCESS = {"notes", "canceled after", "within"}
 EXPECTATIONS = {"repository", "mirrors", "credentials", "calls", "executions", "deployed"}
+_WITH_TEXTS = {"fails", "notes", "given", "create", "update"}
 _MEMBERS = {"story", "worlds", "world", "each", "given", "retained", "steps"}
 # By the first word of the file's name.
 RESOURCES = {"mirrors": "MirrorCredential", "pipeline": "GitOpsPipeline", "deployment": "GitOpsPipeline"}
@@ -30,7 +31,6 @@ class Step:
     subject: Any = None
     fails: tuple[str, ...] = ()
     is_rolled_back: bool = False
-    observes: tuple[str, ...] = ()
     # Whether only the runner in process performs it.
     is_of_process: bool = False
 
@@ -64,9 +64,9 @@ def read(path: Path) -> Iterator[Scenario]:
 
 
 def _for_each(given: Any, what: str, texts: Any) -> Any:
-    """The content with `what` for `each`, and with `texts` in `fails: each`."""
+    """The content with `what` for `each`, and with `texts` for `fails: each`, `given: each` or `update: each`."""
     if isinstance(given, dict):
-        return {name: texts if name in ("fails", "notes") and value == "each" else _for_each(value, what, texts)
+        return {name: texts if name in _WITH_TEXTS and value == "each" else _for_each(value, what, texts)
                 for name, value in given.items() if name != "each"}
     if isinstance(given, list):
         return [_for_each(each, what, texts) for each in given]
@@ -97,8 +97,7 @@ def _steps(listed: list[Any]) -> Iterator[Step]:
         is_of_process = (not _OF_PROCESS.isdisjoint(each) or each.get("rolled back") == "delete"
                          or (word == "rotate" and "fails" in each)
                          or (word == "push" and isinstance(each[word], dict) and "files" in each[word]))
-        yield Step(word, each[word], tuple(each.get("fails", ())), "rolled back" in each, tuple(each.get("observes", ())),
-                   is_of_process)
+        yield Step(word, each[word], tuple(each.get("fails", ())), "rolled back" in each, is_of_process)
 
 
 def _only(words: Any, known: set[str]) -> None:

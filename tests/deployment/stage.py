@@ -51,7 +51,6 @@ class Stage:
     # The beginning of the story's branches. The project may have others.
     prefix: str = ""
     show: Callable[[str], None] = _nothing
-    observe: Callable[[str], None] = _nothing
     before_deletion: Callable[[Pipeline], None] = _nothing
     passwords: set[str] = field(default_factory=set)
 
@@ -108,8 +107,6 @@ class Player(ABC):
         getattr(self, method(step.word))(step)
         if step.word not in ("by hand", "wait", "expect"):
             self._comes(self.is_left if self.properties is None else self.is_at_rest, f"after {step}")
-        for name in step.observes:
-            self.stage.observe(name)
         self.stage.show(f"{step}: ok, {time.monotonic() - began:.0f} s")
 
     def _comes(self, look: Callable[[], str], when: str) -> None:
