@@ -12,8 +12,8 @@ import yaml
 FOLDER = Path(__file__).parents[1] / "scenarios"
 WORLDS = ("process", "local", "account")
 STEPS = {"create", "update", "delete", "push", "approve", "reject", "schedule", "rotate", "wait", "by hand", "expect"}
-BESIDE = {"fails", "notes", "rolled back", "canceled after", "within"}
-_OF_PROCESS = {"notes", "canceled after", "within"}
+BESIDE = {"fails", "notes", "rolled back", "canceled after", "within", "at most"}
+_OF_PROCESS = {"notes", "canceled after", "within", "at most"}
 EXPECTATIONS = {"repository", "mirrors", "credentials", "calls", "executions", "deployed"}
 _WITH_TEXTS = {"fails", "notes", "given", "create", "update"}
 _MEMBERS = {"story", "worlds", "world", "each", "given", "retained", "steps"}

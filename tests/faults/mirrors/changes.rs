@@ -326,6 +326,9 @@ const CHANGES: &[Change] = &[
     harmless("GitLab becomes unreachable", |fake| {
         break_gitlab(fake, FaultKind::RequestLost);
     }),
+    harmless("GitLab hangs", |fake| {
+        break_gitlab(fake, FaultKind::RequestHangs);
+    }),
     harmless("GitLab is out of order", |fake| {
         break_gitlab(fake, FaultKind::InternalError500);
     }),

@@ -262,15 +262,23 @@ pub fn state(aws: &AwsState) -> String {
     format!("{iam:?} {:?} {:?}", aws.secrets, our_mirrors(aws))
 }
 
-/// Everything that a late copy of a request could change. It may leave records.
+/// Everything that a late copy of a request could change. Its mark of a Delete may be newer, and a
+/// secret may get records.
 pub fn resources(aws: &AwsState) -> String {
-    let secrets = aws.secrets.keys();
-    let values: Vec<_> = secrets.map(|name| (name, aws.current(name))).collect();
+    let secrets = aws.secrets.iter();
+    let values: Vec<_> = secrets
+        .filter(|(_, secret)| secret.deletion.is_none())
+        .map(|(name, _)| (name, aws.current(name)))
+        .collect();
     let mirrors = our_mirrors(aws).into_iter();
     let mirrors: Vec<_> = mirrors
         .map(|(project, mirror)| (project, mirror.id, mirror.url, mirror.enabled))
         .collect();
-    format!("{:?} {values:?} {mirrors:?}", ours(aws))
+    let users = aws.iam.latest().users.values();
+    let tags: Vec<_> = users
+        .flat_map(|user| user.tags.iter().filter(|(key, _)| *key != TOMBSTONE))
+        .collect();
+    format!("{:?} {tags:?} {values:?} {mirrors:?}", ours(aws))
 }
 
 /// The attributes of the resource, which are those of the credential in the secret.

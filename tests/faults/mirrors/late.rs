@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::checks::{nothing_remains, state};
+use crate::changes::remove_tags;
+use crate::checks::{nothing_remains, records, state};
 use crate::fixture::{
     SECRET, USER, after_create, fake, holds, in_account, in_account_with, late, login, serial,
     stack,
@@ -89,5 +90,18 @@ fn later_foreign_credential_survives_a_second_delete() {
         let foreign = fake.foreign_credential(USER);
         deliver_once(fake, "second delivery", &delete).await;
         assert_eq!(fake.look(|aws| aws.credentials(USER)), [foreign]);
+    });
+}
+
+#[test]
+fn second_delivery_of_a_create_restores_lost_tags() {
+    in_account(async |fake, stack, _| {
+        let create = stack.request("Create", None, &login(), None);
+        stack.deliver(&create).await.assert_success();
+        let all = fake.look(|aws| records(aws, USER));
+        remove_tags(fake);
+        deliver_once(fake, "second delivery", &create).await;
+        assert_eq!(fake.look(|aws| records(aws, USER)), all);
+        holds(fake);
     });
 }

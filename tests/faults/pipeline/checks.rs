@@ -1,6 +1,7 @@
 //! The invariants at every instant and at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -83,6 +84,25 @@ pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
             return Err(format!("something of others was touched:\n{before}\n{now}"));
         }
         Ok(())
+    });
+}
+
+/// At every instant at which a resource is reported as created: its stack is complete.
+pub fn answers_are_true_when_they_come(fake: &FakeAws) {
+    let heard = AtomicUsize::new(0);
+    fake.at_every_instant(move |aws| {
+        let before = heard.swap(aws.responses.len(), Ordering::Relaxed);
+        let Some(delivery) = aws.responses.get(before) else {
+            return Ok(());
+        };
+        if delivery.json()["Status"] != "SUCCESS" {
+            return Ok(());
+        }
+        let stacks = ours(aws);
+        match stacks.iter().find(|one| one.is_in_progress()) {
+            Some(one) => Err(format!("SUCCESS while the stack is {}", one.status)),
+            None => Ok(()),
+        }
     });
 }
 

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
 use crate::fixture::{CHILD, changed, in_account, properties, with};
+use fake_aws::Denied;
 use fake_aws::stacks::Finding;
-use fake_aws::{Denied, ResourceAction};
 use test_support::custom_resource::{
     FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_all,
 };
@@ -95,23 +95,6 @@ fn rejected_create_is_marked_in_its_id_and_can_be_deleted() {
             assert_nothing_remains(fake);
         });
     }
-}
-
-#[test]
-fn create_that_began_a_stack_is_not_rejected() {
-    in_account(async |fake, stack| {
-        fake.fail_resource(
-            "BuildProject",
-            ResourceAction::Create,
-            "no such image",
-            usize::MAX,
-        );
-        let create = stack.request("Create", None, &properties(), None);
-        let answer = stack.deliver(&create).await;
-        assert_eq!(failed_id(&answer), CHILD);
-        stack.delete_id(CHILD, &properties()).await;
-        assert_nothing_remains(fake);
-    });
 }
 
 /// The first delivery is rejected, and a second one succeeds before CloudFormation's Delete.

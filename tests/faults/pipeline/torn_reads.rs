@@ -1,34 +1,16 @@
 //! A stack's description and its events come from two calls: an operation may start in between,
 //! and each may be late.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::checks::{assert_nothing_remains, delete_completely, ours, watch};
-use crate::fixture::{CHILD, changed, fake, paused, properties, ruled, stack, with};
+use crate::checks::{
+    answers_are_true_when_they_come, assert_nothing_remains, delete_completely, ours, watch,
+};
+use crate::fixture::{CHILD, changed, fake, paused, properties, ruled, stack};
 use fake_aws::{At, FakeAws, Options, ResourceAction};
 use test_support::custom_resource::{ParentStack, StackRequest, answers_are_sound, deliver_once};
-
-/// At every instant at which a resource is reported as created: its stack is complete.
-fn answers_are_true_when_they_come(fake: &FakeAws) {
-    let heard = AtomicUsize::new(0);
-    fake.at_every_instant(move |aws| {
-        let before = heard.swap(aws.responses.len(), Ordering::Relaxed);
-        let Some(delivery) = aws.responses.get(before) else {
-            return Ok(());
-        };
-        if delivery.json()["Status"] != "SUCCESS" {
-            return Ok(());
-        }
-        let stacks = ours(aws);
-        match stacks.iter().find(|one| one.is_in_progress()) {
-            Some(one) => Err(format!("SUCCESS while the stack is {}", one.status)),
-            None => Ok(()),
-        }
-    });
-}
 
 /// Two copies of a request: one reads the stack's description, and before it reads the events, at
 /// this poll, the other one starts its operation. Returns both statuses, in their order.
@@ -131,24 +113,6 @@ fn delete_after_a_failed_delete_is_a_new_delete() {
         let answers = two_copies(&fake, &delete, 1).await;
         assert_eq!(answers, ["SUCCESS", "SUCCESS"]);
         assert_nothing_remains(&fake);
-        fake.assert_unbroken();
-    });
-}
-
-#[test]
-fn approval_rule_waits_for_the_stack_that_is_described_late() {
-    paused(async {
-        let options = Options {
-            stacks_late: Duration::from_millis(900),
-            ..Options::default()
-        };
-        let fake = fake(options);
-        answers_are_true_when_they_come(&fake);
-        let mut stack = stack(&fake);
-        let wanted = with(ruled(), "RepositoryDeletionPolicy", "Delete".into());
-        stack.create(&wanted).await.assert_success();
-        stack.update(&changed(wanted), None).await.assert_success();
-        stack.delete().await.assert_success();
         fake.assert_unbroken();
     });
 }

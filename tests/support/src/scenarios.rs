@@ -1,14 +1,14 @@
 //! The stories of `tests/scenarios`, whose README describes the format.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
 use crate::custom_resource::{RequestOutcome, RollBack};
-use fake_aws::{EmptyProjects, Options};
+use fake_aws::{EmptyProjects, FakeAws, Options, Service};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
 
@@ -121,6 +121,8 @@ pub struct Effects {
     pub canceled_after: Option<Duration>,
     #[serde(deserialize_with = "some_duration")]
     pub within: Option<Duration>,
+    #[serde(rename = "at most")]
+    pub at_most: Option<usize>,
 }
 
 /// The state at rest.
@@ -157,7 +159,14 @@ impl<'de> Deserialize<'de> for Step {
             Value::String(name) => drop(action.insert(name, Value::Null)),
             Value::Object(members) => {
                 for (name, value) in members {
-                    let beside = ["fails", "notes", "rolled back", "canceled after", "within"];
+                    let beside = [
+                        "fails",
+                        "notes",
+                        "rolled back",
+                        "canceled after",
+                        "within",
+                        "at most",
+                    ];
                     let is_effect = beside.contains(&name.as_str());
                     if is_effect { &mut effects } else { &mut action }.insert(name, value);
                 }
@@ -186,6 +195,26 @@ impl Effects {
             }
         }
         is_as_expected
+    }
+}
+
+impl Effects {
+    /// Checks the calls of a request without a fault that began when the journal had this length,
+    /// and its time. Polls of a stack in a row count once.
+    pub fn check_figures(&self, fake: &FakeAws, began: SystemTime, length: usize) {
+        let took = fake.now().duration_since(began).expect("later");
+        assert!(
+            self.within.is_none_or(|within| took <= within),
+            "it took {took:?}"
+        );
+        let mut calls = fake.journal().split_off(length);
+        calls.dedup_by(|one, before| {
+            one.service == Service::CloudFormation && one.operation == before.operation
+        });
+        assert!(
+            self.at_most.is_none_or(|most| calls.len() <= most),
+            "{calls:?}"
+        );
     }
 }
 
@@ -256,6 +285,7 @@ impl Story {
                 "sync_takes" => options.sync_takes = parse_duration(text),
                 "login_late" => options.login_late = parse_duration(text),
                 "deletion_takes" => options.deletion_takes = parse_duration(text),
+                "plain_passwords" => options.plain_passwords = *value == true,
                 "premium" => options.gitlab.premium = *value == true,
                 "enabled_mirrors_limit" => options.gitlab.enabled_mirrors_limit = None,
                 "empty_projects" => {

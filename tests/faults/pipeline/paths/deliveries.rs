@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{MATCHING, OTHER, deliver, event_of, push, running};
+use super::{MATCHING, OTHER, deliver, event_of, running};
 use crate::checks::{assert_runs, delete_completely, runs};
-use crate::fixture::{PIPELINE, in_project, paused, pushed};
+use crate::fixture::{PIPELINE, in_project, pushed};
 use crate::interleavings::in_any_order;
-use fake_aws::{Fault, FaultKind, On, Schedules, Service};
-use test_support::custom_resource::{deliver_all, deliver_once};
+use fake_aws::{FaultKind, On, Schedules, Service};
+use test_support::custom_resource::deliver_once;
 
 #[test]
 fn repeated_event_starts_once() {
@@ -88,39 +88,6 @@ fn event_twice_at_once_starts_once_in_any_order() {
         assert_runs(&fake, &[("commit-1", 1), ("commit-2", 1)]);
         delete_completely(&mut stack).await;
     });
-}
-
-#[test]
-fn each_single_fault_of_a_push_starts_once() {
-    let kinds = FaultKind::EACH.into_iter().chain(FaultKind::SILENT);
-    let kinds: Vec<FaultKind> = kinds.collect();
-    let mut schedules = Schedules::default();
-    for (files, expected) in [
-        (MATCHING, &[("commit-1", 1), ("commit-2", 1)][..]),
-        (OTHER, &[("commit-1", 1)][..]),
-    ] {
-        let calls = paused(async {
-            let (fake, _) = running().await;
-            push(&fake, "commit-2", files, "push").await;
-            fake.calls_of("push.1")
-        });
-        for (index, kind) in (0..calls).flat_map(|at| kinds.iter().map(move |kind| (at, *kind))) {
-            for twice in [false, true] {
-                schedules.run(format!("{kind:?} at call {index}"), || {
-                    in_project(running(), async |fake, _| {
-                        fake.inject("push.1", Fault::at(index, kind));
-                        let event = event_of(fake, "commit-2", files);
-                        deliver_all(fake, &pushed(fake, "push", event), twice).await;
-                        tokio::time::sleep(Duration::from_secs(10)).await;
-                        assert_eq!(fake.faults_left(), 0);
-                        assert_runs(fake, expected);
-                    });
-                });
-            }
-        }
-    }
-    let count = schedules.report("single faults of a push with Source.Paths");
-    assert!(count > 100);
 }
 
 #[test]
