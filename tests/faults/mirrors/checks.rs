@@ -174,7 +174,7 @@ pub fn our_mirrors(aws: &AwsState) -> Vec<(String, Mirror)> {
 /// All mirrors of ours but those that a kill may leave: no secret named them when their maker was
 /// cut off, they are disabled, and they have never pushed. See `docs/project/decisions`, "A killed
 /// delivery may leave a disabled mirror".
-fn mirrors_to_account_for(aws: &AwsState) -> Vec<(String, Mirror)> {
+pub fn mirrors_to_account_for(aws: &AwsState) -> Vec<(String, Mirror)> {
     let mut mirrors = our_mirrors(aws);
     mirrors.retain(|(_, mirror)| {
         let is_unnamed = aws.gitlab.unnamed_mirrors.contains(&mirror.id);

@@ -250,7 +250,7 @@ impl Play {
                 expected.repository.is_none() || branches == repository,
                 "{branches:?}"
             );
-            let mirrors = checks::our_mirrors(aws);
+            let mirrors = checks::mirrors_to_account_for(aws);
             let number = expected.mirrors.unwrap_or(mirrors.len());
             assert_eq!(mirrors.len(), number, "{mirrors:?}");
             let held = checks::ours(aws);
