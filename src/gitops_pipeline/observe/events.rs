@@ -10,22 +10,23 @@ use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::state::ChildStack;
 
-/// Maximum pages of events to read for the latest request. A hundred events are about ten
-/// operations of other callers.
-const MAX_PAGES: u32 = 3;
-
 /// Reads which requests started the latest operations. Returns the status in the latest event of
 /// the stack itself.
+///
+/// A request created the stack, so this ends. If it ended earlier, operations of other callers or
+/// short pages would hide the latest request, and a late copy of an earlier one would replace its
+/// content, or delete the stack.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
 ) -> Result<Option<String>, CallError> {
     let mut event_status = None;
     let mut next = None;
-    for page in 0..MAX_PAGES {
+    let mut is_first = true;
+    loop {
         let (events, token) = events(aws, &child.id, next).await?;
         // The latest event comes first. The events of an operation without a token have none.
-        if page == 0 {
+        if is_first {
             let of_stack = events.iter().find(|event| is_of(event, child));
             event_status = of_stack.map(|event| status(event).to_owned());
             let newest = of_stack.or(events.first());
@@ -37,12 +38,11 @@ pub async fn read_operations(
             .iter()
             .filter_map(StackEvent::client_request_token)
             .find_map(request_token::read);
-        next = token;
+        (next, is_first) = (token, false);
         if child.latest_request.is_some() || next.is_none() {
-            break;
+            return Ok(event_status);
         }
     }
-    Ok(event_status)
 }
 
 /// Why an operation on `child` failed: the first failed resource, and its reason. CloudFormation

@@ -55,14 +55,6 @@ fn every_scenario_succeeds_with_every_option() {
     for (day, options) in kinds_of_days() {
         for mut scenario in scenarios() {
             for delivered in [Delivered::Once, Delivered::Twice, Delivered::AgainLater] {
-                // A late copy of the former Create updates the stack after the first push. Then it finds
-                // the mark of its Delete, and deletes the stack.
-                if options.parameters_alone_are_updates
-                    && matches!(delivered, Delivered::AgainLater)
-                    && scenario.story.name == "pipeline_created_again"
-                {
-                    continue;
-                }
                 scenario.delivers_twice = matches!(delivered, Delivered::Twice);
                 scenario.repeats_late = matches!(delivered, Delivered::AgainLater);
                 let name = format!("{day}, {}, {delivered:?}", scenario.story.name);
