@@ -46,6 +46,8 @@ impl MirrorCredential {
             gitlab: spec::gitlab_in(&request.old_properties),
             tags: tag_keys(&request.old_properties),
             secret_name: replaced.filter(|id| *id != spec.secret_name),
+            is_of_other_secret: spec::secret_name_in(&request.old_properties)
+                .is_some_and(|name| name != spec.secret_name),
         };
         let applier = Applier::start(&self.clients, spec, context, progress, previous.clone());
         let applier = Box::pin(applier).await?;

@@ -28,6 +28,8 @@ pub struct PreviousSpec {
     pub tags: Vec<String>,
     /// Its secret, if the new spec has another one.
     pub secret_name: Option<String>,
+    /// Its properties name another secret: the request replaces the resource, or rolls that back.
+    pub is_of_other_secret: bool,
 }
 
 /// The resource after its spec was applied.
@@ -110,6 +112,13 @@ impl<'a> Applier<'a> {
             open_gitlab(&mut gitlab_clients, spec),
         );
         let replaced = replaced?.filter(|secret| context.owns(secret));
+        if replaced
+            .as_ref()
+            .is_some_and(|secret| context.is_before(secret))
+        {
+            // A late copy of an Update that was rolled back.
+            return Err(ApplyError::permanent(messages::later_request()));
+        }
         let user = user?;
         let secret = match secret {
             // The denied look-up of the user is the reason to report.
@@ -119,6 +128,7 @@ impl<'a> Applier<'a> {
         let mut state = State::new(started_at, user, secret);
         state.log.was_seen = state.secret.present().is_some();
         state.previous_tags = previous.tags;
+        state.changes_secret = previous.is_of_other_secret;
         state.clone_urls = clone_urls?;
         state.log.peer_timeout = clients.clock.until(progress.until()).mul_f64(0.5);
         let other_logins = replaced.iter().flat_map(Secret::logins);

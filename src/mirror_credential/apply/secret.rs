@@ -122,6 +122,7 @@ impl Applier<'_> {
                 };
                 self.state.secret = SecretState::from(Some(secret));
                 self.state.log.claim = Some(0);
+                self.state.log.created_at = Some(self.clients.clock.now());
             }
             Err(error) if error.has_code(&["ResourceExistsException"]) => {
                 self.read_secret().await?;

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::delete::target::DeletionTarget;
-use crate::mirror_credential::intent_log::{NO_SECRET, key, write_time};
+use crate::mirror_credential::intent_log::{NO_SECRET, key};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{Credential, DeniedRead, Secret, SecretState, User};
@@ -88,11 +88,10 @@ impl<'a> DeletionPlanner<'a> {
     }
 
     pub fn next(&self) -> Next<DeleteStep, (), DeniedRead> {
-        let latest = self
+        if self
             .secret
-            .and_then(|secret| secret.origin.as_of)
-            .map(write_time);
-        if latest.is_some_and(|latest| latest > write_time(self.context.signed_at)) {
+            .is_some_and(|secret| self.context.is_before(secret))
+        {
             // The resource was created again since: this Delete is a late copy of an earlier one.
             return Next::Done(());
         }
@@ -111,7 +110,9 @@ impl<'a> DeletionPlanner<'a> {
                 // The first delivery of the Create may have failed before it changed anything. A
                 // second one would create what no stack owns, unless it finds the tombstone.
                 let may_be_taken = user.held_by().is_none();
-                let is_written = state.tombstones_written.contains(&user.name);
+                // A late copy of an earlier Delete must not replace the tombstone of a later one.
+                let is_written = state.tombstones_written.contains(&user.name)
+                    || self.context.is_before_tombstone(user);
                 if (self.is_held(user) || may_be_taken) && !is_written {
                     return Some(DeleteStep::WriteTombstone(user.name.clone()));
                 }

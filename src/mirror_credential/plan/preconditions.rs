@@ -3,7 +3,6 @@
 use std::ops::ControlFlow::Continue;
 use std::time::{Duration, SystemTime};
 
-use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::messages::with_permission_hint;
 use crate::mirror_credential::plan::planner::Planner;
@@ -45,8 +44,11 @@ impl Planner<'_> {
         // Of two deliveries of a Create, the one that fails deletes the secret that it created.
         let was_seen = state.log.was_seen && !context.is_create;
         let is_at_work = state.log.claim.is_some() || state.log.claim_lost_at.is_some() || was_seen;
+        let created_at = state.log.created_at;
+        let may_be_shown_late = created_at.is_some_and(|at| state.now < at + PROPAGATION_TIME);
         match &state.secret {
             SecretState::Unread => choose(SecretStep::ReadSecret),
+            SecretState::Absent if may_be_shown_late => choose(SecretStep::WaitForPeer),
             // Only a Delete deletes a secret that this delivery works on.
             SecretState::Absent if is_at_work || context.rotation.is_some() => {
                 choose(Step::SupersededByDelete)
@@ -94,8 +96,7 @@ impl Planner<'_> {
         if may_be_at_work && state.log.claim_lost_at.is_some_and(waits) {
             return choose(SecretStep::WaitForPeer);
         }
-        let latest = secret.origin.as_of.map(write_time);
-        let is_late = latest.is_some_and(|latest| latest > write_time(self.context.signed_at));
+        let is_late = self.context.is_before(secret);
         choose_any(is_late.then(|| Step::Reject(messages::later_request())))
     }
 }

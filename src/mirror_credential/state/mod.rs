@@ -72,6 +72,8 @@ impl From<Option<Secret>> for SecretState {
 pub struct LogState {
     /// This delivery has read the secret of the log at least once.
     pub was_seen: bool,
+    /// When this delivery created the secret.
+    pub created_at: Option<SystemTime>,
     /// The claim that this delivery holds.
     pub claim: Option<u64>,
     /// The latest claim before that one, and when this delivery wrote its own.
@@ -100,6 +102,9 @@ pub struct State {
     pub secret_read_after_user: bool,
     /// The tag keys of the previous spec.
     pub previous_tags: Vec<String>,
+    /// The request replaces the resource, or rolls that back. Then the secret's tags name the
+    /// request, so that a late copy of an earlier one replaces it no more.
+    pub changes_secret: bool,
     pub clone_urls: BTreeMap<String, String>,
     pub user: User,
     pub secret: SecretState,
@@ -125,6 +130,7 @@ impl State {
             user_read_at: started_at,
             secret_read_after_user: false,
             previous_tags: Vec::new(),
+            changes_secret: false,
             clone_urls: BTreeMap::new(),
             user,
             secret,

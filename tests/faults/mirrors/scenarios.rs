@@ -98,6 +98,7 @@ impl Scenario {
         play.stack.delivers_twice = self.delivers_twice;
         play.rotation.delivers_twice = self.delivers_twice;
         play.rotation.deliveries = self.step_deliveries;
+        play.stack.pause = late;
         play.rotation.pause = late;
         for step in &self.story.steps {
             tokio::time::sleep(late).await;

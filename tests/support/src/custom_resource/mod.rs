@@ -135,6 +135,8 @@ pub struct ParentStack {
     pub resource: Option<(String, Value)>,
     /// Deliver every request again after it succeeded.
     pub delivers_twice: bool,
+    /// The time between requests: CloudFormation needs seconds.
+    pub pause: Duration,
     pub lifetime: Duration,
 }
 
@@ -158,6 +160,7 @@ impl ParentStack {
             signed: vec![],
             resource: None,
             delivers_twice: false,
+            pause: Duration::ZERO,
             lifetime: LAMBDA_MAX_LIFETIME,
         }
     }
@@ -216,7 +219,9 @@ impl ParentStack {
     /// Returns the first response that CloudFormation received.
     pub async fn deliver(&self, request: &StackRequest) -> RequestOutcome {
         deliver_all(&self.fake, request, self.delivers_twice).await;
-        self.heard(request).await
+        let heard = self.heard(request).await;
+        tokio::time::sleep(self.pause).await;
+        heard
     }
 
     /// Lambda delivers each request so far again, and `events`, half a minute later. Fails if that

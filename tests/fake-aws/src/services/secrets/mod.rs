@@ -21,7 +21,7 @@ pub(crate) use rotation::change_as_service;
 pub use secret::{CURRENT, PENDING, RotationSchedule, Secret, Secrets};
 use secret::{
     Deletion, find_in, find_live_mut, find_mut, invalid_parameter, invalid_request,
-    marked_for_deletion, named,
+    marked_for_deletion, named, not_found,
 };
 use versions::VersionContent;
 
@@ -130,6 +130,13 @@ fn describe(
         seen.seen(world.now, late)
     };
     let secret = find_in(secrets, call)?;
+    // The end of a deletion is shown as late as every other change.
+    let is_gone = |deletion: &Deletion| deletion.done + late <= world.now;
+    if secret.deletion.as_ref().is_some_and(is_gone) {
+        return Err(not_found(
+            "Secrets Manager can't find the specified secret.",
+        ));
+    }
     Ok(described(secret, "VersionIdsToStages"))
 }
 
