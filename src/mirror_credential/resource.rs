@@ -16,6 +16,7 @@ use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::PreviousSettings;
 use crate::mirror_credential::{intent_log, messages, observe, spec};
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 
@@ -42,12 +43,14 @@ impl MirrorCredential {
         self.delete_unknown_replacement(request, spec, context, progress)
             .await?;
         let replaced = request.physical_resource_id.clone();
+        let old_secret = spec::secret_name_in(&request.old_properties);
         let previous = PreviousSpec {
             gitlab: spec::gitlab_in(&request.old_properties),
-            tags: tag_keys(&request.old_properties),
             secret_name: replaced.filter(|id| *id != spec.secret_name),
-            is_of_other_secret: spec::secret_name_in(&request.old_properties)
-                .is_some_and(|name| name != spec.secret_name),
+            settings: PreviousSettings {
+                tag_keys: tag_keys(&request.old_properties),
+                is_of_other_secret: old_secret.is_some_and(|name| name != spec.secret_name),
+            },
         };
         let applier = Applier::start(&self.clients, spec, context, progress, previous.clone());
         let applier = Box::pin(applier).await?;

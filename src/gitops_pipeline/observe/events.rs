@@ -13,9 +13,9 @@ use crate::gitops_pipeline::state::ChildStack;
 /// Reads which requests started the latest operations. Returns the status in the latest event of
 /// the stack itself.
 ///
-/// A request created the stack, so this ends. If it ended earlier, operations of other callers or
-/// short pages would hide the latest request, and a late copy of an earlier one would replace its
-/// content, or delete the stack.
+/// A request created the stack, so this ends. Otherwise operations of other callers or short pages
+/// could hide the latest request. Then a late copy of an earlier one would change the stack, or
+/// delete it.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,

@@ -15,7 +15,9 @@ use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::Step;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::{Credential, Secret, SecretState, State, StoredLogin};
+use crate::mirror_credential::state::{
+    Credential, PreviousSettings, Secret, SecretState, State, StoredLogin,
+};
 use crate::mirror_credential::{calls, messages, observe, plan};
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
@@ -24,12 +26,9 @@ use cfn_custom_resource::{Failure, Progress, Reason};
 #[derive(Clone, Debug, Default)]
 pub struct PreviousSpec {
     pub gitlab: Option<Access>,
-    /// The keys of its tags.
-    pub tags: Vec<String>,
     /// Its secret, if the new spec has another one.
     pub secret_name: Option<String>,
-    /// Its properties name another secret: the request replaces the resource, or rolls that back.
-    pub is_of_other_secret: bool,
+    pub settings: PreviousSettings,
 }
 
 /// The resource after its spec was applied.
@@ -127,8 +126,7 @@ impl<'a> Applier<'a> {
         };
         let mut state = State::new(started_at, user, secret);
         state.log.was_seen = state.secret.present().is_some();
-        state.previous_tags = previous.tags;
-        state.changes_secret = previous.is_of_other_secret;
+        state.previous = previous.settings;
         state.clone_urls = clone_urls?;
         state.log.peer_timeout = clients.clock.until(progress.until()).mul_f64(0.5);
         let other_logins = replaced.iter().flat_map(Secret::logins);

@@ -117,7 +117,7 @@ impl Planner<'_> {
     }
 
     fn unwanted_tags(&self, secret: &Secret) -> Vec<String> {
-        let former = self.state.previous_tags.iter();
+        let former = self.state.previous.tag_keys.iter();
         let unwanted = former
             .filter(|key| secret.tags.contains_key(*key) && !self.spec.tags.contains_key(*key));
         unwanted.cloned().collect()

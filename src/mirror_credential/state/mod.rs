@@ -90,6 +90,15 @@ pub struct LogState {
     pub peer_timeout: Duration,
 }
 
+/// The previous spec, as far as the plan needs it.
+#[derive(Clone, Debug, Default)]
+pub struct PreviousSettings {
+    pub tag_keys: Vec<String>,
+    /// The request replaces the resource, or rolls that back. Then the secret's tags name the
+    /// request, so that a late copy of an earlier one replaces it no more.
+    pub is_of_other_secret: bool,
+}
+
 /// The planner's input, beside the spec and the request.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -100,11 +109,7 @@ pub struct State {
     pub user_read_at: SystemTime,
     /// The secret was read after the user. Two concurrent reads may show different moments.
     pub secret_read_after_user: bool,
-    /// The tag keys of the previous spec.
-    pub previous_tags: Vec<String>,
-    /// The request replaces the resource, or rolls that back. Then the secret's tags name the
-    /// request, so that a late copy of an earlier one replaces it no more.
-    pub changes_secret: bool,
+    pub previous: PreviousSettings,
     pub clone_urls: BTreeMap<String, String>,
     pub user: User,
     pub secret: SecretState,
@@ -129,8 +134,7 @@ impl State {
             started_at,
             user_read_at: started_at,
             secret_read_after_user: false,
-            previous_tags: Vec::new(),
-            changes_secret: false,
+            previous: PreviousSettings::default(),
             clone_urls: BTreeMap::new(),
             user,
             secret,

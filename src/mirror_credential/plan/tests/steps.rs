@@ -216,7 +216,7 @@ step_table! {
         d.tags.insert("team".to_owned(), "a".to_owned());
     }, settled() => SecretStep::TagSecret;
     dropped_tag_untags_the_secret: same, settled(), |k| {
-        k.previous_tags = vec!["gone".to_owned(), "team".to_owned()];
+        k.previous.tag_keys = vec!["gone".to_owned(), "team".to_owned()];
         present(k, |s| {
             s.log.current = Some(login(1, "CUR"));
             s.tags.insert("team".to_owned(), "a".to_owned());
