@@ -11,9 +11,6 @@ use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, Ope
 
 use crate::clients::aws::{Aws, CallError, required};
 
-/// Maximum pages of events to read: the failed events of a stack's few latest operations.
-const MAX_PAGES: u32 = 3;
-
 /// Maximum findings in a reason: CloudFormation accepts responses of up to 4096 bytes.
 const MAX_FINDINGS: usize = 3;
 
@@ -72,10 +69,8 @@ async fn findings(
     let call = aws.cloudformation.describe_events().stack_name(stack);
     let call = call.set_change_set_name(change_set.map(ToOwned::to_owned));
     let mut pages = call.filters(failed).into_paginator().send();
-    for _ in 0..MAX_PAGES {
-        let Some(page) = pages.next().await else {
-            break;
-        };
+    // CloudFormation may shorten pages, and keeps events for 90 days.
+    while let Some(page) = pages.next().await {
         let doing = || format!("reading the failed operations of stack {stack}");
         let page = required(page, doing)?;
         for event in page.operation_events() {

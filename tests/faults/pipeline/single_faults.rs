@@ -13,6 +13,12 @@ fn every_single_fault(
     what: &str,
 ) -> usize {
     let mut scenarios = scenarios();
+    if matches!(options.seen_tokens, SeenTokens::Refused) {
+        // A process that ends between the deletion and the second creation then fails the request,
+        // with a reason that names this.
+        let is_created_twice = |name: &str| name.starts_with("pipeline_with_a_late_role");
+        scenarios.retain(|scenario| !is_created_twice(&scenario.story.name));
+    }
     for scenario in &mut scenarios {
         scenario.delivers_twice = delivers_twice;
     }
