@@ -13,17 +13,17 @@ use crate::gitops_pipeline::state::ChildStack;
 /// Reads which requests started the latest operations. Returns the status in the latest event of
 /// the stack itself.
 ///
-/// A request created the stack, so this ends. Otherwise operations of other callers or short pages
-/// could hide the latest request. Then a late copy of an earlier one would change the stack, or
-/// delete it.
+/// Reads up to the latest operation of a request, or all events. If operations of other callers or
+/// short pages hid that request, a late copy of an earlier one would change the stack, or delete
+/// it.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
 ) -> Result<Option<String>, CallError> {
     let mut event_status = None;
     let mut next = None;
-    let mut is_first = true;
     loop {
+        let is_first = next.is_none();
         let (events, token) = events(aws, &child.id, next).await?;
         // The latest event comes first. The events of an operation without a token have none.
         if is_first {
@@ -38,7 +38,7 @@ pub async fn read_operations(
             .iter()
             .filter_map(StackEvent::client_request_token)
             .find_map(request_token::read);
-        (next, is_first) = (token, false);
+        next = token;
         if child.latest_request.is_some() || next.is_none() {
             return Ok(event_status);
         }

@@ -21,7 +21,7 @@ pub(crate) use rotation::change_as_service;
 pub use secret::{CURRENT, PENDING, RotationSchedule, Secret, Secrets};
 use secret::{
     Deletion, find_in, find_live_mut, find_mut, invalid_parameter, invalid_request,
-    marked_for_deletion, named, not_found,
+    marked_for_deletion, named, no_such_secret,
 };
 use versions::VersionContent;
 
@@ -133,9 +133,7 @@ fn describe(
     // The end of a deletion is shown as late as every other change.
     let is_gone = |deletion: &Deletion| deletion.done + late <= world.now;
     if secret.deletion.as_ref().is_some_and(is_gone) {
-        return Err(not_found(
-            "Secrets Manager can't find the specified secret.",
-        ));
+        return Err(no_such_secret());
     }
     Ok(described(secret, "VersionIdsToStages"))
 }

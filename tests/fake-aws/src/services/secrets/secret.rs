@@ -117,7 +117,11 @@ pub fn find_in<'a>(secrets: &'a Secrets, call: &Call) -> Result<&'a Secret, AwsE
     let id = call.needed("SecretId");
     let mut secrets = secrets.values();
     let found = secrets.find(|secret| secret.name == id || secret.arn == id);
-    found.ok_or_else(|| not_found("Secrets Manager can't find the specified secret."))
+    found.ok_or_else(no_such_secret)
+}
+
+pub(crate) fn no_such_secret() -> AwsError {
+    not_found("Secrets Manager can't find the specified secret.")
 }
 
 /// Finds by name or by full ARN.
