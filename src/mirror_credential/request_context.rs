@@ -41,14 +41,14 @@ impl RequestContext {
     }
 
     /// Whether a later Delete of the resource left its tombstone on `user`.
-    pub fn is_before_tombstone(&self, user: &User) -> bool {
+    pub fn is_outdated_delete(&self, user: &User) -> bool {
         let tombstone = user.tombstone.as_ref();
         let tombstone = tombstone.filter(|one| one.owner_key == self.owner.key());
         tombstone.is_some_and(|one| write_time(one.signed_at) > write_time(self.signed_at))
     }
 
     /// Whether `secret` shows a later request of its resource than this one.
-    pub fn is_before(&self, secret: &Secret) -> bool {
+    pub fn is_outdated(&self, secret: &Secret) -> bool {
         let latest = secret.origin.as_of.map(write_time);
         latest.is_some_and(|latest| latest > write_time(self.signed_at))
     }

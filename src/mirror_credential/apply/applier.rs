@@ -113,7 +113,7 @@ impl<'a> Applier<'a> {
         let replaced = replaced?.filter(|secret| context.owns(secret));
         if replaced
             .as_ref()
-            .is_some_and(|secret| context.is_before(secret))
+            .is_some_and(|secret| context.is_outdated(secret))
         {
             // A late copy of an Update that was rolled back.
             return Err(ApplyError::permanent(messages::later_request()));
@@ -154,7 +154,8 @@ impl Applier<'_> {
     pub async fn apply_spec(mut self, previous: PreviousSpec) -> Result<Applied, Failure> {
         let (clients, spec, context) = (self.clients, self.spec, self.context);
         let progress = self.progress;
-        let time = if self.planner().only_replaces_inactive() {
+        let was_inactive = self.planner().only_replaces_inactive();
+        let time = if was_inactive {
             clients.clock.until(progress.until()) * 3 / 4
         } else {
             Duration::MAX
@@ -179,7 +180,7 @@ impl Applier<'_> {
         // failure has left.
         let applier = Applier::start(clients, spec, context, progress, previous);
         let mut applier = Box::pin(applier).await?;
-        if !applier.planner().only_replaces_inactive() {
+        if !was_inactive && !applier.planner().only_replaces_inactive() {
             return Err(Failure(reason));
         }
         tracing::warn!(error = %reason, "the inactive credential is not replaced");

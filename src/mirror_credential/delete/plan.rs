@@ -90,7 +90,7 @@ impl<'a> DeletionPlanner<'a> {
     pub fn next(&self) -> Next<DeleteStep, (), DeniedRead> {
         if self
             .secret
-            .is_some_and(|secret| self.context.is_before(secret))
+            .is_some_and(|secret| self.context.is_outdated(secret))
         {
             // The resource was created again since: this Delete is a late copy of an earlier one.
             return Next::Done(());
@@ -111,9 +111,9 @@ impl<'a> DeletionPlanner<'a> {
                 // second one would create what no stack owns, unless it finds the tombstone.
                 let may_be_taken = user.held_by().is_none();
                 // A late copy of an earlier Delete must not replace the tombstone of a later one.
-                let is_written = state.tombstones_written.contains(&user.name)
-                    || self.context.is_before_tombstone(user);
-                if (self.is_held(user) || may_be_taken) && !is_written {
+                let has_tombstone = state.tombstones_written.contains(&user.name)
+                    || self.context.is_outdated_delete(user);
+                if (self.is_held(user) || may_be_taken) && !has_tombstone {
                     return Some(DeleteStep::WriteTombstone(user.name.clone()));
                 }
             }

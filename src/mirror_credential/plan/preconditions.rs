@@ -96,7 +96,7 @@ impl Planner<'_> {
         if may_be_at_work && state.log.claim_lost_at.is_some_and(waits) {
             return choose(SecretStep::WaitForPeer);
         }
-        let is_late = self.context.is_before(secret);
-        choose_any(is_late.then(|| Step::Reject(messages::later_request())))
+        let is_outdated = self.context.is_outdated(secret);
+        choose_any(is_outdated.then(|| Step::Reject(messages::later_request())))
     }
 }
