@@ -35,8 +35,14 @@ DEFAULTS = {"SecretId": "$name", "Name": "$name", "UserName": "$user"}
 
 
 @pytest.fixture(scope="module")
-def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    with getattr(emulators, request.param)() as running:
+def fake_aws() -> Iterator[Emulator]:
+    with emulators.fake_aws() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Emulator]:
+    with emulators.local() as running:
         yield running
 
 
@@ -142,9 +148,10 @@ def matches(wanted: Any, found: Any, is_whole: bool = False) -> bool:
     return bool(wanted == found)
 
 
-@pytest.mark.parametrize(("emulator", "service", "rule"), RULES, indirect=["emulator"])
-def test_rule_holds(emulator: Emulator, service: str, rule: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("emulator", "service", "rule"), RULES)
+def test_rule_holds(emulator: str, service: str, rule: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    """A fixture with the emulator as its parameter would start it for each rule."""
     assert rule["source"].startswith("https://")
-    run = Run(emulator, service, rule)
+    run = Run(request.getfixturevalue(emulator), service, rule)
     for step in (*rule.get("before", []), *rule["calls"]):
         run.call(*step)
