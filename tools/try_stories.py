@@ -55,6 +55,8 @@ class Stories:
                       passwords=story.loop.passwords)
         try:
             playing.play(stage, scenario)
+            for row in scenario.observes:
+                story.seen.add(row, True, f"the story {scenario.name} succeeded")
         finally:
             delete_branches(story.source, self._project, stage.prefix, story.directory / f"{story_id}-end")
 

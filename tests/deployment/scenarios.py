@@ -16,7 +16,7 @@ BESIDE = {"fails", "notes", "rolled back", "canceled after", "within", "at most"
 _OF_PROCESS = {"notes", "canceled after", "within", "at most"}
 EXPECTATIONS = {"repository", "mirrors", "credentials", "calls", "executions", "deployed"}
 _WITH_TEXTS = {"fails", "notes", "given", "create", "update"}
-_MEMBERS = {"story", "worlds", "world", "each", "given", "retained", "steps"}
+_MEMBERS = {"story", "observes", "worlds", "world", "each", "given", "retained", "steps"}
 # By the first word of the file's name.
 RESOURCES = {"mirrors": "MirrorCredential", "pipeline": "GitOpsPipeline", "deployment": "GitOpsPipeline"}
 
@@ -46,6 +46,8 @@ class Scenario:
     worlds: tuple[str, ...]
     given: tuple[Any, ...]
     steps: tuple[Step, ...]
+    # The rows of docs/project/assumptions.md that hold if an account plays the story to its end.
+    observes: tuple[str, ...] = ()
 
 
 def scenarios(world: str) -> list[Scenario]:
@@ -80,7 +82,7 @@ def parse(name: str, given: dict[str, Any]) -> Scenario:
     if given.get("world") and worlds != ("process",):
         raise UnknownWord("`world` is for the world `process` only")
     return Scenario(name, given["story"], RESOURCES[name.split("_")[0]], worlds, tuple(given.get("given", ())),
-                    tuple(_steps(given["steps"])))
+                    tuple(_steps(given["steps"])), tuple(given.get("observes", ())))
 
 
 def _steps(listed: list[Any]) -> Iterator[Step]:

@@ -211,6 +211,7 @@ def test_stories_and_observers_are_in_the_report(user: User) -> None:
     assert "0 failed" in trial.output and "| Story: deployment_approved_and_rejected |" in trial.report, trial.output
     evidence = dict(re.findall(r"^\| `([^`]+)` \| [a-z ]+ \| (.*) \|$", trial.report, re.MULTILINE))
     assert [name for name in OBSERVERS if not evidence[name]] == []
+    assert "the story mirrors_new_password succeeded" in evidence["login-valid-within-5min"]
     for name, text in trial.recorded.items():
         recorded = json.loads(text)
         assert recorded.keys() == {"source", "region", "date", "response"} and recorded["source"], name

@@ -38,6 +38,7 @@ def test_at_least_100_rows_have_an_observer() -> None:
 def test_story_has_only_steps_that_are_performed(scenario: scenarios.Scenario) -> None:
     assert playing.is_performed(scenario)
     assert "account" not in scenario.worlds or "network" not in str(scenario.steps)
+    assert set(scenario.observes) <= set(try_assumptions.all_names())
 
 
 @pytest.mark.parametrize("changes", [

@@ -21,6 +21,8 @@ pub struct Story {
     pub name: String,
     #[serde(rename = "story")]
     _sentence: String,
+    #[serde(default, rename = "observes")]
+    _rows: Vec<String>,
     #[serde(default = "every_world")]
     worlds: Vec<World>,
     #[serde(default)]
@@ -224,6 +226,7 @@ impl Story {
         Story {
             name: name.to_owned(),
             _sentence: String::new(),
+            _rows: vec![],
             _each: Value::Null,
             worlds: vec![World::Process],
             world: Map::new(),
