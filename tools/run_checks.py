@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -55,7 +55,7 @@ CHINA, CDK = f"{DEPLOYMENT}/test_partition.py", f"{DEPLOYMENT}/test_cdk.py"
 # They evaluate what the sessions with a deployed environment write.
 EVALUATIONS = {f"{DEPLOYMENT}/test_least_privilege.py", f"{DEPLOYMENT}/test_secrecy.py"}
 TRANSCRIPTS = ROOT / "target/deployment-transcripts"
-DEPLOYMENT_SESSIONS = 2
+SESSIONS = 2
 # They need the deployable function.
 PACKAGES = "tests/packages"
 # The Rust tests write the calls that it evaluates.
@@ -99,7 +99,7 @@ class Result:
 def steps() -> list[Step]:
     """Steps start in this order. The longest come first, so that no long step runs alone at the end."""
     def python(name: str, *arguments: str) -> Step:
-        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=DEPLOYABLE)
+        return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=DEPLOYABLE, mostly_waits=True)
 
     is_short = EXTENT == "test"
     # The deployments begin before the tests are compiled.
@@ -121,7 +121,8 @@ def steps() -> list[Step]:
         Step(COMPILED, ["make", "test-rust-compiled"], after=(BUILT,) if is_short else ()),
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
         *deployment_tests(),
-        Step("Python tests: the commands of pages", [*PYTEST, PAGES], needs=DEPLOYABLE, mostly_waits=True),
+        *(python(f"the commands of pages, {number} of {SESSIONS}", *files)
+          for number, files in enumerate(sessions(PAGES), 1)),
         *rust,
         *long,
         python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
@@ -140,16 +141,21 @@ def steps() -> list[Step]:
 
 def deployment_tests() -> Iterator[Step]:
     """Steps with a deployed environment each, and the evaluation of what all of them did. They wait for stacks, and for
-    the function, which retries a denied call until IAM's changes are in effect. They get the files in turns, by name."""
-    there = {str(file.relative_to(ROOT)) for file in (ROOT / DEPLOYMENT).glob("test_*.py")}
-    files = sorted(there - EVALUATIONS - {TWO_ACCOUNTS, TRIAL, OBSERVERS, CHINA, CDK})
+    the function, which retries a denied call until IAM's changes are in effect."""
     recording = ["env", f"DEPLOYMENT_TRANSCRIPTS={TRANSCRIPTS}", *PYTEST]
-    sessions = [Step(f"Python tests: a deployed environment, {first + 1} of {DEPLOYMENT_SESSIONS}",
-                     [*recording, *files[first::DEPLOYMENT_SESSIONS]], needs=DEPLOYABLE, mostly_waits=True)
-                for first in range(DEPLOYMENT_SESSIONS)]
-    yield from sessions
+    own_steps = {TWO_ACCOUNTS, TRIAL, OBSERVERS, CHINA, CDK}
+    deployed = [Step(f"Python tests: a deployed environment, {number} of {SESSIONS}", [*recording, *files],
+                     needs=DEPLOYABLE, mostly_waits=True)
+                for number, files in enumerate(sessions(DEPLOYMENT, EVALUATIONS | own_steps), 1)]
+    yield from deployed
     yield Step("Python tests: what the deployed environments did", [*recording, *sorted(EVALUATIONS)],
-               needs=tuple(step.name for step in sessions))
+               needs=tuple(step.name for step in deployed))
+
+
+def sessions(folder: str, without: Iterable[str] = ()) -> list[list[str]]:
+    """The test files of a folder, in turns, by name."""
+    files = sorted({str(file.relative_to(ROOT)) for file in (ROOT / folder).glob("test_*.py")} - set(without))
+    return [files[first::SESSIONS] for first in range(SESSIONS)]
 
 
 def rust_tests() -> Iterator[Step]:
@@ -168,7 +174,7 @@ def rust_tests() -> Iterator[Step]:
         records = name.startswith("faults_") or name == "health_check"
         recording = ["env", f"RECORDED_CALLS={CALLS}"] if records else []
         yield Step(f"Rust tests: {name}", [*recording, "make", "test-rust", f"ARGUMENTS={' '.join(arguments)}"],
-                   needs=needs)
+                   needs=needs, mostly_waits=name == "process")
 
 
 class Running:
@@ -216,21 +222,21 @@ def _container_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
-    """Runs the steps, at most `limit` at once, and those that mostly wait beside them. Yields each result with its
-    output, in the order in which they end."""
+    """Runs the steps, at most `limit` at once, and beside them three times as many that mostly wait. Yields each result
+    with its output, in the order in which they end."""
     done: dict[str, Result] = {}
     running: dict[str, Running] = {}
     ended: queue.Queue[Running] = queue.Queue()
     try:
         while waiting or running:
             for step in list(waiting):
-                beside = [one for one in running.values() if not one.step.mostly_waits]
+                beside = [one for one in running.values() if one.step.mostly_waits == step.mostly_waits]
                 failed = [need for need in step.needs if need in done and not done[need].succeeded]
                 if failed:
                     waiting.remove(step)
                     done[step.name] = Result(step, False, 0, 0, skip_reason=f"it needs: {failed[0]}")
                     yield done[step.name], ""
-                elif (step.mostly_waits or len(beside) < limit) and done.keys() >= {*step.needs, *step.after}:
+                elif len(beside) < limit * (3 if step.mostly_waits else 1) and done.keys() >= {*step.needs, *step.after}:
                     waiting.remove(step)
                     running[step.name] = Running(step, ended)
             if not running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -37,9 +38,11 @@ class Machine:
         (self._bin / name).chmod(0o755)
 
     def start(self, target: str, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        # A shell without job control ignores SIGINT in programs that it starts in the background, and they inherit that.
         return subprocess.run([str(shutil.which("bash")), ROOT / "tools/start.sh", target, *command],
                               cwd=self._directory, env={"PATH": str(self._bin), **variables}, text=True,
-                              capture_output=True, timeout=60, check=False)
+                              capture_output=True, timeout=60, check=False,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 @pytest.fixture
