@@ -13,9 +13,10 @@ use crate::gitops_pipeline::state::ChildStack;
 /// Reads which requests started the latest operations. Returns the status in the latest event of
 /// the stack itself.
 ///
-/// Reads up to the latest operation of a request, or all events. If operations of other callers or
-/// short pages hid that request, a late copy of an earlier one would change the stack, or delete
-/// it.
+/// Reads up to both, or all events. If operations of other callers or short pages hid the latest
+/// request, a late copy of an earlier one would change the stack, or delete it. Without an event of
+/// the stack itself, an outdated description of the stack would count as current, and the request
+/// would succeed before its operation has ended.
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
@@ -26,20 +27,21 @@ pub async fn read_operations(
         let is_first = next.is_none();
         let (events, token) = events(aws, &child.id, next).await?;
         // The latest event comes first. The events of an operation without a token have none.
-        if is_first {
+        if event_status.is_none() {
             let of_stack = events.iter().find(|event| is_of(event, child));
             event_status = of_stack.map(|event| status(event).to_owned());
-            let newest = of_stack.or(events.first());
-            child.latest_token = newest
-                .and_then(StackEvent::client_request_token)
-                .map(ToOwned::to_owned);
+            let newest = of_stack.or(events.first().filter(|_| is_first));
+            if let Some(newest) = newest {
+                child.latest_token = newest.client_request_token().map(ToOwned::to_owned);
+            }
         }
-        child.latest_request = events
-            .iter()
-            .filter_map(StackEvent::client_request_token)
-            .find_map(request_token::read);
+        if child.latest_request.is_none() {
+            let mut tokens = events.iter().filter_map(StackEvent::client_request_token);
+            child.latest_request = tokens.find_map(request_token::read);
+        }
         next = token;
-        if child.latest_request.is_some() || next.is_none() {
+        let is_complete = event_status.is_some() && child.latest_request.is_some();
+        if is_complete || next.is_none() {
             return Ok(event_status);
         }
     }

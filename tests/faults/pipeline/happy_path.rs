@@ -34,6 +34,10 @@ fn kinds_of_days() -> Vec<(&'static str, Options)> {
         day("events very late", |options| {
             options.events_late = Duration::from_secs(3);
         }),
+        day("stacks very late, and pages of one event", |options| {
+            options.stacks_late = Duration::from_secs(3);
+            options.page_length = Some(1);
+        }),
         day("executions and secrets late", |options| {
             options.executions_late = Duration::from_secs(5);
             options.secrets_late = Duration::from_secs(3);
