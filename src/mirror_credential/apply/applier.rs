@@ -3,7 +3,7 @@
 //! [`plan::next`] chooses each step. The [`Applier`] executes it and follows its own changes in the
 //! state. It reads again only the parts that a peer may have changed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
@@ -65,6 +65,8 @@ pub struct Applier<'a> {
     /// The operator should see these although the request succeeds.
     pub warnings: Vec<Reason>,
     pub retries: RetryBudget,
+    /// When it stops replacing an inactive credential that it may keep. `None`: at the deadline.
+    pub replace_until: Option<SystemTime>,
 }
 
 impl<'a> Applier<'a> {
@@ -86,6 +88,7 @@ impl<'a> Applier<'a> {
             gitlab_clients: GitLabClients::new(clients, accesses),
             warnings: Vec::new(),
             retries: RetryBudget::default(),
+            replace_until: None,
         }
     }
 
@@ -115,7 +118,7 @@ impl<'a> Applier<'a> {
             .as_ref()
             .is_some_and(|secret| context.is_outdated(secret))
         {
-            // A late copy of an Update that was rolled back.
+            // A late copy of an Update: the secret that it replaces is of a later request.
             return Err(ApplyError::permanent(messages::later_request()));
         }
         let user = user?;
@@ -155,31 +158,28 @@ impl Applier<'_> {
         let (clients, spec, context) = (self.clients, self.spec, self.context);
         let progress = self.progress;
         let was_inactive = self.planner().only_replaces_inactive();
-        let time = if was_inactive {
-            clients.clock.until(progress.until()) * 3 / 4
-        } else {
-            Duration::MAX
-        };
-        let reason = match tokio::time::timeout(time, Box::pin(self.run())).await {
+        let time = clients.clock.until(progress.until()) * 3 / 4;
+        self.replace_until = Some(clients.clock.now() + time);
+        let time = if was_inactive { time } else { Duration::MAX };
+        let (reason, user) = match tokio::time::timeout(time, Box::pin(self.run())).await {
             Ok(Ok(())) => return self.finish(),
             Ok(Err(error)) => {
                 // IAM may have shown only after some steps that it is inactive.
-                let may_keep = self.planner().may_only_replace_inactive();
+                let may_keep = was_inactive || self.planner().may_only_replace_inactive();
+                let user = self.state.user.clone();
                 Box::pin(self.roll_back(&error)).await;
                 if !may_keep {
                     return Err(error.into());
                 }
-                error.reason
+                (error.reason, user)
             }
-            Err(_) => {
-                let text = format!("{}: it takes too long", progress.last());
-                Reason::new(Code::OutOfTime, text)
-            }
+            Err(_) => (takes_too_long(progress), self.state.user),
         };
         // The plan starts again, as after a killed delivery: it finds the resources that the
         // failure has left.
         let applier = Applier::start(clients, spec, context, progress, previous);
         let mut applier = Box::pin(applier).await?;
+        applier.state.user.keep_inactive(&user);
         if !was_inactive && !applier.planner().only_replaces_inactive() {
             return Err(Failure(reason));
         }
@@ -275,9 +275,15 @@ impl Reconcile for Applier<'_> {
     type Done = ();
     type Error = ApplyError;
 
-    /// Reads only the clock. The steps read the rest.
+    /// Reads only the clock. The steps read the rest. Fails if the time for the replacement of an
+    /// inactive credential is over.
     async fn observe(&mut self) -> Result<(), ApplyError> {
-        self.state.now = self.clients.clock.now();
+        let now = self.clients.clock.now();
+        self.state.now = now;
+        let is_over = self.replace_until.is_some_and(|until| now >= until);
+        if is_over && self.planner().may_only_replace_inactive() {
+            return Err(ApplyError::transient(takes_too_long(self.progress)));
+        }
         Ok(())
     }
 
@@ -312,6 +318,11 @@ impl Reconcile for Applier<'_> {
         }
         result
     }
+}
+
+fn takes_too_long(progress: &Progress) -> Reason {
+    let text = format!("{}: it takes too long", progress.last());
+    Reason::new(Code::OutOfTime, text)
 }
 
 /// Reads the secret that this one replaces. `None` if there is none.

@@ -78,6 +78,7 @@ impl Applier<'_> {
         self.state.user_read_at = self.clients.clock.now();
         self.state.secret_read_after_user = false;
         let mut user = observe::read_user(&self.clients.aws, &self.spec.user_name).await?;
+        user.keep_inactive(&self.state.user);
         let deleted = &self.state.login.deleted_credentials;
         let listed = &mut user.credentials;
         listed.retain(|listed| !deleted.contains(&listed.id));

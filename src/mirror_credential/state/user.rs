@@ -77,6 +77,15 @@ impl User {
             .filter(|owner| released_by != Some(&owner.key()))
     }
 
+    /// Keeps the credentials inactive that were inactive in `earlier`. IAM's later list may be the
+    /// older one.
+    pub fn keep_inactive(&mut self, earlier: &User) {
+        for credential in &mut self.credentials {
+            let before = earlier.credential(&credential.id);
+            credential.active &= before.is_none_or(|before| before.active);
+        }
+    }
+
     /// The credential `id`. `None` if IAM does not list it.
     pub fn credential(&self, id: &str) -> Option<&Credential> {
         let mut credentials = self.credentials.iter();

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::changes;
 use crate::checks;
-use crate::fixture::{in_account, in_account_with, properties, serial, with};
+use crate::fixture::{USER, bare, in_account, in_account_with, login, properties, serial, with};
 use crate::scenarios::scenarios;
+use fake_aws::clients::Clients;
 use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::answers_are_sound;
 use test_support::scenarios::Step;
@@ -117,6 +118,54 @@ fn rollback_succeeds_if_iam_shows_late_what_a_person_did() {
                 let ours = fake.look(checks::ours);
                 let is_kept = ours.len() == 1 && !ours[0].active;
                 assert!(is_kept, "{cause}, {age:?}: {ours:?}");
+                answers_are_sound(fake);
+            });
+        }
+    }
+}
+
+/// A person lists the credentials of the user. So the next list is of the other replica.
+async fn list(fake: &FakeAws) {
+    let clients = Clients::over(fake.connector("person"));
+    let call = clients.iam.list_service_specific_credentials();
+    call.user_name(USER).send().await.expect("a list");
+}
+
+#[test]
+fn rollback_succeeds_if_a_later_list_is_older() {
+    let options = Options {
+        lists_late: Duration::from_secs(10),
+        replicas_differ: true,
+        latency: Duration::from_millis(100),
+        ..Options::default()
+    };
+    let causes = [
+        "a foreign credential takes the second place",
+        "IAM throttles new credentials",
+        "tagging the user is denied",
+    ];
+    let befores = [bare(), login(), before()];
+    for (cause, before) in causes
+        .iter()
+        .flat_map(|cause| befores.iter().map(move |b| (cause, b)))
+    {
+        for (age, lists) in [(0, 0), (0, 1), (5, 0), (5, 1)] {
+            in_account_with(options.clone(), async |fake, stack, _| {
+                stack.create(before).await.assert_success();
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                changes::deactivate(fake);
+                changes::apply(fake, &json!(cause));
+                tokio::time::sleep(Duration::from_secs(age)).await;
+                for _ in 0..lists {
+                    list(fake).await;
+                }
+                // It is rejected without a call, so that the rollback comes at once.
+                let invalid = with(before.clone(), "RotationSerial", json!({}));
+                let update = stack.update(&invalid, None).await;
+                update.assert_reason(["RotationSerial"]);
+                let ours = fake.look(checks::ours);
+                let is_kept = ours.len() == 1 && !ours[0].active;
+                assert!(is_kept, "{cause}, {age}, {lists}: {ours:?}");
                 answers_are_sound(fake);
             });
         }

@@ -1,6 +1,7 @@
 //! The clock, the options and the records that all services use.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     time::{Duration, SystemTime},
 };
@@ -78,7 +79,8 @@ pub struct World {
     pub complaints: Vec<String>,
     pub random: Rng,
     pub secrets_ever: Vec<String>,
-    reads: std::cell::Cell<usize>,
+    /// The reads so far that may be late, by operation.
+    reads: RefCell<BTreeMap<String, usize>>,
     ids: u64,
 }
 
@@ -94,7 +96,7 @@ impl World {
             complaints: vec![],
             random: Rng::with_seed(seed),
             secrets_ever: vec![],
-            reads: std::cell::Cell::new(0),
+            reads: RefCell::default(),
             ids: 0,
         }
     }
@@ -120,9 +122,11 @@ impl World {
     }
 
     /// How late this read is.
-    pub(crate) fn lateness(&self, late: Duration) -> Duration {
-        self.reads.set(self.reads.get() + 1);
-        if self.options.replicas_differ && self.reads.get() % 2 == 1 {
+    pub(crate) fn lateness(&self, call: &Call, late: Duration) -> Duration {
+        let mut reads = self.reads.borrow_mut();
+        let count = reads.entry(call.operation.clone()).or_default();
+        *count += 1;
+        if self.options.replicas_differ && *count % 2 == 1 {
             return Duration::ZERO;
         }
         late

@@ -50,7 +50,7 @@ pub fn answer(
             String::new()
         }
         "ListServiceSpecificCredentials" => {
-            let seen = iam.seen(now, world.lateness(world.options.lists_late));
+            let seen = iam.seen(now, world.lateness(call, world.options.lists_late));
             let found = seen.credentials(&user, call.text("ServiceName"))?;
             let members = found
                 .iter()
@@ -58,11 +58,11 @@ pub fn answer(
             page(world, call, "ServiceSpecificCredentials", members.collect())?
         }
         "ListUserTags" => {
-            let seen = iam.seen(now, world.lateness(world.options.tags_late));
+            let seen = iam.seen(now, world.lateness(call, world.options.tags_late));
             page(world, call, "Tags", members(&seen.user(&user)?.tags))?
         }
         "GetUser" => {
-            let seen = iam.seen(now, world.lateness(world.options.tags_late));
+            let seen = iam.seen(now, world.lateness(call, world.options.tags_late));
             let found = seen.user(&user)?;
             let tags = members(&found.tags).concat();
             let tags = if tags.is_empty() {
