@@ -43,13 +43,13 @@ impl MirrorCredential {
         self.delete_unknown_replacement(request, spec, context, progress)
             .await?;
         let replaced = request.physical_resource_id.clone();
-        let old_secret = spec::secret_name_in(&request.old_properties);
+        let old = &request.old_properties;
         let previous = PreviousSpec {
-            gitlab: spec::gitlab_in(&request.old_properties),
+            gitlab: spec::gitlab_in(old),
             secret_name: replaced.filter(|id| *id != spec.secret_name),
             settings: PreviousSettings {
-                tag_keys: tag_keys(&request.old_properties),
-                is_of_other_secret: old_secret.is_some_and(|name| name != spec.secret_name),
+                tag_keys: tag_keys(old),
+                properties_differ: !old.is_null() && spec::document(old) != spec.document,
             },
         };
         let applier = Applier::start(&self.clients, spec, context, progress, previous.clone());

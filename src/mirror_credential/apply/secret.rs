@@ -32,6 +32,7 @@ impl Applier<'_> {
             SecretStep::ClaimIfAllowed(entry) => self.claim_if_allowed(entry).await,
             SecretStep::SaveSpec(entry) => self.save_spec(entry).await,
             SecretStep::TagSecret => self.tag_secret().await,
+            SecretStep::TagSecretIfAllowed => self.tag_secret_if_allowed().await,
             SecretStep::MoveAwsCurrent { from, to } => self.move_aws_current(&from, &to).await,
             SecretStep::CopyCurrentVersion(entry) => self.copy_current_version(entry).await,
             SecretStep::DropOldSpec(entry) => self.drop_old_spec(entry).await,
@@ -239,6 +240,17 @@ impl Applier<'_> {
             secret.origin.as_of = Some(signed_at);
         });
         Ok(())
+    }
+
+    async fn tag_secret_if_allowed(&mut self) -> Result<(), CallError> {
+        match self.tag_secret().await {
+            Err(error) if error.is_denied() => {
+                tracing::warn!(%error, "the request is not recorded");
+                self.state.log.recording_denied_at = Some(self.clients.clock.now());
+                Ok(())
+            }
+            tagged => tagged,
+        }
     }
 
     /// Moves `AWSCURRENT` from one version to another.

@@ -64,10 +64,23 @@ impl Planner<'_> {
             && !self.state.holds_claim()
             && (is_recent || secret.rotating().is_some());
         let changes_settings = self.plan_settings(secret).is_break();
-        if (may_be_at_work || changes_settings) && self.ownership_tags_differ(secret) {
-            return choose(SecretStep::TagSecret);
+        if self.ownership_tags_differ(secret) {
+            if may_be_at_work || changes_settings {
+                return choose(SecretStep::TagSecret);
+            }
+            self.record_request()?;
         }
         choose_any(may_be_at_work.then(|| SecretStep::ClaimIfAllowed(secret.next_entry())))
+    }
+
+    /// Records this request on the secret, even if it changes nothing else. Otherwise a late copy
+    /// of the Update that it rolls back would take effect. So would a copy that the user's
+    /// tombstone has stopped so far, because this request removes the tombstone.
+    fn record_request(&self) -> Plan {
+        let state = self.state;
+        let is_needed = state.previous.properties_differ || state.user.tombstone.is_some();
+        let is_denied = state.log.recording_denied_at.is_some();
+        choose_any((is_needed && !is_denied).then_some(SecretStep::TagSecretIfAllowed))
     }
 
     /// Verifies the current login if it is active, and changes its mirrors until they match the

@@ -191,7 +191,6 @@ impl<'a> Planner<'a> {
     pub fn tags_differ(&self, secret: &Secret) -> bool {
         let mut tags = self.spec.tags.iter();
         self.user_tag_differs(secret)
-            || (self.state.previous.is_of_other_secret && self.ownership_tags_differ(secret))
             || tags.any(|(key, value)| secret.tags.get(key) != Some(value))
     }
 

@@ -93,6 +93,9 @@ pub enum SecretStep {
     /// Change the secret's settings to the spec's.
     ChangeSettings,
     TagSecret,
+    /// Record the request in the secret's tags. Without the permission, skip it, or a rollback
+    /// would fail. A late copy of an earlier request has the same permissions.
+    TagSecretIfAllowed,
     /// Remove these tags, which the spec no longer has.
     UntagSecret(Vec<String>),
 }
@@ -179,7 +182,7 @@ impl SecretStep {
                 format!("removing AWSPENDING from version {version} of secret {secret}")
             }
             Self::ChangeSettings => format!("changing the settings of secret {secret}"),
-            Self::TagSecret => format!("tagging secret {secret}"),
+            Self::TagSecret | Self::TagSecretIfAllowed => format!("tagging secret {secret}"),
             Self::UntagSecret(_) => format!("untagging secret {secret}"),
         }
     }

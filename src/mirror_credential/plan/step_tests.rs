@@ -32,7 +32,7 @@ fn steps_by_action() -> Vec<Vec<Step>> {
         vec![SecretStep::CopyCurrentVersion(1)],
         vec![SecretStep::DropPending(id())],
         vec![SecretStep::ChangeSettings],
-        vec![SecretStep::TagSecret],
+        vec![SecretStep::TagSecret, SecretStep::TagSecretIfAllowed],
         vec![SecretStep::UntagSecret(vec![id()])],
     ];
     let records = || vec![record(1)];

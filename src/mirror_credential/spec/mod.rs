@@ -203,7 +203,7 @@ fn check_mirrors(spec: &Spec, has_gitlab: bool, errors: &mut ValidationErrors) {
 }
 
 /// The properties without those of CloudFormation itself.
-fn document(properties: &Value) -> Value {
+pub fn document(properties: &Value) -> Value {
     let mut document = properties.clone();
     if let Some(members) = document.as_object_mut() {
         members.remove("ServiceToken");

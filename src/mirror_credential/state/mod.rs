@@ -88,15 +88,16 @@ pub struct LogState {
     pub follows_closed_intent: bool,
     /// How much of this delivery's time it waits for peers.
     pub peer_timeout: Duration,
+    /// When the function was denied to record this request on the secret.
+    pub recording_denied_at: Option<SystemTime>,
 }
 
 /// The previous spec, as far as the plan needs it.
 #[derive(Clone, Debug, Default)]
 pub struct PreviousSettings {
     pub tag_keys: Vec<String>,
-    /// The request replaces the resource, or rolls that back. Then the secret's tags name the
-    /// request, so that a late copy of an earlier one replaces it no more.
-    pub is_of_other_secret: bool,
+    /// The request changes properties, or rolls such a change back.
+    pub properties_differ: bool,
 }
 
 /// The planner's input, beside the spec and the request.

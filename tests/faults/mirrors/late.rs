@@ -1,16 +1,38 @@
-//! Requests for a credential without mirrors that arrive after a later one, after their deadline, or
-//! after their `ResponseURL` expired.
+//! Requests that arrive after a later one, after their deadline, or after their `ResponseURL`
+//! expired.
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use crate::changes;
 use crate::changes::remove_tags;
-use crate::checks::{nothing_remains, records, state};
+use crate::checks::{nothing_remains, records, resources, state};
 use crate::fixture::{
-    SECRET, USER, after_create, fake, holds, in_account, in_account_with, late, login, serial,
-    stack,
+    SECRET, USER, after_create, both, fake, holds, in_account, in_account_with, late, login,
+    properties, serial, stack, with,
 };
-use fake_aws::{Options, explore::paused};
-use test_support::custom_resource::{INVENTED_ID, deliver_once};
+use fake_aws::{FakeAws, Options, explore::paused};
+use test_support::custom_resource::{INVENTED_ID, ParentStack, RollBack, deliver_once};
+
+/// The same credential in the secret of this name.
+fn renamed(properties: &Value, name: &str) -> Value {
+    let name = format!("codecommit-mirror/{name}");
+    with(properties.clone(), "SecretName", json!(name))
+}
+
+/// Requests are ordered by the second in which they were signed, so calls take some time.
+fn slow() -> Options {
+    Options {
+        latency: Duration::from_millis(300),
+        ..Options::default()
+    }
+}
+
+async fn late_copies_change_nothing(fake: &FakeAws, stack: &ParentStack) {
+    let state = || fake.look(resources);
+    stack.assert_late_copies_change_nothing(&[], state).await;
+}
 
 #[test]
 fn create_after_cloudformations_timeout_leaves_nothing() {
@@ -103,5 +125,78 @@ fn second_delivery_of_a_create_restores_lost_tags() {
         deliver_once(fake, "second delivery", &create).await;
         assert_eq!(fake.look(|aws| records(aws, USER)), all);
         holds(fake);
+    });
+}
+
+#[test]
+fn late_copy_of_a_failed_update_changes_nothing() {
+    let rows = [
+        (
+            "a foreign credential takes the second place",
+            login(),
+            serial(&login(), 2),
+        ),
+        ("writing the secret is denied", both(), properties()),
+        (
+            "GitLab becomes unreachable",
+            both(),
+            serial(&properties(), 2),
+        ),
+    ];
+    for (cause, before, change) in rows {
+        in_account_with(slow(), async |fake, stack, _| {
+            stack.create(&before).await.assert_success();
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            changes::apply(fake, &json!(cause));
+            let update = stack.update(&change, None).await;
+            assert!(!update.is_success(), "{cause}");
+            changes::apply(fake, &json!("every service works again"));
+            fake.allow();
+            late_copies_change_nothing(fake, stack).await;
+        });
+    }
+}
+
+#[test]
+fn cancelled_update_stays_cancelled_after_the_rollback() {
+    after_create(async |fake, stack| {
+        let (id, old) = stack.resource.clone().expect("created");
+        let wanted = serial(&login(), 2);
+        // Lambda has it in its queue, while CloudFormation already rolls back.
+        let update = stack.request("Update", Some(&id), &wanted, Some(&old));
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let back = stack.request("Update", Some(&id), &old, Some(&wanted));
+        stack.deliver(&back).await.assert_success();
+        let before = fake.look(state);
+        deliver_once(fake, "late", &update).await;
+        assert_eq!(fake.look(state), before);
+    });
+}
+
+#[test]
+fn rollback_succeeds_without_the_permission_to_tag() {
+    for change in [serial(&login(), 2), renamed(&login(), "renamed")] {
+        after_create(async |fake, stack| {
+            fake.deny("secretsmanager:TagResource", "");
+            fake.deny("secretsmanager:CreateSecret", "");
+            let update = stack.update(&change, None).await;
+            update.assert_reason(["AccessDenied"]);
+            holds(fake);
+        });
+    }
+}
+
+#[test]
+fn late_copy_of_an_abandoned_replacement_changes_nothing() {
+    in_account_with(slow(), async |fake, stack, _| {
+        stack.create(&login()).await.assert_success();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let replaced = renamed(&login(), "renamed");
+        let abandoned = Some(RollBack::DeleteNewOnly);
+        stack.update(&replaced, abandoned).await.assert_success();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        // It removes the tombstone of that Delete.
+        stack.update(&login(), None).await.assert_success();
+        late_copies_change_nothing(fake, stack).await;
     });
 }

@@ -29,6 +29,22 @@ fn open_claim(state: &mut State, changed: u64) {
     });
 }
 
+/// The secret does not name this request.
+fn unrecorded(state: &mut State) {
+    state.secret.change(|secret| secret.origin.as_of = None);
+}
+
+/// The tombstone of a Delete that was signed at `signed`.
+fn tombstone(signed: u64) -> Tombstone {
+    Tombstone {
+        owner_key: owner().key(),
+        signed_at: at(signed),
+        done_at: at(signed),
+        ended: "-".to_owned(),
+        unanswered: false,
+    }
+}
+
 #[test]
 fn first_create_saves_its_spec_while_it_issues() {
     let update = RequestContext {
@@ -126,10 +142,22 @@ step_table! {
         same, settled(), |k| open_claim(k, 3000) => SecretStep::ClaimIfAllowed(3);
     live_peer_is_fenced_by_the_tags_first: same, settled(), |k| {
         open_claim(k, 3000);
-        if let SecretState::Present(secret) = &mut k.secret {
-            secret.origin.as_of = None;
-        }
+        unrecorded(k);
     } => SecretStep::TagSecret;
+    changed_properties_are_recorded_even_if_nothing_else_changes: same, settled(), |k| {
+        k.previous.properties_differ = true;
+        unrecorded(k);
+    } => SecretStep::TagSecretIfAllowed;
+    request_is_recorded_before_an_earlier_tombstone_is_removed: same, settled(), |k| {
+        k.user.tombstone = Some(Tombstone { ended: "another".to_owned(), ..tombstone(0) });
+        unrecorded(k);
+    } => SecretStep::TagSecretIfAllowed;
+    request_that_may_not_be_recorded_continues: same, settled(), |k| {
+        k.previous.properties_differ = true;
+        k.log.recording_denied_at = Some(at(3600));
+        unrecorded(k);
+    } => Step::Done;
+    unchanged_properties_are_not_recorded: same, settled(), |k| unrecorded(k) => Step::Done;
     claim_of_a_dead_peer_is_concluded: same, settled(), |k| open_claim(k, 0) => SecretStep::SaveSpec(3);
     own_claim_without_a_new_login_is_concluded: same, settled(), |k| {
         open_claim(k, 3000);
@@ -245,13 +273,7 @@ step_table! {
     lost_tag_of_the_owner_is_written_again:
         same, settled(), |k| k.user.owner = None => CredentialStep::CloseIssueIntent;
     later_delete_supersedes: same, settled(), |k| {
-        k.user.tombstone = Some(Tombstone {
-            owner_key: owner().key(),
-            signed_at: at(5),
-            done_at: at(5),
-            ended: "-".to_owned(),
-            unanswered: false,
-        });
+        k.user.tombstone = Some(tombstone(5));
     } => Step::SupersededByDelete;
     secret_deleted_meanwhile_supersedes:
         same, claimed(), |k| k.secret = SecretState::Absent => Step::SupersededByDelete;
