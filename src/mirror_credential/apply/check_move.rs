@@ -13,10 +13,10 @@ use aws_sdk_cloudformation::types::ResourceStatus;
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::Owner;
-use crate::mirror_credential::messages;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::User;
+use crate::mirror_credential::{messages, observe};
 use cfn_custom_resource::Progress;
 
 /// `DescribeStackResource` may lag behind the request. AWS states no limit.
@@ -25,7 +25,9 @@ const MAX_POLLS: u32 = 6;
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Rejects a request that moves the login of `user` to another secret. It passes if CloudFormation
-/// shows that the stack is creating or updating the resource now. Any other request needs no call.
+/// shows that the stack is creating or updating the resource now, and no later request has changed
+/// the secret that holds the login. Otherwise a late copy of a Create or an Update would move the
+/// login while CloudFormation updates the resource. Any other request needs no call.
 pub async fn check_move(
     aws: &Aws,
     spec: &Spec,
@@ -40,6 +42,10 @@ pub async fn check_move(
         return Ok(());
     };
     progress.doing("verifying that CloudFormation sent the request");
+    let held = observe::read_secret(aws, held_for).await?;
+    if held.is_some_and(|held| context.owns(&held) && context.is_outdated(&held)) {
+        return Err(ApplyError::permanent(messages::later_request()));
+    }
     for look in 0..MAX_POLLS {
         if look > 0 {
             tokio::time::sleep(POLL_INTERVAL).await;

@@ -187,6 +187,22 @@ fn rollback_succeeds_without_the_permission_to_tag() {
 }
 
 #[test]
+fn late_copies_after_replacements_change_nothing() {
+    for foreign in ["Refuse", "Delete"] {
+        let first = with(login(), "ForeignCredentials", json!(foreign));
+        in_account_with(slow(), async |fake, stack, _| {
+            stack.create(&first).await.assert_success();
+            for name in ["second", "third"] {
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                let next = renamed(&first, name);
+                stack.update(&next, None).await.assert_success();
+            }
+            late_copies_change_nothing(fake, stack).await;
+        });
+    }
+}
+
+#[test]
 fn late_copy_of_an_abandoned_replacement_changes_nothing() {
     in_account_with(slow(), async |fake, stack, _| {
         stack.create(&login()).await.assert_success();
