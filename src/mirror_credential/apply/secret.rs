@@ -127,6 +127,10 @@ impl Applier<'_> {
             }
             Err(error) if error.has_code(&["ResourceExistsException"]) => {
                 self.read_secret().await?;
+                if self.state.secret.present().is_none() {
+                    // Secrets Manager shows it late.
+                    tokio::time::sleep(POLL_INTERVAL).await;
+                }
             }
             // Secrets Manager is still deleting a secret with that name.
             Err(error) if error.has_code(&["InvalidRequestException"]) => {

@@ -1,5 +1,5 @@
 //! Requests that arrive after a later one, after their deadline, or after their `ResponseURL`
-//! expired.
+//! expired, and a secret that is shown late.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::fixture::{
     SECRET, USER, after_create, both, fake, holds, in_account, in_account_with, late, login,
     properties, serial, stack, with,
 };
-use fake_aws::{FakeAws, Options, explore::paused};
+use fake_aws::{FakeAws, Fault, FaultKind, Options, explore::paused};
 use test_support::custom_resource::{INVENTED_ID, ParentStack, RollBack, deliver_once};
 
 /// The same credential in the secret of this name.
@@ -214,5 +214,20 @@ fn late_copy_of_an_abandoned_replacement_changes_nothing() {
         // It removes the tombstone of that Delete.
         stack.update(&login(), None).await.assert_success();
         late_copies_change_nothing(fake, stack).await;
+    });
+}
+
+#[test]
+fn created_secret_that_is_shown_late_is_polled() {
+    let options = Options {
+        latency: Duration::from_millis(30),
+        secrets_late: Duration::from_secs(3),
+        ..Options::default()
+    };
+    in_account_with(options, async |fake, stack, _| {
+        let lost = Fault::on("CreateSecret", 0, FaultKind::AnswerLost);
+        fake.inject("1-Create.1", lost);
+        stack.create(&login()).await.assert_success();
+        assert!(fake.count("CreateSecret") < 10);
     });
 }
