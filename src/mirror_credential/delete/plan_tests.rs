@@ -1,5 +1,7 @@
 //! The plan of a deletion as a table: the target, the state, and the step that the planner chooses.
 
+use std::time::SystemTime;
+
 use crate::clients::aws::CallError;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::credential_class::CredentialClass;
@@ -138,15 +140,24 @@ table! {
     second_delivery_of_an_ended_delete_does_not_wait: delete(), without_login(|state| {
             state.secret = SecretState::Absent;
             state.users_read_at = at(0);
-            state.users[0].tombstone = Some(Tombstone {
-                owner_key: context().owner.key(),
-                signed_at: at(0),
-                done_at: at(0),
-                ended: "secret".to_owned(),
-                unanswered: false,
-            });
+            state.users[0].tombstone = Some(tombstone(0));
         })
         => Next::Done(());
+    tombstone_of_a_later_delete_stays: delete(), without_login(|state| {
+            without_secret(state);
+            state.tombstones_written.clear();
+            state.users[0].tombstone = Some(tombstone(1));
+        })
+        => Next::Done(());
+    tombstone_of_an_earlier_delete_is_replaced: delete(), without_login(|state| {
+            without_secret(state);
+            state.tombstones_written.clear();
+            state.users[0].tombstone = Some(Tombstone {
+                signed_at: SystemTime::UNIX_EPOCH,
+                ..tombstone(0)
+            });
+        })
+        => Next::Apply(DeleteStep::WriteTombstone(USER.to_owned()));
     mirrors_are_deleted_before_their_credential: delete(), with_secret(|secret| {
             secret.log.current.as_mut().expect("a login").mirrors = 1;
         })
@@ -209,6 +220,17 @@ table! {
             state.users[0].owner = None;
         })
         => Next::Done(());
+}
+
+/// The tombstone of this resource's Delete that was signed at `signed`.
+fn tombstone(signed: u64) -> Tombstone {
+    Tombstone {
+        owner_key: context().owner.key(),
+        signed_at: at(signed),
+        done_at: at(signed),
+        ended: "secret".to_owned(),
+        unanswered: false,
+    }
 }
 
 fn without_secret(state: &mut DeletionState) {

@@ -277,6 +277,14 @@ step_table! {
     } => Step::SupersededByDelete;
     secret_deleted_meanwhile_supersedes:
         same, claimed(), |k| k.secret = SecretState::Absent => Step::SupersededByDelete;
+    new_secret_that_is_shown_late_is_waited_for: same, claimed(), |k| {
+        k.secret = SecretState::Absent;
+        k.log.created_at = Some(at(3595));
+    } => SecretStep::WaitForPeer;
+    new_secret_that_stays_absent_supersedes: same, claimed(), |k| {
+        k.secret = SecretState::Absent;
+        k.log.created_at = Some(at(3590));
+    } => Step::SupersededByDelete;
     secret_deleted_after_a_lost_claim_supersedes: same, fresh(), |k| {
         k.user.exists = true;
         k.log.claim_lost_at = Some(at(0));
