@@ -233,13 +233,13 @@ pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
 
 pub fn not_pending(version_id: &str) -> Reason {
     let text =
-        format!("version {version_id} is not under AWSPENDING: no rotation of it is under way");
+        format!("version {version_id} is not under AWSPENDING: no rotation of it is in progress");
     Reason::new(Code::RotationNotPending, text)
 }
 
 /// A rotation waits until CloudFormation's request has ended.
 pub fn stack_is_changing() -> Reason {
-    let text = "a change of the stack is under way";
+    let text = "a change of the stack is in progress";
     Reason::new(Code::RotationDeferred, text)
 }
 

@@ -89,7 +89,7 @@ async fn a_pipelines_life(fake: &FakeAws, environment: &mut Environment, hour: u
 async fn rotate(fake: &FakeAws, environment: &mut Environment) {
     // Only to name the version; the steps go to the one environment.
     let mut rotation = Rotation::of(fake, SECRET, |_, caller| caller.connector());
-    rotation.begin().expect("no rotation is under way");
+    rotation.begin().expect("no rotation is in progress");
     let arn = fake.look(|aws| aws.secrets[SECRET].arn.clone());
     for step in RotationStep::ALL {
         let event = json!({

@@ -165,7 +165,7 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
         let since = write_time(since);
         let _ = write!(
             error,
-            "; GitLab shows a push under way since {since}. If its process was killed, GitLab \
+            "; GitLab shows a push in progress since {since}. If its process was killed, GitLab \
              corrects that with the first push to the project after one hour, or after three \
              hours for a mirror that never ended a push"
         );

@@ -22,7 +22,7 @@ fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
     let MirrorRecord { project, id, .. } = record;
     let since = mirror.started_at.map(write_time).unwrap_or_default();
     format!(
-        "push mirror {id} of project {project} was deleted while GitLab showed a push under way \
+        "push mirror {id} of project {project} was deleted while GitLab showed a push in progress \
          since {since}; GitLab shows that also if the process that pushed was killed"
     )
 }

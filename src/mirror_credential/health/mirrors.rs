@@ -168,7 +168,7 @@ fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<S
     if mirror.is_stuck(now) {
         let since = mirror.started_at.map(write_time).unwrap_or_default();
         return Some(format!(
-            "GitLab shows a push under way since {since} ({id} at {gitlab_url}): its process was \
+            "GitLab shows a push in progress since {since} ({id} at {gitlab_url}): its process was \
              killed. Push a commit to the project, which corrects that, or change RotationSerial, \
              which replaces the mirror"
         ));

@@ -198,9 +198,7 @@ impl Effects {
         }
         is_as_expected
     }
-}
 
-impl Effects {
     /// Checks the calls of a request without a fault that began when the journal had this length,
     /// and its time. Polls of a stack in a row count once.
     pub fn check_figures(&self, fake: &FakeAws, began: SystemTime, length: usize) {
