@@ -58,6 +58,8 @@ TRANSCRIPTS = ROOT / "target/deployment-transcripts"
 SESSIONS = 2
 # They need the deployable function.
 PACKAGES = "tests/packages"
+# Both need minutes, and few changes concern them.
+REPLICATION, SCENES = "tests/replication", "tests/tools/test_observers_local.py"
 # The Rust tests write the calls that it evaluates.
 RECORDED_CALLS = "tests/policies/test_recorded_calls.py"
 # They start a program that is compiled with the Rust tests.
@@ -65,8 +67,8 @@ RULES = "tests/rules"
 CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
     "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployments to two "
-            "accounts and to China; the app for CDK; make try; the tests scale and soak; the tests of the local AWS; "
-            "47 of 48 fault schedules, and most orders of concurrent calls",
+            "accounts and to China; the commands of pages; the app for CDK; replication; make try; the tests scale and "
+            "soak; the tests of the local AWS; 95 of 96 fault schedules, and most orders of concurrent calls",
     "ci": "five of six fault schedules, the larger samples of random orders, the file of `cargo build --release`, and the "
           "observers of make try in one run",
     "all": "nothing",
@@ -105,6 +107,8 @@ def steps() -> list[Step]:
     # The deployments begin before the tests are compiled.
     built = Step(BUILT, ["make", "test-function"]) if is_short else Step(BUILT, ["make", "build"], needs=(TOOLS,))
     long = [] if is_short else [
+        *(python(f"the commands of pages, {number} of {SESSIONS}", *files)
+          for number, files in enumerate(sessions(PAGES), 1)),
         python("the local AWS", LOCAL_AWS),
         python("a deployment to two accounts", TWO_ACCOUNTS),
         python("make try", TRIAL, OBSERVERS),
@@ -113,7 +117,7 @@ def steps() -> list[Step]:
         Step("package size and instruction counts", ["make", "check-figures"],
              needs=(COMPILED, BUILT)),
     ]
-    packages = [f"--ignore={PACKAGES}"] if is_short else []
+    of_ci = [f"--ignore={each}" for each in (PACKAGES, REPLICATION, SCENES) if is_short]
     rust = list(rust_tests())
     return [
         Step("rustfmt", ["make", "lint-format"]),
@@ -121,12 +125,10 @@ def steps() -> list[Step]:
         Step(COMPILED, ["make", "test-rust-compiled"], after=(BUILT,) if is_short else ()),
         Step(TOOLS, ["make", ".venv/installed-requirements.txt"]),
         *deployment_tests(),
-        *(python(f"the commands of pages, {number} of {SESSIONS}", *files)
-          for number, files in enumerate(sessions(PAGES), 1)),
         *rust,
         *long,
         python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
-               f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", *packages),
+               f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", *of_ci),
         Step("Python tests: the rules of the emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
         Step("Python tests: each call of the Rust tests is allowed", [*PYTEST, RECORDED_CALLS], needs=(TOOLS,),
              after=tuple(step.name for step in rust)),
