@@ -2,7 +2,7 @@
 //!
 //! | Value | Runs |
 //! |---|---|
-//! | `test`, the default | a sixteenth of `ci`'s schedules, and of each exploration some orders at random |
+//! | `test`, the default | an eighth of `ci`'s schedules, and of each exploration some orders at random |
 //! | `ci` | a sixth of the schedules, of some kinds more or fewer, and each exploration |
 //! | `all` | every schedule, and larger samples |
 //!
@@ -29,7 +29,7 @@ pub(crate) fn extent() -> Extent {
 /// Whether the schedule of this name runs, if with `ci` one in twice `one_in` does.
 pub(crate) fn includes(name: &str, one_in: u64) -> bool {
     let divisor = match extent() {
-        Extent::Test => 32 * one_in,
+        Extent::Test => 16 * one_in,
         Extent::Ci => 2 * one_in,
         Extent::All => 1,
     };
