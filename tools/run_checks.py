@@ -55,6 +55,7 @@ CHINA, CDK = f"{DEPLOYMENT}/test_partition.py", f"{DEPLOYMENT}/test_cdk.py"
 # They evaluate what the sessions with a deployed environment write.
 EVALUATIONS = {f"{DEPLOYMENT}/test_least_privilege.py", f"{DEPLOYMENT}/test_secrecy.py"}
 TRANSCRIPTS = ROOT / "target/deployment-transcripts"
+# Of the deployed environment, and of the pages.
 SESSIONS = 2
 # They need the deployable function.
 PACKAGES = "tests/packages"
@@ -67,8 +68,8 @@ RULES = "tests/rules"
 CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
     "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployments to two "
-            "accounts and to China; the commands of pages; the app for CDK; replication; make try; the tests scale and "
-            "soak; the tests of the local AWS; 47 of 48 fault schedules, and most orders of concurrent calls",
+            "accounts and to China; the commands of pages; the app for CDK; replication; make try and its scenes; the tests "
+            "scale and soak; the tests of the local AWS; 47 of 48 fault schedules, and most orders of concurrent calls",
     "ci": "five of six fault schedules, the larger samples of random orders, the file of `cargo build --release`, and the "
           "observers of make try in one run",
     "all": "nothing",

@@ -1,4 +1,5 @@
-"""The two emulators of AWS behind one interface, reached over HTTP, with an account for each rule. Of GitLab there is one."""
+"""The two emulators of AWS behind one interface, reached over HTTP. Each rule has names of its own, and in
+`tests/fake-aws` an account of its own. Of GitLab there is one emulator."""
 
 from __future__ import annotations
 
