@@ -8,72 +8,43 @@ use crate::checks;
 use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, PROJECT, REPOSITORY, SECRET, TOKEN, USER,
 };
-use fake_aws::gitlab::{ANOTHER_PERSON, DEVELOPER, HOST, Mirror};
+use fake_aws::gitlab::{ANOTHER_PERSON, DEVELOPER, HOST, Mirror, Project};
 use fake_aws::request::Service;
 use fake_aws::secrets::Secret;
 use fake_aws::secrets::versions::VersionContent;
 use fake_aws::{AwsState, FakeAws, FaultKind, On, Scope};
 
-/// A change.
-struct Change {
-    name: &'static str,
-    /// The login or the mirrors may not work until an Update corrects it.
-    breaks: bool,
-    apply: fn(&FakeAws),
-}
-
 /// Changes that leave the first project as it was end with it.
 const ELSEWHERE: &str = " of network alone";
 
-/// The change of this name.
+/// Applies the change of this name. Returns whether the login or the mirrors may not work until an
+/// Update corrects it.
 ///
 /// # Panics
 /// If there is none.
-fn named(name: &str) -> &'static Change {
-    let change = CHANGES.iter().find(|change| change.name == name);
-    change.unwrap_or_else(|| panic!("no change is called {name}"))
-}
-
-pub fn breaks(name: &Value) -> bool {
-    let name = name.as_str().expect("a name");
-    named(name.trim_end_matches(ELSEWHERE)).breaks
-}
-
-pub fn apply(fake: &FakeAws, name: &Value) {
+pub fn apply(fake: &FakeAws, name: &Value) -> bool {
     let name = name.as_str().expect("a name");
     let Some(everywhere) = name.strip_suffix(ELSEWHERE) else {
-        return (named(name).apply)(fake);
+        return change(fake, name);
     };
     let before = fake.snapshot().gitlab.projects;
-    (named(everywhere).apply)(fake);
+    let breaks = change(fake, everywhere);
     fake.change(|aws| {
         let first = before.values().next().expect("a project").clone();
         aws.gitlab.projects.insert(first.id, first);
     });
+    breaks
 }
 
-const fn breaking(name: &'static str, apply: fn(&FakeAws)) -> Change {
-    let breaks = true;
-    Change {
-        name,
-        breaks,
-        apply,
-    }
-}
-
-const fn harmless(name: &'static str, apply: fn(&FakeAws)) -> Change {
-    let breaks = false;
-    Change {
-        name,
-        breaks,
-        apply,
-    }
+/// Changes the first project.
+fn change_project(fake: &FakeAws, change: impl FnOnce(&mut Project)) {
+    fake.change(|aws| change(aws.gitlab.project_mut(PROJECT)));
 }
 
 /// Changes every mirror of ours in the first project.
 fn change_mirrors(fake: &FakeAws, change: fn(&mut Mirror)) {
-    fake.change(|aws| {
-        let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+    change_project(fake, |project| {
+        let mirrors = project.mirrors.values_mut();
         mirrors.filter(|mirror| mirror.is_ours()).for_each(change);
     });
 }
@@ -196,191 +167,134 @@ fn mend(fake: &FakeAws) {
     });
 }
 
-const CHANGES: &[Change] = &[
-    breaking("the mirrors are removed", remove_mirrors),
-    breaking("a mirror is disabled", |fake| {
-        change_mirrors(fake, |mirror| mirror.enabled = false);
-    }),
-    breaking("a mirror gets other settings", |fake| {
-        change_mirrors(fake, |mirror| {
+fn change(fake: &FakeAws, name: &str) -> bool {
+    match name {
+        "the mirrors are removed" => remove_mirrors(fake),
+        "a mirror is disabled" => change_mirrors(fake, |mirror| mirror.enabled = false),
+        "a mirror gets other settings" => change_mirrors(fake, |mirror| {
             mirror.only_protected_branches = false;
             mirror.keep_divergent_refs = true;
-        });
-    }),
-    breaking("a mirror has failed", |fake| {
-        change_mirrors(fake, |mirror| {
+        }),
+        "a mirror has failed" => change_mirrors(fake, |mirror| {
             mirror.status = "failed";
             mirror.last_error = Some("by a network that is well again".to_owned());
-        });
-    }),
-    breaking("the credential is deleted", |fake| {
-        change_credentials(fake, AwsState::withdraw);
-    }),
-    breaking("the credential is set to inactive", deactivate),
-    breaking("the password is reset", |fake| {
-        fake.change(|aws| {
-            for credential in checks::ours(aws) {
-                aws.reset(USER, &credential.id);
-            }
-        });
-    }),
-    breaking("another value is stored", |fake| store(fake, "{\"a\":1}")),
-    breaking("the secret is deleted", delete_secret),
-    breaking("the user's tags are removed", remove_tags),
-    breaking("the mirrors and the secret are deleted", |fake| {
-        remove_mirrors(fake);
-        delete_secret(fake);
-    }),
-    breaking("the project is deleted", |fake| {
-        fake.change(|aws| aws.gitlab.projects.retain(|_, held| held.path != PROJECT));
-    }),
-    breaking("the user is deleted", |fake| {
-        change_credentials(fake, AwsState::withdraw);
-        fake.delete_user(USER).expect("nothing in its way");
-    }),
-    breaking("everything is deleted", |fake| {
-        remove_mirrors(fake);
-        change_credentials(fake, AwsState::withdraw);
-        delete_secret(fake);
-    }),
-    harmless("a manual mirror to the same repository", |fake| {
-        let url = fake_aws::codecommit::clone_url(REPOSITORY);
-        fake.manual_mirror(PROJECT, &url, None, false);
-    }),
-    breaking("a push is killed", |fake| {
-        fake.push_to_gitlab(PROJECT, "main", "cut off");
-        fake.kill_sidekiq(PROJECT);
-    }),
-    harmless("every service works again", mend),
-    harmless("infra has no commits", |fake| {
-        fake.change(|aws| {
-            let project = aws.gitlab.project_mut(PROJECT);
+        }),
+        "the credential is deleted" => change_credentials(fake, AwsState::withdraw),
+        "the credential is set to inactive" => deactivate(fake),
+        "the password is reset" => change_credentials(fake, |aws, user, id| {
+            aws.reset(user, id);
+        }),
+        "another value is stored" => store(fake, "{\"a\":1}"),
+        "the secret is deleted" => delete_secret(fake),
+        "the user's tags are removed" => remove_tags(fake),
+        "the mirrors and the secret are deleted" => {
+            remove_mirrors(fake);
+            delete_secret(fake);
+        }
+        "the project is deleted" => {
+            fake.change(|aws| aws.gitlab.projects.retain(|_, held| held.path != PROJECT));
+        }
+        "the user is deleted" => {
+            change_credentials(fake, AwsState::withdraw);
+            fake.delete_user(USER).expect("nothing in its way");
+        }
+        "everything is deleted" => {
+            remove_mirrors(fake);
+            change_credentials(fake, AwsState::withdraw);
+            delete_secret(fake);
+        }
+        "a push is killed" => {
+            fake.push_to_gitlab(PROJECT, "main", "cut off");
+            fake.kill_sidekiq(PROJECT);
+        }
+        _ => {
+            change_harmlessly(fake, name);
+            return false;
+        }
+    }
+    true
+}
+
+fn change_harmlessly(fake: &FakeAws, name: &str) {
+    match name {
+        "every service works again" => mend(fake),
+        "infra has no commits" => change_project(fake, |project| {
             project.branches.clear();
             project.commits.clear();
-        });
-    }),
-    harmless("infra has 4096 bytes of Git LFS objects", |fake| {
-        fake.change(|aws| aws.gitlab.project_mut(PROJECT).lfs_objects_size = 4096);
-    }),
-    harmless("infra protects main", |fake| {
-        fake.protect(PROJECT, &["main"]);
-    }),
-    harmless("a group alone protects main", |fake| {
-        protect(fake, &[], &["main"]);
-    }),
-    harmless("a group alone protects branches", |fake| {
-        protect(fake, &[], &["main", "dev*"]);
-    }),
-    harmless("a group protects the branch", |fake| {
-        protect(fake, &["development"], &["main"]);
-    }),
-    harmless("an unprotected branch", |fake| {
-        fake.protect(PROJECT, &["development"]);
-        fake.protect(OTHER_PROJECT, &["mai"]);
-    }),
-    harmless("twelve manual mirrors", |fake| fill(fake, PROJECT, 12)),
-    harmless("manual mirrors take all places", |fake| {
-        in_both(|project| fill(fake, project, 10));
-    }),
-    harmless("a manual mirror is disabled", |fake| {
-        fake.change(|aws| {
-            let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+        }),
+        "infra has 4096 bytes of Git LFS objects" => {
+            change_project(fake, |project| project.lfs_objects_size = 4096);
+        }
+        "infra protects main" => fake.protect(PROJECT, &["main"]),
+        "a group alone protects main" => protect(fake, &[], &["main"]),
+        "a group alone protects branches" => protect(fake, &[], &["main", "dev*"]),
+        "a group protects the branch" => protect(fake, &["development"], &["main"]),
+        "an unprotected branch" => {
+            fake.protect(PROJECT, &["development"]);
+            fake.protect(OTHER_PROJECT, &["mai"]);
+        }
+        "a manual mirror to the same repository" => {
+            let url = fake_aws::codecommit::clone_url(REPOSITORY);
+            fake.manual_mirror(PROJECT, &url, None, false);
+        }
+        "twelve manual mirrors" => fill(fake, PROJECT, 12),
+        "manual mirrors take all places" => in_both(|project| fill(fake, project, 10)),
+        "a manual mirror is disabled" => change_project(fake, |project| {
+            let mirrors = project.mirrors.values_mut();
             let last = mirrors.filter(|mirror| !mirror.is_ours()).last();
             last.expect("a manual one").enabled = false;
-        });
-    }),
-    harmless("a push that diverges", |fake| {
-        for repository in [REPOSITORY, OTHER_REPOSITORY] {
-            fake.push(repository, "main", "theirs");
+        }),
+        "a push that diverges" => {
+            fake.push(REPOSITORY, "main", "theirs");
+            fake.push(OTHER_REPOSITORY, "main", "theirs");
         }
-    }),
-    harmless("a push that diverges in network", |fake| {
-        fake.push(OTHER_REPOSITORY, "main", "theirs");
-    }),
-    harmless("a user without the right to push", |fake| {
-        fake.take_git_push(USER);
-    }),
-    harmless("a token that GitLab does not know", |fake| {
-        fake.change(|aws| aws.gitlab.tokens.clear());
-    }),
-    harmless("a token that may only read", |fake| {
-        fake.change(|aws| aws.gitlab.tokens.clear());
-        fake.gitlab_token_for(TOKEN, HOST, Scope::ReadApi);
-    }),
-    harmless("a Developer's token", |fake| grant(fake, Some(DEVELOPER))),
-    harmless("a project that the token's user cannot see", |fake| {
-        grant(fake, None);
-    }),
-    harmless("push mirrors are switched off", |fake| {
-        fake.options(|options| options.gitlab.mirroring_disabled = true);
-    }),
-    harmless("silent mode", |fake| {
-        fake.options(|options| options.gitlab.silent = true);
-    }),
-    harmless("GitLab redirects", |fake| {
-        fake.options(|options| options.gitlab.redirects = true);
-    }),
-    harmless("GitLab is in maintenance", |fake| {
-        fake.options(|options| options.gitlab.read_only = true);
-    }),
-    harmless("GitLab becomes unreachable", |fake| {
-        break_gitlab(fake, FaultKind::RequestLost);
-    }),
-    harmless("GitLab hangs", |fake| {
-        break_gitlab(fake, FaultKind::RequestHangs);
-    }),
-    harmless("GitLab is out of order", |fake| {
-        break_gitlab(fake, FaultKind::InternalError500);
-    }),
-    harmless("GitLab throttles", |fake| {
-        break_gitlab(fake, FaultKind::Throttled);
-    }),
-    harmless("GitLab fails to create mirrors", |fake| {
-        let create = On::Operation("GitLab.CreateMirror");
-        fake.break_from_now(create, FaultKind::InternalError500);
-    }),
-    harmless("the token's secret is deleted", |fake| {
-        drop(fake.change(|aws| aws.secrets.remove(TOKEN)));
-    }),
-    harmless("the token's secret has no tags", |fake| {
-        token_secret(fake, |secret| secret.tags.clear());
-    }),
-    harmless("a token of another host", |fake| {
-        token_secret(fake, |secret| {
+        "a push that diverges in network" => drop(fake.push(OTHER_REPOSITORY, "main", "theirs")),
+        "a user without the right to push" => fake.take_git_push(USER),
+        "a token that GitLab does not know" => fake.change(|aws| aws.gitlab.tokens.clear()),
+        "a token that may only read" => {
+            fake.change(|aws| aws.gitlab.tokens.clear());
+            fake.gitlab_token_for(TOKEN, HOST, Scope::ReadApi);
+        }
+        "a Developer's token" => grant(fake, Some(DEVELOPER)),
+        "a project that the token's user cannot see" => grant(fake, None),
+        "push mirrors are switched off" => {
+            fake.options(|options| options.gitlab.mirroring_disabled = true);
+        }
+        "silent mode" => fake.options(|options| options.gitlab.silent = true),
+        "GitLab redirects" => fake.options(|options| options.gitlab.redirects = true),
+        "GitLab is in maintenance" => fake.options(|options| options.gitlab.read_only = true),
+        "GitLab becomes unreachable" => break_gitlab(fake, FaultKind::RequestLost),
+        "GitLab hangs" => break_gitlab(fake, FaultKind::RequestHangs),
+        "GitLab is out of order" => break_gitlab(fake, FaultKind::InternalError500),
+        "GitLab throttles" => break_gitlab(fake, FaultKind::Throttled),
+        "GitLab fails to create mirrors" => {
+            let create = On::Operation("GitLab.CreateMirror");
+            fake.break_from_now(create, FaultKind::InternalError500);
+        }
+        "the token's secret is deleted" => drop(fake.change(|aws| aws.secrets.remove(TOKEN))),
+        "the token's secret has no tags" => token_secret(fake, |secret| secret.tags.clear()),
+        "a token of another host" => token_secret(fake, |secret| {
             let url = "https://gitlab.elsewhere.example".to_owned();
             secret.tags.insert("cfn-gitops:gitlab-url".to_owned(), url);
-        });
-    }),
-    harmless("the token's secret has another key", |fake| {
-        store_token(fake, "{\"other\":\"word\"}");
-    }),
-    harmless("a token in quotes", |fake| store_token(fake, "\"glpat-1\"")),
-    harmless("reading the token's secret is denied", |fake| {
-        fake.deny("secretsmanager:GetSecretValue", TOKEN);
-    }),
-    harmless("a foreign credential takes the second place", |fake| {
+        }),
+        "the token's secret has another key" => store_token(fake, "{\"other\":\"word\"}"),
+        "a token in quotes" => store_token(fake, "\"glpat-1\""),
+        "reading the token's secret is denied" => fake.deny("secretsmanager:GetSecretValue", TOKEN),
         // None is free if a fault left one there.
-        drop(fake.change(|aws| aws.issue(USER, ANOTHER_PERSON)));
-    }),
-    harmless("a foreign credential of another user", |fake| {
-        fake.foreign_credential(OTHER_USER);
-    }),
-    harmless("new logins take half an hour", |fake| {
-        fake.options(|options| options.login_late = Duration::from_mins(30));
-    }),
-    harmless("a policy denies new credentials", |fake| {
-        fail_to_issue(fake, FaultKind::DeniedExplicitly);
-    }),
-    harmless("no policy allows new credentials", |fake| {
-        fake.deny("iam:CreateServiceSpecificCredential", USER);
-    }),
-    harmless("IAM throttles new credentials", |fake| {
-        fail_to_issue(fake, FaultKind::Throttled);
-    }),
-    harmless("tagging the user is denied", |fake| {
-        fake.deny("iam:TagUser", USER);
-    }),
-    harmless("writing the secret is denied", |fake| {
-        fake.deny("secretsmanager:PutSecretValue", USER);
-    }),
-];
+        "a foreign credential takes the second place" => {
+            drop(fake.change(|aws| aws.issue(USER, ANOTHER_PERSON)));
+        }
+        "a foreign credential of another user" => drop(fake.foreign_credential(OTHER_USER)),
+        "new logins take half an hour" => {
+            fake.options(|options| options.login_late = Duration::from_mins(30));
+        }
+        "a policy denies new credentials" => fail_to_issue(fake, FaultKind::DeniedExplicitly),
+        "no policy allows new credentials" => {
+            fake.deny("iam:CreateServiceSpecificCredential", USER);
+        }
+        "IAM throttles new credentials" => fail_to_issue(fake, FaultKind::Throttled),
+        "tagging the user is denied" => fake.deny("iam:TagUser", USER),
+        "writing the secret is denied" => fake.deny("secretsmanager:PutSecretValue", USER),
+        _ => panic!("no change is called {name}"),
+    }
+}

@@ -216,9 +216,8 @@ impl Play {
     async fn change(&mut self, change: &Value) {
         // Several projects do not change at one instant.
         self.watch.expect_nothing();
-        self.is_broken |= changes::breaks(change);
         self.assert_foreign_kept();
-        changes::apply(&self.fake, change);
+        self.is_broken |= changes::apply(&self.fake, change);
         if !self.is_broken {
             self.watch(self.pairs());
         }
