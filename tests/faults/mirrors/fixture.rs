@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::checks;
 use fake_aws::explore::{paused, sample};
 use fake_aws::{FakeAws, Options, Schedule};
-use test_support::Rotation;
 use test_support::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once,
     answers_are_sound,
 };
+use test_support::{Rotated, Rotation, RotationStep};
 
 /// The user of most tests.
 pub const USER: &str = "user-dev-codecommit-mirroring";
@@ -196,6 +196,19 @@ pub fn both() -> Value {
         mirror(OTHER_PROJECT, OTHER_REPOSITORY)
     ]);
     with(properties(), "Mirrors", mirrors)
+}
+
+/// Rotates. Returns each call: its step, its index in the step, and whether it changes anything.
+pub async fn calls_of_a_rotation(rotation: &mut Rotation) -> Vec<(RotationStep, usize, bool)> {
+    let before = rotation.fake.journal().len();
+    assert_eq!(rotation.rotate().await, Rotated::Finished);
+    let journal = rotation.fake.journal();
+    let calls = journal[before..].iter().filter_map(|entry| {
+        let mut steps = RotationStep::ALL.into_iter();
+        let step = steps.find(|step| entry.caller.contains(&format!(".{step}.")))?;
+        Some((step, entry.index, !entry.reads()))
+    });
+    calls.collect()
 }
 
 /// The scheduled health check.

@@ -4,37 +4,29 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::checks::{self};
+use crate::checks;
 use crate::fixture::{REPOSITORY, SECRET, USER, check_health, properties, serial};
-use fake_aws::On;
-use fake_aws::explore::paused;
-use fake_aws::request::Service;
-use fake_aws::secrets::versions::{AbandonedBy, Pending};
-use fake_aws::{FakeAws, FaultKind, Options};
+use fake_aws::secrets::versions::AbandonedBy;
+use fake_aws::{FakeAws, Options};
 use test_support::{Rotated, RotationStep};
 
-use super::fixture_with_schedule;
+use super::with_schedule;
 
 #[test]
 fn token_rejected_for_a_day_ends_only_that_rotation() {
     for step in RotationStep::ALL {
         let context = step.to_string();
-        paused(async {
-            let mut fixture = fixture_with_schedule(Options::default()).await;
+        with_schedule(Options::default(), async |mut fixture| {
             let tokens = fixture.fake.look(|aws| aws.gitlab.tokens.clone());
             let rejects = |fake: &FakeAws| fake.change(|aws| aws.gitlab.tokens.clear());
-            let reason = fixture.fail_at(step, rejects).await;
-            assert!(
-                reason.contains("401") && reason.contains("has ended"),
-                "{reason}"
-            );
+            let parts = ["401", "has ended"];
+            fixture.fail_at(step, rejects, &parts).await;
             let ended = fixture.rotation.version().to_owned();
             for _ in 0..24 {
-                let held = fixture.fake.look(|aws| {
+                fixture.fake.assert_holds(|aws| {
                     checks::works(aws, SECRET, &checks::pairs(&properties()))?;
                     checks::labels_are_in_order(aws)
                 });
-                held.unwrap_or_else(|broken| panic!("{broken}"));
                 sleep(Duration::from_hours(1)).await;
             }
             check_health(&fixture.fake).await;
@@ -70,10 +62,8 @@ fn denied_call_or_foreign_credential_ends_the_rotation() {
         }),
     ];
     for (says, step, harm) in harms {
-        paused(async {
-            let mut fixture = fixture_with_schedule(Options::default()).await;
-            let reason = fixture.fail_at(step, harm).await;
-            assert!(reason.contains("has ended"), "{says}: {reason}");
+        with_schedule(Options::default(), async |mut fixture| {
+            fixture.fail_at(step, harm, &[says, "has ended"]).await;
             assert!(!fixture.rotation.is_pending(), "{says}");
             fixture.is_at_rest(&properties(), true, says);
             assert_eq!(fixture.change_days().await, Rotated::Finished, "{says}");
@@ -84,32 +74,20 @@ fn denied_call_or_foreign_credential_ends_the_rotation() {
 
 #[test]
 fn rejected_new_login_stays_pending_and_later_ends() {
-    paused(async {
-        let mut fixture = fixture_with_schedule(Options::default()).await;
-        let late = |fake: &FakeAws| {
-            fake.options(|options| options.login_late = Duration::from_mins(20));
-        };
-        late(&fixture.fake);
-        let reason = fixture.fail_at(RotationStep::Set, |_| {}).await;
-        assert!(
-            reason.contains("401") && reason.contains("stays pending"),
-            "{reason}"
-        );
-        sleep(Duration::from_mins(20)).await;
+    let parts = ["401", "stays pending"];
+    with_schedule(Options::default(), async |mut fixture| {
+        let takes = Duration::from_mins(20);
+        fixture.fake.options(|options| options.login_late = takes);
+        fixture.fail_at(RotationStep::Set, |_| {}, &parts).await;
+        sleep(takes).await;
         let resumed = fixture.rotation.reattempt().await;
         assert_eq!(resumed, Rotated::Finished);
         fixture.is_rotated("late login");
         fixture.fake.assert_unbroken();
     });
-    paused(async {
-        let mut fixture = fixture_with_schedule(Options::default()).await;
-        let reason = fixture
-            .fail_at(RotationStep::Set, deactivate_the_pending)
-            .await;
-        assert!(
-            reason.contains("401") && reason.contains("stays pending"),
-            "{reason}"
-        );
+    with_schedule(Options::default(), async |mut fixture| {
+        let harm = deactivate_the_pending;
+        fixture.fail_at(RotationStep::Set, harm, &parts).await;
         sleep(Duration::from_mins(61)).await;
         let later = fixture.rotation.reattempt().await;
         let has_ended =
@@ -133,30 +111,16 @@ fn deactivate_the_pending(fake: &FakeAws) {
     });
 }
 
-/// Days on which Secrets Manager itself keeps AWSPENDING, or removes it.
-fn days() -> [Options; 2] {
-    let left_alone = Options {
-        pending: Pending {
-            goes_with_current: true,
-            abandoned_by: AbandonedBy::Nothing,
-        },
-        ..Options::default()
-    };
-    [Options::default(), left_alone]
-}
-
 #[test]
 fn update_with_new_password_supersedes_a_pending_rotation() {
-    for options in days() {
+    // Secrets Manager itself removes AWSPENDING, or keeps it.
+    for abandoned_by in [AbandonedBy::Current, AbandonedBy::Nothing] {
         for step in RotationStep::ALL {
             let context = step.to_string();
-            paused(async {
-                let mut fixture = fixture_with_schedule(options.clone()).await;
-                let down = On::Service(Service::GitLab);
-                let breaks = |fake: &FakeAws| fake.break_from_now(down, FaultKind::RequestLost);
-                fixture.fail_at(step, breaks).await;
-                fixture.fake.mend();
-                fixture.is_pending(&context);
+            let mut options = Options::default();
+            options.pending.abandoned_by = abandoned_by;
+            with_schedule(options, async |mut fixture| {
+                fixture.leave_pending(step).await;
                 let next = serial(&properties(), 2);
                 fixture.stack.update(&next, None).await.assert_success();
                 fixture.is_at_rest(&next, false, &context);
@@ -175,13 +139,8 @@ fn update_with_new_password_supersedes_a_pending_rotation() {
 #[test]
 fn delete_while_a_rotation_is_pending_leaves_nothing() {
     for step in RotationStep::ALL {
-        paused(async {
-            let mut fixture = fixture_with_schedule(Options::default()).await;
-            let down = On::Service(Service::GitLab);
-            let breaks = |fake: &FakeAws| fake.break_from_now(down, FaultKind::RequestLost);
-            fixture.fail_at(step, breaks).await;
-            fixture.fake.mend();
-            fixture.is_pending(&step.to_string());
+        with_schedule(Options::default(), async |mut fixture| {
+            fixture.leave_pending(step).await;
             fixture.expect_deleted(&step.to_string()).await;
         });
     }

@@ -3,7 +3,6 @@
 //! the current login and its mirrors work.
 
 mod ended;
-mod mutants;
 mod resumed;
 
 use std::time::Duration;
@@ -13,12 +12,12 @@ use tokio::time::sleep;
 
 use crate::checks::{self, Watch};
 use crate::fixture::{SECRET, fake, properties, rotation, stack};
+use fake_aws::explore::paused;
+use fake_aws::request::Service;
 use fake_aws::secrets::CURRENT;
-use fake_aws::{FakeAws, Options};
+use fake_aws::{FakeAws, FaultKind, On, Options};
 use test_support::custom_resource::ParentStack;
 use test_support::{Rotated, Rotation, RotationStep};
-
-const NOT_COMPLETE: &str = "A previous rotation isn't complete.";
 
 /// A stack with a credential whose secret has a rotation schedule, and the checks throughout.
 struct RotationFixture {
@@ -28,42 +27,61 @@ struct RotationFixture {
     watch: Watch,
 }
 
-async fn fixture_with_schedule(options: Options) -> RotationFixture {
-    let fake = fake(options);
-    let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
-    stack.create(&properties()).await.assert_success();
-    sleep(Duration::from_hours(1)).await;
-    let attached = rotation.attach_schedule(30, false).await;
-    assert_eq!(attached, Rotated::Finished);
-    let watch = Watch::begin(&fake);
-    watch.expect(checks::pairs(&properties()));
-    RotationFixture {
-        fake,
-        stack,
-        rotation,
-        watch,
-    }
+fn with_schedule<T>(options: Options, play: impl AsyncFnOnce(RotationFixture) -> T) -> T {
+    paused(async {
+        let fake = fake(options);
+        let (mut stack, mut rotation) = (stack(&fake), rotation(&fake));
+        stack.create(&properties()).await.assert_success();
+        sleep(Duration::from_hours(1)).await;
+        let attached = rotation.attach_schedule(30, false).await;
+        assert_eq!(attached, Rotated::Finished);
+        let watch = Watch::begin(&fake);
+        watch.expect(checks::pairs(&properties()));
+        let fixture = RotationFixture {
+            fake,
+            stack,
+            rotation,
+            watch,
+        };
+        play(fixture).await
+    })
 }
 
 impl RotationFixture {
-    /// Runs the rotation's steps before `step`, calls `harm`, and runs `step`, which fails.
-    async fn fail_at(&mut self, step: RotationStep, harm: impl FnOnce(&FakeAws)) -> String {
+    /// Begins a rotation, and runs its steps before `step`.
+    async fn begin_until(&mut self, step: RotationStep) {
         self.rotation.begin().expect("no rotation is pending");
-        for before in RotationStep::ALL
-            .into_iter()
-            .take_while(|before| *before != step)
-        {
+        let steps = RotationStep::ALL.into_iter();
+        for before in steps.take_while(|before| *before != step) {
             let stepped = self.rotation.step(before).await;
             assert_eq!(stepped, Ok(()));
         }
-        harm(&self.fake);
-        self.fails(step).await
     }
 
-    async fn fails(&self, step: RotationStep) -> String {
-        match self.rotation.step(step).await {
-            Err(Rotated::Failed { reason, .. }) => reason,
-            other => panic!("{step}: {other:?}"),
+    /// Runs the rotation's steps before `step`, calls `harm`, and runs `step`, which fails with
+    /// these parts in its reason.
+    async fn fail_at(&mut self, step: RotationStep, harm: impl FnOnce(&FakeAws), parts: &[&str]) {
+        self.begin_until(step).await;
+        harm(&self.fake);
+        self.fails(step, parts).await;
+    }
+
+    /// Leaves a rotation pending, because GitLab was unreachable in `step`.
+    async fn leave_pending(&mut self, step: RotationStep) {
+        let gitlab = On::Service(Service::GitLab);
+        let breaks = |fake: &FakeAws| fake.break_from_now(gitlab, FaultKind::RequestLost);
+        self.fail_at(step, breaks, &["stays pending"]).await;
+        self.fake.mend();
+        self.is_pending(&step.to_string());
+    }
+
+    async fn fails(&self, step: RotationStep, parts: &[&str]) {
+        let stepped = self.rotation.step(step).await;
+        let Err(Rotated::Failed { reason, .. }) = stepped else {
+            panic!("{step}: {stepped:?}");
+        };
+        for part in parts {
+            assert!(reason.contains(part), "{step}: {reason}");
         }
     }
 
@@ -91,14 +109,6 @@ impl RotationFixture {
     /// A change of the `RotationSchedule`.
     async fn change_days(&mut self) -> Rotated {
         self.rotation.attach_schedule(60, false).await
-    }
-
-    async fn days_cannot_change(&mut self) {
-        let pending = self.rotation.version().to_owned();
-        let changed = self.change_days().await;
-        let is_refused = matches!(&changed, Rotated::Refused(why) if why.contains(NOT_COMPLETE));
-        assert!(is_refused, "{changed:?}");
-        assert_eq!(self.rotation.version(), pending);
     }
 
     /// A further rotation succeeds, and the deletion leaves nothing.

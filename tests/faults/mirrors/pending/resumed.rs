@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::fixture::{SECRET, check_health};
-use fake_aws::On;
-use fake_aws::explore::paused;
+use crate::fixture::{SECRET, calls_of_a_rotation, check_health};
 use fake_aws::request::Service;
 use fake_aws::secrets::CURRENT;
-use fake_aws::{FakeAws, Fault, FaultKind, Options, Schedules};
+use fake_aws::{FakeAws, Fault, FaultKind, On, Options, Schedules};
 use test_support::{Rotated, RotationStep};
 
-use super::{NOT_COMPLETE, fixture_with_schedule};
+use super::{RotationFixture, with_schedule};
+
+const TRANSIENT: [FaultKind; 3] = [
+    FaultKind::RequestLost,
+    FaultKind::InternalError500,
+    FaultKind::Throttled,
+];
 
 /// The services that a step calls, and how each can fail for a while.
 fn outages() -> Vec<(Service, FaultKind)> {
@@ -22,17 +26,10 @@ fn outages() -> Vec<(Service, FaultKind)> {
         Service::SecretsManager,
         Service::CodeCommit,
     ];
-    let kinds = [
-        FaultKind::RequestLost,
-        FaultKind::InternalError500,
-        FaultKind::Throttled,
-    ];
-    let pairs = services
-        .into_iter()
-        .flat_map(|service| kinds.map(|kind| (service, kind)));
-    pairs
-        .chain([(Service::Git, FaultKind::RequestLost)])
-        .collect()
+    let pairs = services.into_iter();
+    let pairs = pairs.flat_map(|service| TRANSIENT.map(|kind| (service, kind)));
+    let git = (Service::Git, FaultKind::RequestLost);
+    pairs.chain([git]).collect()
 }
 
 #[test]
@@ -49,12 +46,10 @@ fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
             for first in firsts {
                 let context = format!("{service:?} {kind:?} at {step}, then from {first}");
                 schedules.run(&context, || {
-                    paused(resumes_after_an_outage(
-                        (service, kind),
-                        step,
-                        first,
-                        &context,
-                    ));
+                    with_schedule(Options::default(), async |fixture| {
+                        let steps = (step, first);
+                        resumes_after_an_outage(fixture, (service, kind), steps, &context).await;
+                    });
                 });
             }
         }
@@ -63,44 +58,23 @@ fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
 }
 
 async fn resumes_after_an_outage(
+    mut fixture: RotationFixture,
     (service, kind): (Service, FaultKind),
-    step: RotationStep,
-    first: RotationStep,
+    (step, first): (RotationStep, RotationStep),
     context: &str,
 ) {
-    let mut fixture = fixture_with_schedule(Options::default()).await;
     let breaks = |fake: &FakeAws| fake.break_from_now(On::Service(service), kind);
-    let reason = fixture.fail_at(step, breaks).await;
-    assert!(reason.contains("stays pending"), "{context}: {reason}");
+    fixture.fail_at(step, breaks, &["stays pending"]).await;
     sleep(Duration::from_hours(1)).await;
-    let still = fixture.fails(step).await;
-    assert!(still.contains("stays pending"), "{context}: {still}");
+    fixture.fails(step, &["stays pending"]).await;
     fixture.fake.mend();
     fixture.is_pending(context);
-    fixture.days_cannot_change().await;
     check_health(&fixture.fake).await;
     let resumed = fixture.rotation.resume_from(first).await;
     assert_eq!(resumed, Rotated::Finished, "{context}");
     fixture.is_rotated(context);
     assert_eq!(fixture.change_days().await, Rotated::Finished);
     fixture.ends_well(context).await;
-}
-
-/// Every call of a whole rotation: its step, its index among the step's, and whether it changes
-/// anything.
-fn calls() -> Vec<(RotationStep, usize, bool)> {
-    paused(async {
-        let mut fixture = fixture_with_schedule(Options::default()).await;
-        let before = fixture.fake.journal().len();
-        assert_eq!(fixture.rotation.rotate().await, Rotated::Finished);
-        let journal = fixture.fake.journal();
-        let calls = journal[before..].iter().filter_map(|entry| {
-            let mut steps = RotationStep::ALL.into_iter();
-            let step = steps.find(|step| entry.caller.contains(&format!(".{step}.")))?;
-            Some((step, entry.index, !entry.reads()))
-        });
-        calls.collect()
-    })
 }
 
 /// The failure of a call, and of the step's later calls.
@@ -116,19 +90,21 @@ enum CallFailure {
 fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
     let mut schedules = Schedules::default();
     let (mut ran, mut failed) = (0, 0);
-    for (step, index, is_change) in calls() {
-        let mut ways = vec![
-            CallFailure::Since(FaultKind::RequestLost),
-            CallFailure::Since(FaultKind::InternalError500),
-            CallFailure::Since(FaultKind::Throttled),
-        ];
-        if is_change {
-            ways.push(CallFailure::ExecutedThenSilence);
-        }
-        for way in ways {
+    let calls = with_schedule(Options::default(), async |mut fixture| {
+        calls_of_a_rotation(&mut fixture.rotation).await
+    });
+    for (step, index, is_change) in calls {
+        let executed = is_change.then_some(CallFailure::ExecutedThenSilence);
+        for way in TRANSIENT
+            .map(CallFailure::Since)
+            .into_iter()
+            .chain(executed)
+        {
             let context = format!("{way:?} at {step}#{index}");
             let has_failed = schedules.run(&context, || {
-                paused(fails_then_resumes(step, index, way, &context))
+                with_schedule(Options::default(), async |fixture| {
+                    fails_then_resumes(fixture, (step, index), way, &context).await
+                })
             });
             ran += usize::from(has_failed.is_some());
             failed += usize::from(has_failed == Some(true));
@@ -142,19 +118,12 @@ fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
 
 /// Whether the step failed.
 async fn fails_then_resumes(
-    step: RotationStep,
-    index: usize,
+    mut fixture: RotationFixture,
+    (step, index): (RotationStep, usize),
     way: CallFailure,
     context: &str,
 ) -> bool {
-    let mut fixture = fixture_with_schedule(Options::default()).await;
-    fixture.rotation.begin().expect("a rotation");
-    for before in RotationStep::ALL
-        .into_iter()
-        .take_while(|before| *before != step)
-    {
-        assert_eq!(fixture.rotation.step(before).await, Ok(()));
-    }
+    fixture.begin_until(step).await;
     // `begin` has been called for the schedule and for the rotation.
     let caller = format!("rotation-2.{step}.1");
     let (fake, inject) = (&fixture.fake, |fault| fixture.fake.inject(&caller, fault));
@@ -188,15 +157,4 @@ async fn fails_then_resumes(
     fixture.is_rotated(context);
     fixture.ends_well(context).await;
     has_failed
-}
-
-#[test]
-fn rotation_waits_for_awspending_of_another_version() {
-    paused(async {
-        let mut fixture = fixture_with_schedule(Options::default()).await;
-        fixture.rotation.begin().expect("no rotation is pending");
-        let again = fixture.rotation.rotate().await;
-        let is_refused = matches!(&again, Rotated::Refused(why) if why.contains(NOT_COMPLETE));
-        assert!(is_refused, "{again:?}");
-    });
 }
