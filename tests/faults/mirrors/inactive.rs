@@ -11,7 +11,7 @@ use crate::fixture::{USER, bare, in_account, in_account_with, login, properties,
 use crate::scenarios::scenarios;
 use fake_aws::clients::Clients;
 use fake_aws::{FakeAws, Options};
-use test_support::custom_resource::answers_are_sound;
+use test_support::custom_resource::{ParentStack, answers_are_sound};
 use test_support::scenarios::Step;
 
 /// The causes that prevent a replacement, and the texts of their reasons: those that prevent a
@@ -61,10 +61,22 @@ fn before() -> Value {
     before
 }
 
-/// The reason of the latest response.
-fn latest_reason(fake: &FakeAws) -> String {
-    let body = fake.responses().last().expect("a response").json();
-    body["Reason"].as_str().unwrap_or_default().to_owned()
+/// Creates the credential and sets it to inactive, after which `cause` prevents a replacement. Returns
+/// its ID.
+async fn leak(fake: &FakeAws, stack: &mut ParentStack, before: &Value, cause: &str) -> String {
+    stack.create(before).await.assert_success();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let leaked = fake.look(checks::ours).remove(0).id;
+    changes::deactivate(fake);
+    changes::apply(fake, &json!(cause));
+    leaked
+}
+
+fn assert_kept(fake: &FakeAws, leaked: &str, context: &str) {
+    let held = fake.look(checks::ours);
+    let held: Vec<_> = held.iter().map(|one| (&*one.id, one.active)).collect();
+    assert_eq!(held, [(leaked, false)], "{context}");
+    answers_are_sound(fake);
 }
 
 #[test]
@@ -74,24 +86,16 @@ fn rollback_leaves_a_credential_inactive_for_every_cause() {
     for change in [serial(&before, 2), with(before.clone(), "Tags", tags)] {
         for (cause, texts) in causes() {
             in_account(async |fake, stack, _| {
-                stack.create(&before).await.assert_success();
-                let leaked = fake.look(checks::ours).remove(0).id;
-                changes::deactivate(fake);
-                changes::apply(fake, &json!(cause));
+                let leaked = leak(fake, stack, &before, &cause).await;
                 // It fails, and its rollback succeeds.
                 stack.update(&change, None).await.assert_reason(&texts);
-                let warning = latest_reason(fake);
+                let body = fake.responses().last().expect("a response").json();
+                let warning = body["Reason"].as_str().unwrap_or_default();
                 let own = [leaked.as_str(), "stays inactive", "CFG-311"];
                 for part in texts.iter().map(String::as_str).chain(own) {
-                    assert!(
-                        warning.contains(part),
-                        "{cause}: {part} is not in {warning}"
-                    );
+                    assert!(warning.contains(part), "{cause}: no {part} in {warning}");
                 }
-                let held = fake.look(checks::ours);
-                let held: Vec<_> = held.iter().map(|one| (&one.id, one.active)).collect();
-                assert_eq!(held, [(&leaked, false)], "{cause}");
-                answers_are_sound(fake);
+                assert_kept(fake, &leaked, &cause);
             });
         }
     }
@@ -99,28 +103,25 @@ fn rollback_leaves_a_credential_inactive_for_every_cause() {
 
 #[test]
 fn rollback_succeeds_if_iam_shows_late_what_a_person_did() {
-    let options = Options {
-        lists_late: Duration::from_secs(10),
-        latency: Duration::from_millis(100),
-        ..Options::default()
-    };
     for (cause, texts) in causes() {
         // The list shows it before the Update, within it, within its rollback, or after both.
         for age in [0, 5, 9, 10].map(Duration::from_secs) {
-            in_account_with(options.clone(), async |fake, stack, _| {
-                stack.create(&before()).await.assert_success();
-                tokio::time::sleep(Duration::from_mins(1)).await;
-                changes::deactivate(fake);
-                changes::apply(fake, &json!(cause));
+            in_account_with(late_lists(), async |fake, stack, _| {
+                let leaked = leak(fake, stack, &before(), &cause).await;
                 tokio::time::sleep(age).await;
                 let update = stack.update(&serial(&before(), 2), None).await;
                 update.assert_reason(&texts);
-                let ours = fake.look(checks::ours);
-                let is_kept = ours.len() == 1 && !ours[0].active;
-                assert!(is_kept, "{cause}, {age:?}: {ours:?}");
-                answers_are_sound(fake);
+                assert_kept(fake, &leaked, &format!("{cause}, {age:?}"));
             });
         }
+    }
+}
+
+fn late_lists() -> Options {
+    Options {
+        lists_late: Duration::from_secs(10),
+        latency: Duration::from_millis(100),
+        ..Options::default()
     }
 }
 
@@ -134,40 +135,29 @@ async fn list(fake: &FakeAws) {
 #[test]
 fn rollback_succeeds_if_a_later_list_is_older() {
     let options = Options {
-        lists_late: Duration::from_secs(10),
         replicas_differ: true,
-        latency: Duration::from_millis(100),
-        ..Options::default()
+        ..late_lists()
     };
-    let causes = [
+    for cause in [
         "a foreign credential takes the second place",
         "IAM throttles new credentials",
         "tagging the user is denied",
-    ];
-    let befores = [bare(), login(), before()];
-    for (cause, before) in causes
-        .iter()
-        .flat_map(|cause| befores.iter().map(move |b| (cause, b)))
-    {
-        for (age, lists) in [(0, 0), (0, 1), (5, 0), (5, 1)] {
-            in_account_with(options.clone(), async |fake, stack, _| {
-                stack.create(before).await.assert_success();
-                tokio::time::sleep(Duration::from_mins(1)).await;
-                changes::deactivate(fake);
-                changes::apply(fake, &json!(cause));
-                tokio::time::sleep(Duration::from_secs(age)).await;
-                for _ in 0..lists {
-                    list(fake).await;
-                }
-                // It is rejected without a call, so that the rollback comes at once.
-                let invalid = with(before.clone(), "RotationSerial", json!({}));
-                let update = stack.update(&invalid, None).await;
-                update.assert_reason(["RotationSerial"]);
-                let ours = fake.look(checks::ours);
-                let is_kept = ours.len() == 1 && !ours[0].active;
-                assert!(is_kept, "{cause}, {age}, {lists}: {ours:?}");
-                answers_are_sound(fake);
-            });
+    ] {
+        for before in [bare(), login(), before()] {
+            for (age, lists) in [(0, 0), (0, 1), (5, 0), (5, 1)] {
+                in_account_with(options.clone(), async |fake, stack, _| {
+                    let leaked = leak(fake, stack, &before, cause).await;
+                    tokio::time::sleep(Duration::from_secs(age)).await;
+                    for _ in 0..lists {
+                        list(fake).await;
+                    }
+                    // It is rejected without a call, so that the rollback comes at once.
+                    let invalid = with(before.clone(), "RotationSerial", json!({}));
+                    let update = stack.update(&invalid, None).await;
+                    update.assert_reason(["RotationSerial"]);
+                    assert_kept(fake, &leaked, &format!("{cause}, {age}, {lists}"));
+                });
+            }
         }
     }
 }
