@@ -70,8 +70,7 @@ fn delete_beside_an_update_leaves_nothing() {
         // An Update that is too late: CloudFormation no longer waits for it.
         let update = stack.request_update(&serial(&both(), 2));
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let (id, old) = stack.resource.clone().expect("created");
-        let delete = stack.request("Delete", Some(&id), &old, None);
+        let delete = request_delete(stack);
         deliver_both(fake, schedule, ("one", &update), ("other", &delete)).await;
         stack.heard(&delete).await.assert_success();
         fake.assert_holds_in("after both", checks::nothing_remains);

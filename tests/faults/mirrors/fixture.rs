@@ -69,6 +69,12 @@ pub fn stack_called(fake: &FakeAws, arn: &str) -> ParentStack {
     ParentStack::called(fake, CREDENTIAL, arn)
 }
 
+/// CloudFormation signs a Delete of the stack's resource.
+pub fn request_delete(stack: &mut ParentStack) -> StackRequest {
+    let (id, properties) = stack.resource.clone().expect("a resource to delete");
+    stack.request("Delete", Some(&id), &properties, None)
+}
+
 /// The rotation of its secret.
 pub fn rotation(fake: &FakeAws) -> Rotation {
     Rotation::of(fake, SECRET, CREDENTIAL.wire)

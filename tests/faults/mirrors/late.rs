@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::changes;
-use crate::changes::remove_tags;
+use crate::changes::{self, remove_tags};
 use crate::checks::{nothing_remains, records, resources, state};
 use crate::fixture::{
-    SECRET, USER, after_create, both, fake, holds, in_account, in_account_with, late, login,
-    properties, serial, stack, with,
+    SECRET, USER, after_create, both, holds, in_account, in_account_with, late, login, properties,
+    request_delete, serial, with,
 };
-use fake_aws::{FakeAws, Fault, FaultKind, Options, explore::paused};
-use test_support::custom_resource::{INVENTED_ID, ParentStack, RollBack, deliver_once};
+use fake_aws::{FakeAws, Fault, FaultKind, Options};
+use test_support::custom_resource::{
+    INVENTED_ID, ParentStack, RollBack, StackRequest, deliver_once,
+};
 
 /// The same credential in the secret of this name.
 fn renamed(properties: &Value, name: &str) -> Value {
@@ -34,6 +35,20 @@ async fn late_copies_change_nothing(fake: &FakeAws, stack: &ParentStack) {
     stack.assert_late_copies_change_nothing(&[], state).await;
 }
 
+/// Delivers a request late, which changes nothing.
+async fn assert_changes_nothing(fake: &FakeAws, request: &StackRequest) {
+    let before = fake.look(state);
+    deliver_once(fake, "late", request).await;
+    assert_eq!(fake.look(state), before);
+}
+
+/// A Delete of the stack's resource that expires a minute after it was signed, and a second later.
+async fn expired_delete(stack: &mut ParentStack) -> StackRequest {
+    let delete = request_delete(stack).valid_for(60);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    delete
+}
+
 #[test]
 fn create_after_cloudformations_timeout_leaves_nothing() {
     in_account(async |fake, stack, _| {
@@ -52,13 +67,11 @@ fn create_after_cloudformations_timeout_leaves_nothing() {
 
 #[test]
 fn expired_create_creates_nothing() {
-    paused(async {
-        let fake = fake(Options::default());
-        let create = stack(&fake)
-            .request("Create", None, &login(), None)
-            .valid_for(60);
+    in_account(async |fake, stack, _| {
+        let create = stack.request("Create", None, &login(), None);
+        let create = create.valid_for(60);
         tokio::time::sleep(Duration::from_secs(61)).await;
-        assert_eq!(deliver_once(&fake, "late", &create).await, Some(true));
+        assert_eq!(deliver_once(fake, "late", &create).await, Some(true));
         assert_eq!(fake.calls_of("late"), 0);
         fake.assert_holds(nothing_remains);
         assert!(fake.responses().is_empty());
@@ -68,14 +81,9 @@ fn expired_create_creates_nothing() {
 #[test]
 fn expired_update_changes_nothing() {
     after_create(async |fake, stack| {
-        let (id, old) = stack.resource.clone().expect("created");
-        let new = serial(&login(), 2);
-        let update = stack.request("Update", Some(&id), &new, Some(&old));
-        let update = update.valid_for(60);
+        let update = stack.request_update(&serial(&login(), 2)).valid_for(60);
         tokio::time::sleep(Duration::from_secs(61)).await;
-        let before = fake.look(state);
-        deliver_once(fake, "late", &update).await;
-        assert_eq!(fake.look(state), before);
+        assert_changes_nothing(fake, &update).await;
         assert_eq!(fake.calls_of("late"), 0);
     });
 }
@@ -83,21 +91,15 @@ fn expired_update_changes_nothing() {
 #[test]
 fn expired_delete_deletes_unless_a_later_request_ran() {
     after_create(async |fake, stack| {
-        let (id, old) = stack.resource.clone().expect("created");
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        let delete = stack.request("Delete", Some(&id), &old, None).valid_for(60);
-        tokio::time::sleep(Duration::from_secs(61)).await;
-        deliver_once(fake, "late", &delete).await;
+        let delete = expired_delete(stack).await;
+        deliver_once(fake, "in time", &delete).await;
         fake.assert_holds(nothing_remains);
 
         // A second one that a Create has overtaken.
-        let delete = stack.request("Delete", Some(&id), &old, None).valid_for(60);
-        tokio::time::sleep(Duration::from_secs(61)).await;
+        let delete = expired_delete(stack).await;
         stack.resource = None;
         stack.create(&login()).await.assert_success();
-        let before = fake.look(state);
-        deliver_once(fake, "overtaken", &delete).await;
-        assert_eq!(fake.look(state), before);
+        assert_changes_nothing(fake, &delete).await;
         holds(fake);
     });
 }
@@ -107,7 +109,7 @@ fn later_foreign_credential_survives_a_second_delete() {
     in_account_with(late(), async |fake, stack, _| {
         stack.create(&login()).await.assert_success();
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let delete = stack.request("Delete", Some(SECRET), &login(), None);
+        let delete = request_delete(stack);
         stack.deliver(&delete).await.assert_success();
         let foreign = fake.foreign_credential(USER);
         deliver_once(fake, "second delivery", &delete).await;
@@ -130,20 +132,13 @@ fn second_delivery_of_a_create_restores_lost_tags() {
 
 #[test]
 fn late_copy_of_a_failed_update_changes_nothing() {
-    let rows = [
-        (
-            "a foreign credential takes the second place",
-            login(),
-            serial(&login(), 2),
-        ),
+    let (login_2, properties_2) = (serial(&login(), 2), serial(&properties(), 2));
+    let foreign = "a foreign credential takes the second place";
+    for (cause, before, change) in [
+        (foreign, login(), login_2),
         ("writing the secret is denied", both(), properties()),
-        (
-            "GitLab becomes unreachable",
-            both(),
-            serial(&properties(), 2),
-        ),
-    ];
-    for (cause, before, change) in rows {
+        ("GitLab becomes unreachable", both(), properties_2),
+    ] {
         in_account_with(slow(), async |fake, stack, _| {
             stack.create(&before).await.assert_success();
             tokio::time::sleep(Duration::from_mins(1)).await;
@@ -160,16 +155,13 @@ fn late_copy_of_a_failed_update_changes_nothing() {
 #[test]
 fn cancelled_update_stays_cancelled_after_the_rollback() {
     after_create(async |fake, stack| {
-        let (id, old) = stack.resource.clone().expect("created");
         let wanted = serial(&login(), 2);
         // Lambda has it in its queue, while CloudFormation already rolls back.
-        let update = stack.request("Update", Some(&id), &wanted, Some(&old));
+        let update = stack.request_update(&wanted);
         tokio::time::sleep(Duration::from_secs(30)).await;
-        let back = stack.request("Update", Some(&id), &old, Some(&wanted));
+        let back = stack.request("Update", Some(SECRET), &login(), Some(&wanted));
         stack.deliver(&back).await.assert_success();
-        let before = fake.look(state);
-        deliver_once(fake, "late", &update).await;
-        assert_eq!(fake.look(state), before);
+        assert_changes_nothing(fake, &update).await;
     });
 }
 
