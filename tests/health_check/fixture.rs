@@ -158,6 +158,21 @@ impl Looked {
         failed
     }
 
+    pub fn is_healthy(&self, project: &str) -> bool {
+        self.value("MirrorHealthy", project) > 0.5
+    }
+
+    /// What is unhealthy. Fails unless everything was checked.
+    pub fn unhealthy(&self) -> String {
+        assert!(!self.has_failed(), "{}", self.summary);
+        self.texts("Unhealthy").join("\n")
+    }
+
+    /// Everything was checked, and is healthy.
+    pub fn assert_healthy(&self) {
+        assert_eq!(self.unhealthy(), "");
+    }
+
     pub fn texts(&self, of: &str) -> Vec<String> {
         let texts = self.summary[of].as_array().expect("a list");
         let texts = texts.iter().map(|text| text.as_str().expect("a text"));
@@ -196,6 +211,17 @@ fn dev(user_names: &str, self_repair: SelfRepair) -> Environment {
     }
 }
 
+fn resources(
+    fake: &FakeAws,
+    connector: SharedHttpConnector,
+) -> (Clients, MirrorCredential, GitOpsPipeline) {
+    let http = Http::new(connector.clone());
+    let clients = Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
+    let credentials = MirrorCredential::new(clients.clone());
+    let pipelines = GitOpsPipeline::new(clients.clone());
+    (clients, credentials, pipelines)
+}
+
 async fn look_with(
     fake: &FakeAws,
     dev: Environment,
@@ -203,22 +229,11 @@ async fn look_with(
     interval: Option<Duration>,
     time: Duration,
 ) -> Looked {
-    let http = Http::new(connector.clone());
-    let clients = &Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
-    let credentials = MirrorCredential::new(clients.clone());
+    let (clients, credentials, pipelines) = &resources(fake, connector);
     let lines = Mutex::new(vec![]);
     let emit = |line| lines.lock().expect("no panic").push(line);
-    let pipelines = GitOpsPipeline::new(clients.clone());
-    let summary = health_check::check(
-        &dev,
-        clients,
-        &credentials,
-        &pipelines,
-        interval,
-        time,
-        &emit,
-    );
-    let summary = summary.await;
+    let summary =
+        health_check::check(&dev, clients, credentials, pipelines, interval, time, &emit).await;
     let lines = lines.into_inner().expect("no panic");
     for shown in lines.iter().chain([&summary]) {
         assert_eq!(fake.secret_in(&shown.to_string()), None, "{shown}");
@@ -229,22 +244,31 @@ async fn look_with(
 
 /// A diagnosis of `dev`: each subject with its problem.
 pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
-    let connector = fake.connector("doctor");
-    let http = Http::new(connector.clone());
-    let clients = &Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
-    let credentials = MirrorCredential::new(clients.clone());
+    let (clients, credentials, pipelines) = &resources(fake, fake.connector("doctor"));
     let dev = dev("user-dev-*", SelfRepair::Disabled);
-    let pipelines = GitOpsPipeline::new(clients.clone());
     let time = Duration::from_secs(300);
-    let found = health_check::diagnose(&dev, clients, &credentials, &pipelines, time).await;
+    let found = health_check::diagnose(&dev, clients, credentials, pipelines, time).await;
     assert_eq!(fake.secret_in(&found.to_string()), None, "{found}");
     assert_eq!(found["NotChecked"], json!([]), "{found}");
     let checks = found["Checks"].as_array().expect("a list").iter();
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-    let checks = checks.map(|check| (text(&check["Subject"]), text(&check["Problem"])));
+    let subject = |check: &Value| text(&check["Subject"]).expect("a subject");
     checks
-        .map(|(subject, problem)| (subject.expect("a subject"), problem))
+        .map(|check| (subject(check), text(&check["Problem"])))
         .collect()
+}
+
+/// The only check whose subject contains `subject` has a problem with these texts, or is healthy if
+/// there are none.
+pub async fn assert_problem(fake: &FakeAws, subject: &str, texts: &[&str]) {
+    let checks = diagnosed(fake).await;
+    let about = checks.iter().filter(|(of, _)| of.contains(subject));
+    let [(_, problem)] = about.collect::<Vec<_>>()[..] else {
+        panic!("{subject}: {checks:?}");
+    };
+    assert_eq!(problem.is_none(), texts.is_empty(), "{problem:?}");
+    let problem = problem.as_deref().unwrap_or_default();
+    assert!(texts.iter().all(|text| problem.contains(text)), "{problem}");
 }
 
 pub async fn look_as(fake: &FakeAws, caller: &str, time: Duration) -> Looked {

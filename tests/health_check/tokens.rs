@@ -4,25 +4,22 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::fixture::{Looked, PROJECT, REPOSITORY, TOKEN, USER, fake, look, mirrored, properties};
+use crate::fixture::{
+    Looked, PROJECT, REPOSITORY, TOKEN, USER, empty_world, fake, look, mirrored, properties,
+};
 use fake_aws::request::Service;
 use fake_aws::{FakeAws, FaultKind, On};
 
 const DAYS_LEFT: &str = "GitLabTokenDaysLeft";
 
-/// How often the expiry was requested since call `from`.
-fn requests(fake: &FakeAws, from: usize) -> usize {
-    let journal = fake.journal();
-    let requests = journal[from..].iter();
-    requests
-        .filter(|entry| entry.operation == "GitLab.GetToken")
-        .count()
+/// How often the expiry was requested.
+fn requests(fake: &FakeAws) -> usize {
+    fake.count("GitLab.GetToken")
 }
 
 /// A health check that reads no expiry, and finds no other fault.
 async fn looked_without_expiry(fake: &FakeAws) -> Looked {
     let looked = look(fake).await;
-    assert!(!looked.has_failed(), "{}", looked.summary);
     assert!(looked.values(DAYS_LEFT, TOKEN).is_empty());
     looked
 }
@@ -30,9 +27,12 @@ async fn looked_without_expiry(fake: &FakeAws) -> Looked {
 #[tokio::test(start_paused = true)]
 async fn token_days_left_count_to_midnight_utc_of_its_date() {
     let (fake, _) = fake().await;
+    // A token that does not expire has no metric.
+    looked_without_expiry(&fake).await.assert_healthy();
+    assert_eq!(requests(&fake), 1);
     fake.gitlab_tokens_expire_after_midnight(20);
     let looked = look(&fake).await;
-    assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
+    looked.assert_healthy();
     // The fake's time starts at noon.
     let days = looked.value(DAYS_LEFT, TOKEN);
     assert!((days - 20.5).abs() < 0.1, "{days}");
@@ -42,26 +42,23 @@ async fn token_days_left_count_to_midnight_utc_of_its_date() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_of_many_mirrors_is_read_once_per_check() {
-    let (fake, _) = fake().await;
+async fn every_credential_of_all_pages_is_checked_and_its_token_once() {
+    let fake = empty_world();
     for number in 0..5 {
         let (user, project) = (format!("user-dev-{number}"), format!("a/p{number}"));
         mirrored(&fake, &user, &project, &format!("codecommit-dev-r{number}")).await;
     }
     fake.gitlab_tokens_expire_after_midnight(20);
-    for _ in 0..2 {
-        let calls = fake.journal().len();
-        look(&fake).await.value(DAYS_LEFT, TOKEN);
-        assert_eq!(requests(&fake, calls), 1);
+    for checks in 1..=2 {
+        let looked = look(&fake).await;
+        looked.assert_healthy();
+        for number in 0..5 {
+            looked.value("CredentialAge", &format!("user-dev-{number}"));
+            looked.value("MirrorHealthy", &format!("a/p{number}"));
+        }
+        looked.value(DAYS_LEFT, TOKEN);
+        assert_eq!(requests(&fake), checks);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn token_that_does_not_expire_has_no_metric() {
-    let (fake, _) = fake().await;
-    let looked = looked_without_expiry(&fake).await;
-    assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
-    assert_eq!(requests(&fake, 0), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,8 +73,8 @@ async fn rejected_or_lost_expiry_request_is_not_a_fault() {
         fake.gitlab_tokens_expire_after_midnight(20);
         fake.break_from_now(On::Operation("GitLab.GetToken"), kind);
         let looked = looked_without_expiry(&fake).await;
-        assert!(looked.value("MirrorHealthy", PROJECT) > 0.5, "{kind:?}");
-        assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
+        assert!(looked.is_healthy(PROJECT), "{kind:?}");
+        looked.assert_healthy();
     }
 }
 
@@ -87,8 +84,8 @@ async fn expired_token_is_a_fault_of_its_mirrors() {
     fake.gitlab_tokens_expire_after_midnight(1);
     tokio::time::sleep(Duration::from_hours(40)).await;
     let looked = looked_without_expiry(&fake).await;
-    assert!(looked.value("MirrorHealthy", PROJECT) < 0.5);
-    let texts = looked.texts("Unhealthy").join("\n");
+    assert!(!looked.is_healthy(PROJECT));
+    let texts = looked.unhealthy();
     assert!(
         texts.contains(TOKEN) && texts.contains("expired"),
         "{texts}"
@@ -100,14 +97,13 @@ async fn unreachable_gitlab_is_not_asked_for_the_expiry() {
     let (fake, mut stack) = fake().await;
     fake.gitlab_project("a/second", &["main"]);
     let mut properties = properties(USER, PROJECT, REPOSITORY);
-    let second = json!({"GitLabProject": "a/second", "RepositoryName": REPOSITORY});
-    properties["Mirrors"]
-        .as_array_mut()
-        .expect("a list")
-        .push(second);
+    let mut second = properties["Mirrors"][0].clone();
+    second["GitLabProject"] = json!("a/second");
+    properties["Mirrors"] = json!([properties["Mirrors"][0], second]);
     stack.update(&properties, None).await.assert_success();
     fake.gitlab_tokens_expire_after_midnight(20);
     fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
-    looked_without_expiry(&fake).await;
-    assert_eq!(requests(&fake, 0), 0);
+    let looked = looked_without_expiry(&fake).await;
+    assert!(!looked.has_failed(), "{}", looked.summary);
+    assert_eq!(requests(&fake), 0);
 }
