@@ -8,6 +8,9 @@ const NAME: &str = "codepipeline-dev-cfn-infra";
 
 #[tokio::test(start_paused = true)]
 async fn newest_run_that_ended_by_itself_decides() {
+    let others = ["Superseded", "Stopped", "Cancelled", "Stopping"];
+    let behind_others = [&["Failed", "Succeeded"][..], &others].concat();
+    let behind_many = [&["Failed"][..], &["Superseded"; 150]].concat();
     for (statuses, succeeded) in [
         (&["Succeeded"][..], Some(1.0)),
         (&["Failed"], Some(0.0)),
@@ -15,17 +18,8 @@ async fn newest_run_that_ended_by_itself_decides() {
         (&["Failed", "Succeeded"], Some(1.0)),
         (&["Succeeded", "InProgress"], Some(1.0)),
         (&["Failed", "InProgress"], Some(0.0)),
-        (
-            &[
-                "Failed",
-                "Succeeded",
-                "Superseded",
-                "Stopped",
-                "Cancelled",
-                "Stopping",
-            ],
-            Some(1.0),
-        ),
+        (&behind_others, Some(1.0)),
+        (&behind_many, Some(0.0)),
         (&["InProgress"], None),
         (&["Stopped"], None),
         (&[], None),
@@ -33,52 +27,39 @@ async fn newest_run_that_ended_by_itself_decides() {
         let fake = empty_world();
         pipeline(&fake, NAME, statuses);
         let looked = look(&fake).await;
-        assert!(!looked.has_failed());
+        let is_unhealthy = !looked.unhealthy().is_empty();
+        assert_eq!(is_unhealthy, succeeded == Some(0.0));
         let values = looked.values("PipelineSucceeded", NAME);
-        assert_eq!(
-            values,
-            succeeded.into_iter().collect::<Vec<f64>>(),
-            "{statuses:?}"
-        );
-        let is_told = !looked.texts("Unhealthy").is_empty();
-        assert_eq!(is_told, succeeded == Some(0.0));
+        assert_eq!(values, Vec::from_iter(succeeded), "{statuses:?}");
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn run_that_ended_long_ago_is_found_behind_many_that_did_not() {
-    let fake = empty_world();
-    let mut statuses = vec!["Failed"];
-    statuses.extend(["Superseded"; 150]);
-    pipeline(&fake, NAME, &statuses);
-    let looked = look(&fake).await;
-    assert_eq!(looked.values("PipelineSucceeded", NAME), [0.0]);
+/// Replaces the actions that run, each with the token of an approval or none.
+fn run(fake: &FakeAws, running: &[(&'static str, Option<&'static str>)], since: &[Duration]) {
+    fake.arrange(|aws| {
+        let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
+        pipeline.running = running.to_vec();
+        pipeline.running_since = since.to_vec();
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_waiting_approvals_are_counted() {
+    let fake = empty_world();
+    pipeline(&fake, NAME, &["Succeeded"]);
     for (running, waiting) in [
-        (vec![], 0.0),
-        (vec![("Build", None)], 0.0),
-        (vec![("Sign", Some("token")), ("Build", None)], 1.0),
-        (vec![("Approval", Some("token")), ("Sign", Some("t"))], 2.0),
+        (&[][..], 0.0),
+        (&[("Build", None)], 0.0),
+        (&[("Sign", Some("token")), ("Build", None)], 1.0),
+        (&[("Approval", Some("token")), ("Sign", Some("t"))], 2.0),
         // Parallel executions have no token.
-        (vec![("Approval", None)], 1.0),
-        (vec![("Approval", Some(""))], 1.0),
-        (vec![("Sign", Some(""))], 0.0),
+        (&[("Approval", None)], 1.0),
+        (&[("Approval", Some(""))], 1.0),
+        (&[("Sign", Some(""))], 0.0),
     ] {
-        let fake = empty_world();
-        pipeline(&fake, NAME, &["Succeeded"]);
-        fake.arrange(|aws| {
-            let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
-            pipeline.running.clone_from(&running);
-        });
-        let looked = look(&fake).await;
-        assert_eq!(
-            looked.values("ApprovalsWaiting", NAME),
-            [waiting],
-            "{running:?}"
-        );
+        run(&fake, running, &[]);
+        let counted = look(&fake).await.values("ApprovalsWaiting", NAME);
+        assert_eq!(counted, [waiting], "{running:?}");
     }
 }
 
@@ -86,43 +67,28 @@ async fn only_waiting_approvals_are_counted() {
 async fn approval_that_waits_longest_is_measured() {
     let fake = empty_world();
     pipeline(&fake, NAME, &["Succeeded"]);
-    let runs = |running, since_hours: &[u64]| {
-        let since = since_hours.iter().copied().map(Duration::from_hours);
-        fake.arrange(|aws| {
-            let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
-            pipeline.running = running;
-            pipeline.running_since = since.collect();
-        });
-    };
     tokio::time::sleep(Duration::from_hours(30)).await;
-    let approvals = vec![("Approval", Some("a")), ("Sign", Some("b"))];
+    let approvals = [("Approval", Some("a")), ("Sign", Some("b"))];
     for (running, since, hours) in [
-        (approvals.clone(), &[20, 5][..], Some(25.0)),
-        (approvals.clone(), &[5, 20], Some(25.0)),
-        (approvals, &[29], Some(1.0)),
+        (&approvals[..], &[20, 5][..], Some(25.0)),
+        (&approvals, &[5, 20], Some(25.0)),
+        (&approvals, &[29], Some(1.0)),
         // A build that has run for a day does not wait for an approval.
-        (vec![("Build", None)], &[1], None),
-        (vec![("Approval", Some("a"))], &[], None),
-        (vec![], &[], None),
+        (&[("Build", None)], &[1], None),
+        (&approvals[..1], &[], None),
+        (&[], &[], None),
     ] {
-        runs(running, since);
-        let looked = look(&fake).await;
-        let seconds = looked.values("SecondsSinceApprovalRequest", NAME);
+        let since: Vec<_> = since.iter().copied().map(Duration::from_hours).collect();
+        run(&fake, running, &since);
+        let seconds = look(&fake)
+            .await
+            .values("SecondsSinceApprovalRequest", NAME);
         let waited: Vec<f64> = seconds.iter().map(|s| (s / 3600.0).round()).collect();
-        assert_eq!(waited, hours.into_iter().collect::<Vec<f64>>(), "{since:?}");
+        assert_eq!(waited, Vec::from_iter(hours), "{since:?}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn approval_requested_in_the_future_has_waited_no_time() {
-    let fake = empty_world();
-    pipeline(&fake, NAME, &["Succeeded"]);
-    fake.arrange(|aws| {
-        let later = aws.now + Duration::from_secs(5);
-        let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
-        pipeline.running = vec![("Approval", Some("a"))];
-        pipeline.running_since = vec![later];
-    });
+    // One that was requested in the future has waited no time.
+    let later = fake.look(|aws| aws.now) + Duration::from_secs(5);
+    run(&fake, &approvals[..1], &[later]);
     let looked = look(&fake).await;
     assert_eq!(looked.values("SecondsSinceApprovalRequest", NAME), [0.0]);
 }
@@ -130,9 +96,7 @@ async fn approval_requested_in_the_future_has_waited_no_time() {
 #[tokio::test(start_paused = true)]
 async fn only_pipelines_of_the_environment_are_checked() {
     let fake = empty_world();
-    let own: Vec<String> = (0..5)
-        .map(|n| format!("codepipeline-dev-cfn-p{n}"))
-        .collect();
+    let own = [0, 1, 2, 3, 4].map(|n| format!("codepipeline-dev-cfn-p{n}"));
     for name in &own {
         pipeline(&fake, name, &["Succeeded"]);
     }
@@ -152,5 +116,5 @@ async fn only_pipelines_of_the_environment_are_checked() {
     for name in others {
         assert!(looked.values("PipelineSucceeded", name).is_empty());
     }
-    assert!(looked.texts("Unhealthy").is_empty());
+    looked.assert_healthy();
 }

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use crate::fixture::{Looked, PROJECT, REPOSITORY, diagnosed, fake, look};
-use fake_aws::{FakeAws, FaultKind, On, gitlab};
+use fake_aws::gitlab::history::{PushEvent, record};
+use fake_aws::{AwsState, FakeAws, FaultKind, On};
 
 /// A push to GitLab of which no mirror begins a run.
 fn push_without_mirroring(fake: &FakeAws, branch: &str, commit: &str) {
     fake.change(|aws| {
         let now = aws.now;
         let project = aws.gitlab.project_mut(PROJECT);
-        gitlab::history::record(project, branch, commit, now);
-        project
-            .branches
-            .insert(branch.to_owned(), commit.to_owned());
+        record(project, branch, commit, now);
+        let (branch, tip) = (branch.to_owned(), commit.to_owned());
+        project.branches.insert(branch, tip);
         project.commits.insert(commit.to_owned());
     });
 }
@@ -24,17 +24,23 @@ async fn push(fake: &FakeAws, commit: &str) {
     tokio::time::sleep(Duration::from_mins(5)).await;
 }
 
-fn lag(looked: &Looked) -> f64 {
-    looked.value("MirrorLagSeconds", PROJECT)
+/// The events of the project's pushes.
+fn events(aws: &mut AwsState) -> &mut Vec<PushEvent> {
+    &mut aws.gitlab.project_mut(PROJECT).records.history.events
 }
 
+/// The number of foreign tips. Fails unless everything was checked.
 fn foreign(looked: &Looked) -> f64 {
     assert!(!looked.has_failed(), "{}", looked.summary);
     looked.value("ForeignTips", PROJECT)
 }
 
-fn is_about(value: f64, expected: f64) -> bool {
-    (value - expected).abs() < 30.0
+/// A health check that finds a lag of about so many seconds.
+async fn look_with_lag(fake: &FakeAws, seconds: f64) -> Looked {
+    let looked = look(fake).await;
+    let lag = looked.value("MirrorLagSeconds", PROJECT);
+    assert!((lag - seconds).abs() < 30.0, "{lag}");
+    looked
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,23 +50,14 @@ async fn push_that_gitlab_never_began_has_a_lag() {
     tokio::time::sleep(Duration::from_hours(30)).await;
     push_without_mirroring(&fake, "main", "c2");
     tokio::time::sleep(Duration::from_mins(20)).await;
-    let looked = look(&fake).await;
-    assert!(is_about(lag(&looked), 1200.0), "{}", lag(&looked));
-    assert!(foreign(&looked) < 0.5);
-    assert!((looked.value("MirrorHealthy", PROJECT) - 1.0).abs() < 1e-9);
+    let looked = look_with_lag(&fake, 1200.0).await;
+    assert!(foreign(&looked) < 0.5 && looked.is_healthy(PROJECT));
     // Without its event, the time of the commit counts.
-    fake.change(|aws| {
-        aws.gitlab
-            .project_mut(PROJECT)
-            .records
-            .history
-            .events
-            .clear();
-    });
-    assert!(is_about(lag(&look(&fake).await), 1200.0));
+    fake.change(|aws| events(aws).clear());
+    look_with_lag(&fake, 1200.0).await;
     fake.push_to_gitlab(PROJECT, "main", "c3");
     tokio::time::sleep(Duration::from_mins(10)).await;
-    assert!(is_about(lag(&look(&fake).await), 0.0));
+    look_with_lag(&fake, 0.0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +68,7 @@ async fn old_commit_counts_from_its_push() {
     // Its ancestor is the tip of the branch, so the branch is fast-forwarded.
     push_without_mirroring(&fake, "main", "old");
     tokio::time::sleep(Duration::from_mins(2)).await;
-    assert!(is_about(lag(&look(&fake).await), 120.0));
+    look_with_lag(&fake, 120.0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,11 +81,10 @@ async fn commit_that_the_mirror_did_not_push_is_foreign() {
         fake.push(REPOSITORY, "main", commit);
         let looked = look(&fake).await;
         assert!((foreign(&looked) - 1.0).abs() < 1e-9, "{commit}");
-        let texts = looked.texts("Unhealthy").join("\n");
-        assert!(
-            texts.contains("branch main") && texts.contains(commit),
-            "{texts}"
-        );
+        let texts = looked.unhealthy();
+        for part in ["branch main", commit] {
+            assert!(texts.contains(part), "{texts}");
+        }
         let checks = diagnosed(&fake).await;
         let problems: Vec<_> = checks.iter().filter(|(_, found)| found.is_some()).collect();
         assert_eq!(problems.len(), 1, "{problems:?}");
@@ -98,41 +94,36 @@ async fn commit_that_the_mirror_did_not_push_is_foreign() {
     assert!(foreign(&look(&fake).await) < 0.5);
 }
 
-#[tokio::test(start_paused = true)]
-async fn rewound_branch_lags_and_is_not_foreign() {
+/// A mirror that has pushed twice, after which GitLab's branch was rewound.
+async fn rewound() -> FakeAws {
     let (fake, _) = fake().await;
     push(&fake, "c1").await;
     push(&fake, "c2").await;
     push_without_mirroring(&fake, "main", "c1");
-    for waited in [
-        Duration::ZERO,
-        Duration::from_mins(20),
-        Duration::from_hours(720),
-    ] {
+    fake
+}
+
+#[tokio::test(start_paused = true)]
+async fn rewound_branch_lags_and_is_not_foreign() {
+    let fake = rewound().await;
+    for waited in [0, 20, 720 * 60].map(Duration::from_mins) {
         tokio::time::sleep(waited).await;
         let looked = look(&fake).await;
         assert!(foreign(&looked) < 0.5, "{waited:?}");
-        assert!(lag(&looked) >= waited.as_secs_f64() - 1.0);
+        assert!(looked.value("MirrorLagSeconds", PROJECT) >= waited.as_secs_f64() - 1.0);
     }
     // A branch that GitLab deleted stays in CodeCommit, and proves nothing.
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).branches.remove("main"));
-    let looked = look(&fake).await;
-    assert!(looked.texts("Unhealthy").is_empty(), "{}", looked.summary);
+    look(&fake).await.assert_healthy();
 }
 
 #[tokio::test(start_paused = true)]
 async fn event_that_comes_late_is_read_by_the_second_look() {
-    let (fake, _) = fake().await;
-    push(&fake, "c1").await;
-    push(&fake, "c2").await;
-    push_without_mirroring(&fake, "main", "c1");
-    let events = |aws: &mut fake_aws::AwsState| {
-        std::mem::take(&mut aws.gitlab.project_mut(PROJECT).records.history.events)
-    };
-    let late = fake.change(events);
+    let fake = rewound().await;
+    let late = fake.change(|aws| std::mem::take(events(aws)));
     let later = async {
         tokio::time::sleep(Duration::from_secs(8)).await;
-        fake.change(|aws| aws.gitlab.project_mut(PROJECT).records.history.events = late);
+        fake.change(|aws| *events(aws) = late);
     };
     let (looked, ()) = tokio::join!(look(&fake), later);
     assert!(foreign(&looked) < 0.5);
@@ -144,22 +135,19 @@ async fn equal_branches_take_one_call_each() {
     push(&fake, "c1").await;
     let before = fake.journal().len();
     assert!(foreign(&look(&fake).await) < 0.5);
-    let journal = fake.journal();
-    let calls = journal[before..]
-        .iter()
-        .map(|entry| entry.operation.as_str());
-    let about_branches = calls.filter(|operation| {
-        ["Branch", "Mirror", "MergeBase", "Event"]
-            .iter()
-            .any(|part| operation.contains(part))
+    let mut calls = fake.journal().split_off(before);
+    calls.retain(|entry| {
+        let parts = ["Branch", "Mirror", "MergeBase", "Event"];
+        parts.iter().any(|part| entry.operation.contains(part))
     });
+    let calls: Vec<_> = calls.iter().map(|entry| &*entry.operation).collect();
     let expected = [
         "GitLab.GetMirror",
         "GitLab.ListProtectedBranches",
         "GitLab.ListBranches",
         "GetBranch",
     ];
-    assert_eq!(about_branches.collect::<Vec<_>>(), expected);
+    assert_eq!(calls, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,17 +167,10 @@ async fn comparison_that_fails_is_not_a_fault() {
             fake.push(REPOSITORY, "main", "unknown");
             fake.break_from_now(On::Operation(operation), kind);
             let looked = look(&fake).await;
-            let what = format!("{operation} {kind:?}");
-            assert!(
-                looked.texts("Unhealthy").is_empty(),
-                "{what}: {}",
-                looked.summary
-            );
+            let what = format!("{operation} {kind:?}: {}", looked.summary);
+            assert!(looked.texts("Unhealthy").is_empty(), "{what}");
             assert!(looked.values("ForeignTips", PROJECT).is_empty(), "{what}");
-            assert!(
-                (looked.value("MirrorHealthy", PROJECT) - 1.0).abs() < 1e-9,
-                "{what}"
-            );
+            assert!(looked.is_healthy(PROJECT), "{what}");
         }
     }
 }
