@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, create_pipeline, diagnosed, empty_world,
+    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, assert_problem, create_pipeline, empty_world,
     fake as mirror, look_as,
 };
 use fake_aws::{Execution, FakeAws, FaultKind, On};
@@ -42,41 +42,46 @@ async fn with_lost_push(properties: &Value) -> FakeAws {
     fake
 }
 
-async fn look(fake: &FakeAws) -> (Looked, usize) {
+/// A health check that counts so many missed pushes, after which the pipeline has so many executions.
+async fn look(fake: &FakeAws, missed: &[f64], executions: usize) -> Looked {
     let looked = look_as(fake, "health check", Duration::from_secs(300)).await;
     assert!(!looked.has_failed(), "{}", looked.summary);
-    let executions = fake.look(|aws| aws.pipelines[PIPELINE].executions.len());
-    (looked, executions)
+    let context = &looked.summary;
+    assert_eq!(looked.values("MissedPushes", PIPELINE), missed, "{context}");
+    let found = fake.look(|aws| aws.pipelines[PIPELINE].executions.len());
+    assert_eq!(found, executions, "{context}");
+    looked
+}
+
+/// Changes the executions of the pipeline, the oldest of which is first.
+fn change_executions(fake: &FakeAws, change: impl FnOnce(&mut Vec<Execution>)) {
+    fake.change(|aws| {
+        let pipeline = aws.pipelines.get_mut(PIPELINE);
+        change(&mut pipeline.expect("the pipeline").executions);
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn missed_push_is_started_and_counted() {
     let fake = with_lost_push(&properties()).await;
-    let (looked, executions) = look(&fake).await;
-    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+    let looked = look(&fake, &[1.0], 2).await;
     assert_eq!(looked.texts("Started"), [PIPELINE]);
-    assert_eq!(executions, 2);
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let (looked, executions) = look(&fake).await;
-    assert!(looked.values("MissedPushes", PIPELINE).is_empty());
-    assert_eq!(executions, 2);
+    look(&fake, &[], 2).await;
 }
 
 /// CodePipeline may return fewer executions than a hundred in a page.
 #[tokio::test(start_paused = true)]
 async fn missed_push_behind_a_page_of_rollbacks_is_started() {
     let fake = with_lost_push(&properties()).await;
-    fake.change(|aws| {
-        let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
+    change_executions(&fake, |executions| {
         for id in ["rollback-1", "rollback-2"] {
-            let mut rollback = pipeline.executions[0].clone();
+            let mut rollback = executions[0].clone();
             (rollback.id, rollback.rolls_back) = (id.to_owned(), Some("failed".to_owned()));
-            pipeline.executions.push(rollback);
+            executions.push(rollback);
         }
     });
-    let (looked, executions) = look(&fake).await;
-    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
-    assert_eq!(executions, 4);
+    look(&fake, &[1.0], 4).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,22 +91,21 @@ async fn missed_push_behind_a_failed_execution_is_started_once() {
         (execution.status, execution.revision) = ("Failed", None);
     };
     // The push before the lost one.
-    fake.change(|aws| {
-        let executions = &mut aws.pipelines.get_mut(PIPELINE).expect("it").executions;
+    change_executions(&fake, |executions| {
         let mut failed = executions[0].clone();
         failed.id = "failed".to_owned();
         fail_before_the_commit(&mut failed);
         executions.push(failed);
     });
-    let (looked, executions) = look(&fake).await;
-    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
-    assert_eq!(executions, 3);
-    fake.change(|aws| {
-        let executions = &mut aws.pipelines.get_mut(PIPELINE).expect("it").executions;
-        executions.last_mut().map(fail_before_the_commit)
+    look(&fake, &[1.0], 3).await;
+    change_executions(&fake, |executions| {
+        executions
+            .last_mut()
+            .map(fail_before_the_commit)
+            .expect("it");
     });
     tokio::time::sleep(Duration::from_mins(15)).await;
-    assert_eq!(look(&fake).await.1, 3);
+    look(&fake, &[], 3).await;
 }
 
 fn freeze(fake: &FakeAws) {
@@ -116,10 +120,8 @@ async fn missed_push_of_a_frozen_environment_is_only_counted() {
     let fake = with_lost_push(&properties()).await;
     freeze(&fake);
     for _ in 0..2 {
-        let (looked, executions) = look(&fake).await;
-        assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+        let looked = look(&fake, &[1.0], 1).await;
         assert!(looked.texts("Started").is_empty());
-        assert_eq!(executions, 1);
     }
 }
 
@@ -127,51 +129,35 @@ async fn missed_push_of_a_frozen_environment_is_only_counted() {
 async fn tip_that_gitlab_does_not_contain_is_not_started() {
     let fake = with_lost_push(&properties_with_gitlab()).await;
     fake.push_without_event(REPOSITORY, BRANCH, "pushed-with-a-stolen-password");
-    let (looked, executions) = look(&fake).await;
-    assert!(looked.values("MissedPushes", PIPELINE).is_empty());
+    let looked = look(&fake, &[], 1).await;
     assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
-    assert_eq!(executions, 1);
     // The mirror's next push.
     fake.push_without_event(REPOSITORY, BRANCH, "c2");
-    let (looked, executions) = look(&fake).await;
-    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
-    assert_eq!(executions, 2);
+    look(&fake, &[1.0], 2).await;
 }
 
 /// A rejection lasts until a person acts, so it must not switch the comparison off.
 #[tokio::test(start_paused = true)]
 async fn missed_push_is_started_if_gitlab_fails_and_not_if_it_rejects() {
+    let (branch, events) = ("GitLab.GetBranch", "GitLab.ListEvents");
     let (started, reported) = (2, 1);
     for (operation, kind, tip, executions) in [
-        ("GitLab.GetBranch", FaultKind::Denied, "c2", reported),
-        ("GitLab.GetBranch", FaultKind::Throttled, "c2", started),
-        (
-            "GitLab.GetBranch",
-            FaultKind::InternalError500,
-            "c2",
-            started,
-        ),
-        ("GitLab.GetBranch", FaultKind::RequestLost, "c2", started),
-        ("GitLab.GetBranch", FaultKind::RequestHangs, "c2", started),
+        (branch, FaultKind::Denied, "c2", reported),
+        (branch, FaultKind::Throttled, "c2", started),
+        (branch, FaultKind::InternalError500, "c2", started),
+        (branch, FaultKind::RequestLost, "c2", started),
+        (branch, FaultKind::RequestHangs, "c2", started),
         // GitLab has answered that the branch does not contain it.
-        (
-            "GitLab.ListEvents",
-            FaultKind::InternalError500,
-            "c3",
-            reported,
-        ),
-        ("GitLab.ListEvents", FaultKind::Denied, "c3", reported),
+        (events, FaultKind::InternalError500, "c3", reported),
+        (events, FaultKind::Denied, "c3", reported),
     ] {
-        let what = format!("{operation} {kind:?}");
         let fake = with_lost_push(&properties_with_gitlab()).await;
         fake.push_without_event(REPOSITORY, BRANCH, tip);
         fake.break_from_now(On::Operation(operation), kind);
-        let (looked, found) = look(&fake).await;
-        assert_eq!(found, executions, "{what}");
-        assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0], "{what}");
-        let unhealthy = looked.texts("Unhealthy").join("\n");
+        let unhealthy = look(&fake, &[1.0], executions).await.unhealthy();
         let names_cause = unhealthy.contains(tip) && unhealthy.contains("HTTP ");
-        assert_eq!(names_cause, executions == reported, "{what}: {unhealthy}");
+        let what = format!("{operation} {kind:?}: {unhealthy}");
+        assert_eq!(names_cause, executions == reported, "{what}");
     }
 }
 
@@ -209,15 +195,12 @@ async fn foreign_tip_of_a_pipeline_without_gitlab_is_not_started() {
     create_pipeline(&fake, &properties).await;
     look_as(&fake, "first push", Duration::from_secs(300)).await;
     fake.push_without_event(MIRRORED, "main", "pushed-with-a-stolen-password");
-    let (looked, executions) = look(&fake).await;
+    let looked = look(&fake, &[], 1).await;
     assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
-    assert!(looked.values("MissedPushes", PIPELINE).is_empty());
-    assert_eq!(executions, 1);
     // The mirror's next push.
     fake.push_to_gitlab(PROJECT, "main", "c2");
     tokio::time::sleep(Duration::from_mins(5)).await;
-    look(&fake).await;
-    assert_eq!(look(&fake).await.1, 2);
+    look(&fake, &[], 2).await;
 }
 
 /// A pipeline whose only execution, of `tip`, an update has canceled. GitLab's branch has `c1`.
@@ -241,33 +224,23 @@ async fn with_canceled_execution(properties: &Value, tip: &str) -> FakeAws {
 async fn canceled_execution_of_a_frozen_environment_is_not_started() {
     let fake = with_canceled_execution(&properties(), "c1").await;
     freeze(&fake);
-    let (looked, executions) = look(&fake).await;
-    assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
-    assert_eq!(executions, 1);
+    look(&fake, &[1.0], 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn canceled_execution_that_gitlab_lacks_is_not_started() {
     let (properties, tip) = (properties_with_gitlab(), "pushed-with-a-stolen-password");
     let fake = with_canceled_execution(&properties, tip).await;
-    let (looked, executions) = look(&fake).await;
+    let looked = look(&fake, &[], 1).await;
     assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
-    assert_eq!(executions, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn canceled_execution_is_started_and_not_counted() {
     let fake = with_canceled_execution(&properties(), "c1").await;
-    let problems = diagnosed(&fake).await.into_iter().filter_map(|(_, it)| it);
-    let problems: Vec<String> = problems.collect();
-    let expected =
+    let problem =
         "an update of the pipeline canceled the execution of its latest commit c1. The next";
-    assert!(
-        problems.iter().any(|it| it.starts_with(expected)),
-        "{problems:?}"
-    );
-    let (looked, executions) = look(&fake).await;
-    assert!(looked.values("MissedPushes", PIPELINE).is_empty());
+    assert_problem(&fake, "branch", &[problem]).await;
+    let looked = look(&fake, &[], 2).await;
     assert!(looked.texts("Started").is_empty());
-    assert_eq!(executions, 2);
 }
