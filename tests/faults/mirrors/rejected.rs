@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::checks::{nothing_remains, ours, state};
 use crate::fixture::{
-    OTHER_USER, REPOSITORY, SECRET, USER, after_create, bare, fake, holds, in_account_with, login,
-    stack, stack_called, with,
+    OTHER_USER, REPOSITORY, SECRET, USER, after_create, bare, holds, in_account, in_account_with,
+    login, stack, stack_called, with,
 };
 use fake_aws::{FakeAws, Options, explore::paused};
 use test_support::custom_resource::{INVENTED_ID, ParentStack, deliver_once};
@@ -17,7 +17,7 @@ use test_support::custom_resource::{INVENTED_ID, ParentStack, deliver_once};
 const OTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/6f3b2c10-0000-11f0-8000-0a0000000000";
 
 /// Creates, and expects a rejection with these parts in its reason, which changed nothing.
-async fn assert_rejected(
+pub async fn assert_rejected(
     fake: &FakeAws,
     stack: &mut ParentStack,
     properties: &Value,
@@ -31,38 +31,31 @@ async fn assert_rejected(
 
 // claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
-fn user_of_another_stack_is_rejected_with_the_release_command() {
-    after_create(async |fake, _| {
-        let mut other = stack_called(fake, OTHER_STACK);
-        let own_secret = with(login(), "SecretName", json!("codecommit-mirror/mine"));
-        let reason = [
-            "it belongs to Credential of stack arn:aws:",
-            "aws iam untag-user --user-name",
-        ];
-        assert_rejected(fake, &mut other, &own_secret, &reason).await;
-        holds(fake);
-    });
-}
-
-// claim: user-of-another-stack-is-rejected-naming-its-owner
-#[test]
-fn secret_of_another_stack_is_rejected_and_named() {
-    after_create(async |fake, _| {
-        let mut other = stack_called(fake, OTHER_STACK);
-        let its_secret = json!({"UserName": OTHER_USER, "SecretName": SECRET});
-        let reason = [
-            "using secret codecommit-mirror/",
-            "aws secretsmanager delete-secret",
-        ];
-        assert_rejected(fake, &mut other, &its_secret, &reason).await;
-        holds(fake);
-    });
+fn user_or_secret_of_another_stack_is_rejected_with_a_command() {
+    let own_secret = with(login(), "SecretName", json!("codecommit-mirror/mine"));
+    let its_secret = json!({"UserName": OTHER_USER, "SecretName": SECRET});
+    let its_owner = "it belongs to Credential of stack arn:aws:";
+    let in_use = "using secret codecommit-mirror/";
+    for (properties, reason) in [
+        (own_secret, [its_owner, "aws iam untag-user --user-name"]),
+        (its_secret, [in_use, "aws secretsmanager delete-secret"]),
+    ] {
+        after_create(async |fake, _| {
+            let mut other = stack_called(fake, OTHER_STACK);
+            assert_rejected(fake, &mut other, &properties, &reason).await;
+            holds(fake);
+        });
+    }
 }
 
 #[test]
-fn user_is_free_for_another_stack_after_its_delete() {
+fn delete_does_not_wait_and_frees_the_user_for_another_stack() {
     after_create(async |fake, stack| {
+        stack.delivers_twice = true;
+        let began = fake.now();
         stack.delete().await.assert_success();
+        let took = fake.now().duration_since(began).expect("later");
+        assert!(took < Duration::from_secs(1), "{took:?}");
         let mut other = stack_called(fake, OTHER_STACK);
         other.create(&login()).await.assert_success();
         holds(fake);
@@ -91,59 +84,42 @@ fn delete_of_rejected_create_leaves_anothers_user_untouched() {
 
 #[test]
 fn delete_works_with_only_the_id_or_only_the_properties() {
-    for properties_are_broken in [true, false] {
+    for (id, properties) in [
+        (SECRET, json!({"UserName": ["?"], "Tags": 7})),
+        (INVENTED_ID, login()),
+    ] {
         after_create(async |fake, stack| {
-            let (id, properties) = stack.resource.clone().expect("created");
-            let request = if properties_are_broken {
-                stack.request(
-                    "Delete",
-                    Some(&id),
-                    &json!({"UserName": ["?"], "Tags": 7}),
-                    None,
-                )
-            } else {
-                stack.request("Delete", Some(INVENTED_ID), &properties, None)
-            };
+            let request = stack.request("Delete", Some(id), &properties, None);
             stack.deliver(&request).await.assert_success();
             fake.assert_holds(nothing_remains);
         });
     }
 }
 
+fn assert_denied(action: &str, part: &str, properties: &Value, parameter: &str) {
+    in_account(async |fake, stack, _| {
+        fake.user("user-prd-codecommit-mirroring");
+        fake.deny(action, part);
+        assert_rejected(fake, stack, properties, &[parameter]).await;
+    });
+}
+
 // claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
 #[test]
 fn denied_call_names_the_stack_parameter() {
-    for (action, part, parameter) in [
-        ("*", "user/user-prd", "MirrorUserNames"),
-        ("*", "elsewhere/secret", "MirrorSecretNames"),
-        (
-            "codecommit:GetRepository",
-            "codecommit-prd",
-            "RepositoryNames",
-        ),
-    ] {
-        paused(async {
-            let fake = fake(Options::default());
-            fake.user("user-prd-codecommit-mirroring");
-            fake.deny(action, part);
-            let hostile = match parameter {
-                "MirrorUserNames" => json!({"UserName": "user-prd-codecommit-mirroring"}),
-                "MirrorSecretNames" => with(login(), "SecretName", json!("elsewhere/secret")),
-                _ => with(
-                    login(),
-                    "RepositoryNames",
-                    json!([REPOSITORY, "codecommit-prd-x"]),
-                ),
-            };
-            assert_rejected(&fake, &mut stack(&fake), &hostile, &[parameter]).await;
-        });
-    }
+    let user = json!({"UserName": "user-prd-codecommit-mirroring"});
+    assert_denied("*", "user/user-prd", &user, "MirrorUserNames");
+    let secret = with(login(), "SecretName", json!("elsewhere/secret"));
+    assert_denied("*", "elsewhere/secret", &secret, "MirrorSecretNames");
+    let repositories = json!([REPOSITORY, "codecommit-prd-x"]);
+    let repositories = with(login(), "RepositoryNames", repositories);
+    let action = "codecommit:GetRepository";
+    assert_denied(action, "codecommit-prd", &repositories, "RepositoryNames");
 }
 
 #[test]
 fn all_property_errors_are_reported_before_any_call() {
-    paused(async {
-        let fake = fake(Options::default());
+    in_account(async |fake, stack, _| {
         let wrong = json!({
             "UserName": USER,
             "SecretName": "no spaces",
@@ -151,19 +127,8 @@ fn all_property_errors_are_reported_before_any_call() {
             "Username": "typo",
         });
         let reason = ["SecretName: ", "RepositoryNames[1]: ", "Username: "];
-        assert_rejected(&fake, &mut stack(&fake), &wrong, &reason).await;
+        assert_rejected(fake, stack, &wrong, &reason).await;
         assert_eq!(fake.calls_of("1-Create.1"), 1, "only the answer");
-    });
-}
-
-#[test]
-fn delete_of_a_created_resource_does_not_wait() {
-    after_create(async |fake, stack| {
-        stack.delivers_twice = true;
-        let began = fake.now();
-        stack.delete().await.assert_success();
-        let took = fake.now().duration_since(began).expect("later");
-        assert!(took < Duration::from_secs(1), "{took:?}");
     });
 }
 
