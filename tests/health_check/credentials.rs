@@ -88,17 +88,18 @@ async fn users_that_match_the_pattern_are_checked() {
     }
 }
 
-fn damage(fake: &FakeAws, how: &str) {
-    let change = |change: &dyn Fn(&mut Mirror)| {
-        fake.change(|aws| {
-            let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
-            mirrors.for_each(change);
-        });
-    };
+fn change_mirror(fake: &FakeAws, change: impl Fn(&mut Mirror)) {
+    fake.change(|aws| {
+        let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+        mirrors.for_each(change);
+    });
+}
+
+fn damage(fake: &FakeAws, how: &'static str) {
     let credential = fake.look(|aws| aws.credentials(USER)[0].id.clone());
     match how {
         "gone" => fake.change(|aws| aws.gitlab.project_mut(PROJECT).mirrors.clear()),
-        "disabled" => change(&|mirror| mirror.enabled = false),
+        "disabled" => change_mirror(fake, |mirror| mirror.enabled = false),
         "credential deleted" => fake.change(|aws| aws.withdraw(USER, &credential)),
         "credential inactive" => fake.change(|aws| aws.deactivate(USER, &credential)),
         "token deleted" => drop(fake.change(|aws| aws.secrets.remove(TOKEN))),
@@ -106,11 +107,11 @@ fn damage(fake: &FakeAws, how: &str) {
             fake.protect(PROJECT, &[]);
             fake.protect_by_group(PROJECT, &["main"]);
         }
-        "regex without a branch" => change(&|mirror| {
+        "regex without a branch" => change_mirror(fake, |mirror| {
             mirror.only_protected_branches = false;
             mirror.branch_regex = Some("^nothing$".to_owned());
         }),
-        status @ ("failed" | "to_retry") => change(&|mirror| {
+        status @ ("failed" | "to_retry") => change_mirror(fake, |mirror| {
             mirror.status = status;
             mirror.last_error = Some("denied at https://a:hunter2@host/r".to_owned());
         }),

@@ -1,7 +1,5 @@
 //! The diagnosis: every part with its problem, and no change.
 
-use std::time::Duration;
-
 use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::http::Http;
 use serde_json::json;
@@ -43,13 +41,9 @@ async fn each_problem_is_shown_with_its_remedy() {
     pipeline(&fake, PIPELINE, &["Succeeded", "Failed"]);
     assert_problem(&fake, PIPELINE, &["its newest execution failed"]).await;
     fake.foreign_credential(USER);
+    let foreign = "another credential of user user-dev-mirror";
     let remedy = "delete-service-specific-credential --user-name user-dev-mirror";
-    assert_problem(
-        &fake,
-        "another credential of user user-dev-mirror",
-        &[remedy],
-    )
-    .await;
+    assert_problem(&fake, foreign, &[remedy]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,6 +60,8 @@ async fn token_of_a_pipeline_is_checked_as_a_mirrors() {
     });
     create_pipeline(&fake, &properties).await;
     assert_token_problems(&fake).await;
+    fake.change(|aws| drop(aws.secrets.remove(TOKEN)));
+    assert_problem(&fake, TOKEN, &["no such secret"]).await;
 }
 
 async fn assert_token_problems(fake: &FakeAws) {
@@ -81,8 +77,6 @@ async fn assert_token_problems(fake: &FakeAws) {
     assert_problem(fake, TOKEN, &["its scope is read_api"]).await;
     fake.gitlab_token_for(TOKEN, "gitlab.example.com", Scope::Granular);
     assert_problem(fake, TOKEN, &[]).await;
-    fake.change(|aws| drop(aws.secrets.remove(TOKEN)));
-    assert_problem(fake, TOKEN, &["no such secret"]).await;
 }
 
 /// A killed delivery leaves one: its secret names only the mirrors of the next delivery.

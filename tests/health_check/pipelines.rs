@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::fixture::{empty_world, look, pipeline};
+use fake_aws::FakeAws;
 
 const NAME: &str = "codepipeline-dev-cfn-infra";
 
