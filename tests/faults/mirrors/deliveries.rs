@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::checks::{self, Watch};
-use crate::fixture::{both, in_orders, in_orders_with, late, properties, serial};
+use crate::fixture::{both, in_orders, in_orders_with, late, properties, request_delete, serial};
 use fake_aws::Options;
 use test_support::custom_resource::{
     INVENTED_ID, ParentStack, StackRequest, deliver_both, deliver_once,

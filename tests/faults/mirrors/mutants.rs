@@ -192,7 +192,7 @@ fn every_mutant_is_detected() {
             &[
                 (Mutant::KeepsMirrors, "a mirror that is disabled"),
                 (Mutant::MovesNothing, "the secret does not work"),
-                (Mutant::DropsPending, "XXX"),
+                (Mutant::DropsPending, "no rotation of it is in progress"),
             ],
         ),
         (

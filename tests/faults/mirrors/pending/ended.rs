@@ -51,7 +51,7 @@ fn token_rejected_for_a_day_ends_only_that_rotation() {
 fn denied_call_or_foreign_credential_ends_the_rotation() {
     type Harm = fn(&FakeAws);
     let harms: [(&str, RotationStep, Harm); 3] = [
-        ("no policy allows", RotationStep::Create, |fake| {
+        ("identity-based policy", RotationStep::Create, |fake| {
             fake.deny("iam:CreateServiceSpecificCredential", USER);
         }),
         ("codecommit:GetRepository", RotationStep::Set, |fake| {
