@@ -5,7 +5,9 @@ use serde_json::json;
 
 use crate::changes::{self, delete_secret};
 use crate::checks;
-use crate::fixture::{PROJECT, SECRET, both, in_account, properties, with};
+use crate::fixture::{PROJECT, REPOSITORY, SECRET, both, in_account, properties, with};
+use fake_aws::Scope;
+use fake_aws::gitlab::REDIRECT_HOST;
 
 #[test]
 fn delete_without_the_secret_deletes_the_credential() {
@@ -29,28 +31,17 @@ fn delete_without_gitlab_deletes_the_credential_and_warns() {
     ] {
         in_account(async |fake, stack, _| {
             stack.create(&both()).await.assert_success();
-            let numbers: Vec<u64> = fake
-                .look(checks::our_mirrors)
-                .iter()
-                .map(|(_, mirror)| mirror.id)
-                .collect();
+            let mirrors = fake.look(checks::our_mirrors);
             changes::apply(fake, &json!(name));
             let deleted = stack.delete().await;
             assert!(deleted.is_success(), "{name}: {deleted:?}");
             fake.look(|aws| {
-                assert!(checks::ours(aws).is_empty(), "{name}: a credential is left");
-                assert!(
-                    !aws.secrets.contains_key(SECRET),
-                    "{name}: the secret is left"
-                );
+                let is_left = aws.secrets.contains_key(SECRET);
+                assert!(checks::ours(aws).is_empty() && !is_left, "{name}");
             });
-            let body = fake.responses().last().expect("an answer").json();
-            let said = body["Reason"].as_str().unwrap_or_default();
-            for number in numbers {
-                assert!(
-                    said.contains(&number.to_string()),
-                    "{name}: mirror {number} is not in {body}"
-                );
+            for (_, mirror) in mirrors {
+                let id = mirror.id.to_string();
+                assert!(deleted.note().contains(&id), "{name}: {id}: {deleted:?}");
             }
         });
     }
@@ -58,8 +49,6 @@ fn delete_without_gitlab_deletes_the_credential_and_warns() {
 
 #[test]
 fn mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
-    use fake_aws::Scope;
-    use fake_aws::gitlab::REDIRECT_HOST;
     in_account(async |fake, stack, _| {
         stack.create(&properties()).await.assert_success();
         fake.gitlab_project_at(REDIRECT_HOST, "moved/infra", &["main"]);
@@ -75,7 +64,7 @@ fn mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
             all.iter().filter(|(project, _)| project == path).count()
         };
         assert_eq!((of(PROJECT), of("moved/infra")), (0, 1));
-        fake.mirrors_work("moved/infra", crate::fixture::REPOSITORY)
+        fake.mirrors_work("moved/infra", REPOSITORY)
             .expect("it works");
         stack.delete().await.assert_success();
         assert_eq!((of(PROJECT), of("moved/infra")), (0, 0));
