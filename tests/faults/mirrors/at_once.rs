@@ -68,7 +68,7 @@ fn update_between_any_two_rotation_steps_succeeds() {
                 let mut context = format!("{name} before step {before}");
                 for step in &RotationStep::ALL[before..] {
                     if let Err(failed) = rotation.step(*step).await {
-                        context += &format!(", {step}: {failed:?}");
+                        context = format!("{context}, {step}: {failed:?}");
                         break;
                     }
                 }

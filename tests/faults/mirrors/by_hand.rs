@@ -9,11 +9,10 @@ use std::time::Duration;
 use crate::changes::remove_tags;
 use crate::checks;
 use crate::fixture::{
-    SECRET, TOMBSTONE, USER, fake, in_account, in_account_with, late, login, properties, rotation,
-    serial, stack,
+    SECRET, TOMBSTONE, USER, after_create, fake, in_account, in_account_with, late, login,
+    properties, rotation, serial, stack,
 };
 use crate::scenarios::{Scenario, scenarios};
-use fake_aws::explore::paused;
 use fake_aws::gitlab::ANOTHER_PERSON;
 use fake_aws::iam::Credential;
 use fake_aws::schedules::Moment;
@@ -41,9 +40,9 @@ pub fn create_credential(fake: &FakeAws) {
 
 /// Whether a request has been answered with SUCCESS.
 pub fn has_succeeded(fake: &FakeAws) -> bool {
-    let is_success = |body: &Vec<u8>| String::from_utf8_lossy(body).contains("SUCCESS");
-    let deliveries = fake.responses();
-    deliveries.iter().any(|delivery| is_success(&delivery.body))
+    let responses = fake.responses();
+    let mut statuses = responses.iter().map(|one| one.json()["Status"].take());
+    statuses.any(|status| status == "SUCCESS")
 }
 
 /// Plays `scenario` with `change` before the call `index` after the first SUCCESS. Answers the
@@ -84,8 +83,7 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&Scenario, &str)
             }
         }
     }
-    let schedules = schedules.report(&format!("calls before which another person {name}"));
-    assert!(schedules > 100);
+    assert!(schedules.report(&format!("calls before which another person {name}")) > 100);
 }
 
 #[test]
@@ -104,31 +102,24 @@ fn tags_removed_by_another_person_break_no_invariant() {
     every_call("removes the user's tags", remove_tags, |_, _| false);
 }
 
-/// The tombstone that a Delete of the usual resource leaves, an hour after the Create.
-async fn tombstone() -> String {
-    let fake = fake(Options::default());
-    let mut stack = stack(&fake);
-    stack.create(&login()).await.assert_success();
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    stack.delete().await.assert_success();
-    fake.look(|aws| aws.iam.latest().users[USER].tags[TOMBSTONE].clone())
-}
-
 #[test]
 fn update_that_a_delete_overtook_keeps_the_tombstone() {
-    let mark = paused(tombstone());
+    // The one that a Delete of the same resource leaves.
+    let mut mark = String::new();
+    after_create(async |fake, stack| {
+        stack.delete().await.assert_success();
+        mark = fake.look(|aws| aws.iam.latest().users[USER].tags[TOMBSTONE].clone());
+    });
     let options = Options {
         lists_late: Duration::from_secs(4),
         ..Options::default()
     };
     in_account_with(options, async |fake, stack, _| {
         stack.create(&login()).await.assert_success();
-        let (id, old) = stack.resource.clone().expect("created");
         tokio::time::sleep(Duration::from_secs(600)).await;
         // Without a free slot, the Update reads the user again for seconds.
         create_credential(fake);
-        let new = serial(&login(), 2);
-        let update = stack.request("Update", Some(&id), &new, Some(&old));
+        let update = stack.request_update(&serial(&login(), 2));
         let marking = async {
             tokio::time::sleep(Duration::from_secs(2)).await;
             fake.change(|aws| {
@@ -148,14 +139,14 @@ fn update_that_a_delete_overtook_keeps_the_tombstone() {
 
 #[test]
 fn rotation_restores_tags_lost_before_any_step() {
-    for lost_before in 0..RotationStep::ALL.len() {
+    for lost_before in RotationStep::ALL {
         in_account(async |fake, stack, rotation| {
             stack.create(&properties()).await.assert_success();
             let records = || fake.look(|aws| checks::records(aws, USER));
             let all = records();
             rotation.begin().expect("no rotation is in progress");
-            for (index, step) in RotationStep::ALL.into_iter().enumerate() {
-                if index == lost_before {
+            for step in RotationStep::ALL {
+                if step == lost_before {
                     remove_tags(fake);
                 }
                 let done = rotation.step(step).await;
@@ -190,10 +181,8 @@ fn foreign_credential_survives_a_rotation_at_any_call() {
 /// rotation again, and deletes the stack, each request twice. Returns the number of calls.
 fn rotate_beside_another_person(options: &Options, index: usize) -> usize {
     let is_rotating = Arc::new(AtomicBool::new(false));
-    let counts = {
-        let is_rotating = Arc::clone(&is_rotating);
-        move |_: &FakeAws, _: &Caller| is_rotating.load(Ordering::SeqCst)
-    };
+    let flag = Arc::clone(&is_rotating);
+    let counts = move |_: &FakeAws, _: &Caller| flag.load(Ordering::SeqCst);
     // IAM allows two: without a free slot, nothing happens.
     let create = |fake: &FakeAws| drop(fake.change(|aws| aws.issue(USER, ANOTHER_PERSON)));
     Moment::before(index).play(counts, create, async |_| {

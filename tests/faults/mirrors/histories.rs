@@ -31,55 +31,53 @@ fn some_properties() -> impl Strategy<Value = Value> {
         0..=2,
     );
     let settings = (any::<bool>(), any::<bool>(), any::<bool>());
-    (mirrors, prop::option::of(0..3u8), settings).prop_map(
-        |(mirrors, serial, (all, keep, waits))| {
-            let mirrors: Vec<Value> = mirrors
-                .into_iter()
-                .map(|(project, repository)| {
-                    let mut one = mirror(project, repository);
-                    one["OnlyProtectedBranches"] = json!((!all).to_string());
-                    one["KeepDivergentRefs"] = json!(keep.to_string());
-                    one["WaitForSync"] = json!(waits.to_string());
-                    one
-                })
-                .collect();
-            let properties = with(properties(), "Mirrors", json!(mirrors));
-            match serial {
-                None => properties,
-                Some(serial) => with(properties, "RotationSerial", json!(serial.to_string())),
-            }
-        },
-    )
+    (mirrors, some_serial(), settings).prop_map(|(mirrors, serial, (all, keep, waits))| {
+        let complete = |(project, repository)| {
+            let mut one = mirror(project, repository);
+            one["OnlyProtectedBranches"] = json!((!all).to_string());
+            one["KeepDivergentRefs"] = json!(keep.to_string());
+            one["WaitForSync"] = json!(waits.to_string());
+            one
+        };
+        let mirrors: Vec<Value> = mirrors.into_iter().map(complete).collect();
+        let properties = with(properties(), "Mirrors", json!(mirrors));
+        with(properties, "RotationSerial", json!(serial))
+    })
+}
+
+/// One of these, or none.
+fn one_of<const N: usize>(
+    values: [&'static str; N],
+) -> impl Strategy<Value = Option<&'static str>> {
+    prop::option::of(select(values.to_vec()))
+}
+
+fn some_serial() -> impl Strategy<Value = Option<&'static str>> {
+    one_of(["0", "1", "2"])
 }
 
 /// Those of a credential without mirrors, which an Update may replace.
 fn some_login() -> impl Strategy<Value = Value> {
     (
         select(vec![USER, OTHER_USER]),
-        prop::option::of(select(vec!["codecommit-mirror/a", "codecommit-mirror/b"])),
+        one_of(["codecommit-mirror/a", "codecommit-mirror/b"]),
         any::<bool>(),
-        prop::option::of(0..3u8),
-        prop::option::of(select(vec!["alias/one", "alias/two"])),
-        prop::option::of(0..3u8),
+        some_serial(),
+        one_of(["alias/one", "alias/two"]),
+        one_of(["tag-0", "tag-1", "tag-2"]),
     )
         .prop_map(|(user, secret, verifies, serial, key, tag)| {
-            let mut properties = json!({"UserName": user});
-            if let Some(secret) = secret {
-                properties["SecretName"] = json!(secret);
-            }
-            if verifies {
-                properties["RepositoryNames"] = json!([REPOSITORY]);
-            }
-            if let Some(serial) = serial {
-                properties["RotationSerial"] = json!(serial.to_string());
-            }
-            if let Some(key) = key {
-                properties["KmsKeyId"] = json!(key);
-            }
-            if let Some(tag) = tag {
-                properties["Tags"] = json!([{"Key": format!("tag-{tag}"), "Value": "v"}]);
-            }
-            properties
+            let tags = tag.map(|tag| json!([{"Key": tag, "Value": "v"}]));
+            let optional = [
+                ("SecretName", json!(secret)),
+                ("RepositoryNames", json!(verifies.then_some([REPOSITORY]))),
+                ("RotationSerial", json!(serial)),
+                ("KmsKeyId", json!(key)),
+                ("Tags", json!(tags)),
+            ];
+            let user = json!({"UserName": user});
+            let add = |all, (name, value)| with(all, name, value);
+            optional.into_iter().fold(user, add)
         })
 }
 

@@ -357,11 +357,8 @@ pub fn scenario_called(name: &str) -> Scenario {
 
 /// Replaces the names of a story by those of this account.
 fn translate(properties: &mut Value) {
-    for name in properties["RepositoryNames"]
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-    {
+    let names = properties.get_mut("RepositoryNames");
+    for name in names.and_then(Value::as_array_mut).into_iter().flatten() {
         *name = json!(repository_of(name.as_str().expect("a name")));
     }
     if properties["UserName"] == "another" {

@@ -9,7 +9,7 @@ use crate::fixture::{
     PROJECT, REPOSITORY, SECRET, both, in_account, in_account_with, properties, serial,
 };
 use fake_aws::{FakeAws, Options};
-use test_support::{Rotated, Rotation, RotationStep};
+use test_support::{Rotated, RotationStep};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -25,29 +25,21 @@ impl Pushes {
         fake.push_to_gitlab(PROJECT, "main", &format!("commit-{}", self.made));
     }
 
+    /// A push that takes this long. Later ones take three seconds.
+    fn push_for(&mut self, fake: &FakeAws, seconds: u64) {
+        fake.options(|options| options.sync_takes = Duration::from_secs(seconds));
+        self.push(fake);
+        fake.options(|options| options.sync_takes = Duration::from_secs(3));
+    }
+
     /// The latest commit has arrived by now.
     fn have_arrived(&self, fake: &FakeAws) {
-        let wanted = Some(format!("commit-{}", self.made));
-        let held = fake.look(|aws| {
-            aws.codecommit.repositories[REPOSITORY]
-                .branches
-                .get("main")
-                .cloned()
+        let wanted = format!("commit-{}", self.made);
+        fake.look(|aws| {
+            let branches = &aws.codecommit.repositories[REPOSITORY].branches;
+            assert_eq!(branches.get("main"), Some(&wanted));
         });
-        assert_eq!(held, wanted);
     }
-}
-
-/// One rotation with a push before each step and after the last.
-async fn rotate_with_pushes(rotation: &mut Rotation, pushes: &mut Pushes) {
-    let fake = rotation.fake.clone();
-    rotation.begin().expect("no rotation is in progress");
-    for step in RotationStep::ALL {
-        pushes.push(&fake);
-        let stepped = rotation.step(step).await;
-        assert_eq!(stepped, Ok(()), "{step}");
-    }
-    pushes.push(&fake);
 }
 
 #[test]
@@ -69,24 +61,26 @@ fn no_push_fails_in_a_year_of_rotations() {
                 sleep(DAY).await;
                 pushes.push(fake);
             }
-            rotate_with_pushes(rotation, &mut pushes).await;
+            rotation.begin().expect("no rotation is in progress");
+            for step in RotationStep::ALL {
+                pushes.push(fake);
+                assert_eq!(rotation.step(step).await, Ok(()), "{step}");
+            }
+            pushes.push(fake);
             sleep(Duration::from_mins(10)).await;
             pushes.have_arrived(fake);
-            if month % 4 == 0 {
-                // The stack is updated now and then: in month 8 with a password of its own.
-                let properties = if month == 8 {
-                    serial(&both(), 2)
-                } else {
-                    both()
-                };
+            // The stack is updated now and then: in month 8 with a password of its own.
+            let update = match month {
+                8 => Some(serial(&both(), 2)),
+                4 | 12 => Some(both()),
+                _ => None,
+            };
+            if let Some(properties) = update {
                 stack.update(&properties, None).await.assert_success();
             }
-            let held = fake.look(|aws| {
-                let properties = &stack.resource.as_ref().expect("a resource").1;
-                checks::at_rest(aws, properties, true)?;
-                checks::value(aws).ok_or_else(|| "no value".to_owned())
-            });
-            let value = held.unwrap_or_else(|broken| panic!("month {month}: {broken}"));
+            let (_, properties) = stack.resource.as_ref().expect("a resource");
+            fake.assert_holds_in(month, |aws| checks::at_rest(aws, properties, true));
+            let value = fake.look(checks::value).expect("a value");
             passwords.insert(value["password"].to_string());
         }
         assert_eq!(passwords.len(), 12, "a password of its own each month");
@@ -118,10 +112,7 @@ fn running_push_survives_every_step() {
                 let mut steps = vec![];
                 for step in RotationStep::ALL {
                     if step == before {
-                        let longer = Duration::from_secs(takes);
-                        fake.options(|options| options.sync_takes = longer);
-                        pushes.push(fake);
-                        fake.options(|options| options.sync_takes = Duration::from_secs(3));
+                        pushes.push_for(fake, takes);
                     }
                     steps.push(rotation.step(step).await);
                     if steps.last() != Some(&Ok(())) {
@@ -147,21 +138,16 @@ fn running_push_survives_every_step() {
 
 #[test]
 fn running_push_survives_updates_of_password_and_mirrors() {
-    let without_first = {
-        let mut properties = both();
-        let mirrors = properties["Mirrors"].as_array_mut().expect("a list");
-        mirrors.remove(0);
-        properties
-    };
+    let mut without_first = both();
+    let mirrors = without_first["Mirrors"].as_array_mut();
+    mirrors.expect("a list").remove(0);
     for takes in [1, 20, 100, 290] {
         for change in [serial(&both(), 2), without_first.clone()] {
             in_account(async |fake, stack, _| {
                 stack.create(&both()).await.assert_success();
                 sleep(Duration::from_mins(10)).await;
                 let mut pushes = Pushes::default();
-                fake.options(|options| options.sync_takes = Duration::from_secs(takes));
-                pushes.push(fake);
-                fake.options(|options| options.sync_takes = Duration::from_secs(3));
+                pushes.push_for(fake, takes);
                 stack.update(&change, None).await.assert_success();
                 sleep(Duration::from_mins(10)).await;
                 pushes.have_arrived(fake);
