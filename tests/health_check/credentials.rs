@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::fixture::{
     PROJECT, SECRET, TOKEN, USER, assert_problem, empty_world, fake, look, look_at, mirrored,
-    properties,
+    mirrored_from,
 };
 use fake_aws::gitlab::Mirror;
 use fake_aws::{EmptyProjects, FakeAws};
@@ -192,16 +192,8 @@ async fn project_without_commits_is_healthy() {
     ] {
         let fake = empty_world();
         fake.options(|options| options.gitlab.empty_projects = behaviour);
-        fake.user(USER);
-        fake.repository("codecommit-dev-r");
         fake.gitlab_project(PROJECT, &[]);
-        fake.gitlab_token(TOKEN);
-        let mut stack = mirrored(&fake, "user-dev-other", "a/other", "codecommit-dev-o").await;
-        stack.resource = None;
-        stack.arn.push_str("-empty");
-        stack.starts_counting_at(100);
-        let properties = properties(USER, PROJECT, "codecommit-dev-r");
-        stack.create(&properties).await.assert_success();
+        mirrored_from(&fake, USER, PROJECT, "codecommit-dev-r").await;
         let looked = look(&fake).await;
         assert!(looked.is_healthy(PROJECT), "{behaviour:?}");
         assert!(looked.values("SecondsSinceMirrorSync", PROJECT).is_empty());

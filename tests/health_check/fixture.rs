@@ -55,9 +55,19 @@ pub async fn fake() -> (FakeAws, ParentStack) {
 
 /// A credential of `user` and a mirror with it.
 pub async fn mirrored(fake: &FakeAws, user: &str, project: &str, repository: &str) -> ParentStack {
+    fake.gitlab_project(project, &["main"]);
+    mirrored_from(fake, user, project, repository).await
+}
+
+/// The same of a project that exists.
+pub async fn mirrored_from(
+    fake: &FakeAws,
+    user: &str,
+    project: &str,
+    repository: &str,
+) -> ParentStack {
     fake.user(user);
     fake.repository(repository);
-    fake.gitlab_project(project, &["main"]);
     fake.gitlab_token(TOKEN);
     let mut stack = ParentStack::called(fake, CREDENTIAL, &format!("{STACK}-{user}"));
     let created = stack.create(&properties(user, project, repository)).await;
@@ -242,13 +252,18 @@ async fn look_with(
     Looked { lines, summary }
 }
 
-/// A diagnosis of `dev`: each subject with its problem.
-pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
+/// A diagnosis of `dev` in this time.
+pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
     let (clients, credentials, pipelines) = &resources(fake, fake.connector("doctor"));
     let dev = dev("user-dev-*", SelfRepair::Disabled);
-    let time = Duration::from_secs(300);
     let found = health_check::diagnose(&dev, clients, credentials, pipelines, time).await;
     assert_eq!(fake.secret_in(&found.to_string()), None, "{found}");
+    found
+}
+
+/// A complete diagnosis: each subject with its problem.
+pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
+    let found = diagnose(fake, Duration::from_secs(300)).await;
     assert_eq!(found["NotChecked"], json!([]), "{found}");
     let checks = found["Checks"].as_array().expect("a list").iter();
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned);

@@ -9,6 +9,7 @@ use crate::fixture::{
     fake as mirror, look_as,
 };
 use fake_aws::{Execution, FakeAws, FaultKind, On};
+use test_support::custom_resource::ParentStack;
 
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 const REPOSITORY: &str = "codecommit-dev-cfn-shop";
@@ -27,18 +28,34 @@ fn properties_with_gitlab() -> Value {
     properties
 }
 
-/// A pipeline that has deployed `c1`, whose next push is lost.
-async fn with_lost_push(properties: &Value) -> FakeAws {
+/// A pipeline that runs `tip`. GitLab's branch has `c1`.
+async fn deployed(properties: &Value, tip: &str) -> (FakeAws, ParentStack) {
     let fake = empty_world();
     fake.gitlab_project(PROJECT, &["main"]);
     fake.gitlab_token(TOKEN);
     fake.push_to_gitlab(PROJECT, BRANCH, "c1");
-    fake.push_to_gitlab(PROJECT, BRANCH, "c2");
-    create_pipeline(&fake, properties).await;
-    fake.push(REPOSITORY, BRANCH, "c1");
+    let stack = create_pipeline(&fake, properties).await;
+    fake.push(REPOSITORY, BRANCH, tip);
     look_as(&fake, "first push", Duration::from_secs(300)).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
+    (fake, stack)
+}
+
+/// A pipeline that has deployed `c1`, whose next push is lost.
+async fn with_lost_push(properties: &Value) -> FakeAws {
+    let (fake, _) = deployed(properties, "c1").await;
+    fake.push_to_gitlab(PROJECT, BRANCH, "c2");
     fake.push_without_event(REPOSITORY, BRANCH, "c2");
+    fake
+}
+
+/// A pipeline whose only execution, of `tip`, an update has canceled.
+async fn with_canceled_execution(properties: &Value, tip: &str) -> FakeAws {
+    let (fake, mut stack) = deployed(properties, tip).await;
+    let mut changed = properties.clone();
+    changed["Approval"] = json!({"CustomData": "Look"});
+    stack.update(&changed, None).await.assert_success();
+    tokio::time::sleep(Duration::from_secs(10)).await;
     fake
 }
 
@@ -201,23 +218,6 @@ async fn foreign_tip_of_a_pipeline_without_gitlab_is_not_started() {
     fake.push_to_gitlab(PROJECT, "main", "c2");
     tokio::time::sleep(Duration::from_mins(5)).await;
     look(&fake, &[], 2).await;
-}
-
-/// A pipeline whose only execution, of `tip`, an update has canceled. GitLab's branch has `c1`.
-async fn with_canceled_execution(properties: &Value, tip: &str) -> FakeAws {
-    let fake = empty_world();
-    fake.gitlab_project(PROJECT, &["main"]);
-    fake.gitlab_token(TOKEN);
-    fake.push_to_gitlab(PROJECT, BRANCH, "c1");
-    let mut stack = create_pipeline(&fake, properties).await;
-    fake.push(REPOSITORY, BRANCH, tip);
-    look_as(&fake, "first push", Duration::from_secs(300)).await;
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    let mut changed = properties.clone();
-    changed["Approval"] = json!({"CustomData": "Look"});
-    stack.update(&changed, None).await.assert_success();
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    fake
 }
 
 #[tokio::test(start_paused = true)]

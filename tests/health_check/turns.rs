@@ -3,16 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cfn_custom_resource::Clock;
-use cfn_gitops::handler::{Handler, Invocation};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fixture::{
-    USER, empty_world, look_as, look_by_schedule, mirrored, owner, pipeline, tags,
+    USER, diagnose, empty_world, look_as, look_by_schedule, mirrored, owner, pipeline, tags,
 };
 use fake_aws::FakeAws;
-use fake_aws::clients::sdk_config;
-use test_support::custom_resource::FUNCTION;
 
 const STACKS: usize = 36;
 const ORPHANS: usize = 3;
@@ -91,29 +87,14 @@ async fn requested_check_fails_if_it_does_not_reach_all() {
 #[tokio::test(start_paused = true)]
 async fn diagnosis_of_many_is_complete_or_says_that_it_is_not() {
     let fake = large().await;
-    for (lifetime, is_complete) in [(LONG * 2, true), (LONG, false)] {
-        let found = diagnose(&fake, lifetime).await;
-        let checks = found["Doctor"]["Checks"].as_array().expect("a list");
+    for (time, is_complete) in [(LONG * 2, true), (LONG, false)] {
+        let found = diagnose(&fake, time).await;
+        let checks = found["Checks"].as_array().expect("a list");
         // With the credential, its mirror, the token and two pipelines.
         assert_eq!(checks.len() == STACKS + 5, is_complete, "{found}");
-        let why = found["Doctor"]["NotChecked"][0].as_str();
+        let why = found["NotChecked"][0].as_str();
         assert_eq!(why.is_none(), is_complete, "{found}");
         assert!(why.is_none_or(|why| why.contains("no time")));
     }
     assert_eq!(fake.count("Invoke"), 0);
-}
-
-/// The result of a diagnosis by an invocation with this time.
-async fn diagnose(fake: &FakeAws, lifetime: Duration) -> Value {
-    let connector = fake.connector("doctor");
-    let clock = Clock::starting_at(fake.now());
-    let handler = Handler::new(&sdk_config(connector.clone()), connector, clock);
-    let invocation = Invocation {
-        request_id: "doctor".to_owned(),
-        deadline: fake.now() + lifetime,
-        function_arn: FUNCTION.to_owned(),
-    };
-    let event = json!({"Doctor": {"EnvID": "dev"}}).to_string();
-    let found = handler.handle(&event, &invocation).await;
-    found.expect("a result")
 }

@@ -2,14 +2,12 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::changes::remove_tags;
 use crate::checks;
 use crate::fixture::{
-    SECRET, TOMBSTONE, USER, after_create, fake, in_account, in_account_with, late, login,
+    SECRET, TOMBSTONE, USER, after_create, fake, in_account, in_account_with, late, login, options,
     properties, rotation, serial, stack,
 };
 use crate::scenarios::{Scenario, scenarios};
@@ -110,10 +108,7 @@ fn update_that_a_delete_overtook_keeps_the_tombstone() {
         stack.delete().await.assert_success();
         mark = fake.look(|aws| aws.iam.latest().users[USER].tags[TOMBSTONE].clone());
     });
-    let options = Options {
-        lists_late: Duration::from_secs(4),
-        ..Options::default()
-    };
+    let options = options(|options| options.lists_late = Duration::from_secs(4));
     in_account_with(options, async |fake, stack, _| {
         stack.create(&login()).await.assert_success();
         tokio::time::sleep(Duration::from_secs(600)).await;
@@ -180,9 +175,7 @@ fn foreign_credential_survives_a_rotation_at_any_call() {
 /// Lets another person create a credential before the call `index` of a rotation, tries the
 /// rotation again, and deletes the stack, each request twice. Returns the number of calls.
 fn rotate_beside_another_person(options: &Options, index: usize) -> usize {
-    let is_rotating = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&is_rotating);
-    let counts = move |_: &FakeAws, _: &Caller| flag.load(Ordering::SeqCst);
+    let counts = |_: &FakeAws, caller: &Caller| caller.name().starts_with("rotation-");
     // IAM allows two: without a free slot, nothing happens.
     let create = |fake: &FakeAws| drop(fake.change(|aws| aws.issue(USER, ANOTHER_PERSON)));
     Moment::before(index).play(counts, create, async |_| {
@@ -191,13 +184,11 @@ fn rotate_beside_another_person(options: &Options, index: usize) -> usize {
         stack.delivers_twice = true;
         stack.create(&properties()).await.assert_success();
         rotation.delivers_twice = true;
-        is_rotating.store(true, Ordering::SeqCst);
         // It fails if the other person took the slot that it needs.
         let mut rotated = rotation.rotate().await;
         if rotated != Rotated::Finished {
             rotated = rotation.reattempt().await;
         }
-        is_rotating.store(false, Ordering::SeqCst);
         fake.assert_holds(|aws| checks::login_works(aws, SECRET));
         let foreign = fake.look(checks::foreign);
         stack.delete().await.assert_success();

@@ -87,10 +87,9 @@ pub fn at_rest(aws: &AwsState, properties: &Value, after_rotation: bool) -> Resu
     let ours = ours(aws);
     let (live, dead): (Vec<_>, Vec<_>) = ours.iter().partition(|credential| credential.active);
     if live.len() != 1 || dead.len() > usize::from(after_rotation) {
+        let (live, dead) = (live.len(), dead.len());
         return Err(format!(
-            "{} live and {} inactive credentials of ours",
-            live.len(),
-            dead.len()
+            "{live} live and {dead} inactive credentials of ours"
         ));
     }
     if value["serviceSpecificCredentialId"] != live[0].id {
@@ -110,17 +109,14 @@ pub fn pending(aws: &AwsState, properties: &Value) -> Result<(), String> {
     works(aws, SECRET, &pairs(properties))?;
     let secret = aws.secrets.get(SECRET).ok_or("there is no secret")?;
     let version = secret.at_stage(PENDING).ok_or("no rotation is pending")?;
-    let stored: Value =
-        serde_json::from_str(&secret.versions[version].value.text).unwrap_or_default();
+    let text = &secret.versions[version].value.text;
+    let stored: Value = serde_json::from_str(text).unwrap_or_default();
     let current = value(aws).ok_or("the secret holds no value")?;
-    let values = [&stored, &current];
-    let named = values
-        .iter()
-        .flat_map(|value| value["mirrors"].as_array().into_iter().flatten())
-        .map(|one| one["mirrorId"].clone());
-    let named: Vec<Value> = named.collect();
+    let values = [&stored, &current].into_iter();
+    let named = values.flat_map(|value| value["mirrors"].as_array().into_iter().flatten());
+    let named: Vec<&Value> = named.map(|one| &one["mirrorId"]).collect();
     for (project, mirror) in our_mirrors(aws) {
-        if mirror.enabled && !named.contains(&mirror.id.into()) {
+        if mirror.enabled && !named.contains(&&mirror.id.into()) {
             return Err(format!("no version names {project} {mirror:?}"));
         }
     }
@@ -135,27 +131,25 @@ fn mirrors_match_the_properties(
     properties: &Value,
     value: &Value,
 ) -> Result<(), String> {
-    let mut wanted = pairs(properties);
-    let recorded = value["mirrors"].as_array().cloned().unwrap_or_default();
-    for (project, mirror) in mirrors_to_account_for(aws) {
-        let repository = mirror.repository().unwrap_or_default();
-        let pair = (project.clone(), repository.to_owned());
-        let Some(at) = wanted.iter().position(|wanted| *wanted == pair) else {
-            return Err(format!("an unwanted mirror: {project} {mirror:?}"));
-        };
-        wanted.remove(at);
-        if !mirror.enabled {
-            return Err(format!("a mirror that is disabled: {project} {mirror:?}"));
-        }
-        if !recorded.iter().any(|one| one["mirrorId"] == mirror.id) {
-            return Err(format!(
-                "mirror {} of {project} is not recorded: {recorded:?}",
-                mirror.id
-            ));
-        }
+    let mirrors = mirrors_to_account_for(aws);
+    if let Some((project, mirror)) = mirrors.iter().find(|(_, mirror)| !mirror.enabled) {
+        return Err(format!("a mirror that is disabled: {project} {mirror:?}"));
     }
-    if !wanted.is_empty() || recorded.len() != pairs(properties).len() {
-        return Err(format!("no mirror for {wanted:?}, recorded: {recorded:?}"));
+    let pair = |(project, mirror): &(String, Mirror)| {
+        let repository = mirror.repository().unwrap_or_default();
+        (project.clone(), repository.to_owned())
+    };
+    let mut held: Vec<Pair> = mirrors.iter().map(pair).collect();
+    let mut wanted = pairs(properties);
+    held.sort();
+    wanted.sort();
+    let recorded = value["mirrors"].as_array().cloned().unwrap_or_default();
+    let is_recorded = |id: u64| recorded.iter().any(|one| one["mirrorId"] == id);
+    let are_recorded = mirrors.iter().all(|(_, mirror)| is_recorded(mirror.id));
+    if held != wanted || recorded.len() != wanted.len() || !are_recorded {
+        return Err(format!(
+            "not {wanted:?}: {mirrors:?}, recorded: {recorded:?}"
+        ));
     }
     Ok(())
 }
@@ -294,15 +288,10 @@ pub fn attributes(aws: &AwsState, properties: &Value) -> Value {
     })
 }
 
-/// The login in this secret works, and these mirrors.
-struct Working {
-    secret: String,
-    pairs: Vec<Pair>,
-}
-
-/// Works at every instant, as long as it is expected to.
+/// The login in this secret works and these mirrors, at every instant, as long as they are expected
+/// to.
 #[derive(Clone, Default)]
-pub struct Watch(Arc<Mutex<Option<Working>>>);
+pub struct Watch(Arc<Mutex<Option<(String, Vec<Pair>)>>>);
 
 impl Watch {
     /// Starts the checks. At first the only expectation is that no push of ours fails.
@@ -312,7 +301,7 @@ impl Watch {
         fake.at_every_instant(move |aws| {
             no_push_failed(aws)?;
             match &*seen.0.lock().expect("no panic under this lock") {
-                Some(Working { secret, pairs }) => works(aws, secret, pairs),
+                Some((secret, pairs)) => works(aws, secret, pairs),
                 None => Ok(()),
             }
         });
@@ -326,8 +315,8 @@ impl Watch {
 
     /// The same with the login in another secret.
     pub fn expect_of(&self, secret: &str, pairs: Vec<Pair>) {
-        let secret = secret.to_owned();
-        *self.0.lock().expect("no panic under this lock") = Some(Working { secret, pairs });
+        let working = Some((secret.to_owned(), pairs));
+        *self.0.lock().expect("no panic under this lock") = working;
     }
 
     /// From now on nothing needs to.

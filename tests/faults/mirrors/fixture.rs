@@ -140,6 +140,13 @@ pub fn in_orders_with(
     });
 }
 
+/// The default options with this change.
+pub fn options(change: impl FnOnce(&mut Options)) -> Options {
+    let mut options = Options::default();
+    change(&mut options);
+    options
+}
+
 /// IAM's lists, tags and logins are late.
 pub fn late() -> Options {
     Options {

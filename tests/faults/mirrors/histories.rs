@@ -16,7 +16,7 @@ use fake_aws::Options;
 use fake_aws::explore::paused;
 use fake_aws::extent::cases;
 use fake_aws::histories::{faults_at_random, play_histories};
-use fake_aws::secrets::versions::{AbandonedBy, Pending};
+use fake_aws::secrets::versions::AbandonedBy;
 use test_support::RotationStep;
 use test_support::custom_resource::RollBack;
 use test_support::scenarios::{Action, Effects, Step, Story};
@@ -123,14 +123,9 @@ fn histories() -> impl Strategy<Value = Vec<Step>> {
 
 fn options() -> impl Strategy<Value = Options> {
     let late = (0..6u64, 0..6u64, 0..6u64, any::<bool>());
-    let pending = (
-        any::<bool>(),
-        select(vec![
-            AbandonedBy::Nothing,
-            AbandonedBy::Current,
-            AbandonedBy::Any,
-        ]),
-    );
+    let (nothing, current) = (AbandonedBy::Nothing, AbandonedBy::Current);
+    let abandoned_by = select(vec![nothing, current, AbandonedBy::Any]);
+    let pending = (any::<bool>(), abandoned_by);
     let gitlab = (any::<bool>(), any::<bool>(), 1..150u64);
     let secrets = (0..4u64, any::<bool>(), any::<bool>());
     (late, pending, gitlab, secrets).prop_map(|(late, pending, gitlab, secrets)| {
@@ -147,13 +142,11 @@ fn options() -> impl Strategy<Value = Options> {
             empty_create_is_idempotent,
             // Pages of two replicas that differ make no list: IAM's markers belong to one.
             page_length: (is_paged && !replicas_differ).then_some(1),
-            pending: Pending {
-                goes_with_current,
-                abandoned_by,
-            },
             sync_takes: Duration::from_secs(takes),
             ..Options::default()
         };
+        options.pending.goes_with_current = goes_with_current;
+        options.pending.abandoned_by = abandoned_by;
         options.gitlab.unique_urls = unique_urls;
         options.gitlab.premium = premium;
         options

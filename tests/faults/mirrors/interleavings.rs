@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::checks::{at_rest, nothing_remains};
-use crate::fixture::{SECRET, bare, fake, serial, stack};
+use crate::fixture::{SECRET, bare, fake, options, serial, stack};
 use fake_aws::explore::orders;
 use fake_aws::extent::some_or;
 use fake_aws::{Explored, Fault, FaultKind, Options, Schedule, explore_ends, sample};
@@ -20,10 +20,7 @@ const ID_OF_FAILED_CREATE: &str = SECRET;
 const MAX_ORDERS: usize = 40_000;
 
 fn prompt() -> Options {
-    Options {
-        plain_passwords: true,
-        ..Options::default()
-    }
+    options(|options| options.plain_passwords = true)
 }
 
 fn late() -> Options {

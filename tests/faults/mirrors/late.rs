@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::changes::{self, remove_tags};
 use crate::checks::{nothing_remains, records, resources, state};
 use crate::fixture::{
-    SECRET, USER, after_create, both, holds, in_account, in_account_with, late, login, properties,
-    request_delete, serial, with,
+    SECRET, USER, after_create, both, holds, in_account, in_account_with, late, login, options,
+    properties, request_delete, serial, with,
 };
 use fake_aws::{FakeAws, Fault, FaultKind, Options};
 use test_support::custom_resource::{
@@ -24,10 +24,7 @@ fn renamed(properties: &Value, name: &str) -> Value {
 
 /// Requests are ordered by the second in which they were signed, so calls take some time.
 fn slow() -> Options {
-    Options {
-        latency: Duration::from_millis(300),
-        ..Options::default()
-    }
+    options(|options| options.latency = Duration::from_millis(300))
 }
 
 async fn late_copies_change_nothing(fake: &FakeAws, stack: &ParentStack) {
@@ -50,8 +47,16 @@ async fn expired_delete(stack: &mut ParentStack) -> StackRequest {
 }
 
 #[test]
-fn create_after_cloudformations_timeout_leaves_nothing() {
+fn create_that_comes_late_leaves_nothing() {
     in_account(async |fake, stack, _| {
+        // After its response would be accepted.
+        let create = stack.request("Create", None, &login(), None);
+        let create = create.valid_for(60);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(deliver_once(fake, "expired", &create).await, Some(true));
+        assert_eq!(fake.calls_of("expired"), 0);
+        assert!(fake.responses().is_empty());
+        // After CloudFormation's timeout.
         let create = stack.request("Create", None, &login(), None);
         tokio::time::sleep(Duration::from_secs(3601)).await;
         deliver_once(fake, "late", &create).await;
@@ -62,19 +67,6 @@ fn create_after_cloudformations_timeout_leaves_nothing() {
         stack.deliver(&delete).await.assert_success();
         deliver_once(fake, "overtaken", &create).await;
         fake.assert_holds(nothing_remains);
-    });
-}
-
-#[test]
-fn expired_create_creates_nothing() {
-    in_account(async |fake, stack, _| {
-        let create = stack.request("Create", None, &login(), None);
-        let create = create.valid_for(60);
-        tokio::time::sleep(Duration::from_secs(61)).await;
-        assert_eq!(deliver_once(fake, "late", &create).await, Some(true));
-        assert_eq!(fake.calls_of("late"), 0);
-        fake.assert_holds(nothing_remains);
-        assert!(fake.responses().is_empty());
     });
 }
 

@@ -6,17 +6,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::checks::{self, Watch};
-use crate::fixture::{PROJECT, REPOSITORY, in_account, in_account_with, mirror, properties, with};
+use crate::fixture::{
+    PROJECT, REPOSITORY, in_account, in_account_with, mirror, options, properties, with,
+};
 use fake_aws::request::Service;
-use fake_aws::{FaultKind, On, Options};
+use fake_aws::{FaultKind, On};
 use test_support::Rotated;
 
 #[test]
 fn protection_removed_during_a_create_fails_it() {
-    let options = Options {
-        login_late: Duration::from_secs(20),
-        ..Options::default()
-    };
+    let options = options(|options| options.login_late = Duration::from_secs(20));
     in_account_with(options, async |fake, stack, _| {
         let unprotect = async {
             tokio::time::sleep(Duration::from_secs(10)).await;
@@ -51,10 +50,7 @@ fn rotation_waits_minutes_for_gitlab() {
 
 #[test]
 fn push_longer_than_the_deadline_fails_and_leaves_nothing() {
-    let options = Options {
-        sync_takes: Duration::from_mins(40),
-        ..Options::default()
-    };
+    let options = options(|options| options.sync_takes = Duration::from_mins(40));
     in_account_with(options, async |fake, stack, _| {
         let created = stack.create(&properties()).await;
         created.assert_reason(["push mirror", PROJECT]);

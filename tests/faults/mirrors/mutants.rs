@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::by_hand::{create_credential, has_succeeded};
 use crate::checks;
-use crate::fixture::{SECRET, USER};
+use crate::fixture::{SECRET, USER, options};
 use crate::scenarios::scenario_called;
 use fake_aws::explore::paused;
 use fake_aws::gitlab::{ANOTHER_PERSON, HOST, REDIRECT_HOST};
@@ -216,10 +216,7 @@ fn every_mutant_is_detected() {
         let scenario = scenario_called(scenario);
         for (mutant, reason) in mutants {
             // Otherwise, a mirror may push before its login is verified.
-            let options = Options {
-                login_late: Duration::from_secs(5),
-                ..Options::default()
-            };
+            let options = options(|options| options.login_late = Duration::from_secs(5));
             let play = || drop(paused(scenario.play(options, &[])));
             assert_noticed(*mutant, reason, play);
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::checks::{nothing_remains, ours, state};
 use crate::fixture::{
     OTHER_USER, REPOSITORY, SECRET, USER, after_create, bare, holds, in_account, in_account_with,
-    login, stack, stack_called, with,
+    login, options, stack, stack_called, with,
 };
 use fake_aws::{FakeAws, Options, explore::paused};
 use test_support::custom_resource::{INVENTED_ID, ParentStack, deliver_once};
@@ -148,10 +148,7 @@ fn password_never_contains_a_slash() {
 
 #[test]
 fn login_never_valid_fails_create_and_leaves_nothing() {
-    let options = Options {
-        login_late: Duration::from_hours(2),
-        ..Options::default()
-    };
+    let options = options(|options| options.login_late = Duration::from_hours(2));
     for (service_timeout, time) in [("3600", 300..=301), ("60", 31..=50)] {
         in_account_with(options.clone(), async |fake, stack, _| {
             let properties = with(login(), "ServiceTimeout", json!(service_timeout));

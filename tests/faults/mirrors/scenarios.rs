@@ -359,7 +359,7 @@ pub fn scenario_called(name: &str) -> Scenario {
 fn translate(properties: &mut Value) {
     let names = properties.get_mut("RepositoryNames");
     for name in names.and_then(Value::as_array_mut).into_iter().flatten() {
-        *name = json!(repository_of(name.as_str().expect("a name")));
+        *name = json!(names_of(name.as_str().expect("a name")).1);
     }
     if properties["UserName"] == "another" {
         properties["UserName"] = json!(OTHER_USER);
@@ -372,7 +372,9 @@ fn translate(properties: &mut Value) {
         };
         let project = given["GitLabProject"].as_str().unwrap_or("infra");
         let repository = given["RepositoryName"].as_str().unwrap_or(project);
-        let mut complete = mirror(full_name(project), repository_of(repository));
+        let (project, _) = names_of(project);
+        let (_, repository) = names_of(repository);
+        let mut complete = mirror(project, repository);
         for (name, value) in given.as_object().expect("a mirror") {
             match (name.as_str(), value) {
                 ("GitLabProject" | "RepositoryName", _) => {}
@@ -384,18 +386,11 @@ fn translate(properties: &mut Value) {
     }
 }
 
-fn full_name(project: &str) -> &str {
-    match project {
-        "infra" => PROJECT,
-        "network" => OTHER_PROJECT,
-        other => other,
-    }
-}
-
-fn repository_of(name: &str) -> &str {
+/// A project and its repository.
+fn names_of(name: &str) -> (&str, &str) {
     match name {
-        "infra" => REPOSITORY,
-        "network" => OTHER_REPOSITORY,
-        other => other,
+        "infra" => (PROJECT, REPOSITORY),
+        "network" => (OTHER_PROJECT, OTHER_REPOSITORY),
+        other => (other, other),
     }
 }

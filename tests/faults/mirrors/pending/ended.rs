@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::checks;
-use crate::fixture::{REPOSITORY, SECRET, USER, check_health, properties, serial};
+use crate::fixture::{REPOSITORY, SECRET, USER, check_health, options, properties, serial};
 use fake_aws::secrets::versions::AbandonedBy;
 use fake_aws::{FakeAws, Options};
 use test_support::{Rotated, RotationStep};
@@ -117,9 +117,8 @@ fn update_with_new_password_supersedes_a_pending_rotation() {
     for abandoned_by in [AbandonedBy::Current, AbandonedBy::Nothing] {
         for step in RotationStep::ALL {
             let context = step.to_string();
-            let mut options = Options::default();
-            options.pending.abandoned_by = abandoned_by;
-            with_schedule(options, async |mut fixture| {
+            let world = options(|options| options.pending.abandoned_by = abandoned_by);
+            with_schedule(world, async |mut fixture| {
                 fixture.leave_pending(step).await;
                 let next = serial(&properties(), 2);
                 fixture.stack.update(&next, None).await.assert_success();

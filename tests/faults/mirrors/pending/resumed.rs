@@ -18,24 +18,18 @@ const TRANSIENT: [FaultKind; 3] = [
     FaultKind::Throttled,
 ];
 
-/// The services that a step calls, and how each can fail for a while.
-fn outages() -> Vec<(Service, FaultKind)> {
+#[test]
+fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
+    let mut schedules = Schedules::one_in(1);
     let services = [
         Service::GitLab,
         Service::Iam,
         Service::SecretsManager,
         Service::CodeCommit,
     ];
-    let pairs = services.into_iter();
-    let pairs = pairs.flat_map(|service| TRANSIENT.map(|kind| (service, kind)));
-    let git = (Service::Git, FaultKind::RequestLost);
-    pairs.chain([git]).collect()
-}
-
-#[test]
-fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
-    let mut schedules = Schedules::one_in(1);
-    for (service, kind) in outages() {
+    let outages = services.map(|service| TRANSIENT.map(|kind| (service, kind)));
+    let of_git = (Service::Git, FaultKind::RequestLost);
+    for (service, kind) in outages.into_iter().flatten().chain([of_git]) {
         for step in RotationStep::ALL {
             // Only these verify the login again.
             if service == Service::Git && step == RotationStep::Create {
@@ -77,15 +71,6 @@ async fn resumes_after_an_outage(
     fixture.ends_well(context).await;
 }
 
-/// The failure of a call, and of the step's later calls.
-#[derive(Clone, Copy, Debug)]
-enum CallFailure {
-    /// This call and all later ones.
-    Since(FaultKind),
-    /// The call is executed and its answer lost; no later one arrives.
-    ExecutedThenSilence,
-}
-
 #[test]
 fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
     let mut schedules = Schedules::default();
@@ -94,16 +79,20 @@ fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
         calls_of_a_rotation(&mut fixture.rotation).await
     });
     for (step, index, is_change) in calls {
-        let executed = is_change.then_some(CallFailure::ExecutedThenSilence);
-        for way in TRANSIENT
-            .map(CallFailure::Since)
-            .into_iter()
-            .chain(executed)
-        {
-            let context = format!("{way:?} at {step}#{index}");
+        // This call and the step's later ones fail.
+        let mut ways = TRANSIENT
+            .map(|kind| vec![Fault::since(index, kind)])
+            .to_vec();
+        if is_change {
+            // It is executed and its answer lost; no later one arrives.
+            let lost = Fault::at(index, FaultKind::AnswerLost);
+            ways.push(vec![lost, Fault::since(index + 1, FaultKind::RequestLost)]);
+        }
+        for faults in ways {
+            let context = format!("{faults:?} at {step}#{index}");
             let has_failed = schedules.run(&context, || {
                 with_schedule(Options::default(), async |fixture| {
-                    fails_then_resumes(fixture, (step, index), way, &context).await
+                    fails_then_resumes(fixture, step, faults, &context).await
                 })
             });
             ran += usize::from(has_failed.is_some());
@@ -119,20 +108,16 @@ fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
 /// Whether the step failed.
 async fn fails_then_resumes(
     mut fixture: RotationFixture,
-    (step, index): (RotationStep, usize),
-    way: CallFailure,
+    step: RotationStep,
+    faults: Vec<Fault>,
     context: &str,
 ) -> bool {
     fixture.begin_until(step).await;
     // `begin` has been called for the schedule and for the rotation.
     let caller = format!("rotation-2.{step}.1");
-    let (fake, inject) = (&fixture.fake, |fault| fixture.fake.inject(&caller, fault));
-    match way {
-        CallFailure::Since(kind) => inject(Fault::since(index, kind)),
-        CallFailure::ExecutedThenSilence => {
-            inject(Fault::at(index, FaultKind::AnswerLost));
-            inject(Fault::since(index + 1, FaultKind::RequestLost));
-        }
+    let fake = &fixture.fake;
+    for fault in faults {
+        fake.inject(&caller, fault);
     }
     let stepped = fixture.rotation.step(step).await;
     // In each way, no later call of this delivery succeeds.
