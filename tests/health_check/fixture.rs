@@ -87,14 +87,8 @@ pub fn properties(user: &str, project: &str, repository: &str) -> Value {
 pub fn pipeline(fake: &FakeAws, name: &str, statuses: &[&'static str]) {
     fake.arrange(|aws| {
         let now = aws.now;
-        let mut pipeline = Pipeline::new(
-            json!({}),
-            [].into(),
-            STACK,
-            "0".to_owned(),
-            now,
-            Duration::ZERO,
-        );
+        let (settings, id) = (json!({}), "0".to_owned());
+        let mut pipeline = Pipeline::new(settings, [].into(), STACK, id, now, Duration::ZERO);
         let numbered = statuses.iter().enumerate();
         let executions = numbered
             .map(|(number, status)| Execution::with_status(number.to_string(), status, now));

@@ -134,23 +134,30 @@ fn freeze(fake: &FakeAws) {
 
 #[tokio::test(start_paused = true)]
 async fn missed_push_of_a_frozen_environment_is_only_counted() {
-    let fake = with_lost_push(&properties()).await;
-    freeze(&fake);
-    for _ in 0..2 {
-        let looked = look(&fake, &[1.0], 1).await;
-        assert!(looked.texts("Started").is_empty());
+    let lost = with_lost_push(&properties()).await;
+    let canceled = with_canceled_execution(&properties(), "c1").await;
+    for fake in [lost, canceled] {
+        freeze(&fake);
+        for _ in 0..2 {
+            let looked = look(&fake, &[1.0], 1).await;
+            assert!(looked.texts("Started").is_empty());
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn tip_that_gitlab_does_not_contain_is_not_started() {
-    let fake = with_lost_push(&properties_with_gitlab()).await;
-    fake.push_without_event(REPOSITORY, BRANCH, "pushed-with-a-stolen-password");
-    let looked = look(&fake, &[], 1).await;
-    assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
+    let tip = "pushed-with-a-stolen-password";
+    let canceled = with_canceled_execution(&properties_with_gitlab(), tip).await;
+    let lost = with_lost_push(&properties_with_gitlab()).await;
+    lost.push_without_event(REPOSITORY, BRANCH, tip);
+    for fake in [&canceled, &lost] {
+        let looked = look(fake, &[], 1).await;
+        assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
+    }
     // The mirror's next push.
-    fake.push_without_event(REPOSITORY, BRANCH, "c2");
-    look(&fake, &[1.0], 2).await;
+    lost.push_without_event(REPOSITORY, BRANCH, "c2");
+    look(&lost, &[1.0], 2).await;
 }
 
 /// A rejection lasts until a person acts, so it must not switch the comparison off.
@@ -218,21 +225,6 @@ async fn foreign_tip_of_a_pipeline_without_gitlab_is_not_started() {
     fake.push_to_gitlab(PROJECT, "main", "c2");
     tokio::time::sleep(Duration::from_mins(5)).await;
     look(&fake, &[], 2).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn canceled_execution_of_a_frozen_environment_is_not_started() {
-    let fake = with_canceled_execution(&properties(), "c1").await;
-    freeze(&fake);
-    look(&fake, &[1.0], 1).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn canceled_execution_that_gitlab_lacks_is_not_started() {
-    let (properties, tip) = (properties_with_gitlab(), "pushed-with-a-stolen-password");
-    let fake = with_canceled_execution(&properties, tip).await;
-    let looked = look(&fake, &[], 1).await;
-    assert_eq!(looked.values("ForeignTips", PROJECT), [1.0]);
 }
 
 #[tokio::test(start_paused = true)]

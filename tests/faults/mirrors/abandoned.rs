@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::at_once::ends_well;
 use crate::checks::{self, Watch};
 use crate::fixture::{calls_of_a_rotation, check_health, in_account, properties};
-use fake_aws::{FakeAws, Fault, FaultKind, Schedules};
+use fake_aws::{Fault, FaultKind, Schedules};
+use test_support::custom_resource::ParentStack;
 use test_support::{Rotated, Rotation, RotationStep};
 
 /// Who comes next.
@@ -22,34 +24,31 @@ enum Next {
     Delete,
 }
 
-fn holds(fake: &FakeAws, context: &str) {
-    fake.assert_holds_in(context, |aws| checks::at_rest(aws, &properties(), true));
-}
-
-async fn comes(next: Next, fake: &FakeAws, rotation: &mut Rotation) {
-    let context = format!("{next:?}");
+async fn comes(next: Next, (stack, rotation): (&mut ParentStack, &mut Rotation), watch: &Watch) {
+    let fake = stack.fake.clone();
     match next {
         Next::SameVersion => {
             sleep(Duration::from_mins(5)).await;
             for step in RotationStep::ALL {
                 let answer = rotation.deliver(step, 9).await;
-                assert!(matches!(answer, Some(Ok(_))), "{context} {answer:?}");
+                assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
             }
-            holds(fake, &context);
         }
         Next::HealthCheck => {
             rotation.cancel().expect("a secret");
             sleep(Duration::from_mins(90)).await;
-            check_health(fake).await;
-            fake.assert_holds_in(&context, checks::labels_are_in_order);
+            check_health(&fake).await;
+            fake.assert_holds(checks::labels_are_in_order);
             // For as long as an invocation, the check's change looks like a peer's.
             sleep(Duration::from_mins(30)).await;
         }
-        Next::Delete => return,
+        Next::Delete => {
+            watch.expect_nothing();
+            stack.delete().await.assert_success();
+            return fake.assert_holds(checks::nothing_remains);
+        }
     }
-    let again = rotation.come_due().await;
-    assert_eq!(again, Rotated::Finished, "{context}");
-    holds(fake, &context);
+    ends_well((stack, rotation), watch, &properties(), "").await;
 }
 
 #[test]
@@ -73,10 +72,7 @@ fn rotation_killed_anywhere_resumes_or_is_ended_or_deleted() {
                         rotation.deliveries = 1;
                         assert_eq!(rotation.rotate().await, Rotated::Died(*step));
                         assert_eq!(fake.faults_left(), 0);
-                        comes(next, fake, rotation).await;
-                        watch.expect_nothing();
-                        stack.delete().await.assert_success();
-                        fake.assert_holds(checks::nothing_remains);
+                        comes(next, (stack, rotation), &watch).await;
                     });
                 });
             }

@@ -21,7 +21,7 @@ fn watch(fake: &FakeAws, before: &Value, after: &Value) -> Watch {
 
 /// All is as in `properties`, or the rotation is pending; all is after one more rotation; and
 /// nothing outlives a deletion.
-async fn ends_well(
+pub async fn ends_well(
     (stack, rotation): (&mut ParentStack, &mut Rotation),
     watch: &Watch,
     properties: &Value,

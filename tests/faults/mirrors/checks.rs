@@ -288,10 +288,12 @@ pub fn attributes(aws: &AwsState, properties: &Value) -> Value {
     })
 }
 
-/// The login in this secret works and these mirrors, at every instant, as long as they are expected
-/// to.
+/// A secret, whose login works, and mirrors that work.
+type Working = (String, Vec<Pair>);
+
+/// Works at every instant, as long as it is expected to.
 #[derive(Clone, Default)]
-pub struct Watch(Arc<Mutex<Option<(String, Vec<Pair>)>>>);
+pub struct Watch(Arc<Mutex<Option<Working>>>);
 
 impl Watch {
     /// Starts the checks. At first the only expectation is that no push of ours fails.

@@ -3,47 +3,34 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::checks::{self, Watch};
 use crate::fixture::{both, in_orders, in_orders_with, late, properties, request_delete, serial};
 use fake_aws::Options;
-use test_support::custom_resource::{
-    INVENTED_ID, ParentStack, StackRequest, deliver_both, deliver_once,
-};
-
-/// The answer to `request` is a success, and the mirrors are as in `properties`.
-async fn ends_as(stack: &ParentStack, request: &StackRequest, properties: &Value) {
-    stack.heard(request).await.assert_success();
-    stack
-        .fake
-        .assert_holds(|aws| checks::at_rest(aws, properties, false));
-}
+use test_support::custom_resource::{INVENTED_ID, deliver_both, deliver_once};
 
 #[test]
-fn create_delivered_twice_at_once_ends_as_once() {
-    for options in [Options::default(), late()] {
+fn request_delivered_twice_at_once_ends_as_once() {
+    for (is_update, options) in [
+        (false, Options::default()),
+        (false, late()),
+        (true, Options::default()),
+        (true, late()),
+    ] {
         in_orders_with(&options, (50, 4), async |fake, stack, _, schedule| {
-            Watch::begin(fake);
-            let create = stack.request("Create", None, &properties(), None);
-            deliver_both(fake, schedule, ("one", &create), ("other", &create)).await;
-            ends_as(stack, &create, &properties()).await;
-        });
-    }
-}
-
-#[test]
-fn update_delivered_twice_at_once_ends_as_once() {
-    for options in [Options::default(), late()] {
-        in_orders_with(&options, (50, 4), async |fake, stack, _, schedule| {
-            stack.create(&properties()).await.assert_success();
-            tokio::time::sleep(Duration::from_mins(1)).await;
             let watch = Watch::begin(fake);
-            watch.expect(checks::pairs(&properties()));
-            let next = serial(&both(), 2);
-            let update = stack.request_update(&next);
-            deliver_both(fake, schedule, ("one", &update), ("other", &update)).await;
-            ends_as(stack, &update, &next).await;
+            let (request, wanted) = if is_update {
+                stack.create(&properties()).await.assert_success();
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                watch.expect(checks::pairs(&properties()));
+                let next = serial(&both(), 2);
+                (stack.request_update(&next), next)
+            } else {
+                let create = stack.request("Create", None, &properties(), None);
+                (create, properties())
+            };
+            deliver_both(fake, schedule, ("one", &request), ("other", &request)).await;
+            stack.heard(&request).await.assert_success();
+            fake.assert_holds(|aws| checks::at_rest(aws, &wanted, false));
         });
     }
 }

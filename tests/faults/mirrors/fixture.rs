@@ -195,11 +195,8 @@ pub fn with(mut properties: Value, name: &str, value: Value) -> Value {
 
 /// A new password, because the template changed.
 pub fn serial(properties: &Value, number: u32) -> Value {
-    with(
-        properties.clone(),
-        "RotationSerial",
-        json!(number.to_string()),
-    )
+    let number = json!(number.to_string());
+    with(properties.clone(), "RotationSerial", number)
 }
 
 /// With both projects.

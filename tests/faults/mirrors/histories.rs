@@ -171,13 +171,8 @@ fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
         // A credential without mirrors may be given another user, and a secret keeps its user.
         let may_fail = matches!(&events[..], [Step { action: Action::Create(first), .. }, ..]
             if first["Mirrors"].is_null());
-        let scenario = Scenario {
-            story: Story::of("at random", events),
-            delivers_twice,
-            repeats_late: false,
-            may_fail,
-            step_deliveries: 3,
-        };
+        let mut scenario = Scenario::of(Story::of("at random", events));
+        (scenario.delivers_twice, scenario.may_fail) = (delivers_twice, may_fail);
         paused(scenario.play(options, &faults));
     };
     play_histories(cases(700, 15_000), 11, every, play);
