@@ -15,7 +15,6 @@ use super::with_schedule;
 #[test]
 fn token_rejected_for_a_day_ends_only_that_rotation() {
     for step in RotationStep::ALL {
-        let context = step.to_string();
         with_schedule(Options::default(), async |mut fixture| {
             let tokens = fixture.fake.look(|aws| aws.gitlab.tokens.clone());
             let rejects = |fake: &FakeAws| fake.change(|aws| aws.gitlab.tokens.clear());
@@ -41,8 +40,8 @@ fn token_rejected_for_a_day_ends_only_that_rotation() {
             sleep(Duration::from_mins(30)).await;
             let rotated = fixture.rotation.come_due().await;
             assert_eq!(rotated, Rotated::Finished);
-            fixture.is_rotated(&context);
-            fixture.ends_well(&context).await;
+            fixture.is_rotated();
+            fixture.ends_well().await;
         });
     }
 }
@@ -64,9 +63,9 @@ fn denied_call_or_foreign_credential_ends_the_rotation() {
     for (says, step, harm) in harms {
         with_schedule(Options::default(), async |mut fixture| {
             fixture.fail_at(step, harm, &[says, "has ended"]).await;
-            assert!(!fixture.rotation.is_pending(), "{says}");
-            fixture.is_at_rest(&properties(), true, says);
-            assert_eq!(fixture.change_days().await, Rotated::Finished, "{says}");
+            assert!(!fixture.rotation.is_pending());
+            fixture.is_at_rest(&properties(), true);
+            assert_eq!(fixture.change_days().await, Rotated::Finished);
             fixture.fake.assert_unbroken();
         });
     }
@@ -82,7 +81,7 @@ fn rejected_new_login_stays_pending_and_later_ends() {
         sleep(takes).await;
         let resumed = fixture.rotation.reattempt().await;
         assert_eq!(resumed, Rotated::Finished);
-        fixture.is_rotated("late login");
+        fixture.is_rotated();
         fixture.fake.assert_unbroken();
     });
     with_schedule(Options::default(), async |mut fixture| {
@@ -94,8 +93,8 @@ fn rejected_new_login_stays_pending_and_later_ends() {
             matches!(&later, Rotated::Failed { reason, .. } if reason.contains("has ended"));
         assert!(has_ended, "{later:?}");
         assert!(!fixture.rotation.is_pending());
-        fixture.is_at_rest(&properties(), true, "deactivated by hand");
-        fixture.ends_well("deactivated by hand").await;
+        fixture.is_at_rest(&properties(), true);
+        fixture.ends_well().await;
     });
 }
 
@@ -116,20 +115,19 @@ fn update_with_new_password_supersedes_a_pending_rotation() {
     // Secrets Manager itself removes AWSPENDING, or keeps it.
     for abandoned_by in [AbandonedBy::Current, AbandonedBy::Nothing] {
         for step in RotationStep::ALL {
-            let context = step.to_string();
             let world = options(|options| options.pending.abandoned_by = abandoned_by);
             with_schedule(world, async |mut fixture| {
                 fixture.leave_pending(step).await;
                 let next = serial(&properties(), 2);
                 fixture.stack.update(&next, None).await.assert_success();
-                fixture.is_at_rest(&next, false, &context);
-                assert!(!fixture.rotation.is_pending(), "{context}");
+                fixture.is_at_rest(&next, false);
+                assert!(!fixture.rotation.is_pending());
                 // The reattempt of a superseded rotation changes nothing.
                 let late = fixture.rotation.reattempt().await;
                 assert!(matches!(late, Rotated::Failed { .. }), "{late:?}");
-                fixture.is_at_rest(&next, false, &context);
+                fixture.is_at_rest(&next, false);
                 assert_eq!(fixture.change_days().await, Rotated::Finished);
-                fixture.ends_well(&context).await;
+                fixture.ends_well().await;
             });
         }
     }
@@ -140,7 +138,7 @@ fn delete_while_a_rotation_is_pending_leaves_nothing() {
     for step in RotationStep::ALL {
         with_schedule(Options::default(), async |mut fixture| {
             fixture.leave_pending(step).await;
-            fixture.expect_deleted(&step.to_string()).await;
+            fixture.expect_deleted().await;
         });
     }
 }

@@ -15,7 +15,7 @@ use crate::fixture::{SECRET, fake, properties, rotation, stack};
 use fake_aws::explore::paused;
 use fake_aws::request::Service;
 use fake_aws::secrets::CURRENT;
-use fake_aws::{FakeAws, FaultKind, On, Options};
+use fake_aws::{AwsState, FakeAws, FaultKind, On, Options};
 use test_support::custom_resource::ParentStack;
 use test_support::{Rotated, Rotation, RotationStep};
 
@@ -72,7 +72,7 @@ impl RotationFixture {
         let breaks = |fake: &FakeAws| fake.break_from_now(gitlab, FaultKind::RequestLost);
         self.fail_at(step, breaks, &["stays pending"]).await;
         self.fake.mend();
-        self.is_pending(&step.to_string());
+        self.is_pending();
     }
 
     async fn fails(&self, step: RotationStep, parts: &[&str]) {
@@ -85,25 +85,22 @@ impl RotationFixture {
         }
     }
 
-    fn is_pending(&self, context: &str) {
-        assert!(self.rotation.is_pending(), "{context}");
-        self.fake
-            .assert_holds_in(context, |aws| checks::pending(aws, &properties()));
+    fn is_pending(&self) {
+        assert!(self.rotation.is_pending());
+        let holds = |aws: &AwsState| checks::pending(aws, &properties());
+        self.fake.assert_holds(holds);
     }
 
-    fn is_rotated(&self, context: &str) {
-        let version = self.rotation.version();
-        let current = self
-            .fake
-            .look(|aws| aws.secrets[SECRET].at_stage(CURRENT).map(str::to_owned));
-        assert_eq!(current.as_deref(), Some(version), "{context}");
-        self.is_at_rest(&properties(), true, context);
+    fn is_rotated(&self) {
+        let version = Some(self.rotation.version());
+        let is_current = |aws: &AwsState| aws.secrets[SECRET].at_stage(CURRENT) == version;
+        assert!(self.fake.look(is_current));
+        self.is_at_rest(&properties(), true);
     }
 
-    fn is_at_rest(&self, properties: &Value, after_rotation: bool, context: &str) {
-        self.fake.assert_holds_in(context, |aws| {
-            checks::at_rest(aws, properties, after_rotation)
-        });
+    fn is_at_rest(&self, properties: &Value, after_rotation: bool) {
+        let holds = |aws: &AwsState| checks::at_rest(aws, properties, after_rotation);
+        self.fake.assert_holds(holds);
     }
 
     /// A change of the `RotationSchedule`.
@@ -112,19 +109,17 @@ impl RotationFixture {
     }
 
     /// A further rotation succeeds, and the deletion leaves nothing.
-    async fn ends_well(mut self, context: &str) {
+    async fn ends_well(mut self) {
         sleep(Duration::from_hours(24)).await;
-        let again = self.rotation.rotate().await;
-        assert_eq!(again, Rotated::Finished, "{context}");
-        self.is_rotated(context);
-        self.expect_deleted(context).await;
+        assert_eq!(self.rotation.rotate().await, Rotated::Finished);
+        self.is_rotated();
+        self.expect_deleted().await;
     }
 
-    async fn expect_deleted(mut self, context: &str) {
+    async fn expect_deleted(mut self) {
         self.watch.expect_nothing();
-        let deleted = self.stack.delete().await;
-        assert!(deleted.is_success(), "{context}: {deleted:?}");
-        self.fake.assert_holds_in(context, checks::nothing_remains);
+        self.stack.delete().await.assert_success();
+        self.fake.assert_holds(checks::nothing_remains);
         self.fake.assert_unbroken();
     }
 }

@@ -42,7 +42,7 @@ fn outage_of_an_hour_in_any_step_then_reattempt_rotates() {
                 schedules.run(&context, || {
                     with_schedule(Options::default(), async |fixture| {
                         let steps = (step, first);
-                        resumes_after_an_outage(fixture, (service, kind), steps, &context).await;
+                        resumes_after_an_outage(fixture, (service, kind), steps).await;
                     });
                 });
             }
@@ -55,20 +55,19 @@ async fn resumes_after_an_outage(
     mut fixture: RotationFixture,
     (service, kind): (Service, FaultKind),
     (step, first): (RotationStep, RotationStep),
-    context: &str,
 ) {
     let breaks = |fake: &FakeAws| fake.break_from_now(On::Service(service), kind);
     fixture.fail_at(step, breaks, &["stays pending"]).await;
     sleep(Duration::from_hours(1)).await;
     fixture.fails(step, &["stays pending"]).await;
     fixture.fake.mend();
-    fixture.is_pending(context);
+    fixture.is_pending();
     check_health(&fixture.fake).await;
     let resumed = fixture.rotation.resume_from(first).await;
-    assert_eq!(resumed, Rotated::Finished, "{context}");
-    fixture.is_rotated(context);
+    assert_eq!(resumed, Rotated::Finished);
+    fixture.is_rotated();
     assert_eq!(fixture.change_days().await, Rotated::Finished);
-    fixture.ends_well(context).await;
+    fixture.ends_well().await;
 }
 
 #[test]
@@ -92,7 +91,7 @@ fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
             let context = format!("{faults:?} at {step}#{index}");
             let has_failed = schedules.run(&context, || {
                 with_schedule(Options::default(), async |fixture| {
-                    fails_then_resumes(fixture, step, faults, &context).await
+                    fails_then_resumes(fixture, step, faults).await
                 })
             });
             ran += usize::from(has_failed.is_some());
@@ -110,7 +109,6 @@ async fn fails_then_resumes(
     mut fixture: RotationFixture,
     step: RotationStep,
     faults: Vec<Fault>,
-    context: &str,
 ) -> bool {
     fixture.begin_until(step).await;
     // `begin` has been called for the schedule and for the rotation.
@@ -134,12 +132,12 @@ async fn fails_then_resumes(
     let is_current =
         fake.look(|aws| aws.secrets[SECRET].at_stage(CURRENT) == Some(fixture.rotation.version()));
     if !is_current {
-        fixture.is_pending(context);
+        fixture.is_pending();
     }
     sleep(Duration::from_hours(1)).await;
     let resumed = fixture.rotation.reattempt().await;
     assert_eq!(resumed, Rotated::Finished);
-    fixture.is_rotated(context);
-    fixture.ends_well(context).await;
+    fixture.is_rotated();
+    fixture.ends_well().await;
     has_failed
 }
