@@ -166,7 +166,7 @@ impl Looked {
         self.value("MirrorHealthy", project) > 0.5
     }
 
-    /// What is unhealthy. Fails unless everything was checked.
+    /// The unhealthy resources. Fails unless everything was checked.
     pub fn unhealthy(&self) -> String {
         assert!(!self.has_failed(), "{}", self.summary);
         self.texts("Unhealthy").join("\n")

@@ -47,7 +47,7 @@ async fn expired_delete(stack: &mut ParentStack) -> StackRequest {
 }
 
 #[test]
-fn create_that_comes_late_leaves_nothing() {
+fn expired_create_creates_nothing() {
     in_account(async |fake, stack, _| {
         // After its response would be accepted.
         let create = stack.request("Create", None, &login(), None);
