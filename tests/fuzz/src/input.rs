@@ -7,53 +7,23 @@ use serde_json::{Map, Value, json};
 pub const SENTINEL: &str = "s3ntinel";
 
 /// Characters with a meaning for a parser, a shell, CloudFormation or a terminal.
-const TOKENS: [&str; 46] = [
-    "",
-    " ",
-    "\n",
-    "\r\n",
-    "\t",
-    "\0",
+const TOKENS: [&str; 37] = [
+    "", " ", "\n", "\r\n", "\t", "\0", "\u{202e}", "é", "🦀", "..", "/../", "//", "\\", "%", "%00",
+    "?", "#", "&", "=", "@", ":", ":443", "://", "*", "**", "\"", "'", "<>", "|", "`id`", "$(id)",
+    "{", "}", "[]", "null", SENTINEL, "-1",
+];
+
+/// Longer texts with such a meaning.
+const TEXTS: [&str; 9] = [
     "\u{1b}[31m",
-    "\u{202e}",
-    "é",
-    "🦀",
-    "..",
-    "/../",
-    "//",
-    "\\",
     "%2e%2e%2f",
-    "%",
-    "%00",
-    "?",
-    "#",
-    "&",
-    "=",
-    "@",
     "@example.org",
-    ":",
-    ":443",
-    "://",
-    "*",
-    "**",
     "${Sentinel}",
     "${AWS::AccountId}",
     "{{resolve:ssm:name}}",
     "{{resolve:secretsmanager:prd}}",
     "#{SourceVariables.CommitId}",
-    "\"",
-    "'",
-    "<>",
-    "|",
-    "`id`",
-    "$(id)",
-    "{",
-    "}",
-    "[]",
-    "null",
-    SENTINEL,
     "18446744073709551616",
-    "-1",
 ];
 
 /// Decides about an input, at random.
@@ -97,7 +67,7 @@ impl Choices {
                 }
                 4 => drop(text.splice(at..end, [self.0.char(..)])),
                 _ => {
-                    let token = self.one_of(&TOKENS);
+                    let token = self.one_of(&[&TOKENS[..], &TEXTS].concat());
                     let end = if self.below(2) == 0 { at } else { end };
                     text.splice(at..end, token.chars());
                 }

@@ -12,10 +12,21 @@ mod input;
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 pub use input::{Choices, SENTINEL, strings_in};
 
 /// The default number of inputs of a run.
 const COUNT: u64 = 8000;
+
+/// The properties of a recorded event.
+///
+/// # Panics
+/// If it is not JSON.
+pub fn properties_of(event: &str) -> Value {
+    let mut event: Value = serde_json::from_str(event).expect("JSON");
+    event["ResourceProperties"].take()
+}
 
 /// Runs a target: hands `check` the choices of one input after another.
 pub fn fuzz(check: impl Fn(&mut Choices)) {

@@ -8,42 +8,14 @@ use cfn_gitops::mirror_credential::fuzzing::{
     version_id,
 };
 use cfn_gitops::mirror_credential::rotation::RotationEvent;
-use fuzz::{SENTINEL, fuzz};
+use fuzz::{SENTINEL, fuzz, properties_of};
 
 fn wanted() -> [Value; 2] {
-    let full = json!({
-        "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
-        "ServiceTimeout": "600",
-        "UserName": "user-dev-m",
-        "SecretName": "codecommit-mirror/user-dev-m",
-        "KmsKeyId": "alias/key",
-        "RepositoryNames": ["codecommit-dev-a", "codecommit-dev-b"],
-        "ForeignCredentials": "Delete",
-        "RotationSerial": "7",
-        "GitLab": {
-            "Url": "https://gitlab.example.com/below/",
-            "TokenSecretId": "gitlab/infra",
-            "TokenSecretKey": "token",
-        },
-        "Mirrors": [
-            {
-                "GitLabProject": "platform/infra",
-                "RepositoryName": "codecommit-dev-a",
-                "KeepDivergentRefs": "false",
-                "RequiredBranches": ["development", "release/1.0"],
-                "WaitForSync": true,
-            },
-            {
-                "GitLabProject": 42,
-                "RepositoryName": "codecommit-dev-b",
-                "OnlyProtectedBranches": "false",
-                "BranchRegex": "^(development|release/.*)$",
-                "RequiredBranches": ["development"],
-            },
-        ],
-        "Tags": [{"Key": "team", "Value": "platform"}],
-    });
-    [full, json!({"UserName": "user-dev-m"})]
+    [
+        include_str!("../../../events/create.json"),
+        include_str!("../../../events/create-every-property.json"),
+    ]
+    .map(properties_of)
 }
 
 // claim: properties-are-decoded-within-limits-or-every-error-has-a-path
