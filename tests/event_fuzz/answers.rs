@@ -68,30 +68,18 @@ impl HttpConnector for Bucket {
     }
 }
 
-/// The result of one event.
-pub enum Verdict {
-    Succeeded,
-    Failed,
-    NotARequest,
-    /// A branch's first push, which needs no response.
-    FirstPush,
-    /// `ResponseURL` is a string that no request can be sent to.
-    NoAddress,
-    /// Nothing can be delivered to the address any more.
-    Expired,
-}
-
 /// The members without which a request is FAILED with any other members.
 const REQUIRED: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
 
-/// Whether `event`, received at `now`, was answered as it has to be, with `calls` calls of AWS.
+/// Checks the response to `event`, received at `now`, and its number of calls of AWS. Returns the
+/// kind of result.
 pub fn judge(
     event: &str,
     now: SystemTime,
     answer: &Result<Value, HandlerError>,
     puts: &[Put],
     calls: usize,
-) -> Result<Verdict, String> {
+) -> Result<&'static str, String> {
     // A continuation's members may make an address expire.
     let received_at = self_invocation::parse(event).1.received_at(now);
     let event = continued(event)?;
@@ -127,14 +115,14 @@ pub fn judge(
         .is_ok();
     if !is_address || !ResponseHosts::S3.accept(&url) {
         return match answer {
-            Ok(_) if puts.is_empty() => Ok(Verdict::NoAddress),
+            Ok(_) if puts.is_empty() => Ok("unusable address"),
             _ => Err("an address that cannot be used was tried, or Lambda got an error".to_owned()),
         };
     }
     let has_expired = deadlines(event, received_at, now).is_some_and(|ends| ends.expired);
     if puts.is_empty() && has_expired {
         return match answer {
-            Ok(_) => Ok(Verdict::Expired),
+            Ok(_) => Ok("expired address"),
             Err(_) => Err("an address that has expired is delivered again".to_owned()),
         };
     }
@@ -171,7 +159,7 @@ pub fn judge(
 }
 
 /// CloudFormation's rules for every response.
-fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, String> {
+fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<&'static str, String> {
     let broken = |what: &str| Err(what.to_owned());
     if has_null(body) {
         return broken("a member is null");
@@ -193,7 +181,7 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
     }
     let reason = body["Reason"].as_str();
     match body["Status"].as_str() {
-        Some("SUCCESS") => Ok(Verdict::Succeeded),
+        Some("SUCCESS") => Ok("SUCCESS"),
         Some("FAILED") if reason.is_none_or(str::is_empty) => broken("FAILED without a reason"),
         Some("FAILED") if carried.is_some_and(|carried| carried != id) => {
             broken("a failure looks like a replacement")
@@ -204,7 +192,7 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<Verdict, Stri
         {
             broken("the reason ends without a code")
         }
-        Some("FAILED") => Ok(Verdict::Failed),
+        Some("FAILED") => Ok("FAILED"),
         _ => broken("Status is neither SUCCESS nor FAILED"),
     }
 }
@@ -237,21 +225,21 @@ fn not_a_request(
     puts: &[Put],
     event: &str,
     why: &str,
-) -> Result<Verdict, String> {
+) -> Result<&'static str, String> {
     let push = is_first_push(event);
     match answer {
         _ if !puts.is_empty() => Err(format!("{why}, and yet it was answered")),
-        Err(HandlerError::UnknownEvent) if push != Some(true) => Ok(Verdict::NotARequest),
+        Err(HandlerError::UnknownEvent) if push != Some(true) => Ok("not a request"),
         Ok(body) if push != Some(false) => {
             let text = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
             if text("PipelineName") || text("Ignored") {
-                Ok(Verdict::FirstPush)
+                Ok("first push")
             } else {
                 Err("a push's result says nothing".to_owned())
             }
         }
         Err(HandlerError::NotStarted(_) | HandlerError::OutOfTime) if push != Some(false) => {
-            Ok(Verdict::FirstPush)
+            Ok("first push")
         }
         _ => Err(format!("{why}, and yet it was taken for something else")),
     }
@@ -286,7 +274,7 @@ fn is_first_push(event: &str) -> Option<bool> {
         let elements = value.as_array();
         elements.is_some_and(|elements| elements.iter().all(Value::is_string))
     };
-    let is_time = |value: &Value| value == "2026-11-20T12:00:00Z";
+    let is_time = |value: &Value| value == "2026-01-01T00:00:00Z";
     let texts = ["StackName", "version", "id", "account", "region"];
     let is_plain = is_once(event, "source")
         && is_once(event, "detail")

@@ -12,11 +12,12 @@ mod recorded_events;
 mod valid;
 mod well_formed;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use answers::{Bucket, Put, Verdict, judge};
+use answers::{Bucket, Put, judge};
 use arbitrary::Source;
 use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, HandlerError, Invocation};
@@ -63,51 +64,28 @@ fn every_event_with_a_response_url_gets_one_response() {
             });
         }
     });
-    figures.print(count);
-    assert!(
-        figures.answered.load(Ordering::Relaxed) * 2 > count,
-        "too few were requests"
-    );
-    assert!(
-        figures.succeeded.load(Ordering::Relaxed) * 50 > count,
-        "too few were valid"
-    );
-    let handed_over = figures.handed_over.load(Ordering::Relaxed);
-    assert!(handed_over * 2000 > count, "too few were handed over");
-    let pushes = figures.pushes.load(Ordering::Relaxed);
-    assert!(pushes * 500 > count, "too few were first pushes");
+    let figures = figures.0.into_inner().expect("no panic under this lock");
+    fake_aws::figure!("{count} events: {figures:?}");
+    // Of each result at least one in so many.
+    for (result, one_in) in [
+        ("answered", 2),
+        ("SUCCESS", 50),
+        ("handed over", 2000),
+        ("first push", 500),
+    ] {
+        let found = figures.get(result).copied().unwrap_or_default();
+        assert!(found * one_in > count, "too few: {result}");
+    }
 }
 
-/// The results of the events.
+/// How often each result occurred, and the number of calls of AWS.
 #[derive(Default)]
-struct Figures {
-    answered: AtomicUsize,
-    succeeded: AtomicUsize,
-    handed_over: AtomicUsize,
-    pushes: AtomicUsize,
-    not_requests: AtomicUsize,
-    no_address: AtomicUsize,
-    expired: AtomicUsize,
-    calls: AtomicUsize,
-}
+struct Figures(Mutex<BTreeMap<&'static str, usize>>);
 
 impl Figures {
-    fn print(&self, count: usize) {
-        let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
-        fake_aws::figure!(
-            "{count} events: {} answered ({} SUCCESS, {} FAILED; {} of them handed over), {} first \
-             pushes, {} not requests, {} with an address that is none, {} with one that had expired; \
-             {} calls of AWS",
-            of(&self.answered),
-            of(&self.succeeded),
-            of(&self.answered) - of(&self.succeeded),
-            of(&self.handed_over),
-            of(&self.pushes),
-            of(&self.not_requests),
-            of(&self.no_address),
-            of(&self.expired),
-            of(&self.calls),
-        );
+    fn add(&self, result: &'static str, times: usize) {
+        let mut figures = self.0.lock().expect("no panic under this lock");
+        *figures.entry(result).or_default() += times;
     }
 }
 
@@ -138,14 +116,12 @@ impl Fuzzer {
     async fn new() -> Self {
         let line = Line::new();
         let bucket = Bucket::before(line.connector());
-        let before = FakeAws::with(Options {
+        let before = recorded_events::fake(Options {
             // A stack in little virtual time, which is still real work.
             resource_takes: Duration::from_millis(500),
             ..Options::default()
         });
-        before.user("mirror");
-        before.repository("infra");
-        before.repository("given");
+        before.repository("codecommit-dev-cfn-infra");
         let clock = Clock::starting_at(before.now());
         let config = clients::sdk_config(bucket.connector());
         let provider = Handler::new(&config, bucket.connector(), clock.clone());
@@ -165,9 +141,9 @@ impl Fuzzer {
             assert_eq!(set_up(&after, create).await["Status"], "SUCCESS");
         }
         let pushed = after.fork();
-        pushed.push("codecommit-dev-cfn-shop", "development", "commit");
-        let started = set_up(&pushed, &valid::first_push()).await;
-        assert_eq!(started["PipelineName"], "codepipeline-dev-cfn-shop");
+        pushed.push("codecommit-dev-cfn-orders", "development", "commit");
+        let started = set_up(&pushed, &valid::event(&pushed, "first-push")).await;
+        assert_eq!(started["PipelineName"], "codepipeline-dev-cfn-orders");
         Fuzzer {
             provider,
             line,
@@ -197,7 +173,7 @@ impl Fuzzer {
         CURRENT.set(seed);
         let (answer, puts, hops) = self.answered(&fake, &event, deadline).await;
         let calls = fake.calls_of("fuzz");
-        figures.calls.fetch_add(calls, Ordering::Relaxed);
+        figures.add("calls of AWS", calls);
         let verdict = judge(&event, now, &answer, &puts, calls);
         let shown = || format!("EVENT_FUZZ_ONLY={seed}\n{event}\n{answer:?}\n{puts:?}");
         let told = panics_of(seed);
@@ -208,21 +184,13 @@ impl Fuzzer {
             assert!(!told, "a variable of the build\n{}", shown());
         }
         assert_eq!(fake.violations(), Vec::<String>::new(), "{}", shown());
-        let figure = match verdict {
-            Ok(Verdict::Succeeded) => {
-                figures.succeeded.fetch_add(1, Ordering::Relaxed);
-                &figures.answered
-            }
-            Ok(Verdict::Failed) => &figures.answered,
-            Ok(Verdict::FirstPush) => &figures.pushes,
-            Ok(Verdict::NotARequest) => &figures.not_requests,
-            Ok(Verdict::NoAddress) => &figures.no_address,
-            Ok(Verdict::Expired) => &figures.expired,
-            Err(broken) => panic!("{broken}\n{}", shown()),
-        };
-        figure.fetch_add(1, Ordering::Relaxed);
+        let result = verdict.unwrap_or_else(|broken| panic!("{broken}\n{}", shown()));
+        figures.add(result, 1);
+        if ["SUCCESS", "FAILED"].contains(&result) {
+            figures.add("answered", 1);
+        }
         if hops > 0 {
-            figures.handed_over.fetch_add(1, Ordering::Relaxed);
+            figures.add("handed over", 1);
         }
     }
 
