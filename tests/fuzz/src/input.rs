@@ -115,10 +115,8 @@ impl Choices {
             }
             2 => {
                 let value = self.odd();
-                members.insert(
-                    self.one_of(&["", "Unknown", "a.b", "é", "[0]"]).into(),
-                    value,
-                );
+                let name = self.one_of(&["", "Unknown", "a.b", "é", "[0]"]);
+                members.insert(name.to_owned(), value);
             }
             _ => {
                 if let Some(value) = members.get_mut(name) {

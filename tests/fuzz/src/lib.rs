@@ -10,6 +10,7 @@
 
 mod input;
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -57,12 +58,24 @@ pub fn fuzz(check: impl Fn(&mut Choices)) {
     }
 }
 
+/// Checks that a value of `text` has another text that is read as the same value.
+///
+/// # Panics
+/// If it does not.
+pub fn assert_round_trip<T: Debug + PartialEq>(
+    text: &str,
+    read: impl Fn(&str) -> Option<T>,
+    write: impl Fn(&T) -> String,
+) {
+    if let Some(value) = read(text) {
+        assert_eq!(read(&write(&value)), Some(value), "{text}");
+    }
+}
+
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is a number")),
-    )
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 /// Reports the input if a check panics.

@@ -90,10 +90,8 @@ fn no_response_shows_a_secret_or_redirects_the_token() {
             assert!(!text.contains(TOKEN) && !text.contains(SENTINEL), "{text}");
         }
         let message = &read.message;
-        assert!(
-            message.chars().count() <= 300 && !message.is_empty(),
-            "{message}"
-        );
+        let length = message.chars().count();
+        assert!((1..=300).contains(&length), "{message}");
         assert!(!message.contains(char::is_control), "{message:?}");
         if let Some(json) = read.json {
             let project = ProjectDetails::parse(&json);
@@ -127,11 +125,9 @@ fn login_in_an_address_is_never_shown() {
         let after = choices.text(&["example.com/r.git/'", "h", "[::1]:8080/r"]);
         let text = format!("{around} https://user:{SENTINEL}@{after}");
         let found = shown(&text);
-        let said_besides = around.contains(SENTINEL) || after.contains(SENTINEL);
-        assert!(
-            !found.contains(SENTINEL) || said_besides,
-            "{text:?} {found:?}"
-        );
+        if !around.contains(SENTINEL) && !after.contains(SENTINEL) {
+            assert!(!found.contains(SENTINEL), "{text:?} {found:?}");
+        }
         // A text that may be shown is not changed.
         assert_eq!(shown(&found), found);
     });
@@ -151,16 +147,10 @@ fn project_is_one_segment_of_a_path() {
         }
         let segments: Vec<&str> = parsed.path_segments().expect("a path").collect();
         assert_eq!(segments.len(), 5, "{project:?} {address}");
-        assert_eq!(
-            (segments[2], segments[4]),
-            ("projects", "remote_mirrors"),
-            "{address}"
-        );
-        assert_eq!(
-            (parsed.query(), parsed.fragment()),
-            (None, None),
-            "{address}"
-        );
+        assert_eq!(segments[2], "projects", "{address}");
+        assert_eq!(segments[4], "remote_mirrors", "{address}");
+        let rest = (parsed.query(), parsed.fragment());
+        assert_eq!(rest, (None, None), "{address}");
     });
 }
 
@@ -182,11 +172,8 @@ fn token_is_a_valid_header_or_rejected() {
                 assert!(value.contains(token) || value.contains('\\'), "{value}");
             }
             Err(fault) => {
-                let asked_for = key.contains(SENTINEL);
-                assert!(
-                    !fault.to_string().contains(SENTINEL) || asked_for,
-                    "{fault}"
-                );
+                let shows = fault.to_string().contains(SENTINEL);
+                assert!(!shows || key.contains(SENTINEL), "{fault}");
             }
         }
     });
@@ -211,11 +198,8 @@ fn only_the_gitlab_of_the_tag_is_called() {
         let asked = reqwest::Url::parse(&asked).expect("it is usable");
         let tagged = reqwest::Url::parse(tagged.trim()).expect("it is the same");
         assert_eq!(asked.origin(), tagged.origin());
-        assert!(
-            asked
-                .path()
-                .starts_with(tagged.path().trim_end_matches('/'))
-        );
+        let below = tagged.path().trim_end_matches('/');
+        assert!(asked.path().starts_with(below));
         assert!(asked.username().is_empty() && asked.password().is_none());
     });
 }

@@ -9,7 +9,7 @@ use cfn_gitops::gitops_pipeline::fuzzing::{
     AwsLocation, BranchPush, Purpose, RepositoryOrigin, RequestKey, ResourceNames, decode,
     peek_names, read_token, render,
 };
-use fuzz::{SENTINEL, fuzz, properties_of, strings_in};
+use fuzz::{SENTINEL, assert_round_trip, fuzz, properties_of, strings_in};
 
 fn wanted() -> [Value; 3] {
     [
@@ -20,36 +20,31 @@ fn wanted() -> [Value; 3] {
     .map(properties_of)
 }
 
-/// Every object with a member `name` in a template, which is an intrinsic function.
-fn uses<'a>(template: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+/// Every member in a template with its name, which may be that of an intrinsic function.
+fn members(template: &Value) -> Vec<(&str, &Value)> {
     match template {
-        Value::Array(list) => {
-            for element in list {
-                uses(element, name, found);
-            }
+        Value::Array(list) => list.iter().flat_map(members).collect(),
+        Value::Object(object) => {
+            let own = object.iter().map(|(name, value)| (name.as_str(), value));
+            own.chain(object.values().flat_map(members)).collect()
         }
-        Value::Object(members) => {
-            found.extend(members.get(name));
-            for member in members.values() {
-                uses(member, name, found);
-            }
-        }
-        _ => {}
+        _ => vec![],
     }
 }
 
 /// The parts of the child stack that only this function may choose.
 fn injected(template: &Value) -> Vec<String> {
     let mut injected = Vec::new();
-    for name in ["Fn::Transform", "Fn::ImportValue", "Fn::Cidr"] {
-        let mut found = Vec::new();
-        uses(template, name, &mut found);
-        injected.extend(found.iter().map(|value| format!("{name}: {value}")));
-    }
-    let mut subs = Vec::new();
-    uses(template, "Fn::Sub", &mut subs);
-    for sub in strings_in(&json!(subs)) {
-        for piece in sub.split("${").skip(1) {
+    for (function, value) in members(template) {
+        if ["Fn::Transform", "Fn::ImportValue", "Fn::Cidr"].contains(&function) {
+            injected.push(format!("{function}: {value}"));
+        }
+        let subs = if function == "Fn::Sub" {
+            strings_in(value)
+        } else {
+            vec![]
+        };
+        for piece in subs.iter().flat_map(|sub| sub.split("${").skip(1)) {
             let name = piece.split('}').next().unwrap_or_default();
             let is_known = ["EnvID", "ProjectID", "Pipeline"].contains(&name);
             if !is_known && !name.starts_with("AWS::") {
@@ -71,10 +66,8 @@ fn properties_become_a_safe_template_or_errors_with_paths() {
         match decode(&given) {
             Ok(desired) => {
                 assert_eq!(peek_names(&given).as_ref(), Some(&desired.names));
-                assert_eq!(
-                    ResourceNames::from_stack_name(&desired.names.stack()).as_ref(),
-                    Some(&desired.names)
-                );
+                let names = ResourceNames::from_stack_name(&desired.names.stack());
+                assert_eq!(names.as_ref(), Some(&desired.names));
                 assert!(!desired.branch().is_empty());
                 for repository in [
                     RepositoryOrigin::Created,
@@ -124,18 +117,14 @@ fn branch_map_in_text_is_the_branch_map() {
         given["BranchMap"] = json!(map.to_string());
         let as_text = decode(&given);
         // A number for a branch is text in a template, and none in JSON.
-        let is_of_text = map
-            .as_object()
-            .is_some_and(|map| map.values().all(Value::is_string));
-        if is_of_text {
+        let branches = map.as_object();
+        if branches.is_some_and(|map| map.values().all(Value::is_string)) {
             assert_eq!(as_text, as_object, "{map}");
         }
         given["BranchMap"] = json!(choices.text(&[&map.to_string(), r#"{"dev":"a"}"#]));
         if let Ok(desired) = decode(&given) {
-            assert!(
-                !desired.branch().contains([' ', ':', '~', '^', '\n']),
-                "{given}"
-            );
+            let branch = desired.branch();
+            assert!(!branch.contains([' ', ':', '~', '^', '\n']), "{given}");
         }
     });
 }
@@ -185,13 +174,8 @@ fn names_are_parsed_from_their_composites() {
             "arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/1",
             "arn:aws-cn:lambda:cn-north-1:123456789012:function:f",
         ]);
-        if let Some(place) = AwsLocation::from_arn(&arn) {
-            assert_eq!(
-                AwsLocation::from_arn(&place.arn("codepipeline", "p")),
-                Some(place),
-                "{arn}"
-            );
-        }
+        let write = |place: &AwsLocation| place.arn("codepipeline", "p");
+        assert_round_trip(&arn, AwsLocation::from_arn, write);
     });
 }
 
@@ -204,21 +188,12 @@ fn request_tokens_parse_to_the_same_values() {
             "gitops-1795161300-0123456789abcdef-cancel",
             "first-push-0123456789abcdef",
         ]);
-        if let Some((key, purpose)) = read_token(&text) {
-            assert_eq!(
-                read_token(&key.token(&purpose)),
-                Some((key, purpose)),
-                "{text}"
-            );
-        }
+        assert_round_trip(&text, read_token, |(key, purpose)| key.token(purpose));
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(choices.number() >> 32);
         let key = RequestKey::new(at, &text, &text);
         let written = key.token(&Purpose::Cancel);
-        assert!(
-            written.len() <= 128
-                && written
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || c == '-')
-        );
+        assert!(written.len() <= 128);
+        let mut characters = written.chars();
+        assert!(characters.all(|c| c.is_ascii_alphanumeric() || c == '-'));
     });
 }

@@ -11,7 +11,7 @@ use cfn_gitops::common::ownership;
 use cfn_gitops::common::password::Password;
 use cfn_gitops::handler::self_invocation;
 use cfn_gitops::health_check::HealthCheck;
-use fuzz::{Choices, fuzz};
+use fuzz::{Choices, fuzz, strings_in};
 
 const AUTHORITY: &str = include_str!("../../../src/clients/http/tests/authority.pem");
 
@@ -34,10 +34,8 @@ fn continuation_contains_a_part_of_its_event() {
             continuation: position,
             event: serde_json::from_str(inner).expect("JSON is handed on"),
         });
-        assert_eq!(
-            self_invocation::parse(&sent.expect("JSON")),
-            (inner, position)
-        );
+        let sent = sent.expect("JSON");
+        assert_eq!(self_invocation::parse(&sent), (inner, position));
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_400);
         assert!(position.received_at(now) <= now);
     });
@@ -59,12 +57,13 @@ fn health_check_is_of_an_environment_that_can_be_one() {
         let Some(Ok(environment)) = asked.map(|asked| asked.environment(&arn)) else {
             return;
         };
+        let is_of_letters = |text: &str| {
+            let mut characters = text.chars();
+            characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        };
         let id = &environment.id;
         assert!(!id.is_empty() && id.len() <= 30, "{id}");
-        assert!(
-            id.chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        );
+        assert!(is_of_letters(id), "{id}");
         assert!(!environment.user_names.is_empty());
         // The function's name ends in its environment, unless it is called otherwise.
         let name = arn.split(':').nth(6).unwrap_or_default();
@@ -72,12 +71,10 @@ fn health_check_is_of_an_environment_that_can_be_one() {
         let is_env_id = |text: &str| {
             text.len() <= 30
                 && text.starts_with(|c: char| c.is_ascii_lowercase())
-                && !text.contains(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit())
+                && is_of_letters(text)
         };
-        assert!(
-            own.is_none_or(|own| own == id || !is_env_id(own)),
-            "{arn} {id}"
-        );
+        let is_own = own.is_none_or(|own| own == id || !is_env_id(own));
+        assert!(is_own, "{arn} {id}");
     });
 }
 
@@ -96,22 +93,15 @@ fn is_like(pattern: &[char], name: &[char]) -> bool {
 #[test]
 fn name_pattern_matches_like_iam() {
     fuzz(|choices| {
-        let pattern: Vec<char> = choices
-            .text(&["user-*-?", "*a*", "user-dev-*"])
-            .chars()
-            .collect();
-        let name: Vec<char> = choices
-            .text(&["user-dev-x", "aaa", "user-x-"])
-            .chars()
-            .collect();
+        let pattern = choices.text(&["user-*-?", "*a*", "user-dev-*"]);
+        let name = choices.text(&["user-dev-x", "aaa", "user-x-"]);
+        let [parts, characters] = [&pattern, &name].map(|text| text.chars().collect::<Vec<_>>());
         // The simplest implementation is slow.
-        let stars = pattern.iter().filter(|&&c| c == '*').count();
-        if stars > 4 || name.len() > 40 {
+        if pattern.matches('*').count() > 4 || characters.len() > 40 {
             return;
         }
-        let (shown, told): (String, String) = (pattern.iter().collect(), name.iter().collect());
-        let found = NamePattern::new(&shown).expect("short").matches(&told);
-        assert_eq!(found, is_like(&pattern, &name), "{shown:?} {told:?}");
+        let found = NamePattern::new(&pattern).expect("short").matches(&name);
+        assert_eq!(found, is_like(&parts, &characters), "{pattern:?} {name:?}");
     });
 }
 
@@ -122,10 +112,8 @@ fn time_that_is_read_is_written_the_same() {
         let text = choices.text(&["2026-11-20T07:55:00Z", "1970-01-01T00:00:00Z"]);
         if let Some(time) = ownership::read_time(&text) {
             let written = ownership::write_time(time);
-            assert_eq!(
-                ownership::read_time(&written).map(ownership::write_time),
-                Some(written)
-            );
+            let again = ownership::read_time(&written).map(ownership::write_time);
+            assert_eq!(again, Some(written));
         }
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(choices.number() >> 32);
         assert_eq!(ownership::read_time(&ownership::write_time(at)), Some(at));
@@ -197,15 +185,13 @@ fn redacted_text_does_not_contain_the_password() {
 #[test]
 fn inputs_are_changed_and_not_always() {
     let seed = json!({"a": ["text", 1], "b": {"c": true}});
-    let mut same = 0;
-    let mut strings = 0;
-    for number in 0..256 {
-        let value: Value = Choices::seeded(number).json(std::slice::from_ref(&seed));
-        same += usize::from(value == seed);
-        strings += usize::from(fuzz::strings_in(&value) != fuzz::strings_in(&seed));
-    }
-    assert!(
-        (10..200).contains(&same) && strings > 50,
-        "{same} {strings}"
-    );
+    let seeds = std::slice::from_ref(&seed);
+    let inputs: Vec<Value> = (0..256)
+        .map(|number| Choices::seeded(number).json(seeds))
+        .collect();
+    let same = inputs.iter().filter(|input| **input == seed).count();
+    assert!((10..200).contains(&same), "{same}");
+    let has_other_strings = |input: &&Value| strings_in(input) != strings_in(&seed);
+    let strings = inputs.iter().filter(has_other_strings).count();
+    assert!(strings > 50, "{strings}");
 }
