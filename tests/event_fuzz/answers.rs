@@ -56,13 +56,14 @@ impl HttpConnector for Bucket {
             return self.beyond.call(request);
         }
         let body = request.body().bytes().unwrap_or_default();
+        let put = Put {
+            url: request.uri().to_owned(),
+            body: String::from_utf8_lossy(body).into_owned(),
+        };
         self.puts
             .lock()
             .expect("no panic under this lock")
-            .push(Put {
-                url: request.uri().to_owned(),
-                body: String::from_utf8_lossy(body).into_owned(),
-            });
+            .push(put);
         let ok = StatusCode::try_from(200).expect("a status");
         HttpConnectorFuture::ready(Ok(HttpResponse::new(ok, SdkBody::empty())))
     }
@@ -164,12 +165,10 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<&'static str,
     if has_null(body) {
         return broken("a member is null");
     }
-    let Some(id) = body["PhysicalResourceId"]
-        .as_str()
-        .filter(|id| !id.is_empty())
-    else {
+    let id = body["PhysicalResourceId"].as_str().unwrap_or_default();
+    if id.is_empty() {
         return broken("PhysicalResourceId is missing or empty");
-    };
+    }
     if id.len() > 1024 && carried != Some(id) {
         return broken("PhysicalResourceId is longer than 1 KB");
     }
@@ -180,16 +179,14 @@ fn form(text: &str, body: &Value, carried: Option<&str>) -> Result<&'static str,
         return Err(format!("the body has {} bytes", text.len()));
     }
     let reason = body["Reason"].as_str();
+    let has_code = reason.is_some_and(|reason| reason_codes::split(reason).is_some());
     match body["Status"].as_str() {
         Some("SUCCESS") => Ok("SUCCESS"),
         Some("FAILED") if reason.is_none_or(str::is_empty) => broken("FAILED without a reason"),
         Some("FAILED") if carried.is_some_and(|carried| carried != id) => {
             broken("a failure looks like a replacement")
         }
-        Some("FAILED")
-            if reason.is_some_and(|reason| reason_codes::split(reason).is_none())
-                && text.len() < 4085 =>
-        {
+        Some("FAILED") if !has_code && text.len() < 4085 => {
             broken("the reason ends without a code")
         }
         Some("FAILED") => Ok("FAILED"),

@@ -26,15 +26,15 @@ const TEXTS: [&str; 30] = [
     "\"\\/\n\r\t",
     "../../etc/passwd",
     "${AWS::StackName}",
-    "arn:aws:iam::123456789012:user/mirror",
-    "codecommit-mirror/mirror",
-    "codecommit-mirror/mirror-AbCdE1",
+    "arn:aws:iam::123456789012:user/user-dev-codecommit-mirroring",
+    "codecommit-mirror/user-dev-codecommit-mirroring",
+    "codecommit-mirror/user-dev-codecommit-mirroring-AbCdE1",
     "cfn-gitops:owner",
     "aws:cloudformation:stack-name",
     "Custom::MirrorCredential",
     "Custom::GitOpsPipeline",
-    "gitops-dev-shop",
-    "codecommit-dev-cfn-shop",
+    "gitops-dev-orders",
+    "codecommit-dev-cfn-orders",
     "arn:aws:iam::123456789012:role/role-dev-codebuild-cfn",
     "{{resolve:ssm:name}}",
     "referenceCreated",
@@ -259,16 +259,9 @@ fn broken(mut text: String, rng: &mut Rng) -> String {
         // Half a character, as JavaScript's JSON writes it.
         1 | 2 if text[..at].ends_with('"') => text.insert_str(at, r"\ud800"),
         _ if text[..at].ends_with('{') => {
-            let twice = format!(
-                "{}:{},",
-                Value::String(name(rng)),
-                Value::String(self::text(rng))
-            );
-            let is_empty = text[at..].starts_with('}');
-            text.insert_str(
-                at,
-                twice.trim_end_matches(if is_empty { ',' } else { '\0' }),
-            );
+            let (name, value) = (json!(name(rng)), json!(self::text(rng)));
+            let comma = if text[at..].starts_with('}') { "" } else { "," };
+            text.insert_str(at, &format!("{name}:{value}{comma}"));
         }
         _ if rng.u8(..4) == 0 => text.insert(at, rng.char(' '..='~')),
         _ => {}

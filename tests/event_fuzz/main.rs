@@ -12,6 +12,7 @@ mod recorded_events;
 mod valid;
 mod well_formed;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,14 +30,11 @@ use serde_json::{Value, json};
 const COUNT: u64 = 100_000;
 const SEED: u64 = 20_261_120;
 
-/// Every panic of this process, be it caught by the product's guard or not.
-static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
 // claim: every-event-with-a-response-url-gets-one-response-and-none-panics
 // claim: events-of-any-kind-get-a-result-and-none-panics
 #[test]
 fn every_event_with_a_response_url_gets_one_response() {
-    count_panics();
+    collect_panics();
     let seed = setting("EVENT_FUZZ_SEED").unwrap_or(SEED);
     if let Some(only) = setting("EVENT_FUZZ_ONLY") {
         let figures = Figures::default();
@@ -170,13 +168,13 @@ impl Fuzzer {
         let now = self.clock.now();
         let remaining = *rng.choice(&[0, 1, 30, 900, 900, 900]).expect("a time");
         let deadline = now + Duration::from_secs(remaining);
-        CURRENT.set(seed);
+        PANICS.take();
         let (answer, puts, hops) = self.answered(&fake, &event, deadline).await;
         let calls = fake.calls_of("fuzz");
         figures.add("calls of AWS", calls);
         let verdict = judge(&event, now, &answer, &puts, calls);
         let shown = || format!("EVENT_FUZZ_ONLY={seed}\n{event}\n{answer:?}\n{puts:?}");
-        let told = panics_of(seed);
+        let told = PANICS.take();
         assert!(told.is_empty(), "{}\n{}", told.join("\n"), shown());
         for put in &puts {
             assert_eq!(fake.secret_in(&put.body), None, "a password\n{}", shown());
@@ -236,38 +234,21 @@ fn invocation(deadline: SystemTime) -> Invocation {
 }
 
 thread_local! {
-    /// The seed of the event that this thread works on.
-    static CURRENT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    /// The panics of the event that this thread works on, be they caught by the product's guard or
+    /// not. Each event's tasks run in one thread.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(vec![]) };
 }
 
-/// Each event's tasks run in its own thread, which identifies the source of a panic.
-fn count_panics() {
+fn collect_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let seed = CURRENT.get();
-        let mut panics = PANICS
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        panics.push(format!("{seed}: {panic}"));
-        drop(panics);
+        PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()));
         before(panic);
     }));
 }
 
-fn panics_of(seed: u64) -> Vec<String> {
-    let panics = PANICS
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let prefix = format!("{seed}: ");
-    let own = panics.iter().filter(|panic| panic.starts_with(&prefix));
-    own.cloned().collect()
-}
-
 fn setting(name: &str) -> Option<u64> {
-    let value = std::env::var(name).ok()?;
-    Some(
-        value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is a number")),
-    )
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} is a number")))
 }
