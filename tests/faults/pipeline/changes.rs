@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fixture::{BRANCH, GIVEN, REPOSITORY, RULE};
-use fake_aws::codecommit::Repository;
+use crate::fixture::{BRANCH, GIVEN, REPOSITORY, RULE, change_repository};
 use fake_aws::{FakeAws, ResourceAction};
 
 /// Applies the change of this name, or makes CloudFormation fail at a resource: `{create of:
@@ -43,10 +42,9 @@ pub fn apply(fake: &FakeAws, change: &Value) {
             });
         }
         "a foreign approval rule template" => fake.arrange(|aws| {
-            let theirs = aws.codecommit.rule_templates["approval-dev-cfn-other"].clone();
-            aws.codecommit
-                .rule_templates
-                .insert(RULE.to_owned(), theirs);
+            let templates = &mut aws.codecommit.rule_templates;
+            let theirs = templates["approval-dev-cfn-other"].clone();
+            templates.insert(RULE.to_owned(), theirs);
         }),
         "names of prd are denied" => fake.deny("*", "gitops-prd-"),
         _ => panic!("no change is called {change}"),
@@ -62,12 +60,5 @@ fn leave_repository(fake: &FakeAws) {
         let tag = ("cfn-gitops:stack-name", "gitops-dev-shop");
         held.tags.insert(tag.0.to_owned(), tag.1.to_owned());
         held.push(BRANCH, "commit-of-old");
-    });
-}
-
-fn change_repository(fake: &FakeAws, change: fn(&mut Repository)) {
-    fake.arrange(|aws| {
-        let held = aws.codecommit.repositories.get_mut(REPOSITORY);
-        change(held.expect("just made"));
     });
 }

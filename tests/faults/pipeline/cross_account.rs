@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::checks::{assert_runs, runs, watch};
 use crate::fixture::{
     BRANCH, CHILD, PIPELINE, REPOSITORY, changed, cross_account, deliver_events, fake, in_account,
-    paused, properties, push_to, stack,
+    paused, properties, push_beside, push_to, stack,
 };
 use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
 use fake_aws::{FakeAws, Options};
@@ -27,20 +27,13 @@ fn attributes(answer: &RequestOutcome) -> &serde_json::Value {
     }
 }
 
-/// The warning of the last successful request.
-fn note(fake: &FakeAws) -> String {
+/// Whether the child stack creates the pipeline.
+#[track_caller]
+fn assert_branch_exists(fake: &FakeAws, expected: bool) {
     fake.look(|aws| {
-        let body = aws.responses.last().expect("an answer").json();
-        body["Reason"].as_str().unwrap_or_default().to_owned()
-    })
-}
-
-/// The parameter `BranchExists` of the child stack.
-fn branch_exists(fake: &FakeAws) -> Option<String> {
-    fake.look(|aws| {
-        let stack = aws.stacks.named(CHILD)?;
-        stack.parameters.get("BranchExists").cloned()
-    })
+        let stack = aws.stacks.named(CHILD).expect("the child stack");
+        assert_eq!(stack.parameters["BranchExists"], expected.to_string());
+    });
 }
 
 // claim: outsider-has-no-access
@@ -54,7 +47,7 @@ fn push_to_a_local_repository_of_the_name_starts_nothing() {
         let mut stack = stack(&fake);
         stack.create(&cross_account()).await.assert_success();
         assert_eq!(fake.push(REPOSITORY, BRANCH, "commit-here"), []);
-        assert_eq!(branch_exists(&fake).as_deref(), Some("false"));
+        assert_branch_exists(&fake, false);
         stack.delete().await.assert_success();
         fake.look(|aws| {
             assert!(aws.codecommit.repositories.contains_key(REPOSITORY));
@@ -74,15 +67,11 @@ fn role_that_denies_the_function_creates_the_pipeline() {
         assert_eq!(shown["RepositoryArn"], repository_arn(REPOSITORY));
         assert_eq!(shown["RepositoryName"], REPOSITORY);
         assert_eq!(shown["CloneUrlHttp"], "", "{shown}");
-        assert_eq!(branch_exists(fake).as_deref(), Some("true"));
-        let said = note(fake);
-        for part in [
-            SOURCE_ROLE,
-            "AccessDenied",
-            "CloneUrlHttp",
-            "SourceRoleArns",
-        ] {
-            assert!(said.contains(part), "{part} is missing: {said}");
+        assert_branch_exists(fake, true);
+        let note = created.note();
+        let parts = ["AccessDenied", "CloneUrlHttp", "SourceRoleArns"];
+        for part in parts.into_iter().chain([SOURCE_ROLE]) {
+            assert!(note.contains(part), "{part} is missing: {note}");
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_runs(fake, &[("commit-1", 1)]);
@@ -91,7 +80,7 @@ fn role_that_denies_the_function_creates_the_pipeline() {
         fake.arrange(|aws| aws.other_account.admits = true);
         let updated = stack.update(&cross_account(), None).await;
         assert_ne!(attributes(&updated)["CloneUrlHttp"], "");
-        assert_eq!(note(fake), "");
+        assert_eq!(updated.note(), "");
     });
 }
 
@@ -103,12 +92,12 @@ fn branch_permission_is_enough_to_wait_for_a_branch() {
         });
         let created = stack.create(&cross_account()).await;
         assert_eq!(attributes(&created)["CloneUrlHttp"], "");
-        let said = note(fake);
-        assert!(said.contains("codecommit:GetRepository"), "{said}");
-        assert!(!said.contains("branch"), "{said}");
-        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
+        let note = created.note();
+        assert!(note.contains("codecommit:GetRepository"), "{note}");
+        assert!(!note.contains("branch"), "{note}");
+        assert_branch_exists(fake, false);
         push_to(fake, &cross_account(), "commit-1", "first").await;
-        assert_eq!(branch_exists(fake).as_deref(), Some("true"));
+        assert_branch_exists(fake, true);
     });
 }
 
@@ -117,24 +106,20 @@ fn branch_permission_is_enough_to_wait_for_a_branch() {
 fn session_of_the_other_account_is_never_shown() {
     for shows in [&["GetRepository", "GetBranch"][..], &["GetBranch"], &[]] {
         paused(async {
-            let fake = fake(Options::default());
+            // Without the invariants: without permissions, the pipeline is created too early.
+            let fake = &fake(Options::default());
             fake.repository_in_other_account(REPOSITORY);
             fake.arrange(|aws| aws.other_account.shows = shows.iter().copied().collect());
-            let mut stack = stack(&fake);
-            let mut shown = vec![format!("{:?}", stack.create(&cross_account()).await)];
-            push_to(&fake, &cross_account(), "commit-1", "first").await;
-            shown.push(format!(
-                "{:?}",
-                stack.update(&changed(cross_account()), None).await
-            ));
-            shown.push(fake.transcript());
-            shown.push(fake.look(|aws| format!("{:?}", aws.stacks.all)));
-            shown.extend(fake.look(|aws| {
+            let mut stack = stack(fake);
+            let created = stack.create(&cross_account()).await;
+            push_to(fake, &cross_account(), "commit-1", "first").await;
+            let updated = stack.update(&changed(cross_account()), None).await;
+            let mut shown = vec![format!("{created:?} {updated:?}"), fake.transcript()];
+            fake.look(|aws| {
+                shown.push(format!("{:?}", aws.stacks.all));
                 let bodies = aws.responses.iter().map(|delivery| &delivery.body);
-                bodies
-                    .map(|body| String::from_utf8_lossy(body).into_owned())
-                    .collect::<Vec<_>>()
-            }));
+                shown.extend(bodies.map(|body| String::from_utf8_lossy(body).into_owned()));
+            });
             // Of each session the key and the token.
             let secrets = fake.look(|aws| aws.secrets_ever.clone());
             assert!(secrets.len() >= 4);
@@ -153,9 +138,9 @@ fn denied_repository_key_hides_it_and_fails_nothing() {
         fake.arrange(|aws| aws.other_account.key_is_refused = true);
         let created = stack.create(&cross_account()).await;
         assert_eq!(attributes(&created)["CloneUrlHttp"], "");
-        let said = note(fake);
-        assert!(said.contains("EncryptionKeyAccessDenied"), "{said}");
-        assert!(said.contains("the branch was not checked"), "{said}");
+        let note = created.note();
+        assert!(note.contains("EncryptionKeyAccessDenied"), "{note}");
+        assert!(note.contains("the branch was not checked"), "{note}");
     });
 }
 
@@ -163,9 +148,10 @@ fn denied_repository_key_hides_it_and_fails_nothing() {
 fn create_retries_a_role_that_admits_late() {
     with_source(async |fake, stack| {
         fake.arrange(|aws| aws.other_account.admits_from = aws.now + Duration::from_secs(5));
-        stack.create(&cross_account()).await.assert_success();
-        assert_eq!(note(fake), "");
-        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
+        let created = stack.create(&cross_account()).await;
+        created.assert_success();
+        assert_eq!(created.note(), "");
+        assert_branch_exists(fake, false);
     });
 }
 
@@ -174,14 +160,12 @@ fn missing_branch_is_awaited_after_the_role_denies() {
     with_source(async |fake, stack| {
         stack.create(&cross_account()).await.assert_success();
         fake.arrange(|aws| aws.other_account.admits = false);
-        stack
-            .update(&changed(cross_account()), None)
-            .await
-            .assert_success();
-        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
+        let updated = stack.update(&changed(cross_account()), None).await;
+        updated.assert_success();
+        assert_branch_exists(fake, false);
         // The push is believed.
         push_to(fake, &cross_account(), "commit-1", "first").await;
-        assert_eq!(branch_exists(fake).as_deref(), Some("true"));
+        assert_branch_exists(fake, true);
         assert_runs(fake, &[("commit-1", 1)]);
         // A repository of the same name may be here, too: it is none of this pipeline's.
         assert_eq!(fake.count("UpdateDefaultBranch"), 0);
@@ -195,26 +179,19 @@ fn second_push_runs_although_the_branch_cannot_be_read() {
         with_source(async |fake, stack| {
             stack.create(&cross_account()).await.assert_success();
             fake.arrange(|aws| aws.other_account.admits = false);
-            let first = fake.clone();
-            let pushing = tokio::spawn(async move {
-                push_to(&first, &cross_account(), "commit-1", "first").await;
-            });
+            let first = push_beside(fake, cross_account(), "commit-1");
             tokio::time::sleep(Duration::from_millis(after)).await;
             push_to(fake, &cross_account(), "commit-2", "second").await;
-            pushing.await.expect("no panic");
+            first.await;
             tokio::time::sleep(Duration::from_secs(60)).await;
             // The push that came late may start the latest commit a second time, never the older
             // one.
-            let found = fake.look(|aws| runs(aws, PIPELINE));
-            let latest = fake.look(|aws| {
+            fake.look(|aws| {
                 let executions = &aws.pipelines[PIPELINE].executions;
-                executions.last().and_then(|last| last.revision.clone())
+                let latest = executions.last().and_then(|last| last.revision.as_deref());
+                let found = runs(aws, PIPELINE);
+                assert_eq!(latest, Some("commit-2"), "after {after} ms: {found:?}");
             });
-            assert_eq!(
-                latest.as_deref(),
-                Some("commit-2"),
-                "after {after} ms: {found:?}"
-            );
         });
     }
 }
@@ -225,10 +202,10 @@ fn late_push_to_the_former_source_creates_nothing() {
         stack.create(&properties()).await.assert_success();
         let reactions = fake.push(REPOSITORY, BRANCH, "commit-here");
         stack.update(&cross_account(), None).await.assert_success();
-        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
+        assert_branch_exists(fake, false);
         fake.arrange(|aws| aws.other_account.admits = false);
         deliver_events(fake, &reactions, "late").await;
-        assert_eq!(branch_exists(fake).as_deref(), Some("false"));
+        assert_branch_exists(fake, false);
     });
 }
 

@@ -5,8 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{delete_completely, watch};
-use fake_aws::{FakeAws, Options, Reaction};
-use test_support::custom_resource::{CustomResource, ParentStack, StackRequest, deliver_all};
+use fake_aws::codecommit::Repository;
+use fake_aws::{FakeAws, Options, Pipeline, Reaction};
+use test_support::custom_resource::{
+    CustomResource, ParentStack, StackRequest, answers_are_sound, deliver_all,
+};
 
 pub use fake_aws::explore::paused;
 
@@ -14,6 +17,11 @@ pub use fake_aws::explore::paused;
 pub const PARENT: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/5f3b2c10-0000-11f0-8000-0a0000000000";
 /// Another such stack.
 pub const OTHER_PARENT: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/6f3b2c10-0000-11f0-8000-0a0000000000";
+/// The tags of its child stack.
+pub const FOREIGN_TAGS: [(&str, &str); 2] = [
+    ("cfn-gitops:stack-id", OTHER_PARENT),
+    ("cfn-gitops:logical-id", "Project"),
+];
 /// The child stack.
 pub const CHILD: &str = "gitops-dev-shop";
 /// The repository that the child stack creates.
@@ -38,11 +46,7 @@ pub fn fake(options: Options) -> FakeAws {
     let fake = FakeAws::with(options);
     fake.repository(GIVEN);
     fake.repository("codecommit-dev-cfn-other");
-    let foreign = [
-        ("cfn-gitops:stack-id", OTHER_PARENT),
-        ("cfn-gitops:logical-id", "Project"),
-    ];
-    fake.stack("gitops-dev-other", "CREATE_COMPLETE", &foreign);
+    fake.stack("gitops-dev-other", "CREATE_COMPLETE", &FOREIGN_TAGS);
     fake.arrange(|aws| {
         let now = aws.now;
         let template = fake_aws::RuleTemplate {
@@ -53,9 +57,8 @@ pub fn fake(options: Options) -> FakeAws {
             changed: now,
             repositories: [GIVEN.to_owned()].into(),
         };
-        aws.codecommit
-            .rule_templates
-            .insert("approval-dev-cfn-other".to_owned(), template);
+        let templates = &mut aws.codecommit.rule_templates;
+        templates.insert("approval-dev-cfn-other".to_owned(), template);
     });
     fake
 }
@@ -70,28 +73,34 @@ pub fn stack_called(fake: &FakeAws, arn: &str) -> ParentStack {
     ParentStack::called(fake, RESOURCE, arn)
 }
 
-/// Plays with the project's stack in a new account, under the [invariants](watch). In the end
-/// deletes the resource.
-pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack) -> T) -> T {
-    in_account_with(Options::default(), play)
+/// A new account with the project's stack, under the [invariants](watch).
+pub fn account(options: Options) -> (FakeAws, ParentStack) {
+    let fake = fake(options);
+    watch(&fake, 1, &[]);
+    let stack = stack(&fake);
+    (fake, stack)
+}
+
+/// The same a minute after the Create of the resource.
+pub async fn created_with(options: Options, wanted: &Value) -> (FakeAws, ParentStack) {
+    let (fake, mut stack) = account(options);
+    stack.create(wanted).await.assert_success();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    (fake, stack)
+}
+
+pub async fn created(wanted: &Value) -> (FakeAws, ParentStack) {
+    created_with(Options::default(), wanted).await
+}
+
+/// Plays in a new [`account`]. In the end deletes the resource.
+pub fn in_account(play: impl AsyncFnOnce(&FakeAws, &mut ParentStack)) {
+    in_account_with(Options::default(), play);
 }
 
 /// The same in an account with `options`.
-pub fn in_account_with<T>(
-    options: Options,
-    play: impl AsyncFnOnce(&FakeAws, &mut ParentStack) -> T,
-) -> T {
-    paused(async {
-        let fake = fake(options);
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
-        let result = play(&fake, &mut stack).await;
-        if stack.resource.is_some() {
-            delete_completely(&mut stack).await;
-        }
-        fake.assert_unbroken();
-        result
-    })
+pub fn in_account_with(options: Options, play: impl AsyncFnOnce(&FakeAws, &mut ParentStack)) {
+    in_project(async { account(options) }, play);
 }
 
 /// Plays with the project of a fixture, under its invariants. In the end deletes the resource.
@@ -102,7 +111,11 @@ pub fn in_project(
     paused(async {
         let (fake, mut stack) = project.await;
         play(&fake, &mut stack).await;
-        delete_completely(&mut stack).await;
+        if stack.resource.is_some() {
+            delete_completely(&mut stack).await;
+        }
+        answers_are_sound(&fake);
+        fake.assert_unbroken();
     });
 }
 
@@ -144,13 +157,10 @@ pub fn cross_account() -> Value {
         "RoleArn": fake_aws::other_account::SOURCE_ROLE,
     });
     let key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
-    let properties = with(properties(), "Source", source);
-    let properties = with(properties, "ArtifactKeyArn", json!(key));
-    with(
-        properties,
-        "ArtifactBucketName",
-        json!("a-bucket-of-its-own"),
-    )
+    let mut properties = with(properties(), "Source", source);
+    properties["ArtifactKeyArn"] = json!(key);
+    properties["ArtifactBucketName"] = json!("a-bucket-of-its-own");
+    properties
 }
 
 /// The repository of the properties.
@@ -158,14 +168,12 @@ pub fn repository_of(properties: &Value) -> String {
     if let Some(arn) = properties["Source"]["RepositoryArn"].as_str() {
         return arn.rsplit(':').next().unwrap_or_default().to_owned();
     }
-    match properties["Source"]["RepositoryName"].as_str() {
-        Some(given) => given.to_owned(),
-        None => format!(
-            "codecommit-{}-cfn-{}",
-            properties["EnvID"].as_str().expect("an environment"),
-            properties["ProjectID"].as_str().expect("a project")
-        ),
+    if let Some(given) = properties["Source"]["RepositoryName"].as_str() {
+        return given.to_owned();
     }
+    let [environment, project] =
+        ["EnvID", "ProjectID"].map(|name| properties[name].as_str().expect("an ID"));
+    format!("codecommit-{environment}-cfn-{project}")
 }
 
 /// An event that EventBridge has for the function.
@@ -187,12 +195,25 @@ pub fn event(reactions: &[Reaction]) -> Value {
     payload.clone()
 }
 
+/// Changes the child stack's repository.
+pub fn change_repository(fake: &FakeAws, change: impl FnOnce(&mut Repository)) {
+    fake.change(|aws| {
+        let held = aws.codecommit.repositories.get_mut(REPOSITORY);
+        change(held.expect("the repository"));
+    });
+}
+
+/// Changes the pipeline at this time.
+pub fn change_pipeline(fake: &FakeAws, change: impl FnOnce(&mut Pipeline, Duration)) {
+    fake.change(|aws| {
+        let now = aws.now;
+        change(aws.pipelines.get_mut(PIPELINE).expect("the pipeline"), now);
+    });
+}
+
 /// Deletes the branches of the child stack's repository.
 pub fn delete_branch(fake: &FakeAws) {
-    fake.change(|aws| {
-        let repository = aws.codecommit.repositories.get_mut(REPOSITORY);
-        repository.expect("the repository").branches.clear();
-    });
+    change_repository(fake, |held| held.branches.clear());
 }
 
 /// Pushes a commit. EventBridge invokes the function if its rule matches.
@@ -211,6 +232,19 @@ pub async fn push_to(fake: &FakeAws, properties: &Value, commit: &str, name: &st
         let reactions = fake.push_in_other_account(&repository, BRANCH, commit);
         deliver_events(fake, &reactions, name).await;
     }
+}
+
+/// The same beside the test, which awaits its end.
+pub fn push_beside(
+    fake: &FakeAws,
+    properties: Value,
+    commit: &'static str,
+) -> impl Future<Output = ()> + use<> {
+    let fake = fake.clone();
+    let pushing = tokio::spawn(Box::pin(async move {
+        push_to(&fake, &properties, commit, commit).await;
+    }));
+    async { pushing.await.expect("no panic in a push") }
 }
 
 /// Delivers EventBridge's events of a push to the function.

@@ -9,7 +9,6 @@ use fake_aws::{FakeAws, FaultKind, On, Options};
 use test_support::custom_resource::answered_once;
 
 const PROJECT: &str = "platform/shop";
-const MAINTAINERS: [(&str, u64); 1] = [("access_level", 40)];
 
 /// The properties of a pipeline that a tag approves.
 fn tagged() -> Value {
@@ -25,24 +24,31 @@ fn project(fake: &FakeAws) -> u64 {
     fake.gitlab_project(PROJECT, &["main"])
 }
 
-/// Nothing is left in the end.
-fn forget_token(fake: &FakeAws) {
-    fake.arrange(|aws| aws.secrets.remove("gitlab/shop"));
+fn protect(fake: &FakeAws, names: &[&str]) {
+    for name in names {
+        fake.protect_tags(PROJECT, name, &[json!({"access_level": 40})]);
+    }
 }
 
-fn protect(fake: &FakeAws, name: &str) {
-    let levels = MAINTAINERS.map(|(member, level)| json!({member: level}));
-    fake.protect_tags(PROJECT, name, &levels);
+/// A rule for all tags, which admits Developers too.
+fn expose(fake: &FakeAws) {
+    fake.protect_tags(PROJECT, "*", &[json!({"access_level": 30})]);
+}
+
+/// GitLab does not answer.
+fn break_gitlab(fake: &FakeAws) {
+    let operation = On::Operation("GitLab.GetProject");
+    fake.break_from_now(operation, FaultKind::InternalError500);
 }
 
 /// The settings of approvals in the child stack.
 fn stored(fake: &FakeAws) -> Value {
-    let output = fake.look(|aws| {
+    fake.look(|aws| {
         let child = aws.stacks.named(CHILD).expect("a child stack");
-        child.outputs.get("Approvals").cloned()
-    });
-    output.map_or(Value::Null, |text| {
-        serde_json::from_str(&text).expect("JSON")
+        let output = child.outputs.get("Approvals");
+        output.map_or(Value::Null, |text| {
+            serde_json::from_str(text).expect("JSON")
+        })
     })
 }
 
@@ -50,15 +56,14 @@ fn stored(fake: &FakeAws) -> Value {
 fn create_needs_protected_tags_before_it_changes_anything() {
     in_account(async |fake, stack| {
         project(fake);
-        protect(fake, "deploy/*");
+        protect(fake, &["deploy/*"]);
         let outcome = stack.create(&tagged()).await;
         outcome.assert_reason(["Protect reject/* for Maintainers"]);
         assert!(fake.look(|aws| aws.stacks.named(CHILD).is_none()));
-        protect(fake, "reject/*");
-        fake.protect_tags(PROJECT, "*", &[json!({"access_level": 30})]);
+        protect(fake, &["reject/*"]);
+        expose(fake);
         let outcome = stack.create(&tagged()).await;
-        let because = "\"*\" matches deploy/… and admits Developers";
-        outcome.assert_reason([because]);
+        outcome.assert_reason(["\"*\" matches deploy/… and admits Developers"]);
         fake.arrange(|aws| {
             let tags = &mut aws.gitlab.project_mut(PROJECT).records.tags;
             tags.protected.pop();
@@ -73,19 +78,13 @@ fn create_needs_protected_tags_before_it_changes_anything() {
 fn number_of_the_project_is_stored_and_survives_an_outage() {
     in_account(async |fake, stack| {
         let number = project(fake);
-        protect(fake, "deploy/*");
-        protect(fake, "reject/*");
+        protect(fake, &["deploy/*", "reject/*"]);
         stack.create(&tagged()).await.assert_success();
         let expected = json!({"Project": number, "AllowAuthor": false});
         assert_eq!(stored(fake)["FromGitLab"], expected);
-        fake.break_from_now(
-            On::Operation("GitLab.GetProject"),
-            FaultKind::InternalError500,
-        );
-        stack
-            .update(&changed(tagged()), None)
-            .await
-            .assert_success();
+        break_gitlab(fake);
+        let updated = stack.update(&changed(tagged()), None).await;
+        updated.assert_success();
         assert_eq!(stored(fake)["FromGitLab"], expected);
         let mut other = tagged();
         other["GitLab"]["Project"] = json!("platform/other");
@@ -94,14 +93,12 @@ fn number_of_the_project_is_stored_and_survives_an_outage() {
         fake.mend();
         stack.update(&properties(), None).await.assert_success();
         assert_eq!(stored(fake), Value::Null);
-        fake.break_from_now(
-            On::Operation("GitLab.GetProject"),
-            FaultKind::InternalError500,
-        );
+        break_gitlab(fake);
         let outcome = stack.update(&tagged(), None).await;
         outcome.assert_reason(["looking up project"]);
         fake.mend();
-        forget_token(fake);
+        // Nothing is left in the end.
+        fake.arrange(|aws| aws.secrets.remove("gitlab/shop"));
     });
 }
 
@@ -118,8 +115,7 @@ fn doctor_names_a_rule_that_admits_others() {
         // Without the invariants: the stack of the owner is foreign to them.
         let fake = &fake(Options::default());
         project(fake);
-        protect(fake, "deploy/*");
-        protect(fake, "reject/*");
+        protect(fake, &["deploy/*", "reject/*"]);
         stack(fake).create(&tagged()).await.assert_success();
         fake.stack("shop", "CREATE_COMPLETE", &[]);
         fake.arrange(|aws| {
@@ -128,12 +124,10 @@ fn doctor_names_a_rule_that_admits_others() {
         });
         let healthy = diagnosis(fake, "healthy").await;
         assert!(!healthy.contains("the tags that approve"), "{healthy}");
-        fake.protect_tags(PROJECT, "*", &[json!({"access_level": 30})]);
+        expose(fake);
         let found = diagnosis(fake, "exposed").await;
-        assert!(
-            found.contains("the tags that approve in GitLab: "),
-            "{found}"
-        );
-        assert!(found.contains("admits Developers"), "{found}");
+        for part in ["the tags that approve in GitLab: ", "admits Developers"] {
+            assert!(found.contains(part), "{found}");
+        }
     });
 }

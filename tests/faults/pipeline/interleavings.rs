@@ -6,11 +6,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::checks::{assert_nothing_remains, assert_runs, delete_completely, watch};
+use crate::checks::{assert_nothing_remains, assert_runs, delete_completely};
 use crate::fixture::{
-    BRANCH, CHILD, REPOSITORY, changed, event, fake, properties, pushed, ruled, stack,
+    BRANCH, CHILD, REPOSITORY, account, changed, event, properties, pushed, ruled,
 };
 use fake_aws::explore::orders;
 use fake_aws::{FakeAws, Options, Schedule, SeenTokens, explore_reduced, sample};
@@ -57,9 +55,7 @@ fn with_stack(
     run: impl AsyncFn(&FakeAws, &mut ParentStack, &Schedule),
 ) {
     in_any_order(what, async |schedule| {
-        let fake = fake(options.clone());
-        watch(&fake, 1, &[]);
-        let mut stack = stack(&fake);
+        let (fake, mut stack) = account(options.clone());
         run(&fake, &mut stack, schedule).await;
         answers_are_sound(&fake);
         fake.assert_unbroken();
@@ -99,29 +95,24 @@ pub async fn deliver_both(
 
 /// A Create that CloudFormation cancels: its Delete has a generated ID and may come first,
 /// last, or in between. In every order nothing remains, even after the Create is delivered again.
-fn delete_overtakes_create(what: &str, options: &Options, wanted: &Value) {
-    with_stack(what, options, async |fake, stack, schedule| {
-        let create = stack.request("Create", None, wanted, None);
-        let delete = stack.request("Delete", Some(INVENTED_ID), wanted, None);
-        deliver_both(fake, schedule, ("create", &create), ("delete", &delete)).await;
-        stack.heard(&delete).await.assert_success();
-        assert_nothing_remains(fake);
-        // Lambda delivers the Create again.
-        deliver_once(fake, "create again", &create).await;
-        assert_nothing_remains(fake);
-    });
-}
-
 #[test]
 fn superseding_delete_leaves_nothing_in_any_order() {
-    let what = "a Create and the Delete that overtakes it";
-    delete_overtakes_create(what, &prompt(), &properties());
-}
-
-#[test]
-fn overtaking_delete_leaves_no_approval_rule_in_any_order() {
-    let what = "a Create with an approval rule and the Delete that overtakes it";
-    delete_overtakes_create(what, &refusing(), &ruled());
+    for (what, options, wanted) in [
+        ("a Create", prompt(), properties()),
+        ("a Create with an approval rule", refusing(), ruled()),
+    ] {
+        let what = format!("{what} and the Delete that overtakes it");
+        with_stack(&what, &options, async |fake, stack, schedule| {
+            let create = stack.request("Create", None, &wanted, None);
+            let delete = stack.request("Delete", Some(INVENTED_ID), &wanted, None);
+            deliver_both(fake, schedule, ("create", &create), ("delete", &delete)).await;
+            stack.heard(&delete).await.assert_success();
+            assert_nothing_remains(fake);
+            // Lambda delivers the Create again.
+            deliver_once(fake, "create again", &create).await;
+            assert_nothing_remains(fake);
+        });
+    }
 }
 
 /// Two copies of one request: both answer the same, and it ends as one would have.
@@ -141,11 +132,12 @@ fn two_copies(what: &str, options: &Options, request_type: &str) {
         let answers = request.responses(fake);
         assert_eq!(answers.len(), 2, "each delivery answers");
         assert_eq!(answers[0].json(), answers[1].json());
+        let begins = |status: &&str| ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"].contains(status);
         let began = fake.look(|aws| {
             let stacks = aws.stacks.all.values();
-            let events = stacks.flat_map(|stack| stack.course());
-            events
-                .filter(|status| ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"].contains(status))
+            stacks
+                .flat_map(|stack| stack.course())
+                .filter(begins)
                 .count()
         });
         let expected = match request_type {
@@ -172,21 +164,13 @@ async fn created(stack: &mut ParentStack) {
 #[test]
 fn two_copies_of_one_create_end_as_one_in_any_order() {
     two_copies("two copies of one Create", &prompt(), "Create");
-}
-
-#[test]
-fn two_copies_of_one_create_end_as_one_with_rejected_tokens() {
     let what = "two copies of one Create, tokens refused";
     two_copies(what, &refusing(), "Create");
 }
 
 #[test]
-fn two_copies_of_one_update_end_as_one_in_any_order() {
+fn two_copies_of_one_change_end_as_one_in_any_order() {
     two_copies("two copies of one Update", &prompt(), "Update");
-}
-
-#[test]
-fn two_copies_of_one_delete_end_as_one_in_any_order() {
     two_copies("two copies of one Delete", &refusing(), "Delete");
 }
 
@@ -196,38 +180,34 @@ fn first_push(fake: &FakeAws) -> StackRequest {
     pushed(fake, "push", event)
 }
 
-/// A first push that meets an Update, or that comes twice.
-fn first_push_meets(what: &str, other_is_update: bool) {
-    with_stack(what, &prompt(), async |fake, stack, schedule| {
-        created(stack).await;
-        let push = first_push(fake);
-        let (other, wanted) = if other_is_update {
+/// A first push that comes twice, or that meets an Update.
+#[test]
+fn first_push_starts_one_run_in_any_order() {
+    for (what, is_update) in [
+        ("two copies of a first push", false),
+        ("a first push and an Update", true),
+    ] {
+        with_stack(what, &prompt(), async |fake, stack, schedule| {
+            created(stack).await;
+            let push = first_push(fake);
             let wanted = changed(properties());
-            (stack.request_update(&wanted), wanted)
-        } else {
-            (push.clone(), properties())
-        };
-        deliver_both(fake, schedule, ("push", &push), ("zother", &other)).await;
-        // Lambda retries a failed invocation.
-        deliver_once(fake, "push again", &push).await;
-        if other_is_update {
-            stack.heard(&other).await.assert_success();
-        }
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_runs(fake, &[("commit-1", 1)]);
-        stack.resource = Some((CHILD.to_owned(), wanted));
-        delete_completely(stack).await;
-    });
-}
-
-#[test]
-fn two_copies_of_a_first_push_start_one_run_in_any_order() {
-    first_push_meets("two copies of a first push", false);
-}
-
-#[test]
-fn first_push_and_an_update_both_take_place_in_any_order() {
-    first_push_meets("a first push and an Update", true);
+            let other = if is_update {
+                stack.request_update(&wanted)
+            } else {
+                push.clone()
+            };
+            deliver_both(fake, schedule, ("push", &push), ("zother", &other)).await;
+            // Lambda retries a failed invocation.
+            deliver_once(fake, "push again", &push).await;
+            if is_update {
+                stack.heard(&other).await.assert_success();
+                stack.resource = Some((CHILD.to_owned(), wanted));
+            }
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            assert_runs(fake, &[("commit-1", 1)]);
+            delete_completely(stack).await;
+        });
+    }
 }
 
 /// A first push while the resource is deleted.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::checks::{assert_nothing_remains, shape};
-use crate::fixture::{CHILD, RULE, changed, fake, in_account, paused, properties, ruled, stack};
-use fake_aws::{FakeAws, Fault, FaultKind, Options};
-use test_support::custom_resource::{StackRequest, deliver_once};
+use crate::checks::{assert_nothing_remains, difference, shape};
+use crate::fixture::{CHILD, RULE, changed, in_account, properties, ruled};
+use fake_aws::{FakeAws, Fault, FaultKind};
+use test_support::custom_resource::{ParentStack, StackRequest, deliver_once};
 
 async fn pause() {
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -17,8 +17,7 @@ async fn comes_again(fake: &FakeAws, request: &StackRequest, what: &str) {
     deliver_once(fake, &format!("{what} again"), request).await;
     pause().await;
     let after = fake.look(shape);
-    let difference = crate::checks::difference(&after, &before);
-    assert!(after == before, "{what}: {difference}");
+    assert!(after == before, "{what}: {}", difference(&after, &before));
 }
 
 #[test]
@@ -29,10 +28,8 @@ fn request_during_an_earlier_update_cancels_that() {
             pause().await;
             fake.change(|aws| aws.options.resource_takes = Duration::from_mins(10));
             let update = stack.request_update(&ruled());
-            fake.inject(
-                "Update",
-                Fault::on("UpdateStack", 0, FaultKind::KilledAfter),
-            );
+            let killed = Fault::on("UpdateStack", 0, FaultKind::KilledAfter);
+            fake.inject("Update", killed);
             deliver_once(fake, "Update", &update).await;
             fake.change(|aws| aws.options.resource_takes = Duration::from_secs(2));
             let later = if deletes {
@@ -48,13 +45,19 @@ fn request_during_an_earlier_update_cancels_that() {
 
 #[test]
 fn create_after_cloudformations_timeout_creates_nothing() {
-    paused(async {
-        let fake = fake(Options::default());
-        let create = stack(&fake).request("Create", None, &properties(), None);
+    in_account(async |fake, stack| {
+        let create = stack.request("Create", None, &properties(), None);
         tokio::time::sleep(Duration::from_secs(3601)).await;
-        comes_again(&fake, &create, "Create").await;
-        assert_nothing_remains(&fake);
+        comes_again(fake, &create, "Create").await;
+        assert_nothing_remains(fake);
     });
+}
+
+/// A Delete whose `ResponseURL` has expired.
+async fn expired_delete(stack: &mut ParentStack) -> StackRequest {
+    let delete = stack.request("Delete", Some(CHILD), &ruled(), None);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    delete.valid_for(60)
 }
 
 #[test]
@@ -62,16 +65,12 @@ fn expired_delete_deletes_unless_a_later_request_ran() {
     in_account(async |fake, stack| {
         stack.create(&ruled()).await.assert_success();
         pause().await;
-        let delete = stack.request("Delete", Some(CHILD), &ruled(), None);
-        let delete = delete.valid_for(60);
-        tokio::time::sleep(Duration::from_secs(61)).await;
+        let delete = expired_delete(stack).await;
         deliver_once(fake, "late", &delete).await;
         assert_nothing_remains(fake);
 
         // A second one that a Create has overtaken.
-        let delete = stack.request("Delete", Some(CHILD), &ruled(), None);
-        let delete = delete.valid_for(60);
-        tokio::time::sleep(Duration::from_secs(61)).await;
+        let delete = expired_delete(stack).await;
         stack.create(&ruled()).await.assert_success();
         comes_again(fake, &delete, "expired Delete").await;
     });
@@ -84,7 +83,7 @@ fn cancelled_update_stays_cancelled_after_the_rollback() {
         pause().await;
         let wanted = changed(ruled());
         // Lambda has it in its queue, while CloudFormation already rolls back.
-        let update = stack.request("Update", Some(CHILD), &wanted, Some(&properties()));
+        let update = stack.request_update(&wanted);
         pause().await;
         let back = stack.request("Update", Some(CHILD), &properties(), Some(&wanted));
         stack.deliver(&back).await.assert_success();

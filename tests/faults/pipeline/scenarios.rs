@@ -16,7 +16,7 @@ use crate::fixture::{
     repository_of, stack,
 };
 use fake_aws::schedules::SingleFault;
-use fake_aws::{FakeAws, Options};
+use fake_aws::{AwsState, FakeAws, Options};
 use test_support::custom_resource::{
     INVENTED_ID, ParentStack, RequestOutcome, StackRequest, answers_are_sound, deliver_beside,
 };
@@ -71,15 +71,11 @@ pub fn scenarios() -> Vec<Scenario> {
             .collect();
         Scenario {
             stacks: ids.len(),
-            retained: match story
-                .retained
-                .iter()
-                .map(String::as_str)
-                .collect::<Vec<_>>()[..]
-            {
-                [] => &[],
-                ["shop"] => &[REPOSITORY],
-                _ => panic!("{}: no such repository", story.name),
+            retained: if story.retained.is_empty() {
+                &[]
+            } else {
+                assert_eq!(story.retained, ["shop"], "{}", story.name);
+                &[REPOSITORY]
             },
             delivers_twice: false,
             repeats_late: false,
@@ -95,16 +91,12 @@ fn translate(properties: &mut Value) {
         properties["Source"]["RepositoryName"] = json!(REPOSITORY);
     }
     if properties["Source"] == "another account" {
-        for (name, value) in cross_account().as_object().expect("properties") {
-            let members = properties.as_object_mut().expect("properties");
-            match name.as_str() {
-                "Source" => drop(members.insert(name.clone(), value.clone())),
-                // Unless the story sets it.
-                "ArtifactKeyArn" | "ArtifactBucketName" => {
-                    members.entry(name.clone()).or_insert_with(|| value.clone());
-                }
-                _ => {}
-            }
+        let mut elsewhere = cross_account();
+        properties["Source"] = elsewhere["Source"].take();
+        let members = properties.as_object_mut().expect("properties");
+        for name in ["ArtifactKeyArn", "ArtifactBucketName"] {
+            // Unless the story sets it.
+            members.entry(name).or_insert(elsewhere[name].take());
         }
     }
 }
@@ -115,10 +107,7 @@ impl Scenario {
     pub async fn play(&self, options: Options, faults: &[SingleFault]) -> FakeAws {
         let is_default = format!("{options:?}") == format!("{:?}", Options::default());
         let options = self.story.options(options);
-        let fake = fake(options.clone());
-        for given in &self.story.given {
-            changes::apply(&fake, given);
-        }
+        let fake = fake_after(&self.story.given, &options);
         watch(&fake, self.stacks, self.retained);
         let is_canceled = |step: &Step| step.effects.canceled_after.is_some();
         if !self.story.steps.iter().any(is_canceled) {
@@ -152,7 +141,7 @@ impl Scenario {
         fake.assert_holds(|aws| nothing_remains(aws, self.retained));
         for name in self.retained {
             let is_there = fake.look(|aws| aws.codecommit.repositories.contains_key(*name));
-            assert!(is_there || !was_made(&fake, name), "{name} is gone");
+            assert!(is_there, "{name} is gone");
         }
         answers_are_sound(&fake);
         fake.assert_unbroken();
@@ -227,11 +216,8 @@ impl Play<'_> {
         if let (Action::Create(_), RequestOutcome::Failed { id, .. }, true) =
             (action, outcome, self.is_plain)
         {
-            // Such an ID has no stack.
-            assert_eq!(
-                id.starts_with("rejected/"),
-                self.fake.count("CreateStack") == 0
-            );
+            let has_no_stack = self.fake.count("CreateStack") == 0;
+            assert_eq!(id.starts_with("rejected/"), has_no_stack);
         }
         if let (RequestOutcome::Success { attributes, .. }, None) = (outcome, effects.rolled_back) {
             attributes_are_true(&self.fake, properties, attributes);
@@ -254,13 +240,9 @@ impl Play<'_> {
         // A late event of an older push may start a newer commit with the same files.
         let has_files = self.pushes.iter().any(|push| push.files.is_some());
         if self.scenario.repeats_late && is_of_aws && !has_files {
-            let state = || {
-                self.fake
-                    .look(|aws| format!("{} {:?}", shape(aws), runs(aws, PIPELINE)))
-            };
-            let copies = self
-                .stack
-                .assert_late_copies_change_nothing(&self.events, state);
+            let of = |aws: &AwsState| format!("{} {:?}", shape(aws), runs(aws, PIPELINE));
+            let (stack, state) = (&self.stack, || self.fake.look(of));
+            let copies = stack.assert_late_copies_change_nothing(&self.events, state);
             copies.await;
         }
     }
@@ -304,6 +286,15 @@ impl Play<'_> {
     }
 }
 
+/// The account after these changes.
+fn fake_after(changes: &[Value], options: &Options) -> FakeAws {
+    let fake = fake(options.clone());
+    for change in changes {
+        changes::apply(&fake, change);
+    }
+    fake
+}
+
 /// Pushes to the source of `properties`. Returns the events for the function.
 fn push_events(fake: &FakeAws, properties: &Value, push: &Push, name: &str) -> Vec<StackRequest> {
     assert_eq!(push.branch, None, "a pipeline has one branch");
@@ -315,8 +306,12 @@ fn push_events(fake: &FakeAws, properties: &Value, push: &Push, name: &str) -> V
         None => fake.push_in_other_account(&repository, BRANCH, &push.commit),
         Some(files) => {
             let files = files.iter().map(|(path, text)| (&**path, &**text));
-            let files: Vec<_> = files.collect();
-            fake.push_files(&repository, BRANCH, &push.commit, &files)
+            fake.push_files(
+                &repository,
+                BRANCH,
+                &push.commit,
+                &files.collect::<Vec<_>>(),
+            )
         }
     };
     events_of(fake, &reactions, name)
@@ -328,10 +323,7 @@ async fn created_at_once(
     pushes: &[Push],
     options: &Options,
 ) -> Value {
-    let fake = fake(options.clone());
-    for change in changed {
-        changes::apply(&fake, change);
-    }
+    let fake = fake_after(changed, options);
     fake.change(|aws| aws.stacks.failing.clear());
     stack(&fake).create(properties).await.assert_success();
     for (index, push) in pushes.iter().enumerate() {
@@ -345,43 +337,32 @@ async fn created_at_once(
 fn attributes_are_true(fake: &FakeAws, properties: &Value, attributes: &Value) {
     let repository = repository_of(properties);
     let project = properties["ProjectID"].as_str().expect("a project");
-    let expected = fake.look(|aws| {
+    let pipeline = format!("codepipeline-dev-cfn-{project}");
+    let (stack_id, repository_arn) = fake.look(|aws| {
         let stack = aws.stacks.named(&format!("gitops-dev-{project}"));
-        let clone_url = fake_aws::codecommit::clone_url(&repository);
-        let pipeline = format!("codepipeline-dev-cfn-{project}");
         let source = if properties["Source"]["RoleArn"].is_null() {
             aws.codecommit.repositories.get(&repository)
         } else {
             aws.other_account.repositories.get(&repository)
         };
-        json!({
-            "StackId": stack.map(|stack| stack.id.clone()),
-            "RepositoryName": repository,
-            "RepositoryArn": source.map(|one| one.arn.clone()),
-            "CloneUrlHttp": clone_url,
-            "BranchName": BRANCH,
-            "PipelineName": pipeline,
-            "PipelineArn": format!("arn:aws:codepipeline:eu-central-1:123456789012:{pipeline}"),
-            "BuildProjectName": format!("codebuild-dev-cfn-{project}"),
-            "EventRuleName": format!("event-rule-dev-codepipeline-exec-cfn-{project}"),
-            "ConsoleUrl": format!(
-                "https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/{pipeline}/view?region=eu-central-1"
-            ),
-        })
+        (
+            stack.map(|stack| stack.id.clone()),
+            source.map(|one| one.arn.clone()),
+        )
     });
-    assert_eq!(
-        *attributes,
-        expected,
-        "{}",
-        difference(attributes, &expected)
-    );
-}
-
-fn was_made(fake: &FakeAws, repository: &str) -> bool {
-    fake.look(|aws| {
-        let stacks = aws.stacks.all.values();
-        stacks
-            .flat_map(|stack| stack.events.clone())
-            .any(|event| event.physical_id == repository && event.status == "CREATE_COMPLETE")
-    })
+    let expected = json!({
+        "StackId": stack_id,
+        "RepositoryName": repository,
+        "RepositoryArn": repository_arn,
+        "CloneUrlHttp": fake_aws::codecommit::clone_url(&repository),
+        "BranchName": BRANCH,
+        "PipelineName": pipeline,
+        "PipelineArn": format!("arn:aws:codepipeline:eu-central-1:123456789012:{pipeline}"),
+        "BuildProjectName": format!("codebuild-dev-cfn-{project}"),
+        "EventRuleName": format!("event-rule-dev-codepipeline-exec-cfn-{project}"),
+        "ConsoleUrl": format!(
+            "https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/{pipeline}/view?region=eu-central-1"
+        ),
+    });
+    assert_eq!(*attributes, expected);
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::checks::{difference, foreign, nothing_remains, shape};
-use crate::fixture::{CHILD, OTHER_PARENT, changed, fake, paused, properties, stack, stack_called};
+use crate::checks::{difference, nothing_remains, shape, watch};
+use crate::fixture::{
+    CHILD, FOREIGN_TAGS, changed, created, created_with, fake, paused, properties, stack,
+};
 use fake_aws::stacks::STATUSES;
 use fake_aws::{FakeAws, Options, Schedules, stacks};
 use test_support::custom_resource::{ParentStack, RequestOutcome, StackRequest, deliver_once};
@@ -20,15 +22,6 @@ enum Begun {
     Earlier,
     /// A person, without a token.
     None,
-}
-
-/// The result of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// SUCCESS, and it is as desired.
-    Done,
-    /// FAILED: this request's own operation has failed.
-    Failed,
 }
 
 /// How a running operation ends.
@@ -50,55 +43,42 @@ fn settled(status: &'static str) -> &'static str {
     then(status).map_or(status, |(_, end)| end)
 }
 
-/// The result of a request that finds the resource's own stack in this status.
-fn expected(request_type: &str, status: &'static str, begun: Begun) -> Outcome {
+/// Whether a request that finds the resource's own stack in this status succeeds: unless its own
+/// operation has failed.
+fn succeeds(request_type: &str, status: &'static str, begun: Begun) -> bool {
+    if begun != Begun::This {
+        return true;
+    }
     if request_type == "Delete" {
         // A failed deletion stays failed until the next request.
-        return match (status, begun) {
-            ("DELETE_FAILED", Begun::This) => Outcome::Failed,
-            _ => Outcome::Done,
-        };
+        return status != "DELETE_FAILED";
     }
-    match (settled(status), begun) {
-        // Its own operation did not succeed.
-        (
-            "ROLLBACK_COMPLETE"
+    !matches!(
+        settled(status),
+        "ROLLBACK_COMPLETE"
             | "ROLLBACK_FAILED"
             | "CREATE_FAILED"
             | "UPDATE_FAILED"
             | "UPDATE_ROLLBACK_COMPLETE"
-            | "UPDATE_ROLLBACK_FAILED",
-            Begun::This,
-        ) => Outcome::Failed,
-        _ => Outcome::Done,
-    }
+            | "UPDATE_ROLLBACK_FAILED"
+    )
 }
 
 /// The resource's stack, there for long, and the request that meets it.
-async fn scene(request_type: &str) -> (FakeAws, ParentStack, StackRequest, Value) {
+async fn scene(request_type: &str) -> (FakeAws, ParentStack, StackRequest) {
     let options = Options {
         resource_takes: Duration::from_millis(500),
         ..Options::default()
     };
-    let fake = fake(options);
-    let mut stack = stack(&fake);
-    stack.create(&properties()).await.assert_success();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    let (fake, mut stack) = created_with(options, &properties()).await;
+    let wanted = changed(properties());
     let request = match request_type {
         // CloudFormation does not keep the former state.
-        "Create" => stack.request("Create", None, &changed(properties()), None),
-        "Update" => {
-            let old = properties();
-            stack.request("Update", Some(CHILD), &changed(properties()), Some(&old))
-        }
+        "Create" => stack.request("Create", None, &wanted, None),
+        "Update" => stack.request_update(&wanted),
         _ => stack.request("Delete", Some(CHILD), &properties(), None),
     };
-    let wanted = if request_type == "Delete" {
-        Value::Null
-    } else {
-        changed(properties())
-    };
-    (fake, stack, request, wanted)
+    (fake, stack, request)
 }
 
 /// The token that a delivery of this request gives to its operation.
@@ -106,9 +86,9 @@ async fn own_token(fake: &FakeAws, request: &StackRequest) -> String {
     let fork = fake.fork();
     deliver_once(&fork, "fork", request).await;
     let journal = fork.journal();
-    let begins =
-        |operation: &str| ["CreateStack", "UpdateStack", "DeleteStack"].contains(&operation);
-    let entry = journal.iter().find(|entry| begins(&entry.operation));
+    let begins = ["CreateStack", "UpdateStack", "DeleteStack"];
+    let mut entries = journal.iter();
+    let entry = entries.find(|entry| begins.contains(&&*entry.operation));
     let token = &entry.expect("it begins an operation").params["ClientRequestToken"];
     token.as_str().expect("a token").to_owned()
 }
@@ -143,7 +123,8 @@ fn arrange(fake: &FakeAws, status: &'static str, token: Option<&str>) {
 
 fn check_own(request_type: &str, status: &'static str, begun: Begun) {
     paused(async {
-        let (fake, mut stack, request, wanted) = scene(request_type).await;
+        let (fake, mut stack, request) = scene(request_type).await;
+        let wanted = changed(properties());
         let own = own_token(&fake, &request).await;
         let earlier = fake.look(|aws| {
             let child = aws.stacks.named(CHILD).expect("the child stack");
@@ -157,43 +138,34 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
         arrange(&fake, status, token.as_deref());
         let context = format!("{request_type} that finds {status}, begun by {begun:?}");
         let answer = stack.deliver(&request).await;
-        let outcome = match &answer {
-            RequestOutcome::Success { .. } => Outcome::Done,
-            RequestOutcome::Failed { .. } => Outcome::Failed,
+        let is_done = answer.is_success();
+        let expected = succeeds(request_type, status, begun);
+        assert_eq!(is_done, expected, "{context}: {answer:?}");
+        let id = match &answer {
+            RequestOutcome::Success { id, .. } => id,
+            RequestOutcome::Failed { id, reason } => {
+                let names_stack = reason.contains("stack gitops-dev-shop");
+                assert!(names_stack, "{context}: {reason}");
+                id
+            }
             RequestOutcome::Silence => panic!("{context}: no answer"),
         };
-        assert_eq!(
-            outcome,
-            expected(request_type, status, begun),
-            "{context}: {answer:?}"
-        );
-        assert!(
-            answer.is_success() || answer.reason().contains("stack gitops-dev-shop"),
-            "{context}: {answer:?}"
-        );
-        let (RequestOutcome::Success { id, .. } | RequestOutcome::Failed { id, .. }) = answer
-        else {
-            unreachable!("an answer came");
-        };
         assert_eq!(id, CHILD, "{context}");
-        if outcome == Outcome::Done && request_type != "Delete" {
+        if is_done && request_type != "Delete" {
             let is_itself = token.is_some() && begun == Begun::This;
             let now = fake.look(shape);
             let fresh = Box::pin(fresh(&wanted)).await;
             // The resources that the prepared operation of this request reports were never created.
-            assert!(
-                is_itself || now == fresh,
-                "{context}: {}",
-                difference(&now, &fresh)
-            );
+            let is_right = is_itself || now == fresh;
+            assert!(is_right, "{context}: {}", difference(&now, &fresh));
         }
         // A stack that was complete once is left to the Delete that follows.
         let was_complete = settled(status).starts_with("UPDATE_");
-        if outcome == Outcome::Failed && request_type == "Create" && !was_complete {
+        if !is_done && request_type == "Create" && !was_complete {
             fake.assert_holds_in(&context, |aws| nothing_remains(aws, &[]));
         }
         // And then it can be deleted.
-        if outcome == Outcome::Failed && request_type == "Update" {
+        if !is_done && request_type == "Update" {
             let back = stack.request("Update", Some(CHILD), &properties(), Some(&wanted));
             let backed = stack.deliver(&back).await;
             assert!(backed.is_success(), "{context}: {backed:?}");
@@ -206,9 +178,7 @@ fn check_own(request_type: &str, status: &'static str, begun: Begun) {
 
 /// A Create's resources in an empty account.
 async fn fresh(wanted: &Value) -> Value {
-    let fake = fake(Options::default());
-    stack(&fake).create(wanted).await.assert_success();
-    fake.look(shape)
+    created(wanted).await.0.look(shape)
 }
 
 #[test]
@@ -227,86 +197,54 @@ fn every_request_gets_a_response_in_every_stack_status() {
 }
 
 /// A foreign stack is neither adopted nor changed, in any status.
+// claim: user-of-another-stack-is-rejected-naming-its-owner
 #[test]
 fn foreign_stack_is_rejected_and_kept_in_every_status() {
-    let theirs = [
-        ("cfn-gitops:stack-id", OTHER_PARENT),
-        ("cfn-gitops:logical-id", "Project"),
-    ];
-    let mut cells = 0;
-    for tags in [&theirs[..], &[]] {
-        for status in STATUSES
-            .into_iter()
-            .filter(|status| *status != "DELETE_COMPLETE")
-        {
+    for tags in [&FOREIGN_TAGS[..], &[]] {
+        for status in STATUSES {
+            if status == "DELETE_COMPLETE" {
+                continue;
+            }
             for request_type in ["Create", "Update", "Delete"] {
-                paused(async {
-                    let fake = fake(Options::default());
-                    fake.stack(CHILD, status, tags);
-                    let before = fake.look(foreign);
-                    let mut stack = stack(&fake);
-                    let request = match request_type {
-                        "Create" => stack.request("Create", None, &properties(), None),
-                        "Update" => {
-                            let old = changed(properties());
-                            stack.request("Update", Some(CHILD), &properties(), Some(&old))
-                        }
-                        _ => stack.request("Delete", Some(CHILD), &properties(), None),
-                    };
-                    let answer = stack.deliver(&request).await;
-                    let context = format!("{request_type} that finds {status} of {tags:?}");
-                    assert_eq!(
-                        answer.is_success(),
-                        request_type == "Delete",
-                        "{context}: {answer:?}"
-                    );
-                    if let RequestOutcome::Failed { id, reason } = &answer {
-                        let expected = match request_type {
-                            "Create" => "rejected/gitops-dev-shop",
-                            _ => CHILD,
-                        };
-                        assert_eq!(id, expected, "{context}");
-                        assert!(reason.contains("using stack gitops-dev-shop"), "{reason}");
-                        assert!(
-                            reason.contains("aws cloudformation delete-stack"),
-                            "{reason}"
-                        );
-                        assert_eq!(
-                            reason.contains("stack/other/"),
-                            !tags.is_empty(),
-                            "{reason}"
-                        );
-                        // The Delete that follows touches nothing either.
-                        stack.delete_id(id, &properties()).await;
-                    }
-                    assert_eq!(fake.look(foreign), before, "{context}");
-                    for operation in ["CreateStack", "UpdateStack", "DeleteStack"] {
-                        assert_eq!(fake.count(operation), 0, "{context}");
-                    }
-                    fake.assert_unbroken();
-                });
-                cells += 1;
+                paused(meets_foreign(request_type, status, tags));
             }
         }
     }
-    fake_aws::figure!("states: {cells} of a foreign stack");
 }
 
-/// A stack of the same resource type in another stack of the customer is foreign.
-// claim: user-of-another-stack-is-rejected-naming-its-owner
-#[test]
-fn project_of_another_parent_is_rejected_and_kept() {
-    paused(async {
-        let fake = fake(Options::default());
-        let mut stack = stack(&fake);
-        stack.create(&properties()).await.assert_success();
-        let before = fake.look(shape);
-        let mut other = stack_called(&fake, OTHER_PARENT);
-        let refused = other.create(&changed(properties())).await;
-        refused.assert_reason(["it belongs to Project of stack"]);
-        assert_eq!(fake.look(shape), before);
-        stack.delete().await.assert_success();
-        // And then the name is free.
-        other.create(&properties()).await.assert_success();
-    });
+async fn meets_foreign(request_type: &str, status: &'static str, tags: &[(&str, &str)]) {
+    let fake = fake(Options::default());
+    fake.stack(CHILD, status, tags);
+    watch(&fake, 0, &[]);
+    let mut stack = stack(&fake);
+    let request = match request_type {
+        "Create" => stack.request("Create", None, &properties(), None),
+        "Update" => {
+            let old = changed(properties());
+            stack.request("Update", Some(CHILD), &properties(), Some(&old))
+        }
+        _ => stack.request("Delete", Some(CHILD), &properties(), None),
+    };
+    let answer = stack.deliver(&request).await;
+    let context = format!("{request_type} that finds {status} of {tags:?}");
+    let is_delete = request_type == "Delete";
+    assert_eq!(answer.is_success(), is_delete, "{context}: {answer:?}");
+    if let RequestOutcome::Failed { id, reason } = &answer {
+        let expected = match request_type {
+            "Create" => "rejected/gitops-dev-shop",
+            _ => CHILD,
+        };
+        assert_eq!(id, expected, "{context}");
+        answer.assert_reason(["using stack gitops-dev-shop"]);
+        answer.assert_reason(["aws cloudformation delete-stack"]);
+        let names_owner =
+            reason.contains("it belongs to Project of stack") && reason.contains("stack/other/");
+        assert_eq!(names_owner, !tags.is_empty(), "{reason}");
+        // The Delete that follows touches nothing either.
+        stack.delete_id(id, &properties()).await;
+    }
+    for operation in ["CreateStack", "UpdateStack", "DeleteStack"] {
+        assert_eq!(fake.count(operation), 0, "{context}");
+    }
+    fake.assert_unbroken();
 }

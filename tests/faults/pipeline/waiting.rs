@@ -1,9 +1,15 @@
-//! The time from the end of a stack operation to the response, and the polls that it costs.
+//! How long a user waits: for the response after the end of a stack operation, and for the calls
+//! that wait for each other.
 
 use std::time::Duration;
 
-use crate::fixture::{CHILD, changed, fake, paused, properties, stack};
-use fake_aws::{FakeAws, Options};
+use serde_json::{Value, json};
+
+use crate::fixture::{
+    BRANCH, CHILD, GIVEN, REPOSITORY, changed, cross_account, fake, paused, properties, ruled,
+    stack, with,
+};
+use fake_aws::{Entry, FakeAws, Options, Service};
 
 /// When the latest operation on the child stack ended, in simulated time.
 fn end_of_operation(fake: &FakeAws) -> Duration {
@@ -43,11 +49,6 @@ async fn delays(resource_takes: Duration) -> (Vec<Duration>, usize) {
     (delays, fake.count("DescribeStacks"))
 }
 
-fn mean(delays: &[Duration]) -> Duration {
-    let sum: Duration = delays.iter().sum();
-    sum / u32::try_from(delays.len()).expect("few")
-}
-
 /// Operations of seconds, of minutes, and of more than one invocation.
 #[test]
 fn response_follows_the_stack_within_two_seconds() {
@@ -60,7 +61,8 @@ fn response_follows_the_stack_within_two_seconds() {
                 all.extend(delays);
                 polls += some_polls;
             }
-            let (mean, most) = (mean(&all), all.iter().max().copied().unwrap_or_default());
+            let mean = all.iter().sum::<Duration>() / u32::try_from(all.len()).expect("few");
+            let most = all.iter().max().copied().unwrap_or_default();
             fake_aws::figure!(
                 "waiting: {seconds} s for each resource: the response follows the end of the stack's \
                  operation by {mean:?} on average, at most {most:?}; {} polls per request",
@@ -70,4 +72,54 @@ fn response_follows_the_stack_within_two_seconds() {
             assert!(most <= Duration::from_secs(5), "{seconds}: {all:?}");
         }
     });
+}
+
+/// The latency of every answer. Much shorter than any pause of the product.
+const LATENCY: Duration = Duration::from_millis(20);
+
+/// The round trips of a request: before the first call `operation`, and all of them. The response's
+/// PUT does not count.
+fn of_request(fake: &FakeAws, caller: &str, operation: &str) -> (usize, usize) {
+    let journal = fake.journal();
+    let is_own = |call: &Entry| call.caller == caller && call.service != Service::ResponseBucket;
+    let mut own = journal.iter().filter(|call| is_own(call));
+    let start = own.find(|call| call.operation == operation);
+    let start = start.unwrap_or_else(|| panic!("no {operation}:"));
+    let before = fake.round_trips(|call| is_own(call) && call.at < start.at);
+    (before, fake.round_trips(is_own))
+}
+
+/// The round trips of a Create, an Update without a change and a Delete.
+async fn measure(properties: &Value) -> [(usize, usize); 3] {
+    let fake = fake(Options {
+        latency: LATENCY,
+        resource_takes: Duration::ZERO,
+        ..Options::default()
+    });
+    fake.repository_in_other_account(REPOSITORY);
+    fake.push(GIVEN, BRANCH, "a commit");
+    let mut stack = stack(&fake);
+    stack.create(properties).await.assert_success();
+    stack.update(properties, None).await.assert_success();
+    stack.delete().await.assert_success();
+    [
+        of_request(&fake, "1-Create.1", "CreateStack"),
+        of_request(&fake, "2-Update.1", "UpdateStack"),
+        of_request(&fake, "3-Delete.1", "DeleteStack"),
+    ]
+}
+
+#[test]
+fn stack_operations_start_after_few_round_trips() {
+    let given = with(properties(), "Source", json!({"RepositoryName": GIVEN}));
+    for (name, properties, limits) in [
+        ("a repository of its own", properties(), [1, 3, 3]),
+        ("an existing repository", given, [1, 2, 3]),
+        ("an approval rule", ruled(), [1, 3, 6]),
+        ("another account's repository", cross_account(), [2, 4, 3]),
+    ] {
+        let trips = paused(measure(&properties));
+        fake_aws::figure!("round trips with {name}: {trips:?}");
+        assert_eq!(trips.map(|(before, _)| before), limits, "{name}");
+    }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::check_health;
-use crate::checks::{delete_completely, watch};
+use super::{assert_executions, check_health, executions, health_check, lose_push};
+use crate::checks::delete_completely;
 use crate::fixture::{
-    BRANCH, CHILD, PIPELINE, REPOSITORY, cross_account, deliver_events, fake, in_account,
-    in_project, properties, push, pushed, stack, with,
+    BRANCH, CHILD, REPOSITORY, change_pipeline, created_with, delete_branch, deliver_events,
+    in_account, in_project, properties, push, with,
 };
 use crate::interleavings::{deliver_both, in_any_order};
 use fake_aws::{FakeAws, Options, ResourceAction};
-use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack};
+use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack, deliver_beside};
 
 /// How long the action still runs that is running at the update.
 const LONG_ACTION: Duration = Duration::from_mins(10);
@@ -31,10 +31,7 @@ fn approving() -> Value {
 
 /// The project with an execution of `commit-1`, which waits for its approval.
 async fn waiting(options: Options) -> (FakeAws, ParentStack) {
-    let fake = fake(options);
-    watch(&fake, 1, &[]);
-    let mut stack = stack(&fake);
-    stack.create(&properties()).await.assert_success();
+    let (fake, stack) = created_with(options, &properties()).await;
     push(&fake, REPOSITORY, "commit-1", "first").await;
     tokio::time::sleep(Duration::from_mins(2)).await;
     assert_executions(&fake, &[("commit-1", "InProgress")]);
@@ -55,53 +52,6 @@ pub async fn canceled() -> (FakeAws, ParentStack) {
     (fake, stack)
 }
 
-/// The commits and the statuses of the executions, the oldest first.
-#[track_caller]
-fn assert_executions(fake: &FakeAws, expected: &[(&str, &str)]) {
-    let found = executions(fake);
-    let found: Vec<(&str, &str)> = found
-        .iter()
-        .map(|(commit, status)| (&**commit, *status))
-        .collect();
-    assert_eq!(found, expected);
-}
-
-fn executions(fake: &FakeAws) -> Vec<(String, &'static str)> {
-    fake.look(|aws| {
-        let executions = aws.pipelines[PIPELINE].executions.iter();
-        executions
-            .map(|one| (one.revision.clone().unwrap_or_default(), one.status))
-            .collect()
-    })
-}
-
-#[test]
-fn health_check_starts_the_canceled_commit_once() {
-    in_project(canceled(), async |fake, _| {
-        for name in ["check", "later check"] {
-            check_health(fake, name).await;
-            assert_executions(fake, AGAIN);
-        }
-    });
-}
-
-#[test]
-fn later_execution_of_the_commit_replaces_the_canceled_one() {
-    in_project(canceled(), async |fake, _| {
-        fake.change(|aws| {
-            let now = aws.now;
-            let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
-            let mut later = pipeline.executions[0].clone();
-            later.id = "later".to_owned();
-            later.started = now;
-            later.status = "Stopped";
-            pipeline.executions.push(later);
-        });
-        check_health(fake, "check").await;
-        assert_executions(fake, &[CANCELED[0], ("commit-1", "Stopped")]);
-    });
-}
-
 #[test]
 fn each_update_that_cancels_an_execution_is_followed_by_a_start() {
     in_project(canceled(), async |fake, stack| {
@@ -110,10 +60,8 @@ fn each_update_that_cancels_an_execution_is_followed_by_a_start() {
         assert_executions(fake, &[CANCELED[0], CANCELED[0]]);
         for name in ["second check", "third check"] {
             check_health(fake, name).await;
-            assert_executions(
-                fake,
-                &[CANCELED[0], CANCELED[0], ("commit-1", "InProgress")],
-            );
+            let expected = [CANCELED[0], CANCELED[0], AGAIN[1]];
+            assert_executions(fake, &expected);
         }
     });
 }
@@ -148,10 +96,6 @@ fn health_check_starts_what_was_canceled_later() {
             check_health(fake, name).await;
             assert_executions(fake, AGAIN);
         }
-        fake_aws::figure!(
-            "canceled executions: {calls} calls of a health check without one, {} of one that starts it",
-            calls_of(fake, "check")
-        );
         assert_eq!(calls_of(fake, "later check"), calls);
     });
 }
@@ -178,10 +122,7 @@ fn execution_canceled_long_ago_is_not_started() {
 fn execution_that_a_person_ended_is_not_started() {
     for status in ["Stopped", "Superseded", "Failed", "Succeeded", "Stopping"] {
         in_project(waiting(Options::default()), async |fake, stack| {
-            fake.change(|aws| {
-                let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
-                pipeline.executions[0].status = status;
-            });
+            change_pipeline(fake, |pipeline, _| pipeline.executions[0].status = status);
             update(stack, &approving()).await.assert_success();
             check_health(fake, "check").await;
             assert_executions(fake, &[("commit-1", status)]);
@@ -192,9 +133,7 @@ fn execution_that_a_person_ended_is_not_started() {
 #[test]
 fn execution_canceled_in_the_console_is_not_started() {
     in_project(waiting(Options::default()), async |fake, stack| {
-        fake.change(|aws| {
-            let now = aws.now;
-            let pipeline = aws.pipelines.get_mut(PIPELINE).expect("the pipeline");
+        change_pipeline(fake, |pipeline, now| {
             pipeline.update(&with(pipeline.properties.clone(), "Stages", json!([])), now);
         });
         check_health(fake, "check").await;
@@ -235,7 +174,6 @@ fn rolled_back_updates_leave_one_running_execution() {
 
 #[test]
 fn newer_push_is_not_overtaken() {
-    let mut times = 0;
     for action in [Duration::ZERO, Duration::from_secs(3), LONG_ACTION] {
         for after in (0..14_000).step_by(400) {
             let options = Options {
@@ -243,33 +181,27 @@ fn newer_push_is_not_overtaken() {
                 ..Options::default()
             };
             in_project(waiting(options), async |fake, stack| {
-                let pushing = fake.clone();
-                let other = tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(after)).await;
-                    push(&pushing, REPOSITORY, "commit-2", "second").await;
-                });
-                update(stack, &approving()).await.assert_success();
-                other.await.expect("no panic in a push");
+                let updating = stack.request_update(&approving());
+                let updated = deliver_beside(fake, &updating);
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                push(fake, REPOSITORY, "commit-2", "second").await;
+                updated.await;
+                stack.heard(&updating).await.assert_success();
+                stack.resource = Some((CHILD.to_owned(), approving()));
                 tokio::time::sleep(LONG_ACTION).await;
                 for name in ["check", "later check"] {
                     check_health(fake, name).await;
                 }
-                let context = format!("a push after {after} ms");
                 let found = executions(fake);
-                let (commit, status) = found.last().expect("an execution");
-                assert_eq!(
-                    (&**commit, *status),
-                    ("commit-2", "InProgress"),
-                    "{context}"
-                );
+                let context = format!("a push after {after} ms: {found:?}");
+                let last = ("commit-2".to_owned(), "InProgress");
+                assert_eq!(found.last(), Some(&last), "{context}");
                 let running = found.iter().filter(|(_, status)| *status == "InProgress");
                 assert!(running.count() <= 2, "{context}");
                 assert!(found.len() <= 3, "{context}");
             });
-            times += 1;
         }
     }
-    fake_aws::figure!("canceled executions: a push at {times} times of an update");
 }
 
 #[test]
@@ -277,18 +209,11 @@ fn commit_that_is_no_longer_the_head_is_not_started() {
     for delete in [true, false] {
         in_project(updated_during_an_action(), async |fake, _| {
             tokio::time::sleep(LONG_ACTION).await;
-            fake.change(|aws| {
-                let held = aws
-                    .codecommit
-                    .repositories
-                    .get_mut(REPOSITORY)
-                    .expect("the repository");
-                if delete {
-                    held.branches.clear();
-                } else {
-                    held.push(BRANCH, "commit-2");
-                }
-            });
+            if delete {
+                delete_branch(fake);
+            } else {
+                lose_push(fake, "commit-2");
+            }
             check_health(fake, "check").await;
             // The later push has no execution.
             let later = [CANCELED[0], ("commit-2", "InProgress")];
@@ -306,43 +231,18 @@ fn later_tip_with_other_files_does_not_hide_the_canceled_one() {
     ] {
         in_account(async |fake, stack| {
             let paths = json!({"Paths": {"Includes": ["shop/**"]}});
-            stack
-                .create(&with(properties(), "Source", paths.clone()))
-                .await
-                .assert_success();
+            let wanted = with(properties(), "Source", paths.clone());
+            stack.create(&wanted).await.assert_success();
             let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-1", &files);
             deliver_events(fake, &reactions, "first").await;
             // EventBridge loses the event of a matching push, so that push is missed as well.
             fake.push_files(REPOSITORY, BRANCH, "commit-2", &later);
-            update(stack, &with(approving(), "Source", paths))
-                .await
-                .assert_success();
+            let wanted = with(approving(), "Source", paths);
+            update(stack, &wanted).await.assert_success();
             for name in ["check", "later check"] {
                 check_health(fake, name).await;
                 assert_executions(fake, &[CANCELED[0], ("commit-2", "InProgress")]);
             }
-        });
-    }
-}
-
-#[test]
-fn commit_of_another_account_is_started_if_it_can_be_looked_up() {
-    for (is_denied, expected) in [(false, AGAIN), (true, CANCELED)] {
-        in_account(async |fake, stack| {
-            fake.repository_in_other_account(REPOSITORY);
-            fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
-            stack.create(&cross_account()).await.assert_success();
-            tokio::time::sleep(Duration::from_mins(2)).await;
-            if is_denied {
-                fake.deny("sts:AssumeRole", "");
-            }
-            let approval = json!({"CustomData": "Look"});
-            update(stack, &with(cross_account(), "Approval", approval))
-                .await
-                .assert_success();
-            check_health(fake, "check").await;
-            assert_executions(fake, expected);
-            fake.allow();
         });
     }
 }
@@ -357,7 +257,7 @@ fn update_and_a_health_check_start_one_execution() {
         })
         .await;
         let update = stack.request_update(&approving());
-        let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
+        let check = health_check(&fake, "check");
         deliver_both(&fake, schedule, ("one", &update), ("zother", &check)).await;
         stack.heard(&update).await.assert_success();
         for name in ["later check", "last check"] {

@@ -9,22 +9,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::watch;
 use crate::fixture::{
-    BRANCH, PIPELINE, REPOSITORY, deliver_events, fake, properties, pushed, stack,
+    BRANCH, PIPELINE, REPOSITORY, change_pipeline, created, deliver_events, properties, pushed,
 };
-use fake_aws::{FakeAws, Options};
-use test_support::custom_resource::{ParentStack, deliver_once};
+use fake_aws::FakeAws;
+use test_support::custom_resource::{ParentStack, StackRequest, deliver_once};
 
 /// How often the health check runs.
 const INTERVAL: Duration = Duration::from_mins(15);
 
 /// The project of `properties`, whose pipeline has deployed `commit-1`.
 async fn deployed_with(properties: &Value) -> (FakeAws, ParentStack) {
-    let fake = fake(Options::default());
-    watch(&fake, 1, &[]);
-    let mut stack = stack(&fake);
-    stack.create(properties).await.assert_success();
+    let (fake, stack) = created(properties).await;
     let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-1", &[("shop/a", "1")]);
     deliver_events(&fake, &reactions, "first").await;
     tokio::time::sleep(Duration::from_mins(2)).await;
@@ -39,25 +35,36 @@ async fn deployed() -> (FakeAws, ParentStack) {
 
 /// Ends all executions that run.
 fn end_executions(fake: &FakeAws, status: &'static str) {
-    fake.change(|aws| {
-        let executions = &mut aws.pipelines.get_mut(PIPELINE).expect("it").executions;
-        for one in executions
-            .iter_mut()
-            .filter(|one| one.status == "InProgress")
-        {
+    change_pipeline(fake, |pipeline, _| {
+        let executions = pipeline.executions.iter_mut();
+        for one in executions.filter(|one| one.status == "InProgress") {
             one.status = status;
         }
     });
 }
 
-/// The commits of the executions, the oldest first.
-fn commits(fake: &FakeAws) -> Vec<String> {
+/// The commits and the statuses of the executions, the oldest first.
+fn executions(fake: &FakeAws) -> Vec<(String, &'static str)> {
     fake.look(|aws| {
         let executions = aws.pipelines[PIPELINE].executions.iter();
         executions
-            .map(|one| one.revision.clone().unwrap_or_default())
+            .map(|one| (one.revision.clone().unwrap_or_default(), one.status))
             .collect()
     })
+}
+
+#[track_caller]
+fn assert_executions(fake: &FakeAws, expected: &[(&str, &str)]) {
+    let expected = expected
+        .iter()
+        .map(|(commit, status)| ((*commit).to_owned(), *status));
+    assert_eq!(executions(fake), expected.collect::<Vec<_>>());
+}
+
+/// The commits of the executions, the oldest first.
+fn commits(fake: &FakeAws) -> Vec<String> {
+    let executions = executions(fake).into_iter();
+    executions.map(|(commit, _)| commit).collect()
 }
 
 #[track_caller]
@@ -73,9 +80,13 @@ fn started_by_function(fake: &FakeAws) -> usize {
     })
 }
 
+/// The event of a health check.
+fn health_check(fake: &FakeAws, name: &str) -> StackRequest {
+    pushed(fake, name, json!({"HealthCheck": {"EnvID": "dev"}}))
+}
+
 async fn check_health(fake: &FakeAws, name: &str) {
-    let check = pushed(fake, name, json!({"HealthCheck": {"EnvID": "dev"}}));
-    deliver_once(fake, name, &check).await;
+    deliver_once(fake, name, &health_check(fake, name)).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
 }
 

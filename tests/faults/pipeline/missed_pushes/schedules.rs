@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::canceled::canceled;
 use super::{
-    INTERVAL, assert_commits, check_health, commits, deployed, lose_push, started_by_function,
+    INTERVAL, assert_commits, check_health, commits, deployed, health_check, lose_push,
+    started_by_function,
 };
 use crate::checks::delete_completely;
-use crate::fixture::{BRANCH, REPOSITORY, paused, pushed};
+use crate::fixture::{BRANCH, REPOSITORY, paused};
 use crate::interleavings::deliver_both;
 use fake_aws::mutants::{
     HttpConnector, HttpRequest, Mutant, Response, assert_noticed, body_of, operation_of,
@@ -48,15 +49,17 @@ const CAUSES: [Cause; 2] = [Cause::LostEvent, Cause::Cancellation];
 impl Cause {
     /// The project that lacks the execution, and the lost event.
     async fn play(self) -> (FakeAws, ParentStack, Value) {
-        let ((fake, stack), event) = match self {
+        match self {
             Cause::LostEvent => {
-                let deployed = deployed().await;
-                let event = lose_push(&deployed.0, "commit-2");
-                (deployed, event)
+                let (fake, stack) = deployed().await;
+                let event = lose_push(&fake, "commit-2");
+                (fake, stack, event)
             }
-            Cause::Cancellation => (canceled().await, Value::Null),
-        };
-        (fake, stack, event)
+            Cause::Cancellation => {
+                let (fake, stack) = canceled().await;
+                (fake, stack, Value::Null)
+            }
+        }
     }
 
     /// One execution is started.
@@ -69,18 +72,12 @@ impl Cause {
     }
 }
 
-/// One delivery of an event, or the second push.
-enum Happening<'a> {
-    Event(&'a Value),
-    Push,
-}
-
 /// Two pushes and the deliveries of their events around a health check. Returns how many executions
 /// the function started.
 async fn play(second_push: u64, second: &str, first_at: &[u64], second_at: &[u64]) -> usize {
     let (fake, mut stack) = deployed().await;
     let first_event = lose_push(&fake, "commit-2");
-    // The second event exists only after its push.
+    // The second event exists only after its push, which is number 0.
     let mut second_event = Value::Null;
     let mut times: Vec<(u64, usize)> = vec![(second_push, 0)];
     times.extend(first_at.iter().map(|at| (*at, 1)));
@@ -96,14 +93,10 @@ async fn play(second_push: u64, second: &str, first_at: &[u64], second_at: &[u64
     });
     for (at, what) in times {
         tokio::time::sleep_until(began + Duration::from_secs(at)).await;
-        let happening = match what {
-            0 => Happening::Push,
-            1 => Happening::Event(&first_event),
-            _ => Happening::Event(&second_event),
-        };
-        match happening {
-            Happening::Push => second_event = fake.push_without_event(REPOSITORY, BRANCH, second),
-            Happening::Event(event) => drop(fake.send_event(event)),
+        match what {
+            0 => second_event = lose_push(&fake, second),
+            1 => drop(fake.send_event(&first_event)),
+            _ => drop(fake.send_event(&second_event)),
         }
     }
     checking.await.expect("no panic in a check");
@@ -115,11 +108,8 @@ async fn play(second_push: u64, second: &str, first_at: &[u64], second_at: &[u64
     assert_eq!(found.last().map(|last| &**last), Some(second), "{context}");
     tokio::time::sleep(INTERVAL).await;
     check_health(&fake, "third check").await;
-    assert_eq!(
-        started_by_function(&fake),
-        healed,
-        "nothing more: {context}"
-    );
+    let started = started_by_function(&fake);
+    assert_eq!(started, healed, "nothing more: {context}");
     delete_completely(&mut stack).await;
     healed
 }
@@ -143,13 +133,10 @@ fn last_execution_has_the_tip_whatever_happens_to_events() {
                         assert!(started <= most, "{started} starts");
                         // Both events in their order.
                         let first = first_at.iter().max();
-                        let in_order = first.is_some_and(|first| {
-                            *first < 20 && second_at.first().is_some_and(|at| *at < 20)
-                        });
-                        assert!(
-                            !in_order || second_push > 0 || started == 0,
-                            "{started} starts"
-                        );
+                        let in_order = first.is_some_and(|at| *at < CHECK)
+                            && second_at.first().is_some_and(|at| *at < CHECK);
+                        let is_complete = in_order && second_push == 0;
+                        assert!(!is_complete || started == 0, "{started} starts");
                     });
                 }
             }
@@ -217,7 +204,7 @@ fn single_faults_of_a_health_check_start_one_execution() {
                 for fault in faults {
                     fault.inject(&fake);
                 }
-                let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
+                let check = health_check(&fake, "check");
                 deliver_all(&fake, &check, false).await;
                 tokio::time::sleep(INTERVAL).await;
                 check_health(&fake, "later check").await;
@@ -243,7 +230,7 @@ fn at_once(cause: Cause, orders: u64) -> u64 {
     sample(orders, 4, async |schedule: Schedule| {
         fastrand::seed(schedule.seed());
         let (fake, mut stack, _) = cause.play().await;
-        let check = pushed(&fake, "check", json!({"HealthCheck": {"EnvID": "dev"}}));
+        let check = health_check(&fake, "check");
         deliver_both(&fake, &schedule, ("one", &check), ("zother", &check)).await;
         tokio::time::sleep(INTERVAL).await;
         check_health(&fake, "later check").await;

@@ -2,16 +2,15 @@
 
 mod deliveries;
 mod projects;
-mod requests;
 mod starts;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::checks::{assert_runs, watch};
-use crate::fixture::{BRANCH, REPOSITORY, event, fake, properties, pushed, stack, with};
-use fake_aws::{FakeAws, Options};
+use crate::checks::assert_runs;
+use crate::fixture::{BRANCH, REPOSITORY, created, event, properties, pushed, with};
+use fake_aws::FakeAws;
 use test_support::custom_resource::{ParentStack, deliver_all};
 
 /// A commit's files.
@@ -28,10 +27,7 @@ fn wanted() -> Value {
 
 /// The project after its branch's first push.
 async fn running() -> (FakeAws, ParentStack) {
-    let fake = fake(Options::default());
-    watch(&fake, 1, &[]);
-    let mut stack = stack(&fake);
-    stack.create(&wanted()).await.assert_success();
+    let (fake, stack) = created(&wanted()).await;
     push(&fake, "commit-1", FIRST, "first").await;
     assert_runs(&fake, &[("commit-1", 1)]);
     tokio::time::sleep(Duration::from_mins(2)).await;

@@ -1,9 +1,11 @@
-//! Many projects of one repository.
+//! Many projects of one repository, while CloudFormation answers only so many calls a second.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::checks::{runs, watch};
+use crate::checks::{assert_nothing_remains, ours, runs, watch};
 use crate::fixture::{BRANCH, GIVEN, deliver_events, fake, paused, stack};
 use fake_aws::{FakeAws, Options, Rate, Reaction, Service};
 
@@ -19,19 +21,59 @@ fn project(index: usize) -> Value {
     })
 }
 
+/// Creates or deletes all projects at once.
+async fn request_each(fake: &FakeAws, creates: bool) {
+    let (began, before) = (fake.now(), fake.journal().len());
+    let requests = (0..PROJECTS).map(|index| {
+        let fake = fake.clone();
+        Box::pin(async move {
+            let mut stack = stack(&fake);
+            // One request among those of other projects: its own name and address.
+            stack.starts_counting_at(index * 100 + usize::from(creates));
+            let answer = if creates {
+                stack.create(&project(index)).await
+            } else {
+                stack.resource = Some((format!("gitops-dev-p{index}"), project(index)));
+                stack.delete().await
+            };
+            assert!(answer.is_success(), "p{index}: {answer:?}");
+        })
+    });
+    requests.collect::<JoinSet<()>>().join_all().await;
+    let took = fake.now().duration_since(began).expect("forwards");
+    let calls = fake.journal().split_off(before);
+    let throttled = calls
+        .iter()
+        .filter(|one| one.outcome.contains("Throttling"));
+    let throttled = throttled.count();
+    let operation = if creates {
+        "CreateStack"
+    } else {
+        "DeleteStack"
+    };
+    fake_aws::figure!(
+        "many: {operation} of {PROJECTS} projects took {took:?} of CloudFormation's time, with {} \
+         calls, {throttled} of them throttled",
+        calls.len()
+    );
+    assert!(throttled > 0, "nothing was throttled");
+    assert!(took < Duration::from_mins(55));
+    let begins = |one: &&fake_aws::Entry| one.operation == operation && one.outcome == "ok";
+    let operations = calls.iter().filter(begins).count();
+    assert_eq!(operations, PROJECTS, "each begins once");
+    let there = fake.look(|aws| ours(aws).len());
+    assert_eq!(there, if creates { PROJECTS } else { 0 });
+}
+
 /// Delivers the events of one push at the same time.
 async fn deliver_at_once(fake: &FakeAws, reactions: &[Reaction], name: &str) {
     assert_eq!(reactions.len(), PROJECTS);
-    let mut running = JoinSet::new();
-    for (index, reaction) in reactions.iter().cloned().enumerate() {
+    let deliveries = reactions.iter().cloned().enumerate();
+    let deliveries = deliveries.map(|(index, reaction)| {
         let (fake, name) = (fake.clone(), format!("{name}-{index}"));
-        running.spawn(Box::pin(async move {
-            deliver_events(&fake, &[reaction], &name).await;
-        }));
-    }
-    while let Some(done) = running.join_next().await {
-        done.expect("no panic in a delivery");
-    }
+        Box::pin(async move { deliver_events(&fake, &[reaction], &name).await })
+    });
+    deliveries.collect::<JoinSet<()>>().join_all().await;
 }
 
 #[test]
@@ -39,31 +81,17 @@ fn push_to_a_repository_of_fifty_projects_starts_one() {
     paused(async {
         let fake = fake(Options {
             rates: vec![Rate::of(Service::CloudFormation, 3.0, 10.0)],
+            resource_takes: Duration::from_secs(10),
             ..Options::default()
         });
         watch(&fake, PROJECTS, &[]);
-        let mut creating = JoinSet::new();
-        for index in 0..PROJECTS {
-            let fake = fake.clone();
-            creating.spawn(Box::pin(async move {
-                let mut stack = stack(&fake);
-                stack.starts_counting_at(index * 100);
-                let answer = stack.create(&project(index)).await;
-                assert!(answer.is_success(), "p{index}: {answer:?}");
-            }));
-        }
-        while let Some(done) = creating.join_next().await {
-            done.expect("no panic in a request");
-        }
+        request_each(&fake, true).await;
         let mut files: Vec<(String, &str)> = (0..PROJECTS)
             .map(|index| (format!("services/p{index}/a"), "1"))
             .collect();
         let push_all = |commit: &str, files: &[(String, &str)]| {
-            let files: Vec<(&str, &str)> = files
-                .iter()
-                .map(|(path, text)| (path.as_str(), *text))
-                .collect();
-            fake.push_files(GIVEN, BRANCH, commit, &files)
+            let files = files.iter().map(|(path, text)| (path.as_str(), *text));
+            fake.push_files(GIVEN, BRANCH, commit, &files.collect::<Vec<_>>())
         };
         deliver_at_once(&fake, &push_all("commit-1", &files), "first").await;
         let started = |commit: &str| -> Vec<String> {
@@ -73,11 +101,8 @@ fn push_to_a_repository_of_fifty_projects_starts_one() {
                 names.filter(has_run).cloned().collect()
             })
         };
-        assert_eq!(
-            started("commit-1").len(),
-            PROJECTS,
-            "the first push starts all"
-        );
+        let first = started("commit-1").len();
+        assert_eq!(first, PROJECTS, "the first push starts all");
         files[7].1 = "2";
         let before = fake.journal().len();
         let reactions = push_all("commit-2", &files);
@@ -89,6 +114,8 @@ fn push_to_a_repository_of_fifty_projects_starts_one() {
         fake_aws::figure!(
             "paths: a push to a repository of {PROJECTS} projects makes {calls} calls"
         );
+        request_each(&fake, false).await;
+        assert_nothing_remains(&fake);
         fake.assert_unbroken();
     });
 }

@@ -1,8 +1,17 @@
-//! Which pushes start the pipeline.
-use super::{FIRST, MATCHING, OTHER, deliver, event_of, push, running};
-use crate::checks::assert_runs;
-use crate::fixture::{BRANCH, REPOSITORY, delete_branch, deliver_events, in_project};
-use fake_aws::{FaultKind, On};
+//! Which pushes start the pipeline, also before, during and after a request for the resource.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{FIRST, MATCHING, OTHER, deliver, event_of, push, running, wanted};
+use crate::checks::{assert_runs, delete_completely};
+use crate::fixture::{
+    BRANCH, CHILD, REPOSITORY, change_repository, changed, delete_branch, deliver_events,
+    in_account, in_project, properties, with,
+};
+use fake_aws::{FaultKind, On, Reaction};
+use test_support::custom_resource::deliver_beside;
 
 #[test]
 fn new_branch_always_starts() {
@@ -29,26 +38,18 @@ fn deleted_branch_starts_nothing() {
 
 #[test]
 fn unreadable_difference_starts() {
-    let many: Vec<(String, &str)> = (0..60).map(|n| (format!("docs/{n}"), "1")).collect();
+    let many: Vec<String> = (0..60).map(|n| format!("docs/{n}")).collect();
     for what in ["commit is gone", "denied", "no answer", "too many"] {
         in_project(running(), async |fake, _| {
-            let files: Vec<(&str, &str)> = many
-                .iter()
-                .map(|(path, text)| (path.as_str(), *text))
-                .collect();
-            let files: Vec<(&str, &str)> = match what {
-                "too many" => files.into_iter().chain(FIRST.iter().copied()).collect(),
-                _ => OTHER.to_vec(),
-            };
+            let mut files = OTHER.to_vec();
+            if what == "too many" {
+                files = FIRST.to_vec();
+                files.extend(many.iter().map(|path| (path.as_str(), "1")));
+            }
             let reactions = fake.push_files(REPOSITORY, BRANCH, "commit-2", &files);
             let operation = On::Operation("GetDifferences");
             match what {
-                "commit is gone" => fake.change(|aws| {
-                    let held = aws
-                        .codecommit
-                        .repositories
-                        .get_mut(REPOSITORY)
-                        .expect("the repository");
+                "commit is gone" => change_repository(fake, |held| {
                     held.trees.remove("commit-1");
                 }),
                 "denied" => fake.break_from_now(operation, FaultKind::Denied),
@@ -61,4 +62,72 @@ fn unreadable_difference_starts() {
             fake.options(|options| options.page_length = None);
         });
     }
+}
+
+#[test]
+fn push_while_the_stack_is_updated_runs_once() {
+    for after in [0, 2, 4, 6, 8, 10] {
+        in_project(running(), async |fake, stack| {
+            let update = stack.request_update(&changed(wanted()));
+            let updated = deliver_beside(fake, &update);
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            push(fake, "commit-2", MATCHING, "push").await;
+            push(fake, "commit-3", OTHER, "another").await;
+            updated.await;
+            stack.heard(&update).await.assert_success();
+            // From the second commit to the third, the matching file changed back.
+            assert_runs(fake, &[("commit-1", 1), ("commit-2", 1), ("commit-3", 1)]);
+            stack.resource = Some((CHILD.to_owned(), changed(wanted())));
+        });
+    }
+}
+
+#[test]
+fn paths_are_added_changed_and_removed() {
+    in_account(async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
+        let first = fake.push_files(REPOSITORY, BRANCH, "commit-1", FIRST);
+        deliver_events(fake, &first, "first").await;
+        stack.update(&wanted(), None).await.assert_success();
+        push(fake, "commit-2", OTHER, "other").await;
+        assert_runs(fake, &[("commit-1", 1)]);
+        let docs = json!({"Paths": {"Includes": ["docs/**"]}});
+        let docs = with(properties(), "Source", docs);
+        stack.update(&docs, None).await.assert_success();
+        push(fake, "commit-3", FIRST, "docs").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-3", 1)]);
+        // The event waits while the paths are removed: then every push starts the pipeline.
+        let waiting = event_of(fake, "commit-4", MATCHING);
+        stack.update(&properties(), None).await.assert_success();
+        deliver(fake, &waiting, "waiting").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-3", 1), ("commit-4", 1)]);
+        let last = fake.push_files(REPOSITORY, BRANCH, "commit-5", OTHER);
+        assert!(matches!(last[..], [Reaction::Started { .. }]), "{last:?}");
+    });
+}
+
+#[test]
+fn failed_rollback_of_the_stack_does_not_stop_pushes() {
+    in_project(running(), async |fake, _| {
+        fake.change(|aws| {
+            let child = aws.stacks.named_mut(CHILD).expect("the stack");
+            child.status = "UPDATE_ROLLBACK_FAILED";
+            if let Some(event) = child.events.last_mut() {
+                std::sync::Arc::make_mut(event).status = "UPDATE_ROLLBACK_FAILED";
+            }
+        });
+        push(fake, "commit-2", MATCHING, "push").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
+    });
+}
+
+#[test]
+fn event_after_the_delete_starts_nothing() {
+    in_project(running(), async |fake, stack| {
+        let event = event_of(fake, "commit-2", MATCHING);
+        delete_completely(stack).await;
+        deliver(fake, &event, "push").await;
+        assert!(fake.look(|aws| aws.pipelines.is_empty()));
+        assert_eq!(fake.count("StartPipelineExecution"), 0);
+    });
 }
