@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::aws_front::Mood;
 use crate::function::{Function, Setup, mirror};
 use crate::http::ClosedPort;
@@ -29,9 +27,7 @@ fn aws_without_response_fails_before_the_lambda_deadline() {
         function.aws.mood(Mood::Hanging);
         let time = Duration::from_secs(3);
         let invocation = function.invoke(&function.request(kind, &mirror()), time);
-        let (ended, took) = invocation.ended();
-        assert_eq!(ended.result()["Status"], "FAILED");
-        assert_eq!(function.bucket.accepted().len(), 1);
+        let (_, took) = function.failed(&invocation);
         assert!(took < time && took > time / 2, "{kind}: {took:?}");
         // And when it does again, all is well in the same process.
         function.aws.mood(Mood::Well);
@@ -48,22 +44,12 @@ fn aws_without_response_fails_before_the_lambda_deadline() {
 fn service_timeout_ends_before_the_lambda_deadline() {
     let function = Function::start();
     function.aws.mood(Mood::Hanging);
-    // CloudFormation counts from the whole second in which it signs, and this machine may be busy.
-    function.lambda.wait_until_asked();
-    let mut properties = mirror();
-    properties["ServiceTimeout"] = json!("3");
-    let event = function.request("Create", &properties);
-    let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
-    let answer = ended.result();
-    assert_eq!(answer["Status"], "FAILED");
-    assert!(took < Duration::from_secs(3), "{took:?}");
-    let reason = answer["Reason"].as_str().expect("a reason");
+    let reason = function.fails_before_service_timeout(3);
     assert!(reason.contains("no time was left"), "{reason}");
 }
 
 #[test]
 fn rejected_or_broken_connections_fail_with_a_reason() {
-    let properties = &json!({"UserName": "mirror", "ServiceTimeout": "3"});
     let port = ClosedPort::new();
     let endpoint = format!("http://{}", port.address());
     let refused = Setup::new().aws_at(&endpoint).start();
@@ -72,7 +58,7 @@ fn rejected_or_broken_connections_fail_with_a_reason() {
     std::thread::scope(|scope| {
         for function in [refused, broken] {
             scope.spawn(move || {
-                let reason = function.fails(&function.request("Create", properties));
+                let reason = function.fails_before_service_timeout(3);
                 assert!(!reason.contains("127.0.0.1"), "{reason}");
             });
         }
@@ -96,17 +82,4 @@ fn request_without_region_or_credentials_gets_a_response() {
         .start();
     let reason = function.fails(&function.request("Create", &mirror()));
     assert!(reason.contains("region and credentials"), "{reason}");
-}
-
-#[test]
-fn unwritable_log_loses_no_response() {
-    let function = Setup::new()
-        .with("RUST_LOG", "trace")
-        .writing_in_vain()
-        .start();
-    for properties in [mirror(), json!({"Typo": 1})] {
-        let event = function.request("Create", &properties);
-        let (ended, _) = function.invoke(&event, Duration::from_secs(5)).ended();
-        assert_eq!(function.bucket.accepted(), [ended.result()]);
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -58,12 +58,7 @@ impl Bucket {
 
     /// An address that CloudFormation signs now.
     pub fn url(&self) -> String {
-        self.url_signed(SystemTime::now())
-    }
-
-    /// An address that CloudFormation signed then.
-    pub fn url_signed(&self, then: SystemTime) -> String {
-        url(self.server.address, then)
+        url(self.server.address, SystemTime::now())
     }
 
     /// Gives the next PUTs these results, one by one.
@@ -106,9 +101,4 @@ pub fn url(address: SocketAddr, signed: SystemTime) -> String {
          &X-Amz-Credential={CREDENTIAL}%2F{day}%2Feu-central-1%2Fs3%2Faws4_request\
          &X-Amz-Signature={SIGNATURE}"
     )
-}
-
-/// Longer ago than any address is good for.
-pub fn long_ago() -> SystemTime {
-    SystemTime::now() - Duration::from_secs(7201)
 }

@@ -1,11 +1,10 @@
 //! The process under test, with everything around it.
 
-use std::fs::File;
-use std::io::{PipeReader, Read, Write};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -43,8 +42,6 @@ pub struct Function {
     pub aws: Front,
     output: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
-    /// The end of a pipe that has not been read yet.
-    unread: Option<PipeReader>,
 }
 
 /// How a function is to be started.
@@ -53,20 +50,8 @@ pub struct Setup {
     binary: PathBuf,
     environment: Vec<(String, String)>,
     endpoint: Option<String>,
-    is_over_tls: bool,
-    writes: Writes,
     /// Shell commands before the process.
     before: Vec<String>,
-}
-
-/// The destination of the process's output.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Writes {
-    Collected,
-    /// The disk is full.
-    InVain,
-    /// The pipe is full, and is not read before [`Function::read_output`].
-    Later,
 }
 
 impl Setup {
@@ -79,8 +64,6 @@ impl Setup {
             binary: binary.to_owned(),
             environment: vec![],
             endpoint: None,
-            is_over_tls: false,
-            writes: Writes::Collected,
             before: vec![],
         }
     }
@@ -96,24 +79,6 @@ impl Setup {
         self
     }
 
-    /// AWS is spoken to over TLS, and its certificate is of [`crate::http::AUTHORITY`].
-    pub fn over_tls(mut self) -> Self {
-        self.is_over_tls = true;
-        self
-    }
-
-    /// Nothing that the process writes can be written.
-    pub fn writing_in_vain(mut self) -> Self {
-        self.writes = Writes::InVain;
-        self
-    }
-
-    /// The process's output is not read, and there is no room for it.
-    pub fn writing_to_a_full_pipe(mut self) -> Self {
-        self.writes = Writes::Later;
-        self
-    }
-
     /// Has a shell do `command` in the process before: `ulimit -n 16`, or `exec >&-`.
     pub fn after(mut self, command: &str) -> Self {
         self.before.push(command.to_owned());
@@ -122,29 +87,29 @@ impl Setup {
 
     pub fn start(self) -> Function {
         let (lambda, runtime_api) = Lambda::start();
-        let aws = if self.is_over_tls {
-            Front::start_over_tls()
-        } else {
-            Front::start()
-        };
+        let aws = Front::start();
         let output = Arc::default();
-        let spawned = self.spawn(runtime_api, &aws, &output);
+        let (child, readers) = self.spawn(runtime_api, &aws, &output);
         Function {
-            child: spawned.child,
+            child,
             setup: self,
             lambda,
             runtime_api,
             bucket: Bucket::start(),
             aws,
             output,
-            readers: spawned.readers,
-            unread: spawned.unread,
+            readers,
         }
     }
 
-    fn spawn(&self, runtime_api: SocketAddr, aws: &Front, output: &Arc<Mutex<String>>) -> Spawned {
-        let scheme = if self.is_over_tls { "https" } else { "http" };
-        let endpoint = format!("{scheme}://{}", aws.server.address);
+    /// The process, and the readers of its output.
+    fn spawn(
+        &self,
+        runtime_api: SocketAddr,
+        aws: &Front,
+        output: &Arc<Mutex<String>>,
+    ) -> (Child, Vec<JoinHandle<()>>) {
+        let endpoint = format!("http://{}", aws.server.address);
         let endpoint = self.endpoint.as_ref().unwrap_or(&endpoint);
         let mut command = if self.before.is_empty() {
             Command::new(&self.binary)
@@ -154,7 +119,6 @@ impl Setup {
             shell.arg("-c").arg(script).arg(&self.binary);
             shell
         };
-        let (out, err, unread) = self.writes_to();
         let mut child = command
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string())
@@ -170,46 +134,14 @@ impl Setup {
             .env("AWS_SESSION_TOKEN", SESSION_TOKEN)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
         let out = child.stdout.take().map(|out| collect(out, output));
         let err = child.stderr.take().map(|err| collect(err, output));
-        Spawned {
-            child,
-            readers: out.into_iter().chain(err).collect(),
-            unread,
-        }
+        (child, out.into_iter().chain(err).collect())
     }
-
-    fn writes_to(&self) -> (Stdio, Stdio, Option<PipeReader>) {
-        match self.writes {
-            Writes::Collected => (Stdio::piped(), Stdio::piped(), None),
-            Writes::InVain => {
-                let full = || {
-                    let full = File::options().write(true).open("/dev/full");
-                    Stdio::from(full.expect("/dev/full"))
-                };
-                (full(), full(), None)
-            }
-            Writes::Later => {
-                let (unread, to) = std::io::pipe().expect("a pipe");
-                let other = to.try_clone().expect("another end");
-                let mut filling = to.try_clone().expect("another end");
-                // More than any pipe has room for: it stays full until the test reads.
-                std::thread::spawn(move || filling.write_all(&vec![b'\n'; 2 << 20]));
-                (to.into(), other.into(), Some(unread))
-            }
-        }
-    }
-}
-
-/// A process, and where its output goes.
-struct Spawned {
-    child: Child,
-    readers: Vec<JoinHandle<()>>,
-    unread: Option<PipeReader>,
 }
 
 impl Function {
@@ -259,38 +191,64 @@ impl Function {
         self.lambda.invoke(event.to_string(), time)
     }
 
-    /// Answers `event` in good time: the answer that CloudFormation got is the one that Lambda got.
-    pub fn answered(&self, event: &Value) -> Value {
-        let result = self.invoke(event, Duration::from_mins(1)).result();
+    /// The result of `invocation`, and how long it took: CloudFormation got the same response as
+    /// Lambda.
+    #[track_caller]
+    fn response_of(&self, invocation: &Invocation) -> (Value, Duration) {
+        let (ended, took) = invocation.ended();
+        let result = ended.result();
         assert_eq!(self.bucket.accepted(), std::slice::from_ref(&result));
-        result
+        (result, took)
     }
 
-    /// As [`Self::answered`], with success.
+    /// Waits for the success of `invocation`.
+    #[track_caller]
+    pub fn succeeded(&self, invocation: &Invocation) -> Value {
+        let (response, _) = self.response_of(invocation);
+        assert_eq!(response["Status"], "SUCCESS", "{response}");
+        response
+    }
+
+    /// Waits for the failure of `invocation`. Returns its response, and how long it took.
+    #[track_caller]
+    pub fn failed(&self, invocation: &Invocation) -> (Value, Duration) {
+        let (response, took) = self.response_of(invocation);
+        assert_eq!(response["Status"], "FAILED", "{response}");
+        (response, took)
+    }
+
+    /// Invokes the function, which succeeds.
     #[track_caller]
     pub fn succeeds(&self, event: &Value) -> Value {
-        let answer = self.answered(event);
-        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-        answer
+        self.succeeded(&self.invoke(event, Duration::from_mins(1)))
     }
 
-    /// As [`Self::answered`], without success. Returns the reason.
+    /// Invokes the function, which fails. Returns the reason.
     #[track_caller]
     pub fn fails(&self, event: &Value) -> String {
-        let answer = self.answered(event);
-        assert_eq!(answer["Status"], "FAILED", "{answer}");
-        answer["Reason"].as_str().expect("a reason").to_owned()
+        self.fails_within(event, Duration::from_mins(1))
     }
 
     /// As [`Self::fails`], before the `time` of the invocation is over.
     #[track_caller]
     pub fn fails_within(&self, event: &Value, time: Duration) -> String {
-        let (ended, took) = self.invoke(event, time).ended();
-        let answer = ended.result();
-        assert_eq!(self.bucket.accepted(), std::slice::from_ref(&answer));
-        assert_eq!(answer["Status"], "FAILED", "{answer}");
+        let (response, took) = self.failed(&self.invoke(event, time));
         assert!(took < time, "{took:?}");
-        answer["Reason"].as_str().expect("a reason").to_owned()
+        reason(&response)
+    }
+
+    /// The reason of a failed Create with a `ServiceTimeout` of so many seconds.
+    #[track_caller]
+    pub fn fails_before_service_timeout(&self, seconds: u64) -> String {
+        // CloudFormation counts from the whole second in which it signs, and this machine may be
+        // busy.
+        self.lambda.wait_until_asked();
+        let mut properties = mirror();
+        properties["ServiceTimeout"] = json!(seconds.to_string());
+        let event = self.request("Create", &properties);
+        let (response, took) = self.failed(&self.invoke(&event, Duration::from_mins(1)));
+        assert!(took < Duration::from_secs(seconds), "{took:?}");
+        reason(&response)
     }
 
     /// Ends the process as Lambda does, without a word, and starts another one in its place, with
@@ -301,10 +259,8 @@ impl Function {
         for (name, value) in changed {
             self.setup = self.setup.clone().with(name, value);
         }
-        let spawned = self.setup.spawn(self.runtime_api, &self.aws, &self.output);
-        self.child = spawned.child;
-        self.readers = spawned.readers;
-        self.unread = spawned.unread;
+        let setup = &self.setup;
+        (self.child, self.readers) = setup.spawn(self.runtime_api, &self.aws, &self.output);
     }
 
     /// Ends limits and the like, set with [`Setup::after`], with the next start.
@@ -341,25 +297,26 @@ impl Function {
 
     /// The most memory that the process ever had, in kilobytes.
     pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// A size that the kernel shows about the process, in kilobytes.
+    pub fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
         let status = status.expect("the process runs");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        let size = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+        let size = status.lines().find_map(|line| line.strip_prefix(name));
+        let size = size.and_then(|size| size.trim().strip_suffix(" kB"));
         size.and_then(|size| size.parse().ok()).expect("a size")
     }
 
-    /// Starts to read the process's output.
-    pub fn read_output(&mut self) {
-        let unread = self.unread.take().expect("nobody has read yet");
-        self.readers.push(collect(unread, &self.output));
+    /// Nothing that the process writes is read until this is dropped.
+    pub fn unread(&self) -> MutexGuard<'_, String> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The process's output so far.
     pub fn output(&self) -> String {
-        self.output
-            .lock()
-            .expect("no panic under this lock")
-            .clone()
+        self.unread().clone()
     }
 
     /// Waits for the end of the process, which something else must cause.
@@ -382,8 +339,6 @@ impl Function {
         // Either may find that it has ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // The writer ends when the pipe has no reader any more.
-        self.unread = None;
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
@@ -397,6 +352,11 @@ impl Drop for Function {
             eprintln!("the process wrote:\n{}", self.output());
         }
     }
+}
+
+/// The reason of a failed request.
+pub fn reason(response: &Value) -> String {
+    response["Reason"].as_str().expect("a reason").to_owned()
 }
 
 /// Waits until something has happened.
@@ -417,9 +377,8 @@ fn collect(
         let mut part = [0; 4096];
         while let Ok(length @ 1..) = from.read(&mut part) {
             let text = String::from_utf8_lossy(&part[..length]);
-            into.lock()
-                .expect("no panic under this lock")
-                .push_str(&text);
+            let mut output = into.lock().unwrap_or_else(PoisonError::into_inner);
+            output.push_str(&text);
         }
     })
 }

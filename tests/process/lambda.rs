@@ -102,16 +102,9 @@ impl Lambda {
         }
     }
 
-    /// Waits until the process polls: it has started, or has finished the last event.
+    /// Waits until the process polls: it has started, or has finished all its events.
     pub fn wait_until_asked(&self) {
         self.wait("the process to ask for an event", |state| {
-            state.waits.then_some(())
-        });
-    }
-
-    /// Waits until the process has polled again after all its events.
-    pub fn wait_until_asked_again(&self) {
-        self.wait("the process to ask for another event", |state| {
             let is_idle = state.waits && state.queued.is_empty();
             (is_idle && state.asked > state.invocations).then_some(())
         });
@@ -234,11 +227,8 @@ impl Invocation {
 
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
-        self.lambda
-            .state()
-            .ended
-            .iter()
-            .any(|(id, ..)| *id == self.id)
+        let state = self.lambda.state();
+        state.ended.iter().any(|(id, ..)| *id == self.id)
     }
 
     pub fn result(&self) -> Value {

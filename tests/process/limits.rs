@@ -55,44 +55,43 @@ fn too_little_memory_leaves_nothing_half_done() {
 }
 
 #[test]
-fn few_files_suffice() {
-    creates_and_deletes(&Setup::new().after("ulimit -n 20").start());
-}
-
-#[test]
-fn function_needs_no_disk() {
-    // A process that writes to a file beyond this limit is ended by the system.
+fn few_files_no_disk_and_no_log_lose_no_response() {
     let nowhere = "/nonexistent/directory";
-    let function = Setup::new()
-        .after("ulimit -f 0")
-        .after("cd /")
-        .with("HOME", nowhere)
-        .with("TMPDIR", nowhere)
-        .start();
-    creates_and_deletes(&function);
-}
-
-/// A file that is opened next must not get the descriptor of standard output, and then the log.
-#[test]
-fn closed_log_loses_no_response() {
-    let function = Setup::new()
-        .with("RUST_LOG", "trace")
-        .after("exec >&- 2>&-")
-        .start();
-    creates_and_deletes(&function);
+    let traced = Setup::new().with("RUST_LOG", "trace");
+    let setups = [
+        Setup::new().after("ulimit -n 20"),
+        // A process that writes to a file beyond this limit is ended by the system.
+        Setup::new()
+            .after("ulimit -f 0")
+            .after("cd /")
+            .with("HOME", nowhere)
+            .with("TMPDIR", nowhere),
+        // A file that is opened next must not get the descriptor of standard output, and then the
+        // log.
+        traced.clone().after("exec >&- 2>&-"),
+        // The log's disk is full.
+        traced.after("exec >/dev/full 2>&1"),
+    ];
+    for setup in setups {
+        let function = setup.start();
+        creates_and_deletes(&function);
+        function.fails(&function.request("Create", &json!({"Typo": 1})));
+    }
 }
 
 #[test]
 fn slow_log_reader_loses_no_lines() {
-    let mut function = Setup::new().writing_to_a_full_pipe().start();
+    // More than any pipe has room for: it stays full until the test reads.
+    let filled = "{ yes '' | head -c 2000000 & }";
+    let setup = Setup::new().after("exec 2>&1").after(filled);
+    let function = setup.start();
+    let unread = function.unread();
     let event = function.request("Create", &mirror());
     let invocation = function.invoke(&event, Duration::from_mins(1));
     std::thread::sleep(Duration::from_millis(500));
     assert!(!invocation.has_ended());
-    function.read_output();
-    let answer = invocation.result();
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-    assert_eq!(function.bucket.accepted(), [answer]);
+    drop(unread);
+    function.succeeded(&invocation);
     let written = function.ended();
     for line in ["\"request\"", "\"SUCCESS\""] {
         assert!(written.contains(line), "{line}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::aws_front::Mood;
-use crate::function::{Function, Setup};
+use crate::function::{Function, Setup, reason};
 
 /// In no log, no answer, no error.
 const SECRET: &str = "SentinelInThePanicsText";
@@ -66,10 +66,8 @@ fn panic_fails_at_once_and_hides_its_text() {
         let function = Setup::of(misbehaving()).with("RUST_LOG", level).start();
         for behaviour in ["Panic", "PanicLater", "Panic"] {
             let event = request(&function, behaviour);
-            let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
-            let answer = ended.result();
-            assert_eq!(function.bucket.accepted(), std::slice::from_ref(&answer));
-            assert_eq!(answer["Status"], "FAILED");
+            let invocation = function.invoke(&event, Duration::from_mins(1));
+            let (answer, took) = function.failed(&invocation);
             assert_eq!(answer["PhysicalResourceId"], "misbehaving");
             assert!(!answer.to_string().contains(SECRET), "{answer}");
             assert!(took < Duration::from_secs(10), "{took:?}");
@@ -90,22 +88,15 @@ fn panic_inside_the_sdk_fails_too() {
     function.aws.mood(Mood::InTheLastSecond);
     for kind in ["Create", "Update", "Delete", "Create"] {
         let event = function.request(kind, &json!({"UserName": "mirror"}));
-        let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
-        let answer = ended.result();
-        assert_eq!(function.bucket.accepted(), std::slice::from_ref(&answer));
-        assert_eq!(answer["Status"], "FAILED");
-        let reason = answer["Reason"].as_str().expect("a reason");
-        assert!(
-            reason.ends_with("internal error, see the function's log - CFG-106"),
-            "{reason}"
-        );
+        let (answer, took) = function.failed(&function.invoke(&event, Duration::from_mins(1)));
+        let reason = reason(&answer);
+        let cause = "internal error, see the function's log - CFG-106";
+        assert!(reason.ends_with(cause), "{reason}");
         assert!(took < Duration::from_secs(30), "{took:?}");
     }
     let written = function.ended();
-    assert!(
-        written.contains("\"message\":\"internal error\""),
-        "{written}"
-    );
+    let line = "\"message\":\"internal error\"";
+    assert!(written.contains(line), "{written}");
 }
 
 /// One event of each kind that CloudFormation does not send and that calls AWS.
@@ -156,24 +147,15 @@ fn hanging_aws_ends_other_events_in_time_by_name() {
     }
 }
 
-#[test]
-fn hanging_handler_fails_in_time() {
-    let function = Setup::of(misbehaving()).start();
-    let time = Duration::from_secs(2);
-    for _ in 0..2 {
-        let reason = function.fails_within(&request(&function, "Hang"), time);
-        assert!(reason.starts_with("misbehaving: "), "{reason}");
-    }
-}
-
 // claim: every-event-with-a-response-url-gets-one-response-and-none-panics
 #[test]
-fn handler_that_blocks_its_thread_fails_in_time() {
+fn handler_that_hangs_or_blocks_its_thread_fails_in_time() {
     let function = Setup::of(misbehaving()).start();
-    let time = Duration::from_secs(2);
-    for _ in 0..3 {
-        function.fails_within(&request(&function, "Block"), time);
-        // The thread is lost; the next request finds another one.
+    for behaviour in ["Hang", "Block", "Block", "Block", "Hang"] {
+        let event = request(&function, behaviour);
+        let reason = function.fails_within(&event, Duration::from_secs(2));
+        assert!(reason.starts_with("misbehaving: "), "{reason}");
+        // A blocked thread is lost; the next request finds another one.
         function.succeeds(&request(&function, "Behave"));
     }
 }
@@ -181,14 +163,8 @@ fn handler_that_blocks_its_thread_fails_in_time() {
 /// `Cargo.toml` selects it for the deployed binary. The example shows the effect.
 #[test]
 fn release_profile_unwinds() {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let manifest = std::fs::read_to_string(manifest).expect("Cargo.toml");
-    let profiles = manifest
-        .split("\n[")
-        .filter(|part| part.starts_with("profile."));
-    for profile in profiles {
-        assert!(!profile.contains("abort"), "[{profile}");
-    }
+    let manifest = include_str!("../../Cargo.toml");
+    assert!(!manifest.contains("panic = \"abort\""));
     let release = manifest.split("\n[profile.release]\n").nth(1);
     let release = release.and_then(|rest| rest.split("\n[").next());
     let release = release.expect("a release profile");

@@ -1,5 +1,4 @@
-//! A pipeline's requests through the real process: one that outlives its invocation, and a
-//! branch's first push.
+//! A pipeline's request that outlives its invocation, through the real process.
 
 use std::time::Duration;
 
@@ -8,14 +7,6 @@ use serde_json::{Value, json};
 use crate::bucket::{CREDENTIAL, SIGNATURE};
 use crate::function::Function;
 use crate::http::Request;
-use fake_aws::Reaction;
-
-const REPOSITORY: &str = "codecommit-dev-cfn-shop";
-const PIPELINE: &str = "codepipeline-dev-cfn-shop";
-
-fn shop() -> Value {
-    json!({"ServiceToken": crate::lambda::FUNCTION, "EnvID": "dev", "ProjectID": "shop"})
-}
 
 /// The function's invocations of itself.
 fn asked(function: &Function) -> Vec<Request> {
@@ -36,7 +27,9 @@ fn long_request_continues_and_gets_one_response() {
     let function = Function::start();
     let fake = &function.aws.fake;
     fake.options(|options| options.resource_takes = Duration::from_secs(1));
-    let mut event = function.pipeline_request("Create", &shop());
+    let shop =
+        json!({"ServiceToken": crate::lambda::FUNCTION, "EnvID": "dev", "ProjectID": "shop"});
+    let mut event = function.pipeline_request("Create", &shop);
     event["Unknown"] = json!({"Number": 1.5, "Ωmega": ["\u{1}/", null]});
     let event = oddly_written(&event);
     assert!(event.contains("\\u0073hop") && event.contains("1.50e0"));
@@ -88,72 +81,10 @@ fn long_request_continues_and_gets_one_response() {
     let arguments = std::fs::read(format!("/proc/{}/cmdline", function.id()));
     let arguments = arguments.expect("the process runs");
     assert!(!is_address(&String::from_utf8_lossy(&arguments)));
-    assert!(
-        function
-            .lambda
-            .posted()
-            .iter()
-            .all(|text| !is_address(text))
-    );
+    let posted = function.lambda.posted();
+    assert!(posted.iter().all(|text| !is_address(text)));
     let written = function.ended();
-    assert!(
-        written.contains("continued in another invocation"),
-        "{written}"
-    );
+    let line = "continued in another invocation";
+    assert!(written.contains(line), "{written}");
     assert!(!is_address(&written), "{written}");
-}
-
-#[test]
-fn hand_over_rejected_by_lambda_fails_in_time() {
-    let function = Function::start();
-    function.aws.fake.deny("lambda:InvokeFunction", "");
-    let event = function.pipeline_request("Create", &shop());
-    let reason = function.fails_within(&event, Duration::from_secs(3));
-    assert!(
-        reason.ends_with("another invocation: AccessDeniedException - CFG-107"),
-        "{reason}"
-    );
-}
-
-#[test]
-fn first_push_creates_the_pipeline_and_sends_no_response() {
-    let function = Function::start();
-    let fake = &function.aws.fake;
-    fake.options(|options| options.resource_takes = Duration::from_millis(100));
-    function.succeeds(&function.pipeline_request("Create", &shop()));
-    function.bucket.attempts();
-    assert!(fake.look(|aws| aws.pipelines.is_empty()));
-    let reactions = fake.push(REPOSITORY, "development", "commit-1");
-    let [
-        Reaction::Event {
-            function: told,
-            payload,
-        },
-    ] = reactions.as_slice()
-    else {
-        panic!("{reactions:?}");
-    };
-    assert_eq!(told, crate::lambda::FUNCTION);
-    // Lambda may deliver it twice.
-    for _ in 0..2 {
-        let result = function.invoke(payload, Duration::from_mins(1)).result();
-        assert_eq!(result, json!({"PipelineName": PIPELINE}));
-    }
-    fake.look(|aws| {
-        let executions = &aws.pipelines[PIPELINE].executions;
-        let commits: Vec<_> = executions.iter().map(|one| one.revision.clone()).collect();
-        assert_eq!(commits, [Some("commit-1".to_owned())]);
-    });
-    assert_eq!(function.bucket.attempts().len(), 0);
-    // A push that no stack waits for has no effect.
-    let mut other = payload.clone();
-    other["StackName"] = json!("gitops-dev-other");
-    let result = function.invoke(&other, Duration::from_mins(1)).result();
-    assert!(result["Ignored"].is_string(), "{result}");
-    function.succeeds(&function.pipeline_request("Delete", &shop()));
-    fake.look(|aws| {
-        assert!(aws.made.is_empty() && aws.pipelines.is_empty());
-        assert!(!aws.codecommit.repositories.contains_key(REPOSITORY));
-    });
-    fake.assert_unbroken();
 }

@@ -38,7 +38,7 @@ fn result_rejected_by_lambda_has_reached_cloudformation() {
         function.lambda.next_results([Reply::status(status)]);
         function.invoke(&mirror(&function), Duration::from_mins(1));
         // It polls only after it has finished this one.
-        function.lambda.wait_until_asked_again();
+        function.lambda.wait_until_asked();
         let accepted = function.bucket.accepted();
         assert_eq!(accepted.len(), 1);
         assert_eq!(accepted[0]["Status"], "SUCCESS");
@@ -58,7 +58,7 @@ fn lost_runtime_api_ends_the_process_after_the_response() {
     let accepted = function.bucket.accepted();
     assert_eq!(accepted.len(), 1);
     function.restart(&[]);
-    assert_eq!(function.answered(&event), accepted[0]);
+    assert_eq!(function.succeeds(&event), accepted[0]);
     let fake = &function.aws.fake;
     fake.look(|aws| assert_eq!(aws.credentials("mirror").len(), 1));
     fake.assert_unbroken();

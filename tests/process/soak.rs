@@ -1,7 +1,6 @@
 //! One process, event after event: memory, connections, file descriptors and threads stay constant
 //! after a warm-up. Only the function's process is measured; its environment grows.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -24,20 +23,13 @@ struct Seen {
     threads: usize,
 }
 
-fn look_at(process: u32) -> Seen {
-    let proc = Path::new("/proc").join(process.to_string());
-    let status = std::fs::read_to_string(proc.join("status")).expect("a status");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
-    let memory = line.and_then(|line| line.trim().strip_suffix(" kB"));
+fn look_at(function: &Function) -> Seen {
     let count = |what: &str| {
-        std::fs::read_dir(proc.join(what))
-            .expect("a directory")
-            .count()
+        let entries = std::fs::read_dir(format!("/proc/{}/{what}", function.id()));
+        entries.expect("a directory").count()
     };
     Seen {
-        memory_kib: memory.and_then(|kib| kib.parse().ok()).expect("a size"),
+        memory_kib: function.status("RssAnon:"),
         descriptors: count("fd"),
         threads: count("task"),
     }
@@ -84,10 +76,10 @@ fn warm_process_needs_no_more_memory_files_or_threads() {
         one_life(&function, number);
         function.aws.fake.drop_deleted_resources();
         if number == WARM {
-            warm = Some(look_at(function.id()));
+            warm = Some(look_at(&function));
         }
     }
-    let (warm, end) = (warm.expect("more lives than that"), look_at(function.id()));
+    let (warm, end) = (warm.expect("more lives than that"), look_at(&function));
     let told = format!("{warm:?}, in the end {end:?}");
     assert!(end.memory_kib <= warm.memory_kib + SLACK_KIB, "{told}");
     // A connection more or less is on its way to be closed.

@@ -62,15 +62,3 @@ fn diagnosis_lists_its_checks_without_metrics() {
     assert!(summary["Doctor"]["Checks"].is_array(), "{summary}");
     assert!(metrics(&function.ended()).is_empty());
 }
-
-#[test]
-fn health_check_without_any_environment_fails() {
-    let function = Function::start();
-    let event = json!({
-        "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},
-    });
-    let error = function.invoke(&event, Duration::from_secs(60)).error();
-    let message = error["errorMessage"].as_str().expect("a message");
-    assert!(message.contains("HealthCheck.EnvID"), "{message}");
-    assert!(metrics(&function.ended()).is_empty());
-}
