@@ -23,10 +23,10 @@ fn rows(about: &Run, all: &[Measured]) -> String {
     all.iter().fold(String::new(), |mut rows, one| {
         let _ = writeln!(
             rows,
-            "| {} | {} | {} | {} s | {} s | {} | {} | {} |",
+            "| {} | {} | {:?} | {} s | {} s | {} | {} | {} |",
             about.stacks,
             about.content.name(),
-            one.operation.name(),
+            one.operation,
             seconds(one.took),
             seconds(one.median),
             one.calls.calls,

@@ -56,9 +56,9 @@ impl Measured {
     /// A line for a person.
     pub fn told(&self, run: &Run) -> String {
         format!(
-            "{} of {} stacks with {} (rates x{}, {} at once): all in {:.0} s, half in {:.0} s, IAM's \
+            "{:?} of {} stacks with {} (rates x{}, {} at once): all in {:.0} s, half in {:.0} s, IAM's \
              ideal {:.0} s; {} calls, {} throttled; {} failed",
-            self.operation.name(),
+            self.operation,
             run.stacks,
             run.content.name(),
             run.share,

@@ -10,6 +10,9 @@ use fake_aws::AwsState;
 use fake_aws::{FakeAws, secrets::CURRENT};
 use test_support::custom_resource::FUNCTION;
 
+/// How the ARN of each stack begins.
+const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/project-dev";
+
 /// The resources of each stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -51,23 +54,12 @@ impl Content {
     }
 }
 
-/// CloudFormation's operation on all stacks at once.
+/// CloudFormation's operation on all stacks at once, as it has it in `RequestType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Create,
     Update,
     Delete,
-}
-
-impl Operation {
-    /// As CloudFormation has it in `RequestType`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Operation::Create => "Create",
-            Operation::Update => "Update",
-            Operation::Delete => "Delete",
-        }
-    }
 }
 
 /// One stack of many.
@@ -158,14 +150,12 @@ impl Stack {
             ),
         };
         let number = self.number;
-        let name = format!("{number}-{}-{logical_id}", what.name());
+        let name = format!("{number}-{what:?}-{logical_id}");
         let url = fake.response_url(&name);
         let mut event = json!({
-            "RequestType": what.name(),
+            "RequestType": format!("{what:?}"),
             "ResponseURL": url,
-            "StackId": format!(
-                "arn:aws:cloudformation:eu-central-1:123456789012:stack/project-dev-p{number}/{number}"
-            ),
+            "StackId": format!("{STACK}-p{number}/{number}"),
             "RequestId": name,
             "ResourceType": kind,
             "LogicalResourceId": logical_id,

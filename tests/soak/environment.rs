@@ -43,19 +43,20 @@ impl Environment {
         answered.map_err(|error| error.to_string())
     }
 
-    pub async fn answer(&mut self, event: &Value) -> Result<Value, String> {
-        self.answer_text(&event.to_string()).await
+    /// Handles one event, which must succeed.
+    pub async fn succeeds(&mut self, event: &Value) -> Value {
+        let answered = self.answer_text(&event.to_string()).await;
+        answered.unwrap_or_else(|error| panic!("{event}: {error}"))
     }
 
-    /// A request of CloudFormation's about one of the two resources.
+    /// A request of CloudFormation's about one of the two resources, with this result.
     pub async fn request(
         &mut self,
-        what: &str,
-        kind: &str,
-        id: &str,
+        (what, status): (&str, &str),
+        (kind, id): (&str, &str),
         properties: &Value,
-        old: Option<&Value>,
-    ) -> Value {
+        old: &Value,
+    ) {
         let name = format!("{}-{what}", self.events);
         let mut event = json!({
             "RequestType": what,
@@ -69,9 +70,10 @@ impl Environment {
         if what != "Create" {
             event["PhysicalResourceId"] = id.into();
         }
-        if let Some(old) = old {
+        if what == "Update" {
             event["OldResourceProperties"] = old.clone();
         }
-        self.answer(&event).await.expect("an answer")
+        let answer = self.succeeds(&event).await;
+        assert_eq!(answer["Status"], status, "{answer}");
     }
 }

@@ -15,11 +15,10 @@ const SECRET: &str = "codecommit-mirror/user-dev-mirror";
 const MIRRORED: &str = "codecommit-dev-cfn-infra";
 const PROJECT: &str = "platform/infra";
 const TOKEN: &str = "gitlab/token";
-const CHILD: &str = "gitops-dev-shop";
 const BRANCH: &str = "development";
 
-const CREDENTIAL: &str = "Custom::MirrorCredential";
-const PIPELINE: &str = "Custom::GitOpsPipeline";
+const CREDENTIAL: (&str, &str) = ("Custom::MirrorCredential", SECRET);
+const PIPELINE: (&str, &str) = ("Custom::GitOpsPipeline", "gitops-dev-shop");
 
 /// The resources that exist all day.
 pub fn prepare(fake: &FakeAws) {
@@ -31,59 +30,49 @@ pub fn prepare(fake: &FakeAws) {
 
 /// One hour's events.
 pub async fn pass(fake: &FakeAws, environment: &mut Environment, hour: usize) {
-    let before = mirror(1);
-    let created = environment
-        .request("Create", CREDENTIAL, SECRET, &before, None)
-        .await;
-    succeeded(&created);
+    let (before, after) = (mirror(1), mirror(hour + 1));
+    succeeds(environment, "Create", CREDENTIAL, [&before, &before]).await;
     invalid_events(environment).await;
     check_health(environment).await;
     rotate(fake, environment).await;
 
     a_pipelines_life(fake, environment, hour).await;
 
-    let after = mirror(hour + 1);
-    let updated = environment
-        .request("Update", CREDENTIAL, SECRET, &after, Some(&before))
-        .await;
-    succeeded(&updated);
+    succeeds(environment, "Update", CREDENTIAL, [&after, &before]).await;
     check_health(environment).await;
     refused(environment).await;
-    let deleted = environment
-        .request("Delete", CREDENTIAL, SECRET, &after, None)
-        .await;
-    succeeded(&deleted);
     // A resource that is deleted twice does not exist any more.
-    let again = environment
-        .request("Delete", CREDENTIAL, SECRET, &after, None)
+    for _ in 0..2 {
+        succeeds(environment, "Delete", CREDENTIAL, [&after, &after]).await;
+    }
+}
+
+/// A request with these properties and old ones, which succeeds.
+async fn succeeds(
+    environment: &mut Environment,
+    what: &str,
+    resource: (&str, &str),
+    [properties, old]: [&Value; 2],
+) {
+    let request = (what, "SUCCESS");
+    environment
+        .request(request, resource, properties, old)
         .await;
-    succeeded(&again);
 }
 
 async fn a_pipelines_life(fake: &FakeAws, environment: &mut Environment, hour: usize) {
-    let made = pipeline(60);
-    let created = environment
-        .request("Create", PIPELINE, CHILD, &made, None)
-        .await;
-    succeeded(&created);
+    let (made, changed) = (pipeline(60), pipeline(30));
+    succeeds(environment, "Create", PIPELINE, [&made, &made]).await;
     let commit = format!("commit-{hour}");
     for reaction in fake.push("codecommit-dev-cfn-shop", BRANCH, &commit) {
         if let Reaction::Event { payload, .. } = reaction {
-            let told = environment.answer(&payload).await;
-            assert!(told.is_ok(), "{told:?}");
+            environment.succeeds(&payload).await;
         }
     }
     tokio::time::sleep(Duration::from_secs(60)).await;
     check_health(environment).await;
-    let changed = pipeline(30);
-    let updated = environment
-        .request("Update", PIPELINE, CHILD, &changed, Some(&made))
-        .await;
-    succeeded(&updated);
-    let deleted = environment
-        .request("Delete", PIPELINE, CHILD, &changed, None)
-        .await;
-    succeeded(&deleted);
+    succeeds(environment, "Update", PIPELINE, [&changed, &made]).await;
+    succeeds(environment, "Delete", PIPELINE, [&changed, &changed]).await;
 }
 
 async fn rotate(fake: &FakeAws, environment: &mut Environment) {
@@ -95,16 +84,13 @@ async fn rotate(fake: &FakeAws, environment: &mut Environment) {
         let event = json!({
             "Step": step.to_string(), "SecretId": arn, "ClientRequestToken": rotation.version(),
         });
-        let done = environment.answer(&event).await;
-        assert!(done.is_ok(), "{step}: {done:?}");
+        environment.succeeds(&event).await;
     }
 }
 
 async fn check_health(environment: &mut Environment) {
-    let checked = environment
-        .answer(&json!({"HealthCheck": {"EnvID": "dev"}}))
-        .await;
-    assert!(checked.is_ok(), "{checked:?}");
+    let event = json!({"HealthCheck": {"EnvID": "dev"}});
+    environment.succeeds(&event).await;
 }
 
 /// Invalid events, and unreadable ones.
@@ -128,9 +114,9 @@ async fn invalid_events(environment: &mut Environment) {
 /// Requests that are rejected.
 async fn refused(environment: &mut Environment) {
     let wrong = json!({"ServiceToken": FUNCTION, "UserName": 7, "Nonsense": "x".repeat(3000)});
-    for kind in [CREDENTIAL, PIPELINE, "Custom::Unknown"] {
-        let answer = environment.request("Create", kind, "", &wrong, None).await;
-        assert_eq!(answer["Status"], "FAILED", "{answer}");
+    for resource in [CREDENTIAL, PIPELINE, ("Custom::Unknown", "")] {
+        let request = ("Create", "FAILED");
+        environment.request(request, resource, &wrong, &wrong).await;
     }
 }
 
@@ -147,8 +133,4 @@ fn pipeline(minutes: u32) -> Value {
         "ServiceToken": FUNCTION, "EnvID": "dev", "ProjectID": "shop",
         "Build": {"TimeoutInMinutes": minutes.to_string()},
     })
-}
-
-fn succeeded(answer: &Value) {
-    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
 }
