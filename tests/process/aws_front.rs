@@ -1,13 +1,13 @@
 //! An HTTP front on the AWS of `tests/fake-aws`: all services and git at one address, as
 //! `AWS_ENDPOINT_URL` has it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use crate::http::{self, Answer, ClosedPort, Reply, Request, Server};
+use crate::http::{self, ClosedPort, Reply, Request, Server};
 use fake_aws::FakeAws;
 use fake_aws::Fate;
 use fake_aws::http::{decode, in_machine_time};
@@ -58,12 +58,8 @@ impl Front {
         Self::served("http", one_account(), http::serve)
     }
 
-    /// The same over TLS, with a certificate of [`http::AUTHORITY`].
-    pub fn start_over_tls() -> Self {
-        Self::over_tls(one_account())
-    }
-
-    /// This account over TLS, with the GitLab beside it at the same address.
+    /// This account over TLS, with a certificate of [`http::AUTHORITY`], and the GitLab beside it at
+    /// the same address.
     pub fn over_tls(fake: FakeAws) -> Self {
         Self::served("https", fake, http::serve_over_tls)
     }
@@ -100,25 +96,24 @@ impl Front {
 
     /// Gives the next calls these results, one by one.
     pub fn next(&self, replies: impl IntoIterator<Item = Reply>) {
-        let mut state = self.state.lock().expect("no panic under this lock");
-        state.script.extend(replies);
+        self.state().script.extend(replies);
     }
 
     pub fn mood(&self, mood: Mood) {
-        self.state.lock().expect("no panic under this lock").mood = mood;
+        self.state().mood = mood;
     }
 
     /// Every call that arrived so far.
     pub fn calls(&self) -> Vec<Request> {
-        self.state
-            .lock()
-            .expect("no panic under this lock")
-            .calls
-            .clone()
+        self.state().calls.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic under this lock")
     }
 }
 
-fn one_account() -> FakeAws {
+pub fn one_account() -> FakeAws {
     let fake = FakeAws::new();
     fake.user("mirror");
     fake.repository("infra");
@@ -132,7 +127,7 @@ fn in_a_mood(mood: Mood, fake: &FakeAws, request: &Request, scheme: &str) -> Rep
         Mood::Well => answer(fake, request, scheme, 0),
         Mood::Hanging => Reply::Hang,
         Mood::Resetting => Reply::Reset,
-        Mood::InTheLastSecond => dated("Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), 503),
+        Mood::InTheLastSecond => dated(Reply::status(503), "Fri, 31 Dec 9999 23:59:59 GMT"),
         Mood::Slow(time) => {
             let answer = answer(fake, request, scheme, 0);
             Reply::Late(time, Box::new(answer))
@@ -144,25 +139,24 @@ fn in_a_mood(mood: Mood, fake: &FakeAws, request: &Request, scheme: &str) -> Rep
         }
         Mood::Ahead(seconds) => {
             let now = now_and(seconds);
-            let mut reply = match signed_at(request) {
+            let reply = match signed_at(request) {
                 Some(signed) if signed.secs().abs_diff(now.secs()) > 300 => {
                     refused(request, "SignatureDoesNotMatch", "Signature expired")
                 }
                 _ => answer(fake, request, scheme, seconds),
             };
-            if let Reply::Answer(answer) = &mut reply {
-                let date = now.fmt(Format::HttpDate).expect("a date");
-                answer.headers.push(("date".to_owned(), date));
-            }
-            reply
+            dated(reply, &now.fmt(Format::HttpDate).expect("a date"))
         }
     }
 }
 
-fn dated(date: String, status: u16) -> Reply {
-    let mut answer = Answer::new(status, []);
-    answer.headers.push(("date".to_owned(), date));
-    Reply::Answer(answer)
+/// The reply with this header of its time.
+fn dated(mut reply: Reply, date: &str) -> Reply {
+    if let Reply::Answer(answer) = &mut reply {
+        let header = ("date".to_owned(), date.to_owned());
+        answer.headers.push(header);
+    }
+    reply
 }
 
 /// This machine's time and so many seconds.

@@ -1,7 +1,7 @@
 //! The bucket behind `ResponseURL`, as S3 behaves towards a presigned address.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use aws_smithy_types::DateTime;
@@ -81,10 +81,8 @@ impl Bucket {
         std::mem::take(&mut self.state().attempts)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

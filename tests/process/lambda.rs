@@ -2,7 +2,7 @@
 //! results. Source: "Using the Lambda runtime API" in the Lambda Developer Guide.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -168,11 +168,8 @@ impl Lambda {
         self.state.1.notify_all();
         let process = state.former;
         while state.former == process && state.queued.is_empty() && state.polls.is_empty() {
-            state = self
-                .state
-                .1
-                .wait(state)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let waited = self.state.1.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
         }
         if state.former != process {
             return Reply::Reset;
@@ -188,10 +185,8 @@ impl Lambda {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        let locked = self.state.0.lock();
+        locked.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait<T>(&self, what: &str, mut look: impl FnMut(&mut State) -> Option<T>) -> T {

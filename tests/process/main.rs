@@ -35,7 +35,5 @@ mod runtime_api;
 mod secrecy;
 mod session_and_clock;
 mod soak;
-mod start_and_end;
 mod thousands;
 mod unreachable;
-mod watching;

@@ -26,6 +26,8 @@ fn failed_poll_ends_the_process_before_any_work() {
         let status = function.wait();
         assert!(!status.success(), "{reply:?}: {status}");
         assert!(function.aws.calls().is_empty());
+        assert!(function.bucket.attempts().is_empty());
+        assert_eq!(function.lambda.posted(), Vec::<String>::new());
         function.restart(&[]);
         function.succeeds(&mirror(&function));
     }

@@ -82,27 +82,30 @@ fn work(function: &Function) {
         json!({"ServiceToken": "arn", "UserName": "mirror", "RepositoryNames": ["infra"],
                "RotationSerial": serial})
     };
+    let create = || function.request("Create", &mirror("1"));
+    let with = |mut event: Value, member: &str, value: Value| {
+        *event.pointer_mut(member).expect("a member") = value;
+        event
+    };
     let mut rotation = function.request("Update", &mirror("2"));
     rotation["OldResourceProperties"] = mirror("1");
-    let mut odd = function.request("Create", &mirror("1"));
-    odd["ResourceProperties"]["Typo"] = json!(IN_THE_EVENT);
-    let mut unknown_type = function.request("Create", &mirror("1"));
-    unknown_type["ResourceType"] = json!("Custom::Other");
-    let mut deep = function.request("Create", &mirror("1"));
-    deep["ResourceProperties"]["Tags"] = json!("DEEP");
+    let in_the_event = json!({"UserName": "mirror", "Typo": IN_THE_EVENT});
+    let deep = json!({"UserName": "mirror", "Tags": "DEEP"});
+    let of_another_name = json!({"UserName": "mirror", "SecretName": "x"});
+    let properties = "/ResourceProperties";
     let events = [
-        ("SUCCESS", function.request("Create", &mirror("1"))),
-        ("FAILED", odd),
-        ("FAILED", unknown_type),
+        ("SUCCESS", create()),
+        ("FAILED", with(create(), properties, in_the_event)),
         (
             "FAILED",
-            function.request("Create", &json!({"UserName": "somebody"})),
+            with(create(), "/ResourceType", json!("Custom::Other")),
         ),
         (
             "FAILED",
-            function.request("Create", &json!({"UserName": "mirror", "SecretName": "x"})),
+            with(create(), properties, json!({"UserName": "somebody"})),
         ),
-        ("FAILED", deep),
+        ("FAILED", with(create(), properties, of_another_name)),
+        ("FAILED", with(create(), properties, deep)),
         ("SUCCESS", rotation),
         ("SUCCESS", function.request("Delete", &mirror("2"))),
     ];
@@ -113,10 +116,8 @@ fn work(function: &Function) {
         let text = event.to_string().replace("\"DEEP\"", &deep);
         // Twice: a failure of the first PUT is logged too.
         function.bucket.next([Reply::status(503), Reply::Reset]);
-        let result = function
-            .lambda
-            .invoke(text, Duration::from_mins(1))
-            .result();
+        let invocation = function.lambda.invoke(text, Duration::from_mins(1));
+        let result = invocation.result();
         assert_eq!(result["Status"], status, "{result}");
     }
     pipelines(function);
@@ -127,19 +128,14 @@ fn work(function: &Function) {
     }
     function.bucket.always(None);
     let mut nowhere = function.request("Create", &json!({"Typo": IN_THE_EVENT}));
-    for url in [
-        "http://127.0.0.1:1/path-of-the-answer",
-        "no url: path-of-the-answer",
-    ] {
-        nowhere["ResponseURL"] = json!(format!("{url}?X-Amz-Signature={SIGNATURE}"));
+    for host in ["http://127.0.0.1:1/", "no url: "] {
+        let url = format!("{host}path-of-the-answer?X-Amz-Signature={SIGNATURE}");
+        nowhere["ResponseURL"] = json!(url);
         // The first may be there later, and is an error; the second never can be.
         function.invoke(&nowhere, Duration::from_secs(1)).ended();
     }
-    for unknown in [
-        json!({"Step": IN_THE_EVENT}),
-        json!([IN_THE_EVENT]),
-        json!(IN_THE_EVENT),
-    ] {
+    let text = json!(IN_THE_EVENT);
+    for unknown in [json!({"Step": text}), json!([text]), text.clone()] {
         function.invoke(&unknown, Duration::from_secs(1)).error();
     }
 }
@@ -227,19 +223,21 @@ fn no_secret_is_seen_at(level: &str) {
     };
     assert_eq!(found(&told("cmdline"), &secrets), None);
     // Lambda itself puts the role's keys into the environment.
-    let others: Vec<String> = secrets
-        .iter()
-        .filter(|secret| ![SECRET_KEY, SESSION_TOKEN].contains(&secret.as_str()))
-        .cloned()
-        .collect();
+    let mut others = secrets.clone();
+    others.retain(|secret| ![SECRET_KEY, SESSION_TOKEN].contains(&secret.as_str()));
     assert_eq!(found(&told("environ"), &others), None);
+    // The address of a response goes only into the function's invocations of itself.
+    let address = [SIGNATURE, CREDENTIAL, "path-of-the-answer"].map(ToOwned::to_owned);
+    for call in function.aws.calls() {
+        let head = format!("{} {:?}", call.target, call.headers);
+        assert_eq!(found(&head, &address), None, "{head}");
+        let is_continuation = call.target.ends_with("/invocations");
+        assert!(is_continuation || found(&call.text(), &address).is_none());
+    }
     let written = function.ended();
     assert!(written.contains("SUCCESS"), "nothing was logged: {written}");
-    assert_eq!(
-        found(&written, &secrets),
-        None,
-        "RUST_LOG={level}: {written}"
-    );
+    let shown = found(&written, &secrets);
+    assert_eq!(shown, None, "RUST_LOG={level}: {written}");
 }
 
 // claim: search-finds-planted-secrets
@@ -266,9 +264,7 @@ fn search_finds_planted_secrets() {
         let text = format!("before {planted} behind");
         assert_eq!(found(&text, secrets), Some(secret.as_str()), "{planted}");
     }
-    assert_eq!(
-        found(&format!("only a part: {}", &percent[..20]), secrets),
-        None
-    );
-    assert_eq!(found("a/S", secrets), None);
+    for part in [&percent[..20], "a/S"] {
+        assert_eq!(found(&format!("only a part: {part}"), secrets), None);
+    }
 }
