@@ -126,16 +126,13 @@ pub fn run(run: &Run) -> Vec<Measured> {
         for operation in run.content.operations() {
             let measured = all_at_once(&fake, &lambda, &stacks, *operation).await;
             if *operation != Operation::Delete && measured.failed.is_empty() {
-                for stack in &stacks {
-                    let held = fake.look(|aws| stack.is_there(aws));
-                    held.unwrap_or_else(|broken| panic!("{run:?} {operation:?}: {broken}"));
-                }
+                fake.look(|aws| stacks.iter().for_each(|stack| stack.assert_is_there(aws)));
             }
             all.push(measured);
             // The buckets fill again.
             tokio::time::sleep(Duration::from_mins(5)).await;
         }
-        fake.look(assert_nothing_remains).expect("nothing");
+        fake.look(assert_nothing_remains);
         assert_eq!(fake.violations(), Vec::<String>::new());
         all
     })

@@ -193,62 +193,46 @@ impl Stack {
         })
     }
 
-    /// The resources after a Create or an Update: one active credential, in the secret, which
-    /// works; one child stack, complete.
-    pub fn is_there(&self, aws: &AwsState) -> Result<(), String> {
+    /// Fails unless the resources are those after a Create or an Update: one active credential, in
+    /// the secret, which works; one child stack, complete.
+    pub fn assert_is_there(&self, aws: &AwsState) {
         if self.content.has_credential() {
             let user = self.user();
             let credentials = aws.credentials(&user);
-            let [credential] = credentials.as_slice() else {
-                return Err(format!("{user} has {} credentials", credentials.len()));
-            };
+            assert_eq!(credentials.len(), 1, "credentials of {user}");
             let value = aws.current(&self.secret());
-            let value: Option<Value> = value.and_then(|text| serde_json::from_str(text).ok());
-            let value = value.ok_or_else(|| format!("{user} has no secret"))?;
-            if value["serviceSpecificCredentialId"] != credential.id {
-                return Err(format!("{user}'s secret holds another credential"));
-            }
+            let value = value.unwrap_or_else(|| panic!("{user} has no secret"));
+            let value: Value = serde_json::from_str(value).expect("JSON");
+            assert_eq!(value["serviceSpecificCredentialId"], credentials[0].id);
             let text = |name: &str| value[name].as_str().unwrap_or_default();
-            if !aws.login_works(text("username"), text("password")) {
-                return Err(format!("{user}'s login does not work"));
-            }
+            let login_works = aws.login_works(text("username"), text("password"));
+            assert!(login_works, "{user}'s login does not work");
         }
         if self.content.has_pipeline() {
             let name = format!("gitops-dev-p{}", self.number);
             let status = aws.stacks.named(&name).map(|stack| stack.status);
-            if status != Some("CREATE_COMPLETE") {
-                return Err(format!("{name} is {status:?}"));
-            }
+            assert_eq!(status, Some("CREATE_COMPLETE"), "{name}");
         }
-        Ok(())
     }
 }
 
-/// Nothing of any stack is left. A deletion of a pipeline leaves its mark for a week, which is a
-/// secret without a value that is scheduled for deletion.
-pub fn assert_nothing_remains(aws: &AwsState) -> Result<(), String> {
+/// Fails if something of a stack is left. A deletion of a pipeline leaves its mark for a week, which
+/// is a secret without a value that is scheduled for deletion.
+pub fn assert_nothing_remains(aws: &AwsState) {
     let mut users = aws.iam.latest().users.keys();
-    if let Some(user) = users.find(|user| !aws.credentials(user).is_empty()) {
-        return Err(format!("{user} has a credential"));
-    }
+    let user = users.find(|user| !aws.credentials(user).is_empty());
     let mut secrets = aws.secrets.values();
-    let is_left = |secret: &&fake_aws::secrets::Secret| {
-        secret.deletion.is_none() || secret.at_stage(CURRENT).is_some()
-    };
-    if let Some(secret) = secrets.find(is_left) {
-        return Err(format!("secret {} is left", secret.name));
-    }
-    if let Some(stack) = aws.stacks.living().next() {
-        return Err(format!("stack {} is left: {}", stack.name, stack.status));
-    }
+    let secret = secrets.find(|one| one.deletion.is_none() || one.at_stage(CURRENT).is_some());
+    let stack = aws.stacks.living().next();
     let made = aws.made.keys().next();
     let pipeline = aws.pipelines.keys().next();
     let mut repositories = aws.codecommit.repositories.values();
     let repository = repositories.find(|held| held.stack_id.is_some());
-    if made.is_some() || pipeline.is_some() || repository.is_some() {
-        return Err(format!("left: {made:?} {pipeline:?} {repository:?}"));
-    }
-    Ok(())
+    assert!(user.is_none(), "{user:?} has a credential");
+    assert!(secret.is_none(), "left: {:?}", secret.map(|one| &one.name));
+    assert!(stack.is_none(), "left: {:?}", stack.map(|one| &one.name));
+    let is_any_left = made.is_some() || pipeline.is_some() || repository.is_some();
+    assert!(!is_any_left, "left: {made:?} {pipeline:?} {repository:?}");
 }
 
 fn service_timeout(properties: &Value) -> Duration {
