@@ -1,13 +1,14 @@
 //! Change sets without changes, which the function approves: `Approval.AutoApprove`.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use crate::fixture::{PROJECT, SHOP, Subject, check_health, deliver, event, fake, in_account};
+use crate::fixture::{SHOP, Subject, check_health, deliver, event, fake, in_account, records};
 use crate::scripts::{Step, changes};
 use fake_aws::schedules::{Moment, SingleFault};
-use fake_aws::{AwsState, Caller, FakeAws, FaultKind, On, Schedules};
+use fake_aws::{AwsState, Caller, FakeAws, FaultKind, On, Pipeline, Schedules};
 use test_support::custom_resource::answered_once;
 
 const RUN: &str = "run-1";
@@ -20,20 +21,25 @@ async fn wait(fake: &FakeAws, reason: Option<&str>) {
     for step in [Step::Start(RUN), Step::Source(RUN, 0), Step::Wait(RUN)] {
         step.take(fake, SHOP).await;
     }
-    fake.arrange(|aws| {
-        let now = aws.now;
-        let (stack_name, change_set_name) = SHOP.change_set();
-        let settings = json!({"StackName": stack_name, "ChangeSetName": change_set_name});
-        let child = aws
-            .stacks
-            .named_mut("gitops-dev-shop")
-            .expect("a child stack");
-        child
-            .outputs
-            .insert("Approvals".to_owned(), settings.to_string());
-        child.arrange("UPDATE_COMPLETE", None, None, now);
-    });
+    let (stack_name, change_set_name) = SHOP.change_set();
+    let settings = json!({"StackName": stack_name, "ChangeSetName": change_set_name});
+    let settings = [("Approvals".to_owned(), settings.to_string())];
+    fake.arrange(|aws| set_outputs(aws, |outputs| outputs.extend(settings)));
     request(fake, "token-1", reason);
+}
+
+/// Changes the outputs of the pipeline's child stack.
+pub fn set_outputs(aws: &mut AwsState, set: impl FnOnce(&mut BTreeMap<String, String>)) {
+    let now = aws.now;
+    let child = aws.stacks.named_mut("gitops-dev-shop");
+    let child = child.expect("a child stack");
+    set(&mut child.outputs);
+    child.arrange("UPDATE_COMPLETE", None, None, now);
+}
+
+pub fn pipeline(aws: &mut AwsState) -> &mut Pipeline {
+    let pipeline = aws.pipelines.get_mut(&SHOP.pipeline());
+    pipeline.expect("a pipeline")
 }
 
 /// CodePipeline requests an approval, and the former request has ended.
@@ -44,8 +50,7 @@ fn request(fake: &FakeAws, token: &'static str, reason: Option<&str>) {
         if let Some(reason) = reason {
             aws.stacks.change_sets.fail(&key, reason);
         }
-        let pipeline = aws.pipelines.get_mut(&SHOP.pipeline()).expect("a pipeline");
-        pipeline.running = vec![("Approval", Some(token))];
+        pipeline(aws).running = vec![("Approval", Some(token))];
     });
 }
 
@@ -59,78 +64,60 @@ pub fn waiting(fake: &FakeAws) -> Option<&'static str> {
 
 /// The descriptions of the statuses whose name has this end.
 pub fn statuses(fake: &FakeAws, end: &str) -> Vec<String> {
-    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
-    let statuses = records.statuses.iter();
+    let statuses = records(fake).statuses.into_iter();
     let named = statuses.filter(|one| one.name.ends_with(end));
-    named.map(|one| one.description.clone()).collect()
+    named.map(|one| one.description).collect()
 }
 
 #[test]
 fn empty_change_set_is_approved_and_shown_as_such() {
-    in_account(async |fake| {
-        wait(fake, Some(EMPTY)).await;
-        deliver(fake, SHOP, SUBJECT, "asked").await;
-        assert_eq!(waiting(fake), None);
-        deliver(fake, SHOP, SUBJECT, "approved").await;
-        assert_eq!(fake.count("PutApprovalResult"), 1);
-        let texts = statuses(fake, "/approval");
-        assert_eq!(texts, ["Approved: no changes"]);
-    });
-}
-
-#[test]
-fn lost_event_is_made_up_by_the_health_check() {
-    in_account(async |fake| {
-        wait(fake, Some(EMPTY)).await;
-        check_health(fake).await;
-        assert_eq!(waiting(fake), None);
-    });
-}
-
-#[test]
-fn any_other_change_set_waits_for_a_person() {
-    let quoted = format!("Template error: Description: {EMPTY}");
-    let rows = [
-        (None, false),
-        (Some("Transform AWS::Include failed"), false),
-        (Some(quoted.as_str()), false),
-        // A contradiction.
-        (Some(EMPTY), true),
-    ];
-    for (reason, has_changes) in rows {
+    for is_event_lost in [false, true] {
         in_account(async |fake| {
-            wait(fake, reason).await;
-            if has_changes {
-                let change = |aws: &mut AwsState| {
-                    let (key, now) = (SHOP.change_set(), aws.now);
-                    aws.stacks.change_sets.insert(key.clone(), changes(), now);
-                    aws.stacks.change_sets.fail(&key, EMPTY);
-                };
-                fake.arrange(change);
+            wait(fake, Some(EMPTY)).await;
+            if is_event_lost {
+                check_health(fake).await;
+            } else {
+                deliver(fake, SHOP, SUBJECT, "asked").await;
             }
-            deliver(fake, SHOP, SUBJECT, "asked").await;
-            check_health(fake).await;
-            assert_eq!(waiting(fake), Some("token-1"), "{reason:?}");
-            assert_eq!(fake.count("PutApprovalResult"), 0);
+            assert_eq!(waiting(fake), None);
+            deliver(fake, SHOP, SUBJECT, "approved").await;
+            assert_eq!(fake.count("PutApprovalResult"), 1);
+            assert_eq!(statuses(fake, "/approval"), ["Approved: no changes"]);
         });
     }
 }
 
+type Change = fn(&mut AwsState);
+
 #[test]
-fn pipeline_without_the_property_waits_for_a_person() {
-    in_account(async |fake| {
-        wait(fake, Some(EMPTY)).await;
-        fake.arrange(|aws| {
-            let child = aws
-                .stacks
-                .named_mut("gitops-dev-shop")
-                .expect("a child stack");
-            child.outputs.remove("Approvals");
+fn any_other_request_waits_for_a_person() {
+    let quoted = format!("Template error: Description: {EMPTY}");
+    let nothing: Change = |_| {};
+    let rows: [(_, Change); 5] = [
+        (None, nothing),
+        (Some("Transform AWS::Include failed"), nothing),
+        (Some(&quoted), nothing),
+        // A contradiction.
+        (Some(EMPTY), |aws| {
+            let (key, now) = (SHOP.change_set(), aws.now);
+            aws.stacks.change_sets.insert(key.clone(), changes(), now);
+            aws.stacks.change_sets.fail(&key, EMPTY);
+        }),
+        // The pipeline does not have the property.
+        (Some(EMPTY), |aws| {
+            set_outputs(aws, |outputs| drop(outputs.remove("Approvals")));
+        }),
+    ];
+    for (at, (reason, arrange)) in rows.into_iter().enumerate() {
+        in_account(async |fake| {
+            wait(fake, reason).await;
+            fake.arrange(arrange);
+            deliver(fake, SHOP, SUBJECT, "asked").await;
+            check_health(fake).await;
+            assert_eq!(waiting(fake), Some("token-1"), "{at}");
+            assert_eq!(fake.count("PutApprovalResult"), 0);
         });
-        deliver(fake, SHOP, SUBJECT, "asked").await;
-        check_health(fake).await;
-        assert_eq!(waiting(fake), Some("token-1"));
-    });
+    }
 }
 
 #[test]
@@ -139,14 +126,10 @@ fn denied_approval_is_an_error_and_the_execution_is_reported() {
         wait(fake, Some(EMPTY)).await;
         fake.break_from_now(On::Operation("PutApprovalResult"), FaultKind::Denied);
         let event = event(fake, SHOP, SUBJECT, "denied");
-        let answer = answered_once(fake, "denied", &event)
-            .await
-            .expect("not killed");
-        let error = answer.expect_err("it is denied");
-        assert!(
-            error.contains("answering the request for approval"),
-            "{error}"
-        );
+        let answer = answered_once(fake, "denied", &event).await;
+        let error = answer.expect("not killed").expect_err("it is denied");
+        let doing = "answering the request for approval";
+        assert!(error.contains(doing), "{error}");
         assert_eq!(waiting(fake), Some("token-1"));
         assert!(!statuses(fake, "/approval").is_empty());
         fake.mend();
@@ -158,17 +141,16 @@ fn faults() -> Vec<SingleFault> {
     let journal = in_account(async |fake| {
         wait(fake, Some(EMPTY)).await;
         deliver(fake, SHOP, SUBJECT, "asked").await;
-        fake.journal()
+        fake.journal_of("asked.1")
     });
-    let calls = journal.iter().filter(|call| call.caller == "asked.1");
-    calls.flat_map(SingleFault::each_different).collect()
+    let faults = journal.iter().flat_map(SingleFault::each_different);
+    faults.collect()
 }
 
 #[test]
 fn single_fault_ends_in_one_approval() {
     let mut schedules = Schedules::default();
-    let name = |one: &SingleFault| format!("{:?} at {}", one.fault(), one.caller);
-    schedules.single_faults(faults(), name, |faults| {
+    schedules.single_faults(faults(), SingleFault::to_string, |faults| {
         in_account(async |fake| {
             wait(fake, Some(EMPTY)).await;
             for fault in faults {
@@ -177,14 +159,9 @@ fn single_fault_ends_in_one_approval() {
             deliver(fake, SHOP, SUBJECT, "asked").await;
             check_health(fake).await;
             assert_eq!(waiting(fake), None);
-            let approvals = fake.look(|aws| {
-                let execution = &aws.pipelines[&SHOP.pipeline()].executions[0];
-                let given = execution.actions.iter();
-                given
-                    .filter(|run| run.name == "Approval" && run.status == "Succeeded")
-                    .count()
-            });
-            assert_eq!(approvals, 1);
+            let mut runs = fake.change(|aws| pipeline(aws).executions[0].actions.clone());
+            runs.retain(|run| run.name == "Approval" && run.status == "Succeeded");
+            assert_eq!(runs.len(), 1);
             fake.clone()
         })
     });
@@ -208,14 +185,9 @@ fn play(first: Option<&str>, next: Option<&'static str>, moment: Moment) -> bool
         deliver(&fake, SHOP, SUBJECT, "asked").await;
         if seen.calls() > moment.call {
             let former = *former.lock().expect("no panic");
-            assert!(
-                first.is_some() || former == Some("token-1"),
-                "approved with changes"
-            );
-            assert!(
-                next.is_some() || waiting(&fake) == Some("token-2"),
-                "approved with changes"
-            );
+            let (waited, waits) = (former == Some("token-1"), waiting(&fake) == Some("token-2"));
+            assert!(first.is_some() || waited, "approved with changes");
+            assert!(next.is_some() || waits, "approved with changes");
         }
     });
     calls > moment.call

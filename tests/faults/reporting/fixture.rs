@@ -13,18 +13,19 @@ use cfn_gitops::gitops_pipeline::health;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use serde_json::{Value, json};
 
-use crate::secrecy::{OUTPUT, PARAMETER, PROPERTY, VARIABLE};
+use crate::account::{GITLAB, PARAMETER, REPOSITORY, RESOURCE, TOKEN, VARIABLE, account, request};
+use crate::secrecy::OUTPUT;
 use fake_aws::clients::sdk_config;
-use fake_aws::{FakeAws, Options};
-use test_support::custom_resource::{
-    CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
-};
+use fake_aws::gitlab::records::Records;
+use fake_aws::{AwsState, FakeAws};
+use test_support::custom_resource::{ParentStack, StackRequest, answered_once, deliver_all};
 use test_support::secrecy::{assert_none_shown, record, wire};
 
+pub use crate::account::{BRANCH, PROJECT, records};
 pub use fake_aws::explore::paused;
 
-/// The project in GitLab.
-pub const PROJECT: &str = "platform/infra";
+/// The number of the project in GitLab.
+pub const NUMBER: &str = "40";
 /// Other projects of this GitLab.
 pub const BROKEN_PROJECT: &str = "platform/broken";
 pub const OTHER_PROJECT: &str = "platform/other";
@@ -33,19 +34,8 @@ pub const SITE: &str = "https://shop.example.com";
 /// The commits of the tests. The first one is in a merge request.
 pub const COMMITS: [&str; 2] = ["c0ffee0000000001", "c0ffee0000000002"];
 
-/// GitLab's address.
-const GITLAB: &str = "https://gitlab.example.com";
-const TOKEN: &str = "gitlab/token";
-const REPOSITORY: &str = "given";
-pub const BRANCH: &str = "機能/ログイン";
 /// The time that the health check looks back.
 const DAY: Duration = Duration::from_hours(24);
-
-const RESOURCE: CustomResource = CustomResource {
-    resource_type: "Custom::GitOpsPipeline",
-    logical_id: "Project",
-    wire,
-};
 
 /// A pipeline: its environment, its project, and its environment in GitLab.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +62,11 @@ impl Reporting {
 
     pub fn status(&self) -> String {
         format!("cfn-gitops/{}/{}", self.env_id, self.project_id)
+    }
+
+    /// A part of the first line of each note about its change set.
+    pub fn marker(&self) -> String {
+        format!("change set {}/{} -->", self.env_id, self.project_id)
     }
 
     fn stack(&self) -> String {
@@ -128,22 +123,10 @@ pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws) -> T) -> T {
 }
 
 async fn prepared(pipelines: &[Reporting]) -> FakeAws {
-    let options = Options {
-        resource_takes: Duration::from_millis(200),
-        ..Options::default()
-    };
-    let fake = FakeAws::with(options);
-    fake.repository(REPOSITORY);
-    fake.push(REPOSITORY, BRANCH, COMMITS[0]);
-    for project in [PROJECT, BROKEN_PROJECT, OTHER_PROJECT] {
+    let fake = account(COMMITS[0], &[OUTPUT]);
+    for project in [BROKEN_PROJECT, OTHER_PROJECT] {
         fake.gitlab_project(project, &[BRANCH]);
     }
-    fake.gitlab_token(TOKEN);
-    fake.arrange(|aws| {
-        for sentinel in [PARAMETER, PROPERTY, OUTPUT, VARIABLE] {
-            aws.remember_secret(sentinel);
-        }
-    });
     for (number, one) in pipelines.iter().enumerate() {
         let id = format!("5f3b2c10-0000-11f0-8000-{number:012}");
         let arn = format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/p{number}/{id}");
@@ -157,12 +140,9 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
         for project in aws.gitlab.projects.values_mut() {
             project.commits.extend(COMMITS.map(str::to_owned));
         }
-        let project = aws.gitlab.project_mut(PROJECT);
         let requests = vec![(4, "merged"), (5, "opened")];
-        let records = &mut project.records;
-        records
-            .merge_requests
-            .insert(COMMITS[0].to_owned(), requests);
+        let of_commits = &mut records_of(aws).merge_requests;
+        of_commits.insert(COMMITS[0].to_owned(), requests);
         for one in pipelines {
             let pipeline = aws.pipelines.get_mut(&one.pipeline());
             pipeline.expect("a pipeline").executions.clear();
@@ -179,13 +159,27 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
     fake
 }
 
+/// GitLab's records of the project, for a change.
+pub fn records_of(aws: &mut AwsState) -> &mut Records {
+    &mut aws.gitlab.project_mut(PROJECT).records
+}
+
+/// The state of the first commit's status of a pipeline. `None` if it was not reported.
+pub fn shown(fake: &FakeAws, of: Reporting) -> Option<&'static str> {
+    fake.look(|aws| {
+        let records = &aws.gitlab.named(NUMBER).records;
+        let statuses = records.current(COMMITS[0], &of.status());
+        statuses.last().map(|status| status.state)
+    })
+}
+
 /// The subject of an event: the execution, and its action unless it is about the execution itself.
 pub type Subject = (&'static str, Option<&'static str>);
 
 /// The whole health check of the environment.
 pub async fn check_health(fake: &FakeAws) {
-    let mut check = event(fake, SHOP, ("", None), "check");
-    check.event = json!({"HealthCheck": {"EnvID": SHOP.env_id}});
+    let event = json!({"HealthCheck": {"EnvID": SHOP.env_id}});
+    let check = request(fake, event, "check");
     let checked = answered_once(fake, "check", &check).await;
     checked.expect("not killed").expect("a summary");
 }
@@ -201,23 +195,18 @@ pub fn event(fake: &FakeAws, of: Reporting, subject: Subject, name: &str) -> Sta
     if let Some(action) = action {
         detail["action"] = json!(action);
     }
-    StackRequest {
-        name: name.to_owned(),
-        event: json!({
-            "version": "0",
-            "id": "9b0f0d6e-0000-4000-8000-000000000000",
-            "detail-type": detail_type,
-            "source": "aws.codepipeline",
-            "account": "123456789012",
-            "time": "2026-11-20T12:00:00Z",
-            "region": "eu-central-1",
-            "resources": [],
-            "detail": detail,
-        }),
-        signed_at: fake.now(),
-        wire,
-        lifetime: LAMBDA_MAX_LIFETIME,
-    }
+    let event = json!({
+        "version": "0",
+        "id": "9b0f0d6e-0000-4000-8000-000000000000",
+        "detail-type": detail_type,
+        "source": "aws.codepipeline",
+        "account": "123456789012",
+        "time": "2026-11-20T12:00:00Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": detail,
+    });
+    request(fake, event, name)
 }
 
 /// Delivers an event as Lambda does: again, if a delivery fails or is killed.
@@ -257,13 +246,6 @@ pub async fn catch_up_with(
     let pipeline = of.pipeline();
     let checked = health::check(&aws, &pipeline).await.expect("a response");
     let changed = reporting::changed_since(&checked.expect("a pipeline").executions, since);
-    reporting::catch_up(
-        &aws,
-        &http,
-        &pipeline,
-        changed,
-        FunctionApprovals::GitLab,
-        unreachable,
-    )
-    .await
+    let approvals = FunctionApprovals::GitLab;
+    reporting::catch_up(&aws, &http, &pipeline, changed, approvals, unreachable).await
 }

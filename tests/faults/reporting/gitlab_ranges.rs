@@ -49,6 +49,7 @@ pub fn put_between(aws: &mut AwsState, number: usize) {
 fn tag_decides_nothing_if_no_person_saw_a_former_commit() {
     const NONE: &str = "none of the latest";
     const SAME: &str = "its commit is the last";
+    const MERGE: &str = "merge requests";
     const UNKNOWN: &str = "does not show the commits";
     assert_refused(&[
         ("first deployment", NONE, ANN, |aws, _| {
@@ -58,8 +59,8 @@ fn tag_decides_nothing_if_no_person_saw_a_former_commit() {
             approve_run_0(aws, SUMMARY);
         }),
         (
-            "an author of what the function approved",
-            "merge requests",
+            "author of what the function approved",
+            MERGE,
             DAN,
             |aws, _| {
                 function_approves(aws, COMMITS[0]);

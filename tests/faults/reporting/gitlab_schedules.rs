@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::approvals::waiting;
+use crate::approvals::{pipeline, waiting};
 use crate::fixture::{SHOP, check_health, deliver, event, fake};
 use crate::gitlab_approvals::{
     ANN, BOB, RUN, SUBJECT, Scene, delete, in_scene, request, tag_event,
@@ -108,8 +108,7 @@ fn happen(change: Change, scene: &Scene) {
     scene.fake.change(|aws| {
         request(aws, "token-2");
         if change == Stopped {
-            let pipeline = aws.pipelines.get_mut(&SHOP.pipeline());
-            pipeline.expect("a pipeline").running.clear();
+            pipeline(aws).running.clear();
         }
     });
 }
@@ -158,11 +157,10 @@ async fn check(change: Change, scene: &Scene, had_ended: bool, tags_read: usize)
         Deleted => {}
         _ if had_ended => scene.assert_decided(&scene.deploy),
         Stopped => assert_eq!(status(), Some("Abandoned")),
-        Superseded => assert_eq!(
-            (waiting(fake), status()),
-            (Some("token-2"), Some("Abandoned"))
-        ),
-        Retried => assert_eq!((waiting(fake), status()), (Some("token-2"), None)),
+        Superseded | Retried => {
+            let expected = (change == Superseded).then_some("Abandoned");
+            assert_eq!((waiting(fake), status()), (Some("token-2"), expected));
+        }
     }
     fake.assert_unbroken();
 }
@@ -189,10 +187,8 @@ fn faults() -> Vec<SingleFault> {
         scene.tell(&scene.deploy, "tag").await;
         scene.fake.journal_of("tag.1")
     });
-    journal
-        .iter()
-        .flat_map(SingleFault::each_different)
-        .collect()
+    let faults = journal.iter().flat_map(SingleFault::each_different);
+    faults.collect()
 }
 
 #[test]

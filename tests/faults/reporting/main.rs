@@ -2,6 +2,7 @@
 //! of events, every fault at every call, deliveries at once, and the cost of each kind of event.
 //! Nothing that is logged, sent or returned contains a secret.
 
+mod account;
 mod approvals;
 mod at_once;
 mod calls;
@@ -10,10 +11,8 @@ mod events;
 mod fixture;
 mod gitlab_approvals;
 mod gitlab_attacks;
-mod gitlab_lists;
 mod gitlab_ranges;
 mod gitlab_schedules;
-mod health_checks;
 mod notes;
 mod parts;
 mod pipelines;

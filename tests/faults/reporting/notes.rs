@@ -2,16 +2,18 @@
 
 use crate::checks::check;
 use crate::fixture::{
-    COMMITS, PROJECT, SHOP, catch_up, check_health, deliver_once, fake, in_account, paused,
+    COMMITS, PROJECT, SHOP, catch_up, check_health, deliver_once, in_account, records, records_of,
 };
 use crate::scripts::{Script, Step, script_of};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, FaultKind, On, Schedules};
 
+use FaultKind::{Denied, InternalError500, RequestHangs};
+
 /// The function's notes, which are all notes that begin with a marker.
 fn notes(fake: &FakeAws) -> Vec<String> {
-    let notes = fake.look(|aws| aws.gitlab.named(PROJECT).records.notes.clone());
-    let own = notes.into_iter().filter(|note| note.user != OTHER_USER);
+    let notes = records(fake).notes.into_iter();
+    let own = notes.filter(|note| note.user != OTHER_USER);
     own.map(|note| note.body).collect()
 }
 
@@ -27,40 +29,37 @@ const ENDINGS: [(&str, &str); 4] = [
 
 #[test]
 fn note_says_how_the_approval_ended() {
+    let row = "| `Orders` | `AWS::DynamoDB::Table` | **replaced** because of `TableName` |";
     for (name, headline) in ENDINGS {
-        paused(async {
-            let (fake, script) = (fake(&[SHOP]).await, script_of(name));
-            script.play(&fake).await;
-            check(&fake, SHOP, &script.expected);
-            let notes = notes(&fake);
-            assert!(!notes.is_empty());
-            for note in notes {
-                assert!(note.contains(headline), "{name}: {note}");
-                // The table stays.
-                let row =
-                    "| `Orders` | `AWS::DynamoDB::Table` | **replaced** because of `TableName` |";
-                assert!(note.contains(row), "{name}: {note}");
+        let script = script_of(name);
+        in_account(async |fake| {
+            script.play(fake).await;
+            check(fake, SHOP, &script.expected);
+            assert_notes(fake, |note| note.contains(headline) && note.contains(row));
+        });
+        if name == "waiting" {
+            continue;
+        }
+        // If the approval ended before its note, there is none.
+        in_account(async |fake| {
+            for (at, step) in script.steps.iter().enumerate() {
+                step.take(fake, SHOP).await;
+                if step.has_event() && !matches!(step, Step::Wait(_)) {
+                    deliver_once(fake, SHOP, step.subject(), &format!("event-{at}")).await;
+                }
             }
+            script.ends(fake).await;
+            assert_eq!(notes(fake), Vec::<String>::new());
         });
     }
 }
 
-#[test]
-fn approval_that_ended_before_its_note_gets_none() {
-    for name in ["deployed", "rejected", "stopped while it waits"] {
-        paused(async {
-            let (fake, script) = (fake(&[SHOP]).await, script_of(name));
-            for (at, step) in script.steps.iter().enumerate() {
-                step.take(&fake, SHOP).await;
-                if step.has_event() && !matches!(step, Step::Wait(_)) {
-                    deliver_once(&fake, SHOP, step.subject(), &format!("event-{at}")).await;
-                }
-            }
-            catch_up(&fake, SHOP, "health check").await;
-            check(&fake, SHOP, &script.expected);
-            assert_eq!(notes(&fake), Vec::<String>::new());
-        });
-    }
+/// Fails unless there are notes, and each is as expected.
+#[track_caller]
+fn assert_notes(fake: &FakeAws, is_expected: impl Fn(&str) -> bool) {
+    let notes = notes(fake);
+    let is_right = !notes.is_empty() && notes.iter().all(|note| is_expected(note));
+    assert!(is_right, "{notes:?}");
 }
 
 /// A newer execution of the commit fails before its approval. The note is about the former one.
@@ -79,23 +78,16 @@ fn note_of_an_earlier_execution_ends_with_its_approval() {
             Build("e2", Some("tests failed")),
             End("e2", "Failed"),
         ];
-        let script = Script {
-            name: "superseded by an execution that fails",
-            steps: steps.to_vec(),
-            expected: vec![],
-            left: 0,
-        };
+        let script = Script::new("superseded by an execution that fails", &[&steps]);
         script.play(fake).await;
         catch_up(fake, SHOP, "health check").await;
         check(fake, SHOP, &[]);
-        for note in notes(fake) {
-            assert!(note.contains("no longer need an approval"), "{note}");
-        }
+        assert_notes(fake, |note| note.contains("no longer need an approval"));
     });
 }
 
-/// The deploy role's policies with this one alone.
-fn allow(fake: &FakeAws, action: &str) {
+/// The note, if the deploy role's policies are only this one.
+async fn write_note(fake: &FakeAws, action: &str) {
     let allow =
         format!(r#"{{"Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#);
     fake.change(|aws| {
@@ -103,6 +95,9 @@ fn allow(fake: &FakeAws, action: &str) {
         aws.iam
             .change(now, |iam| iam.role_policies.attached = allow);
     });
+    let script = script_of("waiting");
+    script.play(fake).await;
+    check(fake, SHOP, &script.expected);
 }
 
 #[test]
@@ -111,14 +106,8 @@ fn note_names_the_rights_that_pipelines_lack() {
         `AWS::DynamoDB::Table` (`dynamodb:DeleteTable`) in `dev`.** Add a policy that allows it to DeployPolicyArns";
     for (allowed, expected) in [("sns:*", true), ("dynamodb:*", false), ("*", false)] {
         in_account(async |fake| {
-            allow(fake, allowed);
-            let script = script_of("waiting");
-            script.play(fake).await;
-            check(fake, SHOP, &script.expected);
-            assert!(!notes(fake).is_empty());
-            for note in notes(fake) {
-                assert_eq!(note.contains(missing), expected, "{allowed}: {note}");
-            }
+            write_note(fake, allowed).await;
+            assert_notes(fake, |note| note.contains(missing) == expected);
         });
     }
 }
@@ -128,22 +117,13 @@ fn note_names_the_rights_that_pipelines_lack() {
 fn note_is_written_if_rights_cannot_be_read() {
     let read = "ListRolePolicies GetRolePolicy ListAttachedRolePolicies GetPolicy GetPolicyVersion DescribeType";
     for operation in read.split(' ') {
-        for kind in [
-            FaultKind::Denied,
-            FaultKind::InternalError500,
-            FaultKind::RequestHangs,
-        ] {
+        for kind in [Denied, InternalError500, RequestHangs] {
             in_account(async |fake| {
-                allow(fake, "sns:*");
                 fake.break_from_now(On::Operation(operation), kind);
-                let script = script_of("waiting");
-                script.play(fake).await;
-                check(fake, SHOP, &script.expected);
-                assert!(!notes(fake).is_empty());
-                for note in notes(fake) {
-                    assert!(note.contains("| `Orders` |"), "{operation}: {note}");
-                    assert!(!note.contains("Pipelines may not"), "{operation}: {note}");
-                }
+                write_note(fake, "sns:*").await;
+                assert_notes(fake, |note| {
+                    note.contains("| `Orders` |") && !note.contains("Pipelines may not")
+                });
             });
         }
     }
@@ -162,7 +142,7 @@ fn comments_of_others_do_not_suppress_the_note() {
             schedules.run(format!("{count} of {length} on {places:?}"), || {
                 in_account(async |fake| {
                     fake.change(|aws| {
-                        let records = &mut aws.gitlab.project_mut(PROJECT).records;
+                        let records = records_of(aws);
                         for place in &places {
                             for _ in 0..count {
                                 records.create_note(place, &"x".repeat(length), OTHER_USER);
@@ -207,10 +187,8 @@ fn requests_that_the_commit_comes_from_are_first() {
             one.merge_commit = Some(COMMITS[0].to_owned());
         });
         script_of("stopped while it waits").play(fake).await;
-        let places = fake.look(|aws| {
-            let notes = aws.gitlab.named(PROJECT).records.notes.iter();
-            notes.map(|note| note.place.clone()).collect::<Vec<_>>()
-        });
+        let notes = records(fake).notes.into_iter();
+        let places: Vec<String> = notes.map(|note| note.place).collect();
         assert_eq!(places[0], "merge_requests/3", "{places:?}");
         assert!(places.len() == 5 && !places.contains(&"merge_requests/10".to_owned()));
     });
@@ -219,26 +197,22 @@ fn requests_that_the_commit_comes_from_are_first() {
 /// CloudFormation's reason may have a parameter's value.
 #[test]
 fn status_does_not_show_a_reason_with_a_parameter() {
-    let description = |value: Option<&str>| {
-        paused(async {
-            let (fake, script) = (fake(&[SHOP]).await, script_of("failed deployment"));
+    for (value, shown) in [
+        (None, "Table shop-orders already"),
+        (Some("shop-orders"), "Table … already"),
+    ] {
+        in_account(async |fake| {
             fake.arrange(|aws| {
-                let parameters = &mut aws
-                    .stacks
-                    .named_mut("cfnstack-dev-shop")
-                    .expect("a stack")
-                    .parameters;
+                let stack = aws.stacks.named_mut("cfnstack-dev-shop");
+                let parameters = &mut stack.expect("a stack").parameters;
                 parameters.clear();
-                parameters.extend(value.map(|value| ("Table".to_owned(), value.to_owned())));
+                parameters.extend(value.map(|value| ("Table".to_owned(), String::from(value))));
             });
-            script.play(&fake).await;
-            fake.look(|aws| {
-                let records = &aws.gitlab.named(PROJECT).records;
-                let status = records.current(COMMITS[0], &SHOP.status());
-                status.last().expect("a status").description.clone()
-            })
-        })
-    };
-    assert!(description(None).contains("Table shop-orders already exists"));
-    assert!(description(Some("shop-orders")).contains("Table … already exists"));
+            script_of("failed deployment").play(fake).await;
+            let records = records(fake);
+            let status = records.current(COMMITS[0], &SHOP.status());
+            let description = &status.last().expect("a status").description;
+            assert!(description.contains(shown), "{description}");
+        });
+    }
 }

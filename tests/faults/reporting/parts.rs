@@ -1,15 +1,17 @@
 //! One part that fails, of a report and of a GitLab, stops no other.
 
-use crate::checks::{check, check_harmless};
+use crate::checks::check_harmless;
 use crate::fixture::{
-    BRANCH, BROKEN_PROJECT, COMMITS, OTHER_PROJECT, PROJECT, Reporting, SHOP, catch_up,
-    catch_up_with, check_health, deliver, fake, in_account, paused,
+    BRANCH, BROKEN_PROJECT, COMMITS, NUMBER, OTHER_PROJECT, PROJECT, Reporting, SHOP, catch_up,
+    catch_up_with, check_health, deliver, fake, in_account, paused, records, records_of, shown,
 };
-use crate::scripts::script_of;
+use crate::scripts::{script_of, take_all};
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use fake_aws::gitlab::tags::Tag;
 use fake_aws::{AwsState, FakeAws, FaultKind, On, Schedules};
 use tokio::time::{Duration, Instant};
+
+use FaultKind::{AnswerLost, Denied, InternalError500, RequestHangs, RequestLost, Throttled};
 
 /// A part of a report and a script whose end has it.
 type Part = (&'static str, &'static str);
@@ -38,16 +40,14 @@ const OPERATIONS: [(&str, &[&str]); 11] = [
 ];
 
 fn shows(fake: &FakeAws, part: &str) -> bool {
-    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    let records = records(fake);
     let has_status = |name: &str| records.statuses.iter().any(|one| one.name == name);
+    let mut environments = records.environments.iter();
     match part {
         "status" => has_status(&SHOP.status()),
         "approval" => has_status(&format!("{}/approval", SHOP.status())),
         "deployment" => !records.deployments.is_empty(),
-        "address" => records
-            .environments
-            .iter()
-            .any(|one| one.external_url.is_some()),
+        "address" => environments.any(|one| one.external_url.is_some()),
         _ => records.notes.iter().any(|one| one.body.contains("Orders")),
     }
 }
@@ -56,15 +56,9 @@ fn shows(fake: &FakeAws, part: &str) -> bool {
 fn part_that_fails_stops_no_other() {
     let mut schedules = Schedules::default();
     for (operation, dependent) in OPERATIONS {
-        for (script, part) in PARTS
-            .into_iter()
-            .filter(|(_, part)| !dependent.contains(part))
-        {
-            for kind in [
-                FaultKind::InternalError500,
-                FaultKind::RequestLost,
-                FaultKind::Denied,
-            ] {
+        let is_independent = |(_, part): &Part| !dependent.contains(part);
+        for (script, part) in PARTS.into_iter().filter(is_independent) {
+            for kind in [InternalError500, RequestLost, Denied] {
                 schedules.run(format!("{part} without {operation}: {kind:?}"), || {
                     in_account(async |fake| {
                         fake.break_from_now(On::Operation(operation), kind);
@@ -73,8 +67,7 @@ fn part_that_fails_stops_no_other() {
                         assert!(shows(fake, part), "{part}");
                         check_harmless(fake);
                         fake.mend();
-                        catch_up(fake, SHOP, "health check").await;
-                        check(fake, SHOP, &script.expected);
+                        script.ends(fake).await;
                     });
                 });
             }
@@ -88,7 +81,7 @@ fn part_that_fails_stops_no_other() {
 fn note_is_written_if_a_tag_has_the_name_of_the_branch() {
     in_account(async |fake| {
         fake.change(|aws| {
-            let tags = &mut aws.gitlab.project_mut(PROJECT).records.tags.all;
+            let tags = &mut records_of(aws).tags.all;
             tags.insert(BRANCH.to_owned(), Tag::lightweight(COMMITS[1]));
         });
         script_of("waiting").play_with(fake, 0, || {}).await;
@@ -99,15 +92,13 @@ fn note_is_written_if_a_tag_has_the_name_of_the_branch() {
 #[test]
 fn broken_request_does_not_stop_the_endings_of_other_notes() {
     let waits = |fake: &FakeAws| {
-        let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
-        let waiting = records.notes.into_iter();
+        let waiting = records(fake).notes.into_iter();
         let waiting = waiting.filter(|one| one.body.contains("wait for an approval"));
         waiting.map(|one| one.place).collect::<Vec<_>>()
     };
     for broken in [4, 5] {
         in_account(async |fake| {
-            let steps = script_of("deployed").steps;
-            for (at, step) in steps.iter().enumerate() {
+            for (at, step) in script_of("deployed").steps.iter().enumerate() {
                 step.take(fake, SHOP).await;
                 if waits(fake).len() > 1 {
                     fake.change(|aws| aws.gitlab.broken_merge_requests.insert(broken));
@@ -152,12 +143,7 @@ fn project(project_id: &'static str, project: &'static str) -> Reporting {
 
 #[test]
 fn broken_project_stops_no_reports_of_others() {
-    const KINDS: [FaultKind; 3] = [
-        FaultKind::InternalError500,
-        FaultKind::Throttled,
-        FaultKind::AnswerLost,
-    ];
-    for kind in KINDS {
+    for kind in [InternalError500, Throttled, AnswerLost] {
         paused(async {
             let others = ["apple", "kiwi", "pear"].map(|id| project(id, PROJECT));
             // The health check checks pipelines at once and in turns, so the broken one is among
@@ -165,18 +151,38 @@ fn broken_project_stops_no_reports_of_others() {
             let broken = ["cherry", "zucchini"].map(|id| project(id, BROKEN_PROJECT));
             let all = [&others[..], &broken].concat();
             let fake = fake(&all).await;
-            for step in script_of("deployed").steps {
-                for of in &all {
-                    step.take(&fake, *of).await;
-                }
-            }
+            take_all(&fake, "deployed", &all).await;
             fake.break_from_now(On::Project(BROKEN_PROJECT), kind);
             check_health(&fake).await;
-            let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
             for of in others {
-                let shown = records.current(COMMITS[0], &of.status());
-                assert_eq!(shown.last().map(|it| it.state), Some("success"), "{of:?}");
+                assert_eq!(shown(&fake, of), Some("success"), "{of:?}");
             }
+        });
+    }
+}
+
+/// One of two pipelines names its project by a path that the project no longer has.
+#[test]
+fn renamed_project_does_not_stop_reports_of_others() {
+    // The health check begins with another pipeline each time.
+    for ids in [["shop", "blog"], ["blog", "shop"]] {
+        paused(async {
+            let [renamed, other] =
+                [(ids[0], PROJECT), (ids[1], NUMBER)].map(|(id, project_name)| Reporting {
+                    environment: id,
+                    ..project(id, project_name)
+                });
+            let fake = fake(&[renamed, other]).await;
+            take_all(&fake, "deployed", &[renamed, other]).await;
+            fake.arrange(|aws| {
+                let project = aws.gitlab.project_mut(PROJECT);
+                project.former_path = Some(std::mem::take(&mut project.path));
+                "platform/renamed".clone_into(&mut project.path);
+            });
+            check_health(&fake).await;
+            assert_eq!(shown(&fake, other), Some("success"));
+            assert_eq!(shown(&fake, renamed), None);
+            fake.assert_unbroken();
         });
     }
 }
@@ -184,43 +190,29 @@ fn broken_project_stops_no_reports_of_others() {
 /// The third one is not waited for, and its error has the cause.
 #[test]
 fn gitlab_is_unreachable_after_errors_of_two_projects() {
-    for kind in [FaultKind::InternalError500, FaultKind::RequestHangs] {
+    for kind in [InternalError500, RequestHangs] {
         paused(skip_after_two(kind));
     }
 }
 
 async fn skip_after_two(kind: FaultKind) {
-    let all = [
-        project("apple", BROKEN_PROJECT),
-        project("kiwi", OTHER_PROJECT),
-        SHOP,
-    ];
-    let fake = fake(&all).await;
+    let broken = [("apple", BROKEN_PROJECT), ("kiwi", OTHER_PROJECT)];
+    let [apple, kiwi] = broken.map(|(id, path)| project(id, path));
+    let fake = fake(&[apple, kiwi, SHOP]).await;
     for script in ["deployed", "waiting"] {
-        for step in script_of(script).steps {
-            for of in all {
-                step.take(&fake, of).await;
-            }
-        }
-    }
-    for project in [BROKEN_PROJECT, OTHER_PROJECT] {
-        fake.break_from_now(On::Project(project), kind);
+        take_all(&fake, script, &[apple, kiwi, SHOP]).await;
     }
     let (unreachable, begun) = (UnreachableGitLabs::default(), Instant::now());
-    for of in &all[..2] {
-        let reports = catch_up_with(&fake, *of, of.project_id, &unreachable).await;
+    for of in [apple, kiwi] {
+        fake.break_from_now(On::Project(of.project), kind);
+        let reports = catch_up_with(&fake, of, of.project_id, &unreachable).await;
         assert!(reports.expect("executions")[0].failed.len() > 1);
     }
     let skipped = catch_up_with(&fake, SHOP, "skipped", &unreachable).await;
     let error = skipped.expect_err("skipped").to_string();
     let cause = "skipped, because https://gitlab.example.com does not respond";
-    assert!(
-        error.contains("codepipeline-dev-cfn-shop") && error.contains(cause),
-        "{error}"
-    );
-    assert!(
-        begun.elapsed() < Duration::from_mins(15),
-        "{:?}",
-        begun.elapsed()
-    );
+    let has_cause = error.contains("codepipeline-dev-cfn-shop") && error.contains(cause);
+    assert!(has_cause, "{error}");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_mins(15), "{took:?}");
 }

@@ -1,18 +1,16 @@
 //! GitLab CI creates another pipeline of the commit between two calls: a schedule, or "Run
 //! pipeline". GitLab adds a status to the newest pipeline, unless the request names another one.
 
-use crate::checks::{check, check_pipelines, check_with_notes};
-use crate::fixture::{PROJECT, SHOP, catch_up, deliver_once, fake, in_account, paused};
-use crate::scripts::{Script, scripts};
-use fake_aws::extent::some_or;
+use std::time::Duration;
+
+use crate::checks::check_pipelines;
+use crate::fixture::{COMMITS, SHOP, catch_up, fake, in_account, paused, records_of};
+use crate::scripts::{Script, script_of, scripts};
 use fake_aws::gitlab::records::CiRuns;
-use fake_aws::{FakeAws, Schedule, Schedules, Service, sample};
+use fake_aws::{FakeAws, Schedules, Service};
 
-/// Orders at random of two deliveries.
-const SAMPLES: u64 = 12;
-
-fn run_ci(fake: &FakeAws, runs: CiRuns) {
-    fake.change(|aws| aws.gitlab.project_mut(PROJECT).records.ci_runs = runs);
+pub fn run_ci(fake: &FakeAws, runs: CiRuns) {
+    fake.change(|aws| records_of(aws).ci_runs = runs);
 }
 
 /// Plays the script with every event.
@@ -42,47 +40,14 @@ fn pipeline_of_gitlab_ci_at_each_call_leaves_nothing_open() {
             schedules.run(format!("{}: {runs:?}", script.name), || {
                 paused(async {
                     let fake = play(&script, runs).await;
-                    catch_up(&fake, SHOP, "health check").await;
-                    check(&fake, SHOP, &script.expected);
+                    script.ends_for_good(&fake).await;
                     check_pipelines(&fake, &script.expected);
-                    let posted = catch_up(&fake, SHOP, "second health check").await;
-                    assert_eq!(posted, 0, "posted again");
                 });
             });
         }
     }
     let schedules = schedules.report("pipelines of GitLab CI at calls of reports");
     assert!(schedules > 200);
-}
-
-/// Two deliveries at once may post the first status twice, to two pipelines.
-#[test]
-fn first_status_in_two_pipelines_ends_in_both() {
-    let mut orders = 0;
-    for script in scripts() {
-        for at in 0..script.steps.len() {
-            let step = script.steps[at];
-            if !step.has_event() {
-                continue;
-            }
-            let samples = some_or(SAMPLES / 3, 400);
-            orders += sample(samples, 0, async |schedule: Schedule| {
-                let fake = fake(&[SHOP]).await;
-                script.play_steps(&fake, 0..at).await;
-                step.take(&fake, SHOP).await;
-                run_ci(&fake, CiRuns::Always);
-                fake.obey(&schedule);
-                let one = deliver_once(&fake, SHOP, step.subject(), "one");
-                let other = deliver_once(&fake, SHOP, step.subject(), "other");
-                schedule.both(one, other).await;
-                let rest = at + 1..script.steps.len();
-                script.play_steps(&fake, rest).await;
-                catch_up(&fake, SHOP, "health check").await;
-                check_with_notes(&fake, SHOP, &script.expected, 2);
-            });
-        }
-    }
-    fake_aws::figure!("schedules: {orders} orders of two deliveries between pipelines");
 }
 
 /// GitLab changes nothing in an archived pipeline: an open status remains open there.
@@ -95,17 +60,29 @@ fn status_of_an_archived_pipeline_goes_to_the_newest() {
                 in_account(async |fake| {
                     script.play_steps(fake, 0..at).await;
                     fake.change(|aws| {
-                        let records = &mut aws.gitlab.project_mut(PROJECT).records;
-                        for pipeline in &mut records.pipelines {
+                        for pipeline in &mut records_of(aws).pipelines {
                             pipeline.is_archived = true;
                         }
                     });
                     script.play_steps(fake, at..script.steps.len()).await;
-                    catch_up(fake, SHOP, "health check").await;
-                    check(fake, SHOP, &script.expected);
+                    script.ends(fake).await;
                 });
             });
         }
     }
     schedules.report("archived pipelines");
+}
+
+/// A push to the branch of a project with a `.gitlab-ci.yml`, while an approval waits for days.
+#[test]
+fn statuses_that_gitlab_ci_canceled_are_posted_again() {
+    in_account(async |fake| {
+        let script = script_of("waiting");
+        script.play(fake).await;
+        tokio::time::sleep(Duration::from_hours(50)).await;
+        let commit = COMMITS[script.expected[0].commit];
+        fake.change(|aws| records_of(aws).cancel_redundant(commit));
+        assert_eq!(catch_up(fake, SHOP, "health check").await, 2);
+        script.ends_for_good(fake).await;
+    });
 }

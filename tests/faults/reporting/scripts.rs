@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::fixture::{COMMITS, Reporting, SHOP, Subject, deliver, deliver_once};
-use crate::secrecy::PROPERTY;
+use crate::account::PROPERTY;
+use crate::checks::{check, check_with_notes};
+use crate::fixture::{COMMITS, Reporting, SHOP, Subject, catch_up, deliver, deliver_once};
 use fake_aws::{AwsState, Execution, FakeAws, Pipeline, ResourceChange};
 
 /// A change of an execution.
@@ -59,37 +60,12 @@ pub struct Script {
     pub left: usize,
 }
 
-const fn expect(
-    commit: usize,
-    execution: &'static str,
-    state: &'static str,
-    approval: Option<&'static str>,
-    deployment: Option<&'static str>,
-) -> Expected {
-    Expected {
-        commit,
-        execution,
-        state,
-        approval,
-        deployment,
-    }
-}
-
+const BY_ALARM: &str = "rolled back by an alarm";
 const FAILED: Option<&str> = Some("Table shop-orders already exists");
 
 /// From the start to the waiting approval.
 fn waiting(id: &'static str, commit: usize) -> [Step; 4] {
     [Start(id), Source(id, commit), Build(id, None), Wait(id)]
-}
-
-fn script(name: &'static str, steps: &[&[Step]], expected: &[Expected]) -> Script {
-    Script {
-        name,
-        steps: steps.concat(),
-        expected: expected.to_vec(),
-        // The alarm changes an execution that has ended.
-        left: usize::from(name == "rolled back by an alarm"),
-    }
 }
 
 /// The script of this name.
@@ -101,117 +77,137 @@ pub fn script_of(name: &str) -> Script {
 /// One of each kind.
 #[allow(clippy::too_many_lines)] // A list of scripts.
 pub fn scripts() -> Vec<Script> {
+    let unbuilt = |id, commit| [Source(id, commit), Wait(id)];
     let deployed = |id| [Approve(id), Deployed(id, None), End(id, "Succeeded")];
     let failed = |id| [Approve(id), Deployed(id, FAILED), End(id, "Failed")];
+    let not_built = [Build("e1", Some("tests failed")), End("e1", "Failed")];
+    let superseded = [
+        Start("e2"),
+        End("e1", "Superseded"),
+        Source("e2", 1),
+        Wait("e2"),
+    ];
+    let retried = [Retry("e1"), Wait("e1")];
+    let rollback = [
+        StartRollback("e3", 0, "e2"),
+        Deploy("e3"),
+        Deployed("e3", None),
+        End("e3", "Succeeded"),
+    ];
     let (success, failure) = (Some("success"), Some("failed"));
+    let (pending, canceled) = (Some("pending"), Some("canceled"));
     vec![
-        script(
-            "deployed",
-            &[&waiting("e1", 0), &deployed("e1")],
-            &[expect(0, "e1", "success", success, success)],
-        ),
-        script(
-            "waiting",
-            &[&waiting("e1", 1)],
-            &[expect(1, "e1", "running", Some("pending"), None)],
-        ),
-        script(
+        Script::new("deployed", &[&waiting("e1", 0), &deployed("e1")])
+            .ends_with(0, "e1", "success", success, success),
+        Script::new("waiting", &[&waiting("e1", 1)]).ends_with(1, "e1", "running", pending, None),
+        Script::new(
             "rejected",
             &[&waiting("e1", 0), &[Reject("e1"), End("e1", "Failed")]],
-            &[expect(0, "e1", "canceled", Some("canceled"), None)],
-        ),
-        script(
+        )
+        .ends_with(0, "e1", "canceled", canceled, None),
+        Script::new(
             "failed build",
-            &[&[
-                Start("e1"),
-                Source("e1", 0),
-                Build("e1", Some("tests failed")),
-                End("e1", "Failed"),
-            ]],
-            &[expect(0, "e1", "failed", None, None)],
-        ),
-        script(
-            "failed deployment",
-            &[&waiting("e1", 0), &failed("e1")],
-            &[expect(0, "e1", "failed", success, failure)],
-        ),
-        script(
+            &[&[Start("e1"), Source("e1", 0)], &not_built],
+        )
+        .ends_with(0, "e1", "failed", None, None),
+        Script::new("failed deployment", &[&waiting("e1", 0), &failed("e1")])
+            .ends_with(0, "e1", "failed", success, failure),
+        Script::new(
             "stopped while it waits",
             &[&waiting("e1", 0), &[End("e1", "Stopped")]],
-            &[expect(0, "e1", "canceled", Some("canceled"), None)],
-        ),
-        script(
+        )
+        .ends_with(0, "e1", "canceled", canceled, None),
+        Script::new(
             "superseded",
-            &[
-                &waiting("e1", 0),
-                &[Start("e2"), End("e1", "Superseded"), Source("e2", 1)],
-                &[Wait("e2")],
-                &deployed("e2"),
-            ],
-            &[
-                expect(0, "e1", "canceled", Some("canceled"), None),
-                expect(1, "e2", "success", success, success),
-            ],
-        ),
-        script(
+            &[&waiting("e1", 0), &superseded, &deployed("e2")],
+        )
+        .ends_with(0, "e1", "canceled", canceled, None)
+        .ends_with(1, "e2", "success", success, success),
+        Script::new(
             "retried stage",
-            &[
-                &waiting("e1", 0),
-                &failed("e1"),
-                &[Retry("e1"), Wait("e1")],
-                &deployed("e1"),
-            ],
-            &[expect(0, "e1", "success", success, success)],
-        ),
-        script(
+            &[&waiting("e1", 0), &failed("e1"), &retried, &deployed("e1")],
+        )
+        .ends_with(0, "e1", "success", success, success),
+        Script::new(
             "retried stage that waits",
-            &[&waiting("e1", 0), &failed("e1"), &[Retry("e1"), Wait("e1")]],
-            &[expect(0, "e1", "running", Some("pending"), failure)],
-        ),
-        script(
+            &[&waiting("e1", 0), &failed("e1"), &retried],
+        )
+        .ends_with(0, "e1", "running", pending, failure),
+        Script::new(
             "rolled back",
             &[
-                &[Source("e1", 0), Wait("e1")],
+                &unbuilt("e1", 0),
                 &deployed("e1"),
-                &[Source("e2", 1), Wait("e2")],
+                &unbuilt("e2", 1),
                 &failed("e2"),
-                &[StartRollback("e3", 0, "e2"), Deploy("e3")],
-                &[Deployed("e3", None), End("e3", "Succeeded")],
+                &rollback,
             ],
+        )
+        .ends_with(0, "e3", "success", None, success)
+        .ends_with(1, "e2", "failed", success, failure),
+        // The alarm changes an execution that has ended.
+        Script::new(
+            BY_ALARM,
             &[
-                expect(0, "e3", "success", None, success),
-                expect(1, "e2", "failed", success, failure),
-            ],
-        ),
-        script(
-            "rolled back by an alarm",
-            &[
-                &[Source("e1", 0), Wait("e1")],
+                &unbuilt("e1", 0),
                 &deployed("e1"),
-                &[Source("e2", 1), Wait("e2")],
+                &unbuilt("e2", 1),
                 &deployed("e2"),
-                &[StartRollback("e3", 0, "e2"), Deploy("e3")],
-                &[Deployed("e3", None), End("e3", "Succeeded")],
+                &rollback,
             ],
-            &[
-                expect(0, "e3", "success", None, success),
-                expect(1, "e2", "failed", success, success),
-            ],
-        ),
-        script(
+        )
+        .ends_with(0, "e3", "success", None, success)
+        .ends_with(1, "e2", "failed", success, success),
+        Script::new(
             "second execution of the commit",
             &[
-                &[Source("e1", 0), Wait("e1")],
+                &unbuilt("e1", 0),
                 &failed("e1"),
                 &waiting("e2", 0),
                 &deployed("e2"),
             ],
-            &[expect(0, "e2", "success", success, success)],
-        ),
+        )
+        .ends_with(0, "e2", "success", success, success),
     ]
 }
 
+/// Each pipeline's executions take the steps of a script. All events are lost.
+pub async fn take_all(fake: &FakeAws, script: &str, pipelines: &[Reporting]) {
+    for step in script_of(script).steps {
+        for of in pipelines {
+            step.take(fake, *of).await;
+        }
+    }
+}
+
 impl Script {
+    pub fn new(name: &'static str, steps: &[&[Step]]) -> Self {
+        Script {
+            name,
+            steps: steps.concat(),
+            expected: vec![],
+            left: usize::from(name == BY_ALARM),
+        }
+    }
+
+    fn ends_with(
+        mut self,
+        commit: usize,
+        execution: &'static str,
+        state: &'static str,
+        approval: Option<&'static str>,
+        deployment: Option<&'static str>,
+    ) -> Self {
+        self.expected.push(Expected {
+            commit,
+            execution,
+            state,
+            approval,
+            deployment,
+        });
+        self
+    }
+
     /// Plays every step, and delivers the event of each once.
     pub async fn play(&self, fake: &FakeAws) {
         self.play_steps(fake, 0..self.steps.len()).await;
@@ -241,35 +237,39 @@ impl Script {
             }
         }
     }
+
+    /// The health check, after which GitLab shows the expected records.
+    pub async fn ends(&self, fake: &FakeAws) {
+        catch_up(fake, SHOP, "health check").await;
+        check(fake, SHOP, &self.expected);
+    }
+
+    /// The same, and a second health check has nothing to post.
+    pub async fn ends_for_good(&self, fake: &FakeAws) {
+        self.ends(fake).await;
+        let posted = catch_up(fake, SHOP, "second health check").await;
+        assert_eq!(posted, 0, "posted again");
+        check(fake, SHOP, &self.expected);
+    }
+
+    /// The rest of the script from this step, after two deliveries at once: both may have written a
+    /// note.
+    pub async fn ends_from(&self, fake: &FakeAws, from: usize) {
+        self.play_steps(fake, from..self.steps.len()).await;
+        catch_up(fake, SHOP, "health check").await;
+        check_with_notes(fake, SHOP, &self.expected, 2);
+    }
 }
 
 impl Step {
-    /// The execution.
-    pub fn id(self) -> &'static str {
-        match self {
-            Start(id)
-            | StartRollback(id, ..)
-            | Source(id, _)
-            | Build(id, _)
-            | Wait(id)
-            | Approve(id)
-            | Deploy(id)
-            | Reject(id)
-            | Deployed(id, _)
-            | End(id, _)
-            | Retry(id) => id,
-        }
-    }
-
     /// The subject of its event.
     pub fn subject(self) -> Subject {
-        let action = match self {
-            Source(..) => Some("Source"),
-            Wait(_) | Approve(_) | Reject(_) => Some("Approval"),
-            Deploy(_) | Deployed(..) => Some("Deploy"),
-            Start(_) | StartRollback(..) | Build(..) | End(..) | Retry(_) => None,
-        };
-        (self.id(), action)
+        match self {
+            Source(id, _) => (id, Some("Source")),
+            Wait(id) | Approve(id) | Reject(id) => (id, Some("Approval")),
+            Deploy(id) | Deployed(id, _) => (id, Some("Deploy")),
+            Start(id) | StartRollback(id, ..) | Build(id, _) | End(id, _) | Retry(id) => (id, None),
+        }
     }
 
     /// Whether the rule passes an event of it to the function.
@@ -298,7 +298,7 @@ impl Step {
             aws.stacks.change_sets.remove(&key);
         }
         let pipeline = aws.pipelines.get_mut(&of.pipeline()).expect("a pipeline");
-        let id = self.id();
+        let (id, _) = self.subject();
         let execution = find(pipeline, id, now);
         match self {
             Start(_) => execution.begin("Source", now),
@@ -315,11 +315,7 @@ impl Step {
             }
             Build(_, error) => {
                 execution.begin("Build", now);
-                let status = if error.is_some() {
-                    "Failed"
-                } else {
-                    "Succeeded"
-                };
+                let status = error.map_or("Succeeded", |_| "Failed");
                 execution.end("Build", status, error, now);
             }
             Wait(_) => execution.begin("Approval", now),

@@ -5,14 +5,8 @@ use crate::fixture::{SHOP, catch_up, fake, in_account, paused};
 use crate::scripts::script_of;
 use test_support::secrecy::{assert_each_leak_is_found, shows};
 
-/// A value of a parameter of the deployed stack and of its change set.
-pub const PARAMETER: &str = "SentinelOfAParameter/+=";
-/// A property value of a resource in the change set.
-pub const PROPERTY: &str = "SentinelOfAProperty/+=";
 /// An output of the deployed stack that is not the environment's address.
 pub const OUTPUT: &str = "SentinelOfAnOutput/+=";
-/// A value for the build.
-pub const VARIABLE: &str = "SentinelOfTheBuild/+=";
 
 /// Plays the script "waiting", whose note has a change set, and the health check.
 fn play() {

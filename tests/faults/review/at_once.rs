@@ -44,16 +44,13 @@ fn failed_build_twice_at_once_has_one_note() {
         let others = Others::of(&fake);
         fake.obey(&schedule);
         let one = succeed_once(&fake, &event, "one");
-        schedule
-            .both(one, succeed_once(&fake, &event, "other"))
-            .await;
+        let other = succeed_once(&fake, &event, "other");
+        schedule.both(one, other).await;
         check_note(&fake, LOGIN.1, &build, "phase `FAILED`");
         finish(&fake, &others, &build, "phase `FAILED`").await;
     });
-    let (runs, is_complete) = (explored.runs, explored.complete);
-    fake_aws::figure!(
-        "schedules: {runs} orders of a failed build's event twice, all: {is_complete}"
-    );
+    let (runs, all) = (explored.runs, explored.complete);
+    fake_aws::figure!("schedules: {runs} orders of a failed build's event twice, all: {all}");
 }
 
 #[test]
@@ -65,13 +62,9 @@ fn doubled_event_at_once_has_one_note() {
         fake.obey(&schedule);
         // The delivery that the other one disturbs may fail. Lambda repeats it.
         let one = deliver_once(&fake, &event, "one");
-        let (one, other) = schedule
-            .both(one, deliver_once(&fake, &event, "other"))
-            .await;
-        let has_failed = [one, other]
-            .iter()
-            .any(|answer| matches!(answer, Some(Err(_))));
-        if has_failed {
+        let other = deliver_once(&fake, &event, "other");
+        let answers = schedule.both(one, other).await;
+        if matches!(answers, (Some(Err(_)), _) | (_, Some(Err(_)))) {
             succeed_once(&fake, &event, "again").await;
         }
         check_note(&fake, LOGIN.1, &build, NOTE_TEXT);
@@ -119,40 +112,35 @@ fn events_of_two_builds_at_once_end_in_one_note() {
         let others = Others::of(&fake);
         fake.obey(&schedule);
         let one = deliver_once(&fake, &event, "one");
-        let _ = schedule
-            .both(one, deliver_once(&fake, &again, "other"))
-            .await;
+        let other = deliver_once(&fake, &again, "other");
+        let _ = schedule.both(one, other).await;
         finish(&fake, &others, &builds[1], NOTE_TEXT).await;
     });
     fake_aws::figure!("schedules: {runs} orders of two builds of a commit");
 }
 
 #[test]
-fn review_during_a_health_check_has_one_note() {
-    let runs = sample(samples() / 3, 1, |schedule: Schedule| async move {
-        let fake = fake().await;
-        let (build, event) = pushed(&fake, LOGIN, "c1");
-        let others = Others::of(&fake);
-        fake.obey(&schedule);
-        let review = deliver_once(&fake, &event, "review");
-        let _ = schedule.both(review, check_health(&fake, "check")).await;
-        finish(&fake, &others, &build, NOTE_TEXT).await;
-    });
-    fake_aws::figure!("schedules: {runs} orders of a review and a health check");
-}
-
-#[test]
-fn two_health_checks_at_once_leave_nothing() {
-    let runs = sample(samples() / 3, 1, |schedule: Schedule| async move {
-        let fake = fake().await;
-        let (build, _) = pushed(&fake, LOGIN, "c1");
-        let others = Others::of(&fake);
-        fake.obey(&schedule);
-        let one = check_health(&fake, "one check");
-        let _ = schedule.both(one, check_health(&fake, "other check")).await;
-        finish(&fake, &others, &build, NOTE_TEXT).await;
-    });
-    fake_aws::figure!("schedules: {runs} orders of two health checks");
+fn health_check_beside_a_review_or_another_has_one_note() {
+    for (with_review, what) in [
+        (true, "a review and a health check"),
+        (false, "two health checks"),
+    ] {
+        let runs = sample(samples() / 3, 1, async |schedule: Schedule| {
+            let fake = fake().await;
+            let (build, event) = pushed(&fake, LOGIN, "c1");
+            let others = Others::of(&fake);
+            fake.obey(&schedule);
+            let other = check_health(&fake, "other check");
+            if with_review {
+                let review = deliver_once(&fake, &event, "review");
+                let _ = schedule.both(review, other).await;
+            } else {
+                schedule.both(check_health(&fake, "one check"), other).await;
+            }
+            finish(&fake, &others, &build, NOTE_TEXT).await;
+        });
+        fake_aws::figure!("schedules: {runs} orders of {what}");
+    }
 }
 
 /// One of two deliveries is killed at any call.
@@ -171,9 +159,8 @@ fn killed_delivery_beside_another_leaves_one_note() {
                     fake.inject("one", Fault::at(at, kind));
                     fake.obey(&schedule);
                     let one = deliver_once(&fake, &event, "one");
-                    let _ = schedule
-                        .both(one, deliver_once(&fake, &event, "other"))
-                        .await;
+                    let other = deliver_once(&fake, &event, "other");
+                    let _ = schedule.both(one, other).await;
                     finish(&fake, &others, &build, "phase `FAILED`").await;
                 })
             });

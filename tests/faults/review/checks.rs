@@ -1,6 +1,6 @@
 //! The records that GitLab must have, and the effects that the function must not have.
 
-use crate::fixture::{CHILD, MARKER, PROJECT, STACK, uuid};
+use crate::fixture::{CHILD, MARKER, STACK, records, uuid};
 use fake_aws::FakeAws;
 use fake_aws::gitlab::records::{Note, OWN_USER};
 use fake_aws::stacks::change_sets::ChangeSet;
@@ -39,7 +39,7 @@ impl Others {
     pub fn of(fake: &FakeAws) -> Self {
         let mut change_sets = fake.all_change_sets();
         change_sets.retain(|(_, name)| !is_of_function(name));
-        let mut notes = fake.look(|aws| aws.gitlab.named(PROJECT).records.notes.clone());
+        let mut notes = records(fake).notes;
         notes.retain(|note| !is_own(note));
         Others { change_sets, notes }
     }
@@ -53,11 +53,8 @@ impl Others {
 
 /// Fails if the function has left a change set, changed the resources of others, or shown a secret.
 pub fn check_harmless(fake: &FakeAws, before: &Others) {
-    let left: Vec<_> = fake.all_change_sets();
-    let left: Vec<_> = left
-        .iter()
-        .filter(|(_, name)| is_of_function(name))
-        .collect();
+    let mut left = fake.all_change_sets();
+    left.retain(|(_, name)| is_of_function(name));
     assert!(left.is_empty(), "left: {left:?}");
     check_calls(fake);
     let now = Others::of(fake);
@@ -65,8 +62,7 @@ pub fn check_harmless(fake: &FakeAws, before: &Others) {
     assert_eq!(kept, expected, "change sets of others");
     assert_eq!(now.notes, before.notes, "notes of others");
     assert_none_shown(fake);
-    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
-    let shown = format!("{records:?}");
+    let shown = format!("{:?}", records(fake));
     assert_eq!(fake.secret_in(&shown), None, "a secret in: {shown}");
     fake.assert_unbroken();
 }
@@ -94,7 +90,7 @@ fn check_calls(fake: &FakeAws) {
             .get("StackName")
             .is_some_and(|name| name == STACK);
         assert!(
-            !(operation == "ExecuteChangeSet" && is_of_deployed),
+            operation != "ExecuteChangeSet" || !is_of_deployed,
             "executed"
         );
     }
@@ -103,11 +99,9 @@ fn check_calls(fake: &FakeAws) {
 /// The function's notes on a merge request.
 pub fn own_notes(fake: &FakeAws, iid: u64) -> Vec<String> {
     let place = format!("merge_requests/{iid}");
-    fake.look(|aws| {
-        let notes = aws.gitlab.named(PROJECT).records.notes.iter();
-        let own = notes.filter(|note| note.place == place && is_own(note));
-        own.map(|note| note.body.clone()).collect()
-    })
+    let notes = records(fake).notes.into_iter();
+    let own = notes.filter(|note| note.place == place && is_own(note));
+    own.map(|note| note.body).collect()
 }
 
 /// Fails unless exactly one note on the merge request shows the build, with this text.
@@ -120,10 +114,4 @@ pub fn check_note(fake: &FakeAws, iid: u64, build: &str, text: &str) {
         "{} notes instead of one of {build} with {text}: {notes:?}",
         notes.len()
     );
-}
-
-/// Fails if a merge request has more than one note.
-pub fn check_at_most_one(fake: &FakeAws, iid: u64) {
-    let notes = own_notes(fake, iid);
-    assert!(notes.len() <= 1, "{notes:?}");
 }

@@ -1,7 +1,13 @@
-//! The commit status of the deployed stack's drift.
+//! The commit status of the deployed stack's drift, and the repair of the pipeline's own stack.
+
+use std::time::Duration;
+
+use cfn_gitops::health_check::SelfRepair;
 
 use crate::checks::{Others, check_harmless};
-use crate::fixture::{CHILD, DEPLOYED, PROJECT, STACK, check_health, in_account};
+use crate::fixture::{
+    CHILD, DEPLOYED, STACK, check_health, check_health_with, in_account, records,
+};
 use fake_aws::FakeAws;
 use test_support::secrecy::shows;
 
@@ -16,10 +22,8 @@ fn failed_comparison_shows_no_status() {
 }
 
 fn statuses(fake: &FakeAws) -> usize {
-    fake.look(|aws| {
-        let records = &aws.gitlab.named(PROJECT).records;
-        records.current(DEPLOYED, "cfn-gitops/dev/shop/drift").len()
-    })
+    let records = records(fake);
+    records.current(DEPLOYED, "cfn-gitops/dev/shop/drift").len()
 }
 
 /// `Report.Drift`
@@ -41,6 +45,55 @@ fn drift_without_its_status_is_only_a_metric() {
             assert!(shows(r#""DriftedResources":1"#));
             check_harmless(fake, &others);
             assert_eq!(statuses(fake), usize::from(is_wanted));
+        });
+    }
+}
+
+/// `SelfRepair` is about the pipeline's own stack.
+fn is_drifted(fake: &FakeAws) -> bool {
+    fake.look(|aws| !aws.stacks.named(CHILD).expect("a stack").drifts.is_empty())
+}
+
+fn set_execution(fake: &FakeAws, status: &'static str) {
+    fake.change(|aws| {
+        let pipeline = aws.pipelines.get_mut("codepipeline-dev-cfn-shop");
+        pipeline.expect("a pipeline").executions[0].status = status;
+    });
+}
+
+#[test]
+fn pipelines_stack_is_compared_unless_disabled() {
+    for (self_repair, compared, executed) in [
+        (SelfRepair::Disabled, 0, 0),
+        (SelfRepair::Report, 1, 0),
+        (SelfRepair::Repair, 1, 1),
+    ] {
+        in_account(async |fake| {
+            fake.drift(CHILD, "ReviewRule", "MODIFIED");
+            let before = fake.count("CreateChangeSet");
+            check_health_with(fake, "health check", self_repair).await;
+            // The other one compares the deployed stack.
+            let calls = ["CreateChangeSet", "ExecuteChangeSet"].map(|name| fake.count(name));
+            let expected = [before + compared + 1, executed];
+            assert_eq!(calls, expected, "{self_repair:?}");
+        });
+    }
+}
+
+#[test]
+fn repair_waits_for_an_execution_in_progress() {
+    for status in ["InProgress", "Stopping"] {
+        in_account(async |fake| {
+            fake.drift(CHILD, "ReviewRule", "MODIFIED");
+            set_execution(fake, status);
+            check_health_with(fake, "health check", SelfRepair::Repair).await;
+            let is_repaired = !is_drifted(fake) || fake.count("ExecuteChangeSet") > 0;
+            assert!(!is_repaired, "{status}");
+            set_execution(fake, "Succeeded");
+            tokio::time::sleep(Duration::from_hours(24)).await;
+            check_health_with(fake, "next day's health check", SelfRepair::Repair).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            assert!(!is_drifted(fake), "{status}");
         });
     }
 }

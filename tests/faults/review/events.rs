@@ -82,10 +82,8 @@ fn events_in_any_order_end_in_the_heads_note() {
 fn lost_events_are_repeated_by_the_health_check() {
     let mut schedules = Schedules::default();
     for ends in ORDERS {
-        for (order, delivered) in ORDERS
-            .into_iter()
-            .flat_map(|order| (0..order.len()).map(move |delivered| (order, delivered)))
-        {
+        let delivered = |order: [usize; 3]| (0..order.len()).map(move |number| (order, number));
+        for (order, delivered) in ORDERS.into_iter().flat_map(delivered) {
             let name = format!("ended {ends:?}: {delivered} events of {order:?}");
             schedules.run(name, || {
                 in_account(async |fake| {
@@ -124,22 +122,15 @@ fn failed_review_does_not_prevent_others() {
 /// The function may not read its change set, not even at the next deliveries.
 #[test]
 fn failed_review_leaves_no_change_set() {
-    for action in [
-        "cloudformation:DescribeChangeSet",
-        "cloudformation:DescribeEvents",
-    ] {
+    for action in ["DescribeChangeSet", "DescribeEvents"] {
         in_account(async |fake| {
             let (_, event) = pushed(fake, LOGIN, "c1");
             let others = Others::of(fake);
-            fake.deny(action, "");
+            fake.deny(&format!("cloudformation:{action}"), "");
             for delivery in ["event.1", "event.2"] {
                 drop(deliver_once(fake, &event, delivery).await);
             }
-            let created = fake.journal();
-            let mut created = created
-                .iter()
-                .filter(|call| call.operation == "CreateChangeSet");
-            assert!(created.any(|call| call.caller.starts_with("event")));
+            assert!(fake.count("CreateChangeSet") > 0);
             check_harmless(fake, &others);
         });
     }

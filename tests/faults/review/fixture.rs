@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_custom_resource::Clock;
 use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
@@ -12,21 +13,18 @@ use cfn_gitops::health_check::{Environment, SelfRepair};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
-use crate::secrecy::{PARAMETER, PROPERTY, VARIABLE};
+use crate::account::{
+    BRANCH, GITLAB, PARAMETER, PROPERTY, REPOSITORY, RESOURCE, TOKEN, VARIABLE, account, request,
+};
 use fake_aws::clients::sdk_config;
 use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
-use fake_aws::{Execution, FakeAws, Options, Reaction};
-use test_support::custom_resource::{
-    CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once, deliver_all,
-};
+use fake_aws::{Execution, FakeAws, Reaction};
+use test_support::custom_resource::{ParentStack, answered_once, deliver_all};
 use test_support::secrecy::{self, record, wire};
 
+pub use crate::account::{PROJECT, records};
 pub use fake_aws::explore::paused;
 
-/// The project in GitLab.
-pub const PROJECT: &str = "platform/infra";
-/// GitLab's address.
-const GITLAB: &str = "https://gitlab.example.com";
 /// The stack that the pipeline deploys.
 pub const STACK: &str = "cfnstack-dev-shop";
 /// The pipeline's stack.
@@ -40,21 +38,11 @@ pub const DEPLOYED: &str = "1a2b3c4d00000001";
 /// How the function's notes about the environment begin.
 pub const MARKER: &str = "<!-- cfn-gitops review dev/shop ";
 
-/// The deployed branch.
-const BRANCH: &str = "機能/ログイン";
 /// The path of the template in the build's output.
 const TEMPLATE: &str = "ひな形.json";
-const TOKEN: &str = "gitlab/token";
-const REPOSITORY: &str = "given";
 const BUCKET: &str = "s3-dev-codepipeline-artifact-123456789012-eu-central-1";
 /// The time of a health check.
 const CHECK_TIME: Duration = Duration::from_mins(10);
-
-const RESOURCE: CustomResource = CustomResource {
-    resource_type: "Custom::GitOpsPipeline",
-    logical_id: "Project",
-    wire,
-};
 
 fn properties() -> Value {
     json!({
@@ -110,14 +98,12 @@ thread_local! {
 /// The account with the pipeline, its deployed stack, and others' resources. Its creation takes as
 /// long as a schedule, so each thread creates it once.
 pub async fn fake() -> FakeAws {
+    if PREPARED.with_borrow(Option::is_none) {
+        // A copy, whose clock does not depend on this runtime.
+        PREPARED.set(Some(prepared().await.fork()));
+    }
     let known = PREPARED.with_borrow(|prepared| prepared.as_ref().map(FakeAws::fork));
-    let fake = if let Some(fake) = known {
-        fake
-    } else {
-        let fake = prepared().await;
-        PREPARED.set(Some(fake.fork()));
-        fake.fork()
-    };
+    let fake = known.expect("just prepared");
     record();
     // The first schedule of a thread has the same random pauses as the others.
     fastrand::seed(7);
@@ -135,20 +121,7 @@ pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws) -> T) -> T {
 }
 
 async fn prepared() -> FakeAws {
-    let options = Options {
-        resource_takes: Duration::from_millis(200),
-        ..Options::default()
-    };
-    let fake = FakeAws::with(options);
-    fake.repository(REPOSITORY);
-    fake.push(REPOSITORY, BRANCH, DEPLOYED);
-    fake.gitlab_project(PROJECT, &[BRANCH]);
-    fake.gitlab_token(TOKEN);
-    fake.arrange(|aws| {
-        for sentinel in [PARAMETER, PROPERTY, VARIABLE] {
-            aws.remember_secret(sentinel);
-        }
-    });
+    let fake = account(DEPLOYED, &[]);
     fake.stack("owner", "CREATE_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named("owner").expect("a stack").id.clone());
     ParentStack::called(&fake, RESOURCE, &owner)
@@ -189,31 +162,27 @@ fn arrange_others(fake: &FakeAws) {
 
 /// A person's note, a copy of the function's note, and the function's notes of others.
 fn notes_of_others() -> [(String, u64); 4] {
+    let other = "<!-- cfn-gitops review prd/shop build 1 -->\nAnother environment";
+    let approval = "<!-- cfn-gitops change set dev/shop -->\nAn approval";
     [
         ("Looks good".to_owned(), OTHER_USER),
         (format!("{MARKER}build 1 -->\nCopied"), OTHER_USER),
-        (
-            "<!-- cfn-gitops review prd/shop build 1 -->\nAnother environment".to_owned(),
-            OWN_USER,
-        ),
-        (
-            "<!-- cfn-gitops change set dev/shop -->\nAn approval".to_owned(),
-            OWN_USER,
-        ),
+        (other.to_owned(), OWN_USER),
+        (approval.to_owned(), OWN_USER),
     ]
 }
 
-/// A build's output: JSON, or the text of a file.
+/// A build's output: JSON, or the text of a file. `None` if the build stores no such file.
 #[derive(Clone, Debug)]
 pub struct Output {
-    pub template: Option<Value>,
+    pub template: Value,
     pub configuration: Option<Value>,
 }
 
 impl Output {
     pub fn of(template: Value) -> Self {
         Output {
-            template: Some(template),
+            template,
             configuration: Some(configuration()),
         }
     }
@@ -253,16 +222,15 @@ pub fn delete_branch(fake: &FakeAws, (branch, iid): (&str, u64)) {
 /// The build succeeds with `output`. Returns its event.
 pub fn succeed(fake: &FakeAws, build: &str, output: &Output) -> Value {
     let prefix = format!("review/shop/{}", uuid(build));
-    let files = [
-        (TEMPLATE, &output.template),
-        ("dev.json", &output.configuration),
-    ];
-    for (path, content) in files {
-        if let Some(content) = content {
-            let text = content.as_str().map(ToOwned::to_owned);
-            let text = text.unwrap_or_else(|| content.to_string());
-            fake.put_object(BUCKET, &format!("{prefix}/{path}"), &text);
-        }
+    let template = (TEMPLATE, &output.template);
+    let configuration = output
+        .configuration
+        .iter()
+        .map(|content| ("dev.json", content));
+    for (path, content) in configuration.chain([template]) {
+        let text = content.as_str().map(ToOwned::to_owned);
+        let text = text.unwrap_or_else(|| content.to_string());
+        fake.put_object(BUCKET, &format!("{prefix}/{path}"), &text);
     }
     fake.end_build(build, "SUCCEEDED")
 }
@@ -279,54 +247,40 @@ pub fn uuid(build: &str) -> &str {
     build.rsplit(':').next().unwrap_or_default()
 }
 
-fn request(fake: &FakeAws, event: &Value, name: &str) -> StackRequest {
-    StackRequest {
-        name: name.to_owned(),
-        event: event.clone(),
-        signed_at: fake.now(),
-        wire,
-        lifetime: LAMBDA_MAX_LIFETIME,
-    }
-}
-
 /// Delivers an event as Lambda does: again if a delivery fails or is killed, and once more.
 pub async fn deliver(fake: &FakeAws, event: &Value, name: &str) {
-    deliver_all(fake, &request(fake, event, name), true).await;
+    deliver_all(fake, &request(fake, event.clone(), name), true).await;
 }
 
+/// The function's result, or its error.
+type Answer = Result<Value, String>;
+
 /// Delivers an event once. `None` if it was killed.
-pub async fn deliver_once(
-    fake: &FakeAws,
-    event: &Value,
-    name: &str,
-) -> Option<Result<Value, String>> {
-    answered_once(fake, name, &request(fake, event, name)).await
+pub async fn deliver_once(fake: &FakeAws, event: &Value, name: &str) -> Option<Answer> {
+    answered_once(fake, name, &request(fake, event.clone(), name)).await
 }
 
 /// A health check that looks at everything, with `SelfRepair: Repair`. It is delivered as Lambda
 /// does.
 pub async fn check_health(fake: &FakeAws, name: &str) {
     for attempt in 1..=3 {
-        let caller = fake.caller(&format!("{name}.{attempt}"));
-        let checking = check_health_once(fake, wire(fake, &caller), SelfRepair::Repair);
-        let run = Box::pin(caller.run(checking));
-        if run.await.finished().is_some() {
+        if check_health_with(fake, &format!("{name}.{attempt}"), SelfRepair::Repair).await {
             return;
         }
         tokio::time::sleep(Duration::from_mins(attempt)).await;
     }
 }
 
-/// A health check with this `SelfRepair`, delivered once.
-pub async fn check_health_with(fake: &FakeAws, name: &str, self_repair: SelfRepair) {
+/// A health check with this `SelfRepair`, delivered once. Returns whether it was not killed.
+pub async fn check_health_with(fake: &FakeAws, name: &str, self_repair: SelfRepair) -> bool {
     let caller = fake.caller(name);
     let checking = check_health_once(fake, wire(fake, &caller), self_repair);
-    Box::pin(caller.run(checking)).await;
+    Box::pin(caller.run(checking)).await.finished().is_some()
 }
 
 async fn check_health_once(
     fake: &FakeAws,
-    connector: aws_smithy_runtime_api::client::http::SharedHttpConnector,
+    connector: SharedHttpConnector,
     self_repair: SelfRepair,
 ) {
     let http = Http::from(connector.clone());
@@ -340,16 +294,17 @@ async fn check_health_once(
     };
     let pipelines = GitOpsPipeline::new(clients.clone());
     let emit = |line: Value| secrecy::note(line.to_string());
-    let summary = health_check::check(
+    let (credentials, pipelines) = (&credentials, &pipelines);
+    let check = health_check::check(
         &dev,
         clients,
-        &credentials,
-        &pipelines,
+        credentials,
+        pipelines,
         None,
         CHECK_TIME,
         &emit,
     );
-    secrecy::note(summary.await.to_string());
+    secrecy::note(check.await.to_string());
 }
 
 /// A health check, and the one of the next day: it deletes the change sets that remain from an hour

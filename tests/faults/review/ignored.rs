@@ -16,11 +16,23 @@ type Case = (fn(&FakeAws, &str), &'static str, bool);
 
 const CASES: [Case; 6] = [
     (started_by_a_person, "event rule of review branches", false),
-    (running, "the build runs", false),
-    (busy, "an operation on the deployed stack runs", false),
+    (
+        |fake, build| drop(fake.end_build(build, "IN_PROGRESS")),
+        "the build runs",
+        false,
+    ),
+    (
+        |fake, _| fake.keep_stack_busy(STACK, Duration::from_mins(1)),
+        "an operation on the deployed stack runs",
+        false,
+    ),
     (|fake, _| delete_branch(fake, LOGIN), "not exist", true),
     (|fake, _| lose_push(fake, LOGIN, "c2"), "a later", true),
-    (closed, "the branch has no open merge request", true),
+    (
+        |fake, _| fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
+        "the branch has no open merge request",
+        true,
+    ),
 ];
 
 fn started_by_a_person(fake: &FakeAws, build: &str) {
@@ -28,18 +40,6 @@ fn started_by_a_person(fake: &FakeAws, build: &str) {
         let build = aws.builds.get_mut(build).expect("a build");
         "c1".clone_into(&mut build.source_version);
     });
-}
-
-fn running(fake: &FakeAws, build: &str) {
-    drop(fake.end_build(build, "IN_PROGRESS"));
-}
-
-fn busy(fake: &FakeAws, _: &str) {
-    fake.keep_stack_busy(STACK, Duration::from_mins(1));
-}
-
-fn closed(fake: &FakeAws, _: &str) {
-    fake.set_merge_request_state(PROJECT, LOGIN.1, "closed");
 }
 
 /// The change set of a delivery that was killed.

@@ -19,9 +19,8 @@ fn builds_of(fake: &FakeAws, (branch, _): (&str, u64), commit: &str) -> Vec<(Str
     fake.look(|aws| {
         let builds = aws.builds.values();
         let of_head = builds.filter(|build| build.source_version == version);
-        of_head
-            .map(|build| (build.id.clone(), build.token.is_some()))
-            .collect()
+        let shown = of_head.map(|build| (build.id.clone(), build.token.is_some()));
+        shown.collect()
     })
 }
 
@@ -95,9 +94,8 @@ fn build_above_the_concurrent_limit_starts_later() {
         }
         check_health(fake, "one at a time").await;
         assert!(shows(r#""MissedPushes":2"#));
-        assert!(shows(
-            "the head has no build, and waits for another one to end"
-        ));
+        let line = "the head has no build, and waits for another one to end";
+        assert!(shows(line));
         // Branches are compared in the order of their names.
         end_only_build(fake, CART, "c2").await;
         assert!(builds_of(fake, LOGIN, "c1").is_empty());
@@ -117,13 +115,15 @@ enum Change {
     Delete,
 }
 
+use Change::{Delete, LateEvent, LatePush, LostPush, Rewind};
+
 fn happen(change: Change, fake: &FakeAws) {
     match change {
-        Change::LatePush => drop(push(fake, LOGIN, "c2")),
-        Change::LateEvent => drop(push(fake, LOGIN, "c1")),
-        Change::LostPush => lose_push(fake, LOGIN, "c2"),
-        Change::Rewind => lose_push(fake, LOGIN, "c0"),
-        Change::Delete => delete_branch(fake, LOGIN),
+        LatePush => drop(push(fake, LOGIN, "c2")),
+        LateEvent => drop(push(fake, LOGIN, "c1")),
+        LostPush => lose_push(fake, LOGIN, "c2"),
+        Rewind => lose_push(fake, LOGIN, "c0"),
+        Delete => delete_branch(fake, LOGIN),
     }
 }
 
@@ -148,10 +148,10 @@ fn play_at(change: Change, at: usize) -> bool {
             let builds = builds_of(&fake, LOGIN, commit);
             let own = builds.iter().filter(|(_, is_own)| *is_own).count();
             let is_head = match change {
-                Change::LatePush | Change::LostPush => commit == "c2",
-                Change::LateEvent => commit == "c1",
-                Change::Rewind => commit == "c0",
-                Change::Delete => false,
+                LatePush | LostPush => commit == "c2",
+                LateEvent => commit == "c1",
+                Rewind => commit == "c0",
+                Delete => false,
             };
             let is_enough = !is_head || !builds.is_empty();
             assert!(own <= 1 && is_enough, "{builds:?}");
@@ -163,13 +163,7 @@ fn play_at(change: Change, at: usize) -> bool {
 #[test]
 fn change_at_each_call_starts_at_most_one_build() {
     let mut schedules = Schedules::default();
-    for change in [
-        Change::LatePush,
-        Change::LateEvent,
-        Change::LostPush,
-        Change::Rewind,
-        Change::Delete,
-    ] {
+    for change in [LatePush, LateEvent, LostPush, Rewind, Delete] {
         schedules.each_call(|at| format!("{change:?} at {at}"), |at| play_at(change, at));
     }
     let schedules = schedules.report("pushes at calls of a check that finds a lost push");

@@ -2,6 +2,8 @@
 //! every fault at every call, every order and loss of events, changes by others at every call, and
 //! deliveries at once. No change set of the function is left, and no secret is shown.
 
+#[path = "../reporting/account.rs"]
+mod account;
 mod at_each_call;
 mod at_once;
 mod checks;
@@ -15,6 +17,4 @@ mod merge_requests;
 mod mutants;
 mod scenarios;
 mod secrecy;
-mod self_repair;
 mod single_faults;
-mod unreadable;

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::account::PARAMETER;
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
     LOGIN, NOTE_TEXT, Output, PROJECT, check_health_for_a_day, deliver_once, deployed, in_account,
-    push, pushed, succeed,
+    push, pushed, records, succeed,
 };
-use crate::scenarios::{COMMIT, check_review_status};
+use crate::scenarios::{COMMIT, check_review_status, configured, missing_stack};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, FaultKind, On, Schedules};
 
@@ -25,21 +26,34 @@ fn open_others(fake: &FakeAws, commit: &str) {
         fake.merge_request(PROJECT, iid, LOGIN.0, commit, "opened");
     }
     fake.describe_merge_request(PROJECT, FORK, |one| one.is_from_fork = true);
-    let elsewhere = "master";
     fake.describe_merge_request(PROJECT, ELSEWHERE, |one| {
-        elsewhere.clone_into(&mut one.target_branch);
+        "master".clone_into(&mut one.target_branch);
     });
 }
 
+/// A change of the branch's merge request, and whether it gets a note.
+type Case = (fn(&FakeAws), bool);
+
+fn outdate(fake: &FakeAws) {
+    fake.describe_merge_request(PROJECT, LOGIN.1, |one| "c2".clone_into(&mut one.head));
+}
+
 #[test]
-fn only_own_request_into_the_branch_gets_a_note() {
-    for is_own_open in [true, false] {
+fn only_own_request_of_the_commit_gets_a_note() {
+    let cases: [Case; 3] = [
+        (|_| {}, true),
+        (
+            |fake| fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
+            false,
+        ),
+        // The request has a later commit: GitLab lists it for its earlier commits, too.
+        (outdate, false),
+    ];
+    for (change, has_note) in cases {
         in_account(async |fake| {
             let (build, event) = pushed(fake, LOGIN, "c1");
             open_others(fake, "c1");
-            if !is_own_open {
-                fake.set_merge_request_state(PROJECT, LOGIN.1, "closed");
-            }
+            change(fake);
             let others = Others::of(fake);
             deliver(fake, &event, "event").await;
             check_health_for_a_day(fake).await;
@@ -47,7 +61,7 @@ fn only_own_request_into_the_branch_gets_a_note() {
             for iid in [FORK, ELSEWHERE] {
                 assert_eq!(own_notes(fake, iid), Vec::<String>::new());
             }
-            if is_own_open {
+            if has_note {
                 check_note(fake, LOGIN.1, &build, NOTE_TEXT);
                 let properties = "**replaced** because of `QueueName`; also `DelaySeconds` |";
                 check_note(fake, LOGIN.1, &build, properties);
@@ -58,33 +72,16 @@ fn only_own_request_into_the_branch_gets_a_note() {
     }
 }
 
-/// The request has a later commit than the build: GitLab lists it for its earlier commits, too.
-#[test]
-fn request_with_another_head_gets_no_note() {
-    in_account(async |fake| {
-        let (_, event) = pushed(fake, LOGIN, "c1");
-        fake.describe_merge_request(PROJECT, LOGIN.1, |one| "c2".clone_into(&mut one.head));
-        deliver(fake, &event, "event").await;
-        assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
-    });
-}
-
 /// A later delivery posts the status.
 #[test]
 fn note_is_written_if_the_status_fails() {
     in_account(async |fake| {
         let (build, event) = pushed(fake, LOGIN, COMMIT);
         let others = Others::of(fake);
-        fake.break_from_now(
-            On::Operation("GitLab.PostStatus"),
-            FaultKind::InternalError500,
-        );
-        assert!(
-            deliver_once(fake, &event, "event")
-                .await
-                .expect("not killed")
-                .is_err()
-        );
+        let posts = On::Operation("GitLab.PostStatus");
+        fake.break_from_now(posts, FaultKind::InternalError500);
+        let answer = deliver_once(fake, &event, "event").await;
+        assert!(answer.expect("not killed").is_err());
         assert!(own_notes(fake, LOGIN.1)[0].contains(NOTE_TEXT));
         fake.mend();
         check_health_for_a_day(fake).await;
@@ -96,24 +93,22 @@ fn note_is_written_if_the_status_fails() {
 
 #[test]
 fn note_says_how_far_the_branch_is_behind() {
-    for (behind, text) in [
-        (1, "1 commit behind `機能/ログイン`"),
-        (3, "3 commits behind"),
+    let (merge, branch) = ("**A merge changes `dev`**", "**This branch changes `dev`**");
+    for (behind, headline, text) in [
+        (0, merge, NOTE_TEXT),
+        (1, branch, "1 commit behind `機能/ログイン`"),
+        (3, branch, "3 commits behind"),
     ] {
         in_account(async |fake| {
             let (build, event) = pushed(fake, LOGIN, "c1");
             fake.describe_merge_request(PROJECT, LOGIN.1, |one| one.commits_behind = behind);
             deliver(fake, &event, "event").await;
+            check_note(fake, LOGIN.1, &build, headline);
             check_note(fake, LOGIN.1, &build, text);
-            check_note(fake, LOGIN.1, &build, "**This branch changes `dev`**");
+            let is_behind = own_notes(fake, LOGIN.1)[0].contains("behind");
+            assert_eq!(is_behind, behind > 0);
         });
     }
-    in_account(async |fake| {
-        let (build, event) = pushed(fake, LOGIN, "c1");
-        deliver(fake, &event, "event").await;
-        check_note(fake, LOGIN.1, &build, "**A merge changes `dev`**");
-        assert!(!own_notes(fake, LOGIN.1)[0].contains("behind"));
-    });
 }
 
 /// Comments of another user: their number and length, and the number of GitLab's own notes.
@@ -172,9 +167,9 @@ fn conflict_of_two_statuses_does_not_suppress_the_note() {
             fake.change(|aws| aws.gitlab.status_conflicts = conflicts);
             deliver(fake, &event, "event").await;
             check_note(fake, LOGIN.1, &build, NOTE_TEXT);
-            let shown = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
-            let shown = shown.current("c1", "cfn-gitops/dev/shop/review").len();
-            assert_eq!(shown, statuses);
+            let records = records(fake);
+            let shown = records.current("c1", "cfn-gitops/dev/shop/review");
+            assert_eq!(shown.len(), statuses);
         });
     }
 }
@@ -209,4 +204,26 @@ fn type_of_a_megabyte_is_shortened_in_the_note() {
         check_note(fake, LOGIN.1, &build, "it has a transform");
         assert!(own_notes(fake, LOGIN.1)[0].len() < 2_000);
     });
+}
+
+#[test]
+fn unreadable_file_of_a_missing_stack_fails_with_its_place() {
+    let list = format!(r#"[{{"ParameterKey": "Stage", "ParameterValue": "{PARAMETER}"}}]"#);
+    let text = "`dev.json` is not a template configuration: `it is not a JSON object`";
+    for (output, part) in [
+        (Output::of(json!("Resources: [")), "not valid YAML (line 2"),
+        (configured(Some(&list)), text),
+    ] {
+        in_account(async |fake| {
+            missing_stack(fake);
+            let others = Others::of(fake);
+            let build = push(fake, LOGIN, COMMIT);
+            let event = succeed(fake, &build, &output);
+            deliver(fake, &event, "review").await;
+            check_harmless(fake, &others);
+            check_note(fake, LOGIN.1, &build, part);
+            check_note(fake, LOGIN.1, &build, "is not a template");
+            check_review_status(fake, &build);
+        });
+    }
 }

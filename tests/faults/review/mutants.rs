@@ -35,11 +35,10 @@ enum Mutant {
     RunsTransforms,
 }
 
-/// The note's text, changed.
-fn edit_note(request: &mut HttpRequest, edit: impl Fn(&str) -> String) {
+/// Adds a text to a note.
+fn extend_note(request: &mut HttpRequest, text: &str) {
     let mut body: Value = serde_json::from_str(&body_of(request)).expect("a JSON object");
-    let text = body["body"].as_str().expect("a note").to_owned();
-    body["body"] = json!(edit(&text));
+    body["body"] = json!(format!("{}{text}", body["body"].as_str().expect("a note")));
     replace_body(request, body.to_string());
 }
 
@@ -74,12 +73,10 @@ impl misbehaving::Mutant for Mutant {
             }
             Mutant::EditsAnothersNote if writes_note => fake.change(|aws| {
                 let project = aws.gitlab.project_mut(crate::fixture::PROJECT);
-                let notes = &mut project.records.notes;
-                notes[2].body.push('x');
+                project.records.notes[2].body.push('x');
             }),
             Mutant::ShowsAValue if writes_note || edits_note => {
-                let value = crate::secrecy::PARAMETER;
-                edit_note(&mut request, |text| format!("{text}{value}"));
+                extend_note(&mut request, crate::account::PARAMETER);
             }
             Mutant::RunsTransforms if operation == "CreateChangeSet" => fake.change(|aws| {
                 let ran = "AWS::Include".to_owned();

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::account::PARAMETER;
 use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
-    CHILD, DEPLOYED, LOGIN, NOTE_TEXT, Output, PROJECT, STACK, changed, check_health, deliver,
-    push, succeed, uuid,
+    CHILD, DEPLOYED, LOGIN, NOTE_TEXT, Output, STACK, changed, check_health, deliver, push,
+    records, succeed, uuid,
 };
-use crate::secrecy::PARAMETER;
 use fake_aws::FakeAws;
+use fake_aws::gitlab::records::Status as CommitStatus;
 use fake_aws::stacks::Finding;
 
 /// The commit of the review branch.
@@ -22,6 +23,8 @@ pub enum Trigger {
     /// A health check.
     HealthCheck,
 }
+
+use Shown::{Note, Repaired, Status};
 
 /// The expected result.
 #[derive(Clone, Copy, Debug)]
@@ -51,83 +54,58 @@ fn scenario(name: &'static str, prepare: fn(&FakeAws) -> Trigger, shown: Shown) 
 
 /// One of each kind.
 pub fn scenarios() -> Vec<Scenario> {
-    let mut scenarios = of_unusable_files();
-    scenarios.extend([
+    vec![
         scenario(
             "changed template",
             |fake| review(fake, changed()),
-            Shown::Note(NOTE_TEXT),
+            Note(NOTE_TEXT),
         ),
-        scenario("failed build", failed_build, Shown::Note("phase `FAILED`")),
-        scenario(
-            "blocked template",
-            blocked,
-            Shown::Note("it has a transform"),
-        ),
-        scenario(
-            "missing stack",
-            missing_stack,
-            Shown::Note("does not exist yet"),
-        ),
+        scenario("failed build", failed_build, Note("phase `FAILED`")),
+        scenario("blocked template", blocked, Note("it has a transform")),
+        scenario("missing stack", missing_stack, Note("does not exist yet")),
         scenario(
             "rejected change set",
             rejected,
-            Shown::Note("CloudFormation rejects"),
+            Note("CloudFormation rejects"),
         ),
-        scenario(
-            "failed change set",
-            failed_change_set,
-            Shown::Note("`a hook`"),
-        ),
+        scenario("failed change set", failed_change_set, Note("`a hook`")),
         scenario(
             "invalid change set",
             |fake| invalid_change_set(fake, "extraneous key [Delay] is not permitted"),
-            Shown::Note(
-                "Orders (AWS::SQS::Queue) /Resources/Orders/Properties: extraneous key [Delay]",
-            ),
+            Note("Orders (AWS::SQS::Queue) /Resources/Orders/Properties: extraneous key [Delay]"),
         ),
         scenario(
             "invalid value",
             |fake| invalid_change_set(fake, &format!("{PARAMETER} is not an allowed value")),
-            Shown::Note(
+            Note(
                 "Orders (AWS::SQS::Queue) /Resources/Orders/Properties: … is not an allowed value",
             ),
         ),
         scenario(
             "drift of the deployed stack",
             drift,
-            Shown::Status("failed", "Orders"),
+            Status("failed", "Orders"),
         ),
-        scenario(
-            "drift of the pipeline's stack",
-            drift_of_child,
-            Shown::Repaired,
-        ),
-    ]);
-    scenarios
-}
-
-fn of_unusable_files() -> Vec<Scenario> {
-    vec![
+        scenario("drift of the pipeline's stack", drift_of_child, Repaired),
         scenario(
             "unpackaged template",
             unpackaged,
-            Shown::Note("names local files in `Child.TemplateURL`"),
+            Note("names local files in `Child.TemplateURL`"),
         ),
         scenario(
             "unreadable template",
             |fake| review(fake, json!("Resources: [")),
-            Shown::Note("not valid YAML (line 2, column 1)"),
+            Note("not valid YAML (line 2, column 1)"),
         ),
         scenario(
             "unreadable configuration",
-            |fake| review_of(fake, &configured("{")),
-            Shown::Note("not JSON (line 1, column 1)"),
+            |fake| review_of(fake, &configured(Some("{"))),
+            Note("not JSON (line 1, column 1)"),
         ),
         scenario(
             "missing configuration",
-            without_configuration,
-            Shown::Note("stored no `dev.json`"),
+            |fake| review_of(fake, &configured(None)),
+            Note("stored no `dev.json`"),
         ),
     ]
 }
@@ -142,9 +120,10 @@ fn review_of(fake: &FakeAws, output: &Output) -> Trigger {
     Trigger::Build { build, event }
 }
 
-fn configured(text: &str) -> Output {
+/// The output with this file as the template configuration.
+pub fn configured(text: Option<&str>) -> Output {
     Output {
-        configuration: Some(json!(text)),
+        configuration: text.map(|text| json!(text)),
         ..Output::of(changed())
     }
 }
@@ -207,14 +186,6 @@ fn invalid_change_set(fake: &FakeAws, reason: &str) -> Trigger {
     review(fake, changed())
 }
 
-fn without_configuration(fake: &FakeAws) -> Trigger {
-    let output = Output {
-        configuration: None,
-        ..Output::of(changed())
-    };
-    review_of(fake, &output)
-}
-
 fn drift(fake: &FakeAws) -> Trigger {
     fake.drift(STACK, "Orders", "MODIFIED");
     Trigger::HealthCheck
@@ -233,7 +204,7 @@ impl Scenario {
         let others = Others::of(fake);
         // The repair executes a change set, which deletes all others of the stack.
         let others = match self.shown {
-            Shown::Repaired => others.without_change_sets_of(CHILD),
+            Repaired => others.without_change_sets_of(CHILD),
             _ => others,
         };
         (trigger, others)
@@ -243,21 +214,18 @@ impl Scenario {
     pub fn check(&self, fake: &FakeAws, trigger: &Trigger, others: &Others) {
         check_harmless(fake, others);
         match (self.shown, trigger) {
-            (Shown::Note(text), Trigger::Build { build, .. }) => {
+            (Note(text), Trigger::Build { build, .. }) => {
                 check_note(fake, LOGIN.1, build, text);
                 check_review_status(fake, build);
             }
-            (Shown::Status(state, text), _) => check_status(fake, state, text),
+            (Status(state, text), _) => check_status(fake, state, text),
             _ => {
-                let drifts = fake.look(|aws| {
+                fake.look(|aws| {
                     let child = aws.stacks.named(CHILD).expect("the pipeline's stack");
-                    (child.drifts.clone(), child.status)
+                    let (drifts, status) = (&child.drifts, child.status);
+                    let is_repaired = drifts.is_empty() && status == "UPDATE_COMPLETE";
+                    assert!(is_repaired, "{drifts:?} {status}");
                 });
-                let (drifts, status) = drifts;
-                assert!(
-                    drifts.is_empty() && status == "UPDATE_COMPLETE",
-                    "{drifts:?} {status}"
-                );
                 check_status(fake, "success", "as in its template");
                 assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
             }
@@ -277,7 +245,7 @@ impl Trigger {
 
 /// Fails unless the commit has one status of the review, with the same result as the note.
 pub fn check_review_status(fake: &FakeAws, build: &str) {
-    let records = fake.look(|aws| aws.gitlab.named(PROJECT).records.clone());
+    let records = records(fake);
     let shown = records.current(COMMIT, "cfn-gitops/dev/shop/review");
     assert_eq!(shown.len(), 1, "{shown:?}");
     let (status, note) = (shown[0], &own_notes(fake, LOGIN.1)[0]);
@@ -297,16 +265,8 @@ pub fn check_review_status(fake: &FakeAws, build: &str) {
 
 /// Fails unless the deployed commit has one status of its stack's drift.
 pub fn check_status(fake: &FakeAws, state: &str, text: &str) {
-    let shown = fake.look(|aws| {
-        let records = &aws.gitlab.named(PROJECT).records;
-        let shown = records.current(DEPLOYED, "cfn-gitops/dev/shop/drift");
-        shown
-            .iter()
-            .map(|one| (one.state, one.description.clone()))
-            .collect::<Vec<_>>()
-    });
-    assert!(
-        shown.len() == 1 && shown[0].0 == state && shown[0].1.contains(text),
-        "{shown:?}"
-    );
+    let records = records(fake);
+    let shown = records.current(DEPLOYED, "cfn-gitops/dev/shop/drift");
+    let is_right = |one: &CommitStatus| one.state == state && one.description.contains(text);
+    assert!(shown.len() == 1 && is_right(shown[0]), "{shown:?}");
 }

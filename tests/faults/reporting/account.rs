@@ -1,0 +1,68 @@
+//! The account and the project in GitLab of a pipeline with reports. `tests/faults/review` has the
+//! same.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use fake_aws::gitlab::records::Records;
+use fake_aws::{FakeAws, Options};
+use test_support::custom_resource::{CustomResource, LAMBDA_MAX_LIFETIME, StackRequest};
+use test_support::secrecy::wire;
+
+/// The project in GitLab.
+pub const PROJECT: &str = "platform/infra";
+/// GitLab's address.
+pub const GITLAB: &str = "https://gitlab.example.com";
+pub const TOKEN: &str = "gitlab/token";
+pub const REPOSITORY: &str = "given";
+/// The deployed branch.
+pub const BRANCH: &str = "機能/ログイン";
+
+pub const RESOURCE: CustomResource = CustomResource {
+    resource_type: "Custom::GitOpsPipeline",
+    logical_id: "Project",
+    wire,
+};
+
+/// A value of a parameter of the deployed stack, and of its change sets.
+pub const PARAMETER: &str = "SentinelOfAParameter/+=";
+/// A property value of a resource in a template.
+pub const PROPERTY: &str = "SentinelOfAProperty/+=";
+/// A value for the build.
+pub const VARIABLE: &str = "SentinelOfTheBuild/+=";
+
+/// The account without a pipeline.
+pub fn account(commit: &str, further_sentinels: &[&str]) -> FakeAws {
+    let fake = FakeAws::with(Options {
+        resource_takes: Duration::from_millis(200),
+        ..Options::default()
+    });
+    fake.repository(REPOSITORY);
+    fake.push(REPOSITORY, BRANCH, commit);
+    fake.gitlab_project(PROJECT, &[BRANCH]);
+    fake.gitlab_token(TOKEN);
+    let sentinels = [PARAMETER, PROPERTY, VARIABLE];
+    fake.arrange(|aws| {
+        for sentinel in sentinels.iter().chain(further_sentinels) {
+            aws.remember_secret(sentinel);
+        }
+    });
+    fake
+}
+
+/// GitLab's records of the project.
+pub fn records(fake: &FakeAws) -> Records {
+    fake.look(|aws| aws.gitlab.named(PROJECT).records.clone())
+}
+
+/// An event for Lambda.
+pub fn request(fake: &FakeAws, event: Value, name: &str) -> StackRequest {
+    StackRequest {
+        name: name.to_owned(),
+        event,
+        signed_at: fake.now(),
+        wire,
+        lifetime: LAMBDA_MAX_LIFETIME,
+    }
+}
