@@ -1,14 +1,7 @@
 """A clone from an instance in another account: clone-instance.yaml there, clone-role.yaml here."""
 
 from tests.policies.scene import (
-    EXTERNAL_ID,
-    FOREIGN_REPOSITORY,
-    INSTANCES,
-    KEY_OF_FOREIGN_REPOSITORIES,
-    UNNAMED,
-    REPOSITORIES,
-    VPC_ENDPOINT,
-)
+    EXTERNAL_ID, FOREIGN_REPOSITORY, INSTANCES, KEY_OF_FOREIGN_REPOSITORIES, UNNAMED, REPOSITORIES, VPC_ENDPOINT)
 from tests.policies.tables import ASSUME, LAMBDA, anybody, role
 from tests.templates.deployed import REGION
 

@@ -63,27 +63,24 @@ def test_rule_of_tags_invokes_only_the_function():
     assert rule["Targets"] == [{"Id": "function", "Arn": stack.arn("Function")}]
 
 
-@pytest.mark.parametrize(
-    ("tag", "kind", "event", "is_matched"),
-    [
-        (f"deploy/{KEY}", "tag", "referenceCreated", True),
-        (f"reject/{KEY}", "tag", "referenceCreated", True),
-        (f"deploy/{KEY}", "tag", "referenceUpdated", True),
-        (f"deploy/{KEY}", "tag", "referenceDeleted", False),
-        (f"deploy/{KEY}", "branch", "referenceCreated", False),
-        # Other environments, some of them with a similar name.
-        ("deploy/prd/shop/0123456789abcdef", "tag", "referenceCreated", False),
-        ("deploy/dev2/shop/0123456789abcdef", "tag", "referenceCreated", False),
-        ("reject/xdev/shop/0123456789abcdef", "tag", "referenceCreated", False),
-        (f"x/deploy/{KEY}", "tag", "referenceCreated", False),
-        (f"Deploy/{KEY}", "tag", "referenceCreated", False),
-        (f"deploy//{KEY}", "tag", "referenceCreated", False),
-        (f"refs/tags/deploy/{KEY}", "tag", "referenceCreated", False),
-        ("deploy/dev", "tag", "referenceCreated", False),
-        ("deploy", "tag", "referenceCreated", False),
-        ("v1.0.0", "tag", "referenceCreated", False),
-    ],
-)
+@pytest.mark.parametrize(("tag", "kind", "event", "is_matched"), [
+    (f"deploy/{KEY}", "tag", "referenceCreated", True),
+    (f"reject/{KEY}", "tag", "referenceCreated", True),
+    (f"deploy/{KEY}", "tag", "referenceUpdated", True),
+    (f"deploy/{KEY}", "tag", "referenceDeleted", False),
+    (f"deploy/{KEY}", "branch", "referenceCreated", False),
+    # Other environments, some of them with a similar name.
+    ("deploy/prd/shop/0123456789abcdef", "tag", "referenceCreated", False),
+    ("deploy/dev2/shop/0123456789abcdef", "tag", "referenceCreated", False),
+    ("reject/xdev/shop/0123456789abcdef", "tag", "referenceCreated", False),
+    (f"x/deploy/{KEY}", "tag", "referenceCreated", False),
+    (f"Deploy/{KEY}", "tag", "referenceCreated", False),
+    (f"deploy//{KEY}", "tag", "referenceCreated", False),
+    (f"refs/tags/deploy/{KEY}", "tag", "referenceCreated", False),
+    ("deploy/dev", "tag", "referenceCreated", False),
+    ("deploy", "tag", "referenceCreated", False),
+    ("v1.0.0", "tag", "referenceCreated", False),
+])
 def test_rule_of_tags_matches_this_environments_tags(tag, kind, event, is_matched):
     pattern = environment(FunctionApprovals="GitLab").properties("ApprovalTagRule")["EventPattern"]
     assert matches(pattern, push(ANY, tag, kind, event)) is is_matched

@@ -3,16 +3,8 @@
 import pytest
 
 from tests.policies import (
-    rows_across_accounts,
-    rows_clone,
-    rows_deployed_roles,
-    rows_environment,
-    rows_limits,
-    rows_people,
-    rows_rights,
-    rows_watching,
-    scene,
-)
+    rows_across_accounts, rows_clone, rows_deployed_roles, rows_environment, rows_limits, rows_people, rows_rights, rows_watching,
+    scene)
 
 TABLES = {
     "rights": rows_rights,

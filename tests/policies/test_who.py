@@ -7,17 +7,7 @@ import pytest
 
 from tests.policies import rows_environment as environment, scene
 from tests.policies.rows_across_accounts import (
-    AN_IMAGE,
-    ARTIFACT,
-    A_PUSH,
-    BUCKET,
-    BUS,
-    CODE,
-    IMAGE_REPOSITORY,
-    KEY,
-    THROUGH_S3,
-    UNDER_THE_KEY,
-)
+    AN_IMAGE, ARTIFACT, A_PUSH, BUCKET, BUS, CODE, IMAGE_REPOSITORY, KEY, THROUGH_S3, UNDER_THE_KEY)
 from tests.policies.rows_clone import WITH_THE_WORD
 from tests.policies.rows_watching import REPLICA
 from tests.policies.scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOURCE_ROLE

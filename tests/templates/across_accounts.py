@@ -48,9 +48,3 @@ def to_bucket(**parameters):
         **parameters,
     }
     return Deployed(template=source(TEMPLATES / "cross-account-s3.yaml"), stack_name="s3-dev-site", **given)
-
-
-STACKS = {
-    "cross-account-artifacts": artifacts, "cross-account-repository": repository, "cross-account-image": image,
-    "cross-account-project": project, "cross-account-s3": to_bucket,
-}

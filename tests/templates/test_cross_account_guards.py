@@ -5,17 +5,7 @@ import json
 import pytest
 from ministack.services import eventbridge
 
-from tests.templates.across_accounts import (
-    BUS,
-    IMAGES,
-    REPOSITORIES,
-    SHOP,
-    SITE,
-    artifacts,
-    elsewhere,
-    image,
-    repository,
-)
+from tests.templates.across_accounts import BUS, IMAGES, REPOSITORIES, SHOP, SITE, artifacts, elsewhere, image, repository
 from tests.templates.deployed import REGION, Deployed
 from tests.templates.renderings import rendering
 
@@ -57,44 +47,36 @@ def pushed_image(name="ecr-dev-image", tag="latest", account=IMAGES, action="PUS
     }
 
 
-@pytest.mark.parametrize(
-    ("event", "is_reported"),
-    [
-        (push(), True),
-        (push(event="referenceCreated"), True),
-        (push(SITE), True),
-        (push(event="referenceDeleted"), False),
-        (push(kind="tag"), False),
-        (push(branch="feature/development"), False),
-        (push(SHOP + "2"), False),
-        (push(SHOP.replace(REPOSITORIES, IMAGES)), False),
-        (push(SHOP.replace(REGION, "eu-west-1")), False),
-    ],
-)
+@pytest.mark.parametrize(("event", "is_reported"), [
+    (push(), True),
+    (push(event="referenceCreated"), True),
+    (push(SITE), True),
+    (push(event="referenceDeleted"), False),
+    (push(kind="tag"), False),
+    (push(branch="feature/development"), False),
+    (push(SHOP + "2"), False),
+    (push(SHOP.replace(REPOSITORIES, IMAGES)), False),
+    (push(SHOP.replace(REGION, "eu-west-1")), False),
+])
 def test_pushes_of_the_environments_branch_are_forwarded(event, is_reported):
     assert matches(repository().properties("ForwardRule")["EventPattern"], event) is is_reported
 
 
-@pytest.mark.parametrize(
-    ("given", "branches"),
-    [({}, ["development"]), ({"EnvID": "prd"}, ["master"]), ({"BranchNames": "main,release/1"}, ["main", "release/1"])],
-)
+@pytest.mark.parametrize(("given", "branches"), [
+    ({}, ["development"]), ({"EnvID": "prd"}, ["master"]), ({"BranchNames": "main,release/1"}, ["main", "release/1"])])
 def test_branches_are_the_environments_or_the_named_ones(given, branches):
     assert repository(**given).properties("ForwardRule")["EventPattern"]["detail"]["referenceName"] == branches
 
 
-@pytest.mark.parametrize(
-    ("event", "is_reported"),
-    [
-        (pushed_image(), True),
-        (pushed_image(tag="v1"), False),
-        (pushed_image("another"), False),
-        (pushed_image(action="DELETE"), False),
-        (pushed_image(result="FAILURE"), False),
-        # An event that was sent to this account itself.
-        (pushed_image(account="777788889999"), False),
-    ],
-)
+@pytest.mark.parametrize(("event", "is_reported"), [
+    (pushed_image(), True),
+    (pushed_image(tag="v1"), False),
+    (pushed_image("another"), False),
+    (pushed_image(action="DELETE"), False),
+    (pushed_image(result="FAILURE"), False),
+    # An event that was sent to this account itself.
+    (pushed_image(account="777788889999"), False),
+])
 def test_pushes_of_the_tag_are_forwarded(event, is_reported):
     assert matches(image().properties("ForwardRule")["EventPattern"], event) is is_reported
 

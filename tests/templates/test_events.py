@@ -189,17 +189,14 @@ def paths(value, before=""):
             yield from paths(member, f"{before}{name}.")
 
 
-@pytest.mark.parametrize(
-    ("name", "absent"),
-    [
-        # A source of another account excludes an approval rule, and an image excludes a review. So there are
-        # separate events.
-        ("pipeline-create-every-property.json", {
-            "Source.RepositoryArn", "Source.RoleArn", "Review.Branches", "Review.ChangeSetComment",
-            "Review.AllowTransforms", "Review.BuildRoleArn"}),
-        ("pipeline-create-every-property-wrong.json", set()),
-    ],
-)
+@pytest.mark.parametrize(("name", "absent"), [
+    # A source of another account excludes an approval rule, and an image excludes a review. So there are
+    # separate events.
+    ("pipeline-create-every-property.json", {
+        "Source.RepositoryArn", "Source.RoleArn", "Review.Branches", "Review.ChangeSetComment",
+        "Review.AllowTransforms", "Review.BuildRoleArn"}),
+    ("pipeline-create-every-property-wrong.json", set()),
+])
 def test_every_property_is_in_the_events_that_say_so(name, absent):
     listed = set(reference_pages.properties("Custom::GitOpsPipeline"))
     assert len(listed) > 30

@@ -63,10 +63,8 @@ def test_tag_approvals_without_their_needs_are_rejected(given):
     assert why == "ApprovalFromGitLab needs GitLabProject, ReportToGitLab true, and FunctionApprovals GitLab"
 
 
-@pytest.mark.parametrize(
-    ("env_id", "branch", "is_accepted"),
-    [("dev", "", True), ("prd", "", True), ("stg", "", False), ("stg", "staging", True), ("dev", "main", True)],
-)
+@pytest.mark.parametrize(("env_id", "branch", "is_accepted"), [
+    ("dev", "", True), ("prd", "", True), ("stg", "", False), ("stg", "staging", True), ("dev", "main", True)])
 def test_environment_without_branch_is_rejected_first(env_id, branch, is_accepted):
     assert (not Deployed(EnvID=env_id, BranchName=branch).broken_rules()) == is_accepted
 

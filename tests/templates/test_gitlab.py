@@ -48,17 +48,14 @@ def test_a_gitlab_of_ones_own_is_reached_as_its_parameters_say(deployed, pipelin
 
 
 @BOTH
-@pytest.mark.parametrize(
-    ("given", "is_accepted"),
-    [
-        ({}, True),
-        (GITLAB, True),
-        ({"GitLabProject": "platform/infra"}, False),
-        ({"GitLabTokenSecretId": "gitlab/mirrors"}, False),
-        # An address alone configures nothing.
-        ({"GitLabUrl": "https://git.example.com"}, True),
-    ],
-)
+@pytest.mark.parametrize(("given", "is_accepted"), [
+    ({}, True),
+    (GITLAB, True),
+    ({"GitLabProject": "platform/infra"}, False),
+    ({"GitLabTokenSecretId": "gitlab/mirrors"}, False),
+    # An address alone configures nothing.
+    ({"GitLabUrl": "https://git.example.com"}, True),
+])
 def test_project_and_token_need_each_other(deployed, pipeline, given, is_accepted):
     broken = deployed(**given).broken_rules()
     assert (not broken) == is_accepted
@@ -74,34 +71,31 @@ def accepts(name, value):
     return fits and re.fullmatch(parameter.get("AllowedPattern", ".*"), value) is not None
 
 
-@pytest.mark.parametrize(
-    ("name", "good", "bad"),
-    [
-        (
-            "GitLabUrl",
-            ["https://gitlab.com", "https://git.example.com:8443/gitlab", "https://git.example.com/", "http://127.0.0.1:8080", "http://localhost:3000"],
-            # Addresses that would send the token unencrypted, contain a login, or are not a base address.
-            ["", "gitlab.com", "http://gitlab.com", "http://127.0.0.1.example.com", "http://127.0.0.1@example.com", "http://localhost.example.com",
-             "https://user:password@gitlab.com", "https://gitlab.com?a=b", "https://gitlab.com#a", "https://", "ftp://gitlab.com", "https://gitlab.com/a b"],
-        ),
-        (
-            "GitLabProject",
-            ["", "42", "platform/infra", "a/b/c-d.e_f"],
-            ["infra", "/platform/infra", "platform/infra/", "platform//infra", "platform%2Finfra", "platform/infra?", "https://gitlab.com/a/b", "a/b "],
-        ),
-        (
-            "GitLabTokenSecretId",
-            ["", "gitlab", "gitlab/mirrors", TOKEN_ARN],
-            ["gitlab mirrors", "gitlab:mirrors", "*", TOKEN_ARN.replace("secretsmanager", "ssm"), "arn:aws:secretsmanager:*:*:secret:*"],
-        ),
-        ("GitLabTokenSecretKey", ["token", "a"], [""]),
-        (
-            "GitLabCaCertificate",
-            ["", CERTIFICATE, CERTIFICATE * 2, CERTIFICATE.strip(), CERTIFICATE.replace("\n", "\r\n")],
-            ["MIIB", CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY"), CERTIFICATE + "more", "-----BEGIN CERTIFICATE-----"],
-        ),
-    ],
-)
+@pytest.mark.parametrize(("name", "good", "bad"), [
+    (
+        "GitLabUrl",
+        ["https://gitlab.com", "https://git.example.com:8443/gitlab", "https://git.example.com/", "http://127.0.0.1:8080", "http://localhost:3000"],
+        # Addresses that would send the token unencrypted, contain a login, or are not a base address.
+        ["", "gitlab.com", "http://gitlab.com", "http://127.0.0.1.example.com", "http://127.0.0.1@example.com", "http://localhost.example.com",
+         "https://user:password@gitlab.com", "https://gitlab.com?a=b", "https://gitlab.com#a", "https://", "ftp://gitlab.com", "https://gitlab.com/a b"],
+    ),
+    (
+        "GitLabProject",
+        ["", "42", "platform/infra", "a/b/c-d.e_f"],
+        ["infra", "/platform/infra", "platform/infra/", "platform//infra", "platform%2Finfra", "platform/infra?", "https://gitlab.com/a/b", "a/b "],
+    ),
+    (
+        "GitLabTokenSecretId",
+        ["", "gitlab", "gitlab/mirrors", TOKEN_ARN],
+        ["gitlab mirrors", "gitlab:mirrors", "*", TOKEN_ARN.replace("secretsmanager", "ssm"), "arn:aws:secretsmanager:*:*:secret:*"],
+    ),
+    ("GitLabTokenSecretKey", ["token", "a"], [""]),
+    (
+        "GitLabCaCertificate",
+        ["", CERTIFICATE, CERTIFICATE * 2, CERTIFICATE.strip(), CERTIFICATE.replace("\n", "\r\n")],
+        ["MIIB", CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY"), CERTIFICATE + "more", "-----BEGIN CERTIFICATE-----"],
+    ),
+])
 def test_parameter_accepts_only_valid_values(name, good, bad):
     assert [value for value in good if not accepts(name, value)] == []
     assert [value for value in bad if accepts(name, value)] == []

@@ -30,41 +30,38 @@ def deleted_before(graph, first, second):
 
 # A row that follows from two others is left out: Project before Function, and Function before FunctionRole.
 # The tests of predecessors below have those of the credential and of the project.
-@pytest.mark.parametrize(
-    ("first", "second", "why"),
-    [
-        ("MirrorCredential", "MirrorUserPolicy", "an update on the way would be refused by CodeCommit"),
-        ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
-        ("MirrorRotation", "RotationPermission", "Secrets Manager tests the function when the schedule is created"),
-        ("RotationPermission", "Function", "it is a setting of the function"),
-        ("HealthCheck", "Function", "the rule would invoke a deleted function"),
-        ("ReportRule", "Function", "the rule would invoke a deleted function"),
-        ("ApprovalTagRule", "Function", "the rule would invoke a deleted function"),
-        ("Dashboard", "SilenceAlarm", "it shows the alarm"),
-        ("Project", "FunctionEventInvokeConfig", "it retries a killed Delete"),
-        ("Project", "FirstPushPermission", "the pipeline's rule could not invoke the function"),
-        ("Project", "ReportPermission", "the first execution would not be reported to GitLab"),
-        ("Project", "ReviewPermission", "the first review would not be written"),
-        ("Project", "ReviewRule", "the first review would not be written"),
-        ("Project", "CodeBuildCFnRole", "the build project uses it"),
-        ("Project", "ReviewCodeBuildCFnRole", "the build project of reviews uses it"),
-        ("Project", "ReviewCodeBuildCFnPolicy", "it contains the permissions of a review's build"),
-        ("Project", "CodePipelineCFnRole", "the pipeline uses it"),
-        ("Project", "CodeDeployCFnRole", "the deployment uses it"),
-        ("Project", "EventsRuleRole", "the rule starts the pipeline with it"),
-        ("Project", "ArtifactBucketPolicy", "an artifact is never in an unprotected bucket"),
-        ("Function", "ProvisioningRole", "the function's role may pass this role"),
-        ("FirstPushPermission", "Function", "it is a setting of the function"),
-        ("FunctionEventInvokeConfig", "Function", "it is a setting of the function"),
-        ("Function", "FunctionRole", "a function without its role cannot run"),
-        ("FunctionRole", "FunctionLogGroup", "its policy names the group"),
-        ("ArtifactBucketPolicy", "ArtifactBucket", "a policy needs its bucket"),
-        ("CodePipelineCFnRole", "CodePipelineCFnPolicy", "a role never exists without its policy"),
-        ("CodeDeployCFnRole", "CodeDeployCFnPolicy", "a role never exists without its policy"),
-        ("CodeBuildCFnRole", "CodeBuildCFnPolicy", "a role never exists without its policy"),
-        ("EventsRuleRole", "EventsCodepipelineExecPolicy", "a role never exists without its policy"),
-    ],
-)
+@pytest.mark.parametrize(("first", "second", "why"), [
+    ("MirrorCredential", "MirrorUserPolicy", "an update on the way would be refused by CodeCommit"),
+    ("MirrorUserPolicy", "MirrorUser", "DeleteUser fails while a policy is left"),
+    ("MirrorRotation", "RotationPermission", "Secrets Manager tests the function when the schedule is created"),
+    ("RotationPermission", "Function", "it is a setting of the function"),
+    ("HealthCheck", "Function", "the rule would invoke a deleted function"),
+    ("ReportRule", "Function", "the rule would invoke a deleted function"),
+    ("ApprovalTagRule", "Function", "the rule would invoke a deleted function"),
+    ("Dashboard", "SilenceAlarm", "it shows the alarm"),
+    ("Project", "FunctionEventInvokeConfig", "it retries a killed Delete"),
+    ("Project", "FirstPushPermission", "the pipeline's rule could not invoke the function"),
+    ("Project", "ReportPermission", "the first execution would not be reported to GitLab"),
+    ("Project", "ReviewPermission", "the first review would not be written"),
+    ("Project", "ReviewRule", "the first review would not be written"),
+    ("Project", "CodeBuildCFnRole", "the build project uses it"),
+    ("Project", "ReviewCodeBuildCFnRole", "the build project of reviews uses it"),
+    ("Project", "ReviewCodeBuildCFnPolicy", "it contains the permissions of a review's build"),
+    ("Project", "CodePipelineCFnRole", "the pipeline uses it"),
+    ("Project", "CodeDeployCFnRole", "the deployment uses it"),
+    ("Project", "EventsRuleRole", "the rule starts the pipeline with it"),
+    ("Project", "ArtifactBucketPolicy", "an artifact is never in an unprotected bucket"),
+    ("Function", "ProvisioningRole", "the function's role may pass this role"),
+    ("FirstPushPermission", "Function", "it is a setting of the function"),
+    ("FunctionEventInvokeConfig", "Function", "it is a setting of the function"),
+    ("Function", "FunctionRole", "a function without its role cannot run"),
+    ("FunctionRole", "FunctionLogGroup", "its policy names the group"),
+    ("ArtifactBucketPolicy", "ArtifactBucket", "a policy needs its bucket"),
+    ("CodePipelineCFnRole", "CodePipelineCFnPolicy", "a role never exists without its policy"),
+    ("CodeDeployCFnRole", "CodeDeployCFnPolicy", "a role never exists without its policy"),
+    ("CodeBuildCFnRole", "CodeBuildCFnPolicy", "a role never exists without its policy"),
+    ("EventsRuleRole", "EventsCodepipelineExecPolicy", "a role never exists without its policy"),
+])
 def test_deletion_follows_the_graph(first, second, why):
     assert deleted_before(dependencies(), first, second), why
 
@@ -99,14 +96,11 @@ def test_only_the_credential_is_deleted_before_the_project():
     assert list(dependencies().predecessors("Project")) == ["MirrorCredential"]
 
 
-@pytest.mark.parametrize(
-    ("resource", "dependency"),
-    [
-        (resource, dependency)
-        for resource in ("MirrorCredential", "MirrorRotation", "Project")
-        for dependency in as_list(translated()["Resources"][resource]["DependsOn"])
-    ],
-)
+@pytest.mark.parametrize(("resource", "dependency"), [
+    (resource, dependency)
+    for resource in ("MirrorCredential", "MirrorRotation", "Project")
+    for dependency in as_list(translated()["Resources"][resource]["DependsOn"])
+])
 def test_each_explicit_dependency_is_needed(resource, dependency):
     """These tests fail if one is removed."""
     template = copy.deepcopy(translated())

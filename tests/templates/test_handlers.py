@@ -16,18 +16,7 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from tests.policies import allowed, scene
 from tests.templates.named import (
-    BUCKET,
-    BUILD_LOG,
-    PIPELINE,
-    PIPELINE_RULE,
-    REPOSITORY,
-    WITH_BOUNDARY,
-    function,
-    passed_to,
-    role,
-    rule,
-    stack_arn,
-)
+    BUCKET, BUILD_LOG, PIPELINE, PIPELINE_RULE, REPOSITORY, WITH_BOUNDARY, function, passed_to, role, rule, stack_arn)
 
 PUBLISHED = json.loads((Path(__file__).parent / "handler_permissions.json").read_text())["types"]
 DEPLOY, PROVISION = "CodeDeployCFnRole", "ProvisioningRole"

@@ -148,14 +148,11 @@ def test_defaults_in_descriptions_are_the_properties():
     assert parameters["DeployOnFailure"]["Default"] == schema["properties"]["Deploy"]["properties"]["OnFailure"]["default"]
 
 
-@pytest.mark.parametrize(
-    ("given", "rule"),
-    [
-        ({"ApproversNeeded": 2}, {"ApproversNeeded": "2"}),
-        ({"ApproversNeeded": 1, "ApprovalPoolMembers": APPROVER}, {"ApproversNeeded": "1", "ApprovalPoolMembers": [APPROVER]}),
-        ({"ApprovalPoolMembers": APPROVER}, None),
-    ],
-)
+@pytest.mark.parametrize(("given", "rule"), [
+    ({"ApproversNeeded": 2}, {"ApproversNeeded": "2"}),
+    ({"ApproversNeeded": 1, "ApprovalPoolMembers": APPROVER}, {"ApproversNeeded": "1", "ApprovalPoolMembers": [APPROVER]}),
+    ({"ApprovalPoolMembers": APPROVER}, None),
+])
 def test_given_number_of_approvals_is_required(given, rule):
     assert project(**given).properties("Pipeline").get("ApprovalRule") == rule
 
