@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.templates.across_accounts import (
-    IMAGES, LONGEST, LONGEST_REGION, REPOSITORIES, SHOP, SITE, artifacts, image, parameters_of, project, repository, to_bucket)
+    IMAGES, LONGEST, LONGEST_REGION, REPOSITORIES, SHOP, artifacts, image, parameters_of, project, repository, to_bucket)
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 
@@ -102,36 +102,6 @@ def test_an_image_is_nowhere_in_another_account_or_in_this_one(given, expected):
 ])
 def test_contradictory_parameters_are_rejected(stack, rejected):
     assert stack().names_of_broken_rules() == rejected
-
-
-@pytest.mark.parametrize(("template", "parameter", "good", "bad"), [
-    ("cross-account-repository", "RepositoryArns", [SHOP, SHOP.replace(":aws:", ":aws-cn:")],
-     ["shop", f"{SHOP[:-4]}*", f"{SHOP},{SITE}", SHOP.replace(REPOSITORIES, "*"), ""]),
-    ("cross-account-repository", "FurtherRoleArns", ["", f"arn:aws:iam::{ACCOUNT}:role/path/a"],
-     [f"arn:aws:iam::{ACCOUNT}:role/*", f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:user/a", "*"]),
-    ("cross-account-repository", "BranchNames", ["", "main", "release/1.0"], ["*", "a..b", '"', "/a"]),
-    ("cross-account-repository", "PipelineAccountId", [ACCOUNT], ["", "*", "12345", f"{ACCOUNT}0"]),
-    ("cross-account-repository", "ArtifactKeyArn", [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/mrk-1"],
-     ["", f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/a", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*", "1234abcd"]),
-    ("cross-account-repository", "ArtifactBucketName", ["a-bucket"], ["", "*", "a*", "Bucket", "arn:aws:s3:::a-bucket"]),
-    ("cross-account-image", "RepositoryName", ["", "a", "ecr-dev-image", "team/a_b.c"], ["A", "*", "a*", "a//b", "-a", "a-"]),
-    ("cross-account-image", "ImageTag", ["latest", "v1.0_a-b"], ["", "*", ".a", "a b", 'a"']),
-    ("cross-account-s3", "DeployPath", ["release", "release/v1"], ["", "/release", "release/", "*", "a//b", "a?"]),
-])
-def test_parameter_rejects_name_patterns(template, parameter, good, bad):
-    declared = source(TEMPLATES / f"{template}.yaml")["Parameters"][parameter]
-    assert [each for each in good if not re.fullmatch(declared["AllowedPattern"], each)] == []
-    assert [each for each in bad if re.fullmatch(declared["AllowedPattern"], each)] == []
-
-
-@pytest.mark.parametrize("name", ["SourceRoleArns", "ArtifactBucketArns", "ImageRepositoryNames"])
-def test_the_environment_learns_of_no_account_as_a_whole(name):
-    pattern = source()["Parameters"][name]["AllowedPattern"]
-    good = {"SourceRoleArns": repository().arn("SourceRole"), "ArtifactBucketArns": artifacts().arn("ArtifactBucket"), "ImageRepositoryNames": "ecr-dev-*"}
-    assert re.fullmatch(pattern, good[name])
-    assert re.fullmatch(pattern, "")
-    for bad in ("*", "?", f"arn:aws:iam::{REPOSITORIES}:role/*", f"arn:aws:iam::{REPOSITORIES}:root", "arn:aws:s3:::*", "arn:aws:iam::*:role/a"):
-        assert not re.fullmatch(pattern, bad), bad
 
 
 # --- Names and sizes ------------------------------------------------------------------------

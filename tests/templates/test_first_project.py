@@ -18,24 +18,6 @@ def without_project(**parameters):
 GITLAB_PROJECT = "https://gitlab.example.com/a/platform/infra"
 
 
-@pytest.mark.parametrize(("given", "is_accepted"), [
-    ("", True),
-    (GITLAB_PROJECT, True),
-    ("http://127.0.0.1:8080/platform/infra", True),
-    ("https://gitlab.example.com/42", False),
-    ("https://gitlab.example.com", False),
-    (f"{GITLAB_PROJECT}/", False),
-    (f"{GITLAB_PROJECT}?a=b", False),
-    (f"{GITLAB_PROJECT}#a", False),
-    ("https://user:password@gitlab.example.com/platform/infra", False),
-    ("javascript://gitlab.example.com/platform/infra", False),
-    ("platform/infra", False),
-])
-def test_gitlab_project_address_is_http_with_a_path(given, is_accepted):
-    pattern = source()["Parameters"]["GitLabProjectUrl"]["AllowedPattern"]
-    assert bool(re.fullmatch(pattern, given)) == is_accepted
-
-
 @pytest.mark.parametrize("given", [{}, {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab",
                                         "ReportToGitLab": "false"}])
 def test_review_branches_without_reports_are_rejected(given):

@@ -1,14 +1,11 @@
 """GitLab's mirror and the rotation of its login, in an environment and in a further project."""
 
-import re
-
 import pytest
 
 from tests.templates.companions import BOTH, environment
-from tests.templates.deployed import ACCOUNT, REGION, TEMPLATE, TEMPLATES, source
+from tests.templates.deployed import TEMPLATE, TEMPLATES, source
 
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/mirrors"}
-TOKEN_ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:gitlab/mirrors-AbC123"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+a/b==\n-----END CERTIFICATE-----\n"
 
 
@@ -60,45 +57,6 @@ def test_project_and_token_need_each_other(deployed, pipeline, given, is_accepte
     broken = deployed(**given).broken_rules()
     assert (not broken) == is_accepted
     assert all("is required with" in why for why in broken)
-
-
-# --- Parameters ------------------------------------------------------------------------------
-
-
-def accepts(name, value):
-    parameter = source()["Parameters"][name]
-    fits = parameter.get("MinLength", 0) <= len(value) <= parameter["MaxLength"] if "MaxLength" in parameter else True
-    return fits and re.fullmatch(parameter.get("AllowedPattern", ".*"), value) is not None
-
-
-@pytest.mark.parametrize(("name", "good", "bad"), [
-    (
-        "GitLabUrl",
-        ["https://gitlab.com", "https://git.example.com:8443/gitlab", "https://git.example.com/", "http://127.0.0.1:8080", "http://localhost:3000"],
-        # Addresses that would send the token unencrypted, contain a login, or are not a base address.
-        ["", "gitlab.com", "http://gitlab.com", "http://127.0.0.1.example.com", "http://127.0.0.1@example.com", "http://localhost.example.com",
-         "https://user:password@gitlab.com", "https://gitlab.com?a=b", "https://gitlab.com#a", "https://", "ftp://gitlab.com", "https://gitlab.com/a b"],
-    ),
-    (
-        "GitLabProject",
-        ["", "42", "platform/infra", "a/b/c-d.e_f"],
-        ["infra", "/platform/infra", "platform/infra/", "platform//infra", "platform%2Finfra", "platform/infra?", "https://gitlab.com/a/b", "a/b "],
-    ),
-    (
-        "GitLabTokenSecretId",
-        ["", "gitlab", "gitlab/mirrors", TOKEN_ARN],
-        ["gitlab mirrors", "gitlab:mirrors", "*", TOKEN_ARN.replace("secretsmanager", "ssm"), "arn:aws:secretsmanager:*:*:secret:*"],
-    ),
-    ("GitLabTokenSecretKey", ["token", "a"], [""]),
-    (
-        "GitLabCaCertificate",
-        ["", CERTIFICATE, CERTIFICATE * 2, CERTIFICATE.strip(), CERTIFICATE.replace("\n", "\r\n")],
-        ["MIIB", CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY"), CERTIFICATE + "more", "-----BEGIN CERTIFICATE-----"],
-    ),
-])
-def test_parameter_accepts_only_valid_values(name, good, bad):
-    assert [value for value in good if not accepts(name, value)] == []
-    assert [value for value in bad if accepts(name, value)] == []
 
 
 # --- Rotation --------------------------------------------------------------------------------

@@ -122,14 +122,6 @@ def test_the_template_is_sent_without_a_bucket():
         assert len((TEMPLATES / name).read_bytes()) <= 51200
 
 
-@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-north-1", "ap-southeast-3"])
-def test_a_region_is_a_region(region):
-    pattern = source(TEMPLATES / "replication.yaml")["Parameters"]["ReplicaRegion"]["AllowedPattern"]
-    assert re.fullmatch(pattern, region)
-    for wrong in (f"{region}a", region.upper(), f"{region}.amazonaws.com", "*", "", f"{region}/x"):
-        assert not re.fullmatch(pattern, wrong)
-
-
 # --- docs/how-to/replication.md ---------------------------------------------------------------------
 
 # Errors of git, AWS or EventBridge that the script passes on.

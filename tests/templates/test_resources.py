@@ -96,14 +96,6 @@ def test_subnets_and_security_groups_need_each_other(given, is_accepted):
     assert (not broken) == is_accepted
 
 
-@pytest.mark.parametrize(("name", "prefix"), [("VpcSubnetIds", "subnet"), ("VpcSecurityGroupIds", "sg")])
-def test_vpc_parameters_take_ids_only(name, prefix):
-    pattern, one = source()["Parameters"][name]["AllowedPattern"], f"{prefix}-0a1b2c3d"
-    assert all(re.fullmatch(pattern, good) for good in ("", one, f"{prefix}-0123456789abcdef0", f"{one},{one}"))
-    bad = ("*", prefix, "vpc-0a1b2c3d", one[:-1], f"{one},", f",{one}", f"{one}, {one}", f"{one} {one}")
-    assert not any(re.fullmatch(pattern, each) for each in bad)
-
-
 # --- The credential --------------------------------------------------------------------------
 
 
@@ -174,38 +166,6 @@ def test_exports_and_later_pipelines_have_short_enough_names():
 def test_the_buckets_name_fits_in_every_region(region):
     name = Deployed(region, EnvID=LONGEST_ENV).name("ArtifactBucket")
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", name), name
-
-
-def test_the_parameters_admit_no_longer_name_and_no_hyphen():
-    parameters = source()["Parameters"]
-    assert parameters["EnvID"]["MaxLength"] == len(LONGEST_ENV)
-    assert parameters["ProjectID"]["MaxLength"] == len(LONGEST_PROJECT)
-    env = parameters["EnvID"]["AllowedPattern"]
-    assert all(re.fullmatch(env, good) for good in ("d", "dev", "prd", "qa2", "production"))
-    assert not any(re.fullmatch(env, bad) for bad in ("", "Dev", "2a", "dev-a", "dev_a", "*"))
-    project = parameters["ProjectID"]["AllowedPattern"]
-    assert all(re.fullmatch(project, good) for good in ("", "SyoriA", "1a", "a-b"))
-    assert not any(re.fullmatch(project, bad) for bad in ("-a", "a_b", "a/b", "*"))
-
-
-# claim: no-pattern-may-name-the-whole-account
-@pytest.mark.parametrize(
-    "name", ["MirrorUserNames", "MirrorSecretNames", "RepositoryNames", "PipelineRoleNames"]
-)
-def test_no_pattern_may_name_the_whole_account(name):
-    pattern = source()["Parameters"][name]["AllowedPattern"]
-    assert re.fullmatch(pattern, "team-a-*")
-    assert not any(re.fullmatch(pattern, bad) for bad in ("*", "?*", "*-x", "a:b", "${aws:username}"))
-
-
-@pytest.mark.parametrize("name", ["MirrorSecretKmsKeyArn", "GitLabTokenKmsKeyArn", "ArtifactKeyArns"])
-def test_a_key_is_named_by_its_arn_and_by_no_pattern(name):
-    """For a list, CloudFormation compares each member with the pattern."""
-    pattern = source()["Parameters"][name]["AllowedPattern"]
-    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/"
-    assert all(re.fullmatch(pattern, good) for good in ("", f"{key}1234abcd", f"{key}mrk-1234", f"{key}1".replace("aws", "aws-cn")))
-    for bad in ("*", "1234abcd", f"{key}*", f"{key}1,{key}2", f"{key[:-4]}alias/a", key.replace(ACCOUNT, "*") + "1"):
-        assert not re.fullmatch(pattern, bad), bad
 
 
 def test_stack_has_the_tag_created_by():
