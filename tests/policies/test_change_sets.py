@@ -57,17 +57,6 @@ def test_without_repair_no_change_set_is_executed(parameters):
 REVIEW_ROLE = role(PIPELINES, "role-dev-review-codebuild-cfn")
 
 
-def repository(name):
-    return regional("codecommit", name)
-
-
-def test_review_clones_the_repositories_of_the_parameter():
-    evaluated = world(RepositoryNames="team-*")
-    cloned = [name for name in ("team-a", "codecommit-dev-cfn-shop", "codecommit-dev-website", "codecommit-prd-cfn-shop", "other")
-              if evaluated.may(REVIEW_ROLE, "codecommit:GitPull", repository(name), {})]
-    assert cloned == ["team-a", "codecommit-dev-cfn-shop"]
-
-
 # claim: review-build-reaches-only-its-own-output
 @pytest.mark.parametrize("parameters", [
     {"BuildParameterNames": "/*", "BuildSecretNames": "b*"},

@@ -8,19 +8,18 @@ from tests.policies.collected import ADMINISTRATOR
 from tests.policies.rows_deployed_roles import DEPLOYED
 from tests.policies.scene import UNNAMED, PIPELINES
 from tests.policies.tables import regional, role
-from tests.templates.deployed import DEPLOYED_BOUNDARY, Deployed
+from tests.policies.world import allows_the_account
+from tests.templates.deployed import Deployed
 
 
 def test_call_succeeds_under_the_machinerys_boundary():
     """The machinery's boundary allows the machinery's calls, here all of them. The other boundary denies."""
     deployed = Caller(account=PIPELINES, role="role-dev-thumbnails", identity=(ADMINISTRATOR,), boundary=ADMINISTRATOR)
-    # A role's trust and a key's policy, which leave the decision to the account.
-    account = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": PIPELINES}, "Action": "*"}]}
     denied = [
         (action, resource)
         for _, actions, resource, keys in rows_deployed_roles.MAY_NOT
         for action in actions.split()
-        if not decide(deployed, action, resource, PIPELINES, account, keys)
+        if not decide(deployed, action, resource, PIPELINES, allows_the_account(PIPELINES), keys)
     ]
     assert denied == []
 
@@ -29,36 +28,28 @@ def test_call_succeeds_under_the_machinerys_boundary():
 def test_role_of_another_account_is_for_its_trust(account, keys, may):
     boundary = scene.stacks()["template"].deployed.properties("DeployedRolesBoundary")["PolicyDocument"]
     deployed = Caller(account=PIPELINES, role="role-dev-thumbnails", identity=(ADMINISTRATOR,), boundary=boundary)
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": PIPELINES}, "Action": "sts:AssumeRole"}]}
+    trust = allows_the_account(PIPELINES, "sts:AssumeRole")
     assert bool(decide(deployed, "sts:AssumeRole", role(account, "reader"), account, trust, keys)) == may
-
-
-def test_no_principal_of_a_template_has_the_boundary():
-    for stack in scene.stacks().values():
-        for name in stack.deployed.of_type("AWS::IAM::Role", "AWS::IAM::User"):
-            if stack.deployed.is_made(name):
-                assert stack.deployed.properties(name).get("PermissionsBoundary") != DEPLOYED_BOUNDARY, name
 
 
 _ARN = f"arn:aws:iam::{PIPELINES}:policy"
 
 
-def test_boundary_is_created_only_if_enabled():
-    made = [Deployed(EnvID="dev", **given).is_made("DeployedRolesBoundary") for given in (
-        {}, {"DeployedRoles": "None"}, {"DeployedRolesBoundaryArn": f"{_ARN}/deployed"}, {"DeployedRoles": "Bounded"})]
-    assert made == [False, False, False, True]
-
-
-@pytest.mark.parametrize(("given", "is_accepted"), [
-    ({"PermissionsBoundaryArn": f"{_ARN}/own"}, True),
-    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRoles": "Bounded"}, True),
-    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRolesBoundaryArn": f"{_ARN}/deployed"}, True),
-    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRolesBoundaryArn": f"{_ARN}/own"}, False),
-    ({"DeployedRolesBoundaryArn": f"{_ARN}/deployed", "DeployedRoles": "Bounded"}, False),
+@pytest.mark.parametrize(("given", "is_accepted", "is_made"), [
+    ({}, True, False),
+    ({"DeployedRoles": "None"}, True, False),
+    ({"DeployedRoles": "Bounded"}, True, True),
+    ({"DeployedRolesBoundaryArn": f"{_ARN}/deployed"}, True, False),
+    ({"DeployedRolesBoundaryArn": f"{_ARN}/deployed", "DeployedRoles": "Bounded"}, False, False),
+    ({"PermissionsBoundaryArn": f"{_ARN}/own"}, True, False),
+    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRoles": "Bounded"}, True, True),
+    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRolesBoundaryArn": f"{_ARN}/deployed"}, True, False),
+    ({"PermissionsBoundaryArn": f"{_ARN}/own", "DeployedRolesBoundaryArn": f"{_ARN}/own"}, False, False),
 ])
-def test_deployed_roles_have_one_boundary_of_their_own(given, is_accepted):
-    broken = Deployed(EnvID="dev", **given).broken_rules()
-    assert (not broken) == is_accepted, broken
+def test_deployed_roles_have_one_boundary_of_their_own(given, is_accepted, is_made):
+    stack = Deployed(EnvID="dev", **given)
+    assert (not stack.broken_rules()) == is_accepted
+    assert not is_accepted or stack.is_made("DeployedRolesBoundary") == is_made
 
 
 # docs/concepts/security.md names these calls: a boundary that allows everything else cannot deny them.

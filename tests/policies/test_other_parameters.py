@@ -81,9 +81,10 @@ WHO_IS_BOUND = [people.STRONG_POWER_USER, UNDER_CONTROL]
 
 
 def in_repository(name, *more):
-    """The calls of the function, of a mirror's user and of a pipeline for a repository."""
+    """The calls of the function, of a mirror's user, of a pipeline and of a review for a repository."""
     return [(*more, who, action, regional("codecommit", name), {}) for who, action in (
-        (FUNCTION_ROLE, "codecommit:GetRepository codecommit:GetBranch"), (MIRROR, "codecommit:GitPush"), (PIPELINE_ROLE, "codecommit:UploadArchive"))]
+        (FUNCTION_ROLE, "codecommit:GetRepository codecommit:GetBranch"), (MIRROR, "codecommit:GitPush"),
+        (PIPELINE_ROLE, "codecommit:UploadArchive"), (role(PIPELINES, "role-dev-review-codebuild-cfn"), "codecommit:GitPull"))]
 
 
 def of_secret(name):

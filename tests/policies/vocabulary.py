@@ -25,22 +25,16 @@ YOUNGER_WILDCARDS = frozenset({"iam:Accept*", "iam:Associate*", "iam:Reject*", "
 
 def changes(service):
     """Every action of a service except those that AWS lists as a read or a list."""
-    reads = {
-        f"{service}:{privilege['privilege']}"
-        for entry in parliament.iam_definition
-        if entry["prefix"] == service
-        for privilege in entry["privileges"]
-        if privilege["access_level"] in ("Read", "List")
-    }
-    return actions(service) - reads
+    return actions(service) - {action for action, level in _privileges(service).items() if level in ("Read", "List")}
 
 
 @cache
 def actions(service):
     """Every action of a service, with its prefix: `s3` gives s3:GetObject and so on."""
-    return frozenset(action for action in YOUNGER_ACTIONS if action.startswith(f"{service}:")) | frozenset(
-        f"{service}:{privilege['privilege']}"
-        for entry in parliament.iam_definition
-        if entry["prefix"] == service
-        for privilege in entry["privileges"]
-    )
+    return frozenset(action for action in YOUNGER_ACTIONS if action.startswith(f"{service}:")) | _privileges(service).keys()
+
+
+def _privileges(service):
+    """Parliament's actions of a service, with their access levels."""
+    return {f"{service}:{privilege['privilege']}": privilege["access_level"]
+            for entry in parliament.iam_definition if entry["prefix"] == service for privilege in entry["privileges"]}

@@ -9,12 +9,11 @@ from tests.local.policies.evaluation import Caller, decide
 from tests.local.policies.statements import as_list
 from tests.policies.collected import ADMINISTRATOR, Policy
 
-# A key's default policy.
-# https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
-_DEFAULT_KEY_POLICY = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "{account}"}, "Action": "kms:*", "Resource": "*"}],
-}
+
+def allows_the_account(account, action="*"):
+    """A resource's policy that leaves the decision to the account's own policies."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": action, "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 @cache
@@ -108,9 +107,8 @@ class World:
     def own_policies_allow(self, caller, action, resource, keys=None):
         """Whether the caller's own policies allow the call, on a resource that the caller's whole account may use."""
         who = self.caller(caller)
-        statement = {"Effect": "Allow", "Principal": {"AWS": who.account}, "Action": "*", "Resource": "*"}
         owner = {"aws:ResourceAccount": self.owner(resource) or who.account}
-        return decide(who, action, resource, who.account, {"Version": "2012-10-17", "Statement": [statement]}, {**owner, **(keys or {})})
+        return decide(who, action, resource, who.account, allows_the_account(who.account), {**owner, **(keys or {})})
 
     def owner(self, resource):
         for bucket, account in self.buckets:
@@ -124,13 +122,9 @@ class World:
             return self._of_resources.get(resource.split("/")[0])
         if resource in self._of_resources:
             return self._of_resources[resource]
-        if action == "sts:AssumeRole":
-            # A role that no stack creates: it trusts its whole account, as many roles do.
-            return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": owner}, "Action": action}]}
-        if action.startswith("kms:"):
-            (statement,) = _DEFAULT_KEY_POLICY["Statement"]
-            return {**_DEFAULT_KEY_POLICY, "Statement": [{**statement, "Principal": {"AWS": owner}}]}
-        return None
+        # A role that no stack creates trusts its whole account, as many roles do. So does a key with the default policy:
+        # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+        return allows_the_account(owner, action) if action == "sts:AssumeRole" or action.startswith("kms:") else None
 
     def with_(self, old, document):
         """The same accounts with another document in the place of `old`'s."""
