@@ -63,11 +63,7 @@ def _lost(kind, account):
     people = anybody(role(account, "administrator"))
     return (
         [*may, (people, "sqs:ReceiveMessage sqs:PurgeQueue", queue, {})],
-        [
-            *may_not,
-            (people, "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", queue, {"aws:SecureTransport": "false"}),
-            (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:SendMessage", queue, {}),
-        ],
+        [*may_not, (people, "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", queue, {"aws:SecureTransport": "false"})],
     )
 
 
@@ -171,8 +167,6 @@ MAY_NOT = [
     # The roles for other accounts: one for two roles of one account, and one for one.
     *[(who, ASSUME, SOURCE_ROLE, {}) for who in _NOT_THE_PIPELINE],
     *[(who, ASSUME, IMAGE_ROLE, {}) for who in [*_NOT_THE_PIPELINE, FUNCTION_ROLE]],
-    # Principals of the owning accounts do not need the roles.
-    *[(anybody(role(account, "administrator")), ASSUME, lent, {}) for account, lent in ((REPOSITORIES, SOURCE_ROLE), (IMAGES, IMAGE_ROLE))],
     ("codepipeline.amazonaws.com", ASSUME, SOURCE_ROLE, {"aws:SourceAccount": PIPELINES}),
     # The pipelines' account reaches the repository only with the role.
     *[(anybody(role(PIPELINES, name)), f"{READ_SOURCE} codecommit:GitPull codecommit:GitPush", FOREIGN_REPOSITORY, {})
@@ -215,7 +209,6 @@ MAY_NOT = [
     ],
     *not_by_another_way(BUCKET),
     (DEPLOY_ROLE, "s3:PutObject", f"{BUCKET}/0a1b2c.zip", UNDER_THE_KEY),
-    (DEPLOY_ROLE, "kms:Decrypt", KEY, {}),
     # Events: one role, one event type, one bus.
     *[
         row

@@ -23,8 +23,6 @@ MAY = [
 
 MAY_NOT = [
     *[(service, ASSUME, INSTANCE_ROLE, {}) for service in (LAMBDA, "ecs-tasks.amazonaws.com", "ssm.amazonaws.com")],
-    *[(anybody(who), ASSUME, INSTANCE_ROLE, {}) for who in (
-        role(INSTANCES, "administrator"), role(UNNAMED, "administrator"), f"arn:aws:iam::{UNNAMED}:root")],
     # Without the external ID, with another one, with one that begins like it, or in other letters.
     *[(INSTANCE_ROLE, ASSUME, CLONE_ROLE, keys) for keys in (
         {}, {"sts:ExternalId": ""}, {"sts:ExternalId": "another"}, {"sts:ExternalId": EXTERNAL_ID + "2"}, {"sts:ExternalId": EXTERNAL_ID.upper()},

@@ -72,7 +72,6 @@ _FURTHER_PROJECTS_USER = user(PIPELINES, "user-dev-shop-mirror")
 
 _BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-cfn")
 _DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
-_REVIEW_ROLE = role(PIPELINES, "role-dev-review-codebuild-cfn")
 
 
 _ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
@@ -154,13 +153,8 @@ MAY_NOT = [
     (_ADMINISTRATOR, _OF_AN_OBJECT, ARTIFACT, {"aws:SecureTransport": "false"}),
     (_ADMINISTRATOR, _OF_THE_BUCKET, BUCKET, {"aws:SecureTransport": "false"}),
     *not_by_another_way(BUCKET),
-    # No principal of another account.
-    (anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), "s3:GetObject s3:PutObject", ARTIFACT, {}),
-    (anybody(role(UNNAMED, "administrator")), "s3:ListBucket s3:PutBucketPolicy", BUCKET, {}),
-    (anybody(role(UNNAMED, "administrator")), "lambda:InvokeFunction lambda:UpdateFunctionCode", FUNCTION, {}),
     # A pipeline's build pushes to the repositories of the parameter alone.
     *[(_BUILD_ROLE, _PUSH_OF_AN_IMAGE, regional("ecr", f"repository/{name}"), {}) for name in ("ecr-dev-site", "shop")],
-    (_REVIEW_ROLE, "s3:GetObject", f"{BUCKET}/review/shop/0a1b/template.yaml", AS_A_BUILD),
     # Its stored objects are never deployed, with any policy in DeployPolicyArns.
     *[(who, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/{key}", {}) for who in (_DEPLOY_ROLE, f"{_DEPLOY_ROLE} with everything")
       for key in ("review/shop/0a1b/template.yaml", "code/ReviewCodeBuildCFnRole.RoleId:AWSCodeBuild-5f1d/0a1b2c")],

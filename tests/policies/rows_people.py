@@ -197,7 +197,6 @@ MAY = [
 ]
 
 MAY_NOT = [
-    (READER, f"{WORK} {CHANGE_A_BRANCH}", REPOSITORY, {}),
     # An author alone neither approves nor deploys, and an approver only approves.
     *[(who, "codepipeline:StartPipelineExecution codepipeline:RetryStageExecution codepipeline:GetPipelineState", SHOP, {}) for who in (POWER_USER, READER)],
     *[(who, actions, resource, {}) for who in (POWER_USER, READER, APPROVING) for actions, resource in AROUND_AN_APPROVAL],

@@ -89,7 +89,6 @@ REVIEWS_MAY_NOT = [
     *[("ProvisioningRole", "iam:PassRole", REVIEW_ROLE, keys) for keys in ({}, passed_to("cloudformation.amazonaws.com"), passed_to("lambda.amazonaws.com"))],
     # The actions of a template that a pipeline deploys on a review's role, project, log and rule.
     ("CodeDeployCFnRole", "iam:PassRole iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:AttachRolePolicy iam:DeleteRole sts:AssumeRole", REVIEW_ROLE, {**WITH_BOUNDARY, **passed_to("lambda.amazonaws.com")}),
-    ("CodeDeployCFnRole", f"{MADE_BUILD_PROJECTS} codebuild:StartBuild", REVIEW_PROJECT, {}),
     ("CodeDeployCFnRole", MADE_RULES, REVIEW_RULE, {}),
     ("CodeDeployCFnRole", "s3:PutObject s3:DeleteObject", OUTPUT, {}),
 ]

@@ -129,7 +129,6 @@ _MAY_NOT = [
     *[("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), keys) for keys in (
         {}, *[FOR_A_GITLAB | {"secretsmanager:ResourceTag/cfn-gitops:env": other} for other in ("prd", "dev2", "d")])],
     ("FunctionRole", TOKENS, secret("database/password-AbC123"), {"secretsmanager:ResourceTag/gitlab-url": "https://gitlab.example.com"}),
-    ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(ACCOUNT, "999999999999"), FOR_A_GITLAB),
     ("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123").replace(REGION, "us-east-1"), FOR_A_GITLAB),
     ("FunctionRole", "secretsmanager:PutSecretValue secretsmanager:UpdateSecret secretsmanager:DeleteSecret secretsmanager:TagResource secretsmanager:UntagResource secretsmanager:PutResourcePolicy", secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB),
     ("FunctionRole", "kms:Decrypt", TOKEN_KEY, {}),

@@ -94,7 +94,6 @@ MAY_NOT = [
         anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), anybody(role(UNNAMED, "administrator")))],
     *[(who, _PUBLISH, TOPIC, {"aws:SecureTransport": "false"}) for who in (PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))],
     (RULES_OF_NOTIFICATION, _PUBLISH, TOPIC, {"aws:SourceAccount": PIPELINES, "aws:SecureTransport": "false"}),
-    (anybody(role(UNNAMED, "administrator")), "sns:Publish sns:Subscribe", TOPIC, {}),
     # The role of Slack and Teams only reads.
     (CHAT_ROLE, LOOK, SHOP.replace("codepipeline-dev-cfn-shop", "unrelated"), {}),
     (CHAT_ROLE, "sns:Publish logs:GetLogEvents secretsmanager:GetSecretValue", "*", {}),
@@ -107,6 +106,5 @@ MAY_NOT = [
     *[(EVENTS_ROLE, "codebuild:StartBuild", other, {}) for other in (BUILD + "2", BUILD.replace("-replication-", "-cfn-"))],
     (EVENTS_ROLE, ASSUME, BUILD_ROLE, {}),
     # The queue of failures.
-    (anybody(role(UNNAMED, "administrator")), "sqs:SendMessage sqs:ReceiveMessage sqs:PurgeQueue", QUEUE, {}),
     (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", QUEUE, {"aws:SecureTransport": "false"}),
 ]
