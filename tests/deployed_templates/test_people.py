@@ -74,13 +74,6 @@ def world(aws: LocalAws, tmp_path: Path) -> World:
     return made
 
 
-def test_third_environment_without_branches_is_rejected(aws: LocalAws) -> None:
-    code, _, message = error_of(
-        aws.client("cloudformation").create_stack, StackName="people-tst", TemplateBody=PEOPLE.read_text(),
-        Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
-    assert code == "ValidationError" and "ProtectedBranches is required" in message
-
-
 def test_power_user_pushes_to_feature_not_to_mirror_branch(world: World) -> None:
     mary, commit = world.member("power-users"), world.commit("hers")
     rejected = world.push(mary, "HEAD:development")

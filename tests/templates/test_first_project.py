@@ -18,14 +18,20 @@ def without_project(**parameters):
 GITLAB_PROJECT = "https://gitlab.example.com/a/platform/infra"
 
 
-@pytest.mark.parametrize("given", [{}, {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab",
-                                        "ReportToGitLab": "false"}])
-def test_review_branches_without_reports_are_rejected(given):
-    [why] = Deployed(EnvID="dev", ReviewBranches="review/*", **given).broken_rules()
-    assert why == "ReviewBranches needs GitLabProject, and ReportToGitLab true"
-
-
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab", "FunctionApprovals": "GitLab"}
+
+
+SILENT = {**GITLAB, "ReportToGitLab": "false"}
+
+
+@pytest.mark.parametrize(("why", "setting", "others"), [
+    ("ReviewBranches needs GitLabProject, and ReportToGitLab true", {"ReviewBranches": "review/*"}, [{}, SILENT]),
+    ("ApprovalFromGitLab needs GitLabProject, ReportToGitLab true, and FunctionApprovals GitLab", {"ApprovalFromGitLab": "true"},
+     [{}, SILENT, {**GITLAB, "FunctionApprovals": "NoChanges"}, {"FunctionApprovals": "GitLab"}]),
+])
+def test_setting_without_its_needs_is_rejected(why, setting, others):
+    for given in others:
+        assert Deployed(EnvID="dev", **setting, **given).broken_rules() == [why], given
 
 
 def test_tag_may_approve_the_first_project():
@@ -36,13 +42,6 @@ def test_tag_may_approve_the_first_project():
     approval = stack.properties("Project")["Approval"]
     # Without AllowAuthor.
     assert approval == {"FromGitLab": True, "CustomData": "The next version of infra is ready for dev"}
-
-
-@pytest.mark.parametrize("given", [
-    {}, {**GITLAB, "ReportToGitLab": "false"}, {**GITLAB, "FunctionApprovals": "NoChanges"}, {"FunctionApprovals": "GitLab"}])
-def test_tag_approvals_without_their_needs_are_rejected(given):
-    [why] = Deployed(EnvID="dev", ApprovalFromGitLab="true", **given).broken_rules()
-    assert why == "ApprovalFromGitLab needs GitLabProject, ReportToGitLab true, and FunctionApprovals GitLab"
 
 
 @pytest.mark.parametrize(("env_id", "branch", "is_accepted"), [

@@ -3,45 +3,33 @@
 import pytest
 
 from tests.templates.companions import BOTH, environment
-from tests.templates.deployed import TEMPLATE, TEMPLATES, source
+from tests.templates.deployed import source
 
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/mirrors"}
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+a/b==\n-----END CERTIFICATE-----\n"
 
 
-# --- The mirror ------------------------------------------------------------------------------
-
-
 @BOTH
 def test_without_gitlab_only_a_credential_is_created(deployed, pipeline):
-    stack = deployed()
-    assert not {"GitLab", "Mirrors"} & stack.properties("MirrorCredential").keys()
-    assert not stack.is_made("MirrorRotation")
+    assert not {"GitLab", "Mirrors"} & deployed().properties("MirrorCredential").keys()
 
 
 @BOTH
 def test_gitlab_project_is_mirrored_to_the_pipeline_repository(deployed, pipeline):
     properties = deployed(**GITLAB).properties("MirrorCredential")
     assert properties["GitLab"] == {"Url": "https://gitlab.com", "TokenSecretId": "gitlab/mirrors", "TokenSecretKey": "token"}
-    assert properties["Mirrors"] == [
-        {
-            "GitLabProject": "platform/infra",
-            "RepositoryName": f"{pipeline}.RepositoryName",
-            # This reason is the only notification of a branch that GitLab does not mirror.
-            "RequiredBranches": [f"{pipeline}.BranchName"],
-        }
-    ]
+    assert properties["Mirrors"] == [{
+        "GitLabProject": "platform/infra", "RepositoryName": f"{pipeline}.RepositoryName",
+        # This reason is the only notification of a branch that GitLab does not mirror.
+        "RequiredBranches": [f"{pipeline}.BranchName"],
+    }]
 
 
 @BOTH
 def test_a_gitlab_of_ones_own_is_reached_as_its_parameters_say(deployed, pipeline):
     own = {"GitLabUrl": "https://git.example.com/gitlab", "GitLabTokenSecretKey": "api", "GitLabCaCertificate": CERTIFICATE}
     assert deployed(**GITLAB, **own).properties("MirrorCredential")["GitLab"] == {
-        "Url": "https://git.example.com/gitlab",
-        "TokenSecretId": "gitlab/mirrors",
-        "TokenSecretKey": "api",
-        "CaCertificate": CERTIFICATE,
-    }
+        "Url": "https://git.example.com/gitlab", "TokenSecretId": "gitlab/mirrors", "TokenSecretKey": "api", "CaCertificate": CERTIFICATE}
 
 
 @BOTH
@@ -59,9 +47,6 @@ def test_project_and_token_need_each_other(deployed, pipeline, given, is_accepte
     assert all("is required with" in why for why in broken)
 
 
-# --- Rotation --------------------------------------------------------------------------------
-
-
 @BOTH
 def test_the_login_that_gitlab_has_is_rotated_by_schedule(deployed, pipeline):
     stack = deployed(**GITLAB, RotationDays=90)
@@ -76,19 +61,16 @@ def test_the_login_that_gitlab_has_is_rotated_by_schedule(deployed, pipeline):
 
 
 @BOTH
-@pytest.mark.parametrize(
-    ("given", "is_made"),
-    [({**GITLAB}, True), ({**GITLAB, "RotationDays": 0}, False), ({**GITLAB, "RotationDays": 1}, True), ({"RotationDays": 30}, False), ({}, False)],
-)
+@pytest.mark.parametrize(("given", "is_made"), [
+    (GITLAB, True), ({**GITLAB, "RotationDays": 0}, False), ({**GITLAB, "RotationDays": 1}, True), ({"RotationDays": 30}, False), ({}, False)])
 def test_login_of_a_manual_mirror_is_not_rotated(deployed, pipeline, given, is_made):
     assert deployed(**given).is_made("MirrorRotation") == is_made
 
 
 def test_rotation_days_are_within_secrets_managers_limits():
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html: 1 to 1000."""
-    for path in (TEMPLATE, TEMPLATES / "project.yaml"):
-        days = source(path)["Parameters"]["RotationDays"]
-        assert (days["Type"], days["MinValue"], days["MaxValue"], days["Default"]) == ("Number", 0, 1000, 30)
+    days = source()["Parameters"]["RotationDays"]
+    assert (days["Type"], days["MinValue"], days["MaxValue"], days["Default"]) == ("Number", 0, 1000, 30)
 
 
 # claim: function-permissions-name-one-source-key-each

@@ -24,9 +24,6 @@ def made(deployed, *types):
     return {name for name in deployed.of_type(*types) if deployed.is_made(name)}
 
 
-# --- The topic -------------------------------------------------------------------------------
-
-
 def test_the_topic_is_encrypted_with_a_key_of_its_own(environment):
     assert environment.properties("Topic")["KmsMasterKeyId"] == environment.arn("Key")
 
@@ -62,14 +59,11 @@ def test_events_that_need_action_are_in_every_choice():
     assert events("PipelineRule", PipelineEvents="Everything") <= OF_PIPELINES
 
 
-def test_the_rules_are_of_the_projects_repository_and_pipeline(environment):
+def test_rules_are_of_the_projects_resources_or_of_given_ones(environment):
     assert environment.properties("RepositoryRule")["Resource"] == repository("codecommit-dev-cfn-shop")
     assert environment.properties("PipelineRule")["Resource"] == PIPELINE
     other = stack("notifications", ProjectID="shop", RepositoryName="codecommit-dev-website")
     assert other.properties("RepositoryRule")["Resource"] == repository("codecommit-dev-website")
-
-
-def test_rule_covers_a_pipeline_of_another_name():
     other = stack("notifications", ProjectID="site", PipelineName="codepipeline-dev-s3-site", RepositoryEvents="None")
     assert other.properties("PipelineRule")["Resource"] == PIPELINE.replace("cfn-shop", "s3-site")
 
@@ -115,9 +109,6 @@ def test_each_rule_is_optional():
     assert not made(stack("notifications", **given, PipelineEvents="None"), "AWS::CodeStarNotifications::NotificationRule")
 
 
-# --- Slack and Teams -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("channel", ["SlackChannel", "TeamsChannel"])
 def test_channel_guardrail_equals_its_role_policy(environment, channel):
     policies = [f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-chat"]
@@ -125,17 +116,13 @@ def test_channel_guardrail_equals_its_role_policy(environment, channel):
     assert environment.properties(channel)["IamRoleArn"] == environment.arn("ChannelRole")
 
 
-@pytest.mark.parametrize("missing", [*SLACK, *TEAMS])
-def test_missing_id_of_a_channel_is_named(missing):
-    given = {key: value for key, value in {**SLACK, **TEAMS}.items() if key != missing}
-    (message,) = stack("notifications", **given).broken_rules()
-    assert message.startswith(f"{missing} is required with ")
-
-
-@pytest.mark.parametrize("channel", [TEAMS, SLACK])
-def test_configured_channel_is_not_created_again(channel):
-    given = {**channel, "TeamsConfigurationArn" if channel is TEAMS else "SlackConfigurationArn": CONFIGURATION}
-    assert len(stack("notifications", **given).broken_rules()) == 1
+def test_incomplete_or_repeated_channel_is_rejected():
+    complete = {**SLACK, **TEAMS}
+    for missing in complete:
+        (message,) = stack("notifications", **{key: value for key, value in complete.items() if key != missing}).broken_rules()
+        assert message.startswith(f"{missing} is required with ")
+    for channel, configuration in ((TEAMS, "TeamsConfigurationArn"), (SLACK, "SlackConfigurationArn")):
+        assert len(stack("notifications", **channel, **{configuration: CONFIGURATION}).broken_rules()) == 1, configuration
 
 
 # --- A repository with triggers ---------------------------------------------------------------

@@ -7,7 +7,7 @@ and test_sizes.py the sizes.
 import pytest
 
 from tests.templates.companions import actions_of, may, of_group, published, stack, statement, user
-from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, source
+from tests.templates.deployed import ACCOUNT, REGION
 from tests.templates.renderings import NAMES, rendering
 
 # Actions that no group has, with the reason. With the granted actions this is all of CodeCommit.
@@ -28,6 +28,8 @@ NOT_GIVEN = {
     "codecommit:DeleteCommentContent": "also applies to others' comments",
     "codecommit:UploadArchive codecommit:GetUploadArchiveStatus codecommit:CancelUploadArchive": "CodePipeline's own",
 }
+
+
 @pytest.fixture(scope="module")
 def people():
     return stack("people")
@@ -57,14 +59,14 @@ def test_every_branch_action_is_denied_on_a_protected_branch(people):
     assert set(denied) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
 
 
-def test_environment_without_branches_is_rejected():
-    """tests/deployed_templates/test_people.py tests the rule's effect, where people.yaml is deployed."""
-    (rule,) = source(TEMPLATES / "branch-protection.yaml")["Rules"].values()
-    assert list(source(TEMPLATES / "people.yaml")["Rules"].values()) == [rule]
+@pytest.mark.parametrize("name", ["people", "branch-protection"])
+def test_environment_without_branches_is_rejected(name):
+    assert stack(name).broken_rules() == stack(name, EnvID="tst", ProtectedBranches="main").broken_rules() == []
+    (message,) = stack(name, EnvID="tst").broken_rules()
+    assert message.startswith("ProtectedBranches is required")
 
 
 def test_control_policy_has_its_type_and_targets():
     deployed = stack("branch-protection", TargetIds="111122223333,ou-ab12-cdefghij")
     for made in deployed.everything().values():
         assert (made["Type"], made["TargetIds"]) == ("SERVICE_CONTROL_POLICY", ["111122223333", "ou-ab12-cdefghij"])
-        assert made["Tags"] == [{"Key": "CreatedBy", "Value": "branch-protection-dev"}]

@@ -14,7 +14,7 @@ import pytest
 from tests.local.aws.codepipeline import model, stage_validation
 from tests.templates.deployed import TEMPLATES, Deployed, source
 from tests.templates.linting import linted
-from tests.templates.renderings import NAMES, rendering, with_differences
+from tests.templates.renderings import NAMES, rendering
 
 # Findings that are not about the template's safety, by check and resource.
 EXCEPTIONS = {
@@ -64,17 +64,6 @@ def failed_checks(directory):
         if (check["check_id"], check["resource"]) not in EXCEPTIONS:
             found[Path(check["file_path"]).stem].add(check["check_id"])
     return found
-
-
-def test_renderings_are_not_empty():
-    assert len(NAMES) > 1
-    assert all(rendering(name)["Resources"] for name in NAMES)
-
-
-def test_differences_add_change_and_remove_values():
-    template = {"a/b": [{"c": 1}, 2, 3], "~d": 4, "e": {"f": [5]}}
-    differences = {"/a~1b/0/c": 6, "/a~1b/1": None, "/a~1b/2": None, "/e/f/0": 7, "/e/f/1": 8, "/e/g": [9], "/~0d": None}
-    assert with_differences(template, differences) == {"a/b": [{"c": 6}], "e": {"f": [7, 8], "g": [9]}}
 
 
 def test_the_default_rendering_is_the_template_that_can_be_read():

@@ -35,11 +35,7 @@ def variables(stack):
 
 
 @pytest.mark.parametrize("names", [
-    {},
-    {"RepositoryName": "mine"},
-    {"ReplicaRepositoryName": "copy"},
-    {"RepositoryName": "mine", "ReplicaRepositoryName": "copy"},
-])
+    {}, {"RepositoryName": "mine"}, {"ReplicaRepositoryName": "copy"}, {"RepositoryName": "mine", "ReplicaRepositoryName": "copy"}])
 def test_build_reads_the_source_and_overwrites_the_replica(names):
     here, there = replication(**names), replica(**names)
     read, overwritten = (statements(here, "BuildRole")[sid]["Resource"] for sid in ("ReadsTheSource", "OverwritesTheReplica"))
@@ -132,6 +128,17 @@ OF_OTHERS = {
 }
 
 
+def script():
+    """The template with the script, in which each message is one text with its values."""
+    # A message that continues on the next line is two words of the shell.
+    text = re.sub(r'" \\\s+"', " ", (TEMPLATES / "replication.yaml").read_text())
+    return text.replace("$TAG", TAG).replace("$faults", "6").replace("$rounds", "20")
+
+
+def pieces(text):
+    return [piece.strip() for piece in text.split("…") if piece.strip()]
+
+
 def quoted():
     table = (TEMPLATES.parent / "docs/how-to/replication.md").read_text().split("\n## Errors\n")[1].split("\n## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
@@ -141,18 +148,11 @@ def quoted():
 
 @pytest.mark.parametrize("text", sorted(set(quoted()) - OF_OTHERS))
 def test_documented_error_occurs_in_the_script(text):
-    # A message that continues on the next line is two words of the shell.
-    given = re.sub(r'" \\\s+"', " ", (TEMPLATES / "replication.yaml").read_text())
-    given = given.replace("$TAG", TAG).replace("$faults", "6").replace("$rounds", "20")
-    pieces = [piece.strip() for piece in text.split("…") if piece.strip()]
-    assert pieces and all(piece in given for piece in pieces)
+    assert pieces(text) and all(piece in script() for piece in pieces(text))
 
 
 def test_the_docs_explain_every_error_that_the_script_gives():
-    script = re.sub(r'" \\\s+"', " ", (TEMPLATES / "replication.yaml").read_text())
-    given = re.findall(r'\bfail "([^"]+)"', script)
-    explained = [[piece.strip() for piece in text.split("…") if piece.strip()] for text in quoted()]
+    given = re.findall(r'\bfail "([^"]+)"', script())
     assert len(given) == 6
     for text in given:
-        text = text.replace("$TAG", TAG).replace("$faults", "6").replace("$rounds", "20")
-        assert any(all(piece in text for piece in pieces) for pieces in explained), text
+        assert any(all(piece in text for piece in pieces(explained)) for explained in quoted()), text
