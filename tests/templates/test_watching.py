@@ -34,11 +34,10 @@ def widgets(stack, kind):
     return [widget["properties"] for widget in dashboard(stack)["widgets"] if widget["type"] == kind]
 
 
-def expressions(stack):
-    for widget in widgets(stack, "metric"):
-        for metric in widget["metrics"]:
-            if isinstance(metric[0], dict):
-                yield metric[0]["expression"]
+def health_check(stack):
+    """The input of the schedule."""
+    (target,) = stack.properties("HealthCheck")["Targets"]
+    return json.loads(target["Input"])["HealthCheck"]
 
 
 # --- The schedule ----------------------------------------------------------------------------
@@ -54,13 +53,12 @@ def test_the_health_check_is_called_by_schedule(minutes):
     assert rule["State"] == "ENABLED"
     (target,) = rule["Targets"]
     assert target["Arn"] == stack.arn("Function")
-    assert json.loads(target["Input"])["HealthCheck"]["Minutes"] == minutes
+    assert health_check(stack)["Minutes"] == minutes
 
 
 @pytest.mark.parametrize("given", ["Disabled", "Report", "Repair"])
 def test_schedule_passes_self_repair(given):
-    (target,) = Deployed(EnvID="dev", SelfRepair=given).properties("HealthCheck")["Targets"]
-    assert json.loads(target["Input"])["HealthCheck"]["SelfRepair"] == given
+    assert health_check(Deployed(EnvID="dev", SelfRepair=given))["SelfRepair"] == given
     parameter = source()["Parameters"]["SelfRepair"]
     assert (parameter["Default"], parameter["AllowedValues"]) == ("Disabled", ["Disabled", "Report", "Repair"])
 
@@ -68,8 +66,7 @@ def test_schedule_passes_self_repair(given):
 @pytest.mark.parametrize("names", ["", "gitlab-*", "a+=,.@_*?-b"])
 def test_schedule_passes_the_user_patterns_of_the_function(names):
     stack = Deployed(EnvID="dev", MirrorUserNames=names)
-    (target,) = stack.properties("HealthCheck")["Targets"]
-    patterns = json.loads(target["Input"])["HealthCheck"]["UserNames"]
+    patterns = health_check(stack)["UserNames"]
     (granted,) = [statement["Resource"] for policy in stack.properties("FunctionRole")["Policies"]
                   for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "CredentialsOfTheMirrorUsers"]
     assert granted == f"arn:aws:iam::{ACCOUNT}:user/{patterns}"
@@ -138,10 +135,11 @@ def test_silence_is_one_fault_and_raises_one_alarm(dev):
 
 
 def test_the_age_of_a_credential_is_a_parameter():
-    stack = Deployed(EnvID="dev", CredentialAgeAlarmDays=100)
-    assert alarms(stack)["CredentialAgeAlarm"]["Threshold"] == "100"
-    (target,) = stack.properties("HealthCheck")["Targets"]
-    assert json.loads(target["Input"])["HealthCheck"]["CredentialAgeAlarmDays"] == 100
+    stack = Deployed(EnvID="dev", CredentialAgeAlarmDays=77)
+    assert alarms(stack)["CredentialAgeAlarm"]["Threshold"] == "77"
+    assert health_check(stack)["CredentialAgeAlarmDays"] == 77
+    (line,) = [widget["annotations"]["horizontal"][0]["value"] for widget in widgets(stack, "metric") if "annotations" in widget]
+    assert line == 77
     parameters = source()["Parameters"]
     assert parameters["CredentialAgeAlarmDays"]["Default"] > parameters["RotationDays"]["Default"] + 7
 
@@ -171,12 +169,13 @@ def test_the_dashboard_shows_every_alarm(dev):
 
 def test_dashboard_shows_each_metric_of_all_and_of_the_wrong(dev):
     found = {}
-    for expression in expressions(dev):
+    shown = [metric for widget in widgets(dev, "metric") for metric in widget["metrics"]]
+    for expression in [metric[0]["expression"] for metric in shown if isinstance(metric[0], dict)]:
         match = re.fullmatch(r"SEARCH\('\{CfnGitOps,EnvID,(\w+)\} EnvID=\"dev\" MetricName=\"(\w+)\"', '(\w+)', 900\)", expression)
         assert match, expression
         found[match[2]] = match[1]
     assert found == {name: dimension for name, dimension in METRICS.items() if dimension}
-    single = [metric[:4] for widget in widgets(dev, "metric") for metric in widget["metrics"] if isinstance(metric[0], str)]
+    single = [metric[:4] for metric in shown if isinstance(metric[0], str)]
     # While all is well, the environment's metrics are the only ones.
     assert {name for namespace, name, *_ in single if namespace == NAMESPACE} == {*found, "HealthCheckFailed"}
     assert all(metric[2:] == ["EnvID", "dev"] for metric in single if metric[0] == NAMESPACE)
@@ -186,12 +185,6 @@ def test_dashboard_shows_each_metric_of_all_and_of_the_wrong(dev):
 def test_the_dashboard_shows_what_the_function_warns_of(dev):
     (log,) = widgets(dev, "log")
     assert f"SOURCE '{dev.name('FunctionLogGroup')}'" in log["query"]
-
-
-def test_the_dashboard_draws_the_line_that_the_alarm_has():
-    stack = Deployed(EnvID="dev", CredentialAgeAlarmDays=77)
-    (line,) = [widget["annotations"]["horizontal"][0]["value"] for widget in widgets(stack, "metric") if "annotations" in widget]
-    assert line == 77
 
 
 def test_no_widget_covers_another_and_each_has_its_region(dev):
