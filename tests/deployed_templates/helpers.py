@@ -1,4 +1,4 @@
-"""The real git, run by a user with a login for CodeCommit, and the end of a stack's operation."""
+"""The real git, run by a user with a login for CodeCommit, the stacks of templates, and a topic's messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.local.aws import LocalAws
-from tests.local.aws.testing import eventually, policy
+from tests.local.aws.testing import allow, eventually, policy
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
 @dataclass
@@ -48,6 +50,46 @@ def git(at: Path, *arguments: str) -> str:
     done = git_at(*arguments, at=at)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def deployed(aws: LocalAws, stack: str, template: str, **parameters: str) -> str:
+    """Creates the stack of a file in templates/, and returns its status at the end."""
+    aws.client("cloudformation").create_stack(
+        StackName=stack, TemplateBody=(TEMPLATES / f"{template}.yaml").read_text(), Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
+    return ended(aws, stack)
+
+
+def deleted(aws: LocalAws, stack: str) -> str:
+    cloudformation = aws.client("cloudformation")
+    stack_id = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
+    cloudformation.delete_stack(StackName=stack)
+    return ended(aws, stack_id)
+
+
+def outputs_of(aws: LocalAws, stack: str) -> dict[str, str]:
+    outputs = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def a_queue_of(aws: LocalAws, topic: str, name: str = "queue") -> str:
+    """The URL of a queue that gets the topic's messages."""
+    sqs = aws.client("sqs")
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(
+        {**allow("sqs:SendMessage", arn), "Principal": {"Service": "sns.amazonaws.com"}})})
+    aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return str(queue)
+
+
+def mirrored(aws: LocalAws, env_id: str, work: Path) -> tuple[str, Login]:
+    """A mirrored repository, a working copy in `work`, and the mirror's login."""
+    aws.set(credential_accepted_after_seconds=0)
+    made = aws.client("codecommit").create_repository(repositoryName=f"codecommit-{env_id}-cfn-shop")["repositoryMetadata"]
+    git(work, "init", "-q", "-b", "development")
+    pushes = allow(["codecommit:GitPull", "codecommit:GitPush"], made["Arn"])
+    return made["cloneUrlHttp"], a_login(aws, f"user-{env_id}-shop-mirror", pushes)
 
 
 def ended(aws: LocalAws, stack: str) -> str:

@@ -24,8 +24,7 @@ class Scene:
         self.work.mkdir()
         git(self.work, "init", "--quiet", f"--initial-branch={BRANCH}")
 
-    def push(self, files: dict[str, str] | None = None, message: str = "A change",
-             to: str = f"refs/heads/{BRANCH}") -> str:
+    def push(self, files: dict[str, str] | None = None, message: str = "A change") -> str:
         """Pushes and returns the commit."""
         for name, content in (files or {}).items():
             path = self.work / name
@@ -33,5 +32,5 @@ class Scene:
             path.write_text(content)
         git(self.work, "add", "--all")
         git(self.work, "commit", "--quiet", "--allow-empty", "-m", message)
-        git(self.work, "push", "--quiet", self.git_url, f"HEAD:{to}")
+        git(self.work, "push", "--quiet", self.git_url, f"HEAD:refs/heads/{BRANCH}")
         return git(self.work, "rev-parse", "HEAD")

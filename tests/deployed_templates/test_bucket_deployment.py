@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.local.aws import LocalAws
-from tests.local.aws.settings import Settings
-from tests.local.aws.testing import eventually
+from tests.local.aws.testing import Stack, eventually
+from tests.deployed_templates.helpers import deployed, outputs_of
 from tests.deployed_templates.scene import BRANCH, Scene
 
-TEMPLATES = Path(__file__).parents[2] / "templates"
 REPOSITORIES = "111122223333"
 INDEX = "<h1>one</h1>"
 
@@ -52,16 +48,9 @@ class Across:
                     ArtifactBucketName=expected["ArtifactBucketName"], ArtifactKeyArn=expected["ArtifactKeyArn"])
 
     def deploy(self, aws: LocalAws, template: str, **parameters: str) -> dict[str, str]:
-        cloudformation, name = aws.client("cloudformation"), f"{template}-{self.env_id}"
-        cloudformation.create_stack(
-            StackName=name, TemplateBody=(TEMPLATES / f"{template}.yaml").read_text(),
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
-        stack = eventually(lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0],
-                           lambda each: not each["StackStatus"].endswith("IN_PROGRESS"))
-        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-        assert stack["StackStatus"] == "CREATE_COMPLETE", [each.get("ResourceStatusReason") for each in events]
-        return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        name = f"{template}-{self.env_id}"
+        assert deployed(aws, name, template, **parameters) == "CREATE_COMPLETE", Stack(aws, name).events()
+        return outputs_of(aws, name)
 
     def runs(self) -> list[dict[str, Any]]:
         """The executions, newest first. All of them have ended."""
@@ -80,22 +69,10 @@ class Across:
         return str(output["executionResult"]["errorDetails"]["message"])
 
 
-@pytest.fixture(scope="module")
-def shared(running: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Across]:
-    made = Across(running, tmp_path_factory.mktemp("site"))
-    made.make()
-    yield made
-    running.set(**Settings().as_dict())
-
-
-@pytest.fixture
-def across(shared: Across) -> Across:
-    shared.aws.set(credential_accepted_after_seconds=0)
-    shared.aws.forget()
-    return shared
-
-
-def test_push_is_deployed_to_the_other_accounts_bucket(across: Across) -> None:
+def test_push_is_deployed_to_the_other_accounts_bucket(aws: LocalAws, tmp_path: Path) -> None:
+    across = Across(aws, tmp_path)
+    across.make()
+    aws.forget()
     assert across.runs()[-1]["status"] == "Succeeded", across.failure()
     assert files(across.aws, across.site)["release/index.html"] == INDEX.encode()
     before = len(across.runs())
@@ -109,11 +86,3 @@ def test_push_is_deployed_to_the_other_accounts_bucket(across: Across) -> None:
     assert found["release/index.html"] == b"<h1>two</h1>"
     assert found["release/more/page.html"] == b"<p>more</p>"
     assert [each for each in across.aws.decisions() if not each["allowed"]] == []
-
-
-def test_push_to_another_branch_sends_no_event(across: Across) -> None:
-    before = len(across.runs())
-    across.source.push({"note": "elsewhere"}, to="refs/heads/feature")
-    # The next push to the branch sends an event, and no event arrived before it.
-    across.source.push({"note": "here"})
-    eventually(across.runs, lambda found: len(found) == before + 1)

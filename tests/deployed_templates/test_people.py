@@ -1,122 +1,55 @@
-"""templates/people.yaml deployed, and what its users can do with git, CodeCommit's API and IAM."""
+"""templates/people.yaml deployed, and what a power user can do with git and CodeCommit's API."""
 
 from __future__ import annotations
 
 import subprocess
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.local.aws import LocalAws
-from tests.local.aws.testing import allow, error_of
-from tests.deployed_templates.helpers import Login, a_login, a_login_of, ended, git, git_at
-
-PEOPLE = Path(__file__).parents[2] / "templates/people.yaml"
-
-
-@dataclass
-class World:
-    """One environment's people, its repository with a first push, and the mirror that made it."""
-
-    aws: LocalAws
-    env_id: str
-    stack: str
-    url: str
-    mirror: Login
-    work: Path
-
-    @property
-    def repository(self) -> str:
-        return f"codecommit-{self.env_id}-cfn-shop"
-
-    def member(self, group: str) -> Login:
-        name = f"{self.env_id}-{uuid.uuid4().hex[:6]}"
-        self.aws.client("iam").create_user(UserName=name)
-        self.aws.client("iam").add_user_to_group(GroupName=f"group-{self.env_id}-{group}", UserName=name)
-        return a_login_of(self.aws, name)
-
-    def client(self, service: str, login: Login) -> Any:
-        return self.aws.client(service, self.aws.client("iam").create_access_key(UserName=login.user)["AccessKey"])
-
-    def commit(self, message: str) -> str:
-        git(self.work, "commit", "-q", "--allow-empty", "-m", message)
-        return git(self.work, "rev-parse", "HEAD")
-
-    def push(self, login: Login, *references: str) -> subprocess.CompletedProcess[str]:
-        return git_at("push", "-q", login.git_url(self.url), *references, at=self.work)
-
-    def branches(self) -> dict[str, str]:
-        lines = git(self.work, "ls-remote", self.mirror.git_url(self.url)).splitlines()
-        return {reference: commit for commit, reference in (line.split("\t") for line in lines) if reference != "HEAD"}
-
-
-@pytest.fixture
-def world(aws: LocalAws, tmp_path: Path) -> World:
-    aws.set(credential_accepted_after_seconds=0)
-    env_id = f"e{uuid.uuid4().hex[:8]}"
-    stack, cloudformation = f"people-{env_id}", aws.client("cloudformation")
-    given = {"EnvID": env_id, "ProtectedBranches": "development,master"}
-    cloudformation.create_stack(
-        StackName=stack, TemplateBody=PEOPLE.read_text(), Capabilities=["CAPABILITY_NAMED_IAM"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()])
-    assert ended(aws, stack) == "CREATE_COMPLETE"
-    name = f"codecommit-{env_id}-cfn-shop"
-    url = aws.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"]["cloneUrlHttp"]
-    arn = f"arn:aws:codecommit:{aws.region}:{aws.account_id}:{name}"
-    mirror = a_login(aws, f"user-{env_id}-shop-mirror", allow(["codecommit:GitPull", "codecommit:GitPush"], arn))
-    git(tmp_path, "init", "-q", "-b", "development")
-    made = World(aws, env_id, stack, url, mirror, tmp_path)
-    made.commit("first")
-    assert made.push(mirror, "development").returncode == 0
-    return made
-
-
-def test_power_user_pushes_to_feature_not_to_mirror_branch(world: World) -> None:
-    mary, commit = world.member("power-users"), world.commit("hers")
-    rejected = world.push(mary, "HEAD:development")
-    assert rejected.returncode != 0 and "403" in rejected.stderr
-    assert world.push(mary, "HEAD:refs/heads/feature/a").returncode == 0
-    assert world.branches()["refs/heads/feature/a"] == commit
-    assert world.branches()["refs/heads/development"] != commit
-    # The mirror may push the commit that she was denied.
-    assert world.push(world.mirror, "HEAD:development").returncode == 0
-    assert world.branches()["refs/heads/development"] == commit
-
-
-def test_push_with_a_protected_branch_changes_nothing(world: World) -> None:
-    mary, before = world.member("power-users"), world.branches()
-    world.commit("both")
-    assert world.push(mary, "HEAD:refs/heads/feature/a", "HEAD:development").returncode != 0
-    assert world.branches() == before
+from tests.local.aws.testing import error_of
+from tests.deployed_templates.helpers import Login, a_login_of, deployed, git, git_at, mirrored
 
 
 # claim: administrator-cannot-change-a-protected-branch
-def test_protected_branch_deletion_is_denied_by_git_and_api(world: World) -> None:
-    mary = world.member("power-users")
-    mine = world.client("codecommit", mary)
-    assert world.push(world.mirror, "HEAD:refs/heads/master", "HEAD:refs/heads/old").returncode == 0
-    assert world.push(mary, "--delete", "master").returncode != 0
-    assert error_of(mine.delete_branch, repositoryName=world.repository, branchName="master")[0] == "AccessDeniedException"
-    assert world.push(mary, "--delete", "old").returncode == 0
-    for call, more in ((mine.delete_repository, {}), (mine.update_default_branch, {"defaultBranchName": "master"})):
-        assert error_of(call, repositoryName=world.repository, **more)[0] == "AccessDeniedException"
-    assert error_of(mine.update_repository_name, oldName=world.repository, newName="mine")[0] == "AccessDeniedException"
-    assert set(world.branches()) == {"refs/heads/development", "refs/heads/master"}
+def test_power_user_changes_only_unprotected_branches(aws: LocalAws, tmp_path: Path) -> None:
+    env_id, iam = f"e{uuid.uuid4().hex[:8]}", aws.client("iam")
+    assert deployed(aws, f"people-{env_id}", "people", EnvID=env_id, ProtectedBranches="development,master") == "CREATE_COMPLETE"
+    url, mirror = mirrored(aws, env_id, tmp_path)
+    iam.create_user(UserName=f"{env_id}-mary")
+    iam.add_user_to_group(GroupName=f"group-{env_id}-power-users", UserName=f"{env_id}-mary")
+    mary = a_login_of(aws, f"{env_id}-mary")
 
+    def commit() -> str:
+        git(tmp_path, "commit", "-q", "--allow-empty", "-m", uuid.uuid4().hex)
+        return git(tmp_path, "rev-parse", "HEAD")
 
-def test_stack_is_deleted_when_its_groups_are_empty(world: World) -> None:
-    mary = world.member("readers")
-    cloudformation, iam = world.aws.client("cloudformation"), world.aws.client("iam")
+    def push(login: Login, *references: str) -> subprocess.CompletedProcess[str]:
+        return git_at("push", "-q", login.git_url(url), *references, at=tmp_path)
 
-    def deleted() -> str:
-        stack_id = cloudformation.describe_stacks(StackName=world.stack)["Stacks"][0]["StackId"]
-        cloudformation.delete_stack(StackName=world.stack)
-        return ended(world.aws, stack_id)
+    def branches() -> dict[str, str]:
+        lines = [line.split("\t") for line in git(tmp_path, "ls-remote", "--heads", mirror.git_url(url)).splitlines()]
+        return {reference.removeprefix("refs/heads/"): tip for tip, reference in lines}
 
-    assert deleted() == "DELETE_FAILED"
-    iam.remove_user_from_group(GroupName=f"group-{world.env_id}-readers", UserName=mary.user)
-    assert deleted() == "DELETE_COMPLETE"
-    assert [group for group in iam.list_groups()["Groups"] if world.env_id in group["GroupName"]] == []
+    first = commit()
+    assert push(mirror, "HEAD:development", "HEAD:refs/heads/master", "HEAD:refs/heads/old").returncode == 0
+    hers = commit()
+    rejected = push(mary, "HEAD:development")
+    assert rejected.returncode != 0 and "403" in rejected.stderr
+    # Together with a protected branch, no branch is pushed.
+    assert push(mary, "HEAD:refs/heads/feature/a", "HEAD:development").returncode != 0
+    assert branches() == {"development": first, "master": first, "old": first}
+    assert push(mary, "HEAD:refs/heads/feature/a").returncode == 0
+    # The mirror may push the commit that she was denied.
+    assert push(mirror, "HEAD:development").returncode == 0
+    assert push(mary, "--delete", "master").returncode != 0
+    assert push(mary, "--delete", "old").returncode == 0
+
+    mine = aws.client("codecommit", iam.create_access_key(UserName=mary.user)["AccessKey"])
+    repository = {"repositoryName": f"codecommit-{env_id}-cfn-shop"}
+    for call, given in (
+            (mine.delete_branch, {**repository, "branchName": "master"}), (mine.delete_repository, repository),
+            (mine.update_default_branch, {**repository, "defaultBranchName": "master"}),
+            (mine.update_repository_name, {"oldName": repository["repositoryName"], "newName": "mine"})):
+        assert error_of(call, **given)[0] == "AccessDeniedException"
+    assert branches() == {"development": hers, "master": first, "feature/a": hers}
