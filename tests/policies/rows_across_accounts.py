@@ -7,16 +7,14 @@ and template.yaml on the other.
 from tests.policies import scene
 from tests.policies.rows_environment import inputs_and_outputs_of_a_build, not_by_another_way
 from tests.policies.scene import FOREIGN_REPOSITORY, IMAGES, IMAGE_ROLE, UNNAMED, PIPELINES, REPOSITORIES, SOURCE_ROLE
-from tests.policies.tables import ASSUME, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role
+from tests.policies.tables import (
+    ADMINISTRATOR, ASSUME, BUILD_ROLE, DEPLOY_ROLE, EVENTS, FUNCTION_ROLE, LAMBDA, PIPELINE_ROLE, THROUGH_CODECOMMIT, anybody, collected,
+    lent_to_a_service, regional, role)
 from tests.templates.deployed import REGION
 from tests.templates.named import AS_A_BUILD, A_BUILD
 
 FORWARD_ROLE = role(REPOSITORIES, "role-dev-eventbridge-forward")
 IMAGE_FORWARD_ROLE = role(IMAGES, "role-dev-eventbridge-forward-ecr")
-PIPELINE_ROLE = role(PIPELINES, "role-dev-codepipeline-cfn")
-FUNCTION_ROLE = role(PIPELINES, "role-dev-cfn-gitops")
-BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-cfn")
-DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
 
 BUS = regional("events", "event-bus/default")
 A_PUSH = {"events:source": ["aws.codecommit"], "events:detail-type": "CodeCommit Repository State Change"}
@@ -34,7 +32,6 @@ USE_OF_THE_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom km
     kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext"""
 # The repositories' own key, if they have one.
 REPOSITORIES_KEY = regional("kms", "key/repositories", REPOSITORIES)
-THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
 # The account that owns the bucket of this name.
 FOREIGN_BUCKET = {"aws:ResourceAccount": UNNAMED}
 IMAGE_REPOSITORY = regional("ecr", "repository/ecr-dev-image", IMAGES)
@@ -110,10 +107,10 @@ MAY = [
     *[(sender, "events:PutEvents", BUS, {"events:source": of(event["events:source"][0]), "events:detail-type": of(event["events:detail-type"])})
       for sender, event in ((FORWARD_ROLE, A_PUSH), (IMAGE_FORWARD_ROLE, AN_IMAGE)) for of in (str, lambda text: [text])],
     # An administrator of the key's account keeps access: no policy locks them out.
-    (anybody(role(PIPELINES, "administrator")), "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:EnableKeyRotation", KEY, {}),
+    (ADMINISTRATOR, "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:EnableKeyRotation", KEY, {}),
     (anybody(f"arn:aws:iam::{PIPELINES}:root"), "kms:PutKeyPolicy", KEY, {}),
-    (anybody(role(PIPELINES, "administrator")), "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
-    (anybody(role(PIPELINES, "administrator")), "s3:ListBucket s3:GetBucketPolicy", BUCKET, {}),
+    (ADMINISTRATOR, "s3:GetObject s3:DeleteObject", ARTIFACT, {}),
+    (ADMINISTRATOR, "s3:ListBucket s3:GetBucketPolicy", BUCKET, {}),
 ]
 
 
@@ -137,7 +134,7 @@ _NOT_THE_IMAGE_ROLE = _not_the_role_of(IMAGES, "role-dev-ecr-source", "role-dev-
 _NOT_THE_FORWARD_ROLE = _not_the_role_of(REPOSITORIES, "role-dev-eventbridge-forward", "role-dev-eventbridge-forward-ecr")
 _NOT_THE_IMAGE_FORWARD_ROLE = _not_the_role_of(IMAGES, "role-dev-eventbridge-forward-ecr", "role-dev-eventbridge-forward")
 _NOT_THE_PIPELINE = [
-    anybody(role(PIPELINES, "administrator")),
+    ADMINISTRATOR,
     anybody(role(PIPELINES, "role-dev2-codepipeline-cfn")),
     anybody(role(PIPELINES, "role-prd-codepipeline-cfn")),
     anybody(BUILD_ROLE),
@@ -195,7 +192,7 @@ MAY_NOT = [
     # Unencrypted, without KMS, or with another key, also for this account's own roles.
     *[
         row
-        for who in (BUILD_ROLE, PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))
+        for who in (BUILD_ROLE, PIPELINE_ROLE, ADMINISTRATOR)
         for row in (
             (who, "s3:GetObject s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "aws:SecureTransport": "false"}),
             (who, "s3:GetBucketLocation", BUCKET, {"aws:SecureTransport": "false"}),

@@ -2,13 +2,12 @@
 
 from tests.policies.scene import (
     EXTERNAL_ID, FOREIGN_REPOSITORY, INSTANCES, KEY_OF_FOREIGN_REPOSITORIES, UNNAMED, REPOSITORIES, VPC_ENDPOINT)
-from tests.policies.tables import ASSUME, LAMBDA, anybody, role
+from tests.policies.tables import ASSUME, LAMBDA, THROUGH_CODECOMMIT, anybody, role
 from tests.templates.deployed import REGION
 
 INSTANCE_ROLE = role(INSTANCES, "role-dev-clone")
 CLONE_ROLE = role(REPOSITORIES, "role-dev-clone-source")
 WITH_THE_WORD = {"sts:ExternalId": EXTERNAL_ID}
-THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
 DECRYPT = "kms:Decrypt kms:DescribeKey kms:GenerateDataKey"
 THROUGH_THE_ENDPOINT = {"aws:SourceVpce": VPC_ENDPOINT}
 

@@ -4,12 +4,12 @@ rows_rights.py has the permissions of the environment's own roles and users.
 """
 
 from tests.policies.scene import UNNAMED, PIPELINES
-from tests.policies.tables import BUILDS, EVENTS, LAMBDA, anybody, collected, lent_to_a_service, regional, role, user
+from tests.policies.tables import (
+    ADMINISTRATOR, BUCKET, BUILDS, BUILD_ROLE, DEPLOY_ROLE, EVENTS, FIRST_REPOSITORY, FUNCTION, LAMBDA, MIRROR, PASSWORD, PIPELINE_ROLE,
+    REPOSITORY, REVIEW_ROLE, collected, lent_to_a_service, regional, role)
 from tests.templates.deployed import REGION
 from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD
 
-FUNCTION = regional("lambda", "function:cfn-gitops-dev")
-BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{PIPELINES}-{REGION}"
 ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/Source/a"
 
 
@@ -40,7 +40,7 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
     _roles_for("codepipeline.amazonaws.com", "role-dev-codepipeline-cfn"),
     lent_to_a_service(
         BUILDS,
-        role(PIPELINES, "role-dev-codebuild-cfn"),
+        BUILD_ROLE,
         PIPELINES,
         _project("codebuild-dev-cfn-shop"),
         others=[_project("codebuild-dev2-cfn-shop"), _project("codebuild-prd-cfn-shop"), _project("codebuild-dev-replication-shop"),
@@ -48,7 +48,7 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
     ),
     lent_to_a_service(
         BUILDS,
-        role(PIPELINES, "role-dev-review-codebuild-cfn"),
+        REVIEW_ROLE,
         PIPELINES,
         _project("codebuild-dev-review-shop"),
         others=[_project("codebuild-dev2-review-shop"), _project("codebuild-prd-review-shop"), _project("codebuild-dev-cfn-shop"),
@@ -68,13 +68,9 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
 )
 
 _PULL_AND_PUSH = "codecommit:GitPull codecommit:GitPush"
-_FURTHER_PROJECTS_USER = user(PIPELINES, "user-dev-shop-mirror")
-
-_BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-cfn")
-_DEPLOY_ROLE = role(PIPELINES, "role-dev-codedeploy-cfn")
 
 
-_ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
+
 _OF_AN_OBJECT = "s3:GetObject s3:PutObject s3:DeleteObject s3:DeleteObjectVersion"
 _OF_THE_BUCKET = "s3:ListBucket s3:GetBucketPolicy s3:PutBucketPolicy s3:DeleteBucket"
 _SECRET_OF_BUILDS = regional("secretsmanager", "secret:build/dev/registry-AbC123")
@@ -88,11 +84,11 @@ _PUSH_OF_AN_IMAGE = ("ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:Comp
 def inputs_and_outputs_of_a_build(bucket, put_keys=None):
     """The calls of one build in an artifact bucket. `put_keys` are the condition keys of an upload."""
     return [
-        (_BUILD_ROLE, "s3:GetBucketAcl s3:GetBucketLocation", bucket, AS_A_BUILD),
-        *[(_BUILD_ROLE, "s3:GetObject s3:GetObjectVersion", f"{bucket}/codepipeline-dev-cfn/{name}/Xa3bC4d", AS_A_BUILD)
+        (BUILD_ROLE, "s3:GetBucketAcl s3:GetBucketLocation", bucket, AS_A_BUILD),
+        *[(BUILD_ROLE, "s3:GetObject s3:GetObjectVersion", f"{bucket}/codepipeline-dev-cfn/{name}/Xa3bC4d", AS_A_BUILD)
           for name in ("SourceArti", "ImageArtif")],
-        (_BUILD_ROLE, "s3:PutObject", f"{bucket}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d", {**AS_A_BUILD, **(put_keys or {})}),
-        (_BUILD_ROLE, "s3:PutObject", f"{bucket}/code/{A_BUILD}/0a1b2c", {**AS_A_BUILD, **(put_keys or {})}),
+        (BUILD_ROLE, "s3:PutObject", f"{bucket}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d", {**AS_A_BUILD, **(put_keys or {})}),
+        (BUILD_ROLE, "s3:PutObject", f"{bucket}/code/{A_BUILD}/0a1b2c", {**AS_A_BUILD, **(put_keys or {})}),
     ]
 
 
@@ -100,15 +96,15 @@ def what_is_not_the_builds(bucket):
     """A build that knows every key: other builds' packages, the source action's artifacts, and the list of keys."""
     touch = "s3:PutObject s3:GetObject s3:GetObjectVersion s3:DeleteObject s3:PutObjectAcl s3:RestoreObject"
     return [
-        (_BUILD_ROLE, "s3:ListBucket s3:ListBucketVersions s3:ListBucketMultipartUploads", bucket, AS_A_BUILD),
-        *[(_BUILD_ROLE, touch, f"{bucket}/{key}", AS_A_BUILD)
+        (BUILD_ROLE, "s3:ListBucket s3:ListBucketVersions s3:ListBucketMultipartUploads", bucket, AS_A_BUILD),
+        *[(BUILD_ROLE, touch, f"{bucket}/{key}", AS_A_BUILD)
           for key in (f"code/{ANOTHER_BUILD}/0a1b2c", f"code/{A_BUILD}2/0a1b2c", "code/0a1b2c", f"{A_BUILD}/0a1b2c", "0a1b2c.zip")],
-        (_BUILD_ROLE, touch, f"{bucket}/code/{A_BUILD}/0a1b2c", {"aws:userid": ANOTHER_BUILD}),
-        (_BUILD_ROLE, touch, f"{bucket}/code/{A_BUILD}/0a1b2c", {}),
-        (_BUILD_ROLE, "s3:DeleteObject s3:GetObject s3:PutObjectTagging", f"{bucket}/code/{A_BUILD}/0a1b2c", AS_A_BUILD),
-        *[(_BUILD_ROLE, "s3:PutObject s3:DeleteObject", f"{bucket}/codepipeline-dev-cfn/{name}/Xa3bC4d", AS_A_BUILD)
+        (BUILD_ROLE, touch, f"{bucket}/code/{A_BUILD}/0a1b2c", {"aws:userid": ANOTHER_BUILD}),
+        (BUILD_ROLE, touch, f"{bucket}/code/{A_BUILD}/0a1b2c", {}),
+        (BUILD_ROLE, "s3:DeleteObject s3:GetObject s3:PutObjectTagging", f"{bucket}/code/{A_BUILD}/0a1b2c", AS_A_BUILD),
+        *[(BUILD_ROLE, "s3:PutObject s3:DeleteObject", f"{bucket}/codepipeline-dev-cfn/{name}/Xa3bC4d", AS_A_BUILD)
           for name in ("SourceArti", "ImageArtif")],
-        (_BUILD_ROLE, "s3:GetObject s3:GetObjectVersion s3:DeleteObject", f"{bucket}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d", AS_A_BUILD),
+        (BUILD_ROLE, "s3:GetObject s3:GetObjectVersion s3:DeleteObject", f"{bucket}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d", AS_A_BUILD),
     ]
 
 
@@ -118,7 +114,7 @@ def not_by_another_way(bucket):
     key = f"{bucket}/codepipeline-dev-cfn/Source/a"
     return [
         row
-        for who in (_ADMINISTRATOR, _DEPLOY_ROLE, role(PIPELINES, "role-dev-codepipeline-cfn"))
+        for who in (ADMINISTRATOR, DEPLOY_ROLE, PIPELINE_ROLE)
         for row in (
             (who, "s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags", key, {}),
             (who, "s3:GetObject s3:PutObject s3:DeleteObject", key, through_an_access_point),
@@ -130,35 +126,35 @@ def not_by_another_way(bucket):
 MAY = [
     *_GENERATED_MAY,
     # CloudFormation names functions and roles that a template does not name.
-    (_DEPLOY_ROLE, "lambda:AddPermission", regional("lambda", "function:cfnstack-dev-shop-F-1A2B3C"), {"lambda:Principal": "events.amazonaws.com"}),
-    (_DEPLOY_ROLE, "iam:GetRole iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "cfnstack-dev-shop-Role-1A2B3C"), {}),
+    (DEPLOY_ROLE, "lambda:AddPermission", regional("lambda", "function:cfnstack-dev-shop-F-1A2B3C"), {"lambda:Principal": "events.amazonaws.com"}),
+    (DEPLOY_ROLE, "iam:GetRole iam:UpdateAssumeRolePolicy iam:DeleteRole", role(PIPELINES, "cfnstack-dev-shop-Role-1A2B3C"), {}),
     *inputs_and_outputs_of_a_build(BUCKET),
-    (_DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code/{A_BUILD}/0a1b2c", {}),
-    (_BUILD_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
-    (_BUILD_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
-    (_BUILD_ROLE, _PUSH_OF_AN_IMAGE, _IMAGES_OF_BUILDS, {}),
-    (_BUILD_ROLE, "ecr:GetAuthorizationToken", "*", {}),
-    (_ADMINISTRATOR, _OF_AN_OBJECT, ARTIFACT, {}),
-    (_ADMINISTRATOR, _OF_THE_BUCKET, BUCKET, {}),
-    (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+    (DEPLOY_ROLE, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code/{A_BUILD}/0a1b2c", {}),
+    (BUILD_ROLE, "ssm:GetParameters", _PARAMETER_OF_BUILDS, {}),
+    (BUILD_ROLE, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {}),
+    (BUILD_ROLE, _PUSH_OF_AN_IMAGE, _IMAGES_OF_BUILDS, {}),
+    (BUILD_ROLE, "ecr:GetAuthorizationToken", "*", {}),
+    (ADMINISTRATOR, _OF_AN_OBJECT, ARTIFACT, {}),
+    (ADMINISTRATOR, _OF_THE_BUCKET, BUCKET, {}),
+    (MIRROR, _PULL_AND_PUSH, REPOSITORY, {}),
 ]
 
 MAY_NOT = [
     *_GENERATED_MAY_NOT,
     # With any other permissions of the role: a mirror's secret, and a secret that is a GitLab token.
-    (f"{_BUILD_ROLE} with everything", "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123"), {}),
+    (f"{BUILD_ROLE} with everything", "secretsmanager:GetSecretValue", PASSWORD, {}),
     *[(who, "secretsmanager:GetSecretValue", _SECRET_OF_BUILDS, {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"})
-      for who in (_BUILD_ROLE, f"{_BUILD_ROLE} with everything")],
+      for who in (BUILD_ROLE, f"{BUILD_ROLE} with everything")],
     # Unencrypted.
-    (_ADMINISTRATOR, _OF_AN_OBJECT, ARTIFACT, {"aws:SecureTransport": "false"}),
-    (_ADMINISTRATOR, _OF_THE_BUCKET, BUCKET, {"aws:SecureTransport": "false"}),
+    (ADMINISTRATOR, _OF_AN_OBJECT, ARTIFACT, {"aws:SecureTransport": "false"}),
+    (ADMINISTRATOR, _OF_THE_BUCKET, BUCKET, {"aws:SecureTransport": "false"}),
     *not_by_another_way(BUCKET),
     # A pipeline's build pushes to the repositories of the parameter alone.
-    *[(_BUILD_ROLE, _PUSH_OF_AN_IMAGE, regional("ecr", f"repository/{name}"), {}) for name in ("ecr-dev-site", "shop")],
+    *[(BUILD_ROLE, _PUSH_OF_AN_IMAGE, regional("ecr", f"repository/{name}"), {}) for name in ("ecr-dev-site", "shop")],
     # Its stored objects are never deployed, with any policy in DeployPolicyArns.
-    *[(who, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/{key}", {}) for who in (_DEPLOY_ROLE, f"{_DEPLOY_ROLE} with everything")
+    *[(who, "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/{key}", {}) for who in (DEPLOY_ROLE, f"{DEPLOY_ROLE} with everything")
       for key in ("review/shop/0a1b/template.yaml", "code/ReviewCodeBuildCFnRole.RoleId:AWSCodeBuild-5f1d/0a1b2c")],
     # A project's user has no access to another project.
-    (_FURTHER_PROJECTS_USER, _PULL_AND_PUSH, regional("codecommit", "codecommit-dev-cfn-infra"), {}),
-    (_FURTHER_PROJECTS_USER, "codecommit:DeleteBranch codecommit:DeleteRepository iam:CreateAccessKey", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+    (MIRROR, _PULL_AND_PUSH, FIRST_REPOSITORY, {}),
+    (MIRROR, "codecommit:DeleteBranch codecommit:DeleteRepository iam:CreateAccessKey", REPOSITORY, {}),
 ]

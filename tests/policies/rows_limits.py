@@ -7,15 +7,13 @@ of other names are protected too: a change to one of them could remove the limit
 
 from tests.policies import rows_across_accounts as across, rows_environment as environment, scene
 from tests.policies.scene import PIPELINES
-from tests.policies.tables import group, regional, role, user
+from tests.policies.tables import DEPLOY_ROLE, FUNCTION, PROVISIONING_ROLE, group, regional, role, user
 from tests.policies.vocabulary import changes
-from tests.templates.deployed import ACCOUNT, BOUNDARY, DEPLOYED_BOUNDARY, PROVIDER_STACK, REGION
-from tests.templates.named import SECOND_BUCKET, SERVICES_OF_PIPELINES, passed_to
+from tests.templates.deployed import ACCOUNT, BOUNDARY, PROVIDER_STACK, REGION
+from tests.templates.named import FOR_A_GITLAB, SECOND_BUCKET, SERVICES_OF_PIPELINES, WITH_BOUNDARY, WITH_OWN_BOUNDARY, passed_to
 
-DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
-PROVISIONING = f"{role(PIPELINES, 'role-dev-cfn-gitops-provisioning')} with everything"
-WITH_BOUNDARY = {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}
-IN_THE_MACHINERYS_BOUNDARY = {"iam:PermissionsBoundary": BOUNDARY}
+DEPLOY = f"{DEPLOY_ROLE} with everything"
+PROVISIONING = f"{PROVISIONING_ROLE} with everything"
 IN_ANOTHER_BOUNDARY = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
 
 # Calls that change a resource so that it runs a template author's code or gives them access.
@@ -52,7 +50,6 @@ def _machinery():
                     yield DEPLOY, actions, arn, WITH_BOUNDARY if kind == "AWS::IAM::Role" else {}
 
 
-FUNCTION = regional("lambda", "function:cfn-gitops-dev")
 # Calls that change IAM, and calls that assume a role.
 IN_IAM = " ".join(sorted(changes("iam") | {"sts:AssumeRole"}))
 POLICY = f"arn:aws:iam::{PIPELINES}:policy"
@@ -86,7 +83,6 @@ ACCESS_POINTS = "s3:CreateAccessPoint s3:CreateAccessPointForObjectLambda s3:Cre
 SOURCES_WITH_KEYS = ("aws.codepipeline", "aws.codebuild")
 NOTIFICATIONS = "codestar-notifications:CreateNotificationRule codestar-notifications:UpdateNotificationRule codestar-notifications:Subscribe"
 NOTIFICATION_RULE = regional("codestar-notifications", "notificationrule/0a1b")
-OF_A_TOKEN = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
 
 
 def in_prd(arn):
@@ -127,7 +123,7 @@ _OF_EVERY_ENVIRONMENT = [
 MAY_NOT = [
     *_machinery(),
     *[(DEPLOY, actions, arn, {}) for actions, ours in _OF_EVERY_ENVIRONMENT for arn in (ours, in_prd(ours))],
-    *[(DEPLOY, ON_SECRETS, regional("secretsmanager", f"secret:{name}-AbC123"), OF_A_TOKEN) for name in ("gitlab/mirrors", "anything")],
+    *[(DEPLOY, ON_SECRETS, regional("secretsmanager", f"secret:{name}-AbC123"), FOR_A_GITLAB) for name in ("gitlab/mirrors", "anything")],
     # A tag that makes a secret a GitLab token, or names its owner.
     *[
         (DEPLOY, "secretsmanager:CreateSecret secretsmanager:TagResource secretsmanager:UntagResource",
@@ -175,7 +171,7 @@ MAY_NOT = [
     (DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", BOUNDARY, {}),
     # No user or role is created that could do more than the boundary allows.
     *[(DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, name), keys)
-      for keys in ({}, IN_ANOTHER_BOUNDARY, IN_THE_MACHINERYS_BOUNDARY) for name in ("role-dev-thumbnails", "anything")],
+      for keys in ({}, IN_ANOTHER_BOUNDARY, WITH_OWN_BOUNDARY) for name in ("role-dev-thumbnails", "anything")],
     (DEPLOY, "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
     # A path that begins like a name. IAM's star also matches a slash.
     *[(DEPLOY, f"{_TAKES_OVER['AWS::IAM::Role']} iam:CreateRole sts:AssumeRole", role(PIPELINES, name), WITH_BOUNDARY)

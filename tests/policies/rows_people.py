@@ -1,7 +1,9 @@
 """people.yaml's groups and their protection, and branch-protection.yaml's for a whole account."""
 
 from tests.policies.scene import APPROVER, PIPELINES
-from tests.policies.tables import group, regional, role, user
+from tests.policies.tables import (
+    ADMINISTRATOR, DEPLOYED_STACK, FIRST_MIRROR, FIRST_REPOSITORY, FUNCTION, FUNCTION_ROLE, MIRROR, PASSWORD, PIPELINE, PIPELINE_STACK,
+    REPOSITORY, group, regional, role, user)
 from tests.templates.deployed import REGION
 
 _ALICE = user(PIPELINES, "alice")
@@ -12,16 +14,14 @@ APPROVING = f"{_ALICE} {_A_MEMBER}"
 # The protection is effective together with any other permissions.
 STRONG_POWER_USER, STRONG_READER = f"{POWER_USER} with everything", f"{READER} with everything"
 STRONG_APPROVER = f"{APPROVING} with everything"
-ADMINISTRATOR = f"anybody {role(PIPELINES, 'administrator')} under control"
+UNDER_CONTROL = f"{ADMINISTRATOR} under control"
 ROOT = f"arn:aws:iam::{PIPELINES}:root under control"
 
-REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
 OF_OTHERS = [regional("codecommit", name) for name in ("codecommit-dev2-cfn-shop", "codecommit-prd-cfn-shop", "unrelated")]
 FOR_CODECOMMIT = {"iam:ServiceSpecificCredentialServiceName": "codecommit.amazonaws.com"}
-MIRRORS = [user(PIPELINES, "user-dev-codecommit-mirroring"), user(PIPELINES, "user-dev-shop-mirror")]
+MIRRORS = [FIRST_MIRROR, MIRROR]
 # The repositories that each of them pushes to.
-OWN = [regional("codecommit", "codecommit-dev-cfn-infra"), REPOSITORY]
-SECRET = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
+OWN = [FIRST_REPOSITORY, REPOSITORY]
 
 READ = """codecommit:GitPull codecommit:BatchGetCommits codecommit:BatchGetPullRequests codecommit:BatchGetRepositories
     codecommit:BatchDescribeMergeConflicts codecommit:DescribeMergeConflicts codecommit:DescribePullRequestEvents
@@ -62,11 +62,8 @@ BECOME_ANOTHER = """iam:CreateUser iam:UpdateUser iam:CreateAccessKey iam:Update
     iam:UpdateServiceSpecificCredential iam:UpdateSSHPublicKey iam:UploadSSHPublicKey"""
 READ_A_PASSWORD = "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy"
 
-SHOP = regional("codepipeline", "codepipeline-dev-cfn-shop")
-APPROVALS = [f"{SHOP}/Deploy/Approval", f"{SHOP}/Approval/Approval"]
-STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
+APPROVALS = [f"{PIPELINE}/Deploy/Approval", f"{PIPELINE}/Approval/Approval"]
 PROVIDER_STACK, MY_STACK = [regional("cloudformation", f"stack/{name}/0a1b") for name in ("cfn-gitops-dev", "mine")]
-FUNCTION, FUNCTION_ROLE = regional("lambda", "function:cfn-gitops-dev"), role(PIPELINES, "role-dev-cfn-gitops")
 # A call can name a version.
 FUNCTIONS = [FUNCTION, f"{FUNCTION}:$LATEST"]
 # The roles that the policies exempt, those of the parameter and of a copying build included.
@@ -89,7 +86,7 @@ BECOME_A_USER = """iam:CreateAccessKey iam:CreateLoginProfile iam:CreateUser iam
 USE_THE_FUNCTION = """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission lambda:InvokeAsync
     lambda:InvokeFunction lambda:InvokeFunctionUrl"""
 _OF_AN_ENVIRONMENT = [
-    (CHANGE_A_PIPELINE, SHOP), *[(DEPLOY, stack) for stack in (STACK, PIPELINE_STACK, PROVIDER_STACK)],
+    (CHANGE_A_PIPELINE, PIPELINE), *[(DEPLOY, stack) for stack in (DEPLOYED_STACK, PIPELINE_STACK, PROVIDER_STACK)],
     *[(USE_THE_FUNCTION, function) for function in FUNCTIONS], *[("events:PutTargets", rule) for rule in RULES],
     *[(BECOME_A_ROLE, guarded) for guarded in GUARDED_ROLES[:-1]],
 ]
@@ -133,7 +130,7 @@ MAY = [
     # The protection covers only this environment's branches.
     *[
         row
-        for who in (STRONG_POWER_USER, STRONG_READER, ADMINISTRATOR)
+        for who in (STRONG_POWER_USER, STRONG_READER, UNDER_CONTROL)
         for other in OF_OTHERS
         for row in ((who, CHANGE_A_BRANCH, other, PROTECTED[0]), (who, f"{TAKE_AWAY} {LIFT_RULES}", other, {}))
     ],
@@ -143,8 +140,8 @@ MAY = [
     *[(f"{mirror} in {group('group-dev-power-users')}", "codecommit:GitPush", REPOSITORY, PROTECTED[0]) for mirror in MIRRORS],
     *[(f"{mirror} under control", "codecommit:GitPush", own, reference) for mirror, own in zip(MIRRORS, OWN, strict=True) for reference in PROTECTED],
     *[(APPROVING, APPROVE, approval, {}) for approval in APPROVALS],
-    (APPROVING, READ_A_PIPELINE, SHOP, {}),
-    (APPROVING, READ_A_CHANGE_SET, STACK, {}),
+    (APPROVING, READ_A_PIPELINE, PIPELINE, {}),
+    (APPROVING, READ_A_CHANGE_SET, DEPLOYED_STACK, {}),
     (APPROVING, "codepipeline:ListPipelines", "*", {}),
     # In an account with the control policy: an approver whom it names, and the function, which template.yaml limits.
     *[(f"{APPROVER} {_A_MEMBER} under control", APPROVE, approval, {}) for approval in APPROVALS],
@@ -156,23 +153,23 @@ MAY = [
     ],
     # Neither another environment nor the actions that run a pipeline are denied.
     *[
-        (ADMINISTRATOR, actions, resource.replace("-dev", "-prd"), {})
+        (UNDER_CONTROL, actions, resource.replace("-dev", "-prd"), {})
         for actions, resource in [(APPROVE, APPROVALS[0]), *_OF_AN_ENVIRONMENT]
     ],
-    (ADMINISTRATOR, BECOME_A_USER, user(PIPELINES, "bob"), {}),
+    (UNDER_CONTROL, BECOME_A_USER, user(PIPELINES, "bob"), {}),
     # Their own stacks, roles, functions and rules, and what the runbook needs after a failed deployment.
-    (ADMINISTRATOR, DEPLOY, MY_STACK, {}),
-    *[(ADMINISTRATOR, BECOME_A_ROLE, role(PIPELINES, name), {}) for name in ("role-dev-thumbnails", "administrator", "role-dev-codebuild-cfn")],
-    (ADMINISTRATOR, USE_THE_FUNCTION, regional("lambda", "function:lambda-dev-thumbnails"), {}),
-    (ADMINISTRATOR, "events:PutTargets", regional("events", "rule/event-rule-dev-nightly"), {}),
-    (ADMINISTRATOR, "cloudformation:DeleteStack cloudformation:ContinueUpdateRollback cloudformation:RollbackStack", STACK, {}),
+    (UNDER_CONTROL, DEPLOY, MY_STACK, {}),
+    *[(UNDER_CONTROL, BECOME_A_ROLE, role(PIPELINES, name), {}) for name in ("role-dev-thumbnails", "administrator", "role-dev-codebuild-cfn")],
+    (UNDER_CONTROL, USE_THE_FUNCTION, regional("lambda", "function:lambda-dev-thumbnails"), {}),
+    (UNDER_CONTROL, "events:PutTargets", regional("events", "rule/event-rule-dev-nightly"), {}),
+    (UNDER_CONTROL, "cloudformation:DeleteStack cloudformation:ContinueUpdateRollback cloudformation:RollbackStack", DEPLOYED_STACK, {}),
     # Secrets Manager invokes the function by its own name, and an exempt identity rotates.
-    (f"anybody {role(PIPELINES, 'emergency')} under control", "secretsmanager:RotateSecret", SECRET, {}),
-    (ADMINISTRATOR, "codepipeline:StartPipelineExecution codepipeline:StopPipelineExecution codepipeline:RetryStageExecution", SHOP, {}),
+    (f"anybody {role(PIPELINES, 'emergency')} under control", "secretsmanager:RotateSecret", PASSWORD, {}),
+    (UNDER_CONTROL, "codepipeline:StartPipelineExecution codepipeline:StopPipelineExecution codepipeline:RetryStageExecution", PIPELINE, {}),
     # A whole account: calls that are not protected.
-    *[(ADMINISTRATOR, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
-    (ADMINISTRATOR, BECOME_ANOTHER, user(PIPELINES, "bob"), {}),
-    (ADMINISTRATOR, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}),
+    *[(UNDER_CONTROL, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
+    (UNDER_CONTROL, BECOME_ANOTHER, user(PIPELINES, "bob"), {}),
+    (UNDER_CONTROL, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}),
     # Exempt principals: those that create, update and delete these resources, and emergency roles.
     *[
         row
@@ -181,7 +178,7 @@ MAY = [
             (f"anybody {role(PIPELINES, name)} under control", CHANGE_A_BRANCH, REPOSITORY, PROTECTED[0]),
             (f"anybody {role(PIPELINES, name)} under control", f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
             (f"anybody {role(PIPELINES, name)} under control", BECOME_ANOTHER, MIRRORS[0], {}),
-            (f"anybody {role(PIPELINES, name)} under control", READ_A_PASSWORD, SECRET, {}),
+            (f"anybody {role(PIPELINES, name)} under control", READ_A_PASSWORD, PASSWORD, {}),
         )
     ],
     *[
@@ -189,25 +186,25 @@ MAY = [
         for mirror in MIRRORS
         for row in (
             (f"anybody {mirror} under control", f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
-            (f"anybody {mirror} under control", READ_A_PASSWORD, SECRET, {}),
+            (f"anybody {mirror} under control", READ_A_PASSWORD, PASSWORD, {}),
         )
     ],
     # Another environment's function, with its own mirror's password.
-    (PRD_FUNCTION, READ_A_PASSWORD, SECRET.replace("-dev-", "-prd-"), {}),
+    (PRD_FUNCTION, READ_A_PASSWORD, PASSWORD.replace("-dev-", "-prd-"), {}),
 ]
 
 MAY_NOT = [
     # An author alone neither approves nor deploys, and an approver only approves.
-    *[(who, "codepipeline:StartPipelineExecution codepipeline:RetryStageExecution codepipeline:GetPipelineState", SHOP, {}) for who in (POWER_USER, READER)],
+    *[(who, "codepipeline:StartPipelineExecution codepipeline:RetryStageExecution codepipeline:GetPipelineState", PIPELINE, {}) for who in (POWER_USER, READER)],
     *[(who, actions, resource, {}) for who in (POWER_USER, READER, APPROVING) for actions, resource in AROUND_AN_APPROVAL],
-    (APPROVING, APPROVE, f"{SHOP}/Deploy/Another", {}),
+    (APPROVING, APPROVE, f"{PIPELINE}/Deploy/Another", {}),
     (APPROVING, READ_A_CHANGE_SET, PIPELINE_STACK, {}),
     # An account with the control policy: a member of the group whom it does not name, and any identity outside of the group.
-    *[(who, APPROVE, approval, {}) for who in (f"{APPROVING} under control", ADMINISTRATOR, ROOT) for approval in APPROVALS],
+    *[(who, APPROVE, approval, {}) for who in (f"{APPROVING} under control", UNDER_CONTROL, ROOT) for approval in APPROVALS],
     *[(f"anybody {role(PIPELINES, name)} under control", APPROVE, APPROVALS[0], {})
       for name in ("emergency", "role-dev-cfn-gitops-provisioning", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops2", "approver")],
-    *[(who, actions, resource, {}) for who in (ADMINISTRATOR, ROOT) for actions, resource in AROUND_AN_APPROVAL],
-    *[(ADMINISTRATOR, actions, resource.replace(REGION, "us-east-1"), {}) for actions, resource in [(APPROVE, APPROVALS[0]), *_OF_AN_ENVIRONMENT]
+    *[(who, actions, resource, {}) for who in (UNDER_CONTROL, ROOT) for actions, resource in AROUND_AN_APPROVAL],
+    *[(UNDER_CONTROL, actions, resource.replace(REGION, "us-east-1"), {}) for actions, resource in [(APPROVE, APPROVALS[0]), *_OF_AN_ENVIRONMENT]
       if REGION in resource],
     *[(who, f"{READ} {WORK}", other, {}) for who in (POWER_USER, READER) for other in OF_OTHERS],
     # A user manages only their own credentials.
@@ -225,17 +222,17 @@ MAY_NOT = [
     # The protection, attached to any principal with any other permissions.
     *[
         row
-        for who in (STRONG_POWER_USER, STRONG_READER, STRONG_APPROVER, ADMINISTRATOR, ROOT)
+        for who in (STRONG_POWER_USER, STRONG_READER, STRONG_APPROVER, UNDER_CONTROL, ROOT)
         for row in (
             *[(who, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in PROTECTED],
             (who, CHANGE_A_BRANCH, REPOSITORY.replace(REGION, "us-east-1"), PROTECTED[0]),
             (who, f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
             (who, f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY.replace(REGION, "us-east-1"), {}),
             *[(who, BECOME_ANOTHER, mirror, {}) for mirror in MIRRORS],
-            (who, READ_A_PASSWORD, SECRET, {}),
-            (who, READ_A_PASSWORD, SECRET.replace(REGION, "us-east-1"), {}),
+            (who, READ_A_PASSWORD, PASSWORD, {}),
+            (who, READ_A_PASSWORD, PASSWORD.replace(REGION, "us-east-1"), {}),
             # By its name, because a call for a missing secret is evaluated with the name.
-            (who, READ_A_PASSWORD, SECRET.removesuffix("-mirror-AbC123"), {}),
+            (who, READ_A_PASSWORD, PASSWORD.removesuffix("-mirror-AbC123"), {}),
         )
     ],
     *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER, STRONG_APPROVER)],
@@ -251,7 +248,7 @@ MAY_NOT = [
       for who in LIKE_AN_EXEMPTION
       for action, resource, keys in (("codecommit:GitPush", REPOSITORY, PROTECTED[0]), (TAKE_AWAY, REPOSITORY, {}), (BECOME_ANOTHER, MIRRORS[1], {}))],
     *[(who, "iam:CreateUser iam:UpdateUser", user(PIPELINES, "user-dev-x/a-mirror"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
-    (PRD_FUNCTION, READ_A_PASSWORD, SECRET, {}),
+    (PRD_FUNCTION, READ_A_PASSWORD, PASSWORD, {}),
     # The named approvers replace the permission set.
     (f"anybody {role(PIPELINES, PERMISSION_SET)} under control", APPROVE, APPROVALS[0], {}),
 ]

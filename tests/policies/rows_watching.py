@@ -2,7 +2,9 @@
 
 from tests.policies import scene
 from tests.policies.scene import UNNAMED, PIPELINES, REPLICA_REGION, TRIGGERED
-from tests.policies.tables import ASSUME, BUILDS, EVENTS, anybody, collected, lent_to_a_service, regional, role
+from tests.policies.tables import (
+    ADMINISTRATOR, ASSUME, BUILDS, BUILD_ROLE, DEPLOY_ROLE, EVENTS, PIPELINE, PIPELINE_ROLE, REPOSITORY, anybody, collected,
+    lent_to_a_service, regional, role)
 from tests.templates.deployed import REGION
 
 # --- Notifications -----------------------------------------------------------------------------
@@ -13,11 +15,9 @@ THROUGH_SNS = {"kms:ViaService": f"sns.{REGION}.amazonaws.com", "kms:CallerAccou
 RULES_OF_NOTIFICATION = "codestar-notifications.amazonaws.com"
 ALARMS, CODECOMMIT = "cloudwatch.amazonaws.com", "codecommit.amazonaws.com"
 USE_OF_THE_KEY = "kms:Decrypt kms:GenerateDataKey"
-PIPELINE_ROLE = role(PIPELINES, "role-dev-codepipeline-cfn")
 CHAT_ROLE = role(PIPELINES, "role-dev-chat")
 ALARM = regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors")
-REPOSITORY = regional("codecommit", "codecommit-dev-site")
-SHOP = regional("codepipeline", "codepipeline-dev-cfn-shop")
+SITE = regional("codecommit", "codecommit-dev-site")
 LOOK = "codepipeline:GetPipelineExecution codepipeline:GetPipelineState codepipeline:ListPipelineExecutions"
 
 
@@ -31,25 +31,24 @@ _NOTIFY_MAY, _NOTIFY_MAY_NOT = collected(
     # AWS documents no key about the source for notification rules.
     lent_to_a_service(RULES_OF_NOTIFICATION, TOPIC, PIPELINES, action=_PUBLISH, demands=()),
     lent_to_a_service(ALARMS, TOPIC, PIPELINES, ALARM, _PUBLISH, _of_others(ALARM, "alarm-dev-cfn-gitops-mirrors")),
-    lent_to_a_service(CODECOMMIT, TOPIC, PIPELINES, REPOSITORY, _PUBLISH, _of_others(REPOSITORY, "codecommit-dev-site")),
+    lent_to_a_service(CODECOMMIT, TOPIC, PIPELINES, SITE, _PUBLISH, _of_others(SITE, "codecommit-dev-site")),
     lent_to_a_service("chatbot.amazonaws.com", CHAT_ROLE, PIPELINES, demands=()),
-    lent_to_a_service(CODECOMMIT, TRIGGERED, PIPELINES, REPOSITORY, "lambda:InvokeFunction", _of_others(REPOSITORY, "codecommit-dev-site")),
+    lent_to_a_service(CODECOMMIT, TRIGGERED, PIPELINES, SITE, "lambda:InvokeFunction", _of_others(SITE, "codecommit-dev-site")),
 )
 
 # --- Replication -------------------------------------------------------------------------------
 
 BUILD = regional("codebuild", "project/codebuild-dev-replication-shop")
-BUILD_ROLE = role(PIPELINES, "role-dev-codebuild-replication-shop")
+COPY_ROLE = role(PIPELINES, "role-dev-codebuild-replication-shop")
 EVENTS_ROLE = role(PIPELINES, "role-dev-eventbridge-replication-shop")
-SOURCE = regional("codecommit", "codecommit-dev-cfn-shop")
-REPLICA = SOURCE.replace(REGION, REPLICA_REGION)
+REPLICA = REPOSITORY.replace(REGION, REPLICA_REGION)
 QUEUE = regional("sqs", "sqs-dev-replication-shop")
 LOG = regional("logs", "log-group:/aws/codebuild/codebuild-dev-replication-shop:log-stream:a")
 PUSH_RULE, DAILY_RULE, FAILED_RULE = [regional("events", f"rule/event-rule-dev-replication-shop{end}") for end in ("", "-daily", "-failed")]
 _OTHER_RULES = [PUSH_RULE + "2", PUSH_RULE.replace("-shop", "-site"), PUSH_RULE.replace("-dev-", "-prd-"), PUSH_RULE.replace(PIPELINES, UNNAMED)]
 
 _REPLICATION_MAY, _REPLICATION_MAY_NOT = collected(
-    lent_to_a_service(BUILDS, BUILD_ROLE, PIPELINES, BUILD, others=[
+    lent_to_a_service(BUILDS, COPY_ROLE, PIPELINES, BUILD, others=[
         BUILD + "2", BUILD.replace("-replication-", "-cfn-"), BUILD.replace("-dev-", "-prd-"), BUILD.replace(PIPELINES, UNNAMED)]),
     lent_to_a_service(EVENTS, EVENTS_ROLE, PIPELINES, PUSH_RULE, others=[*_OTHER_RULES, FAILED_RULE]),
     lent_to_a_service(EVENTS, EVENTS_ROLE, PIPELINES, DAILY_RULE),
@@ -65,16 +64,16 @@ MAY = [
     # A pipeline notifies of a waiting approval.
     (PIPELINE_ROLE, _PUBLISH, TOPIC, {}),
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS),
-    (anybody(role(PIPELINES, "administrator")), "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:Decrypt", TOPIC_KEY, {}),
-    (anybody(role(PIPELINES, "administrator")), "sns:Publish sns:Subscribe sns:SetTopicAttributes", TOPIC, {}),
-    (CHAT_ROLE, LOOK, SHOP, {}),
+    (ADMINISTRATOR, "kms:PutKeyPolicy kms:ScheduleKeyDeletion kms:Decrypt", TOPIC_KEY, {}),
+    (ADMINISTRATOR, "sns:Publish sns:Subscribe sns:SetTopicAttributes", TOPIC, {}),
+    (CHAT_ROLE, LOOK, PIPELINE, {}),
     # The source first, then the replica.
-    (BUILD_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:ListTagsForResource", SOURCE, {}),
-    (BUILD_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:GitPush codecommit:ListTagsForResource codecommit:UpdateDefaultBranch", REPLICA, {}),
-    (BUILD_ROLE, "logs:CreateLogStream logs:PutLogEvents", LOG, {}),
-    (BUILD_ROLE, "codebuild:RetryBuild", BUILD, {}),
+    (COPY_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:ListTagsForResource", REPOSITORY, {}),
+    (COPY_ROLE, "codecommit:GetRepository codecommit:GitPull codecommit:GitPush codecommit:ListTagsForResource codecommit:UpdateDefaultBranch", REPLICA, {}),
+    (COPY_ROLE, "logs:CreateLogStream logs:PutLogEvents", LOG, {}),
+    (COPY_ROLE, "codebuild:RetryBuild", BUILD, {}),
     (EVENTS_ROLE, "codebuild:StartBuild", BUILD, {}),
-    (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:PurgeQueue sqs:SendMessage", QUEUE, {}),
+    (ADMINISTRATOR, "sqs:ReceiveMessage sqs:PurgeQueue sqs:SendMessage", QUEUE, {}),
 ]
 
 MAY_NOT = [
@@ -90,21 +89,21 @@ MAY_NOT = [
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {"kms:CallerAccount": PIPELINES}),
     (PIPELINE_ROLE, USE_OF_THE_KEY, TOPIC_KEY, {**THROUGH_SNS, "kms:CallerAccount": UNNAMED}),
     *[(who, USE_OF_THE_KEY, TOPIC_KEY, THROUGH_SNS) for who in (
-        role(PIPELINES, "role-dev-codebuild-cfn"), role(PIPELINES, "role-dev-codedeploy-cfn"),
+        BUILD_ROLE, DEPLOY_ROLE,
         anybody(role(UNNAMED, "role-dev-codepipeline-cfn")), anybody(role(UNNAMED, "administrator")))],
-    *[(who, _PUBLISH, TOPIC, {"aws:SecureTransport": "false"}) for who in (PIPELINE_ROLE, anybody(role(PIPELINES, "administrator")))],
+    *[(who, _PUBLISH, TOPIC, {"aws:SecureTransport": "false"}) for who in (PIPELINE_ROLE, ADMINISTRATOR)],
     (RULES_OF_NOTIFICATION, _PUBLISH, TOPIC, {"aws:SourceAccount": PIPELINES, "aws:SecureTransport": "false"}),
     # The role of Slack and Teams only reads.
-    (CHAT_ROLE, LOOK, SHOP.replace("codepipeline-dev-cfn-shop", "unrelated"), {}),
+    (CHAT_ROLE, LOOK, PIPELINE.replace("codepipeline-dev-cfn-shop", "unrelated"), {}),
     (CHAT_ROLE, "sns:Publish logs:GetLogEvents secretsmanager:GetSecretValue", "*", {}),
     # The source is never written, and only this replica is.
-    (BUILD_ROLE, "codecommit:GitPush codecommit:UpdateDefaultBranch", SOURCE, {}),
-    *[(BUILD_ROLE, "codecommit:GitPull codecommit:GitPush codecommit:GetRepository", other.replace("-shop", "-infra"), {}) for other in (SOURCE, REPLICA)],
-    (BUILD_ROLE, "logs:PutLogEvents", LOG.replace("-replication-", "-cfn-"), {}),
-    (BUILD_ROLE, "codebuild:RetryBuild", BUILD.replace("-shop", "-site"), {}),
-    (BUILD_ROLE, "s3:GetObject sqs:SendMessage iam:PassRole sts:AssumeRole", "*", {}),
+    (COPY_ROLE, "codecommit:GitPush codecommit:UpdateDefaultBranch", REPOSITORY, {}),
+    *[(COPY_ROLE, "codecommit:GitPull codecommit:GitPush codecommit:GetRepository", other.replace("-shop", "-infra"), {}) for other in (REPOSITORY, REPLICA)],
+    (COPY_ROLE, "logs:PutLogEvents", LOG.replace("-replication-", "-cfn-"), {}),
+    (COPY_ROLE, "codebuild:RetryBuild", BUILD.replace("-shop", "-site"), {}),
+    (COPY_ROLE, "s3:GetObject sqs:SendMessage iam:PassRole sts:AssumeRole", "*", {}),
     *[(EVENTS_ROLE, "codebuild:StartBuild", other, {}) for other in (BUILD + "2", BUILD.replace("-replication-", "-cfn-"))],
-    (EVENTS_ROLE, ASSUME, BUILD_ROLE, {}),
+    (EVENTS_ROLE, ASSUME, COPY_ROLE, {}),
     # The queue of failures.
-    (anybody(role(PIPELINES, "administrator")), "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", QUEUE, {"aws:SecureTransport": "false"}),
+    (ADMINISTRATOR, "sqs:ReceiveMessage sqs:SendMessage sqs:PurgeQueue", QUEUE, {"aws:SecureTransport": "false"}),
 ]

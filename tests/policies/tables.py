@@ -32,6 +32,24 @@ def anybody(arn):
     return f"anybody {arn}"
 
 
+# The environment's roles, and the project shop.
+FUNCTION_ROLE, PROVISIONING_ROLE, PIPELINE_ROLE, BUILD_ROLE, DEPLOY_ROLE, REVIEW_ROLE = [
+    role(PIPELINES, f"role-dev-{name}")
+    for name in ("cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild-cfn", "codedeploy-cfn", "review-codebuild-cfn")]
+ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
+FUNCTION = regional("lambda", "function:cfn-gitops-dev")
+BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{PIPELINES}-{REGION}"
+REPOSITORY, FIRST_REPOSITORY = [regional("codecommit", f"codecommit-dev-cfn-{name}") for name in ("shop", "infra")]
+PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
+DEPLOYED_STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
+FIRST_MIRROR, MIRROR = user(PIPELINES, "user-dev-codecommit-mirroring"), user(PIPELINES, "user-dev-shop-mirror")
+PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
+OUTPUT_OF_A_REVIEW = f"{BUCKET}/review/shop/0a1b/template.yaml"
+# The change set of the pipeline itself, which waits for an approval.
+WAITING = "changeset-dev-shop"
+THROUGH_CODECOMMIT = {"kms:ViaService": f"codecommit.{REGION}.amazonaws.com"}
+
+
 def from_source(account, arn=None):
     """Both keys about a service's source, whether or not the service sends them."""
     return {ACCOUNT: account, **({ARN: arn} if arn else {})}

@@ -4,14 +4,11 @@ import pytest
 
 from tests.policies import scene
 from tests.policies.collected import Stack
-from tests.policies.scene import PIPELINES
-from tests.policies.tables import regional, role
+from tests.policies.tables import FUNCTION_ROLE, REVIEW_ROLE, WAITING, regional
 from tests.templates.deployed import Deployed, translated
 from tests.templates.named import DRIFT, PLAN, WITH_DEPLOY, WITH_PROVISIONING, change_set
 
-FUNCTION = role(PIPELINES, "role-dev-cfn-gitops")
 EXECUTE, CREATE = "cloudformation:ExecuteChangeSet", "cloudformation:CreateChangeSet"
-WAITING = "changeset-dev-shop"
 KEYS = [change_set(name, keys) for name in (PLAN, DRIFT, WAITING, "anything") for keys in ({}, WITH_DEPLOY, WITH_PROVISIONING)]
 
 
@@ -27,7 +24,7 @@ def world(**parameters):
 
 
 def may(evaluated, action, resource, *requests):
-    return [keys for keys in requests if evaluated.may(FUNCTION, action, resource, keys)]
+    return [keys for keys in requests if evaluated.may(FUNCTION_ROLE, action, resource, keys)]
 
 
 # claim: function-executes-no-change-set-of-a-deployed-stack
@@ -41,8 +38,8 @@ def test_no_change_set_of_a_deployed_stack_is_executed(repair):
 def test_added_policy_does_not_let_the_function_execute_one():
     evaluated = world(SelfRepair="Repair")
     keys = change_set(DRIFT)
-    assert not evaluated.may(f"{FUNCTION} with everything", EXECUTE, DEPLOYED_STACKS[0], keys)
-    assert evaluated.may(f"{FUNCTION} with everything", CREATE, DEPLOYED_STACKS[0], keys)
+    assert not evaluated.may(f"{FUNCTION_ROLE} with everything", EXECUTE, DEPLOYED_STACKS[0], keys)
+    assert evaluated.may(f"{FUNCTION_ROLE} with everything", CREATE, DEPLOYED_STACKS[0], keys)
 
 
 # claim: change-sets-are-executed-only-with-self-repair
@@ -54,7 +51,6 @@ def test_without_repair_no_change_set_is_executed(parameters):
 
 # --- Reviews with other parameters -----------------------------------------------------------
 
-REVIEW_ROLE = role(PIPELINES, "role-dev-review-codebuild-cfn")
 
 
 # claim: review-build-reaches-only-its-own-output

@@ -6,7 +6,7 @@ An exempt role that another identity can use, or an exempt user with a login of 
 import pytest
 
 from tests.policies import scene
-from tests.policies.rows_people import ADMINISTRATOR, BECOME_A_ROLE, BECOME_A_USER
+from tests.policies.rows_people import BECOME_A_ROLE, BECOME_A_USER, UNDER_CONTROL
 from tests.policies.scene import APPROVER, PIPELINES, deploy
 from tests.policies.vocabulary import actions
 from tests.templates.deployed import as_list
@@ -58,4 +58,4 @@ def test_no_way_to_invoke_the_function_is_left():
     calls = [(way, deployed.arn("Function")) for way in ways] + [
         ("events:PutTargets", rule.replace("*", "cfn-shop")) for rule in rules
     ]
-    assert [call for call in calls if scene.world().may(ADMINISTRATOR, *call)] == []
+    assert [call for call in calls if scene.world().may(UNDER_CONTROL, *call)] == []

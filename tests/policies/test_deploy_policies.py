@@ -4,11 +4,10 @@ import pytest
 
 from tests.policies import rows_limits, scene
 from tests.policies.scene import PIPELINES
-from tests.policies.tables import regional, role
+from tests.policies.tables import DEPLOY_ROLE, PIPELINE_ROLE, regional, role
 from tests.templates.deployed import Deployed
 
 BROAD = ["PowerUserAccess", "AdministratorAccess"]
-DEPLOY = role(PIPELINES, "role-dev-codedeploy-cfn")
 # S3 and a role's trust policy deny these calls to administrators as well.
 DENIED_ANYWAY = {"s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags", "sts:AssumeRole"}
 
@@ -27,7 +26,7 @@ def test_broad_policy_does_not_lift_a_limit(row):
 def test_call_succeeds_without_the_limits(row):
     """Otherwise something else denies the call, and the tests above prove nothing."""
     _, actions, resource, keys = row
-    unlimited = f"{role(PIPELINES, 'role-dev-codepipeline-cfn')} with AdministratorAccess"
+    unlimited = f"{PIPELINE_ROLE} with AdministratorAccess"
     assert {action for action in actions.split() if not scene.world().may(unlimited, action, resource, keys)} <= DENIED_ANYWAY
 
 
@@ -51,4 +50,4 @@ NOT_CONTAINED = [
 @pytest.mark.parametrize("policy", BROAD)
 @pytest.mark.parametrize(("action", "resource", "keys"), NOT_CONTAINED)
 def test_roles_of_other_resources_are_not_contained(policy, action, resource, keys):
-    assert scene.world().may(f"{DEPLOY} with {policy}", action, resource, keys)
+    assert scene.world().may(f"{DEPLOY_ROLE} with {policy}", action, resource, keys)

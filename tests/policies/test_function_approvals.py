@@ -2,17 +2,14 @@
 
 import pytest
 
-from tests.policies.scene import PIPELINES
-from tests.policies.tables import regional, role
+from tests.policies.tables import FUNCTION_ROLE, PIPELINE, regional
 from tests.policies.test_change_sets import world
 from tests.policies.test_who import everybody
 from tests.templates.deployed import Deployed
 from tests.templates.renderings import NAMES, rendering
 from tests.templates.test_cross_account_guards import matches, push
 
-FUNCTION = role(PIPELINES, "role-dev-cfn-gitops")
 APPROVE = "codepipeline:PutApprovalResult"
-PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
 OWN = f"{PIPELINE}/Deploy/Approval"
 OTHERS = [regional("codepipeline", other) for other in (
     # Without a change set there is nothing to read.
@@ -35,7 +32,7 @@ def environment(**parameters):
     ({"FunctionApprovals": value}, [] if value == "Denied" else [OWN]) for value in VALUES]])
 def test_function_approves_only_the_change_sets_of_its_environment(parameters, approved):
     evaluated = world(**parameters)
-    assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION, APPROVE, each, {})] == approved
+    assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION_ROLE, APPROVE, each, {})] == approved
 
 
 # claim: function-approves-only-what-the-parameter-allows

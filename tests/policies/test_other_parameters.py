@@ -6,20 +6,17 @@ import pytest
 
 from tests.policies import rows_across_accounts as across, rows_clone as clone, rows_people as people, scene
 from tests.policies.collected import Stack, statements
-from tests.policies.rows_limits import ON_BUCKETS
+from tests.policies.rows_deployed_roles import DEPLOYED
+from tests.policies.rows_limits import DEPLOY, ON_BUCKETS
+from tests.policies.rows_people import UNDER_CONTROL
 from tests.policies.scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
-from tests.policies.tables import ASSUME, anybody, group, regional, role, user
+from tests.policies.tables import (
+    ASSUME, BUILD_ROLE, DEPLOY_ROLE, FIRST_MIRROR, FUNCTION_ROLE, PIPELINE_ROLE, PROVISIONING_ROLE, REVIEW_ROLE, anybody, group, regional,
+    role, user)
 from tests.templates import named
 from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY, Deployed, as_list, translated
 from tests.templates.named import SERVICES_OF_PIPELINES, VIA_SECRETS_MANAGER, passed_to
 
-DEPLOY = f"{role(PIPELINES, 'role-dev-codedeploy-cfn')} with everything"
-DEPLOYED = f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"
-ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
-UNDER_CONTROL = f"{ADMINISTRATOR} under control"
-FUNCTION_ROLE, PIPELINE_ROLE, PROVISIONING_ROLE = [
-    role(PIPELINES, f"role-dev-{name}") for name in ("cfn-gitops", "codepipeline-cfn", "cfn-gitops-provisioning")]
-MIRROR = user(PIPELINES, "user-dev-codecommit-mirroring")
 MERGE_A_PULL_REQUEST = "codecommit:MergePullRequestBySquash"
 
 
@@ -83,8 +80,8 @@ WHO_IS_BOUND = [people.STRONG_POWER_USER, UNDER_CONTROL]
 def in_repository(name, *more):
     """The calls of the function, of a mirror's user, of a pipeline and of a review for a repository."""
     return [(*more, who, action, regional("codecommit", name), {}) for who, action in (
-        (FUNCTION_ROLE, "codecommit:GetRepository codecommit:GetBranch"), (MIRROR, "codecommit:GitPush"),
-        (PIPELINE_ROLE, "codecommit:UploadArchive"), (role(PIPELINES, "role-dev-review-codebuild-cfn"), "codecommit:GitPull"))]
+        (FUNCTION_ROLE, "codecommit:GetRepository codecommit:GetBranch"), (FIRST_MIRROR, "codecommit:GitPush"),
+        (PIPELINE_ROLE, "codecommit:UploadArchive"), (REVIEW_ROLE, "codecommit:GitPull"))]
 
 
 def of_secret(name):
@@ -116,7 +113,7 @@ MAY = [
     (OTHER_NAMES, FUNCTION_ROLE, "secretsmanager:CreateSecret", regional("secretsmanager", "secret:gitlab"), {}),
     *of_secret("gitlab-AbC123"),
     *[(OTHER_NAMES, PROVISIONING_ROLE, "iam:PassRole", role(PIPELINES, "team-pipelines-a"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
-    (WITH_GIVEN_BOUNDARY, role(PIPELINES, "role-dev-codedeploy-cfn"), "iam:CreateRole", NEW_ROLE, {"iam:PermissionsBoundary": GIVEN_BOUNDARY}),
+    (WITH_GIVEN_BOUNDARY, DEPLOY_ROLE, "iam:CreateRole", NEW_ROLE, {"iam:PermissionsBoundary": GIVEN_BOUNDARY}),
     # Without a named endpoint, every network is allowed.
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPull", scene.FOREIGN_REPOSITORY, {}),
 ]
@@ -128,8 +125,8 @@ STILL = [
     (artifacts(RepositoryAccountId=REPOSITORIES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
     (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.IMAGE_ARTIFACT, across.UNDER_THE_KEY),
     # An environment without a first project serves the other projects.
-    (NO_PROJECT, role(PIPELINES, "role-dev-cfn-gitops"), "iam:CreateServiceSpecificCredential", user(PIPELINES, "user-dev-shop-mirror"), people.FOR_CODECOMMIT),
-    (NO_PROJECT, PIPELINE_ROLE, "codecommit:GetBranch", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+    (NO_PROJECT, FUNCTION_ROLE, "iam:CreateServiceSpecificCredential", people.MIRROR, people.FOR_CODECOMMIT),
+    (NO_PROJECT, PIPELINE_ROLE, "codecommit:GetBranch", people.REPOSITORY, {}),
     # The first project works with every value of RepositoryNames.
     *in_repository("codecommit-dev-cfn-infra", OTHER_NAMES),
 ]
@@ -195,16 +192,16 @@ MAY_NOT = [
     (environment(), FUNCTION_ROLE, "kms:Decrypt kms:Encrypt kms:GenerateDataKey", named.KEY, VIA_SECRETS_MANAGER),
     # Names outside of the parameters. A secret's full name has six more characters, neither seven nor another word.
     *in_repository("codecommit-dev-website", OTHER_NAMES),
-    (OTHER_NAMES, FUNCTION_ROLE, named.CREDENTIALS, MIRROR, {}),
+    (OTHER_NAMES, FUNCTION_ROLE, named.CREDENTIALS, FIRST_MIRROR, {}),
     *[row for name in ("gitlab-AbC1234", "gitlab-token-AbC123") for row in of_secret(name)],
-    (OTHER_NAMES, MIRROR, "codecommit:GitPush", regional("codecommit", "codecommit-dev-cfn-shop"), {}),
+    (OTHER_NAMES, FIRST_MIRROR, "codecommit:GitPush", people.REPOSITORY, {}),
     *[(OTHER_NAMES, PROVISIONING_ROLE, "iam:PassRole", role(PIPELINES, "role-dev-codepipeline-cfn"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
     # A build reads no secret and no parameter that no parameter names, and no mirror's secret in any case.
-    (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123"), {}),
-    (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "ssm:GetParameters", regional("ssm", "parameter/build/dev/licence"), {}),
-    (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "ecr:GetAuthorizationToken", "*", {}),
-    (environment(), role(PIPELINES, "role-dev-codebuild-cfn"), "ecr:InitiateLayerUpload ecr:PutImage", regional("ecr", "repository/ecr-dev-shop"), {}),
-    (ANY_SECRET_OF_BUILDS, role(PIPELINES, "role-dev-codebuild-cfn"), "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:gitlab-AbC123"), {}),
+    (environment(), BUILD_ROLE, "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123"), {}),
+    (environment(), BUILD_ROLE, "ssm:GetParameters", regional("ssm", "parameter/build/dev/licence"), {}),
+    (environment(), BUILD_ROLE, "ecr:GetAuthorizationToken", "*", {}),
+    (environment(), BUILD_ROLE, "ecr:InitiateLayerUpload ecr:PutImage", regional("ecr", "repository/ecr-dev-shop"), {}),
+    (ANY_SECRET_OF_BUILDS, BUILD_ROLE, "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:gitlab-AbC123"), {}),
     # And roles that they create with it reach the machinery by no other name.
     *[
         (BOUNDED_BY_OTHER_NAMES, DEPLOYED, actions, resource, {})

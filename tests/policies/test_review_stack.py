@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.policies import scene
-from tests.policies.rows_environment import BUCKET
-from tests.policies.scene import PIPELINES
-from tests.policies.tables import role
+from tests.policies.tables import BUCKET, FUNCTION_ROLE
 from tests.templates.deployed import Deployed
 from tests.templates.renderings import rendering
 
@@ -47,7 +45,7 @@ def test_build_of_a_review_works_with_its_role(review):
     assert denied(caller, "logs:CreateLogStream logs:PutLogEvents", f"{log}:log-stream:{UUID}") == []
     assert project["LogsConfig"]["CloudWatchLogs"]["GroupName"] == log.rpartition("log-group:")[2]
     # The function reads it there.
-    assert denied(role(PIPELINES, "role-dev-cfn-gitops"), "s3:GetObject s3:GetObjectVersion", output) == []
+    assert denied(FUNCTION_ROLE, "s3:GetObject s3:GetObjectVersion", output) == []
 
 
 # claim: review-build-reaches-only-its-own-output

@@ -11,28 +11,19 @@ import pytest
 from tests.local.policies.evaluation import Caller
 from tests.policies import scene
 from tests.policies.rows_across_accounts import CODE, UNDER_THE_KEY
-from tests.policies.rows_environment import BUCKET
 from tests.policies.scene import IMAGE_ROLE, PIPELINES, SOURCE_ROLE
-from tests.policies.tables import group, regional, role, user
-from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, A_BUILD, DRIFT, PLAN, WITH_DEPLOY, change_set
+from tests.policies.tables import (
+    BUCKET, BUILD_ROLE, DEPLOYED_STACK, DEPLOY_ROLE, FUNCTION, FUNCTION_ROLE, MIRROR, OUTPUT_OF_A_REVIEW, PASSWORD, PIPELINE,
+    PIPELINE_STACK, REPOSITORY, REVIEW_ROLE, WAITING, group, regional, role, user)
+from tests.templates.named import (
+    ANOTHER_BUILD, AS_A_BUILD, A_BUILD, DRIFT, FOR_A_GITLAB, PLAN, WITH_DEPLOY, WITH_PROVISIONING, change_set, passed_to)
 
 PAGE = Path(__file__).parents[2] / "docs/concepts/security.md"
 
-FUNCTION = regional("lambda", "function:cfn-gitops-dev")
-PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
 TOKEN = regional("secretsmanager", "secret:gitlab/mirrors-AbC123")
-OF_A_TOKEN = {"secretsmanager:ResourceTag/cfn-gitops:gitlab-url": "https://gitlab.example.com"}
-MIRROR = user(PIPELINES, "user-dev-shop-mirror")
-FUNCTION_ROLE, DEPLOY_ROLE = role(PIPELINES, "role-dev-cfn-gitops"), role(PIPELINES, "role-dev-codedeploy-cfn")
-REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
-PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
 ON_THE_BRANCH = {"codecommit:References": "refs/heads/development"}
-WITH_PROVISIONING = {"cloudformation:RoleArn": role(PIPELINES, "role-dev-cfn-gitops-provisioning")}
-TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
 OTHERS_CODE = CODE.replace(AS_A_BUILD["aws:userid"], ANOTHER_BUILD)
 ITS_CODE, BUILD_ARTIFACT = f"{BUCKET}/code/{A_BUILD}/0a1b2c", f"{BUCKET}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d"
-OUTPUT_OF_A_REVIEW = f"{BUCKET}/review/shop/0a1b/template.yaml"
-DEPLOYED_STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
 SOURCE_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/SourceArti/Xa3bC4d"
 
 # The calls behind each column: a short name, the call, its resource and condition keys.
@@ -42,12 +33,12 @@ COLUMNS = {
         ("issue", "iam:CreateServiceSpecificCredential", MIRROR, {}),
         ("reset", "iam:ResetServiceSpecificCredential", MIRROR, {}),
     ],
-    "token": [("read", "secretsmanager:GetSecretValue", TOKEN, OF_A_TOKEN)],
+    "token": [("read", "secretsmanager:GetSecretValue", TOKEN, FOR_A_GITLAB)],
     # Only the function has it, so only other code in the function can read it.
     "ResponseURL": [("code", "lambda:UpdateFunctionCode", FUNCTION, {})],
     "function's role": [
         ("code", "lambda:UpdateFunctionCode", FUNCTION, {}),
-        ("pass", "iam:PassRole", FUNCTION_ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
+        ("pass", "iam:PassRole", FUNCTION_ROLE, passed_to("lambda.amazonaws.com")),
         ("take", "sts:AssumeRole", FUNCTION_ROLE, {}),
         ("invoke", "lambda:InvokeFunction", FUNCTION, {}),
     ],
@@ -70,12 +61,12 @@ COLUMNS = {
         ("write other code beside another account's", "s3:PutObject", OTHERS_CODE, UNDER_THE_KEY),
     ],
     "deploy role": [
-        ("pass", "iam:PassRole", DEPLOY_ROLE, TO_CLOUDFORMATION),
+        ("pass", "iam:PassRole", DEPLOY_ROLE, passed_to("cloudformation.amazonaws.com")),
         ("take", "sts:AssumeRole", DEPLOY_ROLE, {}),
         ("deploy", "cloudformation:UpdateStack", DEPLOYED_STACK, WITH_DEPLOY),
         ("plan", "cloudformation:CreateChangeSet", DEPLOYED_STACK, change_set(PLAN, WITH_DEPLOY)),
         ("execute a plan", "cloudformation:ExecuteChangeSet", DEPLOYED_STACK, change_set(PLAN)),
-        ("execute the waiting change set", "cloudformation:ExecuteChangeSet", DEPLOYED_STACK, change_set("changeset-dev-shop")),
+        ("execute the waiting change set", "cloudformation:ExecuteChangeSet", DEPLOYED_STACK, change_set(WAITING)),
         ("approve", "codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}),
         ("start", "codepipeline:StartPipelineExecution", PIPELINE, {}),
         # These calls remove an approval stage or change the pipeline's source.
@@ -121,10 +112,10 @@ ROWS = [
                                       "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),
     ("GitLab: administrator of the server", [MIRROR],
      {"password": ("yes", ""), "token": ("yes", ""), "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),
-    ("what a build runs", [role(PIPELINES, "role-dev-codebuild-cfn")],
+    ("what a build runs", [BUILD_ROLE],
      {"artifacts": ("writes its own, reads a source if it has the key", "read a source, write a build artifact, write its code, write its code beside another account's"),
       "deploy role": ("through an approval", "")}),
-    ("what a build of a review branch runs", [role(PIPELINES, "role-dev-review-codebuild-cfn")],
+    ("what a build of a review branch runs", [REVIEW_ROLE],
      {"branch": ("clones", "clone"), "artifacts": ("writes reviews", "write a review, write its code")}),
     ("a template that a pipeline deploys", [DEPLOY_ROLE], {"artifacts": ("reads", "read a source"), "deploy role": ("is it", "deploy")}),
     ("a template that a pipeline deploys, with PowerUserAccess or AdministratorAccess in `DeployPolicyArns`",

@@ -5,38 +5,27 @@ All roles, users and groups of all stacks are evaluated, in every account, and t
 
 import pytest
 
-from tests.policies import rows_environment as environment, scene
+from tests.policies import scene
 from tests.policies.rows_across_accounts import (
-    AN_IMAGE, ARTIFACT, A_PUSH, BUCKET, BUS, CODE, IMAGE_REPOSITORY, KEY, THROUGH_S3, UNDER_THE_KEY)
+    AN_IMAGE, ARTIFACT, A_PUSH, BUCKET as ARTIFACTS, BUILD_ARTIFACT, BUS, CODE, IMAGE_REPOSITORY, KEY, THROUGH_S3, UNDER_THE_KEY)
 from tests.policies.rows_clone import WITH_THE_WORD
 from tests.policies.rows_watching import REPLICA
 from tests.policies.scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOURCE_ROLE
-from tests.policies.tables import ASSUME, regional, role, user
-from tests.templates import named
+from tests.policies.tables import (
+    ASSUME, BUCKET, DEPLOYED_STACK, DEPLOY_ROLE, FIRST_REPOSITORY, FUNCTION, FUNCTION_ROLE, MIRROR, OUTPUT_OF_A_REVIEW, PASSWORD,
+    PIPELINE, PIPELINE_ROLE, PIPELINE_STACK, PROVISIONING_ROLE, REPOSITORY, REVIEW_ROLE, WAITING, regional, role, user)
 from tests.templates.deployed import BOUNDARY
-from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, DRIFT, PLAN, WITH_DEPLOY, WITH_PROVISIONING, change_set
+from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, DRIFT, PLAN, WITH_DEPLOY, WITH_PROVISIONING, change_set, passed_to
 
-REPOSITORY = regional("codecommit", "codecommit-dev-cfn-shop")
-FIRST_REPOSITORY = regional("codecommit", "codecommit-dev-cfn-infra")
-PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
-PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
-FUNCTION = regional("lambda", "function:cfn-gitops-dev")
-BUILD_ARTIFACT = f"{BUCKET}/codepipeline-dev-cfn/BuildArtif/Xa3bC4d"
-TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
 OF_A_PIPELINE = {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-dev-shop"}
 ON_A_PROTECTED_BRANCH = {"codecommit:References": "refs/heads/master"}
 ON_A_BRANCH = {"codecommit:References": "refs/heads/feature"}
 
-DEPLOYED_STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
-DEPLOY_ROLE, REVIEW_ROLE = [role(PIPELINES, f"role-dev-{name}") for name in ("codedeploy-cfn", "review-codebuild-cfn")]
 REVIEW_PROJECT = regional("codebuild", "project/codebuild-dev-review-shop")
 REVIEW_LOG = regional("logs", "log-group:/aws/codebuild/codebuild-dev-review-shop:log-stream:a")
-OUTPUT_OF_A_REVIEW = f"{environment.BUCKET}/review/shop/0a1b/template.yaml"
-# The name of the pipeline's own change set, which waits for an approval.
-WAITING = "changeset-dev-shop"
 
 REVIEWS_AND_DRIFT = [
-    *[("iam:PassRole", DEPLOY_ROLE, {"iam:PassedToService": f"{service}.amazonaws.com"}, "") for service in ("lambda", "codebuild", "events")],
+    *[("iam:PassRole", DEPLOY_ROLE, passed_to(f"{service}.amazonaws.com"), "") for service in ("lambda", "codebuild", "events")],
     *[
         row
         for name in (PLAN, DRIFT)
@@ -57,11 +46,11 @@ REVIEWS_AND_DRIFT = [
     # CodePipeline has all objects of the bucket. No pipeline reads a review's.
     ("s3:PutObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-review-codebuild-cfn role-dev-codepipeline-cfn"),
     ("s3:GetObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-cfn-gitops role-dev-codepipeline-cfn deployed"),
-    ("s3:ListBucket", environment.BUCKET, {}, ""),
+    ("s3:ListBucket", BUCKET, {}, ""),
     ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec role-dev-cfn-gitops"),
     ("codebuild:BatchGetBuilds", REVIEW_PROJECT, {}, "role-dev-cfn-gitops"),
     ("logs:PutLogEvents", REVIEW_LOG, {}, "role-dev-review-codebuild-cfn"),
-    ("iam:PassRole", REVIEW_ROLE, {"iam:PassedToService": "codebuild.amazonaws.com"}, "role-dev-cfn-gitops-provisioning"),
+    ("iam:PassRole", REVIEW_ROLE, passed_to("codebuild.amazonaws.com"), "role-dev-cfn-gitops-provisioning"),
     ("iam:UpdateAssumeRolePolicy", REVIEW_ROLE, {}, ""),
     (ASSUME, REVIEW_ROLE, {}, ""),
     ("codecommit:GitPull", REPOSITORY, {}, """role-dev-review-codebuild-cfn role-dev-codebuild-replication-shop user-dev-shop-mirror
@@ -79,20 +68,20 @@ WHO = [
     ("codecommit:UploadArchive", FOREIGN_REPOSITORY, {}, "role-dev-codecommit-source"),
     ("codecommit:GitPull", FOREIGN_REPOSITORY, {"aws:SourceVpce": scene.VPC_ENDPOINT}, "role-dev-clone-source"),
     ("secretsmanager:GetSecretValue", PASSWORD, {}, "role-dev-cfn-gitops"),
-    ("iam:CreateServiceSpecificCredential", user(PIPELINES, "user-dev-shop-mirror"), {}, "role-dev-cfn-gitops"),
-    ("iam:CreateAccessKey", user(PIPELINES, "user-dev-shop-mirror"), {}, ""),
+    ("iam:CreateServiceSpecificCredential", MIRROR, {}, "role-dev-cfn-gitops"),
+    ("iam:CreateAccessKey", MIRROR, {}, ""),
     ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {"iam:PermissionsBoundary": BOUNDARY}, ""),
     ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {}, ""),
-    ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codepipeline-cfn"), {}, ""),
+    ("iam:UpdateAssumeRolePolicy", PIPELINE_ROLE, {}, ""),
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codebuild-replication-shop"), {}, ""),
-    ("iam:PassRole", role(PIPELINES, "role-dev-codedeploy-cfn"), TO_CLOUDFORMATION, "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
-    ("iam:PassRole", role(PIPELINES, "role-dev-cfn-gitops-provisioning"), TO_CLOUDFORMATION, "role-dev-cfn-gitops"),
+    ("iam:PassRole", DEPLOY_ROLE, passed_to("cloudformation.amazonaws.com"), "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
+    ("iam:PassRole", PROVISIONING_ROLE, passed_to("cloudformation.amazonaws.com"), "role-dev-cfn-gitops"),
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}, "group-dev-approvers"),
     # The function only with FunctionApprovals, and only change sets.
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}, "group-dev-approvers role-dev-cfn-gitops"),
     ("lambda:UpdateFunctionCode", FUNCTION, {}, ""),
-    ("cloudformation:UpdateStack", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), named.WITH_PROVISIONING, "role-dev-cfn-gitops"),
-    ("cloudformation:UpdateStack", regional("cloudformation", "stack/cfnstack-dev-shop/0a1b"), named.WITH_DEPLOY, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn"),
+    ("cloudformation:UpdateStack", PIPELINE_STACK, WITH_PROVISIONING, "role-dev-cfn-gitops"),
+    ("cloudformation:UpdateStack", DEPLOYED_STACK, WITH_DEPLOY, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn"),
     (ASSUME, SOURCE_ROLE, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops role-dev-codepipeline-s3-site"),
     (ASSUME, IMAGE_ROLE, {}, "role-dev-codepipeline-cfn"),
     (ASSUME, role(REPOSITORIES, "role-dev-clone-source"), WITH_THE_WORD, "role-dev-clone"),
@@ -103,7 +92,7 @@ WHO = [
     ("s3:PutObject", CODE, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codebuild-cfn"),
     ("s3:PutObject", CODE, {"aws:userid": ANOTHER_BUILD}, "role-dev-codepipeline-cfn"),
     ("s3:GetObject", CODE, AS_A_BUILD, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn deployed"),
-    ("s3:ListBucket", BUCKET, {}, ""),
+    ("s3:ListBucket", ARTIFACTS, {}, ""),
     ("s3:GetObject", ARTIFACT, {}, "role-dev-codepipeline-cfn role-dev-codebuild-cfn role-dev-codedeploy-cfn role-dev-codepipeline-s3-site deployed"),
     ("kms:Decrypt", KEY, THROUGH_S3, """role-dev-codecommit-source role-dev-ecr-source role-dev-codepipeline-cfn role-dev-codebuild-cfn
         role-dev-codedeploy-cfn role-dev-codepipeline-s3-site deployed"""),
@@ -145,4 +134,4 @@ def test_control_policy_leaves_approvals_to_named_approvers(stage):
     approval = f"{PIPELINE}/{stage}/Approval"
     named = f"anybody {scene.APPROVER}"
     able = {who for who in [*everybody(), named] if scene.world().may(f"{who} with everything under control", "codepipeline:PutApprovalResult", approval)}
-    assert able == {role(PIPELINES, "role-dev-cfn-gitops"), named}
+    assert able == {FUNCTION_ROLE, named}
