@@ -42,12 +42,7 @@ READ_SOURCE = """codecommit:GetRepository codecommit:GetBranch codecommit:GetCom
 
 def _forwarding(forward_role, account, name):
     own = regional("events", f"rule/{name}", account)
-    others = [
-        regional("events", f"rule/{name.replace('-dev-', '-dev2-')}", account),
-        regional("events", f"rule/{name}s", account),
-        regional("events", f"rule/{name}", UNNAMED),
-        regional("events", f"rule/{name}", account, "us-east-1"),
-    ]
+    others = [own.replace("-dev-", "-dev2-"), f"{own}s", own.replace(account, UNNAMED), own.replace(REGION, "us-east-1")]
     return lent_to_a_service(EVENTS, forward_role, account, own, others=others)
 
 
@@ -114,18 +109,12 @@ MAY = [
 ]
 
 
-
 def _not_the_role_of(account, name, another):
     """Principals that are not the other account's role and that have all permissions of their own account."""
     return [
-        anybody(role(account, "administrator")),
-        anybody(role(account, name.replace("-dev-", "-dev2-"))),
-        anybody(role(account, f"{name}2")),
-        anybody(role(account, another)),
-        anybody(f"arn:aws:iam::{account}:user/{name}"),
-        anybody(f"arn:aws:iam::{account}:root"),
-        anybody(role(UNNAMED, name)),
-        anybody(f"arn:aws:iam::{UNNAMED}:root"),
+        *[anybody(role(account, each)) for each in ("administrator", name.replace("-dev-", "-dev2-"), f"{name}2", another)],
+        anybody(f"arn:aws:iam::{account}:user/{name}"), anybody(f"arn:aws:iam::{account}:root"),
+        anybody(role(UNNAMED, name)), anybody(f"arn:aws:iam::{UNNAMED}:root"),
     ]
 
 
@@ -134,15 +123,10 @@ _NOT_THE_IMAGE_ROLE = _not_the_role_of(IMAGES, "role-dev-ecr-source", "role-dev-
 _NOT_THE_FORWARD_ROLE = _not_the_role_of(REPOSITORIES, "role-dev-eventbridge-forward", "role-dev-eventbridge-forward-ecr")
 _NOT_THE_IMAGE_FORWARD_ROLE = _not_the_role_of(IMAGES, "role-dev-eventbridge-forward-ecr", "role-dev-eventbridge-forward")
 _NOT_THE_PIPELINE = [
-    ADMINISTRATOR,
-    anybody(role(PIPELINES, "role-dev2-codepipeline-cfn")),
-    anybody(role(PIPELINES, "role-prd-codepipeline-cfn")),
-    anybody(BUILD_ROLE),
-    anybody(DEPLOY_ROLE),
+    ADMINISTRATOR, anybody(BUILD_ROLE), anybody(DEPLOY_ROLE), anybody(f"arn:aws:iam::{PIPELINES}:root"),
     anybody(f"arn:aws:iam::{PIPELINES}:user/role-dev-codepipeline-cfn"),
-    anybody(f"arn:aws:iam::{PIPELINES}:root"),
-    anybody(role(UNNAMED, "role-dev-codepipeline-cfn")),
-    anybody(role(UNNAMED, "role-dev-cfn-gitops")),
+    *[anybody(role(PIPELINES, f"role-{env}-codepipeline-cfn")) for env in ("dev2", "prd")],
+    *[anybody(role(UNNAMED, f"role-dev-{name}")) for name in ("codepipeline-cfn", "cfn-gitops")],
 ]
 
 MAY_NOT = [
@@ -191,17 +175,15 @@ MAY_NOT = [
     ],
     # Unencrypted, without KMS, or with another key, also for this account's own roles.
     *[
-        row
+        (who, *call)
         for who in (BUILD_ROLE, PIPELINE_ROLE, ADMINISTRATOR)
-        for row in (
-            (who, "s3:GetObject s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "aws:SecureTransport": "false"}),
-            (who, "s3:GetBucketLocation", BUCKET, {"aws:SecureTransport": "false"}),
-            (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "AES256"}),
-            (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "aws:kms:dsse"}),
-            # This would select AWS's own key for S3, with which no other account can read.
-            (who, "s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": "aws:kms"}),
-            (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": regional("kms", "key/other")}),
-            (who, "s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY.replace(PIPELINES, UNNAMED)}),
+        for call in (
+            ("s3:GetObject s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "aws:SecureTransport": "false"}),
+            ("s3:GetBucketLocation", BUCKET, {"aws:SecureTransport": "false"}),
+            # With aws:kms alone it would be AWS's own key for S3, with which no other account can read.
+            *[("s3:PutObject", ARTIFACT, {"s3:x-amz-server-side-encryption": algorithm}) for algorithm in ("AES256", "aws:kms:dsse", "aws:kms")],
+            *[("s3:PutObject", ARTIFACT, {**UNDER_THE_KEY, "s3:x-amz-server-side-encryption-aws-kms-key-id": key})
+              for key in (regional("kms", "key/other"), KEY.replace(PIPELINES, UNNAMED))],
         )
     ],
     *not_by_another_way(BUCKET),

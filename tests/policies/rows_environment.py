@@ -27,11 +27,8 @@ def _roles_for(service, *names):
 
 _EXEC = "event-rule-dev-codepipeline-exec-cfn-shop"
 _RULES_OF_OTHERS = [
-    _rule("event-rule-dev2-codepipeline-exec-cfn-shop"),
-    _rule("event-rule-prd-codepipeline-exec-cfn-shop"),
-    _rule("event-rule-dev-nightly"),
-    _rule(_EXEC, UNNAMED),
-    _rule(_EXEC, region="us-east-1"),
+    *[_rule(name) for name in (_EXEC.replace("dev", "dev2"), _EXEC.replace("dev", "prd"), "event-rule-dev-nightly")],
+    _rule(_EXEC, UNNAMED), _rule(_EXEC, region="us-east-1"),
 ]
 
 _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
@@ -112,15 +109,12 @@ def not_by_another_way(bucket):
     """By S3 replication and through an access point: no principal may, including the environment's own roles."""
     through_an_access_point = {"s3:DataAccessPointArn": regional("s3", "accesspoint/a")}
     key = f"{bucket}/codepipeline-dev-cfn/Source/a"
-    return [
-        row
-        for who in (ADMINISTRATOR, DEPLOY_ROLE, PIPELINE_ROLE)
-        for row in (
-            (who, "s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags", key, {}),
-            (who, "s3:GetObject s3:PutObject s3:DeleteObject", key, through_an_access_point),
-            (who, "s3:ListBucket s3:GetBucketLocation", bucket, through_an_access_point),
-        )
+    calls = [
+        ("s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags", key, {}),
+        ("s3:GetObject s3:PutObject s3:DeleteObject", key, through_an_access_point),
+        ("s3:ListBucket s3:GetBucketLocation", bucket, through_an_access_point),
     ]
+    return [(who, *call) for who in (ADMINISTRATOR, DEPLOY_ROLE, PIPELINE_ROLE) for call in calls]
 
 
 MAY = [

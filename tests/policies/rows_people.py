@@ -119,21 +119,11 @@ MAY = [
     (POWER_USER, WORK, REPOSITORY, {}),
     # The last is git's first request, which names no reference.
     *[(POWER_USER, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in FREE],
-    *[
-        row
-        for who in (POWER_USER, READER)
-        for row in (
-            (who, MANAGE_ONES_OWN, _ALICE, {}),
-            (who, "iam:CreateServiceSpecificCredential", _ALICE, FOR_CODECOMMIT),
-        )
-    ],
+    *[(who, *call) for who in (POWER_USER, READER)
+      for call in ((MANAGE_ONES_OWN, _ALICE, {}), ("iam:CreateServiceSpecificCredential", _ALICE, FOR_CODECOMMIT))],
     # The protection covers only this environment's branches.
-    *[
-        row
-        for who in (STRONG_POWER_USER, STRONG_READER, UNDER_CONTROL)
-        for other in OF_OTHERS
-        for row in ((who, CHANGE_A_BRANCH, other, PROTECTED[0]), (who, f"{TAKE_AWAY} {LIFT_RULES}", other, {}))
-    ],
+    *[(who, actions, other, keys) for who in (STRONG_POWER_USER, STRONG_READER, UNDER_CONTROL) for other in OF_OTHERS
+      for actions, keys in ((CHANGE_A_BRANCH, PROTECTED[0]), (f"{TAKE_AWAY} {LIFT_RULES}", {}))],
     *[(who, BECOME_ANOTHER, user(PIPELINES, "bob"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
     *[(who, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}) for who in (STRONG_POWER_USER, STRONG_READER)],
     # The mirror users may still push, even if they have these policies, and under the control policy.
@@ -172,23 +162,14 @@ MAY = [
     (UNDER_CONTROL, READ_A_PASSWORD, regional("secretsmanager", "secret:other-AbC123"), {}),
     # Exempt principals: those that create, update and delete these resources, and emergency roles.
     *[
-        row
+        (f"anybody {role(PIPELINES, name)} under control", *call)
         for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codebuild-replication-shop", "emergency")
-        for row in (
-            (f"anybody {role(PIPELINES, name)} under control", CHANGE_A_BRANCH, REPOSITORY, PROTECTED[0]),
-            (f"anybody {role(PIPELINES, name)} under control", f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
-            (f"anybody {role(PIPELINES, name)} under control", BECOME_ANOTHER, MIRRORS[0], {}),
-            (f"anybody {role(PIPELINES, name)} under control", READ_A_PASSWORD, PASSWORD, {}),
-        )
+        for call in (
+            (CHANGE_A_BRANCH, REPOSITORY, PROTECTED[0]), (f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
+            (BECOME_ANOTHER, MIRRORS[0], {}), (READ_A_PASSWORD, PASSWORD, {}))
     ],
-    *[
-        row
-        for mirror in MIRRORS
-        for row in (
-            (f"anybody {mirror} under control", f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
-            (f"anybody {mirror} under control", READ_A_PASSWORD, PASSWORD, {}),
-        )
-    ],
+    *[(f"anybody {mirror} under control", *call) for mirror in MIRRORS
+      for call in ((f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}), (READ_A_PASSWORD, PASSWORD, {}))],
     # Another environment's function, with its own mirror's password.
     (PRD_FUNCTION, READ_A_PASSWORD, PASSWORD.replace("-dev-", "-prd-"), {}),
 ]
@@ -209,30 +190,27 @@ MAY_NOT = [
     *[(who, f"{READ} {WORK}", other, {}) for who in (POWER_USER, READER) for other in OF_OTHERS],
     # A user manages only their own credentials.
     *[
-        row
+        (who, *call)
         for who in (POWER_USER, READER)
-        for row in (
-            (who, MANAGE_ONES_OWN, user(PIPELINES, "bob"), {}),
-            (who, MANAGE_ONES_OWN, user(PIPELINES, "alice2"), {}),
-            (who, "iam:CreateServiceSpecificCredential", _ALICE, {}),
-            (who, "iam:CreateServiceSpecificCredential", _ALICE, {"iam:ServiceSpecificCredentialServiceName": "cassandra.amazonaws.com"}),
-            (who, "iam:CreateServiceSpecificCredential", user(PIPELINES, "bob"), FOR_CODECOMMIT),
+        for call in (
+            *[(MANAGE_ONES_OWN, user(PIPELINES, name), {}) for name in ("bob", "alice2")],
+            *[("iam:CreateServiceSpecificCredential", _ALICE, keys)
+              for keys in ({}, {"iam:ServiceSpecificCredentialServiceName": "cassandra.amazonaws.com"})],
+            ("iam:CreateServiceSpecificCredential", user(PIPELINES, "bob"), FOR_CODECOMMIT),
         )
     ],
     # The protection, attached to any principal with any other permissions.
     *[
-        row
+        (who, *call)
         for who in (STRONG_POWER_USER, STRONG_READER, STRONG_APPROVER, UNDER_CONTROL, ROOT)
-        for row in (
-            *[(who, CHANGE_A_BRANCH, REPOSITORY, reference) for reference in PROTECTED],
-            (who, CHANGE_A_BRANCH, REPOSITORY.replace(REGION, "us-east-1"), PROTECTED[0]),
-            (who, f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
-            (who, f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY.replace(REGION, "us-east-1"), {}),
-            *[(who, BECOME_ANOTHER, mirror, {}) for mirror in MIRRORS],
-            (who, READ_A_PASSWORD, PASSWORD, {}),
-            (who, READ_A_PASSWORD, PASSWORD.replace(REGION, "us-east-1"), {}),
+        for call in (
+            *[(CHANGE_A_BRANCH, REPOSITORY, reference) for reference in PROTECTED],
+            (CHANGE_A_BRANCH, REPOSITORY.replace(REGION, "us-east-1"), PROTECTED[0]),
+            *[(f"{TAKE_AWAY} {LIFT_RULES}", repository, {}) for repository in (REPOSITORY, REPOSITORY.replace(REGION, "us-east-1"))],
+            *[(BECOME_ANOTHER, mirror, {}) for mirror in MIRRORS],
             # By its name, because a call for a missing secret is evaluated with the name.
-            (who, READ_A_PASSWORD, PASSWORD.removesuffix("-mirror-AbC123"), {}),
+            *[(READ_A_PASSWORD, secret, {}) for secret in (
+                PASSWORD, PASSWORD.replace(REGION, "us-east-1"), PASSWORD.removesuffix("-mirror-AbC123"))],
         )
     ],
     *[(who, CHANGE_TEMPLATES, "*", {}) for who in (STRONG_POWER_USER, STRONG_READER, STRONG_APPROVER)],

@@ -189,14 +189,13 @@ _MAY_NOT = [
     ("CodeBuildCFnRole", "iam:PassRole sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
     ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:GetBucketPolicy", FOREIGN_BUCKET, {}),
     *[
-        row
+        (principal, *call)
         for principal in ("CodeBuildCFnRole", "CodePipelineCFnRole")
-        for row in (
-            (principal, "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{FOREIGN_BUCKET}/x", {}),
+        for call in (
+            ("s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{FOREIGN_BUCKET}/x", {}),
             # A bucket whose name has this one as its beginning.
-            (principal, "s3:GetObject s3:PutObject", f"{FOREIGN_BUCKET}-2/x", {}),
-            (principal, USE_OF_A_KEY, regional("kms", "key/another"), VIA_S3),
-            (principal, USE_OF_A_KEY, KEY, VIA_S3),
+            ("s3:GetObject s3:PutObject", f"{FOREIGN_BUCKET}-2/x", {}),
+            *[(USE_OF_A_KEY, key, VIA_S3) for key in (regional("kms", "key/another"), KEY)],
         )
     ],
     # A template that a pipeline deploys.

@@ -7,50 +7,18 @@ def regional(service, rest):
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
 
 
-def user(name):
-    return f"arn:aws:iam::{ACCOUNT}:user/{name}"
-
-
-def role(name):
-    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
-
-
-def secret(name):
-    return regional("secretsmanager", f"secret:{name}")
-
-
-def function(name):
-    return regional("lambda", f"function:{name}")
-
-
-def rule(name):
-    return regional("events", f"rule/{name}")
+def _arn(beginning):
+    return lambda name: beginning + name
 
 
 def stack_arn(name):
     return regional("cloudformation", f"stack/{name}/0a1b2c3d")
 
 
-def repository(name):
-    return regional("codecommit", name)
-
-
-def pipeline(name):
-    return regional("codepipeline", name)
-
-
-def build_project(name):
-    return regional("codebuild", f"project/{name}")
-
-
-def log_group(name):
-    return regional("logs", f"log-group:{name}")
-
-
-def topic(name):
-    return regional("sns", name)
-
-
+user, role = _arn(f"arn:aws:iam::{ACCOUNT}:user/"), _arn(f"arn:aws:iam::{ACCOUNT}:role/")
+secret, function, rule = _arn(regional("secretsmanager", "secret:")), _arn(regional("lambda", "function:")), _arn(regional("events", "rule/"))
+repository, pipeline, topic = _arn(regional("codecommit", "")), _arn(regional("codepipeline", "")), _arn(regional("sns", ""))
+build_project, log_group = _arn(regional("codebuild", "project/")), _arn(regional("logs", "log-group:"))
 BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"
 MIRROR = user("user-dev-codecommit-mirroring")
 REPOSITORY = repository("codecommit-dev-cfn-infra")
