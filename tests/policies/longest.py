@@ -61,15 +61,9 @@ def _texts(node):
 
 def in_policies(template):
     """The parameters whose values are in a policy of the template."""
-    properties = [
-        resource.get("Properties", {}) for resource in template["Resources"].values() if resource["Type"] in COLLECTORS
-    ]
-    documents = [
-        value
-        for each in properties
-        for key, value in each.items()
-        if key not in ("ManagedPolicyArns", "PermissionsBoundary", "Tags", "TargetIds")
-    ]
+    properties = [each.get("Properties", {}) for each in template["Resources"].values() if each["Type"] in COLLECTORS]
+    documents = [value for each in properties for key, value in each.items()
+                 if key not in ("ManagedPolicyArns", "PermissionsBoundary", "Tags", "TargetIds")]
     return template["Parameters"].keys() & set(_texts(documents))
 
 
@@ -105,11 +99,7 @@ def deployed(path, partition, **given):
     template = template_of(path)
     switched_on = scene.stacks()[path.stem].deployed.values
     values = {name: ",".join(as_list(switched_on[name])) for name in template["Parameters"]}
-    values |= {
-        name: longest(path, name, template["Parameters"][name], partition) for name in in_policies(template)
-    } | given
+    values |= {name: longest(path, name, template["Parameters"][name], partition) for name in in_policies(template)} | given
     found = Deployed(PARTITIONS[partition], template, STACK_NAME, attributes=ATTRIBUTES, partition=partition, **values)
-    found.values["AWS::StackId"] = (
-        f"arn:{partition}:cloudformation:{found.region}:{ACCOUNT}:stack/{STACK_NAME}/{'0' * 36}"
-    )
+    found.values["AWS::StackId"] = f"arn:{partition}:cloudformation:{found.region}:{ACCOUNT}:stack/{STACK_NAME}/{'0' * 36}"
     return Stack(path.stem, found)

@@ -31,7 +31,7 @@ THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 USE_OF_THE_KEY = """kms:DescribeKey kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:ReEncryptTo
     kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext"""
 # The repositories' own key, if they have one.
-REPOSITORIES_KEY = regional("kms", "key/repositories", REPOSITORIES)
+REPOSITORIES_KEY = scene.KEY_OF_FOREIGN_REPOSITORIES
 # The account that owns the bucket of this name.
 FOREIGN_BUCKET = {"aws:ResourceAccount": UNNAMED}
 IMAGE_REPOSITORY = regional("ecr", "repository/ecr-dev-image", IMAGES)

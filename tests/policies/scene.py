@@ -46,95 +46,36 @@ def stacks():
     key = artifacts.deployed.arn("ArtifactKey")
     elsewhere = {"PipelineAccountId": PIPELINES, "ArtifactBucketName": bucket, "ArtifactKeyArn": key}
     found = [
-        Stack(
-            "template",
-            Deployed(
-                template=translated(),
-                EnvID="dev",
-                PermissionsBoundaryArn=BOUNDARY,
-                DeployedRoles="Bounded",
-                MirrorSecretKmsKeyArn=named.KEY,
-                GitLabTokenKmsKeyArn=named.TOKEN_KEY,
-                SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}",
-                ArtifactBucketArns=f"{artifacts.deployed.arn('ArtifactBucket')},{named.SECOND_BUCKET}",
-                ArtifactKeyArns=key,
-                ApprovalTopicArn=named.APPROVAL_TOPIC,
-                SelfRepair="Repair",
-                FunctionApprovals="GitLab",
-                BuildParameterNames="/build/dev/*",
-                BuildSecretNames="build/dev/*",
-                BuildImageNames="shop*",
-                **named.IN_A_VPC,
-            ),
-        ),
-        deploy(
-            "project",
-            ProjectID="shop",
-            PermissionsBoundaryArn=BOUNDARY,
-            attributes={"Pipeline.RepositoryArn": f"arn:aws:codecommit:{REGION}:{PIPELINES}:codecommit-dev-cfn-shop"},
-        ),
+        Stack("template", Deployed(
+            template=translated(), EnvID="dev", PermissionsBoundaryArn=BOUNDARY, DeployedRoles="Bounded",
+            MirrorSecretKmsKeyArn=named.KEY, GitLabTokenKmsKeyArn=named.TOKEN_KEY,
+            SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}", ArtifactKeyArns=key,
+            ArtifactBucketArns=f"{artifacts.deployed.arn('ArtifactBucket')},{named.SECOND_BUCKET}",
+            ApprovalTopicArn=named.APPROVAL_TOPIC, SelfRepair="Repair", FunctionApprovals="GitLab",
+            BuildParameterNames="/build/dev/*", BuildSecretNames="build/dev/*", BuildImageNames="shop*", **named.IN_A_VPC)),
+        deploy("project", ProjectID="shop", PermissionsBoundaryArn=BOUNDARY,
+               attributes={"Pipeline.RepositoryArn": f"arn:aws:codecommit:{REGION}:{PIPELINES}:codecommit-dev-cfn-shop"}),
         deploy("pipeline", ProjectID="shop"),
         artifacts,
-        deploy(
-            "cross-account-repository",
-            REPOSITORIES,
-            RepositoryArns=FOREIGN_REPOSITORY,
-            RepositoryKmsKeyArn=f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/repositories",
-            FurtherRoleArns=f"arn:aws:iam::{PIPELINES}:role/role-dev-codepipeline-s3-site",
-            PermissionsBoundaryArn=boundary_of(REPOSITORIES),
-            **elsewhere,
-        ),
+        deploy("cross-account-repository", REPOSITORIES, RepositoryArns=FOREIGN_REPOSITORY,
+               RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES, PermissionsBoundaryArn=boundary_of(REPOSITORIES),
+               FurtherRoleArns=f"arn:aws:iam::{PIPELINES}:role/role-dev-codepipeline-s3-site", **elsewhere),
         deploy("cross-account-image", IMAGES, PermissionsBoundaryArn=boundary_of(IMAGES), **elsewhere),
-        deploy(
-            "cross-account-project",
-            ProjectID="shop",
-            RepositoryAccountId=REPOSITORIES,
-            RepositoryName="shop",
-            ImageAccountId=IMAGES,
-            ImageRepositoryName="ecr-dev-image",
-        ),
-        deploy(
-            "cross-account-s3",
-            ProjectID="site",
-            RepositoryAccountId=REPOSITORIES,
-            RepositoryName="shop",
-            BranchName="development",
-            ArtifactBucketName=bucket,
-            ArtifactKeyArn=key,
-            DeployBucketName=SITE,
-            PermissionsBoundaryArn=BOUNDARY,
-        ),
-        deploy(
-            "clone-role",
-            REPOSITORIES,
-            InstanceAccountId=INSTANCES,
-            ExternalId=EXTERNAL_ID,
-            VpcEndpointIds=VPC_ENDPOINT,
-            RepositoryArns=FOREIGN_REPOSITORY,
-            RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES,
-            PermissionsBoundaryArn=boundary_of(REPOSITORIES),
-        ),
-        deploy(
-            "clone-instance",
-            INSTANCES,
-            RepositoryAccountId=REPOSITORIES,
-            ExternalId=EXTERNAL_ID,
-            PermissionsBoundaryArn=boundary_of(INSTANCES),
-        ),
+        deploy("cross-account-project", ProjectID="shop", RepositoryAccountId=REPOSITORIES, RepositoryName="shop",
+               ImageAccountId=IMAGES, ImageRepositoryName="ecr-dev-image"),
+        deploy("cross-account-s3", ProjectID="site", RepositoryAccountId=REPOSITORIES, RepositoryName="shop",
+               BranchName="development", ArtifactBucketName=bucket, ArtifactKeyArn=key, DeployBucketName=SITE,
+               PermissionsBoundaryArn=BOUNDARY),
+        deploy("clone-role", REPOSITORIES, InstanceAccountId=INSTANCES, ExternalId=EXTERNAL_ID, VpcEndpointIds=VPC_ENDPOINT,
+               RepositoryArns=FOREIGN_REPOSITORY, RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES,
+               PermissionsBoundaryArn=boundary_of(REPOSITORIES)),
+        deploy("clone-instance", INSTANCES, RepositoryAccountId=REPOSITORIES, ExternalId=EXTERNAL_ID,
+               PermissionsBoundaryArn=boundary_of(INSTANCES)),
         deploy("people"),
         deploy("branch-protection", TargetIds=PIPELINES, ApproverArns=APPROVER, ExemptPrincipalArns="arn:aws:iam::*:role/emergency"),
         deploy("repository", ProjectID="site", TriggerFunctionArn=TRIGGERED),
-        deploy(
-            "notifications",
-            ProjectID="shop",
-            SlackWorkspaceId="T0123",
-            SlackChannelId="C0123",
-            TeamId=TEAM,
-            TeamsTenantId=TEAM,
-            TeamsChannelId="19%3Ashop%40thread.tacv2",
-            PermissionsBoundaryArn=BOUNDARY,
-            EmailAddress="team@example.com",
-        ),
+        deploy("notifications", ProjectID="shop", SlackWorkspaceId="T0123", SlackChannelId="C0123", TeamId=TEAM, TeamsTenantId=TEAM,
+               TeamsChannelId="19%3Ashop%40thread.tacv2", PermissionsBoundaryArn=BOUNDARY, EmailAddress="team@example.com"),
         deploy("replica", region=REPLICA_REGION, ProjectID="shop", SourceRegion=REGION),
         deploy("replication", ProjectID="shop", ReplicaRegion=REPLICA_REGION, PermissionsBoundaryArn=BOUNDARY),
     ]
@@ -156,11 +97,10 @@ def _world_of(deployments):
     buckets, boundaries = [(f"arn:aws:s3:::{SITE}", PIPELINES), (named.SECOND_BUCKET, PIPELINES)], []
     for stack in deployments:
         deployed = stack.deployed
-        made = [name for name in deployed.template["Resources"] if deployed.is_made(name)]
-        for name in made:
+        for name, properties in deployed.everything().items():
             if name in deployed.of_type("AWS::S3::Bucket"):
                 buckets.append((deployed.arn(name), deployed.account))
-            if "PermissionsBoundary" in deployed.properties(name):
+            if "PermissionsBoundary" in properties:
                 # A user who sets a boundary has to allow what the stack's principals need.
                 boundaries.append((deployed.arn(name), ADMINISTRATOR))
     return World(policies, tuple(buckets), tuple(boundaries))

@@ -17,12 +17,7 @@ PARAMETERS = [
     {},
     {"ApproverArns": f"{APPROVER},arn:aws:iam::*:role/approvers-*"},
     {"ExemptPrincipalArns": "arn:aws:iam::*:role/break-glass,arn:aws:iam::111122223333:user/deployment"},
-    {
-        "MirrorUserNames": "gitlab-*",
-        "RepositoryNames": "team-*",
-        "ProtectedBranches": "main",
-        "MirrorSecretNames": "gitlab/*",
-    },
+    {"MirrorUserNames": "gitlab-*", "RepositoryNames": "team-*", "ProtectedBranches": "main", "MirrorSecretNames": "gitlab/*"},
 ]
 
 
@@ -55,7 +50,5 @@ def test_no_way_to_invoke_the_function_is_left():
     permissions = [deployed.properties(name) for name in deployed.of_type("AWS::Lambda::Permission") if deployed.is_made(name)]
     rules = {each["SourceArn"] for each in permissions if each["Principal"] == "events.amazonaws.com"}
     assert len(ways) > 2 and len(rules) > 3
-    calls = [(way, deployed.arn("Function")) for way in ways] + [
-        ("events:PutTargets", rule.replace("*", "cfn-shop")) for rule in rules
-    ]
+    calls = [*((way, deployed.arn("Function")) for way in ways), *(("events:PutTargets", rule.replace("*", "cfn-shop")) for rule in rules)]
     assert [call for call in calls if scene.world().may(UNDER_CONTROL, *call)] == []

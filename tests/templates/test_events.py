@@ -10,6 +10,7 @@ import pytest
 
 from tests.templates import reference_pages
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.renderings import rendering
 from tests.templates.test_cross_account_guards import matches
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -159,14 +160,17 @@ def test_rule_of_reviews_matches_the_end_of_their_builds(project, status, is_mat
     assert target.keys() == {"Id", "Arn"}
 
 
-def test_build_event_names_one_build():
+def test_build_event_names_one_build_of_the_rendered_project():
     event = load(EVENTS / "build-state-change.json")
-    detail = event["detail"]
+    detail, reported = event["detail"], event["detail"]["additional-information"]
     project, _, build = detail["build-id"].split(":build/")[1].partition(":")
     assert event["resources"] == [detail["build-id"]]
     assert (project, str(uuid.UUID(build))) == (detail["project-name"], build)
-    bucket = Deployed(EnvID="dev").arn("ArtifactBucket")
-    assert detail["additional-information"]["artifact"]["location"] == f"{bucket}/review/infra/{build}"
+    stack = Deployed(template=rendering("review"), stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra")
+    assert project == stack.name("ReviewProject")
+    assert (reported["initiator"], reported["logs"]["group-name"]) == (stack.name("ReviewRule"), stack.name("ReviewLogGroup"))
+    bucket, path = Deployed(EnvID="dev").arn("ArtifactBucket"), stack.properties("ReviewProject")["Artifacts"]["Path"]
+    assert path == "review/infra" and reported["artifact"]["location"] == f"{bucket}/{path}/{build}"
 
 
 # --- Pipelines -------------------------------------------------------------------------------

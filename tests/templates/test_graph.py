@@ -75,32 +75,22 @@ def test_stack_is_deleted_in_this_order(template, order):
     assert all(deleted_before(graph, *pair) for pair in pairwise(order))
 
 
-def test_only_its_rotation_and_an_alarm_go_before_the_credential():
+def test_little_is_deleted_before_the_credential_and_the_project():
     assert sorted(dependencies().predecessors("MirrorCredential")) == ["MirrorRotation", "SilenceAlarm"]
+    assert list(dependencies().predecessors("Project")) == ["MirrorCredential"]
 
 
 def test_the_functions_rights_are_part_of_its_role():
     """A policy beside the role could be deleted during the credential's deletion."""
     resources = translated()["Resources"]
     assert resources["FunctionRole"]["Properties"]["Policies"]
-    beside = [
-        name
-        for name, resource in resources.items()
-        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::RolePolicy")
-        and "FunctionRole" in str(resource)
-    ]
-    assert beside == []
-
-
-def test_only_the_credential_is_deleted_before_the_project():
-    assert list(dependencies().predecessors("Project")) == ["MirrorCredential"]
+    assert [name for name, resource in resources.items()
+            if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::RolePolicy") and "FunctionRole" in str(resource)] == []
 
 
 @pytest.mark.parametrize(("resource", "dependency"), [
-    (resource, dependency)
-    for resource in ("MirrorCredential", "MirrorRotation", "Project")
-    for dependency in as_list(translated()["Resources"][resource]["DependsOn"])
-])
+    (resource, dependency) for resource in ("MirrorCredential", "MirrorRotation", "Project")
+    for dependency in as_list(translated()["Resources"][resource]["DependsOn"])])
 def test_each_explicit_dependency_is_needed(resource, dependency):
     """These tests fail if one is removed."""
     template = copy.deepcopy(translated())
