@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +12,28 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import error_of, eventually
-from tests import preloaded
 from tests.deployed_templates.helpers import a_queue_of, deleted
 from tests.deployed_templates.loop import Loop, begun
-from tests.deployment.pages import blocks
+from tests.deployment.pages import Folder, blocks
+from tests.deployment.steps import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/how-to"
-# Stacks that remain have no owner, and other tests here list the account's stacks.
+# Repositories that remain have no owner, and other tests here list the account's repositories.
 OTHER_REGION = "eu-west-1"
 
 
-class Page:
-    """The shell blocks of one page, in a region of their own and a directory that contains the templates."""
-
-    def __init__(self, aws: LocalAws, name: str, directory: Path, region: str = OTHER_REGION) -> None:
-        self.blocks = blocks(PAGES / name)
-        self._environment = {**aws.environment(), "AWS_REGION": region, "AWS_DEFAULT_REGION": region,
-                             "PATH": f"{preloaded.path()}:/usr/bin:/bin", "HOME": str(directory)}
-        self._directory = directory
+def shell_in(aws: LocalAws, directory: Path, **variables: str) -> Folder:
+    """A shell in a folder that has the templates. Some commands write files there."""
+    if not (directory / "templates").exists():
         (directory / "templates").symlink_to(ROOT / "templates")
+    return Folder(aws, directory, directory, **variables)
 
-    def run(self, *blocks: int, key: dict[str, str] | None = None) -> str:
-        """Runs the blocks in one shell, as the administrator or with an access key."""
-        done = self.attempt(*blocks, key=key)
-        assert done.returncode == 0, f"{blocks}\n{done.stdout}{done.stderr}"
-        return done.stdout
 
-    def attempt(self, *blocks: int, key: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        given = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]} if key else {}
-        return subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", "".join(self.blocks[block] for block in blocks)],
-                              cwd=self._directory, env={**self._environment, **given}, text=True, capture_output=True,
-                              timeout=120, check=False)
+def with_key(aws: LocalAws, directory: Path, user: str) -> tuple[Folder, Any]:
+    """A shell with a new access key of the user, and a client of CodePipeline."""
+    key = aws.client("iam").create_access_key(UserName=user)["AccessKey"]
+    shell = shell_in(aws, directory, AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
+    return shell, aws.client("codepipeline", key)
 
 
 @pytest.fixture
@@ -54,16 +43,16 @@ def codecommit(aws: LocalAws) -> Any:
 
 
 def test_the_commands_about_approval_rules_do_what_the_page_says(aws: LocalAws, codecommit: Any, tmp_path: Path) -> None:
-    page = Page(aws, "approval-rules.md", tmp_path)
-    create, associate, look, change, remove = range(len(page.blocks))
+    shell = shell_in(aws, tmp_path, AWS_REGION=OTHER_REGION, AWS_DEFAULT_REGION=OTHER_REGION)
+    create, associate, look, change, remove = blocks(PAGES / "approval-rules.md")
     repositories = ["codecommit-dev-handbook", "codecommit-dev-website"]
     for name in repositories:
         codecommit.create_repository(repositoryName=name)
-    page.run(create)
+    shell.run(create)
     names = ["1 approval for development", "2 approvals for master"]
     assert codecommit.list_approval_rule_templates()["approvalRuleTemplateNames"] == names
-    assert '"errors": []' in page.run(associate)
-    output = page.run(look)
+    assert '"errors": []' in shell.run(associate)
+    output = shell.run(look)
     assert all(name in output for name in [*names, *repositories])
 
     def content() -> str:
@@ -71,9 +60,9 @@ def test_the_commands_about_approval_rules_do_what_the_page_says(aws: LocalAws, 
             "approvalRuleTemplateContent"])
 
     assert '"NumberOfApprovalsNeeded": 1' in content()
-    page.run(change)
+    shell.run(change)
     assert '"NumberOfApprovalsNeeded": 2' in content()
-    page.run(remove)
+    shell.run(remove)
     assert codecommit.list_approval_rule_templates()["approvalRuleTemplateNames"] == []
     for name in repositories:
         assert codecommit.list_associated_approval_rule_templates_for_repository(
@@ -82,14 +71,13 @@ def test_the_commands_about_approval_rules_do_what_the_page_says(aws: LocalAws, 
 
 
 def test_people_commands_create_a_member_and_leave_nothing(aws: LocalAws, tmp_path: Path) -> None:
-    page = Page(aws, "people.md", tmp_path, aws.region)
-    make, remove = range(len(page.blocks))
-    iam = aws.client("iam")
-    page.run(make)
+    shell, iam = shell_in(aws, tmp_path), aws.client("iam")
+    make, remove = blocks(PAGES / "people.md")
+    shell.run(make)
     assert [group["GroupName"] for group in iam.list_groups_for_user(UserName="mary")["Groups"]] == ["group-dev-power-users"]
     # Its groups are not empty.
     assert deleted(aws, "people-dev") == "DELETE_FAILED"
-    page.run(remove)
+    shell.run(remove)
     iam.delete_user(UserName="mary")
     assert not [group for group in iam.list_groups()["Groups"] if group["GroupName"].startswith("group-dev-")]
 
@@ -105,44 +93,40 @@ def cloned_shop(there: LocalAws, directory: Path) -> Loop:
 
 def test_approvers_commands_approve_and_reject(aws: LocalAws, tmp_path: Path) -> None:
     there = aws.in_account("444455556666")
-    shop, iam = cloned_shop(there, tmp_path), there.client("iam")
-    page = Page(there, "approvers.md", tmp_path, aws.region)
-    make, read, approve, reject, remove = range(len(page.blocks))
-    page.run(make)
+    shop, iam, shell = cloned_shop(there, tmp_path), there.client("iam"), shell_in(there, tmp_path)
+    make, read, approve, reject, remove = blocks(PAGES / "approvers.md")
+    shell.run(make)
     iam.create_user(UserName="mary")
     iam.add_user_to_group(GroupName="group-dev-power-users", UserName="mary")
-    olivia, mary = (iam.create_access_key(UserName=name)["AccessKey"] for name in ("olivia", "mary"))
+    (olivia, olivias), (mary, marys) = (with_key(there, tmp_path, user) for user in ("olivia", "mary"))
 
     first = begun(shop)
     token = shop.pipeline.waits_for_approval(first)["token"]
-    assert "AccessDenied" in page.attempt(read, approve, key=mary).stderr
+    assert "AccessDenied" in mary.run(read + approve, fails=True)
     given = {"pipelineName": shop.pipeline.name, "stageName": "Deploy", "actionName": "Approval", "token": token}
-    hers = there.client("codepipeline", mary)
-    assert error_of(hers.put_approval_result, **given, result={"status": "Approved", "summary": ""})[0] == "AccessDeniedException"
+    assert error_of(marys.put_approval_result, **given, result={"status": "Approved", "summary": ""})[0] == "AccessDeniedException"
     assert shop.pipeline.status(first) == "InProgress"
-    assert re.search(r"^\|  Add +\|.*AWS::", page.run(read, approve, key=olivia), re.MULTILINE)
+    assert re.search(r"^\|  Add +\|.*AWS::", olivia.run(read + approve), re.MULTILINE)
     assert shop.pipeline.ended(first) == "Succeeded", shop.pipeline.said()
 
     second = shop.pipeline.execution_of(shop.push(message="Another"))
     shop.pipeline.waits_for_approval(second)
-    page.run(read, reject, key=olivia)
+    olivia.run(read + reject)
     assert shop.pipeline.ended(second) == "Failed"
     assert "not today" in shop.pipeline.error(second)
-    assert error_of(there.client("codepipeline", olivia).start_pipeline_execution, name=shop.pipeline.name)[0] == "AccessDeniedException"
-    page.run(remove)
-    assert "AccessDenied" in page.attempt(read, key=olivia).stderr
+    assert error_of(olivias.start_pipeline_execution, name=shop.pipeline.name)[0] == "AccessDeniedException"
+    shell.run(remove)
+    assert "AccessDenied" in olivia.run(read, fails=True)
 
 
 def test_notifications_commands_notify_of_a_waiting_approval(aws: LocalAws, tmp_path: Path) -> None:
     there = aws.in_account("444455556667")
-    shop, sqs = cloned_shop(there, tmp_path), there.client("sqs")
+    shop, sqs, shell = cloned_shop(there, tmp_path), there.client("sqs"), shell_in(there, tmp_path)
     first = begun(shop)
-    page = Page(there, "notifications.md", tmp_path, aws.region)
-    channels, rules, _ = range(len(page.blocks))
-    assert "microsoft-teams-channel/teams-dev-notifications" in page.run(channels)
-    page.run(rules)
-    topic = f"arn:aws:sns:{aws.region}:{there.account_id}:sns-dev-notifications"
-    queue = a_queue_of(there, topic)
+    channels, rules, _ = blocks(PAGES / "notifications.md")
+    assert "microsoft-teams-channel/teams-dev-notifications" in shell.run(channels)
+    shell.run(rules)
+    queue = a_queue_of(there, f"arn:aws:sns:{aws.region}:{there.account_id}:sns-dev-notifications")
     shop.pipeline.decide(first)
     shop.pipeline.ended(first)
     second = shop.pipeline.execution_of(shop.push(message="Another"))

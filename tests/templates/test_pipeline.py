@@ -1,11 +1,9 @@
-"""templates/pipeline.yaml: names, the events that start the pipeline, and the stack without a branch.
+"""templates/pipeline.yaml: names, and the stack without a branch.
 
 It is Custom::GitOpsPipeline's stack with every property at its default, so these tests apply to every pipeline.
 test_rendered.py compares it with the default rendering, whose settings the renderer's own tests contain.
+tests/deployment/test_loop.py shows what its events start, and test_events.py has the event of a first push.
 """
-
-import json
-import re
 
 import pytest
 
@@ -48,45 +46,6 @@ def test_roles_and_bucket_are_those_of_the_environment(shop):
     assert deploy["RoleArn"] == environment.arn("CodeDeployCFnRole")
 
 
-# --- What starts it --------------------------------------------------------------------------
-
-
-def fill(transformer, event):
-    """EventBridge's output for an event: each placeholder becomes the JSON of its value.
-
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
-    """
-    def value(path):
-        found = event
-        for key in path.removeprefix("$.").split("."):
-            found = found[key]
-        return json.dumps(found)
-
-    paths = transformer["InputPathsMap"]
-    return re.sub("<([A-Za-z]+)>", lambda match: value(paths[match.group(1)]), transformer["InputTemplate"])
-
-
-EVENT = {
-    "id": "01234567-0123-0123-0123-012345678901",
-    "detail-type": "CodeCommit Repository State Change",
-    "source": "aws.codecommit",
-    "time": "2026-01-01T00:00:00Z",
-    "resources": [f"arn:aws:codecommit:{REGION}:{ACCOUNT}:codecommit-dev-cfn-shop"],
-    "detail": {"event": "referenceCreated", "referenceName": "development", "commitId": "0f1e2d3c" * 5},
-}
-
-
-def test_execution_runs_the_pushed_commit(shop):
-    (target,) = shop.properties("EventRule")["Targets"]
-    assert target["Arn"] == f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
-    assert json.loads(fill(target["InputTransformer"], EVENT)) == {
-        "sourceRevisions": [{"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": "0f1e2d3c" * 5}]
-    }
-
-
-# --- While the branch is missing -------------------------------------------------------------
-
-
 def test_missing_branch_has_no_pipeline_and_rule_calls_function(shop):
     stack = deployed(BranchExists="false", FunctionArn=FUNCTION)
     assert set(stack.everything()) == {"Repository", "BuildLogGroup", "BuildProject", "EventRule"}
@@ -94,7 +53,6 @@ def test_missing_branch_has_no_pipeline_and_rule_calls_function(shop):
     (target,) = rule["Targets"]
     # Lambda's own policy names the callers.
     assert (target["Arn"], "RoleArn" in target) == (FUNCTION, False)
-    assert json.loads(fill(target["InputTransformer"], EVENT)) == {**EVENT, "StackName": "gitops-dev-shop"}
     assert rule["EventPattern"] == shop.properties("EventRule")["EventPattern"]
     assert stack.outputs() == shop.outputs()
     assert "Targets" not in deployed(BranchExists="false").properties("EventRule")

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from tests.templates.companions import project
-from tests.templates.deployed import ACCOUNT, TEMPLATES, Deployed, source
+from tests.templates.deployed import ACCOUNT, TEMPLATES, source
 
 PROJECT = TEMPLATES / "project.yaml"
 APPROVER = f"CodeCommitApprovers:{ACCOUNT}:reviewer"
@@ -22,13 +22,6 @@ def test_project_requires_only_environment_and_name():
         "RenderingSerial": "",
         "Tags": [{"Key": "CreatedBy", "Value": "project-dev-shop"}],
     }
-
-
-def test_imports_are_exports_of_the_environment():
-    exports = {output["Export"]["Name"] for output in Deployed(EnvID="dev").outputs().values() if "Export" in output}
-    tokens = {project().properties(name)["ServiceToken"] for name in ("Pipeline", "MirrorCredential")}
-    assert {token.removeprefix("import:") for token in tokens} <= exports
-    assert len(tokens) == 1
 
 
 SETTINGS = {
@@ -151,10 +144,3 @@ def test_defaults_in_descriptions_are_the_properties():
 ])
 def test_given_number_of_approvals_is_required(given, rule):
     assert project(**given).properties("Pipeline").get("ApprovalRule") == rule
-
-
-def test_credential_is_for_the_mirror_user_and_the_repository():
-    """tests/policies evaluates the function's calls for this name."""
-    properties = project().properties("MirrorCredential")
-    assert project().name("MirrorUser") == properties["UserName"] == "user-dev-shop-mirror"
-    assert properties["RepositoryNames"] == ["Pipeline.RepositoryName"]
