@@ -110,11 +110,8 @@ def _function(stack, logical_id, properties):
     """
     name = properties["FunctionName"]
     arn = name if name.startswith("arn:") else f"arn:aws:lambda:{stack.deployed.region}:{stack.deployed.account}:function:{name}"
-    conditions = {}
-    if "SourceAccount" in properties:
-        conditions["StringEquals"] = {"AWS:SourceAccount": properties["SourceAccount"]}
-    if "SourceArn" in properties:
-        conditions["ArnLike"] = {"AWS:SourceArn": properties["SourceArn"]}
+    conditions = {operator: {f"AWS:{name}": properties[name]}
+                  for operator, name in (("StringEquals", "SourceAccount"), ("ArnLike", "SourceArn")) if name in properties}
     principal = properties["Principal"]
     statement = {
         "Effect": "Allow",
@@ -155,23 +152,18 @@ def overlooked(stack):
 
 
 def _holds_statements(node):
-    if isinstance(node, dict):
-        return "Statement" in node or any(map(_holds_statements, node.values()))
-    if isinstance(node, list):
-        return any(map(_holds_statements, node))
-    return isinstance(node, str) and '"Statement"' in node
+    return any("Statement" in each if isinstance(each, dict) else isinstance(each, str) and '"Statement"' in each for each in _nodes(node))
 
 
 def written_sids(node):
     """Every Sid in a template's source, under any condition."""
-    if isinstance(node, dict):
-        if isinstance(node.get("Sid"), str):
-            yield node["Sid"]
-        for value in node.values():
-            yield from written_sids(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from written_sids(value)
+    return {each["Sid"] for each in _nodes(node) if isinstance(each, dict) and isinstance(each.get("Sid"), str)}
+
+
+def _nodes(node):
+    yield node
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _nodes(value)
 
 
 def statements(policy):

@@ -20,29 +20,20 @@ ELEMENTS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotP
 NARROW = re.compile(r"\$\{(EnvID|Names|\w*Names|\w+\.Arn|\w*BucketName|MirrorUserNames)\}[^*?]*$")
 
 
-def statements(node):
-    """Mapping nodes that are statements of a policy, anywhere in the document."""
-    if isinstance(node, yaml.MappingNode):
-        keys = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
-        if "Effect" in keys and keys & {"Action", "NotAction"}:
-            yield node
-            return
-        for _, value in node.value:
-            yield from statements(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from statements(value)
+def nodes(node):
+    yield node
+    values = [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
+    for value in [] if isinstance(node, yaml.ScalarNode) else values:
+        yield from nodes(value)
+
+
+def is_statement(node):
+    keys = {key.value for key, _ in node.value} if isinstance(node, yaml.MappingNode) else set()
+    return "Effect" in keys and bool(keys & {"Action", "NotAction"})
 
 
 def scalars(node):
-    if isinstance(node, yaml.ScalarNode):
-        yield node
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from scalars(value)
-    else:
-        for _, value in node.value:
-            yield from scalars(value)
+    return [each for each in nodes(node) if isinstance(each, yaml.ScalarNode)]
 
 
 def wide(statement):
@@ -63,7 +54,8 @@ def is_explained(lines, statement, scalar):
 
 
 def written(path):
-    return statements(yaml.compose(path.read_text(), Loader=yaml.CSafeLoader))
+    """The statements of policies, anywhere in the document."""
+    return filter(is_statement, nodes(yaml.compose(path.read_text(), Loader=yaml.CSafeLoader)))
 
 
 def unexplained(path):

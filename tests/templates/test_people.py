@@ -4,10 +4,16 @@ tests/policies/rows_people.py has the calls that they allow and deny, test_other
 and test_sizes.py the sizes.
 """
 
+import parliament
 import pytest
 
-from tests.templates.companions import actions_of, may, of_group, published, stack, statement, user
-from tests.templates.deployed import ACCOUNT, REGION
+from tests.policies import scene
+from tests.policies.collected import statements
+from tests.policies.rows_people import APPROVE, APPROVING
+from tests.policies.tables import PIPELINE, group
+from tests.policies.vocabulary import actions as actions_of
+from tests.templates.companions import stack
+from tests.templates.deployed import as_list
 from tests.templates.renderings import NAMES, rendering
 
 # Actions that no group has, with the reason. With the granted actions this is all of CodeCommit.
@@ -30,32 +36,29 @@ NOT_GIVEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def people():
-    return stack("people")
-
-
-def test_every_codecommit_action_is_granted_or_has_a_reason(people):
-    given = {a for a in actions_of(*of_group(people, "PowerUsers")) if a.startswith("codecommit:")}
+def test_every_codecommit_action_is_granted_or_has_a_reason():
+    granted = {action for policy in scene.stacks()["people"].policies() if group("group-dev-power-users") in policy.principals
+               for statement in statements(policy) if statement["Effect"] == "Allow" for action in as_list(statement["Action"])}
+    given = {action for action in granted if action.startswith("codecommit:")}
     withheld = {action for actions in NOT_GIVEN for action in actions.split()}
     assert given & withheld == set()
-    assert given | withheld == set(published("codecommit"))
+    assert given | withheld == actions_of("codecommit")
 
 
-def test_approvers_approve_in_every_pipeline_that_is_rendered(people):
-    mary = user("mary", *of_group(people, "Approvers"))
-    pipeline = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:codepipeline-dev-cfn-shop"
-    approvals = {f"{pipeline}/{stage['Name']}/{action['Name']}"
+def test_approvers_approve_in_every_pipeline_that_is_rendered():
+    approvals = {f"{PIPELINE}/{stage['Name']}/{action['Name']}"
                  for name in NAMES for stage in rendering(name)["Resources"]["Pipeline"]["Properties"]["Stages"]
                  for action in stage["Actions"] if action["ActionTypeId"]["Category"] == "Approval"}
     assert len(approvals) == 2
-    assert all(may(mary, "codepipeline:PutApprovalResult", approval) for approval in approvals)
+    assert all(scene.world().may(APPROVING, APPROVE, approval) for approval in approvals)
 
 
-def test_every_branch_action_is_denied_on_a_protected_branch(people):
+def test_every_branch_action_is_denied_on_a_protected_branch():
     """Two actions of the published list change no branch: one reads, the other creates a commit without a branch."""
-    denied = statement(people.properties("BranchProtectionPolicy")["PolicyDocument"], "OnlyTheMirrorChangesThese")["Action"]
-    with_reference = {a for a, keys in published("codecommit").items() if "codecommit:References" in keys}
+    policy = scene.stacks()["people"].deployed.properties("BranchProtectionPolicy")["PolicyDocument"]
+    [denied] = [each["Action"] for each in policy["Statement"] if each["Sid"] == "OnlyTheMirrorChangesThese"]
+    with_reference = {f"codecommit:{action['privilege']}" for entry in parliament.iam_definition if entry["prefix"] == "codecommit"
+                      for action in entry["privileges"] if any("codecommit:References" in kind["condition_keys"] for kind in action["resource_types"])}
     assert set(denied) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
 
 
