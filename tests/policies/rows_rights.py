@@ -11,81 +11,72 @@ from tests.policies.rows_reviews import REVIEWS_MAY, REVIEWS_MAY_NOT
 from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION
 from tests.templates.named import *  # noqa: F403: the vocabulary of these tables
 
+# A repository that a pipeline's Source names.
+WEBSITE = repository("codecommit-dev-website")
+
 # principal, actions, resource, context keys
 _MAY = [
     *CHANGE_SETS_MAY, *REVIEWS_MAY,
-    ("FunctionRole", CREDENTIALS, MIRROR, {}),
-    # Of a project with a stack of its own.
-    ("FunctionRole", CREDENTIALS, user("user-dev-shop-mirror"), {}),
+    # Also of a project with a stack of its own.
+    *[("FunctionRole", CREDENTIALS, mirror, {}) for mirror in (MIRROR, user("user-dev-shop-mirror"))],
     # An existing secret, and one that does not exist (any more).
-    ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
-    ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-codecommit-mirroring"), {}),
+    *[("FunctionRole", SECRETS, secret(f"codecommit-mirror/user-dev-codecommit-mirroring{end}"), {}) for end in ("-AbC123", "")],
     # A GitLab token in a secret of any name.
     *[("FunctionRole", TOKENS, secret("gitlab/mirrors-AbC123"), FOR_A_GITLAB | more) for more in ({}, {"secretsmanager:ResourceTag/cfn-gitops:env": "dev"})],
     ("FunctionRole", "kms:Decrypt", TOKEN_KEY, VIA_SECRETS_MANAGER),
-    ("FunctionRole", REPOSITORIES, REPOSITORY, {}),
-    # A repository that Source names.
-    ("FunctionRole", REPOSITORIES, repository("codecommit-dev-website"), {}),
+    # Also a repository that Source names.
+    *[("FunctionRole", REPOSITORIES, each, {}) for each in (REPOSITORY, WEBSITE)],
     ("FunctionRole", "codecommit:UpdateDefaultBranch", REPOSITORY, {}),
     ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, MADE_BY_A_PIPELINE),
     ("FunctionRole", APPROVAL_TEMPLATES, "*", {}),
     # A missing stack is evaluated with its name and a star.
-    ("FunctionRole", STACKS_OF_PIPELINES, PIPELINE_STACK, WITH_PROVISIONING),
-    ("FunctionRole", STACKS_OF_PIPELINES, regional("cloudformation", "stack/gitops-dev-shop/*"), WITH_PROVISIONING),
+    *[("FunctionRole", STACKS_OF_PIPELINES, stack, WITH_PROVISIONING)
+      for stack in (PIPELINE_STACK, regional("cloudformation", "stack/gitops-dev-shop/*"))],
     # A mirror's stack may have any name.
     ("FunctionRole", "cloudformation:DescribeStackResource", stack_arn("anything"), {}),
     ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
-    ("FunctionRole", "codepipeline:StartPipelineExecution codepipeline:GetPipelineState", PIPELINE, {}),
-    ("FunctionRole", "codepipeline:ListPipelineExecutions codepipeline:ListActionExecutions", PIPELINE, {}),
+    ("FunctionRole", """codepipeline:StartPipelineExecution codepipeline:GetPipelineState codepipeline:ListPipelineExecutions
+        codepipeline:ListActionExecutions""", PIPELINE, {}),
     # With FunctionApprovals: test_function_approvals.py has the other values.
     ("FunctionRole", "codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}),
     ("FunctionRole", "events:DescribeRule", PIPELINE_RULE, {}),
     ("FunctionRole", "cloudformation:DescribeChangeSet cloudformation:DescribeStacks", stack_arn("cfnstack-dev-infra"), {}),
     ("FunctionRole", LISTS_OF_THE_HEALTH_CHECK, "*", {}),
     ("FunctionRole", "lambda:InvokeFunction", function("cfn-gitops-dev"), {}),
-    ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d-AbC123"), {}),
-    ("FunctionRole", MARKS, secret("cfn-gitops-dev/deletions/infra-0a1b2c3d"), {}),
+    *[("FunctionRole", MARKS, secret(f"cfn-gitops-dev/deletions/infra-0a1b2c3d{end}"), {}) for end in ("-AbC123", "")],
     ("FunctionRole", "logs:CreateLogStream logs:PutLogEvents", OWN_LOG, {}),
     ("FunctionRole", "kms:Encrypt kms:GenerateDataKey", KEY, VIA_SECRETS_MANAGER),
     *[("FunctionRole", "kms:Decrypt", key, VIA_SECRETS_MANAGER | SECRET_IN_THE_CONTEXT) for key in (KEY, FORMER_KEY)],
     ("FunctionRole", "sts:AssumeRole", SOURCE_ROLES[0], {}),
     # Lambda attaches the function to a VPC with the function's role.
     ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), {}),
-    ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "subnet/subnet-0a1b2c3d"), {}),
-    ("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", "security-group/sg-0a1b2c3d"), {}),
+    *[("FunctionRole", "ec2:CreateNetworkInterface", regional("ec2", each), {}) for each in ("subnet/subnet-0a1b2c3d", "security-group/sg-0a1b2c3d")],
     ("FunctionRole", SEEN_INTERFACES, "*", {}),
     ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{BUILD_LOG}:log-stream:a", {}),
     ("CodeBuildCFnRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
-    ("CodeDeployCFnRole", FUNCTIONS, function("lambda-dev-thumbnails"), {}),
-    ("CodeDeployCFnRole", FUNCTIONS, function("cfnstack-dev-infra-Thumbnails-1A2B3C"), {}),
+    *[("CodeDeployCFnRole", FUNCTIONS, function(name), {}) for name in ("lambda-dev-thumbnails", "cfnstack-dev-infra-Thumbnails-1A2B3C")],
     ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "events.amazonaws.com"}),
     # For an alias or a version.
     ("CodeDeployCFnRole", "lambda:GetProvisionedConcurrencyConfig", function("lambda-dev-thumbnails:live"), {}),
-    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-nightly"), {}),
-    ("CodeDeployCFnRole", RULES, rule("cfnstack-dev-infra-Nightly-1A2B3C"), {}),
-    ("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/code.zip", {}),
-    *[("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{each}/code.zip", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    *[("CodeDeployCFnRole", RULES, rule(name), {}) for name in ("event-rule-dev-nightly", "cfnstack-dev-infra-Nightly-1A2B3C")],
+    *[("CodeDeployCFnRole", "s3:GetObject s3:GetObjectVersion", f"{each}/code.zip", {}) for each in (BUCKET, FOREIGN_BUCKET, SECOND_BUCKET)],
     ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_S3),
     ("CodeDeployCFnRole", f"{STACKS} {STACK_TAGS} cloudformation:GetStackPolicy cloudformation:GetTemplate", stack_arn("cfnstack-dev-infra-Network-1A2B3C"), {}),
     ("CodeDeployCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
-    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), WITH_BOUNDARY),
-    ("CodeDeployCFnRole", BOUNDED_ROLES, role("cfnstack-dev-infra-Role-1A2B3C"), WITH_BOUNDARY),
+    *[("CodeDeployCFnRole", BOUNDED_ROLES, role(name), WITH_BOUNDARY) for name in ("role-dev-thumbnails", "cfnstack-dev-infra-Role-1A2B3C")],
     ("CodeDeployCFnRole", EXISTING_ROLES, role("role-dev-thumbnails"), {}),
     ("CodeDeployCFnRole", "iam:PassRole", role("role-dev-thumbnails"), passed_to("lambda.amazonaws.com")),
     ("CodeDeployCFnRole", "iam:PassRole", role("cfnstack-dev-infra-Role-1A2B3C"), passed_to("events.amazonaws.com")),
-    ("CodePipelineCFnRole", "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", BUCKET, {}),
-    ("CodePipelineCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{BUCKET}/codepipeline-dev-cfn/Source/a", {}),
-    *[("CodePipelineCFnRole", "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", each, {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
-    *[("CodePipelineCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{each}/codepipeline-dev-cfn/Source/a", {}) for each in (FOREIGN_BUCKET, SECOND_BUCKET)],
+    *[("CodePipelineCFnRole", "s3:GetBucketAcl s3:GetBucketLocation s3:GetBucketVersioning", each, {}) for each in (BUCKET, FOREIGN_BUCKET, SECOND_BUCKET)],
+    *[("CodePipelineCFnRole", "s3:GetObject s3:GetObjectVersion s3:PutObject", f"{each}/codepipeline-dev-cfn/Source/a", {})
+      for each in (BUCKET, FOREIGN_BUCKET, SECOND_BUCKET)],
     ("CodePipelineCFnRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
     *[("CodePipelineCFnRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
     ("CodePipelineCFnRole", "ecr:DescribeImages", regional("ecr", "repository/ecr-dev-shop"), {}),
-    ("CodePipelineCFnRole", SOURCE, REPOSITORY, {}),
-    ("CodePipelineCFnRole", SOURCE, repository("codecommit-dev-website"), {}),
+    *[("CodePipelineCFnRole", SOURCE, each, {}) for each in (REPOSITORY, WEBSITE)],
     ("CodePipelineCFnRole", "codebuild:StartBuild codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
-    ("CodePipelineCFnRole", "sns:Publish", topic("sns-dev-approvals"), {}),
     ("CodePipelineCFnRole", "cloudwatch:DescribeAlarms", regional("cloudwatch", "alarm:shop-5xx"), {}),
-    ("CodePipelineCFnRole", "sns:Publish", APPROVAL_TOPIC, {}),
+    *[("CodePipelineCFnRole", "sns:Publish", each, {}) for each in (topic("sns-dev-approvals"), APPROVAL_TOPIC)],
     ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy {READS_OF_THE_DEPLOY_ACTION}", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY),
     # A deletion may use the role with which CloudFormation created the stack.
     ("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {}),
@@ -95,17 +86,14 @@ _MAY = [
     ("EventsRuleRole", "codepipeline:StartPipelineExecution", PIPELINE, {}),
     ("ProvisioningRole", MADE_REPOSITORIES, REPOSITORY, {}),
     ("ProvisioningRole", MADE_BUILD_PROJECTS, BUILD_PROJECT, {}),
-    ("ProvisioningRole", MADE_LOG_GROUPS, BUILD_LOG, {}),
-    ("ProvisioningRole", MADE_LOG_GROUPS, f"{BUILD_LOG}:*", {}),
+    *[("ProvisioningRole", MADE_LOG_GROUPS, log, {}) for log in (BUILD_LOG, f"{BUILD_LOG}:*")],
     ("ProvisioningRole", MADE_PIPELINES, PIPELINE, {}),
-    ("ProvisioningRole", MADE_RULES, PIPELINE_RULE, {}),
     # An image's push has a rule of its own.
-    ("ProvisioningRole", MADE_RULES, rule("event-rule-dev-codepipeline-exec-ecr-infra"), {}),
+    *[("ProvisioningRole", MADE_RULES, each, {}) for each in (PIPELINE_RULE, rule("event-rule-dev-codepipeline-exec-ecr-infra"))],
     ("ProvisioningRole", LISTS, "*", {}),
     ("ProvisioningRole", "iam:GetRole", role("role-dev-codepipeline-cfn"), {}),
-    ("ProvisioningRole", "iam:PassRole", role("role-dev-codebuild-cfn"), passed_to("codebuild.amazonaws.com")),
-    ("ProvisioningRole", "iam:PassRole", role("role-dev-codepipeline-cfn"), passed_to("codepipeline.amazonaws.com")),
-    ("ProvisioningRole", "iam:PassRole", role("role-dev-eventbridge-codepipeline-exec"), passed_to("events.amazonaws.com")),
+    *[("ProvisioningRole", "iam:PassRole", role(f"role-dev-{name}"), passed_to(f"{service}.amazonaws.com")) for name, service in (
+        ("codebuild-cfn", "codebuild"), ("codepipeline-cfn", "codepipeline"), ("eventbridge-codepipeline-exec", "events"))],
     # Roles that a project's template creates.
     *[("ProvisioningRole", "iam:PassRole", role("role-dev-shop"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
     ("MirrorUser", "codecommit:GitPull codecommit:GitPush", REPOSITORY, {}),
@@ -118,11 +106,10 @@ _MAY_NOT = [
     ("FunctionRole", SEEN_INTERFACES, "*", BY_THE_CODE),
     # The function's calls for a hostile template.
     ("FunctionRole", CREDENTIALS, user("administrator"), {}),
-    ("FunctionRole", SECRETS, secret("database/password-AbC123"), {}),
-    ("FunctionRole", SECRETS, secret("database/codecommit-mirror/x-AbC123"), {}),
-    ("FunctionRole", SECRETS, secret("codecommit-mirror-AbC123"), {}),
-    # Another environment's mirror, and a user that no environment has.
-    *[("FunctionRole", SECRETS, secret(f"codecommit-mirror/{name}-AbC123"), {}) for name in ("user-prd-codecommit-mirroring", "user-dev2-x", "x")],
+    # Also another environment's mirror, and a user that no environment has.
+    *[("FunctionRole", SECRETS, secret(f"{name}-AbC123"), {}) for name in (
+        "database/password", "database/codecommit-mirror/x", "codecommit-mirror", "codecommit-mirror/user-prd-codecommit-mirroring",
+        "codecommit-mirror/user-dev2-x", "codecommit-mirror/x")],
     ("FunctionRole", SECRETS, secret("codecommit-mirror/user-dev-x-AbC123").replace(REGION, "us-east-1"), {}),
     # A secret without the tag for GitLab, or with another key; one of another environment or account. Calls that would
     # change a token, or turn a secret into a token.
@@ -135,15 +122,13 @@ _MAY_NOT = [
     ("FunctionRole", "kms:Encrypt kms:GenerateDataKey kms:CreateGrant", TOKEN_KEY, VIA_SECRETS_MANAGER),
     ("FunctionRole", REPOSITORIES, repository("unrelated"), {}),
     # Another owner's repository with such a name, and one that Source names.
-    ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {}),
-    ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {"aws:ResourceTag/CreatedBy": "gitops-dev-infra"}),
-    ("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-prd-infra"}),
-    ("FunctionRole", "codecommit:DeleteRepository", repository("codecommit-dev-website"), MADE_BY_A_PIPELINE),
+    *[("FunctionRole", "codecommit:DeleteRepository", REPOSITORY, keys) for keys in (
+        {}, {"aws:ResourceTag/CreatedBy": "gitops-dev-infra"}, {"aws:ResourceTag/cfn-gitops:stack-name": "gitops-prd-infra"})],
+    ("FunctionRole", "codecommit:DeleteRepository", WEBSITE, MADE_BY_A_PIPELINE),
     # A branch of another owner's repository that Source names.
-    ("FunctionRole", "codecommit:UpdateDefaultBranch", repository("codecommit-dev-website"), {}),
+    ("FunctionRole", "codecommit:UpdateDefaultBranch", WEBSITE, {}),
     # The provider stack, deployed stacks, others' stacks.
-    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("gitops-dev"), WITH_PROVISIONING),
-    ("FunctionRole", STACKS_OF_PIPELINES, stack_arn("cfn-gitops-dev"), WITH_PROVISIONING),
+    *[("FunctionRole", STACKS_OF_PIPELINES, stack_arn(name), WITH_PROVISIONING) for name in ("gitops-dev", "cfn-gitops-dev")],
     ("FunctionRole", f"{WITH_A_ROLE} cloudformation:DescribeStackEvents", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
     # Without a role, so with the function's own permissions, and with another role.
     *[("FunctionRole", WITH_A_ROLE, PIPELINE_STACK, keys) for keys in ({}, WITH_DEPLOY, {"cloudformation:RoleArn": role("administrator")})],
@@ -199,48 +184,36 @@ _MAY_NOT = [
         )
     ],
     # A template that a pipeline deploys.
-    ("CodeDeployCFnRole", FUNCTIONS, function("lambda-prd-dev-thumbnails"), {}),
-    ("CodeDeployCFnRole", FUNCTIONS, function("cfn-gitops-dev"), {}),
-    ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {}),
-    ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "*"}),
-    ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "999999999999"}),
-    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-codepipeline-exec-cfn-infra"), {}),
-    ("CodeDeployCFnRole", RULES, rule("event-rule-dev-cfn-gitops-health"), {}),
-    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), {}),
-    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), WITH_OWN_BOUNDARY),
-    ("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+    *[("CodeDeployCFnRole", FUNCTIONS, function(name), {}) for name in ("lambda-prd-dev-thumbnails", "cfn-gitops-dev")],
+    *[("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), keys)
+      for keys in ({}, {"lambda:Principal": "*"}, {"lambda:Principal": "999999999999"})],
+    *[("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), keys)
+      for keys in ({}, WITH_OWN_BOUNDARY, {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"})],
     ("CodeDeployCFnRole", BOUNDED_ROLES, role("administrator"), WITH_BOUNDARY),
     ("CodeDeployCFnRole", "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", BOUNDARY, {}),
-    ("CodeDeployCFnRole", "iam:PassRole", role("role-dev-thumbnails"), {}),
-    ("CodeDeployCFnRole", "iam:PassRole", role("role-dev-thumbnails"), passed_to("ec2.amazonaws.com")),
-    ("CodeDeployCFnRole", "iam:PassRole", role("role-dev-codepipeline-cfn"), passed_to("lambda.amazonaws.com")),
-    ("CodeDeployCFnRole", "iam:PassRole", role("administrator"), passed_to("lambda.amazonaws.com")),
+    *[("CodeDeployCFnRole", "iam:PassRole", role("role-dev-thumbnails"), keys) for keys in ({}, passed_to("ec2.amazonaws.com"))],
+    *[("CodeDeployCFnRole", "iam:PassRole", role(name), passed_to("lambda.amazonaws.com")) for name in ("role-dev-codepipeline-cfn", "administrator")],
+    # The machinery's roles, and those that give this account's repositories and images to another account's pipelines.
     *[
         ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
-        for name in ("cfn-gitops", "cfn-gitops-provisioning", "codebuild-cfn", "codedeploy-cfn", "codepipeline-cfn", "eventbridge-codepipeline-exec")
-    ],
-    ("CodeDeployCFnRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
-    ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, {}),
-    ("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, VIA_SECRETS_MANAGER),
-    # Policies that give this account's repositories and images to another account's pipelines.
-    *[
-        ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
-        for name in ("codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr",
+        for name in ("cfn-gitops", "cfn-gitops-provisioning", "codebuild-cfn", "codedeploy-cfn", "codepipeline-cfn", "eventbridge-codepipeline-exec",
+                     "codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr",
                      "codepipeline-s3-site", "eventbridge-codepipeline-s3-site", "clone", "clone-source", "chat",
                      "codebuild-replication-shop", "eventbridge-replication-shop")
     ],
-    *[("CodeDeployCFnRole", RULES, rule(f"event-rule-dev-{name}"), {}) for name in ("forward-codecommit", "replication-shop-daily")],
-    ("CodeDeployCFnRole", STACKS, stack_arn("cfn-gitops-dev"), {}),
-    ("CodeDeployCFnRole", STACKS, stack_arn("cfnstack-prd-infra"), {}),
+    *[("CodeDeployCFnRole", RULES, rule(f"event-rule-dev-{name}"), {})
+      for name in ("codepipeline-exec-cfn-infra", "cfn-gitops-health", "forward-codecommit", "replication-shop-daily")],
+    ("CodeDeployCFnRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
+    *[("CodeDeployCFnRole", "kms:Decrypt", FOREIGN_KEY, keys) for keys in ({}, VIA_SECRETS_MANAGER)],
+    *[("CodeDeployCFnRole", STACKS, stack_arn(name), {}) for name in ("cfn-gitops-dev", "cfnstack-prd-infra")],
     # A pipeline.
     ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codebuild-cfn"), passed_to("cloudformation.amazonaws.com")),
     ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), {}),
-    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack_arn("cfn-gitops-dev"), WITH_DEPLOY),
     *[("CodePipelineCFnRole", "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:CreateChangeSet", stack_arn("cfnstack-dev-infra"), keys)
       for keys in ({}, WITH_PROVISIONING, {"cloudformation:RoleArn": role("administrator")})],
     *[("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {"cloudformation:RoleArn": role(name)})
       for name in ("role-dev-cfn-gitops-provisioning", "administrator")],
-    ("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", PIPELINE_STACK, WITH_DEPLOY),
+    *[("CodePipelineCFnRole", f"{STACKS} {CHANGE_SETS}", stack, WITH_DEPLOY) for stack in (stack_arn("cfn-gitops-dev"), PIPELINE_STACK)],
     *[("CodePipelineCFnRole", "sns:Publish", topic(name), {}) for name in ("approvals-2", "unrelated")],
     ("CodePipelineCFnRole", SOURCE, repository("unrelated"), {}),
     ("CodePipelineCFnRole", "codepipeline:PutApprovalResult codepipeline:UpdatePipeline", PIPELINE, {}),
@@ -261,14 +234,13 @@ _MAY_NOT = [
       for service in ("cloudformation.amazonaws.com", "lambda.amazonaws.com", "ec2.amazonaws.com")],
     ("ProvisioningRole", f"{BOUNDED_ROLES} iam:UpdateAssumeRolePolicy iam:DeleteRole iam:TagRole", role("role-dev-shop"), WITH_BOUNDARY),
     # A repository that Source names does not belong to the pipeline.
-    ("ProvisioningRole", MADE_REPOSITORIES, repository("codecommit-dev-website"), {}),
+    ("ProvisioningRole", MADE_REPOSITORIES, WEBSITE, {}),
     ("ProvisioningRole", MADE_BUILD_PROJECTS, build_project("unrelated"), {}),
     ("ProvisioningRole", MADE_LOG_GROUPS, log_group("/aws/lambda/cfn-gitops-dev"), {}),
     ("ProvisioningRole", "logs:GetLogEvents logs:PutLogEvents logs:PutSubscriptionFilter", f"{BUILD_LOG}:log-stream:a", {}),
     ("ProvisioningRole", MADE_PIPELINES, pipeline("unrelated"), {}),
     # Other rules of this environment belong to deployed stacks.
-    ("ProvisioningRole", RULES, rule("event-rule-dev-nightly"), {}),
-    ("ProvisioningRole", RULES, rule("event-rule-dev-codepipeline-exec-s3-site"), {}),
+    *[("ProvisioningRole", RULES, rule(f"event-rule-dev-{name}"), {}) for name in ("nightly", "codepipeline-exec-s3-site")],
     ("ProvisioningRole", "events:PutPermission events:PutEvents", regional("events", "event-bus/default"), {}),
     ("ProvisioningRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
     ("ProvisioningRole", "lambda:InvokeFunction lambda:AddPermission", function("cfn-gitops-dev"), {}),
