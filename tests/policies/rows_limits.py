@@ -9,7 +9,7 @@ from tests.policies import rows_across_accounts as across, rows_environment as e
 from tests.policies.scene import PIPELINES
 from tests.policies.tables import DEPLOY_ROLE, FUNCTION, PROVISIONING_ROLE, group, regional, role, user
 from tests.policies.vocabulary import changes
-from tests.templates.deployed import ACCOUNT, BOUNDARY, PROVIDER_STACK, REGION
+from tests.templates.deployed import BOUNDARY, PROVIDER_STACK, REGION
 from tests.templates.named import FOR_A_GITLAB, SECOND_BUCKET, SERVICES_OF_PIPELINES, WITH_BOUNDARY, WITH_OWN_BOUNDARY, passed_to
 
 DEPLOY = f"{DEPLOY_ROLE} with everything"
@@ -91,32 +91,24 @@ def in_prd(arn):
 
 # Resources with names that no template uses for its own, and that are denied in every environment.
 _OF_EVERY_ENVIRONMENT = [
-    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-codepipeline-exec-cfn-shop")),
-    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-health")),
+    # Builds of review branches have a role and a rule of their own.
+    *[("events:PutTargets events:DisableRule", regional("events", f"rule/event-rule-dev-{name}")) for name in (
+        "codepipeline-exec-cfn-shop", "codepipeline-exec-rev-shop", "cfn-gitops-health", "cfn-gitops-review", "cfn-gitops-approvals")],
     ("cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms", regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors")),
     ("cloudwatch:PutDashboard cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1"),
-    ("codebuild:UpdateProject codebuild:StartBuild", regional("codebuild", "project/codebuild-dev-cfn-shop")),
-    ("codebuild:UpdateProject codebuild:StartBuild", regional("codebuild", "project/codebuild-dev-replication-shop")),
-    # Of review branches: their builds have a role of their own, and the rule starts them.
-    ("codebuild:UpdateProject codebuild:StartBuild codebuild:DeleteProject", regional("codebuild", "project/codebuild-dev-review-shop")),
-    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-codepipeline-exec-rev-shop")),
-    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-review")),
-    ("events:PutTargets events:DisableRule", regional("events", "rule/event-rule-dev-cfn-gitops-approvals")),
+    *[("codebuild:UpdateProject codebuild:StartBuild codebuild:DeleteProject", regional("codebuild", f"project/codebuild-dev-{kind}-shop"))
+      for kind in ("cfn", "replication", "review")],
     ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "codecommit-dev-cfn-shop")),
-    ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-cfn-shop")),
+    *[("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", f"codepipeline-dev-{name}"))
+      for name in ("cfn-shop", "s3-site")],
     ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval")),
-    ("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", "codepipeline-dev-s3-site")),
-    (ON_LOGS, regional("logs", "log-group:/aws/codebuild/codebuild-dev-cfn-shop")),
-    (ON_LOGS, regional("logs", "log-group:/aws/codebuild/codebuild-dev-replication-shop")),
-    (ON_LOGS, regional("logs", "log-group:/aws/codebuild/codebuild-dev-review-shop")),
-    (ON_LOGS, regional("logs", "log-group:/aws/lambda/cfn-gitops-dev")),
-    (ON_LOGS, regional("logs", "log-group:/aws/lambda/cfn-gitops-dev:*")),
+    *[(ON_LOGS, regional("logs", f"log-group:/aws/{name}")) for name in (
+        "codebuild/codebuild-dev-cfn-shop", "codebuild/codebuild-dev-replication-shop", "codebuild/codebuild-dev-review-shop",
+        "lambda/cfn-gitops-dev", "lambda/cfn-gitops-dev:*")],
     *[("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:CreateFunctionUrlConfig", FUNCTION + end) for end in ("", ":$LATEST", ":live")],
-    (ON_SECRETS, regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")),
-    (ON_SECRETS, regional("secretsmanager", "secret:cfn-gitops-dev/deletions/shop-AbC123")),
-    (f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"),
-    (f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::s3-dev-crossaccount-artifact-{ACCOUNT}-{REGION}"),
-    (f"{ON_BUCKETS} s3:PutBucketPolicy", SAM_BUCKET),
+    *[(ON_SECRETS, regional("secretsmanager", f"secret:{name}-AbC123"))
+      for name in ("codecommit-mirror/user-dev-shop-mirror", "cfn-gitops-dev/deletions/shop")],
+    *[(f"{ON_BUCKETS} s3:PutBucketPolicy", bucket) for bucket in (environment.BUCKET, across.BUCKET, SAM_BUCKET)],
     (f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", SAM_OBJECT),
 ]
 
@@ -164,8 +156,7 @@ MAY_NOT = [
       for bucket in (across.BUCKET, environment.BUCKET) for key in ("codepipeline-dev-cfn/Source/a", "review/shop/0a1b/template.yaml")],
     *[(DEPLOY, f"{ON_BUCKETS} s3:PutBucketPolicy s3:DeleteBucket", f"{SECOND_BUCKET}{key}", {}) for key in ("", "/codepipeline-dev-cfn/Source/a")],
     (DEPLOY, "kms:PutKeyPolicy kms:DisableKey kms:DisableKeyRotation kms:ScheduleKeyDeletion kms:CreateGrant", across.KEY, {}),
-    (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS, {}),
-    (DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", "shop"), {}),
+    *[(DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", name), {}) for name in ("default", "shop")],
     (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:TagResource", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
     (DEPLOY, f"{CHANGED_STACKS} cloudformation:UpdateTerminationProtection cloudformation:TagResource", PROVIDER_STACK, {}),
     (DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", BOUNDARY, {}),

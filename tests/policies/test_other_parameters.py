@@ -1,6 +1,6 @@
 """Effects of other parameters, and the limits that stay."""
 
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
@@ -43,17 +43,10 @@ NO_DEPLOYED_ROLES = environment(PermissionsBoundaryArn=BOUNDARY)
 NEW_ROLE, NEW_ROLES_CALLS = role(PIPELINES, "role-dev-thumbnails"), "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy"
 
 
-def artifacts(**parameters):
-    return deploy("cross-account-artifacts", **parameters)
-
-
-def repositories(**parameters):
-    outputs = {"PipelineAccountId": PIPELINES, "ArtifactBucketName": across.BUCKET.rpartition(":")[2], "ArtifactKeyArn": across.KEY}
-    return deploy("cross-account-repository", REPOSITORIES, RepositoryArns=scene.FOREIGN_REPOSITORY, **outputs, **parameters)
-
-
-def groups(**parameters):
-    return deploy("people", **parameters)
+artifacts, groups = partial(deploy, "cross-account-artifacts"), partial(deploy, "people")
+WITHOUT_A_KEY = deploy(
+    "cross-account-repository", REPOSITORIES, RepositoryArns=scene.FOREIGN_REPOSITORY, PipelineAccountId=PIPELINES,
+    ArtifactBucketName=across.BUCKET.rpartition(":")[2], ArtifactKeyArn=across.KEY)
 
 
 def control(**parameters):
@@ -96,6 +89,16 @@ def each(stacks, *row, bound=WHO_IS_BOUND):
     return [(stack, who, *row) for stack, who in zip(stacks, bound, strict=True)]
 
 
+def of_a_source(source_role, artifact, forward_role, event):
+    """The calls of another account's roles in the account of the pipelines."""
+    return [(source_role, "s3:PutObject s3:PutObjectAcl", artifact, across.UNDER_THE_KEY),
+            (source_role, across.USE_OF_THE_KEY, across.KEY, across.THROUGH_S3), (forward_role, "events:PutEvents", across.BUS, event)]
+
+
+OF_THE_REPOSITORY = of_a_source(scene.SOURCE_ROLE, across.ARTIFACT, across.FORWARD_ROLE, across.A_PUSH)
+OF_THE_IMAGE = of_a_source(scene.IMAGE_ROLE, across.IMAGE_ARTIFACT, across.IMAGE_FORWARD_ROLE, across.AN_IMAGE)
+
+
 def approves(name, kind=role):
     """An approval under the control policy without named approvers."""
     return control(), f"{anybody(kind(PIPELINES, name))} under control", people.APPROVE, people.APPROVALS[0], {}
@@ -122,8 +125,8 @@ MAY = [
 STILL = [
     *each(THIRD, people.CHANGE_A_BRANCH, regional("codecommit", "codecommit-tst-cfn-shop"), people.PROTECTED[0], bound=OF_THE_THIRD),
     # One of the two other accounts is enough for a stack.
-    (artifacts(RepositoryAccountId=REPOSITORIES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
-    (artifacts(ImageAccountId=IMAGES), scene.IMAGE_ROLE, "s3:PutObject", across.IMAGE_ARTIFACT, across.UNDER_THE_KEY),
+    *[(artifacts(RepositoryAccountId=REPOSITORIES), *call) for call in OF_THE_REPOSITORY],
+    *[(artifacts(ImageAccountId=IMAGES), *call) for call in OF_THE_IMAGE],
     # An environment without a first project serves the other projects.
     (NO_PROJECT, FUNCTION_ROLE, "iam:CreateServiceSpecificCredential", people.MIRROR, people.FOR_CODECOMMIT),
     (NO_PROJECT, PIPELINE_ROLE, "codecommit:GetBranch", people.REPOSITORY, {}),
@@ -156,19 +159,12 @@ MAY_NOT = [
     (clone_role(), clone.INSTANCE_ROLE, ASSUME, clone.CLONE_ROLE, {}),
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPush", scene.FOREIGN_REPOSITORY, {}),
     # An account that is not named has no access.
-    (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "s3:PutObject", across.IMAGE_ARTIFACT, across.UNDER_THE_KEY),
-    (artifacts(RepositoryAccountId=REPOSITORIES), scene.IMAGE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
-    (artifacts(RepositoryAccountId=REPOSITORIES), across.IMAGE_FORWARD_ROLE, "events:PutEvents", across.BUS, across.AN_IMAGE),
-    (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
-    (artifacts(ImageAccountId=IMAGES), scene.SOURCE_ROLE, "kms:Decrypt", across.KEY, across.THROUGH_S3),
-    (artifacts(ImageAccountId=IMAGES), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
+    *[(artifacts(RepositoryAccountId=REPOSITORIES), *call) for call in OF_THE_IMAGE],
+    *[(artifacts(ImageAccountId=IMAGES), *call) for call in OF_THE_REPOSITORY],
     # And if none is named any more, the retained resources admit no account.
-    *[(artifacts(), who, "s3:PutObject s3:PutObjectAcl", key, across.UNDER_THE_KEY)
-      for who, key in ((scene.SOURCE_ROLE, across.ARTIFACT), (scene.IMAGE_ROLE, across.IMAGE_ARTIFACT))],
-    *[(artifacts(), who, across.USE_OF_THE_KEY, across.KEY, across.THROUGH_S3) for who in (scene.SOURCE_ROLE, scene.IMAGE_ROLE)],
-    (artifacts(), across.FORWARD_ROLE, "events:PutEvents", across.BUS, across.A_PUSH),
+    *[(artifacts(), *call) for call in (*OF_THE_REPOSITORY, *OF_THE_IMAGE)],
     # Repositories without a key of their own need no key.
-    (repositories(), scene.SOURCE_ROLE, "kms:Decrypt", across.REPOSITORIES_KEY, across.THROUGH_CODECOMMIT),
+    (WITHOUT_A_KEY, scene.SOURCE_ROLE, "kms:Decrypt", across.REPOSITORIES_KEY, across.THROUGH_CODECOMMIT),
     # An environment without another account in its parameters reaches none.
     *[
         (environment(), role(PIPELINES, name), actions, resource, keys)
@@ -197,10 +193,10 @@ MAY_NOT = [
     (OTHER_NAMES, FIRST_MIRROR, "codecommit:GitPush", people.REPOSITORY, {}),
     *[(OTHER_NAMES, PROVISIONING_ROLE, "iam:PassRole", role(PIPELINES, "role-dev-codepipeline-cfn"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
     # A build reads no secret and no parameter that no parameter names, and no mirror's secret in any case.
-    (environment(), BUILD_ROLE, "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123"), {}),
-    (environment(), BUILD_ROLE, "ssm:GetParameters", regional("ssm", "parameter/build/dev/licence"), {}),
-    (environment(), BUILD_ROLE, "ecr:GetAuthorizationToken", "*", {}),
-    (environment(), BUILD_ROLE, "ecr:InitiateLayerUpload ecr:PutImage", regional("ecr", "repository/ecr-dev-shop"), {}),
+    *[(environment(), BUILD_ROLE, actions, resource, {}) for actions, resource in (
+        ("secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123")),
+        ("ssm:GetParameters", regional("ssm", "parameter/build/dev/licence")), ("ecr:GetAuthorizationToken", "*"),
+        ("ecr:InitiateLayerUpload ecr:PutImage", regional("ecr", "repository/ecr-dev-shop")))],
     (ANY_SECRET_OF_BUILDS, BUILD_ROLE, "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:gitlab-AbC123"), {}),
     # And roles that they create with it reach the machinery by no other name.
     *[
