@@ -46,13 +46,10 @@ def test_parameter_lets_no_other_principal_approve(value):
 # --- The tags that invoke the function -------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", VALUES)
-def test_rule_of_tags_exists_only_with_gitlab(value):
-    made = [environment(FunctionApprovals=value).is_made(name) for name in ("ApprovalTagRule", "ApprovalTagPermission")]
-    assert made == [value == "GitLab"] * 2
-
-
-def test_rule_of_tags_invokes_only_the_function():
+def test_rule_of_tags_exists_with_gitlab_and_invokes_the_function():
+    for value in VALUES:
+        made = [environment(FunctionApprovals=value).is_made(name) for name in ("ApprovalTagRule", "ApprovalTagPermission")]
+        assert made == [value == "GitLab"] * 2, value
     stack = environment(FunctionApprovals="GitLab")
     rule = stack.properties("ApprovalTagRule")
     assert rule["Name"] == "event-rule-dev-cfn-gitops-approvals" and rule["State"] == "ENABLED"
@@ -66,17 +63,10 @@ def test_rule_of_tags_invokes_only_the_function():
     (f"deploy/{KEY}", "tag", "referenceUpdated", True),
     (f"deploy/{KEY}", "tag", "referenceDeleted", False),
     (f"deploy/{KEY}", "branch", "referenceCreated", False),
-    # Other environments, some of them with a similar name.
-    ("deploy/prd/shop/0123456789abcdef", "tag", "referenceCreated", False),
-    ("deploy/dev2/shop/0123456789abcdef", "tag", "referenceCreated", False),
-    ("reject/xdev/shop/0123456789abcdef", "tag", "referenceCreated", False),
-    (f"x/deploy/{KEY}", "tag", "referenceCreated", False),
-    (f"Deploy/{KEY}", "tag", "referenceCreated", False),
-    (f"deploy//{KEY}", "tag", "referenceCreated", False),
-    (f"refs/tags/deploy/{KEY}", "tag", "referenceCreated", False),
-    ("deploy/dev", "tag", "referenceCreated", False),
-    ("deploy", "tag", "referenceCreated", False),
-    ("v1.0.0", "tag", "referenceCreated", False),
+    # Other environments, some of them with a similar name, and other tags.
+    *[(tag, "tag", "referenceCreated", False) for tag in (
+        "deploy/prd/shop/0123456789abcdef", "deploy/dev2/shop/0123456789abcdef", "reject/xdev/shop/0123456789abcdef",
+        f"x/deploy/{KEY}", f"Deploy/{KEY}", f"deploy//{KEY}", f"refs/tags/deploy/{KEY}", "deploy/dev", "deploy", "v1.0.0")],
 ])
 def test_rule_of_tags_matches_this_environments_tags(tag, kind, event, is_matched):
     pattern = environment(FunctionApprovals="GitLab").properties("ApprovalTagRule")["EventPattern"]

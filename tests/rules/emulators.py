@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,23 +16,21 @@ from tests.local.aws import LocalAws
 from tests.local.gitlab.emulator import PROGRAM
 
 
-class Emulator(ABC):
-    """`addresses` has one for each service."""
+class Emulator:
+    """`tests/local/aws`, or `tests/fake-aws`. `addresses` has one for each service."""
 
     def __init__(self, addresses: dict[str, str]) -> None:
         self.gitlab_url = addresses.get("gitlab", "")
-        self._clients = {service: boto3.client(
+        config = Config(retries={"total_max_attempts": 1}, proxies={}, parameter_validation=False)
+        self.clients = {service: boto3.client(
             service, endpoint_url=addresses[service], region_name="eu-central-1", aws_access_key_id="123456789012",
-            aws_secret_access_key="local", config=Config(retries={"total_max_attempts": 1}, proxies={},
-                                                         parameter_validation=False))
-            for service in ("iam", "secretsmanager")}
+            aws_secret_access_key="local", config=config) for service in ("iam", "secretsmanager")}
 
-    def client(self, service: str) -> Any:
-        return self._clients[service]
-
-    @abstractmethod
     def arrange(self, users: list[str], project: str, gitlab: dict[str, Any]) -> str:
         """Creates the users and the project. Returns the token of a member of the project. `gitlab` is a rule's."""
+        for user in users:
+            self.clients["iam"].create_user(UserName=user)
+        return ""
 
 
 class FakeAws(Emulator):
@@ -54,18 +51,6 @@ class FakeAws(Emulator):
         return str(self._read()["token"])
 
 
-class Local(Emulator):
-    """`tests/local/aws`."""
-
-    def __init__(self, aws: LocalAws) -> None:
-        super().__init__(dict.fromkeys(("iam", "secretsmanager"), aws.endpoint_url))
-
-    def arrange(self, users: list[str], project: str, gitlab: dict[str, Any]) -> str:
-        for user in users:
-            self.client("iam").create_user(UserName=user)
-        return ""
-
-
 @contextmanager
 def fake_aws() -> Iterator[FakeAws]:
     assert PROGRAM.exists(), f"{PROGRAM} is missing. Run `cargo test --workspace --test fake_aws --no-run`."
@@ -76,6 +61,6 @@ def fake_aws() -> Iterator[FakeAws]:
 
 
 @contextmanager
-def local() -> Iterator[Local]:
+def local() -> Iterator[Emulator]:
     with LocalAws() as aws:
-        yield Local(aws)
+        yield Emulator(dict.fromkeys(("iam", "secretsmanager"), aws.endpoint_url))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -35,15 +37,10 @@ DEFAULTS = {"SecretId": "$name", "Name": "$name", "UserName": "$user"}
 
 
 @pytest.fixture(scope="module")
-def fake_aws() -> Iterator[Emulator]:
-    with emulators.fake_aws() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[Emulator]:
-    with emulators.local() as running:
-        yield running
+def running() -> Iterator[Callable[[str], Emulator]]:
+    """Starts an emulator for its first rule."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(getattr(emulators, name)()))
 
 
 class Run:
@@ -73,7 +70,7 @@ class Run:
             self.remember(found)
 
     def ask_aws(self, operation: str, parameters: dict[str, Any] | None, wanted: Any) -> tuple[Any, Any]:
-        client = self.emulator.client(self.service)
+        client = self.emulator.clients[self.service]
         members = client.meta.service_model.operation_model(operation).input_shape.members
         defaults = {name: self.filled(value) for name, value in DEFAULTS.items() if name in members}
         wanted = {"error": wanted} if isinstance(wanted, str) else {"error": None, **(wanted or {})}
@@ -149,9 +146,8 @@ def matches(wanted: Any, found: Any, is_whole: bool = False) -> bool:
 
 
 @pytest.mark.parametrize(("emulator", "service", "rule"), RULES)
-def test_rule_holds(emulator: str, service: str, rule: dict[str, Any], request: pytest.FixtureRequest) -> None:
-    """A fixture with the emulator as its parameter would start it for each rule."""
+def test_rule_holds(emulator: str, service: str, rule: dict[str, Any], running: Callable[[str], Emulator]) -> None:
     assert rule["source"].startswith("https://")
-    run = Run(request.getfixturevalue(emulator), service, rule)
+    run = Run(running(emulator), service, rule)
     for step in (*rule.get("before", []), *rule["calls"]):
         run.call(*step)
