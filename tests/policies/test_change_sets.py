@@ -49,10 +49,6 @@ def test_without_repair_no_change_set_is_executed(parameters):
     assert may(world(**parameters), EXECUTE, stack("gitops-dev-shop"), {}, *KEYS) == []
 
 
-# --- Reviews with other parameters -----------------------------------------------------------
-
-
-
 # claim: review-build-reaches-only-its-own-output
 @pytest.mark.parametrize("parameters", [
     {"BuildParameterNames": "/*", "BuildSecretNames": "b*"},

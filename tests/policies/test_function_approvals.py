@@ -24,9 +24,6 @@ def environment(**parameters):
     return Deployed(EnvID="dev", **parameters)
 
 
-# --- The permission --------------------------------------------------------------------------
-
-
 # claim: function-approves-only-what-the-parameter-allows
 @pytest.mark.parametrize(("parameters", "approved"), [({}, []), *[
     ({"FunctionApprovals": value}, [] if value == "Denied" else [OWN]) for value in VALUES]])
@@ -41,9 +38,6 @@ def test_parameter_lets_no_other_principal_approve(value):
     evaluated = world(FunctionApprovals=value, DeployedRoles="Bounded")
     able = {who.rsplit("/", 1)[-1] for who in everybody() for each in (OWN, *OTHERS) if evaluated.may(who, APPROVE, each, {})}
     assert able == {"group-dev-approvers"} | ({"role-dev-cfn-gitops"} if value != "Denied" else set())
-
-
-# --- The tags that invoke the function -------------------------------------------------------
 
 
 def test_rule_of_tags_exists_with_gitlab_and_invokes_the_function():

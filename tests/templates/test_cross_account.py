@@ -13,9 +13,6 @@ from tests.templates.across_accounts import (
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 
 
-# --- One stack's outputs are the next one's parameters -------------------------------------------
-
-
 @pytest.mark.parametrize(("accounts", "roles"), [
     ({}, [f"arn:aws:iam::{REPOSITORIES}:role/role-dev-codecommit-source", f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source"]),
     ({"ImageAccountId": ""}, [f"arn:aws:iam::{REPOSITORIES}:role/role-dev-codecommit-source"]),
@@ -70,9 +67,6 @@ def test_an_image_is_nowhere_in_another_account_or_in_this_one(given, expected):
     assert ("RoleArn" in project(**given).properties("Pipeline")["Source"]) == ("RepositoryAccountId" in given)
 
 
-# --- A template's parameters are checked before a resource is created ------------------------
-
-
 @pytest.mark.parametrize(("stack", "rejected"), [
     (lambda: artifacts(), []),
     (lambda: artifacts(ImageAccountId=""), []),
@@ -102,9 +96,6 @@ def test_an_image_is_nowhere_in_another_account_or_in_this_one(given, expected):
 ])
 def test_contradictory_parameters_are_rejected(stack, rejected):
     assert stack().names_of_broken_rules() == rejected
-
-
-# --- Names and sizes ------------------------------------------------------------------------
 
 
 def test_the_longest_names_are_not_too_long():

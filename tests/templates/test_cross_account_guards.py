@@ -9,18 +9,12 @@ from tests.templates.across_accounts import BUS, IMAGES, REPOSITORIES, SHOP, SIT
 from tests.templates.deployed import REGION, Deployed
 from tests.templates.renderings import rendering
 
-# --- The bucket, its key and the bus -----------------------------------------------------------
-
-
 def test_the_bucket_is_without_acls_and_under_the_key():
     """checkov requires that it is private and versioned."""
     properties = artifacts().properties("ArtifactBucket")
     assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": artifacts().arn("ArtifactKey")}
-
-
-# --- Rules: the forwarded events are those that start the pipeline -------------------------------------------
 
 
 def matches(pattern, event):
@@ -126,9 +120,6 @@ def test_undelivered_event_raises_an_alarm(stack, kind):
     # The dimension is the queue's name, which GetAtt returns.
     assert watched == {("ApproximateNumberOfMessagesVisible", ("LostQueue.QueueName",)), ("FailedInvocations", (made.name("ForwardRule"),))}
     assert made.properties("LostQueue")["SqsManagedSseEnabled"] is True
-
-
-# --- The image's repository ------------------------------------------------------------------------
 
 
 def test_tag_can_move_and_untagged_images_are_retained():

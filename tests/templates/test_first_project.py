@@ -50,9 +50,6 @@ def test_environment_without_branch_is_rejected_first(env_id, branch, is_accepte
     assert (not Deployed(EnvID=env_id, BranchName=branch).broken_rules()) == is_accepted
 
 
-# --- Without a first project -----------------------------------------------------------------
-
-
 def test_environment_without_project_creates_the_rest(dev):
     made = without_project().everything()
     assert OF_THE_PROJECT.isdisjoint(made)

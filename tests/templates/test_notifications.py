@@ -28,8 +28,6 @@ def test_the_topic_is_encrypted_with_a_key_of_its_own(environment):
     assert environment.properties("Topic")["KmsMasterKeyId"] == environment.arn("Key")
 
 
-# --- The rules -------------------------------------------------------------------------------
-
 # https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and #events-ref-pipeline
 OF_REPOSITORIES = {f"codecommit-repository-{event}" for event in (
     "comments-on-commits", "comments-on-pull-requests", "approvals-status-changed", "approvals-rule-override",

@@ -31,9 +31,6 @@ def variables(stack):
     return {each["Name"]: each["Value"] for each in stack.properties("Build")["Environment"]["EnvironmentVariables"]}
 
 
-# --- The two belong together -----------------------------------------------------------------
-
-
 @pytest.mark.parametrize("names", [
     {}, {"RepositoryName": "mine"}, {"ReplicaRepositoryName": "copy"}, {"RepositoryName": "mine", "ReplicaRepositoryName": "copy"}])
 def test_build_reads_the_source_and_overwrites_the_replica(names):
@@ -69,9 +66,6 @@ def test_names_do_not_match_those_of_pipelines():
         assert "-codepipeline-" not in stack.name(logical_id)
 
 
-# --- What starts it, and the reports of failures ----------------------------------------------
-
-
 @pytest.mark.parametrize("rule", ["PushRule", "DailyRule"])
 def test_failed_start_is_retried_for_an_hour_and_kept(rule):
     (target,) = replication().properties(rule)["Targets"]
@@ -87,9 +81,6 @@ def test_the_queue_keeps_failures_encrypted_for_two_weeks():
 @pytest.mark.parametrize(("alarm", "missing"), [("FailureAlarm", "notBreaching"), ("SilenceAlarm", "breaching")])
 def test_missing_data_raises_only_the_alarm_of_silence(alarm, missing):
     assert replication().properties(alarm)["TreatMissingData"] == missing
-
-
-# --- The build -------------------------------------------------------------------------------
 
 
 def test_script_is_one_file_without_substitutions():

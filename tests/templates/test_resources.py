@@ -24,9 +24,6 @@ def regions():
     )
 
 
-# --- The function ----------------------------------------------------------------------------
-
-
 # claim: failed-event-is-not-stored
 def test_failed_event_is_not_stored():
     """The event contains the ResponseURL, which a queue or destination would keep."""
@@ -89,9 +86,6 @@ def test_given_parameters_reach_the_credential():
     key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd"
     properties = Deployed(EnvID="dev", MirrorSecretKmsKeyArn=key, ForeignCredentials="Delete").properties("MirrorCredential")
     assert (properties["KmsKeyId"], properties["ForeignCredentials"]) == (key, "Delete")
-
-
-# --- The bucket ------------------------------------------------------------------------------
 
 
 def test_the_bucket_is_encrypted_and_cleans_up(dev):
@@ -158,8 +152,6 @@ def test_no_resource_repeats_the_tags_of_the_stack(dev):
     tagged = [name for name, resource in source()["Resources"].items() if "Tags" in resource["Properties"]]
     assert sorted(tagged) == ["MirrorCredential", "Project"]
 
-
-# --- Outputs ---------------------------------------------------------------------------------
 
 ATTRIBUTES = {"SecretArn", "SecretName", "UserName", "ServiceUserName", "ServiceSpecificCredentialId", "CreateDate"}
 

@@ -40,9 +40,6 @@ def health_check(stack):
     return json.loads(target["Input"])["HealthCheck"]
 
 
-# --- The schedule ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("minutes", INTERVALS)
 def test_the_health_check_is_called_by_schedule(minutes):
     """test_events.py has its whole input."""
@@ -71,9 +68,6 @@ def test_schedule_passes_the_user_patterns_of_the_function(names):
                   for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "CredentialsOfTheMirrorUsers"]
     assert granted == f"arn:aws:iam::{ACCOUNT}:user/{patterns}"
     assert patterns == (names or "user-dev-*")
-
-
-# --- The alarms ------------------------------------------------------------------------------
 
 
 def test_health_metric_has_an_alarm_with_its_limit(dev):
@@ -147,9 +141,6 @@ def test_alarm_has_a_description(dev):
     assert len({alarm["AlarmName"] for alarm in alarms(dev).values()}) == len(alarms(dev))
 
 
-# --- The dashboard ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("minutes", INTERVALS)
 @pytest.mark.parametrize("given", [{}, {"GitLabProject": "a/b", "GitLabTokenSecretId": "t"}])
 def test_the_dashboard_is_json_whatever_the_parameters_are(minutes, given):
@@ -200,9 +191,6 @@ def test_environments_and_regions_have_separate_dashboards():
     names = {Deployed(region, EnvID=env_id).name("Dashboard") for region in (REGION, "us-east-1") for env_id in ("dev", "prd")}
     assert len(names) == 4
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name) for name in names)
-
-
-# --- The page --------------------------------------------------------------------------------
 
 
 def rows(heading):
