@@ -4,6 +4,10 @@ The first table is complete: test_every_part_is_needed.py fails if a permission 
 second contains the attempts of an attacker with a hostile template, build or repository.
 """
 
+from pathlib import Path
+
+import yaml
+
 from tests.policies import scene
 from tests.policies.rows_change_sets import CHANGE_SETS_MAY, CHANGE_SETS_MAY_NOT
 from tests.policies.rows_environment import inputs_and_outputs_of_a_build, what_is_not_the_builds
@@ -11,6 +15,7 @@ from tests.policies.rows_reviews import REVIEWS_MAY, REVIEWS_MAY_NOT
 from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION
 from tests.templates.named import *  # noqa: F403: the vocabulary of these tables
 
+_DEPLOY_ACTION = yaml.safe_load((Path(__file__).parent / "deploy_action.yaml").read_text())
 # A repository that a pipeline's Source names.
 WEBSITE = repository("codecommit-dev-website")
 
@@ -78,11 +83,13 @@ _MAY = [
     ("CodePipelineCFnRole", "cloudwatch:DescribeAlarms", regional("cloudwatch", "alarm:shop-5xx"), {}),
     *[("CodePipelineCFnRole", "sns:Publish", each, {}) for each in (topic("sns-dev-approvals"), APPROVAL_TOPIC)],
     ("CodePipelineCFnRole", f"{STACKS} {STACK_TAGS} {CHANGE_SETS} cloudformation:DescribeStackEvents cloudformation:SetStackPolicy {READS_OF_THE_DEPLOY_ACTION}", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY),
+    # The list of AWS for the action that deploys with CloudFormation.
+    *[("CodePipelineCFnRole", " ".join(_DEPLOY_ACTION[kind]), resource, keys) for kind, resource, keys in (
+        ("on_the_stack", stack_arn("cfnstack-dev-infra"), WITH_DEPLOY), ("without_a_resource", "*", {}),
+        ("on_the_deploy_role", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")))],
     # A deletion may use the role with which CloudFormation created the stack.
     ("CodePipelineCFnRole", "cloudformation:DeleteStack", stack_arn("cfnstack-dev-infra"), {}),
     ("CodePipelineCFnRole", "cloudformation:CreateChangeSet", SERVERLESS, {}),
-    ("CodePipelineCFnRole", "cloudformation:ValidateTemplate", "*", {}),
-    ("CodePipelineCFnRole", "iam:PassRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
     ("EventsRuleRole", "codepipeline:StartPipelineExecution", PIPELINE, {}),
     ("ProvisioningRole", MADE_REPOSITORIES, REPOSITORY, {}),
     ("ProvisioningRole", MADE_BUILD_PROJECTS, BUILD_PROJECT, {}),

@@ -41,7 +41,7 @@ def _of_statement(statement):
             yield from _shorter(statement, ("Principal", kind))
     for operator, keys in statement.get("Condition", {}).items():
         for key in keys:
-            yield f"{operator} {key}", _without_condition(statement, operator, key)
+            yield f"{operator} {key}", _with(statement, ("Condition", operator, key), None)
             yield from _shorter(statement, ("Condition", operator, key))
 
 
@@ -56,17 +56,13 @@ def _shorter(statement, path):
 
 
 def _with(statement, path, values):
-    changed = copy.deepcopy(statement)
-    inner = changed
+    """The statement with other values at a place, or without any."""
+    changed = inner = copy.deepcopy(statement)
     for step in path[:-1]:
         inner = inner[step]
     inner[path[-1]] = values
-    return changed
-
-
-def _without_condition(statement, operator, key):
-    changed = copy.deepcopy(statement)
-    del changed["Condition"][operator][key]
+    if values is None:
+        del inner[path[-1]]
     return changed
 
 

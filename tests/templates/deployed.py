@@ -65,45 +65,27 @@ def translated():
 class Deployed:
     """A template with parameters, conditions and references resolved."""
 
-    # Ref's value, by type, if it is a name from the template.
-    _NAME = {
-        "AWS::IAM::Role": "RoleName",
-        "AWS::IAM::User": "UserName",
-        "AWS::IAM::Group": "GroupName",
-        "AWS::IAM::InstanceProfile": "InstanceProfileName",
-        "AWS::S3::Bucket": "BucketName",
-        "AWS::Lambda::Function": "FunctionName",
-        "AWS::Logs::LogGroup": "LogGroupName",
-        "AWS::CodeCommit::Repository": "RepositoryName",
-        "AWS::ECR::Repository": "RepositoryName",
-        "AWS::CodeBuild::Project": "Name",
-        "AWS::CodePipeline::Pipeline": "Name",
-        "AWS::Events::Rule": "Name",
-        "AWS::CloudWatch::Alarm": "AlarmName",
-        "AWS::CloudWatch::Dashboard": "DashboardName",
-    }
-
-    # GetAtt Arn's value, by type: the part after the service's prefix, region and account.
-    _REGIONAL = {
-        "AWS::Lambda::Function": ("lambda", "function:{}"),
+    # By type: the property with its name, and its ARN after the partition.
+    _KINDS = {
+        "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch:{region}:{account}:alarm:{name}"),
+        "AWS::CloudWatch::Dashboard": ("DashboardName", "cloudwatch::{account}:dashboard/{name}"),
+        "AWS::CodeBuild::Project": ("Name", "codebuild:{region}:{account}:project/{name}"),
+        "AWS::CodeCommit::Repository": ("RepositoryName", "codecommit:{region}:{account}:{name}"),
+        "AWS::CodePipeline::Pipeline": ("Name", "codepipeline:{region}:{account}:{name}"),
+        "AWS::ECR::Repository": ("RepositoryName", "ecr:{region}:{account}:repository/{name}"),
+        "AWS::Events::Rule": ("Name", "events:{region}:{account}:rule/{name}"),
+        "AWS::IAM::Group": ("GroupName", "iam::{account}:group/{name}"),
+        "AWS::IAM::InstanceProfile": ("InstanceProfileName", "iam::{account}:instance-profile/{name}"),
+        "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", "iam::{account}:policy/{name}"),
+        "AWS::IAM::Role": ("RoleName", "iam::{account}:role/{name}"),
+        "AWS::IAM::User": ("UserName", "iam::{account}:user/{name}"),
+        "AWS::KMS::Key": (None, "kms:{region}:{account}:key/{name}"),
+        "AWS::Lambda::Function": ("FunctionName", "lambda:{region}:{account}:function:{name}"),
         # With the trailing :*, as CloudFormation returns it.
-        "AWS::Logs::LogGroup": ("logs", "log-group:{}:*"),
-        "AWS::CodeCommit::Repository": ("codecommit", "{}"),
-        "AWS::CodeBuild::Project": ("codebuild", "project/{}"),
-        "AWS::CodePipeline::Pipeline": ("codepipeline", "{}"),
-        "AWS::Events::Rule": ("events", "rule/{}"),
-        "AWS::CloudWatch::Alarm": ("cloudwatch", "alarm:{}"),
-        "AWS::ECR::Repository": ("ecr", "repository/{}"),
-        "AWS::SNS::Topic": ("sns", "{}"),
-        "AWS::SQS::Queue": ("sqs", "{}"),
-        "AWS::KMS::Key": ("kms", "key/{}"),
-    }
-    _GLOBAL = {
-        "AWS::IAM::Role": "role/{}",
-        "AWS::IAM::User": "user/{}",
-        "AWS::IAM::Group": "group/{}",
-        "AWS::IAM::InstanceProfile": "instance-profile/{}",
-        "AWS::IAM::ManagedPolicy": "policy/{}",
+        "AWS::Logs::LogGroup": ("LogGroupName", "logs:{region}:{account}:log-group:{name}:*"),
+        "AWS::S3::Bucket": ("BucketName", "s3:::{name}"),
+        "AWS::SNS::Topic": ("TopicName", "sns:{region}:{account}:{name}"),
+        "AWS::SQS::Queue": ("QueueName", "sqs:{region}:{account}:{name}"),
     }
 
     def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", account=ACCOUNT, attributes=None, partition="aws", **parameters):
@@ -156,38 +138,30 @@ class Deployed:
         return {name: self.properties(name) for name in self.template["Resources"] if self.is_made(name)}
 
     def name(self, logical_id):
-        """The physical name, if the template sets one, otherwise a unique placeholder."""
-        resource = self.template["Resources"][logical_id]
-        assert self.is_made(logical_id), f"{logical_id} is referenced and is not created"
-        kind = resource["Type"]
+        """Ref's value: the physical name, if the template sets one, otherwise a unique placeholder."""
+        kind = self.template["Resources"][logical_id]["Type"]
         if kind in ("AWS::IAM::ManagedPolicy", "AWS::SNS::Topic"):
             return self.arn(logical_id)
         if kind == "AWS::SQS::Queue":
-            name = self._own_name(logical_id, "QueueName")
-            return f"https://sqs.{self.region}.amazonaws.com/{self.account}/{name}"
-        if kind == "AWS::KMS::Key":
-            return logical_id
-        key = self._NAME.get(kind)
-        return self._own_name(logical_id, key) if key else f"ref:{logical_id}"
+            return f"https://sqs.{self.region}.amazonaws.com/{self.account}/{self._own_name(logical_id)}"
+        assert self.is_made(logical_id), f"{logical_id} is referenced and is not created"
+        return self._own_name(logical_id) if kind in self._KINDS else f"ref:{logical_id}"
 
-    def _own_name(self, logical_id, key):
+    def _own_name(self, logical_id):
         """The template's name, or one that CloudFormation generates from stack and logical ID."""
-        given = self.template["Resources"][logical_id].get("Properties", {}).get(key)
+        resource = self.template["Resources"][logical_id]
+        key, _ = self._KINDS[resource["Type"]]
+        if not key:
+            # KMS generates a key's ID. Here it is the key's logical ID.
+            return logical_id
+        given = resource.get("Properties", {}).get(key)
         return self.resolve(given) if given else f"{self.values['AWS::StackName']}-{logical_id}-1A2B3C"
 
     def arn(self, logical_id):
-        kind = self.template["Resources"][logical_id]["Type"]
-        named = {"AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::SNS::Topic": "TopicName", "AWS::SQS::Queue": "QueueName"}
-        # KMS generates a key's ID. Here it is the key's logical ID.
-        is_key = kind == "AWS::KMS::Key"
-        name = logical_id if is_key else self._own_name(logical_id, named[kind]) if kind in named else self.name(logical_id)
-        partition = self.values["AWS::Partition"]
-        if kind == "AWS::S3::Bucket":
-            return f"arn:{partition}:s3:::{name}"
-        if kind in self._GLOBAL:
-            return f"arn:{partition}:iam::{self.account}:{self._GLOBAL[kind].format(name)}"
-        service, rest = self._REGIONAL[kind]
-        return f"arn:{partition}:{service}:{self.region}:{self.account}:{rest.format(name)}"
+        _, pattern = self._KINDS[self.template["Resources"][logical_id]["Type"]]
+        assert self.is_made(logical_id), f"{logical_id} is referenced and is not created"
+        name = self._own_name(logical_id)
+        return f"arn:{self.values['AWS::Partition']}:" + pattern.format(region=self.region, account=self.account, name=name)
 
     def broken_rules(self):
         """The descriptions of the assertions that do not hold. CloudFormation rejects these parameters."""
