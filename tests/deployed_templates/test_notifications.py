@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from pathlib import Path
 
 import pytest
 
 from tests.local.aws import LocalAws
+from tests.local.aws.testing import eventually
 from tests.deployed_templates.helpers import a_queue_of, deployed, git, mirrored
 
 
@@ -32,16 +32,16 @@ class World:
 
     def told(self, until: str) -> list[tuple[str, str]]:
         """Event and branch of each message, up to the first about `until`. Events are sent in the order of pushes."""
-        found, deadline = [], time.monotonic() + 10
-        while time.monotonic() < deadline:
-            for message in self.aws.client("sqs").receive_message(QueueUrl=self.queue).get("Messages", []):
-                self.aws.client("sqs").delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        sqs, found = self.aws.client("sqs"), []
+
+        def received() -> list[tuple[str, str]]:
+            for message in sqs.receive_message(QueueUrl=self.queue).get("Messages", []):
+                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
                 detail = json.loads(json.loads(message["Body"])["Message"])["detail"]
                 found.append((detail["event"], detail["referenceName"]))
-            if any(branch == until for _, branch in found):
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"no message about {until}, only {found}")
+            return found
+
+        return list(eventually(received, lambda messages: any(branch == until for _, branch in messages)))
 
 
 @pytest.fixture

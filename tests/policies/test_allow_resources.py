@@ -82,7 +82,7 @@ def test_mapping_invokes_no_other_function(function):
     assert denied(WITH_EVERYTHING, changes, MAPPING, keys) == changes
 
 
-def test_every_action_is_one_of_a_handler_and_wildcards_are_reads():
+def test_every_action_is_a_handlers_and_wildcards_are_reads():
     handlers = {"lambda:AddPermission"}.union(*map(permissions, allowed.TYPES))
     for action in {action for statement in allowed.statements().values() for action in as_list(statement["Action"])}:
         assert fnmatch.filter(handlers, action), action

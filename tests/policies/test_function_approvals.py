@@ -40,7 +40,7 @@ def test_parameter_lets_no_other_principal_approve(value):
     assert able == {"group-dev-approvers"} | ({"role-dev-cfn-gitops"} if value != "Denied" else set())
 
 
-def test_rule_of_tags_exists_with_gitlab_and_invokes_the_function():
+def test_rule_of_tags_invokes_the_function_only_with_gitlab():
     for value in VALUES:
         made = [environment(FunctionApprovals=value).is_made(name) for name in ("ApprovalTagRule", "ApprovalTagPermission")]
         assert made == [value == "GitLab"] * 2, value

@@ -66,21 +66,17 @@ def test_names_do_not_match_those_of_pipelines():
         assert "-codepipeline-" not in stack.name(logical_id)
 
 
-@pytest.mark.parametrize("rule", ["PushRule", "DailyRule"])
-def test_failed_start_is_retried_for_an_hour_and_kept(rule):
-    (target,) = replication().properties(rule)["Targets"]
-    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 3600
-    assert target["DeadLetterConfig"]["Arn"] == f"arn:aws:sqs:{REGION}:{ACCOUNT}:sqs-dev-replication-shop"
-
-
-def test_the_queue_keeps_failures_encrypted_for_two_weeks():
-    queue = replication().properties("FailureQueue")
+def test_failures_are_retried_kept_and_reported():
+    stack = replication()
+    for rule in ("PushRule", "DailyRule"):
+        (target,) = stack.properties(rule)["Targets"]
+        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 3600
+        assert target["DeadLetterConfig"]["Arn"] == f"arn:aws:sqs:{REGION}:{ACCOUNT}:sqs-dev-replication-shop"
+    queue = stack.properties("FailureQueue")
     assert (queue["SqsManagedSseEnabled"], queue["MessageRetentionPeriod"]) == (True, 14 * 24 * 3600)
-
-
-@pytest.mark.parametrize(("alarm", "missing"), [("FailureAlarm", "notBreaching"), ("SilenceAlarm", "breaching")])
-def test_missing_data_raises_only_the_alarm_of_silence(alarm, missing):
-    assert replication().properties(alarm)["TreatMissingData"] == missing
+    # Missing data raises only the alarm of silence.
+    missing = {alarm: stack.properties(alarm)["TreatMissingData"] for alarm in ("FailureAlarm", "SilenceAlarm")}
+    assert missing == {"FailureAlarm": "notBreaching", "SilenceAlarm": "breaching"}
 
 
 def test_script_is_one_file_without_substitutions():

@@ -77,12 +77,6 @@ def test_descriptions_say_what_empty_means():
 
 
 @BOTH
-def test_another_environment_names_its_branch(deployed, pipeline):
-    properties = deployed(EnvID="stg", BranchName="release/next").properties(pipeline)
-    assert json.loads(properties["BranchMap"]) == {"stg": "release/next"}
-
-
-@BOTH
 def test_approval_has_the_given_topic_and_links_to_the_commit(deployed, pipeline):
     gitlab, topic = "https://gitlab.example.com/a/platform/infra", "arn:aws:sns:eu-central-1:123456789012:approvals"
     notified, linked = {"NotificationTopicArn": topic}, {"ExternalEntityLink": f"{gitlab}/-/commit/#{{SourceVariables.CommitId}}"}
@@ -95,17 +89,15 @@ def test_approval_has_the_given_topic_and_links_to_the_commit(deployed, pipeline
 
 
 @BOTH
-def test_reviews_and_drift_reach_the_pipeline(deployed, pipeline):
-    stack = deployed(ReviewBranches="review/*", Drift="Report", GitLabProject="platform/infra", GitLabTokenSecretId="gitlab")
+def test_other_settings_reach_the_pipeline_and_the_credential(deployed, pipeline):
+    stack = deployed(EnvID="stg", BranchName="release/next", ReviewBranches="review/*", Drift="Report", RotationSerial="2",
+                     GitLabProject="platform/infra", GitLabTokenSecretId="gitlab")
     properties = stack.properties(pipeline)
+    assert json.loads(properties["BranchMap"]) == {"stg": "release/next"}
     assert (properties["Review"], properties["Drift"]) == ({"Branches": "review/*"}, "Report")
-    assert stack.broken_rules() == []
-
-
-@BOTH
-def test_given_serial_issues_a_new_password(deployed, pipeline):
-    assert deployed(RotationSerial="2").properties("MirrorCredential")["RotationSerial"] == "2"
+    assert stack.properties("MirrorCredential")["RotationSerial"] == "2"
     assert "RotationSerial" not in deployed().properties("MirrorCredential")
+    assert stack.broken_rules() == []
 
 
 BRANCHES = [
