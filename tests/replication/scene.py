@@ -6,20 +6,18 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
-from botocore.config import Config
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.local.aws import LocalAws
+from tests.deployment.steps import ROOT
+from tests.deployment.waiting import eventually
 from tests.replication.aws_cli import AwsCli
 
-ROOT = Path(__file__).parents[2]
 SOURCE_REGION, REPLICA_REGION = "eu-central-1", "eu-west-1"
 TAG = "cfn-gitops:replica-of"
 _HERE = Path(__file__).parent
@@ -38,20 +36,14 @@ def script() -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def client(aws: LocalAws, service: str, region: str, account: str = "") -> Any:
-    return boto3.client(
-        service, endpoint_url=aws.endpoint_url, region_name=region, aws_access_key_id=account or aws.account_id,
-        aws_secret_access_key="local", config=Config(retries={"total_max_attempts": 1}, proxies={}))
+def in_region(aws: LocalAws, region: str) -> LocalAws:
+    other = aws.in_account(aws.account_id)
+    other.region = region
+    return other
 
 
-def until(what: Callable[[], Any], seconds: float = _END_SECONDS) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("the condition did not become true in time")
+def until(look: Callable[[], Any]) -> Any:
+    return eventually(look, "the condition", _END_SECONDS)
 
 
 def programs(directory: Path, cli: AwsCli) -> Path:
@@ -79,15 +71,16 @@ class Run:
         (self.directory / f"fail-{what}").write_text(str(times))
         return self
 
-    def hold(self, what: str) -> Run:
+    def held_before(self, what: str) -> Run:
+        """Starts the run, and waits until it is about to do this."""
         (self.directory / f"hold-{what}").touch()
+        self.start()
+        until((self.directory / f"held-{what}").exists)
         return self
 
-    def is_held(self, what: str) -> bool:
-        return (self.directory / f"held-{what}").exists()
-
-    def release(self, what: str) -> None:
+    def release(self, what: str) -> Run:
         (self.directory / f"hold-{what}").unlink()
+        return self
 
     def start(self) -> Run:
         with (self.directory / "log").open("wb") as log:
@@ -124,7 +117,7 @@ class Scene:
     def __init__(self, aws: LocalAws, cli: AwsCli, name: str, directory: Path) -> None:
         self.aws, self.name, self.directory = aws, name, directory
         self.path = programs(directory / "bin", cli)
-        self.codecommit = {region: client(aws, "codecommit", region) for region in (SOURCE_REGION, REPLICA_REGION)}
+        self.codecommit = {region: in_region(aws, region).client("codecommit") for region in (SOURCE_REGION, REPLICA_REGION)}
         self.source = self._create(SOURCE_REGION, {})
         self.replica = self._create(REPLICA_REGION, {TAG: self.source["Arn"]})
         self.key = self._user()
@@ -211,7 +204,9 @@ class Scene:
         return Run(self, self._runs, **environment)
 
     def replicate(self, **environment: str) -> Run:
-        run = self.run(**environment)
+        return self.ends_in_step(self.run(**environment))
+
+    def ends_in_step(self, run: Run) -> Run:
         assert run.code() == 0, run.log
         assert self.in_step(), run.log
         return run

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tests.replication.scene import REPLICA_REGION, SOURCE_REGION, Scene, client, until
+from tests.replication.scene import REPLICA_REGION, SOURCE_REGION, Scene, in_region, until
 
 
 class Events:
     """The replica's events in order: each state that it had."""
 
     def __init__(self, scene: Scene) -> None:
-        self._sqs, events = client(scene.aws, "sqs", REPLICA_REGION), client(scene.aws, "events", REPLICA_REGION)
+        there = in_region(scene.aws, REPLICA_REGION)
+        self._sqs, events = there.client("sqs"), there.client("events")
         self._queue = self._sqs.create_queue(QueueName=scene.name)["QueueUrl"]
         arn = self._sqs.get_queue_attributes(
             QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -38,73 +38,48 @@ class Events:
 
 
 @pytest.fixture
-def pushed(scene: Scene) -> Iterator[Scene]:
+def scene(scene: Scene) -> Scene:
+    """After a first run."""
     scene.commit("one")
     scene.push("main")
     scene.replicate()
-    yield scene
+    return scene
 
 
-def test_older_run_pushing_last_keeps_newer_replica(pushed: Scene) -> None:
-    scene, events = pushed, Events(pushed)
-    two = scene.commit("two")
+def test_older_run_pushing_last_keeps_newer_replica(scene: Scene) -> None:
+    events, two = Events(scene), scene.commit("two")
     scene.push("main")
-    older = scene.run().hold("push").start()
-    until(lambda: older.is_held("push"))  # it has cloned "two"
+    older = scene.run().held_before("push")  # it has cloned "two"
     three = scene.commit("three")
     scene.push("main", "main:branch-of-three")
     scene.replicate()
-    older.release("push")
-    assert older.code() == 0, older.log
-    assert scene.in_step()
-    assert "was changed by another push" in older.log
+    scene.ends_in_step(older.release("push"))
+    assert "refs/heads/branch-of-three was changed by another push" in older.log
     assert "retrying" not in older.log  # not a network fault
     assert two not in events.until(three)
 
 
-def test_older_run_keeps_branch_seen_only_by_newer_run(pushed: Scene) -> None:
-    scene = pushed
-    scene.push("main:first")
-    older = scene.run().hold("push").start()
-    until(lambda: older.is_held("push"))
-    scene.push("main:second")
-    scene.replicate()
-    older.release("push")
-    assert older.code() == 0, older.log
-    assert scene.in_step()
-    assert "refs/heads/second was changed by another push" in older.log
-
-
-def test_older_run_does_not_delete_recreated_branch(pushed: Scene) -> None:
-    scene = pushed
+def test_older_run_does_not_delete_recreated_branch(scene: Scene) -> None:
     scene.push("main:comes-and-goes")
     scene.replicate()
     scene.push(":comes-and-goes")
-    older = scene.run().hold("push").start()
-    until(lambda: older.is_held("push"))
+    older = scene.run().held_before("push")
     scene.commit("again")
     scene.push("main:comes-and-goes")
     scene.replicate()
-    older.release("push")
-    assert older.code() == 0, older.log
-    assert scene.in_step()
+    scene.ends_in_step(older.release("push"))
 
 
-def test_source_push_during_a_run_is_in_the_final_replica(pushed: Scene) -> None:
-    scene = pushed
+def test_source_push_during_a_run_is_in_the_final_replica(scene: Scene) -> None:
     scene.commit("two")
     scene.push("main")
-    run = scene.run().hold("push").start()
-    until(lambda: run.is_held("push"))
+    run = scene.run().held_before("push")
     scene.commit("three")
     scene.push("main", "main:more")
-    run.release("push")
-    assert run.code() == 0, run.log
-    assert scene.in_step()
+    scene.ends_in_step(run.release("push"))
 
 
-def test_concurrent_runs_during_pushes_end_in_step(pushed: Scene) -> None:
-    scene = pushed
+def test_concurrent_runs_during_pushes_end_in_step(scene: Scene) -> None:
     runs = []
     for number in range(6):
         scene.commit(f"number {number}")
@@ -118,15 +93,12 @@ def test_concurrent_runs_during_pushes_end_in_step(pushed: Scene) -> None:
     assert scene.in_step()
 
 
-def test_constantly_changing_source_is_left_to_the_next_run(pushed: Scene) -> None:
-    scene = pushed
+def test_constantly_changing_source_is_left_to_the_next_run(scene: Scene) -> None:
     scene.commit("two")
     scene.push("main")
-    run = scene.run(ROUNDS="1").hold("push").start()
-    until(lambda: run.is_held("push"))
+    run = scene.run(ROUNDS="1").held_before("push")
     scene.commit("three")
     scene.push("main")
-    run.release("push")
-    assert run.code() == 1
+    assert run.release("push").code() == 1
     assert "not in step after 1 rounds" in run.log
     scene.replicate()
