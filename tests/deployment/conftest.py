@@ -19,6 +19,7 @@ from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.local.gitlab import LocalGitLab
 from tests import preloaded
+from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import Pipeline, ProjectStack, developer_login, eventually
 from tests.deployment.steps import (
     BOOTSTRAP,
@@ -272,6 +273,15 @@ def working(tmp_path: Path, name: str) -> Working:
 @pytest.fixture
 def name() -> str:
     return f"t{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def source(aws: LocalAws, gitlab: LocalGitLab, name: str) -> Iterator[Source]:
+    """A project in GitLab, whose token the function may read."""
+    source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
+    source.store_token()
+    yield source
+    source.forget_token()
 
 
 @pytest.fixture

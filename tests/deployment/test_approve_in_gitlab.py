@@ -19,16 +19,6 @@ from tests.deployment.watching import looks
 
 
 @pytest.fixture
-def source(aws: LocalAws, gitlab: LocalGitLab, name: str) -> Iterator[Source]:
-    """A project in GitLab, whose Maintainers alone create tags that decide."""
-    source = Source(aws, gitlab, f"platform/live/{name}", f"gitlab/{name}", "development")
-    source.store_token()
-    source.project.protect_tags("deploy/*", "reject/*")
-    yield source
-    source.forget_token()
-
-
-@pytest.fixture
 def approving(aws: LocalAws, environment: Environment) -> Iterator[None]:
     """While the environment's function may approve as GitLab shows."""
     assert environment.change(FunctionApprovals="GitLab") == "UPDATE_COMPLETE", environment.failures()
@@ -52,6 +42,8 @@ def as_shop(text: str, project: Pipeline, commit: str) -> list[str]:
 @pytest.mark.usefixtures("approving", "expected_denials")
 def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitLab, git_login: Callable[[], Login],
                                                 stack: ProjectStack, source: Source, tmp_path: Path) -> None:
+    # Maintainers alone create tags that decide.
+    source.project.protect_tags("deploy/*", "reject/*")
     assert stack.make(
         GitLab={"Url": gitlab.url, "TokenSecretId": source.secret_id, "Project": source.project.path},
         Approval={"FromGitLab": True, "AllowAuthor": True}) == "CREATE_COMPLETE", stack.failures()

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.local.aws import LocalAws
-from tests.local.gitlab import LocalGitLab
 from tests.deployment import steps
 from tests.deployment.conftest import Transcript
-from tests.deployment.mirroring import Source
 from tests.deployment.pages import Folder, blocks
-from tests.deployment.pipelines import Project, eventually
-from tests.deployment.steps import ROOT, Environment, Login, Stack, Working
+from tests.deployment.pipelines import Project
+from tests.deployment.steps import ROOT, Environment, Login, Stack
 
 TEMPLATE = ROOT / "templates/project.yaml"
 
@@ -56,38 +54,3 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
     assert login.status(url) == 401
     assert own.deployed.delete() == "DELETE_COMPLETE", own.deployed.failures()
     assert steps.what_is_there(aws) == before
-
-
-def test_further_project_mirror_is_rotated_by_the_function(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
-                                                           transcript: Transcript, name: str, tmp_path: Path) -> None:
-    source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
-    source.store_token()
-    stack = Stack(aws, f"project-dev-{name}")
-    given = source.parameters(EnvID="dev", ProjectID=name, RotationDays="7")
-    assert stack.create(TEMPLATE, **given) == "CREATE_COMPLETE", stack.failures()
-    transcript.collect_passwords(aws)
-    outputs, secrets = stack.outputs(), aws.client("secretsmanager")
-    secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
-    [first] = source.mirrors_to(url)
-    # Attaching the schedule tests the function and changes nothing.
-    assert [step["Step"] for step in aws.rotated(secret)["steps"]] == ["testSecret"]
-    assert secrets.describe_secret(SecretId=secret)["RotationRules"]["AutomaticallyAfterDays"] == 7
-
-    assert aws.days_later(secret, 8)
-    run = aws.rotated(secret)
-    assert run["events"][-1] == "RotationSucceeded", run
-    transcript.collect_passwords(aws)
-    [moved] = source.mirrors_to(url)
-    assert moved.id != first.id and moved.enabled
-    working = Working(tmp_path / "work")
-    pushed = working.push(source.developer(), source.project.url, to="refs/heads/development")
-    assert pushed.accepted, pushed.output
-    login = steps.login(aws, secret)
-    eventually(lambda: working.references(login, url).get("refs/heads/development") == pushed.commit, "the push in CodeCommit")
-
-    # Deletion order: rotation, mirror, login, repository.
-    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
-    assert source.project.mirrors() == []
-    assert not steps.user_exists(aws, f"user-dev-{name}-mirror")
-    assert not steps.secret_exists(aws, secret)
-    source.forget_token()

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from tests.local.aws import LocalAws
-from tests.local.gitlab import LocalGitLab
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import PROJECT, ProjectStack, accepted, eventually
 
@@ -16,15 +10,6 @@ TEMPLATE = (PROJECT / "root-stack-infra.yaml").read_text() + """
     Value: https://shop.example.com/
 """
 FAILING = "version: 0.2\nphases: {build: {commands: [exit 1]}}\n"
-
-
-@pytest.fixture
-def source(aws: LocalAws, gitlab: LocalGitLab, name: str) -> Iterator[Source]:
-    """A project in GitLab, whose token the function may read."""
-    source = Source(aws, gitlab, f"platform/live/{name}", f"gitlab/{name}", "development")
-    source.store_token()
-    yield source
-    source.forget_token()
 
 
 class Developer:
@@ -83,3 +68,4 @@ def test_executions_are_shown_in_gitlab(stack: ProjectStack, source: Source) -> 
     [status] = source.project.statuses(failing)
     assert (status.description or "").startswith("Build failed"), status
     assert [one.sha for one in source.project.deployments("dev")] == [commit]
+    assert project.deployed_commit() == commit

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.local.gitlab import LocalGitLab
 from tests import preloaded
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
@@ -46,9 +45,7 @@ class Shop(MirroredProject):
 
 
 @pytest.fixture
-def shop(aws: LocalAws, environment: Environment, gitlab: LocalGitLab, name: str, tmp_path: Path) -> Shop:
-    source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
-    source.store_token()
+def shop(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> Shop:
     made = Shop(aws, name, tmp_path, source)
     given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
     assert made.stack.create(ROOT / "templates/project.yaml", **given) == "CREATE_COMPLETE", made.stack.failures()
@@ -105,4 +102,3 @@ def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop
     assert run_script(aws, "upgrade.py")[0] == 0
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()
-    shop.source.forget_token()

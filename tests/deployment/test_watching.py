@@ -7,22 +7,24 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
+from tests.deployment import steps
 from tests.deployment.mirroring import Source
 from tests.deployment.pages import compare_recorded
-from tests.deployment.pipelines import eventually
+from tests.deployment.pipelines import accepted, eventually
 from tests.deployment.steps import Environment, Working
 from tests.deployment.watching import looks
 
 
-def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environment: Environment,
-                                                                 gitlab: LocalGitLab, name: str,
-                                                                 tmp_path: Path) -> None:
-    source = Source(aws, gitlab, f"platform/{name}", f"gitlab/{name}", "development")
-    source.store_token()
-    pushed = Working(tmp_path / "work").push(source.developer(), source.project.url, to="refs/heads/development")
-    assert pushed.accepted, pushed.output
+def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environment: Environment, source: Source,
+                                                          gitlab: LocalGitLab, tmp_path: Path) -> None:
+    working, outputs, secrets = Working(tmp_path / "work"), environment.outputs(), aws.client("secretsmanager")
+    pushed = accepted(working.push(source.developer(), source.project.url, to="+refs/heads/development"))
     assert environment.change(**source.parameters()) == "UPDATE_COMPLETE", environment.failures()
-    project, user, pipeline = source.project.path, environment.outputs()["UserName"], environment.outputs()["PipelineName"]
+    project, user, pipeline = source.project.path, outputs["UserName"], outputs["PipelineName"]
+    secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
+    assert secrets.describe_secret(SecretId=secret)["RotationEnabled"] is True
+    eventually(lambda: working.references(steps.login(aws, secret), url).get("refs/heads/development") == pushed.commit,
+               "the push arrives")
     # This push creates it, if no earlier push did.
     eventually(lambda: pipeline in [each["name"] for each in aws.client("codepipeline").list_pipelines()["pipelines"]], pipeline)
     well = looks(aws)
@@ -39,7 +41,7 @@ def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environ
     # The first token does not expire. This one lasts until midnight UTC of that day.
     assert ("GitLabTokenDaysLeft", source.secret_id) not in ill
     token = gitlab.add_token("expiring", expires_at=datetime.now(UTC).date() + timedelta(days=10))
-    aws.client("secretsmanager").put_secret_value(SecretId=source.secret_id, SecretString=token.value)
+    secrets.put_secret_value(SecretId=source.secret_id, SecretString=token.value)
     expiring = looks(aws)
     assert 8 < expiring["GitLabTokenDaysLeft", source.secret_id] <= 10
     names = {"": "", project: " platform/infra", source.secret_id: " gitlab/infra", pipeline: f" {pipeline}"}
@@ -55,4 +57,6 @@ def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environ
         for check in (well, ill, expiring)], has_them)
     assert environment.change(GitLabProject="", GitLabTokenSecretId="") == "UPDATE_COMPLETE", environment.failures()
     assert not [metric for metric, about in looks(aws) if about == project]
-    source.forget_token()
+    # Without the project, GitLab would not get the new password, so there is no rotation either.
+    assert not secrets.describe_secret(SecretId=secret).get("RotationEnabled")
+    assert steps.login(aws, secret).status(url) == 200
