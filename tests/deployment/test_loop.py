@@ -5,33 +5,16 @@ All of one environment's projects are pushed with one login.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.local.aws import LocalAws
-from tests.deployment.conftest import Production, Transcript
+from tests.deployment.conftest import Production
 from tests.deployment.pipelines import Project, ProjectStack, eventually
 from tests.deployment.steps import Environment, Login
 
-FAILING_BUILD = "version: 0.2\nphases: {build: {commands: ['echo this build fails', 'exit 3']}}\n"
 BUILT = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "Succeeded")]
 COMPLETE = [*BUILT, ("Approval", "Succeeded"), ("Deploy", "Succeeded")]
-
-
-@pytest.fixture(scope="module")
-def shop(aws: LocalAws, git_login: Callable[[], Login], transcript: Transcript,
-         tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project whose first push was deployed. Each test here ends its own executions."""
-    stack = ProjectStack(aws, "shop", tmp_path_factory.mktemp("shop"), git_login)
-    assert stack.make() == "CREATE_COMPLETE", stack.failures()
-    pushed = stack.project.push()
-    assert stack.project.deploy(pushed.commit) == "Succeeded", stack.project.said()
-    yield stack.project
-    transcript.add_pipeline(stack.project)
-    assert stack.project.deployed.delete() == "DELETE_COMPLETE", stack.project.deployed.failures()
-    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
 
 
 def test_push_deploys_only_in_the_environment_of_its_branch(aws: LocalAws, environment: Environment,
@@ -84,7 +67,10 @@ def test_first_push_creates_pipeline_that_runs_once_and_succeeds(stack: ProjectS
     assert [each["status"] for each in project.executions()] == ["Succeeded"]
 
 
-def test_a_tag_another_branch_and_a_deletion_start_nothing(shop: Project) -> None:
+def test_a_tag_another_branch_and_a_deletion_start_nothing(stack: ProjectStack) -> None:
+    assert stack.make() == "CREATE_COMPLETE", stack.failures()
+    shop = stack.project
+    assert shop.deploy(shop.push().commit) == "Succeeded", shop.said()
     before = len(shop.executions())
     for reference in ("refs/tags/development", "refs/heads/feature", "refs/heads/development-2"):
         shop.push(to=reference)
@@ -99,46 +85,3 @@ def test_a_tag_another_branch_and_a_deletion_start_nothing(shop: Project) -> Non
     assert shop.deploy(pushed.commit) == "Succeeded", shop.said()
     assert len(shop.executions()) == before + 1
     codecommit.update_default_branch(repositoryName=shop.repository, defaultBranchName="development")
-
-
-def test_two_quick_pushes_are_both_deployed_in_their_order(shop: Project) -> None:
-    one, two = shop.push(), shop.push()
-    executions = [shop.execution_of(pushed.commit) for pushed in (one, two)]
-    deployed = []
-    for execution in executions:
-        shop.decide(execution)
-        assert shop.ended(execution) == "Succeeded", shop.said()
-        deployed.append(shop.deployed_commit())
-    assert deployed == [one.commit, two.commit]
-    assert [each["pipelineExecutionId"] for each in shop.executions()][-2:] == executions
-
-
-def test_pushed_commit_runs_although_branch_has_moved(shop: Project) -> None:
-    first = shop.push()
-    execution = shop.execution_of(first.commit)
-    shop.waits_for_approval(execution)
-    # While it waits, a developer pushes a commit whose build would fail.
-    second = shop.push(buildspec=FAILING_BUILD)
-    shop.decide(execution)
-    assert shop.ended(execution) == "Succeeded", shop.said()
-    assert shop.deployed_commit() == first.commit
-    assert shop.ended(shop.execution_of(second.commit)) == "Failed"
-
-
-def test_a_rejected_approval_deploys_nothing(shop: Project) -> None:
-    before, pushed = shop.deployed_commit(), shop.push()
-    execution = shop.execution_of(pushed.commit)
-    shop.decide(execution, approves=False, why="not today")
-    assert shop.ended(execution) == "Failed"
-    assert shop.ran(execution) == [*BUILT, ("Approval", "Failed")]
-    assert "not today" in shop.error(execution)
-    assert shop.deployed_commit() == before
-
-
-def test_failed_build_needs_no_approval_and_deploys_nothing(shop: Project) -> None:
-    before, pushed = shop.deployed_commit(), shop.push(buildspec=FAILING_BUILD)
-    execution = shop.execution_of(pushed.commit)
-    assert shop.ended(execution) == "Failed"
-    assert shop.ran(execution) == [("Source", "Succeeded"), ("Build", "Failed")]
-    assert "this build fails" in shop.build_log()
-    assert shop.deployed_commit() == before
