@@ -23,12 +23,9 @@ def test_environment_attributes_name_existing_resources(aws: LocalAws, environme
     assert outputs["UserName"] == USER
     assert outputs["ServiceUserName"] == f"{USER}-at-{aws.account_id}"
     assert [outputs["CredentialId"]] == steps.credential_ids(aws, USER)
-    assert outputs["SecretArn"] == aws.client("secretsmanager").describe_secret(SecretId=SECRET)["ARN"]
-
-
-def test_the_secret_holds_the_login_under_the_usual_keys(aws: LocalAws, environment: Environment) -> None:
-    value = json.loads(aws.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"])
-    outputs = environment.outputs()
+    held = aws.client("secretsmanager").get_secret_value(SecretId=SECRET)
+    value = json.loads(held["SecretString"])
+    assert outputs["SecretArn"] == held["ARN"]
     assert {key: value[key] for key in value if key != "password"} == {
         "username": outputs["ServiceUserName"], "serviceSpecificCredentialId": outputs["CredentialId"],
         "userName": USER, "serviceName": "codecommit.amazonaws.com", "createDate": outputs["CredentialCreateDate"]}
@@ -44,47 +41,24 @@ def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: En
     assert len(aws.exchanges()) == requests_before
 
 
-def test_a_key_of_ones_own_encrypts_the_secret(aws: LocalAws, environment: Environment, transcript: Transcript,
-                                              working: Working) -> None:
-    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    assert environment.change(MirrorSecretKmsKeyArn=key) == "UPDATE_COMPLETE", environment.failures()
-    assert aws.client("secretsmanager").describe_secret(SecretId=SECRET)["KmsKeyId"] == key
-    # The permissions for the key exist while there is a key.
-    transcript.add_environment(aws, environment)
-    before = steps.login(aws, SECRET)
-    assert environment.change(RotationSerial="3") == "UPDATE_COMPLETE", environment.failures()
-    assert steps.login(aws, SECRET).credential_id != before.credential_id
-    pushed = working.push(steps.login(aws, SECRET), environment.outputs()["RepositoryCloneUrl"])
-    assert pushed.accepted, pushed.output
-
-
-def _key_of_the_secret(aws: LocalAws) -> str:
-    """Empty for the account's default key."""
-    key: str = aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId", "")
-    return "" if key == "alias/aws/secretsmanager" else key
-
-
-def _another_key(aws: LocalAws, gives_another: bool) -> str:
-    return str(aws.client("kms").create_key()["KeyMetadata"]["Arn"]) if gives_another else ""
-
-
-_REPLACED_OR_REMOVED = pytest.mark.parametrize("gives_another", [True, False], ids=["replaced", "removed"])
-
-
-@_REPLACED_OR_REMOVED
-def test_key_is_replaced_or_removed(aws: LocalAws, environment: Environment, working: Working,
-                                    gives_another: bool) -> None:
-    # The role of the new template is in effect when the credential is updated.
-    aws.set(iam_policies_take_seconds=0)
-    key, former, before = _another_key(aws, gives_another), _key_of_the_secret(aws), steps.login(aws, SECRET)
-    assert environment.change(MirrorSecretKmsKeyArn=key) == "UPDATE_COMPLETE", environment.failures()
-    assert _key_of_the_secret(aws) == key
-    assert steps.login(aws, SECRET) == before
-    assert environment.change(RotationSerial=f"without {former[-4:]}") == "UPDATE_COMPLETE", environment.failures()
-    after = steps.login(aws, SECRET)
-    assert after.credential_id != before.credential_id
-    pushed = working.push(after, environment.outputs()["RepositoryCloneUrl"])
-    assert pushed.accepted, pushed.output
+def test_a_key_of_ones_own_is_used_replaced_and_removed(aws: LocalAws, environment: Environment, transcript: Transcript,
+                                                        working: Working) -> None:
+    one, another = (str(aws.client("kms").create_key()["KeyMetadata"]["Arn"]) for _ in range(2))
+    for key in (one, another, ""):
+        before = steps.login(aws, SECRET)
+        assert environment.change(MirrorSecretKmsKeyArn=key) == "UPDATE_COMPLETE", environment.failures()
+        shown = aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId", "")
+        assert shown in ([key] if key else ["", "alias/aws/secretsmanager"])
+        assert steps.login(aws, SECRET) == before
+        # The permissions for the key exist while there is a key.
+        transcript.add_environment(aws, environment)
+        assert environment.change(RotationSerial=f"after {key[-4:]}") == "UPDATE_COMPLETE", environment.failures()
+        after = steps.login(aws, SECRET)
+        assert after.credential_id != before.credential_id
+        pushed = working.push(after, environment.outputs()["RepositoryCloneUrl"])
+        assert pushed.accepted, pushed.output
+        # From now on, the role of the new template is in effect when the credential is updated.
+        aws.set(iam_policies_take_seconds=0)
 
 
 def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, environment: Environment) -> None:
