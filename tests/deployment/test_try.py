@@ -119,13 +119,6 @@ def test_all_acts_show_what_held_and_what_did_not(user: User) -> None:
     assert user.gitlab.token not in trial.output
 
 
-def test_first_acts_alone_succeed_and_leave_nothing(user: User) -> None:
-    trial = user.tries("--acts", "2", CONFIRM="yes")
-    assert trial.status == 0, trial.output
-    assert "2 acts succeeded, 0 failed" in trial.report
-    user.assert_nothing_is_left()
-
-
 def test_failed_act_is_reported_and_deletes_everything(user: User) -> None:
     user.gitlab.answers_instead(403, times=100, method="POST", path="/remote_mirrors")
     trial = user.tries(CONFIRM="yes")
@@ -134,39 +127,25 @@ def test_failed_act_is_reported_and_deletes_everything(user: User) -> None:
     user.assert_nothing_is_left()
 
 
-@pytest.mark.parametrize("confirmation", ["", "no"])
-def test_unconfirmed_run_creates_nothing(user: User, confirmation: str) -> None:
-    trial = user.tries(CONFIRM=confirmation)
-    assert trial.status == 1 and "This run creates" in trial.output and "Nothing was created" in trial.output
+OF_GITLAB = ("refs/heads/trymerge,", "refs/tags/trymerge", "refs/tags/deploy/trymerge/infra/0", "trymerge-review/*",
+             "environments: trymerge, trymergep, trymergex")
+
+
+def test_unconfirmed_or_unfit_run_creates_and_deletes_nothing(user: User) -> None:
+    token = user.gitlab.add_token("a developer", role="developer", scope="read_api").value
+    for options, variables, texts in (
+            ((), {"CONFIRM": ""}, ("This run creates", "Nothing was created")),
+            ((), {"CONFIRM": "no"}, ("This run creates", "Nothing was created")),
+            ((), {"CONFIRM": "yes", "GITLAB_TOKEN": token}, ("lacks the scope api", "not a Maintainer")),
+            ((), {"CONFIRM": "yes", "GITLAB_TOKEN": "glpat-unknown"}, ("401",)),
+            ((), {"CONFIRM": "yes", "GITLAB_URL": "http://gitlab.example.com"}, ("Set it to an https address",)),
+            (("--clean", "dev"), {}, ("dev is not the name of a run",)),
+            (("--clean", "trymerge"), {"CONFIRM": "no"}, ("Nothing was deleted", *OF_GITLAB))):
+        trial = user.tries(*options, **variables)
+        assert trial.status == 1 and "Traceback" not in trial.output, trial.output
+        assert [text for text in texts if text not in trial.output] == [], trial.output
     assert steps.what_is_there(user.aws) == user.there
     user.assert_nothing_is_left()
-
-
-def test_unfit_project_and_token_are_named_before_anything(user: User) -> None:
-    token = user.gitlab.add_token("a developer", role="developer", scope="read_api")
-    trial = user.tries(GITLAB_TOKEN=token.value, CONFIRM="yes")
-    assert trial.status == 1
-    assert "lacks the scope api" in trial.output and "not a Maintainer" in trial.output
-    unknown = user.tries(GITLAB_TOKEN="glpat-unknown", CONFIRM="yes")
-    assert unknown.status == 1 and "401" in unknown.output and "Traceback" not in unknown.output
-    assert steps.what_is_there(user.aws) == user.there
-
-
-def test_only_a_run_is_deleted_by_its_name(user: User) -> None:
-    trial = user.tries("--clean", "dev")
-    assert trial.status == 1 and "dev is not the name of a run" in trial.output
-
-
-def test_clean_run_lists_what_it_deletes_in_gitlab(user: User) -> None:
-    trial = user.tries("--clean", "trymerge", CONFIRM="no")
-    assert trial.status == 1 and "Nothing was deleted" in trial.output
-    for each in ("refs/heads/trymerge,", "refs/tags/trymerge", "refs/tags/deploy/trymerge/infra/0", "trymerge-review/*", "environments: trymerge, trymergep, trymergex"):
-        assert each in trial.output, trial.output
-
-
-def test_gitlab_without_tls_receives_no_token(user: User) -> None:
-    trial = user.tries(GITLAB_URL="http://gitlab.example.com", CONFIRM="yes")
-    assert trial.status == 1 and "Set it to an https address" in trial.output
 
 
 # The first change set waits for its approval, so the deployed stack is REVIEW_IN_PROGRESS.
@@ -184,23 +163,15 @@ def test_killed_run_is_deleted_by_its_name(user: User, options: tuple[str, ...],
     user.assert_nothing_is_left()
 
 
-@pytest.mark.parametrize(("story", "after"), [
-    ("mirrors_new_password", "create: ok"), ("deployment_approved_and_rejected", "approve: ok")])
-def test_interrupted_story_leaves_nothing(user: User, story: str, after: str) -> None:
+@pytest.mark.parametrize(("story", "after", "by"), [
+    ("mirrors_new_password", "create: ok", signal.SIGHUP), ("deployment_approved_and_rejected", "approve: ok", signal.SIGINT)])
+def test_interrupt_or_closed_terminal_leaves_nothing(user: User, story: str, after: str, by: signal.Signals) -> None:
     running, lines = user.begins("--acts", "1", "--scenarios", story)
-    assert any(after in line for line in lines)
-    running.send_signal(signal.SIGINT)
-    output = running.communicate()[0]
-    assert running.returncode == 1 and "interrupted" in user.report(), output
-    user.assert_nothing_is_left()
-
-
-def test_closed_terminal_leaves_nothing(user: User) -> None:
-    running, lines = user.begins("--acts", "1", "--scenarios", "mirrors_new_password")
-    assert any("create: ok" in line for line in lines) and running.stdout
-    running.stdout.close()
-    running.send_signal(signal.SIGHUP)
-    assert running.wait() == 1 and user.report()
+    assert any(after in line for line in lines) and running.stdout
+    if by == signal.SIGHUP:
+        running.stdout.close()
+    running.send_signal(by)
+    assert running.wait() == 1 and "interrupted" in user.report()
     user.assert_nothing_is_left()
 
 
