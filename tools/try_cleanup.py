@@ -149,14 +149,8 @@ class Cleanup:
         """Deletes `sam deploy`'s uploads from its own bucket, which is shared and stays."""
         stack = Stack(self.aws, _SAM_STACK)
         bucket = stack.outputs().get("SourceBucket") if stack.exists() else None
-        if not bucket:
-            return
-        s3 = self.aws.client("s3")
-        for env_id in self.environments():
-            pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"cfn-gitops-{env_id}/")
-            for page in pages:
-                for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
-                    s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+        for env_id in self.environments() if bucket else ():
+            steps.empty_bucket(self.aws, bucket, f"cfn-gitops-{env_id}/")
 
     def _report_what_is_left(self) -> None:
         left: list[str] = []

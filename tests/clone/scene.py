@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
-from typing import Any
 
 from tests.local.aws import LocalAws
 from tests import preloaded
+from tests.deployment.steps import ROOT, Stack
 
-ROOT = Path(__file__).parents[2]
 REPOSITORIES, INSTANCES = "111122223333", "123456789012"
 LABS = "222233334444"  # a second account with instances
 # Every kind of character that an external ID may have.
 EXTERNAL_ID = "7f3c_+=,.@:/-Z"
-_STACK_SECONDS = 60
 
 
 class Scene:
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         self.aws, self._directory = aws, directory
         self.user_data: dict[tuple[str, str], str] = {}  # by account and environment
-
-    def client(self, service: str, account: str) -> Any:
-        return self.aws.client(service, {"AccessKeyId": account, "SecretAccessKey": "local"})
 
     def administrator(self, account: str) -> dict[str, str]:
         """The environment of a program with an administrator's keys and this project's AWS CLI in its PATH."""
@@ -68,28 +62,12 @@ class Scene:
                      InstancesID=instances_id, RepositoryArns=",".join(arns), **(role or {}))
 
     def _deploy(self, template: str, account: str, **parameters: str) -> None:
-        cloudformation = self.client("cloudformation", account)
         name = "-".join(filter(None, (template, parameters["EnvID"], parameters["InstancesID"])))
-        cloudformation.create_stack(
-            StackName=name, TemplateBody=(ROOT / f"templates/{template}.yaml").read_text(),
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
-        deadline = time.monotonic() + _STACK_SECONDS
-        while (status := cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]).endswith(
-                "IN_PROGRESS"):
-            assert time.monotonic() < deadline, f"{name} is still {status}"
-            time.sleep(0.05)
-        assert status == "CREATE_COMPLETE", cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        stack = Stack(self.aws.in_account(account), name)
+        assert stack.create(ROOT / f"templates/{template}.yaml", **parameters) == "CREATE_COMPLETE", stack.failures()
 
     def profile_arn(self, env_id: str, account: str = INSTANCES) -> str:
         return f"arn:aws:iam::{account}:instance-profile/instance-profile-{env_id}-clone"
-
-    def commits(self, repository: str) -> dict[str, str]:
-        """The repository's branches, as its account reads them."""
-        codecommit = self.client("codecommit", REPOSITORIES)
-        names = codecommit.list_branches(repositoryName=repository)["branches"]
-        return {name: codecommit.get_branch(repositoryName=repository, branchName=name)["branch"]["commitId"]
-                for name in names}
 
 
 def address(repository: str, region: str) -> str:

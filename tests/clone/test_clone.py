@@ -19,7 +19,7 @@ def take_role(machine: Machine, arn: str, instead_of: str = SOURCE_ROLE) -> None
 
 def a_profile(scene: Scene, name: str) -> str:
     """The session of a role that may do everything in its own account, and that no trust policy names."""
-    iam = scene.client("iam", INSTANCES)
+    iam = scene.aws.in_account(INSTANCES).client("iam")
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
     iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps({

@@ -85,7 +85,7 @@ def test_other_hosts_have_no_helper(machine: Machine) -> None:
 
 
 def test_launch_template_requires_tokens_that_stay_on_instance(scene: Scene) -> None:
-    versions = scene.client("ec2", INSTANCES).describe_launch_template_versions(
+    versions = scene.aws.in_account(INSTANCES).client("ec2").describe_launch_template_versions(
         LaunchTemplateName="launch-template-dev-clone", Versions=["$Latest"])["LaunchTemplateVersions"]
     data = versions[0]["LaunchTemplateData"]
     assert data["MetadataOptions"]["HttpTokens"] == "required"

@@ -203,15 +203,20 @@ class Pipeline:
             logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000)["events"])
 
 
-def developer_login(aws: Account, env_id: str, user_name: str = "developer") -> Login:
-    """Creates a developer with a login for every repository of the environment. The mirror user may push only to its own
+def developer_login(aws: Account, env_id: str, user_name: str = "developer", repositories: str = "") -> Login:
+    """Creates a developer with a login for every repository of the environment, or for these. The mirror user may push only to its own
     project's repository."""
     iam = aws.client("iam")
     iam.create_user(UserName=user_name)
     iam.put_user_policy(UserName=user_name, PolicyName="push", PolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"],
-            "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:codecommit-{env_id}-*"}]}))
+            "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:{repositories or f'codecommit-{env_id}-*'}"}]}))
+    return issue_login(aws, user_name)
+
+
+def issue_login(aws: Account, user_name: str) -> Login:
+    iam = aws.client("iam")
     made = iam.create_service_specific_credential(
         UserName=user_name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
     while "/" in made["ServicePassword"]:  # GitLab rejects a mirror with it

@@ -252,7 +252,6 @@ class Environment(Stack):
         super().__init__(aws, f"cfn-gitops-{env_id}")
         self.env_id, self._directory = env_id, directory
         self.template, self.config_file = template_with(BOOTSTRAP, directory), ROOT / "samconfig.toml"
-        # Parameters of every deployment.
         self.sam_output = ""
 
     def deploy(self, **parameters: str) -> Deployed:
@@ -392,6 +391,14 @@ def what_is_there(aws: Account) -> dict[str, list[str]]:
         "event rules": listed("events", "list_rules", "Rules", "Name"),
         "buckets": listed("s3", "list_buckets", "Buckets", "Name"),
     }
+
+
+def empty_bucket(aws: Account, name: str, prefix: str = "") -> None:
+    """Deletes every version and every delete marker."""
+    s3 = aws.client("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name, Prefix=prefix):
+        for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+            s3.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
 
 
 def deletion_marks(aws: Account) -> list[str]:

@@ -39,15 +39,6 @@ def is_before(order: list[str], first: str, second: str) -> bool:
     return order.index(first) < order.index(second)
 
 
-def delete_bucket(aws: LocalAws) -> None:
-    s3 = aws.client("s3")
-    found = s3.list_object_versions(Bucket=BUCKET)
-    s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [
-        {"Key": each["Key"], "VersionId": each["VersionId"]}
-        for each in [*found.get("Versions", []), *found.get("DeleteMarkers", [])]]})
-    s3.delete_bucket(Bucket=BUCKET)
-
-
 def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, environment: Environment,
                                                                   gitlab: LocalGitLab, transcript: Transcript,
                                                                   tmp_path: Path) -> None:
@@ -114,7 +105,8 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     assert steps.what_is_there(aws) == bare
 
     assert tst.delete() == "DELETE_COMPLETE", tst.failures()
-    delete_bucket(aws)
+    steps.empty_bucket(aws, BUCKET)
+    aws.client("s3").delete_bucket(Bucket=BUCKET)
     assert steps.what_is_there(aws) == before
 
 

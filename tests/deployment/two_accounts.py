@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.local.aws import LocalAws
+from tests.deployment import steps
 from tests.deployment.images import push_image
-from tests.deployment.pipelines import Project
-from tests.deployment.steps import ROOT, Environment, Login, Stack
+from tests.deployment.pipelines import Project, developer_login
+from tests.deployment.steps import ROOT, Environment, Stack
 
 TEMPLATES = ROOT / "templates"
 OTHER = "210987654321"
@@ -48,6 +49,7 @@ class TwoAccounts:
         self.pipeline_here()
         # A new pipeline runs by itself.
         assert self.project.deploy(first.commit) == "Succeeded", self.project.said()
+        assert self.project.deployed_commit() == first.commit
 
     def take_away(self) -> None:
         """Deletes in reverse order, and then the retained resources: the artifacts, their key, the images, the code."""
@@ -75,23 +77,13 @@ class TwoAccounts:
                                                ServiceSpecificCredentialId=self.login.credential_id)
         iam.delete_user_policy(UserName="developer", PolicyName="push")
         iam.delete_user(UserName="developer")
-        s3, bucket = self.aws.client("s3"), kept["ArtifactBucketName"]
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
-                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-        s3.delete_bucket(Bucket=bucket)
+        steps.empty_bucket(self.aws, kept["ArtifactBucketName"])
+        self.aws.client("s3").delete_bucket(Bucket=kept["ArtifactBucketName"])
         self.aws.client("kms").schedule_key_deletion(KeyId=kept["ArtifactKeyArn"])
 
     def repository_there(self) -> None:
         self.there.client("codecommit").create_repository(repositoryName=REPOSITORY)
-        iam = self.there.client("iam")
-        iam.create_user(UserName="developer")
-        iam.put_user_policy(UserName="developer", PolicyName="push", PolicyDocument=(
-            '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["codecommit:GitPull",'
-            '"codecommit:GitPush"],"Resource":"*"}]}'))
-        made = iam.create_service_specific_credential(
-            UserName="developer", ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
-        self.login = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
+        self.login = developer_login(self.there, "dev", repositories=REPOSITORY)
         # IAM's changes take three seconds here. Otherwise the push may be denied.
         self.aws.put_iam_into_effect()
 

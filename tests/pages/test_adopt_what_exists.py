@@ -13,14 +13,13 @@ from tests.local.gitlab import LocalGitLab
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import OF_DEV, Folder, blocks
-from tests.deployment.pipelines import Pipeline
+from tests.deployment.pipelines import Pipeline, issue_login
 from tests.deployment.steps import ROOT, Stack
 from tests.deployment.waiting import eventually
 
 PAGE = ROOT / "docs/how-to/adopt-what-exists.md"
 OWN = ROOT / "tests/deployment/templates/own_environment.yaml"
 USER, BRANCH = "user-dev-codecommit-mirroring", "development"
-CREDENTIAL = "ServiceSpecificCredential"
 OWN_RESOURCES = """\
 Parameters: { EnvID: { Type: String, AllowedValues: [dev, prd] } }
 Resources:
@@ -58,19 +57,12 @@ class Team:
         repository = {"repositoryName": self.old.repository}
         found = self.aws.client("codecommit").get_repository(**repository)["repositoryMetadata"]
         scheme, _, host = found["cloneUrlHttp"].partition("://")
-        self.mirror = self.source.project.make_mirror(f"{scheme}://{self.issue_login()}@{host}", only_protected_branches=True)
+        login = issue_login(self.aws, USER)
+        self.mirror = self.source.project.make_mirror(
+            f"{scheme}://{login.name}:{login.password}@{host}", only_protected_branches=True)
         # The team's rule matches updates of the branch only, so the commit that creates it is not deployed.
         self.shop.push_only()
         eventually(lambda: self.aws.client("codecommit").list_branches(**repository)["branches"], "the mirror pushes")
-
-    def issue_login(self) -> str:
-        """GitLab rejects a mirror whose login has a slash, so a person then requests another one from IAM."""
-        iam = self.aws.client("iam")
-        login = iam.create_service_specific_credential(UserName=USER, ServiceName="codecommit.amazonaws.com")[CREDENTIAL]
-        while "/" in login["ServicePassword"]:
-            login = iam.reset_service_specific_credential(
-                UserName=USER, ServiceSpecificCredentialId=login["ServiceSpecificCredentialId"])[CREDENTIAL]
-        return f"{login['ServiceUserName']}:{login['ServicePassword']}"
 
     def push(self) -> str:
         """Pushes to GitLab, and does not wait for a mirror."""

@@ -14,7 +14,7 @@ from observers import sources
 from observers.scenes import error_of
 from observers.sources import probe, seconds_until
 from tests.deployment import steps
-from tests.deployment.steps import Login
+from tests.deployment.pipelines import issue_login
 
 _LAMBDA = {"Service": "lambda.amazonaws.com"}
 # src/clients/aws/propagation.rs has the same texts.
@@ -233,9 +233,7 @@ def push_permission(world: World) -> dict[str, Any]:
                 iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=sources.allows(action, repository))
 
             grant("pull", "codecommit:GitPull")
-            made = iam.create_service_specific_credential(
-                UserName=name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
-            login = Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
+            login = issue_login(world.story.aws, name)
             world.story.loop.passwords.add(login.password)
             if seconds_until(lambda: login.status(project.mirrored_url) in (200, 403), 300) > 300:
                 raise NotSeen("CodeCommit did not accept the login in five minutes")

@@ -18,6 +18,7 @@ from botocore.awsrequest import AWSRequest
 from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene
 from observers.sources import mirrored, probe, seconds_between, seconds_until, trail, user
+from tests.deployment.pipelines import issue_login
 from tests.deployment.steps import Login, PushRefused, Working
 
 _REJECTED = (401, 403)
@@ -101,9 +102,7 @@ def _repository(world: World) -> Iterator[Repository]:
     try:
         with user(world) as pusher:
             iam.put_user_policy(UserName=pusher, PolicyName="push", PolicyDocument=_policy(made["Arn"]))
-            issued = iam.create_service_specific_credential(
-                UserName=pusher, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
-            login = Login(issued["ServiceUserName"], issued["ServicePassword"], issued["ServiceSpecificCredentialId"])
+            login = issue_login(world.story.aws, pusher)
             world.story.loop.passwords.add(login.password)
             url, clone = made["cloneUrlHttp"], Clone(Path(world.story.directory) / name, "main")
             seconds_until(lambda: login.status(url) == 200, 300)

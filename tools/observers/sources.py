@@ -175,21 +175,14 @@ def delete_stack(aws: Account, name: str) -> None:
     made.wait()
     for each in made.resources():
         if each["ResourceType"] == "AWS::S3::Bucket" and each.get("PhysicalResourceId"):
-            empty(aws, each["PhysicalResourceId"])
+            steps.empty_bucket(aws, each["PhysicalResourceId"])
     status = made.delete()
     if status != "DELETE_COMPLETE":
         raise RuntimeError(f"{name} is {status}: {made.failures()}")
 
 
-def empty(aws: Account, name: str) -> None:
-    s3 = aws.client("s3")
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
-        for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
-            s3.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
-
-
 def delete_bucket(aws: Account, name: str) -> None:
-    empty(aws, name)
+    steps.empty_bucket(aws, name)
     aws.client("s3").delete_bucket(Bucket=name)
 
 
