@@ -17,15 +17,13 @@ from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.local.gitlab.certificates import Authority
 from tests.deployment import steps
-from tests.deployment.waiting import eventually
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks, clone
 from tests.deployment.pipelines import PROJECT, accepted, eventually
 from tests.deployment.steps import ROOT, Stack
 
-README, CONNECT, PAGE, FURTHER, ALLOW, RUNBOOK = ROOT / "README.md", *(ROOT / "docs" / name for name in (
-    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/add-a-project.md", "how-to/allow-resources.md",
-    "runbook/README.md"))
+README, CONNECT, PAGE, ALLOW, RUNBOOK = ROOT / "README.md", *(ROOT / "docs" / name for name in (
+    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md"))
 OTHER = "210987654321"
 NAME = "cfn-gitops-dev-eu-central-1-keeps-its-EnvID"
 
@@ -41,7 +39,10 @@ class Scene:
         ca = f"{Authority.make('The next CA').certificate}{gitlab.ca_certificate}"
         (self.folder.directory / "ca.pem").write_text(ca)
         self.of_gitlab = {"GitLabUrl": gitlab.url, "GitLabCaCertificate": ca}
-        self.store_token(self.folder, "gitlab/infra")
+        # Step 2 of docs/how-to/connect-gitlab.md.
+        create, tag, *_ = blocks(CONNECT)
+        self.folder.run(create, typed=self.gitlab.token)
+        self.folder.run(tag)
         self.dev = MirroredProject(aws, "dev", "infra", directory / "dev", self.source, "main")
         files = {path.name: path.read_text() for path in PROJECT.iterdir()}
         self.first = accepted(self.dev.working.push(self.source.developer(), self.source.project.url, files)).commit
@@ -49,12 +50,6 @@ class Scene:
         self.folder.write_parameters("dev", self.shown, **self.of_gitlab)
         self.environment = Stack(aws, "cfn-gitops-dev")
         self.deployed = self.folder.run("sam build --config-env dev && sam deploy --config-env dev", typed="y\n")
-
-    def store_token(self, folder: Folder, secret: str) -> None:
-        """Step 2 of docs/how-to/connect-gitlab.md."""
-        create, tag, *_ = (block.replace("gitlab/infra", secret) for block in blocks(CONNECT))
-        folder.run(create, typed=self.gitlab.token)
-        folder.run(tag)
 
     def folder_of(self, aws: LocalAws, name: str) -> Folder:
         return Folder(aws, clone(self.directory / name), self.directory, self.gitlab.url)
@@ -183,16 +178,6 @@ def with_resources(added: str) -> str:
     """The example project's template with the resources of the page, whose indentation `blocks` removes."""
     before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")
     return f"{before}{textwrap.indent(added, '  ')}\n{outputs}{after}"
-
-
-def test_first_command_for_a_further_project_deploys_its_branch(scene: Scene, tmp_path: Path) -> None:
-    source = Source(scene.aws, scene.gitlab, "platform/shop", "gitlab/shop", "main")
-    scene.store_token(scene.folder, "gitlab/shop")
-    shop = MirroredProject(scene.aws, "dev", "shop", tmp_path, source, "main")
-    commit = accepted(shop.working.push(source.developer(), source.project.url, shop.files())).commit
-    (scene.folder.directory / "templates").symlink_to(ROOT / "templates")
-    scene.folder.run(blocks(FURTHER)[0])
-    assert shop.deploy(commit) == "Succeeded", shop.said()
 
 
 @pytest.mark.parametrize("account", ["same", "other"])

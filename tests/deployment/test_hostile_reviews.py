@@ -9,18 +9,10 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.deployment.pipelines import eventually, with_resources
-from tests.deployment.reviewing import ReviewedProject, ReviewedStack, note_about, notes, reviewed
+from tests.deployment.reviewing import ReviewedStack, note_about, notes, reviewed
 from tests.deployment.steps import Environment, decisions_of
 
 pytestmark = pytest.mark.usefixtures("expected_denials")
-
-
-def artifacts_of(project: ReviewedProject) -> tuple[str, list[str]]:
-    """The bucket, and the keys of the artifacts of the pipeline's first execution."""
-    [execution] = [each["pipelineExecutionId"] for each in project.executions()]
-    actions = {each["actionName"]: each.get("output", {}) for each in project.actions(execution)}
-    places = [actions[name]["outputArtifacts"][0]["s3location"] for name in ("Source", "Build")]
-    return places[0]["bucket"], [place["key"] for place in places]
 
 
 LEAVES_CREDENTIALS = """version: 0.2
@@ -40,7 +32,7 @@ artifacts: {base-directory: out, files: ['**/*']}
 def test_template_replaced_after_the_scan_is_not_used(aws: LocalAws, environment: Environment,
                                                       reviewed: ReviewedStack) -> None:
     project, s3 = reviewed.project, aws.client("s3")
-    bucket, _ = artifacts_of(project)
+    bucket = environment.outputs()["BucketName"]
     # CloudFormation rejects calls for a second, so that the attacker has the time between the scan and the change set.
     aws.set(cloudformation_calls_per_second=0.5, cloudformation_burst=1)
     pushed = project.push_for_review("review/replaced", template=with_resources("Scanned"), buildspec=LEAVES_CREDENTIALS)

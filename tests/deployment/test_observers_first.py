@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,16 +11,13 @@ from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.deployment import steps
-from tests.deployment.steps import ROOT, Login, Working
+from tests.deployment.steps import Login, Working
 
-sys.path.insert(0, str(ROOT / "tools"))
-
-from observers import OBSERVERS, NotSeen, World  # noqa: E402
-from observers import approvals, artifacts, first_deployment, first_push, health_checks, sources, updates  # noqa: E402
-from try_acts import TryStory  # noqa: E402
-from try_cleanup import Cleanup  # noqa: E402
-from try_gitlab import RemoteGitLab  # noqa: E402
-from try_run import Options, RemoteSource, names_of  # noqa: E402
+from observers import OBSERVERS, NotSeen, World
+from observers import approvals, artifacts, first_deployment, first_push, health_checks, updates
+from try_acts import TryStory
+from try_gitlab import RemoteGitLab
+from try_run import Options, RemoteSource, names_of
 
 OWN = {name for name, observer in OBSERVERS.items() if observer.__module__ in {
     module.__name__ for module in (approvals, artifacts, first_deployment, first_push, health_checks, updates)}}
@@ -63,24 +59,5 @@ def test_observers_see_what_the_local_services_do(world: World) -> None:
     assert {name for name, found in seen.items() if found is None} == NOT_SHOWN
     refuted = {name: found for name, found in seen.items() if found and not found.held}
     assert set(refuted) == REFUTED, refuted
-    assert left_of_probes(world) == []
-
-
-def test_left_probes_are_deleted(world: World) -> None:
-    story, aws = world.story, world.story.aws
-    with contextlib.ExitStack() as kept:
-        kept.enter_context(sources.user(world))
-        role = kept.enter_context(sources.role(world, {"Service": "lambda.amazonaws.com"}))
-        kept.enter_context(sources.function(world, role))
-        kept.enter_context(sources.stack(world, {"Resources": {"Probe": sources.HANDLE}}))
-        aws.client("secretsmanager").create_secret(Name=sources.probe(world))
-        world.project.protect(f"{sources.probe(world)}/1")
-        assert len(left_of_probes(world)) == 5
-        Cleanup(aws, story.source, story.names, story.directory).unprotect()
-        sources.delete_probes(aws, story.names)
-        assert left_of_probes(world) == [] and sources.probe(world) not in "".join(world.project.protected())
-        kept.pop_all()
-
-
-def left_of_probes(world: World) -> list[str]:
-    return [name for names in steps.what_is_there(world.story.aws).values() for name in names if "-probe" in name]
+    left = steps.what_is_there(world.story.aws)
+    assert [name for names in left.values() for name in names if "-probe" in name] == []

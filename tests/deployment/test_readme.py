@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +12,8 @@ from tests.deployment.conftest import Transcript
 from tests.deployment.pipelines import Project
 from tests.deployment.steps import ROOT, Environment, Login, Stack, Working
 
-sys.path.insert(0, str(ROOT / "tools"))
-
-import run  # noqa: E402
-import story  # noqa: E402
+import run
+import story
 
 README = (ROOT / "README.md").read_text()
 RECORDED = (ROOT / "docs/tutorial/local-run.md").read_text()

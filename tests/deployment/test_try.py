@@ -22,9 +22,7 @@ from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.deployment import steps
 from tests.deployment.steps import ROOT, Login, Working
 
-sys.path.insert(0, str(ROOT / "tools"))
-
-from try_observers import OBSERVERS  # noqa: E402
+from try_observers import OBSERVERS
 
 PROJECT = "platform/trial"
 COMMAND = [sys.executable, str(ROOT / "tools/try_run.py"), "--interval", "0.05"]
@@ -158,6 +156,7 @@ def test_killed_run_is_deleted_by_its_name(user: User, options: tuple[str, ...],
     assert any(after in line for line in lines)
     running.kill()
     running.communicate()
+    user.project.protect(f"{name}-probe/1")
     trial = user.tries("--clean", name, CONFIRM="yes")
     assert trial.status == 0, trial.output
     user.assert_nothing_is_left()

@@ -48,7 +48,3 @@ def test_assumption_row_is_complete():
 
 def test_reference_to_an_assumption_names_a_row(names):
     assert [(path, name) for path, name in references() if name not in names] == []
-
-
-def test_incomplete_row_is_found():
-    assert [len(cells) for cells in rows("| Name | A |\n|---|---|\n| `one` | A. | B. |\ntext\n")] == [3]

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tools/bench"))
 
-import plot  # noqa: E402
+import plot
 
 _SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,14 +1,11 @@
 """The texts that tools/check_prose.py reads, and its findings. `make lint-prose` checks the repository itself."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import check_prose  # noqa: E402
+import check_prose
 
 
 def read(tmp_path, name, text):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from html import escape
 from pathlib import Path
 
@@ -10,12 +9,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import pictures  # noqa: E402
-import reference  # noqa: E402
-import reference_operations  # noqa: E402
-import reference_properties  # noqa: E402
+import pictures
+import reference
+import reference_operations
+import reference_properties
 
 
 @pytest.mark.parametrize("name", reference.PAGES)

@@ -2,18 +2,15 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import markdown
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import build_site  # noqa: E402
-import site_hooks  # noqa: E402
-import site_scripts  # noqa: E402
+import build_site
+import site_hooks
+import site_scripts
 
 
 def pages_of(entries):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
-sys.path.insert(0, str(ROOT / "tools"))
-
-import dist  # noqa: E402
+import dist
+from tests.local.aws import LocalAws
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +21,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dist.write_package(BOOTSTRAP, directory)
     dist.write_what_goes_with_it(directory)
     return directory
+
+
+@pytest.fixture
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as running:
+        yield running

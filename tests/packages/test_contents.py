@@ -10,19 +10,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
+from samcli.yamlhelper import yaml_parse
 
 from tests.packages.conftest import BOOTSTRAP, ROOT, dist
 
 import third_party_notices
-
-
-def application() -> dict:
-    class Loader(yaml.SafeLoader):
-        """Loads CloudFormation's short forms as their bare values."""
-
-    Loader.add_multi_constructor("!", lambda loader, tag, node: tag)
-    return yaml.load((ROOT / "template.yaml").read_text(), Loader)["Metadata"]["AWS::ServerlessRepo::Application"]
 
 
 def test_zip_contains_only_an_executable_bootstrap(packages: Path) -> None:
@@ -61,15 +53,11 @@ def test_template_rewritten_elsewhere_is_not_packaged() -> None:
         dist.packaged(template)
 
 
-def test_the_template_has_the_package_s_version_and_licence() -> None:
-    about = application()
-    assert about["SemanticVersion"] == dist.version()
-    assert f'license = "{about["SpdxLicenseId"]}"' in (ROOT / "Cargo.toml").read_text()
-
-
 def test_template_metadata_meets_application_repository_rules() -> None:
     # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-template-publishing-applications-metadata-properties.html
-    about = application()
+    about = yaml_parse((ROOT / "template.yaml").read_text())["Metadata"]["AWS::ServerlessRepo::Application"]
+    assert about["SemanticVersion"] == dist.version()
+    assert f'license = "{about["SpdxLicenseId"]}"' in (ROOT / "Cargo.toml").read_text()
     assert re.fullmatch(r"[a-zA-Z0-9\-]{1,140}", about["Name"])
     assert re.fullmatch(r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?", about["Author"])
     assert 1 <= len(about["Description"]) <= 256

@@ -30,12 +30,6 @@ class NewProject(Source):
 
 
 @pytest.fixture
-def aws() -> Iterator[LocalAws]:
-    with LocalAws() as running:
-        yield running
-
-
-@pytest.fixture
 def gitlab() -> Iterator[LocalGitLab]:
     with local_gitlab.running() as running:
         yield running

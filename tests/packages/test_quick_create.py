@@ -18,32 +18,31 @@ _PAGE = ROOT / "docs/how-to/quick-create.md"
 _BUCKET = "my-templates"
 
 
-def test_commands_of_the_page_print_a_link_that_deploys(packages: Path, tmp_path: Path) -> None:
+def test_commands_of_the_page_print_a_link_that_deploys(aws: LocalAws, packages: Path, tmp_path: Path) -> None:
     folder = tmp_path / "release"
     folder.mkdir()
     for name in ("samconfig.toml", "LICENSE", "README.md", "quick-create.txt", dist.zip_name(),
                  "template.yaml"):
         shutil.copyfile(packages / name, folder / name)
-    with LocalAws() as aws:
-        aws.client("s3").create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.region})
-        [commands] = blocks(_PAGE)
-        link = urlsplit(Folder(aws, folder, tmp_path).run(commands).splitlines()[-1])
-        assert (link.netloc, link.path, link.query) == (
-            f"{aws.region}.console.aws.amazon.com", "/cloudformation/home", f"region={aws.region}")
-        page, _, query = link.fragment.partition("?")
-        assert page == "/stacks/create/review"
-        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
-        template = urlsplit(given.pop("templateURL"))
-        assert template.netloc == f"{_BUCKET}.s3.{aws.region}.amazonaws.com"
-        stack = Stack(aws, given.pop("stackName"))
-        parameters = {name.removeprefix("param_"): value for name, value in given.items()}
-        # The console shows the others with the template's defaults.
-        stack.id = aws.client("cloudformation").create_stack(
-            StackName=stack.name, TemplateURL=f"{aws.endpoint_url}/{_BUCKET}{template.path}",
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
-            # The capabilities that the form requires.
-            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])["StackId"]
-        assert stack.wait() == "CREATE_COMPLETE", stack.failures()
+    aws.client("s3").create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    [commands] = blocks(_PAGE)
+    link = urlsplit(Folder(aws, folder, tmp_path).run(commands).splitlines()[-1])
+    assert (link.netloc, link.path, link.query) == (
+        f"{aws.region}.console.aws.amazon.com", "/cloudformation/home", f"region={aws.region}")
+    page, _, query = link.fragment.partition("?")
+    assert page == "/stacks/create/review"
+    given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
+    template = urlsplit(given.pop("templateURL"))
+    assert template.netloc == f"{_BUCKET}.s3.{aws.region}.amazonaws.com"
+    stack = Stack(aws, given.pop("stackName"))
+    parameters = {name.removeprefix("param_"): value for name, value in given.items()}
+    # The console shows the others with the template's defaults.
+    stack.id = aws.client("cloudformation").create_stack(
+        StackName=stack.name, TemplateURL=f"{aws.endpoint_url}/{_BUCKET}{template.path}",
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        # The capabilities that the form requires.
+        Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])["StackId"]
+    assert stack.wait() == "CREATE_COMPLETE", stack.failures()
 
 
 def test_link_names_parameters_with_valid_defaults(packages: Path) -> None:

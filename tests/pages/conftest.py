@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from collections.abc import Iterator
 from itertools import count
@@ -17,9 +16,7 @@ from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.steps import BOOTSTRAP, ROOT, Environment
 from tests.deployment.pages import OF_DEV, Folder
 
-sys.path.insert(0, str(ROOT / "tools"))
-
-import dist  # noqa: E402
+import dist
 
 BRANCH = "main"
 _ACCOUNTS = count(222200000000)

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from tests.tools.conftest import sam_settings  # noqa: F401: it adds the scripts to the path
 
-import doctor  # noqa: E402
-import try_account  # noqa: E402
+import doctor
+import try_account
 
 
 class Account:

@@ -6,8 +6,6 @@ import io
 
 import pytest
 
-from tests.tools.conftest import ROOT  # noqa: F401: it makes the scripts importable
-
 import cargo_progress
 
 BAR = "    Building [=====>        ] {}/224: serde, syn(build)"
@@ -17,12 +15,6 @@ ERROR = ["error[E0425]: cannot find value `a` in this scope", "  --> src/lib.rs:
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-def ran(program: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
-    """Its status, and the lines that it printed."""
-    status = cargo_progress.main(["bash", "-c", program])
-    return status, capsys.readouterr().out.splitlines()
 
 
 def as_program(*lines: str) -> str:
@@ -56,15 +48,15 @@ def test_without_a_terminal_a_line_follows_every_interval(monkeypatch: pytest.Mo
         "Compiling the function: 20 of 224 parts, 20 s", "Compiling the function: 40 of 224 parts, 40 s"]
 
 
-def test_failed_compilation_prints_its_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    program = as_program("   Compiling a v0.1.0", *ERROR, "", "error: could not compile `a` (lib)") + "exit 101"
-    assert ran(program, capsys) == (101, [*ERROR, "error: could not compile `a` (lib)"])
+WAITS = "    Blocking waiting for file lock on build directory"
 
 
-def test_up_to_date_function_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ran(as_program("    Finished `dev` profile [unoptimized + debuginfo] target(s) in 0.11s"), capsys) == (0, [])
-
-
-def test_wait_for_another_cargo_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    waits = "    Blocking waiting for file lock on build directory"
-    assert ran(f"printf '%s' '{waits}' >&2", capsys) == (0, [waits])
+@pytest.mark.parametrize(("program", "status", "printed"), [
+    (as_program("   Compiling a v0.1.0", *ERROR, "", "error: could not compile `a` (lib)") + "exit 101", 101,
+     [*ERROR, "error: could not compile `a` (lib)"]),
+    (as_program("    Finished `dev` profile [unoptimized + debuginfo] target(s) in 0.11s"), 0, []),
+    (f"printf '%s' '{WAITS}' >&2", 0, [WAITS])], ids=["failed", "up to date", "another cargo"])
+def test_lines_beside_the_progress_are_printed(program: str, status: int, printed: list[str],
+                                               capsys: pytest.CaptureFixture[str]) -> None:
+    assert cargo_progress.main(["bash", "-c", program]) == status
+    assert capsys.readouterr().out.splitlines() == printed

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.deployment import steps, waiting
+from tests.deployment import waiting
 from tests.tools.conftest import ROOT
 
 import console
@@ -65,16 +65,6 @@ def test_output_is_not_followed_by_a_wait(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(console, "note", lambda text, **_: pytest.fail(text))
     with console.Heartbeat([("act 1 has ended", 0)], seconds=3600):
         console.write("output")
-
-
-def test_wait_has_its_condition_while_it_lasts() -> None:
-    seen = waiting.eventually(lambda: [until for until, _ in waiting.UNDER_WAY], "the stack is complete")
-    assert seen == ["the stack is complete"] and waiting.UNDER_WAY == []
-
-
-def test_sam_leaves_no_directory_in_the_temporary_one(tmp_path: Path) -> None:
-    # `sam deploy` creates one for each package, and deletes only the package.
-    assert steps.sam_settings(tmp_path)["TMPDIR"] == str(tmp_path)
 
 
 def test_long_rows_and_proofs_are_wrapped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from samcli.yamlhelper import yaml_parse
 
 from tests.tools.conftest import ROOT, FakeAccount
 
-import leave  # isort: skip
+import leave
 
 TEMPLATES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml"))]
 READABLE = """\
@@ -148,12 +149,21 @@ def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     return fake
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
-    monkeypatch.setattr(sys, "argv", ["leave.py", "--config-env", "prd", *arguments])
-    try:
-        return leave.main()
-    except SystemExit as ended:
-        return ended.code
+Run = Callable[..., tuple[Any, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`leave.py --config-env prd` with further arguments. Returns its status, or its last message, and its output."""
+    def ran(*arguments: str) -> tuple[Any, str]:
+        monkeypatch.setattr(sys, "argv", ["leave.py", "--config-env", "prd", *arguments])
+        try:
+            status: Any = leave.main()
+        except SystemExit as ended:
+            status = ended.code
+        return status, capsys.readouterr().out
+
+    return ran
 
 
 def parsed(text: str) -> Any:
@@ -194,55 +204,45 @@ def test_deployed_policies_are_read_in_all_notations() -> None:
 @pytest.mark.parametrize("change", [
     modified(POLICY, ("Properties", "DirectModification")), modified(("Properties", "ParameterReference")), modified(),
     modified(POLICY, ("UpdateReplacePolicy", "DirectModification")), modified(POLICY) | {"Action": "Remove"},
-    ADDED | {"LogicalResourceId": "Other"}, ADDED | {"Action": "Modify"}])
-def test_other_change_leaves_the_stack(change: dict[str, Any], aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
-                                       capsys: pytest.CaptureFixture[str]) -> None:
+    ADDED | {"LogicalResourceId": "Other"}, ADDED | {"Action": "Modify"}, None])
+def test_other_change_or_failure_leaves_the_stack(change: dict[str, Any] | None, aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR, USER])
-    aws.pages_of_changes.append([change])
-    assert run(monkeypatch, "--apply", "project-prd-shop") == 1
+    aws.is_validated = bool(change)
+    aws.pages_of_changes.append([change] if change else [])
+    status, printed = run("--apply", "project-prd-shop")
+    assert status == 1
     assert aws.calls[2:] == ["change_set_create_complete", "delete change set"]
-    changed = change["LogicalResourceId"]
-    assert f"LEFT    project-prd-shop: its update would also change {changed}," in capsys.readouterr().out
-
-
-def test_failed_change_set_is_deleted(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
-                                      capsys: pytest.CaptureFixture[str]) -> None:
-    aws.add("project-prd-shop", [MIRROR])
-    aws.is_validated = False
-    assert run(monkeypatch, "--apply", "project-prd-shop") == 1
-    assert aws.calls[2:] == ["change_set_create_complete", "delete change set"]
-    assert "LEFT    project-prd-shop: its update failed; " in capsys.readouterr().out
+    reason = f"its update would also change {change['LogicalResourceId']}," if change else "its update failed; "
+    assert f"LEFT    project-prd-shop: {reason}" in printed
 
 
 @pytest.mark.parametrize("wrong", [
     {"Parameters": [{"ParameterKey": "EnvID", "ParameterValue": "dev"}]}, {"Parameters": []}, {"Outputs": []},
-    {"Outputs": [{"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": "cfn-gitops-dev-ServiceToken"}]}])
-def test_stack_of_another_environment_is_refused(wrong: dict[str, Any], aws: FakeAws,
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
-    aws.account.known["cfn-gitops-prd"] |= wrong
-    assert "stack cfn-gitops-prd does not have EnvID prd" in str(run(monkeypatch, "--apply"))
+    {"Outputs": [{"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": "cfn-gitops-dev-ServiceToken"}]}, None])
+def test_stack_of_another_environment_is_refused(wrong: dict[str, Any] | None, aws: FakeAws, run: Run) -> None:
+    aws.account.known["other"] = {"StackName": "other"}
+    aws.account.known["cfn-gitops-prd"] |= wrong or {}
+    message = "stack cfn-gitops-prd does not have EnvID prd" if wrong else "not a stack of this environment: other"
+    assert message in str(run("--apply", "other")[0])
     assert aws.calls == []
 
 
-def test_rotation_with_another_function_is_kept(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_rotation_with_another_function_is_kept(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR, ROTATION])
-    run(monkeypatch)
-    assert "and with it: MirrorRotation" in capsys.readouterr().out
+    assert "and with it: MirrorRotation" in run()[1]
     aws.rotation_lambda_arn = "arn:aws:lambda:eu-central-1:111122223333:function:other"
-    assert run(monkeypatch, "--apply", "project-prd-shop") == 0
-    assert "keep: MirrorCredential, MirrorRotation" in capsys.readouterr().out
+    status, printed = run("--apply", "project-prd-shop")
+    assert status == 0 and "keep: MirrorCredential, MirrorRotation" in printed
     assert aws.stacks["project-prd-shop"]["MirrorRotation"]["DeletionPolicy"] == "Retain"
 
 
-def test_application_is_only_deleted_by_its_name(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
-                                                 capsys: pytest.CaptureFixture[str]) -> None:
+def test_application_is_only_deleted_by_its_name(aws: FakeAws, run: Run) -> None:
     aws.add("orders", [MIRROR, ("Orders", "AWS::DynamoDB::Table")])
-    assert run(monkeypatch, "--apply") == 1
-    printed = capsys.readouterr().out
+    status, printed = run("--apply")
+    assert status == 1
     assert "LEFT    orders: it also has AWS::DynamoDB::Table." in printed and "--apply orders" in printed
     assert aws.calls == []
-    assert run(monkeypatch, "--apply", "orders") == 0
+    assert run("--apply", "orders")[0] == 0
     assert aws.calls[-1] == "delete orders: MirrorCredential, Orders"
 
 
@@ -254,35 +254,23 @@ def test_shipped_projects_need_no_name(page: Path) -> None:
     assert kinds and all(re.fullmatch(leave._OF_PROJECT, kind) for kind in kinds)
 
 
-def test_connection_error_leaves_only_its_stack(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_connection_error_leaves_only_its_stack(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-a", [MIRROR])
     aws.add("project-prd-b", [MIRROR])
     aws.unreachable = "project-prd-a"
-    assert run(monkeypatch, "--apply") == 1
-    assert "LEFT    project-prd-a: Could not connect to the endpoint URL" in capsys.readouterr().out
+    status, printed = run("--apply")
+    assert status == 1 and "LEFT    project-prd-a: Could not connect to the endpoint URL" in printed
     assert aws.calls[-1] == "delete project-prd-b: MirrorCredential"
 
 
-def test_stack_of_no_environment_is_refused(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    aws.account.known["other"] = {"StackName": "other"}
-    assert "not a stack of this environment: other" in str(run(monkeypatch, "--apply", "other"))
-    assert aws.calls == []
-
-
-def test_stored_template_is_deleted(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leave, "_INLINE_LIMIT", 1)
-    aws.stacks["cfn-gitops-prd"]["User"] = {"Type": "AWS::IAM::User"}
-    aws.code = {"S3Bucket": "code", "S3Key": "function.zip"}
-    run(monkeypatch, "--apply")
-    assert aws.calls[:5] == ["delete change set", "put code/cfn-gitops-prd/leave.template", "create with TemplateURL",
-                             "change_set_create_complete", "delete code/cfn-gitops-prd/leave.template 1"]
-
-
-def test_bucket_of_the_code_must_be_a_name(aws: FakeAws, monkeypatch: pytest.MonkeyPatch,
-                                           capsys: pytest.CaptureFixture[str]) -> None:
+def test_large_template_is_stored_if_the_bucket_has_a_name(aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leave, "_INLINE_LIMIT", 1)
     aws.stacks["cfn-gitops-prd"]["User"] = {"Type": "AWS::IAM::User"}
     aws.code = {"S3Bucket": {"Ref": "Bucket"}, "S3Key": "function.zip"}
-    assert run(monkeypatch, "--apply") == 1
-    assert "LEFT    cfn-gitops-prd: its template has more than 1 bytes, and names no bucket" in capsys.readouterr().out
+    status, printed = run("--apply")
+    assert status == 1
+    assert "LEFT    cfn-gitops-prd: its template has more than 1 bytes, and names no bucket" in printed
+    aws.code, aws.calls = {"S3Bucket": "code", "S3Key": "function.zip"}, []
+    run("--apply")
+    assert aws.calls[:5] == ["delete change set", "put code/cfn-gitops-prd/leave.template", "create with TemplateURL",
+                             "change_set_create_complete", "delete code/cfn-gitops-prd/leave.template 1"]

@@ -23,16 +23,16 @@ import requests
 from tests.tools.test_observers_later import (
     COMMIT, LOOKS, NAMES, PROBE, ROWS, Answers, rejected)
 
-import try_observers  # noqa: E402, F401: registers all observers
-from observers import OBSERVERS, World  # noqa: E402
-from observers.repositories import Clone  # noqa: E402
-from observers.scenes import Scene  # noqa: E402
-from tests.deployment import steps  # noqa: E402
-from tests.deployment.pipelines import Pipeline  # noqa: E402
-from tests.deployment.steps import Login  # noqa: E402
-from try_acts import TryStory  # noqa: E402
-from try_gitlab import RemoteGitLab  # noqa: E402
-from try_run import Options, RemoteSource  # noqa: E402
+from observers import World
+from observers.repositories import Clone
+from observers.scenes import Scene
+from tests.deployment import steps
+from tests.deployment.pipelines import Pipeline
+from tests.deployment.steps import Login
+from try_acts import TryStory
+from try_gitlab import RemoteGitLab
+from try_observers import OBSERVERS
+from try_run import Options, RemoteSource
 
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 # By failure: the code of AWS's error, and GitLab's status.

@@ -6,44 +6,23 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from botocore.exceptions import ClientError
 
-from tests.tools.conftest import ROOT
+from tests.tools.test_observers_later import Answers, rejected
 
-sys.path.insert(0, str(ROOT / "tools"))
-
-from observers import OBSERVERS, NotSeen, World  # noqa: E402
-from observers import approvals, artifacts, first_deployment, first_push, health_checks, sources, updates  # noqa: E402
+from observers import OBSERVERS, NotSeen, World
+from observers import approvals, artifacts, first_deployment, first_push, health_checks, sources, updates
 
 MODULES = (approvals, artifacts, first_deployment, first_push, health_checks, updates)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "denied"}}, "AnOperation")
+DENIED = rejected("AccessDenied")
 RUN = "tryabcde"
-
-
-@dataclass
-class Client:
-    """A client whose operations return, or raise, the given answers. An iterator has one for each call."""
-
-    answers: dict[str, Any]
-
-    def __getattr__(self, operation: str) -> Any:
-        answer = self.answers.get(operation, {})
-        several = isinstance(answer, (Exception, Iterator))
-        return MagicMock(side_effect=answer) if several else MagicMock(return_value=answer)
-
-    def get_paginator(self, operation: str) -> Any:
-        return SimpleNamespace(paginate=lambda **_: [self.answers[operation]])
 
 
 def after(seconds: float) -> datetime:
@@ -111,8 +90,8 @@ def pipeline_created(start: float) -> dict[str, Any]:
 
 
 def tags_of_a_user(**after_the_update: str) -> dict[str, Any]:
-    shown = ({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-             for tags in ({"probe": "1"}, after_the_update, after_the_update))
+    shown = [{"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+             for tags in ({"probe": "1"}, after_the_update)]
     return {"iam": {"list_user_tags": shown}}
 
 
@@ -190,8 +169,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                                    "granted": {"cloudformation:CreateChangeSet"}},
                                   {"trail": {"cloudformation.amazonaws.com": CALLS}, "granted": set()}),
     "handlers-publish-what-they-need": (rule_created("DescribeRule", "PutRule"), rule_created("DescribeRule")),
-    "permission-set-in-principal-arn": (caller({}), caller(iter([{}, DENIED] * 2))),
-    "template-url-with-colon": ({}, {"lambda": {"update_function_code": iter([DENIED, {}])}}),
+    "permission-set-in-principal-arn": (caller({}), caller([{}, DENIED] * 2)),
+    "template-url-with-colon": ({}, {"lambda": {"update_function_code": [DENIED, {}]}}),
     "version-and-alias-actions": (kept("deployed", **DEPLOYED), kept("deployed", **DEPLOYED | {
         "failures": {"Version1": "not authorized to perform: lambda:PutRuntimeManagementConfig"}})),
     "runtime-alias-resource": (kept("deployed", **DEPLOYED), kept("deployed", **DEPLOYED | {
@@ -228,7 +207,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def world_of(given: dict[str, Any], patch: pytest.MonkeyPatch) -> World:
     """A world in which every service and every source has the given responses."""
     story, project = MagicMock(), MagicMock()
-    clients = {name: Client(given.get(name, {})) for name in (
+    clients = {name: Answers(given.get(name, {})) for name in (
         "cloudformation", "cloudwatch", "codepipeline", "iam", "lambda", "s3", "secretsmanager", "sts")}
     story.names.first, story.aws.account_id = RUN, "123456789012"
     story.aws.client.side_effect = lambda service: clients.get(service, MagicMock())
@@ -285,7 +264,7 @@ def test_row_is_not_seen_by_another_response(name: str, monkeypatch: pytest.Monk
 
 def test_trail_has_only_records_of_the_run() -> None:
     texts = [json.dumps(record) for record in (call("kms", "Decrypt", "cfn"), {"eventName": "Decrypt"})]
-    client = Client({"lookup_events": {"Events": [{"CloudTrailEvent": text} for text in texts]}})
+    client = Answers({"lookup_events": {"Events": [{"CloudTrailEvent": text} for text in texts]}})
     story = MagicMock()
     story.names.first, story.aws.client.return_value = RUN, client
     world = World(story, MagicMock())

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,14 +15,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.tools.conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "tools"))
-
-from observers import (  # noqa: E402
+from observers import (
     OBSERVERS, World, attackers, builds, change_sets, deletions, people, pipeline_options, repositories, rotations)
-from observers.scenes import Scene  # noqa: E402
-from story import Names  # noqa: E402
+from observers.scenes import Scene
+from story import Names
 
 MODULES = (attackers, builds, change_sets, deletions, people, pipeline_options, repositories, rotations)
 RUN = "try12345"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -12,13 +11,10 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.deployment import steps
-from tests.deployment.steps import ROOT
 
-sys.path.insert(0, str(ROOT / "tools"))
-
-from observers import OBSERVERS, NotSeen, World  # noqa: E402
-from observers import attackers, builds, change_sets, repositories, scenes, sources  # noqa: E402
-from try_run import names_of  # noqa: E402
+from observers import OBSERVERS, NotSeen, World
+from observers import attackers, builds, change_sets, repositories, scenes, sources
+from try_run import names_of
 
 SCENES = (repositories.repository, change_sets.changing, change_sets.transformed, builds.building, attackers.intruder)
 # The local services lack pull requests, validations of change sets, notification rules of disabled pipelines, and a key
@@ -73,16 +69,20 @@ def test_scenes_show_what_the_local_services_do(world: World) -> None:
     assert left_of_probes(world) == []
 
 
-def test_left_scenes_are_deleted(world: World) -> None:
+def test_left_probes_and_scenes_are_deleted(world: World) -> None:
     aws, name = world.story.aws, sources.probe(world)
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"{name}-bucket"}}
     with ExitStack() as kept:
+        kept.enter_context(sources.user(world))
+        role = kept.enter_context(sources.role(world, {"Service": "lambda.amazonaws.com"}))
+        kept.enter_context(sources.function(world, role))
+        aws.client("secretsmanager").create_secret(Name=name)
         for suffix in ("", "-further"):
             kept.enter_context(scenes.scratch(world, {"Resources": {"Handle": sources.HANDLE, **(
                 {} if suffix else {"Bucket": bucket})}}, suffix))
         aws.client("s3").put_object(Bucket=f"{name}-bucket", Key="key", Body=b"")
         aws.client("codecommit").create_repository(repositoryName=name)
-        assert len(left_of_probes(world)) == 4
+        assert len(left_of_probes(world)) == 8
         sources.delete_probes(aws, world.story.names)
         assert left_of_probes(world) == []
 

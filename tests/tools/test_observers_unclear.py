@@ -13,7 +13,7 @@ from tests.tools.test_observers_later import (
     CALLER, COMMIT, DENIAL, FREE, LOOKS, NAMES, PROBE, PROTECTED, ROWS, _without_a_clock, clone, double, intruder, optional, rejected,
     replayed, repository, sequence, with_client, world)
 
-from observers import NotSeen, people, repositories  # noqa: E402
+from observers import NotSeen, people, repositories
 
 __all__ = ["_without_a_clock"]
 

@@ -13,13 +13,13 @@ import pytest
 from tests.tools.conftest import ROOT  # it adds the scripts to the path
 from tests.deployment import playing, scenarios
 
-import try_assumptions  # noqa: E402
-import try_costs  # noqa: E402
-import try_observers  # noqa: E402
-import try_run  # noqa: E402
-import try_stories  # noqa: E402
-from try_gitlab import GitLabError, RemoteProject  # noqa: E402
-from try_report import Report  # noqa: E402
+import try_assumptions
+import try_costs
+import try_observers
+import try_run
+import try_stories
+from try_gitlab import GitLabError, RemoteProject
+from try_report import Report
 
 BY_ACTS = {name for file in ("try_assumptions", "try_approvals")
            for name in re.findall(r'(?m)(?:seen\.add\(\s*|^        \()"([a-z0-9-]+)"',

@@ -10,7 +10,7 @@ import pytest
 
 from tests.tools.conftest import FakeAccount
 
-import undeploy  # isort: skip
+import undeploy
 
 STACK_ID = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-prd/1"
 PIPELINE = {"StackName": "gitops-prd-infra", "StackId": "2", "StackStatus": "CREATE_COMPLETE",
@@ -55,14 +55,9 @@ def test_question_names_what_will_be_deleted(run: Run, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("answer", ["", "\n", "y\n", "yes\n", "cfn-gitops-dev\n", "cfn-gitops-prd-2\n"])
 def test_other_answers_delete_nothing(run: Run, answer: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(answer) == 1
+    assert run(answer, DELETE_BUCKET="yes") == 1
     assert run.deleted == []
     assert "Nothing was deleted" in capsys.readouterr().err
-
-
-def test_typed_stack_name_deletes_the_stack(run: Run) -> None:
-    assert run("cfn-gitops-prd\n") == 0
-    assert run.deleted == ["cfn-gitops-prd"]
 
 
 @pytest.mark.parametrize("confirm", ["yes", "cfn-gitops-dev", "prd"])
@@ -73,16 +68,14 @@ def test_confirm_with_another_name_deletes_nothing(run: Run, confirm: str, capsy
     assert f"CONFIRM is {confirm}, not cfn-gitops-prd" in capsys.readouterr().err
 
 
-def test_bucket_is_deleted_only_after_the_same_answer(run: Run, account: FakeAccount) -> None:
-    bucket = account.bucket_of("prd")
-    assert run("yes\n", DELETE_BUCKET="yes") == 1
-    assert run.deleted == []
+def test_typed_stack_name_deletes_the_stack_and_then_its_bucket(run: Run, account: FakeAccount) -> None:
+    assert run("cfn-gitops-prd\n") == 0
+    assert run.deleted == ["cfn-gitops-prd"]
     assert run("cfn-gitops-prd\n", DELETE_BUCKET="yes") == 0
-    assert run.deleted == ["cfn-gitops-prd", bucket]
+    assert run.deleted[1:] == ["cfn-gitops-prd", account.bucket_of("prd")]
 
 
-def test_no_prompt_without_anything_to_delete(run: Run, account: FakeAccount,
-                                                     capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_prompt_without_anything_to_delete(run: Run, account: FakeAccount, capsys: pytest.CaptureFixture[str]) -> None:
     account.known.clear()
     assert run() == 0
     assert "type " not in capsys.readouterr().out
