@@ -1,7 +1,5 @@
 """One local AWS with two accounts for all tests here, and the two stacks of an environment in them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Scripts that come first in its PATH replace the commands for the machine's own u
 `runuser`, `dnf`). Everything else in the user data runs unchanged.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Two accounts: one with repositories, one with the instances that clone them."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A real clone: instance profile, role of the other account, signed login, git. tests/policies has the denied calls."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -43,13 +41,10 @@ def test_an_instance_clones_and_later_pulls(scene: Scene, machine: Machine) -> N
     assert machine.as_user("git", "-C", "shop", "rev-parse", "HEAD").stdout.strip() == commit
 
 
-def test_role_can_read_the_clone_address(machine: Machine) -> None:
+def test_aws_cli_and_git_remote_codecommit_use_the_same_profile(machine: Machine) -> None:
     output = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
                             machine.profile, "--query", "repositoryMetadata.cloneUrlHttp", "--output", "text")
     assert output.stdout.strip().endswith("/v1/repos/shop"), output.stderr
-
-
-def test_git_remote_codecommit_clones_with_the_same_profile(machine: Machine) -> None:
     cloned = machine.as_user("git", "clone", "--quiet", f"codecommit::eu-central-1://{machine.profile}@shop")
     assert cloned.returncode == 0, cloned.stderr
     assert (machine.home / "shop/README").read_text() == "the shop\n"

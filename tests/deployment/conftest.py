@@ -1,7 +1,5 @@
 """One local AWS with one environment for all tests here, because a deployment is slow."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle

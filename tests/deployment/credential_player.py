@@ -1,7 +1,5 @@
 """The steps of a story about a `Custom::MirrorCredential`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

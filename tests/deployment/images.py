@@ -1,7 +1,5 @@
 """Pushes images like Docker."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

@@ -2,8 +2,6 @@
 
 Like `steps` and `pipelines`, nothing here asserts."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

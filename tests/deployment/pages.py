@@ -1,7 +1,5 @@
 """The commands and settings of a page, in the folder in which its reader works."""
 
-from __future__ import annotations
-
 import json
 import operator
 import os

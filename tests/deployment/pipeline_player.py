@@ -1,7 +1,5 @@
 """The steps of a story about a `Custom::GitOpsPipeline`."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

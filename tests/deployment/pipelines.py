@@ -1,7 +1,5 @@
 """The actions of a developer and an approver with a pipeline, and its state. Like `steps`, without assertions."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

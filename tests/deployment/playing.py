@@ -1,7 +1,5 @@
 """Plays a story of tests/scenarios in a deployed environment, and deletes everything that the story has created."""
 
-from __future__ import annotations
-
 from tests.deployment.credential_player import CredentialPlayer
 from tests.deployment.pipeline_player import PipelinePlayer, renamed
 from tests.deployment.pipelines import Pipeline

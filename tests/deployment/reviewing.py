@@ -1,7 +1,5 @@
 """Review branches in a deployment: a project whose GitLab protects `review/*`, its builds and its change sets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

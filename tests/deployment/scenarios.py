@@ -1,7 +1,5 @@
 """The stories of tests/scenarios. README.md there describes the format. A word that it does not list is an error."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 It uses public interfaces only: CloudFormation, git, GitLab's API and the SDK of AWS. So one player serves the local AWS
 and an account."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

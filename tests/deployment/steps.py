@@ -1,7 +1,5 @@
 """The actions of a user with the stack, one function each, without assertions."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

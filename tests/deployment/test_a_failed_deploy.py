@@ -3,8 +3,6 @@
 `CFN_GITOPS_WRITE_PAGES=1` writes the output into the page. Review the difference.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

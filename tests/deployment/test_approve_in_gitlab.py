@@ -1,7 +1,5 @@
 """A person approves in GitLab, by a tag: with the real git, GitLab's protected tags, and a mirror that pushes tags."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

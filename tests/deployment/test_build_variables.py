@@ -1,7 +1,5 @@
 """Build variables from Parameter Store and Secrets Manager, with the environment's build role."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

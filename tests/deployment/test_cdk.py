@@ -3,8 +3,6 @@
 npm installs what tests/cdk/package-lock.json pins with hashes, 80 MB.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

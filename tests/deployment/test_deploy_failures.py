@@ -4,8 +4,6 @@ tools/stack_failures.py prints the same.
 An AWS of its own, in which prd was never deployed.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`make doctor` against a deployed environment."""
 
-from __future__ import annotations
-
 from tests.local.aws import LocalAws
 from tests.deployment.conftest import Production
 

@@ -1,7 +1,5 @@
 """Resources that a person changed by hand: what the health check reports, and what it repairs."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Iterator

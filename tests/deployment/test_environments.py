@@ -1,8 +1,6 @@
 """Several environments with one samconfig.toml: the usual commands of sam in a clone, mistakes with EnvID, and the page
 docs/how-to/second-environment.md. The GitLab is a self-managed one with a private CA."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import textwrap

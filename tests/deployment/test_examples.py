@@ -1,8 +1,6 @@
 """A project of examples/, pushed and deployed as it is. test_first_deployment.py deploys examples/project, and
 tests/pages/test_build_images.py examples/container."""
 
-from __future__ import annotations
-
 import io
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """The first project of template.yaml is optional, and an update adds and removes it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local.aws import LocalAws

@@ -1,7 +1,5 @@
 """Only the approved change is deployed, even if other builds run during the approval and know every key."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

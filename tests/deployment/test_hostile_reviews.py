@@ -1,7 +1,5 @@
 """The output that CloudFormation gets from the build of a review branch, whose code is not reviewed."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

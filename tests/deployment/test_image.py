@@ -1,7 +1,5 @@
 """An image of the same account beside the code, with the environment's own roles."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

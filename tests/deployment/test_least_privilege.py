@@ -1,7 +1,5 @@
 """Compares the policies of the roles with the calls of the other tests, which have to run before."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.deployment.conftest import Transcript

@@ -3,8 +3,6 @@
 All of one environment's projects are pushed with one login.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The observers of the first deployment up to the first update, against the local AWS and the local GitLab."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

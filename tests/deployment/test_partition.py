@@ -4,8 +4,6 @@ Other ARNs, another domain and another EC2 principal than in the commercial regi
 sources, and tests/templates/test_partitions.py looks for literals in all templates.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local import gitlab as local_gitlab

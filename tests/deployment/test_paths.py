@@ -1,7 +1,5 @@
 """Projects that share a repository and start for their own files."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.local.aws import LocalAws

@@ -1,7 +1,5 @@
 """Deployments of the pipeline's last stage: approved change sets, failed first deployments, and rollbacks by an alarm."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.local.aws import LocalAws

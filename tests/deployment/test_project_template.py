@@ -1,7 +1,5 @@
 """templates/project.yaml: a further project with its own mirror, in an existing environment."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

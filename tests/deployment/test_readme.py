@@ -1,7 +1,5 @@
 """The README's examples, deployed as they are, and the titles in the recorded output of `make run`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

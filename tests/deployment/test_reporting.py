@@ -1,7 +1,5 @@
 """The records of a pipeline's executions in GitLab."""
 
-from __future__ import annotations
-
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import PROJECT, ProjectStack, accepted, eventually
 

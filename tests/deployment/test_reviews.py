@@ -1,7 +1,5 @@
 """The note and status of a review branch on its merge request, with real pushes, builds and change sets."""
 
-from __future__ import annotations
-
 from tests.local.aws import LocalAws
 from tests.deployment import steps
 from tests.deployment.pipelines import eventually, with_resources

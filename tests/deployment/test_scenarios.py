@@ -1,7 +1,5 @@
 """The stories of tests/scenarios, all at the same time, in one environment."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path

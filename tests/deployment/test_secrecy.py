@@ -1,7 +1,5 @@
 """No password and no GitLab token is anywhere but in its secret. Runs last, over the transcripts of all other tests."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import quote
 

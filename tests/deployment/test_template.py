@@ -1,7 +1,5 @@
 """`template.yaml` from its first deployment to the deletion of everything that it created."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`make try` against the local AWS and the local GitLab, also with assumptions that do not hold."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """A push in one account is built, approved and deployed in another."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

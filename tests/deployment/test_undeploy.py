@@ -1,7 +1,5 @@
 """The scripts of `make deploy` and `make undeploy`, with another environment of samconfig.toml."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """docs/how-to/upgrade.md: a child stack that an earlier version of the function rendered."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

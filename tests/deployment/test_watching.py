@@ -1,7 +1,5 @@
 """The health check of a deployed environment."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 

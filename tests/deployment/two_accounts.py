@@ -1,7 +1,5 @@
 """Pipelines in one account with code and image in another: both accounts, created only with the templates."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local.aws import LocalAws

@@ -1,7 +1,5 @@
 """How the actions of `steps` and `pipelines` wait for a state."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

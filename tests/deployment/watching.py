@@ -1,7 +1,5 @@
 """Health checks of a deployed environment, and the values that they write."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

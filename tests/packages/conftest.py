@@ -1,7 +1,5 @@
 """The packages of the built function, created once for all tests here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

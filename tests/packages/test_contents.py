@@ -1,7 +1,5 @@
 """The zip, the packaged template, the licences and the checksums."""
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import os

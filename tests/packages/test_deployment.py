@@ -1,7 +1,5 @@
 """sam prepares the publication of the packages. test_first_deployment.py deploys them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.parse import urlparse
 

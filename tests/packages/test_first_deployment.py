@@ -1,7 +1,5 @@
 """The five steps of the README, from the release folder alone, with the GitLab project of a new user."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from base64 import b64encode

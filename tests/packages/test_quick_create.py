@@ -1,7 +1,5 @@
 """The commands of docs/how-to/quick-create.md, and the link that they print."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from pathlib import Path

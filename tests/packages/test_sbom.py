@@ -1,7 +1,5 @@
 """The software bill of materials of a package."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """The packed templates: without comments, with the same value, and small enough for a request."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A release folder with the function of this machine, and an environment that a reader deploys from it."""
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Iterator
 from itertools import count

@@ -1,7 +1,5 @@
 """docs/how-to/adopt-what-exists.md: cfn-gitops replaces a team's own environment while pushes arrive."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """docs/how-to/build-images.md: a build pushes an image with its role, and the function runs it by its digest."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local.aws import LocalAws

@@ -1,7 +1,5 @@
 """docs/how-to/gitlab-shared-repositories.md: the mirror in one account, its pipeline in another."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local.aws import LocalAws

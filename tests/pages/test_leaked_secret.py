@@ -1,7 +1,5 @@
 """docs/runbook/leaked-secret.md and leaked-token.md: an attacker pushes with the mirror's password, or has a token."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local.aws import LocalAws

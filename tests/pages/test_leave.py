@@ -1,7 +1,5 @@
 """docs/how-to/leave.md: the function is deleted, and pushes are still deployed."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The scripts of the release folder, with Python and boto3 alone, and its schemas."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

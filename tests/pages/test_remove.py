@@ -1,8 +1,6 @@
 """docs/how-to/remove.md: an environment with two projects is removed, and only the resources in the page's list
 stay."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local.aws import LocalAws

@@ -1,7 +1,5 @@
 """Concurrent runs of the script and pushes during a run: an older run never reverts a newer one."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

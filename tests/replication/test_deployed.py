@@ -2,8 +2,6 @@
 rule, roles and build, with IAM enforced. Failures are reported.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import uuid

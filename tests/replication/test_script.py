@@ -3,8 +3,6 @@
 `replicate` asserts that the build has succeeded, and that both repositories have the same references and default.
 """
 
-from __future__ import annotations
-
 import os
 
 import pytest

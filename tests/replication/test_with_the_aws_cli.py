@@ -4,8 +4,6 @@ The CLI's helper returns logins only for AWS's hosts. git's configuration replac
 with these, and connects through the local AWS, which serves these host names.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

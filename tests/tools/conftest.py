@@ -1,7 +1,5 @@
 """The scripts of `make deploy` and `make undeploy` without AWS: prompts, checks and arguments."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The scripts' requests to an account, and their calls."""
 
-from __future__ import annotations
-
 from typing import Any
 from unittest.mock import MagicMock
 

@@ -1,7 +1,5 @@
 """tools/cargo_progress.py with a stand-in for cargo, on a terminal and without one."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

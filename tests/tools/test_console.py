@@ -1,7 +1,5 @@
 """The output of `make run` and the other commands: acts, waits, the end, and Ctrl-C. Without a local AWS."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

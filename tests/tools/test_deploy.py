@@ -1,7 +1,5 @@
 """The command that `make deploy` runs."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from unittest.mock import MagicMock

@@ -1,7 +1,5 @@
 """`make invoke` with a file that is not an event."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.tools.conftest import ROOT

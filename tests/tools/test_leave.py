@@ -1,7 +1,5 @@
 """The templates that `leave.py` deploys, and the stacks that it deletes or leaves."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

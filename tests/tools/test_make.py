@@ -1,7 +1,5 @@
 """The commands of the Makefile, with stand-ins for the programs."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

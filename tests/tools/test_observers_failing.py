@@ -1,7 +1,5 @@
 """Every observer, while all requests fail for a reason that has nothing to do with its row, or return nothing."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import re

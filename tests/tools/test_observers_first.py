@@ -2,8 +2,6 @@
 
 The responses have the members of AWS's and GitLab's documented ones that the observers read."""
 
-from __future__ import annotations
-
 import json
 import math
 from contextlib import nullcontext

@@ -1,8 +1,6 @@
 """The observers from the options of a pipeline on: for each row a documented response with which it holds, and one with
 which it does not."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable

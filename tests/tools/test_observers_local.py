@@ -1,7 +1,5 @@
 """The observers from the options of a pipeline on that the local AWS can play. tests/tools has responses for all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace

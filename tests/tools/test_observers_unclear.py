@@ -1,7 +1,5 @@
 """The observers from the options of a pipeline on: responses that show nothing about a row, because something else failed."""
 
-from __future__ import annotations
-
 import json
 import math
 from types import SimpleNamespace

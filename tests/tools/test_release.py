@@ -1,7 +1,5 @@
 """`make release`: what stops it, its archive, its provenance, and the commands by which a reader checks them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """The steps of `make test`."""
 
-from __future__ import annotations
-
 import run_checks
 
 from tests.tools.conftest import ROOT

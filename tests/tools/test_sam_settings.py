@@ -1,7 +1,5 @@
 """The table of samconfig.toml for an environment."""
 
-from __future__ import annotations
-
 import tomllib
 
 import pytest

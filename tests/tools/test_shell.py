@@ -1,7 +1,5 @@
 """The local AWS of `make shell` with the example events that succeed there, by events/README.md."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

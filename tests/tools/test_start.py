@@ -1,7 +1,5 @@
 """tools/start.sh on machines that lack something, with stand-ins for their programs."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """`make try` without an account: its stories and observers, the cost, and the recorded responses."""
 
-from __future__ import annotations
-
 import json
 import re
 from contextlib import nullcontext

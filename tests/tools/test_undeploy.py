@@ -1,7 +1,5 @@
 """The prompts of `make undeploy` before it deletes. tests/deployment/test_undeploy.py deletes."""
 
-from __future__ import annotations
-
 import io
 import sys
 from typing import Any
