@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from observers import sources
 from tests.deployment import steps, waiting
 from console import note
 from story import Story
@@ -254,14 +254,4 @@ def duration(look: Callable[[], bool], what: str) -> float:
 
 
 def function_log(story: Story) -> list[dict[str, Any]]:
-    return list(_objects(steps.function_log(story.aws, story.environment.function_name)))
-
-
-def _objects(log: str) -> Iterator[dict[str, Any]]:
-    for line in log.splitlines():
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            yield found
+    return sources.logged(story.aws, story.environment.function_name)

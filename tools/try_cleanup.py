@@ -14,7 +14,7 @@ from observers import sources
 from tests.deployment import playing, steps
 from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import Pipeline
-from tests.deployment.steps import Stack, Working
+from tests.deployment.steps import Stack
 from tests.deployment.waiting import NotInTime, eventually
 from console import note
 from story import ROOT, Names
@@ -48,12 +48,14 @@ class Cleanup:
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
         self._step("GitLab's mirrors", self._delete_mirrors)
         self._step("protections of branches", self.unprotect)
-        self._step("GitLab's branches", self._delete_references)
+        self._step("GitLab's branches", lambda: delete_references(
+            self.source, lambda reference: reference in self._references(), self.directory / "cleanup"))
         self._step("GitLab's branches of stories and observers", lambda: delete_branches(
             self.source, self.project, self._prefixes(), self.directory / "stories"))
         for env_id in self.environments():
             self._step(f"GitLab's environment {env_id}", lambda env_id=env_id: self.project.delete_environment(env_id))
-        self._step(f"secret {self.source.secret_id}", self._forget_token)
+        # A forced deletion also succeeds if the secret does not exist.
+        self._step(f"secret {self.source.secret_id}", self.source.forget_token)
         self._step("uploaded packages", self._delete_uploads)
         self._step("the list of what is left", self._report_what_is_left)
         return self.faults
@@ -130,21 +132,6 @@ class Cleanup:
         return sorted({*(f"refs/heads/{branch}" for branch in branches),
                        *(f"refs/tags/{tag}" for tag in (names.branch, tag_name(names.first)))})
 
-    def _delete_references(self) -> None:
-        working, developer = Working(self.directory / "cleanup"), self.source.developer()
-        there = working.references(developer, self.project.url, must_succeed=True)
-        for reference in self._references():
-            if reference not in there:
-                continue
-            deleted = working.delete(developer, self.project.url, reference)
-            if not deleted.accepted:
-                raise OSError(deleted.output)
-            note(f"{reference} in GitLab is deleted")
-
-    def _forget_token(self) -> None:
-        # A forced deletion also succeeds if the secret does not exist.
-        self.source.forget_token()
-
     def _delete_uploads(self) -> None:
         """Deletes `sam deploy`'s uploads from its own bucket, which is shared and stays."""
         stack = Stack(self.aws, _SAM_STACK)
@@ -187,9 +174,14 @@ def delete_branches(source: Source, project: RemoteProject, prefix: str | tuple[
     for name in project.protected():
         if name.startswith(prefix):
             project.unprotect(name)
+    delete_references(source, lambda reference: reference.startswith("refs/heads/")
+                      and reference.removeprefix("refs/heads/").startswith(prefix), directory)
+
+
+def delete_references(source: Source, is_own: Callable[[str], bool], directory: Path) -> None:
     working, developer = steps.Working(directory), source.developer()
-    for reference in working.references(developer, project.url, must_succeed=True):
-        if reference.startswith("refs/heads/") and reference.removeprefix("refs/heads/").startswith(prefix):
-            deleted = working.delete(developer, project.url, reference)
-            if not deleted.accepted:
-                raise OSError(deleted.output)
+    for reference in filter(is_own, working.references(developer, source.project.url, must_succeed=True)):
+        deleted = working.delete(developer, source.project.url, reference)
+        if not deleted.accepted:
+            raise OSError(deleted.output)
+        note(f"{reference} in GitLab is deleted")

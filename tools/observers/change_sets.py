@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from observers import NotSeen, Seen, World
-from observers.scenes import CAPABILITIES, Scene, error_of, scratch
-from observers.sources import probe, role, seconds_until
+from observers.scenes import Scene, error_of, scratch
+from observers.sources import CAPABILITIES, probe, role, seconds_until
 from tests.deployment.steps import Stack
 from tests.deployment.waiting import eventually
 

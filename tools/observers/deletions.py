@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from observers import NotSeen, Seen, World, observes
-from observers.scenes import Scene, allows, arn_of, create, role_of, scratch
-from observers.sources import absent_is_fine, delete_stack, probe, seconds_until, user
-from tests.deployment import steps
+from observers.scenes import Scene, allows, arn_of, role_of, scratch
+from observers.sources import absent_is_fine, logged, probe, seconds_until, stack, user
 from tests.deployment.steps import Stack
 
 # Logs the request without its signature. Sends the answers that the properties name, one after the other, and logs each.
@@ -56,25 +53,16 @@ class Provider:
     world: World
     arn: str
 
-    @contextmanager
-    def resource(self, suffix: str, *answers: str) -> Iterator[Stack]:
+    def resource(self, suffix: str, *answers: str) -> AbstractContextManager[Stack]:
         """A stack with the custom resource, after its creation has ended in any status."""
-        made = Stack(self.world.story.aws, probe(self.world) + suffix)
-        try:
-            create(made, {"Resources": {"Resource": {"Type": "Custom::Probe", "Properties": {
-                "ServiceToken": self.arn, "ServiceTimeout": 30, "Answers": list(answers)}}},
-                "Outputs": {"Number": {"Value": {"Fn::GetAtt": ["Resource", "Number"]}}}})
-            yield made
-        finally:
-            delete_stack(self.world.story.aws, made.name)
+        template = {"Resources": {"Resource": {"Type": "Custom::Probe", "Properties": {
+            "ServiceToken": self.arn, "ServiceTimeout": 30, "Answers": list(answers)}}},
+            "Outputs": {"Number": {"Value": {"Fn::GetAtt": ["Resource", "Number"]}}}}
+        return stack(self.world, template, probe(self.world) + suffix)
 
     def requests(self, stack_id: str = "", kind: str = "") -> list[dict[str, Any]]:
         """The requests that the function has logged, oldest first."""
-        found = []
-        for line in steps.function_log(self.world.story.aws, probe(self.world)).splitlines():
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-        found = [each for each in found if isinstance(each, dict) and "probe" in each]
+        found = [each for each in logged(self.world.story.aws, probe(self.world)) if "probe" in each]
         return [each for each in found if stack_id in each["stack"] and kind in ("", each["probe"])]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from observers import NotSeen, Seen, World, observes
 from observers import sources
 from observers.scenes import error_of
 from observers.sources import probe, seconds_until
-from tests.deployment import steps
 from tests.deployment.pipelines import issue_login
 
 _LAMBDA = {"Service": "lambda.amazonaws.com"}
@@ -118,11 +116,7 @@ def _with(token: str, **names: str) -> dict[str, Any]:
 
 
 def _requests(world: World, function: str) -> list[dict[str, Any]]:
-    found = []
-    for line in steps.function_log(world.story.aws, function).splitlines():
-        with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
-    return [each for each in found if isinstance(each, dict) and "RequestType" in each]
+    return [each for each in sources.logged(world.story.aws, function) if "RequestType" in each]
 
 
 @observes("response-url-has-amz-date")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +10,7 @@ from typing import Any
 
 from observers import NotSeen, Seen, World
 from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch
-from observers.sources import probe, seconds_until
-from tests.deployment import steps
+from observers.sources import logged, probe, seconds_until
 
 # How long a reattempt may take. AWS documents no interval.
 _REATTEMPT_SECONDS = 420
@@ -80,12 +77,8 @@ class Rotating:
 
     def calls(self, which: str, step: str) -> list[dict[str, Any]]:
         """The calls of this step, oldest first. Lambda's own retry of a call has the ID of the first one."""
-        found = []
-        for line in steps.function_log(self.world.story.aws, probe(self.world)).splitlines():
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-        own = [each for each in found if isinstance(each, dict) and each.get("probe") == step
-               and self.id(which) in each["secret"]]
+        own = [each for each in logged(self.world.story.aws, probe(self.world))
+               if each.get("probe") == step and self.id(which) in each["secret"]]
         return list({each["request"]: each for each in own[::-1]}.values())[::-1]
 
     def pending(self, which: str) -> str:

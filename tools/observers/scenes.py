@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Generic, TypeVar, cast
@@ -11,12 +10,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from observers import Seen, World, observes
-from observers.sources import delete_stack, probe
+from observers.sources import probe, stack
 from tests.deployment.steps import Stack
 from tests.deployment.waiting import eventually
 
 S = TypeVar("S")
-CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 class Scene(Generic[S]):
@@ -78,20 +76,10 @@ def error_of(call: Callable[[], object]) -> tuple[str, str]:
 @contextmanager
 def scratch(world: World, template: dict[str, Any], suffix: str = "") -> Iterator[Stack]:
     """A stack that was created. Everything in it is deleted with it, even the objects of its buckets."""
-    made = Stack(world.story.aws, probe(world) + suffix)
-    try:
-        status = create(made, template)
-        if status != "CREATE_COMPLETE":
+    with stack(world, template, probe(world) + suffix) as made:
+        if (status := made.status()) != "CREATE_COMPLETE":
             raise RuntimeError(f"{made.name} is {status}: {made.failures()}")
         yield made
-    finally:
-        delete_stack(world.story.aws, made.name)
-
-
-def create(made: Stack, template: dict[str, Any]) -> str:
-    made.id = made.aws.client("cloudformation").create_stack(
-        StackName=made.name, TemplateBody=json.dumps(template), Capabilities=CAPABILITIES)["StackId"]
-    return made.wait()
 
 
 def allows(*actions: str, resource: Any = "*", condition: dict[str, Any] | None = None,

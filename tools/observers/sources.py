@@ -40,6 +40,15 @@ def trail(world: World, value: str, attribute: str = "EventName", **members: Any
     return [record for record in records if all(record.get(name) == value for name, value in members.items())]
 
 
+def logged(aws: Account, function: str) -> list[dict[str, Any]]:
+    """The objects in the function's log, oldest first."""
+    found = []
+    for line in steps.function_log(aws, function).splitlines():
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return [each for each in found if isinstance(each, dict)]
+
+
 def bucket(world: World) -> str:
     """The artifact bucket."""
     aws = world.story.aws
@@ -73,6 +82,7 @@ def mirrored(world: World) -> dict[str, str]:
 
 # --- probes -------------------------------------------------------------------------------------
 
+CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _ABSENT = {"NoSuchBucket", "NoSuchEntity", "ResourceNotFoundException", "NoSuchKey"}
 
 
@@ -158,13 +168,11 @@ def stack(world: World, template: dict[str, Any], name: str = "", **more: Any) -
     made = Stack(world.story.aws, name or probe(world))
     try:
         made.id = world.client("cloudformation").create_stack(
-            StackName=made.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"],
-            **more)["StackId"]
+            StackName=made.name, TemplateBody=json.dumps(template), Capabilities=CAPABILITIES, **more)["StackId"]
         made.wait()
         yield made
     finally:
-        if made.exists():
-            made.delete()
+        delete_stack(world.story.aws, made.name)
 
 
 def delete_stack(aws: Account, name: str) -> None:
@@ -189,7 +197,7 @@ def delete_bucket(aws: Account, name: str) -> None:
 def update(made: Stack, template: dict[str, Any], **more: Any) -> str:
     """Updates the probe's stack and returns its final status."""
     made.aws.client("cloudformation").update_stack(
-        StackName=made.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"], **more)
+        StackName=made.name, TemplateBody=json.dumps(template), Capabilities=CAPABILITIES, **more)
     return made.wait()
 
 
