@@ -5,8 +5,6 @@ docs/, the pages beside the README, and every file that they link to are copied 
 builds. A broken link, a missing heading or any other warning fails the build.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

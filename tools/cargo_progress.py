@@ -6,8 +6,6 @@ On a terminal, the line changes in place. Otherwise it is printed every 20 secon
 errors, is printed unchanged. This needs no package: `make run` installs them at the same time.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import select

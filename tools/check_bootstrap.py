@@ -6,8 +6,6 @@ A binary that was linked against a newer glibc than Lambda's does not start ther
 of the first invocation. The file's ELF headers contain the version, so this script reads them.
 """
 
-from __future__ import annotations
-
 import sys
 import zlib
 from pathlib import Path

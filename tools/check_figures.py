@@ -10,8 +10,6 @@ valgrind counts the instructions, because times depend more on the machine than 
 instructions are not checked, and the script reports that.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -4,8 +4,6 @@ It reads Markdown, comments and documentation of Rust, Python, YAML, shell and m
 Code, names, links' targets and generated pages are left out. `python tools/check_prose.py` lists the findings.
 """
 
-from __future__ import annotations
-
 import ast
 import io
 import re

@@ -8,8 +8,6 @@ A module uses another one if it names an item of it, by `use` or by a path. An i
 of one folder. Of several cycles the first is shown. Tests and `fuzzing` are left out.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections import defaultdict

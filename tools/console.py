@@ -1,7 +1,5 @@
 """The output of `make run`, its checks, and its end at Ctrl-C."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,8 +3,6 @@
     python tools/deploy.py --config-env dev -- RotationSerial=2
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -7,8 +7,6 @@ link, and SHA256SUMS of all files. Templates are packed without comments. The sa
 bytes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

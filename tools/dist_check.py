@@ -4,8 +4,6 @@ The last commit is built twice, in folders of different depth and with target di
 files of `make dist` have to be equal, and must not contain the name of either folder or of the user's home.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

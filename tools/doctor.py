@@ -8,8 +8,6 @@ It changes nothing. The function checks what only it can read: credentials, toke
 the stack are read with your own permissions. The exit status is 1 if there is a problem.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -5,8 +5,6 @@
 The environment variables select the AWS that it calls: an account's, or a local one (`make shell`).
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 import os

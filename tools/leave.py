@@ -11,8 +11,6 @@ The environment's own stack is the last one. After an interruption, run it again
 templates. The exit status is 1 if a stack is left.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

@@ -5,8 +5,6 @@ tests/deployment/recorded.json has what tests record and compare with each run: 
 set, and values of health checks. The dashboard is the one of template.yaml.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap

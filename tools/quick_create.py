@@ -4,8 +4,6 @@ The link's format, and what the console does with each part:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-create-stacks-quick-create-links.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import quote
 

@@ -4,8 +4,6 @@ and the pictures.
 `python tools/reference.py` lists the pages that differ from their source. With `--write` it writes them.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

@@ -4,8 +4,6 @@ Metrics come from docs/metrics.json, alarms from template.yaml, and fields from 
 source.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

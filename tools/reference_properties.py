@@ -1,7 +1,5 @@
 """The properties of both resources for docs/reference/, from docs/schemas/."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

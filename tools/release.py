@@ -5,8 +5,6 @@ may be in an agent or on a security key. docs/project/release.md has the steps b
 not ready, it names each reason and does nothing.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

@@ -4,8 +4,6 @@ It goes from a push to a deployed stack, and through the life of the mirror and 
 except those that only the local AWS and the local GitLab can show. `--region` selects the region and its partition.
 """
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

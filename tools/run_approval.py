@@ -1,7 +1,5 @@
 """The approvers in `make run`: Olivia approves in AWS, and Ann in GitLab."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.local.aws import LocalAws

@@ -3,8 +3,6 @@
 This script acts as the developer who opens a merge request, as the person who changes resources, and as the operator.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

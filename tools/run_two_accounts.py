@@ -1,7 +1,5 @@
 """Another account in `make run`: it has the code and an image, and this account has the pipeline."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local.aws import LocalAws

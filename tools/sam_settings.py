@@ -1,7 +1,5 @@
 """An environment's settings in samconfig.toml, for the scripts that deploy and undeploy it."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

@@ -6,8 +6,6 @@ Its components are the packages that cargo links, as in THIRD-PARTY-NOTICES. It 
 number, both optional in CycloneDX, because two builds of a commit have to give the same bytes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -6,8 +6,6 @@ It has the first project's user with its policy, its repository, and the roles a
 It does not have the resources that the custom resources create.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,8 +3,6 @@
 https://www.mkdocs.org/user-guide/configuration/#hooks
 """
 
-from __future__ import annotations
-
 from typing import Any
 from xml.etree.ElementTree import Element
 

@@ -4,8 +4,6 @@
 the site still load from unpkg.com, and its search in a folder does.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

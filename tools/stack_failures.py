@@ -10,8 +10,6 @@ DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). This scrip
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from datetime import datetime, timezone

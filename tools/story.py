@@ -4,8 +4,6 @@
 nothing here uses anything but the services' public interfaces. tests/deployment asserts the same.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

@@ -4,8 +4,6 @@ CloudFormation accepts 51,200 bytes of template in a request, and comments count
 keeps its form. A stripped template that does not parse to the same value as the original stops the build.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 

@@ -6,8 +6,6 @@ cargo lists the packages, without build scripts, macros and tests. The texts com
 appear once. LLVM's libunwind, which zig links, needs no notice in a binary (LLVM-exception).
 """
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

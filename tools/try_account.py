@@ -1,7 +1,5 @@
 """The AWS account of the user, for `make try`."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

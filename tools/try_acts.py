@@ -1,8 +1,6 @@
 """The acts of `make try`: those of `make run` that need one account and one person, and three that only AWS and GitLab can
 show."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Observations of a run in a real account about the assumptions of an approval by a tag in GitLab."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any
 

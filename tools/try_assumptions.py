@@ -1,7 +1,5 @@
 """Observations of a run in a real account about the assumptions of docs/project/assumptions.md."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import time

@@ -1,7 +1,5 @@
 """Deletes everything that `make try` has created, even after a failure, and reports the remaining resources."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

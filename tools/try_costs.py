@@ -3,8 +3,6 @@
 Prices of us-east-1 on 2026-11-25, in US dollars. Other regions differ by some percent. Free tiers are not subtracted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tests.deployment.scenarios import Scenario

@@ -1,7 +1,5 @@
 """Looks at the rows of docs/project/assumptions.md that have an observer, each once in a run of `make try`."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The report of `make try`, without secrets and without the names of account, GitLab and project."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

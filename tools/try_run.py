@@ -7,8 +7,6 @@ It creates a fresh environment, performs the acts of `make run`, and compares wh
 assumptions of docs/project/assumptions.md. It deletes everything, and leaves a report without secrets.
 """
 
-from __future__ import annotations
-
 import argparse
 import getpass
 import os

@@ -2,8 +2,6 @@
 
 A story's branches in GitLab begin with the name of the run, so that it sees no others."""
 
-from __future__ import annotations
-
 import sys
 from functools import cached_property
 

@@ -10,8 +10,6 @@ deletes stacks that the environment's pipelines deployed. While such a stack exi
 CloudFormation changes and deletes it with a role of this stack. KEEP_STACKS=yes leaves it without that role.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

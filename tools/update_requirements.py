@@ -5,8 +5,6 @@
 The comments and options at the top of each file stay.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 import tempfile

@@ -9,8 +9,6 @@ updated with the parameter RenderingSerial, one stack at a time, and only while 
 progress. Everything else is listed with what to do. The exit status is 1 if a stack is left.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Counts the instructions that a function executes with valgrind: the result does not depend on the machine's load."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

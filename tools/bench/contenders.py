@@ -1,7 +1,5 @@
 """The measured functions: the start of each, and the content of its package."""
 
-from __future__ import annotations
-
 import io
 import os
 import shutil

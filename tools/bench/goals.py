@@ -1,7 +1,5 @@
 """The goals of the benchmark. docs/project/decisions/2026-11-22-benchmark-goals.md has the reasons."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The program in `tools/bench/harness`, built by Cargo like the tests, so that its dependencies are compiled once."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Measures the contenders, once per round, one after another."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable

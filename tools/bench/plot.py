@@ -1,7 +1,5 @@
 """The figures in docs/project/benchmarks.md: one for each metric, with each contender as a multiple of cfn-gitops."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass

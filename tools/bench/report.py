@@ -1,7 +1,5 @@
 """The figures as sentences and tables in Markdown, each written between two markers of a page."""
 
-from __future__ import annotations
-
 import os
 import platform
 import statistics

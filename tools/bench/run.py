@@ -4,8 +4,6 @@ figures, and the table of the goals.
 Needs the requirements of `make build`. Without valgrind, the instructions are not counted.
 """
 
-from __future__ import annotations
-
 import sys
 
 import callgrind

@@ -22,8 +22,6 @@ anything, or at the moment that the registration names:
 | `end` | before the deletion |
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Observers of the first approval and deployment."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

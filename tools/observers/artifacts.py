@@ -1,7 +1,5 @@
 """Observers of the artifacts between two actions of a pipeline."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from observers import NotSeen, Seen, World, observes

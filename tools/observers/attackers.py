@@ -1,7 +1,5 @@
 """Observers of what an attacker meets: sessions of a role of their own, and a bus of their own."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

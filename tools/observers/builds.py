@@ -1,7 +1,5 @@
 """Observers of CodeBuild: projects of their own, which calls and an event rule start."""
 
-from __future__ import annotations
-
 import json
 import math
 import uuid

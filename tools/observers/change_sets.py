@@ -1,7 +1,5 @@
 """Observers of change sets: for reviews, and for drift."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Observers of failures and deletions: a custom resource of their own, whose function answers as its properties name."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Observers of the first deployment: IAM, CloudFormation, Lambda and CodeCommit's logins."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

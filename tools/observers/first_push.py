@@ -1,7 +1,5 @@
 """Observers of the first push and build: the statuses of a commit."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

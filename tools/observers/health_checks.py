@@ -1,7 +1,5 @@
 """Observers of executions, approvals and health checks."""
 
-from __future__ import annotations
-
 import json
 import math
 from datetime import UTC, datetime

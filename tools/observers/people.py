@@ -1,7 +1,5 @@
 """Observers of pull requests and notifications: a repository of their own, topics, and a queue that receives everything."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Observers of CodePipeline's options: a pipeline of their own with an approval, a deployment and conditions."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

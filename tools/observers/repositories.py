@@ -1,7 +1,5 @@
 """Observers that push to a repository of their own in CodeCommit, as a user of their own."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Observers of Secrets Manager's rotation: a secret of their own, whose function fails as the secret's name states."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager

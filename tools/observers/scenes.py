@@ -1,7 +1,5 @@
 """Probes that several observers share. A scene is opened for its first row, looks at all its rows, and is closed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Generic, TypeVar, cast

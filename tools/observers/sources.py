@@ -4,8 +4,6 @@ The first half reads records of the run. The second half creates resources for a
 contain the run's name and `-probe`, so tools/try_cleanup.py finds them even if the process was killed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

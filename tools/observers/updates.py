@@ -1,7 +1,5 @@
 """Observers of the first update: of the environment, of a pipeline and of IAM."""
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Any
