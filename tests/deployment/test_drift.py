@@ -1,13 +1,13 @@
 """Resources that a person changed by hand: what the health check reports, and what it repairs."""
 
 import json
-import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.local.aws import LocalAws
-from tests import preloaded
+from tests.deployment.pages import Folder
 from tests.deployment.reviewing import ReviewedStack, reviewed
 from tests.deployment.steps import Environment, function_log
 from tests.deployment.watching import looks_at_everything
@@ -28,20 +28,12 @@ def logged_command(aws: LocalAws, stack_name: str) -> str:
     return str(json.loads(lines[-1])["what"].split(COMMAND)[1])
 
 
-def run(aws: LocalAws, command: str) -> None:
-    """Runs the command of a log line as the operator does: in a shell, with the AWS CLI."""
-    path = f"{preloaded.path()}:{aws.environment()['PATH']}"
-    ran = subprocess.run(command, shell=True, env=aws.environment() | {"PATH": path}, text=True, capture_output=True,
-                         check=False)
-    assert ran.returncode == 0, ran.stderr
-
-
 def state(aws: LocalAws, rule: str) -> str:
     return str(aws.client("events").describe_rule(Name=rule)["State"])
 
 
 # claim: function-executes-no-change-set-of-a-deployed-stack
-def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed: ReviewedStack) -> None:
+def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed: ReviewedStack, tmp_path: Path) -> None:
     project, cloudformation = reviewed.project, aws.client("cloudformation")
     commit, rule = project.deployed_commit(), project.deployed.outputs()["Rule"]
     deployed, status = project.deployed.name, f"cfn-gitops/dev/{project.project_id}/drift"
@@ -59,7 +51,8 @@ def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed:
     # The function has not changed it, and its change set is deleted.
     assert state(aws, rule) == "ENABLED" and project.own_change_sets() == []
 
-    run(aws, logged_command(aws, deployed))
+    # As the operator does: in a shell, with the AWS CLI.
+    Folder(aws, tmp_path, tmp_path).run(logged_command(aws, deployed))
     described = cloudformation.describe_change_set(StackName=deployed, ChangeSetName="revert-drift")
     assert [each["ResourceChange"]["LogicalResourceId"] for each in described["Changes"]] == ["Rule"]
     cloudformation.execute_change_set(StackName=deployed, ChangeSetName="revert-drift")

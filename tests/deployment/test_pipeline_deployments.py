@@ -6,19 +6,14 @@ from tests.local.aws import LocalAws
 from tests.deployment.pipelines import Pipeline, ProjectStack, eventually, with_resources
 
 
-def changes(aws: LocalAws, pipeline: Pipeline) -> list[tuple[str, str]]:
-    """The changes that the approver reviews before they are executed."""
+def shown(aws: LocalAws, pipeline: Pipeline) -> tuple[str, list[tuple[str, str]]]:
+    """The commit and the changes that the approver reviews before they are executed."""
     change_set = aws.client("cloudformation").describe_change_set(
         StackName=pipeline.deployed.name, ChangeSetName=f"changeset-dev-{pipeline.project_id}")
     assert change_set["Status"] == "CREATE_COMPLETE"
-    return [(each["ResourceChange"]["Action"], each["ResourceChange"]["LogicalResourceId"])
-            for each in change_set["Changes"]]
-
-
-def commit_of_change_set(aws: LocalAws, pipeline: Pipeline) -> str:
-    parameters = aws.client("cloudformation").describe_change_set(
-        StackName=pipeline.deployed.name, ChangeSetName=f"changeset-dev-{pipeline.project_id}")["Parameters"]
-    return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == "Commit")
+    [commit] = [each["ParameterValue"] for each in change_set["Parameters"] if each["ParameterKey"] == "Commit"]
+    changes = [each["ResourceChange"] for each in change_set["Changes"]]
+    return commit, [(each["Action"], each["LogicalResourceId"]) for each in changes]
 
 
 # claim: approved-change-set-is-executed-despite-later-pushes
@@ -28,7 +23,7 @@ def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack:
     first = project.push()
     one = project.execution_of(first.commit)
     project.waits_for_approval(one)
-    assert changes(aws, project) == [("Add", "Rule")]
+    assert shown(aws, project) == (first.commit, [("Add", "Rule")])
     assert project.deployed.status() == "REVIEW_IN_PROGRESS"
 
     second = project.push(template=with_resources("Another"))
@@ -41,15 +36,15 @@ def test_approved_change_set_executes_despite_later_pushes(aws: LocalAws, stack:
 
     eventually(is_before_the_stage, "the second execution waits before the stage")
     assert project.ran(two) == [("Source", "Succeeded"), ("Build", "Succeeded")]
-    assert commit_of_change_set(aws, project) == first.commit
+    assert shown(aws, project)[0] == first.commit
     project.decide(one)
     assert project.ended(one) == "Succeeded", project.said()
     project.waits_for_approval(two)
     assert project.deployed_commit() == first.commit
     assert [each["LogicalResourceId"] for each in project.deployed.resources()] == ["Rule"]
 
-    assert commit_of_change_set(aws, project) == second.commit
-    assert ("Add", "Another") in changes(aws, project)
+    commit, changes = shown(aws, project)
+    assert commit == second.commit and ("Add", "Another") in changes
     project.decide(two)
     assert project.ended(two) == "Succeeded", project.said()
     assert project.deployed_commit() == second.commit

@@ -1,18 +1,14 @@
 """docs/how-to/upgrade.md: a child stack that an earlier version of the function rendered."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.local.aws import LocalAws
-from tests import preloaded
 from tests.deployment import steps
 from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.pages import blocks
+from tests.deployment.pages import Folder, blocks
 from tests.deployment.steps import ROOT, TEMPLATES, Environment, Login, Stack
 
 # It has neither a version nor settings of reports, and its actions name their region.
@@ -52,17 +48,6 @@ def shop(aws: LocalAws, environment: Environment, source: Source, name: str, tmp
     return made
 
 
-def run(aws: LocalAws, *command: str) -> tuple[int, str]:
-    environment = aws.environment() | {"PATH": f"{preloaded.path()}:{os.environ['PATH']}"}
-    ran = subprocess.run(command, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         stdin=subprocess.DEVNULL, check=False)
-    return ran.returncode, ran.stdout
-
-
-def run_script(aws: LocalAws, script: str) -> tuple[int, str]:
-    return run(aws, sys.executable, f"tools/{script}", "--config-env", "dev")
-
-
 def documented_command(project: str) -> str:
     """The page's command for a project's stack, with the serial of its way back: the script has set the other one."""
     page = ROOT / "docs/how-to/upgrade.md"
@@ -71,32 +56,32 @@ def documented_command(project: str) -> str:
     return re.sub(r"RenderingSerial=\S+", again, command.replace("shop", project))
 
 
-def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop) -> None:
+def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop, tmp_path: Path) -> None:
+    shell, upgrade = Folder(aws, ROOT, tmp_path), "python tools/upgrade.py --config-env dev"
     [mirror] = shop.source.mirrors_to(shop.mirrored_url)
-    _, diagnosis = run_script(aws, "doctor.py")
+    diagnosis = shell.run("python tools/doctor.py --config-env dev", fails=True)
     assert f"PROBLEM pipeline stack {shop.stack_name}" in diagnosis, diagnosis
     assert "its rendering has version 0" in diagnosis, diagnosis
 
     # An update of the pipeline would cancel this execution.
     waiting = shop.execution_of(shop.push().commit)
     shop.waits_for_approval(waiting)
-    status, output = run_script(aws, "upgrade.py")
-    assert (status, shop.version()) == (1, None), output
+    output = shell.run(upgrade, fails=True)
+    assert shop.version() is None, output
     assert f"LEFT    {shop.stack_name}: execution {waiting} of {shop.name} is in progress" in output, output
     shop.decide(waiting)
     assert shop.ended(waiting) == "Succeeded", shop.said()
 
-    status, output = run_script(aws, "upgrade.py")
-    assert (status, shop.version()) == (0, "1"), output
-    assert f"ok      {shop.stack_name}: version 1" in output, output
+    output = shell.run(upgrade)
+    assert shop.version() == "1" and f"ok      {shop.stack_name}: version 1" in output, output
     assert {shop.status(each["pipelineExecutionId"]) for each in shop.executions()} == {"Succeeded"}
     assert shop.source.mirrors_to(shop.mirrored_url)[0].id == mirror.id
     # A push is mirrored and deployed as before.
     assert shop.deploy(shop.push().commit) == "Succeeded", shop.said()
 
     shop.become_former()
-    status, output = run(aws, "bash", "-euc", documented_command(shop.project_id))
-    assert (status, shop.version()) == (0, "1"), output
-    assert run_script(aws, "upgrade.py")[0] == 0
+    output = shell.run(documented_command(shop.project_id))
+    assert shop.version() == "1", output
+    shell.run(upgrade)
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()

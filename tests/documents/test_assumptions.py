@@ -1,13 +1,13 @@
 """The list of assumptions about AWS and GitLab: each assumption has one name and one row."""
 
 import re
-import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.documents.test_links import ROOT, files
+
 PAGE = ROOT / "docs/project/assumptions.md"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+){1,8}")
 # A reference to a row in code, tests and other pages.
@@ -21,13 +21,9 @@ def rows(text):
 
 def references():
     """Each tracked or unignored file, with the names that it refers to."""
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
-                            text=True, stdout=subprocess.PIPE).stdout.splitlines()
-    for path in listed:
-        file = ROOT / path
-        if file.suffix in {".md", ".py", ".rs", ".yaml", ".yml", ".toml", ".sh"} and file.exists() and file != Path(__file__):
-            for name in _REFERENCE.findall(file.read_text()):
-                yield path, name
+    for file in files("*.md", "*.py", "*.rs", "*.yaml", "*.yml", "*.toml", "*.sh"):
+        if file != Path(__file__):
+            yield from ((file, name) for name in _REFERENCE.findall(file.read_text()))
 
 
 @pytest.fixture(scope="module")

@@ -13,27 +13,6 @@ import doctor
 import try_account
 
 
-class Account:
-    """An account in which a region has these quotas of CodeBuild."""
-
-    def __init__(self, quotas: dict[str, float] | Exception) -> None:
-        self.id, self.region, self.session, self._quotas = "123456789012", "eu-central-1", self, quotas
-        self.events = MagicMock()
-
-    def client(self, service: str, config: Any) -> Any:
-        assert service == "service-quotas"
-        return self
-
-    def get_paginator(self, operation: str) -> Any:
-        assert operation == "list_service_quotas"
-        return self
-
-    def paginate(self, ServiceCode: str) -> Any:  # noqa: N803: AWS's name
-        if isinstance(self._quotas, Exception):
-            raise self._quotas
-        yield {"Quotas": [{"QuotaName": name, "Value": value} for name, value in self._quotas.items()]}
-
-
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "ListServiceQuotas")
 
 
@@ -41,7 +20,11 @@ DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "den
     ({try_account.BUILDS: 0.0}, 1), ({try_account.BUILDS: 1.0}, 0), ({"another": 0.0}, 0), (DENIED, 0),
 ])
 def test_account_without_builds_prevents_a_run(quotas: Any, count: int) -> None:
-    problems = try_account.RemoteAccount(Account(quotas)).problems()  # type: ignore[arg-type]
+    account, pages = MagicMock(), MagicMock()
+    pages.__iter__.side_effect = quotas if isinstance(quotas, Exception) else [
+        iter([{"Quotas": [{"QuotaName": name, "Value": value} for name, value in quotas.items()]}])]
+    account.session.client.return_value.get_paginator.return_value.paginate.return_value = pages
+    problems = try_account.RemoteAccount(account).problems()
     assert len(problems) == count
     assert all(try_account.BUILDS in problem for problem in problems)
 

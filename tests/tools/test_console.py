@@ -25,19 +25,13 @@ def run_program(text: str) -> subprocess.CompletedProcess[str]:
                           text=True, capture_output=True, timeout=60, check=False)
 
 
-@pytest.fixture
-def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the local AWS and the local GitLab."""
-    aws = SimpleNamespace(account_id="123456789012", region="eu-central-1")
+def test_acts_are_numbered_and_the_end_names_next_steps(monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    aws, waits = SimpleNamespace(account_id="123456789012", region="eu-central-1"), list[str]()
     monkeypatch.setattr(run, "LocalAws", lambda **_: contextlib.nullcontext(aws))
     monkeypatch.setattr(run.local_gitlab, "running", lambda **_: contextlib.nullcontext())
     monkeypatch.setattr(run, "LocalStory", lambda *_: SimpleNamespace())
     monkeypatch.setattr(sys, "argv", ["run.py"])
-
-
-def test_acts_are_numbered_and_the_end_names_next_steps(stand_ins: None, monkeypatch: pytest.MonkeyPatch,
-                                                        capsys: pytest.CaptureFixture[str]) -> None:
-    waits: list[str] = []
     monkeypatch.setattr(run, "ACTS", [Act("First", "A reason.", lambda _: waits.append(waiting.UNDER_WAY[-1][0]), "works"),
                                       Act("Second", "A reason.", lambda _: None, "works too")])
     assert run.main() == 0

@@ -1,6 +1,7 @@
 """The table of samconfig.toml for an environment."""
 
 import tomllib
+from typing import Any
 
 import pytest
 from samcli.cli.types import CfnParameterOverridesType
@@ -12,21 +13,23 @@ TABLES = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml")
 
 
 def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
-    """Without --config-env, sam uses the table `default`. An update of another environment would replace all resources."""
+    # Without --config-env, sam uses the table `default`. An update of another environment would replace all resources.
     assert sorted(TABLES) == ["dev", "prd"]
     for name, table in TABLES.items():
         assert table["global"]["parameters"]["stack_name"] == f"cfn-gitops-{name}"
-
-
-def test_samconfig_sets_the_environment_and_nothing_else() -> None:
-    """A later release has the same file: a parameter in it would change every environment that has another value."""
+    # A later release has the same file: a parameter in it would change every environment that has another value.
     assert sam_settings.read("dev").parameters == {"EnvID": "dev"}
     assert str(TABLES["dev"]).replace("dev", "prd") == str(TABLES["prd"])
+    # `sam deploy` otherwise skips an upload if the key exists. It compares no content.
+    assert TABLES["dev"]["deploy"]["parameters"]["force_upload"] is True
 
 
-def test_unknown_config_env_names_the_valid_ones() -> None:
-    with pytest.raises(SystemExit, match="no environment tst. Set CONFIG_ENV to one of: dev, prd"):
-        sam_settings.read("tst")
+@pytest.mark.parametrize(("given", "message"), [
+    (("tst",), "no environment tst. Set CONFIG_ENV to one of: dev, prd"),
+    (("dev", ["LogLevel"]), "must be Name=value pairs, not LogLevel")])
+def test_wrong_environment_or_parameter_is_rejected(given: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
+        sam_settings.read(*given)
 
 
 def shown_with_a_certificate() -> list[str]:
@@ -49,13 +52,3 @@ def shown_with_a_certificate() -> list[str]:
 def test_scripts_and_sam_read_the_same_parameters(given: list[str] | str, parameters: dict[str, str]) -> None:
     assert sam_settings.parameter_overrides({"deploy": {"parameters": {"parameter_overrides": given}}}) == parameters
     assert CfnParameterOverridesType().convert(given, None, None) == parameters
-
-
-def test_parameter_without_a_value_is_rejected() -> None:
-    with pytest.raises(SystemExit, match="must be Name=value pairs, not LogLevel"):
-        sam_settings.read("dev", ["LogLevel"])
-
-
-def test_deployment_never_reuses_an_uploaded_object() -> None:
-    """`sam deploy` otherwise skips an upload if the key exists. It compares no content."""
-    assert TABLES["dev"]["deploy"]["parameters"]["force_upload"] is True
