@@ -117,7 +117,7 @@ class PipelinePlayer(Player):
             return f"builds have {minutes} minutes, and not {expected}"
         if self._has_rule(project) != ("ApprovalRule" in self.properties):
             return f"the template {project.approval_rule} exists, or is missing"
-        counts = self._counts(not_replaced=True)
+        counts = self.see_executions(not_replaced=True)
         wrong = {label: count for label, commit in self._commits.items() if (count := counts.get(label, 0)) > 1 or (
             count == 0 and commit == self._newest.get(self.repository))}
         return f"the number of executions by commit: {wrong}" if wrong else ""
@@ -133,7 +133,8 @@ class PipelinePlayer(Player):
 
     def _left(self, project: Pipeline) -> list[str]:
         found = {project.stack_name: project.child.exists(), project.approval_rule: self._has_rule(project),
-                 project.repository: not self._is_retained and self._has_repository(project)}
+                 project.repository: not self._is_retained and self._exists(
+                     "Repository", repositoryName=project.repository)}
         return [name for name, exists in found.items() if exists]
 
     def _exists(self, kind: str, **name: str) -> bool:
@@ -146,19 +147,13 @@ class PipelinePlayer(Player):
                 raise
             return False
 
-    def _has_repository(self, project: Pipeline) -> bool:
-        return self._exists("Repository", repositoryName=project.repository)
-
     def see_deployed(self) -> Any:
         return self._label(self.project.deployed_commit())
 
     def _label(self, commit: str) -> Any:
         return next((label for label, known in self._commits.items() if known == commit), commit or None)
 
-    def see_executions(self) -> dict[str, int]:
-        return self._counts()
-
-    def _counts(self, not_replaced: bool = False) -> dict[str, int]:
+    def see_executions(self, not_replaced: bool = False) -> dict[str, int]:
         ran = [self._label(revision["revisionId"]) for each in self.project.executions()
                for revision in each.get("sourceRevisions", []) if not (not_replaced and each["status"] in _REPLACED)]
         return {label: ran.count(label) for label in ran}

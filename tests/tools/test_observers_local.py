@@ -46,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                                 loop=SimpleNamespace(passwords=set()))
         made = World(story, None)  # type: ignore[arg-type]
         first = World(SimpleNamespace(**vars(story) | {"names": names_of("trydeployed")}), None)  # type: ignore[arg-type]
-        held = stack.enter_context(repositories._repository(first))
+        held = stack.enter_context(repositories.repository.opens(first))
         held.clone.push(held.login, held.url, {"change": "1\n"}, f"refs/heads/{story.names.branch}")
         story.loop.project = SimpleNamespace(
             repository=held.name, name="none", mirrored=lambda: held.clone.all_references(held.login, held.url))

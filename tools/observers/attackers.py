@@ -61,14 +61,12 @@ class Intruder:
         return code
 
 
+@Scene
 @contextmanager
-def _intruder(world: World) -> Iterator[Intruder]:
+def intruder(world: World) -> Iterator[Intruder]:
     with scratch(world, template(probe(world), world.story.aws.account_id)) as made:
         outputs = made.outputs()
         yield Intruder(world, session(world, outputs["Role"]), outputs["Free"], outputs["Other"])
-
-
-intruder = Scene(_intruder)
 
 
 @intruder.observes("rule-sources-in-iam")
@@ -204,13 +202,11 @@ class Replaying:
             Destination={"Arn": self.outputs["Bus"]})
 
 
+@Scene
 @contextmanager
-def _replaying(world: World) -> Iterator[Replaying]:
+def replaying(world: World) -> Iterator[Replaying]:
     with scratch(world, bus_template(probe(world)), "-bus") as made:
         yield Replaying(world, made.outputs())
-
-
-replaying = Scene(_replaying)
 
 
 @replaying.observes("replayed-events-carry-a-name")

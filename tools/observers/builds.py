@@ -105,8 +105,9 @@ class Building:
             self.ended(build_id)
 
 
+@Scene
 @contextmanager
-def _building(world: World) -> Iterator[Building]:
+def building(world: World) -> Iterator[Building]:
     project, name = world.story.loop.project, probe(world)
     metadata = world.client("codecommit").get_repository(repositoryName=project.repository)["repositoryMetadata"]
     with scratch(world, template(name, metadata["cloneUrlHttp"], metadata["Arn"])):
@@ -114,9 +115,6 @@ def _building(world: World) -> Iterator[Building]:
         parents = world.client("codecommit").get_commit(
             repositoryName=project.repository, commitId=tip)["commit"]["parents"]
         yield Building(world, name, [*parents, tip])
-
-
-building = Scene(_building)
 
 
 def _failed_phases(build: dict[str, Any]) -> list[str]:

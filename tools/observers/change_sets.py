@@ -62,8 +62,9 @@ class Changing:
         return None if shown["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS") else dict(shown)
 
 
+@Scene
 @contextmanager
-def _changing(world: World) -> Iterator[Changing]:
+def changing(world: World) -> Iterator[Changing]:
     with role(world, {"Service": "cloudformation.amazonaws.com"}) as arn:
         first = Changing(world, Stack(world.story.aws, probe(world)), arn)
         with scratch(world, first.template()) as made:
@@ -84,9 +85,6 @@ def summary(shown: dict[str, Any]) -> str:
 def is_unchanged(shown: dict[str, Any]) -> bool:
     """Whether the change set failed because the template changes nothing."""
     return shown["Status"] == "FAILED" and bool(re.search("contain changes|No updates", shown.get("StatusReason", "")))
-
-
-changing = Scene(_changing)
 
 
 @changing.observes("change-set-of-outputs-only")
@@ -256,13 +254,11 @@ SERVERLESS: dict[str, Any] = {"Transform": _SERVERLESS, "Resources": {
     "Api": {"Type": "AWS::Serverless::SimpleTable"}, "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}
 
 
+@Scene
 @contextmanager
-def _transformed(world: World) -> Iterator[Transformed]:
+def transformed(world: World) -> Iterator[Transformed]:
     with scratch(world, EXTENDED, "-extended") as extended, scratch(world, SERVERLESS, "-serverless") as serverless:
         yield Transformed(Changing(world, extended, ""), extended, serverless)
-
-
-transformed = Scene(_transformed)
 
 
 @transformed.observes("drift-of-language-extensions")

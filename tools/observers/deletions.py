@@ -64,13 +64,11 @@ class Provider:
         return [each for each in found if stack_id in each["stack"] and kind in ("", each["probe"])]
 
 
+@Scene
 @contextmanager
-def _provider(world: World) -> Iterator[Provider]:
+def provider(world: World) -> Iterator[Provider]:
     with scratch(world, template(probe(world))) as made:
         yield Provider(world, made.outputs()["Arn"])
-
-
-provider = Scene(_provider)
 
 
 @provider.observes("redelivery-after-a-minute")

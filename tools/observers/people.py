@@ -124,17 +124,15 @@ class Notified:
         return Seen(bool(came), f"the rule's message {'arrived' if came else 'did not arrive'}")
 
 
+@Scene
 @contextmanager
-def _notified(world: World) -> Iterator[Notified]:
+def notified(world: World) -> Iterator[Notified]:
     with scratch(world, template(probe(world), world.story.aws.account_id)) as made:
         held = Notified(world, made.outputs())
         first = held.commit("main")
         held.codecommit.create_branch(repositoryName=probe(world), branchName="feature", commitId=first)
         world.client("cloudwatch").set_alarm_state(AlarmName=probe(world), StateValue="ALARM", StateReason="probe")
         yield held
-
-
-notified = Scene(_notified)
 
 
 @notified.observes("triggers-and-alarms-send-source-arn")

@@ -181,8 +181,9 @@ def _alarm(name: str, result: str) -> dict[str, Any]:
     return {"onSuccess": condition(result, "CloudWatchAlarm", AlarmName=name, WaitTime=str(_ALARM_MINUTES))}
 
 
+@Scene
 @contextmanager
-def _optional(world: World) -> Iterator[Optional]:
+def options(world: World) -> Iterator[Optional]:
     name, client = probe(world), world.client("codepipeline")
     pipeline = Pipeline(world.story.aws, world.story.names.first, "probe")
     pipeline.name = name
@@ -209,9 +210,6 @@ def delete(world: World, name: str) -> None:
                 pipelineName=name, pipelineExecutionId=each["pipelineExecutionId"], abandon=True))
     world.client("codepipeline").delete_pipeline(name=name)
     delete_stack(world.story.aws, f"{name}-deployed")
-
-
-options = Scene(_optional)
 
 
 @options.observes("approval-shows-who-gave-it")

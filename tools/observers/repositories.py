@@ -93,8 +93,9 @@ class Repository:
         return Login(name, f"{request.context['timestamp']}Z{signer.signature(to_sign, request)}", "")
 
 
+@Scene
 @contextmanager
-def _repository(world: World) -> Iterator[Repository]:
+def repository(world: World) -> Iterator[Repository]:
     codecommit, iam, name = world.client("codecommit"), world.client("iam"), probe(world)
     made = codecommit.create_repository(repositoryName=name)["repositoryMetadata"]
     try:
@@ -118,9 +119,6 @@ def _policy(arn: str) -> str:
         {"Effect": "Deny", "Action": "codecommit:GitPush", "Resource": arn, "Condition": {
             "StringEqualsIfExists": {"codecommit:References": [_PROTECTED]},
             "Null": {"codecommit:References": "false"}}}]})
-
-
-repository = Scene(_repository)
 
 
 @repository.observes("differences-of-a-long-page")

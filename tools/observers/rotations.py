@@ -89,17 +89,15 @@ class Rotating:
         return bool(self.secrets.describe_secret(SecretId=self.id(which)).get("RotationEnabled"))
 
 
+@Scene
 @contextmanager
-def _rotating(world: World) -> Iterator[Rotating]:
+def rotating(world: World) -> Iterator[Rotating]:
     with scratch(world, template(probe(world))) as made:
         held = Rotating(world, made.outputs()["Arn"])
         for which in ("once", "always"):
             held.rotate(which)
         seconds_until(lambda: all(held.calls(which, "setSecret") for which in ("once", "always")), 120)
         yield held
-
-
-rotating = Scene(_rotating)
 
 
 @rotating.observes("rotation-reattempt-same-version")

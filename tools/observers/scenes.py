@@ -18,14 +18,16 @@ S = TypeVar("S")
 class Scene(Generic[S]):
     """The observers of one probe, which look in the order in which they are defined.
 
-        repository = Scene(_repository)
+        @Scene
+        @contextmanager
+        def repository(world: World) -> Iterator[Repository]: ...
 
         @repository.observes("differences-of-a-long-page")
         def long_page(probe: Repository) -> Seen | None: ...
     """
 
     def __init__(self, opens: Callable[[World], AbstractContextManager[S]]) -> None:
-        self._opens = opens  # its name is unique
+        self.opens = opens  # its name is unique
         self.looks: dict[str, Callable[[S], Seen | None]] = {}
 
     def observes(self, name: str) -> Callable[[Callable[[S], Seen | None]], Callable[[S], Seen | None]]:
@@ -37,8 +39,8 @@ class Scene(Generic[S]):
         return register
 
     def _result(self, world: World, name: str) -> Seen | None:
-        found = world.kept.get(self._opens.__name__) or self._look(world)
-        world.kept[self._opens.__name__] = found
+        found = world.kept.get(self.opens.__name__) or self._look(world)
+        world.kept[self.opens.__name__] = found
         if isinstance(found[name], Exception):
             raise found[name]
         return cast("Seen | None", found[name])
@@ -47,7 +49,7 @@ class Scene(Generic[S]):
         """The result of each row, or its exception."""
         found: dict[str, Any] = {}
         try:
-            with self._opens(world) as opened:
+            with self.opens(world) as opened:
                 for name, look in self.looks.items():
                     found[name] = _outcome(look, opened)
         except Exception as error:  # noqa: BLE001: each other row of the scene reports it
