@@ -73,7 +73,7 @@ class FakeAws:
             self.imports.append(name)
 
     def get_paginator(self, operation: str) -> Any:
-        return type("Paginator", (), {"paginate": staticmethod(getattr(self, operation))})
+        return type("Paginator", (), {"paginate": staticmethod(getattr(self, operation, lambda **_: []))})
 
     def get_waiter(self, name: str) -> Any:
         return type("Waiter", (), {"wait": staticmethod(lambda **_: self.wait(name))})
@@ -124,15 +124,6 @@ class FakeAws:
 
     def delete_object(self, *, Bucket: str, Key: str, VersionId: str, **_: Any) -> None:
         self.calls.append(f"delete {Bucket}/{Key} {VersionId}")
-
-    def list_change_sets(self, **_: Any) -> Any:
-        return [{"Summaries": []}]
-
-    def describe_stack_events(self, **_: Any) -> Any:
-        return [{"StackEvents": []}]
-
-    def describe_events(self, **_: Any) -> Any:
-        return [{"OperationEvents": []}]
 
 
 @pytest.fixture
