@@ -1,5 +1,6 @@
 """The actions of a developer and an approver with a pipeline, and its state. Like `steps`, without assertions."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -126,8 +127,10 @@ class Pipeline:
             return [each["pipelineExecutionId"] for each in self.executions() if each["status"] in _UNENDED]
 
         for execution in running():
-            self._codepipeline.stop_pipeline_execution(
-                pipelineName=self.name, pipelineExecutionId=execution, abandon=True, reason="The run has ended")
+            # It may have ended in the meantime.
+            with contextlib.suppress(self._codepipeline.exceptions.PipelineExecutionNotStoppableException):
+                self._codepipeline.stop_pipeline_execution(
+                    pipelineName=self.name, pipelineExecutionId=execution, abandon=True, reason="The run has ended")
         eventually(lambda: not running(), f"the executions of {self.name} have ended")
 
     def ran(self, execution: str) -> list[tuple[str, str]]:
