@@ -205,14 +205,14 @@ class Pipeline:
 
 
 def developer_login(aws: Account, env_id: str, user_name: str = "developer", repositories: str = "") -> Login:
-    """Creates a developer with a login for every repository of the environment, or for these. The mirror user may push only to its own
-    project's repository."""
-    iam = aws.client("iam")
+    """Creates a developer with a login for every repository of the environment, or for these. The mirror user may push
+    only to its own project's repository."""
+    iam, repositories = aws.client("iam"), repositories or f"codecommit-{env_id}-*"
     iam.create_user(UserName=user_name)
     iam.put_user_policy(UserName=user_name, PolicyName="push", PolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"],
-            "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:{repositories or f'codecommit-{env_id}-*'}"}]}))
+            "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:{repositories}"}]}))
     return issue_login(aws, user_name)
 
 

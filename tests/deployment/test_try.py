@@ -161,7 +161,8 @@ def test_killed_run_is_deleted_by_its_name(user: User, options: tuple[str, ...],
 
 
 @pytest.mark.parametrize(("story", "after", "by"), [
-    ("mirrors_new_password", "create: ok", signal.SIGHUP), ("deployment_approved_and_rejected", "approve: ok", signal.SIGINT)])
+    ("mirrors_new_password", "create: ok", signal.SIGHUP),
+    ("deployment_approved_and_rejected", "approve: ok", signal.SIGINT)])
 def test_interrupt_or_closed_terminal_leaves_nothing(user: User, story: str, after: str, by: signal.Signals) -> None:
     running, lines = user.begins("--acts", "1", "--scenarios", story)
     assert any(after in line for line in lines) and running.stdout

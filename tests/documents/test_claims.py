@@ -54,7 +54,8 @@ def test_page_names_no_test_by_its_path():
 
 
 @pytest.mark.parametrize(("path", "text"), [
-    ("a.py", "# claim: a\ndef helper():\n"), ("a.py", "# claim: a\n\nX = 1\ndef test_b():\n"), ("a.rs", "// claim: a\nfn b() {")])
+    ("a.py", "# claim: a\ndef helper():\n"), ("a.py", "# claim: a\n\nX = 1\ndef test_b():\n"),
+    ("a.rs", "// claim: a\nfn b() {")])
 def test_claim_before_something_else_has_no_test(path, text):
     assert list(claims_of(Path(path), text)) == [("a", "")]
 

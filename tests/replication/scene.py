@@ -117,7 +117,8 @@ class Scene:
     def __init__(self, aws: LocalAws, cli: AwsCli, name: str, directory: Path) -> None:
         self.aws, self.name, self.directory = aws, name, directory
         self.path = programs(directory / "bin", cli)
-        self.codecommit = {region: in_region(aws, region).client("codecommit") for region in (SOURCE_REGION, REPLICA_REGION)}
+        self.codecommit = {region: in_region(aws, region).client("codecommit")
+                           for region in (SOURCE_REGION, REPLICA_REGION)}
         self.source = self._create(SOURCE_REGION, {})
         self.replica = self._create(REPLICA_REGION, {TAG: self.source["Arn"]})
         self.key = self._user()

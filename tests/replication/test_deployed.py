@@ -171,7 +171,7 @@ def test_only_reference_changes_of_the_source_start_a_build(scene: Deployed) -> 
 
 
 def test_unsuccessful_build_of_the_project_is_reported(scene: Deployed) -> None:
-    statuses = {"FAILED": True, "FAULT": True, "TIMED_OUT": True, "STOPPED": True, "SUCCEEDED": False, "IN_PROGRESS": False}
-    for status, is_reported in statuses.items():
+    for status, is_reported in {"FAILED": True, "FAULT": True, "TIMED_OUT": True, "STOPPED": True, "SUCCEEDED": False,
+                                "IN_PROGRESS": False}.items():
         assert matches(scene, f"{RULE}-failed", CODEBUILD, {"build-status": status}) == is_reported, status
     assert not matches(scene, f"{RULE}-failed", CODEBUILD, {"project-name": f"{PROJECT}-2"})

@@ -40,7 +40,7 @@ def test_a_run_without_anything_new_neither_clones_nor_pushes(replicated: Scene)
     (["main:old-name", "main:goes"], [["main:comes", ":goes", "main:new-name", ":old-name"]]),
     # Names that the replica cannot have beside the former ones.
     (["main:a", "main:b/c"], [[":a", ":b/c"], ["main:a/b", "main:b"]])])
-def test_created_renamed_and_deleted_branches_follow(replicated: Scene, first: list[str], then: list[list[str]]) -> None:
+def test_created_renamed_deleted_branches_follow(replicated: Scene, first: list[str], then: list[list[str]]) -> None:
     replicated.push(*first)
     replicated.replicate()
     replicated.commit("two")

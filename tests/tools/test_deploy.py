@@ -13,8 +13,8 @@ import deploy
 
 def test_template_and_parameters_of_both_sources_are_passed(
         monkeypatch: pytest.MonkeyPatch, repository: Path, account: FakeAccount) -> None:
-    called: list[list[str]] = []
-    monkeypatch.setattr(deploy.subprocess, "run", lambda command, **_: called.append(command) or MagicMock(returncode=0))
+    run = MagicMock(return_value=MagicMock(returncode=0))
+    monkeypatch.setattr(deploy.subprocess, "run", run)
     # tests/deployment/test_deploy_failures.py tests this.
     monkeypatch.setattr(deploy.stack_failures, "StackFailures", MagicMock())
     monkeypatch.setattr(sys, "argv", ["deploy.py", "--", "RotationSerial=2"])
@@ -22,5 +22,6 @@ def test_template_and_parameters_of_both_sources_are_passed(
     path.write_text(path.read_text().replace('    # "ProjectID=infra"', '    "ProjectID=shop"', 1))
     assert deploy.main() == 0
     # Without the template, sam prefers .aws-sam/build/template.yaml of an earlier `sam build`.
-    assert called == [["sam", "deploy", "--config-env", "dev", "--template-file", "template.yaml", "--parameter-overrides",
-                       'EnvID="dev"', 'ProjectID="shop"', 'RotationSerial="2"']]
+    assert [call.args for call in run.call_args_list] == [([
+        "sam", "deploy", "--config-env", "dev", "--template-file", "template.yaml", "--parameter-overrides",
+        'EnvID="dev"', 'ProjectID="shop"', 'RotationSerial="2"'],)]

@@ -207,7 +207,8 @@ def test_other_change_or_failure_leaves_the_stack(change: dict[str, Any] | None,
 
 @pytest.mark.parametrize("wrong", [
     {"Parameters": [{"ParameterKey": "EnvID", "ParameterValue": "dev"}]}, {"Parameters": []}, {"Outputs": []},
-    {"Outputs": [{"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": "cfn-gitops-dev-ServiceToken"}]}, None])
+    {"Outputs": [{"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": "cfn-gitops-dev-ServiceToken"}]},
+    None])
 def test_stack_of_another_environment_is_refused(wrong: dict[str, Any] | None, aws: FakeAws, run: Run) -> None:
     aws.account.known["other"] = {"StackName": "other"}
     aws.account.known["cfn-gitops-prd"] |= wrong or {}
@@ -252,7 +253,8 @@ def test_connection_error_leaves_only_its_stack(aws: FakeAws, run: Run) -> None:
     assert aws.calls[-1] == "delete project-prd-b: MirrorCredential"
 
 
-def test_large_template_is_stored_if_the_bucket_has_a_name(aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_template_is_stored_if_the_bucket_has_a_name(aws: FakeAws, run: Run,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leave, "_INLINE_LIMIT", 1)
     aws.stacks["cfn-gitops-prd"]["User"] = {"Type": "AWS::IAM::User"}
     aws.code = {"S3Bucket": {"Ref": "Bucket"}, "S3Key": "function.zip"}

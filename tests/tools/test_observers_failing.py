@@ -21,8 +21,8 @@ import pytest
 import requests
 
 from tests.tools.test_observers_later import (
-    CALLER, COMMIT, DENIAL, FREE, LOOKS, NAMES, PROBE, PROTECTED, ROWS, Answers, clone, double, intruder, optional, rejected,
-    replayed, repository, sequence, with_client, world)
+    CALLER, COMMIT, DENIAL, FREE, LOOKS, NAMES, PROBE, PROTECTED, ROWS, Answers, clone, double, intruder, optional,
+    rejected, replayed, repository, sequence, with_client, world)
 
 from observers import NotSeen, World, people, repositories
 from observers.repositories import Clone

@@ -73,7 +73,8 @@ def test_typed_stack_name_deletes_the_stack_and_then_its_bucket(run: Run, accoun
     assert run.deleted[1:] == ["cfn-gitops-prd", account.bucket_of("prd")]
 
 
-def test_no_prompt_without_anything_to_delete(run: Run, account: FakeAccount, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_prompt_without_anything_to_delete(run: Run, account: FakeAccount,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
     account.known.clear()
     assert run() == 0
     assert "type " not in capsys.readouterr().out
