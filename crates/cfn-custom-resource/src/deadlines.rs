@@ -101,14 +101,6 @@ mod tests {
     }
 
     #[test]
-    fn request_after_cloudformations_timeout_is_recognised() {
-        let deadlines = Deadlines::new(&request(60, 7200), at(1000), at(61));
-        assert!(deadlines.cfn_timed_out);
-        assert!(!deadlines.expired);
-        assert!(Deadlines::new(&request(60, 100), at(1000), at(101)).expired);
-    }
-
-    #[test]
     fn too_late_begins_with_the_earlier_of_both_ends() {
         let is_too_late = |timeout, expires, now| {
             Deadlines::new(&request(timeout, expires), at(9000), at(now)).is_too_late()

@@ -1,25 +1,9 @@
+use serde_json::Map;
+
 use super::*;
 
 fn request(event: &str) -> Option<Request> {
     Request::parse(event, SystemTime::UNIX_EPOCH)
-}
-
-#[test]
-fn event_without_response_url_is_not_a_request() {
-    assert!(request(r#"{"RequestType":"Create"}"#).is_none());
-    assert!(request(r#"{"ResponseURL":7}"#).is_none());
-    assert!(request("[]").is_none());
-}
-
-#[test]
-fn too_deep_properties_still_get_a_response() {
-    let deep = format!("{}1{}", "[".repeat(4000), "]".repeat(4000));
-    let event = format!(
-        r#"{{"ResponseURL":"https://x/","RequestId":"r","ResourceProperties":{{"A":{deep}}}}}"#
-    );
-    let request = request(&event).expect("a request");
-    assert_eq!(request.request_id, "r");
-    assert!(request.properties.is_err());
 }
 
 #[test]
@@ -65,31 +49,22 @@ fn fixtures_of_aws_lambda_events_are_requests() {
 #[test]
 fn missing_members_are_absent_null_empty_or_no_string() {
     const ALL: [&str; 4] = ["StackId", "RequestId", "LogicalResourceId", "ResourceType"];
-    let whole = |name: &str, value: Option<&str>| {
-        let members = ALL.iter().filter_map(|member| match value {
-            _ if member != &name => Some(format!(r#""{member}":"x","#)),
-            Some(value) => Some(format!(r#""{member}":{value},"#)),
-            None => None,
-        });
-        let members: String = members.collect();
-        format!(r#"{{{members}"ResponseURL":"https://x/"}}"#)
+    let missing = |members: Map<String, Value>| {
+        let mut event = Value::Object(members);
+        event["ResponseURL"] = "https://x/".into();
+        let request = request(&event.to_string()).expect("a request");
+        request.missing_members()
     };
+    let complete = Map::from_iter(ALL.map(|name| (name.to_owned(), "x".into())));
     for name in ALL {
-        for value in [
-            None,
-            Some("null"),
-            Some(r#""""#),
-            Some("7"),
-            Some(r#"["x"]"#),
-        ] {
-            let request = request(&whole(name, value)).expect("a request");
-            assert_eq!(request.missing_members(), [name], "{value:?}");
+        for value in [Value::Null, "".into(), 7.into(), vec!["x"].into()] {
+            let mut members = complete.clone();
+            members.insert(name.to_owned(), value.clone());
+            assert_eq!(missing(members), [name], "{value}");
         }
     }
-    let complete = request(&whole("", None)).expect("a request");
-    assert!(complete.missing_members().is_empty());
-    let none = request(r#"{"ResponseURL":"https://x/"}"#).expect("a request");
-    assert_eq!(none.missing_members(), ALL);
+    assert!(missing(complete).is_empty());
+    assert_eq!(missing(Map::new()), ALL);
 }
 
 #[test]
@@ -106,7 +81,6 @@ fn signing_time_is_read_from_the_response_url() {
         request.response_url.valid_for(),
         Some(Duration::from_secs(7200))
     );
-    assert_eq!(format!("{:?}", request.response_url), "ResponseUrl(…)");
 }
 
 #[test]

@@ -118,16 +118,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_of_the_default_runs_here() {
-        let here = thread::current().id();
-        let there = Worker::default().spawn(async { thread::current().id() });
-        assert_eq!(there.await.ok(), Some(here));
-        let started = Worker::start().expect("a thread");
-        let there = started.spawn(async { thread::current().id() });
-        assert_ne!(there.await.ok(), Some(here));
-    }
-
-    #[tokio::test]
     async fn thread_ends_with_its_last_worker() {
         let worker = Worker::start().expect("a thread");
         let same = worker.clone();

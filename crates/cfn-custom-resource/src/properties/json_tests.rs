@@ -13,29 +13,22 @@ fn json_has_the_same_value_as_of_serde() {
 
 #[test]
 fn error_names_line_and_column_but_no_text() {
-    for (text, error) in [
-        ("", "it is not JSON (line 1, column 1)"),
-        ("secret", "it is not JSON (line 1, column 1)"),
-        ("{\n  \"a\": 1,\n}", "it is not JSON (line 3, column 1)"),
-        ("{} x", "it is not JSON (line 1, column 4)"),
-        ("{\n\"名前\": ü}", "it is not JSON (line 2, column 7)"),
-        (
-            "{\"a\": 1e400}",
-            "a number in it is too large. Put it in quotes (line 1, column 11)",
-        ),
-        (
-            "\u{feff}{}",
-            "it begins with a byte order mark (line 1, column 1)",
-        ),
-        (
-            "{\n  \"a\": 1,\n  \"\\u0061\": 2\n}",
-            "an object in it has a name twice (line 3, column 10)",
-        ),
-        (
-            r#"[{"a": {"b": 1, "b": 1}}]"#,
-            "an object in it has a name twice (line 1, column 19)",
-        ),
+    let no_json = "it is not JSON";
+    let large = "a number in it is too large. Put it in quotes";
+    let marked = "it begins with a byte order mark";
+    let twice = "an object in it has a name twice";
+    for (text, what, line, column) in [
+        ("", no_json, 1, 1),
+        ("secret", no_json, 1, 1),
+        ("{\n  \"a\": 1,\n}", no_json, 3, 1),
+        ("{} x", no_json, 1, 4),
+        ("{\n\"名前\": ü}", no_json, 2, 7),
+        ("{\"a\": 1e400}", large, 1, 11),
+        ("\u{feff}{}", marked, 1, 1),
+        ("{\n  \"a\": 1,\n  \"\\u0061\": 2\n}", twice, 3, 10),
+        (r#"[{"a": {"b": 1, "b": 1}}]"#, twice, 1, 19),
     ] {
-        assert_eq!(parse_json(text), Err(error.to_owned()), "{text:?}");
+        let error = format!("{what} (line {line}, column {column})");
+        assert_eq!(parse_json(text), Err(error), "{text:?}");
     }
 }
