@@ -63,26 +63,19 @@ mod tests {
             status: 500,
             message: String::new(),
         };
-        let redirected = || ErrorKind::Redirected {
+        let redirected = ErrorKind::Redirected {
             status: 301,
             to: format!("{URL}/api/v4/projects/40"),
         };
+        let untrusted = ErrorKind::UntrustedCertificate(String::new());
+        let lost = || ErrorKind::NoResponse;
         // Each row: the errors of projects, and whether GitLab is unreachable then.
         let rows = [
-            (
-                vec![("1", server_error()), ("1", ErrorKind::NoResponse)],
-                false,
-            ),
-            (vec![("1", server_error()), ("2", redirected())], false),
-            (
-                vec![("1", server_error()), ("2", ErrorKind::NoResponse)],
-                true,
-            ),
+            (vec![("1", server_error()), ("1", lost())], false),
+            (vec![("1", server_error()), ("2", redirected)], false),
+            (vec![("1", server_error()), ("2", lost())], true),
             (vec![("1", ErrorKind::Unreachable)], true),
-            (
-                vec![("1", ErrorKind::UntrustedCertificate(String::new()))],
-                true,
-            ),
+            (vec![("1", untrusted)], true),
         ];
         for (errors, expected) in rows {
             let gitlabs = UnreachableGitLabs::default();

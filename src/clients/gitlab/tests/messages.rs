@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::script::{Reply, Script};
 use super::{INFRA, MIRRORS, PROJECT, create, described, gitlab, ok};
-use crate::clients::gitlab::{CommitRef, GitLabError, NotePlace, NoteTarget};
+use crate::clients::gitlab::{GitLabError, NotePlace};
 use crate::clients::http::HttpError;
 
 const LIST: &str = "/remote_mirrors?per_page=100&page=1";
@@ -214,28 +214,4 @@ async fn failure_of_a_server_shows_its_text() {
         let error = rejected(&[(); 4].map(|()| (LIST, reply.clone()))).await;
         assert_reason(&error, &[&http, said, "CFG-401"], &["<"]);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn rejected_report_quotes_gitlab_alone() {
-    let commit = CommitRef {
-        project: INFRA.to_owned(),
-        sha: "c1".to_owned(),
-        branch: "main".to_owned(),
-    };
-    let listed = "/repository/commits/c1/merge_requests?per_page=20&page=1";
-    let message = "403 Forbidden - Your account has been blocked.";
-    let script = Script::default().then(
-        &format!("GET {PROJECT}{listed}"),
-        Reply::message(403, message),
-    );
-    let gitlab = gitlab(&script);
-    let listed = gitlab.note_places(&commit, NoteTarget::Commit);
-    let error = listed.await.expect_err("rejected");
-    assert_reason(
-        &error,
-        &["has been blocked", "CFG-420"],
-        &["One of these", "protected"],
-    );
-    script.sent();
 }

@@ -24,8 +24,8 @@ const TOKEN: &str = "glpat-SentinelTokenOfGitLab1";
 /// A mirror's password. No message may show it.
 const PASSWORD: &str = "SentinelPassword+OfTheMirror=";
 
-/// A mirror's login.
-const LOGIN: &str = "mirror-at-123456789012";
+/// A mirror's login. IAM also accepts `@` in a user's name.
+const LOGIN: &str = "a@example.com-at-123456789012";
 
 const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra";
 
@@ -63,7 +63,7 @@ fn with_regex() -> Settings {
     Settings {
         only_protected_branches: false,
         branch_regex: Some("^release".to_owned()),
-        keep_divergent_refs: false,
+        ..settings()
     }
 }
 

@@ -19,14 +19,6 @@ async fn read(reply: Reply) -> Result<Option<SystemTime>, GitLabError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_expires_at_midnight_utc_of_its_date() {
-    let body = json!({"id": 42, "scopes": ["api"], "expires_at": "2026-12-05"});
-    let expiry = read(ok(body)).await.expect("a response");
-    let midnight = Duration::from_secs(1_796_428_800);
-    assert_eq!(expiry, Some(SystemTime::UNIX_EPOCH + midnight));
-}
-
-#[tokio::test(start_paused = true)]
 async fn token_without_a_readable_date_has_no_expiry() {
     for expires_at in [
         Value::Null,
@@ -86,16 +78,9 @@ fn lag_is_the_age_of_a_push_that_has_not_succeeded() {
 
 #[tokio::test(start_paused = true)]
 async fn token_without_listed_scopes_has_none() {
-    for (body, scopes) in [
-        (
-            json!({"scopes": ["api", "read_api"]}),
-            vec!["api", "read_api"],
-        ),
-        (json!({"scopes": []}), vec![]),
-        (json!({}), vec![]),
-    ] {
+    for body in [json!({"scopes": []}), json!({})] {
         let script = Script::default().then(REQUEST, ok(body));
         let details = gitlab(&script).token_details().await.expect("a response");
-        assert_eq!(details.scopes, scopes);
+        assert!(details.scopes.is_empty());
     }
 }

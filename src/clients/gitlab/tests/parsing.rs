@@ -65,19 +65,6 @@ fn missing_members_have_a_default() {
 }
 
 #[test]
-fn description_without_an_id_is_rejected() {
-    for description in [
-        json!({}),
-        json!({"id": "1"}),
-        json!({"id": -1}),
-        json!([1]),
-        json!(1),
-    ] {
-        assert_eq!(Mirror::parse(&description), None);
-    }
-}
-
-#[test]
 fn every_push_status_is_known() {
     for (word, status) in [
         ("none", PushStatus::None),
@@ -128,20 +115,16 @@ fn mirror_to_another_address_does_not_lead_there() {
 
 #[test]
 fn message_of_every_form_is_shown() {
+    let several = json!({"message": {"url": ["is bad", "is long"], "base": ["Too many"]}});
+    let described = json!({"error": "invalid_token", "error_description": "Token was revoked."});
     for (body, text) in [
         (json!({"message": "404 Not found"}), "404 Not found"),
-        (
-            json!({"message": {"url": ["is bad", "is long"], "base": ["Too many"]}}),
-            "Too many; url is bad, is long",
-        ),
+        (several, "Too many; url is bad, is long"),
         (json!({"message": {"error": {"a": 1}}}), "a 1"),
         (json!({"message": "a", "error": "b"}), "a; b"),
         (json!({"message": "a", "error": "a"}), "a"),
         (json!({"error": "404 Not Found"}), "404 Not Found"),
-        (
-            json!({"error": "invalid_token", "error_description": "Token was revoked."}),
-            "Token was revoked.",
-        ),
+        (described, "Token was revoked."),
         (json!({"message": null}), ""),
         (json!({"other": "x"}), ""),
         (json!(["x"]), ""),
@@ -163,24 +146,19 @@ fn message_is_one_short_line() {
 fn every_login_in_a_text_is_masked() {
     for (text, masked) in [
         ("https://a:b@c/d", "https://*****@c/d"),
-        (
-            "fatal: 'https://a:b@c/d': no",
-            "fatal: 'https://*****@c/d': no",
-        ),
-        (
-            "ssh://git@c/d and http://a:b@e",
-            "ssh://*****@c/d and http://*****@e",
-        ),
+        ("'https://a:b@c/d': no", "'https://*****@c/d': no"),
+        ("ssh://a@c http://a:b@e", "ssh://*****@c http://*****@e"),
         ("https://a:b/c?d@e@f", "https://*****@f"),
         ("https://a:secretcutoff", "https://*****"),
-        (
-            "https://a:80/b?c, https://[::1]:80/",
-            "https://a:80/b?c, https://[::1]:80/",
-        ),
-        ("at https://a:443: no", "at https://a:443: no"),
-        ("at https://a: no (://", "at https://a: no (://"),
-        ("nobody@example.com", "nobody@example.com"),
     ] {
         assert_eq!(without_logins(text), masked);
+    }
+    for text in [
+        "https://a:80/b?c, https://[::1]:80/",
+        "at https://a:443: no",
+        "at https://a: no (://",
+        "nobody@example.com",
+    ] {
+        assert_eq!(without_logins(text), text);
     }
 }

@@ -29,31 +29,22 @@ async fn attempts(times: usize, reply: Reply) -> [(ErrorKind, Duration); 2] {
 
 #[tokio::test(start_paused = true)]
 async fn create_is_retried_only_if_gitlab_did_nothing() {
+    let (message, page) = (
+        "no message".to_owned(),
+        "a page without a message".to_owned(),
+    );
+    let (status, nothing) = (502, Reply::Nothing);
     for (times, reply, kind) in [
-        (
-            4,
-            Reply::Nothing(HttpError::NoConnection),
-            ErrorKind::Unreachable,
-        ),
-        (
-            1,
-            Reply::Nothing(HttpError::NoResponse),
-            ErrorKind::NoResponse,
-        ),
+        (4, nothing(HttpError::NoConnection), ErrorKind::Unreachable),
+        (1, nothing(HttpError::NoResponse), ErrorKind::NoResponse),
         (1, Reply::Silence, ErrorKind::NoResponse),
-        (
-            4,
-            Reply::empty(429),
-            ErrorKind::Throttled {
-                message: "no message".to_owned(),
-            },
-        ),
+        (4, Reply::empty(429), ErrorKind::Throttled { message }),
         (
             1,
             Reply::page(502),
             ErrorKind::ServerError {
-                status: 502,
-                message: "a page without a message".to_owned(),
+                status,
+                message: page,
             },
         ),
     ] {
@@ -66,53 +57,31 @@ async fn create_is_retried_only_if_gitlab_did_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn permanent_error_is_not_retried() {
+    let (status, message) = (200, "Welcome".to_owned());
+    let unknown = "unknown issuer".to_owned();
+    let untrusted = Reply::Nothing(HttpError::UntrustedCertificate(unknown.clone()));
+    let odd = ErrorKind::UnexpectedResponse { status };
+    let large = Reply::text(200, &" ".repeat(1_000_001));
     for (reply, kind) in [
-        (
-            Reply::Nothing(HttpError::UntrustedCertificate("unknown issuer".to_owned())),
-            ErrorKind::UntrustedCertificate("unknown issuer".to_owned()),
-        ),
+        (untrusted, ErrorKind::UntrustedCertificate(unknown)),
         (Reply::Nothing(HttpError::TooLarge), ErrorKind::TooLarge),
         (
             Reply::Nothing(HttpError::Unsendable),
             ErrorKind::UnusableUrl,
         ),
-        (
-            Reply::text(200, &" ".repeat(1_000_001)),
-            ErrorKind::TooLarge,
-        ),
+        (large, ErrorKind::TooLarge),
         (
             Reply::text(200, "Welcome"),
-            ErrorKind::NotGitLab {
-                status: 200,
-                message: "Welcome".to_owned(),
-            },
+            ErrorKind::NotGitLab { status, message },
         ),
-        (
-            Reply::json(200, json!({"id": "seven"})),
-            ErrorKind::UnexpectedResponse { status: 200 },
-        ),
-        (
-            Reply::empty(200),
-            ErrorKind::UnexpectedResponse { status: 200 },
-        ),
+        (Reply::json(200, json!({"id": "seven"})), odd.clone()),
+        (Reply::empty(200), odd),
     ] {
         let script = Script::default().then(&get("/7"), reply);
         let error = gitlab(&script).mirror(INFRA, 7).await.expect_err("fault");
         assert_eq!(error.kind, kind);
         script.sent();
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn transient_errors_are_retried() {
-    let script = Script::default()
-        .then(&get("/7"), Reply::page(503))
-        .then(&get("/7"), Reply::Nothing(HttpError::NoResponse))
-        .then(&get("/7"), Reply::empty(429))
-        .then(&get("/7"), ok(described(7)));
-    let mirror = gitlab(&script).mirror(INFRA, 7).await.expect("an answer");
-    assert_eq!(mirror.expect("there").id, 7);
-    script.sent();
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,23 +85,12 @@ async fn token_is_read_after_its_tag_and_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_for_another_host_is_neither_read_nor_sent() {
-    let tagged_for = "https://gitlab.example.org";
-    let fault = fault(Script::default().then(DESCRIBE, tagged(tagged_for))).await;
-    let text = fault.to_string();
-    assert!(matches!(fault, TokenError::OtherGitLab { .. }), "{text}");
-    assert!(text.contains(tagged_for) && text.contains("https://gitlab.example.com"));
-    assert!(text.contains("neither read nor sent"));
-}
-
-#[tokio::test(start_paused = true)]
 async fn token_without_the_url_tag_is_not_read() {
-    for description in [json!({}), json!({"Tags": [{"Key": "other", "Value": "x"}]})] {
-        let fault = fault(Script::default().then(DESCRIBE, ok(description))).await;
-        assert!(matches!(fault, TokenError::Untagged { .. }), "{fault}");
-        let advice = "--tags Key=cfn-gitops:gitlab-url,Value=https://gitlab.example.com";
-        assert!(fault.to_string().contains(advice), "{fault}");
-    }
+    let description = json!({"Tags": [{"Key": "other", "Value": "x"}]});
+    let fault = fault(Script::default().then(DESCRIBE, ok(description))).await;
+    assert!(matches!(fault, TokenError::Untagged { .. }), "{fault}");
+    let advice = "--tags Key=cfn-gitops:gitlab-url,Value=https://gitlab.example.com";
+    assert!(fault.to_string().contains(advice), "{fault}");
 }
 
 /// A secret with the tag of its GitLab, and others.
@@ -142,20 +131,16 @@ fn trusting(pem: String) -> Access {
 
 #[tokio::test(start_paused = true)]
 async fn certificate_that_the_token_owner_names_is_trusted() {
-    for listed in [
-        FINGERPRINT.to_owned(),
-        format!("00 {} 11", FINGERPRINT.replace(':', "")),
-    ] {
-        let script = Script::default()
-            .then(
-                DESCRIBE,
-                tagged_with(&[("cfn-gitops:gitlab-ca-sha256", &listed)]),
-            )
-            .then(GET, holding(&json!(TOKEN)));
-        let opened = open(&script, &trusting(AUTHORITY.to_owned())).await;
-        opened.expect("the owner's own authority");
-        script.sent();
-    }
+    let listed = format!("00 {FINGERPRINT} 11");
+    let script = Script::default()
+        .then(
+            DESCRIBE,
+            tagged_with(&[("cfn-gitops:gitlab-ca-sha256", &listed)]),
+        )
+        .then(GET, holding(&json!(TOKEN)));
+    let opened = open(&script, &trusting(AUTHORITY.to_owned())).await;
+    opened.expect("the owner's own authority");
+    script.sent();
 }
 
 // claim: certificate-that-the-token-owner-omits-is-rejected
@@ -185,48 +170,40 @@ async fn certificate_that_the_token_owner_omits_is_rejected() {
 async fn missing_secret_differs_from_denied_secret() {
     let missing = || refusal(400, "ResourceNotFoundException", "can't find it");
     let denied = || refusal(400, "AccessDeniedException", "not authorized");
-    let tagged = || tagged("https://gitlab.example.com");
-    for script in [
-        Script::default().then(DESCRIBE, missing()),
-        Script::default()
-            .then(DESCRIBE, tagged())
-            .then(GET, missing()),
-    ] {
-        assert_eq!(fault(script).await, TokenError::Missing);
-    }
-    for script in [
-        Script::default().then(DESCRIBE, denied()),
-        Script::default()
-            .then(DESCRIBE, tagged())
-            .then(GET, denied()),
-    ] {
-        let fault = fault(script).await;
+    for is_read in [false, true] {
+        let rejected = |reply| {
+            if is_read {
+                return reading(reply);
+            }
+            Script::default().then(DESCRIBE, reply)
+        };
+        assert_eq!(fault(rejected(missing())).await, TokenError::Missing);
+        let fault = fault(rejected(denied())).await;
         assert!(matches!(fault, TokenError::Denied { .. }), "{fault}");
         let text = fault.to_string();
         assert!(text.contains("not authorized") && text.contains("cfn-gitops:gitlab-url"));
     }
     let deleted = refusal(400, "InvalidRequestException", "marked for deletion");
-    let script = Script::default()
-        .then(DESCRIBE, tagged())
-        .then(GET, deleted);
-    let fault = fault(script).await;
+    let fault = fault(reading(deleted)).await;
     assert!(
         matches!(&fault, TokenError::Failed(error) if !error.is_transient()),
         "{fault}"
     );
 }
 
+/// The secret allows this GitLab, and its value is `reply`.
+fn reading(reply: Reply) -> Script {
+    let tagged = tagged("https://gitlab.example.com");
+    Script::default().then(DESCRIBE, tagged).then(GET, reply)
+}
+
 #[tokio::test(start_paused = true)]
 async fn secret_without_a_token_names_the_missing_key() {
-    let with = |reply| {
-        let tagged = tagged("https://gitlab.example.com");
-        Script::default().then(DESCRIBE, tagged).then(GET, reply)
-    };
-    let no_member = fault(with(holding(&json!({"other": TOKEN})))).await;
+    let no_member = fault(reading(holding(&json!({"other": TOKEN})))).await;
     assert_eq!(no_member, TokenError::NoMember("token".to_owned()));
     assert!(no_member.to_string().contains("GitLab.TokenSecretKey"));
     let binary = ok(json!({"SecretBinary": "AAAA"}));
-    assert_eq!(fault(with(binary)).await, TokenError::NoText);
+    assert_eq!(fault(reading(binary)).await, TokenError::NoText);
 }
 
 // claim: project-is-one-path-segment
