@@ -151,15 +151,4 @@ mod tests {
         assert_eq!(at(Some(101)), now);
         assert_eq!(at(Some(u64::MAX)), now);
     }
-
-    #[test]
-    fn event_in_a_continuation_is_unchanged() {
-        let inner = r#"{"a": 1.10, "ResponseURL": "x"}"#;
-        let event = format!(r#"{{"Continuation":{{"Hop":3}},"Event":{inner}}}"#);
-        let position = Position {
-            hop: 3,
-            received: None,
-        };
-        assert_eq!(parse(&event), (inner, position));
-    }
 }

@@ -32,11 +32,6 @@ async fn results_are_reported_in_the_order_of_the_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_to_check_is_done() {
-    assert_eq!(checked(&[]).await, (0, vec![]));
-}
-
-#[tokio::test(start_paused = true)]
 async fn slow_item_delays_only_its_report() {
     let mut seconds = vec![1; 40];
     seconds[0] = 20;

@@ -9,13 +9,19 @@ use super::metrics::{
     HEALTH_CHECK_FAILED, MIRROR_HEALTHY, MIRROR_LAG_SECONDS, PIPELINE_SUCCEEDED,
     SECONDS_SINCE_MIRROR_SYNC, line,
 };
-use super::{EnvironmentError, HealthCheck, SelfRepair};
+use super::{Environment, EnvironmentError, HealthCheck, SelfRepair};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
 fn asked(members: &serde_json::Value) -> HealthCheck {
     let event = json!({"HealthCheck": members}).to_string();
     HealthCheck::parse(&event).expect("a health check")
+}
+
+/// The environment of an event with this member.
+fn with(name: &str, value: &serde_json::Value) -> Environment {
+    let asked = asked(&json!({"EnvID": "prd", name: value}));
+    asked.environment(FUNCTION).expect("an environment")
 }
 
 #[test]
@@ -34,10 +40,8 @@ fn schedules_events_are_health_checks() {
 
 #[test]
 fn schedule_names_the_environments_users() {
-    for (said, user_names) in [("gitlab-*", "gitlab-*"), ("", "user-prd-*")] {
-        let asked = asked(&json!({"EnvID": "prd", "UserNames": said}));
-        let found = asked.environment(FUNCTION).expect("an environment");
-        assert_eq!((&*found.id, &*found.user_names), ("prd", user_names));
+    for (given, user_names) in [("gitlab-*", "gitlab-*"), ("", "user-prd-*")] {
+        assert_eq!(with("UserNames", &json!(given)).user_names, user_names);
     }
 }
 
@@ -50,23 +54,16 @@ fn self_repair_is_disabled_unless_the_event_names_it() {
         (json!(null), SelfRepair::Disabled),
         (json!(true), SelfRepair::Disabled),
     ] {
-        let asked = asked(&json!({"EnvID": "prd", "SelfRepair": given}));
-        let found = asked.environment(FUNCTION).expect("an environment");
-        assert_eq!(found.self_repair, expected, "{given}");
+        let found = with("SelfRepair", &given).self_repair;
+        assert_eq!(found, expected, "{given}");
     }
 }
 
 #[test]
 fn age_of_a_credential_is_a_number_of_the_event() {
-    for (given, expected) in [
-        (json!(10), Some(10)),
-        (json!("10"), None),
-        (json!(null), None),
-    ] {
-        let asked = asked(&json!({"EnvID": "prd", "CredentialAgeAlarmDays": given}));
-        let found = asked.environment(FUNCTION).expect("an environment");
-        assert_eq!(found.credential_age_days, expected, "{given}");
-    }
+    let days = |given| with("CredentialAgeAlarmDays", &given).credential_age_days;
+    assert_eq!(days(json!(10)), Some(10));
+    assert_eq!((days(json!("10")), days(json!(null))), (None, None));
 }
 
 #[test]
@@ -130,17 +127,12 @@ fn other_environment_is_rejected() {
 #[test]
 fn minutes_are_the_interval() {
     let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
-    for (said, interval) in [
-        (json!(15), minutes(15)),
-        (json!(null), None),
-        (json!(0), None),
-        (json!(-1), None),
-        (json!("15"), None),
-        (json!(1.5), None),
-        (json!(u64::MAX), Some(Duration::from_secs(u64::MAX))),
-    ] {
-        let asked = asked(&json!({"EnvID": "prd", "Minutes": said}));
-        assert_eq!(asked.interval, interval, "{said}");
+    let interval = |given| asked(&json!({"EnvID": "prd", "Minutes": given})).interval;
+    assert_eq!(interval(json!(15)), minutes(15));
+    let longest = Some(Duration::from_secs(u64::MAX));
+    assert_eq!(interval(json!(u64::MAX)), longest);
+    for given in [json!(null), json!(0), json!(-1), json!("15"), json!(1.5)] {
+        assert_eq!(interval(given), None);
     }
 }
 

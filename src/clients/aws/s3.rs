@@ -311,10 +311,11 @@ mod tests {
 
     #[test]
     fn every_reserved_character_in_a_key_is_escaped() {
-        let key = "a+=@()!',;:&$*/ä-._~z";
-        let expected = "a%2B%3D%40%28%29%21%27%2C%3B%3A%26%24%2A/%C3%A4-._~z";
-        let url = object_url("bucket", key, "eu-central-1", "s3").expect("an address");
-        assert_eq!(url.path(), format!("/{expected}"));
+        let key = "a+=@()!',;:&$*/ä-._~z%41?";
+        let expected = "a%2B%3D%40%28%29%21%27%2C%3B%3A%26%24%2A/%C3%A4-._~z%2541%3F";
+        let url = object_url("bucket", key, "cn-north-1", "s3").expect("an address");
+        let bucket = "https://bucket.s3.cn-north-1.amazonaws.com.cn";
+        assert_eq!(url.as_str(), format!("{bucket}/{expected}"));
         let config = SdkConfig::builder().endpoint_url("http://127.0.0.1:4566/");
         let s3 = S3::new(config.build(), Http::over_reqwest().expect("a client"));
         let url = s3.url("bucket", key, "eu-central-1").expect("an address");
@@ -326,15 +327,12 @@ mod tests {
         for (status, code, expected) in [
             (404, "NoSuchKey", None),
             (403, "AccessDenied", None),
-            (404, "NoSuchBucket", Some("HTTP 404 NoSuchBucket")),
-            (
-                403,
-                "SignatureDoesNotMatch",
-                Some("HTTP 403 SignatureDoesNotMatch"),
-            ),
-            (400, "ExpiredToken", Some("HTTP 400 ExpiredToken")),
-            (403, "<b>", Some("HTTP 403")),
+            (404, "NoSuchBucket", Some(" NoSuchBucket")),
+            (403, "SignatureDoesNotMatch", Some(" SignatureDoesNotMatch")),
+            (400, "ExpiredToken", Some(" ExpiredToken")),
+            (403, "<b>", Some("")),
         ] {
+            let expected = expected.map(|code| format!("HTTP {status}{code}"));
             let body = format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code></Error>");
             let http_status = status.try_into().expect("a status");
             let response = HttpResponse::new(http_status, SdkBody::from(body));
@@ -348,14 +346,7 @@ mod tests {
                     None
                 }
             };
-            assert_eq!(cause.as_deref(), expected);
+            assert_eq!(cause, expected);
         }
-    }
-
-    #[test]
-    fn percent_sign_in_a_key_is_escaped() {
-        let url = object_url("bucket", "a%41?.yaml", "cn-north-1", "s3").expect("an address");
-        let expected = "https://bucket.s3.cn-north-1.amazonaws.com.cn/a%2541%3F.yaml";
-        assert_eq!(url.as_str(), expected);
     }
 }

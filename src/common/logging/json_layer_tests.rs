@@ -1,8 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use tracing::{Instrument, Level, info_span};
-use tracing_subscriber::filter::Targets;
+use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
@@ -10,7 +9,7 @@ use crate::common::logging::json_layer::*;
 
 type Lines = Arc<Mutex<Vec<Value>>>;
 
-fn collecting(level: Level) -> (Lines, tracing::subscriber::DefaultGuard) {
+fn collecting() -> (Lines, tracing::subscriber::DefaultGuard) {
     let lines = Lines::default();
     let into = Arc::clone(&lines);
     let layer = JsonLines(move |line: &[u8]| {
@@ -21,7 +20,6 @@ fn collecting(level: Level) -> (Lines, tracing::subscriber::DefaultGuard) {
         let line = serde_json::from_slice(line).expect("a line of JSON");
         into.lock().expect("no panic under this lock").push(line);
     });
-    let layer = layer.with_filter(Targets::new().with_default(level));
     let guard = tracing::subscriber::set_default(registry().with(layer));
     (lines, guard)
 }
@@ -32,7 +30,7 @@ fn collected(lines: &Lines) -> Vec<Value> {
 
 #[test]
 fn line_is_flat_and_has_the_fields_of_its_spans() {
-    let (lines, _guard) = collecting(Level::INFO);
+    let (lines, _guard) = collecting();
     let span = info_span!("outer", stack = "s", step = tracing::field::Empty);
     span.in_scope(|| {
         tracing::info!("before");
@@ -71,7 +69,7 @@ fn line_is_flat_and_has_the_fields_of_its_spans() {
 
 #[tokio::test(start_paused = true)]
 async fn lines_of_parallel_tasks_have_their_own_fields() {
-    let (lines, _guard) = collecting(Level::INFO);
+    let (lines, _guard) = collecting();
     let task = |name: &'static str, pause: u64| {
         let work = async move {
             for _ in 0..3 {
@@ -92,18 +90,6 @@ async fn lines_of_parallel_tasks_have_their_own_fields() {
         .filter_map(|line| line["elapsed_ms"].as_u64())
         .collect();
     assert_eq!(elapsed, [10, 20, 30]);
-}
-
-#[test]
-fn event_below_the_level_is_not_written() {
-    let (lines, _guard) = collecting(Level::ERROR);
-    tracing::error_span!("request", request = "r").in_scope(|| {
-        tracing::warn!("left out");
-        tracing::error!("written");
-    });
-    let lines = collected(&lines);
-    assert_eq!(lines.len(), 1);
-    assert_eq!(lines[0]["request"], "r");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! TLS over this machine's loopback interface: the servers that the client trusts.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -41,7 +41,7 @@ fn serve_over_tls() -> SocketAddr {
 }
 
 /// A client that does not trust the server closes the connection, which is not a fault here.
-fn answer(mut stream: StreamOwned<ServerConnection, std::net::TcpStream>) {
+fn answer(mut stream: StreamOwned<ServerConnection, TcpStream>) {
     let mut request = Vec::new();
     let mut byte = [0];
     while !request.ends_with(b"\r\n\r\n") {
@@ -117,33 +117,30 @@ async fn closed_port_is_no_connection() {
     assert_eq!(refused, Err(HttpError::NoConnection));
 }
 
-#[tokio::test]
-async fn broken_connection_is_no_response() {
+/// The result of a request to a server that answers so.
+async fn send_to(answer: fn(TcpStream)) -> Result<String, HttpError> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let _ = stream.read(&mut [0; 16]);
-        }
-    });
+    std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
     let http = Http::over_reqwest().expect("a client");
-    let broken = send(&http, &format!("http://{address}/")).await;
-    assert_eq!(broken, Err(HttpError::NoResponse));
+    send(&http, &format!("http://{address}/")).await
+}
+
+#[tokio::test]
+async fn broken_connection_is_no_response() {
+    let broken = send_to(|mut stream| {
+        let _ = stream.read(&mut [0; 16]);
+    });
+    assert_eq!(broken.await, Err(HttpError::NoResponse));
 }
 
 // claim: endless-response-is-cut-off
 #[tokio::test]
 async fn endless_response_is_cut_off() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-            while stream.write_all(&[b' '; 8_192]).is_ok() {}
-        }
+    let endless = send_to(|mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        while stream.write_all(&[b' '; 8_192]).is_ok() {}
     });
-    let http = Http::over_reqwest().expect("a client");
-    let endless = send(&http, &format!("http://{address}/")).await;
-    assert_eq!(endless, Err(HttpError::TooLarge));
+    assert_eq!(endless.await, Err(HttpError::TooLarge));
 }
