@@ -51,150 +51,99 @@ fn named(pushes: &[ProjectPush]) -> Result<u64, Doubt> {
     creator(PROJECT, NAME, &shown(), Some(pushes))
 }
 
+fn push(change: impl FnOnce(&mut ProjectPush)) -> ProjectPush {
+    let mut push = creation();
+    change(&mut push);
+    push
+}
+
+/// A push of more tags than GitLab lists.
+fn bulk(seconds: u64) -> ProjectPush {
+    push(|it| (it.name, it.at) = (None, at(seconds)))
+}
+
 #[test]
 fn single_creation_names_the_creator() {
-    let other_tag = ProjectPush {
-        name: Some("v1".to_owned()),
-        author: 7,
-        ..creation()
-    };
-    let earlier_bulk = ProjectPush {
-        name: None,
-        at: at(9),
-        ..creation()
-    };
+    let other_tag = push(|it| (it.name, it.author) = (Some("v1".to_owned()), 7));
     let bulk_of_branches = ProjectPush {
-        name: None,
         is_of_tags: false,
-        at: at(11),
-        ..creation()
+        ..bulk(11)
     };
-    assert_eq!(named(&[creation()]), Ok(ANN));
-    assert_eq!(named(&[creation(), creation()]), Ok(ANN));
-    assert_eq!(
-        named(&[other_tag, creation(), earlier_bulk, bulk_of_branches]),
-        Ok(ANN)
-    );
+    let others = [other_tag, creation(), bulk(9), bulk_of_branches];
+    for pushes in [&[creation()][..], &[creation(), creation()], &others] {
+        assert_eq!(named(pushes), Ok(ANN), "{pushes:?}");
+    }
 }
 
+/// `gitlab_attacks` in `tests/faults/reporting` has the attacks that cause such events.
 #[test]
 fn creator_is_unknown_after_any_other_event() {
-    let others = [
-        ProjectPush {
-            author: 7,
-            ..creation()
-        },
-        ProjectPush {
-            creates: false,
-            ..creation()
-        },
-        ProjectPush {
-            creates: false,
-            to: None,
-            at: at(11),
-            ..creation()
-        },
-        ProjectPush {
-            to: Some("another".to_owned()),
-            ..creation()
-        },
-    ];
-    for other in others {
-        assert_eq!(
-            named(&[creation(), other.clone()]),
-            Err(Doubt::NotCreatedOnce),
-            "{other:?}"
-        );
-        assert_eq!(
-            named(&[other.clone(), creation()]),
-            Err(Doubt::NotCreatedOnce),
-            "{other:?}"
-        );
+    for other in [
+        push(|it| it.author = 7),
+        push(|it| it.creates = false),
+        push(|it| (it.creates, it.to, it.at) = (false, None, at(11))),
+        push(|it| it.to = Some("another".to_owned())),
+    ] {
+        for pushes in [[creation(), other.clone()], [other, creation()]] {
+            assert_eq!(named(&pushes), Err(Doubt::NotCreatedOnce), "{pushes:?}");
+        }
     }
-    let bulk = |at| ProjectPush {
-        name: None,
-        at,
-        ..creation()
-    };
-    assert_eq!(named(&[bulk(at(10)), creation()]), Err(Doubt::Bulk));
-    assert_eq!(named(&[bulk(at(11)), creation()]), Err(Doubt::Bulk));
-    assert_eq!(named(&[bulk(at(9))]), Err(Doubt::Bulk));
-    assert_eq!(named(&[]), Err(Doubt::NoEvent));
-    assert_eq!(
-        creator(PROJECT, NAME, &shown(), None),
-        Err(Doubt::TooManyPushes)
-    );
-    let of_branch = ProjectPush {
-        is_of_tags: false,
-        ..creation()
-    };
-    assert_eq!(named(&[of_branch]), Err(Doubt::NoEvent));
-    let foreign = ProjectPush {
-        project: 16,
-        name: None,
-        ..creation()
-    };
-    assert_eq!(
-        named(&[creation(), foreign]),
-        Err(Exposure::OtherProject.into())
-    );
+    for pushes in [&[bulk(10), creation()][..], &[bulk(11), creation()]] {
+        assert_eq!(named(pushes), Err(Doubt::Bulk));
+    }
+    assert_eq!(named(&[bulk(9)]), Err(Doubt::Bulk));
+    for pushes in [&[][..], &[push(|it| it.is_of_tags = false)]] {
+        assert_eq!(named(pushes), Err(Doubt::NoEvent));
+    }
+    let unlisted = creator(PROJECT, NAME, &shown(), None);
+    assert_eq!(unlisted, Err(Doubt::TooManyPushes));
+    let foreign = push(|it| (it.project, it.name) = (16, None));
+    let named = named(&[creation(), foreign]);
+    assert_eq!(named, Err(Exposure::OtherProject.into()));
 }
 
+/// `gitlab_attacks` in `tests/faults/reporting` has people who took part.
 #[test]
-fn whoever_took_part_is_an_author() {
-    let of_branch = |name: Option<&str>, to: &str, author| ProjectPush {
+fn push_of_other_changes_is_not_of_an_author() {
+    let of_branch = |name: &str, to: &str, author| ProjectPush {
         is_of_tags: false,
-        name: name.map(ToOwned::to_owned),
+        name: Some(name.to_owned()),
         to: Some(to.to_owned()),
         author,
         ..creation()
     };
-    let merge = |people: &[u64], source: Option<&str>| RequestedMerge {
+    let merge = |people: &[u64], source: &str| RequestedMerge {
         people: people.to_vec(),
-        source: source.map(ToOwned::to_owned),
+        source: Some(source.to_owned()),
         merged: Some(at(10)),
     };
-    let checked = |commits: &[Commit], merges: &[RequestedMerge], pushes: &[ProjectPush]| {
-        let (commits, merges, pushes) = (commits.to_vec(), merges.to_vec(), pushes.to_vec());
-        check_authors(
-            &ann(),
-            &Authorship {
-                commits,
-                merges,
-                pushes,
-            },
-            "main",
-        )
+    let checked = |merge: RequestedMerge, pushes: &[ProjectPush]| {
+        let authorship = Authorship {
+            commits: vec![commit("new", "bob@example.com")],
+            merges: vec![merge],
+            pushes: pushes.to_vec(),
+        };
+        check_authors(&ann(), &authorship, "main")
     };
-    let bobs = [commit("new", "bob@example.com")];
     let unrelated = [
-        of_branch(Some("main"), "new", 7),
-        of_branch(Some("feature"), "elsewhere", ANN),
+        of_branch("main", "new", 7),
+        of_branch("feature", "elsewhere", ANN),
         creation(),
     ];
-    assert_eq!(
-        checked(&bobs, &[merge(&[7, 8], Some("other"))], &unrelated),
-        Ok(())
-    );
-    assert!(checked(&bobs, &[merge(&[7, ANN], None)], &[]).is_err());
-    assert!(checked(&bobs, &[], &[of_branch(Some("any"), "new", ANN)]).is_err());
-    assert!(checked(&bobs, &[], &[of_branch(None, "", ANN)]).is_err());
-    let of_feature = [merge(&[7], Some("feature"))];
-    let mut push = of_branch(Some("feature"), "x", ANN);
-    assert!(checked(&bobs, &of_feature, &[push.clone()]).is_err());
+    assert_eq!(checked(merge(&[7, 8], "other"), &unrelated), Ok(()));
+    let of_feature = || merge(&[7], "feature");
+    let mut push = of_branch("feature", "x", ANN);
+    assert!(checked(of_feature(), std::slice::from_ref(&push)).is_err());
     let removal = ProjectPush {
         to: None,
         ..push.clone()
     };
-    assert_eq!(checked(&bobs, &of_feature, &[removal]), Ok(()));
-    let of_main = [merge(&[7], Some("main"))];
-    assert_eq!(
-        checked(&bobs, &of_main, &[of_branch(Some("main"), "x", ANN)]),
-        Ok(())
-    );
+    assert_eq!(checked(of_feature(), &[removal]), Ok(()));
+    let of_main = of_branch("main", "x", ANN);
+    assert_eq!(checked(merge(&[7], "main"), &[of_main]), Ok(()));
     // The branch may be one that stays, such as `development`.
     push.at = at(10) + EVENT_DELAY + Duration::from_secs(1);
-    assert_eq!(checked(&bobs, &of_feature, &[push]), Ok(()));
+    assert_eq!(checked(of_feature(), &[push]), Ok(()));
 }
 
 #[test]

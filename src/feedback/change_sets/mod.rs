@@ -19,4 +19,4 @@ pub use self::markdown::{code, counts, short_commit, write_table};
 pub use self::reason::{GONE, HIDDEN_REASON, MASKED, is_masked, shown_reason};
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -10,78 +10,55 @@ fn shown(reason: &str, values: &[&str]) -> String {
     shown_reason(reason, &values, &names())
 }
 
-#[test]
-fn reason_is_shown_without_values_and_accounts() {
-    let values = ["hunter2-is-it", "eu,dev", "7", "", "a-b", "123456789012"];
-    for (reason, expected) in [
-        (
-            "no mapping for M::hunter2-is-it::k",
-            "no mapping for M::…::k",
-        ),
-        (
-            "no mapping for M::xhunter2-is-ity::k",
-            "no mapping for M::x…y::k",
-        ),
-        // The environment's ID is in each note.
-        ("Value [eu, dev] of eu,dev", "Value […, dev] of …"),
-        ("'7' is not one of 1, 2", "'…' is not one of 1, 2"),
-        ("x a-b", "x …"),
-        (
-            "User: arn:aws-cn:sts::123456789012:assumed-role/r is not authorized",
-            "User: arn:aws-cn:sts::…:assumed-role/r is not authorized",
-        ),
-        (
-            "Bucket arn:aws:s3:::b of 210987654321, not of 2109876543210",
-            "Bucket arn:aws:s3:::b of …, not of 2109876543210",
-        ),
-        (
-            "Unresolved resource dependencies [Queue7] in the Resources block",
-            "Unresolved resource dependencies [Queue7] in the Resources block",
-        ),
-        ("warn: 17 europe", "warn: 17 europe"),
-    ] {
-        assert_eq!(shown(reason, &values), expected);
-    }
+/// One test for each table: the values, and each reason with the text that is shown.
+macro_rules! reasons {
+    ($($name:ident: $values:expr; $($reason:literal => $shown:expr,)*;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $(assert_eq!(shown($reason, &$values), $shown);)*
+            }
+        )*
+    };
 }
 
-#[test]
-fn value_is_removed_in_each_form() {
-    // Values that overlap, contain an account number, are quoted in JSON, or have another case.
-    assert_eq!(
-        shown("my-prod-db-secret", &["my-prod-db", "db-secret"]),
-        "…"
-    );
-    assert_eq!(shown("a secretsecret", &["secret"]), "a …");
-    for (value, reason) in [
-        (
-            "arn:aws:acm:eu-central-1:123456789012:certificate/abc",
-            "no arn:aws:acm:eu-central-1:123456789012:certificate/abc",
-        ),
-        (
-            "bucket-123456789012-internal",
-            "no bucket-123456789012-internal",
-        ),
-        ("a\"quote", r#"no a\"quote"#),
-        ("OrdersTable", "no orderstable"),
-        ("a.b*c", "no a.b*c"),
-    ] {
-        assert_eq!(shown(reason, &[value]), "no …");
-    }
-    assert_eq!(
-        shown("https://x/?p=p%40ssword", &["p@ssword"]),
-        HIDDEN_REASON
-    );
-    assert_eq!(shown("a/b-c", &["/", "-", "*"]), "a/b-c");
-    let key = "denied: s3:GetObject on arn:aws:s3:::s3-dev-codepipeline-artifact-1/x/key \"";
-    assert_eq!(
-        shown(key, &[]),
-        "denied: s3:GetObject on arn:aws:s3:::s3-dev-codepipeline-artifact-1/… \""
-    );
-    // A value of which another one is a part.
-    assert_eq!(
-        shown("key secret-key-1", &["secret", "secret-key-1"]),
-        "key …"
-    );
+reasons! {
+    reason_is_shown_without_values_and_accounts:
+        ["hunter2-is-it", "eu,dev", "7", "", "a-b", "123456789012"];
+        "no mapping for M::hunter2-is-it::k" => "no mapping for M::…::k",
+        "no mapping for M::xhunter2-is-ity::k" => "no mapping for M::x…y::k",
+        // The environment's ID is in each note.
+        "Value [eu, dev] of eu,dev" => "Value […, dev] of …",
+        "'7' is not one of 1, 2" => "'…' is not one of 1, 2",
+        "x a-b" => "x …",
+        "User: arn:aws-cn:sts::123456789012:assumed-role/r is not authorized"
+            => "User: arn:aws-cn:sts::…:assumed-role/r is not authorized",
+        "Bucket arn:aws:s3:::b of 210987654321, not of 2109876543210"
+            => "Bucket arn:aws:s3:::b of …, not of 2109876543210",
+        "Unresolved resource dependencies [Queue7] in the Resources block"
+            => "Unresolved resource dependencies [Queue7] in the Resources block",
+        "warn: 17 europe" => "warn: 17 europe",;
+    values_that_overlap_are_removed: ["my-prod-db", "db-secret"]; "my-prod-db-secret" => "…",;
+    value_that_is_repeated_is_removed: ["secret"]; "a secretsecret" => "a …",;
+    // Another value is a part of it.
+    longest_value_is_removed: ["secret", "secret-key-1"]; "key secret-key-1" => "key …",;
+    value_with_an_account_number_is_removed:
+        ["arn:aws:acm:eu-central-1:123456789012:certificate/abc", "bucket-123456789012-internal"];
+        "no arn:aws:acm:eu-central-1:123456789012:certificate/abc" => "no …",
+        "no bucket-123456789012-internal" => "no …",;
+    value_in_json_or_another_case_is_removed: ["a\"quote", "OrdersTable", "a.b*c"];
+        "no a\\\"quote" => "no …", "no orderstable" => "no …", "no a.b*c" => "no …",;
+    escaped_value_hides_the_reason: ["p@ssword"]; "https://x/?p=p%40ssword" => HIDDEN_REASON,;
+    value_without_letters_and_digits_stays: ["/", "-", "*"]; "a/b-c" => "a/b-c",;
+    key_of_an_object_is_removed: [];
+        "denied: s3:GetObject on arn:aws:s3:::s3-dev-codepipeline-artifact-1/x/key \""
+            => "denied: s3:GetObject on arn:aws:s3:::s3-dev-codepipeline-artifact-1/… \"",;
+    reason_with_the_environment_and_the_project_is_shown: ["dev", "shop", "true"];
+        "sqs-dev-shop already exists" => "sqs-dev-shop already exists",;
+    value_that_contains_the_environment_is_removed: ["dev-orders"];
+        "sqs-dev-orders already exists" => "sqs-… already exists",;
+    unknown_value_hides_a_reason_with_an_arn: ["****"];
+        "role arn:aws:iam::1:role/x is missing" => HIDDEN_REASON, "any" => "any",;
 }
 
 /// CloudFormation returns `?` for characters beyond ASCII: in the reason, in the values, or in
@@ -100,16 +77,6 @@ fn value_beyond_ascii_is_found_in_a_reason() {
 }
 
 #[test]
-fn reason_with_the_environment_and_the_project_is_shown() {
-    let reason = "sqs-dev-shop already exists";
-    assert_eq!(shown(reason, &["dev", "shop", "true"]), reason);
-    assert_eq!(
-        shown("sqs-dev-orders already exists", &["dev-orders"]),
-        "sqs-… already exists"
-    );
-}
-
-#[test]
 fn missing_change_set_is_shown_with_its_remedy() {
     let reason = "ChangeSet [changeset-dev-shop] does not exist (Service: AmazonCloudFormation; Status \
         Code: 404; Error Code: ChangeSetNotFound; Request ID: 1; Proxy: null)";
@@ -117,15 +84,6 @@ fn missing_change_set_is_shown_with_its_remedy() {
     assert!(gone.contains("Retry all actions of the stage"), "{gone}");
     let quoted = format!("Template error: {reason}");
     assert_eq!(shown(&quoted, &[]), quoted);
-}
-
-#[test]
-fn unknown_value_hides_a_reason_with_an_arn() {
-    assert_eq!(
-        shown("role arn:aws:iam::1:role/x is missing", &["****"]),
-        HIDDEN_REASON
-    );
-    assert_eq!(shown("any", &["****"]), "any");
 }
 
 const NO_POLICY: &str = "because no identity-based policy allows the action";
@@ -143,74 +101,57 @@ fn denied(role: &str, action: &str, cause: &str) -> String {
     shown(&reason, &["Hidden"])
 }
 
+const DEPLOY_ROLE: &str = "role-dev-codedeploy-cfn";
+
 #[test]
 fn denial_of_the_deploy_role_names_the_remedy() {
-    let role = "role-dev-codedeploy-cfn";
     let table = "arn:aws:dynamodb:eu-central-1:…:table/o-…";
-    assert_eq!(
-        denied(role, "dynamodb:CreateTable", NO_POLICY),
-        format!(
-            "pipelines may not call dynamodb:CreateTable. Add a policy that allows it to DeployPolicyArns of the \
-             environment's stack ({table})"
-        )
-    );
-    for cause in [EXPLICIT, "with an explicit deny"] {
+    for (cause, remedy) in [
+        (NO_POLICY, Remedy::Policy),
+        (EXPLICIT, Remedy::ByHand),
+        ("with an explicit deny", Remedy::ByHand),
+    ] {
+        let remedy = remedy.text("dev");
         assert_eq!(
-            denied(role, "events:PutRule", cause),
-            format!(
-                "pipelines may not call events:PutRule. No policy can allow it: remove it from the template, and \
-                 deploy it by hand ({table})"
-            )
+            denied(DEPLOY_ROLE, "dynamodb:CreateTable", cause),
+            format!("pipelines may not call dynamodb:CreateTable. {remedy} ({table})")
         );
     }
-    assert!(denied(role, "x:HiddenAction", NO_POLICY).contains("x:…Action"));
+    assert!(denied(DEPLOY_ROLE, "x:HiddenAction", NO_POLICY).contains("x:…Action"));
     let second = format!(
         "{NO_POLICY}. Second: User: a is not authorized to perform: b:C with an explicit deny"
     );
-    assert!(denied(role, "dynamodb:CreateTable", &second).contains("Add a policy"));
+    assert!(denied(DEPLOY_ROLE, "dynamodb:CreateTable", &second).contains("Add a policy"));
 }
 
 #[test]
 fn denial_of_a_role_with_another_name_names_the_names() {
-    let names = names();
-    let denial = |role: &str| {
-        format!(
-            "User: arn:aws:sts::1:assumed-role/role-dev-codedeploy-cfn/AWSCloudFormation is not authorized to \
-             perform: iam:CreateRole on resource: arn:aws:iam::123456789012:role/{role} {EXPLICIT}"
-        )
+    let denial = |role: &str, values: &[&str]| {
+        let reason = format!(
+            "User: arn:aws:sts::1:assumed-role/{DEPLOY_ROLE}/AWSCloudFormation is not authorized to perform: \
+             iam:CreateRole on resource: arn:aws:iam::123456789012:role/{role} {EXPLICIT}"
+        );
+        shown(&reason, values)
     };
-    let shown = shown_reason(&denial("MyRole"), &[], &names);
-    assert!(
-        shown.contains("Name the role role-dev-…, or omit its name (arn:aws:iam::…:role/MyRole)"),
-        "{shown}"
-    );
+    let remedy = "Name the role role-dev-…, or omit its name (arn:aws:iam::…:role/MyRole)";
+    assert!(denial("MyRole", &[]).contains(remedy));
     for role in ["role-dev-shop", "cfnstack-dev-shop-Role-1"] {
-        let shown = shown_reason(&denial(role), &[], &names);
-        assert!(shown.contains("DeployedRoles=Bounded"), "{shown}");
+        assert!(denial(role, &[]).contains("DeployedRoles=Bounded"));
     }
     // A name in an ARN may be a value that CloudFormation masks.
-    let masked = ["****".to_owned()];
-    let shown = shown_reason(&denial("MyRole"), &masked, &names);
-    assert!(shown.ends_with("omit its name"), "{shown}");
+    assert!(denial("MyRole", &["****"]).ends_with("omit its name"));
 }
 
 #[test]
 fn denial_of_a_role_names_its_boundary_within_a_status() {
-    for action in [
-        "iam:GetRole",
-        "iam:CreateRole",
-        "iam:ListAttachedRolePolicies",
-        "iam:TagRole",
-    ] {
+    for action in "GetRole CreateRole ListAttachedRolePolicies TagRole".split(' ') {
         for cause in [NO_POLICY, EXPLICIT] {
-            let shown = denied("role-dev-codedeploy-cfn", action, cause);
+            let shown = denied(DEPLOY_ROLE, &format!("iam:{action}"), cause);
             let status = format!("ExecuteChangeSet failed: {shown}");
             assert!(status.chars().count() <= 255, "{status}");
             assert!(shown.contains("Set DeployedRoles=Bounded"), "{shown}");
-            assert!(
-                shown.contains("policy/policy-dev-deployed-roles"),
-                "{shown}"
-            );
+            let boundary = "policy/policy-dev-deployed-roles";
+            assert!(shown.contains(boundary), "{shown}");
             assert!(!shown.contains("DeployPolicyArns"), "{shown}");
         }
     }
@@ -237,24 +178,17 @@ fn remedy_fits_the_action() {
 /// Their own text names the cause.
 #[test]
 fn other_denials_are_shown_as_iam_words_them() {
+    let boundary = "because no permissions boundary allows the action";
+    let organization = "with an explicit deny in a service control policy";
     for (role, cause) in [
         ("role-dev-shop", NO_POLICY),
-        (
-            "role-dev-codedeploy-cfn",
-            "because no permissions boundary allows the action",
-        ),
-        (
-            "role-dev-codedeploy-cfn",
-            "with an explicit deny in a service control policy",
-        ),
+        (DEPLOY_ROLE, boundary),
+        (DEPLOY_ROLE, organization),
     ] {
         let shown = denied(role, "s3:GetObject", cause);
         assert!(shown.ends_with(&format!("table/o-… {cause}")), "{shown}");
         assert!(!shown.contains("123456789012"), "{shown}");
     }
-    let not_an_action = denied("role-dev-codedeploy-cfn", "arn:aws:a/b", NO_POLICY);
-    assert!(
-        not_an_action.starts_with("Stack cfnstack-dev-shop"),
-        "{not_an_action}"
-    );
+    let not_an_action = denied(DEPLOY_ROLE, "arn:aws:a/b", NO_POLICY);
+    assert!(not_an_action.starts_with("Stack cfnstack-dev-shop"));
 }

@@ -30,7 +30,7 @@ fn note(mut changes: Vec<Change>) -> String {
     )
 }
 
-fn change(effect: Effect, logical_id: &str, resource_type: &str) -> Change {
+pub(in crate::feedback) fn change(effect: Effect, logical_id: &str, resource_type: &str) -> Change {
     Change {
         effect,
         logical_id: logical_id.to_owned(),
@@ -73,51 +73,47 @@ fn shown(effect: Effect, properties: &[(&str, Recreation)]) -> String {
         properties: properties.collect(),
         ..change(effect, "R", "AWS::SQS::Queue")
     }]);
-    let line = text.lines().find(|line| line.contains("| `R` |"));
-    let line = line.expect("a line").split_once("Queue` | ");
-    let (_, cell) = line.expect("a cell");
-    cell.trim_end_matches(" |").to_owned()
+    let (_, cell) = text
+        .split_once("| `R` | `AWS::SQS::Queue` | ")
+        .expect("a line");
+    cell.lines()
+        .next()
+        .expect("a cell")
+        .trim_end_matches(" |")
+        .to_owned()
 }
 
-#[test]
-fn changed_properties_are_named_and_the_cause_is_first() {
-    use Recreation::{Always, Never, Possible};
-    let properties = [
-        ("DelaySeconds", Never),
-        ("Fifo", Possible),
-        ("QueueName", Always),
-    ];
-    for (effect, properties, cell) in [
-        (
-            Effect::Replace,
-            &properties[..],
-            "**replaced** because of `QueueName`; also `DelaySeconds`, `Fifo`",
-        ),
-        (
-            Effect::MayReplace,
-            &properties[..2],
-            "**possibly replaced** because of `Fifo`; also `DelaySeconds`",
-        ),
-        (
-            Effect::Replace,
-            &properties[2..],
-            "**replaced** because of `QueueName`",
-        ),
-        (
-            Effect::Modify,
-            &properties[..2],
-            "modified: `DelaySeconds`, `Fifo`",
-        ),
-        // Its deletion by hand, for example.
-        (
-            Effect::Replace,
-            &properties[..1],
-            "**replaced**: `DelaySeconds`",
-        ),
-        (Effect::Add, &[], "added"),
-    ] {
-        assert_eq!(shown(effect, properties), cell);
-    }
+const PROPERTIES: [(&str, Recreation); 3] = [
+    ("DelaySeconds", Recreation::Never),
+    ("Fifo", Recreation::Possible),
+    ("QueueName", Recreation::Always),
+];
+
+/// One test for each row: the effect of these changed properties, and the cell.
+macro_rules! cells {
+    ($($name:ident: $effect:ident, $properties:expr => $cell:literal;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                assert_eq!(shown(Effect::$effect, $properties), $cell);
+            }
+        )*
+    };
+}
+
+cells! {
+    replacement_names_its_cause_first: Replace, &PROPERTIES
+        => "**replaced** because of `QueueName`; also `DelaySeconds`, `Fifo`";
+    possible_replacement_names_its_cause_first: MayReplace, &PROPERTIES[..2]
+        => "**possibly replaced** because of `Fifo`; also `DelaySeconds`";
+    replacement_names_its_only_cause: Replace, &PROPERTIES[2..]
+        => "**replaced** because of `QueueName`";
+    // Its deletion by hand, for example.
+    replacement_without_a_cause_names_the_change: Replace, &PROPERTIES[..1]
+        => "**replaced**: `DelaySeconds`";
+    modification_names_its_properties: Modify, &PROPERTIES[..2]
+        => "modified: `DelaySeconds`, `Fifo`";
+    addition_names_no_property: Add, &[] => "added";
 }
 
 /// The properties of a custom resource have no limits.
@@ -187,22 +183,25 @@ fn change_set_is_empty_only_if_every_member_agrees() {
         read_creation(&described.build(), changes)
     };
     let (failed, unavailable) = (ChangeSetStatus::Failed, Some(ExecutionStatus::Unavailable));
-    for reason in [NONE, "No updates are to be performed."] {
-        assert_eq!(
-            read(failed.clone(), unavailable.clone(), reason, 0),
-            Creation::Empty
-        );
-    }
     let others = [
         (failed.clone(), unavailable.clone(), NONE, 1),
         (failed.clone(), Some(ExecutionStatus::Available), NONE, 0),
         (failed.clone(), None, NONE, 0),
-        (failed, unavailable.clone(), "Template error", 0),
-        (ChangeSetStatus::CreateComplete, unavailable, NONE, 0),
+        (failed.clone(), unavailable.clone(), "Template error", 0),
+        (
+            ChangeSetStatus::CreateComplete,
+            unavailable.clone(),
+            NONE,
+            0,
+        ),
     ];
     for (status, execution, reason, changes) in others {
         let creation = read(status, execution, reason, changes);
         assert_ne!(creation, Creation::Empty);
+    }
+    for reason in [NONE, "No updates are to be performed."] {
+        let creation = read(failed.clone(), unavailable.clone(), reason, 0);
+        assert_eq!(creation, Creation::Empty);
     }
 }
 
@@ -222,17 +221,14 @@ fn only_certain_changes_of_a_property_update_a_resource() {
         let change = Change::read(&change.build()).expect("a change");
         (change.is_updated, change.is_deleted)
     };
-    assert_eq!(changed(Properties, Static, None), (true, false));
-    assert_eq!(
-        changed(Tags, Static, Some(PolicyAction::ReplaceAndDelete)),
-        (true, true)
-    );
-    assert_eq!(
-        changed(Properties, Dynamic, Some(PolicyAction::ReplaceAndRetain)),
-        (false, false)
-    );
-    assert_eq!(
-        changed(Metadata, Static, Some(PolicyAction::Retain)),
-        (false, false)
-    );
+    let deleting = Some(PolicyAction::ReplaceAndDelete);
+    let retaining = Some(PolicyAction::ReplaceAndRetain);
+    for (attribute, evaluation, policy, expected) in [
+        (Properties, Static, None, (true, false)),
+        (Tags, Static, deleting, (true, true)),
+        (Properties, Dynamic, retaining, (false, false)),
+        (Metadata, Static, Some(PolicyAction::Retain), (false, false)),
+    ] {
+        assert_eq!(changed(attribute, evaluation, policy), expected);
+    }
 }

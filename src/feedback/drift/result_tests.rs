@@ -1,16 +1,10 @@
-use std::collections::BTreeMap;
-
 use super::*;
+use crate::feedback::change_sets::tests::change as undrifted;
 
 fn change(id: &str, effect: Effect, drift: DriftStatus) -> Change {
     Change {
-        effect,
-        logical_id: id.to_owned(),
-        resource_type: "AWS::SQS::Queue".to_owned(),
-        is_updated: false,
-        is_deleted: false,
         drift: Some(drift),
-        properties: BTreeMap::new(),
+        ..undrifted(effect, id, "AWS::SQS::Queue")
     }
 }
 

@@ -45,23 +45,6 @@ fn status_of(
     (status.state, status.description)
 }
 
-fn shown_status(state: StatusState, target_url: &str) -> CommitStatus {
-    CommitStatus {
-        name: "cfn-gitops/dev/shop".to_owned(),
-        state,
-        description: String::new(),
-        target_url: target_url.to_owned(),
-    }
-}
-
-/// A status in the pipeline with this number.
-fn in_pipeline(id: u64, status: CommitStatus) -> ShownStatus {
-    ShownStatus {
-        pipeline_id: Some(id),
-        status,
-    }
-}
-
 /// The states that are posted for an execution in `state`: to the latest status's pipeline
 /// (`None`), and to others, by their numbers. `shown` are the statuses in GitLab, each with its
 /// pipeline and its address.
@@ -69,8 +52,15 @@ fn posted(
     state: ExecutionState,
     shown: &[(u64, StatusState, &str)],
 ) -> Vec<(Option<u64>, StatusState)> {
-    let shown = shown.iter();
-    let shown = shown.map(|(id, state, url)| in_pipeline(*id, shown_status(*state, url)));
+    let shown = shown.iter().map(|(id, state, url)| ShownStatus {
+        pipeline_id: Some(*id),
+        status: CommitStatus {
+            name: "cfn-gitops/dev/shop".to_owned(),
+            state: *state,
+            description: String::new(),
+            target_url: (*url).to_owned(),
+        },
+    });
     let shown = Shown {
         execution: shown.collect(),
         ..Shown::default()
@@ -82,38 +72,6 @@ fn posted(
         other => panic!("{other:?}"),
     });
     posted.collect()
-}
-
-/// The requests about the deployment in `state` while GitLab shows `shown`.
-fn deployment_posts(state: ActionState, shown: Option<StatusState>) -> Vec<Post> {
-    let desired = desired_of(ExecutionState::Running, &[(DEPLOY, state, "")]);
-    let desired = Desired {
-        execution: None,
-        ..desired
-    };
-    posts(
-        &desired,
-        &Shown {
-            deployment: shown,
-            ..Shown::default()
-        },
-    )
-}
-
-#[test]
-fn status_name_has_environment_and_project() {
-    let desired = desired_of(
-        ExecutionState::Running,
-        &[(APPROVAL, ActionState::Running, "")],
-    );
-    assert_eq!(
-        desired.execution.expect("a status").name,
-        "cfn-gitops/dev/shop"
-    );
-    assert_eq!(
-        desired.approval.expect("a status").name,
-        "cfn-gitops/dev/shop/approval"
-    );
 }
 
 /// One test for each row: the execution's state and actions, and its status with the description.
@@ -155,24 +113,6 @@ fn long_reason_is_shortened_to_255_characters() {
     let (_, text) = status_of(ExecutionState::Failed, &actions);
     assert_eq!(text.chars().count(), MAX_CHARACTERS);
     assert!(text.ends_with('…'));
-}
-
-#[test]
-fn waiting_approval_is_pending() {
-    let actions = [(APPROVAL, ActionState::Running, "")];
-    let desired = desired_of(ExecutionState::Running, &actions);
-    let execution = desired.execution.clone().expect("a status");
-    let approval = desired.approval.clone().expect("a status");
-    assert_eq!(execution.state, StatusState::Running);
-    assert_eq!(approval.state, StatusState::Pending);
-    let mut shown = Shown {
-        execution: vec![in_pipeline(1, execution)],
-        ..Shown::default()
-    };
-    let post = Post::Status(Topic::Approval, approval.clone());
-    assert_eq!(posts(&desired, &shown), [post]);
-    shown.approval = vec![in_pipeline(1, approval)];
-    assert!(posts(&desired, &shown).is_empty());
 }
 
 #[test]
@@ -218,34 +158,24 @@ fn switched_off_parts_are_not_reported() {
 #[test]
 fn state_is_posted_unless_gitlab_shows_it() {
     use StatusState::{Failed, Running, Success};
+    let (runs, failed) = (ExecutionState::Running, ExecutionState::Failed);
     for (execution, shown, expected) in [
-        (ExecutionState::Running, None, Some(Running)),
-        (ExecutionState::Failed, None, Some(Failed)),
+        (runs, None, Some(Running)),
+        (failed, None, Some(Failed)),
         // A repeated event.
-        (ExecutionState::Running, Some((Running, URL)), None),
+        (runs, Some((Running, URL)), None),
         (ExecutionState::Succeeded, Some((Success, URL)), None),
         // An open status of an earlier execution is not repeated, a final one is replaced.
-        (ExecutionState::Running, Some((Running, EARLIER)), None),
-        (
-            ExecutionState::Running,
-            Some((Failed, EARLIER)),
-            Some(Running),
-        ),
-        (
-            ExecutionState::Failed,
-            Some((Failed, EARLIER)),
-            Some(Failed),
-        ),
+        (runs, Some((Running, EARLIER)), None),
+        (runs, Some((Failed, EARLIER)), Some(Running)),
+        (failed, Some((Failed, EARLIER)), Some(Failed)),
         // The execution was retried.
-        (ExecutionState::Running, Some((Failed, URL)), Some(Running)),
+        (runs, Some((Failed, URL)), Some(Running)),
     ] {
         let status = Vec::from_iter(shown.map(|(state, url)| (1, state, url)));
         let expected = Vec::from_iter(expected.map(|state| (None, state)));
-        assert_eq!(
-            posted(execution, &status),
-            expected,
-            "{execution:?} {shown:?}"
-        );
+        let posted = posted(execution, &status);
+        assert_eq!(posted, expected, "{execution:?} {shown:?}");
     }
 }
 
@@ -271,8 +201,16 @@ fn ended_deployment_is_recorded_once() {
         (ActionState::Succeeded, Some(Failed), Some(Success)),
         (ActionState::Failed, Some(Failed), None),
     ] {
+        let desired = Desired {
+            execution: None,
+            ..desired_of(ExecutionState::Running, &[(DEPLOY, state, "")])
+        };
+        let shown = Shown {
+            deployment: shown,
+            ..Shown::default()
+        };
         let expected = Vec::from_iter(recorded.map(Post::CreateDeployment));
-        assert_eq!(deployment_posts(state, shown), expected);
+        assert_eq!(posts(&desired, &shown), expected);
     }
 }
 
@@ -337,17 +275,6 @@ fn tier_replaces_a_guess_that_the_name_spoils() {
 }
 
 #[test]
-fn note_is_written_while_the_approval_waits() {
-    let desired = Desired {
-        note: Some("text\n".to_owned()),
-        ..Desired::default()
-    };
-    let write = Post::WriteNote("text\n".to_owned());
-    assert_eq!(posts(&desired, &Shown::default()), [write]);
-    assert!(posts(&Desired::default(), &Shown::default()).is_empty());
-}
-
-#[test]
 fn outdated_deployment_is_not_recorded() {
     let of = |state, is_outdated| {
         let mut execution = execution(ExecutionState::Succeeded, &[(DEPLOY, state, "")]);
@@ -362,32 +289,27 @@ fn outdated_deployment_is_not_recorded() {
 
 #[test]
 fn event_reports_its_own_part() {
+    use Topic::{Approval, Deployment, EnvironmentUrl, Note};
     let parts = |scope: Scope, state| {
-        let all = [
-            Topic::Execution,
-            Topic::Approval,
-            Topic::Deployment,
-            Topic::EnvironmentUrl,
-            Topic::Note,
-        ];
-        all.into_iter()
-            .filter(|topic| scope.includes(*topic, state))
-            .collect::<Vec<_>>()
+        let mut all = vec![Topic::Execution, Approval, Deployment, EnvironmentUrl, Note];
+        all.retain(|topic| scope.includes(*topic, state));
+        all
     };
     let (running, ended) = (ExecutionState::Running, ExecutionState::Failed);
     let source = Scope::of_action("Source");
-    assert_eq!(parts(source, running), [Topic::Execution]);
-    let at_end = [
-        Topic::Execution,
-        Topic::Approval,
-        Topic::Deployment,
-        Topic::Note,
-    ];
-    assert_eq!(parts(source, ended), at_end);
-    let approval = Scope::of_action(APPROVAL);
-    assert_eq!(parts(approval, running), [Topic::Approval, Topic::Note]);
-    let deploy = [Topic::Deployment, Topic::EnvironmentUrl];
-    assert_eq!(parts(Scope::of_action(DEPLOY), running), deploy);
+    let at_end = [Topic::Execution, Approval, Deployment, Note];
+    for (scope, state, expected) in [
+        (source, running, &[Topic::Execution][..]),
+        (source, ended, &at_end),
+        (Scope::of_action(APPROVAL), running, &[Approval, Note]),
+        (
+            Scope::of_action(DEPLOY),
+            running,
+            &[Deployment, EnvironmentUrl],
+        ),
+    ] {
+        assert_eq!(parts(scope, state), expected);
+    }
     assert_eq!(parts(Scope::All, running).len(), 5);
     assert!(!source.has_actions(running) && source.has_actions(ended));
 }

@@ -94,4 +94,4 @@ pub fn rejected(
 
 #[cfg(test)]
 #[path = "finding_tests.rs"]
-mod tests;
+pub mod tests;

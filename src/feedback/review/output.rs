@@ -201,62 +201,41 @@ async fn read_file(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feedback::review::finding::tests::settings;
 
-    fn settings(overrides: &[(&str, &str)]) -> ReviewSettings {
+    fn overriding(overrides: &[(&str, &str)]) -> ReviewSettings {
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         ReviewSettings {
-            branches: "review/*".to_owned(),
-            change_set_comment: None,
-            allow_transforms: false,
-            template_path: "stack.yaml".to_owned(),
-            template_configuration: Some("dev.json".to_owned()),
             parameter_overrides: overrides.iter().map(owned).collect(),
+            ..settings()
         }
     }
 
     #[test]
     fn configuration_of_another_shape_is_rejected() {
-        for (text, why) in [
-            ("{", "it is not JSON (line 1, column 1)"),
-            ("null", "it is not a JSON object"),
-            ("[]", "it is not a JSON object"),
-            (r#"[{"A": "x"}, {}]"#, "it is not a JSON object"),
-            (
-                r#"{"Size": "3"}"#,
-                "Size is not Parameters, Tags or StackPolicy",
-            ),
-            (
-                r#"{"parameters": {}}"#,
-                "parameters is not Parameters, Tags or StackPolicy",
-            ),
-            (
-                r#"{"Parameters": [{"ParameterKey": "A"}]}"#,
-                "Parameters is not an object",
-            ),
-            (r#"{"Parameters": null}"#, "Parameters is not an object"),
-            (
-                r#"{"Parameters": {"Size": {"Ref": "X"}}}"#,
-                "Parameters.Size is not a text",
-            ),
-            (
-                r#"{"Parameters": {"Size": null}}"#,
-                "Parameters.Size is not a text",
-            ),
-            (r#"{"Tags": {"Team": ["a"]}}"#, "Tags.Team is not a text"),
-            (
-                r#"{"Parameters": {"Version": 1.10}}"#,
-                "Parameters.Version is a number whose text could change. Put it in quotes",
-            ),
-            (
-                r#"{"Tags": {"Serial": 123456789012345678901234567890}}"#,
-                "Tags.Serial is a number whose text could change. Put it in quotes",
-            ),
-            (
-                r#"{"Parameters": {}, "Parameters": {"Size": "3"}}"#,
-                "an object in it has a name twice (line 1, column 31)",
-            ),
+        let no_object = "it is not a JSON object";
+        let unknown = "is not Parameters, Tags or StackPolicy";
+        let no_text = "is not a text";
+        let number = "is a number whose text could change. Put it in quotes";
+        let twice = "an object in it has a name twice (line 1, column 19)";
+        for (text, path, why) in [
+            ("{", "", "it is not JSON (line 1, column 1)"),
+            ("null", "", no_object),
+            ("[]", "", no_object),
+            (r#"[{"A": "x"}, {}]"#, "", no_object),
+            (r#"{"Size": "3"}"#, "Size ", unknown),
+            (r#"{"parameters": {}}"#, "parameters ", unknown),
+            (r#"{"Parameters": [{}]}"#, "Parameters ", "is not an object"),
+            (r#"{"Parameters": null}"#, "Parameters ", "is not an object"),
+            (r#"{"Parameters": {"A": {}}}"#, "Parameters.A ", no_text),
+            (r#"{"Tags": {"Team": null}}"#, "Tags.Team ", no_text),
+            (r#"{"Tags": {"Team": ["a"]}}"#, "Tags.Team ", no_text),
+            (r#"{"Parameters": {"A": 1.10}}"#, "Parameters.A ", number),
+            (r#"{"Tags": {"A": 1.10}}"#, "Tags.A ", number),
+            (r#"{"Tags": {}, "Tags": {}}"#, "", twice),
         ] {
-            assert_eq!(Configuration::parse(text), Err(why.to_owned()), "{text}");
+            let error = Err(format!("{path}{why}"));
+            assert_eq!(Configuration::parse(text), error, "{text}");
         }
         let text = r#"{"Parameters": {"Size": 3, "On": true}, "StackPolicy": {"Statement": []}}"#;
         let parsed = Configuration::parse(text).expect("a template configuration");
@@ -273,25 +252,17 @@ mod tests {
         let reference = "x-{{resolve:ssm:/prod/x:1}}";
         let of = |text: Value, overrides: &[(&str, &str)]| {
             let parsed = Configuration::parse(&text.to_string()).expect("a configuration");
-            let scan = Scan::default();
-            let found = with_values(scan, parsed, &settings(overrides))
-                .scan
-                .blockers;
-            found.into_iter().collect::<Vec<_>>()
+            let output = with_values(Scan::default(), parsed, &overriding(overrides));
+            Vec::from_iter(output.scan.blockers)
         };
         let found = [Blocker::DynamicReferenceInValue];
-        assert_eq!(
-            of(serde_json::json!({"Parameters": {"A": reference}}), &[]),
-            found
-        );
-        assert_eq!(
-            of(serde_json::json!({"Tags": {"A": reference}}), &[]),
-            found
-        );
-        assert_eq!(
-            of(serde_json::json!({"Tags": {reference: "a"}}), &[]),
-            found
-        );
+        for values in [
+            serde_json::json!({"Parameters": {"A": reference}}),
+            serde_json::json!({"Tags": {"A": reference}}),
+            serde_json::json!({"Tags": {reference: "a"}}),
+        ] {
+            assert_eq!(of(values, &[]), found);
+        }
         assert_eq!(of(serde_json::json!({}), &[("A", reference)]), found);
         // The override replaces it.
         let replaced = serde_json::json!({"Parameters": {"A": reference}});

@@ -1,4 +1,5 @@
 use super::*;
+use crate::feedback::change_sets::tests::change;
 
 fn policies(statements: &Value) -> Policies {
     let document = serde_json::json!({"Version": "2012-10-17", "Statement": statements});
@@ -32,114 +33,69 @@ fn change_uses_the_handlers_of_its_effect() {
         (Effect::Add, "AWS::CloudFormation::Stack", false, false, ""),
     ] {
         let change = Change {
-            effect,
-            logical_id: "Thing".to_owned(),
-            resource_type: of_type.to_owned(),
             is_updated,
             is_deleted,
-            drift: None,
-            properties: BTreeMap::new(),
+            ..change(effect, "Thing", of_type)
         };
         let used: Vec<_> = uses(&change).map(|(_, handler)| handler.0).collect();
         assert_eq!(used.join(" "), expected, "{change:?}");
     }
 }
 
+/// The handler of `of_type` publishes some actions and may call others. All are separated by spaces.
 #[track_caller]
-fn misses(
-    allowed: &[&str],
-    of_type: &str,
-    handler: TypeHandler,
-    published: &[&str],
-    expected: &[&str],
-) {
-    let missing = needed(published, of_type, handler, &allowing(allowed));
-    assert_eq!(missing, expected);
+fn misses(allowed: &str, handler: (&str, TypeHandler), published: &str, expected: &str) {
+    let (of_type, handler) = handler;
+    let published: Vec<&str> = published.split_whitespace().collect();
+    let allowed: Vec<&str> = allowed.split_whitespace().collect();
+    let missing = needed(&published, of_type, handler, &allowing(&allowed));
+    assert_eq!(missing.join(" "), expected);
 }
 
 #[test]
 fn only_an_action_that_each_handler_needs_is_missing() {
-    let topic = [
-        "sns:CreateTopic",
-        "sns:TagResource",
-        "sns:GetTopicAttributes",
-        "iam:PassRole",
-    ];
-    let of_topic = "AWS::SNS::Topic";
+    let handler = ("AWS::SNS::Topic", CREATE);
+    let topic = "sns:CreateTopic sns:TagResource sns:GetTopicAttributes iam:PassRole";
     misses(
-        &["sns:TagResource", "lambda:*"],
-        of_topic,
-        CREATE,
-        &topic,
-        &["sns:CreateTopic"],
+        "sns:TagResource lambda:*",
+        handler,
+        topic,
+        "sns:CreateTopic",
     );
     for allowed in ["sns:CreateTopic", "SNS:create*", "sns:?reateTopic", "*"] {
-        misses(&[allowed], of_topic, CREATE, &topic, &[]);
+        misses(allowed, handler, topic, "");
     }
-    let rest = [
-        "apigateway:GET",
-        "apigateway:POST",
-        "apigateway:PUT",
-        "s3:GetObject",
-        "iam:PassRole",
-    ];
-    let of_api = "AWS::ApiGateway::RestApi";
-    let needed = ["apigateway:POST", "apigateway:PUT"];
-    misses(
-        &["apigateway:GET", "s3:*", "iam:*"],
-        of_api,
-        CREATE,
-        &rest,
-        &needed,
-    );
-    misses(&["apigateway:PUT"], of_api, CREATE, &rest, &[]);
+    let handler = ("AWS::ApiGateway::RestApi", CREATE);
+    let needed = "apigateway:POST apigateway:PUT";
+    let rest = format!("apigateway:GET {needed} s3:GetObject iam:PassRole");
+    misses("apigateway:GET s3:* iam:*", handler, &rest, needed);
+    misses("apigateway:PUT", handler, &rest, "");
 }
 
 #[test]
 fn action_that_another_one_replaces_is_not_missing() {
-    let of_topic = "AWS::SNS::Topic";
-    let database = [
-        "rds:CreateDBInstance",
-        "rds:RestoreDBInstanceFromDBSnapshot",
-        "rds:AddTagsToResource",
-    ];
-    let of_database = "AWS::RDS::DBInstance";
-    misses(
-        &["rds:AddTags*"],
-        of_database,
-        CREATE,
-        &database,
-        &["rds:CreateDBInstance"],
-    );
-    misses(&["rds:Restore*"], of_database, CREATE, &database, &[]);
-    misses(
-        &[],
-        of_topic,
-        DELETE,
-        &["sns:GetTopicAttributes", "sns:DeleteTopic"],
-        &["sns:DeleteTopic"],
-    );
-    let group = ["iot:CreateThingGroup", "iot:CreateDynamicThingGroup"];
-    misses(
-        &["iot:CreateDynamic*"],
-        "AWS::IoT::ThingGroup",
-        CREATE,
-        &group,
-        &[],
-    );
-    let many = ["a:PutA", "a:PutB", "iam:PassRole"];
-    misses(&[], "AWS::A::Thing", UPDATE, &many, &many[..2]);
+    let handler = ("AWS::RDS::DBInstance", CREATE);
+    let database = "rds:CreateDBInstance rds:RestoreDBInstanceFromDBSnapshot rds:AddTagsToResource";
+    misses("rds:AddTags*", handler, database, "rds:CreateDBInstance");
+    misses("rds:Restore*", handler, database, "");
+    let topic = "sns:GetTopicAttributes sns:DeleteTopic";
+    misses("", ("AWS::SNS::Topic", DELETE), topic, "sns:DeleteTopic");
+    let group = "iot:CreateThingGroup iot:CreateDynamicThingGroup";
+    let handler = ("AWS::IoT::ThingGroup", CREATE);
+    misses("iot:CreateDynamic*", handler, group, "");
+    let many = "a:PutA a:PutB iam:PassRole";
+    misses("", ("AWS::A::Thing", UPDATE), many, "a:PutA a:PutB");
 }
 
 #[test]
 fn handler_that_publishes_nothing_certain_is_not_decided() {
     for published in [
-        &[][..],
-        &["sns:GetTopicAttributes"],
-        &["sns:CreateTopic", "kms:*"],
-        &["iam:PassRole"],
+        "",
+        "sns:GetTopicAttributes",
+        "sns:CreateTopic kms:*",
+        "iam:PassRole",
     ] {
-        misses(&[], "AWS::SNS::Topic", CREATE, published, &[]);
+        misses("", ("AWS::SNS::Topic", CREATE), published, "");
     }
 }
 
@@ -168,69 +124,43 @@ fn policies_that_may_allow_an_action_are_not_denials() {
 #[test]
 fn line_names_types_actions_and_remedy() {
     let names = ResourceNames::new("dev", "shop").expect("valid names");
-    let right = |text: &str| text.replace('\'', "`");
+    let of = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    let (topic, queue, role) = (
+        "create `AWS::SNS::Topic` (`sns:CreateTopic`)",
+        "create `AWS::SQS::Queue` (`sqs:CreateQueue`)",
+        "create `AWS::IAM::Role` (`iam:CreateRole`)",
+    );
     let missing = BTreeMap::from([
-        (
-            Remedy::Policy,
-            vec![
-                right("create 'AWS::SNS::Topic' ('sns:CreateTopic')"),
-                right("create 'AWS::SQS::Queue' ('sqs:CreateQueue')"),
-            ],
-        ),
-        (
-            Remedy::Boundary,
-            vec![right("create 'AWS::IAM::Role' ('iam:CreateRole')")],
-        ),
+        (Remedy::Policy, of(&[topic, queue])),
+        (Remedy::Boundary, of(&[role])),
     ]);
     let text = lines(&missing, &names);
     let (policy, boundary) = text.trim().split_once("\n\n").expect("two lines");
     assert_eq!(
         policy,
-        "**Pipelines may not create `AWS::SNS::Topic` (`sns:CreateTopic`), create `AWS::SQS::Queue` \
-         (`sqs:CreateQueue`) in `dev`.** Add a policy that allows it to DeployPolicyArns of the environment's stack."
+        format!(
+            "**Pipelines may not {topic}, {queue} in `dev`.** Add a policy that allows it to DeployPolicyArns of \
+             the environment's stack."
+        )
     );
-    assert!(boundary.starts_with(
-        "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.** Set "
-    ));
+    assert!(boundary.starts_with(&format!("**Pipelines may not {role} in `dev`.** Set ")));
     assert!(lines(&BTreeMap::new(), &names).is_empty());
 }
 
 #[test]
 fn remedy_is_that_of_the_action_that_suffices() {
+    let policy = "iam:PutUserPolicy iam:PutRolePolicy iam:PutGroupPolicy";
+    let managed_policy = "iam:DetachRolePolicy iam:DetachUserPolicy iam:DeletePolicy";
+    let many = "one of `a:PutA`, `a:PutB`, `a:PutC`";
     for (actions, expected, listed) in [
-        (
-            &["iam:CreateRole"][..],
-            Remedy::Boundary,
-            "`iam:CreateRole`",
-        ),
-        // Of AWS::IAM::Policy.
-        (
-            &[
-                "iam:PutUserPolicy",
-                "iam:PutRolePolicy",
-                "iam:PutGroupPolicy",
-            ],
-            Remedy::Boundary,
-            "`iam:PutRolePolicy`",
-        ),
-        // Of AWS::IAM::ManagedPolicy.
-        (
-            &[
-                "iam:DetachRolePolicy",
-                "iam:DetachUserPolicy",
-                "iam:DeletePolicy",
-            ],
-            Remedy::Policy,
-            "`iam:DeletePolicy`",
-        ),
-        (&["iam:CreateUser"], Remedy::ByHand, "`iam:CreateUser`"),
-        (
-            &["a:PutA", "a:PutB", "a:PutC", "a:PutD"],
-            Remedy::Policy,
-            "one of `a:PutA`, `a:PutB`, `a:PutC`",
-        ),
+        ("iam:CreateRole", Remedy::Boundary, "`iam:CreateRole`"),
+        (policy, Remedy::Boundary, "`iam:PutRolePolicy`"),
+        (managed_policy, Remedy::Policy, "`iam:DeletePolicy`"),
+        ("iam:CreateUser", Remedy::ByHand, "`iam:CreateUser`"),
+        ("a:PutA a:PutB a:PutC a:PutD", Remedy::Policy, many),
     ] {
-        assert_eq!(remedy_of(actions), Some((expected, listed.to_owned())));
+        let actions: Vec<&str> = actions.split(' ').collect();
+        assert_eq!(remedy_of(&actions), Some((expected, listed.to_owned())));
     }
     assert_eq!(remedy_of(&[]), None);
 }
