@@ -232,10 +232,8 @@ mod tests {
         assert!(names.pipeline().len() <= 100);
         assert!(names.repository().len() <= 100);
         assert!(names.approval_rule_template().len() <= 100);
-        assert_eq!(
-            ResourceNames::new("abcdefghij", "abcdefghijklmnopqrstu"),
-            None
-        );
+        let too_long = ResourceNames::new("abcdefghij", "abcdefghijklmnopqrstu");
+        assert_eq!(too_long, None);
         let longest_env = ResourceNames::new(&"e".repeat(29), "p").expect("30 characters");
         assert!(longest_env.provisioning_role().len() <= 64);
     }
@@ -245,36 +243,29 @@ mod tests {
         assert_eq!(ResourceNames::new("dev-a", "b"), None);
         let names = ResourceNames::new("dev", "a-b").expect("names");
         assert_eq!(ResourceNames::from_stack_name(&names.stack()), Some(names));
-        for no_stack in [
+        let others = [
             "gitops-pipeline",
             "gitops-",
             "gitops--x",
             "Gitops-dev-x",
             "",
-        ] {
+        ];
+        for no_stack in others {
             assert_eq!(ResourceNames::from_stack_name(no_stack), None, "{no_stack}");
         }
     }
 
     #[test]
     fn location_is_read_from_any_arn() {
-        let location =
-            AwsLocation::from_arn("arn:aws-cn:cloudformation:cn-north-1:123456789012:stack/s/id")
-                .expect("a location");
+        let stack = "arn:aws-cn:cloudformation:cn-north-1:123456789012:stack/s/id";
+        let location = AwsLocation::from_arn(stack).expect("a location");
         assert_eq!(location.role("r"), "arn:aws-cn:iam::123456789012:role/r");
-        assert_eq!(
-            location.arn("codepipeline", "p"),
-            "arn:aws-cn:codepipeline:cn-north-1:123456789012:p"
-        );
-        assert!(
-            location
-                .pipeline_console("p")
-                .starts_with("https://cn-north-1.console.amazonaws.cn/")
-        );
-        assert_eq!(AwsLocation::from_arn("stack"), None);
-        assert_eq!(
-            AwsLocation::from_arn("arn:aws:iam::123456789012:role/r"),
-            None
-        );
+        let pipeline = "arn:aws-cn:codepipeline:cn-north-1:123456789012:p";
+        assert_eq!(location.arn("codepipeline", "p"), pipeline);
+        let console = location.pipeline_console("p");
+        assert!(console.starts_with("https://cn-north-1.console.amazonaws.cn/"));
+        for global in ["stack", "arn:aws:iam::123456789012:role/r"] {
+            assert_eq!(AwsLocation::from_arn(global), None);
+        }
     }
 }

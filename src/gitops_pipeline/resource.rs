@@ -314,33 +314,17 @@ fn attributes(
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use serde_json::json;
 
     use super::*;
-    use crate::common::ownership::Owner;
-    use crate::gitops_pipeline::intent_log::RequestKey;
-    use crate::gitops_pipeline::names::AwsLocation;
-
-    const STACK_ID: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/s/id";
+    use crate::gitops_pipeline::plan::tests::context;
 
     #[test]
     fn every_attribute_of_an_outcome_is_listed() {
         let spec = spec::decode(&json!({"EnvID": "dev", "ProjectID": "p"})).expect("valid");
-        let location = AwsLocation::from_arn(STACK_ID).expect("an ARN");
-        let owner = Owner {
-            stack_id: STACK_ID.to_owned(),
-            logical_id: "Pipeline".to_owned(),
-        };
-        let context = RequestContext {
-            owner,
-            request: RequestKey::new(SystemTime::UNIX_EPOCH, "request", "owner"),
-            role_arn: location.role("r"),
-            location,
-        };
+        let context = context();
         let applied = AppliedPipeline {
-            stack_id: STACK_ID.to_owned(),
+            stack_id: context.owner.stack_id.clone(),
             repository_arn: context.location.arn("codecommit", "r"),
             clone_url: "https://host/v1/repos/r".to_owned(),
             warning: None,

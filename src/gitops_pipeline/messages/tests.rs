@@ -4,37 +4,20 @@ use crate::gitops_pipeline::messages::*;
 #[test]
 fn denied_call_names_the_remedy() {
     let doing = "deleting repository x of stack y";
+    let token = "use the ServiceToken of the environment EnvID";
+    let role = "the function's role, which the provider stack creates, does not allow it";
+    let names = "parameter RepositoryNames";
+    let associate = "codecommit:AssociateApprovalRuleTemplateWithRepository";
     for (action, advice) in [
-        (
-            "cloudformation:CreateStack",
-            "use the ServiceToken of the environment EnvID",
-        ),
-        (
-            "iam:PassRole",
-            "use the ServiceToken of the environment EnvID",
-        ),
+        ("cloudformation:CreateStack", token),
+        ("iam:PassRole", token),
         ("sts:AssumeRole", "parameter SourceRoleArns"),
-        ("codecommit:GetBranch", "parameter RepositoryNames"),
-        (
-            "codecommit:AssociateApprovalRuleTemplateWithRepository",
-            "parameter RepositoryNames",
-        ),
-        (
-            "codecommit:GetApprovalRuleTemplate",
-            "the function's role, which the provider stack creates, does not allow it",
-        ),
-        (
-            "codecommit:DeleteRepository",
-            "use the ServiceToken of the environment EnvID",
-        ),
-        (
-            "secretsmanager:CreateSecret",
-            "use the ServiceToken of the environment EnvID",
-        ),
-        (
-            "codepipeline:StartPipelineExecution",
-            "use the ServiceToken of the environment EnvID",
-        ),
+        ("codecommit:GetBranch", names),
+        (associate, names),
+        ("codecommit:GetApprovalRuleTemplate", role),
+        ("codecommit:DeleteRepository", token),
+        ("secretsmanager:CreateSecret", token),
+        ("codepipeline:StartPipelineExecution", token),
     ] {
         let cause = format!("User: u is not authorized to perform: {action} on resource: r");
         let error = CallError {

@@ -4,4 +4,4 @@ pub mod apply;
 pub mod operation;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

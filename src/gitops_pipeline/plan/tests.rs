@@ -1,5 +1,5 @@
 //! Each status of a stack, for each caller of its latest operation, and the next step of each type
-//! of request.
+//! of request. `tests/faults/pipeline/statuses.rs` has stacks of another owner.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::gitops_pipeline::delete::plan::DeleteStep;
 use crate::gitops_pipeline::intent_log::request_token::{Purpose, RequestKey, of_first_push, read};
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::state::{ChildStack, StackFailure};
+use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template::DELETION_POLICY_OUTPUT;
 use crate::reconcile::Next;
 
@@ -25,7 +25,7 @@ fn key(signed: u64) -> RequestKey {
     }
 }
 
-fn context() -> RequestContext {
+pub(in crate::gitops_pipeline) fn context() -> RequestContext {
     RequestContext {
         owner: Owner {
             stack_id: "the stack".to_owned(),
@@ -135,19 +135,6 @@ fn check_apply(status: &str, expected: [ApplyPlan; 3]) {
     assert_eq!(found, other, "{status}");
 }
 
-fn check_foreign(status: &str) {
-    let another = Owner {
-        stack_id: "another stack".to_owned(),
-        logical_id: "Project".to_owned(),
-    };
-    for owner in [None, Some(another)] {
-        let mut foreign = child(status, Some(key(100).token(&make(CONTENT))));
-        foreign.owner.clone_from(&owner);
-        assert_eq!(plan(Some(&foreign)), Next::Fail(ApplyStop::Foreign(owner)));
-        assert_eq!(plan_delete(Some(&foreign), &Purpose::Delete), DELETED);
-    }
-}
-
 fn check_superseded(status: &str) {
     let newer = child(status, Some(key(101).token(&make(CONTENT))));
     assert_eq!(plan(Some(&newer)), Next::Fail(ApplyStop::Superseded));
@@ -187,9 +174,8 @@ macro_rules! statuses {
                 }
 
                 #[test]
-                fn foreign_or_superseded_is_unchanged() {
+                fn superseded_is_unchanged() {
                     if STATUS != "DELETE_COMPLETE" {
-                        check_foreign(STATUS);
                         check_superseded(STATUS);
                     }
                 }
@@ -264,12 +250,6 @@ fn started_content_that_differs_is_updated() {
 }
 
 #[test]
-fn missing_stack_is_created_and_not_deleted() {
-    assert_eq!(plan(None), CREATE);
-    assert_eq!(plan_delete(None, &Purpose::Delete), DELETED);
-}
-
-#[test]
 fn stack_is_created_only_after_the_tombstone_was_read() {
     let mut state = ApplyState::default();
     assert_eq!(plan_in(None, &state), Next::Apply(ApplyStep::Render));
@@ -281,57 +261,26 @@ fn stack_is_created_only_after_the_tombstone_was_read() {
 
 #[test]
 fn created_stack_that_another_request_deleted_is_a_failure() {
-    let read = ApplyState {
-        created_id: Some("arn".to_owned()),
-        has_read_created: true,
-        ..rendered()
-    };
-    let deleted_in = |purpose: Purpose, state: &ApplyState| {
+    let deleted = |purpose: Purpose, content: Option<&str>, has_tombstone: Option<bool>| {
+        let state = ApplyState {
+            content: content.map(ToOwned::to_owned),
+            has_tombstone,
+            created_id: Some("arn".to_owned()),
+            has_read_created: true,
+            ..ApplyState::default()
+        };
         let token = key(100).token(&purpose);
-        plan_in(Some(&child("DELETE_COMPLETE", Some(token))), state)
+        plan_in(Some(&child("DELETE_COMPLETE", Some(token))), &state)
     };
-    let deleted = |purpose: Purpose| deleted_in(purpose, &read);
-    let mut unread = ApplyState {
-        has_tombstone: None,
-        ..read.clone()
-    };
-    assert_eq!(deleted_in(Purpose::RollBack, &unread), READ_FAILURE);
-    unread.content = None;
-    let step = deleted_in(Purpose::RollBack, &unread);
-    assert_eq!(step, Next::Apply(ApplyStep::ReadTombstone));
-    assert_eq!(deleted(Purpose::RollBack), READ_FAILURE);
+    let (read, rendered) = (Some(false), Some(CONTENT));
+    assert_eq!(deleted(Purpose::RollBack, rendered, None), READ_FAILURE);
+    let unread = deleted(Purpose::RollBack, None, None);
+    assert_eq!(unread, Next::Apply(ApplyStep::ReadTombstone));
+    assert_eq!(deleted(Purpose::RollBack, rendered, read), READ_FAILURE);
     assert_eq!(
-        deleted(Purpose::Delete),
+        deleted(Purpose::Delete, rendered, read),
         Next::Apply(ApplyStep::Create { again: true })
     );
-}
-
-#[test]
-fn role_not_assumable_is_retried_once() {
-    let failed = |status: &str, purpose: Purpose, is_role_not_assumable: bool| {
-        let mut child = child(status, Some(key(100).token(&purpose)));
-        child.failure = Some(StackFailure {
-            reason: "reason".to_owned(),
-            is_role_not_assumable,
-        });
-        plan(Some(&child))
-    };
-    let again = Purpose::ApplyAgain(CONTENT.to_owned());
-    assert_eq!(
-        failed("UPDATE_ROLLBACK_COMPLETE", make(CONTENT), true),
-        Next::Apply(ApplyStep::Update { again: true })
-    );
-    assert_eq!(
-        failed("ROLLBACK_COMPLETE", make(CONTENT), true),
-        Next::Apply(ApplyStep::Delete)
-    );
-    for (purpose, is_role) in [(again, true), (make(CONTENT), false)] {
-        let plan = failed("ROLLBACK_COMPLETE", purpose, is_role);
-        assert!(
-            matches!(plan, Next::Fail(ApplyStop::Failed(..))),
-            "{plan:?}"
-        );
-    }
 }
 
 #[test]

@@ -12,6 +12,3 @@ mod plan;
 pub use self::apply::Started;
 pub(super) use self::apply::start;
 pub use self::event::BranchPush;
-
-#[cfg(test)]
-mod tests;

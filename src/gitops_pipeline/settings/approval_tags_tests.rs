@@ -51,32 +51,34 @@ fn event_of_a_tag_is_read_and_no_other() {
     }
 }
 
-/// A project of which `rules` are about tags.
-fn protection(rules: &Value) -> TagProtection {
-    let rules = rules.as_array().expect("rules").iter();
+/// A project in which these patterns of tags have these entries, in JSON.
+fn protection(rules: &[(&str, &str)]) -> TagProtection {
+    let rule = |(name, entries): &(&str, &str)| {
+        let entries: Value = serde_json::from_str(entries).expect("JSON");
+        ProtectedTag::parse(&json!({"name": name, "create_access_levels": entries}))
+    };
     TagProtection {
         project: ProjectDetails::parse(&json!({"id": 15})),
-        rules: rules
-            .map(|rule| ProtectedTag::parse(rule).expect("a rule"))
-            .collect(),
+        rules: rules.iter().map(|it| rule(it).expect("a rule")).collect(),
         has_pushing_deploy_key: false,
     }
 }
 
-fn rule(name: &str, entries: &Value) -> Value {
-    json!({"name": name, "create_access_levels": entries})
+fn checked(rules: &[(&str, &str)]) -> Result<(), Exposure> {
+    protection(rules).check(&tag(Decision::Deploy))
 }
+
+const MAINTAINERS: &str = r#"[{"access_level": 40}]"#;
 
 #[test]
 fn rules_that_admit_maintainers_alone_suffice() {
-    let maintainers =
-        json!([{"id": 1, "access_level": 40, "access_level_description": "Maintainers"}]);
-    let single = json!([
+    let described = r#"[{"id": 1, "access_level": 40, "access_level_description": "Maintainers"}]"#;
+    let single = r#"[
         {"access_level": 0, "user_id": null},
         {"access_level": 40, "user_id": 7, "group_id": null, "deploy_key_id": null},
         {"access_level": null, "group_id": 8},
-        {"access_level": 60},
-    ]);
+        {"access_level": 60}
+    ]"#;
     for pattern in [
         "deploy/*",
         "deploy/dev/shop/*",
@@ -84,10 +86,9 @@ fn rules_that_admit_maintainers_alone_suffice() {
         "*/shop/*",
         "deploy/dev/shop/0123456789abcdef",
     ] {
-        for entries in [&maintainers, &single, &json!([])] {
-            let protection = protection(&json!([rule(pattern, entries)]));
+        for entries in [described, single, "[]"] {
             assert_eq!(
-                protection.check(&tag(Decision::Deploy)),
+                checked(&[(pattern, entries)]),
                 Ok(()),
                 "{pattern} {entries}"
             );
@@ -104,69 +105,49 @@ fn tag_without_a_rule_is_exposed() {
         "reject/*",
         "deploy/dev/shop/?123456789abcdef",
     ] {
-        let rules = json!([rule(pattern, &json!([{"access_level": 40}]))]);
-        let checked = protection(&rules).check(&tag(Decision::Deploy));
-        assert!(
-            matches!(checked, Err(Exposure::Unprotected(..))),
-            "{pattern} {checked:?}"
-        );
+        let checked = checked(&[(pattern, MAINTAINERS)]);
+        let is_exposed = matches!(checked, Err(Exposure::Unprotected(..)));
+        assert!(is_exposed, "{pattern} {checked:?}");
     }
 }
 
 #[test]
 fn one_wider_entry_of_any_rule_exposes_the_tag() {
-    let entries = [
-        json!({"access_level": 30}),
-        json!({"access_level": null}),
-        json!({}),
-        json!({"access_level": 40, "deploy_key_id": 3}),
-        json!({"access_level": 40, "member_role_id": 3}),
-    ];
-    for entry in entries {
-        let narrow = rule("deploy/*", &json!([{"access_level": 40}]));
-        let wide = rule("*", &json!([{"access_level": 40}, entry]));
-        let checked = protection(&json!([narrow, wide])).check(&tag(Decision::Deploy));
-        assert!(
-            matches!(checked, Err(Exposure::Admits(..))),
-            "{entry} {checked:?}"
-        );
+    for entry in [
+        r#"{"access_level": 30}"#,
+        r#"{"access_level": null}"#,
+        "{}",
+        r#"{"access_level": 40, "deploy_key_id": 3}"#,
+        r#"{"access_level": 40, "member_role_id": 3}"#,
+    ] {
+        let wide = format!(r#"[{{"access_level": 40}}, {entry}]"#);
+        let checked = checked(&[("deploy/*", MAINTAINERS), ("*", &wide)]);
+        let is_exposed = matches!(checked, Err(Exposure::Admits(..)));
+        assert!(is_exposed, "{entry} {checked:?}");
     }
 }
 
 #[test]
 fn both_kinds_of_tags_and_the_project_are_checked() {
-    let maintainers = json!([{"access_level": 40}]);
     let names = tag(Decision::Deploy).names;
-    let both = json!([
-        rule("deploy/*", &maintainers),
-        rule("reject/*", &maintainers)
-    ]);
-    assert_eq!(protection(&both).check_all(&names), Ok(15));
-    let one = protection(&json!([rule("deploy/*", &maintainers)])).check_all(&names);
+    let both = || protection(&[("deploy/*", MAINTAINERS), ("reject/*", MAINTAINERS)]);
+    assert_eq!(both().check_all(&names), Ok(15));
+    let one = protection(&[("deploy/*", MAINTAINERS)]).check_all(&names);
     assert!(matches!(one, Err(Exposure::Unprotected(..))), "{one:?}");
-    let mut pulled = protection(&both);
+    let mut pulled = both();
     pulled.project.is_pull_mirror = true;
     assert_eq!(pulled.check_all(&names), Err(Exposure::PullMirror));
-    let mut pushed = protection(&both);
+    let mut pushed = both();
     pushed.has_pushing_deploy_key = true;
     assert_eq!(pushed.check_all(&names), Err(Exposure::PushingDeployKey));
-    for (shown, expected) in [
-        (json!(true), false),
-        (json!("yes"), false),
-        (json!(false), true),
-        (json!(null), true),
-    ] {
-        let mut jobs = protection(&both);
-        jobs.project = ProjectDetails::parse(&json!({
-            "id": 15, "ci_push_repository_for_job_token_allowed": shown}));
-        let checked = jobs.check_all(&names);
-        assert_eq!(
-            checked != Err(Exposure::PushingJobs),
-            expected,
-            "{checked:?}"
-        );
+    for shown in [json!(true), json!("yes"), json!(false), json!(null)] {
+        let mut jobs = both();
+        let member = "ci_push_repository_for_job_token_allowed";
+        jobs.project = ProjectDetails::parse(&json!({"id": 15, member: shown}));
+        let is_exposed = jobs.check_all(&names) == Err(Exposure::PushingJobs);
+        assert_eq!(is_exposed, shown == true || shown == "yes", "{shown}");
     }
-    let mut unknown = protection(&both);
+    let mut unknown = both();
     unknown.project.id = None;
     assert_eq!(unknown.check_all(&names), Err(Exposure::OtherProject));
 }

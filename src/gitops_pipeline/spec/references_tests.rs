@@ -23,17 +23,10 @@ fn dynamic_reference_is_rejected_in_every_property() {
     .expect_err("errors");
     let paths: Vec<_> = errors.0.iter().map(|error| error.path.as_str()).collect();
     assert_eq!(
-        paths,
-        [
-            "BranchMap.dev",
-            "Approval.CustomData",
-            "Approval.ExternalEntityLink",
-            "Build.BuildSpec",
-            "Build.EnvironmentVariables.A",
-            "Deploy.ParameterOverrides.A",
-            "Deploy.TemplateConfiguration",
-            "Deploy.TemplatePath",
-        ]
+        paths.join(" "),
+        "BranchMap.dev Approval.CustomData Approval.ExternalEntityLink Build.BuildSpec \
+         Build.EnvironmentVariables.A Deploy.ParameterOverrides.A Deploy.TemplateConfiguration \
+         Deploy.TemplatePath"
     );
     let text = errors.to_string();
     assert!(!text.contains("prd/database"), "{text}");

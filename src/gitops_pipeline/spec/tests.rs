@@ -19,19 +19,6 @@ fn errors(members: Value) -> String {
     with(members).expect_err("errors").to_string()
 }
 
-#[test]
-fn environment_and_project_are_enough() {
-    let spec = with(json!({})).expect("valid");
-    assert_eq!(spec.branch(), "development");
-    assert_eq!(spec.repository(), "codecommit-dev-cfn-shop");
-    assert_eq!(spec.deploy.capabilities, ["CAPABILITY_NAMED_IAM"]);
-    assert_eq!(
-        spec.deploy.template_configuration.as_deref(),
-        Some("parameter.json")
-    );
-    assert!(spec.approval.required && !spec.build.privileged_mode);
-}
-
 /// One test for each row: the properties, and how their errors begin.
 macro_rules! rejected {
     ($($name:ident: $properties:tt => $text:expr;)*) => {
@@ -68,15 +55,6 @@ rejected! {
             {"Name": "A", "Value": "1"}, {"Name": "A", "Value": "2"},
         ]}}
         => "Build.EnvironmentVariables[1].Name: is given twice";
-    variable_of_codebuild_is_rejected:
-        {"Build": {"EnvironmentVariables": {"CODEBUILD_GIT_BRANCH": "main"}}}
-        => "Build.EnvironmentVariables.CODEBUILD_GIT_BRANCH: must be the name of an environment variable";
-    listed_variable_of_codebuild_is_rejected:
-        {"Build": {"EnvironmentVariables": [{"Name": "CODEBUILD_X", "Value": "1"}]}}
-        => "Build.EnvironmentVariables[0].Name: must be the name of an environment variable";
-    variable_of_codebuild_in_json_is_rejected:
-        {"Build": {"EnvironmentVariables": "{\"CODEBUILD_\": 1}"}}
-        => "Build.EnvironmentVariables.CODEBUILD_: must be the name of an environment variable";
     variable_of_a_secret_names_it:
         {"Build": {"EnvironmentVariables": [{"Name": "A", "Value": "", "Type": "SECRETS_MANAGER"}]}}
         => "Build.EnvironmentVariables[0].Value: must be the name of a parameter or a secret";
@@ -136,39 +114,22 @@ fn error_among_others_is_named() {
 
 #[test]
 fn default_action_mode_is_change_set_if_it_is_possible() {
-    for (properties, expected) in [
-        (json!({}), ActionMode::ChangeSet),
-        (
-            json!({"ExecutionMode": "SUPERSEDED"}),
-            ActionMode::ChangeSet,
-        ),
-        (
-            json!({"Approval": {"Required": true}, "Deploy": {"OnFailure": "Fail", "Alarms": ["a"]}}),
-            ActionMode::ChangeSet,
-        ),
-        (
-            json!({"Approval": {"Required": false}, "Deploy": {"ActionMode": "CHANGE_SET"}}),
-            ActionMode::ChangeSet,
-        ),
-        (
-            json!({"Approval": {"Required": "false"}}),
-            ActionMode::CreateUpdate,
-        ),
-        (
-            json!({"ExecutionMode": "PARALLEL"}),
-            ActionMode::CreateUpdate,
-        ),
-        (
-            json!({"Deploy": {"OnFailure": "Rollback"}}),
-            ActionMode::CreateUpdate,
-        ),
-        (
-            json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
-            ActionMode::CreateUpdate,
-        ),
+    let mode = |properties| with(properties).expect("valid").deploy.action_mode;
+    for properties in [
+        json!({}),
+        json!({"ExecutionMode": "SUPERSEDED"}),
+        json!({"Approval": {"Required": true}, "Deploy": {"OnFailure": "Fail", "Alarms": ["a"]}}),
+        json!({"Approval": {"Required": false}, "Deploy": {"ActionMode": "CHANGE_SET"}}),
     ] {
-        let spec = with(properties.clone()).expect("valid");
-        assert_eq!(spec.deploy.action_mode, expected, "{properties}");
+        assert_eq!(mode(properties), ActionMode::ChangeSet);
+    }
+    for properties in [
+        json!({"Approval": {"Required": "false"}}),
+        json!({"ExecutionMode": "PARALLEL"}),
+        json!({"Deploy": {"OnFailure": "Rollback"}}),
+        json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
+    ] {
+        assert_eq!(mode(properties), ActionMode::CreateUpdate);
     }
 }
 
@@ -184,48 +145,6 @@ fn paths_apply_to_either_repository() {
     for nothing in [json!({}), json!({"Includes": [], "Excludes": []})] {
         assert_eq!(spec(json!({"Paths": nothing})).paths, None);
     }
-}
-
-#[test]
-fn branch_map_can_be_json_text() {
-    let map = |map: Value| {
-        let spec = with(json!({"EnvID": "stg", "BranchMap": map}));
-        spec.map(|spec| spec.branch().to_owned())
-    };
-    let expected = Ok("release/next".to_owned());
-    assert_eq!(map(json!({"stg": "release/next"})), expected);
-    assert_eq!(map(json!(r#"{"stg":"release/next"}"#)), expected);
-    for bad in [json!("stg"), json!(r#"{"stg":{}}"#), json!(7), json!("{}")] {
-        assert!(map(bad).is_err());
-    }
-}
-
-#[test]
-fn build_variables_can_be_json_text() {
-    let build = |variables: Value| {
-        let spec = with(json!({"Build": {"EnvironmentVariables": variables}}));
-        spec.map(|spec| spec.build)
-    };
-    let list = json!([{"Name": "TOKEN", "Value": "/build/token", "Type": "PARAMETER_STORE"}]);
-    for variables in [
-        json!({"STAGE": "one", "DEBUG": false, "LEVEL": 3}),
-        list,
-        json!({}),
-    ] {
-        let expected = build(variables.clone()).expect("valid");
-        assert_eq!(
-            build(json!(variables.to_string())).expect("valid"),
-            expected
-        );
-    }
-}
-
-#[test]
-fn empty_template_configuration_is_none() {
-    let deploy = json!({"TemplateConfiguration": "", "Capabilities": []});
-    let spec = with(json!({"Deploy": deploy})).expect("valid");
-    assert_eq!(spec.deploy.template_configuration, None);
-    assert!(spec.deploy.capabilities.is_empty());
 }
 
 #[test]
@@ -273,10 +192,8 @@ fn approvals_need_the_environment() {
         }
         for value in denying {
             let errors = check(value).expect_err("denied").to_string();
-            assert!(
-                errors.contains(": needs the parameter FunctionApprovals"),
-                "{errors}"
-            );
+            let needed = ": needs the parameter FunctionApprovals";
+            assert!(errors.contains(needed), "{errors}");
         }
     }
 }
