@@ -6,7 +6,7 @@ use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::mirrors::{abort_claimant, claimant};
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::plan::mirrors::tests::{
-    edit, mirror, mirrored, new_mirror, pushing, record, seen, unprotected, value,
+    edit, mirror, mirrored, new_mirror, pushing, record, seen, value,
 };
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
@@ -72,10 +72,10 @@ fn any() -> Reason {
     Reason::new(Code::NothingToRotate, "")
 }
 
-fn rotate(phase: RotationPhase, state: &State) -> Step {
+fn plan(phase: RotationPhase, state: &State, change: impl FnOnce(&mut RequestContext)) -> Step {
     let mut spec = crate::mirror_credential::plan::tests::spec();
     mirrored(&mut spec);
-    let context = RequestContext {
+    let mut context = RequestContext {
         is_create: false,
         rotation: Some(Rotation {
             version_id: VERSION.to_owned(),
@@ -85,7 +85,12 @@ fn rotate(phase: RotationPhase, state: &State) -> Step {
         }),
         ..context()
     };
-    match next(&spec, &context, state) {
+    change(&mut context);
+    next(&spec, &context, state)
+}
+
+fn rotate(phase: RotationPhase, state: &State) -> Step {
+    match plan(phase, state, |_| {}) {
         Step::Reject(_) => Step::Reject(any()),
         Step::Defer(_) => Step::Defer(any()),
         step => step,
@@ -94,19 +99,11 @@ fn rotate(phase: RotationPhase, state: &State) -> Step {
 
 /// The next step after a phase has failed permanently.
 fn abort(state: &State) -> Step {
-    let mut spec = crate::mirror_credential::plan::tests::spec();
-    mirrored(&mut spec);
-    let context = RequestContext {
-        claimant: abort_claimant(VERSION),
-        rotation: Some(Rotation {
-            version_id: VERSION.to_owned(),
-            phase: Set,
-            is_aborted: true,
-            is_repair: false,
-        }),
-        ..context()
-    };
-    next(&spec, &context, state)
+    plan(Set, state, |context| {
+        context.claimant = abort_claimant(VERSION);
+        let rotation = context.rotation.as_mut().expect("a rotation");
+        rotation.is_aborted = true;
+    })
 }
 
 /// `AWSPENDING` is removed from the prepared version.
@@ -250,19 +247,6 @@ aborts! {
         seen(k, vec![mirror(7)]);
         k.login.deleted_credentials.push("NEW".to_owned());
     }) => SecretStep::DropOldLogin(4);
-}
-
-#[test]
-fn rotation_in_an_unprotected_project_starts_no_push() {
-    let with = |own| unprotected(state(prepared(), |k| seen(k, vec![mirror(7), own])));
-    let disabled = with(new_mirror(8));
-    assert_eq!(
-        rotate(Set, &disabled),
-        MirrorStep::EnableMirrors(vec![record(8)]).into()
-    );
-    let enabled = unprotected(enabled());
-    assert_eq!(rotate(Test, &enabled), Step::Done);
-    assert_eq!(rotate(Finish, &enabled), moves_to(VERSION));
 }
 
 #[test]

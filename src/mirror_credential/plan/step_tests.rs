@@ -7,60 +7,46 @@ use crate::mirror_credential::plan::tests::spec;
 /// Every step that is executed. Those of one row have the same action.
 fn steps_by_action() -> Vec<Vec<Step>> {
     let id = || "1".to_owned();
-    let credential = [
-        vec![CredentialStep::WaitForIam],
-        vec![CredentialStep::WriteIssueIntent],
-        vec![CredentialStep::CloseIssueIntent],
-        vec![CredentialStep::Issue],
-        vec![CredentialStep::Reset(id())],
-        vec![CredentialStep::VerifyIssued, CredentialStep::VerifyStored],
-        vec![CredentialStep::Store],
-        vec![CredentialStep::ReadLogin(id())],
-        vec![CredentialStep::Deactivate(id())],
-        vec![CredentialStep::DeleteCredential(id())],
-    ];
-    let (from, to) = (id(), id());
-    let secret = [
-        vec![SecretStep::ReadSecret],
-        vec![SecretStep::WaitForPeer],
-        vec![SecretStep::CreateSecret],
-        vec![SecretStep::Claim(1), SecretStep::ClaimIfAllowed(1)],
-        vec![SecretStep::SaveSpec(1)],
-        vec![SecretStep::DropOldSpec(1)],
-        vec![SecretStep::DropOldLogin(1)],
-        vec![SecretStep::MoveAwsCurrent { from, to }],
-        vec![SecretStep::CopyCurrentVersion(1)],
-        vec![SecretStep::DropPending(id())],
-        vec![SecretStep::ChangeSettings],
-        vec![SecretStep::TagSecret, SecretStep::TagSecretIfAllowed],
-        vec![SecretStep::UntagSecret(vec![id()])],
-    ];
     let records = || vec![record(1)];
-    let mirror = [
-        vec![MirrorStep::ReadMirrorIntent(id())],
-        vec![MirrorStep::ReadProjects],
-        vec![MirrorStep::CreateMirrors(vec![1])],
-        vec![MirrorStep::CommitMirrorIds(1)],
-        vec![MirrorStep::EnableMirrors(records())],
-        vec![MirrorStep::SyncMirrors(records())],
-        vec![MirrorStep::CheckGitLab(record(1))],
-        vec![
-            MirrorStep::DeleteOrphanMirror(record(1)),
-            MirrorStep::RetireMirrors(records()),
-        ],
-    ];
-    [
-        into_steps(credential),
-        into_steps(secret),
-        into_steps(mirror),
-    ]
-    .concat()
-}
-
-fn into_steps<T: Into<Step>>(actions: impl IntoIterator<Item = Vec<T>>) -> Vec<Vec<Step>> {
-    let actions = actions.into_iter();
-    let actions = actions.map(|action| action.into_iter().map(Into::into).collect());
-    actions.collect()
+    let (from, to) = (id(), id());
+    macro_rules! rows {
+        ($([$($step:expr),*];)*) => {
+            vec![$(vec![$($step.into()),*]),*]
+        };
+    }
+    rows! {
+        [CredentialStep::WaitForIam];
+        [CredentialStep::WriteIssueIntent];
+        [CredentialStep::CloseIssueIntent];
+        [CredentialStep::Issue];
+        [CredentialStep::Reset(id())];
+        [CredentialStep::VerifyIssued, CredentialStep::VerifyStored];
+        [CredentialStep::Store];
+        [CredentialStep::ReadLogin(id())];
+        [CredentialStep::Deactivate(id())];
+        [CredentialStep::DeleteCredential(id())];
+        [SecretStep::ReadSecret];
+        [SecretStep::WaitForPeer];
+        [SecretStep::CreateSecret];
+        [SecretStep::Claim(1), SecretStep::ClaimIfAllowed(1)];
+        [SecretStep::SaveSpec(1)];
+        [SecretStep::DropOldSpec(1)];
+        [SecretStep::DropOldLogin(1)];
+        [SecretStep::MoveAwsCurrent { from, to }];
+        [SecretStep::CopyCurrentVersion(1)];
+        [SecretStep::DropPending(id())];
+        [SecretStep::ChangeSettings];
+        [SecretStep::TagSecret, SecretStep::TagSecretIfAllowed];
+        [SecretStep::UntagSecret(vec![id()])];
+        [MirrorStep::ReadMirrorIntent(id())];
+        [MirrorStep::ReadProjects];
+        [MirrorStep::CreateMirrors(vec![1])];
+        [MirrorStep::CommitMirrorIds(1)];
+        [MirrorStep::EnableMirrors(records())];
+        [MirrorStep::SyncMirrors(records())];
+        [MirrorStep::CheckGitLab(record(1))];
+        [MirrorStep::DeleteOrphanMirror(record(1)), MirrorStep::RetireMirrors(records())];
+    }
 }
 
 #[test]

@@ -3,13 +3,6 @@ use serde_json::json;
 use crate::mirror_credential::spec::*;
 
 #[test]
-fn user_name_alone_is_enough() {
-    let spec = decode(&json!({"ServiceToken": "arn", "UserName": "user-dev-m"})).expect("valid");
-    assert_eq!(spec.secret_name, "codecommit-mirror/user-dev-m");
-    assert_eq!(spec.foreign_credentials, ForeignCredentials::Refuse);
-}
-
-#[test]
 fn user_name_with_a_comma_is_rejected_with_the_reason() {
     let errors = decode(&json!({"UserName": "user-dev,m"})).expect_err("an error");
     let text = errors.to_string();
@@ -56,23 +49,10 @@ fn every_fault_is_named_at_once() {
     .expect_err("errors");
     let paths: Vec<_> = errors.0.iter().map(|error| error.path.as_str()).collect();
     assert_eq!(
-        paths,
-        [
-            "UserName",
-            "SecretName",
-            "KmsKeyId",
-            "RepositoryNames[1]",
-            "RepositoryNames[2]",
-            "ForeignCredentials",
-            "Tags[0].Key",
-            "Tags[1].Value",
-            "Tags[2].Key",
-            "Tags[3]",
-            "GitLab",
-            "Mirrors[0].GitLabProject",
-            "Mirrors[0].RepositoryName",
-            "Username"
-        ]
+        paths.join(" "),
+        "UserName SecretName KmsKeyId RepositoryNames[1] RepositoryNames[2] ForeignCredentials \
+         Tags[0].Key Tags[1].Value Tags[2].Key Tags[3] GitLab Mirrors[0].GitLabProject \
+         Mirrors[0].RepositoryName Username"
     );
 }
 
@@ -104,22 +84,14 @@ fn names_that_aws_reserves_are_rejected() {
 }
 
 #[test]
-fn missing_user_name_is_named() {
-    let errors = decode(&json!({})).expect_err("errors");
-    assert_eq!(errors.to_string(), "UserName: is required");
-}
-
-#[test]
 fn names_are_found_in_properties_that_are_otherwise_broken() {
     let broken = json!({"UserName": "u", "Tags": 7, "ForeignCredentials": "Delete"});
     assert_eq!(
-        secret_name_in(&broken).as_deref(),
-        Some("codecommit-mirror/u")
+        secret_name_in(&broken).expect("a name"),
+        "codecommit-mirror/u"
     );
     assert!(deletes_foreign(&broken));
-    assert_eq!(
-        secret_name_in(&json!({"UserName": "u", "SecretName": []})),
-        None
-    );
-    assert_eq!(secret_name_in(&json!(null)), None);
+    for nameless in [json!({"UserName": "u", "SecretName": []}), json!(null)] {
+        assert_eq!(secret_name_in(&nameless), None);
+    }
 }

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
-
 use crate::clients::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::{Login, version_id};
-use crate::mirror_credential::plan;
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::plan::tests::{at, claimed, issued, login, settled, state, step};
 use crate::mirror_credential::spec::{Spec, WantedMirror};
@@ -158,7 +155,7 @@ fn protecting(state: &mut State, own: &[&str]) {
 }
 
 /// `state` in a project with commits that protects no branch itself.
-pub(in crate::mirror_credential) fn unprotected(base: State) -> State {
+fn unprotected(base: State) -> State {
     state(base, |k| protecting(k, &[]))
 }
 
@@ -175,15 +172,6 @@ fn without_required_branches(spec: &mut Spec) {
     spec.mirrors[0].required_branches.clear();
 }
 
-fn with_regex(spec: &mut Spec) {
-    without_required_branches(spec);
-    spec.mirrors[0].settings = Settings {
-        only_protected_branches: false,
-        branch_regex: Some("^release".to_owned()),
-        keep_divergent_refs: false,
-    };
-}
-
 /// The reason that GitLab does not respond.
 fn silence() -> Reason {
     Reason::new(Code::GitLabUnreachable, "HTTP 502")
@@ -198,29 +186,15 @@ fn refusal(step: Step) -> String {
 
 #[test]
 fn new_mirror_of_an_unprotected_project_is_refused() {
-    let untouched = untouched(unprotected(sealed()));
-    let reason = refusal(step(without_required_branches, &untouched));
+    let reason = refusal(step(
+        without_required_branches,
+        &untouched(unprotected(sealed())),
+    ));
     assert!(reason.contains("every branch") && reason.contains("Mirrors[0]"));
-    let changed = |spec: &mut Spec| {
-        without_required_branches(spec);
-        spec.document = json!({"New": true});
-    };
-    let reason = refusal(step(changed, &unprotected(pushing())));
     assert!(reason.contains("set OnlyProtectedBranches to false"));
     // A new login needs a new mirror.
     let rejected = state(unprotected(pushing()), |k| k.login.rejected = true);
     assert!(refusal(step(without_required_branches, &rejected)).contains("every branch"));
-}
-
-#[test]
-fn regex_that_matches_no_branch_is_refused() {
-    let unmatched = state(untouched(sealed()), |k| {
-        each_project(k, |project| {
-            project.unmatched.insert("^release".to_owned());
-        });
-    });
-    let reason = refusal(step(with_regex, &unmatched));
-    assert!(reason.contains("BranchRegex \"^release\""), "{reason}");
 }
 
 #[test]
@@ -252,33 +226,14 @@ fn empty_project_needs_its_default_branch_only() {
 
 #[test]
 fn noted_mirror_of_an_unprotected_project_is_left_alone() {
-    let changed_by_hand = [
-        mirror(7),
-        Mirror {
-            enabled: false,
-            ..mirror(7)
-        },
-        Mirror {
-            status: PushStatus::Failed,
-            ..mirror(7)
-        },
-    ];
+    let mut changed_by_hand = [mirror(7), mirror(7), mirror(7)];
+    changed_by_hand[1].enabled = false;
+    changed_by_hand[2].status = PushStatus::Failed;
     for shown in changed_by_hand {
         let state = unprotected(state(pushing(), |k| seen(k, vec![shown.clone()])));
         let next = step(without_required_branches, &state);
         assert_eq!(next, Step::Done, "{shown:?}");
     }
-}
-
-#[test]
-fn lfs_warning_names_projects_with_lfs_objects() {
-    let mut spec = crate::mirror_credential::plan::tests::spec();
-    mirrored(&mut spec);
-    let mut state = pushing();
-    assert!(plan::lfs_warnings(&spec, &state).is_empty());
-    each_project(&mut state, |project| project.lfs_objects_size = 4096);
-    let warning = &plan::lfs_warnings(&spec, &state)[0].text;
-    assert!(warning.contains("project platform/infra has 4096 bytes"));
 }
 
 fn prove(state: &mut State) {

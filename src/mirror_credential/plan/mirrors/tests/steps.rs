@@ -13,13 +13,6 @@ fn renewed(spec: &mut Spec) {
     spec.document = json!({"New": true});
 }
 
-fn disabled(id: u64) -> Mirror {
-    Mirror {
-        enabled: false,
-        ..mirror(id)
-    }
-}
-
 fn login_with_mirror(entry: u64, id: &str) -> Login {
     Login {
         mirrors: 1,
@@ -36,20 +29,14 @@ step_table! {
         mirrored, pushing(), |k| k.login.stored.clear() => CredentialStep::ReadLogin(version_id(1));
     deleted_mirror_claims: mirrored, pushing(), |k| seen(k, vec![]) => SecretStep::Claim(2);
     mirror_of_another_repository_claims: mirrored, pushing(), |k| {
-        let elsewhere = Mirror {
-            url: "https://example.com/r".to_owned(),
-            ..mirror(7)
-        };
-        seen(k, vec![elsewhere]);
+        seen(k, vec![Mirror { url: "https://example.com/r".to_owned(), ..mirror(7) }]);
     } => SecretStep::Claim(2);
     disabled_mirror_is_enabled:
-        mirrored, pushing(), |k| seen(k, vec![disabled(7)]) => MirrorStep::EnableMirrors(vec![record(7)]);
+        mirrored, pushing(), |k| {
+            seen(k, vec![Mirror { enabled: false, ..mirror(7) }]);
+        } => MirrorStep::EnableMirrors(vec![record(7)]);
     failed_mirror_is_synced: mirrored, pushing(), |k| {
-        let failed = Mirror {
-            status: PushStatus::Failed,
-            ..mirror(7)
-        };
-        seen(k, vec![failed]);
+        seen(k, vec![Mirror { status: PushStatus::Failed, ..mirror(7) }]);
     } => MirrorStep::SyncMirrors(vec![record(7)]);
     unwanted_mirror_checks_its_gitlab_first: |_| {}, pushing() => MirrorStep::CheckGitLab(record(7));
     login_without_the_unwanted_mirror_is_stored: |_| {}, pushing(), |k| {
@@ -68,11 +55,7 @@ step_table! {
     verified_login_enables_the_mirror: mirrored, sealed(), |k| prove(k) => MirrorStep::EnableMirrors(vec![record(8)]);
     enabled_mirror_is_synced: mirrored, sealed(), |k| {
         prove(k);
-        let enabled = Mirror {
-            enabled: true,
-            ..new_mirror(8)
-        };
-        seen(k, vec![enabled]);
+        seen(k, vec![Mirror { enabled: true, ..new_mirror(8) }]);
     } => MirrorStep::SyncMirrors(vec![record(8)]);
     pushed_mirror_stores_the_login: mirrored, sealed(), |k| {
         prove(k);
