@@ -13,7 +13,7 @@ from ministack.app import app as ministack
 
 from tests.local.aws.cloudformation import custom_resources, response_urls
 from tests.local.aws.ec2 import instance_metadata
-from tests.local.aws.events import pending as pending_events, rules as event_rules
+from tests.local.aws.events import rules as event_rules, sending
 from tests.local.aws.iam import decision_log, propagation as iam_propagation
 from tests.local.aws.lambda_ import metrics as function_metrics
 from tests.local.aws.secretsmanager import rotation, rotation_runs
@@ -63,7 +63,7 @@ async def _control(method: str, path: str, body: bytes, send: Send) -> None:
     """The control API, `/_local/…`: only `LocalAws` calls it."""
     reads: dict[str, Callable[[], Any]] = {
         "decisions": decision_log.recorded, "exchanges": custom_resources.exchanges,
-        "rotations": rotation_runs.recorded, "settings": settings.as_dict, "pending-events": pending_events.count,
+        "rotations": rotation_runs.recorded, "settings": settings.as_dict, "pending-events": sending.count_pending,
         "running-functions": function_metrics.running}
     forgets = {"decisions": decision_log.forget, "exchanges": custom_resources.forget,
                "rotations": rotation_runs.forget}

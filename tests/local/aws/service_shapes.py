@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import botocore.loaders
@@ -14,6 +15,19 @@ from botocore.validate import ParamValidator
 @functools.cache
 def service(name: str) -> ServiceModel:
     return ServiceModel(botocore.loaders.create_loader().load_service_model(name, "service-2"), name)
+
+
+def request_shape(name: str, operation: str) -> StructureShape:
+    return service(name).operation_model(operation).input_shape  # type: ignore[return-value]
+
+
+def request_faults(name: str, operation: str, request: Any) -> list[str]:
+    return faults(request_shape(name, operation), request)
+
+
+def answer_faults(name: str, operation: str, answer: dict[str, Any]) -> list[str]:
+    shape = service(name).operation_model(operation).output_shape
+    return faults(shape, answer) if shape else list(answer)
 
 
 def faults(shape: Shape, value: Any) -> list[str]:
@@ -51,13 +65,17 @@ def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
     return [f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"] if constraint else []
 
 
-def from_template(shape: Shape, value: Any) -> Any:
-    """CloudFormation passes strings for numbers and booleans, and the other way round."""
+def from_template(shape: Shape, value: Any, member: Callable[[str], str] = str) -> Any:
+    """CloudFormation passes strings for numbers and booleans, and the other way round. `member` is a property's name in
+    the API. A map's keys stay."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
-        return {key: from_template(shape.members[key], each) if key in shape.members else each
-                for key, each in value.items()}
+        given = {member(key): each for key, each in value.items()}
+        return {key: from_template(shape.members[key], each, member) if key in shape.members else each
+                for key, each in given.items()}
     if isinstance(shape, ListShape) and isinstance(value, list):
-        return [from_template(shape.member, each) for each in value]
+        return [from_template(shape.member, each, member) for each in value]
+    if isinstance(shape, MapShape) and isinstance(value, dict):
+        return {key: from_template(shape.value, each, member) for key, each in value.items()}
     if shape.type_name in {"integer", "long"} and isinstance(value, str) and re.fullmatch(r"-?\d+", value):
         return int(value)
     if shape.type_name in {"double", "float"} and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):

@@ -118,8 +118,8 @@ def _pipeline(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
     held = pipelines.find(physical_id)
     if held is None:
         return None
-    wanted = codepipeline_api.stored({**pipeline_model.declaration_of({
-        **{key: value for key, value in props.items() if key in _PIPELINE - {"Tags"}}, "Name": physical_id})})
+    wanted = codepipeline_api.checked(pipeline_model.declaration_of({
+        **{key: value for key, value in props.items() if key in _PIPELINE - {"Tags"}}, "Name": physical_id}))
     found: dict[str, Any] = {"Tags": dict(held.tags)}
     for name in sorted(props.keys() & _PIPELINE - {"Tags"}):
         key = name[:1].lower() + name[1:]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import new_uuid
 from ministack.services import codebuild
 from ministack.services.cloudformation import provisioners, stacks
 
+from tests.local.aws.cloudformation import resource_types
 from tests.local.aws.iam import service_roles
 from tests.local.aws.settings import settings
-
-_Create = Callable[[str, dict, str], tuple[str, dict]]
 
 # Properties of AWS::CodeBuild::Project that MiniStack's handler ignores, by their names in CodeBuild's API.
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Project.html
@@ -58,32 +56,17 @@ def _refuse_to_replace_named_policies() -> None:
 
 
 def _keep_whole_build_projects() -> None:
-    table = provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"]
-    ministack_create: _Create = table["create"]
-    ministack_update, ministack_shape = table["update"], codebuild._project_shape
-
-    def create(logical_id: str, props: dict, stack_name: str) -> tuple[str, dict]:
-        name = props.get("Name")
-        _check_service_role(props, name or logical_id)
-        physical_id, attributes = ministack_create(logical_id, props, stack_name)
-        _remember(physical_id, props)
-        return physical_id, attributes
-
-    def update(physical_id: str, old: dict, new: dict, stack_name: str) -> tuple[str, dict]:
-        _check_service_role(new, physical_id)
-        answer: tuple[str, dict] = ministack_update(physical_id, old, new, stack_name)
-        _remember(physical_id, new)
-        return answer
+    ministack_shape = codebuild._project_shape
 
     def shape(project: dict) -> dict:
         kept = {name: project[name] for name in _FORGOTTEN.values() if name in project}
         return {**ministack_shape(project), **kept}
 
-    table["create"], table["update"] = create, update
+    resource_types.also("AWS::CodeBuild::Project", _remember, _check_service_role)
     codebuild._project_shape = shape
 
 
-def _check_service_role(props: dict[str, Any], name: str) -> None:
+def _check_service_role(name: str, props: dict[str, Any]) -> None:
     """https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html, "CodeBuild is not authorized to
     perform: sts:AssumeRole" """
     role_arn = str(props.get("ServiceRole", ""))

@@ -18,7 +18,7 @@ from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import cloudformation
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
-from tests.local.aws.cloudformation import change_set_names
+from tests.local.aws.cloudformation import change_set_names, resource_types
 from tests.local.aws.cloudformation.stack_permissions import Change, needs
 from tests.local.aws.iam import enforcement, service_roles
 from tests.local.aws.iam.service_roles import Denied, Session
@@ -180,16 +180,16 @@ def _check(resource_type: str, change: Change) -> None:
         try:
             session.require(need.action, need.resource, need.keys)
         except Denied as denied:
-            raise ValueError(_words(resource_type, denied)) from None
+            raise _error(resource_type, denied) from None
 
 
-def _words(resource_type: str, denied: Denied) -> str:
+def _error(resource_type: str, denied: Denied) -> ValueError:
     service = denied.action.split(":")[0]
     if resource_type in _WITHOUT_HANDLER or resource_type.startswith("Custom::"):
-        return (f"{denied.message} (Service: {service}; Status Code: 403; Error Code: AccessDeniedException; "
-                f"Request ID: {new_uuid()}; Proxy: null)")
-    return (f'Resource handler returned message: "{denied.message} (Service: {service}, Status Code: 403, '
-            f'Request ID: {new_uuid()})" (RequestToken: {new_uuid()}, HandlerErrorCode: AccessDenied)')
+        return ValueError(f"{denied.message} (Service: {service}; Status Code: 403; Error Code: AccessDeniedException; "
+                          f"Request ID: {new_uuid()}; Proxy: null)")
+    return resource_types.handler_error(
+        f"{denied.message} (Service: {service}, Status Code: 403, Request ID: {new_uuid()})", "AccessDenied")
 
 
 def _asked_to_create(ministack_provision: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
 from tests.local.aws import service_shapes
+from tests.local.aws.cloudformation import resource_types
 
 _COMPARE = {"GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"}
 _REQUIRED = ("EvaluationPeriods", "ComparisonOperator", "Threshold")
@@ -36,9 +37,7 @@ def install() -> None:
 
 def faults(request: dict[str, Any]) -> list[str]:
     """The text of the ValidationError."""
-    shape = service_shapes.service("cloudwatch").operation_model("PutMetricAlarm").input_shape
-    found = service_shapes.faults(shape, request) if shape else []
-    if found:
+    if found := service_shapes.request_faults("cloudwatch", "PutMetricAlarm", request):
         return found
     found = [f"{name} is not part of this local CloudWatch" for name in sorted(
         request.keys() - _KNOWN)]
@@ -106,13 +105,11 @@ def _record_of_template(name: str, props: dict[str, Any]) -> dict[str, Any]:
 
     "When you update an existing alarm, its state is left unchanged."
     """
-    shape = service_shapes.service("cloudwatch").operation_model("PutMetricAlarm").input_shape
-    request: dict[str, Any] = service_shapes.from_template(shape, {**props, "AlarmName": name}) if shape else {}
-    found = faults(request)
-    if found:
-        raise ValueError(
-            f'Resource handler returned message: "{found[0]} (Service: CloudWatch, Status Code: 400, Request ID: '
-            f'{new_uuid()})" (RequestToken: {new_uuid()}, HandlerErrorCode: InvalidRequest)')
+    shape = service_shapes.request_shape("cloudwatch", "PutMetricAlarm")
+    request: dict[str, Any] = service_shapes.from_template(shape, {**props, "AlarmName": name})
+    if found := faults(request):
+        raise resource_types.handler_error(
+            f"{found[0]} (Service: CloudWatch, Status Code: 400, Request ID: {new_uuid()})", "InvalidRequest")
     now = int(time.time())
     state = {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation",
              "StateUpdatedTimestamp": now}

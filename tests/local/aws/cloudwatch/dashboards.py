@@ -11,8 +11,9 @@ import re
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from ministack.core.responses import new_uuid
 from ministack.services.cloudformation import provisioners
+
+from tests.local.aws.cloudformation import resource_types
 
 _TEXT = {"type": "string"}
 _REGION = {"type": "string", "pattern": r"^[a-z]{2}(-[a-z]+)+-\d$"}
@@ -64,8 +65,9 @@ def install() -> None:
     def body(props: dict) -> str:
         text: str = ministack_body(props)
         if found := faults(text):
-            raise ValueError(f'Resource handler returned message: "{_message(found)}" (RequestToken: {new_uuid()}, '
-                             "HandlerErrorCode: InvalidRequest)")
+            raise resource_types.handler_error(
+                f"The dashboard body is invalid, there are {len(found)} validation errors:\n"
+                f"{json.dumps(found, indent=2)}", "InvalidRequest")
         return text
 
     def name(logical_id: str, props: dict, stack_name: str) -> str:
@@ -78,11 +80,6 @@ def install() -> None:
         return chosen
 
     provisioners._cw_dashboard_body, provisioners._cw_dashboard_name = body, name
-
-
-def _message(found: list[dict[str, str]]) -> str:
-    return (f"The dashboard body is invalid, there are {len(found)} validation errors:\n"
-            f"{json.dumps(found, indent=2)}")
 
 
 def faults(body: str) -> list[dict[str, str]]:

@@ -6,30 +6,19 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notification
 
 from __future__ import annotations
 
-import json
-import logging
 import time
-import uuid
 from typing import Any
 
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import eventbridge
+from ministack.core.responses import get_region
 
-_log = logging.getLogger("codebuild")
+from tests.local.aws.events import sending
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def send_state(record: dict[str, Any]) -> None:
     """`build-id` is the build's ARN, here and in the event's resources."""
-    try:
-        eventbridge._dispatch_event({
-            "EventId": str(uuid.uuid4()), "Source": "aws.codebuild", "DetailType": "CodeBuild Build State Change",
-            "Detail": json.dumps(_detail(record)), "EventBusName": "default",
-            "Time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "Resources": [record["arn"]], "Account": get_account_id(), "Region": get_region(),
-        })
-    except Exception:
-        _log.exception("the state of %s was not sent", record["arn"])
+    sending.send("aws.codebuild", "CodeBuild Build State Change", _detail(record), [record["arn"]])
 
 
 def _detail(record: dict[str, Any]) -> dict[str, Any]:

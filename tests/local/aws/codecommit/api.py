@@ -5,67 +5,20 @@ Errors and shapes: https://docs.aws.amazon.com/codecommit/latest/APIReference/AP
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 import subprocess
 from collections.abc import Callable
 from typing import Any
 
-import botocore.loaders
-from botocore.model import ServiceModel
-from botocore.validate import ParamValidator
-from ministack import app
-from ministack.core import router
-from ministack.core.responses import error_response_json, json_response
-
+from tests.local.aws import json_api
 from tests.local.aws.codecommit import push_events, repositories
 from tests.local.aws.codecommit.repositories import Repository
 from tests.local.aws.iam import enforcement
-
-_JSON = "application/x-amz-json-1.1"
-
-
-class Rejected(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
+from tests.local.aws.json_api import Rejected
 
 
 def install() -> None:
-    router.SERVICE_PATTERNS["codecommit"] = {
-        "target_prefixes": ["CodeCommit_20150413"], "host_patterns": [r"codecommit\."],
-        "credential_scope": "codecommit",
-    }
-    app.SERVICE_HANDLERS["codecommit"] = _handle
-
-
-async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: dict) -> tuple:
-    operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-    answer = OPERATIONS.get(operation)
-    if answer is None:
-        return error_response_json("UnknownOperationException", f"{operation} is not part of this local CodeCommit.",
-                                   400, content_type=_JSON)
-    try:
-        found = answer(json.loads(body or b"{}"))
-    except Rejected as rejected:
-        return error_response_json(rejected.code, rejected.message, 400, content_type=_JSON)
-    _check_shape(operation, found)
-    return json_response(found, content_type=_JSON)
-
-
-@functools.cache
-def _model() -> ServiceModel:
-    return ServiceModel(botocore.loaders.create_loader().load_service_model("codecommit", "service-2"), "codecommit")
-
-
-def _check_shape(operation: str, answer: dict) -> None:
-    """Checks a response against the service model: an SDK drops unknown members, so no test would see them."""
-    shape = _model().operation_model(operation).output_shape
-    faults = ParamValidator().validate(answer, shape).generate_report().splitlines() if shape else list(answer)
-    # A repeated deletion's response lacks members that the model requires, as API_DeleteApprovalRuleTemplate documents.
-    if faults := [fault for fault in faults if not fault.startswith("Missing required parameter")]:
-        raise AssertionError(f"{operation} answers what it cannot: {faults}")
+    json_api.install("codecommit", "CodeCommit_20150413", OPERATIONS, repositories.every)
 
 
 def create(name: str, description: str | None = None, tags: dict[str, str] | None = None,
@@ -202,8 +155,8 @@ def _list_tags(request: dict) -> dict:
 
 OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreateRepository": _create_repository, "GetRepository": _get_repository,
-    "DeleteRepository": _delete_repository,
-    "ListRepositories": _list_repositories, "GetBranch": _get_branch,
-    "ListBranches": _list_branches, "DeleteBranch": _delete_branch, "UpdateDefaultBranch": _update_default_branch, "GetCommit": _get_commit, "TagResource": _tag_resource,
-    "UntagResource": _untag_resource, "ListTagsForResource": _list_tags,
+    "DeleteRepository": _delete_repository, "ListRepositories": _list_repositories, "GetBranch": _get_branch,
+    "ListBranches": _list_branches, "DeleteBranch": _delete_branch, "UpdateDefaultBranch": _update_default_branch,
+    "GetCommit": _get_commit, "TagResource": _tag_resource, "UntagResource": _untag_resource,
+    "ListTagsForResource": _list_tags,
 }

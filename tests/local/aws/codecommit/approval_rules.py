@@ -16,9 +16,10 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict
 
 from tests.local.aws.codecommit import api as codecommit_api, repositories
-from tests.local.aws.codecommit.api import Rejected, existing
+from tests.local.aws.codecommit.api import existing
 from tests.local.aws.codecommit.repositories import Repository
 from tests.local.aws.iam import enforcement
+from tests.local.aws.json_api import Rejected
 
 
 _templates = AccountRegionScopedDict()

@@ -10,8 +10,8 @@ import subprocess
 from typing import Any
 
 from tests.local.aws.codecommit import api as codecommit_api
-from tests.local.aws.codecommit.api import Rejected
 from tests.local.aws.codecommit.repositories import Repository
+from tests.local.aws.json_api import Rejected
 
 # The default of MaxResults is not documented. (?)
 _PAGE = 100

@@ -10,6 +10,7 @@ from typing import Any
 
 from ministack.services.cloudformation import provisioners
 
+from tests.local.aws.cloudformation import resource_types
 from tests.local.aws.codecommit import api as codecommit_api, repositories
 from tests.local.aws.codecommit.repositories import Repository
 
@@ -26,16 +27,10 @@ def _attributes(held: Repository) -> dict[str, str]:
             "CloneUrlSsh": held.clone_url_ssh}
 
 
-def _tags(props: dict[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in props.get("Tags") or []}
-
-
 def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
-    try:
-        held = codecommit_api.create(props["RepositoryName"], props.get("RepositoryDescription"), _tags(props),
-                                     props.get("KmsKeyId"))
-    except codecommit_api.Rejected as rejected:
-        raise ValueError(f"{rejected.message} (Service: CodeCommit, Status Code: 400; {rejected.code})") from None
+    with resource_types.rejections_of("CodeCommit"):
+        held = codecommit_api.create(props["RepositoryName"], props.get("RepositoryDescription"),
+                                     resource_types.tags(props), props.get("KmsKeyId"))
     return held.repository_id, _attributes(held)
 
 
@@ -44,9 +39,7 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any],
     held = repositories.find_by_id(physical_id)
     assert held is not None and held.name == new["RepositoryName"]
     held.description, held.kms_key_id = new.get("RepositoryDescription"), new.get("KmsKeyId")
-    # Keep tags that the stack did not set.
-    removed = _tags(old).keys() - _tags(new).keys()
-    held.tags = {key: value for key, value in held.tags.items() if key not in removed} | _tags(new)
+    held.tags = resource_types.updated_tags(held.tags, old, new)
     held.modified = time.time()
     return physical_id, _attributes(held)
 

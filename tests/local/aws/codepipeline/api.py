@@ -5,76 +5,28 @@ Errors and shapes: https://docs.aws.amazon.com/codepipeline/latest/APIReference/
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ministack import app
-from ministack.core import iam_actions, iam_evaluator, router
-from ministack.core.concurrency import run_reentrant
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
-from ministack.services import tagging
+from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id, get_region
 
+from tests.local.aws import json_api
 from tests.local.aws.codepipeline import (
-    model as pipeline_model,
     pipelines,
     runner as pipeline_runner,
     validation as pipeline_validation,
     views as pipeline_views,
 )
 from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
+from tests.local.aws.json_api import Rejected
 
-_JSON = "application/x-amz-json-1.1"
 _PAGE = 100
 
 
-class Rejected(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
 def install() -> None:
-    router.SERVICE_PATTERNS["codepipeline"] = {
-        "target_prefixes": ["CodePipeline_20150709"], "host_patterns": [r"codepipeline\."],
-        "credential_scope": "codepipeline",
-    }
-    app.SERVICE_HANDLERS["codepipeline"] = _handle
-    iam_actions.SERVICE_TO_IAM_NAMESPACE["codepipeline"] = "codepipeline"
-    tagging._RESOURCE_TAG_COLLECTORS["codepipeline"] = lambda: [
-        (held.arn, [{"Key": key, "Value": value} for key, value in held.tags.items()]) for held in pipelines.every()]
-
-
-async def _handle(_method: str, _path: str, headers: dict, body: bytes, _query: dict) -> tuple:
-    # A pipeline's events may reach slow targets, and targets that call CodePipeline.
-    return await run_reentrant(_answer, headers, body, thread_name="codepipeline")
-
-
-def _answer(headers: dict, body: bytes) -> tuple:
-    operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-    try:
-        return json_response(call(operation, json.loads(body or b"{}")), content_type=_JSON)
-    except Rejected as rejected:
-        return error_response_json(rejected.code, rejected.message, 400, content_type=_JSON)
-
-
-def call(operation: str, request: Any) -> dict:
-    answer = _OPERATIONS.get(operation)
-    if answer is None:
-        raise Rejected("UnknownOperationException", f"{operation} is not part of this local CodePipeline.")
-    faults = pipeline_model.request_faults(operation, request)
-    if faults:
-        raise Rejected("ValidationException", f"{len(faults)} validation error{'s'[:len(faults) - 1]} detected: "
-                                             f"{'; '.join(faults)}")
-    try:
-        answered = answer(request)
-    except pipeline_validation.Invalid as invalid:
-        raise Rejected(invalid.code, invalid.message) from None
-    wrong = pipeline_model.answer_faults(operation, answered)
-    if wrong:
-        raise AssertionError(f"{operation} answers what CodePipeline never would: {'; '.join(wrong)}")
-    return answered
+    json_api.install("codepipeline", "CodePipeline_20150709", _OPERATIONS, pipelines.every)
 
 
 def _existing(name: str) -> Pipeline:
@@ -85,13 +37,14 @@ def _existing(name: str) -> Pipeline:
     return held
 
 
-def _checked(declaration: dict) -> dict:
+def checked(declaration: dict) -> dict:
+    """The declaration with CodePipeline's defaults."""
     arn = f"arn:aws:codepipeline:{get_region()}:{get_account_id()}:{declaration['name']}"
     return pipeline_validation.checked(declaration, arn)
 
 
 def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
-    made = _checked(declaration)
+    made = checked(declaration)
     if pipelines.find(made["name"]):
         raise Rejected("PipelineNameInUseException", f"A pipeline with the name '{made['name']}' already exists in "
                                                     f"account '{get_account_id()}'")
@@ -107,14 +60,9 @@ def _create_pipeline(request: dict) -> dict:
     return {"pipeline": held.declaration}
 
 
-def stored(declaration: dict) -> dict:
-    """The declaration with CodePipeline's defaults."""
-    return _checked(declaration)
-
-
 def update(declaration: dict) -> Pipeline:
     held = _existing(declaration["name"])
-    pipelines.update(held, _checked(declaration))
+    pipelines.update(held, checked(declaration))
     pipeline_runner.cancel(held)
     return held
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 
-from tests.local.aws.codepipeline import api as codepipeline_api, model as pipeline_model
+from tests.local.aws import service_shapes
+from tests.local.aws.codepipeline import api as codepipeline_api
 from tests.local.aws.events import targets
 from tests.local.aws.events.targets import Undelivered
+from tests.local.aws.json_api import Rejected
 
 
 def install() -> None:
@@ -25,9 +27,9 @@ def _start(target: dict, _event: dict, rule: dict, view: Any) -> None:
     targets.require(target, rule, "codepipeline:StartPipelineExecution")
     given = targets.request_of(target, rule, view)
     request = {"name": name, **{key: given[key] for key in ("sourceRevisions", "variables") if key in given}}
-    if faults := pipeline_model.request_faults("StartPipelineExecution", request):
+    if faults := service_shapes.request_faults("codepipeline", "StartPipelineExecution", request):
         raise Undelivered("INVALID_PARAMETER", "; ".join(faults))
     try:
         codepipeline_api.start(request, "CloudWatchEvent", rule["Arn"])
-    except codepipeline_api.Rejected as rejected:
+    except Rejected as rejected:
         raise Undelivered("INVALID_PARAMETER", f"{rejected.code}: {rejected.message}") from None

@@ -7,18 +7,12 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-c
 
 from __future__ import annotations
 
-import json
-import logging
-import time
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from ministack.services import eventbridge
-
 from tests.local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
+from tests.local.aws.events import sending
 
-_log = logging.getLogger("codepipeline")
 # The API's states, and their names in events.
 _STATES = {"InProgress": "STARTED", "Succeeded": "SUCCEEDED", "Failed": "FAILED", "Superseded": "SUPERSEDED",
            "Resumed": "RESUMED", "Cancelled": "CANCELED", "Stopped": "STOPPED", "Stopping": "STOPPING", "Abandoned": "ABANDONED"}
@@ -59,13 +53,4 @@ def _time(seconds: float) -> str:
 def _send(held: Pipeline, execution: Execution, level: str, detail: dict[str, Any]) -> None:
     about = {"pipeline": held.name, "execution-id": execution.execution_id, **detail,
              "version": float(execution.version), "pipeline-execution-attempt": float(execution.attempt)}
-    try:
-        eventbridge._dispatch_event({
-            "EventId": str(uuid.uuid4()), "Source": "aws.codepipeline",
-            "DetailType": f"CodePipeline {level} Execution State Change", "Detail": json.dumps(about),
-            "EventBusName": "default", "Time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "Resources": [held.arn], "Account": held.account, "Region": held.region,
-        })
-    except Exception:
-        # A failing target of a rule must not affect the pipeline.
-        _log.exception("an event of %s was not sent", held.name)
+    sending.send("aws.codepipeline", f"CodePipeline {level} Execution State Change", about, [held.arn])

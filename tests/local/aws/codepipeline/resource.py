@@ -9,13 +9,10 @@ from typing import Any
 
 from ministack.services.cloudformation import provisioners
 
-from tests.local.aws.codepipeline import (
-    api as codepipeline_api,
-    model as pipeline_model,
-    pipelines,
-)
+from tests.local.aws.cloudformation import resource_types
+from tests.local.aws.codepipeline import api as codepipeline_api, model as pipeline_model, pipelines
 from tests.local.aws.codepipeline.pipelines import Pipeline
-from tests.local.aws.codepipeline.stage_validation import LOCALLY, Invalid
+from tests.local.aws.codepipeline.stage_validation import LOCALLY
 
 _TYPE = "AWS::CodePipeline::Pipeline"
 
@@ -28,25 +25,10 @@ def install() -> None:
 
 
 def _declaration(props: dict[str, Any], name: str) -> dict[str, Any]:
-    for absent in ("DisableInboundStageTransitions", "RestartExecutionOnUpdate"):
+    for absent in ("ArtifactStores", "DisableInboundStageTransitions", "RestartExecutionOnUpdate"):
         if absent in props:
             raise ValueError(f"{_TYPE}: {absent} {LOCALLY}")
-    try:
-        made = pipeline_model.declaration_of({key: value for key, value in props.items()
-                                              if key != "Tags"} | {"Name": name})
-    except pipeline_model.Unsupported as rejected:
-        raise ValueError(str(rejected)) from None
-    if "version" in made:
-        raise ValueError("Encountered unsupported property Version")
-    return made
-
-
-def _rejection(error: codepipeline_api.Rejected | Invalid) -> ValueError:
-    return ValueError(f"{error.message} (Service: CodePipeline, Status Code: 400; {error.code})")
-
-
-def _tags(props: dict[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: str(tag["Value"]) for tag in props.get("Tags") or []}
+    return pipeline_model.declaration_of({key: value for key, value in props.items() if key != "Tags"} | {"Name": name})
 
 
 def _answer(held: Pipeline) -> tuple[str, dict[str, str]]:
@@ -55,10 +37,8 @@ def _answer(held: Pipeline) -> tuple[str, dict[str, str]]:
 
 def _create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, dict[str, str]]:
     name = props.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=100)
-    try:
-        return _answer(codepipeline_api.create(_declaration(props, name), _tags(props)))
-    except (codepipeline_api.Rejected, Invalid) as rejected:
-        raise _rejection(rejected) from None
+    with resource_types.rejections_of("CodePipeline"):
+        return _answer(codepipeline_api.create(_declaration(props, name), resource_types.tags(props)))
 
 
 def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str,
@@ -72,14 +52,9 @@ def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_na
     assert held is not None  # otherwise the update would be a replacement
     before, after = _declaration(old, physical_id), _declaration(new, physical_id)
     if before != after:
-        try:
+        with resource_types.rejections_of("CodePipeline"):
             codepipeline_api.update(after)
-        except (codepipeline_api.Rejected, Invalid) as rejected:
-            raise _rejection(rejected) from None
-    # Keep tags that the stack did not set.
-    for key in _tags(old).keys() - _tags(new).keys():
-        held.tags.pop(key, None)
-    held.tags.update(_tags(new))
+    held.tags = resource_types.updated_tags(held.tags, old, new)
     return _answer(held)
 
 

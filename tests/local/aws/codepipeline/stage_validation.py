@@ -13,14 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.local.aws.codepipeline import deployment_window
+from tests.local.aws.json_api import Rejected
 
 LOCALLY = "is not part of this local CodePipeline"
-
-
-class Invalid(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 # Each condition's rule, with its required and its optional configuration. AWS has further rules for each.
@@ -42,7 +37,7 @@ def check(made: dict[str, Any]) -> None:
             continue
         if made["pipelineType"] != "V2":
             # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipeline-types.html
-            raise Invalid("InvalidStructureException", f"Stage conditions of stage {stage['name']} are not supported "
+            raise Rejected("InvalidStructureException", f"Stage conditions of stage {stage['name']} are not supported "
                                                        f"for pipeline type {made['pipelineType']}")
         for member in sorted(on_failure.keys() - {"result"}):
             raise _reject(f"{member} in onFailure of stage {stage['name']} {LOCALLY}")
@@ -61,8 +56,8 @@ def conditions(stage: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield kind, condition
 
 
-def _reject(message: str) -> Invalid:
-    return Invalid("InvalidStageDeclarationException", message)
+def _reject(message: str) -> Rejected:
+    return Rejected("InvalidStageDeclarationException", message)
 
 
 def _rolls_back(stage: dict[str, Any]) -> bool:

@@ -8,12 +8,12 @@ https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_CreatePipeline.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
+from tests.local.aws import json_api
 from tests.local.aws.codepipeline import model as pipeline_model, stage_validation
-from tests.local.aws.codepipeline.stage_validation import Invalid
 from tests.local.aws.iam import service_roles
+from tests.local.aws.json_api import Rejected
 
 VARIABLE = re.compile(r"#\{([^{}]*)\}")
 # The type of source revision with which a source action can be started.
@@ -22,11 +22,10 @@ REVISION_TYPES = {"CodeCommit": "COMMIT_ID", "ECR": "IMAGE_DIGEST"}
 
 
 def checked(declaration: dict[str, Any], arn: str) -> dict[str, Any]:
-    """The declaration with its defaults, or `Invalid`."""
+    """The declaration with its defaults. Raises `Rejected`."""
     faults = pipeline_model.declaration_faults(declaration)
     if faults:
-        raise Invalid("ValidationException",
-                      f"{len(faults)} validation error{'s'[:len(faults) - 1]} detected: {'; '.join(faults)}")
+        raise json_api.validation_error(faults)
     made = {"pipelineType": "V1", "executionMode": "SUPERSEDED", **declaration}
     made["stages"] = [{**stage, "actions": [{"runOrder": 1, **action} for action in stage["actions"]]}
                       for stage in made["stages"]]
@@ -34,12 +33,6 @@ def checked(declaration: dict[str, Any], arn: str) -> dict[str, Any]:
     try:
         service_roles.assume(made["roleArn"], "codepipeline.amazonaws.com", arn)
     except service_roles.NotAssumable:
-        raise Invalid("InvalidStructureException", "CodePipeline is not authorized to perform AssumeRole on role "
-                                                   f"{made['roleArn']}") from None
+        raise Rejected("InvalidStructureException", "CodePipeline is not authorized to perform AssumeRole on role "
+                                                    f"{made['roleArn']}") from None
     return made
-
-
-def actions(declaration: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for stage in declaration["stages"]:
-        for action in stage["actions"]:
-            yield stage["name"], action

@@ -15,8 +15,8 @@ from ministack.services import ecr
 
 from tests.local.aws import service_shapes
 from tests.local.aws.ecr import images as ecr_images, permissions as ecr_permissions
-from tests.local.aws.ecr.images import Rejected, invalid
-from tests.local.aws.iam import enforcement
+from tests.local.aws.ecr.images import invalid
+from tests.local.aws.json_api import Rejected, members, operation_of
 
 _Operation = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -25,8 +25,7 @@ def install() -> None:
     ministack_handle = app.SERVICE_HANDLERS["ecr"]
 
     async def handle(method: str, path: str, headers: dict, body: bytes, query: dict) -> tuple:
-        operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        request = enforcement._json(body)
+        operation, request = operation_of(headers), members(body)
         registry = str(request.get("registryId") or get_account_id())
         try:
             # From here on, the request is for the registry's account, not for the caller's.
@@ -43,10 +42,9 @@ def install() -> None:
 
 
 def _check(operation: str, request: dict[str, Any]) -> None:
-    model = service_shapes.service("ecr")
-    if operation not in model.operation_names:
+    if operation not in service_shapes.service("ecr").operation_names:
         return
-    for fault in service_shapes.faults(model.operation_model(operation).input_shape, request):
+    for fault in service_shapes.request_faults("ecr", operation, request):
         raise Rejected("InvalidParameterException", f"Invalid parameter: {fault}")
     name = request.get("repositoryName")
     if name and operation != "CreateRepository" and name not in ecr._repositories:

@@ -18,14 +18,9 @@ from ministack.core.responses import get_account_id
 from ministack.services import ecr
 
 from tests.local.aws.ecr import events as image_events
+from tests.local.aws.json_api import Rejected
 
 _PART_BYTES = 10 * 1024 * 1024
-
-
-class Rejected(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 def invalid(parameter: str, constraint: str) -> Rejected:

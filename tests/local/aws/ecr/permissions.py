@@ -1,6 +1,5 @@
-"""The permissions of a call of ECR, and the policies of repositories.
+"""The policies of repositories.
 
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policies.html
 """
 
@@ -11,39 +10,9 @@ from typing import Any
 
 from ministack.services import ecr, iam
 
-_Also = list[tuple[str, str, str, dict[str, Any]]]
-
-# These actions have no repository: "you must specify all resources ("*")".
-_ABOUT_NONE = {"GetAuthorizationToken", "DescribeRegistry"}
-
 
 class Malformed(ValueError):
     """A repository policy that ECR rejects. The text is the violated constraint."""
-
-
-def needed(action: str, body: dict[str, Any], region: str, account: str) -> tuple[str, dict[str, Any], _Also]:
-    """The resource, the condition keys of the request, and the further permissions."""
-    if action in _ABOUT_NONE:
-        return "*", {}, []
-    if "resourceArn" in body:
-        return str(body["resourceArn"]), _request_tags(body.get("tags")), []
-    # "If you do not specify a registry, the default registry is assumed": the caller's own.
-    registry = f"arn:aws:ecr:{region}:{body.get('registryId') or account}:repository/"
-    names = body.get("repositoryNames") or [body.get("repositoryName") or "*"]
-    arn, *others = [f"{registry}{each}" for each in names]
-    keys = _request_tags(body.get("tags"))
-    also: _Also = [("ecr", f"ecr:{action}", each, {}) for each in others]
-    if action == "CreateRepository" and body.get("tags"):
-        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-supported-iam-actions-tagging.html
-        also.append(("ecr", "ecr:TagResource", arn, keys))
-    return arn, keys, also
-
-
-def _request_tags(tags: Any) -> dict[str, Any]:
-    if not isinstance(tags, list) or not tags:
-        return {}
-    return {**{f"aws:RequestTag/{tag['Key']}": tag.get("Value", "") for tag in tags},
-            "aws:TagKeys": sorted(tag["Key"] for tag in tags)}
 
 
 def policy_of(resource_arn: str) -> tuple[str, str] | None:

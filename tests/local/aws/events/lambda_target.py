@@ -13,7 +13,7 @@ from typing import Any
 
 from ministack.services import eventbridge, lambda_svc
 
-from tests.local.aws.lambda_ import invoke_permission
+from tests.local.aws.iam import service_principals
 from tests.local.aws.settings import settings
 
 _SERVICE = "events.amazonaws.com"
@@ -41,7 +41,7 @@ def _invoke_function(arn: str, payload: str) -> None:
     if not record or not config:
         _log.warning("%s: the target %s is not there", _rule.get(), name)
         return
-    if not invoke_permission.admits(record.get("policy"), _SERVICE, arn, _rule.get()):
+    if not service_principals.admits(record.get("policy"), _SERVICE, "lambda:InvokeFunction", arn, _rule.get()):
         _log.warning("%s may not invoke %s", _rule.get(), arn)
         return
     # A transformer's output is not always JSON. Such a target gets it as a string.

@@ -16,13 +16,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core import iam_evaluator
 from ministack.core.arn import parse_arn
-from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sqs
 
-from tests.local.aws.iam import decision_log, service_roles
-from tests.local.policies.source_keys import source_keys
+from tests.local.aws.iam import service_principals, service_roles
 
 SERVICE = "events.amazonaws.com"
 _log = logging.getLogger("events")
@@ -99,15 +96,7 @@ def _check_queue(target: dict, rule: dict) -> None:
 def _admits(queue_arn: str, rule: dict) -> bool:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions"""
     queue = sqs._queue_by_arn(queue_arn)
-    keys = source_keys(SERVICE, "sqs:SendMessage", rule["Arn"], get_account_id())
-    context = iam_evaluator.EvalContext(
-        principal_arn=SERVICE, principal_type="Service", principal_account="", action="sqs:SendMessage",
-        resource_arn=queue_arn, region=get_region(), secure_transport=True, service_context={
-            **{key.lower(): value for key, value in keys.items()}, "aws:principalisawsservice": "true"})
-    allowed: bool = iam_evaluator.evaluate_resource_policy(
-        queue["attributes"].get("Policy"), context, service=SERVICE).decision == "Allow"
-    decision_log.record(SERVICE, "sqs:SendMessage", queue_arn, allowed)
-    return allowed
+    return service_principals.admits(queue["attributes"].get("Policy"), SERVICE, "sqs:SendMessage", queue_arn, rule["Arn"])
 
 
 def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,16 +12,20 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam, tagging
 
 from tests.local.aws.cloudformation import change_set_names
-from tests.local.aws.codebuild import permissions as build_permissions
-from tests.local.aws.codecommit import permissions as codecommit_permissions, repositories
-from tests.local.aws.ecr import permissions as ecr_permissions
-from tests.local.aws.events import buses as event_buses
-from tests.local.aws.iam import decision_log, propagation as iam_propagation, resource_policies, role_assumption
+from tests.local.aws.iam import (
+    decision_log,
+    json_requests,
+    propagation as iam_propagation,
+    resource_policies,
+    role_assumption,
+)
+from tests.local.aws.iam.json_requests import Also
+from tests.local.aws.json_api import members, operation_of
 from tests.local.aws.s3 import permissions as bucket_permissions
 from tests.local.aws.secretsmanager import permissions as secret_permissions
-from tests.local.aws.ssm import permissions as parameter_permissions
 
 _JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline", "ecr"}
+_RULES = {**json_requests.RULES, "secretsmanager": secret_permissions.needed}
 _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", "kms", *_JSON_SERVICES}
 
 
@@ -30,7 +33,7 @@ _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", "kms", *_JSON
 class _Request:
     """The requirements in addition to the action and resource that MiniStack derives from a request."""
 
-    also: list[tuple[str, str, str, dict[str, Any]]] = field(default_factory=list)  # service, action, resource, keys
+    also: Also = field(default_factory=list)
     keys: dict[str, Any] = field(default_factory=dict)  # condition keys
     denied: tuple[str, str] | None = None  # the action and resource that the response has to name
     by_resource: bool = False  # the caller's own policies allow it, the resource's policy does not
@@ -48,68 +51,33 @@ _ministack_denied = iam_actions.access_denied_response
 
 
 def install() -> None:
-    iam_actions.SERVICE_TO_IAM_NAMESPACE["codecommit"] = "codecommit"
     iam_actions.extract_resource_arn = _resource_arn
     iam_actions.access_denied_response = _denied_response
     iam_evaluator.enforce = _enforce
     iam_evaluator.resolve_principal = _resolve_principal
-    tagging._RESOURCE_TAG_COLLECTORS["codecommit"] = _codecommit_tags
     # Requests here use loopback without TLS. On AWS they use TLS, so a bucket policy that requires TLS must not deny
     # them.
     ministack_pin = app.pin_request_origin
     app.pin_request_origin = lambda address, _secure: ministack_pin(address, True)
 
 
-def _codecommit_tags() -> list[tuple[str, list[dict[str, str]]]]:
-    return [(held.arn, [{"Key": key, "Value": value} for key, value in held.tags.items()])
-            for held in repositories.every()]
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
 def _resource_arn(service: str, method: str, path: str, headers: dict, body: bytes,
                   query_params: dict, region: str, account_id: str) -> str:
     request = _Request()
     _request.set(request)
-    if service == "codecommit":
-        return _codecommit_resource(headers, _json(body), region, account_id, request)
-    if service == "codepipeline":
-        return _codepipeline_resource(headers, _json(body), region, account_id, request)
-    if service == "ecr":
-        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        arn, request.keys, request.also = ecr_permissions.needed(action, _json(body), region, account_id)
-        return arn
     arn = _ministack_resource_arn(service, method, path, headers, body, query_params, region, account_id)
-    if service == "codebuild":
-        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        arn, request.also = build_permissions.needed(action, _json(body), region, account_id) or (arn, [])
+    if service in _RULES and "x-amz-target" in headers:
+        arn, request.keys, request.also = _RULES[service](
+            operation_of(headers), arn, members(body), region, account_id)
     if service == "iam":
         return _iam_resource(arn, account_id, query_params, request)
     if service == "cloudformation":
         return _stack_resource(arn, query_params, request)
     if service == "s3":
         request.keys, request.also = bucket_permissions.needed(method, path, headers, query_params, arn, account_id)
-    # "rule-on-default-event-bus": arn:…:rule/${RuleName}, without the name of the bus.
-    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
-    if service == "events":
-        arn = arn.replace(":rule/default/", ":rule/", 1)
-    if service == "events" and headers.get("x-amz-target", "").endswith(".PutRule"):
-        request.keys = event_buses.keys_of_rule(_json(body).get("EventPattern"))
     if service == "sts":
         request.keys = role_assumption.keys(query_params)
         request.session_policy = iam_actions._query_param(query_params, "Policy")
-    if service == "ssm" and arn == "*":
-        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        arn, request.also = parameter_permissions.needed(action, _json(body), region, account_id)
-    if service == "secretsmanager":
-        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        arn, request.keys, request.also = secret_permissions.needed(action, arn, _json(body), region, account_id)
     return arn
 
 
@@ -160,35 +128,6 @@ def _need_to_tag(arn: str, query_params: dict, stack: dict, request: _Request) -
         request.also.append(("cloudformation", "cloudformation:TagResource", arn, {}))
     if ("Tags" in query_params or keys) and {tag["Key"] for tag in stack.get("Tags") or []} - keys:
         request.also.append(("cloudformation", "cloudformation:UntagResource", arn, {}))
-
-
-def _codecommit_resource(headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:
-    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-    arn, request.keys, request.also = codecommit_permissions.needed(action, body, region, account_id)
-    return arn
-
-
-def _codepipeline_resource(headers: dict, body: dict, region: str, account_id: str, request: _Request) -> str:
-    """The pipeline, or the stage or action in it.
-
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html
-    """
-    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-    if "resourceArn" in body:
-        return str(body["resourceArn"])
-    declaration = body.get("pipeline") if isinstance(body.get("pipeline"), dict) else {}
-    name = body.get("pipelineName") or body.get("name") or declaration.get("name")
-    if not name:
-        return "*"  # ListPipelines
-    if declaration.get("roleArn"):
-        request.also.append(("iam", "iam:PassRole", declaration["roleArn"],
-                             {"iam:PassedToService": "codepipeline.amazonaws.com"}))
-    parts = [str(name)]
-    if action in {"PutApprovalResult", "RetryStageExecution", "RollbackStage", "OverrideStageCondition"}:
-        parts.append(str(body.get("stageName", "")))
-    if action == "PutApprovalResult":
-        parts.append(str(body.get("actionName", "")))
-    return f"arn:aws:codepipeline:{region}:{account_id}:{'/'.join(parts)}"
 
 
 def _resolve_principal(*args: Any, **kwargs: Any) -> Any:

@@ -13,6 +13,8 @@ from ministack.core.responses import new_uuid
 from ministack.services import iam
 from ministack.services.cloudformation import provisioners
 
+from tests.local.aws.cloudformation import resource_types
+
 TYPE = "AWS::IAM::Group"
 
 
@@ -48,8 +50,8 @@ def _checked(answer: tuple) -> None:
     message, code = (re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Message", "Code"))
     error = code.group(1) if code else ""
     kind = "AlreadyExists" if error == "EntityAlreadyExists" else "InvalidRequest"
-    raise ValueError(f'Resource handler returned message: "{message.group(1) if message else text} (Service: Iam, Status '
-                     f'Code: {status}, Request ID: {new_uuid()})" (RequestToken: {new_uuid()}, HandlerErrorCode: {kind})')
+    raise resource_types.handler_error(f"{message.group(1) if message else text} (Service: Iam, Status Code: {status}, "
+                                       f"Request ID: {new_uuid()})", kind)
 
 
 def _create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, dict[str, str]]:

@@ -9,7 +9,6 @@ like those about requests, so that a test can check which of a role's permission
 
 from __future__ import annotations
 
-import json
 import secrets
 import string
 import time
@@ -18,11 +17,10 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.iam_actions import identity_denial_message
-from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.core.responses import get_region, request_scope
 from ministack.services import iam, sts, tagging
 
-from tests.local.aws.iam import decision_log, propagation as iam_propagation, resource_policies
-from tests.local.policies.source_keys import source_keys
+from tests.local.aws.iam import decision_log, propagation as iam_propagation, resource_policies, service_principals
 
 _SESSION_SECONDS = 3600
 
@@ -57,12 +55,6 @@ def assume(role_arn: str, service: str, source_arn: str | None = None, session_n
     return Session(role_arn, account, name, session_name or service.split(".")[0])
 
 
-def exists(role_arn: str) -> bool:
-    account, name = _account_and_name(role_arn)
-    role = iam._roles.get_scoped(account, None, name) if name else None
-    return role is not None and role["Arn"] == role_arn
-
-
 def _account_and_name(role_arn: str) -> tuple[str, str]:
     parts = role_arn.split(":", 5)
     if len(parts) != 6 or parts[2] != "iam" or not parts[5].startswith("role/"):
@@ -71,40 +63,8 @@ def _account_and_name(role_arn: str) -> tuple[str, str]:
 
 
 def _admits(role: dict[str, Any], service: str, source_arn: str | None) -> bool:
-    """A trust policy's `Service` principals. MiniStack's own evaluation of trust policies accepts root for any of them.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
-    """
-    account = source_arn.split(":")[4] if source_arn else ""
-    sent = source_keys(service, "sts:AssumeRole", source_arn, account or get_account_id())
-    keys: dict[str, Any] = {**{key.lower(): value for key, value in sent.items()},
-                            "aws:principalisawsservice": "true", "aws:principalservicename": service}
-    context = iam_evaluator.EvalContext(
-        principal_arn=service, principal_type="Service", principal_account="", action="sts:AssumeRole",
-        resource_arn=role["Arn"], region=get_region(), service_context=keys, secure_transport=True)
-    statements = _statements(iam_propagation.trust_of(role))
-    allowed = False
-    for statement, parsed in statements:
-        principal = statement.get("Principal", {})
-        if not (principal == "*" or iam_evaluator._service_principal_matches(principal, service)):
-            continue
-        # A trust policy has no Resource: the resource is its role.
-        if not iam_evaluator._action_matches("sts:AssumeRole", parsed.actions, parsed.not_actions):
-            continue
-        if not iam_evaluator._conditions_met(parsed.conditions, context):
-            continue
-        if parsed.effect == "Deny":
-            return False
-        allowed = True
-    return allowed
-
-
-def _statements(document: Any) -> list[tuple[dict[str, Any], iam_evaluator.ParsedStatement]]:
-    given = json.loads(document) if isinstance(document, str) else document or {}
-    listed = given.get("Statement", [])
-    listed = [listed] if isinstance(listed, dict) else listed
-    return [(statement, parsed) for statement in listed
-            for parsed in iam_evaluator.parse_policy_document({"Statement": [statement]})]
+    """MiniStack's own evaluation of trust policies accepts root for any service."""
+    return service_principals.allows(iam_propagation.trust_of(role), service, "sts:AssumeRole", role["Arn"], source_arn)
 
 
 @dataclass(frozen=True)
@@ -121,16 +81,9 @@ class Session:
     def arn(self) -> str:
         return f"arn:aws:sts::{self.account}:assumed-role/{self.role_name}/{self.session_name}"
 
-    def allows(self, action: str, resource: str, keys: dict[str, Any] | None = None) -> bool:
-        """`keys` are the request's condition keys, with their values. A list for a key with several."""
-        try:
-            self.require(action, resource, keys)
-        except Denied:
-            return False
-        return True
-
     def require(self, action: str, resource: str, keys: dict[str, Any] | None = None) -> None:
-        """Raises `Denied` unless the role's policies, its boundary, and the resource's own policy allow this."""
+        """Raises `Denied` unless the role's policies, its boundary, and the resource's own policy allow this. `keys` are the
+        request's condition keys, with a list for a key with several values."""
         policies, boundary = self._policies()
         context = self._context(action, resource, keys or {})
         result = self._evaluate(context, policies, boundary)

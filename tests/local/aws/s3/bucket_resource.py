@@ -9,24 +9,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ministack.services import s3
-from ministack.services.cloudformation import provisioners
+
+from tests.local.aws.cloudformation import resource_types
 
 
 def install() -> None:
-    table = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
-    ministack_create, ministack_update = table["create"], table["update"]
-
-    def create(logical_id: str, props: dict, stack_name: str) -> tuple[str, dict]:
-        made: tuple[str, dict] = ministack_create(logical_id, props, stack_name)
-        _encrypt(made[0], props)
-        return made
-
-    def update(physical_id: str, old: dict, new: dict, *more: Any, **named: Any) -> tuple[str, dict]:
-        made: tuple[str, dict] = ministack_update(physical_id, old, new, *more, **named)
-        _encrypt(made[0], new)
-        return made
-
-    table["create"], table["update"] = create, update
+    resource_types.also("AWS::S3::Bucket", _encrypt)
 
 
 def _encrypt(bucket: str, props: dict[str, Any]) -> None:

@@ -17,11 +17,11 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import kms, s3
 
 from tests.local.aws.iam import resource_policies
+from tests.local.aws.iam.json_requests import Also
 
 _SSE, _KEY = "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"
 _ACLS = ("x-amz-acl", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write-acp",
          "x-amz-grant-full-control")
-_Also = list[tuple[str, str, str, dict[str, Any]]]  # service, action, resource, keys
 
 # The buckets that both sides' policies allow the current request to access, and its account.
 _admitted: ContextVar[frozenset[str]] = ContextVar("local_aws_buckets", default=frozenset())
@@ -56,7 +56,7 @@ def admit(resource_arn: str) -> None:
 
 
 def needed(method: str, path: str, headers: dict, query: dict, arn: str,
-           account: str) -> tuple[dict[str, Any], _Also]:
+           account: str) -> tuple[dict[str, Any], Also]:
     """The condition keys that MiniStack lacks, and the further permissions of the request."""
     _admitted.set(frozenset())
     _requester.set(account)
@@ -72,10 +72,10 @@ def needed(method: str, path: str, headers: dict, query: dict, arn: str,
     return {}, []
 
 
-def _to_write(bucket: str, headers: dict, query: dict, arn: str, account: str) -> tuple[dict[str, Any], _Also]:
+def _to_write(bucket: str, headers: dict, query: dict, arn: str, account: str) -> tuple[dict[str, Any], Also]:
     upload = s3._multipart_uploads.get(iam_actions._query_param(query, "uploadId"))
     keys: dict[str, Any] = {}
-    also: _Also = []
+    also: Also = []
     if upload is not None:
         sse = s3._stored_sse_headers({"preserved_headers": upload["preserved_headers"]})
         if upload.get("requested_sse"):
@@ -102,7 +102,7 @@ def _to_write(bucket: str, headers: dict, query: dict, arn: str, account: str) -
     return {name: value for name, value in keys.items() if value}, also
 
 
-def _to_read_source(source: str, account: str) -> _Also:
+def _to_read_source(source: str, account: str) -> Also:
     path, _, version = unquote(source).lstrip("/").partition("?")
     bucket, _, key = path.partition("/")
     owner = s3._bucket_owner_account(bucket)
@@ -113,7 +113,7 @@ def _to_read_source(source: str, account: str) -> _Also:
     return _to_read(sse, f"arn:aws:s3:::{path}", account)
 
 
-def _to_read(sse: dict[str, str], arn: str, account: str) -> _Also:
+def _to_read(sse: dict[str, str], arn: str, account: str) -> Also:
     return key_use("kms:Decrypt", sse.get(_KEY, ""), arn, account) if sse.get(_SSE) == "aws:kms" else []
 
 
@@ -156,7 +156,7 @@ def managed_key(account: str, region: str) -> str:
     return f"arn:aws:kms:{region}:{account}:key/{uuid.uuid5(uuid.NAMESPACE_URL, f'{account}/{region}/aws/s3')}"
 
 
-def key_use(action: str, key: str, object_arn: str, account: str) -> _Also:
+def key_use(action: str, key: str, object_arn: str, account: str) -> Also:
     arn = key_arn(key, account)
     if arn is None:
         return []  # S3 reports that it does not exist

@@ -12,6 +12,8 @@ from typing import Any
 from ministack.services import kms
 from ministack.services import secretsmanager as service
 
+from tests.local.aws.iam.json_requests import Also, Needed
+
 # "Required permissions" of each operation, if the secret has a customer managed key.
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Operations.html
 _KEY_ACTIONS = {
@@ -23,8 +25,6 @@ _KEY_ACTIONS = {
 # "If you change the KMS key and you don't have kms:Encrypt permission to the new key, Secrets Manager does not
 # re-encrypt existing secret versions with the new key": evaluated, but not required.
 OPTIONAL = {"kms:Encrypt"}
-
-_Also = list[tuple[str, str, str, dict[str, Any]]]
 
 # The members of a request that are condition keys, for the operations that the reference lists them with.
 _FROM_THE_REQUEST: dict[str, tuple[str, ...]] = {
@@ -40,8 +40,7 @@ _FROM_THE_REQUEST: dict[str, tuple[str, ...]] = {
 _ABOUT_NONE = {"BatchGetSecretValue", "GetRandomPassword", "ListSecrets"}
 
 
-def needed(action: str, arn: str, body: dict[str, Any], region: str,
-           account_id: str) -> tuple[str, dict[str, Any], _Also]:
+def needed(action: str, arn: str, body: dict[str, Any], region: str, account_id: str) -> Needed:
     """The resource, the condition keys of the request, and the further permissions, each with service,
     action, resource and keys. `enforcement` adds the secret's tags.
 
@@ -58,7 +57,7 @@ def needed(action: str, arn: str, body: dict[str, Any], region: str,
     elif arn != "*" and not str(body.get("SecretId", "")).startswith("arn:"):
         alphabet = string.ascii_letters + string.digits
         arn = f"{arn}-{''.join(secrets.choice(alphabet) for _ in range(6))}"
-    also: _Also = []
+    also: Also = []
     if action == "CreateSecret" and body.get("Tags"):
         # "If you include tags in the secret, you also need secretsmanager:TagResource."
         # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
@@ -87,7 +86,7 @@ def _text(value: Any) -> str:
 
 
 def _key_use(action: str, secret_arn: str, body: dict[str, Any], stored: dict[str, Any] | None,
-             region: str, account_id: str) -> _Also:
+             region: str, account_id: str) -> Also:
     key = body.get("KmsKeyId") or (stored or {}).get("KmsKeyId")
     writes_a_value = "SecretString" in body or "SecretBinary" in body
     re_encrypts = action == "UpdateSecret" and "KmsKeyId" in body

@@ -16,7 +16,6 @@ from ministack.core.responses import error_response_json, json_response, new_uui
 from ministack.services import lambda_svc
 from ministack.services import secretsmanager as service
 
-from tests.local.aws.lambda_ import invoke_permission
 from tests.local.aws.secretsmanager import rotation_rules, rotation_runs, versions as secret_versions
 from tests.local.aws.secretsmanager.rotation_runs import Run
 
@@ -85,8 +84,7 @@ def _not_to_be_rotated(held: dict[str, Any], token: str, function: str) -> tuple
     # permissions of the function."
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
     record, _, _ = lambda_svc._get_func_record_for_ref(function)
-    policy = (record or {}).get("policy")
-    if record is None or not invoke_permission.admits(policy, rotation_runs.PRINCIPAL, function, held["ARN"]):
+    if record is None or not rotation_runs.may_invoke(record, function, held["ARN"]):
         return _rejected("AccessDeniedException",
                         "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
                         f"grants access to the principal {rotation_runs.PRINCIPAL}.")

@@ -18,7 +18,7 @@ from ministack.core.responses import new_uuid
 from ministack.services import lambda_svc
 from ministack.services import secretsmanager as service
 
-from tests.local.aws.lambda_ import invoke_permission
+from tests.local.aws.iam import service_principals
 
 PRINCIPAL = "secretsmanager.amazonaws.com"
 # The documentation's table of parameters has create_secret and so on. Its own rotation functions, and the events that
@@ -138,7 +138,7 @@ def _call(function: str, run: Run, step: str) -> str:
     record, config, _ = lambda_svc._get_func_record_for_ref(function)
     if record is None or config is None:
         return f"the function {function} does not exist"
-    if not invoke_permission.admits(record.get("policy"), PRINCIPAL, function, run.secret):
+    if not may_invoke(record, function, run.secret):
         return f"{PRINCIPAL} may not invoke {function}"
     event = {"Step": step, "SecretId": run.secret, "ClientRequestToken": run.token, "RotationToken": new_uuid()}
     answer = lambda_svc._execute_function_with_config_scope(
@@ -147,6 +147,10 @@ def _call(function: str, run: Run, step: str) -> str:
         return ""
     body = answer.get("body")
     return str(body.get("errorMessage") or body) if isinstance(body, dict) else str(body or "no answer")
+
+
+def may_invoke(record: dict[str, Any], function: str, secret: str) -> bool:
+    return service_principals.admits(record.get("policy"), PRINCIPAL, "lambda:InvokeFunction", function, secret)
 
 
 def _unfinished(run: Run) -> str:

@@ -20,10 +20,8 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, sns
 from ministack.services.cloudformation import provisioners
 
-from tests.local.aws.iam import decision_log
+from tests.local.aws.iam import service_principals
 from tests.local.aws.sns import topic_keys
-from tests.local.policies.evaluation import Caller, decide
-from tests.local.policies.source_keys import source_keys
 
 TYPE = "AWS::CodeStarNotifications::NotificationRule"
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html
@@ -151,19 +149,12 @@ def _publish(rule: Rule, topic_arn: str, event: dict[str, Any]) -> None:
 
 def _may(rule: Rule, topic: dict[str, Any]) -> bool:
     """https://docs.aws.amazon.com/dtconsole/latest/userguide/set-up-sns.html"""
-    policy = json.loads(topic["attributes"].get("Policy") or '{"Statement": []}')
-    if not _decided(rule, "sns:Publish", topic["arn"], policy,
-                    source_keys(SERVICE, "sns:Publish", rule.arn, rule.account)):
+    policy = topic["attributes"].get("Policy")
+    if not service_principals.admits(policy, SERVICE, "sns:Publish", topic["arn"], rule.arn):
         return False
     key = topic_keys.of(topic)
     if key is None:
         return True
     through = {"kms:ViaService": f"sns.{rule.region}.amazonaws.com"}
-    return bool(key) and all(_decided(rule, action, key["Arn"], json.loads(key["Policy"]), through)
+    return bool(key) and all(service_principals.admits(key["Policy"], SERVICE, action, key["Arn"], rule.arn, through)
                              for action in ("kms:GenerateDataKey", "kms:Decrypt"))
-
-
-def _decided(rule: Rule, action: str, resource: str, policy: dict[str, Any], keys: dict[str, str]) -> bool:
-    allowed = bool(decide(Caller(service=SERVICE), action, resource, rule.account, policy, keys))
-    decision_log.record(SERVICE, action, resource, allowed)
-    return allowed

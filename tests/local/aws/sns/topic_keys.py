@@ -8,26 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from ministack.services import kms, sns
-from ministack.services.cloudformation import provisioners
+
+from tests.local.aws.cloudformation import resource_types
 
 _ATTRIBUTE = "KmsMasterKeyId"
 
 
 def install() -> None:
-    table = provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]
-    ministack_create, ministack_update = table["create"], table["update"]
-
-    def create(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
-        made = ministack_create(logical_id, props, stack_name)
-        _keep(made[0], props)
-        return made
-
-    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *more: Any, **named: Any) -> Any:
-        made = ministack_update(physical_id, old, new, *more, **named)
-        _keep(made[0], new)
-        return made
-
-    table["create"], table["update"] = create, update
+    resource_types.also("AWS::SNS::Topic", _keep)
 
 
 def _keep(arn: str, props: dict[str, Any]) -> None:
