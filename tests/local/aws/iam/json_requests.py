@@ -44,12 +44,12 @@ def _of_codecommit(action: str, _arn: str, body: dict[str, Any], region: str, ac
     repositories = f"arn:aws:codecommit:{region}:{account}:"
     if action.startswith("Batch"):
         return _batch("codecommit", action, [f"{repositories}{name}" for name in body["repositoryNames"]])
-    name = body.get("repositoryName")
+    name = body.get("repositoryName") or body.get("oldName")
     if not name:
         return "*", {}, []  # ListRepositories, and calls for templates
     arn = f"{repositories}{name}"
-    # The calls of this local CodeCommit for which the page has this key.
-    keys = {"codecommit:References": f"refs/heads/{body['branchName']}"} if action == "DeleteBranch" else {}
+    # The calls with one branch for which the page has this key.
+    keys = {"codecommit:References": f"refs/heads/{body['branchName']}"} if action in ("CreateBranch", "DeleteBranch") else {}
     tags: Also = [("codecommit", "codecommit:TagResource", arn, {})] if (
         action == "CreateRepository" and body.get("tags")) else []
     return arn, keys, tags
