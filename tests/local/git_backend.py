@@ -1,4 +1,4 @@
-"""git's smart HTTP for the local servers: runs the real `git http-backend` as a CGI program."""
+"""Bare repositories, and git's smart HTTP for the local servers: runs the real `git http-backend` as a CGI program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import binascii
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -15,6 +15,32 @@ from typing import BinaryIO
 # The machine's git configuration must not affect a repository.
 GIT_ENVIRONMENT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C"}
 _ONE_AT_A_TIME = 64 * 1024
+
+
+class BareRepository:
+    """A subclass has its directory."""
+
+    directory: Path
+
+    def create(self, default_branch: str = "main") -> None:
+        self.git("init", "--quiet", "--bare", f"--initial-branch={default_branch}", "--template=")
+
+    def run(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", f"--git-dir={self.directory}", *arguments], check=check, text=True,
+                              capture_output=True, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
+
+    def git(self, *arguments: str) -> str:
+        return self.run(*arguments, check=True).stdout
+
+    def references(self, *patterns: str) -> dict[str, str]:
+        """The objects by the references' full names."""
+        listed = self.git("for-each-ref", "--format=%(refname) %(objectname)", *patterns)
+        return dict(line.split(" ", 1) for line in listed.splitlines())
+
+    def branches(self) -> dict[str, str]:
+        """The commits of its branches."""
+        prefix = "refs/heads/"
+        return {name.removeprefix(prefix): commit for name, commit in self.references(prefix).items()}
 
 
 def basic_login(handler: BaseHTTPRequestHandler) -> tuple[str, str] | None:
@@ -54,14 +80,18 @@ def _copy(handler: BaseHTTPRequestHandler, into: BinaryIO, size: int) -> None:
 
 def reject(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str, realm: str) -> None:
     """`realm` is the server's name, with which git prompts for another login."""
-    message = f"{text}\n".encode()
+    login = [("WWW-Authenticate", f'Basic realm="{realm}"')] if status == HTTPStatus.UNAUTHORIZED else []
+    send(handler, status, f"{text}\n".encode(), [*login, ("Content-Type", "text/plain")])
+
+
+def send(handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: Iterable[tuple[str, str]]) -> None:
     handler.send_response(status)
-    if status == HTTPStatus.UNAUTHORIZED:
-        handler.send_header("WWW-Authenticate", f'Basic realm="{realm}"')
-    handler.send_header("Content-Type", "text/plain")
-    handler.send_header("Content-Length", str(len(message)))
+    for name, value in headers:
+        handler.send_header(name, value)
+    if status != HTTPStatus.NO_CONTENT:
+        handler.send_header("Content-Length", str(len(content)))
     handler.end_headers()
-    handler.wfile.write(message)
+    handler.wfile.write(content)
 
 
 def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: str, user: str, body: BinaryIO,
@@ -80,13 +110,7 @@ def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: 
             environment[variable] = handler.headers[header]
     backend = subprocess.run(["git", "http-backend"], stdin=body, capture_output=True, env=environment, check=False)
     head, _, content = backend.stdout.partition(b"\r\n\r\n")
-    headers = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line]
+    headers = [line.partition(": ")[::2] for line in head.decode("latin-1").split("\r\n") if ": " in line]
     status = next((int(value.split()[0]) for name, value in headers if name == "Status"), 200 if headers else 500)
     before_answering()
-    handler.send_response(status)
-    for name, value in headers:
-        if name != "Status":
-            handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(content)))
-    handler.end_headers()
-    handler.wfile.write(content)
+    send(handler, status, content, [each for each in headers if each[0] != "Status"])

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import requests
 
 from tests.local import git_backend, gitlab as local_gitlab
+from tests.local.git_backend import BareRepository
 from tests.local.gitlab import HeldProject, LocalGitLab
 
 USER, PASSWORD = "mirror-at-123456789012", "pass+word=with2Zand"
@@ -80,14 +82,14 @@ def eventually(look: Callable[[], Any], is_so: Callable[[Any], bool], seconds: f
     return seen
 
 
-class Target:
+class Target(BareRepository):
     """A bare repository on another server, with a login. It counts its requests."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "target.git"
         self.logins: set[tuple[str, str]] = {(USER, PASSWORD)}
         self.asked: list[tuple[str, str] | None] = []
-        git("init", "--quiet", "--bare", "--initial-branch=main", str(self.directory), at=directory)
+        self.create()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
@@ -108,14 +110,11 @@ class Target:
                     login = git_backend.basic_login(self)
                     target.asked.append(login)
                     if login not in target.logins:
-                        self.send_response(401)
-                        self.send_header("WWW-Authenticate", 'Basic realm="elsewhere"')
-                        self.send_header("Content-Length", "0")
-                        self.end_headers()
-                        return
+                        return git_backend.reject(self, HTTPStatus.UNAUTHORIZED, "", "elsewhere")
                     url = urlsplit(self.path)
                     what = unquote(url.path).removeprefix("/v1/repos/target/")
-                    git_backend.answer(self, target.directory, what, url.query, login[0] if login else "", body, length)
+                    user = login[0] if login else ""
+                    return git_backend.answer(self, target.directory, what, url.query, user, body, length)
 
             do_POST = do_GET
 
@@ -128,10 +127,6 @@ class Target:
     def with_login(self, user: str = USER, password: str = PASSWORD) -> str:
         """The URL with the raw login, as GitLab accepts it."""
         return f"http://{user}:{password}@{self.host}/v1/repos/target"
-
-    def references(self) -> dict[str, str]:
-        listed = git("for-each-ref", "--format=%(refname) %(objectname)", at=self.directory).stdout
-        return dict(line.split(" ", 1) for line in listed.splitlines())
 
     def close(self) -> None:
         self._server.shutdown()

@@ -79,7 +79,7 @@ class Door:
 
 
 def start(door: Door, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
-    server = _Server(("127.0.0.1", 0), _handler(door))
+    server = _Server(("127.0.0.1", 0), _Handler)
     server.door = door
     if context:
         # The connection's own thread makes the handshake: a handshake that does not end would block all other clients.
@@ -113,17 +113,11 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
 
-def _handler(door: Door) -> type[BaseHTTPRequestHandler]:
-    class Handler(_Handler):
-        _door = door
-    return Handler
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Ends the thread of an idle connection.
     timeout = 60
-    _door: Door
+    server: _Server
 
     def setup(self) -> None:
         super().setup()
@@ -140,14 +134,14 @@ class _Handler(BaseHTTPRequestHandler):
             if urlsplit(self.path).path.startswith(PREFIX):
                 self._answer_api(body)
             else:
-                git_over_http.answer(self, self._door.emulator, body, length)
+                git_over_http.answer(self, self.server.door.emulator, body, length)
 
     do_POST = do_PUT = do_DELETE = do_GET
 
     # --- the API -------------------------------------------------------------------------
 
     def _answer_api(self, body: BinaryIO) -> None:
-        door, url, content = self._door, urlsplit(self.path), body.read().decode()
+        door, url, content = self.server.door, urlsplit(self.path), body.read().decode()
         seen = Seen(self.command, url.path, url.query, _without_secrets(self.headers), self._token_name())
         door.seen.append(seen)
         instead = door.interruption(self.command, url.path)
@@ -164,16 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _token_name(self) -> str:
         value = self.headers.get("PRIVATE-TOKEN") or self.headers.get("JOB-TOKEN") or ""
         value = value or self.headers.get("Authorization", "").partition(" ")[2]
-        return self._door.tokens.get(value, "?") if value else ""
+        return self.server.door.tokens.get(value, "?") if value else ""
 
     def _send(self, status: int, content: str, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if status != 204:
-            self.send_header("Content-Length", str(len(content.encode())))
-        self.end_headers()
-        self.wfile.write(content.encode())
+        git_backend.send(self, status, content.encode(), headers.items())
 
 
 def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:

@@ -54,7 +54,7 @@ def _matcher(branches: list[str]) -> re.Pattern[str]:
 def carry_out(order: Order, project: Repository) -> list[str]:
     """Returns the references that have diverged and were kept."""
     remote = _remote_references(order, project.directory)
-    local, matches = project.references(), _matcher(order.names)
+    local, matches = project.references("refs/heads/", "refs/tags/"), _matcher(order.names)
     default = f"refs/heads/{order.default_branch}"
     divergent: list[str] = []
     updated = []
@@ -91,9 +91,7 @@ def _remote_references(order: Order, directory: Path) -> dict[str, str]:
 
 def _is_ancestor(project: Repository, commit: str, of: str) -> bool:
     """A commit that is missing in this repository has no ancestors here."""
-    run = subprocess.run(["git", f"--git-dir={project.directory}", "merge-base", "--is-ancestor", commit, of],
-                         capture_output=True, check=False, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
-    return run.returncode == 0
+    return project.run("merge-base", "--is-ancestor", commit, of).returncode == 0
 
 
 def _quoted(run: subprocess.CompletedProcess[str]) -> str:

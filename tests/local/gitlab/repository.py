@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.local.git_backend import GIT_ENVIRONMENT
+from tests.local.git_backend import BareRepository
 
 # lib/gitlab/git/hook.rb: the prefix of a rejection's text.
 _PRE_RECEIVE = """#!/bin/sh
@@ -25,7 +23,7 @@ done
 
 
 @dataclass
-class Repository:
+class Repository(BareRepository):
     project: int
     directory: Path
     default_branch: str
@@ -33,26 +31,11 @@ class Repository:
     pushes: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
-        subprocess.run(["git", "init", "--quiet", "--bare", f"--initial-branch={self.default_branch}", str(self.directory)],
-                       check=True, capture_output=True, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
+        self.create(self.default_branch)
         hook = self.directory / "hooks/pre-receive"
+        hook.parent.mkdir()
         hook.write_text(_PRE_RECEIVE)
         hook.chmod(0o755)
-
-    def git(self, *arguments: str) -> str:
-        run = subprocess.run(["git", f"--git-dir={self.directory}", *arguments], check=True, text=True,
-                             capture_output=True, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
-        return run.stdout
-
-    def references(self) -> dict[str, str]:
-        """Branches and tags, by their full names."""
-        listed = self.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/", "refs/tags/")
-        return dict(line.split(" ", 1) for line in listed.splitlines())
-
-    def branches(self) -> dict[str, str]:
-        """The commits of its branches."""
-        prefix = "refs/heads/"
-        return {name.removeprefix(prefix): commit for name, commit in self.references().items() if name.startswith(prefix)}
 
     def content(self) -> dict[str, Any]:
         """Branches, tags with their objects and commits, and all commits with their first parents and times."""

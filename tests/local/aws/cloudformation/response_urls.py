@@ -47,12 +47,9 @@ def put(raw_path: str, query: str, content_type: str, body: bytes) -> tuple[int,
     with _lock:
         address = _issued.get(raw_path)
     signature = parse_qs(query).get("X-Amz-Signature", [""])[0]
-    if address is None or not secrets.compare_digest(address.signature, signature):
-        return 403, _error("SignatureDoesNotMatch", "The request signature we calculated does not match the "
-                                                    "signature you provided. Check your key and signing method.")
-    if content_type:
-        # The signature covers an empty content type.
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/PresignedUrlUploadObject.html
+    # The signature covers an empty content type.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/PresignedUrlUploadObject.html
+    if address is None or content_type or not secrets.compare_digest(address.signature, signature):
         return 403, _error("SignatureDoesNotMatch", "The request signature we calculated does not match the "
                                                     "signature you provided. Check your key and signing method.")
     if time.time() > address.issued + _LIFE_SECONDS:

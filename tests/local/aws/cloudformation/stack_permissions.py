@@ -10,15 +10,20 @@ so they need the API's own operations. A stack with a role fails for a type that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from ministack.core.responses import get_account_id, get_region
 
-from tests.local.aws.cloudformation import template_addresses
 from tests.local.aws.codecommit import repositories
 from tests.local.aws.events import buses
+
+# Path-style and virtual-hosted-style: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+# `bucket.s3.region.amazonaws.com`. A bucket's name may contain dots.
+_VIRTUAL_HOST = re.compile(r"(?P<bucket>[a-z0-9.-]+)\.s3[.-]([a-z0-9-]+\.)?amazonaws\.com(\.cn)?")
 
 
 @dataclass(frozen=True)
@@ -254,6 +259,14 @@ def _function(change: Change) -> list[Need]:
     return [*wanted, *_tags(change, arn, "lambda:TagResource", "lambda:UntagResource")]
 
 
+def parts_of_template_url(url: str) -> tuple[str, str, str]:
+    """Bucket, key and version of a template's address. An empty version is the latest one."""
+    address = urlsplit(url)
+    path, hosted = unquote(address.path).lstrip("/"), _VIRTUAL_HOST.fullmatch(address.hostname or "")
+    bucket, key = (hosted["bucket"], path) if hosted else (path.partition("/")[0], path.partition("/")[2])
+    return bucket, key, parse_qs(address.query).get("versionId", [""])[0]
+
+
 def _nested_stack(change: Change) -> list[Need]:
     """The actions of AWS's example policy for nested stacks, and the read of the template.
 
@@ -265,7 +278,7 @@ def _nested_stack(change: Change) -> list[Need]:
     wanted = [Need("cloudformation:DescribeStacks", arn)]
     if change.new is None:
         return [*wanted, Need("cloudformation:DeleteStack", arn)]
-    bucket, key, version = template_addresses.parts(str(change.new.get("TemplateURL", "")))
+    bucket, key, version = parts_of_template_url(str(change.new.get("TemplateURL", "")))
     return [*wanted, Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"),
             Need("cloudformation:UpdateStack" if made else "cloudformation:CreateStack", arn),
             *_tags(change, arn, "cloudformation:TagResource", "cloudformation:UntagResource")]

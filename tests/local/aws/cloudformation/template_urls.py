@@ -15,7 +15,8 @@ from ministack.core.responses import get_account_id
 from ministack.services import s3
 from ministack.services.cloudformation import helpers
 
-from tests.local.aws.cloudformation import stack_operations, stack_roles, template_addresses
+from tests.local.aws.cloudformation import stack_operations, stack_roles
+from tests.local.aws.cloudformation.stack_permissions import parts_of_template_url
 from tests.local.aws.iam.service_roles import Denied
 from tests.local.aws.s3 import permissions as bucket_permissions
 
@@ -27,7 +28,7 @@ def install() -> None:
         url = helpers._p(params, url_key)
         if helpers._p(params, body_key) or not url:
             return ministack_resolve(params, body_key, url_key, label)
-        bucket, key, version = template_addresses.parts(url)
+        bucket, key, version = parts_of_template_url(url)
         # A nested stack's template is read with the role of the stack: see stack_permissions.
         rejection = _rejection(bucket, key, version) if "Action" in params else None
         if rejection:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import threading
 import time
 import uuid
@@ -13,7 +11,7 @@ from pathlib import Path
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
 
-from tests.local.git_backend import GIT_ENVIRONMENT
+from tests.local.git_backend import BareRepository
 
 _repositories = AccountRegionScopedDict()
 _home = Path()
@@ -21,7 +19,7 @@ _git_url = ""
 
 
 @dataclass
-class Repository:
+class Repository(BareRepository):
     name: str
     account: str
     region: str
@@ -41,7 +39,7 @@ class Repository:
         return f"arn:aws:codecommit:{self.region}:{self.account}:{self.name}"
 
     @property
-    def directory(self) -> Path:
+    def directory(self) -> Path:  # type: ignore[override]
         return _home / f"{self.repository_id}.git"
 
     @property
@@ -52,27 +50,9 @@ class Repository:
     def clone_url_ssh(self) -> str:
         return f"ssh://git-codecommit.{self.region}.amazonaws.com/v1/repos/{self.name}"
 
-    def git(self, *arguments: str) -> str:
-        run = subprocess.run(["git", f"--git-dir={self.directory}", *arguments], check=True, text=True,
-                             capture_output=True, env={**_path(), **GIT_ENVIRONMENT})
-        return run.stdout
-
-    def references(self) -> dict[str, str]:
-        lines = self.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
-        return dict(line.split(" ", 1) for line in lines)
-
-    def branches(self) -> dict[str, str]:
-        prefix = "refs/heads/"
-        return {name.removeprefix(prefix): commit for name, commit in self.references().items()
-                if name.startswith(prefix)}
-
     def point_head_at(self, branch: str) -> None:
         self.default_branch = branch
         self.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
-
-
-def _path() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"]}
 
 
 def keep_in(directory: Path, git_url: str) -> None:
@@ -89,8 +69,7 @@ def git_url() -> str:
 def create(name: str, description: str | None = None, tags: dict[str, str] | None = None,
            kms_key_id: str | None = None) -> Repository:
     made = Repository(name, get_account_id(), get_region(), description, kms_key_id, dict(tags or {}))
-    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", "--template=", str(made.directory)],
-                   check=True, capture_output=True, env={**_path(), **GIT_ENVIRONMENT})
+    made.create()
     _repositories[name] = made
     return made
 

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ministack.core.responses import set_request_account_id
 from ministack.services import iam
 
+from tests.local import git_backend
 from tests.local.aws.iam import service_roles
 
 _CREDENTIALS = "/latest/meta-data/iam/security-credentials"
@@ -99,12 +100,7 @@ class _Metadata(BaseHTTPRequestHandler):
         return self._answer(HTTPStatus.NOT_FOUND)
 
     def _answer(self, status: HTTPStatus, text: str = "") -> None:
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        git_backend.send(self, status, text.encode(), [("Content-Type", "text/plain")])
 
 
 def _time(seconds: float) -> str:

@@ -15,7 +15,6 @@ from ministack.services import ecr
 
 from tests.local.aws import service_shapes
 from tests.local.aws.ecr import images as ecr_images, permissions as ecr_permissions
-from tests.local.aws.ecr.images import invalid
 from tests.local.aws.json_api import Rejected, members, operation_of
 
 _Operation = Callable[[dict[str, Any]], dict[str, Any]]
@@ -78,10 +77,7 @@ def _delete_repository(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _set_repository_policy(request: dict[str, Any]) -> dict[str, Any]:
-    try:
-        ecr_permissions.check_policy(request["policyText"])
-    except ecr_permissions.Malformed as fault:
-        raise invalid("PolicyText", str(fault)) from None
+    ecr_permissions.check_policy(request["policyText"])
     said: dict[str, Any] = json.loads(ecr._set_repository_policy(request)[2])
     return said
 

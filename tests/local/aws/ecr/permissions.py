@@ -10,9 +10,7 @@ from typing import Any
 
 from ministack.services import ecr, iam
 
-
-class Malformed(ValueError):
-    """A repository policy that ECR rejects. The text is the violated constraint."""
+from tests.local.aws.ecr.images import invalid
 
 
 def policy_of(resource_arn: str) -> tuple[str, str] | None:
@@ -39,11 +37,11 @@ def check_policy(text: str) -> None:
     except (ValueError, KeyError, TypeError, AttributeError):
         fine = False
     if not fine:
-        raise Malformed("Invalid repository policy provided")
+        raise invalid("PolicyText", "Invalid repository policy provided")
     for statement in statements:
         for principal in _iam_principals(statement["Principal"]):
             if not _is_there(principal):
-                raise Malformed("Principal not found")
+                raise invalid("PolicyText", "Principal not found")
 
 
 def _is_statement(statement: dict[str, Any]) -> bool:

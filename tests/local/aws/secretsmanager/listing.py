@@ -9,8 +9,10 @@ import base64
 import json
 from typing import Any
 
-from ministack.core.responses import error_response_json, json_response
+from ministack.core.responses import json_response
 from ministack.services import secretsmanager as service
+
+from tests.local.aws.secretsmanager.versions import rejected
 
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html: the values that a filter compares, and
 # whether it is case-sensitive. All of them match prefixes. Its other keys, and other orders, are not implemented.
@@ -25,23 +27,18 @@ def install() -> None:
     service._list_secrets = _list_secrets
 
 
-def _rejected(code: str, message: str) -> tuple:
-    answer: tuple = error_response_json(code, message, 400)
-    return answer
-
-
 def _list_secrets(request: dict[str, Any]) -> tuple:
     filters, longest = request.get("Filters") or [], request.get("MaxResults", _LONGEST_PAGE)
     if request.keys() & {"SortBy", "SortOrder"}:
-        return _rejected("InvalidParameterException", "SortBy and SortOrder are not implemented.")
+        return rejected("InvalidParameterException", "SortBy and SortOrder are not implemented.")
     if fault := _filter_fault(filters):
-        return _rejected("InvalidParameterException", fault)
+        return rejected("InvalidParameterException", fault)
     if not 1 <= longest <= _LONGEST_PAGE:
-        return _rejected("InvalidParameterException", f"MaxResults must be between 1 and {_LONGEST_PAGE}.")
+        return rejected("InvalidParameterException", f"MaxResults must be between 1 and {_LONGEST_PAGE}.")
     try:
         start = int(base64.b64decode(request["NextToken"], validate=True)) if request.get("NextToken") else 0
     except ValueError:
-        return _rejected("InvalidNextTokenException", "The NextToken value is invalid.")
+        return rejected("InvalidNextTokenException", "The NextToken value is invalid.")
     # "If not specified, secrets are listed by CreatedDate."
     listed = sorted((held for held in service._secrets.values()
                      if request.get("IncludePlannedDeletion") or not held.get("DeletedDate")),

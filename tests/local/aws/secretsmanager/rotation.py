@@ -12,12 +12,13 @@ from typing import Any
 
 from ministack import app
 from ministack.core.arn import parse_arn
-from ministack.core.responses import error_response_json, json_response, new_uuid, request_scope
+from ministack.core.responses import json_response, new_uuid, request_scope
 from ministack.services import lambda_svc
 from ministack.services import secretsmanager as service
 
 from tests.local.aws.secretsmanager import rotation_rules, rotation_runs, versions as secret_versions
 from tests.local.aws.secretsmanager.rotation_runs import Run
+from tests.local.aws.secretsmanager.versions import rejected
 
 _DAY = 86400.0
 # Stored with the secret, beside MiniStack's own members.
@@ -40,15 +41,10 @@ def install() -> None:
     secret_versions.on_new_current.append(_counts_as_rotated)
 
 
-def _rejected(code: str, message: str) -> tuple:
-    answer: tuple = error_response_json(code, message, 400)
-    return answer
-
-
 def _held(request: dict[str, Any]) -> tuple[dict[str, Any], None] | tuple[None, tuple]:
     _, held = service._resolve(request.get("SecretId"))
     if not held:
-        return None, _rejected("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        return None, rejected("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
     return held, None
 
 
@@ -78,14 +74,14 @@ def _not_to_be_rotated(held: dict[str, Any], token: str, function: str) -> tuple
     # The text is that of https://github.com/aws/aws-cdk/issues/28539.
     pending, _ = service._find_stage_version(held, "AWSPENDING")
     if rotation_runs.under_way(held["ARN"]) or (pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]):
-        return _rejected("InvalidRequestException",
+        return rejected("InvalidRequestException",
                         "A previous rotation isn't complete. That rotation will be reattempted.")
     # "When you add a Lambda rotation function Amazon Resource Name (ARN) to your secret, Secrets Manager checks the
     # permissions of the function."
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
     record, _, _ = lambda_svc._get_func_record_for_ref(function)
     if record is None or not rotation_runs.may_invoke(record, function, held["ARN"]):
-        return _rejected("AccessDeniedException",
+        return rejected("AccessDeniedException",
                         "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
                         f"grants access to the principal {rotation_runs.PRINCIPAL}.")
     return None

@@ -35,14 +35,14 @@ def install() -> None:
     service._update_secret_version_stage = _with_pending(service._update_secret_version_stage)
 
 
-def _rejected(code: str, message: str) -> tuple:
+def rejected(code: str, message: str) -> tuple:
     return error_response_json(code, message, 400)
 
 
 def token_fault(request: dict[str, Any]) -> tuple | None:
     token = request.get("ClientRequestToken")
     if token is not None and not 32 <= len(token) <= 64:
-        return _rejected("InvalidParameterException",
+        return rejected("InvalidParameterException",
                         "Invalid ClientRequestToken. It must be 32 to 64 characters long.")
     return None
 
@@ -67,9 +67,9 @@ def _create_secret(request: dict[str, Any]) -> tuple:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
     name, value = request.get("Name"), _value(request)
     if not name:
-        return _rejected("InvalidParameterException", "You must provide a value for the Name parameter.")
+        return rejected("InvalidParameterException", "You must provide a value for the Name parameter.")
     if not re.fullmatch(r"[A-Za-z0-9/_+=.@!-]{1,512}", name):
-        return _rejected("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, "
+        return rejected("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, "
                                                 "or any of the following: -/_+=.@!")
     if fault := _tag_fault(request):
         return fault
@@ -78,7 +78,7 @@ def _create_secret(request: dict[str, Any]) -> tuple:
     token = request.get("ClientRequestToken") or new_uuid()
     held = service._secrets.get(name)
     if held and held.get("DeletedDate"):
-        return _rejected("InvalidRequestException", "You can't create this secret because a secret with this name is "
+        return rejected("InvalidRequestException", "You can't create this secret because a secret with this name is "
                                                    "already scheduled for deletion.")
     if held:
         # "If a version with this value already exists and the version SecretString and SecretBinary values are the same
@@ -86,7 +86,7 @@ def _create_secret(request: dict[str, Any]) -> tuple:
         version = held["Versions"].get(token)
         if version and (version["SecretString"], version["SecretBinary"]) == value:
             return json_response({"ARN": held["ARN"], "Name": name, "VersionId": token})
-        return _rejected("ResourceExistsException",
+        return rejected("ResourceExistsException",
                         f"The operation failed because the secret {name} already exists.")
     arn, _ = service._store_new_secret(
         name, description=request.get("Description", ""), tags=request.get("Tags"), kms_key_id=request.get("KmsKeyId"))
@@ -104,19 +104,19 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html"""
     _, held = service._resolve(request.get("SecretId"))
     if not held:
-        return _rejected("ResourceNotFoundException", _ABSENT)
+        return rejected("ResourceNotFoundException", _ABSENT)
     if held.get("DeletedDate"):
-        return _rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
+        return rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
                                                    "marked for deletion.")
     if fault := token_fault(request):
         return fault
     value, labels = _value(request), request.get("VersionStages")
     if (value[0] is None) == (value[1] is None):
-        return _rejected("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+        return rejected("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
     if labels is not None and not 1 <= len(labels) <= _MOST_LABELS:
-        return _rejected("InvalidParameterException", f"VersionStages must have 1 to {_MOST_LABELS} labels.")
+        return rejected("InvalidParameterException", f"VersionStages must have 1 to {_MOST_LABELS} labels.")
     if not all(1 <= len(label) <= _LONGEST_LABEL for label in labels or []):
-        return _rejected("InvalidParameterException", f"A staging label has 1 to {_LONGEST_LABEL} characters.")
+        return rejected("InvalidParameterException", f"A staging label has 1 to {_LONGEST_LABEL} characters.")
     token = request.get("ClientRequestToken") or new_uuid()
     version = held["Versions"].get(token)
     if version and not _is_empty(version):
@@ -124,7 +124,7 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
         # specify the same secret data, the operation succeeds but does nothing. However, if the secret data is
         # different, then the operation fails because you can't modify an existing version."
         if (version["SecretString"], version["SecretBinary"]) != value:
-            return _rejected("ResourceExistsException", f"You can't use ClientRequestToken {token} because that value is "
+            return rejected("ResourceExistsException", f"You can't use ClientRequestToken {token} because that value is "
                                                         f"already in use for a version of secret {held['ARN']}.")
     elif fault := _label_fault(held, token, labels or ["AWSCURRENT"]):
         return fault
@@ -142,7 +142,7 @@ def _label_fault(held: dict[str, Any], token: str, labels: list[str]) -> tuple |
         attached.add("AWSPREVIOUS")
     if len(attached) <= _MOST_LABELS_OF_A_SECRET:
         return None
-    return _rejected("LimitExceededException",
+    return rejected("LimitExceededException",
                     f"A secret has at most {_MOST_LABELS_OF_A_SECRET} staging labels on all of its versions.")
 
 
@@ -215,7 +215,7 @@ def _with_pending(ministack_update: Any) -> Any:
         if held and label == "AWSCURRENT" and not moved_to and taken_from:
             # "A secret always has a version labeled AWSCURRENT."
             # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
-            return _rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
+            return rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
                                                          "secret version. It can't be completely removed.")
         fault = held and not held.get("DeletedDate") and (
             _move_fault(held, str(label), moved_to, taken_from)
@@ -237,11 +237,11 @@ def _move_fault(held: dict[str, Any], label: str, moved_to: str | None, taken_fr
             return _no_value(f"VersionId: {version}")
     holder, _ = service._find_stage_version(held, label)
     if holder and not taken_from and moved_to != holder:
-        return _rejected("InvalidParameterException",
+        return rejected("InvalidParameterException",
                          f"The parameter RemoveFromVersionId can't be empty. Staging label {label} is currently attached "
                          f"to version {holder}, so you must explicitly reference that version in RemoveFromVersionId.")
     if taken_from and taken_from != holder:
-        return _rejected("InvalidParameterException",
+        return rejected("InvalidParameterException",
                          f"The staging label {label} is not attached to version {taken_from}.")
     return None
 
@@ -263,11 +263,11 @@ def _tag_fault(request: dict[str, Any]) -> tuple | None:
         fault = "Tag keys can't begin with aws:."
     if len(keys) > tag_rules.LIMIT:
         fault = f"A secret can have at most {tag_rules.LIMIT} tags."
-    return _rejected("InvalidParameterException", fault) if fault else None
+    return rejected("InvalidParameterException", fault) if fault else None
 
 
 def _no_value(named: str) -> tuple:
-    return _rejected("ResourceNotFoundException",
+    return rejected("ResourceNotFoundException",
                      f"Secrets Manager can't find the specified secret value for {named}")
 
 
@@ -314,7 +314,7 @@ def _version_and_label_together(ministack_get: Any) -> Any:
             _, held = service._resolve(request.get("SecretId"))
             version = held and held["Versions"].get(version_id)
             if version and label not in version["Stages"]:
-                return _rejected("InvalidRequestException",
+                return rejected("InvalidRequestException",
                                 "You provided a VersionStage that is not associated to the provided VersionId.")
         return ministack_get(request)
 

@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/codestar-notifications/latest/APIReference/API_CreateNotificationRule.html
 https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html
-A channel's configuration (`AWS::Chatbot::…ChannelConfiguration`) is stored and has a name, but receives no message.
+A channel's configuration (`AWS::Chatbot::…ChannelConfiguration`) has a name, but receives no message.
 """
 
 from __future__ import annotations
@@ -26,31 +26,14 @@ from tests.local.aws.sns import topic_keys
 TYPE = "AWS::CodeStarNotifications::NotificationRule"
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-microsoftteamschannelconfiguration.html
-# https://docs.aws.amazon.com/codestar-notifications/latest/APIReference/API_Target.html
-# The target type of a channel's rules -> the type of its configuration, its kind in ARNs, and what identifies a channel.
-_CHATS = {
-    "AWSChatbotSlack": ("SlackChannelConfiguration", "slack-channel", ("SlackWorkspaceId", "SlackChannelId")),
-    "AWSChatbotMicrosoftTeams": (
-        "MicrosoftTeamsChannelConfiguration", "microsoft-teams-channel", ("TeamId", "TeamsTenantId", "TeamsChannelId")),
-}
+# The configuration's type, and its kind in ARNs.
+_CHATS = {"SlackChannelConfiguration": "slack-channel", "MicrosoftTeamsChannelConfiguration": "microsoft-teams-channel"}
 SERVICE = "codestar-notifications.amazonaws.com"
 _log = logging.getLogger("notifications")
 
-# https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and #events-ref-pipeline:
-# The events sent here that an event type consists of. The other types are known, but nothing sends them.
+# https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and #events-ref-pipeline
 _REPOSITORY, _PIPELINE = "codecommit-repository", "codepipeline-pipeline"
 _REFERENCES = {"referenceCreated": "created", "referenceUpdated": "updated", "referenceDeleted": "deleted"}
-_KNOWN = {
-    *(f"{_REPOSITORY}-branches-and-tags-{what}" for what in _REFERENCES.values()),
-    *(f"{_REPOSITORY}-{what}" for what in (
-        "comments-on-commits", "comments-on-pull-requests", "approvals-status-changed", "approvals-rule-override",
-        "pull-request-created", "pull-request-source-updated", "pull-request-status-changed", "pull-request-merged")),
-    *(f"{_PIPELINE}-action-execution-{state}" for state in ("succeeded", "failed", "canceled", "started")),
-    *(f"{_PIPELINE}-stage-execution-{state}" for state in ("started", "succeeded", "resumed", "canceled", "failed")),
-    *(f"{_PIPELINE}-pipeline-execution-{state}" for state in (
-        "failed", "canceled", "started", "resumed", "succeeded", "superseded")),
-    *(f"{_PIPELINE}-manual-approval-{what}" for what in ("failed", "needed", "succeeded")),
-}
 
 
 @dataclass
@@ -66,15 +49,13 @@ class Rule:
 
 
 _rules: dict[str, Rule] = {}  # by ARN
-_channels: dict[str, str] = {}  # ARN -> what identifies the channel
 
 
 def install() -> None:
-    provisioners._RESOURCE_HANDLERS[TYPE] = {
-        "create": _create, "delete": _delete}
-    for chat, (name, _, _) in _CHATS.items():
+    provisioners._RESOURCE_HANDLERS[TYPE] = {"create": _create, "delete": _delete}
+    for name, kind in _CHATS.items():
         provisioners._RESOURCE_HANDLERS[f"AWS::Chatbot::{name}"] = {
-            "create": functools.partial(_create_channel, chat), "delete": _delete_channel}
+            "create": functools.partial(_create_channel, kind), "delete": lambda _physical_id, _props: None}
     ministack_dispatch = eventbridge._dispatch_event
 
     def dispatch(event: dict[str, Any], *more: Any, **named: Any) -> Any:
@@ -98,16 +79,9 @@ def _delete(physical_id: str, _props: dict[str, Any]) -> None:
     _rules.pop(physical_id, None)
 
 
-def _create_channel(chat: str, _logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
-    _, kind, ids = _CHATS[chat]
-    channel = "/".join(props[name] for name in ids)
+def _create_channel(kind: str, _logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
     arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/{kind}/{props['ConfigurationName']}"
-    _channels[arn] = channel
     return arn, {"Arn": arn}
-
-
-def _delete_channel(physical_id: str, _props: dict[str, Any]) -> None:
-    _channels.pop(physical_id, None)
 
 
 def _types_of(event: dict[str, Any]) -> set[str]:
