@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -81,7 +80,6 @@ class LocalGitLab(ApiClient):
         self.ca_certificate: str | None = None
         self._tls = tls
         self._projects: dict[str, HeldProject] = {}
-        self._server: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> LocalGitLab:
         self._directory = Path(tempfile.mkdtemp(prefix="local-gitlab-"))
@@ -102,17 +100,11 @@ class LocalGitLab(ApiClient):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.shut()
+        self._server.shutdown()
+        self._server.server_close()
         self._runs.stop()
         self.emulator.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
-
-    def shut(self) -> None:
-        """Closes the server."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
 
     def send(self, method: str, path: str, **more: Any) -> Answer:
         """A request that is not recorded."""
