@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, handlers
@@ -16,20 +18,17 @@ _WITH_KEY = {"CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "Describ
 
 def install() -> None:
     table = handlers._ACTION_HANDLERS
-    table["ExecuteChangeSet"] = _removing(table["ExecuteChangeSet"])
+    table["ExecuteChangeSet"] = partial(_removing, table["ExecuteChangeSet"])
 
 
-def _removing(ministack_handler: _Handler) -> _Handler:
+def _removing(ministack_handler: _Handler, params: dict) -> tuple:
     """An executed change set is gone, even if its execution fails: a retried action of a pipeline does not find it,
     https://github.com/aws/aws-cdk/issues/11995, https://github.com/aws/aws-cdk/issues/21677."""
-    def handler(params: dict) -> tuple:
-        key, _ = changesets._find_change_set(handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
-        answer = ministack_handler(params)
-        if answer[0] == 200:
-            cloudformation._change_sets.pop(key, None)
-        return answer
-
-    return handler
+    key, _ = find(params)
+    answer = ministack_handler(params)
+    if answer[0] == 200:
+        cloudformation._change_sets.pop(key, None)
+    return answer
 
 
 def condition_key(action: str, given: str) -> str:
@@ -38,6 +37,12 @@ def condition_key(action: str, given: str) -> str:
     if action not in _WITH_KEY:
         return ""
     return given.split(":changeSet/", 1)[1].split("/")[0] if ":changeSet/" in given else given
+
+
+def find(params: dict) -> tuple[Any, dict | None]:
+    """The change set that a request names, with its key."""
+    return changesets._find_change_set(  # type: ignore[no-any-return]
+        handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
 
 
 def created(answer: tuple) -> dict | None:

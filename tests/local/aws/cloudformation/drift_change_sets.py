@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -38,66 +39,59 @@ class _Actual(dict):  # type: ignore[type-arg]
 def install() -> None:
     actual_states.install()
     table = handlers._ACTION_HANDLERS
-    table["CreateChangeSet"] = _create(table["CreateChangeSet"])
-    table["DescribeChangeSet"] = _describe(table["DescribeChangeSet"])
-    table["ExecuteChangeSet"] = _execute(table["ExecuteChangeSet"])
-    changesets._diff_resources = _diff(changesets._diff_resources)
-    changesets._track_change_set_execution = _track(changesets._track_change_set_execution)
-    ministack_tags = stacks._with_stack_tags
-
-    def with_stack_tags(resource_type: str, props: dict, stack_tags: list, *more: Any) -> dict:
-        complete = isinstance(props, _Actual) and props.has_all_tags
-        tagged: dict = ministack_tags(resource_type, props, [] if complete else stack_tags, *more)
-        return tagged
-
-    stacks._with_stack_tags = with_stack_tags
+    table["CreateChangeSet"] = partial(_create, table["CreateChangeSet"])
+    table["DescribeChangeSet"] = partial(_describe, table["DescribeChangeSet"])
+    table["ExecuteChangeSet"] = partial(_execute, table["ExecuteChangeSet"])
+    changesets._diff_resources = partial(_diff, changesets._diff_resources)
+    changesets._track_change_set_execution = partial(_track, changesets._track_change_set_execution)
+    stacks._with_stack_tags = partial(_with_stack_tags, stacks._with_stack_tags)
 
 
-def _create(ministack_handler: _Handler) -> _Handler:
-    def handler(params: dict) -> tuple:
-        if handlers._p(params, "DeploymentMode") != _MODE:
-            return ministack_handler(params)
-        stack = handlers._resolve_stack(handlers._p(params, "StackName"))
-        session = stack_roles.acting()
-        with stacks._stack_region_context(stack, (stack or {}).get("StackId")):
-            states = {logical_id: State(stack or {}, logical_id, record, session)
-                      for logical_id, record in ((stack or {}).get("_resources") or {}).items()}
-        token = _states.set(states)
-        try:
-            answer = ministack_handler(params)
-        finally:
-            _states.reset(token)
-        change_set = change_set_names.created(answer)
-        if change_set is not None:
-            change_set["DeploymentMode"], change_set["_states"] = _MODE, states
-        return answer
+def _with_stack_tags(ministack_tags: Callable[..., dict], resource_type: str, props: dict, stack_tags: list,
+                     *more: Any) -> dict:
+    complete = isinstance(props, _Actual) and props.has_all_tags
+    return ministack_tags(resource_type, props, [] if complete else stack_tags, *more)
 
-    return handler
+
+def _create(ministack_handler: _Handler, params: dict) -> tuple:
+    if handlers._p(params, "DeploymentMode") != _MODE:
+        return ministack_handler(params)
+    stack = handlers._resolve_stack(handlers._p(params, "StackName"))
+    session = stack_roles.acting()
+    with stacks._stack_region_context(stack, (stack or {}).get("StackId")):
+        states = {logical_id: State(stack or {}, logical_id, record, session)
+                  for logical_id, record in ((stack or {}).get("_resources") or {}).items()}
+    token = _states.set(states)
+    try:
+        answer = ministack_handler(params)
+    finally:
+        _states.reset(token)
+    change_set = change_set_names.created(answer)
+    if change_set is not None:
+        change_set["DeploymentMode"], change_set["_states"] = _MODE, states
+    return answer
 
 
 # --- The changes ------------------------------------------------------------------------------
 
 
-def _diff(ministack_diff: Callable[..., list]) -> Callable[..., list]:
-    def diff(old_template: dict, new_template: dict, *more: Any) -> list:
-        changes = ministack_diff(old_template, new_template, *more)
-        states = _states.get()
-        if states is None:
-            return changes
-        old, new = old_template.get("Resources", {}), new_template.get("Resources", {})
-        found = {each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"] for each in changes}
-        for logical_id, state in states.items():
-            change = _change(logical_id, state, found.get(logical_id), old.get(logical_id), new.get(logical_id))
-            if change is not None:
-                found[logical_id] = change
-        for logical_id, change in found.items():
-            state_of = states.get(logical_id)
-            if state_of is not None:
-                change["ResourceDriftStatus"] = state_of.status
-                change.setdefault("PhysicalResourceId", state_of.physical_id)
-        return [{"ResourceChange": found[logical_id]} for logical_id in sorted(found)]
-
-    return diff
+def _diff(ministack_diff: Callable[..., list], old_template: dict, new_template: dict, *more: Any) -> list:
+    changes = ministack_diff(old_template, new_template, *more)
+    states = _states.get()
+    if states is None:
+        return changes
+    old, new = old_template.get("Resources", {}), new_template.get("Resources", {})
+    found = {each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"] for each in changes}
+    for logical_id, state in states.items():
+        change = _change(logical_id, state, found.get(logical_id), old.get(logical_id), new.get(logical_id))
+        if change is not None:
+            found[logical_id] = change
+    for logical_id, change in found.items():
+        state_of = states.get(logical_id)
+        if state_of is not None:
+            change["ResourceDriftStatus"] = state_of.status
+            change.setdefault("PhysicalResourceId", state_of.physical_id)
+    return [{"ResourceChange": found[logical_id]} for logical_id in sorted(found)]
 
 
 def _change(logical_id: str, state: State, change: dict[str, Any] | None, old: dict[str, Any] | None,
@@ -130,22 +124,18 @@ def _detail(name: str, state: State, desired: Any, changed: bool) -> dict[str, A
 # --- DescribeChangeSet ------------------------------------------------------------------------
 
 
-def _describe(ministack_handler: _Handler) -> _Handler:
-    def handler(params: dict) -> tuple:
-        status, headers, body = ministack_handler(params)
-        _, change_set = changesets._find_change_set(handlers._p(params, "ChangeSetName"),
-                                                    handlers._p(params, "StackName"))
-        if status != 200 or change_set is None or change_set.get("DeploymentMode") != _MODE:
-            return status, headers, body
-        text = body.decode() if isinstance(body, bytes) else body
-        for each in change_set["Changes"]:
-            text = _shown(text, each["ResourceChange"])
-        shown = (f"<DeploymentMode>{_MODE}</DeploymentMode><StackDriftStatus>"
-                 f"{_of_the_stack(change_set['_states'])}</StackDriftStatus></DescribeChangeSetResult>")
-        text = text.replace("</DescribeChangeSetResult>", shown)
-        return status, headers, text.encode() if isinstance(body, bytes) else text
-
-    return handler
+def _describe(ministack_handler: _Handler, params: dict) -> tuple:
+    status, headers, body = ministack_handler(params)
+    _, change_set = change_set_names.find(params)
+    if status != 200 or change_set is None or change_set.get("DeploymentMode") != _MODE:
+        return status, headers, body
+    text = body.decode() if isinstance(body, bytes) else body
+    for each in change_set["Changes"]:
+        text = _shown(text, each["ResourceChange"])
+    shown = (f"<DeploymentMode>{_MODE}</DeploymentMode><StackDriftStatus>"
+             f"{_of_the_stack(change_set['_states'])}</StackDriftStatus></DescribeChangeSetResult>")
+    text = text.replace("</DescribeChangeSetResult>", shown)
+    return status, headers, text.encode() if isinstance(body, bytes) else text
 
 
 def _of_the_stack(states: dict[str, State]) -> str:
@@ -175,35 +165,27 @@ def _shown(text: str, change: dict[str, Any]) -> str:
 # --- ExecuteChangeSet -------------------------------------------------------------------------
 
 
-def _execute(ministack_handler: _Handler) -> _Handler:
+def _execute(ministack_handler: _Handler, params: dict) -> tuple:
     """The update starts from the actual state: "restore resources to their actual pre-deployment state" if it fails."""
-
-    def handler(params: dict) -> tuple:
-        _, change_set = changesets._find_change_set(handlers._p(params, "ChangeSetName"),
-                                                    handlers._p(params, "StackName"))
-        stack = cloudformation._stacks.get((change_set or {}).get("StackName", ""))
-        if change_set is None or stack is None or change_set.get("DeploymentMode") != _MODE or (
-                change_set["ExecutionStatus"] != "AVAILABLE"):
-            return ministack_handler(params)
-        for logical_id, state in change_set["_states"].items():
-            record = stack["_resources"].get(logical_id)
-            if record is not None and state.status == "MODIFIED":
-                record["Properties"], record["_deployed"] = _Actual(state.actual), state.deployed
-                spec = provisioners._STACK_TAG_PROPERTY.get(record["ResourceType"])
-                record["Properties"].has_all_tags = spec is not None and spec[0] in state.drifted
+    _, change_set = change_set_names.find(params)
+    stack = cloudformation._stacks.get((change_set or {}).get("StackName", ""))
+    if change_set is None or stack is None or change_set.get("DeploymentMode") != _MODE or (
+            change_set["ExecutionStatus"] != "AVAILABLE"):
         return ministack_handler(params)
+    for logical_id, state in change_set["_states"].items():
+        record = stack["_resources"].get(logical_id)
+        if record is not None and state.status == "MODIFIED":
+            record["Properties"], record["_deployed"] = _Actual(state.actual), state.deployed
+            spec = provisioners._STACK_TAG_PROPERTY.get(record["ResourceType"])
+            record["Properties"].has_all_tags = spec is not None and spec[0] in state.drifted
+    return ministack_handler(params)
 
-    return handler
 
-
-def _track(ministack_track: Callable[..., Any]) -> Callable[..., Any]:
-    async def track(change_set: dict, stack: dict, deploy: Any) -> None:
-        try:
-            await ministack_track(change_set, stack, deploy)
-        finally:
-            _forget_actual_states(stack)
-
-    return track
+async def _track(ministack_track: Callable[..., Any], change_set: dict, stack: dict, deploy: Any) -> None:
+    try:
+        await ministack_track(change_set, stack, deploy)
+    finally:
+        _forget_actual_states(stack)
 
 
 def _forget_actual_states(stack: dict) -> None:

@@ -23,6 +23,7 @@ AWS::CodeCommit::Repository have no handlers, so their creation itself fails.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack.core.responses import new_uuid
@@ -60,8 +61,8 @@ _ministack_errors = stacks._validation_errors
 def install() -> None:
     stacks._validation_errors = _errors
     table = handlers._ACTION_HANDLERS
-    table["CreateChangeSet"] = _validated(table["CreateChangeSet"])
-    table["DescribeEvents"] = _describing(table["DescribeEvents"])
+    table["CreateChangeSet"] = partial(_validated, table["CreateChangeSet"])
+    table["DescribeEvents"] = partial(_describing, table["DescribeEvents"])
 
 
 def _errors(definitions: dict, ordered: list[str], parameters: dict, conditions: dict, mappings: dict,
@@ -90,16 +91,13 @@ def _name_property(kind: str) -> str:
     return str(identifier).rsplit("/", 1)[-1]
 
 
-def _validated(create_change_set: _Handler) -> _Handler:
-    def handler(params: dict) -> tuple:
-        answer = create_change_set(params)
-        change_set = change_set_names.created(answer)
-        if change_set and change_set["Status"] == "CREATE_COMPLETE" and not change_set["_disable_validation"] and (
-                change_set["ChangeSetType"] != "IMPORT"):
-            _validate(change_set)
-        return answer
-
-    return handler
+def _validated(create_change_set: _Handler, params: dict) -> tuple:
+    answer = create_change_set(params)
+    change_set = change_set_names.created(answer)
+    if change_set and change_set["Status"] == "CREATE_COMPLETE" and not change_set["_disable_validation"] and (
+            change_set["ChangeSetType"] != "IMPORT"):
+        _validate(change_set)
+    return answer
 
 
 def _validate(change_set: dict) -> None:
@@ -127,22 +125,18 @@ def _validate(change_set: dict) -> None:
         for logical_id, kind, validation, path, reason in errors]
 
 
-def _describing(describe: _Handler) -> _Handler:
+def _describing(describe: _Handler, params: dict) -> tuple:
     """MiniStack keeps the events of a stack's last failed validation, and none of change sets."""
-
-    def handler(params: dict) -> tuple:
-        named, stack_name = handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName")
-        if not named:
-            return describe(params)
-        _, change_set = changesets._find_change_set(named, "" if named.startswith("arn:") else stack_name)
-        assert change_set is not None
-        # Under the change set's own stack, so that MiniStack filters and pages them.
-        stack = handlers._resolve_stack(change_set["StackName"])
-        kept = stack.get("_operation_events")
-        stack["_operation_events"] = change_set.get("_operation_events", [])
-        try:
-            return describe({**params, "StackName": [change_set["StackName"]]})
-        finally:
-            stack["_operation_events"] = kept
-
-    return handler
+    named, stack_name = handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName")
+    if not named:
+        return describe(params)
+    _, change_set = changesets._find_change_set(named, "" if named.startswith("arn:") else stack_name)
+    assert change_set is not None
+    # Under the change set's own stack, so that MiniStack filters and pages them.
+    stack = handlers._resolve_stack(change_set["StackName"])
+    kept = stack.get("_operation_events")
+    stack["_operation_events"] = change_set.get("_operation_events", [])
+    try:
+        return describe({**params, "StackName": [change_set["StackName"]]})
+    finally:
+        stack["_operation_events"] = kept

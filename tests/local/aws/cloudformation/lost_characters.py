@@ -9,6 +9,7 @@ https://github.com/aws/aws-cdk/issues/25309 (tags)
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ministack.services.cloudformation import handlers
 
@@ -16,12 +17,9 @@ from ministack.services.cloudformation import handlers
 def install() -> None:
     table = handlers._ACTION_HANDLERS
     for action in [each for each in table if each.startswith(("Describe", "Get", "List"))]:
-        table[action] = _lossy(table[action])
+        table[action] = partial(_lossy, table[action])
 
 
-def _lossy(ministack_handler: Callable[[dict], tuple]) -> Callable[[dict], tuple]:
-    def handler(params: dict) -> tuple:
-        status, headers, body = ministack_handler(params)
-        return status, headers, body.decode().encode("ascii", "replace")
-
-    return handler
+def _lossy(ministack_handler: Callable[[dict], tuple], params: dict) -> tuple:
+    status, headers, body = ministack_handler(params)
+    return status, headers, body.decode().encode("ascii", "replace")

@@ -6,6 +6,7 @@ The messages are CloudFormation's, recorded in public issues. Its documentation 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack.services import cloudformation
@@ -16,11 +17,11 @@ _Handler = Callable[[dict], tuple]
 
 def install() -> None:
     table = handlers._ACTION_HANDLERS
-    table["CreateStack"] = _create(table["CreateStack"])
-    table["CreateChangeSet"] = _create_change_set(table["CreateChangeSet"])
+    table["CreateStack"] = partial(_create, table["CreateStack"])
+    table["CreateChangeSet"] = partial(_create_change_set, table["CreateChangeSet"])
     handlers._resolve_stack = _resolve
     for module in (stacks, handlers):
-        module._roll_back_operation = _roll_back(module._roll_back_operation)
+        module._roll_back_operation = partial(_roll_back, module._roll_back_operation)
 
 
 def _resolve(name: str) -> dict | None:
@@ -51,30 +52,25 @@ def error(code: str, message: str) -> tuple:
     return answer
 
 
-def _create(ministack_handler: _Handler) -> _Handler:
-    return lambda params: _taken(handlers._p(params, "StackName"), set()) or ministack_handler(params)
+def _create(ministack_handler: _Handler, params: dict) -> tuple:
+    return _taken(handlers._p(params, "StackName"), set()) or ministack_handler(params)
 
 
-def _create_change_set(ministack_handler: _Handler) -> _Handler:
-    def handler(params: dict) -> tuple:
-        name = handlers._p(params, "StackName")
-        if handlers._p(params, "ChangeSetType", "UPDATE") == "CREATE":
-            return _taken(name, {"REVIEW_IN_PROGRESS"}) or ministack_handler(params)
-        return ministack_handler(params)
-
-    return handler
+def _create_change_set(ministack_handler: _Handler, params: dict) -> tuple:
+    name = handlers._p(params, "StackName")
+    if handlers._p(params, "ChangeSetType", "UPDATE") == "CREATE":
+        return _taken(name, {"REVIEW_IN_PROGRESS"}) or ministack_handler(params)
+    return ministack_handler(params)
 
 
-def _roll_back(ministack_roll_back: Callable[..., Any]) -> Callable[..., Any]:
-    async def roll_back(stack_name: str, stack_id: str, stack: dict, operation: dict, reason_override: str = "") -> Any:
-        is_update, failed = operation.get("is_update"), operation.get("failed_logical_id")
-        if not is_update and failed and not reason_override:
-            reason_override = (f"The following resource(s) failed to create: [{failed}]. "
-                               "Rollback requested by user.")
-        result = await ministack_roll_back(stack_name, stack_id, stack, operation, reason_override)
-        previous = operation.get("previous_stack") or {}
-        if is_update and "_conditions" in previous:
-            stack["_conditions"] = previous["_conditions"]
-        return result
-
-    return roll_back
+async def _roll_back(ministack_roll_back: Callable[..., Any], stack_name: str, stack_id: str, stack: dict, operation: dict,
+                     reason_override: str = "") -> Any:
+    is_update, failed = operation.get("is_update"), operation.get("failed_logical_id")
+    if not is_update and failed and not reason_override:
+        reason_override = (f"The following resource(s) failed to create: [{failed}]. "
+                           "Rollback requested by user.")
+    result = await ministack_roll_back(stack_name, stack_id, stack, operation, reason_override)
+    previous = operation.get("previous_stack") or {}
+    if is_update and "_conditions" in previous:
+        stack["_conditions"] = previous["_conditions"]
+    return result

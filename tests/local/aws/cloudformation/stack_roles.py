@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ministack.core.iam_evaluator import PrincipalInfo
@@ -23,11 +24,10 @@ from tests.local.aws.cloudformation.stack_permissions import Change, needs
 from tests.local.aws.iam import enforcement, service_roles
 from tests.local.aws.iam.service_roles import Denied, Session
 
-SERVICE = "cloudformation.amazonaws.com"
 # "RoleARN" is a parameter of these.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html
-TAKE_A_ROLE = ("CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack",
-               "CreateChangeSet")
+_TAKE_A_ROLE = ("CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack",
+                "CreateChangeSet")
 # Types without handlers in the registry have messages of their own, others have their handler's.
 _WITHOUT_HANDLER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
 
@@ -52,27 +52,15 @@ class _Caller(Session):
 
 def install() -> None:
     table = handlers._ACTION_HANDLERS
-    for action in TAKE_A_ROLE:
-        table[action] = _in_its_name(action, table[action])
-    table["ExecuteChangeSet"] = _with_the_change_sets_role(table["ExecuteChangeSet"])
-    table["DescribeStacks"] = _showing_the_role(table["DescribeStacks"])
-    stacks._provision_resource = _asked_to_create(stacks._provision_resource)
-    stacks._update_resource = _asked_to_update(stacks._update_resource)
-    stacks._delete_resource = _asked_to_delete(stacks._delete_resource)
+    for action in _TAKE_A_ROLE:
+        table[action] = partial(_in_its_name, action, table[action])
+    table["ExecuteChangeSet"] = partial(_with_the_change_sets_role, table["ExecuteChangeSet"])
+    table["DescribeStacks"] = partial(_showing_the_role, table["DescribeStacks"])
     # A nested stack's resources are created with the role of its root stack.
-    provisioners._provision_resource = _asked_to_create(provisioners._provision_resource)
-    provisioners._update_resource = _asked_to_update(provisioners._update_resource)
-    provisioners._delete_resource = _asked_to_delete(provisioners._delete_resource)
-
-
-def _invalid(role_arn: str) -> tuple:
-    return handlers._error("ValidationError", f"Role {role_arn} is invalid or cannot be assumed")
-
-
-def _session(role_arn: str, stack_name: str, stack_id: str = "") -> Session:
-    """Raises `NotAssumable`."""
-    source = stack_id or f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:stack/{stack_name}/{new_uuid()}"
-    return service_roles.assume(role_arn, SERVICE, source, session_name="AWSCloudFormation")
+    for module in (stacks, provisioners):
+        module._provision_resource = partial(_asked_to_create, module._provision_resource)
+        module._update_resource = partial(_asked_to_update, module._update_resource)
+        module._delete_resource = partial(_asked_to_delete, module._delete_resource)
 
 
 def acting() -> Session | None:
@@ -82,35 +70,30 @@ def acting() -> Session | None:
 
 def caller() -> Session | None:
     """The permissions of the request's caller. `None` for the account's root."""
-    return _caller()
-
-
-def _caller() -> Session | None:
     principal = enforcement.principal()
     if principal is None or principal.policies is None:  # the account's root may do everything
         return None
     return _Caller(role_arn="", account=principal.account, role_name="", session_name="", principal=principal)
 
 
-def _in_its_name(action: str, ministack_handler: _Handler) -> _Handler:
-    def handler(params: dict) -> tuple:
-        name, given = handlers._p(params, "StackName"), handlers._p(params, "RoleARN")
-        stack = handlers._resolve_stack(name) if action != "CreateStack" else None
-        role_arn = given or (stack or {}).get("_role_arn", "")
-        answer = _handled(ministack_handler, params, role_arn, name, (stack or {}).get("StackId", ""))
-        if answer[0] == 200 and given:
-            _remember(action, name, given, answer)
-        return answer
-
-    return handler
+def _in_its_name(action: str, ministack_handler: _Handler, params: dict) -> tuple:
+    name, given = handlers._p(params, "StackName"), handlers._p(params, "RoleARN")
+    stack = handlers._resolve_stack(name) if action != "CreateStack" else None
+    role_arn = given or (stack or {}).get("_role_arn", "")
+    answer = _handled(ministack_handler, params, role_arn, name, (stack or {}).get("StackId", ""))
+    if answer[0] == 200 and given:
+        _remember(action, name, given, answer)
+    return answer
 
 
 def _handled(ministack_handler: _Handler, params: dict, role_arn: str, stack_name: str, stack_id: str) -> tuple:
     """Handles the call with the role, or with the caller's permissions without one."""
+    source = stack_id or f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:stack/{stack_name}/{new_uuid()}"
     try:
-        session = _session(role_arn, stack_name, stack_id) if role_arn else _caller()
+        session = service_roles.assume(role_arn, "cloudformation.amazonaws.com", source,
+                                       session_name="AWSCloudFormation") if role_arn else caller()
     except Denied:
-        return _invalid(role_arn)
+        return handlers._error("ValidationError", f"Role {role_arn} is invalid or cannot be assumed")
     token = _acting.set(session)
     try:
         return ministack_handler(params)
@@ -129,41 +112,32 @@ def _remember(action: str, stack_name: str, role_arn: str, answer: tuple) -> Non
             stack["_role_arn"] = role_arn
 
 
-def _with_the_change_sets_role(ministack_handler: _Handler) -> _Handler:
+def _with_the_change_sets_role(ministack_handler: _Handler, params: dict) -> tuple:
     """A change set is executed with the role that it was created with, or with the stack's.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
     """
-
-    def handler(params: dict) -> tuple:
-        from ministack.services.cloudformation.changesets import _find_change_set
-
-        _, change_set = _find_change_set(handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
-        stack = cloudformation._stacks.get((change_set or {}).get("StackName", "")) or {}
-        role_arn = (change_set or {}).get("_role_arn") or stack.get("_role_arn", "")
-        answer = _handled(ministack_handler, params, role_arn, stack.get("StackName", ""), stack.get("StackId", ""))
-        if answer[0] == 200 and role_arn:
-            stack["_role_arn"] = role_arn
-        return answer
-
-    return handler
+    _, change_set = change_set_names.find(params)
+    stack = cloudformation._stacks.get((change_set or {}).get("StackName", "")) or {}
+    role_arn = (change_set or {}).get("_role_arn") or stack.get("_role_arn", "")
+    answer = _handled(ministack_handler, params, role_arn, stack.get("StackName", ""), stack.get("StackId", ""))
+    if answer[0] == 200 and role_arn:
+        stack["_role_arn"] = role_arn
+    return answer
 
 
-def _showing_the_role(ministack_handler: _Handler) -> _Handler:
-    def handler(params: dict) -> tuple:
-        status, headers, body = ministack_handler(params)
-        if status != 200:
-            return status, headers, body
-        roles = {stack["StackId"]: stack["_role_arn"] for stack in cloudformation._stacks.values()
-                 if stack.get("_role_arn")}
+def _showing_the_role(ministack_handler: _Handler, params: dict) -> tuple:
+    status, headers, body = ministack_handler(params)
+    if status != 200:
+        return status, headers, body
+    roles = {stack["StackId"]: stack["_role_arn"] for stack in cloudformation._stacks.values()
+             if stack.get("_role_arn")}
 
-        def shown(found: re.Match[bytes]) -> bytes:
-            role_arn = roles.get(found[1].decode())
-            return found[0] + (f"<RoleARN>{role_arn}</RoleARN>".encode() if role_arn else b"")
+    def shown(found: re.Match[bytes]) -> bytes:
+        role_arn = roles.get(found[1].decode())
+        return found[0] + (f"<RoleARN>{role_arn}</RoleARN>".encode() if role_arn else b"")
 
-        return status, headers, re.sub(rb"<StackId>(.*?)</StackId>", shown, body)
-
-    return handler
+    return status, headers, re.sub(rb"<StackId>(.*?)</StackId>", shown, body)
 
 
 def _check(resource_type: str, change: Change) -> None:
@@ -192,32 +166,24 @@ def _error(resource_type: str, denied: Denied) -> ValueError:
         f"{denied.message} (Service: {service}, Status Code: 403, Request ID: {new_uuid()})", "AccessDenied")
 
 
-def _asked_to_create(ministack_provision: Callable[..., Any]) -> Callable[..., Any]:
-    def provision(resource_type: str, logical_id: str, props: dict, stack_name: str) -> Any:
-        invented = provisioners._physical_name(stack_name, logical_id)
-        _check(resource_type, Change(invented, None, props))
-        return ministack_provision(resource_type, logical_id, props, stack_name)
-
-    return provision
+def _asked_to_create(ministack_provision: Callable[..., Any], resource_type: str, logical_id: str, props: dict,
+                     stack_name: str) -> Any:
+    invented = provisioners._physical_name(stack_name, logical_id)
+    _check(resource_type, Change(invented, None, props))
+    return ministack_provision(resource_type, logical_id, props, stack_name)
 
 
-def _asked_to_update(ministack_update: Callable[..., Any]) -> Callable[..., Any]:
-    def update(resource_type: str, physical_id: str, old_props: dict, new_props: dict, stack_name: str,
-               logical_id: str | None = None, old_attrs: dict | None = None) -> Any:
-        if old_props != new_props:
-            replaced = provisioners._replacing_change(resource_type, old_props, new_props)
-            invented = provisioners._physical_name(stack_name, logical_id or physical_id)
-            _check(resource_type, Change(invented, None, new_props) if replaced
-                   else Change(physical_id, old_props, new_props))
-        return ministack_update(resource_type, physical_id, old_props, new_props, stack_name, logical_id, old_attrs)
-
-    return update
+def _asked_to_update(ministack_update: Callable[..., Any], resource_type: str, physical_id: str, old_props: dict,
+                     new_props: dict, stack_name: str, logical_id: str | None = None, *more: Any, **named: Any) -> Any:
+    if old_props != new_props:
+        replaced = provisioners._replacing_change(resource_type, old_props, new_props)
+        invented = provisioners._physical_name(stack_name, logical_id or physical_id)
+        _check(resource_type, Change(invented, None, new_props) if replaced
+               else Change(physical_id, old_props, new_props))
+    return ministack_update(resource_type, physical_id, old_props, new_props, stack_name, logical_id, *more, **named)
 
 
-def _asked_to_delete(ministack_delete: Callable[..., Any]) -> Callable[..., Any]:
-    def delete(resource_type: str, physical_id: str, props: dict, stack_name: str | None = None,
-               logical_id: str | None = None) -> Any:
-        _check(resource_type, Change(physical_id, props, None))
-        return ministack_delete(resource_type, physical_id, props, stack_name, logical_id)
-
-    return delete
+def _asked_to_delete(ministack_delete: Callable[..., Any], resource_type: str, physical_id: str, props: dict, *more: Any,
+                     **named: Any) -> Any:
+    _check(resource_type, Change(physical_id, props, None))
+    return ministack_delete(resource_type, physical_id, props, *more, **named)

@@ -8,6 +8,7 @@ MiniStack's CloudFormation detaches everything first, so an order that fails on 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack.services import iam
@@ -22,7 +23,7 @@ def install() -> None:
             ("AWS::IAM::User", iam._users, lambda name: iam._user_inline_policies.get(name)),
             ("AWS::IAM::Role", iam._roles, lambda name: iam._roles[name].get("InlinePolicies"))):
         table = provisioners._RESOURCE_HANDLERS[resource_type]
-        table["delete"] = _only_its_own(table["delete"], store, inline)
+        table["delete"] = partial(_only_its_own, table["delete"], store, inline)
     ministack_delete_user = iam._delete_user
 
     def delete_user(params: dict) -> tuple:
@@ -34,18 +35,14 @@ def install() -> None:
     iam._IAM_HANDLERS["DeleteUser"] = delete_user
 
 
-def _only_its_own(ministack_delete: Callable[[str, dict], None], store: Any,
-                  inline: Callable[[str], dict | None]) -> Callable[[str, dict], None]:
+def _only_its_own(ministack_delete: Callable[[str, dict], None], store: Any, inline: Callable[[str], dict | None],
+                  physical_id: str, props: dict) -> None:
     """CloudFormation removes only the attachments of the resource's own properties."""
-
-    def delete(physical_id: str, props: dict) -> None:
-        entity = store.get(physical_id)
-        if entity:
-            if set(entity.get("AttachedPolicies") or []) - set(props.get("ManagedPolicyArns") or []):
-                raise ValueError(f"{_ATTACHED} (Service: Iam, Status Code: 409; DeleteConflict)")
-            own = {policy["PolicyName"] for policy in props.get("Policies") or []}
-            if set(inline(physical_id) or {}) - own:
-                raise ValueError(f"{_INLINE} (Service: Iam, Status Code: 409; DeleteConflict)")
-        ministack_delete(physical_id, props)
-
-    return delete
+    entity = store.get(physical_id)
+    if entity:
+        if set(entity.get("AttachedPolicies") or []) - set(props.get("ManagedPolicyArns") or []):
+            raise ValueError(f"{_ATTACHED} (Service: Iam, Status Code: 409; DeleteConflict)")
+        own = {policy["PolicyName"] for policy in props.get("Policies") or []}
+        if set(inline(physical_id) or {}) - own:
+            raise ValueError(f"{_INLINE} (Service: Iam, Status Code: 409; DeleteConflict)")
+    ministack_delete(physical_id, props)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack.core.responses import new_uuid
@@ -15,31 +16,25 @@ from ministack.services.cloudformation import provisioners
 
 from tests.local.aws.cloudformation import resource_types
 
-TYPE = "AWS::IAM::Group"
-
 
 def install() -> None:
-    provisioners._RESOURCE_HANDLERS[TYPE] = {
-        "create": _create, "delete": _delete}
-    iam._IAM_HANDLERS["DeleteGroup"] = iam._delete_group = _refusing(iam._delete_group)
+    provisioners._RESOURCE_HANDLERS["AWS::IAM::Group"] = {"create": _create, "delete": _delete}
+    iam._IAM_HANDLERS["DeleteGroup"] = iam._delete_group = partial(_refusing, iam._delete_group)
 
 
-def _refusing(ministack_delete: Callable[[dict], tuple]) -> Callable[[dict], tuple]:
+def _refusing(ministack_delete: Callable[[dict], tuple], params: dict) -> tuple:
     """"The group must not contain any users or have any attached policies."
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteGroup.html
     """
-    def delete(params: dict) -> tuple:
-        name = iam._p(params, "GroupName")
-        group = iam._groups.get(name) or {}
-        for held, what in ((group.get("Users"), "must remove users from group first."),
-                           (group.get("AttachedPolicies"), "must detach all policies first."),
-                           (iam._group_inline_policies.get(name), "must delete policies first.")):
-            if held:
-                return iam._error(409, "DeleteConflict", f"Cannot delete entity, {what}")
-        return ministack_delete(params)
-
-    return delete
+    name = iam._p(params, "GroupName")
+    group = iam._groups.get(name) or {}
+    for held, what in ((group.get("Users"), "must remove users from group first."),
+                       (group.get("AttachedPolicies"), "must detach all policies first."),
+                       (iam._group_inline_policies.get(name), "must delete policies first.")):
+        if held:
+            return iam._error(409, "DeleteConflict", f"Cannot delete entity, {what}")
+    return ministack_delete(params)
 
 
 def _checked(answer: tuple) -> None:

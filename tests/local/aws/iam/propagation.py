@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -46,24 +47,35 @@ class _Version:
 _versions: dict[str, list[_Version]] = {}  # by the ID of the role or user, oldest first
 _lock = threading.Lock()
 _ignored: ContextVar[bool] = ContextVar("local_aws_propagation_ignored", default=False)
-_current_role_policies = iam_evaluator._gather_role_policies
-_current_user_policies = iam_evaluator._gather_user_policies
+_current_role_policies: Callable[[str, str], list[Any]]
+_current_user_policies: Callable[[str, str], list[Any]]
 
 
 def install() -> None:
-    """Call it after `effective_policies`, whose functions it wraps, and after all patches of IAM's operations or
-    CloudFormation's steps."""
+    """Call it after all patches of IAM's operations or CloudFormation's steps."""
     global _current_role_policies, _current_user_policies
-    _current_role_policies = iam_evaluator._gather_role_policies
-    _current_user_policies = iam_evaluator._gather_user_policies
+    _current_role_policies = partial(_undisturbed, iam_evaluator._gather_role_policies)
+    _current_user_policies = partial(_undisturbed, iam_evaluator._gather_user_policies)
     iam_evaluator._gather_role_policies = _role_policies
     iam_evaluator._gather_user_policies = _user_policies
     for action, handler in iam._IAM_HANDLERS.items():
         if action.startswith(_CHANGES):
-            iam._IAM_HANDLERS[action] = _recorded(handler)
-    stacks._provision_resource = _recorded_if_iam(stacks._provision_resource)
-    stacks._update_resource = _recorded_if_iam(stacks._update_resource)
-    stacks._delete_resource = _recorded_if_iam(stacks._delete_resource)
+            iam._IAM_HANDLERS[action] = partial(_recorded, handler)
+    stacks._provision_resource = partial(_recorded_if_iam, stacks._provision_resource)
+    stacks._update_resource = partial(_recorded_if_iam, stacks._update_resource)
+    stacks._delete_resource = partial(_recorded_if_iam, stacks._delete_resource)
+
+
+def _undisturbed(gather: Callable[[str, str], list[Any]], name: str, account_id: str) -> list[Any]:
+    """A principal's policies, read safely while other threads change them: pipelines, builds and git read them in threads,
+    and MiniStack iterates over the dictionaries that its API changes. Starts again if a policy was added or removed
+    meanwhile, so that the result existed at one time."""
+    while True:
+        try:
+            return gather(name, account_id)
+        except RuntimeError as error:
+            if "changed size during iteration" not in str(error):
+                raise
 
 
 @contextmanager
@@ -118,23 +130,17 @@ def _in_effect(principal_id: str, seconds: float) -> _Version | None:
         return next((version for version in reversed(_versions.get(principal_id, [])) if version.since <= latest), None)
 
 
-def _recorded(change: Callable[..., Any]) -> Callable[..., Any]:
-    def changed(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return change(*args, **kwargs)
-        finally:
-            _record()
-
-    return changed
+def _recorded(change: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return change(*args, **kwargs)
+    finally:
+        _record()
 
 
-def _recorded_if_iam(change: Callable[..., Any]) -> Callable[..., Any]:
-    recorded = _recorded(change)
-
-    def changed(resource_type: str, *args: Any, **kwargs: Any) -> Any:
-        return (recorded if resource_type.startswith("AWS::IAM::") else change)(resource_type, *args, **kwargs)
-
-    return changed
+def _recorded_if_iam(change: Callable[..., Any], resource_type: str, *args: Any, **kwargs: Any) -> Any:
+    if resource_type.startswith("AWS::IAM::"):
+        return _recorded(change, resource_type, *args, **kwargs)
+    return change(resource_type, *args, **kwargs)
 
 
 def _record() -> None:

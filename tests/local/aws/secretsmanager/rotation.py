@@ -1,13 +1,15 @@
 """Secrets Manager's rotation: enabling and disabling it, due dates, and the response of DescribeSecret.
 
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html and related pages. The steps are
-in `rotation_runs`, the schedule's rules in `rotation_rules`.
+in `rotation_runs`.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from ministack import app
@@ -16,7 +18,7 @@ from ministack.core.responses import json_response, new_uuid, request_scope
 from ministack.services import lambda_svc
 from ministack.services import secretsmanager as service
 
-from tests.local.aws.secretsmanager import rotation_rules, rotation_runs, versions as secret_versions
+from tests.local.aws.secretsmanager import rotation_runs, versions as secret_versions
 from tests.local.aws.secretsmanager.rotation_runs import Run
 from tests.local.aws.secretsmanager.versions import rejected
 
@@ -37,7 +39,7 @@ def install() -> None:
         return answer
 
     app.SERVICE_HANDLERS["secretsmanager"] = handle
-    service._describe_secret = _with_rotation(service._describe_secret)
+    service._describe_secret = partial(_describe, service._describe_secret)
     secret_versions.on_new_current.append(_counts_as_rotated)
 
 
@@ -126,27 +128,23 @@ def cancel_rotate_secret(request: dict[str, Any]) -> tuple:
     return json_response(answer)
 
 
-def _with_rotation(ministack_describe: Any) -> Any:
+def _describe(ministack_describe: Any, request: dict[str, Any]) -> tuple:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html"""
-
-    def describe(request: dict[str, Any]) -> tuple:
-        status, headers, body = ministack_describe(request)
-        _, held = service._resolve(request.get("SecretId"))
-        if status != 200 or held is None:
-            return status, headers, body
-        shown = json.loads(body)
-        if not held.get("RotationLambdaARN"):
-            # "If the secret has never been configured for rotation, Secrets Manager returns null."
-            shown.pop("RotationEnabled", None)
-        # "If the secret isn't configured for rotation or rotation has been disabled, Secrets Manager returns null."
-        if held.get("RotationEnabled"):
-            if held.get(_LAST):
-                shown["LastRotatedDate"] = held[_LAST]
-            if due := _due(held):
-                shown["NextRotationDate"] = due[1]
-        return json_response(shown)
-
-    return describe
+    status, headers, body = ministack_describe(request)
+    _, held = service._resolve(request.get("SecretId"))
+    if status != 200 or held is None:
+        return status, headers, body
+    shown = json.loads(body)
+    if not held.get("RotationLambdaARN"):
+        # "If the secret has never been configured for rotation, Secrets Manager returns null."
+        shown.pop("RotationEnabled", None)
+    # "If the secret isn't configured for rotation or rotation has been disabled, Secrets Manager returns null."
+    if held.get("RotationEnabled"):
+        if held.get(_LAST):
+            shown["LastRotatedDate"] = held[_LAST]
+        if due := _due(held):
+            shown["NextRotationDate"] = due[1]
+    return json_response(shown)
 
 
 # Time
@@ -160,7 +158,12 @@ def _due(held: dict[str, Any]) -> tuple[float, float] | None:
     rules = held.get("RotationRules")
     if not rules or not held.get("RotationEnabled"):
         return None
-    return rotation_rules.next_window(rules, held.get(_SINCE) or held["CreatedDate"])
+    # "By default, the rotation window closes ... at the end of the day for a rotation schedule in days." The dates in AWS's
+    # examples end with a day's last second. Schedule expressions and durations are not implemented.
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
+    since = datetime.fromtimestamp(held.get(_SINCE) or held["CreatedDate"], UTC)
+    opens = since.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=rules["AutomaticallyAfterDays"])
+    return opens.timestamp(), (opens + timedelta(days=1, seconds=-1)).timestamp()
 
 
 def _counts_as_rotated(held: dict[str, Any]) -> None:

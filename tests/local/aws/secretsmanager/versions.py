@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, new_uuid
@@ -13,6 +14,7 @@ from ministack.services import secretsmanager as service
 from tests.local.aws import tag_rules
 from tests.local.aws.secretsmanager import rotation_runs
 
+_Handler = Callable[[dict[str, Any]], tuple]
 _ABSENT = "Secrets Manager can't find the specified secret."
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
 _MOST_LABELS, _LONGEST_LABEL = 20, 256
@@ -28,11 +30,11 @@ def install() -> None:
     # MiniStack looks its handlers up by name at each request.
     service._create_secret = _create_secret
     service._put_secret_value = _put_secret_value
-    service._update_secret = _value_as_put(service._update_secret)
-    service._delete_secret = _absent_may_be_forced(service._delete_secret)
-    service._tag_resource = _with_limits(service._tag_resource)
-    service._get_secret_value = _only_what_is_there(_version_and_label_together(service._get_secret_value))
-    service._update_secret_version_stage = _with_pending(service._update_secret_version_stage)
+    service._update_secret = partial(_update, service._update_secret)
+    service._delete_secret = partial(_delete, service._delete_secret)
+    service._tag_resource = partial(_tag, service._tag_resource)
+    service._get_secret_value = partial(_get_value, service._get_secret_value)
+    service._update_secret_version_stage = partial(_update_stage, service._update_secret_version_stage)
 
 
 def rejected(code: str, message: str) -> tuple:
@@ -202,33 +204,29 @@ def _abandon_rotation(held: dict[str, Any], token: str) -> None:
         service._remove_stage(held, pending, "AWSPENDING")
 
 
-def _with_pending(ministack_update: Any) -> Any:
+def _update_stage(ministack_update: _Handler, request: dict[str, Any]) -> tuple:
     """The effect of UpdateSecretVersionStage on a rotation, and a label that cannot be removed.
 
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
     """
-
-    def update(request: dict[str, Any]) -> tuple:
-        label, taken_from, moved_to = (request.get(key) for key in (
-            "VersionStage", "RemoveFromVersionId", "MoveToVersionId"))
-        _, held = service._resolve(request.get("SecretId"))
-        if held and label == "AWSCURRENT" and not moved_to and taken_from:
-            # "A secret always has a version labeled AWSCURRENT."
-            # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
-            return rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
-                                                         "secret version. It can't be completely removed.")
-        fault = held and not held.get("DeletedDate") and (
-            _move_fault(held, str(label), moved_to, taken_from)
-            or moved_to and _label_fault(held, str(moved_to), [str(label)]))
-        answer: tuple = fault or ministack_update(request)
-        if answer[0] == 200 and held:
-            if label == "AWSCURRENT":
-                _take_pending_away(held, str(moved_to))
-            if label == "AWSPENDING" and not moved_to:
-                rotation_runs.pending_removed(held["ARN"], str(taken_from))
-        return answer
-
-    return update
+    label, taken_from, moved_to = (request.get(key) for key in (
+        "VersionStage", "RemoveFromVersionId", "MoveToVersionId"))
+    _, held = service._resolve(request.get("SecretId"))
+    if held and label == "AWSCURRENT" and not moved_to and taken_from:
+        # "A secret always has a version labeled AWSCURRENT."
+        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+        return rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
+                                                     "secret version. It can't be completely removed.")
+    fault = held and not held.get("DeletedDate") and (
+        _move_fault(held, str(label), moved_to, taken_from)
+        or moved_to and _label_fault(held, str(moved_to), [str(label)]))
+    answer: tuple = fault or ministack_update(request)
+    if answer[0] == 200 and held:
+        if label == "AWSCURRENT":
+            _take_pending_away(held, str(moved_to))
+        if label == "AWSPENDING" and not moved_to:
+            rotation_runs.pending_removed(held["ARN"], str(taken_from))
+    return answer
 
 
 def _move_fault(held: dict[str, Any], label: str, moved_to: str | None, taken_from: str | None) -> tuple | None:
@@ -246,12 +244,8 @@ def _move_fault(held: dict[str, Any], label: str, moved_to: str | None, taken_fr
     return None
 
 
-def _with_limits(ministack_tag: Any) -> Any:
-    def tag(request: dict[str, Any]) -> tuple:
-        answer: tuple = _tag_fault(request) or ministack_tag(request)
-        return answer
-
-    return tag
+def _tag(ministack_tag: _Handler, request: dict[str, Any]) -> tuple:
+    return _tag_fault(request) or ministack_tag(request)
 
 
 def _tag_fault(request: dict[str, Any]) -> tuple | None:
@@ -271,71 +265,44 @@ def _no_value(named: str) -> tuple:
                      f"Secrets Manager can't find the specified secret value for {named}")
 
 
-def _value_as_put(ministack_update: Any) -> Any:
+def _update(ministack_update: _Handler, request: dict[str, Any]) -> tuple:
     """MiniStack's UpdateSecret ignores tokens. A value with a token is stored as by PutSecretValue."""
-
-    def update(request: dict[str, Any]) -> tuple:
-        has_value = _value(request) != (None, None)
-        answer = ministack_update({key: value for key, value in request.items() if key not in _VALUE})
-        if not has_value or answer[0] != 200:
-            return answer
-        return _put_secret_value({key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE)
-                                  if key in request})
-
-    return update
+    has_value = _value(request) != (None, None)
+    answer = ministack_update({key: value for key, value in request.items() if key not in _VALUE})
+    if not has_value or answer[0] != 200:
+        return answer
+    return _put_secret_value({key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE)
+                              if key in request})
 
 
-def _absent_may_be_forced(ministack_delete: Any) -> Any:
+def _delete(ministack_delete: _Handler, request: dict[str, Any]) -> tuple:
     """"If you forcibly delete an already deleted or nonexistent secret, the operation does not return
     ResourceNotFoundException." https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html"""
-
-    def delete(request: dict[str, Any]) -> tuple:
-        secret_id, forced = request.get("SecretId", ""), request.get("ForceDeleteWithoutRecovery")
-        _, held = service._resolve(secret_id)
-        if forced and held is None:
-            arn = secret_id if secret_id.startswith("arn:") else (
-                f"arn:aws:secretsmanager:{get_region()}:{get_account_id()}:secret:{secret_id}-{new_uuid()[:6]}")
-            return json_response({"ARN": arn, "Name": secret_id, "DeletionDate": time.time()})
-        return ministack_delete(request)
-
-    return delete
+    secret_id, forced = request.get("SecretId", ""), request.get("ForceDeleteWithoutRecovery")
+    _, held = service._resolve(secret_id)
+    if forced and held is None:
+        arn = secret_id if secret_id.startswith("arn:") else (
+            f"arn:aws:secretsmanager:{get_region()}:{get_account_id()}:secret:{secret_id}-{new_uuid()[:6]}")
+        return json_response({"ARN": arn, "Name": secret_id, "DeletionDate": time.time()})
+    return ministack_delete(request)
 
 
-def _version_and_label_together(ministack_get: Any) -> Any:
-    """Rejects a version and a label that do not belong together. MiniStack checks only the version.
+def _get_value(ministack_get: _Handler, request: dict[str, Any]) -> tuple:
+    """MiniStack checks only the version of a version and a label, and not whether the version has a value.
 
     "If you include both VersionId and VersionStage, they must both refer to the same secret version."
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
-    """
-
-    def get(request: dict[str, Any]) -> tuple:
-        version_id, label = request.get("VersionId"), request.get("VersionStage")
-        if version_id and label:
-            _, held = service._resolve(request.get("SecretId"))
-            version = held and held["Versions"].get(version_id)
-            if version and label not in version["Stages"]:
-                return rejected("InvalidRequestException",
-                                "You provided a VersionStage that is not associated to the provided VersionId.")
-        return ministack_get(request)
-
-    return get
-
-
-def _only_what_is_there(ministack_get: Any) -> Any:
-    """"During rotation, Secrets Manager creates an AWSPENDING version ID before creating the new secret version. To
+    "During rotation, Secrets Manager creates an AWSPENDING version ID before creating the new secret version. To
     check if a secret version exists, call GetSecretValue."
-
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html (VersionIdsToStages)
     """
-
-    def get(request: dict[str, Any]) -> tuple:
-        _, held = service._resolve(request.get("SecretId"))
-        if held and not held.get("DeletedDate"):
-            label = request.get("VersionStage") or "AWSCURRENT"
-            version_id = request.get("VersionId") or service._find_stage_version(held, label)[0]
-            if version_id not in held["Versions"] or _is_empty(held["Versions"][version_id]):
-                return _no_value(f"VersionId: {version_id}" if request.get("VersionId") else f"staging label: {label}")
-        answer: tuple = ministack_get(request)
-        return answer
-
-    return get
+    _, held = service._resolve(request.get("SecretId"))
+    if held and not held.get("DeletedDate"):
+        version_id, label = request.get("VersionId"), request.get("VersionStage")
+        version = held["Versions"].get(version_id or service._find_stage_version(held, label or "AWSCURRENT")[0])
+        if version is None or _is_empty(version):
+            return _no_value(f"VersionId: {version_id}" if version_id else f"staging label: {label or 'AWSCURRENT'}")
+        if version_id and label and label not in version["Stages"]:
+            return rejected("InvalidRequestException",
+                            "You provided a VersionStage that is not associated to the provided VersionId.")
+    return ministack_get(request)
