@@ -55,11 +55,10 @@ _ADDITIONS = (
     "cloudwatch.dashboards",
     "codepipeline.api",
     "codepipeline.resource",
-    "codepipeline.event_target",
     "sns.topic_keys",
     "sns.notification_rules",
     "codebuild.started_builds",
-    "codebuild.event_target",
+    "events.started_targets",
     "lambda_.logs",
     "lambda_.metrics",
     # Last: it wraps IAM's operations and CloudFormation's steps as the patches above leave them.

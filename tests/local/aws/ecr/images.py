@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core.responses import get_account_id
 from ministack.services import ecr
 
-from tests.local.aws.ecr import events as image_events
+from tests.local.aws.events import sending
 from tests.local.aws.json_api import Rejected
 
 _PART_BYTES = 10 * 1024 * 1024
@@ -95,8 +95,19 @@ def put_image(request: dict[str, Any]) -> dict[str, Any]:
         ecr._manifest_blobs.setdefault(name, {})[digest] = text.encode()
     if tag:
         found["imageTags"].append(tag)
-    image_events.pushed(name, digest, tag, found["imageManifestMediaType"], found["artifactMediaType"])
+    _send_event(name, found, tag)
     return {"image": _shown(name, found, tag)}
+
+
+def _send_event(repository: str, image: dict[str, Any], tag: str | None) -> None:
+    """https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html: `resources` is empty there, so only
+    `account`, `region` and the name in `detail` identify the repository."""
+    detail = {"result": "SUCCESS", "repository-name": repository, "image-digest": image["imageDigest"],
+              "action-type": "PUSH", "image-tag": tag, "manifest-media-type": image["imageManifestMediaType"],
+              "artifact-media-type": image["artifactMediaType"]}
+    with sending.pending():
+        sending.send_later("aws.ecr", "ECR Image Action",
+                           {key: value for key, value in detail.items() if value is not None}, [])
 
 
 def _size(name: str, manifest: dict[str, Any]) -> int:

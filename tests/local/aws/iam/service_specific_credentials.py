@@ -8,7 +8,9 @@ import re
 import secrets
 import string
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from xml.sax.saxutils import escape
 
 from ministack.core.responses import AccountScopedDict, get_account_id
@@ -39,27 +41,35 @@ class Credential:
 _credentials = AccountScopedDict()
 
 
+class _Rejected(Exception):
+    """`args` are those of MiniStack's `iam._error`."""
+
+
 def install() -> None:
-    iam._IAM_HANDLERS.update({
-        "CreateServiceSpecificCredential": _create,
-        "ListServiceSpecificCredentials": _list,
-        "ResetServiceSpecificCredential": _reset,
-        "UpdateServiceSpecificCredential": _update,
-        "DeleteServiceSpecificCredential": _delete,
-    })
-    ministack_delete_user = iam._delete_user
-
-    def delete_user(params: dict) -> tuple:
-        name = iam._p(params, "UserName")
-        if name in iam._users and _of(name):
-            # Recorded response.
-            return iam._error(409, "DeleteConflict",
-                              "Cannot delete entity, must remove referenced objects first.")
-        return ministack_delete_user(params)
-
+    for name, operation in (("Create", _create), ("List", _list), ("Reset", _reset), ("Update", _update),
+                            ("Delete", _delete)):
+        action = f"{name}ServiceSpecificCredential{'s' if name == 'List' else ''}"
+        iam._IAM_HANDLERS[action] = partial(_answer, action, operation)
     # CloudFormation's AWS::IAM::User calls the module's function, the API calls the table's.
-    iam._delete_user = delete_user
-    iam._IAM_HANDLERS["DeleteUser"] = delete_user
+    iam._IAM_HANDLERS["DeleteUser"] = iam._delete_user = partial(_delete_user, iam._delete_user)
+
+
+def _answer(action: str, operation: Callable[[dict], str], params: dict) -> tuple:
+    try:
+        result = operation(params)
+    except _Rejected as rejected:
+        return iam._error(*rejected.args)  # type: ignore[no-any-return]
+    return iam._xml(  # type: ignore[no-any-return]
+        200, f"{action}Response", f"<{action}Result>{result}</{action}Result>" if result else "")
+
+
+def _delete_user(ministack_delete_user: Callable[[dict], tuple], params: dict) -> tuple:
+    name = iam._p(params, "UserName")
+    if name in iam._users and _of(name):
+        # Recorded response.
+        return iam._error(  # type: ignore[no-any-return]
+            409, "DeleteConflict", "Cannot delete entity, must remove referenced objects first.")
+    return ministack_delete_user(params)
 
 
 def login(service_user_name: str, password: str) -> Credential | None:
@@ -82,12 +92,19 @@ def _of(user_name: str) -> list[Credential]:
     return [held for held in _credentials.values() if held.user_name == user_name]
 
 
-def _no_user(name: str) -> tuple:
-    return iam._error(404, "NoSuchEntity", f"The user with name {name} cannot be found.")
+def _user(params: dict) -> str:
+    """The user that the request names. Empty without one."""
+    name: str = iam._p(params, "UserName")
+    if name and name not in iam._users:
+        raise _Rejected(404, "NoSuchEntity", f"The user with name {name} cannot be found.")
+    return name
 
 
-def _no_credential(credential_id: str) -> tuple:
-    return iam._error(404, "NoSuchEntity", f"No such credential {credential_id} exists")
+def _service(params: dict) -> str:
+    name: str = iam._p(params, "ServiceName")
+    if name and name not in _SERVICES:
+        raise _Rejected(404, "NoSuchEntity", f"No such service {name} is supported for Service Specific Credentials")
+    return name
 
 
 def _password() -> str:
@@ -104,17 +121,10 @@ def _service_user_name(user_name: str) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _create(params: dict) -> tuple:
-    user_name, service = iam._p(params, "UserName"), iam._p(params, "ServiceName")
-    if user_name not in iam._users:
-        return _no_user(user_name)
-    if service not in _SERVICES:
-        return iam._error(404, "NoSuchEntity",
-                          f"No such service {service} is supported for Service Specific Credentials")
-    held = [credential for credential in _of(user_name) if credential.service_name == service]
-    if len(held) >= LIMIT:
-        return iam._error(409, "LimitExceeded",
-                          f"Cannot exceed quota for ServiceSpecificCredentialsPerUser: {LIMIT}")
+def _create(params: dict) -> str:
+    user_name, service = _user(params), _service(params)
+    if len([held for held in _of(user_name) if held.service_name == service]) >= LIMIT:
+        raise _Rejected(409, "LimitExceeded", f"Cannot exceed quota for ServiceSpecificCredentialsPerUser: {LIMIT}")
     alphabet = string.ascii_uppercase + string.digits
     credential = Credential(
         credential_id="ACCA" + "".join(secrets.choice(alphabet) for _ in range(17)),
@@ -122,15 +132,12 @@ def _create(params: dict) -> tuple:
         password=_password(), created=iam._now(),
     )
     _credentials[credential.credential_id] = credential
-    return _answer_with_password("Create", credential)
+    return _with_password(credential)
 
 
-def _answer_with_password(verb: str, credential: Credential) -> tuple:
-    action = f"{verb}ServiceSpecificCredential"
-    return iam._xml(200, f"{action}Response",
-                    f"<{action}Result><ServiceSpecificCredential>{_xml(credential)}"
-                    f"<ServicePassword>{escape(credential.password)}</ServicePassword>"
-                    f"</ServiceSpecificCredential></{action}Result>")
+def _with_password(credential: Credential) -> str:
+    password = f"<ServicePassword>{escape(credential.password)}</ServicePassword>"
+    return f"<ServiceSpecificCredential>{_xml(credential)}{password}</ServiceSpecificCredential>"
 
 
 def _xml(credential: Credential) -> str:
@@ -142,74 +149,54 @@ def _xml(credential: Credential) -> str:
             f"<Status>{credential.status}</Status>")
 
 
-def _list(params: dict) -> tuple:
-    user_name, service = iam._p(params, "UserName"), iam._p(params, "ServiceName")
-    if user_name and user_name not in iam._users:
-        return _no_user(user_name)
-    if service and service not in _SERVICES:
-        return iam._error(404, "NoSuchEntity",
-                          f"No such service {service} is supported for Service Specific Credentials")
-    now = time.monotonic()
+def _list(params: dict) -> str:
+    user_name, service, now = _user(params), _service(params), time.monotonic()
     found = [held for held in (_of(user_name) if user_name else _credentials.values())
              if (not service or held.service_name == service)
              and now - held.created_at >= settings.credential_listed_after_seconds]
     found.sort(key=lambda held: held.credential_id)
     marker, most = iam._p(params, "Marker"), int(iam._p(params, "MaxItems") or 100)
-    if marker:
-        found = [held for held in found if held.credential_id > marker]
+    found = [held for held in found if held.credential_id > marker]
     page, rest = found[:most], found[most:]
     members = "".join(f"<member>{_xml(held)}</member>" for held in page)
     more = f"<IsTruncated>{'true' if rest else 'false'}</IsTruncated>"
     if rest:
         more += f"<Marker>{page[-1].credential_id}</Marker>"
-    return iam._xml(200, "ListServiceSpecificCredentialsResponse",
-                    "<ListServiceSpecificCredentialsResult>"
-                    f"<ServiceSpecificCredentials>{members}</ServiceSpecificCredentials>{more}"
-                    "</ListServiceSpecificCredentialsResult>")
+    return f"<ServiceSpecificCredentials>{members}</ServiceSpecificCredentials>{more}"
 
 
-def _find(params: dict) -> Credential | tuple:
+def _find(params: dict) -> Credential:
     """The credential, if it belongs to the user that the request names."""
-    user_name, credential_id = iam._p(params, "UserName"), iam._p(params, "ServiceSpecificCredentialId")
-    if user_name and user_name not in iam._users:
-        return _no_user(user_name)
+    user_name, credential_id = _user(params), iam._p(params, "ServiceSpecificCredentialId")
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServiceSpecificCredential.html
     if not re.fullmatch(r"\w+", credential_id):
-        return iam._error(400, "ValidationError",
-                          "1 validation error detected: Value at 'serviceSpecificCredentialId' failed to satisfy "
-                          "constraint: Member must satisfy regular expression pattern: [\\w]+")
-    credential = _credentials.get(credential_id)
+        raise _Rejected(400, "ValidationError",
+                        "1 validation error detected: Value at 'serviceSpecificCredentialId' failed to satisfy "
+                        "constraint: Member must satisfy regular expression pattern: [\\w]+")
+    credential: Credential | None = _credentials.get(credential_id)
     if credential is None or (user_name and credential.user_name != user_name):
-        return _no_credential(credential_id)
+        raise _Rejected(404, "NoSuchEntity", f"No such credential {credential_id} exists")
     return credential
 
 
-def _reset(params: dict) -> tuple:
-    credential = _find(params)
-    if isinstance(credential, tuple):
-        return credential
+def _reset(params: dict) -> str:
     # "Resetting the password immediately invalidates the previous password associated with this user."
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_ResetServiceSpecificCredential.html
+    credential = _find(params)
     credential.password, credential.password_set_at = _password(), time.monotonic()
-    return _answer_with_password("Reset", credential)
+    return _with_password(credential)
 
 
-def _update(params: dict) -> tuple:
-    credential = _find(params)
-    if isinstance(credential, tuple):
-        return credential
-    status = iam._p(params, "Status")
+def _update(params: dict) -> str:
+    credential, status = _find(params), iam._p(params, "Status")
     if status not in ("Active", "Inactive"):
-        return iam._error(400, "ValidationError",
-                          f"1 validation error detected: Value '{escape(status)}' at 'status' failed to satisfy "
-                          "constraint: Member must satisfy enum value set: [Active, Inactive]")
+        raise _Rejected(400, "ValidationError",
+                        f"1 validation error detected: Value '{escape(status)}' at 'status' failed to satisfy "
+                        "constraint: Member must satisfy enum value set: [Active, Inactive]")
     credential.status = status
-    return iam._xml(200, "UpdateServiceSpecificCredentialResponse", "")
+    return ""
 
 
-def _delete(params: dict) -> tuple:
-    credential = _find(params)
-    if isinstance(credential, tuple):
-        return credential
-    del _credentials[credential.credential_id]
-    return iam._xml(200, "DeleteServiceSpecificCredentialResponse", "")
+def _delete(params: dict) -> str:
+    del _credentials[_find(params).credential_id]
+    return ""
