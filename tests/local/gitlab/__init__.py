@@ -9,6 +9,8 @@
 `gitlab.complaints` lists the differences. README.md lists the missing parts.
 """
 
-from tests.local.gitlab.launch import HeldProject, LocalGitLab, running
+from tests.local.gitlab.launch import HeldProject, LocalGitLab
+
+running = LocalGitLab
 
 __all__ = ["HeldProject", "LocalGitLab", "running"]

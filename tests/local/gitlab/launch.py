@@ -6,8 +6,6 @@ import json
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -160,9 +158,3 @@ class LocalGitLab(ApiClient):
 
     def wait_until_quiet(self, seconds: float = 30.0) -> None:
         self._runs.wait_until_quiet(seconds)
-
-
-@contextmanager
-def running(tls: bool = False, **settings: Any) -> Iterator[LocalGitLab]:
-    with LocalGitLab(tls, **settings) as gitlab:
-        yield gitlab

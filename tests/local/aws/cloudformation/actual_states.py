@@ -113,18 +113,16 @@ def _rule(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _pipeline(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
-    """In the template's shape. A value that is equal in the API's shape is the template's own. CodePipeline's defaults
-    are in its declaration, and not in the template."""
+    """A value that is equal in the API's shape is the template's own. Others have the API's shape, which an update accepts
+    as well. CodePipeline's defaults are in its declaration, and not in the template."""
     held = pipelines.find(physical_id)
     if held is None:
         return None
-    wanted = codepipeline_api.checked(pipeline_model.declaration_of({
-        **{key: value for key, value in props.items() if key in _PIPELINE - {"Tags"}}, "Name": physical_id}))
+    compared = {name: value for name, value in props.items() if name in _PIPELINE - {"Tags"}}
+    wanted = codepipeline_api.checked(pipeline_model.declaration_of({**compared, "Name": physical_id}))
     found: dict[str, Any] = {"Tags": dict(held.tags)}
-    for name in sorted(props.keys() & _PIPELINE - {"Tags"}):
+    for name, value in sorted(compared.items()):
         key = name[:1].lower() + name[1:]
         if key in held.declaration:
-            value = copy.deepcopy(held.declaration[key])
-            found[name] = (copy.deepcopy(props[name]) if wanted.get(key) == value
-                           else pipeline_model.template_of(key, value))
+            found[name] = copy.deepcopy(value if wanted.get(key) == held.declaration[key] else held.declaration[key])
     return found

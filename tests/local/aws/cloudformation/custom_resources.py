@@ -14,7 +14,7 @@ import string
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ministack.core.responses import get_region, new_uuid
@@ -86,14 +86,12 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
     if old_props is not None:
         request["OldResourceProperties"] = custom_resource._normalise_resource_properties(old_props)
     exchange = _note(request)
-    shown = ExitStack()
-    shown.enter_context(_shown_in_progress(request, physical_id))
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(_deliver, function, request, answers), daemon=True,
                      name=f"custom-resource-{logical_id}").start()
     try:
-        answer = _await(answers, request, _service_timeout(props))
-        exchange["answer"] = answer
+        with _shown_in_progress(request, physical_id):
+            exchange["answer"] = answer = _await(answers, request, _service_timeout(props))
         return _accept(request, answer)
     except (RuntimeError, ValueError) as error:
         exchange["failure"] = str(error)
@@ -105,8 +103,6 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
         failed_id = answered if isinstance(answered, str) and answered else _invented_id(stack_name, logical_id)
         _keep_for_rollback(stack_name, logical_id, resource_type, props, failed_id, str(error))
         raise CreateFailed(str(error), failed_id) from None
-    finally:
-        shown.close()
 
 
 @contextmanager
@@ -148,10 +144,7 @@ def _function_of(service_token: str) -> dict:
 
 def _service_timeout(props: dict) -> int:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-customresource.html"""
-    try:
-        seconds = int(props.get("ServiceTimeout", 3600))
-    except (TypeError, ValueError):
-        seconds = 0
+    seconds = int(props.get("ServiceTimeout", 3600))
     if not 1 <= seconds <= 3600:
         raise ValueError("ServiceTimeout must be an integer between 1 and 3600")
     return seconds
@@ -176,22 +169,18 @@ def _deliver(function: dict, request: dict[str, Any], answers: queue.Queue[bytes
 
 
 def _await(answers: queue.Queue[bytes | None], request: dict[str, Any], timeout: int) -> dict[str, Any]:
+    body = None
     silence = ("CloudFormation did not receive a response from your Custom Resource. Please check your logs for "
                f"requestId [{request['RequestId']}]. If you are using the Python cfn-response module, you may need to "
                "update your Lambda function code so that CloudFormation can attach the updated version.")
-    try:
+    with suppress(queue.Empty):
         body = answers.get(timeout=timeout)
-    except queue.Empty:
-        body = None
     if body is None:
         raise RuntimeError(silence)
     # "The total size of the response body can't exceed 4096 bytes."
     if len(body) > 4096:
         raise RuntimeError("Response object is too long.")
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        answer = None
+    answer = json.loads(body)
     if not isinstance(answer, dict):
         raise RuntimeError("Response is not a valid JSON object")
     return answer

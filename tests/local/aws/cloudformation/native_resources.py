@@ -14,14 +14,10 @@ from tests.local.aws.settings import settings
 
 # Properties of AWS::CodeBuild::Project that MiniStack's handler ignores, by their names in CodeBuild's API.
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Project.html
-_FORGOTTEN = {
-    "AutoRetryLimit": "autoRetryLimit", "BuildBatchConfig": "buildBatchConfig", "Cache": "cache",
-    "ConcurrentBuildLimit": "concurrentBuildLimit", "Description": "description", "EncryptionKey": "encryptionKey",
-    "FileSystemLocations": "fileSystemLocations", "LogsConfig": "logsConfig",
-    "QueuedTimeoutInMinutes": "queuedTimeoutInMinutes", "SecondaryArtifacts": "secondaryArtifacts",
-    "SecondarySources": "secondarySources", "SecondarySourceVersions": "secondarySourceVersions",
-    "SourceVersion": "sourceVersion", "Visibility": "projectVisibility", "VpcConfig": "vpcConfig",
-}
+_FORGOTTEN = {name: name[:1].lower() + name[1:] for name in (
+    "AutoRetryLimit", "BuildBatchConfig", "Cache", "ConcurrentBuildLimit", "Description", "EncryptionKey",
+    "FileSystemLocations", "LogsConfig", "QueuedTimeoutInMinutes", "SecondaryArtifacts", "SecondarySources",
+    "SecondarySourceVersions", "SourceVersion", "VpcConfig")} | {"Visibility": "projectVisibility"}
 _NUMBERS = {"AutoRetryLimit", "ConcurrentBuildLimit", "QueuedTimeoutInMinutes"}
 
 

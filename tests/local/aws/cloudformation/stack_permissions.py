@@ -97,16 +97,10 @@ def _repository(change: Change) -> list[Need]:
         triggers = [Need("codecommit:PutRepositoryTriggers", arn)] if change.new.get("Triggers") else []
         keys = next((need.keys for need in tags), {})
         return [Need("codecommit:CreateRepository", arn, keys), *tags, Need("codecommit:GetRepository", arn), *triggers]
-    wanted = [Need("codecommit:GetRepository", arn), *tags]
-    if change.differs("RepositoryName"):
-        wanted.append(Need("codecommit:UpdateRepositoryName", arn))
-    if change.differs("RepositoryDescription"):
-        wanted.append(Need("codecommit:UpdateRepositoryDescription", arn))
-    if change.differs("KmsKeyId"):
-        wanted.append(Need("codecommit:UpdateRepositoryEncryptionKey", arn))
-    if change.differs("Triggers"):
-        wanted.append(Need("codecommit:PutRepositoryTriggers", arn))
-    return wanted
+    updates = {"RepositoryName": "UpdateRepositoryName", "RepositoryDescription": "UpdateRepositoryDescription",
+               "KmsKeyId": "UpdateRepositoryEncryptionKey", "Triggers": "PutRepositoryTriggers"}
+    return [Need("codecommit:GetRepository", arn), *tags,
+            *(Need(f"codecommit:{action}", arn) for key, action in updates.items() if change.differs(key))]
 
 
 def _build_project(change: Change) -> list[Need]:

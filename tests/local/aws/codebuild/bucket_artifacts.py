@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from tests.local.aws.codebuild import buildspec
+from tests.local.aws.codebuild import buildspec, stored_variables
 from tests.local.aws.codebuild.buildspec import Buildspec
 from tests.local.aws.codebuild.builds import Build, client_error
 
@@ -43,9 +43,5 @@ def store(build: Build, spec: Buildspec) -> None:
         try:
             s3.put_object(Bucket=_bucket(build), Key=f"{_key(build)}/{name}", Body=content)
         except ClientError as rejected:
-            about = rejected.response
             # The form is Recorded, for other artifacts: https://repost.aws/knowledge-center/codebuild-access-denied
-            raise client_error(
-                f"Error in UPLOAD_ARTIFACTS phase: {about['Error']['Code']}: {about['Error'].get('Message', '')}\n\t"
-                f"status code: {about['ResponseMetadata']['HTTPStatusCode']}, request id: "
-                f"{about['ResponseMetadata'].get('RequestId', '')}") from None
+            raise client_error(f"Error in UPLOAD_ARTIFACTS phase: {stored_variables.text_of(rejected)}") from None

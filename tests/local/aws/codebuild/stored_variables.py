@@ -18,7 +18,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-TYPES = ("PLAINTEXT", "PARAMETER_STORE", "SECRETS_MANAGER")
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html: "Maximum number of 10 items"
 _MOST_NAMES = 10
 
@@ -47,11 +46,10 @@ def read(variables: list[dict[str, Any]], client: Callable[[str], Any], log: Cal
     return found | {name: _secret(reference, client("secretsmanager")) for name, reference in secrets.items()}
 
 
-def _unreadable(code: str, error: ClientError) -> Unreadable:
-    about = error.response["Error"]
-    return Unreadable(code, f"{about['Code']}: {about.get('Message', '')}\n\tstatus code: "
-                            f"{error.response['ResponseMetadata']['HTTPStatusCode']}, request id: "
-                            f"{error.response['ResponseMetadata'].get('RequestId', '')}")
+def text_of(error: ClientError) -> str:
+    about, response = error.response["Error"], error.response["ResponseMetadata"]
+    return (f"{about['Code']}: {about.get('Message', '')}\n\tstatus code: {response['HTTPStatusCode']}, request id: "
+            f"{response.get('RequestId', '')}")
 
 
 def _parameters(names: list[str], ssm: Any) -> dict[str, str]:
@@ -61,7 +59,7 @@ def _parameters(names: list[str], ssm: Any) -> dict[str, str]:
         try:
             response = ssm.get_parameters(Names=page, WithDecryption=True)
         except ClientError as error:
-            raise _unreadable("Decrypted Variables Error", error) from None
+            raise Unreadable("Decrypted Variables Error", text_of(error)) from None
         if response["InvalidParameters"]:
             raise Unreadable("Decrypted Variables Error",
                              f"parameter does not exist: {response['InvalidParameters'][0]}")
@@ -82,7 +80,7 @@ def _secret(reference: str, secretsmanager: Any) -> str:
     try:
         value = str(secretsmanager.get_secret_value(**wanted)["SecretString"])
     except ClientError as error:
-        raise _unreadable("Secrets Manager Error", error) from None
+        raise Unreadable("Secrets Manager Error", text_of(error)) from None
     if not key:
         return value
     try:

@@ -11,13 +11,13 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict
 
 from tests.local.aws.codecommit import api as codecommit_api, repositories
 from tests.local.aws.codecommit.api import existing
-from tests.local.aws.codecommit.repositories import Repository
 from tests.local.aws.iam import enforcement
 from tests.local.aws.json_api import Rejected
 
@@ -93,28 +93,17 @@ def _update_content(request: dict) -> dict:
     return _shape(held)
 
 
-def _repositories_of(held: Template) -> list[Repository]:
-    """The existing repositories: a deleted one has no associations any more."""
-    return [repository for repository in repositories.every() if repository.repository_id in held.associated]
-
-
-def _templates_of(repository: Repository) -> list[str]:
-    return sorted(name for name, held in _templates.items() if repository.repository_id in held.associated)
-
-
 def _associate(request: dict) -> dict:
-    held, repository = _existing(request), existing(request)
-    held.associated.add(repository.repository_id)
+    _existing(request).associated.add(existing(request).repository_id)
     return {}
 
 
 def _disassociate(request: dict) -> dict:
-    held, repository = _existing(request), existing(request)
-    held.associated.discard(repository.repository_id)
+    _existing(request).associated.discard(existing(request).repository_id)
     return {}
 
 
-def _batch(request: dict, one: Callable[[dict], dict], done_key: str) -> dict:
+def _batch(one: Callable[[dict], dict], done_key: str, request: dict) -> dict:
     """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_BatchAssociateApprovalRuleTemplateWithRepositories.html
     """
     for name in request["repositoryNames"]:
@@ -122,20 +111,16 @@ def _batch(request: dict, one: Callable[[dict], dict], done_key: str) -> dict:
     return {done_key: request["repositoryNames"], "errors": []}
 
 
-def _batch_associate(request: dict) -> dict:
-    return _batch(request, _associate, "associatedRepositoryNames")
-
-
-def _batch_disassociate(request: dict) -> dict:
-    return _batch(request, _disassociate, "disassociatedRepositoryNames")
-
-
 def _list_repositories(request: dict) -> dict:
-    return {"repositoryNames": [held.name for held in _repositories_of(_existing(request))]}
+    """The existing repositories: a deleted one has no associations any more."""
+    associated = _existing(request).associated
+    return {"repositoryNames": [each.name for each in repositories.every() if each.repository_id in associated]}
 
 
 def _list_associated(request: dict) -> dict:
-    return {"approvalRuleTemplateNames": _templates_of(existing(request))}
+    repository_id = existing(request).repository_id
+    return {"approvalRuleTemplateNames": sorted(
+        name for name, held in _templates.items() if repository_id in held.associated)}
 
 
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
@@ -143,8 +128,9 @@ _OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "ListApprovalRuleTemplates": _list, "UpdateApprovalRuleTemplateContent": _update_content,
     "AssociateApprovalRuleTemplateWithRepository": _associate,
     "DisassociateApprovalRuleTemplateFromRepository": _disassociate,
-    "BatchAssociateApprovalRuleTemplateWithRepositories": _batch_associate,
-    "BatchDisassociateApprovalRuleTemplateFromRepositories": _batch_disassociate,
+    "BatchAssociateApprovalRuleTemplateWithRepositories": partial(_batch, _associate, "associatedRepositoryNames"),
+    "BatchDisassociateApprovalRuleTemplateFromRepositories": partial(
+        _batch, _disassociate, "disassociatedRepositoryNames"),
     "ListRepositoriesForApprovalRuleTemplate": _list_repositories,
     "ListAssociatedApprovalRuleTemplatesForRepository": _list_associated,
 }

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delive
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -126,24 +127,21 @@ class _Deployment:
         return chosen
 
     def _stack(self) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
-        except ClientError as rejected:
-            if rejected.response["Error"].get("Message", "").endswith("does not exist"):
-                return None
-            raise
-        return found
+        found = self._described(self.cloudformation.describe_stacks)
+        return found["Stacks"][0] if found else None
 
     def _change_set(self, name: str) -> dict[str, Any] | None:
+        return self._described(self.cloudformation.describe_change_set, ChangeSetName=name)
+
+    def _described(self, describe: Callable[..., dict[str, Any]], **more: str) -> dict[str, Any] | None:
+        """`None` if the stack or the change set does not exist."""
         try:
-            found: dict[str, Any] = self.cloudformation.describe_change_set(StackName=self.name, ChangeSetName=name)
+            return describe(StackName=self.name, **more)
         except ClientError as rejected:
-            if rejected.response["Error"]["Code"] in {"ChangeSetNotFound", "ChangeSetNotFoundException"}:
-                return None
-            if rejected.response["Error"].get("Message", "").endswith("does not exist"):
+            about = rejected.response["Error"]
+            if about["Code"].startswith("ChangeSetNotFound") or about.get("Message", "").endswith("does not exist"):
                 return None
             raise
-        return found
 
     def _delete(self, stack: dict[str, Any]) -> None:
         self._note(stack["StackId"])

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from typing import Any
 
 from ministack.core.responses import json_response
 from ministack.services import secretsmanager as service
 
-from tests.local.aws.secretsmanager.versions import rejected
+from tests.local.aws.json_api import Rejected
+from tests.local.aws.secretsmanager.versions import answer
 
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html: the values that a filter compares, and
 # whether it is case-sensitive. All of them match prefixes. Its other keys, and other orders, are not implemented.
@@ -24,21 +26,20 @@ _NOT_LISTED = ("ReplicationStatus",)
 
 
 def install() -> None:
-    service._list_secrets = _list_secrets
+    service._list_secrets = partial(answer, _list_secrets)
 
 
 def _list_secrets(request: dict[str, Any]) -> tuple:
     filters, longest = request.get("Filters") or [], request.get("MaxResults", _LONGEST_PAGE)
     if request.keys() & {"SortBy", "SortOrder"}:
-        return rejected("InvalidParameterException", "SortBy and SortOrder are not implemented.")
-    if fault := _filter_fault(filters):
-        return rejected("InvalidParameterException", fault)
+        raise Rejected("InvalidParameterException", "SortBy and SortOrder are not implemented.")
+    _check_filters(filters)
     if not 1 <= longest <= _LONGEST_PAGE:
-        return rejected("InvalidParameterException", f"MaxResults must be between 1 and {_LONGEST_PAGE}.")
+        raise Rejected("InvalidParameterException", f"MaxResults must be between 1 and {_LONGEST_PAGE}.")
     try:
         start = int(base64.b64decode(request["NextToken"], validate=True)) if request.get("NextToken") else 0
     except ValueError:
-        return rejected("InvalidNextTokenException", "The NextToken value is invalid.")
+        raise Rejected("InvalidNextTokenException", "The NextToken value is invalid.") from None
     # "If not specified, secrets are listed by CreatedDate."
     listed = sorted((held for held in service._secrets.values()
                      if request.get("IncludePlannedDeletion") or not held.get("DeletedDate")),
@@ -47,21 +48,19 @@ def _list_secrets(request: dict[str, Any]) -> tuple:
     # response. This can occur even when the response includes no values at all, such as when you ask for a filtered
     # view of a long list." So each page is filtered, not the list.
     page = listed[start:start + longest]
-    answer: dict[str, Any] = {"SecretList": [_entry(held) for held in page if _passes(held, filters)]}
+    shown: dict[str, Any] = {"SecretList": [_entry(held) for held in page if _passes(held, filters)]}
     if start + longest < len(listed):
-        answer["NextToken"] = base64.b64encode(str(start + longest).encode()).decode()
-    return json_response(answer)
+        shown["NextToken"] = base64.b64encode(str(start + longest).encode()).decode()
+    return json_response(shown)
 
 
-def _filter_fault(filters: list[dict[str, Any]]) -> str:
+def _check_filters(filters: list[dict[str, Any]]) -> None:
     if len(filters) > _MOST_FILTERS:
-        return f"At most {_MOST_FILTERS} filters are allowed."
+        raise Rejected("InvalidParameterException", f"At most {_MOST_FILTERS} filters are allowed.")
     for given in filters:
-        if given.get("Key") not in _KEYS:
-            return f"Invalid filter key {given.get('Key')}; known are {', '.join(sorted(_KEYS))}."
-        if not 1 <= len(given.get("Values") or []) <= _MOST_VALUES:
-            return f"A filter has 1 to {_MOST_VALUES} values."
-    return ""
+        if given.get("Key") not in _KEYS or not 1 <= len(given.get("Values") or []) <= _MOST_VALUES:
+            raise Rejected("InvalidParameterException", f"A filter has one of the keys {', '.join(sorted(_KEYS))}, and 1 to "
+                                                        f"{_MOST_VALUES} values.")
 
 
 def _passes(held: dict[str, Any], filters: list[dict[str, Any]]) -> bool:
@@ -71,12 +70,10 @@ def _passes(held: dict[str, Any], filters: list[dict[str, Any]]) -> bool:
 
 def _matches(held: dict[str, Any], key: str, value: str) -> bool:
     """"You can prefix your search value with an exclamation mark (!) in order to perform negation filters." """
-    negated, wanted = value.startswith("!"), value.removeprefix("!")
-    if key in _MIND_THE_CASE:
-        found = any(text.startswith(wanted) for text in _texts(held, key))
-    else:
-        found = any(text.lower().startswith(wanted.lower()) for text in _texts(held, key))
-    return found != negated
+    wanted, texts = value.removeprefix("!"), _texts(held, key)
+    if key not in _MIND_THE_CASE:
+        wanted, texts = wanted.lower(), [text.lower() for text in texts]
+    return any(text.startswith(wanted) for text in texts) != value.startswith("!")
 
 
 def _texts(held: dict[str, Any], key: str) -> list[str]:

@@ -18,9 +18,10 @@ from ministack.core.responses import json_response, new_uuid, request_scope
 from ministack.services import lambda_svc
 from ministack.services import secretsmanager as service
 
+from tests.local.aws.json_api import Rejected
 from tests.local.aws.secretsmanager import rotation_runs, versions as secret_versions
 from tests.local.aws.secretsmanager.rotation_runs import Run
-from tests.local.aws.secretsmanager.versions import rejected
+from tests.local.aws.secretsmanager.versions import answer
 
 _DAY = 86400.0
 # Stored with the secret, beside MiniStack's own members.
@@ -29,64 +30,67 @@ _LAST, _SINCE, _AHEAD = "LocalLastRotated", "LocalRotationSince", "LocalSecondsA
 
 def install() -> None:
     # MiniStack looks its handlers up by name at each request, but has none for CancelRotateSecret.
-    service._rotate_secret = rotate_secret
+    service._rotate_secret = partial(answer, _rotate)
     ministack_handle = app.SERVICE_HANDLERS["secretsmanager"]
 
     async def handle(method: str, path: str, headers: dict, body: bytes, query_params: dict) -> tuple:
         if headers.get("x-amz-target", "").endswith(".CancelRotateSecret"):
-            return cancel_rotate_secret(json.loads(body or b"{}"))
-        answer: tuple = await ministack_handle(method, path, headers, body, query_params)
-        return answer
+            return answer(_cancel, json.loads(body or b"{}"))
+        answered: tuple = await ministack_handle(method, path, headers, body, query_params)
+        return answered
 
     app.SERVICE_HANDLERS["secretsmanager"] = handle
     service._describe_secret = partial(_describe, service._describe_secret)
     secret_versions.on_new_current.append(_counts_as_rotated)
 
 
-def _held(request: dict[str, Any]) -> tuple[dict[str, Any], None] | tuple[None, tuple]:
+def _rotate(request: dict[str, Any]) -> tuple:
+    return json_response(rotate_secret(request))  # type: ignore[no-any-return]
+
+
+def _cancel(request: dict[str, Any]) -> tuple:
+    return json_response(cancel_rotate_secret(request))  # type: ignore[no-any-return]
+
+
+def _held(request: dict[str, Any]) -> dict[str, Any]:
     _, held = service._resolve(request.get("SecretId"))
     if not held:
-        return None, rejected("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
-    return held, None
+        raise Rejected("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+    return held  # type: ignore[no-any-return]
 
 
-def rotate_secret(request: dict[str, Any]) -> tuple:
+def rotate_secret(request: dict[str, Any]) -> dict[str, str]:
     """"If you include the configuration parameters, the operation sets the values for the secret and then immediately
     starts a rotation. If you don't include the configuration parameters, the operation starts a rotation with the
     values already stored in the secret." """
-    held, error_of = _held(request)
-    if held is None:
-        return error_of or ()
+    held = _held(request)
     token = request.get("ClientRequestToken") or new_uuid()
-    answer = {"ARN": held["ARN"], "Name": held["Name"], "VersionId": token}
-    rules = request.get("RotationRules") or held.get("RotationRules")
     function = request.get("RotationLambdaARN") or held.get("RotationLambdaARN")
-    if fault := _not_to_be_rotated(held, token, function):
-        return fault
-    held.update(RotationEnabled=True, RotationLambdaARN=function, RotationRules=rules)
+    _check_rotation(held, function)
+    held.update(RotationEnabled=True, RotationLambdaARN=function,
+                RotationRules=request.get("RotationRules") or held.get("RotationRules"))
     if request.get("RotationRules"):
         held[_SINCE] = _now(held)
     _start(held, token, "test" if request.get("RotateImmediately") is False else "rotation")
-    return json_response(answer)
+    return {"ARN": held["ARN"], "Name": held["Name"], "VersionId": token}
 
 
-def _not_to_be_rotated(held: dict[str, Any], token: str, function: str) -> tuple | None:
+def _check_rotation(held: dict[str, Any], function: str) -> None:
     # "If the AWSPENDING staging label is present but not attached to the same version as AWSCURRENT, then any later
     # invocation of RotateSecret assumes that a previous rotation request is still in progress and returns an error."
     # The text is that of https://github.com/aws/aws-cdk/issues/28539.
     pending, _ = service._find_stage_version(held, "AWSPENDING")
     if rotation_runs.under_way(held["ARN"]) or (pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]):
-        return rejected("InvalidRequestException",
-                        "A previous rotation isn't complete. That rotation will be reattempted.")
+        raise Rejected("InvalidRequestException",
+                       "A previous rotation isn't complete. That rotation will be reattempted.")
     # "When you add a Lambda rotation function Amazon Resource Name (ARN) to your secret, Secrets Manager checks the
     # permissions of the function."
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
     record, _, _ = lambda_svc._get_func_record_for_ref(function)
     if record is None or not rotation_runs.may_invoke(record, function, held["ARN"]):
-        return rejected("AccessDeniedException",
-                        "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
-                        f"grants access to the principal {rotation_runs.PRINCIPAL}.")
-    return None
+        raise Rejected("AccessDeniedException",
+                       "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
+                       f"grants access to the principal {rotation_runs.PRINCIPAL}.")
 
 
 def _start(held: dict[str, Any], token: str, kind: str) -> Run:
@@ -111,21 +115,16 @@ def _ended(run: Run) -> None:
         held[_LAST] = held[_SINCE] = _now(held)
 
 
-def cancel_rotate_secret(request: dict[str, Any]) -> tuple:
+def cancel_rotate_secret(request: dict[str, Any]) -> dict[str, str]:
     """"Turns off automatic rotation, and if a rotation is currently in progress, cancels the rotation. If you cancel a
     rotation in progress, it can leave the VersionStage labels in an unexpected state."
 
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html
     """
-    held, error_of = _held(request)
-    if held is None:
-        return error_of or ()
+    held = _held(request)
     held["RotationEnabled"] = False
-    answer = {"ARN": held["ARN"], "Name": held["Name"]}
     run = rotation_runs.under_way(held["ARN"])
-    if run is not None:
-        answer["VersionId"] = run.token
-    return json_response(answer)
+    return {"ARN": held["ARN"], "Name": held["Name"], **({"VersionId": run.token} if run else {})}
 
 
 def _describe(ministack_describe: Any, request: dict[str, Any]) -> tuple:

@@ -5,13 +5,12 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from ministack.core.responses import new_uuid
 from ministack.services import secretsmanager as service
 from ministack.services.cloudformation import provisioners, stacks
 
+from tests.local.aws.cloudformation import resource_types
 from tests.local.aws.secretsmanager import rotation, rotation_runs
 
 TYPE = "AWS::SecretsManager::RotationSchedule"
@@ -26,23 +25,15 @@ def install() -> None:
     stacks._runs_on_worker_thread = lambda resource_type: resource_type == TYPE or ministack_rule(resource_type)
 
 
-def _checked(answer: tuple) -> dict[str, Any]:
-    status, _, body = answer
-    response: dict[str, Any] = json.loads(body)
-    if status != 200:
-        raise ValueError(f"{response['message']} (Service: SecretsManager, Status Code: {status})")
-    return response
-
-
 def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
     # "Specifies whether to rotate the secret immediately or wait until the next scheduled rotation window". Without it,
     # RotateSecret's own default applies, which is to rotate.
     at_once = str(props.get("RotateImmediatelyOnUpdate", True)).lower() != "false"
     days = int(props["RotationRules"]["AutomaticallyAfterDays"])  # templates write numbers as strings, too
-    response = _checked(rotation.rotate_secret({
-        "SecretId": props["SecretId"], "RotationLambdaARN": props["RotationLambdaARN"],
-        "RotationRules": {"AutomaticallyAfterDays": days}, "RotateImmediately": at_once,
-        "ClientRequestToken": new_uuid()}))
+    with resource_types.rejections_of("SecretsManager"):
+        response = rotation.rotate_secret({
+            "SecretId": props["SecretId"], "RotationLambdaARN": props["RotationLambdaARN"],
+            "RotationRules": {"AutomaticallyAfterDays": days}, "RotateImmediately": at_once})
     if not at_once:
         _await_test(response["ARN"])
     return response["ARN"], {"Id": response["ARN"]}  # "Id: The ARN of the secret."
@@ -55,7 +46,7 @@ def _await_test(arn: str) -> None:
     if run is None or not rotation_runs.wait(run, _TEST_SECONDS):
         raise ValueError("The test of the rotation function did not end.")
     if run.reason:
-        _checked(rotation.cancel_rotate_secret({"SecretId": arn}))
+        rotation.cancel_rotate_secret({"SecretId": arn})
         raise ValueError(f"The rotation function failed its test: {run.reason}")
 
 
@@ -63,4 +54,4 @@ def _delete(physical_id: str, _props: dict[str, Any]) -> None:
     """A missing secret, or one that is being deleted, has no schedule."""
     _, held = service._resolve(physical_id)
     if held is not None and not held.get("DeletedDate") and held.get("RotationLambdaARN"):
-        _checked(rotation.cancel_rotate_secret({"SecretId": physical_id}))
+        rotation.cancel_rotate_secret({"SecretId": physical_id})

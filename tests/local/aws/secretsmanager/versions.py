@@ -12,6 +12,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import secretsmanager as service
 
 from tests.local.aws import tag_rules
+from tests.local.aws.json_api import Rejected
 from tests.local.aws.secretsmanager import rotation_runs
 
 _Handler = Callable[[dict[str, Any]], tuple]
@@ -28,25 +29,26 @@ on_new_current: list[Callable[[dict[str, Any]], None]] = []
 
 def install() -> None:
     # MiniStack looks its handlers up by name at each request.
-    service._create_secret = _create_secret
-    service._put_secret_value = _put_secret_value
-    service._update_secret = partial(_update, service._update_secret)
+    service._create_secret = partial(answer, _create_secret)
+    service._put_secret_value = partial(answer, _put_secret_value)
+    service._update_secret = partial(answer, _update, service._update_secret)
     service._delete_secret = partial(_delete, service._delete_secret)
-    service._tag_resource = partial(_tag, service._tag_resource)
-    service._get_secret_value = partial(_get_value, service._get_secret_value)
-    service._update_secret_version_stage = partial(_update_stage, service._update_secret_version_stage)
+    service._tag_resource = partial(answer, _tag, service._tag_resource)
+    service._get_secret_value = partial(answer, _get_value, service._get_secret_value)
+    service._update_secret_version_stage = partial(answer, _update_stage, service._update_secret_version_stage)
 
 
-def rejected(code: str, message: str) -> tuple:
-    return error_response_json(code, message, 400)
+def answer(operation: Callable[..., tuple], *arguments: Any) -> tuple:
+    try:
+        return operation(*arguments)
+    except Rejected as rejected:
+        return error_response_json(rejected.code, rejected.message, 400)  # type: ignore[no-any-return]
 
 
-def token_fault(request: dict[str, Any]) -> tuple | None:
+def _check_token(request: dict[str, Any]) -> None:
     token = request.get("ClientRequestToken")
     if token is not None and not 32 <= len(token) <= 64:
-        return rejected("InvalidParameterException",
-                        "Invalid ClientRequestToken. It must be 32 to 64 characters long.")
-    return None
+        raise Rejected("InvalidParameterException", "Invalid ClientRequestToken. It must be 32 to 64 characters long.")
 
 
 def empty_version() -> dict[str, Any]:
@@ -69,18 +71,16 @@ def _create_secret(request: dict[str, Any]) -> tuple:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
     name, value = request.get("Name"), _value(request)
     if not name:
-        return rejected("InvalidParameterException", "You must provide a value for the Name parameter.")
+        raise Rejected("InvalidParameterException", "You must provide a value for the Name parameter.")
     if not re.fullmatch(r"[A-Za-z0-9/_+=.@!-]{1,512}", name):
-        return rejected("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, "
+        raise Rejected("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, "
                                                 "or any of the following: -/_+=.@!")
-    if fault := _tag_fault(request):
-        return fault
-    if fault := token_fault(request):
-        return fault
+    _check_tags(request)
+    _check_token(request)
     token = request.get("ClientRequestToken") or new_uuid()
     held = service._secrets.get(name)
     if held and held.get("DeletedDate"):
-        return rejected("InvalidRequestException", "You can't create this secret because a secret with this name is "
+        raise Rejected("InvalidRequestException", "You can't create this secret because a secret with this name is "
                                                    "already scheduled for deletion.")
     if held:
         # "If a version with this value already exists and the version SecretString and SecretBinary values are the same
@@ -88,37 +88,34 @@ def _create_secret(request: dict[str, Any]) -> tuple:
         version = held["Versions"].get(token)
         if version and (version["SecretString"], version["SecretBinary"]) == value:
             return json_response({"ARN": held["ARN"], "Name": name, "VersionId": token})
-        return rejected("ResourceExistsException",
+        raise Rejected("ResourceExistsException",
                         f"The operation failed because the secret {name} already exists.")
     arn, _ = service._store_new_secret(
         name, description=request.get("Description", ""), tags=request.get("Tags"), kms_key_id=request.get("KmsKeyId"))
     held = service._secrets[name]
     held["Versions"] = {}  # MiniStack creates one without a value
     held["CreatedDate"] = time.time()  # MiniStack rounds it to seconds
-    answer = {"ARN": arn, "Name": name}
     if value != (None, None):
         _store(held, token, value, ["AWSCURRENT"])
-        answer["VersionId"] = token
-    return json_response(answer)
+    return json_response({"ARN": arn, "Name": name, **({"VersionId": token} if held["Versions"] else {})})
 
 
 def _put_secret_value(request: dict[str, Any]) -> tuple:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html"""
     _, held = service._resolve(request.get("SecretId"))
     if not held:
-        return rejected("ResourceNotFoundException", _ABSENT)
+        raise Rejected("ResourceNotFoundException", _ABSENT)
     if held.get("DeletedDate"):
-        return rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
+        raise Rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
                                                    "marked for deletion.")
-    if fault := token_fault(request):
-        return fault
+    _check_token(request)
     value, labels = _value(request), request.get("VersionStages")
     if (value[0] is None) == (value[1] is None):
-        return rejected("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+        raise Rejected("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
     if labels is not None and not 1 <= len(labels) <= _MOST_LABELS:
-        return rejected("InvalidParameterException", f"VersionStages must have 1 to {_MOST_LABELS} labels.")
+        raise Rejected("InvalidParameterException", f"VersionStages must have 1 to {_MOST_LABELS} labels.")
     if not all(1 <= len(label) <= _LONGEST_LABEL for label in labels or []):
-        return rejected("InvalidParameterException", f"A staging label has 1 to {_LONGEST_LABEL} characters.")
+        raise Rejected("InvalidParameterException", f"A staging label has 1 to {_LONGEST_LABEL} characters.")
     token = request.get("ClientRequestToken") or new_uuid()
     version = held["Versions"].get(token)
     if version and not _is_empty(version):
@@ -126,26 +123,24 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
         # specify the same secret data, the operation succeeds but does nothing. However, if the secret data is
         # different, then the operation fails because you can't modify an existing version."
         if (version["SecretString"], version["SecretBinary"]) != value:
-            return rejected("ResourceExistsException", f"You can't use ClientRequestToken {token} because that value is "
+            raise Rejected("ResourceExistsException", f"You can't use ClientRequestToken {token} because that value is "
                                                         f"already in use for a version of secret {held['ARN']}.")
-    elif fault := _label_fault(held, token, labels or ["AWSCURRENT"]):
-        return fault
     else:
+        _check_labels(held, token, labels or ["AWSCURRENT"])
         _store(held, token, value, labels or ["AWSCURRENT"])
     return json_response({"ARN": held["ARN"], "Name": held["Name"], "VersionId": token,
                           "VersionStages": list(held["Versions"][token]["Stages"])})
 
 
-def _label_fault(held: dict[str, Any], token: str, labels: list[str]) -> tuple | None:
+def _check_labels(held: dict[str, Any], token: str, labels: list[str]) -> None:
     """A moved label does not count. AWSCURRENT, when it moves, needs AWSPREVIOUS."""
     attached = {label for version in held["Versions"].values() for label in version["Stages"]} | set(labels)
     current, _ = service._find_stage_version(held, "AWSCURRENT")
     if "AWSCURRENT" in labels and current not in (None, token):
         attached.add("AWSPREVIOUS")
-    if len(attached) <= _MOST_LABELS_OF_A_SECRET:
-        return None
-    return rejected("LimitExceededException",
-                    f"A secret has at most {_MOST_LABELS_OF_A_SECRET} staging labels on all of its versions.")
+    if len(attached) > _MOST_LABELS_OF_A_SECRET:
+        raise Rejected("LimitExceededException",
+                       f"A secret has at most {_MOST_LABELS_OF_A_SECRET} staging labels on all of its versions.")
 
 
 def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: list[str]) -> None:
@@ -215,40 +210,41 @@ def _update_stage(ministack_update: _Handler, request: dict[str, Any]) -> tuple:
     if held and label == "AWSCURRENT" and not moved_to and taken_from:
         # "A secret always has a version labeled AWSCURRENT."
         # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
-        return rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
+        raise Rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
                                                      "secret version. It can't be completely removed.")
-    fault = held and not held.get("DeletedDate") and (
-        _move_fault(held, str(label), moved_to, taken_from)
-        or moved_to and _label_fault(held, str(moved_to), [str(label)]))
-    answer: tuple = fault or ministack_update(request)
-    if answer[0] == 200 and held:
+    if held and not held.get("DeletedDate"):
+        _check_move(held, str(label), moved_to, taken_from)
+        if moved_to:
+            _check_labels(held, moved_to, [str(label)])
+    answered = ministack_update(request)
+    if answered[0] == 200 and held:
         if label == "AWSCURRENT":
             _take_pending_away(held, str(moved_to))
         if label == "AWSPENDING" and not moved_to:
             rotation_runs.pending_removed(held["ARN"], str(taken_from))
-    return answer
+    return answered
 
 
-def _move_fault(held: dict[str, Any], label: str, moved_to: str | None, taken_from: str | None) -> tuple | None:
+def _check_move(held: dict[str, Any], label: str, moved_to: str | None, taken_from: str | None) -> None:
     for version in filter(None, (moved_to, taken_from)):
         if version not in held["Versions"]:
-            return _no_value(f"VersionId: {version}")
+            raise _no_value(f"VersionId: {version}")
     holder, _ = service._find_stage_version(held, label)
     if holder and not taken_from and moved_to != holder:
-        return rejected("InvalidParameterException",
+        raise Rejected("InvalidParameterException",
                          f"The parameter RemoveFromVersionId can't be empty. Staging label {label} is currently attached "
                          f"to version {holder}, so you must explicitly reference that version in RemoveFromVersionId.")
     if taken_from and taken_from != holder:
-        return rejected("InvalidParameterException",
+        raise Rejected("InvalidParameterException",
                          f"The staging label {label} is not attached to version {taken_from}.")
-    return None
 
 
 def _tag(ministack_tag: _Handler, request: dict[str, Any]) -> tuple:
-    return _tag_fault(request) or ministack_tag(request)
+    _check_tags(request)
+    return ministack_tag(request)
 
 
-def _tag_fault(request: dict[str, Any]) -> tuple | None:
+def _check_tags(request: dict[str, Any]) -> None:
     tags = request.get("Tags") or []
     _, held = service._resolve(request.get("SecretId"))
     keys = {tag["Key"] for tag in [*tags, *(held or {}).get("Tags", [])] if not tag["Key"].startswith("aws:")}
@@ -257,20 +253,20 @@ def _tag_fault(request: dict[str, Any]) -> tuple | None:
         fault = "Tag keys can't begin with aws:."
     if len(keys) > tag_rules.LIMIT:
         fault = f"A secret can have at most {tag_rules.LIMIT} tags."
-    return rejected("InvalidParameterException", fault) if fault else None
+    if fault:
+        raise Rejected("InvalidParameterException", fault)
 
 
-def _no_value(named: str) -> tuple:
-    return rejected("ResourceNotFoundException",
-                     f"Secrets Manager can't find the specified secret value for {named}")
+def _no_value(named: str) -> Rejected:
+    return Rejected("ResourceNotFoundException", f"Secrets Manager can't find the specified secret value for {named}")
 
 
 def _update(ministack_update: _Handler, request: dict[str, Any]) -> tuple:
     """MiniStack's UpdateSecret ignores tokens. A value with a token is stored as by PutSecretValue."""
     has_value = _value(request) != (None, None)
-    answer = ministack_update({key: value for key, value in request.items() if key not in _VALUE})
-    if not has_value or answer[0] != 200:
-        return answer
+    answered = ministack_update({key: value for key, value in request.items() if key not in _VALUE})
+    if not has_value or answered[0] != 200:
+        return answered
     return _put_secret_value({key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE)
                               if key in request})
 
@@ -301,8 +297,8 @@ def _get_value(ministack_get: _Handler, request: dict[str, Any]) -> tuple:
         version_id, label = request.get("VersionId"), request.get("VersionStage")
         version = held["Versions"].get(version_id or service._find_stage_version(held, label or "AWSCURRENT")[0])
         if version is None or _is_empty(version):
-            return _no_value(f"VersionId: {version_id}" if version_id else f"staging label: {label or 'AWSCURRENT'}")
+            raise _no_value(f"VersionId: {version_id}" if version_id else f"staging label: {label or 'AWSCURRENT'}")
         if version_id and label and label not in version["Stages"]:
-            return rejected("InvalidRequestException",
+            raise Rejected("InvalidRequestException",
                             "You provided a VersionStage that is not associated to the provided VersionId.")
     return ministack_get(request)
