@@ -27,8 +27,6 @@ from tests.local.aws.settings import settings
 _log = logging.getLogger("custom-resources")
 _lock = threading.Lock()
 _exchanges: list[dict[str, Any]] = []  # requests and responses, for tests
-# (stack ID, logical ID) -> the other ID of a failed Update's response, its type and its properties
-failed_replacements: dict[tuple[str, str], tuple[str, str, dict]] = {}
 
 
 def install() -> None:
@@ -96,8 +94,6 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
     except (RuntimeError, ValueError) as error:
         exchange["failure"] = str(error)
         answered = (exchange.get("answer") or {}).get("PhysicalResourceId")
-        if request_type == "Update" and answered and answered != physical_id:
-            failed_replacements[stack_id, logical_id] = (answered, resource_type, props)
         if request_type != "Create":
             raise RuntimeError(str(error)) from None
         failed_id = answered if isinstance(answered, str) and answered else _invented_id(stack_name, logical_id)

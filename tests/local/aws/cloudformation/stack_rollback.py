@@ -7,8 +7,6 @@ from typing import Any
 from ministack.services import s3
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
-from tests.local.aws.cloudformation import custom_resources
-
 
 def install() -> None:
     _delete_what_failed_to_create()
@@ -28,29 +26,11 @@ def _delete_what_failed_to_create() -> None:
         record = stack.get("_resources", {}).get(failed) or {}
         if record.get("ResourceStatus") == "CREATE_FAILED" and failed not in operation.get("created", []):
             operation["created"] = [*operation.get("created", []), failed]
-        _delete_what_a_failed_update_answered(stack_id, stack, operation)
         return await ministack_roll_back(stack_name, stack_id, stack, operation, reason_override)
 
     for module in (stacks, handlers):
         if getattr(module, "_roll_back_operation", None) is ministack_roll_back:
             module._roll_back_operation = roll_back
-
-
-def _delete_what_a_failed_update_answered(stack_id: str, stack: dict, operation: dict) -> None:
-    """A failed Update that responds with another ID is a failed replacement: the cleanup deletes that ID, and the old
-    resource gets no Update back. github.com/aws/aws-cdk issues 13527, 17040, 30012 describe the consequences."""
-    logical_id = operation.get("failed_logical_id")
-    found = custom_resources.failed_replacements.pop((stack_id, logical_id), None)
-    if found is None or operation.get("failed_update") is None:
-        return
-    physical_id, resource_type, props = found
-    _, _, old_id, *_ = operation["failed_update"]
-    operation["failed_update"] = [logical_id, resource_type, old_id, None, None, None]
-    stack["_resources"][logical_id] = {
-        "PhysicalResourceId": physical_id, "ResourceType": resource_type, "LogicalResourceId": logical_id,
-        "ResourceStatus": "UPDATE_FAILED", "Properties": props, "Attributes": {},
-    }
-    operation["created"] = [*operation.get("created", []), logical_id]
 
 
 def _reject_buckets_with_objects() -> None:

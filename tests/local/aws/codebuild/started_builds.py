@@ -2,6 +2,7 @@
 artifacts' type NO_ARTIFACTS or S3.
 
 https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
+https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectArtifacts.html
 
 MiniStack handles every other project: it runs nothing and reports a success. Not implemented: overrides except
 `sourceVersion`, tokens, limits, and retries of failed builds (`AutoRetryLimit`).
@@ -16,10 +17,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from ministack.core.responses import get_account_id, get_region, json_response
 from ministack.services import codebuild
 
-from tests.local.aws.codebuild import bucket_artifacts, builds, commit_source
+from tests.local.aws.codebuild import buildspec, commit_source, stored_variables
+from tests.local.aws.codebuild.builds import Build, client_error
 from tests.local.aws.codebuild.buildspec import Buildspec
 from tests.local.aws.iam import enforcement
 
@@ -60,13 +64,13 @@ def _run(build: _StartedBuild) -> None:
         _log.exception("%s", build.build_id)
 
 
-class _StartedBuild(builds.Build):
+class _StartedBuild(Build):
     """A build without a pipeline."""
 
     def __init__(self, project: dict[str, Any], version: str, initiator: str) -> None:
         super().__init__(project, get_account_id(), get_region(), initiator, version)
         if self.project["artifacts"]["type"] == "S3":
-            self.record["artifacts"] = {"location": bucket_artifacts.location(self)}
+            self.record["artifacts"] = {"location": _location(self)}
 
     def fetch(self, scratch: Path) -> Path:
         assert self.role is not None
@@ -86,4 +90,42 @@ class _StartedBuild(builds.Build):
 
     def upload(self, spec: Buildspec) -> None:
         if self.project["artifacts"]["type"] == "S3":
-            bucket_artifacts.store(self, spec)
+            _store(self, spec)
+
+
+# --- artifacts of the type S3 -------------------------------------------------------------
+
+
+def _key(build: Build) -> str:
+    """With the name `/`, "the output artifact is stored in the root" of `<path>/<build-ID>`."""
+    return f"{(build.project['artifacts'].get('path') or '').strip('/')}/{build.stream}".lstrip("/")
+
+
+def _bucket(build: Build) -> str:
+    return str(build.project["artifacts"]["location"]).removeprefix("arn:aws:s3:::")
+
+
+def _location(build: Build) -> str:
+    """`artifacts.location` of the build. Whether it ends with `/` for the name `/` is not documented. (?)"""
+    return f"arn:aws:s3:::{_bucket(build)}/{_key(build)}"
+
+
+def _store(build: Build, spec: Buildspec) -> None:
+    """AWS's example of a service role also allows s3:GetBucketAcl and s3:GetBucketLocation. No page names the call that
+    needs them, so none does here. (?)
+
+    https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
+    """
+    if spec.artifacts is None:
+        return
+    files = buildspec.collect(spec.artifacts, build.source)
+    if not files:
+        raise client_error("no matching artifact paths found")
+    assert build.role is not None
+    s3 = build.role.client("s3")
+    for name, content in sorted(files.items()):
+        try:
+            s3.put_object(Bucket=_bucket(build), Key=f"{_key(build)}/{name}", Body=content)
+        except ClientError as rejected:
+            # The form is Recorded, for other artifacts: https://repost.aws/knowledge-center/codebuild-access-denied
+            raise client_error(f"Error in UPLOAD_ARTIFACTS phase: {stored_variables.text_of(rejected)}") from None

@@ -6,6 +6,7 @@ An action calls the local AWS over its API with the session of its role, so IAM 
 from __future__ import annotations
 
 import io
+import re
 import secrets
 import string
 import threading
@@ -17,7 +18,6 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.local.aws.codepipeline import validation as pipeline_validation
 from tests.local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
 from tests.local.aws.iam import service_roles
 from tests.local.aws.s3 import permissions as bucket_permissions
@@ -26,6 +26,7 @@ _endpoint = ""
 _sdk = boto3.Session()
 _sdk_lock = threading.Lock()  # creating a client is not thread-safe
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
+_VARIABLE = re.compile(r"#\{([^{}]*)\}")
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -66,13 +67,13 @@ def was_denied(error: ClientError) -> bool:
 def failed(error: ClientError | service_roles.Denied) -> ActionFailed:
     """An action's error for a service's denial."""
     if isinstance(error, service_roles.Denied):
-        return ActionFailed("PermissionError", f"The provided role does not have sufficient permissions: "
-                                               f"{error.message}")
-    details = error.response["Error"]
-    if was_denied(error):
-        return ActionFailed("PermissionError", "The provided role does not have sufficient permissions: "
-                                               f"{error.operation_name}: {details.get('Message', details['Code'])}")
-    return ActionFailed("JobFailed", f"{error.operation_name}: {details.get('Message', '')} ({details['Code']})")
+        denied = error.message
+    else:
+        details = error.response["Error"]
+        denied = f"{error.operation_name}: {details.get('Message', details['Code'])}"
+        if not was_denied(error):
+            return ActionFailed("JobFailed", f"{denied} ({details['Code']})")
+    return ActionFailed("PermissionError", f"The provided role does not have sufficient permissions: {denied}")
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -199,5 +200,5 @@ def resolved(execution: Execution, declaration: dict[str, Any]) -> dict[str, str
                                                      f"{namespace} has no variable {key}")
         return known[key]
 
-    return {key: pipeline_validation.VARIABLE.sub(lambda found: value_of(found[1]), value)
+    return {key: _VARIABLE.sub(lambda found: value_of(found[1]), value)
             for key, value in declaration.get("configuration", {}).items()}

@@ -14,15 +14,20 @@ from ministack.core.responses import get_account_id, get_region
 
 from tests.local.aws import json_api
 from tests.local.aws.codepipeline import (
+    model as pipeline_model,
     pipelines,
     runner as pipeline_runner,
-    validation as pipeline_validation,
+    stage_validation,
     views as pipeline_views,
 )
 from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
+from tests.local.aws.iam import service_roles
 from tests.local.aws.json_api import Rejected
 
 _PAGE = 100
+# The type of source revision with which a source action can be started.
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
+_REVISION_TYPES = {"CodeCommit": "COMMIT_ID", "ECR": "IMAGE_DIGEST"}
 
 
 def install() -> None:
@@ -37,10 +42,26 @@ def _existing(name: str) -> Pipeline:
     return held
 
 
-def checked(declaration: dict) -> dict:
-    """The declaration with CodePipeline's defaults."""
-    arn = f"arn:aws:codepipeline:{get_region()}:{get_account_id()}:{declaration['name']}"
-    return pipeline_validation.checked(declaration, arn)
+def checked(declaration: dict[str, Any]) -> dict[str, Any]:
+    """The declaration with its defaults, checked when a pipeline is created or updated.
+
+    tests/templates checks the actions of each rendered pipeline with cfn-lint, so they are not checked here. A mistake in
+    a variable fails the execution: `actions`.
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_CreatePipeline.html
+    """
+    if faults := pipeline_model.declaration_faults(declaration):
+        raise json_api.validation_error(faults)
+    made = {"pipelineType": "V1", "executionMode": "SUPERSEDED", **declaration}
+    made["stages"] = [{**stage, "actions": [{"runOrder": 1, **action} for action in stage["actions"]]}
+                      for stage in made["stages"]]
+    stage_validation.check(made)
+    try:
+        service_roles.assume(made["roleArn"], "codepipeline.amazonaws.com",
+                             f"arn:aws:codepipeline:{get_region()}:{get_account_id()}:{made['name']}")
+    except service_roles.NotAssumable:
+        raise Rejected("InvalidStructureException", "CodePipeline is not authorized to perform AssumeRole on role "
+                                                    f"{made['roleArn']}") from None
+    return made
 
 
 def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
@@ -55,27 +76,11 @@ def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
     return held
 
 
-def _create_pipeline(request: dict) -> dict:
-    held = create(request["pipeline"], {each["key"]: each["value"] for each in request.get("tags", [])})
-    return {"pipeline": held.declaration}
-
-
 def update(declaration: dict) -> Pipeline:
     held = _existing(declaration["name"])
     pipelines.update(held, checked(declaration))
     pipeline_runner.cancel(held)
     return held
-
-
-def _update_pipeline(request: dict) -> dict:
-    return {"pipeline": update(request["pipeline"]).declaration}
-
-
-def _delete_pipeline(request: dict) -> dict:
-    held = pipelines.find(request["name"])
-    if held:
-        pipelines.delete(held)
-    return {}
 
 
 def _get_pipeline(request: dict) -> dict:
@@ -108,7 +113,7 @@ def _list_pipelines(request: dict) -> dict:
 def start(request: dict, trigger: str, detail: str) -> Execution:
     """StartPipelineExecution, by the API or by a rule."""
     held = _existing(request["name"])
-    sources = {(action["name"], pipeline_validation.REVISION_TYPES[action["actionTypeId"]["provider"]])
+    sources = {(action["name"], _REVISION_TYPES[action["actionTypeId"]["provider"]])
                for action in held.declaration["stages"][0]["actions"]}
     if not {(each["actionName"], each["revisionType"]) for each in request.get("sourceRevisions", [])} <= sources:
         raise Rejected("ValidationException", "Source revision override: no source action has that name and type")
@@ -221,8 +226,7 @@ def _put_approval_result(request: dict) -> dict:
 
 
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
-    "CreatePipeline": _create_pipeline, "UpdatePipeline": _update_pipeline, "GetPipeline": _get_pipeline,
-    "DeletePipeline": _delete_pipeline, "ListPipelines": _list_pipelines,
+    "GetPipeline": _get_pipeline, "ListPipelines": _list_pipelines,
     "StartPipelineExecution": _start_pipeline_execution, "StopPipelineExecution": _stop_pipeline_execution,
     "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
     "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,

@@ -14,7 +14,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import ecr
 
 from tests.local.aws import service_shapes
-from tests.local.aws.ecr import images as ecr_images, permissions as ecr_permissions
+from tests.local.aws.ecr import images as ecr_images
 from tests.local.aws.json_api import Rejected, members, operation_of
 
 _Operation = Callable[[dict[str, Any]], dict[str, Any]]
@@ -37,7 +37,7 @@ def install() -> None:
             return error_response_json(rejected.code, rejected.message, 400)
 
     app.SERVICE_HANDLERS["ecr"] = handle
-    ecr.repository_policy_for_arn = ecr_permissions.policy_of
+    ecr.repository_policy_for_arn = _policy_of
 
 
 def _check(operation: str, request: dict[str, Any]) -> None:
@@ -76,15 +76,23 @@ def _delete_repository(request: dict[str, Any]) -> dict[str, Any]:
     return deleted
 
 
-def _set_repository_policy(request: dict[str, Any]) -> dict[str, Any]:
-    ecr_permissions.check_policy(request["policyText"])
-    said: dict[str, Any] = json.loads(ecr._set_repository_policy(request)[2])
-    return said
+def _policy_of(resource_arn: str) -> tuple[str, str] | None:
+    """https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policies.html
+
+    The repository's policy and its owner, in any account and region. MiniStack searches only the caller's.
+
+    A missing repository of another account allows no caller, like one without a policy: "By default, only the
+    AWS account that created the repository has access".
+    """
+    parts = resource_arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("repository/"):
+        return None
+    region, owner, name = parts[3], parts[4], parts[5].removeprefix("repository/")
+    return ecr._repo_policies.get_scoped(owner, region, name) or "", owner
 
 
 _OPERATIONS: dict[str, _Operation] = {
     "CreateRepository": _create_repository, "DeleteRepository": _delete_repository,
-    "SetRepositoryPolicy": _set_repository_policy,
     "InitiateLayerUpload": ecr_images.initiate_layer_upload, "UploadLayerPart": ecr_images.upload_layer_part,
     "CompleteLayerUpload": ecr_images.complete_layer_upload,
     "BatchCheckLayerAvailability": ecr_images.batch_check_layer_availability,

@@ -17,7 +17,6 @@ from tests.local.aws.iam import (
     json_requests,
     propagation as iam_propagation,
     resource_policies,
-    role_assumption,
 )
 from tests.local.aws.iam.json_requests import Also
 from tests.local.aws.json_api import members, operation_of
@@ -25,6 +24,8 @@ from tests.local.aws.s3 import permissions as bucket_permissions
 from tests.local.aws.secretsmanager import permissions as secret_permissions
 
 _JSON_SERVICES = {"secretsmanager", "codecommit", "codepipeline", "ecr"}
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-sts
+_ASSUMPTION_KEYS = ("sts:ExternalId", "sts:RoleSessionName", "sts:SourceIdentity")
 _RULES = {**json_requests.RULES, "secretsmanager": secret_permissions.needed}
 _NAME_THE_RESOURCE = {"iam", "cloudformation", "lambda", "events", "kms", *_JSON_SERVICES}
 
@@ -76,7 +77,8 @@ def _resource_arn(service: str, method: str, path: str, headers: dict, body: byt
     if service == "s3":
         request.keys, request.also = bucket_permissions.needed(method, path, headers, query_params, arn, account_id)
     if service == "sts":
-        request.keys = role_assumption.keys(query_params)
+        found = {key: iam_actions._query_param(query_params, key.removeprefix("sts:")) for key in _ASSUMPTION_KEYS}
+        request.keys = {key: value for key, value in found.items() if value}
         request.session_policy = iam_actions._query_param(query_params, "Policy")
     return arn
 
@@ -222,7 +224,9 @@ def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str,
     elif isinstance(outcome, iam_evaluator.EvalResult):
         own = iam_evaluator.evaluate(context, caller.policies, *caller.limits)
         _request.get().by_resource = own.decision == "Allow"
-    elif outcome is None and action == "sts:AssumeRole" and not role_assumption.exists(resource):
+    elif outcome is None and action == "sts:AssumeRole" and (
+            resource_policies.of("sts", resource) in (None, ("", resource_policies.owner(resource)))):
+        # The role does not exist. The words are the same, so that a caller cannot find that out.
         return iam_evaluator.EvalResult("ImplicitDeny", caller.arn)
     return outcome
 
@@ -243,7 +247,8 @@ def _denied_response(service: str, action: str, principal_arn: str, request_id: 
 def _words(service: str, action: str, resource: str, principal_arn: str, how: dict[str, Any]) -> str:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html; empty for MiniStack's own."""
     if action == "sts:AssumeRole":
-        return role_assumption.error_of(principal_arn, resource)
+        return ("Roles may not be assumed by root accounts." if principal_arn.endswith(":root") else
+                f"User: {principal_arn} is not authorized to perform: sts:AssumeRole on resource: {resource}")
     # "For cross-account requests, Amazon S3 returns a generic Access Denied".
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
     caller = principal()

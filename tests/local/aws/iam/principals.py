@@ -12,10 +12,6 @@ from ministack.services import iam
 
 from tests.local.aws.iam import resource_policies
 
-# "aws:PrincipalType": MiniStack's name for the account's root is "Account".
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable
-_TYPES = {"Root": "Account"}
-
 
 def install() -> None:
     ministack_resolve = iam_evaluator._resolve_condition_key
@@ -24,15 +20,9 @@ def install() -> None:
         name = key.lower()
         if name == "aws:principalarn":
             return principal_arn(context.principal_arn)
-        if name == "aws:principaltype":
-            return _TYPES.get(context.principal_type, context.principal_type)
         if name in ("aws:resourceaccount", "s3:resourceaccount"):
             return resource_policies.owner(context.resource_arn) or ministack_resolve(key, context)
-        found = ministack_resolve(key, context)
-        # Every signed request has both. A service's own request sets them itself.
-        if found is None and name in ("aws:principalisawsservice", "aws:viaawsservice"):
-            return "false"
-        return found
+        return ministack_resolve(key, context)
 
     iam_evaluator._resolve_condition_key = resolve
 

@@ -73,8 +73,12 @@ def denies_root(service: str, arn: str, context: iam_evaluator.EvalContext) -> s
 
 
 def _trust_policy(arn: str, account: str) -> _Found | None:
-    """A role's trust policy is its resource-based policy.
+    """A role's trust policy is its resource-based policy, so it is evaluated with every request, as the caller's own
+    policies are. STS's own handler evaluates the trust policy again.
 
+    "a user who wants to access a role in a different account must also have permissions that are delegated from the
+    account administrator." Within one account, the trust policy alone is enough if it names the caller.
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
     if not arn.startswith(f"arn:aws:iam::{account}:role/"):

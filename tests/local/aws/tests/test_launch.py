@@ -70,8 +70,3 @@ def test_its_programs_do_not_see_the_machines_own_credentials(monkeypatch: pytes
     environment = LocalAws().environment()
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & environment.keys()
     assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
-
-
-def test_an_unknown_setting_is_refused(aws: LocalAws) -> None:
-    with pytest.raises(OSError, match="400"):
-        aws.set(no_such_setting=1)
