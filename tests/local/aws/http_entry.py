@@ -13,7 +13,7 @@ from ministack.app import app as ministack
 
 from tests.local.aws.cloudformation import custom_resources, response_urls
 from tests.local.aws.ec2 import instance_metadata
-from tests.local.aws.events import rules as event_rules, sending
+from tests.local.aws.events import sending
 from tests.local.aws.iam import decision_log, propagation as iam_propagation
 from tests.local.aws.lambda_ import metrics as function_metrics
 from tests.local.aws.secretsmanager import rotation, rotation_runs
@@ -68,7 +68,7 @@ async def _control(method: str, path: str, body: bytes, send: Send) -> None:
     forgets = {"decisions": decision_log.forget, "exchanges": custom_resources.forget,
                "rotations": rotation_runs.forget}
     does: dict[str, Callable[..., Any]] = {
-        "days-later": rotation.days_later, "fire": event_rules.fire, "instance-metadata": instance_metadata.start,
+        "days-later": rotation.days_later, "fire": sending.fire, "instance-metadata": instance_metadata.start,
         "put-iam-into-effect": iam_propagation.put_into_effect}
     what = path.removeprefix("/_local/")
     status, answer = 200, None

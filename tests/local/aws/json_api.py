@@ -58,6 +58,15 @@ def validation_error(faults: list[str]) -> Rejected:
                     f"{len(faults)} validation error{'s'[:len(faults) - 1]} detected: {'; '.join(faults)}")
 
 
+def page(items: list[Any], token: str | None, size: int, error: str) -> tuple[list[Any], str | None]:
+    """The items from the token on, and the next page's token, if there is one."""
+    start = token or "0"
+    if not start.isdecimal() or int(start) > len(items):
+        raise Rejected(error, "The token is not valid")
+    following = int(start) + size
+    return items[int(start):following], str(following) if following < len(items) else None
+
+
 def _answer(service: str, operations: Operations, headers: dict, body: bytes) -> tuple:
     try:
         found = _call(service, operations, operation_of(headers), json.loads(body or b"{}"))

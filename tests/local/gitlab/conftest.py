@@ -50,11 +50,8 @@ class Api:
     def ask(self, method: str, path: str = "", **more: Any) -> requests.Response:
         return self.session.request(method, f"{self._projects}/{self.project}{path}", timeout=20, **more)
 
-    def create(self, url: str, **settings: Any) -> requests.Response:
-        return self.ask("POST", "/remote_mirrors", json={"url": url, **settings})
-
     def created(self, url: str, **settings: Any) -> int:
-        answer = self.create(url, **settings)
+        answer = self.ask("POST", "/remote_mirrors", json={"url": url, **settings})
         assert answer.status_code == 201, answer.text
         return int(answer.json()["id"])
 

@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.h
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
@@ -16,13 +15,8 @@ from ministack.services.cloudformation.helpers import _error
 from tests.local.aws.settings import settings
 
 
-@dataclass
-class _Bucket:
-    left: float
-    filled: float
-
-
-_buckets: dict[tuple[str, str], _Bucket] = {}
+# By account and region: the calls that are left, and when the bucket was filled.
+_buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
 
 def install() -> None:
@@ -30,10 +24,8 @@ def install() -> None:
 
     async def handle(*request: object) -> tuple:
         if _is_too_much():
-            answer: tuple = _error("Throttling", "Rate exceeded", 400)
-        else:
-            answer = await ministack_handle(*request)
-        return answer
+            return _error("Throttling", "Rate exceeded", 400)  # type: ignore[no-any-return]
+        return await ministack_handle(*request)  # type: ignore[no-any-return]
 
     app.SERVICE_HANDLERS["cloudformation"] = handle
 
@@ -45,10 +37,7 @@ def _is_too_much() -> bool:
         _buckets.pop(key, None)
         return False
     now = time.monotonic()
-    bucket = _buckets.setdefault(key, _Bucket(settings.cloudformation_burst, now))
-    bucket.left = min(settings.cloudformation_burst, bucket.left + (now - bucket.filled) * rate)
-    bucket.filled = now
-    if bucket.left < 1:
-        return True
-    bucket.left -= 1
-    return False
+    left, filled = _buckets.get(key, (settings.cloudformation_burst, now))
+    left = min(settings.cloudformation_burst, left + (now - filled) * rate)
+    _buckets[key] = (left - 1 if left >= 1 else left, now)
+    return left < 1

@@ -19,13 +19,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, json_response
 from ministack.services import codebuild
 
 from tests.local.aws.codebuild import buildspec, commit_source, stored_variables
 from tests.local.aws.codebuild.builds import Build, client_error
 from tests.local.aws.codebuild.buildspec import Buildspec
-from tests.local.aws.iam import enforcement
 
 _log = logging.getLogger("codebuild")
 _SOURCES, _ARTIFACTS = {"NO_SOURCE", "CODECOMMIT"}, {"NO_ARTIFACTS", "S3"}
@@ -37,7 +37,7 @@ def install() -> None:
     def start_build(request: dict[str, Any]) -> Any:
         if not _is_ours(codebuild._projects.get(request.get("projectName", ""))):
             return ministack_start(request)
-        return json_response({"build": start(request, enforcement.caller_arn().rsplit("/", 1)[-1])})
+        return json_response({"build": start(request, iam_evaluator.caller_arn().rsplit("/", 1)[-1])})
 
     codebuild._start_build = start_build
 

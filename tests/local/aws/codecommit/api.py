@@ -10,10 +10,11 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
+from ministack.core import iam_evaluator
+
 from tests.local.aws import json_api
 from tests.local.aws.codecommit import push_events, repositories
 from tests.local.aws.codecommit.repositories import Repository
-from tests.local.aws.iam import enforcement
 from tests.local.aws.json_api import Rejected
 
 
@@ -93,7 +94,7 @@ def _delete_branch(request: dict) -> dict:
     commit = held.branches().get(branch)
     if commit is None:
         return {}
-    with held.pushes, push_events.of(held, enforcement.caller_arn()):
+    with held.pushes, push_events.of(held, iam_evaluator.caller_arn()):
         held.git("update-ref", "-d", f"refs/heads/{branch}")
     return {"deletedBranch": {"branchName": branch, "commitId": commit}}
 

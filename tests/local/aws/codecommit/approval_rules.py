@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ministack.core import iam_evaluator
 from ministack.core.responses import AccountRegionScopedDict
 
 from tests.local.aws.codecommit import api as codecommit_api, repositories
 from tests.local.aws.codecommit.api import existing
-from tests.local.aws.iam import enforcement
 from tests.local.aws.json_api import Rejected
 
 
@@ -69,7 +69,7 @@ def _existing(request: dict) -> Template:
 def _create(request: dict) -> dict:
     name = request["approvalRuleTemplateName"]
     made = _templates[name] = Template(name, request["approvalRuleTemplateContent"],
-                                       request.get("approvalRuleTemplateDescription"), enforcement.caller_arn())
+                                       request.get("approvalRuleTemplateDescription"), iam_evaluator.caller_arn())
     return _shape(made)
 
 
@@ -89,7 +89,7 @@ def _list(request: dict) -> dict:
 
 def _update_content(request: dict) -> dict:
     held = _existing(request)
-    held.content, held.modified, held.user = request["newRuleContent"], time.time(), enforcement.caller_arn()
+    held.content, held.modified, held.user = request["newRuleContent"], time.time(), iam_evaluator.caller_arn()
     return _shape(held)
 
 

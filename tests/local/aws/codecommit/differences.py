@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
+from tests.local.aws import json_api
 from tests.local.aws.codecommit import api as codecommit_api
 from tests.local.aws.codecommit.repositories import Repository
 from tests.local.aws.json_api import Rejected
@@ -33,16 +34,8 @@ def _get_differences(request: dict) -> dict:
     if not (request.get("afterCommitSpecifier") and request.get("beforeCommitSpecifier")):
         raise Rejected("CommitRequiredException", "A commit was not specified.")
     found = _differences(held, *(_commit(held, request[f"{side}CommitSpecifier"]) for side in ("before", "after")))
-    start = _start(request, len(found))
-    shown, following = found[start:start + _PAGE], start + _PAGE
-    return {"differences": shown, **({"NextToken": str(following)} if following < len(found) else {})}
-
-
-def _start(request: dict, count: int) -> int:
-    token = str(request.get("NextToken") or "0")
-    if not token.isdecimal() or int(token) > count:
-        raise Rejected("InvalidContinuationTokenException", "The specified continuation token is not valid.")
-    return int(token)
+    shown, following = json_api.page(found, request.get("NextToken"), _PAGE, "InvalidContinuationTokenException")
+    return {"differences": shown, **({"NextToken": following} if following else {})}
 
 
 def _commit(held: Repository, specifier: str) -> str:

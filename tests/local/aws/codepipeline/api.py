@@ -24,7 +24,6 @@ from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
 from tests.local.aws.iam import service_roles
 from tests.local.aws.json_api import Rejected
 
-_PAGE = 100
 # The type of source revision with which a source action can be started.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
 _REVISION_TYPES = {"CodeCommit": "COMMIT_ID", "ECR": "IMAGE_DIGEST"}
@@ -76,6 +75,11 @@ def create(declaration: dict, tags: dict[str, str]) -> Pipeline:
     return held
 
 
+def _create_pipeline(request: dict) -> dict:
+    held = create(request["pipeline"], {each["key"]: each["value"] for each in request.get("tags", [])})
+    return {"pipeline": held.declaration}
+
+
 def update(declaration: dict) -> Pipeline:
     held = _existing(declaration["name"])
     pipelines.update(held, checked(declaration))
@@ -83,18 +87,27 @@ def update(declaration: dict) -> Pipeline:
     return held
 
 
+def _update_pipeline(request: dict) -> dict:
+    return {"pipeline": update(request["pipeline"]).declaration}
+
+
+def _delete_pipeline(request: dict) -> dict:
+    held = pipelines.find(request["name"])
+    if held:
+        pipelines.delete(held)
+    return {}
+
+
 def _get_pipeline(request: dict) -> dict:
     held = _existing(request["name"])
-    return {"pipeline": held.declaration, "metadata": pipeline_views.metadata(held)}
+    return {"pipeline": held.declaration,
+            "metadata": {"pipelineArn": held.arn, "created": held.created, "updated": held.updated}}
 
 
-def _page(items: list, request: dict, answer: Callable[[Any], dict]) -> tuple[list[dict], dict]:
-    start = request.get("nextToken", "0")
-    if not start.isdecimal() or int(start) > len(items):
-        raise Rejected("InvalidNextTokenException", "The next token is not valid")
-    size = request.get("maxResults", _PAGE)
-    shown, following = items[int(start):int(start) + size], int(start) + size
-    return [answer(each) for each in shown], {"nextToken": str(following)} if following < len(items) else {}
+def _page(items: list, request: dict, shown: Callable[[Any], dict]) -> tuple[list[dict], dict]:
+    found, following = json_api.page(
+        items, request.get("nextToken"), request.get("maxResults", 100), "InvalidNextTokenException")
+    return [shown(each) for each in found], {"nextToken": following} if following else {}
 
 
 def _list_pipelines(request: dict) -> dict:
@@ -226,7 +239,8 @@ def _put_approval_result(request: dict) -> dict:
 
 
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
-    "GetPipeline": _get_pipeline, "ListPipelines": _list_pipelines,
+    "CreatePipeline": _create_pipeline, "UpdatePipeline": _update_pipeline, "GetPipeline": _get_pipeline,
+    "DeletePipeline": _delete_pipeline, "ListPipelines": _list_pipelines,
     "StartPipelineExecution": _start_pipeline_execution, "StopPipelineExecution": _stop_pipeline_execution,
     "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
     "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,

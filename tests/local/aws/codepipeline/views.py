@@ -15,10 +15,6 @@ def _filled(members: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in members.items() if value not in (None, "", [], {})}
 
 
-def metadata(held: Pipeline) -> dict[str, Any]:
-    return {"pipelineArn": held.arn, "created": held.created, "updated": held.updated}
-
-
 def state(held: Pipeline) -> dict[str, Any]:
     return {"pipelineName": held.name, "pipelineVersion": held.declaration["version"], "created": held.created,
             "updated": held.updated, "stageStates": [_stage(held, stage) for stage in held.declaration["stages"]]}

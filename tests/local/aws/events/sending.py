@@ -1,4 +1,5 @@
-"""Events that a service sends to the default bus, and the number of changes whose events have not been sent yet.
+"""Events that a service sends to the default bus, and the number of changes whose events have not been sent yet. Tests
+trigger scheduled rules.
 
 A push returns before its events are sent, as on AWS. A test that continues at once and creates a rule for such events
 would receive one that is older than the rule.
@@ -62,3 +63,19 @@ def _add(number: int) -> None:
 def count_pending() -> int:
     with _lock:
         return _changes
+
+
+def fire(rule: str) -> bool:
+    """Fires a scheduled rule of the default bus, as if it were due. Returns whether it was enabled and had a
+    target."""
+    key = eventbridge._rule_key(rule, "default")
+    held = eventbridge._rules.get(key)
+    if held is None or not held.get("ScheduleExpression"):
+        raise ValueError(f"there is no scheduled rule {rule}")
+    if held.get("State") != "ENABLED" or not eventbridge._targets.get(key):
+        return False
+    state = (get_account_id(), get_region(), key)
+    eventbridge._rule_last_fired[state] = 0.0
+    eventbridge._tick_scheduled_rules()
+    fired: bool = eventbridge._rule_last_fired[state] > 0
+    return fired

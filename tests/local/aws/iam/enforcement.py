@@ -144,11 +144,6 @@ def principal() -> iam_evaluator.PrincipalInfo | None:
     return _caller.get()
 
 
-def caller_arn() -> str:
-    found = principal()
-    return found.arn if found else ""
-
-
 def _enforce(access_key_id: str, iam_action: str, service: str, region: str, resource_arn: str = "*",
              service_context: dict[str, Any] | None = None) -> Any:
     request = _request.get()
