@@ -38,7 +38,6 @@ class BareRepository:
         return dict(line.split(" ", 1) for line in listed.splitlines())
 
     def branches(self) -> dict[str, str]:
-        """The commits of its branches."""
         prefix = "refs/heads/"
         return {name.removeprefix(prefix): commit for name, commit in self.references(prefix).items()}
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from tests.local.gitlab.certificates import Authority
 
-_lock = threading.Lock()
-_authority: Authority | None = None
+_authority = Authority.make("The local AWS")
 _directory = Path()
+_lock = threading.Lock()
 _contexts: dict[str, ssl.SSLContext] = {}
 
 
 def keep_in(directory: Path) -> Path:
     """Returns the file of the CA that clients have to trust."""
-    global _authority, _directory
-    _authority, _directory = Authority.make("The local AWS"), directory
+    global _directory
+    _directory = directory
     file = directory / "authority.pem"
     file.write_text(_authority.certificate)
     return file
@@ -29,6 +29,5 @@ def keep_in(directory: Path) -> Path:
 def server_context(host: str) -> ssl.SSLContext:
     with _lock:
         if host not in _contexts:
-            assert _authority is not None
             _contexts[host] = _authority.server_context(_directory, host)
         return _contexts[host]

@@ -195,7 +195,6 @@ class LocalAws:
         self._wait_for_end_of("pending-events")
 
     def wait_for_functions(self) -> None:
-        """Waits until no function runs."""
         self._wait_for_end_of("running-functions")
 
     def _wait_for_end_of(self, what: str) -> None:
@@ -225,7 +224,6 @@ class LocalAws:
         self._ask("PUT", "settings", settings)
 
     def reset(self) -> None:
-        """Restores the settings that it started with."""
         self.set(**(Settings().as_dict() | self._settings))
 
     def _ask(self, method: str, what: str, body: object = None, timeout: float = 10) -> Any:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from tests.local import git_backend, gitlab as local_gitlab
+from tests.local.aws.testing import eventually
 from tests.local.git_backend import BareRepository
 from tests.local.gitlab import HeldProject, LocalGitLab
 
@@ -68,15 +69,6 @@ class Api:
 @pytest.fixture
 def api(gitlab: LocalGitLab, project: HeldProject) -> Api:
     return Api(gitlab, project.path)
-
-
-def eventually(look: Callable[[], Any], is_so: Callable[[Any], bool], seconds: float = 20.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not is_so(seen := look()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {seen}")
-        time.sleep(0.02)
-    return seen
 
 
 class Target(BareRepository):

@@ -144,7 +144,6 @@ class LocalGitLab(ApiClient):
 
     @property
     def requests(self) -> list[Seen]:
-        """The API's requests, in order."""
         return self._door.seen
 
     @property

@@ -17,8 +17,6 @@ _LOOKS_EVERY = 0.02
 
 @dataclass
 class Run:
-    """A recorded run of a mirror, for tests."""
-
     project: str
     mirror_id: int
     error: str = ""

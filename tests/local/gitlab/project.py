@@ -101,11 +101,9 @@ class ApiProject:
         return self.pages(f"/repository/commits/{sha}/statuses")
 
     def status_states(self, sha: str) -> dict[str, str]:
-        """The current state of each status of the commit, by its name."""
         return {each.name: each.status for each in self.statuses(sha)}
 
     def commit_notes(self, sha: str) -> list[SimpleNamespace]:
-        """The notes of all threads of the commit."""
         return [SimpleNamespace(**note) for each in self.pages(f"/repository/commits/{sha}/discussions")
                 for note in each.notes]
 

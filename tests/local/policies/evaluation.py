@@ -1,12 +1,8 @@
 """Evaluates whether AWS allows a request, by every policy of the caller and of the resource.
 
-The evaluator uses MiniStack's comparisons (see statements.py). Other evaluators were compared in November
-2026. PMapper evaluates resource policies, boundaries, session and control policies on a graph
-of an account that it has read. Its last release is from 2022, and its licence is the AGPL. iam-ape reports
-conditions and does not evaluate them. iamx and policyuniverse describe policies and decide nothing.
-moto evaluates conditions only in roles' trust policies, and resource policies only for S3.
-iam-simulate is the most complete, but runs on Node and has the AGPL. It was used as a second opinion
-on documented_decisions.yaml.
+The evaluator uses MiniStack's comparisons (see statements.py). Of other evaluators, PMapper and iam-simulate have the
+AGPL, moto evaluates only some conditions and resource policies, and iam-ape, iamx and policyuniverse decide nothing.
+iam-simulate was used as a second opinion on documented_decisions.yaml.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html

@@ -65,8 +65,6 @@ def _run(build: _StartedBuild) -> None:
 
 
 class _StartedBuild(Build):
-    """A build without a pipeline."""
-
     def __init__(self, project: dict[str, Any], version: str, initiator: str) -> None:
         super().__init__(project, get_account_id(), get_region(), initiator, version)
         if self.project["artifacts"]["type"] == "S3":

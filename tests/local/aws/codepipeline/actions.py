@@ -65,7 +65,6 @@ def was_denied(error: ClientError) -> bool:
 
 
 def failed(error: ClientError | service_roles.Denied) -> ActionFailed:
-    """An action's error for a service's denial."""
     if isinstance(error, service_roles.Denied):
         denied = error.message
     else:
@@ -127,8 +126,6 @@ def action_role(held: Pipeline, execution: Execution, declaration: dict[str, Any
 
 @dataclass
 class Action:
-    """One running action."""
-
     held: Pipeline
     execution: Execution
     run: ActionRun
@@ -148,7 +145,6 @@ class Action:
         return zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()))
 
     def file(self, artifact: str, path: str) -> bytes:
-        """A file in an input artifact."""
         with self.input(artifact) as archive:
             try:
                 return archive.read(path)

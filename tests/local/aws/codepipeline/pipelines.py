@@ -18,8 +18,6 @@ ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 
 @dataclass
 class ActionRun:
-    """One run of one action."""
-
     stage: str
     declaration: dict[str, Any]
     action_id: str = field(default_factory=lambda: str(uuid.uuid4()))

@@ -23,8 +23,6 @@ from tests.local.aws.iam import service_roles
 
 _CREDENTIALS = "/latest/meta-data/iam/security-credentials"
 _SECONDS = 3600
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html: one second to six hours.
-_MOST_TOKEN_SECONDS = 21600
 
 
 def start(profile_arn: str) -> str:
@@ -45,7 +43,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Metadata)
         self.account, self.role = account, role
         self.instance_id = f"i-{secrets.token_hex(8)}0"
-        self.tokens: dict[str, float] = {}  # token -> end of its lifetime
+        self.tokens: set[str] = set()
 
     def credentials(self) -> dict[str, str]:
         set_request_account_id(self.account)
@@ -72,26 +70,15 @@ class _Metadata(BaseHTTPRequestHandler):
         """Logs nothing, because a response contains credentials."""
 
     def do_PUT(self) -> None:
-        if self.path != "/latest/api/token":
-            return self._answer(HTTPStatus.NOT_FOUND)
-        # A proxy that an attacker makes send a PUT adds this header.
-        if self.headers.get("X-Forwarded-For"):
-            return self._answer(HTTPStatus.FORBIDDEN)
-        seconds = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")
-        if not (seconds.isdecimal() and 1 <= int(seconds) <= _MOST_TOKEN_SECONDS):
-            return self._answer(HTTPStatus.BAD_REQUEST)
         token = secrets.token_urlsafe(40)
-        self.server.tokens[token] = time.monotonic() + int(seconds)
+        self.server.tokens.add(token)
         return self._answer(HTTPStatus.OK, token)
 
     def do_GET(self) -> None:
-        ends = self.server.tokens.get(self.headers.get("X-aws-ec2-metadata-token", ""), 0.0)
         # As with HttpTokens: required.
-        if time.monotonic() >= ends:
+        if self.headers.get("X-aws-ec2-metadata-token", "") not in self.server.tokens:
             return self._answer(HTTPStatus.UNAUTHORIZED)
         path = self.path.rstrip("/")
-        if path == "/latest/meta-data/instance-id":
-            return self._answer(HTTPStatus.OK, self.server.instance_id)
         if path == _CREDENTIALS:
             return self._answer(HTTPStatus.OK, self.server.role)
         if path == f"{_CREDENTIALS}/{self.server.role}":

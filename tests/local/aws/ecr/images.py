@@ -111,7 +111,6 @@ def _send_event(repository: str, image: dict[str, Any], tag: str | None) -> None
 
 
 def _size(name: str, manifest: dict[str, Any]) -> int:
-    """The size of the layers in the manifest."""
     held = {digest: len(content) for digest, content in ecr._layer_blobs.get(name, {}).items()}
     return sum(held[each["digest"]] for each in [manifest["config"], *manifest["layers"]])
 

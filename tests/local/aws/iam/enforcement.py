@@ -140,7 +140,6 @@ def _resolve_principal(*args: Any, **kwargs: Any) -> Any:
 
 
 def principal() -> iam_evaluator.PrincipalInfo | None:
-    """The caller of the current request."""
     return _caller.get()
 
 

@@ -93,7 +93,6 @@ def is_on() -> bool:
 
 
 def put_into_effect() -> None:
-    """Puts all changes so far into effect."""
     with _lock:
         for principal_id, versions in _versions.items():
             _versions[principal_id] = [replace(versions[-1], since=float("-inf"))]

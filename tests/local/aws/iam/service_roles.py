@@ -69,8 +69,6 @@ def _admits(role: dict[str, Any], service: str, source_arn: str | None) -> bool:
 
 @dataclass(frozen=True)
 class Session:
-    """One service's session of a role."""
-
     role_arn: str
     account: str
     role_name: str

@@ -72,7 +72,6 @@ def under_way(arn: str) -> Run | None:
 
 
 def of(arn: str) -> Run | None:
-    """The latest rotation of the secret."""
     with _lock:
         return next((run for run in reversed(_runs) if run.secret == arn), None)
 

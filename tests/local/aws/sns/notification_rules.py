@@ -85,7 +85,6 @@ def _create_channel(kind: str, _logical_id: str, props: dict[str, Any], _stack_n
 
 
 def _types_of(event: dict[str, Any]) -> set[str]:
-    """The event types of an event."""
     source, detail = event["Source"], json.loads(event["Detail"])
     if source == "aws.codecommit" and detail.get("event") in _REFERENCES:
         return {f"{_REPOSITORY}-branches-and-tags-{_REFERENCES[detail['event']]}"}
