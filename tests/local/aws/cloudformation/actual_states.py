@@ -113,8 +113,8 @@ def _rule(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _pipeline(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
-    """A value that is equal in the API's shape is the template's own. Others have the API's shape, which an update accepts
-    as well. CodePipeline's defaults are in its declaration, and not in the template."""
+    """A value that is equal in the API's shape is the template's own. Others have the API's shape, which an update
+    accepts as well. CodePipeline's defaults are in its declaration, and not in the template."""
     held = pipelines.find(physical_id)
     if held is None:
         return None

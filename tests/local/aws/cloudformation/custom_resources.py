@@ -83,7 +83,9 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
         request["PhysicalResourceId"] = physical_id
     if old_props is not None:
         request["OldResourceProperties"] = custom_resource._normalise_resource_properties(old_props)
-    exchange = _note(request)
+    exchange = {key: value for key, value in request.items() if key != "ResponseURL"} | {"sent": time.time()}
+    with _lock:
+        _exchanges.append(exchange)
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(_deliver, function, request, answers), daemon=True,
                      name=f"custom-resource-{logical_id}").start()
@@ -121,14 +123,6 @@ def _shown_in_progress(request: dict[str, Any], physical_id: str | None) -> Iter
                 del resources[logical_id]
             else:
                 resources[logical_id] = before
-
-
-def _note(request: dict[str, Any]) -> dict[str, Any]:
-    exchange: dict[str, Any] = {key: value for key, value in request.items() if key != "ResponseURL"}
-    exchange["sent"] = time.time()
-    with _lock:
-        _exchanges.append(exchange)
-    return exchange
 
 
 def _function_of(service_token: str) -> dict:

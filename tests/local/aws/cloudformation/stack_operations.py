@@ -41,15 +41,10 @@ def _taken(name: str, free: set[str]) -> tuple | None:
     if held is None:
         return None
     if held["StackStatus"] not in {"DELETE_COMPLETE", *free}:
-        return error("AlreadyExistsException", f"Stack [{name}] already exists")
+        return handlers._error("AlreadyExistsException", f"Stack [{name}] already exists")  # type: ignore[no-any-return]
     if held["StackStatus"] == "DELETE_COMPLETE":
         cloudformation._stacks[held["StackId"]] = cloudformation._stacks.pop(name)
     return None
-
-
-def error(code: str, message: str) -> tuple:
-    answer: tuple = handlers._error(code, message)
-    return answer
 
 
 def _create(ministack_handler: _Handler, params: dict) -> tuple:
@@ -63,8 +58,8 @@ def _create_change_set(ministack_handler: _Handler, params: dict) -> tuple:
     return ministack_handler(params)
 
 
-async def _roll_back(ministack_roll_back: Callable[..., Any], stack_name: str, stack_id: str, stack: dict, operation: dict,
-                     reason_override: str = "") -> Any:
+async def _roll_back(ministack_roll_back: Callable[..., Any], stack_name: str, stack_id: str, stack: dict,
+                     operation: dict, reason_override: str = "") -> Any:
     is_update, failed = operation.get("is_update"), operation.get("failed_logical_id")
     if not is_update and failed and not reason_override:
         reason_override = (f"The following resource(s) failed to create: [{failed}]. "

@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-service
 
 The actions are those that the type's schema in the CloudFormation registry lists under `handlers` (as DescribeType
 returns it), without those for unused properties. CodeBuild's and CodeCommit's types have no handlers in their schemas,
-so they need the API's own operations. A stack with a role fails for a type that is not listed.
+so they need the API's own operations. A stack with a role fails for a type that is not listed. Resources and condition
+keys: the services' pages below https://docs.aws.amazon.com/service-authorization/latest/reference/.
 """
 
 from __future__ import annotations
@@ -87,7 +88,6 @@ def _pass(role_arn: Any, service: str) -> list[Need]:
 
 
 def _repository(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodecommit.html"""
     held = repositories.find_by_id(change.physical_id)
     arn = _arn("codecommit", held.name if held and change.old is not None else change.name("RepositoryName"))
     if change.new is None:
@@ -120,7 +120,6 @@ def _build_project(change: Change) -> list[Need]:
 
 
 def _pipeline(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html"""
     arn = _arn("codepipeline", change.name("Name"))
     if change.new is None:
         return [Need("codepipeline:GetPipeline", arn), Need("codepipeline:DeletePipeline", arn)]
@@ -137,7 +136,6 @@ def _pipeline(change: Change) -> list[Need]:
 
 
 def _event_rule(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html"""
     bus = str(change.properties.get("EventBusName") or "default").rsplit("/", 1)[-1]
     arn = _arn("events", f"rule/{'' if bus == 'default' else f'{bus}/'}{change.name('Name')}")
     before = {target["Id"]: target for target in (change.old or {}).get("Targets") or []}
@@ -178,7 +176,6 @@ def _log_group(change: Change) -> list[Need]:
 
 
 def _table(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html"""
     arn = _arn("dynamodb", f"table/{change.name('TableName')}")
     if change.new is None:
         return [Need("dynamodb:DeleteTable", arn), Need("dynamodb:DescribeTable", arn)]
@@ -190,7 +187,6 @@ def _table(change: Change) -> list[Need]:
 
 
 def _parameter(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html"""
     arn = _arn("ssm", f"parameter/{change.name('Name').lstrip('/')}")
     if change.new is None:
         return [Need("ssm:DeleteParameter", arn)]
@@ -199,7 +195,6 @@ def _parameter(change: Change) -> list[Need]:
 
 
 def _role(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html"""
     properties = change.properties
     path = str(properties.get("Path") or "/")
     arn = f"arn:aws:iam::{get_account_id()}:role{path}{change.name('RoleName')}"
@@ -234,7 +229,6 @@ def _role(change: Change) -> list[Need]:
 
 
 def _function(change: Change) -> list[Need]:
-    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html"""
     arn = _arn("lambda", f"function:{change.name('FunctionName')}")
     wanted = [Need("lambda:GetFunction", arn)]
     if change.new is None:

@@ -183,7 +183,7 @@ def _asked_to_update(ministack_update: Callable[..., Any], resource_type: str, p
     return ministack_update(resource_type, physical_id, old_props, new_props, stack_name, logical_id, *more, **named)
 
 
-def _asked_to_delete(ministack_delete: Callable[..., Any], resource_type: str, physical_id: str, props: dict, *more: Any,
-                     **named: Any) -> Any:
+def _asked_to_delete(ministack_delete: Callable[..., Any], resource_type: str, physical_id: str, props: dict,
+                     *more: Any, **named: Any) -> Any:
     _check(resource_type, Change(physical_id, props, None))
     return ministack_delete(resource_type, physical_id, props, *more, **named)

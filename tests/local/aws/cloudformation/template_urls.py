@@ -15,7 +15,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import s3
 from ministack.services.cloudformation import helpers
 
-from tests.local.aws.cloudformation import stack_operations, stack_roles
+from tests.local.aws.cloudformation import stack_roles
 from tests.local.aws.cloudformation.stack_permissions import parts_of_template_url
 from tests.local.aws.iam.service_roles import Denied
 from tests.local.aws.s3 import permissions as bucket_permissions
@@ -35,9 +35,9 @@ def install() -> None:
             return None, rejection
         content = s3._get_object_data(bucket, key, version or None)
         if content is None:
-            return None, stack_operations.error("ValidationError", f"{label} not found at {url}")
+            return None, helpers._error("ValidationError", f"{label} not found at {url}")
         if label == "Template" and len(content) > helpers.TEMPLATE_URL_MAX_BYTES:
-            return None, stack_operations.error(
+            return None, helpers._error(
                 "ValidationError", f"Template may not exceed {helpers.TEMPLATE_URL_MAX_BYTES} bytes in size.")
         return content.decode(), None
 
@@ -57,6 +57,6 @@ def _rejection(bucket: str, key: str, version: str) -> tuple | None:
         for _service, action, resource, keys in also:
             caller.require(action, resource, keys)
     except Denied:
-        return stack_operations.error("ValidationError", "S3 error: Access Denied\nFor more information check "
+        return helpers._error("ValidationError", "S3 error: Access Denied\nFor more information check "
                                       "http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html")
     return None

@@ -18,16 +18,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tests.local.aws.json_api import Rejected
+
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html: "Maximum number of 10 items"
 _MOST_NAMES = 10
 
 
-class Unreadable(Exception):
+class Unreadable(Rejected):
     """`code` is the phase context's status code."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 def read(variables: list[dict[str, Any]], client: Callable[[str], Any], log: Callable[[str], None]) -> dict[str, str]:

@@ -42,8 +42,7 @@ def run_at_once(held: Pipeline, execution: Execution, stage: str, declarations: 
     threads: list[threading.Thread] = [
         spawn_background(_run_action, held, execution, run, thread_name=f"pipeline-{held.name}-{run.name}")
         for run in runs[1:]]
-    for run in runs[:1]:
-        _run_action(held, execution, run)
+    _run_action(held, execution, runs[0])
     for thread in threads:
         thread.join()
     statuses = {run.status for run in runs}
@@ -62,10 +61,8 @@ def _run_action(held: Pipeline, execution: Execution, run: ActionRun) -> None:
         _PROVIDERS[run.declaration["actionTypeId"]["provider"]](Action(held, execution, run, role))
     except Abandoned:
         status = "Abandoned"
-    except ActionFailed as fault:
-        status, error = "Failed", {"code": fault.code, "message": fault.message[:5000]}
-    except (ClientError, service_roles.Denied) as rejected:
-        fault = pipeline_actions.failed(rejected)
+    except (ActionFailed, ClientError, service_roles.Denied) as rejected:
+        fault = rejected if isinstance(rejected, ActionFailed) else pipeline_actions.failed(rejected)
         status, error = "Failed", {"code": fault.code, "message": fault.message[:5000]}
     except Exception as fault:
         _log.exception("the action %s of %s broke", run.name, held.name)

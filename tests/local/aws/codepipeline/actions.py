@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from tests.local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
 from tests.local.aws.iam import service_roles
+from tests.local.aws.json_api import Rejected
 from tests.local.aws.s3 import permissions as bucket_permissions
 
 _endpoint = ""
@@ -35,13 +36,9 @@ def at(endpoint: str) -> None:
     _endpoint = endpoint
 
 
-class ActionFailed(Exception):
+class ActionFailed(Rejected):
     """`code` is a code that ErrorDetails documents.
     https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html"""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 class Abandoned(Exception):

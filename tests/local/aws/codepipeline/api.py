@@ -44,8 +44,8 @@ def _existing(name: str) -> Pipeline:
 def checked(declaration: dict[str, Any]) -> dict[str, Any]:
     """The declaration with its defaults, checked when a pipeline is created or updated.
 
-    tests/templates checks the actions of each rendered pipeline with cfn-lint, so they are not checked here. A mistake in
-    a variable fails the execution: `actions`.
+    tests/templates checks the actions of each rendered pipeline with cfn-lint, so they are not checked here. A mistake
+    in a variable fails the execution: `actions`.
     https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_CreatePipeline.html
     """
     if faults := pipeline_model.declaration_faults(declaration):

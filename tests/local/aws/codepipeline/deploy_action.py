@@ -6,8 +6,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delive
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -211,10 +212,8 @@ _MODES = {"CREATE_UPDATE": _Deployment.create_update, "REPLACE_ON_FAILURE": _Dep
           "CHANGE_SET_REPLACE": _Deployment.change_set_replace, "CHANGE_SET_EXECUTE": _Deployment.change_set_execute}
 
 
-def _pauses() -> Any:
-    yield from _POLLS
-    while True:
-        yield _POLLS[-1]
+def _pauses() -> Iterator[float]:
+    return itertools.chain(_POLLS, itertools.repeat(_POLLS[-1]))
 
 
 def _is_empty(change_set: dict[str, Any]) -> bool:

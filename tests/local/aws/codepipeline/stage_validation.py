@@ -45,7 +45,7 @@ def check(made: dict[str, Any]) -> None:
             _check_result(stage["name"], "onFailure", on_failure.get("result"))
         for kind, condition in conditions(stage):
             _check_condition(stage["name"], kind, condition)
-        if _rolls_back(stage):
+        if "ROLLBACK" in {on_failure.get("result"), *(condition.get("result") for _, condition in conditions(stage))}:
             _check_rollback(stage["name"], index, made["executionMode"])
 
 
@@ -58,11 +58,6 @@ def conditions(stage: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _reject(message: str) -> Rejected:
     return Rejected("InvalidStageDeclarationException", message)
-
-
-def _rolls_back(stage: dict[str, Any]) -> bool:
-    return "ROLLBACK" in {(stage.get("onFailure") or {}).get("result"),
-                          *(condition.get("result") for _, condition in conditions(stage))}
 
 
 def _check_rollback(stage: str, index: int, mode: str) -> None:

@@ -20,17 +20,14 @@ from ministack.core.arn import parse_arn
 from ministack.services import eventbridge, sqs
 
 from tests.local.aws.iam import service_principals, service_roles
+from tests.local.aws.json_api import Rejected
 
 SERVICE = "events.amazonaws.com"
 _log = logging.getLogger("events")
 
 
-class Undelivered(Exception):
+class Undelivered(Rejected):
     """The target was not reached, and a retry would not help."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 Deliver = Callable[[dict, dict, dict, Any], None]  # target, event, rule, and the rule's view of the event
@@ -46,7 +43,7 @@ def install() -> None:
 
     def invoke(target: dict, event: dict, rule: dict, view: Any = None) -> None:
         view = view or eventbridge._pattern_event_view(event)
-        service = _service_of(target)
+        service = str(parse_arn(target["Arn"]).service)
         try:
             if service == "sqs":
                 _check_queue(target, rule)
@@ -56,10 +53,6 @@ def install() -> None:
             _keep(target, rule, view, fault)
 
     eventbridge._invoke_target = invoke
-
-
-def _service_of(target: dict) -> str:
-    return str(parse_arn(target["Arn"]).service)
 
 
 def require(target: dict, rule: dict, action: str, keys: dict[str, Any] | None = None) -> None:
@@ -96,7 +89,8 @@ def _check_queue(target: dict, rule: dict) -> None:
 def _admits(queue_arn: str, rule: dict) -> bool:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions"""
     queue = sqs._queue_by_arn(queue_arn)
-    return service_principals.admits(queue["attributes"].get("Policy"), SERVICE, "sqs:SendMessage", queue_arn, rule["Arn"])
+    policy = queue["attributes"].get("Policy")
+    return service_principals.admits(policy, SERVICE, "sqs:SendMessage", queue_arn, rule["Arn"])
 
 
 def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:

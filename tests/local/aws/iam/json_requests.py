@@ -49,7 +49,8 @@ def _of_codecommit(action: str, _arn: str, body: dict[str, Any], region: str, ac
         return "*", {}, []  # ListRepositories, and calls for templates
     arn = f"{repositories}{name}"
     # The calls with one branch for which the page has this key.
-    keys = {"codecommit:References": f"refs/heads/{body['branchName']}"} if action in ("CreateBranch", "DeleteBranch") else {}
+    names_branch = action in ("CreateBranch", "DeleteBranch")
+    keys = {"codecommit:References": f"refs/heads/{body['branchName']}"} if names_branch else {}
     tags: Also = [("codecommit", "codecommit:TagResource", arn, {})] if (
         action == "CreateRepository" and body.get("tags")) else []
     return arn, keys, tags
@@ -76,7 +77,8 @@ def _of_ecr(action: str, _arn: str, body: dict[str, Any], region: str, account: 
     if action in {"GetAuthorizationToken", "DescribeRegistry"}:
         return "*", {}, []
     tags = {tag["Key"]: tag.get("Value", "") for tag in body.get("tags") or []}
-    keys = {**{f"aws:RequestTag/{key}": value for key, value in tags.items()}, "aws:TagKeys": sorted(tags)} if tags else {}
+    keys: dict[str, Any] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    keys |= {"aws:TagKeys": sorted(tags)} if tags else {}
     if "resourceArn" in body:
         return str(body["resourceArn"]), keys, []
     # "If you do not specify a registry, the default registry is assumed": the caller's own.
@@ -90,7 +92,7 @@ def _of_ecr(action: str, _arn: str, body: dict[str, Any], region: str, account: 
 
 
 def _of_events(action: str, arn: str, body: dict[str, Any], _region: str, _account: str) -> Needed:
-    """list_amazoneventbridge.html, "rule-on-default-event-bus": arn:…:rule/${RuleName}, without the name of the bus."""
+    """list_amazoneventbridge.html, "rule-on-default-event-bus": arn:…:rule/${RuleName}, without the bus's name."""
     keys = event_buses.keys_of_rule(body.get("EventPattern")) if action == "PutRule" else {}
     return arn.replace(":rule/default/", ":rule/", 1), keys, []
 

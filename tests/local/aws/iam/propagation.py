@@ -67,9 +67,8 @@ def install() -> None:
 
 
 def _undisturbed(gather: Callable[[str, str], list[Any]], name: str, account_id: str) -> list[Any]:
-    """A principal's policies, read safely while other threads change them: pipelines, builds and git read them in threads,
-    and MiniStack iterates over the dictionaries that its API changes. Starts again if a policy was added or removed
-    meanwhile, so that the result existed at one time."""
+    """Pipelines, builds and git read policies in threads, and MiniStack iterates over the dictionaries that its API
+    changes. Starts again if a policy was added or removed meanwhile, so that the result existed at one time."""
     while True:
         try:
             return gather(name, account_id)

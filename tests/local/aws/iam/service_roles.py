@@ -43,23 +43,17 @@ def assume(role_arn: str, service: str, source_arn: str | None = None, session_n
     `source_arn` is the resource that the service acts for. The request has its ARN, and its account or else the
     request's, only if AWS documents that for the service: see `policies.source_keys`.
     """
-    account, name = _account_and_name(role_arn)
-    role = iam._roles.get_scoped(account, None, name) if name else None
-    admitted = role is not None and role["Arn"] == role_arn and _admits(role, service, source_arn)
+    account, name = role_arn.split(":")[4] if role_arn.count(":") == 5 else "", role_arn.rsplit("/", 1)[-1]
+    role = iam._roles.get_scoped(account, None, name) or {}
+    exists = role.get("Arn") == role_arn
+    admitted = exists and _admits(role, service, source_arn)
     with iam_propagation.ignored():
-        late = not admitted and role is not None and role["Arn"] == role_arn and _admits(role, service, source_arn)
+        late = exists and not admitted and _admits(role, service, source_arn)
     decision_log.record(service, "sts:AssumeRole", role_arn, admitted, late)
     if not admitted:
         raise NotAssumable(f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
                            "sts:AssumeRole", role_arn)
     return Session(role_arn, account, name, session_name or service.split(".")[0])
-
-
-def _account_and_name(role_arn: str) -> tuple[str, str]:
-    parts = role_arn.split(":", 5)
-    if len(parts) != 6 or parts[2] != "iam" or not parts[5].startswith("role/"):
-        return "", ""
-    return parts[4], parts[5].rsplit("/", 1)[-1]
 
 
 def _admits(role: dict[str, Any], service: str, source_arn: str | None) -> bool:
@@ -80,8 +74,8 @@ class Session:
         return f"arn:aws:sts::{self.account}:assumed-role/{self.role_name}/{self.session_name}"
 
     def require(self, action: str, resource: str, keys: dict[str, Any] | None = None) -> None:
-        """Raises `Denied` unless the role's policies, its boundary, and the resource's own policy allow this. `keys` are the
-        request's condition keys, with a list for a key with several values."""
+        """Raises `Denied` unless the role's policies, its boundary, and the resource's own policy allow this. `keys` are
+        the request's condition keys, with a list for a key with several values."""
         policies, boundary = self._policies()
         context = self._context(action, resource, keys or {})
         result = self._evaluate(context, policies, boundary)

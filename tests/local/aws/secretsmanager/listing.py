@@ -59,8 +59,8 @@ def _check_filters(filters: list[dict[str, Any]]) -> None:
         raise Rejected("InvalidParameterException", f"At most {_MOST_FILTERS} filters are allowed.")
     for given in filters:
         if given.get("Key") not in _KEYS or not 1 <= len(given.get("Values") or []) <= _MOST_VALUES:
-            raise Rejected("InvalidParameterException", f"A filter has one of the keys {', '.join(sorted(_KEYS))}, and 1 to "
-                                                        f"{_MOST_VALUES} values.")
+            raise Rejected("InvalidParameterException",
+                           f"A filter has one of the keys {', '.join(sorted(_KEYS))}, and 1 to {_MOST_VALUES} values.")
 
 
 def _passes(held: dict[str, Any], filters: list[dict[str, Any]]) -> bool:

@@ -7,7 +7,6 @@ in `rotation_runs`.
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -21,11 +20,10 @@ from ministack.services import secretsmanager as service
 from tests.local.aws.json_api import Rejected
 from tests.local.aws.secretsmanager import rotation_runs, versions as secret_versions
 from tests.local.aws.secretsmanager.rotation_runs import Run
-from tests.local.aws.secretsmanager.versions import answer
+from tests.local.aws.secretsmanager.versions import AHEAD, SINCE, answer, now_of
 
 _DAY = 86400.0
-# Stored with the secret, beside MiniStack's own members.
-_LAST, _SINCE, _AHEAD = "LocalLastRotated", "LocalRotationSince", "LocalSecondsAhead"
+_LAST = "LocalLastRotated"  # stored with the secret, beside MiniStack's own members
 
 
 def install() -> None:
@@ -41,7 +39,6 @@ def install() -> None:
 
     app.SERVICE_HANDLERS["secretsmanager"] = handle
     service._describe_secret = partial(_describe, service._describe_secret)
-    secret_versions.on_new_current.append(_counts_as_rotated)
 
 
 def _rotate(request: dict[str, Any]) -> tuple:
@@ -70,7 +67,7 @@ def rotate_secret(request: dict[str, Any]) -> dict[str, str]:
     held.update(RotationEnabled=True, RotationLambdaARN=function,
                 RotationRules=request.get("RotationRules") or held.get("RotationRules"))
     if request.get("RotationRules"):
-        held[_SINCE] = _now(held)
+        held[SINCE] = now_of(held)
     _start(held, token, "test" if request.get("RotateImmediately") is False else "rotation")
     return {"ARN": held["ARN"], "Name": held["Name"], "VersionId": token}
 
@@ -112,7 +109,7 @@ def _ended(run: Run) -> None:
     if run.kind == "test":
         held["Versions"].pop(run.token, None)
     elif not run.reason:
-        held[_LAST] = held[_SINCE] = _now(held)
+        held[_LAST] = held[SINCE] = now_of(held)
 
 
 def cancel_rotate_secret(request: dict[str, Any]) -> dict[str, str]:
@@ -146,32 +143,17 @@ def _describe(ministack_describe: Any, request: dict[str, Any]) -> tuple:
     return json_response(shown)
 
 
-# Time
-
-def _now(held: dict[str, Any]) -> float:
-    return time.time() + float(held.get(_AHEAD, 0.0))
-
-
 def _due(held: dict[str, Any]) -> tuple[float, float] | None:
     """The time from which the next rotation may start, and the time by which it has to start."""
     rules = held.get("RotationRules")
     if not rules or not held.get("RotationEnabled"):
         return None
-    # "By default, the rotation window closes ... at the end of the day for a rotation schedule in days." The dates in AWS's
-    # examples end with a day's last second. Schedule expressions and durations are not implemented.
+    # "By default, the rotation window closes ... at the end of the day for a rotation schedule in days." The dates in
+    # AWS's examples end with a day's last second. Schedule expressions and durations are not implemented.
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
-    since = datetime.fromtimestamp(held.get(_SINCE) or held["CreatedDate"], UTC)
+    since = datetime.fromtimestamp(held.get(SINCE) or held["CreatedDate"], UTC)
     opens = since.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=rules["AutomaticallyAfterDays"])
     return opens.timestamp(), (opens + timedelta(days=1, seconds=-1)).timestamp()
-
-
-def _counts_as_rotated(held: dict[str, Any]) -> None:
-    """"Manually updating the secret value by calling PutSecretValue or UpdateSecret is considered a valid rotation",
-    when the next date is calculated.
-
-    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html
-    """
-    held[_SINCE] = _now(held)
 
 
 def days_later(secret_id: str, days: float) -> dict[str, Any] | None:
@@ -185,14 +167,14 @@ def days_later(secret_id: str, days: float) -> dict[str, Any] | None:
         raise ValueError(f"no such secret: {secret_id}")
     spec = parse_arn(held["ARN"])
     with request_scope(spec.account_id, spec.region):
-        held[_AHEAD] = float(held.get(_AHEAD, 0.0)) + days * _DAY
+        held[AHEAD] = float(held.get(AHEAD, 0.0)) + days * _DAY
         if rotation_runs.under_way(held["ARN"]) or not held.get("RotationEnabled"):
             return None
         pending, _ = service._find_stage_version(held, "AWSPENDING")
         if pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]:
             return _start(held, pending, "rotation").shown()
         due = _due(held)
-        if due is None or due[0] > _now(held):
+        if due is None or due[0] > now_of(held):
             return None
         # Not documented: whether a retry whose function removed AWSPENDING keeps its token. (?)
         return _start(held, new_uuid(), "rotation").shown()

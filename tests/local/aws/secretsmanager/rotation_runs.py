@@ -67,8 +67,8 @@ def forget() -> None:
 
 
 def under_way(arn: str) -> Run | None:
-    with _lock:
-        return next((run for run in reversed(_runs) if run.secret == arn and run.under_way), None)
+    run = of(arn)
+    return run if run and run.under_way else None
 
 
 def of(arn: str) -> Run | None:

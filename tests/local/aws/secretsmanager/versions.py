@@ -23,8 +23,8 @@ _MOST_LABELS, _LONGEST_LABEL = 20, 256
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 _MOST_LABELS_OF_A_SECRET = 20
 
-# Called for every secret whose AWSCURRENT moved to a newly stored value.
-on_new_current: list[Callable[[dict[str, Any]], None]] = []
+# Stored with the secret, beside MiniStack's own members.
+SINCE, AHEAD = "LocalRotationSince", "LocalSecondsAhead"
 
 
 def install() -> None:
@@ -158,11 +158,17 @@ def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: lis
     # staging label AWSCURRENT to it."
     if first or "AWSCURRENT" in labels:
         _make_current(held, token)
-        for told in on_new_current:
-            told(held)
+        # "Manually updating the secret value by calling PutSecretValue or UpdateSecret is considered a valid rotation", when
+        # the next date is calculated.
+        # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html
+        held[SINCE] = now_of(held)
         _abandon_rotation(held, token)
     held["LastChangedDate"] = now
     service._sync_replicas(held)
+
+
+def now_of(held: dict[str, Any]) -> float:
+    return time.time() + float(held.get(AHEAD, 0.0))
 
 
 def _make_current(held: dict[str, Any], token: str) -> None:
