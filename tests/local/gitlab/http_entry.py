@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import re
-import socket
 import ssl
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,8 +20,6 @@ from tests.local.gitlab.conformity import PREFIX
 from tests.local.gitlab.emulator import Emulator
 
 _log = logging.getLogger("gitlab")
-# Headers that hold a token or a login.
-_SECRET_HEADERS = {"private-token", "job-token", "authorization"}
 
 
 @dataclass
@@ -32,8 +28,6 @@ class Seen:
 
     method: str
     path: str
-    query: str
-    headers: dict[str, str]
     # The name of the request's token; "" without a token, "?" for an unknown one.
     token: str
     status: int = 0
@@ -113,19 +107,10 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(git_backend.Handler):
     # Ends the thread of an idle connection.
     timeout = 60
     server: _Server
-
-    def setup(self) -> None:
-        super().setup()
-        # A response's head and body are two packets: the second must not wait for the first one's acknowledgement.
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def log_message(self, format: str, *args: object) -> None:
-        _log.debug("%s", self.requestline)
 
     def do_GET(self) -> None:
         # Read the body also for a rejected request: the rest of it would be parsed as the next request.
@@ -142,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_api(self, body: BinaryIO) -> None:
         door, url, content = self.server.door, urlsplit(self.path), body.read().decode()
-        seen = Seen(self.command, url.path, url.query, _without_secrets(self.headers), self._token_name())
+        seen = Seen(self.command, url.path, self._token_name())
         door.seen.append(seen)
         instead = door.interruption(self.command, url.path)
         if instead:
@@ -162,7 +147,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, content: str, headers: dict[str, str]) -> None:
         git_backend.send(self, status, content.encode(), headers.items())
-
-
-def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): "(secret)" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}

@@ -29,8 +29,7 @@ def _delete_what_failed_to_create() -> None:
         return await ministack_roll_back(stack_name, stack_id, stack, operation, reason_override)
 
     for module in (stacks, handlers):
-        if getattr(module, "_roll_back_operation", None) is ministack_roll_back:
-            module._roll_back_operation = roll_back
+        module._roll_back_operation = roll_back
 
 
 def _reject_buckets_with_objects() -> None:

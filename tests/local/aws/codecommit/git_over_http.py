@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 import re
 import ssl
 import tempfile
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -21,7 +20,6 @@ from tests.local.aws.codecommit import git_logins, git_signatures, push_events, 
 from tests.local.aws.codecommit.git_logins import Caller
 from tests.local.aws.codecommit.repositories import Repository
 
-_log = logging.getLogger("git")
 # The region is in the path here, because one server serves every region, or in the host for clients with AWS's name.
 _ROUTE = re.compile(r"(?P<path>(/(?P<region>[a-z0-9-]+))?/v1/repos/(?P<name>[^/]+))/"
                     r"(?P<what>info/refs|git-upload-pack|git-receive-pack)")
@@ -38,20 +36,13 @@ def start() -> ThreadingHTTPServer:
     return server
 
 
-class _Git(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Head and content are separate writes. Otherwise the second waits 40 ms for the first one's acknowledgement.
-    disable_nagle_algorithm = True
+class _Git(git_backend.Handler):
     _secured: ssl.SSLSocket | None = None
-
-    def log_message(self, format: str, *args: object) -> None:
-        _log.debug("%s", self.requestline)
 
     def do_GET(self) -> None:
         contextvars.Context().run(self._answer)
 
-    def do_POST(self) -> None:
-        contextvars.Context().run(self._answer)
+    do_POST = do_GET
 
     def do_CONNECT(self) -> None:
         """Acts as a proxy for programs with fixed AWS addresses, and serves them itself over TLS."""

@@ -93,10 +93,9 @@ def _revisions(run: Execution) -> list[dict[str, Any]]:
 
 
 def _type(run: Execution) -> dict[str, Any]:
-    if run.rollback_to is None:
-        return {"executionType": run.execution_type}
-    return {"executionType": run.execution_type,
-            "rollbackMetadata": {"rollbackTargetPipelineExecutionId": run.rollback_to.execution_id}}
+    target = run.rollback_to
+    return {"executionType": run.execution_type, **(
+        {"rollbackMetadata": {"rollbackTargetPipelineExecutionId": target.execution_id}} if target else {})}
 
 
 def action_execution(held: Pipeline, run: Execution, action: ActionRun) -> dict[str, Any]:

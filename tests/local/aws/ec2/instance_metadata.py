@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from ministack.core.responses import set_request_account_id
 from ministack.services import iam
@@ -60,14 +60,8 @@ class _Server(ThreadingHTTPServer):
                 "Expiration": _time(now + _SECONDS)}
 
 
-class _Metadata(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Head and content are separate writes. Otherwise the second waits 40 ms for the first one's acknowledgement.
-    disable_nagle_algorithm = True
+class _Metadata(git_backend.Handler):
     server: _Server
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Logs nothing, because a response contains credentials."""
 
     def do_PUT(self) -> None:
         token = secrets.token_urlsafe(40)

@@ -40,7 +40,7 @@ _FROM_THE_REQUEST: dict[str, tuple[str, ...]] = {
 _ABOUT_NONE = {"BatchGetSecretValue", "GetRandomPassword", "ListSecrets"}
 
 
-def needed(action: str, arn: str, body: dict[str, Any], region: str, account_id: str) -> Needed:
+def needed(action: str, arn: str, body: dict[str, Any], region: str, _account: str) -> Needed:
     """The resource, the condition keys of the request, and the further permissions, each with service,
     action, resource and keys. `enforcement` adds the secret's tags.
 
@@ -67,7 +67,7 @@ def needed(action: str, arn: str, body: dict[str, Any], region: str, account_id:
         # "You also need lambda:InvokeFunction permissions on the rotation function."
         # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
         also.append(("lambda", "lambda:InvokeFunction", str(function), {}))
-    return arn, _keys(action, body, stored), also + _key_use(action, arn, body, stored, region, account_id)
+    return arn, _keys(action, body, stored), also + _key_use(action, arn, body, stored, region)
 
 
 def _keys(action: str, body: dict[str, Any], stored: dict[str, Any] | None) -> dict[str, Any]:
@@ -85,8 +85,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _key_use(action: str, secret_arn: str, body: dict[str, Any], stored: dict[str, Any] | None,
-             region: str, account_id: str) -> Also:
+def _key_use(action: str, secret_arn: str, body: dict[str, Any], stored: dict[str, Any] | None, region: str) -> Also:
     key = body.get("KmsKeyId") or (stored or {}).get("KmsKeyId")
     writes_a_value = "SecretString" in body or "SecretBinary" in body
     re_encrypts = action == "UpdateSecret" and "KmsKeyId" in body
@@ -94,14 +93,8 @@ def _key_use(action: str, secret_arn: str, body: dict[str, Any], stored: dict[st
         return []
     if action != "GetSecretValue" and not writes_a_value and not re_encrypts:
         return []
-    return [("kms", kms_action, _key_arn(key, region, account_id), {
+    record = kms._resolve_key(key) or {}
+    return [("kms", kms_action, str(record.get("Arn", key)), {
         "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
         "kms:EncryptionContext:SecretARN": secret_arn,
     }) for kms_action in _KEY_ACTIONS.get(action, ())]
-
-
-def _key_arn(key: str, region: str, account_id: str) -> str:
-    record = kms._resolve_key(key)
-    if record:
-        return record["Arn"] if "Arn" in record else f"arn:aws:kms:{region}:{account_id}:key/{record['KeyId']}"
-    return key if key.startswith("arn:") else f"arn:aws:kms:{region}:{account_id}:key/{key}"
