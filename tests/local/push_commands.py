@@ -29,15 +29,8 @@ class Command:
 
 
 def read_file(body: BinaryIO, encoding: str) -> list[Command]:
-    """The commands of a body in a file, which git reads afterwards."""
-    commands = read(body, encoding)
-    # git gets the file itself: a seek in Python's buffer would leave its position at the buffer's end.
-    os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
-    return commands
-
-
-def read(body: BinaryIO, encoding: str = "") -> list[Command]:
-    """`None` for a body that is only a flush: git sends it to check its access before it sends a large pack."""
+    """The commands of a body in a file, which git reads afterwards. Empty for a body that is only a flush: git sends it to
+    check its access before it sends a large pack."""
     commands: list[Command] = []
     lines = gzip.GzipFile(fileobj=body) if encoding in {"gzip", "x-gzip"} else body
     try:
@@ -46,6 +39,8 @@ def read(body: BinaryIO, encoding: str = "") -> list[Command]:
                 commands.append(_command(line))
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise Malformed(str(error)) from error
+    # git gets the file itself: a seek in Python's buffer would leave its position at the buffer's end.
+    os.lseek(body.fileno(), body.seek(0), os.SEEK_SET)
     return commands
 
 

@@ -11,7 +11,6 @@ from tests.local.aws.lambda_ import environment as function_environment
 # The order matters: a later patch may wrap a function that an earlier one replaced.
 _ADDITIONS = (
     "iam.resource_policies",
-    "iam.principals",
     "iam.policy_language",
     "iam.enforcement",
     "s3.permissions",
@@ -49,13 +48,11 @@ _ADDITIONS = (
     "events.targets",
     "events.log_target",
     "events.buses",
-    "events.bus_policy_resource",
     "cloudformation.stack_throttling",
     "cloudwatch.alarms",
     "cloudwatch.dashboards",
     "codepipeline.api",
     "codepipeline.resource",
-    "sns.topic_keys",
     "sns.notification_rules",
     "codebuild.started_builds",
     "events.started_targets",

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 from tests.local.gitlab import http_entry
 from tests.local.gitlab.certificates import Authority
 from tests.local.gitlab.emulator import Answer, Emulator
-from tests.local.gitlab.http_entry import Interruption, Seen
-from tests.local.gitlab.mirror_runs import Run, Runs
+from tests.local.gitlab.http_entry import Interruption
+from tests.local.gitlab.mirror_runs import Runs
 from tests.local.gitlab.project import ApiClient, ApiProject
 from tests.local.gitlab.repository import Repository
 
@@ -91,6 +91,11 @@ class LocalGitLab(ApiClient):
         self._server = http_entry.start(self._door, context)
         self.url = self.emulator.url
         self._runs = Runs(self.emulator)
+        # The API's requests, in order.
+        self.requests = self._door.seen
+        # The differences of requests from GitLab's OpenAPI description, and errors of this server.
+        self.complaints = self.emulator.complaints
+        self.recorded_runs, self.wait_until_quiet = self._runs.recorded, self._runs.wait_until_quiet
         # The token of a Maintainer of every project, with the scope `api`.
         self.token = self.add_token("the maintainer").value
         # That of the tests themselves, whose user opens merge requests.
@@ -141,19 +146,3 @@ class LocalGitLab(ApiClient):
         """Sets the API's next responses, for any request, or only for this method and for paths that contain this
         regular expression (`r"/statuses/"`)."""
         self._door.interrupt(Interruption(status, body, headers or {}, times, method, path))
-
-    @property
-    def requests(self) -> list[Seen]:
-        return self._door.seen
-
-    @property
-    def complaints(self) -> list[str]:
-        """The differences of requests from GitLab's OpenAPI description, and errors of this server."""
-        return self.emulator.complaints
-
-    @property
-    def recorded_runs(self) -> list[Run]:
-        return self._runs.recorded
-
-    def wait_until_quiet(self, seconds: float = 30.0) -> None:
-        self._runs.wait_until_quiet(seconds)

@@ -18,7 +18,6 @@ from tests.local.git_backend import GIT_ENVIRONMENT
 from tests.local.gitlab.repository import Repository
 
 _PUSH_BATCH_SIZE = 10
-_MAX_DIVERGENT_REFS = 100
 _GIVE_UP_SECONDS = 120
 
 
@@ -63,10 +62,9 @@ def carry_out(order: Order, project: Repository) -> list[str]:
         if there == target:
             continue
         if there and order.keep_divergent_refs and not _is_ancestor(project, there, target):
-            if matches.fullmatch(name) and len(divergent) < _MAX_DIVERGENT_REFS:
-                divergent.append(name)
-            continue
-        updated.append(name)
+            divergent += [name] if matches.fullmatch(name) else []
+        else:
+            updated.append(name)
     removed = [] if order.keep_divergent_refs or default not in local else [
         name for name, commit in remote.items() if _is_ancestor(project, commit, default)]
     specs = [name for name in updated if matches.fullmatch(name)]

@@ -47,7 +47,7 @@ class Runs:
             run.error = f"diverged: {divergent}"
         self._emulator.execute("ended", mirror=order.mirror, error=error, diverged=divergent)
 
-    def wait_until_quiet(self, seconds: float) -> None:
+    def wait_until_quiet(self, seconds: float = 30.0) -> None:
         """Until no mirror runs or waits for its time."""
         deadline = time.monotonic() + seconds
         while not self._emulator.execute("is_quiet"):

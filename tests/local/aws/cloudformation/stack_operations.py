@@ -38,12 +38,10 @@ def _resolve(name: str) -> dict | None:
 def _taken(name: str, free: set[str]) -> tuple | None:
     """The name of a stack that rolled back is in use until its deletion. A deleted stack is kept by its ID."""
     held = cloudformation._stacks.get(name)
-    if held is None:
-        return None
-    if held["StackStatus"] not in {"DELETE_COMPLETE", *free}:
-        return handlers._error("AlreadyExistsException", f"Stack [{name}] already exists")  # type: ignore[no-any-return]
-    if held["StackStatus"] == "DELETE_COMPLETE":
+    if held is not None and held["StackStatus"] == "DELETE_COMPLETE":
         cloudformation._stacks[held["StackId"]] = cloudformation._stacks.pop(name)
+    elif held is not None and held["StackStatus"] not in free:
+        return handlers._error("AlreadyExistsException", f"Stack [{name}] already exists")  # type: ignore[no-any-return]
     return None
 
 

@@ -102,14 +102,9 @@ def _handled(ministack_handler: _Handler, params: dict, role_arn: str, stack_nam
 
 
 def _remember(action: str, stack_name: str, role_arn: str, answer: tuple) -> None:
-    if action == "CreateChangeSet":
-        change_set = change_set_names.created(answer)
-        if change_set is not None:
-            change_set["_role_arn"] = role_arn
-    else:
-        stack = handlers._resolve_stack(stack_name)
-        if stack is not None:
-            stack["_role_arn"] = role_arn
+    held = change_set_names.created(answer) if action == "CreateChangeSet" else handlers._resolve_stack(stack_name)
+    if held is not None:
+        held["_role_arn"] = role_arn
 
 
 def _with_the_change_sets_role(ministack_handler: _Handler, params: dict) -> tuple:

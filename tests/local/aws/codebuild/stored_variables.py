@@ -81,10 +81,7 @@ def _secret(reference: str, secretsmanager: Any) -> str:
         raise Unreadable("Secrets Manager Error", text_of(error)) from None
     if not key:
         return value
-    try:
-        held = json.loads(value)
-    except ValueError:
-        held = None
+    held = json.loads(value)
     # CodeBuild's error for a missing key, and its value for JSON that is not a string, are not documented. (?)
     if not isinstance(held, dict) or key not in held:
         raise Unreadable("Secrets Manager Error", f"the secret {secret_id} has no key {key}")

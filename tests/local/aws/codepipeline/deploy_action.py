@@ -37,8 +37,7 @@ class _Deployment:
     # --- the modes -------------------------------------------------------------------
 
     def create_update(self) -> None:
-        stack = self._stack()
-        self._make(stack)
+        self._make(self._stack())
 
     def replace_on_failure(self) -> None:
         stack = self._stack()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from tests.local.aws.codecommit import repositories
@@ -48,9 +47,7 @@ def _note(action: Action, commit: str, name: str, branch: str, about: dict) -> N
 
 def _timestamp(git_date: str) -> str:
     """`1700000000 +0100` as `2023-11-14T22:13:20Z`."""
-    seconds, _offset = git_date.split(" ")
-    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
-    return (epoch + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(git_date.split(" ")[0])))
 
 
 def _archive(action: Action, name: str, commit: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 from ministack.core.arn import parse_arn
 from ministack.core.responses import json_response, request_scope
 from ministack.services import eventbridge
+from ministack.services.cloudformation import provisioners
 
 from tests.local.aws.events import targets
 from tests.local.aws.events.targets import SERVICE
@@ -26,6 +27,7 @@ _CAME_BY_BUS = "_CameByBus"
 def install() -> None:
     targets.deliver_with("events", _send)
     eventbridge._put_permission = _put_permission
+    provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {"create": _create_policy, "delete": _delete_policy}
 
 
 def bus_of(target: dict[str, Any]) -> tuple[str, str, str] | None:
@@ -90,3 +92,21 @@ def _put_permission(request: dict[str, Any]) -> tuple:
     eventbridge._event_bus_policies[str(request.get("EventBusName") or "default")] = json.loads(request["Policy"])
     answer: tuple = json_response({})
     return answer
+
+
+def _create_policy(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
+    """One statement of a bus's policy. The registry's schema: "$merge([{"Sid": StatementId}, Statement])". """
+    name, statement_id = str(props.get("EventBusName") or "default"), str(props["StatementId"])
+    _put(name, statement_id, [{"Sid": statement_id, **props["Statement"]}])
+    return f"{name}|{statement_id}", {}
+
+
+def _delete_policy(physical_id: str, _props: dict[str, Any]) -> None:
+    name, _, statement_id = physical_id.partition("|")
+    _put(name, statement_id, [])
+
+
+def _put(name: str, statement_id: str, statements: list[dict[str, Any]]) -> None:
+    held = (eventbridge._event_bus_policies.get(name) or {}).get("Statement", [])
+    others = [each for each in held if each.get("Sid") != statement_id]
+    eventbridge._event_bus_policies[name] = {"Version": "2012-10-17", "Statement": [*others, *statements]}

@@ -13,10 +13,10 @@ from typing import Any
 
 from ministack.services import eventbridge, lambda_svc
 
+from tests.local.aws.events.targets import SERVICE
 from tests.local.aws.iam import service_principals
 from tests.local.aws.settings import settings
 
-_SERVICE = "events.amazonaws.com"
 _log = logging.getLogger("events")
 _rule: ContextVar[str] = ContextVar("local_aws_rule", default="")
 
@@ -41,15 +41,10 @@ def _invoke_function(arn: str, payload: str) -> None:
     if not record or not config:
         _log.warning("%s: the target %s is not there", _rule.get(), name)
         return
-    if not service_principals.admits(record.get("policy"), _SERVICE, "lambda:InvokeFunction", arn, _rule.get()):
+    if not service_principals.admits(record.get("policy"), SERVICE, "lambda:InvokeFunction", arn, _rule.get()):
         _log.warning("%s may not invoke %s", _rule.get(), arn)
         return
-    # A transformer's output is not always JSON. Such a target gets it as a string.
-    try:
-        event = json.loads(payload)
-    except ValueError:
-        event = payload
-    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), event)
+    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), json.loads(payload))
 
 
 def _retry_as_set(ministack_invoke: Any) -> None:

@@ -1,22 +1,26 @@
 """The policy language where MiniStack's evaluator differs from AWS's documentation: policy variables, ARNs that are
-compared part by part, and the principals of a resource's policy.
+compared part by part, keys about the principal and the resource's owner, and the principals of a resource's policy.
 
 `tests.local.policies` has the rules, and evaluates the templates' policies with them as well. tests/policies compares
 them with the decisions that AWS documents.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.iam_evaluator import EvalContext, EvalResult, ParsedStatement
+from ministack.services import iam
 
-from tests.local.aws.iam.principals import principal_arn
+from tests.local.aws.iam import resource_policies
 from tests.local.policies import statements
 from tests.local.policies.statements import AS_A_ROLE, DIRECTLY
 
@@ -51,6 +55,29 @@ def install() -> None:
     iam_evaluator._conditions_met = _conditions_met
     iam_evaluator._principal_matches = _principal_matches
     iam_evaluator.evaluate_resource_policy = _evaluate_resource_policy
+    iam_evaluator._resolve_condition_key = partial(_resolve_condition_key, iam_evaluator._resolve_condition_key)
+
+
+def _resolve_condition_key(ministack_resolve: Callable[[str, EvalContext], Any], key: str, context: EvalContext) -> Any:
+    name, owner = key.lower(), resource_policies.owner(context.resource_arn)
+    if name == "aws:principalarn":
+        return _principal_arn(context.principal_arn)
+    if owner and name in ("aws:resourceaccount", "s3:resourceaccount"):
+        return owner
+    return ministack_resolve(key, context)
+
+
+def _principal_arn(caller_arn: str) -> str:
+    """"For IAM roles, the request context returns the ARN of the role, not the ARN of the user that assumed the role."
+
+    Includes its path, which the session's ARN lacks (aws:PrincipalArn on the page above).
+    """
+    parts = caller_arn.split(":", 5)
+    if len(parts) < 6 or not parts[5].startswith("assumed-role/"):
+        return caller_arn
+    name = parts[5].split("/")[1]
+    role = iam._roles.get_scoped(parts[4], None, name)
+    return str(role["Arn"]) if role else f"arn:{parts[1]}:iam::{parts[4]}:role/{name}"
 
 
 def _applies(statement: dict[str, Any], context: EvalContext) -> bool:
@@ -85,7 +112,7 @@ def _strength(statement: dict[str, Any], caller_arn: str, service: str = "", bou
     parts = caller_arn.split(":")
     account = parts[4] if len(parts) > 4 else ""
     session = caller_arn if ":assumed-role/" in caller_arn else ""
-    callers = [_Caller(principal_arn(caller_arn), session, account, boundary=bounded)]
+    callers = [_Caller(_principal_arn(caller_arn), session, account, boundary=bounded)]
     if service:
         callers.append(_Caller("", "", "", service=service))
     return max(int(statements.named(statement, each)) for each in callers)

@@ -17,17 +17,18 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import eventbridge, sns
+from ministack.services import eventbridge, kms, sns
 from ministack.services.cloudformation import provisioners
 
+from tests.local.aws.cloudformation import resource_types
 from tests.local.aws.iam import service_principals
-from tests.local.aws.sns import topic_keys
 
 TYPE = "AWS::CodeStarNotifications::NotificationRule"
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-microsoftteamschannelconfiguration.html
 # The configuration's type, and its kind in ARNs.
 _CHATS = {"SlackChannelConfiguration": "slack-channel", "MicrosoftTeamsChannelConfiguration": "microsoft-teams-channel"}
+_KEY = "KmsMasterKeyId"
 SERVICE = "codestar-notifications.amazonaws.com"
 _log = logging.getLogger("notifications")
 
@@ -56,6 +57,7 @@ def install() -> None:
     for name, kind in _CHATS.items():
         provisioners._RESOURCE_HANDLERS[f"AWS::Chatbot::{name}"] = {
             "create": functools.partial(_create_channel, kind), "delete": lambda _physical_id, _props: None}
+    resource_types.also("AWS::SNS::Topic", _keep_key)
     ministack_dispatch = eventbridge._dispatch_event
 
     def dispatch(event: dict[str, Any], *more: Any, **named: Any) -> Any:
@@ -64,6 +66,13 @@ def install() -> None:
         return done
 
     eventbridge._dispatch_event = dispatch
+
+
+def _keep_key(arn: str, props: dict[str, Any]) -> None:
+    """MiniStack's `AWS::SNS::Topic` ignores it."""
+    attributes = sns._topics[arn]["attributes"]
+    attributes.pop(_KEY, None)
+    attributes |= {_KEY: props[_KEY]} if props.get(_KEY) else {}
 
 
 def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
@@ -125,9 +134,10 @@ def _may(rule: Rule, topic: dict[str, Any]) -> bool:
     policy = topic["attributes"].get("Policy")
     if not service_principals.admits(policy, SERVICE, "sns:Publish", topic["arn"], rule.arn):
         return False
-    key = topic_keys.of(topic)
-    if key is None:
+    name = topic["attributes"].get(_KEY)
+    if not name:
         return True
+    key = kms._resolve_key(name)
     through = {"kms:ViaService": f"sns.{rule.region}.amazonaws.com"}
     return bool(key) and all(service_principals.admits(key["Policy"], SERVICE, action, key["Arn"], rule.arn, through)
                              for action in ("kms:GenerateDataKey", "kms:Decrypt"))

@@ -12,7 +12,7 @@ import pytest
 from ministack.core import iam_evaluator
 from ministack.core.iam_evaluator import EvalContext
 
-from tests.local.aws.iam import policy_language, principals
+from tests.local.aws.iam import policy_language
 from tests.policies.documented_decisions import ACCOUNT, ROWS, caller, document
 
 _PATCHED = ("_first_match", "_conditions_met", "_principal_matches", "evaluate_resource_policy",
@@ -28,7 +28,6 @@ _NOT_HERE = ("A denial that excepts principals always hits those with a permissi
 def evaluator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for each in _PATCHED:
         monkeypatch.setattr(iam_evaluator, each, getattr(iam_evaluator, each))
-    principals.install()
     policy_language.install()
     yield
 
