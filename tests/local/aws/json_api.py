@@ -71,8 +71,8 @@ def _answer(service: str, operations: Operations, headers: dict, body: bytes) ->
     try:
         found = _call(service, operations, operation_of(headers), json.loads(body or b"{}"))
     except Rejected as rejected:
-        return error_response_json(rejected.code, rejected.message, 400, content_type=_JSON)  # type: ignore[no-any-return]
-    return json_response(found, content_type=_JSON)  # type: ignore[no-any-return]
+        return tuple(error_response_json(rejected.code, rejected.message, 400, content_type=_JSON))
+    return tuple(json_response(found, content_type=_JSON))
 
 
 def _call(service: str, operations: Operations, operation: str, request: dict) -> dict:

@@ -1,4 +1,4 @@
-"""What the resource types that this local AWS adds or changes have in common."""
+"""Helpers of the resource types that this local AWS adds or changes."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def _taken(name: str, free: set[str]) -> tuple | None:
     if held is not None and held["StackStatus"] == "DELETE_COMPLETE":
         cloudformation._stacks[held["StackId"]] = cloudformation._stacks.pop(name)
     elif held is not None and held["StackStatus"] not in free:
-        return handlers._error("AlreadyExistsException", f"Stack [{name}] already exists")  # type: ignore[no-any-return]
+        return tuple(handlers._error("AlreadyExistsException", f"Stack [{name}] already exists"))
     return None
 
 

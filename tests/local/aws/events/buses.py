@@ -27,7 +27,8 @@ _CAME_BY_BUS = "_CameByBus"
 def install() -> None:
     targets.deliver_with("events", _send)
     eventbridge._put_permission = _put_permission
-    provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {"create": _create_policy, "delete": _delete_policy}
+    provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
+        "create": _create_policy, "delete": _delete_policy}
 
 
 def bus_of(target: dict[str, Any]) -> tuple[str, str, str] | None:

@@ -74,8 +74,8 @@ class Session:
         return f"arn:aws:sts::{self.account}:assumed-role/{self.role_name}/{self.session_name}"
 
     def require(self, action: str, resource: str, keys: dict[str, Any] | None = None) -> None:
-        """Raises `Denied` unless the role's policies, its boundary, and the resource's own policy allow this. `keys` are
-        the request's condition keys, with a list for a key with several values."""
+        """Raises `Denied` unless the role's policies, its boundary, and the resource's own policy allow this. `keys`
+        are the request's condition keys, with a list for a key with several values."""
         policies, boundary = self._policies()
         context = self._context(action, resource, keys or {})
         result = self._evaluate(context, policies, boundary)

@@ -158,8 +158,8 @@ def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: lis
     # staging label AWSCURRENT to it."
     if first or "AWSCURRENT" in labels:
         _make_current(held, token)
-        # "Manually updating the secret value by calling PutSecretValue or UpdateSecret is considered a valid rotation", when
-        # the next date is calculated.
+        # "Manually updating the secret value by calling PutSecretValue or UpdateSecret is considered a valid rotation",
+        # when the next date is calculated.
         # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html
         held[SINCE] = now_of(held)
         _abandon_rotation(held, token)
