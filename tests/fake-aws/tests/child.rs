@@ -1,11 +1,11 @@
 //! A stack as the product creates it, and calls on it.
 
-use aws_sdk_cloudformation::types::{Parameter, Stack, StackEvent, Tag};
+use aws_sdk_cloudformation::types::{Parameter, Stack, StackEvent};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::sleep;
 
-use super::refusal;
+use super::{fine, refusal, world_and_clients};
 use fake_aws::{FakeAws, clients::Clients};
 
 pub const NAME: &str = "gitops-dev-shop";
@@ -30,57 +30,38 @@ pub fn template() -> Value {
 }
 
 pub fn parameter(name: &str, value: &str) -> Parameter {
-    Parameter::builder()
-        .parameter_key(name)
-        .parameter_value(value)
-        .build()
-}
-
-pub fn tag(key: &str, value: &str) -> Tag {
-    Tag::builder().key(key).value(value).build()
+    let parameter = Parameter::builder().parameter_key(name);
+    parameter.parameter_value(value).build()
 }
 
 /// Creates the stack, and returns the error's code and message.
 pub async fn create(clients: &Clients, template: &Value, token: &str) -> (String, String) {
-    let request = clients.cloudformation.create_stack().stack_name(NAME);
-    let request = request.template_body(template.to_string()).role_arn(ROLE);
-    refusal(request.client_request_token(token).send().await)
+    let create = send!(clients.cloudformation, create_stack, stack_name: NAME, role_arn: ROLE,
+        template_body: template.to_string(), client_request_token: token);
+    refusal(create.await)
 }
 
 pub async fn update(clients: &Clients, template: &Value, token: &str) -> (String, String) {
-    let request = clients.cloudformation.update_stack().stack_name(NAME);
-    let request = request.template_body(template.to_string()).role_arn(ROLE);
-    refusal(request.client_request_token(token).send().await)
+    let update = send!(clients.cloudformation, update_stack, stack_name: NAME, role_arn: ROLE,
+        template_body: template.to_string(), client_request_token: token);
+    refusal(update.await)
 }
 
 pub async fn delete(clients: &Clients, token: &str) -> (String, String) {
-    let request = clients.cloudformation.delete_stack().stack_name(NAME);
-    refusal(
-        request
-            .role_arn(ROLE)
-            .client_request_token(token)
-            .send()
-            .await,
-    )
-}
-
-/// The journal's text for a successful call.
-pub fn fine() -> (String, String) {
-    ("none".into(), "it succeeded".into())
+    let delete = send!(clients.cloudformation, delete_stack,
+        stack_name: NAME, role_arn: ROLE, client_request_token: token);
+    refusal(delete.await)
 }
 
 pub async fn described(clients: &Clients, name: &str) -> Option<Stack> {
-    let request = clients.cloudformation.describe_stacks().stack_name(name);
-    let mut stacks = request.send().await.ok()?.stacks.unwrap_or_default();
-    stacks.pop()
+    let described = send!(clients.cloudformation, describe_stacks, stack_name: name).await;
+    described.ok()?.stacks?.pop()
 }
 
 pub async fn status(clients: &Clients) -> String {
     let stack = described(clients, NAME).await;
-    stack.map_or_else(
-        || "none".to_owned(),
-        |stack| stack.stack_status().expect("a status").as_str().to_owned(),
-    )
+    let status = stack.map(|stack| stack.stack_status.expect("a status"));
+    status.map_or("none".to_owned(), |status| status.as_str().to_owned())
 }
 
 /// Waits until no operation runs, and answers how it ended.
@@ -101,24 +82,21 @@ pub async fn events(clients: &Clients, name: &str) -> Vec<StackEvent> {
     pages.collect::<Result<Vec<_>, _>>().await.expect("events")
 }
 
-/// `Logical STATUS` of each event, oldest first.
+/// `Logical STATUS reason` of each event, oldest first.
 pub async fn course(clients: &Clients, name: &str) -> Vec<String> {
-    let mut events = events(clients, name).await;
-    events.reverse();
+    let events = events(clients, name).await;
     let line = |event: &StackEvent| {
-        format!(
-            "{} {}",
-            event.logical_resource_id().unwrap_or_default(),
-            event.resource_status().expect("a status").as_str()
-        )
+        let logical_id = event.logical_resource_id().unwrap_or_default();
+        let status = event.resource_status().expect("a status");
+        let reason = event.resource_status_reason().unwrap_or_default();
+        format!("{logical_id} {status} {reason}").trim().to_owned()
     };
-    events.iter().map(line).collect()
+    events.iter().rev().map(line).collect()
 }
 
 /// A fake AWS in which the stack is there, with or without a pipeline.
 pub async fn world_with_stack(branch_is_there: bool) -> (FakeAws, Clients) {
-    let fake = FakeAws::new();
-    let clients = Clients::over(fake.connector("test"));
+    let (fake, clients) = world_and_clients();
     let mut made = template();
     made["Parameters"]["BranchExists"]["Default"] = branch_is_there.to_string().into();
     assert_eq!(create(&clients, &made, "create").await, fine());

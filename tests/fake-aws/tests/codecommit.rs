@@ -17,220 +17,112 @@ fn world_with_repository() -> (FakeAws, Clients) {
 #[tokio::test(start_paused = true)]
 async fn branch_exists_after_a_push_and_can_then_be_the_default() {
     let (fake, clients) = world_with_repository();
-    let branch = |name: &str| {
-        let request = clients.codecommit.get_branch().repository_name(NAME);
-        request.branch_name(name).send()
+    let client = &clients.codecommit;
+    let branch = async |repository: &str, name: &str| {
+        let get = send!(client, get_branch, repository_name: repository, branch_name: name);
+        code(get.await)
     };
+    let default = async |name: &str| {
+        code(
+            send!(client, update_default_branch, repository_name: NAME, default_branch_name: name)
+                .await,
+        )
+    };
+    let shown = async || {
+        let get = send!(client, get_repository, repository_name: NAME).await;
+        let shown = get.expect("the repository").repository_metadata;
+        shown.expect("metadata").default_branch.unwrap_or_default()
+    };
+    let no_branch = "BranchDoesNotExistException";
+    assert_eq!(branch(NAME, "development").await, no_branch);
     assert_eq!(
-        code(branch("development").await),
-        "BranchDoesNotExistException"
-    );
-    let elsewhere = clients
-        .codecommit
-        .get_branch()
-        .repository_name("other")
-        .branch_name("x");
-    assert_eq!(
-        code(elsewhere.send().await),
+        branch("other", "x").await,
         "RepositoryDoesNotExistException"
     );
-    let default = |name: &str| {
-        let request = clients
-            .codecommit
-            .update_default_branch()
-            .repository_name(NAME);
-        request.default_branch_name(name).send()
-    };
-    assert_eq!(
-        code(default("development").await),
-        "BranchDoesNotExistException"
-    );
-    let shown = async || {
-        let request = clients.codecommit.get_repository().repository_name(NAME);
-        let shown = request.send().await.expect("the repository");
-        let shown = shown.repository_metadata.expect("metadata");
-        assert_eq!(shown.arn(), Some(ARN));
-        shown.default_branch
-    };
-    assert_eq!(shown().await, None);
+    assert_eq!(default("development").await, no_branch);
+    assert_eq!(shown().await, "");
     fake.push(NAME, "main", "commit-1");
     fake.push(NAME, "development", "commit-2");
-    assert_eq!(
-        shown().await.as_deref(),
-        Some("main"),
-        "the first one pushed"
-    );
-    default("development").await.expect("it is there now");
-    assert_eq!(shown().await.as_deref(), Some("development"));
-    let tip = branch("development")
-        .await
-        .expect("the branch")
-        .branch
-        .expect("it");
-    assert_eq!(tip.commit_id(), Some("commit-2"));
+    assert_eq!(shown().await, "main", "the first one pushed");
+    assert_eq!(branch(NAME, "development").await, "none");
+    assert_eq!(default("development").await, "none");
+    assert_eq!(shown().await, "development");
 }
 
 #[tokio::test(start_paused = true)]
 async fn tags_are_set_and_listed_by_arn() {
     let (_, clients) = world_with_repository();
+    let client = &clients.codecommit;
     let tag = |key: &str| {
-        let request = clients.codecommit.tag_resource().resource_arn(ARN);
-        request.tags(key, "v").send()
+        let call = client.tag_resource().resource_arn(ARN);
+        call.tags(key, "v").send()
     };
     tag("cfn-gitops:stack-name").await.expect("a tag");
     assert_eq!(
         code(tag("aws:mine").await),
         "InvalidSystemTagUsageException"
     );
-    let listed = clients
-        .codecommit
-        .list_tags_for_resource()
-        .resource_arn(ARN)
-        .send()
-        .await;
-    let listed = listed.expect("the repository").tags.unwrap_or_default();
+    let list = |arn: &str| send!(client, list_tags_for_resource, resource_arn: arn);
+    let listed = list(ARN).await.expect("the repository").tags;
+    let listed = listed.expect("tags");
     assert_eq!(listed.len(), 1);
     assert_eq!(listed["cfn-gitops:stack-name"], "v");
-    let name = clients
-        .codecommit
-        .list_tags_for_resource()
-        .resource_arn(NAME)
-        .send()
-        .await;
-    assert_eq!(code(name), "InvalidResourceArnException");
-    let remove = clients.codecommit.untag_resource().resource_arn(ARN);
-    remove
-        .tag_keys("cfn-gitops:stack-name")
-        .send()
-        .await
-        .expect("no tag");
-    let other = clients
-        .codecommit
-        .list_tags_for_resource()
-        .resource_arn(format!("{ARN}x"));
-    assert_eq!(code(other.send().await), "RepositoryDoesNotExistException");
-}
-
-#[tokio::test(start_paused = true)]
-async fn repository_is_deleted_with_its_associations() {
-    let (fake, clients) = world_with_repository();
-    create(&clients, "rule", RULE).await.expect("a template");
-    associate(&clients, "rule", NAME)
-        .await
-        .expect("an association");
-    let delete = || {
-        clients
-            .codecommit
-            .delete_repository()
-            .repository_name(NAME)
-            .send()
-    };
-    assert!(delete().await.expect("deleted").repository_id().is_some());
-    assert_eq!(code(delete().await), "AccessDeniedException");
-    assert_eq!(
-        fake.look(|aws| aws.codecommit.repositories_gone.clone()),
-        [NAME]
-    );
-    remove(&clients, "rule").await.expect("nothing holds it");
-}
-
-type Answer = Result<(), String>;
-
-async fn create(clients: &Clients, name: &str, content: &str) -> Answer {
-    let request = clients.codecommit.create_approval_rule_template();
-    let request = request.approval_rule_template_name(name);
-    let created = request.approval_rule_template_content(content).send().await;
-    created
-        .map(drop)
-        .map_err(|error| code::<(), _, _>(Err(error)))
-}
-
-async fn associate(clients: &Clients, name: &str, repository: &str) -> Answer {
-    let request = clients
-        .codecommit
-        .associate_approval_rule_template_with_repository();
-    let request = request.approval_rule_template_name(name);
-    let associated = request.repository_name(repository).send().await;
-    associated
-        .map(drop)
-        .map_err(|error| code::<(), _, _>(Err(error)))
-}
-
-async fn remove(clients: &Clients, name: &str) -> Answer {
-    let request = clients.codecommit.delete_approval_rule_template();
-    let removed = request.approval_rule_template_name(name).send().await;
-    removed
-        .map(drop)
-        .map_err(|error| code::<(), _, _>(Err(error)))
-}
-
-fn refused(name: &str) -> Answer {
-    Err(format!("{name}Exception"))
+    assert_eq!(code(list(NAME).await), "InvalidResourceArnException");
+    let other = list(&format!("{ARN}x")).await;
+    assert_eq!(code(other), "RepositoryDoesNotExistException");
 }
 
 #[tokio::test(start_paused = true)]
 async fn approval_rule_template_in_use_is_not_deleted() {
-    let (_, clients) = world_with_repository();
-    let codecommit = &clients.codecommit;
-    let get = || {
-        codecommit
-            .get_approval_rule_template()
-            .approval_rule_template_name("rule")
-            .send()
+    let (fake, clients) = world_with_repository();
+    let client = &clients.codecommit;
+    let create = async |content: &str| {
+        let call = client.create_approval_rule_template();
+        let call = call.approval_rule_template_name("rule");
+        code(call.approval_rule_template_content(content).send().await)
     };
-    assert_eq!(
-        code(get().await),
-        "ApprovalRuleTemplateDoesNotExistException"
-    );
-    assert_eq!(
-        create(&clients, "rule", "{}").await,
-        refused("InvalidApprovalRuleTemplateContent")
-    );
-    create(&clients, "rule", RULE).await.expect("a template");
-    assert_eq!(
-        create(&clients, "rule", RULE).await,
-        refused("ApprovalRuleTemplateNameAlreadyExists")
-    );
-    let more = RULE.replace(":1}", ":2}");
-    let update = codecommit.update_approval_rule_template_content();
-    let update = update
-        .approval_rule_template_name("rule")
-        .new_rule_content(&more);
-    update.send().await.expect("new content");
-    let held = get().await.expect("it").approval_rule_template.expect("it");
-    assert_eq!(held.approval_rule_template_content(), Some(more.as_str()));
+    let associate = async |name: &str, repository: &str| {
+        let call = client.associate_approval_rule_template_with_repository();
+        let call = call.approval_rule_template_name(name);
+        code(call.repository_name(repository).send().await)
+    };
+    let leave = async || {
+        let call = client.disassociate_approval_rule_template_from_repository();
+        let call = call.approval_rule_template_name("rule");
+        code(call.repository_name(NAME).send().await)
+    };
+    let remove = async || {
+        let call = client.delete_approval_rule_template();
+        code(call.approval_rule_template_name("rule").send().await)
+    };
+    let delete = async || code(send!(client, delete_repository, repository_name: NAME).await);
+    let no_template = "ApprovalRuleTemplateDoesNotExistException";
+    let get = send!(client, get_approval_rule_template, approval_rule_template_name: "rule");
+    assert_eq!(code(get.await), no_template);
+    let invalid = "InvalidApprovalRuleTemplateContentException";
+    assert_eq!(create("{}").await, invalid);
+    assert_eq!(create(RULE).await, "none");
+    let exists = "ApprovalRuleTemplateNameAlreadyExistsException";
+    assert_eq!(create(RULE).await, exists);
 
+    let no_repository = "RepositoryDoesNotExistException";
+    assert_eq!(associate("rule", "other").await, no_repository);
+    assert_eq!(associate("other", NAME).await, no_template);
+    assert_eq!(associate("rule", NAME).await, "none");
+    assert_eq!(associate("rule", NAME).await, "none", "again");
+    let is_used = "ApprovalRuleTemplateInUseException";
+    assert_eq!(remove().await, is_used);
+    assert_eq!(leave().await, "none");
+    assert_eq!(leave().await, "none", "again");
+    assert_eq!(associate("rule", NAME).await, "none");
+    assert_eq!(delete().await, "none");
+    assert_eq!(delete().await, "AccessDeniedException");
     assert_eq!(
-        associate(&clients, "rule", "other").await,
-        refused("RepositoryDoesNotExist")
+        remove().await,
+        "none",
+        "a deleted repository has no association"
     );
-    assert_eq!(
-        associate(&clients, "other", NAME).await,
-        refused("ApprovalRuleTemplateDoesNotExist")
-    );
-    associate(&clients, "rule", NAME)
-        .await
-        .expect("an association");
-    associate(&clients, "rule", NAME).await.expect("again");
-    assert_eq!(
-        remove(&clients, "rule").await,
-        refused("ApprovalRuleTemplateInUse")
-    );
-    let list = codecommit.list_repositories_for_approval_rule_template();
-    let listed = list
-        .approval_rule_template_name("rule")
-        .send()
-        .await
-        .expect("a list");
-    assert_eq!(listed.repository_names(), [NAME]);
-    let leave = codecommit.disassociate_approval_rule_template_from_repository();
-    let leave = leave
-        .approval_rule_template_name("rule")
-        .repository_name(NAME);
-    leave.clone().send().await.expect("no association");
-    leave.send().await.expect("again");
-    remove(&clients, "rule").await.expect("it is free");
-    remove(&clients, "rule")
-        .await
-        .expect("deleting an absent one is not an error");
+    assert_eq!(remove().await, "none", "again");
+    let gone = fake.look(|aws| aws.codecommit.repositories_gone.clone());
+    assert_eq!(gone, [NAME]);
 }

@@ -3,6 +3,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
+use super::code;
 use fake_aws::{
     At, FakeAws, Fault, FaultKind, Line, Run,
     clients::{Clients, sdk_config},
@@ -16,27 +17,20 @@ async fn issue_under(fake: &FakeAws, kind: FaultKind) -> Run<bool> {
     fake.inject("test", Fault::at(0, kind));
     let caller = fake.caller("test");
     let config = sdk_config(caller.connector());
+    let timeout = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10));
     let config = aws_sdk_iam::config::Builder::from(&config)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_attempt_timeout(Duration::from_secs(10))
-                .build(),
-        );
+        .timeout_config(timeout.build());
     let iam = aws_sdk_iam::Client::from_conf(config.build());
-    let create = iam.create_service_specific_credential().user_name("mirror");
-    let create = create.service_name("codecommit.amazonaws.com");
-    caller.run(async { create.send().await.is_ok() }).await
+    let create = send!(iam, create_service_specific_credential,
+        user_name: "mirror", service_name: "codecommit.amazonaws.com");
+    caller.run(async { create.await.is_ok() }).await
 }
 
 fn fake() -> FakeAws {
     let fake = FakeAws::new();
     fake.user("mirror");
     fake
-}
-
-fn issued(fake: &FakeAws) -> usize {
-    fake.look(|aws| aws.credentials("mirror").len())
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,7 +49,8 @@ async fn each_fault_does_what_its_name_says() {
         let fake = fake();
         let begun = Instant::now();
         assert_eq!(issue_under(&fake, kind).await, run, "{kind:?}");
-        assert_eq!(issued(&fake), credentials, "{kind:?}");
+        let issued = fake.look(|aws| aws.credentials("mirror").len());
+        assert_eq!(issued, credentials, "{kind:?}");
         assert_eq!(fake.faults_left(), 0, "{kind:?}");
         let waited = begun.elapsed() >= Duration::from_secs(10);
         assert_eq!(waited, FaultKind::SILENT.contains(&kind), "{kind:?}");
@@ -73,22 +68,12 @@ async fn every_service_throttles_and_breaks_in_its_own_form() {
             fake.inject("test", Fault::on(operation, 0, kind));
         }
         // Each succeeds by the SDK's second attempt: it retries the error.
-        clients
-            .iam
-            .get_user()
-            .user_name("mirror")
-            .send()
-            .await
-            .unwrap();
-        clients
-            .secrets
-            .create_secret()
-            .name("s")
-            .send()
-            .await
-            .unwrap();
-        let get = clients.codecommit.get_repository().repository_name("infra");
-        get.send().await.unwrap();
+        let get = send!(clients.iam, get_user, user_name: "mirror").await;
+        get.expect("a user");
+        let create = send!(clients.secrets, create_secret, name: "s").await;
+        create.expect("a secret");
+        let get = send!(clients.codecommit, get_repository, repository_name: "infra").await;
+        get.expect("a repository");
         assert_eq!(fake.calls_of("test"), 6);
         assert_eq!(fake.faults_left(), 0);
     }
@@ -100,27 +85,14 @@ async fn fault_by_operation_strikes_the_call_that_is_meant() {
     let clients = Clients::over(fake.connector("test"));
     fake.inject("test", Fault::on("GetUser", 1, FaultKind::RequestLost));
     fake.inject("another", Fault::at(0, FaultKind::RequestLost));
-    clients
-        .iam
-        .list_user_tags()
-        .user_name("mirror")
-        .send()
-        .await
-        .unwrap();
+    let listed = send!(clients.iam, list_user_tags, user_name: "mirror").await;
+    listed.expect("a user");
     for _ in 0..2 {
-        clients
-            .iam
-            .get_user()
-            .user_name("mirror")
-            .send()
-            .await
-            .unwrap();
+        let get = send!(clients.iam, get_user, user_name: "mirror").await;
+        get.expect("the second attempt");
     }
-    let lost: Vec<_> = fake
-        .journal()
-        .into_iter()
-        .filter(|entry| !entry.executed)
-        .collect();
+    let mut lost = fake.journal();
+    lost.retain(|entry| !entry.executed);
     assert_eq!(lost.len(), 1);
     assert_eq!(lost[0].index, 2);
     assert_eq!(fake.faults_left(), 1, "the other caller never called");
@@ -134,52 +106,43 @@ async fn killed_caller_never_calls_again_and_its_successor_does() {
     fake.inject("first", Fault::at(1, FaultKind::KilledBefore));
     let first = fake.caller("first");
     line.connect(&first);
-    let tag = async |key: &str| {
-        let tag = aws_sdk_iam::types::Tag::builder()
-            .key(key)
-            .value("")
-            .build();
-        let request = clients
-            .iam
-            .tag_user()
-            .user_name("mirror")
-            .tags(tag.unwrap());
-        request.send().await.unwrap();
+    let create = async |name: &str| {
+        let create = send!(clients.secrets, create_secret, name: name).await;
+        create.expect("a new name");
     };
     let run = first.run(async {
-        tag("one").await;
-        tag("two").await;
-        tag("three").await;
+        create("one").await;
+        create("two").await;
+        create("three").await;
     });
     assert_eq!(run.await, Run::Killed);
-    let later = timeout(Duration::from_hours(1), tag("from beyond"));
+    let later = timeout(Duration::from_hours(1), create("from beyond"));
     assert!(later.await.is_err());
     assert_eq!(fake.calls_of("first"), 2);
     let second = fake.caller("second");
     line.connect(&second);
-    assert_eq!(second.run(tag("four")).await, Run::Finished(()));
-    let tags = fake.look(|aws| aws.iam.latest().users["mirror"].tags.len());
-    assert_eq!(tags, 2);
+    assert_eq!(second.run(create("four")).await, Run::Finished(()));
+    assert_eq!(fake.look(|aws| aws.secrets.len()), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn held_call_sees_the_changes_of_others() {
     let fake = fake();
-    let clients = Clients::over(fake.connector("slow"));
     let held = Duration::from_secs(2);
     fake.hold("slow", At::Operation("CreateSecret".to_owned(), 0), held);
-    let create = clients.secrets.create_secret().name("s");
+    let create = async |caller: &str| {
+        let clients = Clients::over(fake.connector(caller));
+        code(send!(clients.secrets, create_secret, name: "s").await)
+    };
     let creating = async {
         let begun = Instant::now();
-        let code = super::code(create.send().await);
-        (code, begun.elapsed())
+        (create("slow").await, begun.elapsed())
     };
     let other = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(fake.faults_left(), 0, "it is on its way");
         assert_eq!(fake.count("CreateSecret"), 0, "and has not arrived");
-        let clients = Clients::over(fake.connector("quick"));
-        super::code(clients.secrets.create_secret().name("s").send().await)
+        create("quick").await
     };
     let ((slow, took), quick) = tokio::join!(creating, other);
     assert_eq!(quick, "none");
@@ -190,11 +153,8 @@ async fn held_call_sees_the_changes_of_others() {
 fn text_of_a_failed_run_has_its_calls() {
     let failed = std::panic::catch_unwind(|| {
         paused(async {
-            assert_eq!(
-                issue_under(&fake(), FaultKind::Denied).await,
-                Run::Killed,
-                "not killed"
-            );
+            let run = issue_under(&fake(), FaultKind::Denied).await;
+            assert_eq!(run, Run::Killed, "not killed");
         });
     });
     let text = schedules::text(&*failed.expect_err("a failure"));

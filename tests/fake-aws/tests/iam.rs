@@ -8,11 +8,6 @@ use aws_sdk_iam::types::Tag;
 
 const CODECOMMIT: &str = "codecommit.amazonaws.com";
 
-fn tag(key: &str, value: &str) -> Tag {
-    let tag = Tag::builder().key(key).value(value).build();
-    tag.expect("a tag has a key and a value")
-}
-
 #[tokio::test(start_paused = true)]
 async fn passwords_hold_slashes_about_every_second_time() {
     let (fake, _) = world_and_clients();
@@ -20,13 +15,8 @@ async fn passwords_hold_slashes_about_every_second_time() {
     for _ in 0..100 {
         fake.change(|aws| aws.reset("mirror", &id));
     }
-    let with = |character| {
-        let secrets = fake.every_secret_ever();
-        secrets
-            .iter()
-            .filter(|secret| secret.contains(character))
-            .count()
-    };
+    let secrets = fake.every_secret_ever();
+    let with = |character| secrets.iter().filter(|one| one.contains(character)).count();
     assert!((30..70).contains(&with('/')), "{} of 101", with('/'));
     assert!((30..70).contains(&with('+')), "{} of 101", with('+'));
     assert_eq!(with('='), 101);
@@ -35,39 +25,23 @@ async fn passwords_hold_slashes_about_every_second_time() {
 #[tokio::test(start_paused = true)]
 async fn late_list_shows_a_change_in_its_time_and_not_before() {
     let (fake, clients) = world_and_clients();
+    let client = &clients.iam;
     fake.options(|options| options.lists_late = Duration::from_secs(5));
-    let create = clients.iam.create_service_specific_credential();
-    let created = create
-        .user_name("mirror")
-        .service_name(CODECOMMIT)
-        .send()
-        .await;
-    let created = created.unwrap().service_specific_credential.unwrap();
+    let created = send!(client, create_service_specific_credential,
+        user_name: "mirror", service_name: CODECOMMIT);
+    let created = created.await.expect("a free slot");
+    let created = created.service_specific_credential.expect("a credential");
     let listed = async || {
-        let list = clients
-            .iam
-            .list_service_specific_credentials()
-            .user_name("mirror");
-        list.send()
-            .await
-            .unwrap()
-            .service_specific_credentials()
-            .len()
+        let list = send!(client, list_service_specific_credentials, user_name: "mirror").await;
+        list.expect("a list").service_specific_credentials().len()
     };
     sleep(Duration::from_millis(4990)).await;
     assert_eq!(listed().await, 0);
     sleep(Duration::from_millis(10)).await;
     assert_eq!(listed().await, 1);
-    let delete = clients
-        .iam
-        .delete_service_specific_credential()
-        .user_name("mirror");
-    let id = created.service_specific_credential_id();
-    delete
-        .service_specific_credential_id(id)
-        .send()
-        .await
-        .unwrap();
+    let deleted = send!(client, delete_service_specific_credential, user_name: "mirror",
+        service_specific_credential_id: created.service_specific_credential_id());
+    deleted.await.expect("it is there");
     assert_eq!(listed().await, 1, "a deletion is late, too");
     sleep(Duration::from_secs(5)).await;
     assert_eq!(listed().await, 0);
@@ -80,22 +54,13 @@ async fn two_replicas_take_turns_when_they_differ() {
         options.tags_late = Duration::from_secs(5);
         options.replicas_differ = true;
     });
-    let request = clients
-        .iam
-        .tag_user()
-        .user_name("mirror")
-        .tags(tag("a", "1"));
-    request.send().await.unwrap();
+    let tag = Tag::builder().key("a").value("1").build().expect("a tag");
+    let tagged = send!(clients.iam, tag_user, user_name: "mirror", tags: tag);
+    tagged.await.expect("a user");
     let mut seen = vec![];
     for _ in 0..4 {
-        let tags = clients
-            .iam
-            .list_user_tags()
-            .user_name("mirror")
-            .send()
-            .await
-            .unwrap();
-        seen.push(tags.tags().len());
+        let tags = send!(clients.iam, list_user_tags, user_name: "mirror").await;
+        seen.push(tags.expect("a user").tags().len());
     }
     assert_eq!(seen, [1, 0, 1, 0]);
 }
@@ -105,31 +70,23 @@ async fn denied_action_is_rejected_only_on_that_resource() {
     let (fake, clients) = world_and_clients();
     fake.user("other");
     fake.deny("iam:ListUserTags", "user/other");
-    let list = |user: &str| clients.iam.list_user_tags().user_name(user).send();
+    let list = |user: &str| send!(clients.iam, list_user_tags, user_name: user);
     assert!(list("mirror").await.is_ok());
     let (code, message) = refusal(list("other").await);
     assert_eq!(code, "AccessDenied");
-    assert!(message.contains("not authorized to perform: iam:ListUserTags on resource: arn:aws:iam::123456789012:user/other"), "{message}");
+    let denied = "not authorized to perform: iam:ListUserTags on resource: \
+                  arn:aws:iam::123456789012:user/other";
+    assert!(message.contains(denied), "{message}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn user_with_a_credential_cannot_be_deleted() {
     let (fake, clients) = world_and_clients();
     let id = fake.foreign_credential("mirror").id;
-    let conflict = fake.delete_user("mirror").unwrap_err();
+    let conflict = fake.delete_user("mirror").expect_err("a credential");
     assert_eq!((conflict.status, conflict.code), (409, "DeleteConflict"));
-    let delete = clients
-        .iam
-        .delete_service_specific_credential()
-        .user_name("mirror");
-    delete
-        .service_specific_credential_id(id)
-        .send()
-        .await
-        .unwrap();
-    fake.delete_user("mirror").unwrap();
-    assert_eq!(
-        code(clients.iam.get_user().user_name("mirror").send().await),
-        "NoSuchEntity"
-    );
+    fake.change(|aws| aws.withdraw("mirror", &id));
+    fake.delete_user("mirror").expect("no credential");
+    let get = send!(clients.iam, get_user, user_name: "mirror").await;
+    assert_eq!(code(get), "NoSuchEntity");
 }

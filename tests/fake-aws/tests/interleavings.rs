@@ -8,28 +8,27 @@ use fake_aws::{
     explore::{Explored, Schedule, explore, explore_ends, explore_reduced, explore_with_holds},
 };
 
-/// Two copies with clients that last for all runs.
-struct Copies {
-    lines: [Line; 2],
-    clients: [Clients; 2],
+/// Copies with clients that last for all runs.
+struct Copies<const COUNT: usize> {
+    lines: [Line; COUNT],
+    clients: [Clients; COUNT],
 }
 
-impl Copies {
+impl<const COUNT: usize> Copies<COUNT> {
     fn new() -> Self {
-        let lines = [Line::new(), Line::new()];
-        let clients = [
-            Clients::over(lines[0].connector()),
-            Clients::over(lines[1].connector()),
-        ];
+        let lines = std::array::from_fn(|_| Line::new());
+        let clients = lines
+            .each_ref()
+            .map(|line: &Line| Clients::over(line.connector()));
         Self { lines, clients }
     }
 
-    /// Puts both into a new fake AWS under this schedule.
-    fn enter(&self, schedule: &Schedule) -> (FakeAws, [Clients; 2]) {
+    /// Puts all into a new fake AWS under this schedule.
+    fn enter(&self, schedule: &Schedule) -> (FakeAws, [Clients; COUNT]) {
         let fake = FakeAws::new();
         fake.user("mirror");
         fake.obey(schedule);
-        for (line, name) in self.lines.iter().zip(["a", "b"]) {
+        for (line, name) in self.lines.iter().zip(["a", "b", "c"]) {
             line.connect(&fake.caller(name));
         }
         (fake, self.clients.clone())
@@ -37,101 +36,66 @@ impl Copies {
 }
 
 async fn tag(clients: &Clients, key: &str, value: &str) {
-    let tag = Tag::builder().key(key).value(value).build().unwrap();
-    let request = clients.iam.tag_user().user_name("mirror").tags(tag);
-    request.send().await.unwrap();
+    let tag = Tag::builder().key(key).value(value).build().expect("a tag");
+    let tagged = send!(clients.iam, tag_user, user_name: "mirror", tags: tag).await;
+    tagged.expect("a user");
 }
 
 async fn tags(clients: &Clients) -> usize {
-    let request = clients.iam.list_user_tags().user_name("mirror");
-    request.send().await.unwrap().tags().len()
+    let listed = send!(clients.iam, list_user_tags, user_name: "mirror").await;
+    listed.expect("a user").tags().len()
 }
 
 /// Who called, in the order in which AWS met the calls.
 fn order(fake: &FakeAws) -> String {
-    fake.journal()
-        .iter()
-        .map(|entry| entry.caller.as_str())
-        .collect()
+    let journal = fake.journal();
+    journal.iter().map(|entry| entry.caller.as_str()).collect()
 }
 
-fn complete(runs: usize, repeated: usize) -> Explored {
+fn complete(runs: usize) -> Explored {
     Explored {
         runs,
-        repeated,
+        repeated: 0,
         complete: true,
     }
 }
 
-#[test]
-fn two_callers_meet_in_exactly_m_plus_n_choose_m_orders() {
-    let copies = Copies::new();
-    for (m, n, expected) in [
-        (0, 3, 1),
-        (1, 1, 2),
-        (2, 2, 6),
-        (3, 2, 10),
-        (4, 4, 70),
-        (5, 4, 126),
-    ] {
-        let orders = RefCell::new(BTreeSet::new());
-        let explored = explore(1000, async |schedule| {
-            let (fake, [a, b]) = copies.enter(&schedule);
-            let calls = async |clients: Clients, count| {
+/// Runs callers that make so many reads, in every order.
+fn explore_reads<const COUNT: usize>(limit: usize, counts: [usize; COUNT]) -> (Explored, usize) {
+    let copies = Copies::<COUNT>::new();
+    let orders = RefCell::new(BTreeSet::new());
+    let explored = explore(limit, async |schedule| {
+        let (fake, clients) = copies.enter(&schedule);
+        let works = clients
+            .iter()
+            .zip(counts)
+            .map(|(clients, count)| async move {
                 for _ in 0..count {
-                    tags(&clients).await;
+                    tags(clients).await;
                 }
-            };
-            schedule.both(calls(a, m), calls(b, n)).await;
-            orders.borrow_mut().insert(order(&fake));
-        });
-        assert_eq!(explored, complete(expected, 0), "{m} and {n}");
-        assert_eq!(orders.borrow().len(), expected, "{m} and {n}");
+            });
+        assert_eq!(schedule.all(works.collect()).await.len(), COUNT);
+        orders.borrow_mut().insert(order(&fake));
+    });
+    let orders = orders.borrow().len();
+    (explored, orders)
+}
+
+#[test]
+fn callers_meet_in_every_order() {
+    for (m, n, expected) in [(0, 3, 1), (1, 1, 2), (3, 2, 10), (5, 4, 126)] {
+        let explored = explore_reads(1000, [m, n]);
+        assert_eq!(explored, (complete(expected), expected), "{m} and {n}");
     }
-}
-
-#[test]
-fn three_callers_meet_in_every_order() {
-    let copies = Copies::new();
-    let third = Line::new();
-    let third_clients = Clients::over(third.connector());
-    let explored = explore(1000, async |schedule| {
-        let (fake, [a, b]) = copies.enter(&schedule);
-        third.connect(&fake.caller("c"));
-        let calls = async |clients: Clients| {
-            tags(&clients).await;
-            tags(&clients).await;
-        };
-        let works = vec![calls(a), calls(b), calls(third_clients.clone())];
-        assert_eq!(schedule.all(works).await.len(), 3);
-    });
-    assert_eq!(explored, complete(90, 0));
-}
-
-#[test]
-fn search_reports_that_it_reached_its_limit() {
-    let copies = Copies::new();
-    let explored = explore(5, async |schedule| {
-        let (_, [a, b]) = copies.enter(&schedule);
-        let calls = async |clients: Clients| {
-            tags(&clients).await;
-            tags(&clients).await;
-        };
-        schedule.both(calls(a), calls(b)).await;
-    });
-    assert_eq!(
-        explored,
-        Explored {
-            runs: 5,
-            repeated: 0,
-            complete: false
-        }
-    );
+    assert_eq!(explore_reads(1000, [2, 2, 2]), (complete(90), 90));
+    let (explored, orders) = explore_reads(5, [2, 2]);
+    assert!(!explored.complete, "it reached its limit");
+    assert_eq!((explored.runs, orders), (5, 5));
 }
 
 /// A caller that sleeps between two reads, and one that writes four times.
 async fn sleeper_and_writer(
-    copies: &Copies,
+    copies: &Copies<2>,
     schedule: Schedule,
     seen: &RefCell<BTreeSet<Vec<usize>>>,
 ) {
@@ -152,17 +116,17 @@ async fn sleeper_and_writer(
 
 #[test]
 fn caller_that_sleeps_is_not_waited_for() {
-    let copies = Copies::new();
+    let copies = Copies::<2>::new();
     let seen = RefCell::new(BTreeSet::new());
     let explored = explore(100, |schedule| sleeper_and_writer(&copies, schedule, &seen));
     // Five places for the first read. The second one follows the last write.
-    assert_eq!(explored, complete(5, 0));
+    assert_eq!(explored, complete(5));
     assert!(seen.borrow().iter().all(|looks| looks[1] == 4));
 }
 
 #[test]
 fn call_that_is_held_lets_the_sleeper_overtake() {
-    let copies = Copies::new();
+    let copies = Copies::<2>::new();
     let seen = RefCell::new(BTreeSet::new());
     let explored = explore_with_holds(1000, 1, |schedule| {
         sleeper_and_writer(&copies, schedule, &seen)
@@ -174,7 +138,7 @@ fn call_that_is_held_lets_the_sleeper_overtake() {
 
 #[test]
 fn reduced_search_reaches_the_same_ends_in_fewer_runs() {
-    let copies = Copies::new();
+    let copies = Copies::<2>::new();
     let ends = RefCell::new(BTreeSet::new());
     let run = async |schedule: Schedule| {
         let (fake, [a, b]) = copies.enter(&schedule);
@@ -183,12 +147,8 @@ fn reduced_search_reaches_the_same_ends_in_fewer_runs() {
             for step in 0..2 {
                 seen.push(tags(&clients).await);
                 tag(&clients, &format!("{name}-{step}"), "").await;
-                let _ = clients
-                    .secrets
-                    .describe_secret()
-                    .secret_id("none")
-                    .send()
-                    .await;
+                let missing = send!(clients.secrets, describe_secret, secret_id: "none");
+                assert!(missing.await.is_err());
             }
             seen
         };
@@ -210,14 +170,13 @@ fn reduced_search_reaches_the_same_ends_in_fewer_runs() {
 
 #[test]
 fn search_for_ends_reaches_each_end_in_even_fewer_runs() {
-    let copies = Copies::new();
+    let copies = Copies::<2>::new();
     let ends = RefCell::new(BTreeSet::new());
     let run = async |schedule: Schedule| {
         let (fake, [a, b]) = copies.enter(&schedule);
         let put = async |clients: Clients, value: &str| {
-            let call = clients.secrets.create_secret().name("one");
-            let made = call.secret_string(value).send().await;
-            made.is_ok()
+            let made = send!(clients.secrets, create_secret, name: "one", secret_string: value);
+            made.await.is_ok()
         };
         // One changes only IAM, the other only Secrets Manager, and then each the other's.
         let first = async {
@@ -246,7 +205,7 @@ fn search_for_ends_reaches_each_end_in_even_fewer_runs() {
 
 #[test]
 fn kill_in_the_middle_leaves_the_other_caller_running() {
-    let copies = Copies::new();
+    let copies = Copies::<2>::new();
     let explored = explore(100, async |schedule| {
         let (fake, [a, b]) = copies.enter(&schedule);
         let doomed = fake.caller("doomed");
@@ -264,10 +223,8 @@ fn kill_in_the_middle_leaves_the_other_caller_running() {
         };
         let (first, ()) = schedule.both(first, second).await;
         assert_eq!(first, Run::Killed);
-        assert_eq!(
-            fake.look(|aws| aws.iam.latest().users["mirror"].tags.len()),
-            4
-        );
+        let tags = fake.look(|aws| aws.iam.latest().users["mirror"].tags.len());
+        assert_eq!(tags, 4);
     });
-    assert_eq!(explored, complete(6, 0));
+    assert_eq!(explored, complete(6));
 }

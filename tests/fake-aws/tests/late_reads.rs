@@ -5,22 +5,18 @@ use tokio::time::sleep;
 
 use super::{
     child::{
-        NAME, PIPELINE, create, delete, described, ended, events, fine, status, template, update,
+        NAME, PIPELINE, create, delete, described, ended, events, status, template, update,
         world_with_stack,
     },
-    cloudformation::new_world,
-    code,
+    code, fine, world_and_clients,
 };
-use fake_aws::Options;
 
 const LATE: Duration = Duration::from_secs(2);
 
 #[tokio::test(start_paused = true)]
 async fn stack_is_described_as_it_was() {
-    let (fake, clients) = new_world(Options {
-        stacks_late: LATE,
-        ..Options::default()
-    });
+    let (fake, clients) = world_and_clients();
+    fake.options(|options| options.stacks_late = LATE);
     assert_eq!(create(&clients, &template(), "one").await, fine());
     assert_eq!(status(&clients).await, "none");
     assert!(!events(&clients, NAME).await.is_empty());
@@ -57,10 +53,8 @@ async fn stack_is_described_as_it_was() {
 
 #[tokio::test(start_paused = true)]
 async fn events_are_listed_after_the_stack_is_described() {
-    let (_, clients) = new_world(Options {
-        events_late: LATE,
-        ..Options::default()
-    });
+    let (fake, clients) = world_and_clients();
+    fake.options(|options| options.events_late = LATE);
     assert_eq!(create(&clients, &template(), "one").await, fine());
     assert_eq!(status(&clients).await, "CREATE_IN_PROGRESS");
     assert!(events(&clients, NAME).await.is_empty());
@@ -73,9 +67,9 @@ async fn events_are_listed_after_the_stack_is_described() {
 async fn first_execution_is_listed_after_its_pipeline_is_there() {
     let (fake, clients) = world_with_stack(true).await;
     fake.options(|options| options.executions_late = Duration::from_mins(1));
+    let client = &clients.codepipeline;
     let listed = async || {
-        let list = clients.codepipeline.list_pipeline_executions();
-        let list = list.pipeline_name(PIPELINE).send().await;
+        let list = send!(client, list_pipeline_executions, pipeline_name: PIPELINE).await;
         list.expect("a list").pipeline_execution_summaries().len()
     };
     assert_eq!(listed().await, 0);
@@ -86,45 +80,23 @@ async fn first_execution_is_listed_after_its_pipeline_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn secret_is_visible_late_and_its_name_in_use_at_once() {
-    let (_, clients) = new_world(Options {
-        secrets_late: LATE,
-        ..Options::default()
-    });
-    let create = async || code(clients.secrets.create_secret().name("s").send().await);
-    let describe = async || {
-        clients
-            .secrets
-            .describe_secret()
-            .secret_id("s")
-            .send()
-            .await
+    let (fake, clients) = world_and_clients();
+    let client = &clients.secrets;
+    fake.options(|options| options.secrets_late = LATE);
+    let create = async || code(send!(client, create_secret, name: "s").await);
+    let describe = || send!(client, describe_secret, secret_id: "s");
+    let is_deleted = async || {
+        let described = describe().await.expect("the secret");
+        described.deleted_date().is_some()
     };
     assert_eq!(create().await, "none");
     assert_eq!(create().await, "ResourceExistsException");
     assert_eq!(code(describe().await), "ResourceNotFoundException");
     sleep(LATE).await;
-    assert!(
-        describe()
-            .await
-            .expect("the secret")
-            .deleted_date()
-            .is_none()
-    );
-    let delete = clients.secrets.delete_secret().secret_id("s");
-    assert_eq!(code(delete.recovery_window_in_days(7).send().await), "none");
-    assert!(
-        describe()
-            .await
-            .expect("the secret")
-            .deleted_date()
-            .is_none()
-    );
+    assert!(!is_deleted().await);
+    let delete = send!(client, delete_secret, secret_id: "s", recovery_window_in_days: 7);
+    assert_eq!(code(delete.await), "none");
+    assert!(!is_deleted().await);
     sleep(LATE).await;
-    assert!(
-        describe()
-            .await
-            .expect("the secret")
-            .deleted_date()
-            .is_some()
-    );
+    assert!(is_deleted().await);
 }

@@ -3,12 +3,17 @@
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
-mod builds;
+/// Sends a request: `send!(clients.iam, get_user, user_name: "mirror").await`.
+macro_rules! send {
+    ($client:expr, $operation:ident $(, $member:ident: $value:expr)* $(,)?) => {
+        $client.$operation()$(.$member($value))*.send()
+    };
+}
+
 mod change_sets;
 mod child;
 mod cloudformation;
 mod codecommit;
-mod delivery;
 mod faults;
 mod gitlab;
 mod gitlab_runs;
@@ -16,6 +21,7 @@ mod gitlab_tags;
 mod iam;
 mod interleavings;
 mod late_reads;
+mod objects;
 mod pushes;
 mod secrets_manager;
 mod stack_refusals;
@@ -39,13 +45,18 @@ where
     E: ProvideErrorMetadata,
 {
     let Err(error) = result else {
-        return ("none".into(), "it succeeded".into());
+        return fine();
     };
     let Some(error) = error.as_service_error() else {
         return ("none".into(), "no answer from the service".into());
     };
     let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
     (text(error.code()), text(error.message()))
+}
+
+/// The [`refusal`] of a successful call.
+fn fine() -> (String, String) {
+    ("none".into(), "it succeeded".into())
 }
 
 fn code<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> String {

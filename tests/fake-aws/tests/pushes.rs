@@ -1,63 +1,37 @@
 //! Pushes, the rules that they meet, pipelines, and a function that calls itself. EventBridge
 //! User Guide; API References of CodePipeline, CodeCommit and Lambda.
 
-use aws_sdk_codepipeline::types::{SourceRevisionOverride, SourceRevisionType};
+use aws_sdk_codepipeline::types::{
+    PipelineExecutionSummary, SourceRevisionOverride, SourceRevisionType,
+};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{
-    child::{NAME, PIPELINE, REPOSITORY, ROLE, ended, fine, parameter, world_with_stack},
-    code, refusal,
+    child::{NAME, PIPELINE, REPOSITORY, ROLE, ended, parameter, world_with_stack},
+    code, fine, refusal, world_and_clients,
 };
 use fake_aws::{Reaction, clients::Clients};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:f";
 
+/// The executions, newest first.
+async fn executions(clients: &Clients) -> Vec<PipelineExecutionSummary> {
+    let client = &clients.codepipeline;
+    let listed = send!(client, list_pipeline_executions, pipeline_name: PIPELINE).await;
+    let listed = listed.expect("the pipeline").pipeline_execution_summaries;
+    listed.unwrap_or_default()
+}
+
 #[tokio::test(start_paused = true)]
 async fn new_pipeline_without_its_branch_runs_and_fails() {
-    let (fake, clients) = world_with_stack(true).await;
-    sleep(Duration::from_secs(10)).await;
-    let runs = async || {
-        let request = clients.codepipeline.list_pipeline_executions();
-        request.pipeline_name(PIPELINE).send().await
-    };
-    let listed = runs()
-        .await
-        .expect("the pipeline")
-        .pipeline_execution_summaries;
-    let listed = listed.unwrap_or_default();
-    assert_eq!(listed.len(), 1);
-    assert_eq!(
-        listed[0].source_revisions()[0].revision_id(),
-        Some("commit-1")
-    );
-    assert!(fake.look(|aws| aws.failed_runs.is_empty()));
-
     let (fake, clients) = world_with_stack(false).await;
-    let missing = clients
-        .codepipeline
-        .list_pipeline_executions()
-        .pipeline_name(PIPELINE);
-    assert_eq!(
-        code(missing.clone().send().await),
-        "PipelineNotFoundException"
-    );
-    let update = clients
-        .cloudformation
-        .update_stack()
-        .stack_name(NAME)
-        .role_arn(ROLE);
-    let update = update.use_previous_template(true);
-    let update = update.parameters(parameter("BranchExists", "true"));
-    assert_eq!(refusal(update.send().await), fine());
+    let update = send!(clients.cloudformation, update_stack, stack_name: NAME, role_arn: ROLE,
+        use_previous_template: true, parameters: parameter("BranchExists", "true"));
+    assert_eq!(refusal(update.await), fine());
     assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
-    let listed = missing
-        .send()
-        .await
-        .expect("the pipeline")
-        .pipeline_execution_summaries;
-    let listed = listed.unwrap_or_default();
+    let listed = executions(&clients).await;
     assert_eq!(listed[0].status().expect("a status").as_str(), "Failed");
     assert_eq!(fake.look(|aws| aws.failed_runs.clone()), [PIPELINE]);
 }
@@ -67,33 +41,25 @@ async fn push_starts_only_the_pipeline_of_its_branch() {
     let (fake, clients) = world_with_stack(true).await;
     assert_eq!(fake.push(REPOSITORY, "other", "commit-2"), []);
     let reactions = fake.push(REPOSITORY, "development", "commit-3");
-    let [
-        Reaction::Started {
-            pipeline,
-            execution,
-        },
-    ] = reactions.as_slice()
-    else {
+    let [Reaction::Started { execution, .. }] = reactions.as_slice() else {
         panic!("{reactions:?}");
     };
-    assert_eq!(pipeline, PIPELINE);
     // The branch moves on, and the execution keeps its commit.
     fake.push(REPOSITORY, "development", "commit-4");
     sleep(Duration::from_secs(10)).await;
-    let request = clients.codepipeline.list_pipeline_executions();
-    let listed = request.pipeline_name(PIPELINE).send().await;
-    let listed = listed.expect("the pipeline").pipeline_execution_summaries;
-    let listed = listed.unwrap_or_default();
-    assert_eq!(listed.len(), 3, "newest first");
+    let listed = executions(&clients).await;
+    let commit = |one: &PipelineExecutionSummary| {
+        let revision = one.source_revisions()[0].revision_id();
+        revision.unwrap_or_default().to_owned()
+    };
+    let commits: Vec<String> = listed.iter().map(commit).collect();
     assert_eq!(
-        listed[0].source_revisions()[0].revision_id(),
-        Some("commit-4")
-    );
-    assert_eq!(
-        listed[1].source_revisions()[0].revision_id(),
-        Some("commit-3")
+        commits,
+        ["commit-4", "commit-3", "commit-1"],
+        "newest first"
     );
     assert_eq!(listed[1].pipeline_execution_id(), Some(execution.as_str()));
+    assert!(fake.look(|aws| aws.failed_runs.is_empty()));
     fake.assert_unbroken();
 }
 
@@ -105,14 +71,9 @@ async fn execution_is_started_once_for_each_token() {
             .action_name(action)
             .revision_type(SourceRevisionType::CommitId)
             .revision_value("commit-9");
-        let request = clients
-            .codepipeline
-            .start_pipeline_execution()
-            .name(PIPELINE);
-        let request = request.client_request_token(token);
-        request
-            .source_revisions(revision.build().expect("complete"))
-            .send()
+        let revision = revision.build().expect("complete");
+        send!(clients.codepipeline, start_pipeline_execution,
+            name: PIPELINE, client_request_token: token, source_revisions: revision)
     };
     let first = start("one", "Source").await.expect("it starts");
     let again = start("one", "Source").await.expect("it is the same");
@@ -123,28 +84,21 @@ async fn execution_is_started_once_for_each_token() {
 
 #[tokio::test(start_paused = true)]
 async fn synchronous_invocation_is_a_violation() {
-    let (fake, clients) = super::world_and_clients();
-    let invoke = |clients: &Clients, kind: &str| {
-        let request = clients.lambda.invoke().function_name(FUNCTION);
-        let request = request.invocation_type(kind.into());
-        request
-            .payload(aws_sdk_lambda::primitives::Blob::new(r#"{"Hop":1}"#))
-            .send()
+    let (fake, clients) = world_and_clients();
+    let invoke = |kind: &str| {
+        let payload = aws_sdk_lambda::primitives::Blob::new(r#"{"Hop":1}"#);
+        send!(clients.lambda, invoke,
+            function_name: FUNCTION, invocation_type: kind.into(), payload: payload)
     };
-    let invoked = invoke(&clients, "Event").await.expect("it is taken on");
+    let invoked = invoke("Event").await.expect("it is taken on");
     assert_eq!(invoked.status_code(), 202);
     let kept = fake.invocations();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].function, FUNCTION);
     assert_eq!(kept[0].payload, json!({"Hop": 1}));
     fake.assert_unbroken();
-    invoke(&clients, "RequestResponse")
-        .await
-        .expect("it is answered");
+    invoke("RequestResponse").await.expect("it is answered");
     assert!(!fake.violations().is_empty());
     fake.deny("lambda:InvokeFunction", "function:f");
-    assert_eq!(
-        code(invoke(&clients, "Event").await),
-        "AccessDeniedException"
-    );
+    assert_eq!(code(invoke("Event").await), "AccessDeniedException");
 }

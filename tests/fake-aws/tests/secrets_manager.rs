@@ -12,64 +12,55 @@ use fake_aws::secrets::{PENDING, versions::name_pending};
 const NAME: &str = "codecommit-mirror/mirror";
 const FIRST: &str = "11111111111111111111111111111111";
 const SECOND: &str = "22222222222222222222222222222222";
+const EXISTS: &str = "ResourceExistsException";
+const NOT_FOUND: &str = "ResourceNotFoundException";
 
 /// Creates [`NAME`] with this token and value.
-async fn create(clients: &Clients, token: &str, value: Option<&str>) -> Result<String, String> {
-    let request = clients
-        .secrets
-        .create_secret()
-        .name(NAME)
-        .client_request_token(token);
-    let created = request
-        .set_secret_string(value.map(str::to_owned))
-        .send()
-        .await;
-    match created {
-        Ok(created) => Ok(created.arn.unwrap()),
-        Err(error) => Err(code::<(), _, _>(Err(error))),
-    }
+async fn create(clients: &Clients, token: &str, value: Option<&str>) -> String {
+    let value = value.map(str::to_owned);
+    let create = send!(clients.secrets, create_secret,
+        name: NAME, client_request_token: token, set_secret_string: value);
+    code(create.await)
 }
 
 #[tokio::test(start_paused = true)]
 async fn empty_secret_is_idempotent_only_with_the_option() {
     let (fake, clients) = world_and_clients();
-    let arn = create(&clients, FIRST, None).await.unwrap();
-    let exists = Err("ResourceExistsException".to_owned());
-    assert_eq!(create(&clients, FIRST, None).await, exists);
+    assert_eq!(create(&clients, FIRST, None).await, "none");
+    assert_eq!(create(&clients, FIRST, None).await, EXISTS);
     fake.options(|options| options.empty_create_is_idempotent = true);
-    assert_eq!(create(&clients, FIRST, None).await, Ok(arn));
-    assert_eq!(create(&clients, SECOND, None).await, exists);
+    assert_eq!(create(&clients, FIRST, None).await, "none");
+    assert_eq!(create(&clients, SECOND, None).await, EXISTS);
 }
 
 #[tokio::test(start_paused = true)]
 async fn change_sets_the_date() {
     let (_, clients) = world_and_clients();
-    create(&clients, FIRST, None).await.unwrap();
-    let describe = || clients.secrets.describe_secret().secret_id(NAME).send();
-    let before = describe().await.unwrap();
+    create(&clients, FIRST, None).await;
+    let changed = async || {
+        let described = send!(clients.secrets, describe_secret, secret_id: NAME).await;
+        let described = described.expect("the secret");
+        described.last_changed_date().expect("a date").secs()
+    };
+    let before = changed().await;
     sleep(Duration::from_secs(90)).await;
-    let update = clients.secrets.update_secret().secret_id(NAME);
-    update.description("text").send().await.unwrap();
-    let after = describe().await.unwrap();
-    let at = |date: Option<&aws_smithy_types::DateTime>| date.unwrap().secs();
-    assert_eq!(
-        at(after.last_changed_date()) - at(before.last_changed_date()),
-        90
-    );
+    let update = send!(clients.secrets, update_secret, secret_id: NAME, description: "text");
+    update.await.expect("the secret");
+    assert_eq!(changed().await - before, 90);
 }
 
 #[tokio::test(start_paused = true)]
 async fn forced_deletion_takes_its_time() {
     let (fake, clients) = world_and_clients();
-    create(&clients, FIRST, Some("1")).await.unwrap();
+    create(&clients, FIRST, Some("1")).await;
     fake.options(|options| options.deletion_takes = Duration::from_secs(8));
-    let delete = clients.secrets.delete_secret().secret_id(NAME);
-    let delete = delete.force_delete_without_recovery(true);
-    delete.send().await.unwrap();
-    let blocked = Err("InvalidRequestException".to_owned());
+    let delete = send!(clients.secrets, delete_secret,
+        secret_id: NAME, force_delete_without_recovery: true);
+    delete.await.expect("the secret");
+    let blocked = "InvalidRequestException";
     assert_eq!(create(&clients, SECOND, Some("2")).await, blocked);
     sleep(Duration::from_secs(8)).await;
-    assert!(create(&clients, SECOND, Some("2")).await.is_ok());
+    assert_eq!(create(&clients, SECOND, Some("2")).await, "none");
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,12 +70,12 @@ async fn list_is_late_and_has_short_pages() {
         options.secret_lists_late = Duration::from_mins(5);
         options.page_length = Some(1);
     });
-    create(&clients, FIRST, None).await.unwrap();
-    let other = clients.secrets.create_secret().name("other");
-    other.send().await.unwrap();
+    create(&clients, FIRST, None).await;
+    let other = send!(clients.secrets, create_secret, name: "other");
+    other.await.expect("a new name");
     let pages = async || {
         let pages = clients.secrets.list_secrets().into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("pages");
         let length = |page: &ListSecretsOutput| page.secret_list().len();
         pages.iter().map(length).collect::<Vec<_>>()
     };
@@ -97,63 +88,54 @@ async fn list_is_late_and_has_short_pages() {
 async fn denied_action_is_the_json_services_own_error() {
     let (fake, clients) = world_and_clients();
     fake.deny("*", "codecommit-mirror/");
-    assert_eq!(
-        create(&clients, FIRST, None).await,
-        Err("AccessDeniedException".to_owned())
-    );
-    let elsewhere = clients
-        .secrets
-        .create_secret()
-        .name("elsewhere")
-        .send()
-        .await;
-    assert!(elsewhere.is_ok());
+    assert_eq!(create(&clients, FIRST, None).await, "AccessDeniedException");
+    let elsewhere = send!(clients.secrets, create_secret, name: "elsewhere");
+    assert!(elsewhere.await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn named_version_without_value_cannot_be_read() {
     let (fake, clients) = world_and_clients();
-    create(&clients, FIRST, Some("first")).await.unwrap();
-    let token = format!("{:032}", 2);
+    let client = &clients.secrets;
+    create(&clients, FIRST, Some("first")).await;
     let named =
-        fake.change(|aws| aws.change_secret(NAME, |secret, now| name_pending(secret, &token, now)));
-    named.unwrap();
-    let get = || clients.secrets.get_secret_value().secret_id(NAME);
-    let read = get().version_stage(PENDING).send().await;
-    assert_eq!(code(read), "ResourceNotFoundException");
-    let read = get().version_id(&token).send().await;
-    assert_eq!(code(read), "ResourceNotFoundException");
-    let put = |value: &str| {
-        let put = clients.secrets.put_secret_value().secret_id(NAME);
-        let put = put.client_request_token(&token).version_stages("mine");
-        put.secret_string(value).send()
+        fake.change(|aws| aws.change_secret(NAME, |secret, now| name_pending(secret, SECOND, now)));
+    named.expect("the secret");
+    let pending = || send!(client, get_secret_value, secret_id: NAME, version_stage: PENDING);
+    assert_eq!(code(pending().await), NOT_FOUND);
+    let by_id = send!(client, get_secret_value, secret_id: NAME, version_id: SECOND);
+    assert_eq!(code(by_id.await), NOT_FOUND);
+    let put = async |value: &str| {
+        let put = send!(client, put_secret_value, secret_id: NAME, secret_string: value,
+            client_request_token: SECOND, version_stages: "mine");
+        code(put.await)
     };
-    put("filled").await.unwrap();
-    let read = get().version_stage(PENDING).send().await.unwrap();
+    assert_eq!(put("filled").await, "none");
+    let read = pending().await.expect("a value");
     assert_eq!(read.secret_string(), Some("filled"));
-    put("filled").await.unwrap();
-    assert_eq!(code(put("other").await), "ResourceExistsException");
+    assert_eq!(put("filled").await, "none");
+    assert_eq!(put("other").await, EXISTS);
 }
 
 #[tokio::test(start_paused = true)]
 async fn versions_without_labels_beyond_a_hundred_are_deleted() {
     let (fake, clients) = world_and_clients();
-    create(&clients, FIRST, Some("first")).await.unwrap();
-    let put = |number: usize| {
-        let put = clients.secrets.put_secret_value().secret_id(NAME);
-        let put = put.client_request_token(format!("{number:032}"));
-        put.secret_string(number.to_string()).send()
+    let client = &clients.secrets;
+    create(&clients, FIRST, Some("first")).await;
+    let put = async |number: usize| {
+        let put = send!(client, put_secret_value, secret_id: NAME,
+            client_request_token: format!("{number:032}"), secret_string: number.to_string());
+        put.await.expect("a new version");
     };
     let held = || fake.look(|aws| aws.secrets[NAME].versions.len());
     sleep(Duration::from_secs(1)).await;
     for number in 2..=120 {
-        put(number).await.unwrap();
+        put(number).await;
     }
     assert_eq!(held(), 120, "none is a day old");
     sleep(Duration::from_hours(25)).await;
-    put(121).await.unwrap();
+    put(121).await;
     assert_eq!(held(), 100);
-    let gone = clients.secrets.get_secret_value().secret_id(NAME);
-    let gone = gone.version_id(FIRST).send().await;
-    assert_eq!(code(gone), "ResourceNotFoundException");
+    let gone = send!(client, get_secret_value, secret_id: NAME, version_id: FIRST);
+    assert_eq!(code(gone.await), NOT_FOUND);
 }

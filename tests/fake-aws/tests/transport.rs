@@ -1,43 +1,31 @@
-//! The wire's records.
+//! The wire's records, and the bucket behind `ResponseURL`.
 
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{code, world_and_clients};
+use fake_aws::{FakeAws, clients::Clients};
 
 #[tokio::test(start_paused = true)]
 async fn journal_has_callers_calls_and_times_and_no_secret() {
     let (fake, clients) = world_and_clients();
     let password = fake.foreign_credential("mirror").password;
-    let create = clients
-        .secrets
-        .create_secret()
-        .name("s")
-        .secret_string(&password);
-    create.send().await.unwrap();
+    let create = send!(clients.secrets, create_secret, name: "s", secret_string: password);
+    create.await.expect("a new name");
     sleep(Duration::from_secs(2)).await;
-    let unknown = clients.iam.get_user().user_name("nobody").send().await;
+    let unknown = send!(clients.iam, get_user, user_name: "nobody").await;
     assert_eq!(code(unknown), "NoSuchEntity");
     let journal = fake.journal();
-    let told: Vec<_> = journal
-        .iter()
-        .map(|entry| {
-            (
-                entry.caller.as_str(),
-                entry.index,
-                entry.operation.as_str(),
-                entry.outcome.as_str(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        told,
-        [
-            ("test", 0, "CreateSecret", "ok"),
-            ("test", 1, "GetUser", "NoSuchEntity (404)")
-        ]
-    );
+    let told = journal.iter().map(|entry| {
+        let (caller, index) = (&entry.caller, entry.index);
+        format!("{caller}#{index} {} {}", entry.operation, entry.outcome)
+    });
+    let expected = [
+        "test#0 CreateSecret ok",
+        "test#1 GetUser NoSuchEntity (404)",
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
     assert_eq!(journal[1].at, Duration::from_secs(2));
     assert_eq!(fake.count("CreateSecret"), 1);
     assert_eq!(fake.secret_in(&fake.transcript()), None);
@@ -46,23 +34,13 @@ async fn journal_has_callers_calls_and_times_and_no_secret() {
 #[tokio::test(start_paused = true)]
 async fn secret_is_found_in_every_encoding() {
     let (fake, _) = world_and_clients();
-    let password = loop {
-        let credential = fake.foreign_credential("mirror");
-        if credential.password.contains('/') {
-            break credential.password;
-        }
-        fake.change(|aws| {
-            let now = aws.now;
-            aws.iam
-                .change(now, |iam| iam.withdraw("mirror", &credential.id))
-        })
-        .unwrap();
-    };
+    let id = fake.foreign_credential("mirror").id;
+    let reset = || fake.change(|aws| aws.reset("mirror", &id).password);
+    let password = std::iter::repeat_with(reset).find(|it| it.contains('/'));
+    let password = password.expect("one in two");
     let basic = aws_smithy_types::base64::encode(format!("mirror-at-123456789012:{password}"));
-    let encoded = password
-        .replace('/', "%2F")
-        .replace('+', "%2B")
-        .replace('=', "%3D");
+    let encoded = password.replace('/', "%2F").replace('+', "%2B");
+    let encoded = encoded.replace('=', "%3D");
     for text in [
         format!("password={password}"),
         format!("{{\"p\":\"{}\"}}", password.replace('/', "\\/")),
@@ -71,27 +49,18 @@ async fn secret_is_found_in_every_encoding() {
     ] {
         assert!(fake.secret_in(&text).is_some(), "{text}");
     }
-    assert_eq!(
-        fake.secret_in("nothing here, not even aGFsZiBhIHNlY3JldA=="),
-        None
-    );
+    let none = "nothing here, not even aGFsZiBhIHNlY3JldA==";
+    assert_eq!(fake.secret_in(none), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn call_to_an_unknown_service_is_a_violation() {
     let (fake, clients) = world_and_clients();
     fake.assert_unbroken();
-    assert!(
-        clients
-            .iam
-            .list_groups_for_user()
-            .user_name("mirror")
-            .send()
-            .await
-            .is_err()
-    );
+    let unknown = send!(clients.iam, list_groups_for_user, user_name: "mirror");
+    assert!(unknown.await.is_err());
     let connector = fake.connector("stray");
-    let stray = HttpRequest::get("https://example.com/").unwrap();
+    let stray = HttpRequest::get("https://example.com/").expect("a request");
     assert!(connector.call(stray).await.is_err());
     assert_eq!(fake.violations().len(), 2, "{:?}", fake.violations());
 }
@@ -99,57 +68,31 @@ async fn call_to_an_unknown_service_is_a_violation() {
 #[tokio::test(start_paused = true)]
 async fn invariant_is_checked_after_every_change() {
     let (fake, clients) = world_and_clients();
-    fake.at_every_instant(|aws| match aws.credentials("mirror").len() {
+    fake.at_every_instant(|aws| match aws.secrets.len() {
         0 => Ok(()),
-        some => Err(format!("{some} credentials")),
+        some => Err(format!("{some} secrets")),
     });
-    let create = clients
-        .iam
-        .create_service_specific_credential()
-        .user_name("mirror");
-    let created = create
-        .service_name("codecommit.amazonaws.com")
-        .send()
-        .await
-        .unwrap();
-    let created = created.service_specific_credential.unwrap();
-    let id = created.service_specific_credential_id();
-    let delete = clients
-        .iam
-        .delete_service_specific_credential()
-        .user_name("mirror");
-    delete
-        .service_specific_credential_id(id)
-        .send()
-        .await
-        .unwrap();
+    let create = send!(clients.secrets, create_secret, name: "s");
+    create.await.expect("a new name");
+    let delete = send!(clients.secrets, delete_secret,
+        secret_id: "s", force_delete_without_recovery: true);
+    delete.await.expect("the secret");
     // It was broken between the two calls, and only there.
-    let violations = fake.violations();
-    assert_eq!(
-        violations,
-        ["after test#0 CreateServiceSpecificCredential: 1 credentials"]
-    );
+    let expected = "after test#0 CreateSecret: 1 secrets";
+    assert_eq!(fake.violations(), [expected]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn fork_is_independent() {
     let (fake, clients) = world_and_clients();
     sleep(Duration::from_mins(1)).await;
-    clients
-        .secrets
-        .create_secret()
-        .name("s")
-        .send()
-        .await
-        .unwrap();
+    let create = send!(clients.secrets, create_secret, name: "s");
+    create.await.expect("a new name");
     let fork = fake.fork();
-    let in_fork = fake_aws::clients::Clients::over(fork.connector("fork"));
-    let delete = in_fork.secrets.delete_secret().secret_id("s");
-    delete
-        .force_delete_without_recovery(true)
-        .send()
-        .await
-        .unwrap();
+    let in_fork = Clients::over(fork.connector("fork"));
+    let delete = send!(in_fork.secrets, delete_secret,
+        secret_id: "s", force_delete_without_recovery: true);
+    delete.await.expect("the secret");
     assert!(fake.look(|aws| aws.secrets.contains_key("s")));
     assert!(!fork.look(|aws| aws.secrets.contains_key("s")));
     assert_eq!(fork.now(), fake.now());
@@ -159,20 +102,43 @@ async fn fork_is_independent() {
 #[tokio::test(start_paused = true)]
 async fn round_trips_count_calls_that_wait_for_each_other() {
     let (fake, clients) = world_and_clients();
-    fake.repository("infra");
     fake.options(|options| options.latency = Duration::from_millis(100));
-    let client = &clients.codecommit;
-    let get = || client.get_repository().repository_name("infra").send();
-    let pair = || async { tokio::join!(get(), get()) };
+    let get = async || {
+        let got = send!(clients.iam, get_user, user_name: "mirror").await;
+        got.expect("a user");
+    };
+    let pair = async || tokio::join!(get(), get());
     let begun = tokio::time::Instant::now();
-    pair().await.0.unwrap();
+    pair().await;
     // A pause is not a round trip.
     sleep(Duration::from_secs(1)).await;
-    get().await.unwrap();
-    pair().await.1.unwrap();
+    get().await;
+    pair().await;
     assert_eq!(begun.elapsed(), Duration::from_millis(1300));
-    assert_eq!(fake.count("GetRepository"), 5);
+    assert_eq!(fake.count("GetUser"), 5);
     assert_eq!(fake.round_trips(|_| true), 3);
     assert_eq!(fake.round_trips(|call| call.index < 3), 2);
     assert_eq!(fake.round_trips(|call| call.caller == "another"), 0);
+}
+
+/// PUTs a response and returns its status.
+async fn put(fake: &FakeAws, url: &str, content_type: &'static str) -> u16 {
+    let mut request = HttpRequest::new("{\"Status\":\"SUCCESS\"}".into());
+    request.set_method("PUT").expect("a method");
+    request.set_uri(url.to_owned()).expect("an address");
+    request.headers_mut().insert("content-type", content_type);
+    let answer = fake.connector("test").call(request).await;
+    answer.expect("an answer").status().as_u16()
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_type_breaks_the_signature_and_two_hours_end_it() {
+    let fake = FakeAws::new();
+    let url = fake.response_url("request-1");
+    assert_eq!(put(&fake, &url, "application/json").await, 403);
+    sleep(Duration::from_hours(2)).await;
+    assert_eq!(put(&fake, &url, "").await, 200);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(put(&fake, &url, "").await, 403);
+    assert_eq!(fake.responses().len(), 1);
 }
