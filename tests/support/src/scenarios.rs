@@ -62,6 +62,7 @@ pub enum Action {
     Create(Value),
     Update(Value),
     Delete,
+    #[serde(deserialize_with = "push")]
     Push(Push),
     Schedule,
     Rotate,
@@ -73,7 +74,8 @@ pub enum Action {
 }
 
 /// A commit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Push {
     pub commit: String,
     /// `None` for the usual one.
@@ -82,42 +84,13 @@ pub struct Push {
     pub files: Option<BTreeMap<String, String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum PushSubject {
-    Commit(String),
-    Whole {
-        commit: String,
-        branch: Option<String>,
-        files: Option<BTreeMap<String, String>>,
-    },
-}
-
-impl<'de> Deserialize<'de> for Push {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (commit, branch, files) = match PushSubject::deserialize(deserializer)? {
-            PushSubject::Commit(commit) => (commit, None, None),
-            PushSubject::Whole {
-                commit,
-                branch,
-                files,
-            } => (commit, branch, files),
-        };
-        Ok(Push {
-            commit,
-            branch,
-            files,
-        })
-    }
-}
-
 /// The result of a step's request. By default, it succeeds.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Effects {
     pub fails: Vec<String>,
     pub notes: Vec<String>,
-    #[serde(rename = "rolled back", deserialize_with = "roll_back")]
+    #[serde(rename = "rolled back")]
     pub rolled_back: Option<RollBack>,
     #[serde(rename = "canceled after", deserialize_with = "some_duration")]
     pub canceled_after: Option<Duration>,
@@ -313,12 +286,8 @@ impl Story {
 /// If a file is none.
 pub fn stories(prefix: &str, defaults: &Value, translate: impl Fn(&mut Value)) -> Vec<Story> {
     let files = std::fs::read_dir(FOLDER).expect("the scenarios");
-    let names = files.map(|file| {
-        file.expect("a file")
-            .file_name()
-            .into_string()
-            .expect("UTF-8")
-    });
+    let names = files.map(|file| file.expect("a file").file_name());
+    let names = names.map(|name| name.into_string().expect("UTF-8"));
     let mut names: Vec<String> = names.filter(|name| name.starts_with(prefix)).collect();
     names.sort();
     let mut stories = vec![];
@@ -441,10 +410,11 @@ fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Du
     duration(deserializer).map(Some)
 }
 
-fn roll_back<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RollBack>, D::Error> {
-    match String::deserialize(deserializer)?.as_str() {
-        "update" => Ok(Some(RollBack::UpdateBack)),
-        "delete" => Ok(Some(RollBack::DeleteNewOnly)),
-        other => Err(D::Error::custom(format!("not a rollback: {other}"))),
-    }
+/// The name of a commit stands for the commit.
+fn push<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Push, D::Error> {
+    let whole = match Value::deserialize(deserializer)? {
+        Value::String(commit) => json!({"commit": commit}),
+        whole => whole,
+    };
+    serde_json::from_value(whole).map_err(D::Error::custom)
 }

@@ -97,16 +97,12 @@ impl HttpConnector for Recorder {
 /// A request without the header that has to contain the token.
 fn text_of(request: &HttpRequest) -> String {
     let headers = request.headers().iter();
+    let headers = headers.filter(|(name, _)| *name != "private-token");
     let headers: Vec<String> = headers
-        .filter(|(name, _)| *name != "private-token")
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
-    let (method, url) = (request.method(), request.uri());
-    format!(
-        "{method} {url}\n{}\n{}",
-        headers.join("\n"),
-        body_of(request)
-    )
+    let (method, url, headers) = (request.method(), request.uri(), headers.join("\n"));
+    format!("{method} {url}\n{headers}\n{}", body_of(request))
 }
 
 fn show(place: Place, secret: &str, request: &mut HttpRequest) {

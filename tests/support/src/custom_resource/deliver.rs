@@ -66,16 +66,12 @@ pub async fn deliver_all(fake: &FakeAws, request: &StackRequest, mut twice: bool
             std::panic::resume_unwind(failure.into_panic());
         });
         let caller = format!("{}.{}", was.name, was.attempt);
-        let invocations = fake.invocations();
-        for (index, invoked) in invocations
-            .iter()
-            .filter(|one| one.caller == caller)
-            .enumerate()
-        {
-            let number = if index == 0 {
-                String::new()
-            } else {
-                index.to_string()
+        let mut invocations = fake.invocations();
+        invocations.retain(|one| one.caller == caller);
+        for (index, invoked) in invocations.iter().enumerate() {
+            let number = match index {
+                0 => String::new(),
+                index => index.to_string(),
             };
             let continued = Delivering {
                 name: format!("{caller}+{number}"),

@@ -9,6 +9,7 @@ mod sound;
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use fake_aws::{Caller, FakeAws, SentResponse};
@@ -141,12 +142,14 @@ pub struct ParentStack {
 }
 
 /// The kind of rollback after a successful Update. AWS documents neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 pub enum RollBack {
     /// An Update with swapped properties that carries the newest id; a new id that it replaced
     /// gets its Delete afterwards.
+    #[serde(rename = "update")]
     UpdateBack,
     /// After a replacement only the new id's Delete; otherwise an Update back.
+    #[serde(rename = "delete")]
     DeleteNewOnly,
 }
 
@@ -251,11 +254,8 @@ impl ParentStack {
         };
         let responses = request.responses(&self.fake);
         let Some(delivery) = responses.first().filter(|one| in_time(one.at)) else {
-            let passed = self
-                .fake
-                .now()
-                .duration_since(request.signed_at)
-                .expect("forwards");
+            let passed = self.fake.now().duration_since(request.signed_at);
+            let passed = passed.expect("forwards");
             tokio::time::sleep(timeout.saturating_sub(passed)).await;
             return RequestOutcome::Silence;
         };
@@ -323,11 +323,7 @@ impl ParentStack {
                                 self.delete_id(id, properties).await;
                                 assert_eq!(*back_id, old_id);
                             }
-                            RequestOutcome::Success { .. } => {}
-                            _ => panic!(
-                                "the rollback failed: {backed:?}\n{}",
-                                self.fake.transcript()
-                            ),
+                            _ => self.assert_success(&backed),
                         }
                     }
                 }
@@ -344,11 +340,13 @@ impl ParentStack {
     async fn roll_back(&mut self, id: &str, old: &Value, failed: &Value) {
         let back = self.request("Update", Some(id), old, Some(failed));
         let backed = self.deliver(&back).await;
-        assert!(
-            backed.is_success(),
-            "{backed:?}\n{}",
-            self.fake.transcript()
-        );
+        self.assert_success(&backed);
+    }
+
+    #[track_caller]
+    fn assert_success(&self, outcome: &RequestOutcome) {
+        let transcript = self.fake.transcript();
+        assert!(outcome.is_success(), "{outcome:?}\n{transcript}");
     }
 
     /// Deletes the resource with the stack.
@@ -365,11 +363,7 @@ impl ParentStack {
     pub async fn delete_id(&mut self, id: &str, properties: &Value) {
         let request = self.request("Delete", Some(id), properties, None);
         let deleted = self.deliver(&request).await;
-        assert!(
-            deleted.is_success(),
-            "{deleted:?}\n{}",
-            self.fake.transcript()
-        );
+        self.assert_success(&deleted);
     }
 }
 

@@ -18,7 +18,7 @@ fn assert_has_code(body: &str) {
 /// Every delivery answered once at most, with a code in each reason, and no answer holds a secret.
 pub fn answers_are_sound(fake: &FakeAws) {
     let deliveries = fake.responses();
-    let journal = fake.journal();
+    let (journal, transcript) = (fake.journal(), fake.transcript());
     for delivery in &deliveries {
         let body = String::from_utf8(delivery.body.clone()).expect("UTF-8");
         assert!(body.len() <= 4096);
@@ -29,26 +29,15 @@ pub fn answers_are_sound(fake: &FakeAws) {
             !body.contains("X-Amz-Signature"),
             "the address in an answer"
         );
-        let accepted = deliveries
-            .iter()
-            .filter(|other| other.caller == delivery.caller)
-            .count();
+        let caller = &delivery.caller;
+        let of_caller = deliveries.iter().filter(|other| other.caller == *caller);
+        let accepted = of_caller.count();
         let lost = journal.iter().filter(|entry| {
-            entry.caller == delivery.caller
-                && entry.operation == "PutResponse"
-                && entry.answered.is_none()
+            entry.caller == *caller && entry.operation == "PutResponse" && entry.answered.is_none()
         });
-        assert!(
-            accepted <= 1 + lost.count(),
-            "{} answered {accepted} times\n{}",
-            delivery.caller,
-            fake.transcript()
-        );
+        let is_once = accepted <= 1 + lost.count();
+        assert!(is_once, "{caller} answered {accepted} times\n{transcript}");
     }
-    let transcript = fake.transcript();
-    assert_eq!(
-        fake.secret_in(&transcript),
-        None,
-        "a secret in a request's parameters"
-    );
+    let secret = fake.secret_in(&transcript);
+    assert_eq!(secret, None, "a secret in a request's parameters");
 }
