@@ -14,16 +14,11 @@ impl Call {
     /// Decodes a request, or returns why no service would accept it.
     pub fn decode(request: &HttpRequest) -> Result<Self, String> {
         let url = request.uri().to_owned();
-        let body = request
-            .body()
-            .bytes()
-            .ok_or("a body that is streamed")?
-            .to_vec();
-        let headers: Vec<(String, String)> = request
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let body = request.body().bytes().ok_or("a body that is streamed")?;
+        let body = body.to_vec();
+        let headers = request.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers: Vec<(String, String)> = headers.collect();
         let header = |name: &str| find_header(&headers, name).unwrap_or_default().to_owned();
         let (service, rest) = address(&url)?;
         let (operation, params) = match service {
@@ -33,11 +28,7 @@ impl Call {
                 let action = action.as_ref().and_then(Value::as_str).unwrap_or_default();
                 (action.to_owned(), form)
             }
-            Service::SecretsManager
-            | Service::CodeBuild
-            | Service::CodeCommit
-            | Service::CodePipeline
-            | Service::Events => {
+            json if json.speaks_json() => {
                 let target = header("x-amz-target");
                 let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
                 let params = serde_json::from_slice(&body)
@@ -64,9 +55,7 @@ impl Call {
                 ("GitPush".into(), params)
             }
             Service::ResponseBucket => ("PutResponse".into(), Map::new()),
-            Service::GitLab => {
-                gitlab::decode(request.method(), rest, &header("content-type"), &body)?
-            }
+            _ => gitlab::decode(request.method(), rest, &header("content-type"), &body)?,
         };
         let is_aws = !matches!(
             service,
@@ -94,11 +83,10 @@ impl Call {
                 (_, Some(policy)) => policy.to_owned(),
                 _ => format!("arn:aws:iam::123456789012:user/{}", self.needed("UserName")),
             },
-            Service::SecretsManager => self
-                .text("SecretId")
-                .or_else(|| self.text("Name"))
-                .unwrap_or_default()
-                .to_owned(),
+            Service::SecretsManager => {
+                let name = self.text("SecretId").or(self.text("Name"));
+                name.unwrap_or_default().to_owned()
+            }
             Service::CodeBuild => {
                 let first = self.list("ids").into_iter().next();
                 let project = first.or(self.text("projectName")).unwrap_or_default();

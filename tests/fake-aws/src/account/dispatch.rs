@@ -98,13 +98,8 @@ impl AwsState {
             .min();
         let due = |found: &Option<(Duration, String)>| found.as_ref().map(|found| found.0);
         let (of_stack, of_source, of_mirror) = (due(&stack), due(&source), self.gitlab.due());
-        let all = [of_stack, of_source, of_mirror];
-        let Some(next) = all
-            .into_iter()
-            .flatten()
-            .min()
-            .filter(|next| *next <= until)
-        else {
+        let all = [of_stack, of_source, of_mirror].into_iter().flatten();
+        let Some(next) = all.min().filter(|next| *next <= until) else {
             return false;
         };
         self.world.now = next;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     account::state::AwsState,
     gitlab::{EmptyProjects, GitLab, Job, Mirror, Push, runs::FailedPush},
-    services::{event_bus, iam::ACCOUNT},
+    services::iam::ACCOUNT,
 };
 
 /// `MAX_TRIES` in `app/services/projects/update_remote_mirror_service.rb`: a failed push is tried
@@ -22,21 +22,15 @@ pub fn step(aws: &mut AwsState) {
     let gitlab = &mut aws.gitlab;
     let job = (0..gitlab.jobs.len()).min_by_key(|at| gitlab.jobs[*at].due);
     let push = (0..gitlab.pushes.len()).min_by_key(|at| gitlab.pushes[*at].ends);
-    match (job, push) {
-        (Some(job), Some(push)) if gitlab.jobs[job].due < gitlab.pushes[push].ends => {
-            let job = gitlab.jobs.remove(job);
-            begin(aws, job);
-        }
-        (_, Some(push)) => {
-            let push = gitlab.pushes.remove(push);
-            let outcome = finish(aws, &push);
-            note(aws, &push, outcome);
-        }
-        (Some(job), None) => {
-            let job = gitlab.jobs.remove(job);
-            begin(aws, job);
-        }
-        (None, None) => {}
+    let comes_first =
+        |job: &usize| push.is_none_or(|push| gitlab.jobs[*job].due < gitlab.pushes[push].ends);
+    if let Some(job) = job.filter(comes_first) {
+        let job = gitlab.jobs.remove(job);
+        begin(aws, job);
+    } else if let Some(push) = push {
+        let push = gitlab.pushes.remove(push);
+        let outcome = finish(aws, &push);
+        note(aws, &push, outcome);
     }
 }
 
@@ -85,12 +79,8 @@ fn begin(aws: &mut AwsState, job: Job) {
         tries: job.tries,
         counts: counts || !mirror.is_ours(),
     };
-    let mirrors = &mut gitlab
-        .projects
-        .get_mut(&job.project)
-        .expect("found")
-        .mirrors;
-    let mirror = mirrors.get_mut(&job.mirror).expect("found");
+    let project = gitlab.projects.get_mut(&job.project).expect("found");
+    let mirror = project.mirrors.get_mut(&job.mirror).expect("found");
     mirror.status = "started";
     mirror.started = Some(now);
     if is_empty {
@@ -129,9 +119,8 @@ fn logs_in(aws: &AwsState, mirror: &Mirror) -> Result<(), String> {
     };
     let shown = if aws.options.gitlab.errors_show_the_login {
         let (name, password) = mirror.login.clone().unwrap_or_default();
-        mirror
-            .url
-            .replacen("://", &format!("://{name}:{password}@"), 1)
+        let url = &mirror.url;
+        url.replacen("://", &format!("://{name}:{password}@"), 1)
     } else {
         mirror.masked_url()
     };
@@ -193,11 +182,7 @@ fn finish(aws: &mut AwsState, push: &Push) -> Result<(), PushFailure> {
     let known = known.map(|project| project.commits.clone());
     let mut diverged = vec![];
     for (branch, commit) in &push.branches {
-        let held = aws
-            .codecommit
-            .repositories
-            .get_mut(repository)
-            .expect("it was found");
+        let held = &aws.codecommit.repositories[repository];
         let old = held.branches.get(branch).cloned();
         // With `keep_divergent_refs`, references stay that the other side has and this one never
         // had (`doc/user/project/repository/mirror/push.md`, "Keep divergent refs").
@@ -205,17 +190,8 @@ fn finish(aws: &mut AwsState, push: &Push) -> Result<(), PushFailure> {
         if push.mirror.keep_divergent_refs && old.as_ref().is_some_and(is_foreign) {
             diverged.push(format!("refs/heads/{branch}"));
         } else if old.as_ref() != Some(commit) {
-            held.push(branch, commit);
-            let event = event_bus::push_event(
-                &mut aws.world,
-                ACCOUNT,
-                repository,
-                branch,
-                commit,
-                old.as_deref(),
-            );
-            let reactions =
-                event_bus::send(&mut aws.pipelines, &mut aws.builds, &mut aws.world, &event);
+            let event = aws.push(ACCOUNT, repository, branch, commit);
+            let reactions = aws.send_event(&event);
             aws.gitlab.reactions.extend(reactions);
         }
     }

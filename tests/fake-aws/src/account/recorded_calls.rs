@@ -69,10 +69,8 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
     match call.service {
         Service::SecretsManager => {
             let name = resource.clone();
-            let held = aws
-                .secrets
-                .values()
-                .find(|secret| [&secret.name, &secret.arn].contains(&&name));
+            let mut secrets = aws.secrets.values();
+            let held = secrets.find(|secret| [&secret.name, &secret.arn].contains(&&name));
             if let Some(secret) = held {
                 resource.clone_from(&secret.arn);
                 keys = tags("secretsmanager", &secret.tags);
@@ -81,19 +79,13 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
                     format!("arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}");
             }
             if call.operation == "CreateSecret" && call.params.contains_key("Tags") {
-                further.push((
-                    "secretsmanager:TagResource".to_owned(),
-                    resource.clone(),
-                    Map::new(),
-                ));
+                let action = "secretsmanager:TagResource".to_owned();
+                further.push((action, resource.clone(), Map::new()));
             }
         }
         Service::CodeCommit => {
-            match aws
-                .codecommit
-                .repositories
-                .get(call.needed("repositoryName"))
-            {
+            let held = &aws.codecommit.repositories;
+            match held.get(call.needed("repositoryName")) {
                 Some(repository) => keys = tags("aws", &repository.tags),
                 // Another delivery deleted it, and with it the tag that the policy requires: the
                 // function takes the denial for a deletion (`codecommit::delete`).
@@ -119,11 +111,8 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
                 further.push((action, resource, Map::new()));
             }
             if call.text("Tags.member.1.Key").is_some() {
-                further.push((
-                    "cloudformation:TagResource".to_owned(),
-                    resource.clone(),
-                    Map::new(),
-                ));
+                let action = "cloudformation:TagResource".to_owned();
+                further.push((action, resource.clone(), Map::new()));
             }
         }
         _ => {}

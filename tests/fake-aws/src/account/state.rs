@@ -5,13 +5,16 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::{
     gitlab::{GitLab, runs::FailedPush},
     services::{
         codebuild::Builds,
         codecommit::{CodeCommit, other_account::OtherAccount},
+        event_bus::{self, Reaction},
         functions::Invoked,
-        iam::{CODECOMMIT, Credential, Iam},
+        iam::{ACCOUNT, CODECOMMIT, Credential, Iam},
         pipelines::Pipelines,
         response_bucket::SentResponse,
         s3,
@@ -64,10 +67,8 @@ impl AwsState {
     /// Notes the mirrors that `caller` has made and that no secret names. It makes no further call,
     /// because it is killed, or because none of its calls arrives any more.
     pub fn note_cut_off(&mut self, caller: &str) {
-        let versions = self
-            .secrets
-            .values()
-            .flat_map(|held| held.versions.values());
+        let secrets = self.secrets.values();
+        let versions = secrets.flat_map(|held| held.versions.values());
         let texts: Vec<&str> = versions.map(|one| one.value.text.as_str()).collect();
         let is_named = |id: u64| {
             let member = [
@@ -123,10 +124,7 @@ impl AwsState {
     pub fn current(&self, secret: &str) -> Option<&str> {
         let secret = self.secrets.get(secret)?;
         let version = secret.at_stage(secrets::CURRENT)?;
-        secret
-            .versions
-            .get(version)
-            .map(|version| version.value.text.as_str())
+        Some(&secret.versions.get(version)?.value.text)
     }
 
     /// Issues a credential for a user without the product, like
@@ -164,6 +162,24 @@ impl AwsState {
     pub fn deactivate(&mut self, user: &str, id: &str) {
         let set = |iam: &mut Iam| iam.set_active(user, id, "Inactive");
         self.iam.change(self.world.now, set).expect("it is there");
+    }
+
+    /// Pushes a commit to a branch, in this `account` or the other one. Returns CodeCommit's event.
+    pub(crate) fn push(&mut self, account: &str, name: &str, branch: &str, commit: &str) -> Value {
+        let repositories = match account {
+            ACCOUNT => &mut self.codecommit.repositories,
+            _ => &mut self.other_account.repositories,
+        };
+        let held = repositories.get_mut(name);
+        let held = held.expect("a repository to push to");
+        let old = held.push(branch, commit);
+        event_bus::push_event(&mut self.world, &held.arn, branch, commit, old)
+    }
+
+    /// Delivers an event to the rules that match it.
+    pub(crate) fn send_event(&mut self, event: &Value) -> Vec<Reaction> {
+        let (pipelines, builds) = (&mut self.pipelines, &mut self.builds);
+        event_bus::send(pipelines, builds, &mut self.world, event)
     }
 
     /// Reads or changes a secret as Secrets Manager itself.

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    handle::FakeAws,
+    handle::{FakeAws, owned},
     services::stacks::{
         Finding, Stack, change_sets::ChangeSet, comparison, execution, resource_kinds,
     },
@@ -18,9 +18,7 @@ impl FakeAws {
         self.arrange(|aws| {
             let id = aws.next_id();
             let mut stack = Stack::bare(name, &id, aws.now);
-            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-            let parameters = parameters.iter().map(owned).collect();
-            stack.deploy(&Arc::new(template.clone()), parameters, aws.now);
+            stack.deploy(&Arc::new(template.clone()), owned(parameters), aws.now);
             let needed = comparison::needed_capability(template);
             stack.capabilities = needed.iter().map(|&needed| needed.to_owned()).collect();
             stack.arrange("CREATE_COMPLETE", None, None, aws.now);

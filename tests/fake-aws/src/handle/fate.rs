@@ -163,10 +163,8 @@ impl Inner {
 
     fn lasting_fault(&self, call: &Call) -> Option<FaultKind> {
         let strikes = |lasting: &&Lasting| lasting.strikes(call);
-        self.lasting
-            .iter()
-            .find(strikes)
-            .map(|lasting| lasting.kind)
+        let found = self.lasting.iter().find(strikes);
+        found.map(|lasting| lasting.kind)
     }
 }
 

@@ -150,9 +150,7 @@ struct Leave<'a> {
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.gate
-            .state()
-            .waiting
-            .retain(|one| one.call != self.call);
+        let waiting = &mut self.gate.state().waiting;
+        waiting.retain(|one| one.call != self.call);
     }
 }

@@ -40,9 +40,9 @@ impl FakeAws {
             let default = default.unwrap_or_else(|| "main".to_owned());
             let project = Project {
                 protected: branches
-                    .iter()
-                    .take(1)
+                    .first()
                     .map(|(name, _)| name.clone())
+                    .into_iter()
                     .collect(),
                 commits: branches.iter().map(|(_, commit)| commit.clone()).collect(),
                 branches: branches.into_iter().collect(),
@@ -206,13 +206,11 @@ impl FakeAws {
         login: Option<&Credential>,
         enabled: bool,
     ) -> u64 {
-        let raw = login.map_or_else(
-            || url.to_owned(),
-            |login| {
-                let (name, password) = (&login.service_user_name, &login.password);
-                url.replacen("://", &format!("://{name}:{password}@"), 1)
-            },
-        );
+        let mut raw = url.to_owned();
+        if let Some(login) = login {
+            let (name, password) = (&login.service_user_name, &login.password);
+            raw = url.replacen("://", &format!("://{name}:{password}@"), 1);
+        }
         self.arrange(|aws| {
             let behaviour = aws.options.gitlab.clone();
             let wanted = Wanted {

@@ -32,7 +32,7 @@ impl FakeAws {
     /// Fails the test unless this holds now.
     #[track_caller]
     pub fn assert_holds(&self, holds: impl FnOnce(&AwsState) -> Result<(), String>) {
-        self.look(holds).unwrap_or_else(|broken| panic!("{broken}"));
+        self.assert_holds_in("now", holds);
     }
 
     /// The same, and the message begins with `context`.
@@ -75,23 +75,16 @@ impl FakeAws {
 
     /// The journal as lines, for the message of a failed assertion.
     pub fn transcript(&self) -> String {
-        let lines: Vec<String> = self
-            .inner()
-            .journal
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let journal = self.journal();
+        let lines: Vec<String> = journal.iter().map(ToString::to_string).collect();
         lines.join("\n")
     }
 
     /// How many calls of an operation met AWS, of all callers.
     pub fn count(&self, operation: &str) -> usize {
         let inner = self.inner();
-        inner
-            .journal
-            .iter()
-            .filter(|entry| entry.operation == operation)
-            .count()
+        let calls = inner.journal.iter();
+        calls.filter(|call| call.operation == operation).count()
     }
 
     /// The round trips of the calls that `counts` selects: the longest chain of calls of which
@@ -155,23 +148,18 @@ impl FakeAws {
     /// that instant would only have reached the product's own guard.
     pub fn assert_unbroken(&self) {
         let violations = self.violations();
-        assert!(
-            violations.is_empty(),
-            "{}\n{}",
-            violations.join("\n"),
-            self.transcript()
-        );
+        let (text, transcript) = (violations.join("\n"), self.transcript());
+        assert!(violations.is_empty(), "{text}\n{transcript}");
     }
 }
 
 /// The decoded base64 parts of the text, one per line.
 fn decoded_parts(text: &str, than: usize) -> String {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let decoded: Vec<String> = text
+    let parts = text
         .split(|c| !is_base64(c))
-        .filter(|part| part.len() > than)
-        .filter_map(|part| aws_smithy_types::base64::decode(part).ok())
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .collect();
-    decoded.join("\n")
+        .filter(|part| part.len() > than);
+    let decoded = parts.filter_map(|part| aws_smithy_types::base64::decode(part).ok());
+    let decoded = decoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    decoded.collect::<Vec<_>>().join("\n")
 }

@@ -28,13 +28,16 @@ use crate::{
     },
     journal::{Entry, Tally},
     services::{
-        codecommit::{Repository, other_account},
-        event_bus::{self, Reaction},
+        codecommit::{
+            Repository,
+            other_account::{self, OTHER_ACCOUNT},
+        },
+        event_bus::Reaction,
         iam::{ACCOUNT, Credential, User},
         response_bucket,
         stacks::{ResourceAction, ResourceFailure, Stack},
     },
-    world::{AwsError, Denial, Denied, Options},
+    world::{AwsError, Denied, Options},
 };
 
 /// An invariant after every change. The text describes a violation.
@@ -197,25 +200,12 @@ impl FakeAws {
 
     /// The same, but CodeCommit's event is not delivered yet.
     pub fn push_without_event(&self, repository: &str, branch: &str, commit: &str) -> Value {
-        self.change(|aws| {
-            let held = aws.codecommit.repositories.get_mut(repository);
-            let old = held.expect("a repository to push to").push(branch, commit);
-            event_bus::push_event(
-                &mut aws.world,
-                ACCOUNT,
-                repository,
-                branch,
-                commit,
-                old.as_deref(),
-            )
-        })
+        self.change(|aws| aws.push(ACCOUNT, repository, branch, commit))
     }
 
     /// Delivers an event to the rules that match it.
     pub fn send_event(&self, event: &Value) -> Vec<Reaction> {
-        self.change(|aws| {
-            event_bus::send(&mut aws.pipelines, &mut aws.builds, &mut aws.world, event)
-        })
+        self.change(|aws| aws.send_event(event))
     }
 
     /// The same, with all files of the commit and their contents.
@@ -226,13 +216,11 @@ impl FakeAws {
         commit: &str,
         files: &[(&str, &str)],
     ) -> Vec<Reaction> {
-        let files = files
-            .iter()
-            .map(|(path, content)| ((*path).to_owned(), (*content).to_owned()));
+        let files = owned(files);
         self.change(|aws| {
             let held = aws.codecommit.repositories.get_mut(repository);
             let held = held.expect("a repository to push to");
-            held.trees.insert(commit.to_owned(), files.collect());
+            held.trees.insert(commit.to_owned(), files);
         });
         self.push(repository, branch, commit)
     }
@@ -254,18 +242,8 @@ impl FakeAws {
         commit: &str,
     ) -> Vec<Reaction> {
         self.change(|aws| {
-            let held = aws.other_account.repositories.get_mut(repository);
-            let old = held.expect("a repository to push to").push(branch, commit);
-            let account = other_account::OTHER_ACCOUNT;
-            let event = event_bus::push_event(
-                &mut aws.world,
-                account,
-                repository,
-                branch,
-                commit,
-                old.as_deref(),
-            );
-            event_bus::send(&mut aws.pipelines, &mut aws.builds, &mut aws.world, &event)
+            let event = aws.push(OTHER_ACCOUNT, repository, branch, commit);
+            aws.send_event(&event)
         })
     }
 
@@ -298,8 +276,7 @@ impl FakeAws {
         self.arrange(|aws| {
             let id = aws.next_id();
             let mut stack = Stack::bare(name, &id, aws.now);
-            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-            stack.tags = tags.iter().map(owned).collect();
+            stack.tags = owned(tags);
             stack.arrange(status, None, None, aws.now);
             aws.stacks.all.insert(stack.id.clone(), stack);
         });
@@ -326,26 +303,14 @@ impl FakeAws {
 
     /// The same, and the answer gives this reason.
     pub fn deny_because(&self, action: &str, resource: &str, why: Denied) {
-        self.change(|aws| {
-            aws.denied.push(Denial {
-                action: action.to_owned(),
-                resource: resource.to_owned(),
-                why,
-                until: None,
-            });
-        });
+        self.change(|aws| aws.deny(action, resource, why, None));
     }
 
     /// IAM propagates the permission of an action (or `*`) so much later: until then it is denied.
     pub fn withhold(&self, action: &str, time: Duration) {
         self.change(|aws| {
-            let now = aws.now;
-            aws.denied.push(Denial {
-                action: action.to_owned(),
-                resource: String::new(),
-                why: Denied::NoPolicy,
-                until: Some(now + time),
-            });
+            let until = Some(aws.now + time);
+            aws.deny(action, "", Denied::NoPolicy, until);
         });
     }
 
@@ -395,6 +360,14 @@ impl FakeAws {
         inner.aws.now = inner.now();
         response_bucket::response_url(&inner.aws.world, request)
     }
+}
+
+/// The pairs as a map.
+pub(crate) fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 impl FakeAws {

@@ -70,12 +70,11 @@ impl Schedules {
             lines.join(" | ").chars().take(400).collect::<String>()
         };
         let lines: Vec<String> = failures.iter().map(beginning).collect();
-        assert!(
-            failures.is_empty(),
-            "{} of {tried} schedules failed:\n{}\n\n{}",
-            failures.len(),
-            lines.join("\n"),
-            failures[..failures.len().min(2)].join("\n\n")
+        let (failed, lines) = (failures.len(), lines.join("\n"));
+        let whole = failures[..failed.min(2)].join("\n\n");
+        assert_eq!(
+            failed, 0,
+            "of {tried} schedules failed:\n{lines}\n\n{whole}"
         );
         if tried < all {
             crate::figure!("SCHEDULES: {tried} of {all} ran:");

@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     services::{
         iam::ACCOUNT,
-        pages::{LONGEST_PAGE, List},
+        pages::{CODEBUILD, LONGEST_PAGE, page},
         stacks::resource_kinds::BUILD_PROJECT,
     },
-    world::{ApiResponse, AwsError, Call, World},
+    world::{ApiResponse, ApiResult, AwsError, Call, JsonResult, Made, World, rejected},
 };
 
 /// "The token is included in the `StartBuild` request and is valid for 5 minutes" (API Reference,
@@ -62,6 +62,11 @@ pub(crate) fn project_arn(name: &str) -> String {
     format!("arn:aws:codebuild:eu-central-1:{ACCOUNT}:project/{name}")
 }
 
+/// The project, as its stack declares it.
+fn find_project<'a>(world: &'a World, name: &str) -> Option<&'a Made> {
+    world.made.get(&(BUILD_PROJECT.to_owned(), name.to_owned()))
+}
+
 /// Starts a build. The artifacts are where the project stores them, with `NamespaceType: BUILD_ID`
 /// and the name `/`: "MyArtifacts/build-ID" (API Reference, `ProjectArtifacts`). Returns the ID.
 pub(crate) fn start(
@@ -76,10 +81,7 @@ pub(crate) fn start(
     let number = others.map(|build| build.number).max().unwrap_or(0) + 1;
     let commit = source_version.split_once("^{");
     let commit = commit.and_then(|(_, rest)| rest.strip_suffix('}'));
-    let made = world
-        .made
-        .get(&(BUILD_PROJECT.to_owned(), project.to_owned()));
-    let artifacts = made.and_then(|made| {
+    let artifacts = find_project(world, project).and_then(|made| {
         let declared = &made.properties["Artifacts"];
         let (bucket, path) = (declared["Location"].as_str()?, declared["Path"].as_str()?);
         Some(format!("arn:aws:s3:::{bucket}/{path}/{uuid}"))
@@ -100,11 +102,7 @@ pub(crate) fn start(
     id
 }
 
-pub(crate) fn answer(
-    builds: &mut Builds,
-    world: &mut World,
-    call: &Call,
-) -> Result<ApiResponse, AwsError> {
+pub(crate) fn answer(builds: &mut Builds, world: &mut World, call: &Call) -> ApiResult {
     let body = match call.operation.as_str() {
         "BatchGetBuilds" => batch_get(builds, call)?,
         "ListBuildsForProject" => list(builds, world, call)?,
@@ -117,12 +115,11 @@ pub(crate) fn answer(
 /// "If you repeat the `StartBuild` request with the same token, but change a parameter, `CodeBuild`
 /// returns a parameter mismatch error."
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html>
-fn start_by_call(builds: &mut Builds, world: &mut World, call: &Call) -> Result<Value, AwsError> {
+fn start_by_call(builds: &mut Builds, world: &mut World, call: &Call) -> JsonResult {
     let (project, source_version) = (call.needed("projectName"), call.needed("sourceVersion"));
-    let made = (BUILD_PROJECT.to_owned(), project.to_owned());
-    if !world.made.contains_key(&made) {
+    if find_project(world, project).is_none() {
         let message = format!("Project cannot be found: {}", project_arn(project));
-        return Err(AwsError::new(400, "ResourceNotFoundException", message));
+        return Err(rejected("ResourceNotFoundException", message));
     }
     let token = call.text("idempotencyToken").map(str::to_owned);
     let is_same = |build: &&Build| {
@@ -146,20 +143,20 @@ fn start_by_call(builds: &mut Builds, world: &mut World, call: &Call) -> Result<
 /// running builds reaches the concurrent build limit for the project." The message is not
 /// documented (?). <https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html>
 fn check_limit(builds: &Builds, world: &World, project: &str) -> Result<(), AwsError> {
-    let made = &world.made[&(BUILD_PROJECT.to_owned(), project.to_owned())];
+    let made = find_project(world, project).expect("a project");
     let running = builds.values().filter(|build| build.project == project);
     let running = running.filter(|build| build.ended.is_none()).count();
     match made.properties["ConcurrentBuildLimit"].as_u64() {
         Some(limit) if running as u64 >= limit => {
             let message = format!("Cannot have more than {limit} builds in queue for the project");
-            Err(AwsError::new(400, "AccountLimitExceededException", message))
+            Err(rejected("AccountLimitExceededException", message))
         }
         _ => Ok(()),
     }
 }
 
 /// A missing build is in `buildsNotFound`, and the call succeeds.
-fn batch_get(builds: &Builds, call: &Call) -> Result<Value, AwsError> {
+fn batch_get(builds: &Builds, call: &Call) -> JsonResult {
     let ids = call.list("ids");
     if !(1..=LONGEST_PAGE).contains(&ids.len()) {
         return Err(invalid("Invalid number of build IDs: 1 to 100"));
@@ -180,30 +177,22 @@ fn batch_get(builds: &Builds, call: &Call) -> Result<Value, AwsError> {
 /// "The results are sorted by build number […]. If this is not specified, the results are sorted in
 /// descending order." The function specifies none.
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ListBuildsForProject.html>
-fn list(builds: &Builds, world: &World, call: &Call) -> Result<Value, AwsError> {
+fn list(builds: &Builds, world: &World, call: &Call) -> JsonResult {
     let project = call.needed("projectName");
     let of_project = builds.values().filter(|build| build.project == project);
     let mut builds: Vec<&Build> = of_project.collect();
-    let made = (BUILD_PROJECT.to_owned(), project.to_owned());
-    if builds.is_empty() && !world.made.contains_key(&made) {
-        let message = format!(
-            "The provided project {} does not exist",
-            project_arn(project)
-        );
-        return Err(AwsError::new(400, "ResourceNotFoundException", message));
+    if builds.is_empty() && find_project(world, project).is_none() {
+        let arn = project_arn(project);
+        let message = format!("The provided project {arn} does not exist");
+        return Err(rejected("ResourceNotFoundException", message));
     }
     builds.sort_by_key(|build| std::cmp::Reverse(build.number));
     let ids: Vec<Value> = builds.iter().map(|build| json!(build.id)).collect();
-    let list = List {
-        name: "ids",
-        token: "nextToken",
-        invalid_token: "InvalidInputException",
-    };
-    list.page(world, call, &ids)
+    page(world, call, CODEBUILD, "ids", &ids)
 }
 
 fn invalid(message: &str) -> AwsError {
-    AwsError::new(400, "InvalidInputException", message)
+    rejected("InvalidInputException", message)
 }
 
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html>

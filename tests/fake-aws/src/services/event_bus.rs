@@ -3,6 +3,7 @@
 //! transformation).
 
 use serde_json::{Value, json};
+use std::slice::from_ref;
 
 use crate::{
     services::{
@@ -10,18 +11,18 @@ use crate::{
         pipelines::{self, Pipelines},
         stacks::resource_kinds::RULE,
     },
-    world::{ApiResponse, AwsError, Call, World},
+    world::{ApiResponse, ApiResult, Call, World, rejected},
 };
 
 /// "Describes the specified rule", as far as the product reads it: API Reference, `DescribeRule`.
-pub fn answer(world: &mut World, call: &Call) -> Result<ApiResponse, AwsError> {
+pub fn answer(world: &mut World, call: &Call) -> ApiResult {
     if call.operation != "DescribeRule" {
         return Err(world.unknown_operation("events", &call.operation));
     }
     let name = call.needed("Name");
     let Some(rule) = world.made.get(&(RULE.to_owned(), name.to_owned())) else {
         let message = format!("Rule {name} does not exist on EventBus default.");
-        return Err(AwsError::new(400, "ResourceNotFoundException", message));
+        return Err(rejected("ResourceNotFoundException", message));
     };
     let state = rule.properties["State"].as_str().unwrap_or("ENABLED");
     Ok(ApiResponse::json(&json!({"Name": name, "State": state})))
@@ -43,13 +44,14 @@ pub enum Reaction {
 /// that is forwarded keeps the account.
 pub fn push_event(
     world: &mut World,
-    account: &str,
-    repository: &str,
+    arn: &str,
     branch: &str,
     commit: &str,
-    old: Option<&str>,
+    old: Option<String>,
 ) -> Value {
-    let arn = format!("arn:aws:codecommit:eu-central-1:{account}:{repository}");
+    let mut parts = arn.split(':').skip(4);
+    let (account, repository) = (parts.next(), parts.next());
+    let account = account.unwrap_or_default();
     let mut detail = json!({
         "callerUserArn": format!("arn:aws:iam::{account}:user/mirror"),
         "commitId": commit,
@@ -83,13 +85,9 @@ pub fn send(
     world: &mut World,
     event: &Value,
 ) -> Vec<Reaction> {
-    let rules: Vec<Value> = world
-        .made
-        .iter()
-        .filter(|((kind, _), _)| kind == RULE)
-        .map(|(_, rule)| rule.properties.clone())
-        .filter(|rule| rule["State"] != "DISABLED")
-        .collect();
+    let rules = world.made.iter().filter(|((kind, _), _)| kind == RULE);
+    let rules = rules.map(|(_, rule)| rule.properties.clone());
+    let rules: Vec<Value> = rules.filter(|rule| rule["State"] != "DISABLED").collect();
     let mut reactions = vec![];
     for rule in rules {
         match matches(&rule["EventPattern"], event) {
@@ -121,17 +119,12 @@ fn matches(pattern: &Value, event: &Value) -> Result<bool, String> {
             Ok(true)
         }
         Value::Array(values) => {
+            let members = event.as_array().map_or(from_ref(event), Vec::as_slice);
             for value in values {
-                let is_matched = match event {
-                    Value::Array(members) => members
-                        .iter()
-                        .map(|member| matches_value(value, member))
-                        .collect::<Result<Vec<bool>, String>>()?
-                        .contains(&true),
-                    one => matches_value(value, one)?,
-                };
-                if is_matched {
-                    return Ok(true);
+                for member in members {
+                    if matches_value(value, member)? {
+                        return Ok(true);
+                    }
                 }
             }
             Ok(false)

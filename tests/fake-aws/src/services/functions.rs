@@ -4,10 +4,7 @@
 use serde_json::Value;
 use std::time::Duration;
 
-use crate::world::{ApiResponse, AwsError, Call, World};
-
-/// API Reference, `Invoke`: asynchronous payloads of up to 1 MB.
-const LONGEST: usize = 1_048_576;
+use crate::world::{ApiResponse, ApiResult, Call, World, rejected};
 
 /// One asynchronous invocation that Lambda has taken on.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +20,7 @@ pub fn answer(
     world: &mut World,
     call: &Call,
     caller: &str,
-) -> Result<ApiResponse, AwsError> {
+) -> ApiResult {
     if call.operation != "Invoke" {
         return Err(world.unknown_operation("lambda", &call.operation));
     }
@@ -36,17 +33,9 @@ pub fn answer(
             .complaints
             .push(format!("a synchronous Invoke ({kind})"));
     }
-    if call.body.len() > LONGEST {
-        let message = "Request must be smaller than 1048576 bytes for the Event Invocation API";
-        return Err(AwsError::new(413, "RequestTooLargeException", message));
-    }
     let Ok(payload) = serde_json::from_slice(&call.body) else {
         let message = "Could not parse request body into json";
-        return Err(AwsError::new(
-            400,
-            "InvalidRequestContentException",
-            message,
-        ));
+        return Err(rejected("InvalidRequestContentException", message));
     };
     invocations.push(Invoked {
         caller: caller.to_owned(),

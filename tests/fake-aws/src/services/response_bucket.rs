@@ -1,13 +1,14 @@
 //! The bucket behind a custom resource's `ResponseURL`: S3 with a presigned
 //! address, good for a PUT without a content type, for two hours.
 
-use aws_smithy_types::{DateTime, date_time::Format};
 use std::time::Duration;
 
-use crate::world::{ApiResponse, AwsError, Call, World};
+use crate::world::{ApiResponse, ApiResult, AwsError, Call, World};
 
 /// How long `CloudFormation`'s presigned addresses last (`X-Amz-Expires`).
 const EXPIRES: Duration = Duration::from_hours(2);
+
+const NEARLY_A_SECOND: Duration = Duration::from_nanos(999_999_999);
 
 /// One answer that reached `CloudFormation`.
 #[derive(Clone, Debug)]
@@ -27,19 +28,14 @@ impl SentResponse {
     }
 
     pub fn status(&self) -> String {
-        self.json()["Status"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        let body = self.json();
+        body["Status"].as_str().unwrap_or_default().to_owned()
     }
 }
 
 /// An address that `CloudFormation` signs now.
 pub fn response_url(world: &World, request: &str) -> String {
-    let date: String = World::date(world.now)
-        .chars()
-        .filter(|c| !"-:".contains(*c))
-        .collect();
+    let date = signature_date(world.now);
     let day = &date[..8];
     format!(
         "https://cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com/\
@@ -51,26 +47,17 @@ pub fn response_url(world: &World, request: &str) -> String {
     )
 }
 
-pub fn answer(
-    responses: &mut Vec<SentResponse>,
-    world: &mut World,
-    call: &Call,
-) -> Result<ApiResponse, AwsError> {
+pub fn answer(responses: &mut Vec<SentResponse>, world: &mut World, call: &Call) -> ApiResult {
     let forbidden = |code, message: &str| Err(AwsError::new(403, code, message));
     if call.method != "PUT" || !call.url.contains("&X-Amz-Signature=") {
         return forbidden("AccessDenied", "Access Denied");
     }
     // The signature covers an empty content type: any other one breaks it.
-    if call
-        .header("content-type")
-        .is_some_and(|kind| !kind.is_empty())
-    {
-        return forbidden(
-            "SignatureDoesNotMatch",
-            "The request signature does not match.",
-        );
+    if !call.header("content-type").unwrap_or_default().is_empty() {
+        let message = "The request signature does not match.";
+        return forbidden("SignatureDoesNotMatch", message);
     }
-    if expired(world, &call.url) {
+    if is_expired(world, &call.url) {
         return forbidden("AccessDenied", "Request has expired");
     }
     responses.push(SentResponse {
@@ -83,25 +70,18 @@ pub fn answer(
     Ok(ApiResponse::plain(200, ""))
 }
 
-fn expired(world: &World, url: &str) -> bool {
-    let signed = url
-        .split(['?', '&'])
-        .find_map(|part| part.strip_prefix("X-Amz-Date="));
-    // 20261120T120000Z, written as the parser likes it.
-    let signed = signed
-        .filter(|date| date.len() == 16 && date.is_ascii())
-        .and_then(|date| {
-            let text = format!(
-                "{}-{}-{}T{}:{}:{}Z",
-                &date[..4],
-                &date[4..6],
-                &date[6..8],
-                &date[9..11],
-                &date[11..13],
-                &date[13..15]
-            );
-            DateTime::from_str(&text, Format::DateTime).ok()
-        });
-    let now = World::seconds(world.now);
-    signed.is_none_or(|signed| now > signed.as_secs_f64() + EXPIRES.as_secs_f64())
+/// `X-Amz-Date`: 20261120T120000Z.
+fn signature_date(at: Duration) -> String {
+    let date = World::date(at);
+    date.chars().filter(|c| !"-:".contains(*c)).collect()
+}
+
+fn is_expired(world: &World, url: &str) -> bool {
+    let mut parts = url.split(['?', '&']);
+    let signed = parts.find_map(|part| part.strip_prefix("X-Amz-Date="));
+    // Dates have whole seconds.
+    let Some(oldest) = (world.now + NEARLY_A_SECOND).checked_sub(EXPIRES) else {
+        return signed.is_none();
+    };
+    signed.is_none_or(|signed| *signed < *signature_date(oldest))
 }

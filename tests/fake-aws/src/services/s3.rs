@@ -4,22 +4,14 @@
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::world::{ApiResponse, AwsError, Call, World, form, unescaped};
+use crate::world::{ApiResponse, ApiResult, AwsError, Call, World, form, unescaped};
 
-/// The host of path-style addresses.
+/// The end of the host of a bucket.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
-const HOST: &str = "s3.eu-central-1.amazonaws.com";
+const HOST: &str = ".s3.eu-central-1.amazonaws.com";
 
-/// All buckets of the account, by name.
-pub type Buckets = BTreeMap<String, Bucket>;
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Bucket {
-    /// Without versioning, an object has one version, whose ID no response contains.
-    pub is_versioned: bool,
-    /// The versions of each key, oldest first.
-    pub objects: BTreeMap<String, Vec<ObjectVersion>>,
-}
+/// All buckets of the account, by name: the versions of each key, oldest first.
+pub type Buckets = BTreeMap<String, BTreeMap<String, Vec<ObjectVersion>>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectVersion {
@@ -49,82 +41,50 @@ impl Location {
 
 /// Whether S3 answers at this host.
 pub(crate) fn is_host(host: &str) -> bool {
-    host == HOST
-        || host
-            .strip_suffix(HOST)
-            .is_some_and(|bucket| bucket.ends_with('.'))
+    host.ends_with(HOST)
 }
 
-/// The object at an address, path-style or virtual-hosted-style. `None` if it is not S3's.
+/// The object at a virtual-hosted-style address. `None` if it is not S3's.
 pub(crate) fn location(url: &str) -> Option<Location> {
     let rest = url.strip_prefix("https://")?;
     let (host, rest) = rest.split_once('/')?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (bucket, key) = if host == HOST {
-        path.split_once('/')?
-    } else {
-        (host.strip_suffix(HOST)?.strip_suffix('.')?, path)
-    };
-    let version = form(query)
-        .get("versionId")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
+    let query = form(query);
+    let version = query.get("versionId").and_then(Value::as_str);
     Some(Location {
-        bucket: bucket.to_owned(),
-        key: unescaped(key),
-        version,
+        bucket: host.strip_suffix(HOST)?.to_owned(),
+        key: unescaped(path),
+        version: version.map(str::to_owned),
     })
 }
 
 /// The operation and the parameters of a request.
 pub(crate) fn decode(method: &str, url: &str) -> Result<(String, Map<String, Value>), String> {
     let unknown = || format!("S3 knows no {method} {url}");
-    let location = location(url).ok_or_else(unknown)?;
-    let operation = match method {
-        "GET" if !location.key.is_empty() => "GetObject",
-        "PUT" if !location.key.is_empty() => "PutObject",
-        "DELETE" if !location.key.is_empty() => "DeleteObject",
-        "GET" => "ListObjects",
-        _ => return Err(unknown()),
-    };
+    let is_read = |location: &Location| method == "GET" && !location.key.is_empty();
+    let location = location(url).filter(is_read).ok_or_else(unknown)?;
     let mut params = Map::new();
     params.insert("Bucket".into(), location.bucket.into());
     params.insert("Key".into(), location.key.into());
     if let Some(version) = location.version {
         params.insert("versionId".into(), version.into());
     }
-    Ok((operation.to_owned(), params))
+    Ok(("GetObject".to_owned(), params))
 }
 
-pub(crate) fn answer(
-    s3: &Buckets,
-    world: &mut World,
-    call: &Call,
-) -> Result<ApiResponse, AwsError> {
-    if call.operation != "GetObject" {
-        return Err(world.unknown_operation("s3", &call.operation));
-    }
+pub(crate) fn answer(s3: &Buckets, world: &mut World, call: &Call) -> ApiResult {
     if call.header("range").is_some() {
         let complaint = "the fake does not know the Range of GetObject";
         world.complaints.push(complaint.to_owned());
     }
-    let (bucket, version) = found(s3, world, &Location::of(call))?;
-    let body = version.body.clone();
-    let mut answer = ApiResponse::plain(200, body.clone());
-    answer
-        .headers
-        .push(("content-length", body.len().to_string()));
-    answer
-        .headers
-        .push(("content-type", "binary/octet-stream".into()));
-    answer
-        .headers
-        .push(("etag", format!("\"{:032x}\"", body.len())));
-    if bucket.is_versioned {
-        answer
-            .headers
-            .push(("x-amz-version-id", version.id.clone()));
-    }
+    let version = found(s3, world, &Location::of(call))?;
+    let mut answer = ApiResponse::plain(200, version.body.clone());
+    answer.headers = vec![
+        ("content-length", version.body.len().to_string()),
+        ("content-type", "binary/octet-stream".into()),
+        ("etag", format!("\"{:032x}\"", version.body.len())),
+        ("x-amz-version-id", version.id.clone()),
+    ];
     Ok(answer)
 }
 
@@ -145,7 +105,7 @@ fn found<'a>(
     s3: &'a Buckets,
     world: &World,
     location: &Location,
-) -> Result<(&'a Bucket, &'a ObjectVersion), AwsError> {
+) -> Result<&'a ObjectVersion, AwsError> {
     let Location {
         bucket,
         key,
@@ -155,16 +115,14 @@ fn found<'a>(
     let Some(held) = s3.get(bucket) else {
         return missing("NoSuchBucket", "The specified bucket does not exist");
     };
-    let versions = held.objects.get(key).map_or(&[][..], Vec::as_slice);
+    let versions = held.get(key).map_or(&[][..], Vec::as_slice);
     if let Some(wanted) = version {
         let found = versions.iter().find(|one| one.id == *wanted);
-        return match found {
-            Some(found) => Ok((held, found)),
-            None => missing("NoSuchVersion", "The specified version does not exist."),
-        };
+        let absent = || missing("NoSuchVersion", "The specified version does not exist.");
+        return found.map_or_else(absent, Ok);
     }
     if let Some(found) = versions.last() {
-        return Ok((held, found));
+        return Ok(found);
     }
     // "If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403
     // Access Denied error."
@@ -184,7 +142,7 @@ pub(crate) fn template<'a>(s3: &'a Buckets, world: &World, url: &str) -> Result<
         Some(_) => Err(AwsError::new(403, "AccessDenied", "Access Denied")),
         None => found(s3, world, &location),
     };
-    let (_, version) = result.map_err(|error| {
+    let version = result.map_err(|error| {
         let page = "http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html";
         let message = error.message;
         format!("S3 error: {message}\nFor more information check {page}")
@@ -201,16 +159,8 @@ pub(crate) fn write(
     body: &str,
 ) -> String {
     let (id, written) = (world.next_id(), world.now);
-    let held = s3.entry(bucket.to_owned());
-    let held = held.or_insert_with(|| Bucket {
-        is_versioned: true,
-        objects: BTreeMap::new(),
-    });
-    let versions = held.objects.entry(key.to_owned()).or_default();
-    if !held.is_versioned {
-        versions.clear();
-    }
-    versions.push(ObjectVersion {
+    let held = s3.entry(bucket.to_owned()).or_default();
+    held.entry(key.to_owned()).or_default().push(ObjectVersion {
         id: id.clone(),
         body: body.to_owned(),
         written,

@@ -25,6 +25,18 @@ pub enum Service {
 }
 
 impl Service {
+    /// Whether its requests and responses are JSON, with the operation in a header.
+    pub(crate) fn speaks_json(self) -> bool {
+        matches!(
+            self,
+            Self::SecretsManager
+                | Self::CodeBuild
+                | Self::CodeCommit
+                | Self::CodePipeline
+                | Self::Events
+        )
+    }
+
     /// Whether IAM's policies decide who may call it.
     pub fn has_policies(self) -> bool {
         !matches!(self, Self::Git | Self::ResponseBucket | Self::GitLab)
@@ -102,11 +114,8 @@ impl Call {
     /// The strings of a JSON list.
     pub fn list(&self, name: &str) -> Vec<&str> {
         let items = self.params.get(name).and_then(Value::as_array);
-        items
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect()
+        let items = items.into_iter().flatten();
+        items.filter_map(Value::as_str).collect()
     }
 
     /// Whether it only reads.
@@ -145,10 +154,9 @@ impl Call {
 }
 
 pub(crate) fn find_header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers
-        .iter()
-        .find(|(header, _)| header.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
+    let mut headers = headers.iter();
+    let found = headers.find(|(header, _)| header.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str())
 }
 
 /// Decodes `application/x-www-form-urlencoded`. A name that ends in `[]` has a list, as in Rack.

@@ -33,11 +33,8 @@ impl<T: Clone> History<T> {
     /// become visible in their order.
     pub fn seen(&self, now: Duration, late: Duration) -> &T {
         let horizon = now.checked_sub(late);
-        let visible = self
-            .states
-            .iter()
-            .rev()
-            .find(|(at, _)| horizon.is_some_and(|horizon| *at <= horizon));
+        let mut newest_first = self.states.iter().rev();
+        let visible = newest_first.find(|(at, _)| Some(*at) <= horizon);
         &visible.unwrap_or(&self.states[0]).1
     }
 

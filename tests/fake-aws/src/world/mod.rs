@@ -29,7 +29,10 @@ pub use call::{Call, form, unescaped};
 pub(crate) use lateness::{History, Shared};
 pub use options::Options;
 use rates::Buckets;
-pub use response::{ApiResponse, AwsError, BAD_PARAMETERS, Denied, escaped};
+pub use response::{
+    ApiResponse, ApiResult, AwsError, BAD_PARAMETERS, Denied, JsonResult, element, elements,
+    escaped, pairs, rejected,
+};
 pub(crate) use tags::Tags;
 
 /// When a fake AWS begins: 2026-11-20T12:00:00Z.
@@ -106,6 +109,15 @@ impl World {
         denials.find(|denial| denial.is_of(action, resource, self.now))
     }
 
+    pub(crate) fn deny(&mut self, action: &str, part: &str, why: Denied, until: Option<Duration>) {
+        self.denied.push(Denial {
+            action: action.to_owned(),
+            resource: part.to_owned(),
+            why,
+            until,
+        });
+    }
+
     /// Why the function's role may not do this. `None` if it may.
     pub(crate) fn denial(&self, action: &str, resource: &str) -> Option<Denied> {
         self.find_denial(action, resource).map(|denial| denial.why)
@@ -174,6 +186,6 @@ impl World {
     pub(crate) fn unknown_operation(&mut self, service: &str, operation: &str) -> AwsError {
         self.complaints
             .push(format!("the fake does not know {service}:{operation}"));
-        AwsError::new(400, "InvalidAction", format!("no operation {operation}"))
+        rejected("InvalidAction", format!("no operation {operation}"))
     }
 }

@@ -21,12 +21,7 @@ pub struct Rate {
 impl Rate {
     /// One bucket for all calls of a service.
     pub const fn of(service: Service, per_second: f64, burst: f64) -> Self {
-        Self {
-            service,
-            operations: &[],
-            per_second,
-            burst,
-        }
+        Self::shared_by(service, &[], per_second, burst)
     }
 
     /// One that these operations share.

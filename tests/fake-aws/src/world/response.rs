@@ -5,6 +5,7 @@
 use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 use crate::world::call::Service;
 
@@ -27,6 +28,17 @@ impl AwsError {
             message: message.into(),
         }
     }
+}
+
+/// The response of a service, or its error.
+pub type ApiResult = Result<ApiResponse, AwsError>;
+
+/// The body of a response in JSON, or the service's error.
+pub type JsonResult = Result<Value, AwsError>;
+
+/// An error with the status 400.
+pub fn rejected(code: &'static str, message: impl Into<String>) -> AwsError {
+    AwsError::new(400, code, message)
 }
 
 /// Why IAM denies a call.
@@ -102,9 +114,7 @@ impl ApiResponse {
                 ))
             }
             Service::SecretsManager => Self::json(&json!({"__type": code, "Message": message})),
-            Service::CodeBuild | Service::CodeCommit | Service::CodePipeline | Service::Events => {
-                Self::json(&json!({"__type": code, "message": message}))
-            }
+            json if json.speaks_json() => Self::json(&json!({"__type": code, "message": message})),
             Service::Lambda => {
                 let mut answer = Self::json(&json!({"Message": message}));
                 answer.headers.push(("x-amzn-errortype", (*code).into()));
@@ -118,7 +128,7 @@ impl ApiResponse {
             // `rescue_from Grape::Exceptions::Base` in GitLab's `lib/api/api.rb`.
             Service::GitLab if *code == BAD_PARAMETERS => Self::json(&json!({"error": message})),
             // `render_api_error!` in GitLab's `lib/api/helpers.rb`.
-            Service::GitLab => Self::json(&json!({"message": message})),
+            _ => Self::json(&json!({"message": message})),
         };
         Self {
             status: *status,
@@ -132,16 +142,10 @@ impl ApiResponse {
         let code = match service {
             Service::Iam => "ServiceFailure",
             Service::SecretsManager => "InternalServiceError",
-            Service::CodeBuild
-            | Service::CodeCommit
-            | Service::CodePipeline
-            | Service::Events
-            | Service::CloudFormation
-            | Service::Sts
-            | Service::Git => "InternalFailure",
             Service::Lambda => "ServiceException",
             Service::S3 | Service::ResponseBucket => "InternalError",
             Service::GitLab => "InternalServerError",
+            _ => "InternalFailure",
         };
         let message = "We encountered an internal error. Please try again.";
         Self::error(service, &AwsError::new(500, code, message))
@@ -151,27 +155,18 @@ impl ApiResponse {
     pub fn throttled(service: Service) -> Self {
         let (status, code) = match service {
             Service::Iam | Service::CloudFormation | Service::Sts => (400, "Throttling"),
-            Service::SecretsManager
-            | Service::CodeBuild
-            | Service::CodeCommit
-            | Service::CodePipeline
-            | Service::Events => (400, "ThrottlingException"),
             Service::Lambda => (429, "TooManyRequestsException"),
             Service::S3 | Service::ResponseBucket => (503, "SlowDown"),
             // CodeCommit User Guide, Troubleshooting: "Rate Exceeded" or "429".
             Service::Git => (429, "RateExceeded"),
             Service::GitLab => return Self::retry_later(),
+            _ => (400, "ThrottlingException"),
         };
         Self::error(service, &AwsError::new(status, code, "Rate exceeded"))
     }
 
-    /// IAM's policies do not allow it: 403 from IAM, 400 from the JSON services.
-    pub fn denied(service: Service, action: &str, resource: &str) -> Self {
-        Self::denied_because(service, action, resource, Denied::NoPolicy)
-    }
-
-    /// The same for another reason. The texts are those of
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
+    /// IAM's policies do not allow it: 403 from IAM, 400 from the JSON services. The texts are those
+    /// of <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
     pub(crate) fn denied_because(
         service: Service,
         action: &str,
@@ -179,22 +174,13 @@ impl ApiResponse {
         why: Denied,
     ) -> Self {
         let (status, code) = match service {
-            Service::SecretsManager
-            | Service::CodeBuild
-            | Service::CodeCommit
-            | Service::CodePipeline
-            | Service::Events => (400, "AccessDeniedException"),
+            json if json.speaks_json() => (400, "AccessDeniedException"),
             Service::Lambda => (403, "AccessDeniedException"),
-            Service::Iam
-            | Service::CloudFormation
-            | Service::Sts
-            | Service::S3
-            | Service::ResponseBucket
-            | Service::Git => (403, "AccessDenied"),
             Service::GitLab => {
                 let error = AwsError::new(403, "Forbidden", "403 Forbidden");
                 return Self::error(service, &error);
             }
+            _ => (403, "AccessDenied"),
         };
         let why = match why {
             Denied::NoPolicy => {
@@ -237,4 +223,25 @@ pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+}
+
+pub fn element(name: &str, content: &str) -> String {
+    format!("<{name}>{content}</{name}>")
+}
+
+/// An element for each text that is not `None`.
+pub fn elements<const COUNT: usize>(members: [(&str, Option<&str>); COUNT]) -> String {
+    let given = members.into_iter();
+    given
+        .filter_map(|(name, text)| Some(element(name, &escaped(text?))))
+        .collect()
+}
+
+/// A list of names and values, under these names.
+pub fn pairs([name, value]: [&str; 2], all: &BTreeMap<String, String>) -> String {
+    let member = |(key, text): (&String, &String)| {
+        let pair = elements([(name, Some(key)), (value, Some(text))]);
+        element("member", &pair)
+    };
+    all.iter().map(member).collect()
 }

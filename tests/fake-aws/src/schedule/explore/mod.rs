@@ -102,13 +102,7 @@ pub fn sample(runs: u64, holds: usize, mut run: impl AsyncFnMut(Schedule)) -> u6
         };
         let schedule = Schedule::new(vec![], rules);
         let work = Box::pin(run(schedule.clone()));
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| paused(work))) {
-            eprintln!(
-                "run {seed} failed under this schedule:\n{}",
-                schedule.transcript()
-            );
-            resume_unwind(panic);
-        }
+        schedule.watch(|| paused(work));
     }
     runs
 }
@@ -153,26 +147,16 @@ fn search(limit: usize, rules: Rules, mut run: impl AsyncFnMut(Schedule)) -> Exp
     while explored.runs + explored.repeated < limit {
         let schedule = Schedule::new(path, rules);
         let work = Box::pin(run(schedule.clone()));
-        let finished = catch_unwind(AssertUnwindSafe(|| {
-            paused(async {
-                tokio::select! {
-                    biased;
-                    () = work => true,
-                    () = schedule.shared.given_up.notified() => false,
-                }
-            })
-        }));
-        match finished {
-            Ok(true) => explored.runs += 1,
-            Ok(false) => explored.repeated += 1,
-            Err(panic) => {
-                eprintln!(
-                    "the run failed under this schedule:\n{}",
-                    schedule.transcript()
-                );
-                resume_unwind(panic);
+        let run = async {
+            tokio::select! {
+                biased;
+                () = work => true,
+                () = schedule.shared.given_up.notified() => false,
             }
-        }
+        };
+        let is_new = schedule.watch(|| paused(run));
+        explored.runs += usize::from(is_new);
+        explored.repeated += usize::from(!is_new);
         if let Some(next) = schedule.next() {
             path = next;
         } else {
@@ -289,10 +273,9 @@ impl Schedule {
     /// As [`Schedule::both`] for any number of callers.
     pub async fn all<T>(&self, works: Vec<impl Future<Output = T>>) -> Vec<T> {
         let running = Cell::new(works.len());
-        let mut parts: Vec<_> = works
-            .into_iter()
-            .map(|work| (Box::pin(self.part(&running, work)), None))
-            .collect();
+        let works = works.into_iter();
+        let parts = works.map(|work| (Box::pin(self.part(&running, work)), None));
+        let mut parts: Vec<_> = parts.collect();
         let work = std::future::poll_fn(|context| {
             for (part, result) in &mut parts {
                 if result.is_none()
@@ -311,8 +294,17 @@ impl Schedule {
         parts.into_iter().filter_map(|(_, result)| result).collect()
     }
 
+    /// Prints the calls if `run` panics.
+    fn watch<T>(&self, run: impl FnOnce() -> T) -> T {
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            let (seed, calls) = (self.seed(), self.transcript());
+            eprintln!("run {seed} failed under this schedule:\n{calls}");
+            resume_unwind(panic)
+        })
+    }
+
     /// The calls in order.
-    pub fn transcript(&self) -> String {
+    fn transcript(&self) -> String {
         let course = self.course();
         let passed = course.path.iter().take(course.passed);
         let told = passed.map(|point| match &point.taken {

@@ -7,21 +7,13 @@ use std::collections::BTreeSet;
 use crate::{
     services::{
         codecommit::repositories::{CodeCommit, RuleTemplate, existing_repository},
-        pages::List,
+        pages::{CODECOMMIT, page},
     },
-    world::{ApiResponse, AwsError, Call, World},
+    world::{ApiResponse, ApiResult, AwsError, Call, JsonResult, World, rejected},
 };
 
-/// "A maximum of 25 approval rule templates can be associated with a repository" (User Guide,
-/// Quotas).
-const MOST_ON_REPOSITORY: usize = 25;
-
 /// The response, or `None` if it is another operation.
-pub fn answer(
-    codecommit: &mut CodeCommit,
-    world: &mut World,
-    call: &Call,
-) -> Option<Result<ApiResponse, AwsError>> {
+pub fn answer(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> Option<ApiResult> {
     let body = match call.operation.as_str() {
         "GetApprovalRuleTemplate" => get(codecommit, call),
         "CreateApprovalRuleTemplate" => create(codecommit, world, call),
@@ -35,17 +27,16 @@ pub fn answer(
     Some(body.map(|body| ApiResponse::json(&body)))
 }
 
-fn get(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
+fn get(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
     let name = template_name(call)?;
     found(codecommit, name).map(|template| shown(name, template))
 }
 
-fn create(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> Result<Value, AwsError> {
+fn create(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> JsonResult {
     let name = template_name(call)?;
     let content = content(call, "approvalRuleTemplateContent")?;
     if codecommit.rule_templates.contains_key(name) {
-        return Err(AwsError::new(
-            400,
+        return Err(rejected(
             "ApprovalRuleTemplateNameAlreadyExistsException",
             "You cannot create an approval rule template with that name because a template with \
              that name already exists in this AWS Region for your AWS account.",
@@ -67,12 +58,11 @@ fn create(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> Result
 /// "The approval rule template is associated with one or more repositories. You cannot delete a
 /// template that is associated with a repository." A missing template is not an error: the
 /// operation has none for it.
-fn delete(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
+fn delete(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
     let name = template_name(call)?;
     let held = codecommit.rule_templates.get(name);
     if held.is_some_and(|held| !held.repositories.is_empty()) {
-        return Err(AwsError::new(
-            400,
+        return Err(rejected(
             "ApprovalRuleTemplateInUseException",
             "The approval rule template is associated with one or more repositories. You cannot \
              delete a template that is associated with a repository. Remove all associations, and \
@@ -83,11 +73,7 @@ fn delete(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
     Ok(json!({"approvalRuleTemplateId": id.unwrap_or_default()}))
 }
 
-fn update_content(
-    codecommit: &mut CodeCommit,
-    world: &mut World,
-    call: &Call,
-) -> Result<Value, AwsError> {
+fn update_content(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> JsonResult {
     let name = template_name(call)?.to_owned();
     let content = content(call, "newRuleContent")?;
     if call.text("existingRuleContentSha256").is_some() {
@@ -103,29 +89,17 @@ fn update_content(
 }
 
 /// A repeated association is not an error: the operation has none for it.
-fn associate(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
+fn associate(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
     let name = template_name(call)?.to_owned();
     found(codecommit, &name)?;
     let repository = existing_repository(codecommit, call)?.to_owned();
-    let templates = codecommit.rule_templates.values();
-    let others = templates.filter(|held| held.repositories.contains(&repository));
-    let is_there = codecommit.rule_templates[&name]
-        .repositories
-        .contains(&repository);
-    if !is_there && others.count() >= MOST_ON_REPOSITORY {
-        return Err(AwsError::new(
-            400,
-            "MaximumRuleTemplatesAssociatedWithRepositoryException",
-            "The maximum number of approval rule templates for a repository has been exceeded.",
-        ));
-    }
     found_mut(codecommit, &name)?
         .repositories
         .insert(repository);
     Ok(json!({}))
 }
 
-fn disassociate(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
+fn disassociate(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
     let name = template_name(call)?.to_owned();
     found(codecommit, &name)?;
     let repository = existing_repository(codecommit, call)?.to_owned();
@@ -135,19 +109,10 @@ fn disassociate(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsEr
     Ok(json!({}))
 }
 
-fn list_repositories(
-    codecommit: &CodeCommit,
-    world: &World,
-    call: &Call,
-) -> Result<Value, AwsError> {
+fn list_repositories(codecommit: &CodeCommit, world: &World, call: &Call) -> JsonResult {
     let held = found(codecommit, template_name(call)?)?;
     let names: Vec<Value> = held.repositories.iter().map(|name| json!(name)).collect();
-    let list = List {
-        name: "repositoryNames",
-        token: "nextToken",
-        invalid_token: "InvalidContinuationTokenException",
-    };
-    list.page(world, call, &names)
+    page(world, call, CODECOMMIT, "repositoryNames", &names)
 }
 
 fn shown(name: &str, template: &RuleTemplate) -> Value {
@@ -173,8 +138,7 @@ fn found_mut<'a>(
 }
 
 fn missing() -> AwsError {
-    AwsError::new(
-        400,
+    rejected(
         "ApprovalRuleTemplateDoesNotExistException",
         "The specified approval rule template does not exist. Verify that the name is correct and \
          that you are signed in to the AWS Region where the template was created, and then try \
@@ -187,8 +151,7 @@ fn template_name(call: &Call) -> Result<&str, AwsError> {
     let name = call.needed("approvalRuleTemplateName");
     if name.is_empty() || name.chars().count() > 100 {
         let message = "The name of the approval rule template is not valid.";
-        return Err(AwsError::new(
-            400,
+        return Err(rejected(
             "InvalidApprovalRuleTemplateNameException",
             message,
         ));
@@ -213,8 +176,7 @@ fn content(call: &Call, name: &str) -> Result<String, AwsError> {
     if is_sound {
         return Ok(content.to_owned());
     }
-    Err(AwsError::new(
-        400,
+    Err(rejected(
         "InvalidApprovalRuleTemplateContentException",
         "The content of the approval rule template is not valid.",
     ))

@@ -5,8 +5,11 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    services::{iam::ACCOUNT, pages::List},
-    world::{ApiResponse, AwsError, Call, Tags, World, tags},
+    services::{
+        iam::ACCOUNT,
+        pages::{CODECOMMIT, DIFFERENCES, page},
+    },
+    world::{ApiResponse, ApiResult, AwsError, Call, JsonResult, Tags, World, rejected, tags},
 };
 
 /// CodeCommit's approval rule templates.
@@ -19,11 +22,7 @@ mod repositories;
 pub use repositories::{CodeCommit, Repository, RuleTemplate, clone_url};
 use repositories::{existing_repository, no_repository, repository_name};
 
-pub fn answer(
-    codecommit: &mut CodeCommit,
-    world: &mut World,
-    call: &Call,
-) -> Result<ApiResponse, AwsError> {
+pub fn answer(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> ApiResult {
     if let Some(answer) = approval_rules::answer(codecommit, world, call) {
         return answer;
     }
@@ -40,7 +39,7 @@ pub fn answer(
                 let message = format!(
                     "not authorized to perform: codecommit:DeleteRepository on resource: {name}"
                 );
-                return Err(AwsError::new(400, "AccessDeniedException", message));
+                return Err(rejected("AccessDeniedException", message));
             };
             let id = held.id.clone();
             codecommit.remove(name);
@@ -49,14 +48,9 @@ pub fn answer(
         "ListTagsForResource" => tags_page(codecommit, world, call)?,
         "TagResource" => tag(codecommit, call)?,
         "UntagResource" => {
-            let keys: Vec<String> = call
-                .list("tagKeys")
-                .into_iter()
-                .map(str::to_owned)
-                .collect();
-            tagged(codecommit, call)?
-                .tags
-                .retain(|key, _| !keys.contains(key));
+            let keys = call.list("tagKeys");
+            let held = tagged(codecommit, call)?;
+            held.tags.retain(|key, _| !keys.contains(&key.as_str()));
             json!({})
         }
         unknown => return Err(world.unknown_operation("codecommit", unknown)),
@@ -64,32 +58,29 @@ pub fn answer(
     Ok(ApiResponse::json(&body))
 }
 
-fn get(codecommit: &CodeCommit, call: &Call) -> Result<Value, AwsError> {
+fn get(codecommit: &CodeCommit, call: &Call) -> JsonResult {
     let name = existing_repository(codecommit, call)?;
     let held = &codecommit.repositories[name];
-    let mut shown = Map::new();
-    let mut put = |key: &str, value: Value| shown.insert(key.to_owned(), value);
-    put("accountId", ACCOUNT.into());
-    put("repositoryId", held.id.clone().into());
-    put("repositoryName", name.into());
-    put("cloneUrlHttp", clone_url(name).into());
-    put(
-        "cloneUrlSsh",
-        clone_url(name).replacen("https", "ssh", 1).into(),
-    );
-    put("Arn", held.arn.clone().into());
-    put("creationDate", World::seconds(held.created).into());
-    put("lastModifiedDate", World::seconds(held.created).into());
+    let mut shown = json!({
+        "accountId": ACCOUNT,
+        "repositoryId": held.id,
+        "repositoryName": name,
+        "cloneUrlHttp": clone_url(name),
+        "cloneUrlSsh": clone_url(name).replacen("https", "ssh", 1),
+        "Arn": held.arn,
+        "creationDate": World::seconds(held.created),
+        "lastModifiedDate": World::seconds(held.created),
+    });
     if let Some(description) = &held.description {
-        put("repositoryDescription", description.clone().into());
+        shown["repositoryDescription"] = json!(description);
     }
     if let Some(branch) = &held.default_branch {
-        put("defaultBranch", branch.clone().into());
+        shown["defaultBranch"] = json!(branch);
     }
     Ok(json!({"repositoryMetadata": shown}))
 }
 
-fn get_branch(codecommit: &CodeCommit, call: &Call) -> Result<Value, AwsError> {
+fn get_branch(codecommit: &CodeCommit, call: &Call) -> JsonResult {
     let name = existing_repository(codecommit, call)?;
     let branch = call.needed("branchName");
     match codecommit.repositories[name].branches.get(branch) {
@@ -100,28 +91,23 @@ fn get_branch(codecommit: &CodeCommit, call: &Call) -> Result<Value, AwsError> {
 
 /// The names, in pages of a length that is not documented.
 /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_ListBranches.html>
-fn list_branches(codecommit: &CodeCommit, world: &World, call: &Call) -> Result<Value, AwsError> {
+fn list_branches(codecommit: &CodeCommit, world: &World, call: &Call) -> JsonResult {
     let name = existing_repository(codecommit, call)?;
     let branches = codecommit.repositories[name].branches.keys();
     let branches: Vec<Value> = branches.map(|name| json!(name)).collect();
-    let list = List {
-        name: "branches",
-        token: "nextToken",
-        invalid_token: "InvalidContinuationTokenException",
-    };
-    list.page(world, call, &branches)
+    page(world, call, CODECOMMIT, "branches", &branches)
 }
 
 /// "Returns information about the differences in a valid commit specifier." The length of a page is
 /// not documented. A rename is a deletion and an addition.
-fn differences(codecommit: &CodeCommit, world: &World, call: &Call) -> Result<Value, AwsError> {
+fn differences(codecommit: &CodeCommit, world: &World, call: &Call) -> JsonResult {
     let name = existing_repository(codecommit, call)?;
     let trees = &codecommit.repositories[name].trees;
     let tree = |parameter: &str| {
         let commit = call.needed(parameter);
         trees.get(commit).ok_or_else(|| {
             let message = format!("Commit {commit} does not exist in this repository.");
-            AwsError::new(400, "CommitDoesNotExistException", message)
+            rejected("CommitDoesNotExistException", message)
         })
     };
     let (before, after) = (
@@ -129,36 +115,23 @@ fn differences(codecommit: &CodeCommit, world: &World, call: &Call) -> Result<Va
         tree("afterCommitSpecifier")?,
     );
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let changed = paths
-        .into_iter()
-        .filter(|path| before.get(*path) != after.get(*path));
-    let changed: Vec<Value> = changed
-        .map(|path| {
-            let blob = |tree: &BTreeMap<String, String>| {
-                tree.get(path)
-                    .map(|content| json!({"blobId": content, "path": path}))
-            };
-            let mut difference = json!({"changeType": "M"});
-            let blobs = [("beforeBlob", blob(before)), ("afterBlob", blob(after))];
-            for (name, blob) in blobs {
-                if let Some(blob) = blob {
-                    difference[name] = blob;
-                } else {
-                    difference["changeType"] = if name == "afterBlob" { "D" } else { "A" }.into();
-                }
+    let changed = paths.into_iter().filter_map(|path| {
+        let [was, is] = [before, after].map(|tree| tree.get(path));
+        let blob = |content: &String| json!({"blobId": content, "path": path});
+        match (was, is) {
+            _ if was == is => None,
+            (Some(was), Some(is)) => {
+                Some(json!({"changeType": "M", "beforeBlob": blob(was), "afterBlob": blob(is)}))
             }
-            difference
-        })
-        .collect();
-    let list = List {
-        name: "differences",
-        token: "NextToken",
-        invalid_token: "InvalidContinuationTokenException",
-    };
-    list.page(world, call, &changed)
+            (Some(was), None) => Some(json!({"changeType": "D", "beforeBlob": blob(was)})),
+            (None, is) => Some(json!({"changeType": "A", "afterBlob": is.map(blob)})),
+        }
+    });
+    let changed: Vec<Value> = changed.collect();
+    page(world, call, DIFFERENCES, "differences", &changed)
 }
 
-fn update_default_branch(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
+fn update_default_branch(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
     let name = existing_repository(codecommit, call)?.to_owned();
     let branch = call.needed("defaultBranchName");
     let held = codecommit.repositories.get_mut(&name).expect("just found");
@@ -169,22 +142,18 @@ fn update_default_branch(codecommit: &mut CodeCommit, call: &Call) -> Result<Val
     Ok(json!({}))
 }
 
-fn tag(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
+fn tag(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
     let empty = Map::new();
     let sent = call.params.get("tags").and_then(Value::as_object);
     let mut added = Tags::new();
     for (key, value) in sent.unwrap_or(&empty) {
         let value = value.as_str().unwrap_or_default();
         if let Some(refusal) = tags::refusal(key, value) {
-            return Err(AwsError::new(400, "InvalidTagsMapException", refusal));
+            return Err(rejected("InvalidTagsMapException", refusal));
         }
         if tags::reserved(key) {
             let message = "The specified tag is not valid. Key names cannot be prefixed with aws:.";
-            return Err(AwsError::new(
-                400,
-                "InvalidSystemTagUsageException",
-                message,
-            ));
+            return Err(rejected("InvalidSystemTagUsageException", message));
         }
         added.insert(key.clone(), value.to_owned());
     }
@@ -195,22 +164,18 @@ fn tag(codecommit: &mut CodeCommit, call: &Call) -> Result<Value, AwsError> {
     if own.count() > tags::MOST {
         let message =
             "The maximum number of tags for an AWS CodeCommit resource has been exceeded.";
-        return Err(AwsError::new(400, "TooManyTagsException", message));
+        return Err(rejected("TooManyTagsException", message));
     }
     held.tags = all;
     Ok(json!({}))
 }
 
 /// The tags, in pages of a length that is not documented.
-fn tags_page(
-    codecommit: &mut CodeCommit,
-    world: &mut World,
-    call: &Call,
-) -> Result<Value, AwsError> {
+fn tags_page(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> JsonResult {
     let length = world.options.page_length.unwrap_or(usize::MAX);
     let tags = tagged(codecommit, call)?.tags.clone();
     let start = call.text("nextToken").map_or(Ok(0), str::parse::<usize>);
-    let start = start.map_err(|_| AwsError::new(400, "InvalidNextTokenException", "nextToken"))?;
+    let start = start.map_err(|_| rejected("InvalidNextTokenException", "nextToken"))?;
     let page: BTreeMap<_, _> = tags.iter().skip(start).take(length).collect();
     let end = start + page.len();
     let mut body = json!({"tags": page});
@@ -225,15 +190,13 @@ fn tagged<'a>(codecommit: &'a mut CodeCommit, call: &Call) -> Result<&'a mut Rep
     let own = format!("arn:aws:codecommit:eu-central-1:{ACCOUNT}:");
     let Some(name) = arn.strip_prefix(&own) else {
         let message = "The value for the resource ARN is not valid.";
-        return Err(AwsError::new(400, "InvalidResourceArnException", message));
+        return Err(rejected("InvalidResourceArnException", message));
     };
-    codecommit
-        .repositories
-        .get_mut(name)
-        .ok_or_else(|| no_repository(name))
+    let held = codecommit.repositories.get_mut(name);
+    held.ok_or_else(|| no_repository(name))
 }
 
 fn no_branch(name: &str) -> AwsError {
     let message = format!("The specified branch {name} does not exist");
-    AwsError::new(400, "BranchDoesNotExistException", message)
+    rejected("BranchDoesNotExistException", message)
 }

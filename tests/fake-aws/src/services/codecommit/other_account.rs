@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     services::codecommit::{self, CodeCommit, Repository},
-    world::{ApiResponse, AwsError, Call, World},
+    world::{ApiResponse, ApiResult, AwsError, Call, World, rejected},
 };
 
 pub(crate) const OTHER_ACCOUNT: &str = "210987654321";
@@ -66,11 +66,7 @@ pub fn repository(name: &str, id: String) -> Repository {
 }
 
 /// STS. <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
-pub(crate) fn assume_role(
-    other: &mut OtherAccount,
-    world: &mut World,
-    call: &Call,
-) -> Result<ApiResponse, AwsError> {
+pub(crate) fn assume_role(other: &mut OtherAccount, world: &mut World, call: &Call) -> ApiResult {
     if call.operation != "AssumeRole" {
         return Err(world.unknown_operation("sts", &call.operation));
     }
@@ -78,12 +74,12 @@ pub(crate) fn assume_role(
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_=,.@-".contains(c);
     if !(2..=64).contains(&name.len()) || !name.chars().all(is_allowed) {
         let message = "Value at 'roleSessionName' failed to satisfy constraint";
-        return Err(AwsError::new(400, "ValidationError", message));
+        return Err(rejected("ValidationError", message));
     }
     let policy = serde_json::from_str(call.text("Policy").unwrap_or("{}"));
     let Ok(policy) = policy else {
         let message = "Syntax errors in policy.";
-        return Err(AwsError::new(400, "MalformedPolicyDocument", message));
+        return Err(rejected("MalformedPolicyDocument", message));
     };
     // The response for a missing role is the same.
     let admits = other.admits && other.admits_from <= world.now;
@@ -123,12 +119,8 @@ pub(crate) fn assume_role(
 /// The session of this account's role that signed `call`.
 fn session<'a>(other: &'a OtherAccount, call: &Call) -> Option<&'a Session> {
     let authorization = call.header("authorization")?;
-    let key = authorization
-        .split("Credential=")
-        .nth(1)?
-        .split('/')
-        .next()?;
-    other.sessions.get(key)
+    let credential = authorization.split("Credential=").nth(1)?;
+    other.sessions.get(credential.split('/').next()?)
 }
 
 /// Whether a session of this account's role signed `call`.
@@ -142,13 +134,13 @@ pub fn codecommit(
     other: &mut OtherAccount,
     world: &mut World,
     call: &Call,
-) -> Result<ApiResponse, AwsError> {
+) -> ApiResult {
     let Some(session) = session(other, call).cloned() else {
         return codecommit::answer(codecommit, world, call);
     };
     if call.header("x-amz-security-token") != Some(&session.token) {
         let message = "The security token included in the request is invalid.";
-        return Err(AwsError::new(400, "UnrecognizedClientException", message));
+        return Err(rejected("UnrecognizedClientException", message));
     }
     let operation = call.operation.as_str();
     let resource = repository_arn(call.needed("repositoryName"));
@@ -157,12 +149,12 @@ pub fn codecommit(
             "User: arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/role-dev-codecommit-source/s is not \
              authorized to perform: codecommit:{operation} on resource: {resource}"
         );
-        return Err(AwsError::new(400, "AccessDeniedException", message));
+        return Err(rejected("AccessDeniedException", message));
     }
     if other.key_is_refused {
         let code = "EncryptionKeyAccessDeniedException";
         let message = "An encryption key was not available";
-        return Err(AwsError::new(400, code, message));
+        return Err(rejected(code, message));
     }
     std::mem::swap(&mut codecommit.repositories, &mut other.repositories);
     let answer = codecommit::answer(codecommit, world, call);
@@ -175,13 +167,10 @@ impl Session {
         let action = format!("codecommit:{operation}");
         let statements = self.policy["Statement"].as_array();
         statements.into_iter().flatten().any(|statement| {
-            let actions = statement["Action"].as_array();
+            let mut actions = statement["Action"].as_array().into_iter().flatten();
             statement["Effect"] == "Allow"
                 && statement["Resource"] == resource
-                && actions
-                    .into_iter()
-                    .flatten()
-                    .any(|allowed| *allowed == action)
+                && actions.any(|allowed| *allowed == action)
         })
     }
 }

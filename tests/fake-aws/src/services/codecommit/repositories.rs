@@ -7,10 +7,10 @@ use std::{
 
 use crate::{
     services::iam::{ACCOUNT, Iam},
-    world::{ApiResponse, AwsError, Call, Tags},
+    world::{ApiResponse, ApiResult, AwsError, Call, Tags, rejected},
 };
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Repository {
     pub id: String,
     pub arn: String,
@@ -31,13 +31,7 @@ impl Repository {
         Self {
             id,
             arn: format!("arn:aws:codecommit:eu-central-1:{ACCOUNT}:{name}"),
-            description: None,
-            created: Duration::ZERO,
-            tags: Tags::new(),
-            trees: BTreeMap::new(),
-            branches: BTreeMap::new(),
-            default_branch: None,
-            stack_id: None,
+            ..Self::default()
         }
     }
 
@@ -84,7 +78,7 @@ impl CodeCommit {
 
     /// The first request of a `git push`. git's "smart HTTP" protocol: the response to a user who
     /// may push is an advertisement of the refs.
-    pub fn probe(&self, iam: &Iam, call: &Call) -> Result<ApiResponse, AwsError> {
+    pub fn probe(&self, iam: &Iam, call: &Call) -> ApiResult {
         if call.method != "GET" {
             return Err(AwsError::new(405, "MethodNotAllowed", ""));
         }
@@ -158,18 +152,14 @@ pub fn repository_name(call: &Call) -> Result<&str, AwsError> {
         let message = "The repository name is not valid. Repository names can be any valid combination \
                        of letters, numbers, periods, underscores, and dashes between 1 and 100 characters \
                        in length.";
-        return Err(AwsError::new(
-            400,
-            "InvalidRepositoryNameException",
-            message,
-        ));
+        return Err(rejected("InvalidRepositoryNameException", message));
     }
     Ok(name)
 }
 
 pub fn no_repository(name: &str) -> AwsError {
     let message = format!("{name} does not exist");
-    AwsError::new(400, "RepositoryDoesNotExistException", message)
+    rejected("RepositoryDoesNotExistException", message)
 }
 
 /// Name and password from a Basic `Authorization` header.

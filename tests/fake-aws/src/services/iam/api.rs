@@ -1,21 +1,17 @@
 //! IAM's query protocol: parameters in, XML out, lists in pages.
 
-use std::fmt::Write as _;
-
 use crate::{
     services::iam::{ACCOUNT, Credential, Iam, role_policies},
-    world::{ApiResponse, AwsError, Call, History, Tags, World, escaped},
+    world::{
+        ApiResponse, ApiResult, AwsError, Call, History, Tags, World, element, elements, pairs,
+        rejected,
+    },
 };
 
 /// The page's length if the caller requests no shorter one.
 const PAGE: usize = 100;
 
-pub fn answer(
-    iam: &mut History<Iam>,
-    world: &mut World,
-    call: &Call,
-    caller: &str,
-) -> Result<ApiResponse, AwsError> {
+pub fn answer(iam: &mut History<Iam>, world: &mut World, call: &Call, caller: &str) -> ApiResult {
     let policies = &iam.latest().role_policies;
     if let Some(result) = role_policies::answer(policies, call) {
         return Ok(response(
@@ -64,22 +60,17 @@ pub fn answer(
         "GetUser" => {
             let seen = iam.seen(now, world.lateness(call, world.options.tags_late));
             let found = seen.user(&user)?;
-            let tags = members(&found.tags).concat();
-            let tags = if tags.is_empty() {
-                tags
-            } else {
-                element("Tags", &tags)
-            };
-            element(
-                "User",
-                &format!(
-                    "<Path>/</Path><UserName>{user}</UserName><UserId>{}</UserId>\
-                     <Arn>arn:aws:iam::{ACCOUNT}:user/{user}</Arn>\
-                     <CreateDate>{}</CreateDate>{tags}",
-                    found.id,
-                    World::date(found.created)
-                ),
-            )
+            let tags = pairs(["Key", "Value"], &found.tags);
+            let tags = Some(tags).filter(|tags| !tags.is_empty());
+            let tags = tags.map(|tags| element("Tags", &tags));
+            let user = elements([
+                ("Path", Some("/")),
+                ("UserName", Some(&user)),
+                ("UserId", Some(&found.id)),
+                ("Arn", Some(&format!("arn:aws:iam::{ACCOUNT}:user/{user}"))),
+                ("CreateDate", Some(&World::date(found.created))),
+            ]);
+            element("User", &(user + &tags.unwrap_or_default()))
         }
         "TagUser" => {
             let keys = call.members("Tags", ".Key");
@@ -122,11 +113,7 @@ fn valid_user_name(call: &Call) -> Result<&str, AwsError> {
     }
     let message = "1 validation error detected: Value at 'userName' failed to satisfy constraint: \
                    Member must satisfy regular expression pattern: [\\w+=,.@-]+";
-    Err(AwsError::new(400, "ValidationError", message))
-}
-
-fn element(name: &str, content: &str) -> String {
-    format!("<{name}>{content}</{name}>")
+    Err(rejected("ValidationError", message))
 }
 
 fn metadata(user: &str, credential: &Credential) -> String {
@@ -135,18 +122,14 @@ fn metadata(user: &str, credential: &Credential) -> String {
     } else {
         "Inactive"
     };
-    let mut xml = String::new();
-    for (name, value) in [
-        ("UserName", user),
-        ("Status", status),
-        ("ServiceUserName", &credential.service_user_name),
-        ("CreateDate", &World::date(credential.created)),
-        ("ServiceSpecificCredentialId", &credential.id),
-        ("ServiceName", &credential.service),
-    ] {
-        let _ = write!(xml, "{}", element(name, &escaped(value)));
-    }
-    xml
+    elements([
+        ("UserName", Some(user)),
+        ("Status", Some(status)),
+        ("ServiceUserName", Some(&credential.service_user_name)),
+        ("CreateDate", Some(&World::date(credential.created))),
+        ("ServiceSpecificCredentialId", Some(&credential.id)),
+        ("ServiceName", Some(&credential.service)),
+    ])
 }
 
 /// "This is the only time that the password can be viewed" (and at Reset).
@@ -158,7 +141,7 @@ fn with_password(user: &str, credential: &Credential) -> String {
 
 fn members(tags: &Tags) -> Vec<String> {
     let member = |(key, value): (&String, &String)| {
-        let pair = element("Key", &escaped(key)) + &element("Value", &escaped(value));
+        let pair = elements([("Key", Some(key)), ("Value", Some(value))]);
         element("member", &pair)
     };
     tags.iter().map(member).collect()
@@ -176,7 +159,7 @@ fn page(world: &World, call: &Call, list: &str, members: Vec<String>) -> Result<
         Some(marker) => marker
             .strip_prefix("from-")
             .and_then(|start| start.parse().ok())
-            .ok_or_else(|| AwsError::new(400, "ValidationError", "Invalid Marker."))?,
+            .ok_or_else(|| rejected("ValidationError", "Invalid Marker."))?,
     };
     let rest: Vec<String> = members.into_iter().skip(start).collect();
     let truncated = rest.len() > length;

@@ -5,7 +5,7 @@
 use fastrand::Rng;
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::world::{AwsError, Shared, Tags, tags};
+use crate::world::{AwsError, Shared, Tags, rejected, tags};
 
 /// IAM's XML.
 mod api;
@@ -100,10 +100,8 @@ impl Iam {
         let plain = self.plain_passwords;
         let user = self.user_mut(user_name)?;
         supported(service)?;
-        let same_service = user
-            .credentials
-            .iter()
-            .filter(|held| held.service == service);
+        let held = user.credentials.iter();
+        let same_service = held.filter(|held| held.service == service);
         if same_service.count() >= MOST_CREDENTIALS {
             let message = format!(
                 "Cannot exceed quota for ServiceSpecificCredentialsPerUser: {MOST_CREDENTIALS}"
@@ -159,11 +157,7 @@ impl Iam {
             "Active" => true,
             "Inactive" => false,
             _ => {
-                return Err(AwsError::new(
-                    400,
-                    "ValidationError",
-                    "status: Active or Inactive",
-                ));
+                return Err(rejected("ValidationError", "status: Active or Inactive"));
             }
         };
         Ok(())
@@ -180,19 +174,14 @@ impl Iam {
         if id.is_empty() || !id.chars().all(|c| c.is_alphanumeric() || c == '_') {
             let message = "1 validation error detected: Value at 'serviceSpecificCredentialId' failed \
                            to satisfy constraint: Member must satisfy regular expression pattern: [\\w]+";
-            return Err(AwsError::new(400, "ValidationError", message));
+            return Err(rejected("ValidationError", message));
         }
         let credentials = &mut self.user_mut(user)?.credentials;
-        credentials
-            .iter_mut()
-            .find(|credential| credential.id == id)
-            .ok_or_else(|| {
-                AwsError::new(
-                    404,
-                    "NoSuchEntity",
-                    format!("No such credential {id} exists"),
-                )
-            })
+        let found = credentials.iter_mut().find(|one| one.id == id);
+        found.ok_or_else(|| {
+            let message = format!("No such credential {id} exists");
+            AwsError::new(404, "NoSuchEntity", message)
+        })
     }
 
     /// Sets tags, all or none.
@@ -200,19 +189,16 @@ impl Iam {
         let user = self.user_mut(user)?;
         for (key, value) in added {
             if let Some(refusal) = tags::refusal(key, value) {
-                return Err(AwsError::new(400, "ValidationError", refusal));
+                return Err(rejected("ValidationError", refusal));
             }
             if tags::reserved(key) {
                 let message = "Invalid tag key: the prefix aws: is reserved";
-                return Err(AwsError::new(400, "InvalidInput", message));
+                return Err(rejected("InvalidInput", message));
             }
         }
         let mut all = user.tags.clone();
-        all.extend(
-            added
-                .iter()
-                .map(|(key, value)| ((*key).into(), (*value).into())),
-        );
+        let added = added.iter();
+        all.extend(added.map(|(key, value)| ((*key).into(), (*value).into())));
         if all.len() > tags::MOST {
             let message = "The number of tags has reached the maximum limit.";
             return Err(AwsError::new(409, "LimitExceeded", message));

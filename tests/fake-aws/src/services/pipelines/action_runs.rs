@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 
 use crate::{
     services::{
-        pages::List,
+        pages::{CODEPIPELINE, page},
         pipelines::pipeline::{
             ActionRun, FUNCTION_SESSION, Pipelines, action_execution_id, not_found,
         },
     },
-    world::{AwsError, Call, World},
+    world::{Call, JsonResult, World, rejected},
 };
 
 /// The attempts of one execution, the newest first.
-pub(crate) fn list(pipelines: &Pipelines, world: &World, call: &Call) -> Result<Value, AwsError> {
+pub(crate) fn list(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResult {
     let name = call.needed("pipelineName");
     let pipeline = pipelines.get(name).ok_or_else(|| not_found(name))?;
     let filter = call.params.get("filter").unwrap_or(&Value::Null);
@@ -22,20 +22,11 @@ pub(crate) fn list(pipelines: &Pipelines, world: &World, call: &Call) -> Result<
     let execution = pipeline.executions.iter().find(|one| one.id == id);
     let Some(execution) = execution else {
         let message = format!("The pipeline execution {id} does not exist for pipeline {name}");
-        return Err(AwsError::new(
-            400,
-            "PipelineExecutionNotFoundException",
-            message,
-        ));
+        return Err(rejected("PipelineExecutionNotFoundException", message));
     };
     let newest_first = execution.actions.iter().enumerate().rev();
     let shown: Vec<Value> = newest_first.map(|(at, run)| shown(id, at, run)).collect();
-    let list = List {
-        name: "actionExecutionDetails",
-        token: "nextToken",
-        invalid_token: "InvalidNextTokenException",
-    };
-    list.page(world, call, &shown)
+    page(world, call, CODEPIPELINE, "actionExecutionDetails", &shown)
 }
 
 /// "Provides the response to a manual approval request to CodePipeline."
@@ -44,14 +35,14 @@ pub(crate) fn put_approval_result(
     pipelines: &mut Pipelines,
     world: &mut World,
     call: &Call,
-) -> Result<Value, AwsError> {
+) -> JsonResult {
     let (name, action) = (call.needed("pipelineName"), call.needed("actionName"));
     let now = world.now;
     let pipeline = pipelines.get_mut(name).ok_or_else(|| not_found(name))?;
     let is_asked = |open: &(&str, Option<&str>)| *open == (action, call.text("token"));
     let Some(asked) = pipeline.running.iter().position(is_asked) else {
         let message = "The approval request already received a response or has expired.";
-        return Err(AwsError::new(400, "InvalidApprovalTokenException", message));
+        return Err(rejected("InvalidApprovalTokenException", message));
     };
     pipeline.running.remove(asked);
     let result = &call.params["result"];

@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    services::{codecommit::Repository, pages::List},
-    world::{ApiResponse, AwsError, Call, World},
+    services::{
+        codecommit::Repository,
+        pages::{CODEPIPELINE, page},
+    },
+    world::{ApiResponse, ApiResult, AwsError, Call, JsonResult, World, rejected},
 };
 
 /// The actions of CodePipeline's executions.
@@ -66,11 +69,7 @@ pub(crate) fn end_action(
     fails
 }
 
-pub fn answer(
-    pipelines: &mut Pipelines,
-    world: &mut World,
-    call: &Call,
-) -> Result<ApiResponse, AwsError> {
+pub fn answer(pipelines: &mut Pipelines, world: &mut World, call: &Call) -> ApiResult {
     let body = match call.operation.as_str() {
         "ListPipelines" => list_pipelines(pipelines, world, call)?,
         "GetPipelineState" => state(pipelines, call)?,
@@ -81,14 +80,8 @@ pub fn answer(
             let revisions = call.params.get("sourceRevisions").unwrap_or(&Value::Null);
             let name = call.needed("name").to_owned();
             let token = call.text("clientRequestToken");
-            let id = start(
-                pipelines,
-                world,
-                &name,
-                revisions,
-                token,
-                "StartPipelineExecution",
-            )?;
+            let trigger = "StartPipelineExecution";
+            let id = start(pipelines, world, &name, revisions, token, trigger)?;
             let executions = &mut pipelines.get_mut(&name).expect("just found").executions;
             if let Some(started) = executions.iter_mut().find(|one| one.id == id) {
                 started.started_by = Some(FUNCTION_SESSION.to_owned());
@@ -101,19 +94,14 @@ pub fn answer(
 }
 
 /// "Gets a summary of all of the pipelines associated with your account." Pages are short here.
-fn list_pipelines(pipelines: &Pipelines, world: &World, call: &Call) -> Result<Value, AwsError> {
+fn list_pipelines(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResult {
     let names = pipelines.keys();
     let pipelines: Vec<Value> = names.map(|name| json!({"name": name})).collect();
-    let list = List {
-        name: "pipelines",
-        token: "nextToken",
-        invalid_token: "InvalidNextTokenException",
-    };
-    list.page(world, call, &pipelines)
+    page(world, call, CODEPIPELINE, "pipelines", &pipelines)
 }
 
 /// "Returns information about the state of a pipeline, including the stages and actions."
-fn state(pipelines: &Pipelines, call: &Call) -> Result<Value, AwsError> {
+fn state(pipelines: &Pipelines, call: &Call) -> JsonResult {
     let name = call.needed("name");
     let pipeline = pipelines.get(name).ok_or_else(|| not_found(name))?;
     let since = pipeline.running_since.iter().map(Some);
@@ -153,7 +141,7 @@ fn state(pipelines: &Pipelines, call: &Call) -> Result<Value, AwsError> {
 }
 
 /// "Gets a summary of the most recent executions for a pipeline."
-fn list(pipelines: &Pipelines, world: &World, call: &Call) -> Result<Value, AwsError> {
+fn list(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResult {
     let name = call.needed("pipelineName");
     let pipeline = pipelines.get(name).ok_or_else(|| not_found(name))?;
     let late = world.options.executions_late;
@@ -165,12 +153,9 @@ fn list(pipelines: &Pipelines, world: &World, call: &Call) -> Result<Value, AwsE
     let image = second.map(|name| json!({"actionName": name, "revisionId": "sha256:0a1b2c"}));
     let summaries: Vec<Value> = newest_first
         .map(|execution| {
-            let revisions: Vec<Value> = execution
-                .revision
-                .iter()
-                .map(|commit| json!({"actionName": action, "revisionId": commit}))
-                .chain(image.clone())
-                .collect();
+            let code = execution.revision.iter();
+            let code = code.map(|commit| json!({"actionName": action, "revisionId": commit}));
+            let revisions: Vec<Value> = code.chain(image.clone()).collect();
             // The format of .../userguide/stage-rollback-view-listing.html.
             let trigger = execution.rolls_back.as_ref().map_or_else(
                 || json!({"triggerType": execution.trigger, "triggerDetail": execution.started_by}),
@@ -189,12 +174,8 @@ fn list(pipelines: &Pipelines, world: &World, call: &Call) -> Result<Value, AwsE
             })
         })
         .collect();
-    let list = List {
-        name: "pipelineExecutionSummaries",
-        token: "nextToken",
-        invalid_token: "InvalidNextTokenException",
-    };
-    list.page(world, call, &summaries)
+    let list = "pipelineExecutionSummaries";
+    page(world, call, CODEPIPELINE, list, &summaries)
 }
 
 /// Starts an execution. `clientRequestToken` is "the system-generated unique ID used to identify
@@ -210,10 +191,8 @@ pub fn start(
     let (now, takes) = (world.now, world.options.source_takes);
     let id = world.next_id();
     let pipeline = pipelines.get_mut(name).ok_or_else(|| not_found(name))?;
-    let seen = pipeline
-        .executions
-        .iter()
-        .find(|one| token.is_some() && one.token.as_deref() == token);
+    let is_same = |one: &&Execution| token.is_some() && one.token.as_deref() == token;
+    let seen = pipeline.executions.iter().find(is_same);
     if let Some(seen) = seen {
         return Ok(seen.id.clone());
     }
@@ -224,7 +203,7 @@ pub fn start(
         });
         if !is_sound {
             let message = "The source revision is not valid for the action";
-            return Err(AwsError::new(400, "ValidationException", message));
+            return Err(rejected("ValidationException", message));
         }
         wanted = revision["revisionValue"].as_str().map(str::to_owned);
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::world::{AwsError, Tags};
+use crate::world::{AwsError, Tags, rejected};
 
 /// The ARN of the function's session.
 pub const FUNCTION_SESSION: &str =
@@ -27,7 +27,7 @@ pub struct Pipeline {
     pub running_since: Vec<Duration>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Execution {
     pub id: String,
     pub status: &'static str,
@@ -81,16 +81,11 @@ impl Execution {
             id,
             status: "InProgress",
             trigger,
-            started_by: None,
-            rolls_back: None,
             started: now,
             changed: now,
-            actions: vec![],
-            revision: None,
             due: Some(now + takes),
-            is_outdated: false,
             wanted,
-            token: None,
+            ..Self::default()
         }
     }
 
@@ -153,17 +148,12 @@ impl Pipeline {
         now: Duration,
         takes: Duration,
     ) -> Self {
+        let first = Execution::new(first_run, "CreatePipeline", now, takes, None);
         Self {
             properties,
             tags,
             stack_id: stack_id.to_owned(),
-            executions: vec![Execution::new(
-                first_run,
-                "CreatePipeline",
-                now,
-                takes,
-                None,
-            )],
+            executions: vec![first],
             running: vec![],
             running_since: vec![],
         }
@@ -207,5 +197,5 @@ impl Pipeline {
 
 pub(crate) fn not_found(name: &str) -> AwsError {
     let message = format!("Account '123456789012' does not have a pipeline with name '{name}'");
-    AwsError::new(400, "PipelineNotFoundException", message)
+    rejected("PipelineNotFoundException", message)
 }

@@ -4,19 +4,14 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     services::secrets::secret::{Secret, Secrets, invalid_parameter},
-    world::{AwsError, Call, History, World},
+    world::{Call, History, JsonResult, World, rejected},
 };
 
 const LONGEST_PAGE: usize = 100;
 
 /// "Lists the secrets […] not including secrets that are marked for deletion" unless they are
 /// requested.
-pub fn list(
-    secrets: &Secrets,
-    seen: &History<Secrets>,
-    world: &World,
-    call: &Call,
-) -> Result<Value, AwsError> {
+pub fn list(secrets: &Secrets, seen: &History<Secrets>, world: &World, call: &Call) -> JsonResult {
     let filters = call.params.get("Filters").and_then(Value::as_array);
     let filters: Vec<&Value> = filters.into_iter().flatten().collect();
     for filter in &filters {
@@ -34,10 +29,8 @@ pub fn list(
         seen.seen(world.now, late)
     };
     let with_deleted = call.flag("IncludePlannedDeletion");
-    let mut all: Vec<&Secret> = secrets
-        .values()
-        .filter(|secret| with_deleted || secret.deletion.is_none())
-        .collect();
+    let listed = |secret: &&Secret| with_deleted || secret.deletion.is_none();
+    let mut all: Vec<&Secret> = secrets.values().filter(listed).collect();
     // "If not specified, secrets are listed by CreatedDate."
     all.sort_by_key(|secret| secret.created);
     let asked = call.params.get("MaxResults").and_then(Value::as_u64);
@@ -51,13 +44,7 @@ pub fn list(
         Some(token) => token
             .strip_prefix("from-")
             .and_then(|at| at.parse().ok())
-            .ok_or_else(|| {
-                AwsError::new(
-                    400,
-                    "InvalidNextTokenException",
-                    "The NextToken is not valid.",
-                )
-            })?,
+            .ok_or_else(|| rejected("InvalidNextTokenException", "The NextToken is not valid."))?,
     };
     // "This can occur even when the response includes no values at all, such as when you ask for a
     // filtered view of a long list": the filters apply to each page.
@@ -88,10 +75,10 @@ fn matches(secret: &Secret, filter: &Value) -> bool {
             Some("name") => begins(&secret.name),
             Some("tag-key") => secret.tags.keys().any(begins),
             Some("tag-value") => secret.tags.values().any(begins),
-            _ => secret
-                .description
-                .as_ref()
-                .is_some_and(|text| text.to_lowercase().starts_with(&wanted.to_lowercase())),
+            _ => {
+                let text = secret.description.as_ref().map(|text| text.to_lowercase());
+                text.is_some_and(|text| text.starts_with(&wanted.to_lowercase()))
+            }
         };
         found != negated
     })
@@ -100,49 +87,42 @@ fn matches(secret: &Secret, filter: &Value) -> bool {
 /// The description of a secret, with its versions under a name.
 pub fn described(secret: &Secret, versions: &str) -> Value {
     let tags = secret.tags.iter();
-    let labelled = secret
-        .versions
-        .iter()
-        .filter(|(_, version)| !version.stages.is_empty());
-    let mut body = Map::new();
-    body.insert("ARN".into(), json!(secret.arn));
-    body.insert("Name".into(), json!(secret.name));
-    body.insert("CreatedDate".into(), json!(World::seconds(secret.created)));
-    body.insert(
-        "LastChangedDate".into(),
-        json!(World::seconds(secret.changed)),
-    );
-    let tags: Vec<_> = tags
-        .map(|(key, value)| json!({"Key": key, "Value": value}))
-        .collect();
-    body.insert("Tags".into(), tags.into());
+    let tags = tags.map(|(key, value)| json!({"Key": key, "Value": value}));
+    let mut body = json!({
+        "ARN": secret.arn,
+        "Name": secret.name,
+        "CreatedDate": World::seconds(secret.created),
+        "LastChangedDate": World::seconds(secret.changed),
+        "Tags": tags.collect::<Vec<_>>(),
+    });
     // "Versions that have no staging labels […] aren't included in this list."
-    let stages: Map<String, Value> = labelled
-        .map(|(id, version)| (id.clone(), json!(version.stages)))
-        .collect();
+    let all = secret.versions.iter();
+    let labelled = all.filter(|(_, version)| !version.stages.is_empty());
+    let stages = labelled.map(|(id, version)| (id.clone(), json!(version.stages)));
+    let stages: Map<String, Value> = stages.collect();
     if !stages.is_empty() {
-        body.insert(versions.into(), stages.into());
+        body[versions] = stages.into();
     }
     // "If the secret has never been configured for rotation […] returns null."
     if let Some(rotation) = &secret.rotation {
-        body.insert("RotationEnabled".into(), json!(rotation.enabled));
-        body.insert("RotationLambdaARN".into(), json!(rotation.function));
+        body["RotationEnabled"] = json!(rotation.enabled);
+        body["RotationLambdaARN"] = json!(rotation.function);
         let rules = json!({"AutomaticallyAfterDays": rotation.days});
-        body.insert("RotationRules".into(), rules);
+        body["RotationRules"] = rules;
         if let Some(last) = rotation.last {
-            body.insert("LastRotatedDate".into(), json!(World::seconds(last)));
+            body["LastRotatedDate"] = json!(World::seconds(last));
         }
     }
     if let Some(description) = &secret.description {
-        body.insert("Description".into(), json!(description));
+        body["Description"] = json!(description);
     }
     // "If the secret is encrypted with the AWS managed key aws/secretsmanager,
     // this field is omitted."
     if let Some(key) = &secret.kms_key_id {
-        body.insert("KmsKeyId".into(), json!(key));
+        body["KmsKeyId"] = json!(key);
     }
     if let Some(deletion) = secret.deletion {
-        body.insert("DeletedDate".into(), json!(World::seconds(deletion.asked)));
+        body["DeletedDate"] = json!(World::seconds(deletion.asked));
     }
-    body.into()
+    body
 }

@@ -5,7 +5,9 @@
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::world::{ApiResponse, AwsError, Call, History, Tags, World, tags};
+use crate::world::{
+    ApiResponse, ApiResult, AwsError, Call, History, JsonResult, Tags, World, rejected, tags,
+};
 
 /// Secrets Manager's list of secrets.
 mod lists;
@@ -20,8 +22,8 @@ use lists::described;
 pub(crate) use rotation::change_as_service;
 pub use secret::{CURRENT, PENDING, RotationSchedule, Secret, Secrets};
 use secret::{
-    Deletion, find_in, find_live_mut, find_mut, invalid_parameter, invalid_request,
-    marked_for_deletion, named, no_such_secret,
+    Deletion, find_live_mut, find_mut, invalid_parameter, invalid_request, marked_for_deletion,
+    named, no_such_secret,
 };
 use versions::VersionContent;
 
@@ -30,7 +32,7 @@ pub fn answer(
     seen: &History<Secrets>,
     world: &mut World,
     call: &Call,
-) -> Result<ApiResponse, AwsError> {
+) -> ApiResult {
     let body = match call.operation.as_str() {
         "CreateSecret" => create(secrets, world, call)?,
         "DescribeSecret" => describe(secrets, seen, world, call)?,
@@ -55,13 +57,13 @@ pub(crate) fn purge(secrets: &mut Secrets, world: &World) {
     secrets.retain(|_, secret| !done(secret));
 }
 
-fn create(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value, AwsError> {
+fn create(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
     let name = call.needed("Name");
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-/_+=.@!".contains(c);
     if name.is_empty() || name.len() > 512 || !name.chars().all(allowed) {
         let message = "Invalid name. Must be a valid name containing alphanumeric characters, or any \
                        of the following: -/_+=.@!";
-        return Err(AwsError::new(400, "ValidationException", message));
+        return Err(rejected("ValidationException", message));
     }
     let token = versions::token(call)?;
     let content = VersionContent::sent_with(call);
@@ -87,7 +89,7 @@ fn create(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value
         };
         if !repeated {
             let message = format!("The operation failed because the secret {name} already exists.");
-            return Err(AwsError::new(400, "ResourceExistsException", message));
+            return Err(rejected("ResourceExistsException", message));
         }
         return Ok(named(held, content.is_some().then_some(token)));
     }
@@ -117,19 +119,14 @@ pub(crate) fn remember(secrets: &Secrets, seen: &mut History<Secrets>, world: &W
     seen.change(world.now, |seen| *seen = secrets);
 }
 
-fn describe(
-    secrets: &Secrets,
-    seen: &History<Secrets>,
-    world: &World,
-    call: &Call,
-) -> Result<Value, AwsError> {
+fn describe(secrets: &Secrets, seen: &History<Secrets>, world: &World, call: &Call) -> JsonResult {
     let late = world.options.secrets_late;
     let secrets = if late.is_zero() {
         secrets
     } else {
         seen.seen(world.now, late)
     };
-    let secret = find_in(secrets, call)?;
+    let secret = secret::find(secrets, call)?;
     // The end of a deletion is shown as late as every other change.
     let is_gone = |deletion: &Deletion| deletion.done + late <= world.now;
     if secret.deletion.as_ref().is_some_and(is_gone) {
@@ -139,18 +136,16 @@ fn describe(
 }
 
 /// Changes the description and the key, and the value when one is sent.
-fn update(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value, AwsError> {
+fn update(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
     let content = VersionContent::sent_with(call);
     let now = world.now;
     let secret = find_live_mut(secrets, call)?;
-    let version = match content {
-        Some(content) => {
-            let token = versions::token(call)?;
-            versions::add_once(secret, token, content, &[CURRENT], now)?;
-            Some(token)
-        }
-        None => None,
-    };
+    let mut version = None;
+    if let Some(content) = content {
+        let token = versions::token(call)?;
+        versions::add_once(secret, token, content, &[CURRENT], now)?;
+        version = Some(token);
+    }
     if let Some(description) = call.text("Description") {
         secret.description = Some(description.to_owned());
     }
@@ -165,12 +160,10 @@ fn update(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value
 
 /// "If you use [`ForceDeleteWithoutRecovery`] with a previously deleted or
 /// nonexistent secret, the operation does not return `ResourceNotFoundException`."
-fn delete(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value, AwsError> {
+fn delete(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
     let forced = call.flag("ForceDeleteWithoutRecovery");
-    let days = call
-        .params
-        .get("RecoveryWindowInDays")
-        .and_then(Value::as_u64);
+    let days = call.params.get("RecoveryWindowInDays");
+    let days = days.and_then(Value::as_u64);
     if forced && days.is_some() {
         return Err(invalid_parameter(
             "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
@@ -215,7 +208,7 @@ fn delete(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value
     Ok(body)
 }
 
-fn restore(secrets: &mut Secrets, call: &Call) -> Result<Value, AwsError> {
+fn restore(secrets: &mut Secrets, call: &Call) -> JsonResult {
     let secret = find_mut(secrets, call)?;
     // AWS's response during a forced deletion is not recorded.
     if secret.deletion.is_some_and(|deletion| deletion.forced) {
@@ -225,7 +218,7 @@ fn restore(secrets: &mut Secrets, call: &Call) -> Result<Value, AwsError> {
     Ok(named(secret, None))
 }
 
-fn tag(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value, AwsError> {
+fn tag(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
     let added = checked_tags(call)?;
     let now = world.now;
     let secret = find_live_mut(secrets, call)?;
@@ -239,7 +232,7 @@ fn tag(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value, A
     Ok(json!({}))
 }
 
-fn untag(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value, AwsError> {
+fn untag(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
     let now = world.now;
     let keys = call.list("TagKeys");
     let secret = find_live_mut(secrets, call)?;

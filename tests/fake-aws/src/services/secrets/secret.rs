@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     services::iam::characters,
-    world::{AwsError, Call, Tags},
+    world::{AwsError, Call, Tags, rejected},
 };
 
 pub const CURRENT: &str = "AWSCURRENT";
@@ -21,7 +21,7 @@ pub const PENDING: &str = "AWSPENDING";
 /// All secrets of the account, by name.
 pub type Secrets = BTreeMap<String, Secret>;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Secret {
     pub arn: String,
     pub name: String,
@@ -60,15 +60,9 @@ impl Secret {
         Self {
             arn: format!("arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-{suffix}"),
             name: name.to_owned(),
-            description: None,
-            kms_key_id: None,
-            tags: Tags::new(),
-            versions: BTreeMap::new(),
             created: now,
             changed: now,
-            deletion: None,
-            created_empty_by: None,
-            rotation: None,
+            ..Self::default()
         }
     }
 
@@ -113,7 +107,8 @@ pub struct RotationSchedule {
     pub last: Option<Duration>,
 }
 
-pub fn find_in<'a>(secrets: &'a Secrets, call: &Call) -> Result<&'a Secret, AwsError> {
+/// Finds by name or by full ARN.
+pub fn find<'a>(secrets: &'a Secrets, call: &Call) -> Result<&'a Secret, AwsError> {
     let id = call.needed("SecretId");
     let mut secrets = secrets.values();
     let found = secrets.find(|secret| secret.name == id || secret.arn == id);
@@ -122,11 +117,6 @@ pub fn find_in<'a>(secrets: &'a Secrets, call: &Call) -> Result<&'a Secret, AwsE
 
 pub(crate) fn no_such_secret() -> AwsError {
     not_found("Secrets Manager can't find the specified secret.")
-}
-
-/// Finds by name or by full ARN.
-pub fn find<'a>(secrets: &'a Secrets, call: &Call) -> Result<&'a Secret, AwsError> {
-    find_in(secrets, call)
 }
 
 pub fn find_mut<'a>(secrets: &'a mut Secrets, call: &Call) -> Result<&'a mut Secret, AwsError> {
@@ -160,15 +150,15 @@ pub fn named(secret: &Secret, version: Option<&str>) -> Value {
 }
 
 pub(crate) fn not_found(message: impl Into<String>) -> AwsError {
-    AwsError::new(400, "ResourceNotFoundException", message)
+    rejected("ResourceNotFoundException", message)
 }
 
 pub(crate) fn invalid_parameter(message: &str) -> AwsError {
-    AwsError::new(400, "InvalidParameterException", message)
+    rejected("InvalidParameterException", message)
 }
 
 pub(crate) fn invalid_request(message: &str) -> AwsError {
-    AwsError::new(400, "InvalidRequestException", message)
+    rejected("InvalidRequestException", message)
 }
 
 pub fn marked_for_deletion() -> AwsError {

@@ -1,7 +1,7 @@
 //! Secrets Manager's versions and their staging labels. Sentences in quotation
 //! marks are from the API reference.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -12,7 +12,7 @@ use crate::{
         CURRENT, PENDING, PREVIOUS, Secret, Secrets, find_live, find_live_mut, invalid_parameter,
         invalid_request, named, not_found,
     },
-    world::{AwsError, Call, World},
+    world::{AwsError, Call, JsonResult, World, rejected},
 };
 
 pub use crate::services::secrets::secret::{Version, VersionContent};
@@ -51,7 +51,7 @@ pub fn token(call: &Call) -> Result<&str, AwsError> {
     Ok(token)
 }
 
-pub fn get(secrets: &Secrets, call: &Call) -> Result<Value, AwsError> {
+pub fn get(secrets: &Secrets, call: &Call) -> JsonResult {
     let secret = find_live(secrets, call)?;
     let stage = call.text("VersionStage");
     let id = if let Some(id) = call.text("VersionId") {
@@ -91,7 +91,7 @@ pub fn get(secrets: &Secrets, call: &Call) -> Result<Value, AwsError> {
     Ok(body)
 }
 
-pub fn put(secrets: &mut Secrets, world: &mut World, call: &Call) -> Result<Value, AwsError> {
+pub fn put(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
     let token = token(call)?;
     let content = VersionContent::sent_with(call)
         .ok_or_else(|| invalid_request("You must provide either SecretString or SecretBinary."))?;
@@ -166,7 +166,7 @@ fn has_place_for(secret: &Secret, added: &[&str]) -> Result<(), AwsError> {
     }
     if labels.len() > MOST_LABELS {
         let message = "You have reached the maximum number of staging labels for this secret.";
-        return Err(AwsError::new(400, "LimitExceededException", message));
+        return Err(rejected("LimitExceededException", message));
     }
     Ok(())
 }
@@ -264,11 +264,7 @@ fn detach(versions: &mut BTreeMap<String, Version>, stage: &str) -> Option<Strin
 
 /// "If the label is attached and you either do not specify [`RemoveFromVersionId`],
 /// or the version ID does not match, then the operation fails."
-pub fn move_stage(
-    secrets: &mut Secrets,
-    world: &mut World,
-    call: &Call,
-) -> Result<Value, AwsError> {
+pub fn move_stage(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
     let stage = call.needed("VersionStage");
     let to = call.text("MoveToVersionId");
     let from = call.text("RemoveFromVersionId");
@@ -329,5 +325,5 @@ pub(crate) fn token_in_use(token: &str, secret: &Secret) -> AwsError {
          of secret {}.",
         secret.arn
     );
-    AwsError::new(400, "ResourceExistsException", message)
+    rejected("ResourceExistsException", message)
 }

@@ -10,52 +10,29 @@ use crate::{
         stacks::{
             Stack, Stacks, change_set_api, descriptions, operations,
             requests::{
-                element, existing, invalid, parameters, remember_token, role, seen_token, template,
-                token_of,
+                NO_TEMPLATE, OperationResult, check_name, existing, invalid, not_updatable,
+                parameters, remember_token, role, seen_token, template, token_of,
             },
             rollbacks,
             template::{self, Parameters},
         },
     },
-    world::{ApiResponse, AwsError, Call, Tags, World, escaped, tags},
+    world::{
+        ApiResponse, ApiResult, AwsError, Call, Tags, World, element, escaped, rejected, tags,
+    },
 };
 
 /// Parameters that the fake supports, except for the members of lists.
-const KNOWN: [&str; 22] = [
-    "StackName",
-    "LogicalResourceId",
-    "ChangeSetName",
-    "ChangeSetType",
-    "ClientToken",
-    "DeploymentMode",
-    "Description",
-    "TemplateBody",
-    "TemplateURL",
-    "UsePreviousTemplate",
-    "RoleARN",
-    "OnFailure",
-    "ClientRequestToken",
-    "NextToken",
-    "Type",
-    "TypeName",
-    "Version",
-    "Parameters.",
-    "Tags.",
-    "Capabilities.",
-    "Filters.",
-    "StackStatusFilter.",
-];
+const KNOWN: &str = "StackName LogicalResourceId ChangeSetName ChangeSetType ClientToken \
+    DeploymentMode Description TemplateBody TemplateURL UsePreviousTemplate RoleARN OnFailure \
+    ClientRequestToken NextToken Type TypeName Version Parameters. Tags. Capabilities. Filters. \
+    StackStatusFilter.";
 
-pub fn answer(
-    stacks: &mut Stacks,
-    s3: &Buckets,
-    world: &mut World,
-    call: &Call,
-) -> Result<ApiResponse, AwsError> {
+pub fn answer(stacks: &mut Stacks, s3: &Buckets, world: &mut World, call: &Call) -> ApiResult {
     for name in call.params.keys() {
         let is_known =
-            |known: &&str| name == known || (known.ends_with('.') && name.starts_with(*known));
-        if !KNOWN.iter().any(is_known) {
+            |known: &str| name == known || (known.ends_with('.') && name.starts_with(known));
+        if !KNOWN.split(' ').any(is_known) {
             let operation = &call.operation;
             world
                 .complaints
@@ -120,26 +97,19 @@ fn as_read(operation: &str, xml: &str) -> String {
     xml.chars().map(shown).collect()
 }
 
-fn create(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
+fn create(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
     let name = call.needed("StackName").to_owned();
-    if !is_stack_name(&name) {
-        return Err(invalid(format!(
-            "1 validation error detected: Value '{name}' at 'stackName' failed to satisfy \
-             constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
-        )));
-    }
+    check_name(&name, "stackName")?;
     if let Some(seen) = seen_token(stacks, world, call)? {
         return Ok(Some(element("StackId", &seen)));
     }
     if stacks.named(&name).is_some() {
         let message = format!("Stack [{name}] already exists");
-        return Err(AwsError::new(400, "AlreadyExistsException", message));
+        return Err(rejected("AlreadyExistsException", message));
     }
     let id = world.next_id();
     let mut stack = Stack::bare(&name, &id, world.now);
-    let template = template(call)?.ok_or_else(|| {
-        invalid("Either Template URL or Template Body must be specified.".to_owned())
-    })?;
+    let template = template(call)?.ok_or_else(|| invalid(NO_TEMPLATE))?;
     let given = parameters(call, &Parameters::new())?;
     let resolved = template::resolve(&template, &given, &name, &stack.id);
     let resolved = resolved.map_err(|error| unresolved(world, error))?;
@@ -153,27 +123,20 @@ fn create(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<
     Ok(Some(element("StackId", &id)))
 }
 
-fn update(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
+fn update(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
     if let Some(seen) = seen_token(stacks, world, call)? {
         return Ok(Some(element("StackId", &seen)));
     }
     let stack = existing(stacks, call)?;
     if !stack.is_updatable() {
-        return Err(invalid(format!(
-            "Stack:{} is in {} state and can not be updated.",
-            stack.id, stack.status
-        )));
+        return Err(not_updatable(stack));
     }
     let (id, name) = (stack.id.clone(), stack.name.clone());
     let (before, old_tags) = (stack.parameters.clone(), stack.tags.clone());
     let template = match template(call)? {
         Some(template) => Arc::new(template),
         None if call.text("UsePreviousTemplate") == Some("true") => Arc::clone(&stack.template),
-        None => {
-            return Err(invalid(
-                "Either Template URL or Template Body must be specified.".to_owned(),
-            ));
-        }
+        None => return Err(invalid(NO_TEMPLATE)),
     };
     let given = parameters(call, &before)?;
     let resolved = template::resolve(&template, &given, &name, &id);
@@ -191,7 +154,7 @@ fn update(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<
     Ok(Some(element("StackId", &id)))
 }
 
-fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
+fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
     if seen_token(stacks, world, call)?.is_some() {
         return Ok(None);
     }
@@ -200,12 +163,7 @@ fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<
     let Some(stack) = found.filter(|stack| stack.status != "DELETE_COMPLETE") else {
         return Ok(None);
     };
-    let (id, name, status) = (stack.id.clone(), stack.name.clone(), stack.status);
-    if stack.is_protected {
-        return Err(invalid(format!(
-            "Stack [{name}] cannot be deleted while TerminationProtection is enabled"
-        )));
-    }
+    let (id, status) = (stack.id.clone(), stack.status);
     let is_running = status.ends_with("_IN_PROGRESS");
     let may = match status {
         "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => true,
@@ -227,44 +185,33 @@ fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<
 }
 
 /// "You can cancel only stacks that are in the `UPDATE_IN_PROGRESS` state."
-fn cancel(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
+fn cancel(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
     if seen_token(stacks, world, call)?.is_some() {
         return Ok(None);
     }
     let stack = existing(stacks, call)?;
     if stack.status != "UPDATE_IN_PROGRESS" {
-        return Err(invalid(
-            "CancelUpdateStack cannot be called from current stack status".to_owned(),
-        ));
+        let message = "CancelUpdateStack cannot be called from current stack status";
+        return Err(invalid(message));
     }
     let id = stack.id.clone();
-    let is_arranged = stack
-        .operation
-        .as_ref()
-        .is_none_or(|one| one.before.is_none());
+    let operation = stack.operation.as_ref();
+    let is_arranged = operation.is_none_or(|one| one.before.is_none());
     remember_token(stacks, call, &id);
     if is_arranged {
         let now = world.now;
         let stack = stacks.all.get_mut(&id).expect("just found");
         let token = stack.last_token().map(str::to_owned);
         let then = (Duration::from_secs(5), "UPDATE_ROLLBACK_COMPLETE");
-        stack.arrange(
-            "UPDATE_ROLLBACK_IN_PROGRESS",
-            token.as_deref(),
-            Some(then),
-            now,
-        );
+        let status = "UPDATE_ROLLBACK_IN_PROGRESS";
+        stack.arrange(status, token.as_deref(), Some(then), now);
     } else {
         rollbacks::cancel(stacks, world, &id, token_of(call));
     }
     Ok(None)
 }
 
-fn continue_rollback(
-    stacks: &mut Stacks,
-    world: &mut World,
-    call: &Call,
-) -> Result<Option<String>, AwsError> {
+fn continue_rollback(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
     if seen_token(stacks, world, call)?.is_some() {
         return Ok(Some(String::new()));
     }
@@ -292,7 +239,7 @@ fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
     let keys = call.members("Tags", ".Key");
     let values = call.members("Tags", ".Value");
     if keys.len() != values.len() {
-        return Err(invalid("Tags: a key without a value".to_owned()));
+        return Err(invalid("Tags: a key without a value"));
     }
     let mut all = Tags::new();
     for (key, value) in keys.into_iter().zip(values) {
@@ -303,17 +250,15 @@ fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
         if value.is_empty() {
             let message = "1 validation error detected: Value '' at 'tags.1.member.value' failed to satisfy \
                            constraint: Member must have length greater than or equal to 1";
-            return Err(invalid(message.to_owned()));
+            return Err(invalid(message));
         }
         if tags::reserved(key) {
-            return Err(invalid(
-                "aws: prefixed tag key names are not allowed".to_owned(),
-            ));
+            return Err(invalid("aws: prefixed tag key names are not allowed"));
         }
         all.insert(key.to_owned(), value.to_owned());
     }
     if all.len() > tags::MOST {
-        return Err(invalid("Tags: at most 50".to_owned()));
+        return Err(invalid("Tags: at most 50"));
     }
     Ok((!all.is_empty()).then_some(all))
 }
@@ -325,11 +270,4 @@ fn unresolved(world: &mut World, error: String) -> AwsError {
         .complaints
         .push(format!("a template was refused: {error}"));
     invalid(error)
-}
-
-fn is_stack_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    name.len() <= 128
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(allowed)
 }

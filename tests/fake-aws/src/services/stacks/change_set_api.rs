@@ -1,7 +1,7 @@
 //! CloudFormation's calls of change sets.
 
 use serde_json::Value;
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     services::{
@@ -13,13 +13,13 @@ use crate::{
             descriptions::{page, shown_changes},
             execution,
             requests::{
-                element, existing, hides, invalid, parameters, plain, remember_token, role,
-                seen_token, template, token_of,
+                NO_TEMPLATE, OperationResult, check_name, existing, hides, invalid, not_updatable,
+                parameters, plain, remember_token, role, seen_token, template, token_of,
             },
-            template::Parameters,
+            template::{Parameters, check_declared},
         },
     },
-    world::{AwsError, Call, World, escaped},
+    world::{AwsError, Call, JsonResult, World, element, elements, pairs, rejected},
 };
 
 /// "The URL must point to a template (max size: 1 MB)" (API Reference, `CreateChangeSet`).
@@ -31,24 +31,16 @@ pub fn create(
     s3: &Buckets,
     world: &mut World,
     call: &Call,
-) -> Result<Option<String>, AwsError> {
+) -> OperationResult {
     let name = call.needed("ChangeSetName");
-    if !is_name(name) {
-        return Err(invalid(format!(
-            "1 validation error detected: Value '{name}' at 'changeSetName' failed to satisfy \
-             constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
-        )));
-    }
+    check_name(name, "changeSetName")?;
     let stack = updated_stack(stacks, world, call)?;
     let key = (stack.name.clone(), name.to_owned());
     if let Some(held) = stacks.change_sets.get(&key) {
         return repeated(call, held).map(|id| Some(created(&id, &stack.id)));
     }
     if !stack.is_updatable() {
-        return Err(invalid(format!(
-            "Stack:{} is in {} state and can not be updated.",
-            stack.id, stack.status
-        )));
+        return Err(not_updatable(&stack));
     }
     let template = new_template(s3, world, call, &stack)?;
     let parameters = checked_parameters(call, &stack, &template)?;
@@ -107,7 +99,7 @@ fn repeated(call: &Call, held: &ChangeSet) -> Result<String, AwsError> {
         "ChangeSet {} cannot be created due to a mismatch with existing attribute Template",
         held.name
     );
-    Err(AwsError::new(400, "AlreadyExistsException", message))
+    Err(rejected("AlreadyExistsException", message))
 }
 
 /// "You must specify only one of the following parameters: `TemplateBody`, `TemplateURL`, or set
@@ -126,32 +118,29 @@ fn new_template(
             let text = s3::template(s3, world, url).map_err(invalid)?;
             if text.len() > LONGEST_AT_URL {
                 let message = "Template may not exceed 1000000 bytes in size.";
-                return Err(invalid(message.to_owned()));
+                return Err(invalid(message));
             }
             parse(text)?
         }
-        _ => {
-            let message = "Either Template URL or Template Body must be specified.";
-            return Err(invalid(message.to_owned()));
-        }
+        _ => return Err(invalid(NO_TEMPLATE)),
     };
     let resources = parsed["Resources"].as_object();
     if resources.is_none_or(|resources| resources.is_empty()) {
         let message = "Template format error: At least one Resources member must be defined.";
-        return Err(invalid(message.to_owned()));
+        return Err(invalid(message));
     }
     Ok(Arc::new(parsed))
 }
 
 /// The fake reads JSON only. `CloudFormation` also reads YAML.
-fn parse(text: &str) -> Result<Value, AwsError> {
+fn parse(text: &str) -> JsonResult {
     serde_json::from_str(text).map_err(|_| {
         let message = if text.trim_start().starts_with('{') {
             "Template format error: JSON not well-formed."
         } else {
             "Template format error: unsupported structure."
         };
-        invalid(message.to_owned())
+        invalid(message)
     })
 }
 
@@ -162,19 +151,8 @@ fn checked_parameters(
     template: &Value,
 ) -> Result<Parameters, AwsError> {
     let mut all = parameters(call, &stack.parameters)?;
+    check_declared(template, &all).map_err(invalid)?;
     let declared = template["Parameters"].as_object();
-    let is_declared = |name: &str| declared.is_some_and(|all| all.contains_key(name));
-    let unknown: Vec<&str> = all.keys().map(String::as_str).collect();
-    let unknown: Vec<&str> = unknown
-        .into_iter()
-        .filter(|name| !is_declared(name))
-        .collect();
-    if !unknown.is_empty() {
-        let unknown = unknown.join(", ");
-        return Err(invalid(format!(
-            "Parameters: [{unknown}] do not exist in the template"
-        )));
-    }
     for (name, declaration) in declared.into_iter().flatten() {
         if all.contains_key(name) {
             continue;
@@ -198,11 +176,7 @@ fn checked_capabilities(call: &Call, template: &Value) -> Result<Vec<String>, Aw
     if !is_given {
         let needed = needed.unwrap_or_default();
         let message = format!("Requires capabilities : [{needed}]");
-        return Err(AwsError::new(
-            400,
-            "InsufficientCapabilitiesException",
-            message,
-        ));
+        return Err(rejected("InsufficientCapabilitiesException", message));
     }
     Ok(given.into_iter().map(str::to_owned).collect())
 }
@@ -237,11 +211,7 @@ fn fill(
 /// succeeds for a missing change set of an existing stack: `cleanupOldChangeset` in
 /// <https://github.com/aws/aws-cdk> relies on it.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html>
-pub fn delete(
-    stacks: &mut Stacks,
-    world: &mut World,
-    call: &Call,
-) -> Result<Option<String>, AwsError> {
+pub fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
     let Some(key) = key(stacks, call)? else {
         return Ok(Some(String::new()));
     };
@@ -254,18 +224,14 @@ pub fn delete(
     if held.is_in_progress(world.now) || is_kept {
         // The text: https://github.com/aws/aws-cdk/issues/26182
         let message = "An operation on this ChangeSet is currently in progress.";
-        return Err(AwsError::new(400, "InvalidChangeSetStatus", message));
+        return Err(rejected("InvalidChangeSetStatus", message));
     }
     stacks.change_sets.remove(&key);
     Ok(Some(String::new()))
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
-pub fn execute(
-    stacks: &mut Stacks,
-    world: &mut World,
-    call: &Call,
-) -> Result<Option<String>, AwsError> {
+pub fn execute(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
     if seen_token(stacks, world, call)?.is_some() {
         return Ok(Some(String::new()));
     }
@@ -279,7 +245,7 @@ pub fn execute(
         let id = &held.id;
         let message =
             format!("ChangeSet [{id}] cannot be executed in its current status of [{status}]");
-        return Err(AwsError::new(400, "InvalidChangeSetStatus", message));
+        return Err(rejected("InvalidChangeSetStatus", message));
     }
     let id = stack.id.clone();
     remember_token(stacks, call, &id);
@@ -289,7 +255,7 @@ pub fn execute(
 
 /// "Returns the ID and status of each active change set for a stack."
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListChangeSets.html>
-pub fn list(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn list(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let stack = existing(stacks, call)?;
     let change_sets = stacks.change_sets.of(&stack.name);
     let members: Vec<String> = change_sets
@@ -305,19 +271,7 @@ fn summary(
     change_set: &ChangeSet,
     stack: Option<&Stack>,
 ) -> String {
-    let mut xml = String::new();
-    let mut put = |name: &str, value: &str| {
-        let _ = write!(xml, "{}", element(name, &escaped(value)));
-    };
-    if let Some(stack) = stack {
-        put("StackId", &stack.id);
-    }
-    put("StackName", &change_set.stack_name);
-    put("ChangeSetId", &change_set.id);
-    put("ChangeSetName", &change_set.name);
-    put("CreationTime", &World::instant(change_set.created));
     let status = change_set.status(world.now);
-    put("Status", status);
     let executed = &stacks.change_sets.executed;
     let execution = match stack.map(|stack| stack.status) {
         Some(status) if executed.iter().any(|one| one.id == change_set.id) => match status {
@@ -327,19 +281,23 @@ fn summary(
         },
         _ => change_set.execution_status(stack, world.now),
     };
-    put("ExecutionStatus", execution);
-    if let Some(reason) = change_set.failure.as_ref().filter(|_| status == "FAILED") {
-        put("StatusReason", reason);
-    }
-    if let Some(description) = &change_set.description {
-        put("Description", description);
-    }
-    xml
+    let reason = change_set.failure.as_deref();
+    elements([
+        ("StackId", stack.map(|stack| stack.id.as_str())),
+        ("StackName", Some(&change_set.stack_name)),
+        ("ChangeSetId", Some(&change_set.id)),
+        ("ChangeSetName", Some(&change_set.name)),
+        ("CreationTime", Some(&World::instant(change_set.created))),
+        ("Status", Some(status)),
+        ("ExecutionStatus", Some(execution)),
+        ("StatusReason", reason.filter(|_| status == "FAILED")),
+        ("Description", change_set.description.as_deref()),
+    ])
 }
 
 /// A change set with its changes, in pages.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
-pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let name = call.needed("ChangeSetName");
     let change_sets = &stacks.change_sets;
     let executed = change_sets.executed.iter().find(|one| one.id == name);
@@ -377,19 +335,13 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<St
 fn shown_parameters(held: &ChangeSet, stack: Option<&Stack>) -> String {
     let parameters = held.parameters.as_ref();
     let parameters = parameters.or(stack.map(|stack| &stack.parameters));
-    let parameters = parameters.into_iter().flatten();
-    parameters
-        .map(|(key, value)| {
-            let template = held.template.as_ref();
-            let is_hidden = template.is_some_and(|all| hides(all, key));
-            let value = if is_hidden { "****" } else { value };
-            let key = element("ParameterKey", &escaped(key));
-            element(
-                "member",
-                &(key + &element("ParameterValue", &escaped(value))),
-            )
-        })
-        .collect()
+    let mut shown = parameters.cloned().unwrap_or_default();
+    for (key, value) in &mut shown {
+        if held.template.as_ref().is_some_and(|all| hides(all, key)) {
+            "****".clone_into(value);
+        }
+    }
+    pairs(["ParameterKey", "ParameterValue"], &shown)
 }
 
 /// The key of the change set that a call names, by its ARN or with its stack. `None` if no change
@@ -423,11 +375,4 @@ fn missing(call: &Call) -> AwsError {
     let name = call.needed("ChangeSetName");
     let message = format!("ChangeSet [{name}] does not exist");
     AwsError::new(404, "ChangeSetNotFound", message)
-}
-
-fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    name.len() <= 128
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(allowed)
 }

@@ -39,7 +39,7 @@ pub struct Change {
     pub properties: Value,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ChangeSet {
     pub id: String,
     pub name: String,
@@ -72,18 +72,9 @@ impl ChangeSet {
             name: name.to_owned(),
             stack_name: stack_name.to_owned(),
             created: now,
-            description: None,
-            token: None,
-            role: None,
-            capabilities: vec![],
-            parameters: None,
-            template: None,
-            reverts_drift: false,
-            changes: vec![],
-            failure: None,
             begins: now,
             ends: now,
-            stack_updated: None,
+            ..Self::default()
         }
     }
 
@@ -143,11 +134,10 @@ impl ChangeSets {
             resource_type: change.resource_type.to_owned(),
             replacement: change.replacement,
             drift: None,
-            details: change
-                .replacement
-                .map(|_| ("TableName".to_owned(), "Always"))
-                .into_iter()
-                .collect(),
+            details: match change.replacement {
+                Some(_) => vec![("TableName".to_owned(), "Always")],
+                None => vec![],
+            },
             properties: serde_json::json!({"Value": change.value}),
         });
         let id = format!("00000000-0000-4000-8000-{:012}", self.inserted);

@@ -1,24 +1,23 @@
 //! CloudFormation's descriptions: a stack, its events, its resources, in pages. API Reference.
 
 use serde_json::json;
-use std::fmt::Write as _;
 
 use crate::{
     services::stacks::{
         Stacks,
         change_sets::{Change, ChangeSet},
-        requests::{element, existing, hides, invalid},
+        requests::{OperationResult, existing, hides, invalid},
     },
-    world::{AwsError, Call, World, escaped},
+    world::{AwsError, Call, World, element, elements, escaped, pairs},
 };
 
 /// The default number of events or resources on one page.
 const PAGE: usize = 100;
 
 /// One stack, by name or id.
-pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let Some(wanted) = call.text("StackName") else {
-        return Err(invalid("the fake describes one stack at a time".to_owned()));
+        return Err(invalid("the fake describes one stack at a time"));
     };
     // By name while it is not seen as deleted, by id also afterwards.
     let late = world.options.stacks_late;
@@ -33,37 +32,18 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<St
     });
     let (stack, seen) =
         found.ok_or_else(|| invalid(format!("Stack with id {wanted} does not exist")))?;
-    let mut xml = element("StackId", &stack.id);
-    let mut put = |name: &str, value: &str| {
-        let _ = write!(xml, "{}", element(name, &escaped(value)));
-    };
-    put("StackName", &stack.name);
-    put("StackStatus", seen.status);
-    put("CreationTime", &World::instant(stack.created));
-    put("DisableRollback", "false");
-    put(
-        "EnableTerminationProtection",
-        &stack.is_protected.to_string(),
-    );
-    if let Some(reason) = &seen.reason {
-        put("StackStatusReason", reason);
-    }
-    if let Some(updated) = seen.updated {
-        put("LastUpdatedTime", &World::instant(updated));
-    }
-    if let Some(deleted) = seen.deleted {
-        put("DeletionTime", &World::instant(deleted));
-    }
-    if let Some(role) = &stack.role {
-        put("RoleARN", role);
-    }
-    let pairs = |names: (&str, &str), values: &mut dyn Iterator<Item = (&String, &String)>| {
-        values.fold(String::new(), |mut all, (key, value)| {
-            let both = element(names.0, &escaped(key)) + &element(names.1, &escaped(value));
-            let _ = write!(all, "{}", element("member", &both));
-            all
-        })
-    };
+    let [updated, deleted] = [seen.updated, seen.deleted].map(|at| at.map(World::instant));
+    let mut xml = elements([
+        ("StackId", Some(&stack.id)),
+        ("StackName", Some(&stack.name)),
+        ("StackStatus", Some(seen.status)),
+        ("CreationTime", Some(&World::instant(stack.created))),
+        ("DisableRollback", Some("false")),
+        ("StackStatusReason", seen.reason.as_deref()),
+        ("LastUpdatedTime", updated.as_deref()),
+        ("DeletionTime", deleted.as_deref()),
+        ("RoleARN", stack.role.as_deref()),
+    ]);
     // "If `NoEcho` is true, CloudFormation returns the parameter value masked as asterisks".
     let mut shown = seen.parameters.clone();
     for (key, value) in &mut shown {
@@ -71,16 +51,11 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<St
             "****".clone_into(value);
         }
     }
-    let parameters = pairs(("ParameterKey", "ParameterValue"), &mut shown.iter());
-    let tags = pairs(("Key", "Value"), &mut seen.tags.iter());
-    let outputs = pairs(("OutputKey", "OutputValue"), &mut seen.outputs.iter());
-    for (name, list) in [
-        ("Parameters", parameters),
-        ("Tags", tags),
-        ("Outputs", outputs),
-    ] {
-        let _ = write!(xml, "{}", element(name, &list));
-    }
+    let parameters = pairs(["ParameterKey", "ParameterValue"], &shown);
+    xml += &element("Parameters", &parameters);
+    xml += &element("Tags", &pairs(["Key", "Value"], &seen.tags));
+    let outputs = pairs(["OutputKey", "OutputValue"], &seen.outputs);
+    xml += &element("Outputs", &outputs);
     let capabilities = stack.capabilities.iter();
     let capabilities: String = capabilities.map(|one| element("member", one)).collect();
     xml += &element("Capabilities", &capabilities);
@@ -89,7 +64,7 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<St
 
 /// A resource of a child stack, or a custom resource of the stack that a request names.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
-pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let (stack, logical_id) = (call.needed("StackName"), call.needed("LogicalResourceId"));
     if let Some(child) = stacks.find(stack) {
         let held = child.resources.get(logical_id).ok_or_else(|| {
@@ -97,76 +72,59 @@ pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<St
                 "Resource {logical_id} does not exist for stack {stack}"
             ))
         })?;
-        let metadata = held.desired.metadata.to_string();
-        let detail = [
-            ("StackId", child.id.as_str()),
-            ("StackName", &child.name),
-            ("LogicalResourceId", logical_id),
-            ("PhysicalResourceId", &held.desired.physical_id),
-            ("ResourceType", &held.desired.kind),
-            ("ResourceStatus", held.status),
-            ("LastUpdatedTimestamp", &World::instant(held.updated)),
-            ("Metadata", &metadata),
-        ];
-        let detail = detail.map(|(name, value)| element(name, &escaped(value)));
-        return Ok(Some(element("StackResourceDetail", &detail.concat())));
+        let desired = &held.desired;
+        let detail = elements([
+            ("StackId", Some(&child.id)),
+            ("StackName", Some(&child.name)),
+            ("LogicalResourceId", Some(logical_id)),
+            ("PhysicalResourceId", Some(&desired.physical_id)),
+            ("ResourceType", Some(&desired.kind)),
+            ("ResourceStatus", Some(held.status)),
+            ("LastUpdatedTimestamp", Some(&World::instant(held.updated))),
+            ("Metadata", Some(&desired.metadata.to_string())),
+        ]);
+        return Ok(Some(element("StackResourceDetail", &detail)));
     }
     let status = world.options.resource_status;
     if status.is_empty() {
         return Err(invalid(format!("Stack '{stack}' does not exist")));
     }
-    let detail = [
-        ("StackId", stack),
-        ("LogicalResourceId", logical_id),
-        ("ResourceType", "Custom::MirrorCredential"),
-        ("ResourceStatus", status),
-        ("LastUpdatedTimestamp", &World::instant(world.now)),
-    ];
-    let detail = detail.map(|(name, value)| element(name, &escaped(value)));
-    Ok(Some(element("StackResourceDetail", &detail.concat())))
+    let detail = elements([
+        ("StackId", Some(stack)),
+        ("LogicalResourceId", Some(logical_id)),
+        ("ResourceType", Some("Custom::MirrorCredential")),
+        ("ResourceStatus", Some(status)),
+        ("LastUpdatedTimestamp", Some(&World::instant(world.now))),
+    ]);
+    Ok(Some(element("StackResourceDetail", &detail)))
 }
 
 /// "Returns all stack related events for a specified stack in reverse chronological order."
-pub fn events(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn events(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let stack = existing(stacks, call)?;
     let late = world.options.events_late;
-    let members: Vec<String> = stack
-        .events
-        .iter()
-        .rev()
-        .filter(|event| event.at + late <= world.now)
-        .map(|event| {
-            let mut xml = String::new();
-            let mut put = |name: &str, value: &str| {
-                let _ = write!(xml, "{}", element(name, &escaped(value)));
-            };
-            put("EventId", &event.id);
-            put("StackId", &stack.id);
-            put("StackName", &stack.name);
-            put("LogicalResourceId", &event.logical_id);
-            put("PhysicalResourceId", &event.physical_id);
-            put("ResourceType", &event.kind);
-            put("Timestamp", &World::instant(event.at));
-            put("ResourceStatus", event.status);
-            if let Some(reason) = &event.reason {
-                put("ResourceStatusReason", reason);
-            }
-            if let Some(token) = &event.token {
-                put("ClientRequestToken", token);
-            }
-            xml
-        })
-        .collect();
-    page(world, call, "StackEvents", &members)
+    let events = stack.events.iter().rev();
+    let visible = events.filter(|event| event.at + late <= world.now);
+    let members = visible.map(|event| {
+        elements([
+            ("EventId", Some(&event.id)),
+            ("StackId", Some(&stack.id)),
+            ("StackName", Some(&stack.name)),
+            ("LogicalResourceId", Some(&event.logical_id)),
+            ("PhysicalResourceId", Some(&event.physical_id)),
+            ("ResourceType", Some(&event.kind)),
+            ("Timestamp", Some(&World::instant(event.at))),
+            ("ResourceStatus", Some(event.status)),
+            ("ResourceStatusReason", event.reason.as_deref()),
+            ("ClientRequestToken", event.token.as_deref()),
+        ])
+    });
+    page(world, call, "StackEvents", &members.collect::<Vec<_>>())
 }
 
 /// The validation errors of each operation, the newest first.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html>
-pub fn operation_events(
-    stacks: &Stacks,
-    world: &World,
-    call: &Call,
-) -> Result<Option<String>, AwsError> {
+pub fn operation_events(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let stack = existing(stacks, call)?;
     // "If you specified the name of a change set, specify the stack name or ID" (API Reference,
     // `DescribeEvents`). That a deleted change set has no events is not documented (?).
@@ -179,75 +137,60 @@ pub fn operation_events(
                 let message = format!("ChangeSet [{name}] does not exist");
                 return Err(AwsError::new(404, "ChangeSetNotFound", message));
             };
-            let is_invalid = held
-                .failure
-                .as_ref()
-                .is_some_and(|it| it.contains("EarlyValidation"));
+            let failure = held.failure.as_deref().unwrap_or_default();
+            let is_invalid = failure.contains("EarlyValidation");
             let invalid = change_sets.invalid.iter().filter(|_| is_invalid);
             let found = invalid.map(|finding| (None, finding.clone()));
             (found.collect(), "PROPERTY_VALIDATION")
         }
     };
-    let members: Vec<String> = found
-        .iter()
-        .rev()
-        .map(|(token, finding)| {
-            let mode = if finding.fails { "FAIL" } else { "WARN" };
-            let mut xml = String::new();
-            let mut put = |name: &str, value: &str| {
-                let _ = write!(xml, "{}", element(name, &escaped(value)));
-            };
-            put("EventType", "VALIDATION_ERROR");
-            put("StackId", &stack.id);
-            put("LogicalResourceId", &finding.logical_id);
-            put("ResourceType", &finding.kind);
-            put("ValidationFailureMode", mode);
-            put("ValidationName", name);
-            if name == "PROPERTY_VALIDATION" {
-                let path = format!("/Resources/{}/Properties", finding.logical_id);
-                put("ValidationPath", &path);
-            }
-            put("ValidationStatus", "FAILED");
-            put("ValidationStatusReason", &finding.reason);
-            if let Some(token) = token {
-                put("OperationId", token);
-                put("ClientRequestToken", token);
-            }
-            xml
-        })
-        .collect();
-    page(world, call, "OperationEvents", &members)
+    let members = found.iter().rev().map(|(token, finding)| {
+        let path = format!("/Resources/{}/Properties", finding.logical_id);
+        let path = Some(path.as_str()).filter(|_| name == "PROPERTY_VALIDATION");
+        elements([
+            ("EventType", Some("VALIDATION_ERROR")),
+            ("StackId", Some(&stack.id)),
+            ("LogicalResourceId", Some(&finding.logical_id)),
+            ("ResourceType", Some(&finding.kind)),
+            (
+                "ValidationFailureMode",
+                Some(if finding.fails { "FAIL" } else { "WARN" }),
+            ),
+            ("ValidationName", Some(name)),
+            ("ValidationPath", path),
+            ("ValidationStatus", Some("FAILED")),
+            ("ValidationStatusReason", Some(&finding.reason)),
+            ("OperationId", token.as_deref()),
+            ("ClientRequestToken", token.as_deref()),
+        ])
+    });
+    page(world, call, "OperationEvents", &members.collect::<Vec<_>>())
 }
 
 /// "Summary information for stacks that have been deleted is kept for 90 days": a filter of
 /// statuses leaves them out.
-pub fn list(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn list(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let wanted = call.members("StackStatusFilter", "");
     let stacks = stacks.all.values();
     let stacks = stacks.filter(|stack| wanted.is_empty() || wanted.contains(&stack.status));
-    let members: Vec<String> = stacks
-        .map(|stack| {
-            element("StackId", &stack.id)
-                + &element("StackName", &stack.name)
-                + &element("StackStatus", stack.status)
-                + &element("CreationTime", &World::instant(stack.created))
-        })
-        .collect();
-    page(world, call, "StackSummaries", &members)
+    let members = stacks.map(|stack| {
+        elements([
+            ("StackId", Some(&stack.id)),
+            ("StackName", Some(&stack.name)),
+            ("StackStatus", Some(stack.status)),
+            ("CreationTime", Some(&World::instant(stack.created))),
+        ])
+    });
+    page(world, call, "StackSummaries", &members.collect::<Vec<_>>())
 }
 
-pub(crate) fn page(
-    world: &World,
-    call: &Call,
-    list: &str,
-    members: &[String],
-) -> Result<Option<String>, AwsError> {
+pub(crate) fn page(world: &World, call: &Call, list: &str, members: &[String]) -> OperationResult {
     let length = world.options.page_length.unwrap_or(PAGE);
     let start: usize = match call.text("NextToken") {
         None => 0,
         Some(token) => token
             .parse()
-            .map_err(|_| invalid("NextToken: not one of this list".to_owned()))?,
+            .map_err(|_| invalid("NextToken: not one of this list"))?,
     };
     let page = members.iter().skip(start).take(length);
     let page: Vec<String> = page.map(|member| element("member", member)).collect();
@@ -261,17 +204,6 @@ pub(crate) fn page(
 /// The changes of a change set.
 pub fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
     let shown = held.changes.iter().map(|change| {
-        let mut resource =
-            element("Action", change.action) + &element("Details", &shown_details(change));
-        let mut put = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                let _ = write!(resource, "{}", element(name, &escaped(value)));
-            }
-        };
-        put("LogicalResourceId", Some(&change.logical_id));
-        put("PhysicalResourceId", change.physical_id.as_deref());
-        put("ResourceType", Some(&change.resource_type));
-        put("Replacement", change.replacement);
         // The template's resources have no DeletionPolicy. A Modify without replacement has none of
         // these actions (API Reference, `ResourceChange`).
         let deletion = match (change.action, change.replacement) {
@@ -279,13 +211,20 @@ pub fn shown_changes(call: &Call, held: &ChangeSet) -> Vec<String> {
             (_, Some("True")) => Some("ReplaceAndDelete"),
             _ => None,
         };
-        put("PolicyAction", deletion);
-        put("ResourceDriftStatus", change.drift);
         // "If `true`, the returned changes include detailed changes in the property values."
-        if call.text("IncludePropertyValues") == Some("true") {
-            let after = json!({"Properties": change.properties});
-            put("AfterContext", Some(&after.to_string()));
-        }
+        let after = json!({"Properties": change.properties}).to_string();
+        let is_wanted = call.text("IncludePropertyValues") == Some("true");
+        let resource = elements([
+            ("Action", Some(change.action)),
+            ("LogicalResourceId", Some(&change.logical_id)),
+            ("PhysicalResourceId", change.physical_id.as_deref()),
+            ("ResourceType", Some(&change.resource_type)),
+            ("Replacement", change.replacement),
+            ("PolicyAction", deletion),
+            ("ResourceDriftStatus", change.drift),
+            ("AfterContext", Some(after.as_str()).filter(|_| is_wanted)),
+        ]);
+        let resource = resource + &element("Details", &shown_details(change));
         element("Type", "Resource") + &element("ResourceChange", &resource)
     });
     shown.collect()

@@ -35,20 +35,15 @@ pub(crate) fn execute(
     };
     let steps = reverting_steps(stack, &change_set);
     let before = Before::of(stack);
-    let is_changed = change_set
-        .template
-        .as_ref()
-        .is_some_and(|template| *template != stack.template);
-    let has_real_resources = stack
-        .resources
-        .values()
-        .any(|held| resource_kinds::is_known(&held.desired.kind));
-    let complaint = (is_changed && has_real_resources).then(|| {
-        format!(
-            "the fake executes no change set with a new template for {}",
-            key.0
-        )
-    });
+    let template = change_set.template.as_ref();
+    let is_changed = template.is_some_and(|template| *template != stack.template);
+    let mut resources = stack.resources.values();
+    let has_real_resources = resources.any(|held| resource_kinds::is_known(&held.desired.kind));
+    let complaint = format!(
+        "the fake executes no change set with a new template for {}",
+        key.0
+    );
+    let complaint = (is_changed && has_real_resources).then_some(complaint);
     if let (Some(template), false) = (&change_set.template, has_real_resources) {
         let parameters = change_set.parameters.clone().unwrap_or_default();
         stack.deploy(template, parameters, now);
@@ -71,10 +66,8 @@ pub(crate) fn execute(
 /// services.
 fn reverting_steps(stack: &Stack, change_set: &ChangeSet) -> VecDeque<OperationStep> {
     let mut steps = VecDeque::new();
-    let drifted = change_set
-        .changes
-        .iter()
-        .filter(|_| change_set.reverts_drift);
+    let changes = change_set.changes.iter();
+    let drifted = changes.filter(|_| change_set.reverts_drift);
     for change in drifted {
         let Some(held) = stack.resources.get(&change.logical_id) else {
             continue;

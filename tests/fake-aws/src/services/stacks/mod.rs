@@ -65,19 +65,12 @@ pub struct Stacks {
 impl Stacks {
     /// The stack that has this name now.
     pub fn named(&self, name: &str) -> Option<&Stack> {
-        let mut living = self
-            .all
-            .values()
-            .filter(|one| one.status != "DELETE_COMPLETE");
-        living.find(|one| one.name == name)
+        self.living().find(|one| one.name == name)
     }
 
     pub fn named_mut(&mut self, name: &str) -> Option<&mut Stack> {
-        let mut living = self
-            .all
-            .values_mut()
-            .filter(|one| one.status != "DELETE_COMPLETE");
-        living.find(|one| one.name == name)
+        let mut all = self.all.values_mut();
+        all.find(|one| one.status != "DELETE_COMPLETE" && one.name == name)
     }
 
     /// By name while it exists, by ID also afterwards.

@@ -50,13 +50,8 @@ pub fn create(
     }
     steps.push_back(OperationStep::Finish("CREATE_COMPLETE"));
     stack.parameters = resolved.parameters;
-    stack.operation = Some(operation(
-        token,
-        OperationKind::Create,
-        steps,
-        now,
-        resolved.outputs,
-    ));
+    let (kind, outputs) = (OperationKind::Create, resolved.outputs);
+    stack.operation = Some(operation(token, kind, steps, now, outputs));
     stack.reach("CREATE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
     stacks.all.insert(stack.id.clone(), stack);
 }
@@ -102,12 +97,8 @@ pub fn update(
     let removed = stack.resources.iter().rev();
     for (logical_id, held) in removed {
         if held.exists && !is_wanted(logical_id) {
-            add(
-                &mut cleanup,
-                ResourceAction::Delete,
-                held.desired.clone(),
-                false,
-            );
+            let desired = held.desired.clone();
+            add(&mut cleanup, ResourceAction::Delete, desired, false);
         }
     }
     // "You can't update […] by themselves": of the parts that are not resources, only tags (User
@@ -157,13 +148,8 @@ pub fn delete(stacks: &mut Stacks, now: Duration, id: &str, token: Option<String
     }
     in_order_of_dependence(&mut steps);
     steps.push_back(OperationStep::Finish("DELETE_COMPLETE"));
-    stack.operation = Some(operation(
-        token,
-        OperationKind::Delete,
-        steps,
-        now,
-        BTreeMap::new(),
-    ));
+    let (kind, outputs) = (OperationKind::Delete, BTreeMap::new());
+    stack.operation = Some(operation(token, kind, steps, now, outputs));
     stack.reach("DELETE_IN_PROGRESS", Some("User Initiated".to_owned()), now);
     stacks.all.insert(stack.id.clone(), stack);
 }
@@ -195,11 +181,8 @@ pub fn step(
     let Some(mut stack) = stacks.all.remove(id) else {
         return;
     };
-    let next = stack
-        .operation
-        .as_mut()
-        .and_then(|one| one.steps.pop_front());
-    match next {
+    let operation = stack.operation.as_mut();
+    match operation.and_then(|one| one.steps.pop_front()) {
         None => stack.operation = None,
         Some(OperationStep::Begin(work)) => {
             let takes = world.options.resource_takes;
@@ -229,6 +212,15 @@ pub fn step(
     stacks.all.insert(stack.id.clone(), stack);
 }
 
+/// The statuses of a resource during a change, after it, and if it fails.
+fn statuses(doing: ResourceAction) -> [&'static str; 3] {
+    match doing {
+        ResourceAction::Create => ["CREATE_IN_PROGRESS", "CREATE_COMPLETE", "CREATE_FAILED"],
+        ResourceAction::Delete => ["DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED"],
+        _ => ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_FAILED"],
+    }
+}
+
 fn begin(stack: &mut Stack, work: &Work, takes: Duration, now: Duration) {
     if is_retained(stack, work) {
         stack.note(&work.desired, "DELETE_SKIPPED", None, now);
@@ -238,11 +230,7 @@ fn begin(stack: &mut Stack, work: &Work, takes: Duration, now: Duration) {
         operation.due = now;
         return;
     }
-    let status = match work.doing {
-        ResourceAction::Create => "CREATE_IN_PROGRESS",
-        ResourceAction::Update | ResourceAction::RollBack => "UPDATE_IN_PROGRESS",
-        ResourceAction::Delete => "DELETE_IN_PROGRESS",
-    };
+    let [status, ..] = statuses(work.doing);
     stack.note(&work.desired, status, None, now);
     if !work.is_replaced {
         let exists = work.doing != ResourceAction::Create;
@@ -310,11 +298,7 @@ fn end(stack: &mut Stack, work: Work, result: Result<(), String>, now: Duration)
         fail(stack, work, &reason, now);
         return;
     }
-    let status = match work.doing {
-        ResourceAction::Create => "CREATE_COMPLETE",
-        ResourceAction::Update | ResourceAction::RollBack => "UPDATE_COMPLETE",
-        ResourceAction::Delete => "DELETE_COMPLETE",
-    };
+    let [_, status, _] = statuses(work.doing);
     stack.note(&work.desired, status, None, now);
     mark(stack, &work, status, None, now);
     let operation = stack.operation.as_mut().expect("its own step");
@@ -324,11 +308,7 @@ fn end(stack: &mut Stack, work: Work, result: Result<(), String>, now: Duration)
 
 fn fail(stack: &mut Stack, work: Work, reason: &str, now: Duration) {
     let kind = stack.operation.as_ref().expect("its own step").kind;
-    let status = match work.doing {
-        ResourceAction::Create => "CREATE_FAILED",
-        ResourceAction::Update | ResourceAction::RollBack => "UPDATE_FAILED",
-        ResourceAction::Delete => "DELETE_FAILED",
-    };
+    let [.., status] = statuses(work.doing);
     stack.note(&work.desired, status, Some(reason), now);
     mark(stack, &work, status, Some(reason), now);
     let logical_id = work.desired.logical_id.clone();

@@ -8,8 +8,11 @@ use crate::{
         stack::Stack,
         template::{self, Parameters},
     },
-    world::{AwsError, Call, World},
+    world::{AwsError, Call, World, rejected},
 };
+
+/// The content of an operation's result. `None` for an operation without one.
+pub type OperationResult = Result<Option<String>, AwsError>;
 
 /// Finds the stack of an operation, with the error of all but `DescribeStacks` if it is missing.
 pub fn existing<'a>(stacks: &'a Stacks, call: &Call) -> Result<&'a Stack, AwsError> {
@@ -19,7 +22,7 @@ pub fn existing<'a>(stacks: &'a Stacks, call: &Call) -> Result<&'a Stack, AwsErr
 }
 
 /// The result of a repeated token: the ID of the first response, or an error.
-pub fn seen_token(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn seen_token(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let Some(token) = call.text("ClientRequestToken") else {
         return Ok(None);
     };
@@ -28,8 +31,7 @@ pub fn seen_token(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<
     {
         return Err(invalid(
             "1 validation error detected: Value at 'clientRequestToken' failed to satisfy \
-             constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*"
-                .to_owned(),
+             constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*",
         ));
     }
     let Some((operation, id)) = stacks.tokens.get(token) else {
@@ -42,7 +44,7 @@ pub fn seen_token(stacks: &Stacks, world: &World, call: &Call) -> Result<Option<
         "The client request token {token} has already been used for this stack. Retry the request \
          with a different client request token"
     );
-    Err(AwsError::new(400, "TokenAlreadyExistsException", message))
+    Err(rejected("TokenAlreadyExistsException", message))
 }
 
 pub fn token_of(call: &Call) -> Option<String> {
@@ -61,7 +63,7 @@ pub fn remember_token(stacks: &mut Stacks, call: &Call, id: &str) {
 ///
 /// A role that IAM has not propagated yet is a `ValidationError`, as recorded in
 /// <https://github.com/hashicorp/terraform-provider-aws/issues/22834>.
-pub fn role(world: &mut World, call: &Call) -> Result<Option<String>, AwsError> {
+pub fn role(world: &mut World, call: &Call) -> OperationResult {
     let role = call.text("RoleARN").map(str::to_owned);
     if role.is_none() {
         world
@@ -89,7 +91,7 @@ pub fn template(call: &Call) -> Result<Option<Value>, AwsError> {
     }
     serde_json::from_str(body)
         .map(Some)
-        .map_err(|_| invalid("Template format error: JSON not well-formed.".to_owned()))
+        .map_err(|_| invalid("Template format error: JSON not well-formed."))
 }
 
 pub fn parameters(call: &Call, before: &Parameters) -> Result<Parameters, AwsError> {
@@ -112,12 +114,31 @@ pub fn parameters(call: &Call, before: &Parameters) -> Result<Parameters, AwsErr
     Ok(all)
 }
 
-pub fn invalid(message: String) -> AwsError {
-    AwsError::new(400, "ValidationError", message)
+pub fn invalid(message: impl Into<String>) -> AwsError {
+    rejected("ValidationError", message)
 }
 
-pub fn element(name: &str, content: &str) -> String {
-    format!("<{name}>{content}</{name}>")
+pub const NO_TEMPLATE: &str = "Either Template URL or Template Body must be specified.";
+
+/// Rejects the name of a stack or of a change set.
+pub fn check_name(name: &str, parameter: &str) -> Result<(), AwsError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if begins && name.len() <= 128 && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "1 validation error detected: Value '{name}' at '{parameter}' failed to satisfy \
+         constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+    )))
+}
+
+/// The error of an operation that needs another status of the stack.
+pub fn not_updatable(stack: &Stack) -> AwsError {
+    let Stack { id, status, .. } = stack;
+    invalid(format!(
+        "Stack:{id} is in {status} state and can not be updated."
+    ))
 }
 
 /// Whether a parameter has `NoEcho`.

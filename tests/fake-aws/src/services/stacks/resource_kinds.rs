@@ -19,7 +19,8 @@ struct ResourceKind {
     kind: &'static str,
     /// The property that names it.
     name: &'static str,
-    properties: &'static [&'static str],
+    /// The names of the others.
+    properties: &'static str,
     required: &'static [&'static str],
 }
 
@@ -27,73 +28,35 @@ const KINDS: [ResourceKind; 5] = [
     ResourceKind {
         kind: REPOSITORY,
         name: "RepositoryName",
-        properties: &[
-            "RepositoryDescription",
-            "Tags",
-            "Code",
-            "KmsKeyId",
-            "Triggers",
-        ],
+        properties: "RepositoryDescription Tags Code KmsKeyId Triggers",
         required: &[],
     },
     ResourceKind {
         kind: BUILD_PROJECT,
         name: "Name",
-        properties: &[
-            "Artifacts",
-            "AutoRetryLimit",
-            "BadgeEnabled",
-            "Cache",
-            "ConcurrentBuildLimit",
-            "Description",
-            "EncryptionKey",
-            "Environment",
-            "LogsConfig",
-            "QueuedTimeoutInMinutes",
-            "ServiceRole",
-            "Source",
-            "Tags",
-            "TimeoutInMinutes",
-            "Visibility",
-            "VpcConfig",
-        ],
+        properties: "Artifacts AutoRetryLimit BadgeEnabled Cache ConcurrentBuildLimit Description \
+                     EncryptionKey Environment LogsConfig QueuedTimeoutInMinutes ServiceRole \
+                     Source Tags TimeoutInMinutes Visibility VpcConfig",
         required: &["Artifacts", "ServiceRole", "Environment", "Source"],
     },
     ResourceKind {
         kind: LOG_GROUP,
         name: "LogGroupName",
-        properties: &["KmsKeyId", "LogGroupClass", "RetentionInDays", "Tags"],
+        properties: "KmsKeyId LogGroupClass RetentionInDays Tags",
         required: &[],
     },
     ResourceKind {
         kind: PIPELINE,
         name: "Name",
-        properties: &[
-            "ArtifactStore",
-            "ExecutionMode",
-            "PipelineType",
-            "RestartExecutionOnUpdate",
-            "RoleArn",
-            "Stages",
-            "Tags",
-            "Triggers",
-            "Variables",
-        ],
+        properties: "ArtifactStore ExecutionMode PipelineType RestartExecutionOnUpdate RoleArn \
+                     Stages Tags Triggers Variables",
         required: &["Stages", "RoleArn"],
     },
     ResourceKind {
         kind: RULE,
         name: "Name",
-        properties: &[
-            "Description",
-            "EventBusName",
-            "EventPattern",
-            "RoleArn",
-            "ScheduleExpression",
-            "State",
-            "Tags",
-            "Targets",
-        ],
+        properties: "Description EventBusName EventPattern RoleArn ScheduleExpression State Tags \
+                     Targets",
         required: &[],
     },
 ];
@@ -112,7 +75,8 @@ pub fn physical_id(kind: &str, properties: &Value) -> Result<String, String> {
     };
     let members = properties.as_object().into_iter().flatten();
     for (property, _) in members {
-        if property != known.name && !known.properties.contains(&property.as_str()) {
+        let is_known = known.properties.split(' ').any(|name| name == property);
+        if property != known.name && !is_known {
             return Err(format!(
                 "Properties validation failed: extraneous key [{property}] is not permitted"
             ));

@@ -34,6 +34,11 @@ fn tags_of(properties: &Value, owner: &Owner) -> Tags {
     all
 }
 
+fn description(repository: &Value) -> Option<String> {
+    let text = repository["RepositoryDescription"].as_str();
+    text.map(str::to_owned)
+}
+
 /// The owner of a resource.
 #[derive(Clone, Debug)]
 pub struct Owner {
@@ -54,11 +59,8 @@ pub fn create(
     let (kind, name) = (desired.kind.as_str(), desired.physical_id.as_str());
     let properties = &desired.properties;
     let tags = tags_of(properties, owner);
-    if let Some(refusal) = tags
-        .iter()
-        .find_map(|(key, value)| tags::refusal(key, value))
-    {
-        return Err(refusal);
+    for (key, value) in &tags {
+        tags::refusal(key, value).map_or(Ok(()), Err)?;
     }
     let is_there = match kind {
         REPOSITORY => codecommit.repositories.contains_key(name),
@@ -75,9 +77,7 @@ pub fn create(
     match kind {
         REPOSITORY => {
             let mut repository = Repository::new(name, world.next_id());
-            repository.description = properties["RepositoryDescription"]
-                .as_str()
-                .map(str::to_owned);
+            repository.description = description(properties);
             repository.created = now;
             repository.tags = tags;
             repository.stack_id = Some(owner.stack_id.clone());
@@ -85,28 +85,21 @@ pub fn create(
         }
         PIPELINE => {
             let (first_run, takes) = (world.next_id(), world.options.source_takes);
-            let pipeline = Pipeline::new(
-                properties.clone(),
-                tags,
-                &owner.stack_id,
-                first_run,
-                now,
-                takes,
-            );
-            pipelines.insert(name.to_owned(), pipeline);
+            let (properties, stack_id) = (properties.clone(), &owner.stack_id);
+            let made = Pipeline::new(properties, tags, stack_id, first_run, now, takes);
+            pipelines.insert(name.to_owned(), made);
         }
         _ => {
             if kind == RULE {
                 rule_is_sound(name, properties)?;
             }
-            world.made.insert(
-                (kind.to_owned(), name.to_owned()),
-                Made {
-                    properties: properties.clone(),
-                    tags,
-                    stack_id: Some(owner.stack_id.clone()),
-                },
-            );
+            let made = Made {
+                properties: properties.clone(),
+                tags,
+                stack_id: Some(owner.stack_id.clone()),
+            };
+            let key = (kind.to_owned(), name.to_owned());
+            world.made.insert(key, made);
         }
     }
     Ok(())
@@ -132,9 +125,7 @@ pub fn update(
     match kind {
         REPOSITORY => {
             let repository = codecommit.repositories.get_mut(name).ok_or_else(gone)?;
-            repository.description = properties["RepositoryDescription"]
-                .as_str()
-                .map(str::to_owned);
+            repository.description = description(properties);
             repository.tags = tags;
         }
         PIPELINE => {
@@ -182,14 +173,13 @@ pub fn delete(
 fn rule_is_sound(name: &str, properties: &Value) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
+        let constraint = "Member must have length less than or equal to 64";
         return Err(format!(
-            "Value '{name}' at 'name' failed to satisfy constraint: Member must have length less \
-             than or equal to 64"
+            "Value '{name}' at 'name' failed to satisfy constraint: {constraint}"
         ));
     }
-    let targets = properties["Targets"]
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
+    let targets = properties["Targets"].as_array();
+    let targets = targets.map_or(&[][..], Vec::as_slice);
     if targets.len() > 5 {
         return Err("The requested resource exceeds the maximum number allowed.".to_owned());
     }

@@ -30,10 +30,8 @@ pub fn cancel_sibling(stack: &mut Stack, now: Duration) {
 
 /// The resource that is being worked on is not finished.
 pub fn cancel_running(stack: &mut Stack, now: Duration) {
-    let running = stack
-        .operation
-        .as_ref()
-        .and_then(|one| one.steps.front().cloned());
+    let operation = stack.operation.as_ref();
+    let running = operation.and_then(|one| one.steps.front().cloned());
     if let Some(OperationStep::End(work)) = running {
         let (status, reason) = match work.doing {
             ResourceAction::Create => ("CREATE_FAILED", "Resource creation cancelled"),
@@ -51,12 +49,8 @@ pub fn roll_create_back(stack: &mut Stack, reason: &str, now: Duration) {
     operation.steps.clear();
     operation.outputs.clear();
     for work in std::mem::take(&mut operation.done).into_iter().rev() {
-        add(
-            &mut operation.steps,
-            ResourceAction::Delete,
-            work.desired,
-            false,
-        );
+        let (steps, desired) = (&mut operation.steps, work.desired);
+        add(steps, ResourceAction::Delete, desired, false);
     }
     operation
         .steps

@@ -9,7 +9,7 @@ use crate::{
         stacks::{
             operation::{
                 Before, OperationKind, OperationStep, ResourceAction, StackOperation,
-                StackResource, Work,
+                StackResource, Work, operation,
             },
             template::{Desired, Parameters, Policy},
         },
@@ -51,7 +51,7 @@ pub struct Finding {
     pub fails: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Stack {
     pub id: String,
     pub name: String,
@@ -68,7 +68,6 @@ pub struct Stack {
     /// The drift status of each resource that differs from its template.
     pub drifts: BTreeMap<String, &'static str>,
     pub outputs: BTreeMap<String, String>,
-    pub is_protected: bool,
     pub resources: BTreeMap<String, StackResource>,
     /// In the order in which they happened.
     pub events: Vec<Arc<StackEvent>>,
@@ -116,23 +115,8 @@ impl Stack {
             id: stack_arn(name, id),
             name: name.to_owned(),
             status: "CREATE_COMPLETE",
-            reason: None,
             created: now,
-            updated: None,
-            deleted: None,
-            role: None,
-            tags: Tags::new(),
-            parameters: Parameters::new(),
-            template: Arc::new(Value::Null),
-            capabilities: vec![],
-            drifts: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            is_protected: false,
-            resources: BTreeMap::new(),
-            events: vec![],
-            operation: None,
-            found: vec![],
-            was: vec![],
+            ..Self::default()
         }
     }
 
@@ -185,19 +169,11 @@ impl Stack {
         then: Option<(Duration, &'static str)>,
         now: Duration,
     ) {
+        let steps = then.iter().map(|(_, status)| OperationStep::Finish(status));
+        let (token, outputs) = (token.map(str::to_owned), self.outputs.clone());
         self.operation = Some(StackOperation {
-            token: token.map(str::to_owned),
-            kind: OperationKind::Update,
-            steps: then
-                .iter()
-                .map(|(_, status)| OperationStep::Finish(status))
-                .collect(),
             due: then.map_or(now, |(after, _)| now + after),
-            done: vec![],
-            failed: vec![],
-            before: None,
-            outputs: self.outputs.clone(),
-            reverts_drift: false,
+            ..operation(token, OperationKind::Update, steps.collect(), now, outputs)
         });
         self.reach(status, None, now);
         if then.is_none() {
@@ -254,10 +230,8 @@ impl Stack {
 
     /// Statuses of the stack itself, oldest first: the operation's course.
     pub fn course(&self) -> Vec<&'static str> {
-        let own = self
-            .events
-            .iter()
-            .filter(|event| event.physical_id == self.id);
+        let events = self.events.iter();
+        let own = events.filter(|event| event.physical_id == self.id);
         own.map(|event| event.status).collect()
     }
 
@@ -278,14 +252,9 @@ impl Stack {
     /// `UPDATE_COMPLETE`, `CREATE_COMPLETE` and where an update ended that was not rolled back or
     /// was (User Guide, Stack status codes and Stack failure options).
     pub fn is_updatable(&self) -> bool {
-        matches!(
-            self.status,
-            "CREATE_COMPLETE"
-                | "UPDATE_COMPLETE"
-                | "UPDATE_ROLLBACK_COMPLETE"
-                | "UPDATE_FAILED"
-                | "CREATE_FAILED"
-        )
+        let statuses = "CREATE_COMPLETE UPDATE_COMPLETE UPDATE_ROLLBACK_COMPLETE UPDATE_FAILED \
+                        CREATE_FAILED";
+        statuses.split(' ').any(|status| status == self.status)
     }
 
     /// Deploys a template whose resources the fake does not have: each is in the stack with a

@@ -3,6 +3,7 @@
 //! are rejected, as CloudFormation rejects them ("Template format error",
 //! User Guide, Intrinsic function reference; Conditions; Mappings; Parameters).
 
+use regex_lite::Regex;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -21,11 +22,10 @@ const SECTIONS: [&str; 7] = [
     "Outputs",
 ];
 
-const ATTRIBUTES: [&str; 7] = [
+const ATTRIBUTES: [&str; 6] = [
     "Type",
     "Properties",
     "Condition",
-    "DependsOn",
     "DeletionPolicy",
     "UpdateReplacePolicy",
     "Metadata",
@@ -122,21 +122,25 @@ pub fn resolve(
     })
 }
 
+/// Rejects parameters that the template does not have.
+pub fn check_declared(template: &Value, given: &Parameters) -> Result<(), String> {
+    let is_unknown = |name: &&String| template["Parameters"][name.as_str()].is_null();
+    let unknown = given.keys().filter(is_unknown).map(String::as_str);
+    let unknown: Vec<&str> = unknown.collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let unknown = unknown.join(", ");
+    Err(format!(
+        "Parameters: [{unknown}] do not exist in the template"
+    ))
+}
+
 /// The parameters with their defaults, each as the template allows it.
 fn parameters(template: &Value, given: &Parameters) -> Result<Parameters, String> {
     let empty = Map::new();
     let declared = template["Parameters"].as_object().unwrap_or(&empty);
-    let unknown: Vec<&str> = given
-        .keys()
-        .filter(|name| !declared.contains_key(*name))
-        .map(String::as_str)
-        .collect();
-    if !unknown.is_empty() {
-        let unknown = unknown.join(", ");
-        return Err(format!(
-            "Parameters: [{unknown}] do not exist in the template"
-        ));
-    }
+    check_declared(template, given)?;
     let mut all = Parameters::new();
     for (name, declaration) in declared {
         if declaration["Type"] != "String" {
@@ -162,21 +166,9 @@ fn parameters(template: &Value, given: &Parameters) -> Result<Parameters, String
     Ok(all)
 }
 
-/// The two patterns that the templates use.
+/// "The entire parameter value must match the pattern" (User Guide, Parameters).
 fn matches(pattern: &str, value: &str) -> bool {
-    let mut letters = value.chars();
-    let first = letters.next();
-    match pattern {
-        "[a-z][a-z0-9]*" => {
-            first.is_some_and(|c| c.is_ascii_lowercase())
-                && letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        }
-        "[A-Za-z0-9][A-Za-z0-9-]*" => {
-            first.is_some_and(|c| c.is_ascii_alphanumeric())
-                && letters.all(|c| c.is_ascii_alphanumeric() || c == '-')
-        }
-        _ => false,
-    }
+    Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(value))
 }
 
 struct Resolver<'a> {
@@ -220,19 +212,6 @@ impl Resolver<'_> {
             }
         }
         self.doing.push(logical_id.to_owned());
-        let before = match &declared["DependsOn"] {
-            Value::String(one) => vec![one.clone()],
-            Value::Array(several) => several
-                .iter()
-                .filter_map(|one| one.as_str().map(str::to_owned))
-                .collect(),
-            _ => vec![],
-        };
-        for other in before {
-            if self.exists(&other)? {
-                self.resource(&other)?;
-            }
-        }
         let properties = self.value(&declared["Properties"])?.unwrap_or_default();
         let metadata = self.value(&declared["Metadata"])?.unwrap_or_default();
         self.doing.pop();
@@ -266,19 +245,8 @@ impl Resolver<'_> {
         };
         let parts = argument.as_array().map_or(&[][..], Vec::as_slice);
         match (function, parts) {
-            ("Condition", _) => self.condition(argument.as_str().unwrap_or_default()),
             ("Fn::Equals", [one, other]) => Ok(self.plain(one)? == self.plain(other)?),
             ("Fn::Not", [one]) => Ok(!self.holds(one)?),
-            ("Fn::And", [_, ..]) => {
-                let held: Result<Vec<bool>, String> =
-                    parts.iter().map(|one| self.holds(one)).collect();
-                Ok(held?.into_iter().all(|one| one))
-            }
-            ("Fn::Or", [_, ..]) => {
-                let held: Result<Vec<bool>, String> =
-                    parts.iter().map(|one| self.holds(one)).collect();
-                Ok(held?.into_iter().any(|one| one))
-            }
             _ => Err(format!("the fake does not know the condition {function}")),
         }
     }
@@ -341,11 +309,6 @@ impl Resolver<'_> {
                 let (logical_id, attribute) = (text_of(logical_id)?, text_of(attribute)?);
                 self.attribute(&logical_id, &attribute)?.into()
             }
-            ("Fn::GetAtt", []) => {
-                let both = argument.as_str().and_then(|both| both.split_once('.'));
-                let (logical_id, attribute) = both.ok_or("Template error: Fn::GetAtt")?;
-                self.attribute(logical_id, attribute)?.into()
-            }
             ("Fn::If", [condition, yes, no]) => {
                 let condition = self.condition(condition.as_str().unwrap_or_default())?;
                 return self.value(if condition { yes } else { no });
@@ -360,12 +323,6 @@ impl Resolver<'_> {
                     ));
                 }
                 found
-            }
-            ("Fn::Join", [between, items]) => {
-                let items = self.value(items)?.unwrap_or_default();
-                let items = items.as_array().ok_or("Template error: Fn::Join")?;
-                let items: Result<Vec<String>, String> = items.iter().map(text_of).collect();
-                items?.join(between.as_str().unwrap_or_default()).into()
             }
             ("Fn::Sub", []) => self.substituted(argument, &Value::Null)?.into(),
             ("Fn::Sub", [text, names]) => self.substituted(text, names)?.into(),
@@ -424,10 +381,8 @@ fn policy(declared: &Value) -> Result<Policy, String> {
 
 fn only_member(value: &Value) -> Option<(&str, &Value)> {
     let members = value.as_object().filter(|members| members.len() == 1)?;
-    members
-        .iter()
-        .next()
-        .map(|(name, one)| (name.as_str(), one))
+    let (name, one) = members.iter().next()?;
+    Some((name, one))
 }
 
 /// CloudFormation converts numbers and booleans to text.
