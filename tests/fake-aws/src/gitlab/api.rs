@@ -2,91 +2,24 @@
 //! `lib/api/projects.rb` and `lib/api/protected_branches.rb`. [`commits_api`] has the calls of
 //! reporting, [`history`] those of branches and their commits.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     gitlab::{
         DEVELOPER, GitLab, HOST, MAINTAINER, Mirror, Project, REDIRECT_HOST, REPORTER, Scope,
         Wanted, commits_api,
-        entities::{shown_mirror, shown_project, shown_protections, shown_token},
+        entities::{
+            created, refused, shown_mirror, shown_project, shown_protections, shown_token,
+            with_status,
+        },
         history,
         pages::page,
         runs, tags,
     },
-    world::{ApiResponse, AwsError, BAD_PARAMETERS, Call, World, form, unescaped},
+    world::{ApiResponse, ApiResult, AwsError, BAD_PARAMETERS, Call, World, rejected},
 };
 
-/// The operation and its parameters at an address behind the host.
-pub fn decode(
-    method: &str,
-    address: &str,
-    content_type: &str,
-    body: &[u8],
-) -> Result<(String, Map<String, Value>), String> {
-    let (path, query) = address.split_once('?').unwrap_or((address, ""));
-    let unknown = || format!("GitLab knows no {method} {path}");
-    if (method, path) == ("GET", "/api/v4/metadata") {
-        return Ok(("GitLab.GetMetadata".to_owned(), Map::new()));
-    }
-    if (method, path) == ("GET", "/api/v4/personal_access_tokens/self") {
-        return Ok(("GitLab.GetToken".to_owned(), Map::new()));
-    }
-    if let ("GET", Some(user)) = (method, path.strip_prefix("/api/v4/users/")) {
-        let params = json!({"user": user}).as_object().cloned();
-        return Ok(("GitLab.GetUser".to_owned(), params.unwrap_or_default()));
-    }
-    let rest = path.strip_prefix("/api/v4/projects/").ok_or_else(unknown)?;
-    let parts: Vec<&str> = rest.split('/').collect();
-    let of_commits = commits_api::decode(method, &parts[1..])
-        .or_else(|| history::decode(method, &parts[1..]))
-        .or_else(|| tags::decode(method, &parts[1..]));
-    let (operation, named) = match (method, parts.as_slice()) {
-        _ if of_commits.is_some() => of_commits.unwrap_or_default(),
-        ("GET", [_]) => ("GetProject", vec![]),
-        ("GET", [_, "protected_branches"]) => ("ListProtectedBranches", vec![]),
-        ("POST", [_, "protected_branches"]) => ("ProtectBranch", vec![]),
-        ("DELETE", [_, "protected_branches", name]) => {
-            ("UnprotectBranch", vec![("name", unescaped(name))])
-        }
-        ("GET", [_, "remote_mirrors"]) => ("ListMirrors", vec![]),
-        ("POST", [_, "remote_mirrors"]) => ("CreateMirror", vec![]),
-        ("GET", [_, "remote_mirrors", mirror]) => {
-            ("GetMirror", vec![("mirror_id", (*mirror).to_owned())])
-        }
-        ("PUT", [_, "remote_mirrors", mirror]) => {
-            ("UpdateMirror", vec![("mirror_id", (*mirror).to_owned())])
-        }
-        ("DELETE", [_, "remote_mirrors", mirror]) => {
-            ("DeleteMirror", vec![("mirror_id", (*mirror).to_owned())])
-        }
-        ("POST", [_, "remote_mirrors", mirror, "sync"]) => {
-            ("SyncMirror", vec![("mirror_id", (*mirror).to_owned())])
-        }
-        _ => return Err(unknown()),
-    };
-    let mut params = form(query);
-    if !body.is_empty() {
-        let sent = if content_type.starts_with("application/json") {
-            serde_json::from_slice(body)
-                .map_err(|error| format!("a body that is no JSON object: {error}"))?
-        } else {
-            form(&String::from_utf8_lossy(body))
-        };
-        params.extend(sent);
-    }
-    params.insert("project".into(), unescaped(parts[0]).into());
-    for (name, value) in named {
-        params.insert(name.into(), value.into());
-    }
-    Ok((format!("GitLab.{operation}"), params))
-}
-
-pub fn answer(
-    gitlab: &mut GitLab,
-    world: &mut World,
-    call: &Call,
-    caller: &str,
-) -> Result<ApiResponse, AwsError> {
+pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str) -> ApiResult {
     let host = call.host();
     let bearer = call.header("authorization");
     let bearer = bearer.and_then(|header| header.strip_prefix("Bearer "));
@@ -155,11 +88,8 @@ pub fn answer(
         || (known.scope == Scope::ReadApi && !reads)
         || (known.scope == Scope::Job && !is_of_release)
     {
-        return Ok(insufficient_scope(if reads {
-            "api read_api"
-        } else {
-            "api"
-        }));
+        let needed = if reads { "api read_api" } else { "api" };
+        return Ok(insufficient_scope(needed));
     }
     if call.operation == "GitLab.GetMetadata" {
         // `lib/api/metadata.rb`.
@@ -238,7 +168,7 @@ pub fn answer(
 }
 
 /// `lib/api/protected_branches.rb`.
-fn change_protection(call: &Call, project: &mut Project) -> Result<ApiResponse, AwsError> {
+fn change_protection(call: &Call, project: &mut Project) -> ApiResult {
     let name = call.needed("name");
     if call.method == "DELETE" {
         project.force_pushed.remove(name);
@@ -256,16 +186,15 @@ fn change_protection(call: &Call, project: &mut Project) -> Result<ApiResponse, 
     if is_forced {
         project.force_pushed.insert(name.to_owned());
     }
-    Ok(ApiResponse {
-        status: 201,
-        ..ApiResponse::json(&json!({"name": name, "allow_force_push": is_forced}))
-    })
+    Ok(created(
+        &json!({"name": name, "allow_force_push": is_forced}),
+    ))
 }
 
 /// The response about a project by its former path: `find_project!` in `lib/api/helpers.rb`,
 /// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/128642>. `None` by its number or present
 /// path.
-fn moved(gitlab: &GitLab, call: &Call, host: &str) -> Option<Result<ApiResponse, AwsError>> {
+fn moved(gitlab: &GitLab, call: &Call, host: &str) -> Option<ApiResult> {
     let former = call.needed("project");
     let mut projects = gitlab.projects.values();
     let project = projects.find(|one| {
@@ -289,7 +218,7 @@ fn mirrors(
     call: &Call,
     caller: &str,
     project: &Project,
-) -> Result<ApiResponse, AwsError> {
+) -> ApiResult {
     let behaviour = world.options.gitlab.clone();
     let shown = |mirror: &Mirror| {
         let is_enabled = GitLab::is_enabled(&behaviour, project, mirror);
@@ -320,10 +249,7 @@ fn mirrors(
             complain_of_login(world, url);
             world.remember_secret(url);
             let made = gitlab.create_mirror(&behaviour, project.id, url, &wanted, caller);
-            Ok(made.map_or_else(invalid, |mirror| ApiResponse {
-                status: 201,
-                ..ApiResponse::json(&shown(mirror))
-            }))
+            Ok(made.map_or_else(invalid, |mirror| created(&shown(mirror))))
         }
         "GitLab.UpdateMirror" => {
             let (id, wanted) = (mirror?.id, wanted(call, behaviour.premium)?);
@@ -390,47 +316,34 @@ fn complain_of_login(world: &mut World, url: &str) {
     let Some((login, _)) = rest.rsplit_once('@') else {
         return;
     };
-    if login.contains('/') {
-        let complaint = "a login with a / was sent to GitLab";
-        world.complaints.push(complaint.to_owned());
-    }
-    if login.contains('%') {
-        let complaint = "a percent-encoded login was sent to GitLab";
-        world.complaints.push(complaint.to_owned());
+    for (part, what) in [('/', "login with a /"), ('%', "percent-encoded login")] {
+        if login.contains(part) {
+            world
+                .complaints
+                .push(format!("a {what} was sent to GitLab"));
+        }
     }
 }
 
 fn bad_parameters(message: &str) -> AwsError {
-    AwsError::new(400, BAD_PARAMETERS, message)
-}
-
-fn refused(status: u16, message: &str) -> AwsError {
-    AwsError::new(status, "GitLab", message)
+    rejected(BAD_PARAMETERS, message)
 }
 
 /// `render_validation_error!` in `lib/api/helpers.rb`.
 fn invalid((member, reason): (&str, String)) -> ApiResponse {
-    ApiResponse {
-        status: 400,
-        ..ApiResponse::json(&json!({"message": {member: [reason]}}))
-    }
+    with_status(400, &json!({"message": {member: [reason]}}))
 }
 
 /// `lib/api/api_guard.rb`, `InsufficientScopeError`.
 fn insufficient_scope(needed: &str) -> ApiResponse {
     let description = "The request requires higher privileges than provided by the access token.";
-    ApiResponse {
-        status: 403,
-        ..ApiResponse::json(&json!({
-            "error": "insufficient_scope", "error_description": description, "scope": needed,
-        }))
-    }
+    let error = "insufficient_scope";
+    let shown = json!({"error": error, "error_description": description, "scope": needed});
+    with_status(403, &shown)
 }
 
 /// `lib/api/api_guard.rb`, `oauth2_bearer_token_error_handler`.
 fn invalid_token(description: &str) -> ApiResponse {
-    ApiResponse {
-        status: 401,
-        ..ApiResponse::json(&json!({"error": "invalid_token", "error_description": description}))
-    }
+    let shown = json!({"error": "invalid_token", "error_description": description});
+    with_status(401, &shown)
 }

@@ -6,63 +6,19 @@ use serde_json::{Value, json};
 
 use crate::{
     gitlab::{
-        DEVELOPER, GitLab, MAINTAINER, Project, merge_requests,
+        DEVELOPER, GitLab, MAINTAINER, Project,
+        entities::{created, refused, with_status},
+        merge_requests,
         pages::page,
         records::{Deployment, Environment, Note, Records, Rejection, Status},
     },
-    world::{ApiResponse, AwsError, BAD_PARAMETERS, Call, World, unescaped},
+    world::{ApiResponse, ApiResult, AwsError, BAD_PARAMETERS, Call, World, rejected},
 };
 
 const STATES: [&str; 5] = ["pending", "running", "success", "failed", "canceled"];
 
 /// `Environment.tiers` in `app/models/environment.rb`.
 const TIERS: [&str; 5] = ["production", "staging", "testing", "development", "other"];
-
-/// The operation at a path below a project, and its parameters.
-pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'static str, String)>)> {
-    let (operation, params) = match (method, parts) {
-        ("GET", ["repository", "commits", sha, "statuses"]) => {
-            ("ListStatuses", vec![("sha", *sha)])
-        }
-        ("POST", ["statuses", sha]) => ("PostStatus", vec![("sha", *sha)]),
-        ("GET", ["deployments"]) => ("ListDeployments", vec![]),
-        ("POST", ["deployments"]) => ("CreateDeployment", vec![]),
-        ("GET", ["environments"]) => ("ListEnvironments", vec![]),
-        ("PUT", ["environments", id]) => ("UpdateEnvironment", vec![("id", *id)]),
-        ("POST", ["environments", id, "stop"]) => ("StopEnvironment", vec![("id", *id)]),
-        ("DELETE", ["environments", id]) => ("DeleteEnvironment", vec![("id", *id)]),
-        ("POST", ["merge_requests"]) => ("CreateMergeRequest", vec![]),
-        ("PUT", ["merge_requests", iid]) => ("UpdateMergeRequest", vec![("iid", *iid)]),
-        ("GET", ["repository", "commits", sha, "merge_requests"]) => {
-            ("ListMergeRequests", vec![("sha", *sha)])
-        }
-        ("GET", ["merge_requests", iid]) => ("GetMergeRequest", vec![("iid", *iid)]),
-        ("GET", ["merge_requests", iid, "notes"]) => ("ListNotes", vec![("iid", *iid)]),
-        ("POST", ["merge_requests", iid, "notes"]) => ("CreateNote", vec![("iid", *iid)]),
-        ("PUT", ["merge_requests", iid, "notes", id]) => {
-            ("UpdateNote", vec![("iid", *iid), ("id", *id)])
-        }
-        ("DELETE", ["merge_requests", iid, "notes", id]) => {
-            ("DeleteNote", vec![("iid", *iid), ("id", *id)])
-        }
-        ("GET", ["repository", "commits", sha, "discussions"]) => {
-            ("ListDiscussions", vec![("sha", *sha)])
-        }
-        ("POST", ["repository", "commits", sha, "discussions"]) => {
-            ("CreateDiscussion", vec![("sha", *sha)])
-        }
-        ("PUT", ["repository", "commits", sha, "discussions", _, "notes", id]) => {
-            ("UpdateDiscussion", vec![("sha", *sha), ("id", *id)])
-        }
-        ("DELETE", ["repository", "commits", sha, "discussions", _, "notes", id]) => {
-            ("DeleteDiscussion", vec![("sha", *sha), ("id", *id)])
-        }
-        _ => return None,
-    };
-    let params = params.into_iter();
-    let params = params.map(|(name, value)| (name, unescaped(value)));
-    Some((operation, params.collect()))
-}
 
 /// The response to a call about a project that the caller may see. `None` if it is another call.
 pub fn answer(
@@ -71,7 +27,7 @@ pub fn answer(
     call: &Call,
     project: &Project,
     user: u64,
-) -> Option<Result<ApiResponse, AwsError>> {
+) -> Option<ApiResult> {
     let operation = call.operation.strip_prefix("GitLab.")?;
     let reads = operation.starts_with("List") || operation == "GetMergeRequest";
     let records = &mut gitlab.projects.get_mut(&project.id)?.records;
@@ -83,10 +39,10 @@ pub fn answer(
     let is_protected = operation == "PostStatus" && project.is_protected(call.needed("ref"));
     let least = if is_protected { MAINTAINER } else { DEVELOPER };
     if !reads && !is_of_notes && project.access < Some(least) {
-        return Some(Err(AwsError::new(403, "GitLab", "403 Forbidden")));
+        return Some(Err(refused(403, "403 Forbidden")));
     }
     if let Some(fault) = bad_parameters(operation, call) {
-        return Some(Err(AwsError::new(400, BAD_PARAMETERS, fault)));
+        return Some(Err(rejected(BAD_PARAMETERS, fault)));
     }
     // `protected_for?` in `app/models/project.rb` raises `AmbiguousRefError` for a branch and a tag
     // of one name, and the API does not rescue it.
@@ -97,28 +53,21 @@ pub fn answer(
     let is_broken = is_of_notes && iid.parse().is_ok_and(|iid| broken.contains(&iid));
     if is_broken || (operation == "PostStatus" && is_ambiguous) {
         let message = "500 Internal Server Error";
-        return Some(Err(AwsError::new(500, "GitLab", message)));
+        return Some(Err(refused(500, message)));
     }
     if operation == "GetMergeRequest" {
         let iid = call.needed("iid").parse().unwrap_or(0);
         let with_count = call.text("include_diverged_commits_count") == Some("true");
         let shown = merge_requests::shown_alone(project, iid, with_count);
-        let missing = || AwsError::new(404, "GitLab", "404 Not found");
-        return Some(
-            shown
-                .map(|shown| ApiResponse::json(&shown))
-                .ok_or_else(missing),
-        );
+        let shown = shown.ok_or_else(|| refused(404, "404 Not found"));
+        return Some(shown.map(|shown| ApiResponse::json(&shown)));
     }
     if ["CreateMergeRequest", "UpdateMergeRequest"].contains(&operation) {
         let project = gitlab.projects.get_mut(&project.id)?;
         return Some(merge_requests::change(call, project, user));
     }
     if let Some(listed) = listed(operation, call, project) {
-        return Some(match listed {
-            Ok(listed) => Ok(page(world, call, &listed)),
-            Err(error) => Err(error),
-        });
+        return Some(listed.map(|listed| page(world, call, &listed)));
     }
     if operation == "PostStatus" && gitlab.status_conflicts > 0 {
         // The lock of the commit (`app/services/ci/create_commit_status_service.rb`), and that of
@@ -129,17 +78,14 @@ pub fn answer(
             0 => (400, "Failed to obtain a lock"),
             _ => (409, "Another update to this commit status is in progress"),
         };
-        return Some(Err(AwsError::new(status, "GitLab", message)));
+        return Some(Err(refused(status, message)));
     }
     let records = &mut gitlab.projects.get_mut(&project.id)?.records;
     let now = World::instant(world.now);
     let changed = changed(operation, call, project, (records, user), &now)?;
-    Some(changed.or_else(|(status, message)| {
-        Ok(ApiResponse {
-            status,
-            ..ApiResponse::json(&json!({"message": message}))
-        })
-    }))
+    let or_rejected =
+        |(status, message): Rejection| with_status(status, &json!({"message": message}));
+    Some(Ok(changed.unwrap_or_else(or_rejected)))
 }
 
 fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<Value>, AwsError>> {
@@ -150,7 +96,7 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
         "ListStatuses" | "ListMergeRequests" | "ListDiscussions"
             if !project.commits.contains(sha) && !project.branches.contains_key(sha) =>
         {
-            return Some(Err(AwsError::new(404, "GitLab", "404 Commit Not Found")));
+            return Some(Err(refused(404, "404 Commit Not Found")));
         }
         "ListStatuses" => {
             let statuses = records.statuses.iter().filter(|one| {
@@ -187,7 +133,7 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
             shown.collect()
         }
         "ListNotes" if !has_merge_request(records, call) => {
-            return Some(Err(AwsError::new(404, "GitLab", "404 Not found")));
+            return Some(Err(refused(404, "404 Not found")));
         }
         "ListNotes" => {
             let place = format!("merge_requests/{}", call.needed("iid"));
@@ -252,10 +198,6 @@ fn changed(
     (records, user): (&mut Records, u64),
     now: &str,
 ) -> Option<Changed> {
-    let created = |shown: &Value| ApiResponse {
-        status: 201,
-        ..ApiResponse::json(shown)
-    };
     let id = call.needed("id").parse().unwrap_or(0);
     let state = |name: &str| {
         let given = call.text(name);

@@ -4,8 +4,25 @@ use serde_json::{Value, json};
 
 use crate::{
     gitlab::{MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REPORTER, Scope, Token},
-    world::World,
+    world::{ApiResponse, AwsError, World},
 };
+
+/// `render_api_error!` in `lib/api/helpers.rb`.
+pub fn refused(status: u16, message: &str) -> AwsError {
+    AwsError::new(status, "GitLab", message)
+}
+
+/// The response to a successful POST.
+pub fn created(shown: &Value) -> ApiResponse {
+    with_status(201, shown)
+}
+
+pub fn with_status(status: u16, shown: &Value) -> ApiResponse {
+    ApiResponse {
+        status,
+        ..ApiResponse::json(shown)
+    }
+}
 
 /// `lib/api/entities/personal_access_token.rb`. Also for project and group access tokens; every
 /// scope may read it, see `lib/api/personal_access_tokens/self_information.rb`

@@ -11,9 +11,10 @@ use crate::{
     gitlab::{
         Project,
         branch_patterns::matches_regex,
+        entities::refused,
         pages::{page, page_without},
     },
-    world::{ApiResponse, AwsError, Call, World, unescaped},
+    world::{ApiResponse, ApiResult, Call, World},
 };
 
 /// The address of the author and of the committer of each commit, unless a test sets another one.
@@ -38,27 +39,8 @@ pub fn record(project: &mut Project, branch: &str, commit: &str, now: Duration) 
     history.events.push(event);
 }
 
-/// The operation at a path below a project, and its parameters.
-pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'static str, String)>)> {
-    match (method, parts) {
-        ("GET", ["repository", "branches"]) => Some(("ListBranches", vec![])),
-        ("GET", ["repository", "branches", name]) => {
-            Some(("GetBranch", vec![("branch", unescaped(name))]))
-        }
-        ("GET", ["repository", "merge_base"]) => Some(("GetMergeBase", vec![])),
-        ("GET", ["repository", "commits"]) => Some(("ListCommits", vec![])),
-        ("GET", ["events"]) => Some(("ListEvents", vec![])),
-        _ => None,
-    }
-}
-
 /// The response to a call about a project that the caller may see. `None` if it is another call.
-pub fn answer(
-    world: &World,
-    call: &Call,
-    project: &Project,
-) -> Option<Result<ApiResponse, AwsError>> {
-    let rejected = |status: u16, message: &str| Err(AwsError::new(status, "GitLab", message));
+pub fn answer(world: &World, call: &Call, project: &Project) -> Option<ApiResult> {
     Some(match call.operation.as_str() {
         "GitLab.ListBranches" => {
             // `app/finders/branches_finder.rb`; `regex` is RE2's, in every edition
@@ -66,7 +48,7 @@ pub fn answer(
             let regex = call.text("regex").unwrap_or_default();
             // `lib/gitlab/untrusted_regexp.rb` raises `RegexpError`, and the API does not rescue it.
             if matches_regex(regex, "").is_err() {
-                return Some(rejected(500, "500 Internal Server Error"));
+                return Some(Err(refused(500, "500 Internal Server Error")));
             }
             let names = project.branches_like(regex);
             let shown = names.map(|name| shown_branch(project, name));
@@ -78,7 +60,7 @@ pub fn answer(
             if project.branches.contains_key(name) {
                 Ok(ApiResponse::json(&shown_branch(project, name)))
             } else {
-                rejected(404, "404 Branch Not Found")
+                Err(refused(404, "404 Branch Not Found"))
             }
         }
         "GitLab.GetMergeBase" => merge_base(call, project),
@@ -114,21 +96,13 @@ pub fn answer(
 
 /// `get ':id/repository/merge_base'` in `lib/api/repositories.rb`.
 /// <https://docs.gitlab.com/api/repositories/>
-fn merge_base(call: &Call, project: &Project) -> Result<ApiResponse, AwsError> {
-    let rejected = |status: u16, message: &str| Err(AwsError::new(status, "GitLab", message));
-    let refs = call.params.get("refs").and_then(Value::as_array);
-    let refs: Vec<&str> = refs
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+fn merge_base(call: &Call, project: &Project) -> ApiResult {
+    let refs = call.list("refs");
     let [one, other] = refs.as_slice() else {
-        return rejected(400, "Provide at least 2 refs");
+        return Err(refused(400, "Provide at least 2 refs"));
     };
-    let known: Vec<&str> = [*one, *other]
-        .into_iter()
-        .filter_map(|name| project.commit_at(name))
-        .collect();
+    let known = refs.iter().filter_map(|name| project.commit_at(name));
+    let known: Vec<&str> = known.collect();
     let [one_commit, other_commit] = known.as_slice() else {
         // `unknown_refs` in `lib/gitlab/git/merge_base.rb` pairs the names with the commits that
         // were found: if one is missing, it is always the last name.
@@ -137,17 +111,14 @@ fn merge_base(call: &Call, project: &Project) -> Result<ApiResponse, AwsError> {
         } else {
             format!("Could not find ref: {other}")
         };
-        return rejected(400, &message);
+        return Err(refused(400, &message));
     };
     let history = &project.records.history;
     let of_other = history.line(other_commit);
-    let base = history
-        .line(one_commit)
-        .into_iter()
-        .find(|commit| of_other.contains(commit));
-    match base {
+    let mut of_one = history.line(one_commit).into_iter();
+    match of_one.find(|commit| of_other.contains(commit)) {
         Some(base) => Ok(ApiResponse::json(&shown_commit(project, base))),
-        None => rejected(404, "404 Merge Base Not Found"),
+        None => Err(refused(404, "404 Merge Base Not Found")),
     }
 }
 

@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 
 pub use crate::gitlab::project_data::MergeRequest;
 use crate::{
-    gitlab::Project,
-    world::{ApiResponse, AwsError, BAD_PARAMETERS, Call},
+    gitlab::{
+        Project,
+        entities::{created, refused},
+    },
+    world::{ApiResponse, ApiResult, BAD_PARAMETERS, Call, rejected},
 };
 
 /// The ID of the project of a fork.
@@ -52,7 +55,7 @@ pub fn shown_alone(project: &Project, iid: u64, with_count: bool) -> Option<Valu
 }
 
 /// Creates a merge request, or closes or reopens it (`lib/api/merge_requests.rb`).
-pub fn change(call: &Call, project: &mut Project, user: u64) -> Result<ApiResponse, AwsError> {
+pub fn change(call: &Call, project: &mut Project, user: u64) -> ApiResult {
     if call.operation == "GitLab.UpdateMergeRequest" {
         let iid = call.needed("iid").parse().unwrap_or(0);
         let state = match call.text("state_event") {
@@ -61,7 +64,7 @@ pub fn change(call: &Call, project: &mut Project, user: u64) -> Result<ApiRespon
         };
         set_state(project, iid, state);
         let shown = shown_alone(project, iid, false);
-        let shown = shown.ok_or_else(|| AwsError::new(404, "GitLab", "404 Not found"))?;
+        let shown = shown.ok_or_else(|| refused(404, "404 Not found"))?;
         return Ok(ApiResponse::json(&shown));
     }
     let branches = ["source_branch", "target_branch"].map(|name| call.needed(name));
@@ -71,7 +74,7 @@ pub fn change(call: &Call, project: &mut Project, user: u64) -> Result<ApiRespon
     if let Some(name) = missing {
         // The status and the text are not documented. (?)
         let message = format!("400 Bad request - {name} does not exist");
-        return Err(AwsError::new(400, BAD_PARAMETERS, message));
+        return Err(rejected(BAD_PARAMETERS, message));
     }
     let iid = 1 + project.records.details.len() as u64;
     let made = MergeRequest {
@@ -82,10 +85,7 @@ pub fn change(call: &Call, project: &mut Project, user: u64) -> Result<ApiRespon
     };
     project.records.details.insert(iid, made);
     refresh(project, iid, "opened");
-    Ok(ApiResponse {
-        status: 201,
-        ..ApiResponse::json(&shown(project, iid, "opened"))
-    })
+    Ok(created(&shown(project, iid, "opened")))
 }
 
 pub fn set_state(project: &mut Project, iid: u64, state: &'static str) {
@@ -100,10 +100,8 @@ pub fn set_state(project: &mut Project, iid: u64, state: &'static str) {
 /// background, here it is done with the push.
 pub fn refresh_all(project: &mut Project) {
     let all = project.records.merge_requests.values().flatten();
-    let open: Vec<u64> = all
-        .filter(|(_, state)| *state == "opened")
-        .map(|(iid, _)| *iid)
-        .collect();
+    let open = all.filter(|(_, state)| *state == "opened");
+    let open: Vec<u64> = open.map(|(iid, _)| *iid).collect();
     for iid in open {
         refresh(project, iid, "opened");
     }

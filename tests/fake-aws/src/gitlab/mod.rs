@@ -36,15 +36,18 @@ mod pages;
 mod project_data;
 /// GitLab's commit statuses, deployments, environments and notes.
 pub mod records;
+/// The addresses of the API.
+mod routes;
 /// The runs of push mirrors.
 pub(crate) mod runs;
 /// GitLab's tags, and who may create them.
 pub mod tags;
 
 pub use crate::world::gitlab_behaviour::{Behaviour, EmptyProjects, MAX_MIRRORS_PER_PROJECT};
-pub(crate) use api::{answer, decode};
+pub(crate) use api::answer;
 pub use project_data::{DEVELOPER, Job, Served};
 pub(crate) use project_data::{MAINTAINER, REPORTER, User};
+pub(crate) use routes::decode;
 
 /// The GitLab of most tests.
 pub const HOST: &str = "gitlab.example.com";
@@ -123,7 +126,7 @@ pub struct Push {
     pub counts: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Project {
     pub id: u64,
     pub host: &'static str,
@@ -152,7 +155,7 @@ pub struct Project {
     pub records: Records,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mirror {
     pub id: u64,
     /// Without its login.
@@ -238,17 +241,9 @@ impl GitLab {
             id,
             url,
             login,
-            enabled: false,
-            only_protected_branches: false,
-            branch_regex: None,
-            keep_divergent_refs: false,
             status: "none",
-            last_error: None,
-            started: None,
-            updated: None,
-            succeeded: None,
-            abandoned_lease_ends: None,
             made_by: made_by.to_owned(),
+            ..Mirror::default()
         };
         let project = self.projects.get_mut(&project).expect("a project");
         let mut others = project.mirrors.values();
@@ -285,17 +280,8 @@ impl Project {
             id,
             host,
             path: path.to_owned(),
-            former_path: None,
-            branches: BTreeMap::new(),
             default_branch: default_branch.to_owned(),
-            protected: BTreeSet::new(),
-            force_pushed: BTreeSet::new(),
-            protected_by_group: BTreeSet::new(),
-            lfs_objects_size: 0,
-            access: None,
-            mirrors: BTreeMap::new(),
-            commits: BTreeSet::new(),
-            records: Records::default(),
+            ..Self::default()
         }
     }
 

@@ -28,30 +28,19 @@ pub(crate) fn page_without(
     let at = number("page").unwrap_or(1).max(1);
     let visible = length.saturating_sub(hidden).max(1);
     let pages = all.len().div_ceil(visible).max(1);
-    let shown: Vec<Value> = all
-        .iter()
-        .skip((at - 1) * visible)
-        .take(visible)
-        .cloned()
-        .collect();
+    let shown = all.iter().skip((at - 1) * visible).take(visible);
+    let shown: Vec<Value> = shown.cloned().collect();
     let is_full = shown.len() >= requested;
     let mut answer = ApiResponse::json(&shown.into());
     if is_full && world.options.gitlab.drops_paging_headers {
         return answer;
     }
-    let next = if at < pages {
-        (at + 1).to_string()
-    } else {
-        String::new()
-    };
+    let page = |number: Option<usize>| number.map_or(String::new(), |it| it.to_string());
+    let next = page((at < pages).then_some(at + 1));
     answer.headers.push(("x-page", at.to_string()));
     answer.headers.push(("x-per-page", length.to_string()));
     answer.headers.push(("x-next-page", next.clone()));
-    let previous = if 1 < at && at <= pages {
-        (at - 1).to_string()
-    } else {
-        String::new()
-    };
+    let previous = page((1 < at && at <= pages).then_some(at - 1));
     answer.headers.push(("x-prev-page", previous));
     answer.headers.push(("x-total", all.len().to_string()));
     answer.headers.push(("x-total-pages", pages.to_string()));

@@ -8,8 +8,14 @@ use serde_json::{Value, json};
 
 pub use crate::gitlab::project_data::{Tag, Tags, User};
 use crate::{
-    gitlab::{DEVELOPER, GitLab, MAINTAINER, Project, pages::page, project_data::PushEvent, runs},
-    world::{ApiResponse, AwsError, Call, World, unescaped},
+    gitlab::{
+        DEVELOPER, GitLab, MAINTAINER, Project,
+        entities::{created, refused},
+        pages::page,
+        project_data::PushEvent,
+        runs,
+    },
+    world::{ApiResponse, ApiResult, Call, World},
 };
 
 /// The default of `push_event_activities_limit`
@@ -45,10 +51,8 @@ pub fn push(
 pub fn record(project: &mut Project, all: Vec<PushEvent>) {
     let mut events: BTreeMap<_, Vec<PushEvent>> = BTreeMap::new();
     for event in all {
-        events
-            .entry((event.kind, event.action))
-            .or_default()
-            .push(event);
+        let alike = events.entry((event.kind, event.action));
+        alike.or_default().push(event);
     }
     for (_, mut alike) in events {
         if alike.len() > MAX_EVENTS_OF_PUSH {
@@ -71,51 +75,19 @@ pub fn release(
     now: Duration,
 ) -> Result<(), &'static str> {
     if !project.records.tags.all.contains_key(name) {
-        push(
-            project,
-            user,
-            &[(name, Some(Tag::lightweight(commit)))],
-            now,
-        )?;
+        let tag = Some(Tag::lightweight(commit));
+        push(project, user, &[(name, tag)], now)?;
     }
     project.records.tags.released.insert(name.to_owned());
     Ok(())
 }
 
-/// The operation at a path below a project, and its parameters.
-pub fn decode(method: &str, parts: &[&str]) -> Option<(&'static str, Vec<(&'static str, String)>)> {
-    match (method, parts) {
-        ("GET", ["repository", "tags", name]) => Some(("GetTag", vec![("tag", unescaped(name))])),
-        ("POST", ["repository", "tags"]) => Some(("CreateTag", vec![])),
-        ("DELETE", ["repository", "tags", name]) => {
-            Some(("DeleteTag", vec![("tag_name", unescaped(name))]))
-        }
-        ("GET", ["releases", name]) => Some(("GetRelease", vec![("tag", unescaped(name))])),
-        ("POST", ["releases"]) => Some(("CreateRelease", vec![])),
-        ("DELETE", ["releases", name]) => {
-            Some(("DeleteRelease", vec![("tag_name", unescaped(name))]))
-        }
-        ("GET", ["protected_tags"]) => Some(("ListProtectedTags", vec![])),
-        ("GET", ["deploy_keys"]) => Some(("ListDeployKeys", vec![])),
-        ("GET", ["members", "all", user]) => {
-            Some(("GetMember", vec![("user", (*user).to_owned())]))
-        }
-        _ => None,
-    }
-}
-
 /// The response to a call about a project that the caller may see. `None` if it is another call.
-pub fn answer(
-    gitlab: &GitLab,
-    world: &World,
-    call: &Call,
-    project: &Project,
-) -> Option<Result<ApiResponse, AwsError>> {
-    let rejected = |status: u16, message: &str| Err(AwsError::new(status, "GitLab", message));
+pub fn answer(gitlab: &GitLab, world: &World, call: &Call, project: &Project) -> Option<ApiResult> {
     let tags = &project.records.tags;
     Some(match call.operation.as_str() {
         "GitLab.GetTag" => match tags.all.get(call.needed("tag")) {
-            None => rejected(404, "404 Tag Not Found"),
+            None => Err(refused(404, "404 Tag Not Found")),
             // `lib/api/entities/tag.rb`.
             Some(tag) => Ok(ApiResponse::json(&json!({
                 "name": call.needed("tag"), "target": tag.target, "commit": {"id": tag.commit},
@@ -123,19 +95,19 @@ pub fn answer(
             }))),
         },
         // `authorize_read_releases!`; `app/policies/project_policy.rb`, `releases_disabled`.
-        "GitLab.GetRelease" if tags.has_no_releases => rejected(403, "403 Forbidden"),
+        "GitLab.GetRelease" if tags.has_no_releases => Err(refused(403, "403 Forbidden")),
         "GitLab.GetRelease" if tags.released.contains(call.needed("tag")) => {
             let tag = call.needed("tag");
             Ok(ApiResponse::json(
                 &json!({"tag_name": tag, "name": tag, "description": null}),
             ))
         }
-        "GitLab.GetRelease" => rejected(404, "404 Not Found"),
+        "GitLab.GetRelease" => Err(refused(404, "404 Not Found")),
         // `authorize_admin_project` in both files.
         "GitLab.ListProtectedTags" | "GitLab.ListDeployKeys"
             if project.access < Some(MAINTAINER) =>
         {
-            rejected(403, "403 Forbidden")
+            Err(refused(403, "403 Forbidden"))
         }
         "GitLab.ListProtectedTags" => {
             let rules = tags.protected.iter().map(shown_rule);
@@ -151,13 +123,11 @@ pub fn answer(
             let user = call.needed("user").parse().ok();
             let member =
                 user.and_then(|id| Some((tags.members.get(&id)?, shown_user(gitlab, id)?)));
-            member.map_or_else(
-                || rejected(404, "404 Not found"),
-                |(level, mut shown)| {
-                    shown["access_level"] = json!(level);
-                    Ok(ApiResponse::json(&shown))
-                },
-            )
+            let member = member.ok_or_else(|| refused(404, "404 Not found"));
+            member.map(|(level, mut shown)| {
+                shown["access_level"] = json!(level);
+                ApiResponse::json(&shown)
+            })
         }
         _ => return None,
     })
@@ -172,18 +142,15 @@ pub fn change(
     call: &Call,
     id: u64,
     user: u64,
-) -> Option<Result<ApiResponse, AwsError>> {
+) -> Option<ApiResult> {
     let (now, name) = (world.now, call.needed("tag_name"));
     let project = gitlab.projects.get_mut(&id)?;
-    let rejected = |status: u16, message: &str| Some(Err(AwsError::new(status, "GitLab", message)));
+    let rejected = |status: u16, message: &str| Some(Err(refused(status, message)));
     let commit = project.commit_at(call.needed("ref")).map(ToOwned::to_owned);
     let has_tag = project.records.tags.all.contains_key(name);
     let level = project.records.tags.members.get(&user).copied();
     let shown = json!({"name": name, "tag_name": name, "target": commit});
-    let created = ApiResponse {
-        status: 201,
-        ..ApiResponse::json(&shown)
-    };
+    let created = created(&shown);
     let (to, response) = match call.operation.as_str() {
         "GitLab.CreateTag" | "GitLab.DeleteTag" | "GitLab.CreateRelease"
             if level < Some(DEVELOPER) =>
