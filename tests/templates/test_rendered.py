@@ -1,7 +1,7 @@
 """The child stack's template as the function renders it, for each variation of its properties.
 
-The renderings are the expected output of the renderer's own tests. These tests check them with
-CloudFormation's schemas and the linters, and compare the default one with templates/pipeline.yaml.
+The renderings are the expected output of the renderer's own tests. These tests check them with CloudFormation's schemas
+and the linters.
 """
 
 import json
@@ -21,16 +21,6 @@ EXCEPTIONS = {
     # CodeBuild's own encryption is off. The artifact bucket encrypts each object: test_resources.py.
     ("CKV_AWS_78", "AWS::CodeBuild::Project.ReviewProject"),
 }
-
-
-def without_suppressions(template):
-    """The suppressed checks of a template are not deployed."""
-    for resource in template["Resources"].values():
-        metadata = resource.get("Metadata", {})
-        metadata.pop("checkov", None)
-        if not metadata:
-            resource.pop("Metadata", None)
-    return template
 
 
 def suppressed(template):
@@ -64,11 +54,6 @@ def failed_checks(directory):
         if (check["check_id"], check["resource"]) not in EXCEPTIONS:
             found[Path(check["file_path"]).stem].add(check["check_id"])
     return found
-
-
-def test_the_default_rendering_is_the_template_that_can_be_read():
-    expected = without_suppressions(source(TEMPLATES / "pipeline.yaml"))
-    assert rendering() == expected
 
 
 def test_the_environment_names_the_version_of_its_renderings():

@@ -1,7 +1,7 @@
-//! Compares the rendered templates with the files in `tests/templates/rendered`: the default one
-//! with all its text, each other one with its differences from the default or from a rendering that
-//! it names. To change the files, run `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test --lib rendering`,
-//! and review the difference.
+//! Compares the rendered templates with files: the default one with `templates/pipeline.yaml`, each
+//! other one with its differences from the default or from a rendering that it names, in
+//! `tests/templates/rendered`. To change the latter, run
+//! `CFN_GITOPS_WRITE_RENDERINGS=1 cargo test --lib rendering`, and review the difference.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,12 +20,7 @@ fn directory() -> PathBuf {
 
 /// The file of a rendering.
 fn file_of(name: &str) -> PathBuf {
-    let folder = if name == "default" {
-        ""
-    } else {
-        "differences/"
-    };
-    directory().join(format!("{folder}{name}.json"))
+    directory().join(format!("differences/{name}.json"))
 }
 
 /// Generates a test of each rendering from the name of its file, the origin of the repository, and
@@ -49,6 +44,7 @@ macro_rules! renderings {
 
         fn template_of(file: &str) -> Value {
             match file {
+                "default" => rendered(&json!({}), RepositoryOrigin::Created),
                 $($file => rendered(&$properties, $origin),)*
                 unknown => panic!("no rendering has the name {unknown}"),
             }
@@ -57,7 +53,6 @@ macro_rules! renderings {
 }
 
 renderings! {
-    default: "default", RepositoryOrigin::Created, json!({});
     third_environment: "third-environment", RepositoryOrigin::Created, json!({"EnvID": "stg", "BranchMap": {"dev": "development", "stg": "release/next", "prd": "master"}});
     image: "image", RepositoryOrigin::Created, json!({"ImageSource": {"RepositoryName": "team/base"}});
     cross_account_source_and_image: "source-and-image-of-another-account" from "image", RepositoryOrigin::Existing, json!({
@@ -177,18 +172,35 @@ fn rendered(properties: &Value, repository: RepositoryOrigin) -> Value {
     render(&decode(&all).expect("valid properties"), repository)
 }
 
-fn check_rendering(name: &str, base: &str) {
-    let mut content = template_of(name);
-    if name != "default" {
-        let mut found = differences(&template_of(base), &content);
-        assert!(!found.is_empty(), "{name} changes nothing");
-        if base != "default" {
-            found.insert("from".to_owned(), json!(base));
+/// The suppressed findings of linters, which only the readable template has.
+fn without_suppressions(mut template: Value) -> Value {
+    let resources = template["Resources"].as_object_mut();
+    for resource in resources.expect("resources").values_mut() {
+        let resource = resource.as_object_mut().expect("a resource");
+        let metadata = resource.get_mut("Metadata").and_then(Value::as_object_mut);
+        if metadata.is_some_and(|it| it.remove("checkov").is_some() && it.is_empty()) {
+            resource.remove("Metadata");
         }
-        content = Value::Object(found);
     }
-    let file = file_of(name);
-    let text = serde_json::to_string_pretty(&content).expect("JSON") + "\n";
+    template
+}
+
+#[test]
+fn default_rendering_is_the_template_that_people_read() {
+    let readable = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/pipeline.yaml");
+    let readable = std::fs::read_to_string(readable).expect("the template");
+    let readable = without_suppressions(fake_aws::yaml::read(&readable));
+    let differences = differences(&readable, &template_of("default"));
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+fn check_rendering(name: &str, base: &str) {
+    let mut found = differences(&template_of(base), &template_of(name));
+    assert!(!found.is_empty(), "{name} changes nothing");
+    if base != "default" {
+        found.insert("from".to_owned(), json!(base));
+    }
+    let (file, text) = (file_of(name), pretty(&Value::Object(found)));
     if std::env::var_os("CFN_GITOPS_WRITE_RENDERINGS").is_some() {
         std::fs::write(&file, &text).expect("a file that can be written");
     }
@@ -196,18 +208,23 @@ fn check_rendering(name: &str, base: &str) {
     assert!(text == expected, "{name} differs from {}", file.display());
 }
 
+fn pretty(content: &Value) -> String {
+    serde_json::to_string_pretty(content).expect("JSON") + "\n"
+}
+
 /// `versions.json` has a hash of all renderings for each version. So a changed rendering is
 /// noticed.
 #[test]
 fn changed_rendering_needs_a_new_version() {
     let read = |name: &&str| std::fs::read_to_string(file_of(name)).expect("a file");
-    let hash = key(&FILES.iter().map(read).collect::<String>());
+    let differences: String = FILES.iter().map(read).collect();
+    let hash = key(&(pretty(&template_of("default")) + &differences));
     let file = directory().join("versions.json");
     let mut versions: BTreeMap<String, String> =
         serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("JSON");
     if std::env::var_os("CFN_GITOPS_WRITE_RENDERINGS").is_some() {
         versions.insert(RENDERING_VERSION.to_string(), hash.clone());
-        let text = serde_json::to_string_pretty(&versions).expect("JSON") + "\n";
+        let text = pretty(&json!(versions));
         std::fs::write(&file, text).expect("a file that can be written");
     }
     let known = versions.get(&RENDERING_VERSION.to_string());

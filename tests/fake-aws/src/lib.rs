@@ -57,6 +57,8 @@ mod services;
 mod wire;
 /// The clock, the options and the records that all services use.
 mod world;
+/// YAML as JSON.
+pub mod yaml;
 
 pub use account::AwsState;
 pub use gitlab::{EmptyProjects, Scope};

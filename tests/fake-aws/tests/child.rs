@@ -15,8 +15,7 @@ pub const ROLE: &str = "arn:aws:iam::123456789012:role/role-dev-cfn-gitops-provi
 
 /// The product's template, with a value for each parameter.
 pub fn template() -> Value {
-    const RENDERED: &str = include_str!("../../templates/rendered/default.json");
-    let mut template: Value = serde_json::from_str(RENDERED).expect("JSON");
+    let mut template = fake_aws::yaml::read(include_str!("../../../templates/pipeline.yaml"));
     let defaults = [
         ("EnvID", "dev"),
         ("ProjectID", "shop"),

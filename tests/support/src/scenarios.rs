@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
@@ -294,7 +293,7 @@ pub fn stories(prefix: &str, defaults: &Value, translate: impl Fn(&mut Value)) -
     for file in names {
         let text = std::fs::read_to_string(format!("{FOLDER}/{file}")).expect("a file");
         let name = file.trim_end_matches(".yaml");
-        let content = parse(&text);
+        let content = fake_aws::yaml::read(&text);
         let of_content = |name: String, content: Value| {
             let story = serde_json::from_value(content);
             let mut story: Story = story.unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -332,59 +331,6 @@ fn replace_each(content: &Value, what: &str, texts: &Value) -> Value {
             members.iter().map(one).collect()
         }
         other => other.clone(),
-    }
-}
-
-/// `text` as JSON.
-fn parse(text: &str) -> Value {
-    let events = Parser::new_from_str(text).map(|event| event.expect("valid YAML").0);
-    let mut content = events.skip_while(|event| {
-        matches!(
-            event,
-            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing
-        )
-    });
-    let first = content.next().expect("a document");
-    node(first, &mut content)
-}
-
-fn node<'a>(first: Event<'a>, rest: &mut dyn Iterator<Item = Event<'a>>) -> Value {
-    match first {
-        Event::Scalar(text, ScalarStyle::Plain, ..) => {
-            // YAML's plain scalars that are used are those of JSON, beside text.
-            let is_empty = text.is_empty();
-            let plain = if is_empty {
-                Ok(Value::Null)
-            } else {
-                serde_json::from_str(&text)
-            };
-            plain.unwrap_or_else(|_| json!(text))
-        }
-        Event::Scalar(text, ..) => json!(text),
-        Event::SequenceStart(..) => {
-            let mut items = vec![];
-            loop {
-                match rest.next().expect("the sequence's end") {
-                    Event::SequenceEnd => return items.into(),
-                    first => items.push(node(first, rest)),
-                }
-            }
-        }
-        Event::MappingStart(..) => {
-            let mut members = Map::new();
-            loop {
-                match rest.next().expect("the mapping's end") {
-                    Event::MappingEnd => return members.into(),
-                    Event::Scalar(key, ..) => {
-                        let first = rest.next().expect("a value");
-                        let former = members.insert(key.to_string(), node(first, rest));
-                        assert!(former.is_none(), "{key} twice");
-                    }
-                    other => panic!("not a key: {other:?}"),
-                }
-            }
-        }
-        other => panic!("not supported in a story: {other:?}"),
     }
 }
 
