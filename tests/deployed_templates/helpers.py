@@ -1,7 +1,5 @@
 """The real git, run by a user with a login for CodeCommit, the stacks of templates, and a topic's messages."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from dataclasses import dataclass

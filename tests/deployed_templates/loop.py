@@ -1,7 +1,5 @@
 """A pipeline made from the child stack template, from a push to a deployed stack."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A repository of CodeCommit with a branch, and its pushes by the real git."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.local.aws import LocalAws

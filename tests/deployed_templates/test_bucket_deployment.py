@@ -1,7 +1,5 @@
 """templates/cross-account-s3.yaml with its counterparts, across two accounts. Each stack gets the others' outputs."""
 
-from __future__ import annotations
-
 import uuid
 from pathlib import Path
 from typing import Any

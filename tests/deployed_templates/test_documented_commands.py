@@ -1,7 +1,5 @@
 """The commands of pages in docs/how-to/, run unchanged by bash and the real AWS CLI."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """templates/notifications.yaml deployed: the recipients of each message."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from pathlib import Path

@@ -1,7 +1,5 @@
 """templates/people.yaml deployed, and what a power user can do with git and CodeCommit's API."""
 
-from __future__ import annotations
-
 import subprocess
 import uuid
 from pathlib import Path

@@ -1,7 +1,5 @@
 """templates/repository.yaml deployed: the repository is retained when its stack is deleted."""
 
-from __future__ import annotations
-
 import uuid
 
 from tests.local.aws import LocalAws

@@ -1,7 +1,5 @@
 """Bare repositories, and git's smart HTTP for the local servers: runs the real `git http-backend` as a CGI program."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import os

@@ -3,8 +3,6 @@
 https://git-scm.com/docs/pack-protocol#_reference_update_request_and_packfile_transfer
 """
 
-from __future__ import annotations
-
 import gzip
 import os
 import re

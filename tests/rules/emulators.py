@@ -1,8 +1,6 @@
 """The two emulators of AWS behind one interface, reached over HTTP. Each rule has names of its own, and in
 `tests/fake-aws` an account of its own. Of GitLab there is one emulator."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Iterator

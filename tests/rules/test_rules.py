@@ -1,7 +1,5 @@
 """Runs every rule of the tables over HTTP: those of AWS against both emulators. README.md describes the tables."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

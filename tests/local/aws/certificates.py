@@ -3,8 +3,6 @@
 `aws codecommit credential-helper` signs only for AWS's hosts, and git-remote-codecommit builds the address itself.
 """
 
-from __future__ import annotations
-
 import ssl
 import threading
 from pathlib import Path

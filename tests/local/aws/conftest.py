@@ -1,7 +1,5 @@
 """One local AWS for all tests here."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 

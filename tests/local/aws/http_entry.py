@@ -3,8 +3,6 @@
 Every other request goes to MiniStack.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The JSON protocol of the services that MiniStack lacks. Requests and responses have to match botocore's model."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -5,8 +5,6 @@ partition, these literals are replaced while the modules are loaded. No module t
 with a literal `arn:aws:` does not match.
 """
 
-from __future__ import annotations
-
 import re
 from importlib.machinery import SourceFileLoader
 from types import CodeType

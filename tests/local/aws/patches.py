@@ -1,7 +1,5 @@
 """Installs every addition to MiniStack, in memory. MiniStack's files stay as they are."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from tests.local.aws.cloudformation import response_urls

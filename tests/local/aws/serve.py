@@ -4,8 +4,6 @@ It writes its addresses to DIRECTORY/ready.json. It exits when its standard inpu
 process that started it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """The shapes of an AWS service's requests and responses, from botocore's service model."""
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 A setting that selects between two behaviours has the values 0 and 1. It exists if AWS documents neither, or both.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, fields
 
 

@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html: a k
 value 0 to 256. JSON and comma-separated lists are rejected.
 """
 
-from __future__ import annotations
-
 import re
 
 # "Tags per user: 50" https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, and "Tags per secret:

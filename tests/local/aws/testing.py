@@ -1,7 +1,5 @@
 """Helpers of the tests that use the local AWS: policies, users, roles, functions and stacks."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 GitLab ignores an unknown parameter. Here it is a fault, because the caller expects an effect.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

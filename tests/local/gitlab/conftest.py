@@ -1,7 +1,5 @@
 """A GitLab for each test, the target repository of its mirror, and a developer who pushes."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import tempfile

@@ -1,8 +1,6 @@
 """The process with GitLab's rules: `fake-aws gitlab`, written in Rust (tests/fake-aws/src/gitlab). It receives commands as
 lines of JSON and answers each one with a line. git and HTTP are here."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The git endpoint, to which developers push with a token as the password. The emulator decides who may."""
 
-from __future__ import annotations
-
 import re
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler

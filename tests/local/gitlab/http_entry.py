@@ -1,7 +1,5 @@
 """The HTTP server: forwards requests for the API to the emulator, records and checks them, and routes those of git."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -5,8 +5,6 @@ https://gitlab.com/gitlab-org/gitaly, internal/gitaly/service/remote/update_remo
 first. It removes a reference that the project no longer has, if its commits are in the default branch.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Carries out the pushes of mirrors: the emulator schedules them, and records how they ended."""
 
-from __future__ import annotations
-
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor

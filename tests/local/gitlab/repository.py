@@ -1,7 +1,5 @@
 """The bare repository of a project."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -9,8 +9,6 @@ Two types of a pipeline's stack are UNSUPPORTED, because this list of types does
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from typing import Any

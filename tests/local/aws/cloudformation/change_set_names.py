@@ -1,7 +1,5 @@
 """Change sets: the names' condition key, the one that a call created, and an executed one, which is gone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import partial

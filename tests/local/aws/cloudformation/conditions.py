@@ -4,8 +4,6 @@ that is compared with a string.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-conditions.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ministack.services.cloudformation import changesets, engine, handlers, stacks

@@ -10,8 +10,6 @@ execution is an update from the actual state. Without drift and without a change
 other change set without changes (?).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextvars import ContextVar

@@ -20,8 +20,6 @@ according to the type's schema in the registry (`primaryIdentifier`). AWS::CodeB
 AWS::CodeCommit::Repository have no handlers, so their creation itself fails.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -6,8 +6,6 @@ https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814
 https://github.com/aws/aws-cdk/issues/25309 (tags)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

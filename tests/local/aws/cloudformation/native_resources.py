@@ -1,7 +1,5 @@
 """MiniStack's resource types that differ from AWS's: lost properties, and replaced policies."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ministack.core.responses import new_uuid

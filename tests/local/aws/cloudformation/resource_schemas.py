@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-sc
 cfn-lint, which checks the templates' properties by them.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from importlib import resources

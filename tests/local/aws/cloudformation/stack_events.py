@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -3,8 +3,6 @@
 The messages are CloudFormation's, recorded in public issues. Its documentation does not contain them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -3,8 +3,6 @@
 AWS processes them concurrently, so every order that the graph allows can happen. MiniStack sorts them by name.
 """
 
-from __future__ import annotations
-
 import random
 
 from ministack.services.cloudformation import engine, stacks

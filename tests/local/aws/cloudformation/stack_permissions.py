@@ -9,8 +9,6 @@ so they need the API's own operations. A stack with a role fails for a type that
 keys: the services' pages below https://docs.aws.amazon.com/service-authorization/latest/reference/.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ operate on the stack, CloudFormation uses this role even if the users don't have
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (RoleARN)
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """Parts of stack operations that MiniStack lacks: the Delete after a failed Create, and buckets that are not empty."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ministack.services import s3

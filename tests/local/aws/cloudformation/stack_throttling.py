@@ -4,8 +4,6 @@ A call above the quota fails with `Throttling: Rate exceeded` and status 400.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
 """
 
-from __future__ import annotations
-
 import time
 
 from ministack import app

@@ -7,8 +7,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 That the address may have `?versionId=` is not documented. (?)
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ministack.core.responses import get_account_id

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator

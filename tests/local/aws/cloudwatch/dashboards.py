@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 MiniStack accepts any text.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 The tests and the local CloudWatch use `read`. It rejects every line that CloudWatch drops silently.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

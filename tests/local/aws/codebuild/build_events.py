@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notification
 "Delivery type: Best effort": https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codebuild.html
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -11,8 +11,6 @@ Where the source is from and where the artifacts go to is a subclass's part: `bu
 `started_builds` for the others.
 """
 
-from __future__ import annotations
-
 import copy
 import tempfile
 import time

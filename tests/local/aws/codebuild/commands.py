@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.version
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

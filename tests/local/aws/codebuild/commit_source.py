@@ -7,8 +7,6 @@ The clone is a request to the local CodeCommit that the role's session signs, so
 for every other client.
 """
 
-from __future__ import annotations
-
 import base64
 import os
 import re

@@ -5,8 +5,6 @@ documents that a push needs permissions, with the build's credentials instead of
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html. Without a login to the registry there is none.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys

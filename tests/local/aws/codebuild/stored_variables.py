@@ -10,8 +10,6 @@ https://github.com/aws/aws-codebuild-docker-images/issues/159
 The errors of Secrets Manager have the same form, with "Secrets Manager Error". (?)
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -3,8 +3,6 @@
 Errors and shapes: https://docs.aws.amazon.com/codecommit/latest/APIReference/API_Operations.html
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Callable

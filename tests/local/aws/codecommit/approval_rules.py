@@ -4,8 +4,6 @@ Errors and shapes: https://docs.aws.amazon.com/codecommit/latest/APIReference/AP
 https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 import uuid

@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/codecommit/latest/APIReference/API_GetDifferences.ht
 https://docs.aws.amazon.com/codecommit/latest/APIReference/API_Difference.html
 """
 
-from __future__ import annotations
-
 import subprocess
 from typing import Any
 

@@ -5,8 +5,6 @@ login is computed from an access key, which may be of a role's session; `git_sig
 https://docs.aws.amazon.com/codecommit/latest/userguide/setting-up.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """CodeCommit's git endpoint: the real `git http-backend` behind IAM's logins and policies."""
 
-from __future__ import annotations
-
 import contextvars
 import re
 import ssl

@@ -7,8 +7,6 @@ https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py
 https://github.com/aws/git-remote-codecommit/blob/master/git_remote_codecommit/__init__.py
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

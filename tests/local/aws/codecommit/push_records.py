@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codecommit/latest/userguide/integ-cloudtrail.html#integ-cloudtrail-gitpush
 """
 
-from __future__ import annotations
-
 import json
 import time
 import uuid

@@ -1,7 +1,5 @@
 """CodeCommit's repositories: bare git repositories in a directory, with CodeCommit's metadata."""
 
-from __future__ import annotations
-
 import shutil
 import threading
 import time

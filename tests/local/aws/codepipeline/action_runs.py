@@ -1,7 +1,5 @@
 """Runs the actions of a stage."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

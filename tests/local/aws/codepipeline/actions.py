@@ -3,8 +3,6 @@
 An action calls the local AWS over its API with the session of its role, so IAM evaluates its calls like all others.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import secrets

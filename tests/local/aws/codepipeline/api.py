@@ -3,8 +3,6 @@
 Errors and shapes: https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Operations.html
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/approvals.html
 """
 
-from __future__ import annotations
-
 import json
 import time
 import uuid

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3Deploy.html
 """
 
-from __future__ import annotations
-
 from tests.local.aws.codepipeline.actions import Action
 
 

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeBuild.html
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

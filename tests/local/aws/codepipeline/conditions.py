@@ -7,8 +7,6 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
 succeed." The rules run concurrently. One that fails ends the others. (?)
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Cloud
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-action-reference.html
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Callable, Iterator

@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/rule-reference-Deploym
 month, day of week, year. Seconds are "N/A": the window is open in each whole minute that the other fields match. (?)
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import datetime, tzinfo

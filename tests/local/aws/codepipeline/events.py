@@ -5,8 +5,6 @@ The members and their types are those of the examples on the page. Every number 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -6,8 +6,6 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/file-reference.html#fi
 The configuration names no registry: it is the account of the action's role.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from datetime import timezone

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codepipeline-pipeline.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ministack.services.cloudformation import provisioners

@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback-auto.html
 """
 
-from __future__ import annotations
-
 import json
 
 from tests.local.aws.codepipeline.pipelines import Execution, Pipeline

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from typing import Any

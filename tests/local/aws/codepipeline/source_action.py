@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeCommit.html
 """
 
-from __future__ import annotations
-
 import tempfile
 import time
 from pathlib import Path

@@ -7,8 +7,6 @@ https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StageDeclaratio
 Those pages describe valid stages. The texts and the code of the errors are not documented. (?)
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.local.aws.codepipeline import action_runs, conditions, events as pipeline_events, stage_queue

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Types.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline

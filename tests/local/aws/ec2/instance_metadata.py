@@ -5,8 +5,6 @@ profile, if the role's trust policy allows EC2.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
 """
 
-from __future__ import annotations
-
 import contextvars
 import json
 import secrets

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_Operations.html
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

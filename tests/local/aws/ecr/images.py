@@ -5,8 +5,6 @@ operations (for example the check for images when a repository is deleted) use t
 those that AWS's SDKs report.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-perms.html
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from typing import Any

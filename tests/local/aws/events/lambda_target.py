@@ -4,8 +4,6 @@
 invoke it. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from contextvars import ContextVar

@@ -5,8 +5,6 @@ group's name begins with `/aws/events/`:
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-cloudwatchlogs-permissions
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

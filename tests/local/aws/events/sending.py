@@ -5,8 +5,6 @@ A push returns before its events are sent, as on AWS. A test that continues at o
 would receive one that is older than the rule.
 """
 
-from __future__ import annotations
-
 import contextvars
 import json
 import logging

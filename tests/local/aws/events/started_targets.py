@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_events_targets.CodeB
 https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region

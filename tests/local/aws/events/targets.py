@@ -7,8 +7,6 @@ without permission or target "will be sent directly to the dead-letter queue", w
 A queue without a policy accepts every rule's events here, unlike on AWS: tests read events from such queues.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import time

@@ -3,8 +3,6 @@
 Tests read it to check that a policy grants exactly the used actions.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

@@ -5,8 +5,6 @@ user manually, or the deletion fails." https://docs.aws.amazon.com/IAM/latest/AP
 MiniStack's CloudFormation detaches everything first, so an order that fails on AWS would pass.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

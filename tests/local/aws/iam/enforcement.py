@@ -1,7 +1,5 @@
 """IAM enforcement by MiniStack's evaluator, with a log of the decisions and corrected resources."""
 
-from __future__ import annotations
-
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-group.html
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import partial

@@ -4,8 +4,6 @@ The pages are those of https://docs.aws.amazon.com/service-authorization/latest/
 has the rules of Secrets Manager.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

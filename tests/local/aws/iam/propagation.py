@@ -13,8 +13,6 @@ invokes next are sometimes denied: github.com/aws/aws-cdk issues 18237, 31429, 3
 - The account's root user, which all tests deploy with, has no policies and is never late.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

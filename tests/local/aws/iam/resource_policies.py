@@ -7,8 +7,6 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 `iam_evaluator.combine_resource_policy` has that rule. It only needs the policy and its owner.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ministack.core import iam_evaluator

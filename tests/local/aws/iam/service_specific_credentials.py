@@ -1,7 +1,5 @@
 """IAM's service-specific credentials: a user's login for CodeCommit's git side."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 import re

@@ -1,7 +1,5 @@
 """IAM users' tags, where MiniStack differs from AWS."""
 
-from __future__ import annotations
-
 from xml.sax.saxutils import escape
 
 from ministack.services import iam

@@ -1,7 +1,5 @@
 """A function's environment variables: the address of the local AWS, and of the machine's variables only PATH."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html#monitoring-cloudwatchlogs-prereqs
 """
 
-from __future__ import annotations
-
 from functools import partialmethod
 from typing import Any
 

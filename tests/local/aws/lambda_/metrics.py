@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html: Mini
 not those of a stack, a rule or a rotation.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from typing import Any

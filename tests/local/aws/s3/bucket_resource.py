@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-bucketencryption.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 from xml.etree import ElementTree
 

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from functools import partial

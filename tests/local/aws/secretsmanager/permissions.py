@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
 """
 
-from __future__ import annotations
-
 import secrets
 import string
 from typing import Any

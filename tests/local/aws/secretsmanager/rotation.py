@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.
 in `rotation_runs`.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial

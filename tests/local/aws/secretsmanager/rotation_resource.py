@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-rotationschedule.html
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ministack.services import secretsmanager as service

@@ -1,7 +1,5 @@
 """Secrets Manager's versions, tokens and staging labels, where MiniStack differs from AWS."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable

@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html
 A channel's configuration (`AWS::Chatbot::…ChannelConfiguration`) has a name, but receives no message.
 """
 
-from __future__ import annotations
-
 import contextvars
 import functools
 import json

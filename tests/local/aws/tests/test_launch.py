@@ -1,7 +1,5 @@
 """Start and stop of the local AWS."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

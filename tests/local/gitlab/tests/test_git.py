@@ -1,7 +1,5 @@
 """git over HTTP, and the real push of a mirror. `tests/rules` and the tests of `tests/fake-aws` show GitLab's rules."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Start and stop, TLS, the record of requests, and responses that a test sets."""
 
-from __future__ import annotations
-
 import socket
 import tempfile
 import threading

@@ -1,7 +1,5 @@
 """Events that reach a log group."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -4,8 +4,6 @@ One test waits for 0.3 seconds. In the others no change is in effect with `LONG`
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 """
 
-from __future__ import annotations
-
 import json
 import time
 

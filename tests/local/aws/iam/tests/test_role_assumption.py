@@ -4,8 +4,6 @@ tests/deployment/test_two_accounts.py assumes roles of another account in pipeli
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
