@@ -52,7 +52,7 @@ def test_rust_toolchain_is_one_version():
 
 
 def test_floor_has_the_locked_versions_of_the_product():
-    """`make bench` stops otherwise, so an update of one lock file is an update of both."""
+    """With other versions, it would not be comparable."""
     product, floor = ({(package["name"], package["version"]) for package in tomllib.loads(path.read_text())["package"]}
                       for path in (ROOT / "Cargo.lock", ROOT / "tools/bench/functions/floor/Cargo.lock"))
     assert {name for name, _ in floor - product} == {"floor"}

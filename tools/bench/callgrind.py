@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from pathlib import Path
 
 from host import Harness, Program
 
@@ -30,21 +29,10 @@ def valgrind() -> str | None:
 
 def instructions(program: Program, harness: Harness, events: list[dict], scheme: str = "http") -> int:
     """The instructions from the process's start until it has responded to these events and polls again."""
-    with tempfile.TemporaryDirectory() as directory:
-        return profile(program, harness, events, scheme, Path(directory) / "profile")
-
-
-def profile(program: Program, harness: Harness, events: list[dict], scheme: str, file: Path) -> int:
-    """The same. Keeps callgrind's own file for `callgrind_annotate`."""
-    tool = valgrind()
-    if tool is None:
-        raise FileNotFoundError("valgrind")
-    # Valgrind runs one thread at a time: with fair scheduling, the working thread is not random.
-    under = Program((tool, "--tool=callgrind", "--quiet", "--fair-sched=try", f"--callgrind-out-file={file}",
-                     *program.command), program.directory, program.environment)
-    # It writes its file when the process ends by a signal that it can handle.
-    harness.run(under, events, scheme, ending=signal.SIGTERM)
-    total = re.search(r"^(?:summary|totals): (\d+)", file.read_text(), re.MULTILINE)
-    if total is None:
-        raise ValueError(f"no total in {file}")
-    return int(total[1])
+    with tempfile.NamedTemporaryFile("r") as file:
+        # Valgrind runs one thread at a time: with fair scheduling, the working thread is not random.
+        under = Program((str(valgrind()), "--tool=callgrind", "--quiet", "--fair-sched=try", f"--callgrind-out-file={file.name}",
+                         *program.command), program.directory, program.environment)
+        # It writes its file when the process ends by a signal that it can handle.
+        harness.run(under, events, scheme, ending=signal.SIGTERM)
+        return int(re.findall(r"^(?:summary|totals): (\d+)", file.read(), re.MULTILINE)[0])

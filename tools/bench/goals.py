@@ -31,10 +31,6 @@ class Goal:
     def is_met(self) -> bool:
         return self.part <= 1
 
-    def __str__(self) -> str:
-        verdict = "met" if self.is_met else f"not met, by {self.part - 1:.0%}"
-        return f"{self.what}: {self.measured}, wanted {self.wanted}: {verdict}"
-
 
 def goals(measured: Measured) -> list[Goal]:
     def at_most(setting: Setting, other: str, of: Callable[[Run], float], times: float, what: str) -> Goal:

@@ -1,7 +1,6 @@
 """The program in `tools/bench/harness`, built by Cargo like the tests, so that its dependencies are compiled once."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -9,9 +8,6 @@ from host import ROOT
 
 
 def built() -> Path:
-    """`CFN_GITOPS_SURROUNDINGS` names an existing one."""
-    if named := os.environ.get("CFN_GITOPS_SURROUNDINGS"):
-        return Path(named)
     build = subprocess.run(
         ["cargo", "build", "--locked", "--quiet", "--profile", "test", "--bench", "harness",
          "--message-format=json-render-diagnostics"],

@@ -36,7 +36,8 @@ class Program:
 
 @dataclass
 class Run:
-    """The record of one process. Times are in seconds since the start."""
+    """The record of one process. Times are in seconds since the start, and memory is in bytes."""
+    # Until the first poll.
     starting: float
     invocations: list[dict]
     calls: list[dict]
@@ -52,9 +53,9 @@ class Run:
         return self.invocations[0]["answered"]
 
     @property
-    def first_put(self) -> float | None:
+    def first_put(self) -> float:
         """The same until CloudFormation has the response."""
-        return next((call["begun"] for call in self.calls if call["service"] == "response_bucket"), None)
+        return next((call["begun"] for call in self.calls if call["service"] == "response_bucket"), float("nan"))
 
     def durations(self) -> list[float]:
         return [one["answered"] - one["delivered"] for one in self.invocations]

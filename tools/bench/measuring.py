@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from contenders import Contender
 from host import Harness, Run, event
@@ -71,34 +72,13 @@ def measure(contenders: list[Contender], harness: Harness, report: Callable[[str
     return measured
 
 
-def starting(run: Run) -> float:
-    """From the process's start to its first poll, in seconds."""
-    return run.starting
-
-
-def first_answer(run: Run) -> float:
-    """From the process's start to Lambda's first response, in seconds."""
-    return run.first_answer
-
-
-def first_put(run: Run) -> float:
-    """From the process's start to CloudFormation's first response, in seconds."""
-    return run.first_put or float("nan")
+starting, first_answer, first_put = attrgetter("starting"), attrgetter("first_answer"), attrgetter("first_put")
+processor, memory = attrgetter("processor_seconds"), attrgetter("peak_memory")
 
 
 def warm_answer(run: Run) -> float:
     """From an event to its response, except for the first one: the median of a run, in seconds."""
     return statistics.median(run.durations()[1:])
-
-
-def processor(run: Run) -> float:
-    """User and system time of the process from its start to its tenth response, in seconds."""
-    return run.processor_seconds
-
-
-def memory(run: Run) -> float:
-    """The peak of the resident memory (VmHWM), in bytes."""
-    return float(run.peak_memory)
 
 
 def waits(run: Run) -> float:
