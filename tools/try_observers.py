@@ -56,12 +56,8 @@ class Observing:
         try:
             with _short_waits():
                 found = OBSERVERS[name](self._world)
-        except NotSeen as error:
-            seen.not_seen(name, str(error))
-            note(f"{name}: not seen: {error}")
-            return
         except Exception as error:  # noqa: BLE001: the others have to look
-            seen.not_seen(name, f"{type(error).__name__}: {error}")
+            seen.not_seen(name, str(error) if isinstance(error, NotSeen) else f"{type(error).__name__}: {error}")
             note(f"{name}: not seen: {error}")
             return
         if not found:

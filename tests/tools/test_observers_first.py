@@ -161,7 +161,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "canceled-status-is-posted-again": (canceled({"status": "running"}), canceled({"message": "Cannot transition"})),
     "status-of-another-user-stays-retried": (two_users(1), two_users(3)),
     "inherited-attribute-shown": (group_rule(inherited=True), group_rule()),
-    "artifact-version-not-pinned": (copied(sources.archive("# another version")), copied(b"PK")),
+    "artifact-version-not-pinned": (copied(sources.archive({"README.md": "another version"})), copied(b"PK")),
     "build-reads-artifacts-with-its-role": (uses_of_key("AWSCodeBuild-b"), uses_of_key("1700000000000")),
     "deploy-action-permissions": ({"trail": {"cloudformation.amazonaws.com": CALLS},
                                    "granted": {"cloudformation:CreateChangeSet"}},

@@ -1,5 +1,6 @@
 """The observers from the options of a pipeline on that the local AWS can play. tests/tools has responses for all."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -31,7 +32,8 @@ class Administrator:
     def __init__(self, aws: LocalAws) -> None:
         self.aws, self.account_id, self.region = aws, aws.account_id, aws.region
         aws.client("iam").create_user(UserName="administrator")
-        aws.client("iam").put_user_policy(UserName="administrator", PolicyName="all", PolicyDocument=sources.allows("*"))
+        aws.client("iam").put_user_policy(UserName="administrator", PolicyName="all", PolicyDocument=json.dumps(
+            sources.policy(sources.allows("*"))))
         self._key = aws.client("iam").create_access_key(UserName="administrator")["AccessKey"]
 
     def client(self, service: str) -> Any:

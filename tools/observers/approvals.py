@@ -96,7 +96,7 @@ def _address(world: World, key: str) -> str:
 @observes("template-url-with-colon")
 def keys_with_a_colon(world: World) -> Seen:
     """A rejection counts if the same request without the colon succeeds."""
-    bodies = {"template.json": sources.text({"Resources": {"Probe": sources.HANDLE}}), "code.zip": sources.archive("")}
+    bodies = {"template.json": sources.text({"Resources": {"Probe": sources.HANDLE}}), "code.zip": sources.archive(sources.CODE)}
     objects = {f"{probe(world)}{sign}{name}": body for sign in ":-" for name, body in bodies.items()}
     with _stored(world, objects) as bucket, sources.role(world, {"Service": "lambda.amazonaws.com"}) as arn, \
             sources.function(world, arn) as name:

@@ -31,7 +31,7 @@ def overwritten_artifact(world: World) -> Seen | None:
     """A pipeline with the project's source copies its artifact to the bucket after an approval."""
     client, s3, bucket, name = world.client("codepipeline"), world.client("s3"), sources.bucket(world), probe(world)
     pipeline = Pipeline(world.story.aws, world.story.names.first, "probe")
-    newer = sources.archive("# another version")
+    newer = sources.archive({"README.md": "another version"})
     pipeline.name, before = name, client.get_pipeline(name=world.story.loop.project.name)["pipeline"]
     try:
         client.create_pipeline(pipeline={**before, "name": name, "stages": _stages(before["stages"][0], bucket, name)})

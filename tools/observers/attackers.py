@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 
 from observers import NotSeen, Seen, World
-from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch, session
-from observers.sources import absent_is_fine, probe, seconds_until
+from observers.scenes import Scene, arn_of, error_of, role_of, scratch, session
+from observers.sources import absent_is_fine, allows, policy, probe, seconds_until
 
 _SOURCES = ["aws.codebuild", "aws.codepipeline"]
 
@@ -153,9 +153,8 @@ def bus_template(name: str) -> dict[str, Any]:
     """A bus with an archive, whose rule stores events in a log group."""
     group = f"/aws/events/{name}-replay"
     log_arn = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{group}"
-    permission = {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
-        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": f"{log_arn}:*"}]}
+    permission = policy(allows("logs:CreateLogStream", "logs:PutLogEvents", resource=f"{log_arn}:*") | {
+        "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]}})
     return {"Resources": {
         "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": name}},
         "Archive": {"Type": "AWS::Events::Archive", "Properties": {

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from observers import NotSeen, Seen, World, observes
-from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch
-from observers.sources import probe, seconds_until
+from observers.scenes import Scene, arn_of, error_of, role_of, scratch
+from observers.sources import allows, probe, seconds_until
 from tests.deployment.waiting import eventually
 
 # As templates/replication.yaml.

@@ -10,7 +10,7 @@ from typing import Any
 
 from observers import NotSeen, Seen, World
 from observers.scenes import Scene, error_of, scratch
-from observers.sources import CAPABILITIES, probe, role, seconds_until
+from observers.sources import CAPABILITIES, HANDLE, probe, role, seconds_until
 from tests.deployment.steps import Stack
 from tests.deployment.waiting import eventually
 
@@ -38,7 +38,7 @@ class Changing:
 
     def template(self, output: str = "first", group: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         return {"Resources": {
-            "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+            "Handle": HANDLE,
             "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {
                 "LogGroupName": probe(self.world), "RetentionInDays": self.days} | (group or {})},
             "Repository": {"Type": "AWS::CodeCommit::Repository", "Properties": {"RepositoryName": probe(self.world)}},
@@ -251,7 +251,7 @@ class Transformed:
 EXTENDED: dict[str, Any] = {"Transform": _EXTENSIONS, "Resources": {"Fn::ForEach::Topics": [
     "Name", ["A", "B"], {"Topic${Name}": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}}]}}
 SERVERLESS: dict[str, Any] = {"Transform": _SERVERLESS, "Resources": {
-    "Api": {"Type": "AWS::Serverless::SimpleTable"}, "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}
+    "Api": {"Type": "AWS::Serverless::SimpleTable"}, "Handle": HANDLE}}
 
 
 @Scene
@@ -274,7 +274,7 @@ def processed_template(held: Transformed) -> Seen:
     body = json.loads(processed) if isinstance(processed, str) else json.loads(json.dumps(processed))
     for each in body["Resources"].values():
         each["DeletionPolicy"] = "Retain"
-    body["Resources"]["Added"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    body["Resources"]["Added"] = HANDLE
     with held.changing.change_set(body, on=name) as shown:
         kinds = [(each["ResourceChange"]["LogicalResourceId"], each["ResourceChange"].get("Scope", []))
                  for each in shown["Changes"]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from observers import NotSeen, Seen, World, observes
-from observers.scenes import Scene, allows, arn_of, role_of, scratch
+from observers.scenes import Scene, scratch, with_function
 from observers.sources import absent_is_fine, logged, probe, seconds_until, stack, user
 from tests.deployment.steps import Stack
 
@@ -34,18 +34,6 @@ def handler(event, context):
 """
 
 
-def template(name: str) -> dict[str, Any]:
-    """The function, which Lambda may invoke twice more if an asynchronous event fails."""
-    return {"Resources": {
-        "Role": role_of({"Service": "lambda.amazonaws.com"}, allows(
-            "logs:CreateLogStream", "logs:PutLogEvents", resource=arn_of("Logs"))),
-        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/aws/lambda/{name}"}},
-        "Function": {"Type": "AWS::Lambda::Function", "DependsOn": "Logs", "Properties": {
-            "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 60,
-            "Role": arn_of("Role"), "Code": {"ZipFile": CODE}}}},
-        "Outputs": {"Arn": {"Value": arn_of("Function")}}}
-
-
 @dataclass
 class Provider:
     world: World
@@ -67,7 +55,8 @@ class Provider:
 @Scene
 @contextmanager
 def provider(world: World) -> Iterator[Provider]:
-    with scratch(world, template(probe(world))) as made:
+    # Lambda may invoke it twice more if an asynchronous event fails.
+    with scratch(world, with_function(probe(world), CODE)) as made:
         yield Provider(world, made.outputs()["Arn"])
 
 

@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 from observers import NotSeen, Seen, World, observes
 from observers import sources
-from observers.scenes import error_of
+from observers.scenes import error_of, scratch, with_function
 from observers.sources import probe, seconds_until
 from tests.deployment.pipelines import issue_login
 
-_LAMBDA = {"Service": "lambda.amazonaws.com"}
 # src/clients/aws/propagation.rs has the same texts.
 _NOT_ASSUMABLE = ("is invalid or cannot be assumed", "is not authorized to perform: sts:AssumeRole",
                   "is not authorized to perform AssumeRole on role", "cannot be assumed by", "unable to assume")
@@ -92,16 +91,13 @@ def handler(event, context):
 def custom_resource(world: World) -> list[dict[str, Any]]:
     """The requests for a custom resource that is created, whose replacement is rolled back, and that is deleted."""
     if "custom resource" not in world.kept:
-        logs = sources.allows(["logs:CreateLogStream", "logs:CreateLogGroup", "logs:PutLogEvents"],
-                              f"arn:*:logs:*:*:log-group:/aws/lambda/{probe(world)}*")
-        with sources.role(world, _LAMBDA) as arn:
-            world.client("iam").put_role_policy(RoleName=probe(world, "role-"), PolicyName="logs", PolicyDocument=logs)
-            with sources.function(world, arn, _PROVIDER) as name:
-                token = world.client("lambda").get_function(FunctionName=name)["Configuration"]["FunctionArn"]
-                with sources.stack(world, _with(token, Probe="one")) as made:
-                    sources.update(made, _with(token, Probe="two", Then="fails"))
-                seconds_until(lambda: _requests(world, name)[-1:] and "Delete" in _requests(world, name)[-1].values())
-                world.kept["custom resource"] = _requests(world, name)
+        name = probe(world)
+        with scratch(world, with_function(name, _PROVIDER)) as provider:
+            token = provider.outputs()["Arn"]
+            with sources.stack(world, _with(token, Probe="one"), f"{name}-resource") as made:
+                sources.update(made, _with(token, Probe="two", Then="fails"))
+            seconds_until(lambda: _requests(world, name)[-1:] and "Delete" in _requests(world, name)[-1].values())
+            world.kept["custom resource"] = _requests(world, name)
     found: list[dict[str, Any]] = world.kept["custom resource"]
     return found
 
@@ -164,9 +160,7 @@ def _stack_with_outputs(world: World, count: int) -> Seen:
 @observes("validation-ends-in-a-known-status")
 def status_of_a_failed_validation(world: World) -> Seen:
     """A stack whose log group exists."""
-    group = f"/aws/lambda/{world.story.environment.function_name}"
-    template = {"Resources": {"Probe": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group}}}}
-    with sources.stack(world, template) as made:
+    with sources.stack(world, {"Resources": {"Probe": _taken(world)}}) as made:
         last = made.describe()
         reasons = [last.get("StackStatusReason", ""), *made.failures()]
     if "alidation" not in str(reasons):
@@ -175,14 +169,18 @@ def status_of_a_failed_validation(world: World) -> Seen:
                 f"the stack is {last['StackStatus']}", reasons)
 
 
+def _taken(world: World) -> dict[str, Any]:
+    """A log group whose name another one has."""
+    group = f"/aws/lambda/{world.story.environment.function_name}"
+    return {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group}}
+
+
 @observes("describe-events-newest-first")
 def order_of_operations(world: World) -> Seen:
     """After two updates that a validation rejects. IAM's decision about the stack's ARN is not seen."""
-    group = f"/aws/lambda/{world.story.environment.function_name}"
-    taken = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group}}
     with sources.stack(world, {"Resources": {"Probe": sources.HANDLE}}) as made:
         for token in ("one", "two"):
-            sources.update(made, {"Resources": {"Probe": sources.HANDLE, "Taken": taken}}, ClientRequestToken=token)
+            sources.update(made, {"Resources": {"Probe": sources.HANDLE, "Taken": _taken(world)}}, ClientRequestToken=token)
         shown = world.client("cloudformation").describe_events(
             StackName=made.id, Filters={"FailedEvents": True})["OperationEvents"]
     tokens = list(dict.fromkeys(each["ClientRequestToken"] for each in shown if each.get("ClientRequestToken")))
@@ -222,7 +220,8 @@ def push_permission(world: World) -> dict[str, Any]:
             repository = f"arn:*:codecommit:*:{world.story.aws.account_id}:{project.repository}"
 
             def grant(policy: str, action: str) -> None:
-                iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=sources.allows(action, repository))
+                document = sources.policy(sources.allows(action, resource=repository))
+                iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
 
             grant("pull", "codecommit:GitPull")
             login = issue_login(world.story.aws, name)

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from observers import NotSeen, Seen, World, observes
-from observers.scenes import Scene, arn_of, error_of, policy, role_of, scratch, session
-from observers.sources import probe, seconds_until
+from observers.scenes import Scene, arn_of, error_of, role_of, scratch, session
+from observers.sources import allows, policy, probe, seconds_until
 from try_approvals import tag_name
 
 _SECONDS = 240
 
 
 def _publish(service: str, condition: dict[str, Any]) -> dict[str, Any]:
-    return {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sns:Publish", "Resource": "*",
-            **({"Condition": condition} if condition else {})}
+    return allows("sns:Publish", condition=condition) | {"Principal": {"Service": service}}
 
 
 # The parts of the messages of a trigger, an alarm and a notification rule that the others lack.
@@ -46,13 +45,12 @@ def template(name: str, account_id: str) -> dict[str, Any]:
     via = {"StringLike": {"kms:ViaService": "sns.*"}}
     root = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
     key = policy(
-        {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"},
-        {"Effect": "Allow", "Principal": {"Service": notifications}, "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-         "Resource": "*", "Condition": via})
+        allows("kms:*") | {"Principal": root},
+        allows("kms:Decrypt", "kms:GenerateDataKey*", condition=via) | {"Principal": {"Service": notifications}})
     # The policy of `Open` has no condition: a message that does not reach it was not sent.
     topics = [{"Ref": topic} for topic in ("Sourced", "Account", "Open", "Encrypted")]
-    receive = policy({"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-                      "Resource": arn_of("Queue"), "Condition": {"ArnEquals": {"aws:SourceArn": topics}}})
+    receive = policy(allows("sqs:SendMessage", resource=arn_of("Queue"), condition={"ArnEquals": {"aws:SourceArn": topics}})
+                     | {"Principal": {"Service": "sns.amazonaws.com"}})
     triggers = [{"Name": f"probe{number}", "DestinationArn": topics[number], "Events": ["all"]} for number in (0, 2)]
     return {"Resources": {
         "Queue": {"Type": "AWS::SQS::Queue"},
@@ -67,8 +65,7 @@ def template(name: str, account_id: str) -> dict[str, Any]:
         "Repository": {"Type": "AWS::CodeCommit::Repository", "DependsOn": ["SourcedPolicy", "OpenPolicy"], "Properties": {
             "RepositoryName": name, "Triggers": triggers}},
         **{f"{topic}Rule": _rule(f"{name}-{topic.lower()}", topic) for topic in ("Account", "Open", "Encrypted")},
-        "Author": role_of(root, {"Effect": "Allow", "Action": "codecommit:CreatePullRequest",
-                                  "Resource": arn_of("Repository")}),
+        "Author": role_of(root, allows("codecommit:CreatePullRequest", resource=arn_of("Repository"))),
         "Alarm": {"Type": "AWS::CloudWatch::Alarm", "DependsOn": ["SourcedPolicy", "OpenPolicy"], "Properties": {
             "AlarmName": name, "Namespace": name, "MetricName": "none", "Statistic": "Sum", "Period": 86400,
             "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold",

@@ -1,18 +1,16 @@
 """Observers of CodePipeline's options: a pipeline of their own with an approval, a deployment and conditions."""
 
 import contextlib
-import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from observers import NotSeen, Seen, World
-from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch
-from observers.sources import delete_stack, probe, seconds_until
+from observers.scenes import Scene, arn_of, error_of, role_of, scratch
+from observers.sources import HANDLE, allows, archive, delete_stack, probe, seconds_until
 from tests.deployment.pipelines import Pipeline
 from tests.deployment.steps import Stack
 from tests.deployment.waiting import NotInTime, eventually
@@ -50,12 +48,8 @@ def _without_data(name: str, missing: str = "missing") -> dict[str, Any]:
 def source(parameters: dict[str, Any]) -> bytes:
     """The files of a stack whose resource costs nothing and does nothing."""
     deployed = {"Parameters": {name: {"Type": "String"} for name in _PARAMETERS},
-                "Resources": {"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as package:
-        package.writestr("template.json", json.dumps(deployed))
-        package.writestr("configuration.json", json.dumps({"Parameters": parameters}))
-    return packed.getvalue()
+                "Resources": {"Handle": HANDLE}}
+    return archive({"template.json": json.dumps(deployed), "configuration.json": json.dumps({"Parameters": parameters})})
 
 
 @dataclass
@@ -197,19 +191,12 @@ def options(world: World) -> Iterator[Optional]:
             held.first = eventually(lambda: (pipeline.executions() or [{}])[0].get("pipelineExecutionId", ""), "it runs")
             yield held
         finally:
-            delete(world, name)
-
-
-def delete(world: World, name: str) -> None:
-    """Deletes the pipeline, and the stack that it has deployed."""
-    pipeline = Pipeline(world.story.aws, world.story.names.first, "probe")
-    pipeline.name = name
-    for each in pipeline.executions():
-        if each["status"] == "InProgress":
-            error_of(lambda each=each: world.client("codepipeline").stop_pipeline_execution(  # type: ignore[misc]
-                pipelineName=name, pipelineExecutionId=each["pipelineExecutionId"], abandon=True))
-    world.client("codepipeline").delete_pipeline(name=name)
-    delete_stack(world.story.aws, f"{name}-deployed")
+            for each in pipeline.executions():
+                if each["status"] == "InProgress":
+                    error_of(lambda each=each: client.stop_pipeline_execution(  # type: ignore[misc]
+                        pipelineName=name, pipelineExecutionId=each["pipelineExecutionId"], abandon=True))
+            client.delete_pipeline(name=name)
+            delete_stack(world.story.aws, f"{name}-deployed")
 
 
 @options.observes("approval-shows-who-gave-it")

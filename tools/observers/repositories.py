@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 
 from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene
-from observers.sources import mirrored, probe, seconds_between, seconds_until, trail, user
+from observers.sources import allows, mirrored, policy, probe, seconds_between, seconds_until, trail, user
 from tests.deployment.pipelines import issue_login
 from tests.deployment.steps import Login, PushRefused, Working
 
@@ -114,11 +114,10 @@ def repository(world: World) -> Iterator[Repository]:
 def _policy(arn: str) -> str:
     """As AWS's example 4, with which an administrator protects a branch:
     https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html."""
-    return json.dumps({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"], "Resource": arn},
-        {"Effect": "Deny", "Action": "codecommit:GitPush", "Resource": arn, "Condition": {
-            "StringEqualsIfExists": {"codecommit:References": [_PROTECTED]},
-            "Null": {"codecommit:References": "false"}}}]})
+    return json.dumps(policy(
+        allows("codecommit:GitPull", "codecommit:GitPush", resource=arn),
+        allows("codecommit:GitPush", resource=arn, effect="Deny", condition={
+            "StringEqualsIfExists": {"codecommit:References": [_PROTECTED]}, "Null": {"codecommit:References": "false"}})))
 
 
 @repository.observes("differences-of-a-long-page")

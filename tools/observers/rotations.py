@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from observers import NotSeen, Seen, World
-from observers.scenes import Scene, allows, arn_of, error_of, role_of, scratch
-from observers.sources import logged, probe, seconds_until
+from observers.scenes import Scene, arn_of, error_of, scratch, with_function
+from observers.sources import allows, logged, probe, seconds_until
 
 # How long a reattempt may take. AWS documents no interval.
 _REATTEMPT_SECONDS = 420
@@ -38,21 +38,15 @@ def handler(event, context):
 
 def template(name: str) -> dict[str, Any]:
     secret = {"Type": "AWS::SecretsManager::Secret"}
-    return {"Resources": {
-        "Role": role_of({"Service": "lambda.amazonaws.com"}, allows(
-            "logs:CreateLogStream", "logs:PutLogEvents", resource=arn_of("Logs")), allows(
+    return with_function(
+        name, CODE, allows(
             "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage",
-            resource={"Fn::Sub": f"arn:${{AWS::Partition}}:secretsmanager:*:*:secret:{name}-*"})),
-        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/aws/lambda/{name}"}},
-        "Function": {"Type": "AWS::Lambda::Function", "DependsOn": "Logs", "Properties": {
-            "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 30,
-            "Role": arn_of("Role"), "Code": {"ZipFile": CODE}}},
-        "Permission": {"Type": "AWS::Lambda::Permission", "Properties": {
+            resource={"Fn::Sub": f"arn:${{AWS::Partition}}:secretsmanager:*:*:secret:{name}-*"}),
+        Permission={"Type": "AWS::Lambda::Permission", "Properties": {
             "FunctionName": arn_of("Function"), "Action": "lambda:InvokeFunction",
             "Principal": "secretsmanager.amazonaws.com", "SourceAccount": {"Ref": "AWS::AccountId"}}},
-        "Once": secret | {"Properties": {"Name": f"{name}-once", "SecretString": "first"}},
-        "Always": secret | {"Properties": {"Name": f"{name}-always", "SecretString": "first"}}},
-        "Outputs": {"Arn": {"Value": arn_of("Function")}}}
+        Once=secret | {"Properties": {"Name": f"{name}-once", "SecretString": "first"}},
+        Always=secret | {"Properties": {"Name": f"{name}-always", "SecretString": "first"}})
 
 
 @dataclass

@@ -8,7 +8,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from observers import Seen, World, observes
-from observers.sources import probe, stack
+from observers.sources import allows, policy, probe, stack
 from tests.deployment.steps import Stack
 from tests.deployment.waiting import eventually
 
@@ -82,17 +82,6 @@ def scratch(world: World, template: dict[str, Any], suffix: str = "") -> Iterato
         yield made
 
 
-def allows(*actions: str, resource: Any = "*", condition: dict[str, Any] | None = None,
-           effect: str = "Allow") -> dict[str, Any]:
-    """A statement of a policy."""
-    return {"Effect": effect, "Action": list(actions), "Resource": resource,
-            **({"Condition": condition} if condition else {})}
-
-
-def policy(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
 def role_of(principal: dict[str, Any], *statements: dict[str, Any]) -> dict[str, Any]:
     """A role in a template."""
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
@@ -102,6 +91,18 @@ def role_of(principal: dict[str, Any], *statements: dict[str, Any]) -> dict[str,
 
 def arn_of(name: str) -> dict[str, Any]:
     return {"Fn::GetAtt": [name, "Arn"]}
+
+
+def with_function(name: str, code: str, *statements: dict[str, Any], **resources: Any) -> dict[str, Any]:
+    """A template with a Python function, whose role may log and what the statements allow, and with these resources."""
+    logs = allows("logs:CreateLogStream", "logs:PutLogEvents", resource=arn_of("Logs"))
+    return {"Resources": {
+        "Role": role_of({"Service": "lambda.amazonaws.com"}, logs, *statements),
+        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/aws/lambda/{name}"}},
+        "Function": {"Type": "AWS::Lambda::Function", "DependsOn": "Logs", "Properties": {
+            "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 60,
+            "Role": arn_of("Role"), "Code": {"ZipFile": code}}},
+        **resources}, "Outputs": {"Arn": {"Value": arn_of("Function")}}}
 
 
 def session(world: World, role_arn: str) -> boto3.Session:

@@ -110,10 +110,15 @@ def seconds_until(look: Callable[[], Any], limit: float = 120) -> float:
     return time.monotonic() - began
 
 
-def allows(action: str | list[str], resource: str = "*") -> str:
-    """A policy with one statement."""
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action,
-                                                               "Resource": resource}]})
+def allows(*actions: str, resource: Any = "*", condition: dict[str, Any] | None = None,
+           effect: str = "Allow") -> dict[str, Any]:
+    """A statement of a policy."""
+    return {"Effect": effect, "Action": list(actions), "Resource": resource,
+            **({"Condition": condition} if condition else {})}
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 @contextmanager
@@ -133,8 +138,8 @@ def delete_user(aws: Account, name: str) -> None:
         for credential in iam.list_service_specific_credentials(UserName=name)["ServiceSpecificCredentials"]:
             iam.delete_service_specific_credential(
                 UserName=name, ServiceSpecificCredentialId=credential["ServiceSpecificCredentialId"])
-        for policy in iam.list_user_policies(UserName=name)["PolicyNames"]:
-            iam.delete_user_policy(UserName=name, PolicyName=policy)
+        for inline in iam.list_user_policies(UserName=name)["PolicyNames"]:
+            iam.delete_user_policy(UserName=name, PolicyName=inline)
         iam.delete_user(UserName=name)
 
 
@@ -142,9 +147,8 @@ def delete_user(aws: Account, name: str) -> None:
 def role(world: World, principal: dict[str, Any], condition: dict[str, Any] | None = None, suffix: str = "") -> Iterator[str]:
     """A role that these principals may assume. Yields its ARN."""
     name = probe(world, "role-") + suffix
-    trust = {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole",
-        **({"Condition": condition} if condition else {})}]}
+    trust = policy({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole",
+                    **({"Condition": condition} if condition else {})})
     made = world.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     try:
         yield made["Role"]["Arn"]
@@ -155,8 +159,8 @@ def role(world: World, principal: dict[str, Any], condition: dict[str, Any] | No
 def delete_role(aws: Account, name: str) -> None:
     iam = aws.client("iam")
     with absent_is_fine():
-        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        for inline in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=inline)
         iam.delete_role(RoleName=name)
 
 
@@ -206,16 +210,20 @@ def text(template: dict[str, Any]) -> bytes:
     return json.dumps(template).encode()
 
 
-def archive(code: str) -> bytes:
-    """The package of a Python function with the handler `index.handler`."""
+def archive(files: dict[str, str]) -> bytes:
+    """A zip, without the time of its creation."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as package:
-        package.writestr(zipfile.ZipInfo("index.py"), code)
+        for name, content in files.items():
+            package.writestr(zipfile.ZipInfo(name), content)
     return packed.getvalue()
 
 
+CODE = {"index.py": "def handler(event, context):\n    print('invoked')\n"}
+
+
 @contextmanager
-def function(world: World, role_arn: str, code: str = "def handler(event, context):\n    print('invoked')\n") -> Iterator[str]:
+def function(world: World, role_arn: str) -> Iterator[str]:
     """A Python function. Its log group is deleted with it."""
     name, client = probe(world), world.client("lambda")
 
@@ -223,7 +231,7 @@ def function(world: World, role_arn: str, code: str = "def handler(event, contex
         # A new role is not yet assumable for some seconds.
         with contextlib.suppress(client.exceptions.InvalidParameterValueException):
             client.create_function(FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=role_arn,
-                                   Code={"ZipFile": archive(code)})
+                                   Code={"ZipFile": archive(CODE)})
             return True
         return False
 

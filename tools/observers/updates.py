@@ -90,9 +90,8 @@ def text_of_a_rejected_replacement(world: World) -> Seen:
 
     def template(description: str) -> dict[str, Any]:
         return {"Resources": {"Probe": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {
-            "ManagedPolicyName": name, "Description": description, "PolicyDocument": {
-                "Version": "2012-10-17", "Statement": [
-                    {"Effect": "Deny", "Action": "sts:GetCallerIdentity", "Resource": "*"}]}}}}}
+            "ManagedPolicyName": name, "Description": description,
+            "PolicyDocument": sources.policy(sources.allows("sts:GetCallerIdentity", effect="Deny"))}}}}
 
     with sources.stack(world, template("one")) as made:
         status = sources.update(made, template("two"))
