@@ -1,7 +1,5 @@
 """The software bill of materials of the binary, in CycloneDX JSON.
 
-    python tools/sbom.py target/lambda/cfn-gitops/bootstrap
-
 Its components are the packages that cargo links, as in THIRD-PARTY-NOTICES. It has no time stamp and no random serial
 number, both optional in CycloneDX, because two builds of a commit have to give the same bytes.
 """
@@ -63,7 +61,3 @@ def _rust_library() -> dict[str, Any]:
     url = f"pkg:generic/rust-std@{version}"
     return {"type": "library", "bom-ref": url, "name": "rust-std", "version": version,
             "licenses": [{"expression": "MIT OR Apache-2.0"}], "purl": url}
-
-
-if __name__ == "__main__":
-    print(of(Path(sys.argv[1])), end="")

@@ -1,7 +1,5 @@
 """A shell inside a local AWS that has the resources that the example events name: `make shell`.
 
-    python tools/shell.py [command]
-
 It has the first project's user with its policy, its repository, and the roles and the artifact bucket of template.yaml.
 It does not have the resources that the custom resources create.
 """
@@ -68,11 +66,8 @@ def greet(aws: LocalAws) -> None:
 
 
 def main() -> int:
-    command = sys.argv[1:]
     with ending_at_interrupt("Interrupted: the local AWS is stopped, and its data is deleted."), LocalAws() as aws:
         prepare(aws)
-        if command:
-            return subprocess.run(command, env=aws.environment(), check=False).returncode
         greet(aws)
         # Ctrl-C is for the programs in the shell.
         signal.signal(signal.SIGINT, lambda *_: None)

@@ -1,7 +1,5 @@
 """The licences of everything that is linked into the binary, which have to be passed on with it.
 
-    python tools/third_party_notices.py
-
 cargo lists the packages, without build scripts, macros and tests. The texts come from the packages. Equal texts
 appear once. LLVM's libunwind, which zig links, needs no notice in a binary (LLVM-exception).
 """
@@ -117,7 +115,3 @@ def rust_version() -> str:
 def _cargo(*arguments: str) -> str:
     return subprocess.run(["cargo", *arguments, "--locked"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
                           check=True).stdout
-
-
-if __name__ == "__main__":
-    print(of(), end="")
