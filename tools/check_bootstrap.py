@@ -24,14 +24,10 @@ PRESENT = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.
 LARGEST_ZIPPED = 10_000_000
 
 
-def versions_needed(elf: ELFFile) -> list[tuple[str, str]]:
-    return [(library.name, symbol.name)
-            for section in elf.iter_sections() if isinstance(section, GNUVerNeedSection)
-            for library, symbols in section.iter_versions() for symbol in symbols]
-
-
-def glibc(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.removeprefix("GLIBC_").split("."))
+def glibc_versions(elf: ELFFile) -> list[tuple[int, ...]]:
+    needed = [symbol.name for section in elf.iter_sections() if isinstance(section, GNUVerNeedSection)
+              for _, symbols in section.iter_versions() for symbol in symbols]
+    return [tuple(map(int, name.removeprefix("GLIBC_").split("."))) for name in needed if name.startswith("GLIBC_2")]
 
 
 def check(path: Path) -> list[str]:
@@ -44,17 +40,13 @@ def check(path: Path) -> list[str]:
         if machine != MACHINE:
             faults.append(f"it is built for {machine}, not for {MACHINE}")
         loader = elf.get_section_by_name(".interp")
-        if loader is not None:
-            name = loader.data().rstrip(b"\0").decode()
-            if name != LOADER:
-                faults.append(f"its loader {name} does not exist")
+        if loader is not None and (name := loader.data().rstrip(b"\0").decode()) != LOADER:
+            faults.append(f"its loader {name} does not exist")
         dynamic = elf.get_section_by_name(".dynamic")
         libraries = [tag.needed for tag in dynamic.iter_tags("DT_NEEDED")] if dynamic else []
-        needed = versions_needed(elf)
+        newest = max(glibc_versions(elf), default=None)
     for library in sorted(set(libraries) - PRESENT):
         faults.append(f"it needs {library}, which provided.al2023 may not have")
-    numbered = sorted((glibc(version) for _, version in needed if version.startswith("GLIBC_2")), reverse=True)
-    newest = numbered[0] if numbered else None
     if newest and newest > NEWEST_GLIBC:
         faults.append(f"it needs glibc {dotted(newest)}; provided.al2023 has {dotted(NEWEST_GLIBC)}")
     zipped = len(zlib.compress(content, 6))
