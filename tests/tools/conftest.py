@@ -1,6 +1,5 @@
 """The scripts of `make deploy` and `make undeploy` without AWS: prompts, checks and arguments."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -11,18 +10,13 @@ ROOT = Path(__file__).parents[2]
 import sam_settings
 
 
-@dataclass
-class FakeAccount:
+class FakeAccount(sam_settings.Account):
     """An account with given stacks and buckets."""
 
-    known: dict[str, dict[str, Any]] = field(default_factory=dict)
-    buckets: set[str] = field(default_factory=set)
-    id: str = "111122223333"
-    region: str = "eu-central-1"
-    session: Any = field(default_factory=MagicMock)
-
-    def bucket_of(self, env_id: str) -> str:
-        return f"s3-{env_id}-codepipeline-artifact-{self.id}-{self.region}"
+    def __init__(self) -> None:
+        super().__init__(MagicMock(region_name="eu-central-1"), "111122223333")
+        self.known: dict[str, dict[str, Any]] = {}
+        self.buckets: set[str] = set()
 
     def has_bucket(self, name: str) -> bool:
         return name in self.buckets
