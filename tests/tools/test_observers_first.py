@@ -45,11 +45,6 @@ def kept(name: str, **what: Any) -> dict[str, Any]:
     return {"kept": {name: what}}
 
 
-def requests(*made: tuple[str, str]) -> dict[str, Any]:
-    return {"kept": {"custom resource": [
-        {"RequestType": kind, "PhysicalResourceId": name, "Query": ["X-Amz-Date"]} for kind, name in made]}}
-
-
 def execution(**project: Any) -> dict[str, Any]:
     return {"codepipeline": {"start_pipeline_execution": {"pipelineExecutionId": "1"}}, "project": {
         "ended": "Failed", "ran": [("Source", "Failed")], **project}}
@@ -144,10 +139,6 @@ EXISTS = "AWS::EarlyValidation::ResourceExistenceCheck"
 # By row: what holds, and what refutes.
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "role-not-assumable-texts": ({"rejection": "Role r is invalid or cannot be assumed"}, {"rejection": "Wait until the role exists"}),
-    "response-url-has-amz-date": (requests(("Create", "")), {"kept": {"custom resource": [
-        {"RequestType": "Create", "Query": ["Expires"]}]}}),
-    "rollback-update-carries-old-id": (requests(("Update", "one"), ("Update", "one"), ("Delete", "two")),
-                                       requests(("Update", "one"), ("Update", "two"), ("Delete", "two"))),
     "output-value-of-4096-bytes": (stack(outputs={"Output0": "0" * 4096}), stack(outputs={}, failures=["Output0 is too long"])),
     "output-of-several-kilobytes": (stack(outputs={f"Output{n}": "0" * 4096 for n in range(4)}),
                                     stack(outputs={"Output0": "0" * 4096}, failures=["The outputs are too long"])),

@@ -172,9 +172,11 @@ def provider(requests: list[dict[str, Any]], stack: Any = None) -> Any:
 
 
 def requested(*requests: tuple[str, str]) -> Any:
-    shown = [{"probe": kind, "date": date} for kind, date in requests]
-    return double(resource=lambda *_: nullcontext(SimpleNamespace(id="id", events=list)),
-                  requests=lambda _, kind="": [each for each in shown if kind in ("", each["probe"])])
+    """Requests of these kinds, each with a date or an ID."""
+    shown = [{"probe": kind, "date": text, "PhysicalResourceId": text, "host": "host"} for kind, text in requests]
+    made = SimpleNamespace(id="id", events=list, name=PROBE, aws=world().story.aws, wait=lambda: "")
+    return double(resource=lambda *_: nullcontext(made), custom=lambda *_, **__: {},
+                  requests=lambda _="", kind="": [each for each in shown if kind in ("", each["probe"])])
 
 
 def responded(status: str) -> Any:
@@ -359,6 +361,9 @@ ROWS = {
     "redelivery-after-a-minute": Row(lambda at: with_client(provider([{"at": 0}, {"at": at}])), 61, 59),
     "timed-out-create-gets-delete": Row(
         lambda date: requested(("Create", "20260101T120000Z"), ("Delete", date)), "20260101T120031Z", "20260101T120000Z"),
+    "rollback-update-carries-old-id": Row(
+        lambda last: requested(("Update", "one"), ("Update", last), ("Delete", "two")), "one", "two"),
+    "response-url-has-amz-date": Row(lambda date: requested(("Create", date)), "20260101T120000Z", ""),
     "unexplained-denial-did-nothing": Row(
         lambda there: with_client(intruder(create_secret=rejected("AccessDeniedException", "Access to KMS is not allowed")),
                                   secretsmanager={"describe_secret": there}), rejected("ResourceNotFoundException"), {}),

@@ -9,26 +9,30 @@ from typing import Any
 
 from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene, scratch, with_function
-from observers.sources import absent_is_fine, logged, probe, seconds_until, stack, user
+from observers.sources import absent_is_fine, logged, probe, seconds_until, stack, update, user
 from tests.deployment.steps import Stack
 
 # Logs the request without its signature. Sends the answers that the properties name, one after the other, and logs each.
+# The name in the properties is the physical ID.
 CODE = """
 import json, time, urllib.parse, urllib.request
 
 def handler(event, context):
-    url = urllib.parse.urlsplit(event.get("ResponseURL", ""))
+    address = event.pop("ResponseURL", "")
+    url = urllib.parse.urlsplit(address)
     query = dict(urllib.parse.parse_qsl(url.query))
-    print(json.dumps({"probe": event.get("RequestType", "event"), "at": time.time(), "host": url.netloc,
+    print(json.dumps({**event, "probe": event.get("RequestType", "event"), "at": time.time(), "host": url.netloc,
                       "path": url.path, "date": query.get("X-Amz-Date", ""), "stack": event.get("StackId", "")}))
     if not url.netloc:
         raise RuntimeError("this event fails")
-    answers = ["SUCCESS"] if event["RequestType"] == "Delete" else event["ResourceProperties"]["Answers"]
+    answers, physical_id = event["ResourceProperties"]["Answers"], event["ResourceProperties"]["Name"]
+    if event["RequestType"] == "Delete":
+        answers, physical_id = ["SUCCESS"], event["PhysicalResourceId"]
     for number, status in enumerate(answers):
-        body = {"Status": status, "Reason": "a probe", "PhysicalResourceId": "probe", "StackId": event["StackId"],
+        body = {"Status": status, "Reason": "a probe", "PhysicalResourceId": physical_id, "StackId": event["StackId"],
                 "RequestId": event["RequestId"], "LogicalResourceId": event["LogicalResourceId"],
                 "Data": {"Number": str(number)}}
-        request = urllib.request.Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")
+        request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")
         urllib.request.urlopen(request)
         print(json.dumps({"probe": "answer", "at": time.time(), "host": "", "stack": event["StackId"]}))
 """
@@ -39,12 +43,16 @@ class Provider:
     world: World
     arn: str
 
-    def resource(self, suffix: str, *answers: str) -> AbstractContextManager[Stack]:
+    def custom(self, name: str, *answers: str, **more: Any) -> dict[str, Any]:
+        """The custom resource in a template."""
+        return {"Type": "Custom::Probe", **more, "Properties": {
+            "ServiceToken": self.arn, "ServiceTimeout": 30, "Name": name, "Answers": list(answers)}}
+
+    def resource(self, name: str, *answers: str) -> AbstractContextManager[Stack]:
         """A stack with the custom resource, after its creation has ended in any status."""
-        template = {"Resources": {"Resource": {"Type": "Custom::Probe", "Properties": {
-            "ServiceToken": self.arn, "ServiceTimeout": 30, "Answers": list(answers)}}},
-            "Outputs": {"Number": {"Value": {"Fn::GetAtt": ["Resource", "Number"]}}}}
-        return stack(self.world, template, probe(self.world) + suffix)
+        template = {"Resources": {"Resource": self.custom(name, *answers)},
+                    "Outputs": {"Number": {"Value": {"Fn::GetAtt": ["Resource", "Number"]}}}}
+        return stack(self.world, template, f"{probe(self.world)}-{name}")
 
     def requests(self, stack_id: str = "", kind: str = "") -> list[dict[str, Any]]:
         """The requests that the function has logged, oldest first."""
@@ -70,7 +78,7 @@ def redelivery(held: Provider) -> Seen | None:
 
 @provider.observes("second-response-ignored")
 def second_response(held: Provider) -> Seen:
-    with held.resource("-twice", "SUCCESS", "FAILED") as made:
+    with held.resource("twice", "SUCCESS", "FAILED") as made:
         if seconds_until(lambda: len(held.requests(made.id, "answer")) > 1, 60) == math.inf:
             raise NotSeen("the function did not send both responses")
         status, failures, number = made.status(), made.failures(), made.outputs().get("Number", "none")
@@ -82,7 +90,7 @@ def second_response(held: Provider) -> Seen:
 
 @provider.observes("timed-out-create-gets-delete")
 def timed_out(held: Provider) -> Seen | None:
-    with held.resource("-never") as made:
+    with held.resource("never") as made:
         seconds_until(lambda: held.requests(made.id, "Delete"), 120)
         creates, deletes = ([each["date"] for each in held.requests(made.id, kind)] for kind in ("Create", "Delete"))
         events = [each["ResourceStatus"] for each in made.events() if each["LogicalResourceId"] == "Resource"]
@@ -100,6 +108,29 @@ def response_bucket(held: Provider) -> Seen | None:
     urls = [each["host"] + each["path"] for each in held.requests() if each["host"]]
     shown = sorted({(re.findall(r"cloudformation-custom-resource-[\w-]+", url) or ["another one"])[0] for url in urls})
     return Seen(shown == [expected], f"in {region}: {', '.join(shown)}", shown) if shown else None
+
+
+@provider.observes("rollback-update-carries-old-id")
+def request_of_a_rollback(held: Provider) -> Seen | None:
+    """The replacement has succeeded, and the next resource has failed."""
+    with held.resource("one", "SUCCESS") as made:
+        update(made, {"Resources": {"Resource": held.custom("two", "SUCCESS"),
+                                    "Then": held.custom("fails", "FAILED", DependsOn="Resource")}})
+    # The last one belongs to the deletion of the stack.
+    seconds_until(lambda: len(held.requests(made.id, "Delete")) > 2)
+    updates = held.requests(made.id, "Update")
+    if not updates or not held.requests(made.id, "Delete"):
+        return None
+    if len(updates) < 2:
+        return Seen(False, "the rollback sends no Update")
+    last = {name: updates[-1].get(name) for name in ("PhysicalResourceId", "ResourceProperties", "OldResourceProperties")}
+    return Seen(last["PhysicalResourceId"] == "one", f"the rollback's Update has the ID {last['PhysicalResourceId']}", last)
+
+
+@provider.observes("response-url-has-amz-date")
+def date_of_response_urls(held: Provider) -> Seen | None:
+    dates = [each["date"] for each in held.requests() if each["host"]]
+    return Seen(all(dates), f"{len(dates)} response URLs", dates[0]) if dates else None
 
 
 # --- IAM and Secrets Manager ----------------------------------------------------------------------

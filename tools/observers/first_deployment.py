@@ -1,4 +1,4 @@
-"""Observers of the first deployment: IAM, CloudFormation, Lambda and CodeCommit's logins."""
+"""Observers of the first deployment: IAM, CloudFormation, GitLab and CodeCommit's logins."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from observers import NotSeen, Seen, World, observes
 from observers import sources
-from observers.scenes import error_of, scratch, with_function
+from observers.scenes import error_of
 from observers.sources import probe, seconds_until
 from tests.deployment.pipelines import issue_login
 
@@ -67,70 +67,6 @@ def _with_role(world: World, role: str) -> dict[str, tuple[Callable[[], Any], Ca
 def _put_rule(rules: Any, name: str, target: str, role: str) -> None:
     rules.put_rule(Name=name, EventPattern=json.dumps({"source": ["example.unused"]}), State="DISABLED")
     rules.put_targets(Rule=name, Targets=[{"Id": "target", "Arn": target, "RoleArn": role}])
-
-
-# --- custom resources ---------------------------------------------------------------------------
-
-# Logs each request without its signature, and fails the creation of a resource with the name `fails`.
-_PROVIDER = """
-import json, urllib.parse, urllib.request
-def handler(event, context):
-    address = event.pop("ResponseURL")
-    url = urllib.parse.urlsplit(address)
-    query = sorted(name for name, _ in urllib.parse.parse_qsl(url.query))
-    print(json.dumps({**event, "Host": url.hostname, "Query": query}))
-    kind, name = event["RequestType"], event["ResourceProperties"]["Name"]
-    answer = {"Status": "FAILED" if (kind, name) == ("Create", "fails") else "SUCCESS", "Reason": "a probe",
-              "PhysicalResourceId": event["PhysicalResourceId"] if kind == "Delete" else name}
-    answer |= {member: event[member] for member in ("StackId", "RequestId", "LogicalResourceId")}
-    body = json.dumps(answer).encode()
-    urllib.request.urlopen(urllib.request.Request(address, body, {"Content-Type": ""}, method="PUT"))
-"""
-
-
-def custom_resource(world: World) -> list[dict[str, Any]]:
-    """The requests for a custom resource that is created, whose replacement is rolled back, and that is deleted."""
-    if "custom resource" not in world.kept:
-        name = probe(world)
-        with scratch(world, with_function(name, _PROVIDER)) as provider:
-            token = provider.outputs()["Arn"]
-            with sources.stack(world, _with(token, Probe="one"), f"{name}-resource") as made:
-                sources.update(made, _with(token, Probe="two", Then="fails"))
-            seconds_until(lambda: _requests(world, name)[-1:] and "Delete" in _requests(world, name)[-1].values())
-            world.kept["custom resource"] = _requests(world, name)
-    found: list[dict[str, Any]] = world.kept["custom resource"]
-    return found
-
-
-def _with(token: str, **names: str) -> dict[str, Any]:
-    """A custom resource for each name, each after the former one."""
-    ids = list(names)
-    return {"Resources": {logical_id: {"Type": "Custom::Probe", "DependsOn": ids[max(number - 1, 0):number], "Properties": {
-        "ServiceToken": token, "ServiceTimeout": 120, "Name": names[logical_id]}} for number, logical_id in enumerate(ids)}}
-
-
-def _requests(world: World, function: str) -> list[dict[str, Any]]:
-    return [each for each in sources.logged(world.story.aws, function) if "RequestType" in each]
-
-
-@observes("response-url-has-amz-date")
-def date_of_response_urls(world: World) -> Seen | None:
-    queries = [each["Query"] for each in custom_resource(world)]
-    if not queries:
-        return None
-    return Seen(all("X-Amz-Date" in query for query in queries), f"{len(queries)} response URLs", queries[0])
-
-
-@observes("rollback-update-carries-old-id")
-def request_of_a_rollback(world: World) -> Seen | None:
-    """The replacement has succeeded, and the next resource has failed."""
-    updates = [each for each in custom_resource(world) if each["RequestType"] == "Update"]
-    if not updates or "Delete" not in [each["RequestType"] for each in custom_resource(world)]:
-        return None
-    if len(updates) < 2:
-        return Seen(False, "the rollback sends no Update")
-    last = {name: updates[-1].get(name) for name in ("PhysicalResourceId", "ResourceProperties", "OldResourceProperties")}
-    return Seen(last["PhysicalResourceId"] == "one", f"the rollback's Update has the ID {last['PhysicalResourceId']}", last)
 
 
 # --- CloudFormation -----------------------------------------------------------------------------
