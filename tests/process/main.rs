@@ -23,7 +23,6 @@ mod projects;
 
 mod answering;
 mod delivery;
-mod documented;
 mod frozen;
 mod input;
 mod killed;
