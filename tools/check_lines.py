@@ -20,8 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "tools/figures.toml"
 HEAD = """\
-# [lines]: the most lines of each area. `python tools/check_lines.py --write` sets them. [lines_before]: the lines of
-# an earlier commit, for comparison. The first release replaces them.
+# [lines]: the most lines of each area. `python tools/check_lines.py --write` sets them.
 # [function]: limits of the built function. `.ci/run` fails if the package is more than 10 % larger, or if an instruction
 # count is more than 20 % higher. `python tools/check_figures.py --write` sets them.
 # docs/project/benchmarks.md describes these figures and their variation.
@@ -97,11 +96,10 @@ def main() -> int:
     lines = count(tracked_files())
     if "--write" in sys.argv[1:]:
         write("lines", {area: now + now // 200 for area, now in lines.items()}, FIGURES)
-    figures = read(FIGURES)
-    limits, before = figures["lines"], figures["lines_before"]
-    print(f"{'lines':>9} {'limit':>9} {before['commit']:>9}")
+    limits = read(FIGURES)["lines"]
+    print(f"{'lines':>9} {'limit':>9}")
     for area, now in lines.items():
-        print(f"{now:9,} {limits[area]:9,} {before[area]:9,}  {area.replace('_', ' ')}")
+        print(f"{now:9,} {limits[area]:9,}  {area.replace('_', ' ')}")
     for what, value in measure_targets(lines).items():
         print(f"{value:9,} {what} (target: at most {TARGETS[what]:,})")
     faults = [f"{area.replace('_', ' ')}: {now:,} lines, but tools/figures.toml allows {limits[area]:,}. Remove lines, "

@@ -40,9 +40,6 @@ class Finding(NamedTuple):
     problem: str
 
 
-# --- Where the prose is ----------------------------------------------------------------------
-
-
 def markdown(text: str, first_line: int = 1) -> Iterator[Prose]:
     """The paragraphs, items and cells, with `code` for each piece of code. Lines in columns are code too."""
     without_code = re.sub(r"^( *)(```|~~~).*?^ *\2 *$|<!--.*?-->|\A---\n.*?^---$|^[^\n]*\S {3,}\S[^\n]*$", _blank, text,
@@ -119,9 +116,6 @@ def prose(path: Path) -> list[Prose]:
         return list(python(text))
     found = list(comments(text, _COMMENTS[path.suffix]))
     return found + (list(descriptions(text)) if path.suffix == ".yaml" else [])
-
-
-# --- What is checked -------------------------------------------------------------------------
 
 
 def without_quotations(text: str) -> str:

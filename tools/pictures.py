@@ -38,8 +38,6 @@ def text(x: float, y: float, content: str, more: str = "") -> str:
     return f'<text x="{x:g}" y="{y:g}" xml:space="preserve"{more}>{content}</text>'
 
 
-# --- Notes in GitLab -------------------------------------------------------------------------
-
 _NOTE_STYLE = f"""text {{ font: 14px {_SANS}; fill: #28272d }}
 .head {{ font-weight: bold }} .grey {{ fill: #626168 }} .link {{ fill: #2f68b4 }}
 .code {{ font: 13px {_MONOSPACE}; fill: #18171d }}"""
@@ -115,8 +113,6 @@ def note(markdown: list[str], about: str, title: str) -> str:
     return svg(width, height, title, _NOTE_STYLE, [*frame, *ruled, *texts])
 
 
-# --- Terminals -------------------------------------------------------------------------------
-
 _TERMINAL_STYLE = f"""text {{ font: 13px {_MONOSPACE}; fill: #d7dde4 }}
 .title {{ font-weight: bold; fill: #ffffff }} .time {{ fill: #8b98a5 }} .name {{ fill: #7cc4ff }} .ok {{ fill: #7ee2a0 }}"""
 _LINE_HEIGHT, _CHARACTER_WIDTH, _MARGIN, _TITLE_HEIGHT = 18, 7.8, 16, 30
@@ -174,8 +170,6 @@ def terminal(lines: list[str], title: str) -> str:
     return svg(width, height, title, _TERMINAL_STYLE,
                [f'<rect width="{width}" height="{height}" rx="8" fill="#1b222a"/>', dots, *texts])
 
-
-# --- The dashboard ---------------------------------------------------------------------------
 
 _DASHBOARD_STYLE = f"""text {{ font: 11px {_SANS}; fill: #16191f }} .head {{ font-weight: bold }} .grey {{ fill: #545b64 }}
 .box {{ fill: #ffffff; stroke: #d5dbdb }} .axes {{ fill: none; stroke: #d5dbdb }} polyline {{ fill: none; stroke-width: 2 }}"""

@@ -46,9 +46,6 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return re.sub(r"\|  (?=\|)", "| ", "\n".join(lines))
 
 
-# --- Templates -------------------------------------------------------------------------------
-
-
 # The sentence of a description that explains an empty text.
 _EMPTY = re.compile(r"\s*\b(?:If empty: |Empty (?:for )?)(.+?)(?:\.(?=\s)|\.?$)", re.DOTALL)
 
@@ -121,9 +118,6 @@ def template_parameters() -> str:
         "stack has the default. *Empty* is an empty text, which stands for what follows it.", *sections]) + "\n"
 
 
-# --- Commands --------------------------------------------------------------------------------
-
-
 def script_row(script: Path) -> list[str]:
     """The usage lines of the script's docstring, and its first paragraph. Empty for a module without usage lines."""
     text = ast.get_docstring(ast.parse(script.read_text())) or ""
@@ -147,17 +141,11 @@ def commands() -> str:
         table(["Command", "What it does"], list(scripts))]) + "\n"
 
 
-# --- Resources -------------------------------------------------------------------------------
-
-
 def resource(page: str, schema: str) -> str:
     """The page of a resource with the sections of its properties between the marks. The rest is written by hand."""
     before, rest = (REFERENCE / page).read_text().split(_BEGIN)
     after = rest.split(_END)[1]
     return f"{before}{_BEGIN}\n\n{reference_properties.properties(schema)}\n\n{_END}{after}"
-
-
-# --- Operation -------------------------------------------------------------------------------
 
 
 def metrics() -> str:

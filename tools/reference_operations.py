@@ -28,9 +28,6 @@ class LoggingCall(NamedTuple):
     fields: list[str]
 
 
-# --- Log fields ------------------------------------------------------------------------------
-
-
 def sources() -> list[Path]:
     folders = [ROOT / "src", ROOT / "crates/cfn-custom-resource/src"]
     files = sorted(file for folder in folders for file in folder.rglob("*.rs"))
@@ -81,9 +78,6 @@ def log_field_rows(file: Path = TEXTS) -> tuple[Rows, Rows, Rows]:
     each, invocation, rest = ([[f"`{name}`", " ".join(texts[name].split())] for name in names]
                               for names in (of_each_line, of_invocation, others))
     return each, invocation, rest
-
-
-# --- Metrics ---------------------------------------------------------------------------------
 
 
 def alarms_of(template: dict[str, Any]) -> list[dict[str, Any]]:

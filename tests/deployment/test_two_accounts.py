@@ -135,7 +135,6 @@ def test_packaged_template_is_under_the_key_of_that_bucket(scene: TwoAccounts) -
     assert "AccessDenied" in scene.project.build_log()
 
 
-# --- an event that this account does not accept ------------------------------------------------
 # tests/policies/test_every_part_is_needed.py removes each grant of a way.
 
 

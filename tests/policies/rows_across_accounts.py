@@ -221,8 +221,6 @@ MAY_NOT = [
     ("ecs.amazonaws.com", PULL, IMAGE_REPOSITORY, _function("lambda-dev-thumbnails")),
 ]
 
-# --- The small pipeline that puts files into a bucket, cross-account-s3.yaml ---------------------
-
 _S3_ROLE = role(PIPELINES, "role-dev-codepipeline-s3-site")
 _S3_EVENT_ROLE = role(PIPELINES, "role-dev-eventbridge-codepipeline-s3-site")
 _SITE = f"arn:aws:s3:::{scene.SITE}"

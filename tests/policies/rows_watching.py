@@ -7,8 +7,6 @@ from tests.policies.tables import (
     lent_to_a_service, regional, role)
 from tests.templates.deployed import REGION
 
-# --- Notifications -----------------------------------------------------------------------------
-
 TOPIC = regional("sns", "sns-dev-notifications")
 TOPIC_KEY = scene.stacks()["notifications"].deployed.arn("Key")
 THROUGH_SNS = {"kms:ViaService": f"sns.{REGION}.amazonaws.com", "kms:CallerAccount": PIPELINES}
@@ -35,8 +33,6 @@ _NOTIFY_MAY, _NOTIFY_MAY_NOT = collected(
     lent_to_a_service("chatbot.amazonaws.com", CHAT_ROLE, PIPELINES, demands=()),
     lent_to_a_service(CODECOMMIT, TRIGGERED, PIPELINES, SITE, "lambda:InvokeFunction", _of_others(SITE, "codecommit-dev-site")),
 )
-
-# --- Replication -------------------------------------------------------------------------------
 
 BUILD = regional("codebuild", "project/codebuild-dev-replication-shop")
 COPY_ROLE = role(PIPELINES, "role-dev-codebuild-replication-shop")

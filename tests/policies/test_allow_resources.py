@@ -93,9 +93,6 @@ def test_all_statements_fit_into_one_policy():
     assert length(allowed.document(*allowed.statements())) <= DOCUMENTS["AWS::IAM::ManagedPolicy"]
 
 
-# --- The example -----------------------------------------------------------------------------
-
-
 def example(tmp_path):
     """The example project with the page's resources."""
     before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")

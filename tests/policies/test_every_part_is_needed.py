@@ -17,8 +17,6 @@ from tests.templates.named import A_BUILD, FOREIGN_BUCKET
 
 POLICIES = scene.world().policies
 
-# --- Policies without one part: a statement, an action, a resource, a condition, a value --------
-
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
@@ -64,9 +62,6 @@ def _with(statement, path, values):
     if values is None:
         del inner[path[-1]]
     return changed
-
-
-# --- The calls of the tables -----------------------------------------------------------------
 
 
 @cache

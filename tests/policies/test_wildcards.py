@@ -77,8 +77,6 @@ def test_a_wildcard_without_a_word_is_found(tmp_path):
     assert list(unexplained(template)) == ["silent.yaml:4: Resource *"]
 
 
-# --- Names in the statements of template.yaml ------------------------------------------------
-
 # The only "*" in an Allow. Each of these actions cannot be limited.
 EVERYTHING = {
     "ecr:GetAuthorizationToken": "IAM has no resource for a registry",

@@ -140,8 +140,6 @@ def test_a_build_that_fails_is_in_the_queue_and_raises_an_alarm(scene: Deployed)
     until(scene.in_step)
 
 
-# --- the rules' patterns, against events as they are documented ---------------------------
-
 CODECOMMIT = {  # https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
     "version": "0", "id": "01234567-0123-0123-0123-012345678901", "account": "123456789012",
     "detail-type": "CodeCommit Repository State Change", "source": "aws.codecommit", "time": "2019-06-12T10:23:43Z",

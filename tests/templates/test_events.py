@@ -86,9 +86,6 @@ def test_the_readme_lists_every_event_and_no_other():
     assert sorted(listed) == [path.name for path in FILES]
 
 
-# --- GitLab ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("event", "parameters"), [("create.json", {}), ("create-gitlab.json", {
     "GitLabUrl": "https://gitlab.example.com", "GitLabTokenSecretId": "gitlab/mirrors", "GitLabProject": "platform/infra"})])
 def test_mirror_event_has_the_properties_of_the_template(event, parameters):
@@ -160,9 +157,6 @@ def test_build_event_names_one_build_of_the_rendered_project():
     assert (reported["initiator"], reported["logs"]["group-name"]) == (stack.name("ReviewRule"), stack.name("ReviewLogGroup"))
     bucket, path = Deployed(EnvID="dev").arn("ArtifactBucket"), stack.properties("ReviewProject")["Artifacts"]["Path"]
     assert path == "review/infra" and reported["artifact"]["location"] == f"{bucket}/{path}/{build}"
-
-
-# --- Pipelines and every property ------------------------------------------------------------
 
 
 def test_pipeline_event_has_the_properties_of_the_template():

@@ -123,8 +123,6 @@ def test_incomplete_or_repeated_channel_is_rejected():
         assert len(stack("notifications", **channel, **{configuration: CONFIGURATION}).broken_rules()) == 1, configuration
 
 
-# --- A repository with triggers ---------------------------------------------------------------
-
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-push"
 
 

@@ -105,8 +105,6 @@ def test_the_template_is_sent_without_a_bucket():
         assert len((TEMPLATES / name).read_bytes()) <= 51200
 
 
-# --- docs/how-to/replication.md ---------------------------------------------------------------------
-
 # Errors of git, AWS or EventBridge that the script passes on.
 OF_OTHERS = {
     "RepositoryDoesNotExistException", "AccessDeniedException", "The requested URL returned error: 403", "403",

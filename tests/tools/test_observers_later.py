@@ -79,9 +79,6 @@ class Row:
     refuted: Any
 
 
-# --- Doubles of the scenes ---------------------------------------------------------------------------
-
-
 def double(**members: Any) -> Any:
     """A scene. A member that is a function becomes a method."""
     return SimpleNamespace(world=world(), **members)

@@ -14,8 +14,6 @@ from tests.deployment.steps import Stack
 
 _READS = ("Get", "List", "Describe", "BatchGet")
 
-# --- what the roles call ------------------------------------------------------------------------
-
 
 def _calls(world: World, value: str, attribute: str, role: str) -> set[str]:
     """The actions of a role that CloudTrail shows."""
@@ -70,9 +68,6 @@ def path_of_a_permission_set(world: World) -> Seen | None:
     if control or code not in ("", "AccessDenied"):
         raise NotSeen(f"{code} {reason}")
     return Seen(not code, f"a role that trusts the path: {code or 'assumed'}")
-
-
-# --- deployments by the pipelines' role -----------------------------------------------------------
 
 
 @contextmanager
@@ -180,9 +175,6 @@ def runtime_of_a_function(world: World) -> Seen:
 @observes("nested-stack-read-actions")
 def nested_stacks(world: World) -> Seen:
     return _deployed(world, "cloudformation:", "Nested")
-
-
-# --- GitLab -------------------------------------------------------------------------------------
 
 
 def a_merge_request(world: World) -> dict[str, Any]:

@@ -146,9 +146,6 @@ def absent_secret(held: Intruder) -> Seen | None:
     return Seen(bool(re.fullmatch(rf"{name}(-\w{{6}})?", shown)), f"evaluated on {shown}", message)
 
 
-# --- Replays ---------------------------------------------------------------------------------------
-
-
 def bus_template(name: str) -> dict[str, Any]:
     """A bus with an archive, whose rule stores events in a log group."""
     group = f"/aws/events/{name}-replay"

@@ -133,9 +133,6 @@ def date_of_response_urls(held: Provider) -> Seen | None:
     return Seen(all(dates), f"{len(dates)} response URLs", dates[0]) if dates else None
 
 
-# --- IAM and Secrets Manager ----------------------------------------------------------------------
-
-
 @observes("one-record-writer")
 def last_tag(world: World) -> Seen:
     iam = world.client("iam")

@@ -16,8 +16,6 @@ from tests.deployment.pipelines import issue_login
 _NOT_ASSUMABLE = ("is invalid or cannot be assumed", "is not authorized to perform: sts:AssumeRole",
                   "is not authorized to perform AssumeRole on role", "cannot be assumed by", "unable to assume")
 
-# --- roles ------------------------------------------------------------------------------------
-
 
 @observes("role-not-assumable-texts")
 def rejections_of_a_role(world: World) -> Seen:
@@ -67,9 +65,6 @@ def _with_role(world: World, role: str) -> dict[str, tuple[Callable[[], Any], Ca
 def _put_rule(rules: Any, name: str, target: str, role: str) -> None:
     rules.put_rule(Name=name, EventPattern=json.dumps({"source": ["example.unused"]}), State="DISABLED")
     rules.put_targets(Rule=name, Targets=[{"Id": "target", "Arn": target, "RoleArn": role}])
-
-
-# --- CloudFormation -----------------------------------------------------------------------------
 
 
 @observes("output-value-of-4096-bytes")
@@ -125,9 +120,6 @@ def order_of_operations(world: World) -> Seen:
     return Seen(tokens == ["two", "one"], f"the tokens of the operations: {tokens}", shown[0])
 
 
-# --- GitLab -------------------------------------------------------------------------------------
-
-
 @observes("inherited-attribute-shown")
 def rules_of_the_group(world: World) -> Seen | None:
     """If the token may read the group's rules, and there are any."""
@@ -143,9 +135,6 @@ def rules_of_the_group(world: World) -> Seen | None:
     # The project may have a rule of its own for the same branch.
     marked = {each["name"] for each in shown if each.get("inherited") is True}
     return Seen(marked == names, f"{len(marked)} of {len(names)} rules of the group are inherited", len(marked))
-
-
-# --- logins of CodeCommit -------------------------------------------------------------------------
 
 
 def push_permission(world: World) -> dict[str, Any]:

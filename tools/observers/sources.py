@@ -24,8 +24,6 @@ from story import Names
 from tests.deployment import steps, waiting
 from tests.deployment.steps import Account, Stack
 
-# --- records ----------------------------------------------------------------------------------
-
 
 def trail(world: World, value: str, attribute: str = "EventName", **members: Any) -> list[dict[str, Any]]:
     """CloudTrail's management events of the run, newest first, with these members. They arrive within 15 minutes:
@@ -59,9 +57,6 @@ def seconds_between(one: str | datetime, other: str | datetime) -> float:
     return (second - first).total_seconds()
 
 
-# --- GitLab -------------------------------------------------------------------------------------
-
-
 def gitlab(world: World, method: str, path: str, token: str = "", below: str | None = None, **more: Any) -> requests.Response:
     """GitLab's response to a path of the project, or below another path, with any status."""
     held = world.story.source.gitlab
@@ -77,8 +72,6 @@ def mirrored(world: World) -> dict[str, str]:
         raise NotSeen("CodeCommit's references could not be read")
     return found
 
-
-# --- probes -------------------------------------------------------------------------------------
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _ABSENT = {"NoSuchBucket", "NoSuchEntity", "ResourceNotFoundException", "NoSuchKey"}

@@ -94,9 +94,6 @@ def _matches(pattern, resource):
     return len(wanted) == len(had)
 
 
-# --- Conditions ------------------------------------------------------------------------------
-
-
 def _conditions(statement, version, request):
     """All keys of all operators have to match. Of several values of one key, one has to match.
 
@@ -183,9 +180,6 @@ def _with_values(text, version, keys, plain=False):
         return found if plain else found.translate(_LITERAL)
 
     return _VARIABLE.sub(value, text)
-
-
-# --- Principals of a resource's policy ----------------------------------------------------------
 
 
 def named(statement, caller):

@@ -70,9 +70,6 @@ def _create(ministack_handler: _Handler, params: dict) -> tuple:
     return answer
 
 
-# --- The changes ------------------------------------------------------------------------------
-
-
 def _diff(ministack_diff: Callable[..., list], old_template: dict, new_template: dict, *more: Any) -> list:
     changes = ministack_diff(old_template, new_template, *more)
     states = _states.get()
@@ -119,9 +116,6 @@ def _detail(name: str, state: State, desired: Any, changed: bool) -> dict[str, A
             "AttributeChangeType": kind, "BeforeValueFrom": "ACTUAL_STATE", "AfterValueFrom": "TEMPLATE"}}
 
 
-# --- DescribeChangeSet ------------------------------------------------------------------------
-
-
 def _describe(ministack_handler: _Handler, params: dict) -> tuple:
     status, headers, body = ministack_handler(params)
     _, change_set = change_set_names.find(params)
@@ -158,9 +152,6 @@ def _shown(text: str, change: dict[str, Any]) -> str:
                       count=1)
     status = change.get("ResourceDriftStatus")
     return text[:start] + part + (f"<ResourceDriftStatus>{status}</ResourceDriftStatus>" if status else "") + text[end:]
-
-
-# --- ExecuteChangeSet -------------------------------------------------------------------------
 
 
 def _execute(ministack_handler: _Handler, params: dict) -> tuple:

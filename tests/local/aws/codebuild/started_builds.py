@@ -91,9 +91,6 @@ class _StartedBuild(Build):
             _store(self, spec)
 
 
-# --- artifacts of the type S3 -------------------------------------------------------------
-
-
 def _key(build: Build) -> str:
     """With the name `/`, "the output artifact is stored in the root" of `<path>/<build-ID>`."""
     return f"{(build.project['artifacts'].get('path') or '').strip('/')}/{build.stream}".lstrip("/")

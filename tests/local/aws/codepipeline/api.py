@@ -118,9 +118,6 @@ def _list_pipelines(request: dict) -> dict:
     return {"pipelines": shown, **more}
 
 
-# --- executions --------------------------------------------------------------------------
-
-
 def start(request: dict, trigger: str, detail: str) -> Execution:
     """StartPipelineExecution, by the API or by a rule."""
     held = _existing(request["name"])

@@ -49,9 +49,6 @@ def _check(operation: str, request: dict[str, Any]) -> None:
                                                      f"with id '{get_account_id()}'")
 
 
-# --- repositories ------------------------------------------------------------------------
-
-
 def _create_repository(request: dict[str, Any]) -> dict[str, Any]:
     name = request["repositoryName"]
     if name in ecr._repositories:

@@ -30,9 +30,6 @@ def where(name: str) -> str:
     return f"the repository with name '{name}' in the registry with id '{get_account_id()}'"
 
 
-# --- layers ------------------------------------------------------------------------------
-
-
 def initiate_layer_upload(request: dict[str, Any]) -> dict[str, Any]:
     upload = str(uuid.uuid4())
     ecr._uploads.setdefault(request["repositoryName"], {})[upload] = bytearray()
@@ -70,9 +67,6 @@ def batch_check_layer_availability(request: dict[str, Any]) -> dict[str, Any]:
 
 def _digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-# --- images ------------------------------------------------------------------------------
 
 
 def put_image(request: dict[str, Any]) -> dict[str, Any]:

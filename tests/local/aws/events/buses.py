@@ -84,8 +84,6 @@ def _deliver(event: dict[str, Any], account: str, region: str, name: str) -> Non
         eventbridge._archive_event({key: value for key, value in received.items() if not key.startswith("_")})
 
 
-# --- the policy of a bus -----------------------------------------------------------------
-
 def _put_permission(request: dict[str, Any]) -> tuple:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html, with a whole policy."""
     eventbridge._event_bus_policies[str(request.get("EventBusName") or "default")] = json.loads(request["Policy"])

@@ -75,9 +75,6 @@ def request_of(target: dict, rule: dict, view: Any) -> dict[str, Any]:
     return given
 
 
-# --- queues ------------------------------------------------------------------------------
-
-
 def _check_queue(target: dict, rule: dict) -> None:
     queue = sqs._queue_by_arn(target["Arn"])
     if queue and queue["attributes"].get("Policy") and not _admits(target["Arn"], rule):
