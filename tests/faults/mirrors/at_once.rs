@@ -6,7 +6,7 @@ use crate::checks::{self, Watch};
 use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, both, in_account, in_orders, mirror, properties, serial, with,
 };
-use fake_aws::{AwsState, FakeAws, Fault, FaultKind, Schedule};
+use fake_aws::{FakeAws, Fault, FaultKind, Schedule};
 use test_support::custom_resource::ParentStack;
 use test_support::{Rotated, Rotation, RotationStep};
 
@@ -28,15 +28,25 @@ pub async fn ends_well(
     context: &str,
 ) {
     let fake = stack.fake.clone();
-    let is_at_rest = |aws: &AwsState| checks::at_rest(aws, properties, true);
     if rotation.is_pending() {
         fake.assert_holds_in(context, |aws| checks::pending(aws, properties));
     } else {
-        fake.assert_holds_in(context, is_at_rest);
+        fake.assert_holds_in(context, |aws| checks::at_rest(aws, properties, true));
     }
+    rotates_and_leaves_nothing((stack, rotation), watch, properties, context).await;
+}
+
+/// All is as in `properties` after one more rotation, and nothing outlives a deletion.
+pub async fn rotates_and_leaves_nothing(
+    (stack, rotation): (&mut ParentStack, &mut Rotation),
+    watch: &Watch,
+    properties: &Value,
+    context: &str,
+) {
+    let fake = stack.fake.clone();
     let again = rotation.come_due().await;
     assert_eq!(again, Rotated::Finished, "{context}");
-    fake.assert_holds_in(context, is_at_rest);
+    fake.assert_holds_in(context, |aws| checks::at_rest(aws, properties, true));
     watch.expect_nothing();
     stack.delete().await.assert_success();
     fake.assert_holds_in(context, checks::nothing_remains);
