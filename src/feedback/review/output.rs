@@ -231,7 +231,11 @@ mod tests {
             (r#"{"Tags": {"Team": null}}"#, "Tags.Team ", no_text),
             (r#"{"Tags": {"Team": ["a"]}}"#, "Tags.Team ", no_text),
             (r#"{"Parameters": {"A": 1.10}}"#, "Parameters.A ", number),
-            (r#"{"Tags": {"A": 1.10}}"#, "Tags.A ", number),
+            (
+                r#"{"Tags": {"A": 123456789012345678901234567890}}"#,
+                "Tags.A ",
+                number,
+            ),
             (r#"{"Tags": {}, "Tags": {}}"#, "", twice),
         ] {
             let error = Err(format!("{path}{why}"));
