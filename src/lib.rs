@@ -27,6 +27,10 @@
 //!
 //! A future contains every future that it awaits, so without `Box::pin` that of one event would
 //! grow to 320 kB, and clippy's `large_futures` rejects more than 16 KiB.
+//!
+//! The compiler translates a future in each crate that polls it, with every future that it awaits.
+//! So what other crates await is a [`BoxFuture`](futures_util::future::BoxFuture):
+//! otherwise each crate of tests translates the whole product.
 
 pub mod clients;
 pub mod common;

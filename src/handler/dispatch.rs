@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -22,7 +23,15 @@ impl Handler {
     /// # Errors
     /// If the event is of no known kind, if it failed, or if its response could not be delivered
     /// and Lambda should deliver the event again.
-    pub async fn handle(
+    pub fn handle<'a>(
+        &'a self,
+        event: &'a str,
+        invocation: &'a Invocation,
+    ) -> BoxFuture<'a, Result<Value, HandlerError>> {
+        Box::pin(self.handle_and_log(event, invocation))
+    }
+
+    async fn handle_and_log(
         &self,
         event: &str,
         invocation: &Invocation,

@@ -201,7 +201,7 @@ impl Handler {
         let time = self.clients.clock.until(self.deadline(invocation) - MARGIN);
         if check.is_diagnosis {
             let found = health_check::diagnose(&environment, clients, credential, pipeline, time);
-            return Ok(json!({"Doctor": Box::pin(found).await}));
+            return Ok(json!({"Doctor": found.await}));
         }
         let (interval, emit) = (check.interval, |line: Value| logging::emit(&line));
         let work = health_check::check(
@@ -213,6 +213,6 @@ impl Handler {
             time,
             &emit,
         );
-        Ok(json!({"HealthCheck": Box::pin(work).await}))
+        Ok(json!({"HealthCheck": work.await}))
     }
 }

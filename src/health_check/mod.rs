@@ -34,6 +34,7 @@ mod stacks;
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 pub use self::checker::Emit;
@@ -54,15 +55,15 @@ use crate::mirror_credential::health::CheckedGitLabs;
 
 /// Checks the environment as far as `time` allows, which ends when the next check begins after
 /// `interval`. Passes each line for CloudWatch to `emit`, and returns the summary.
-pub async fn check(
-    environment: &Environment,
-    clients: &Clients,
-    mirror_credential: &MirrorCredential,
-    gitops_pipeline: &GitOpsPipeline,
+pub fn check<'a>(
+    environment: &'a Environment,
+    clients: &'a Clients,
+    mirror_credential: &'a MirrorCredential,
+    gitops_pipeline: &'a GitOpsPipeline,
     interval: Option<Duration>,
     time: Duration,
-    emit: Emit<'_>,
-) -> Value {
+    emit: Emit<'a>,
+) -> BoxFuture<'a, Value> {
     let schedule = Schedule {
         began: clients.clock.now(),
         interval,
@@ -77,43 +78,45 @@ pub async fn check(
         may_change: true,
         schedule,
     };
-    let results = checker.check_all(&limits).await;
-    let (mut findings, stacks) = (results.findings, &results.stacks);
-    Box::pin(checker.create_pipelines(&stacks.missed, &mut findings, &limits)).await;
-    Box::pin(checker.start_missed_pushes(&stacks.suspected, &mut findings, &limits)).await;
-    // The first push of a repaired mirror may never end.
-    let until = limits.half_of_the_rest();
-    Box::pin(checker.repair_mirrors(&results.broken_mirrors, &mut findings, until)).await;
-    // The reports come last: a slow GitLab takes no time from the checks.
-    let reporting = async {
-        let unreachable = UnreachableGitLabs::default();
-        let changed = &results.changed_executions;
-        Box::pin(checker.report_executions(changed, &limits, &unreachable)).await;
-        Box::pin(checker.report_reviews(&stacks.reviewing, &limits, &unreachable)).await;
-    };
-    let reviewing = checker.start_reviews(&stacks.reviewing, &mut findings, &limits);
-    tokio::join!(Box::pin(reporting), Box::pin(reviewing));
-    let has_failed = u8::from(!findings.failed.is_empty());
-    checker.emit("", &[(metrics::HEALTH_CHECK_FAILED, has_failed.into())]);
-    json!({
-        "EnvID": environment.id,
-        "Checked": findings.totals,
-        "Created": findings.created,
-        "Started": findings.started,
-        "Unhealthy": findings.unhealthy(),
-        "NotChecked": findings.failed,
+    Box::pin(async move {
+        let results = checker.check_all(&limits).await;
+        let (mut findings, stacks) = (results.findings, &results.stacks);
+        Box::pin(checker.create_pipelines(&stacks.missed, &mut findings, &limits)).await;
+        Box::pin(checker.start_missed_pushes(&stacks.suspected, &mut findings, &limits)).await;
+        // The first push of a repaired mirror may never end.
+        let until = limits.half_of_the_rest();
+        Box::pin(checker.repair_mirrors(&results.broken_mirrors, &mut findings, until)).await;
+        // The reports come last: a slow GitLab takes no time from the checks.
+        let reporting = async {
+            let unreachable = UnreachableGitLabs::default();
+            let changed = &results.changed_executions;
+            Box::pin(checker.report_executions(changed, &limits, &unreachable)).await;
+            Box::pin(checker.report_reviews(&stacks.reviewing, &limits, &unreachable)).await;
+        };
+        let reviewing = checker.start_reviews(&stacks.reviewing, &mut findings, &limits);
+        tokio::join!(Box::pin(reporting), Box::pin(reviewing));
+        let has_failed = u8::from(!findings.failed.is_empty());
+        checker.emit("", &[(metrics::HEALTH_CHECK_FAILED, has_failed.into())]);
+        json!({
+            "EnvID": environment.id,
+            "Checked": findings.totals,
+            "Created": findings.created,
+            "Started": findings.started,
+            "Unhealthy": findings.unhealthy(),
+            "NotChecked": findings.failed,
+        })
     })
 }
 
 /// Checks the same, and secrets that are scheduled for deletion. It changes nothing and writes no
 /// metrics. Returns each check with its problem.
-pub async fn diagnose(
-    environment: &Environment,
-    clients: &Clients,
-    mirror_credential: &MirrorCredential,
-    gitops_pipeline: &GitOpsPipeline,
+pub fn diagnose<'a>(
+    environment: &'a Environment,
+    clients: &'a Clients,
+    mirror_credential: &'a MirrorCredential,
+    gitops_pipeline: &'a GitOpsPipeline,
     time: Duration,
-) -> Value {
+) -> BoxFuture<'a, Value> {
     let checker = Checker {
         environment,
         clients,
@@ -126,16 +129,18 @@ pub async fn diagnose(
             interval: None,
         },
     };
-    let results = checker.check_all(&TimeLimits::of(time)).await;
-    let mut findings = results.findings;
-    for push in &results.stacks.suspected {
-        findings.checked(push.subject(), Some(push.problem()));
-    }
-    let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
-    json!({
-        "EnvID": environment.id,
-        "Checks": checks,
-        "NotChecked": findings.failed,
+    Box::pin(async move {
+        let results = checker.check_all(&TimeLimits::of(time)).await;
+        let mut findings = results.findings;
+        for push in &results.stacks.suspected {
+            findings.checked(push.subject(), Some(push.problem()));
+        }
+        let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
+        json!({
+            "EnvID": environment.id,
+            "Checks": checks,
+            "NotChecked": findings.failed,
+        })
     })
 }
 

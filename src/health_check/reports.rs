@@ -101,7 +101,7 @@ impl Checker<'_> {
         let (aws, http) = (&self.clients.aws, &self.clients.http);
         let approvals = self.gitops_pipeline.approvals();
         let report = reporting::catch_up(aws, http, name, changed, approvals, unreachable);
-        match Box::pin(report).await {
+        match report.await {
             Ok(reports) => reports.iter().map(Reported::log_failed).sum(),
             Err(error) => {
                 tracing::warn!(pipeline = name, %error, "not reported");

@@ -88,7 +88,7 @@ async fn look(fake: &FakeAws) -> Looked {
         INVOCATION_TIME,
         &emit,
     );
-    let summary = Box::pin(work).await;
+    let summary = work.await;
     let after = fake.calls();
     let metrics = metrics.into_inner().expect("no panic");
     let last = &metrics["OrphanedPipelineStacks"].1;

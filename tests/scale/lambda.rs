@@ -91,8 +91,7 @@ impl Lambda {
             function_arn: FUNCTION.to_owned(),
         };
         let event = event.to_string();
-        // On the heap: the future is large, and there are a thousand.
-        let work = Box::pin(environment.provider.handle(&event, &invocation));
+        let work = environment.provider.handle(&event, &invocation);
         let Ok(answer) = tokio::time::timeout(LAMBDA_MAX_LIFETIME, work).await else {
             // Lambda ends the environment with it.
             return false;

@@ -39,7 +39,7 @@ impl Environment {
             function_arn: FUNCTION.to_owned(),
         };
         // On the heap: the future is large.
-        let answered = Box::pin(self.provider.handle(event, &invocation)).await;
+        let answered = self.provider.handle(event, &invocation).await;
         answered.map_err(|error| error.to_string())
     }
 

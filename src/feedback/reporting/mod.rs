@@ -37,6 +37,8 @@ pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL}
 
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::clients::aws::Aws;
@@ -131,15 +133,15 @@ pub async fn decide(
 ///
 /// # Errors
 /// If nothing can be reported, or if GitLab is one of the `unreachable` ones.
-pub async fn catch_up(
-    aws: &Aws,
-    http: &Http,
-    pipeline_name: &str,
+pub fn catch_up<'a>(
+    aws: &'a Aws,
+    http: &'a Http,
+    pipeline_name: &'a str,
     changed: Vec<Execution>,
     approvals: FunctionApprovals,
-    unreachable: &UnreachableGitLabs,
-) -> Result<Vec<Reported>, ReportError> {
-    let caught_up = async {
+    unreachable: &'a UnreachableGitLabs,
+) -> BoxFuture<'a, Result<Vec<Reported>, ReportError>> {
+    let caught_up = async move {
         let mut reports = vec![];
         let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
             return Ok(reports);
@@ -186,8 +188,8 @@ pub async fn catch_up(
         }
         Ok(reports)
     };
-    let failed = |error: ReportError| error.about(&format!("pipeline {pipeline_name}"));
-    Box::pin(caught_up).await.map_err(failed)
+    let failed = move |error: ReportError| error.about(&format!("pipeline {pipeline_name}"));
+    Box::pin(caught_up.map_err(failed))
 }
 
 #[cfg(test)]
