@@ -1,4 +1,5 @@
-"""The program in `tools/bench/harness`, built by Cargo like the tests, so that its dependencies are compiled once."""
+"""The program in `tools/bench/harness`, built by the command of the tests: with another one, Cargo chooses other features
+and compiles the workspace again."""
 
 import json
 import subprocess
@@ -9,7 +10,7 @@ from host import ROOT
 
 def built() -> Path:
     build = subprocess.run(
-        ["cargo", "build", "--locked", "--quiet", "--profile", "test", "--bench", "harness",
+        ["cargo", "test", "--locked", "--quiet", "--workspace", "--bench", "harness", "--no-run",
          "--message-format=json-render-diagnostics"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     artifacts = (json.loads(line) for line in build.splitlines())
