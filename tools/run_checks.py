@@ -303,11 +303,11 @@ def perform() -> int:
     if EXTENT not in LEFT_OUT:
         sys.exit(f"SCHEDULES={EXTENT}: {', '.join(LEFT_OUT)}")
     # Without debug information, a panic still names its line. Nothing is compiled here a second time, and notes for that
-    # take a quarter longer. More codegen units than cores repeat generic code. Optimising saves more processor time than
-    # it takes, except in the sample of `test`.
+    # take a quarter longer. More codegen units than cores (Cargo's number is 16) repeat generic code. Optimising saves more
+    # processor time than it takes, except in the sample of `test`.
     limit = parallel_steps()
     os.environ |= {"CFN_GITOPS_BINARY": str(BOOTSTRAP), "SCHEDULES": EXTENT, "CARGO_PROFILE_TEST_DEBUG": "0",
-                   "CARGO_INCREMENTAL": "0", "CARGO_PROFILE_TEST_CODEGEN_UNITS": str(limit),
+                   "CARGO_INCREMENTAL": "0", "CARGO_PROFILE_TEST_CODEGEN_UNITS": str(min(limit, 16)),
                    "CARGO_PROFILE_TEST_OPT_LEVEL": "0" if EXTENT == "test" else "2"}
     # The tests and the templates expect the built function there.
     os.environ["CARGO_TARGET_DIR"] = str(ROOT / "target")
