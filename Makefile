@@ -63,7 +63,7 @@ bench: build ## compare this function with alternatives, as ratios from one run,
 
 # Checks the existing file: `make test` has just built it. Another release build is for SCHEDULES=all alone.
 check-figures: $(INSTALLED)
-	@$(LINTED) python tools/check_figures.py $(if $(filter all,$(SCHEDULES)),--cargo-build)
+	@python tools/check_figures.py $(if $(filter all,$(SCHEDULES)),--cargo-build)
 
 build: $(INSTALLED) ## build and check the file that `sam deploy` uploads
 	@tools/build.sh

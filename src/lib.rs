@@ -28,9 +28,10 @@
 //! A future contains every future that it awaits, so without `Box::pin` that of one event would
 //! grow to 320 kB, and clippy's `large_futures` rejects more than 16 KiB.
 //!
-//! The compiler translates a future in each crate that polls it, with every future that it awaits.
-//! So what other crates await is a [`BoxFuture`](futures_util::future::BoxFuture):
-//! otherwise each crate of tests translates the whole product.
+//! The compiler generates a future's code in each crate that awaits it, with every future inside.
+//! So the large entry points for other crates return a
+//! [`BoxFuture`](futures_util::future::BoxFuture). Otherwise each crate of tests would compile the
+//! whole product again.
 
 pub mod clients;
 pub mod common;

@@ -302,9 +302,9 @@ def perform() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if EXTENT not in LEFT_OUT:
         sys.exit(f"SCHEDULES={EXTENT}: {', '.join(LEFT_OUT)}")
-    # Without debug information, a panic still names its line. Nothing is compiled here a second time, and notes for that
-    # take a quarter longer. More codegen units than cores (Cargo's number is 16) repeat generic code. Optimising saves more
-    # processor time than it takes, except in the sample of `test`.
+    # Without debug information, a panic still names its line. Incremental compilation takes a quarter longer, and nothing
+    # is compiled here a second time. More codegen units than cores repeat generic code (Cargo's number is 16). Optimising
+    # takes less processor time than it saves, except for the sample of `test`.
     limit = parallel_steps()
     os.environ |= {"CFN_GITOPS_BINARY": str(BOOTSTRAP), "SCHEDULES": EXTENT, "CARGO_PROFILE_TEST_DEBUG": "0",
                    "CARGO_INCREMENTAL": "0", "CARGO_PROFILE_TEST_CODEGEN_UNITS": str(min(limit, 16)),

@@ -38,7 +38,6 @@ impl Environment {
             deadline: self.fake.now() + LAMBDA_MAX_LIFETIME,
             function_arn: FUNCTION.to_owned(),
         };
-        // On the heap: the future is large.
         let answered = self.provider.handle(event, &invocation).await;
         answered.map_err(|error| error.to_string())
     }
