@@ -10,6 +10,7 @@ use std::{
     cell::Cell,
     future::{Future, pending},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -128,13 +129,20 @@ pub fn orders<F: AsyncFnMut(Schedule)>(
 /// Runs one future under a paused clock, outside of `#[tokio::test]`. The product's random pauses
 /// are the same each time. The text of a panic gets the journals of the run's fakes.
 pub fn paused<T>(work: impl Future<Output = T>) -> T {
+    let mut output = None;
+    run_paused(pin!(async { output = Some(work.await) }));
+    output.expect("the runtime runs the future to its end")
+}
+
+/// Tokio's scheduler is generic over the future. It is compiled once here, and not for every test.
+fn run_paused(work: Pin<&mut dyn Future<Output = ()>>) {
     fastrand::seed(7);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
     let runtime = runtime.expect("a runtime without I/O needs nothing");
-    failures::with_journals(|| runtime.block_on(work))
+    failures::with_journals(|| runtime.block_on(work));
 }
 
 fn search(limit: usize, rules: Rules, mut run: impl AsyncFnMut(Schedule)) -> Explored {
