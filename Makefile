@@ -155,8 +155,9 @@ test-function:
 	$(LINTED) cargo test --locked --workspace --test schemas --test fake_aws --no-run
 	@$(MAKE) local-function
 
+# Not --all-targets: it compiles libraries as tests that have none.
 test-rust-compiled:
-	$(LINTED) cargo test --locked --workspace --all-targets --no-run
+	$(LINTED) cargo test --locked --workspace --tests --examples --bench harness --no-run
 
 # With the PATH of the earlier compilation: with another one, crates that look for a C compiler are compiled again.
 test-rust:
