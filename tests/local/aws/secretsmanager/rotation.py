@@ -75,7 +75,7 @@ def _check_rotation(held: dict[str, Any], function: str) -> None:
     # invocation of RotateSecret assumes that a previous rotation request is still in progress and returns an error."
     # The text is that of https://github.com/aws/aws-cdk/issues/28539.
     pending, _ = service._find_stage_version(held, "AWSPENDING")
-    if rotation_runs.under_way(held["ARN"]) or (pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]):
+    if pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]:
         raise Rejected("InvalidRequestException",
                        "A previous rotation isn't complete. That rotation will be reattempted.")
     # "When you add a Lambda rotation function Amazon Resource Name (ARN) to your secret, Secrets Manager checks the
