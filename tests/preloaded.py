@@ -24,6 +24,8 @@ import traceback
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 _INSTALLED = Path(sys.executable).parent
 _MODULES = {
     "aws": ["awscli.clidriver"],
@@ -81,6 +83,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _serve(name: str, listening: socket.socket) -> None:
+    # Most of the time of `sam deploy` was Python's parser of YAML. This one is in C.
+    yaml.SafeLoader = yaml.CSafeLoader
     for module in _MODULES[name]:
         importlib.import_module(module)
     gc.freeze()

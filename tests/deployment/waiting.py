@@ -11,11 +11,11 @@ from typing import Any
 class Pace:
     """How often a state is read, and for how long. `make try` reads less often, because AWS limits requests."""
 
-    interval: float = 0.05
+    interval: float = 0.1
     seconds: float = 60
     stack_seconds: float = 300
     # SAM's own interval is five seconds.
-    sam_interval: float = 0.2
+    sam_interval: float = 0.5
 
 
 PACE = Pace()

@@ -199,7 +199,7 @@ class LocalAws:
         deadline = time.monotonic() + 180
         while number := self._ask("GET", what):
             assert time.monotonic() < deadline, f"{what}: {number}"
-            time.sleep(0.01)
+            time.sleep(0.05)
 
     def instance_metadata(self, profile_arn: str) -> str:
         """The metadata service of an instance with this profile, for `AWS_EC2_METADATA_SERVICE_ENDPOINT`."""
