@@ -51,7 +51,7 @@ async def _serve(directory: Path, listener: socket.socket, endpoint: str) -> Non
     repositories.keep_in(directory / "repositories", git_url)
     authority = certificates.keep_in(directory)
     patches.install(endpoint)
-    # The collector need not look at what is loaded.
+    # The garbage collector need not visit the loaded modules.
     gc.freeze()
 
     stop = asyncio.Event()
