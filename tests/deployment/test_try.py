@@ -23,7 +23,7 @@ from tests.deployment.steps import ROOT, Login, Working
 from try_observers import OBSERVERS
 
 PROJECT = "platform/trial"
-COMMAND = [sys.executable, str(ROOT / "tools/try_run.py"), "--interval", "0.05"]
+COMMAND = [sys.executable, str(ROOT / "tools/try_run.py"), "--interval", "0.2"]
 
 
 @dataclass
