@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -86,9 +86,13 @@ impl Setup {
     }
 
     pub fn start(self) -> Function {
+        self.start_writing_to(Arc::default())
+    }
+
+    /// Nothing that the process writes is read before `output` is unlocked.
+    pub fn start_writing_to(self, output: Arc<Mutex<String>>) -> Function {
         let (lambda, runtime_api) = Lambda::start();
         let aws = Front::start();
-        let output = Arc::default();
         let (child, readers) = self.spawn(runtime_api, &aws, &output);
         Function {
             child,
@@ -309,14 +313,10 @@ impl Function {
         size.and_then(|size| size.parse().ok()).expect("a size")
     }
 
-    /// Nothing that the process writes is read until this is dropped.
-    pub fn unread(&self) -> MutexGuard<'_, String> {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The process's output so far.
     pub fn output(&self) -> String {
-        self.unread().clone()
+        let output = self.output.lock();
+        output.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for the end of the process, which something else must cause.
@@ -375,6 +375,7 @@ fn collect(
     let into = Arc::clone(into);
     std::thread::spawn(move || {
         let mut part = [0; 4096];
+        drop(into.lock());
         while let Ok(length @ 1..) = from.read(&mut part) {
             let text = String::from_utf8_lossy(&part[..length]);
             let mut output = into.lock().unwrap_or_else(PoisonError::into_inner);
