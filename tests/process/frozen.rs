@@ -89,7 +89,6 @@ fn long_idle_connection_is_not_reused() {
 fn process_frozen_past_its_deadline_responds_on_resume() {
     let function = Function::start();
     function.aws.mood(Mood::Hanging);
-    function.lambda.wait_until_asked();
     let event = function.request("Create", &mirror(0));
     let time = Duration::from_secs(4);
     let began = Instant::now();

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,9 +40,12 @@ pub struct Function {
     runtime_api: SocketAddr,
     pub bucket: Bucket,
     pub aws: Front,
-    output: Arc<Mutex<String>>,
+    output: Output,
     readers: Vec<JoinHandle<()>>,
 }
+
+/// Set when the process's output is to be read, and the text so far.
+type Output = Arc<(OnceLock<()>, Mutex<String>)>;
 
 /// How a function is to be started.
 #[derive(Clone)]
@@ -86,15 +89,18 @@ impl Setup {
     }
 
     pub fn start(self) -> Function {
-        self.start_writing_to(Arc::default())
+        let function = self.start_unread();
+        function.read_output();
+        function
     }
 
-    /// Nothing that the process writes is read before `output` is unlocked.
-    pub fn start_writing_to(self, output: Arc<Mutex<String>>) -> Function {
+    /// The process's output stays in its pipe until [`Function::read_output`].
+    pub fn start_unread(self) -> Function {
         let (lambda, runtime_api) = Lambda::start();
         let aws = Front::start();
+        let output = Output::default();
         let (child, readers) = self.spawn(runtime_api, &aws, &output);
-        Function {
+        let function = Function {
             child,
             setup: self,
             lambda,
@@ -103,7 +109,10 @@ impl Setup {
             aws,
             output,
             readers,
-        }
+        };
+        // The time of a test's first invocation is short, and this machine may be busy.
+        function.lambda.wait_until_asked();
+        function
     }
 
     /// The process, and the readers of its output.
@@ -111,7 +120,7 @@ impl Setup {
         &self,
         runtime_api: SocketAddr,
         aws: &Front,
-        output: &Arc<Mutex<String>>,
+        output: &Output,
     ) -> (Child, Vec<JoinHandle<()>>) {
         let endpoint = format!("http://{}", aws.server.address);
         let endpoint = self.endpoint.as_ref().unwrap_or(&endpoint);
@@ -244,9 +253,6 @@ impl Function {
     /// The reason of a failed Create with a `ServiceTimeout` of so many seconds.
     #[track_caller]
     pub fn fails_before_service_timeout(&self, seconds: u64) -> String {
-        // CloudFormation counts from the whole second in which it signs, and this machine may be
-        // busy.
-        self.lambda.wait_until_asked();
         let mut properties = mirror();
         properties["ServiceTimeout"] = json!(seconds.to_string());
         let event = self.request("Create", &properties);
@@ -313,10 +319,15 @@ impl Function {
         size.and_then(|size| size.parse().ok()).expect("a size")
     }
 
+    /// Begins to read the process's output.
+    pub fn read_output(&self) {
+        self.output.0.get_or_init(|| ());
+    }
+
     /// The process's output so far.
     pub fn output(&self) -> String {
-        let output = self.output.lock();
-        output.unwrap_or_else(PoisonError::into_inner).clone()
+        let text = self.output.1.lock();
+        text.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for the end of the process, which something else must cause.
@@ -339,6 +350,7 @@ impl Function {
         // Either may find that it has ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.read_output();
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
@@ -368,17 +380,14 @@ pub fn wait_until(what: &str, mut has_happened: impl FnMut() -> bool) {
     }
 }
 
-fn collect(
-    mut from: impl Read + Send + 'static,
-    into: &Arc<Mutex<String>>,
-) -> std::thread::JoinHandle<()> {
+fn collect(mut from: impl Read + Send + 'static, into: &Output) -> JoinHandle<()> {
     let into = Arc::clone(into);
     std::thread::spawn(move || {
         let mut part = [0; 4096];
-        drop(into.lock());
+        into.0.wait();
         while let Ok(length @ 1..) = from.read(&mut part) {
             let text = String::from_utf8_lossy(&part[..length]);
-            let mut output = into.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut output = into.1.lock().unwrap_or_else(PoisonError::into_inner);
             output.push_str(&text);
         }
     })

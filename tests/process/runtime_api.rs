@@ -21,7 +21,6 @@ fn failed_poll_ends_the_process_before_any_work() {
         Reply::CutOff,
     ] {
         let mut function = Function::start();
-        function.lambda.wait_until_asked();
         function.lambda.next_polls([reply.clone()]);
         let status = function.wait();
         assert!(!status.success(), "{reply:?}: {status}");

@@ -5,13 +5,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.local.aws import LocalAws
+from tests.local.aws.testing import eventually
 
 
 def test_listens_on_loopback_only_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -38,10 +38,7 @@ def test_server_ends_with_its_parent_process(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir())
     starter.kill()
     starter.wait()
-    deadline = time.monotonic() + 10
-    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert list(tmp_path.iterdir()) == []
+    eventually(lambda: list(tmp_path.iterdir()), lambda files: files == [])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=1)
 
