@@ -155,7 +155,7 @@ test-function:
 	$(LINTED) cargo test --locked --workspace --test schemas --test fake_aws --no-run
 	@$(MAKE) local-function
 
-# Not --all-targets: it compiles libraries as tests that have none.
+# Not --all-targets: it takes libraries as benchmarks, and compiles those without tests a second time.
 test-rust-compiled:
 	$(LINTED) cargo test --locked --workspace --tests --examples --bench harness --no-run
 

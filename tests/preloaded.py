@@ -1,7 +1,8 @@
 """`aws` and `sam` as programs that begin with their modules loaded, which takes most of the time of a short command.
 
 A process per program loads them once and forks for each command. The command gets the arguments, the environment, the
-folder and the open files of the program that a test or a shell starts. It then does what the installed program does.
+folder and the open files of the program that a test or a shell starts. It then does what the installed program does,
+except that libyaml parses YAML.
 """
 
 from __future__ import annotations
