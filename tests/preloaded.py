@@ -1,8 +1,7 @@
 """`aws` and `sam` as programs that begin with their modules loaded, which takes most of the time of a short command.
 
-A process per program loads them once and forks for each command. The command gets the arguments, the environment, the
-folder and the open files of the program that a test or a shell starts. It then does what the installed program does,
-except that libyaml parses YAML.
+A process per program loads them once and forks for each command. The command gets the arguments, environment, folder
+and open files of the program that a test or a shell starts. It then does what the installed one does, with libyaml.
 """
 
 from __future__ import annotations
