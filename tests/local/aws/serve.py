@@ -19,7 +19,7 @@ import yaml
 
 from tests.local.aws import partition
 
-# MiniStack, imported later, derives its loader from this one. In C, a template takes a tenth of the time.
+# MiniStack, imported later, derives its loader from this one. In C, parsing takes a tenth of the time.
 yaml.SafeLoader = yaml.CSafeLoader
 
 
