@@ -133,7 +133,7 @@ lint-templates: $(INSTALLED)
 lint-prose: $(INSTALLED)
 	@python tools/check_prose.py
 
-# The lines of each area, against tools/figures.toml.
+# The lines of each area. They are printed, and not limited.
 lint-lines:
 	@$(PYTHON) tools/check_lines.py
 

@@ -1,10 +1,6 @@
-"""The check of the lines by area: each tracked file has one area, and an area above its limit fails."""
-
-import sys
+"""The count of the lines by area: each tracked file has one area."""
 
 import pytest
-
-from tests.tools.conftest import ROOT
 
 import check_lines
 
@@ -32,21 +28,3 @@ def test_inline_tests_are_unit_tests(tmp_path):
     (tmp_path / "src/b.rs").write_text("fn a() {}\n#[cfg(test)]\nmod tests;\nfn c() {\n}\n")
     lines = check_lines.count(["src/a.rs", "src/b.rs"], tmp_path)
     assert (lines["product"], lines["unit_tests"], lines["total"]) == (7, 5, 12)
-
-
-def test_area_above_its_limit_fails_until_it_is_raised(monkeypatch, tmp_path, capsys):
-    figures = tmp_path / "figures.toml"
-    figures.write_text((ROOT / "tools/figures.toml").read_text())
-    monkeypatch.setattr(check_lines, "FIGURES", figures)
-    monkeypatch.setattr(sys, "argv", ["check_lines.py"])
-    docs = check_lines.count(check_lines.tracked_files())["docs"]
-    check_lines.write("lines", {area: 1_000_000 for area in [*check_lines.AREAS, "total"]} | {"docs": docs}, figures)
-    assert check_lines.main() == 0
-    check_lines.write("lines", {"docs": docs - 1}, figures)
-    assert check_lines.main() == 1
-    assert f"docs: {docs:,} lines, but tools/figures.toml allows {docs - 1:,}. Remove lines" in capsys.readouterr().err
-    monkeypatch.setattr(sys, "argv", ["check_lines.py", "--write"])
-    assert check_lines.main() == 0
-    written = check_lines.read(figures)
-    assert written["lines"]["docs"] == docs + docs // 200
-    assert written["function"] == check_lines.read(ROOT / "tools/figures.toml")["function"]
