@@ -32,6 +32,7 @@ NOT_GIVEN = {
     "codecommit:BatchDisassociateApprovalRuleTemplateFromRepositories "
     "codecommit:DisassociateApprovalRuleTemplateFromRepository": "an administrator's, for many repositories",
     "codecommit:DeleteCommentContent": "also applies to others' comments",
+    "codecommit:GetBlobDifferences": "GetDifferences and GetBlob show the same",
     "codecommit:UploadArchive codecommit:GetUploadArchiveStatus codecommit:CancelUploadArchive": "CodePipeline's own",
 }
 
