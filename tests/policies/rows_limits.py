@@ -10,7 +10,7 @@ from tests.policies.scene import PIPELINES
 from tests.policies.tables import DEPLOY_ROLE, FUNCTION, PROVISIONING_ROLE, group, regional, role, user
 from tests.policies.vocabulary import changes
 from tests.templates.deployed import BOUNDARY, PROVIDER_STACK, REGION
-from tests.templates.named import FOR_A_GITLAB, SECOND_BUCKET, SERVICES_OF_PIPELINES, WITH_BOUNDARY, WITH_OWN_BOUNDARY, passed_to
+from tests.templates.named import FOR_A_GITLAB, KEY, SECOND_BUCKET, SERVICES_OF_PIPELINES, TOKEN_KEY, WITH_BOUNDARY, WITH_OWN_BOUNDARY, passed_to
 
 DEPLOY = f"{DEPLOY_ROLE} with everything"
 PROVISIONING = f"{PROVISIONING_ROLE} with everything"
@@ -60,21 +60,40 @@ CHANGED_STACKS = """cloudformation:UpdateStack cloudformation:CreateChangeSet cl
     cloudformation:DeleteStack cloudformation:RollbackStack cloudformation:ContinueUpdateRollback cloudformation:CancelUpdateStack
     cloudformation:SetStackPolicy cloudformation:CreateStackRefactor cloudformation:ExecuteStackRefactor"""
 CHANGED_STACK_SETS = """cloudformation:CreateStackSet cloudformation:UpdateStackSet cloudformation:DeleteStackSet
-    cloudformation:CreateStackInstances cloudformation:UpdateStackInstances cloudformation:DeleteStackInstances"""
+    cloudformation:CreateStackInstances cloudformation:UpdateStackInstances cloudformation:DeleteStackInstances
+    cloudformation:ImportStacksToStackSet cloudformation:StopStackSetOperation"""
 # These calls name no repository, so IAM has no resource for them.
 APPROVAL_RULES = """codecommit:CreateApprovalRuleTemplate codecommit:UpdateApprovalRuleTemplateContent codecommit:UpdateApprovalRuleTemplateName
     codecommit:DeleteApprovalRuleTemplate"""
-ON_LOGS = "logs:DeleteLogGroup logs:DeleteRetentionPolicy logs:PutRetentionPolicy logs:PutSubscriptionFilter logs:PutLogEvents"
+ON_LOGS = """logs:DeleteLogGroup logs:DeleteRetentionPolicy logs:PutRetentionPolicy logs:PutSubscriptionFilter logs:PutLogEvents
+    logs:AssociateKmsKey logs:DisassociateKmsKey logs:CreateExportTask logs:CreateLogAnomalyDetector logs:TagResource"""
+# Copies of every log.
+TABLES_OF_LOGS = "logs:AssociateSourceToS3TableIntegration logs:DisassociateSourceFromS3TableIntegration"
+READS_OF_LOGS = "logs:DescribeLogStreams logs:FilterLogEvents logs:GetLogEvents logs:ListTagsForResource logs:StartQuery"
+LOGS = [regional("logs", f"log-group:/aws/{name}") for name in (
+    "codebuild/codebuild-dev-cfn-shop", "codebuild/codebuild-dev-replication-shop", "codebuild/codebuild-dev-review-shop", "lambda/cfn-gitops-dev")]
+READS_OF_IMAGES = """ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:DescribeImages ecr:GetDownloadUrlForLayer ecr:GetRepositoryPolicy
+    ecr:ListImages"""
 # Calls that would show or write what a secret holds.
 ON_SECRETS = "secretsmanager:GetSecretValue secretsmanager:PutSecretValue secretsmanager:PutResourcePolicy secretsmanager:TagResource"
-# Calls that list, overwrite or delete artifacts, and S3 replication's calls with a role.
-ON_BUCKETS = "s3:ListBucket s3:ListBucketVersions s3:PutObject s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags s3:DeleteObject"
+# Calls that list, overwrite or delete artifacts, and S3 replication's calls with a role. A table of S3 Metadata lists them.
+ON_BUCKETS = """s3:ListBucket s3:ListBucketVersions s3:PutObject s3:ReplicateObject s3:ReplicateDelete s3:ReplicateTags s3:DeleteObject
+    s3:CreateBucketMetadataTableConfiguration s3:UpdateBucketMetadataJournalTableConfiguration s3:UpdateObjectEncryption
+    s3:RestoreObject s3:BypassGovernanceRetention s3:TagResource"""
+# Calls after which a key cannot be used any more, or by others only.
+ON_KEYS = """kms:PutKeyPolicy kms:DisableKey kms:DisableKeyRotation kms:ScheduleKeyDeletion kms:CreateGrant kms:DeleteImportedKeyMaterial
+    kms:RevokeGrant kms:UpdatePrimaryRegion kms:UpdateAlias kms:DeleteAlias kms:TagResource"""
+USE_OF_KEYS = "kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:GetKeyPolicy kms:ListGrants kms:ReEncryptTo"
+# The key of notifications.yaml. A parameter cannot name it, because its stack is created later.
+KEY_OF_NOTIFICATIONS = regional("kms", "key/of-notifications")
+ITS_ALIAS = {"kms:ResourceAliases": ["alias/of-a-team", "alias/cfn-gitops-dev-notifications"]}
+PROTECTED_KEYS = [(across.KEY, {}), (KEY, {}), (TOKEN_KEY, {}), (KEY_OF_NOTIFICATIONS, ITS_ALIAS)]
 # The bucket of `sam deploy`, and an object that the next deployment of another environment reads.
 SAM_BUCKET = "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b3c"
 SAM_STACK = regional("cloudformation", "stack/aws-sam-cli-managed-default/0a1b")
 SAM_OBJECT = f"{SAM_BUCKET}/cfn-gitops-prd/d41d8cd98f00b204e9800998ecf8427e"
 # Code that CloudFormation runs before or for operations on every stack of the account.
-TYPES = """cloudformation:ActivateType cloudformation:DeactivateType cloudformation:DeregisterType cloudformation:PublishType
+TYPES = """cloudformation:ActivateOrganizationsAccess cloudformation:ActivateType cloudformation:DeactivateType cloudformation:DeregisterType cloudformation:PublishType
     cloudformation:RegisterPublisher cloudformation:RegisterType cloudformation:SetTypeConfiguration
     cloudformation:SetTypeDefaultVersion cloudformation:TestType"""
 # Another name of a bucket, for which no statement about the bucket applies.
@@ -102,9 +121,7 @@ _OF_EVERY_ENVIRONMENT = [
     *[("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", f"codepipeline-dev-{name}"))
       for name in ("cfn-shop", "s3-site")],
     ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval")),
-    *[(ON_LOGS, regional("logs", f"log-group:/aws/{name}")) for name in (
-        "codebuild/codebuild-dev-cfn-shop", "codebuild/codebuild-dev-replication-shop", "codebuild/codebuild-dev-review-shop",
-        "lambda/cfn-gitops-dev", "lambda/cfn-gitops-dev:*")],
+    *[(ON_LOGS, log) for log in (*LOGS, f"{LOGS[-1]}:*")],
     *[("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:CreateFunctionUrlConfig", FUNCTION + end) for end in ("", ":$LATEST", ":live")],
     *[(ON_SECRETS, regional("secretsmanager", f"secret:{name}-AbC123"))
       for name in ("codecommit-mirror/user-dev-shop-mirror", "cfn-gitops-dev/deletions/shop")],
@@ -135,18 +152,22 @@ MAY_NOT = [
     ],
     # An administrator's stack, which is updated with the role that created it.
     *[(DEPLOY, CHANGED_STACKS, regional("cloudformation", f"stack/{name}/0a1b"), {}) for name in ("CDKToolkit", "cfnstack-prd-shop", "cfnstack-dev2-shop")],
+    # Another name of a stack, its own included: a name that others would use later.
+    *[(DEPLOY, "cloudformation:SetAlias cloudformation:RemoveAlias", regional("cloudformation", f"stack/{name}/0a1b"), {})
+      for name in ("CDKToolkit", "cfnstack-prd-shop", "cfnstack-dev-shop")],
     *[(DEPLOY, CHANGED_STACK_SETS, regional("cloudformation", f"stackset/{name}:0a1b"), {}) for name in ("cfnstack-dev-shop", "of-an-administrator")],
     (DEPLOY, APPROVAL_RULES, "*", {}),
     # A stack that names another bucket to `sam deploy`.
     *[(DEPLOY, "cloudformation:CreateStack cloudformation:TagResource", arn, {}) for arn in (SAM_STACK, SAM_STACK.replace(REGION, "eu-west-1"))],
     (DEPLOY, ACCESS_POINTS, "*", {}),
-    (DEPLOY, "logs:PutAccountPolicy logs:DeleteAccountPolicy", "*", {}),
+    (DEPLOY, f"logs:PutAccountPolicy logs:DeleteAccountPolicy {TABLES_OF_LOGS}", "*", {}),
     *[(DEPLOY, TYPES, arn, {}) for arn in ("*", regional("cloudformation", "type/hook/Company-Any-Hook"), regional("cloudformation", "type/resource/Company-Any-Thing"))],
     (DEPLOY, "chatbot:UpdateSlackChannelConfiguration chatbot:DeleteMicrosoftTeamsChannelConfiguration", "*", {}),
     (DEPLOY, "ecr:PutRegistryPolicy ecr:PutReplicationConfiguration", "*", {}),
     (DEPLOY, "ecr:UpdateImageStorageClass", regional("ecr", "repository/ecr-dev-shop"), {}),
     # Messages on which people act, such as that of an approval that waits.
-    (DEPLOY, "sns:Publish sns:PutDataProtectionPolicy", regional("sns", "sns-dev-notifications"), {}),
+    (DEPLOY, "sns:Publish sns:PutDataProtectionPolicy sns:Subscribe sns:ConfirmSubscription sns:GetTopicAttributes",
+     regional("sns", "sns-dev-notifications"), {}),
     *[(DEPLOY, "events:PutRule", regional("events", "rule/event-rule-dev-nightly"), {"events:source": sources})
       for each in SOURCES_WITH_KEYS for sources in (each, [each], ["aws.s3", each])],
     *[(DEPLOY, NOTIFICATIONS, NOTIFICATION_RULE, {"codestar-notifications:NotificationsForResource": arn})
@@ -155,7 +176,11 @@ MAY_NOT = [
     *[(DEPLOY, f"{ON_BUCKETS} s3:DeleteObjectVersion s3:PutObjectAcl", f"{bucket}/{key}", {})
       for bucket in (across.BUCKET, environment.BUCKET) for key in ("codepipeline-dev-cfn/Source/a", "review/shop/0a1b/template.yaml")],
     *[(DEPLOY, f"{ON_BUCKETS} s3:PutBucketPolicy s3:DeleteBucket", f"{SECOND_BUCKET}{key}", {}) for key in ("", "/codepipeline-dev-cfn/Source/a")],
-    (DEPLOY, "kms:PutKeyPolicy kms:DisableKey kms:DisableKeyRotation kms:ScheduleKeyDeletion kms:CreateGrant", across.KEY, {}),
+    *[(DEPLOY, ON_KEYS, key, keys) for key, keys in PROTECTED_KEYS],
+    # A key without its store cannot be used.
+    (DEPLOY, "kms:DisconnectCustomKeyStore kms:DeleteCustomKeyStore kms:UpdateCustomKeyStore", "*", {}),
+    # The default bus, which a disabled key would stop.
+    (DEPLOY, "events:UpdateEventBus", across.BUS, {}),
     *[(DEPLOY, "events:PutPermission events:RemovePermission", across.BUS.replace("default", name), {}) for name in ("default", "shop")],
     (DEPLOY, "cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:TagResource", regional("cloudformation", "stack/gitops-dev-shop/0a1b"), {}),
     (DEPLOY, f"{CHANGED_STACKS} cloudformation:UpdateTerminationProtection cloudformation:TagResource", PROVIDER_STACK, {}),
@@ -186,12 +211,15 @@ MAY = [
     (DEPLOY, "s3:CreateBucket s3:PutBucketPolicy s3:PutEncryptionConfiguration s3:DeleteBucket", "arn:aws:s3:::s3-dev-thumbnails", {}),
     (DEPLOY, "ecr:CreateRepository ecr:PutLifecyclePolicy ecr:SetRepositoryPolicy ecr:DeleteRepository", regional("ecr", "repository/thumbnails-dev"), {}),
     # A function's image: described and pulled.
-    (DEPLOY, "ecr:BatchGetImage ecr:GetDownloadUrlForLayer ecr:GetRepositoryPolicy", regional("ecr", "repository/ecr-dev-shop"), {}),
+    (DEPLOY, READS_OF_IMAGES, regional("ecr", "repository/ecr-dev-shop"), {}),
     (DEPLOY, "kms:CreateKey", "*", {}),
-    (DEPLOY, "kms:PutKeyPolicy kms:ScheduleKeyDeletion", regional("kms", "key/thumbnails"), {}),
+    *[(DEPLOY, ON_KEYS, regional("kms", "key/thumbnails"), keys) for keys in ({}, {"kms:ResourceAliases": ["alias/thumbnails"]})],
+    *[(DEPLOY, USE_OF_KEYS, key, keys) for key, keys in PROTECTED_KEYS[1:]],
+    *[(DEPLOY, READS_OF_LOGS, log, {}) for log in LOGS],
+    (DEPLOY, "events:UpdateEventBus", regional("events", "event-bus/orders"), {}),
     (DEPLOY, f"{ON_LOGS} logs:CreateLogGroup", regional("logs", "log-group:/aws/lambda/lambda-dev-thumbnails"), {}),
     (DEPLOY, "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms", regional("cloudwatch", "alarm:alarm-dev-thumbnails"), {}),
-    (DEPLOY, "s3:GetObject s3:GetObjectVersion", f"{environment.BUCKET}/0a1b2c.zip", {}),
+    *[(DEPLOY, "s3:GetObject s3:GetObjectVersion", f"{bucket}/0a1b2c.zip", {}) for bucket in (environment.BUCKET, SECOND_BUCKET)],
     (DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
     # Policies and profiles that a template does not name, and those that a service creates for itself.
     (DEPLOY, _ON_POLICIES, f"{POLICY}/cfnstack-dev-shop-Reads-1A2B3C", {}),
@@ -209,7 +237,6 @@ MAY = [
     # A schedule has no source.
     *[(DEPLOY, "events:PutRule", regional("events", "rule/event-rule-dev-nightly"), keys) for keys in ({}, {"events:source": ["aws.s3", "aws.ecr"]})],
     (DEPLOY, NOTIFICATIONS, NOTIFICATION_RULE, {"codestar-notifications:NotificationsForResource": regional("codecommit", "thumbnails")}),
-    (DEPLOY, "sns:Subscribe sns:GetTopicAttributes", regional("sns", "sns-dev-notifications"), {}),
     (DEPLOY, "lambda:UpdateFunctionCode lambda:AddPermission lambda:DeleteFunction lambda:PutFunctionConcurrency lambda:RemovePermission",
      regional("lambda", "function:lambda-dev-thumbnails"), {}),
     *[(PROVISIONING, "iam:PassRole", role(PIPELINES, "administrator"), passed_to(service)) for service in SERVICES_OF_PIPELINES],

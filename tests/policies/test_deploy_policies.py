@@ -43,6 +43,10 @@ NOT_CONTAINED = [
     ("ssm:SendCommand", f"arn:aws:ec2:eu-central-1:{PIPELINES}:instance/i-0a1b2c3d", {}),
     # A role with the environment's names that an administrator created without the boundary.
     ("iam:PassRole", role(PIPELINES, "role-dev-by-hand"), {"iam:PassedToService": "lambda.amazonaws.com"}),
+    # A trail with the data events of S3 shows the keys of artifacts. Metrics and subscriptions have no names.
+    ("cloudtrail:PutEventSelectors", regional("cloudtrail", "trail/any"), {}),
+    ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "CfnGitOps"}),
+    ("sns:Unsubscribe", "*", {}),
 ]
 
 

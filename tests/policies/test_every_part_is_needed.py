@@ -104,9 +104,9 @@ def unnoticed(policy):
     for what, number, after, document in mutants(policy.document):
         before = statements(policy)[number]
         changed = scene.world().with_(policy, document)
-        is_about_conditions = after and all(before.get(key) == after.get(key) for key in ("Action", "Resource"))
+        is_about_conditions = after and all(before.get(key) == after.get(key) for key in _LISTS)
         # A smaller exception also changes decisions of calls that the statement did not apply to.
-        excepted = calls if "NotResource" in before else ()
+        excepted = calls if {"NotAction", "NotResource"} & before.keys() else ()
         for call, decision in [*near[number], *(each for each in excepted if not is_concerned(each[0], before))]:
             # Without one action or resource, it applies to all other calls as before.
             if after and not is_about_conditions and is_concerned(call, after) == is_concerned(call, before):
@@ -136,7 +136,7 @@ SPARE = {
         "SourceOfTheBuilds: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
     },
     "template/CodeDeployCFnRole/policy-dev-codedeploy-cfn-limits": {
-        f"BucketsOfArtifactsStay: Resource {FOREIGN_BUCKET}*": _BY_ITS_NAME,
+        f"BucketsAndKeysStay: Resource {FOREIGN_BUCKET}*": _BY_ITS_NAME,
         "MachineryStays: Resource arn:aws:iam::123456789012:policy/boundary": "only for a boundary that CloudFormation named after "
         "a pipeline's stack: every other policy stays by NothingElseInIam",
     },
