@@ -78,16 +78,17 @@ READ_A_PIPELINE = """codepipeline:GetPipeline codepipeline:GetPipelineExecution 
 READ_A_CHANGE_SET = "cloudformation:DescribeChangeSet cloudformation:DescribeStacks"
 # Ways to deploy without an approval, or to become one who approves.
 CHANGE_A_PIPELINE = "codepipeline:CreatePipeline codepipeline:UpdatePipeline codepipeline:RollbackStage"
-DEPLOY = "cloudformation:CreateChangeSet cloudformation:CreateStack cloudformation:ExecuteChangeSet cloudformation:UpdateStack"
-BECOME_A_ROLE = """iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy iam:AttachRolePolicy iam:PutRolePolicy
+DEPLOY = """cloudformation:CreateChangeSet cloudformation:CreateStack cloudformation:ExecuteChangeSet cloudformation:UpdateStack
+    cloudformation:SetAlias cloudformation:RemoveAlias"""
+BECOME_A_ROLE = """iam:AcquireRole iam:CreateRole iam:PassRole iam:UpdateAssumeRolePolicy iam:AttachRolePolicy iam:PutRolePolicy
     iam:DeleteRolePolicy"""
 BECOME_A_USER = """iam:CreateAccessKey iam:CreateLoginProfile iam:CreateUser iam:UpdateAccessKey iam:UpdateLoginProfile
     iam:UpdateUser"""
-USE_THE_FUNCTION = """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission lambda:InvokeAsync
-    lambda:InvokeFunction lambda:InvokeFunctionUrl"""
+USE_THE_FUNCTION = """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission lambda:PutResourcePolicy
+    lambda:InvokeAsync lambda:InvokeFunction lambda:InvokeFunctionUrl lambda:CreateAlias lambda:CreateFunctionUrlConfig"""
 _OF_AN_ENVIRONMENT = [
     (CHANGE_A_PIPELINE, PIPELINE), *[(DEPLOY, stack) for stack in (DEPLOYED_STACK, PIPELINE_STACK, PROVIDER_STACK)],
-    *[(USE_THE_FUNCTION, function) for function in FUNCTIONS], *[("events:PutTargets", rule) for rule in RULES],
+    *[(USE_THE_FUNCTION, function) for function in FUNCTIONS], *[("events:PutRule events:PutTargets", rule) for rule in RULES],
     *[(BECOME_A_ROLE, guarded) for guarded in GUARDED_ROLES[:-1]],
 ]
 AROUND_AN_APPROVAL = [*_OF_AN_ENVIRONMENT, (BECOME_A_ROLE, GUARDED_ROLES[-1]), (BECOME_A_USER, APPROVER)]

@@ -8,6 +8,7 @@ import pytest
 from tests.policies import scene
 from tests.policies.rows_people import BECOME_A_ROLE, BECOME_A_USER, UNDER_CONTROL
 from tests.policies.scene import APPROVER, PIPELINES, deploy
+from tests.policies.test_limits import expanded
 from tests.policies.vocabulary import actions
 from tests.templates.deployed import as_list
 
@@ -38,17 +39,18 @@ def test_each_exempt_identity_is_guarded(parameters):
     assert len(exempted) >= 7
     for arn in exempted:
         kind = arn.split(":")[5].split("/")[0]
-        guarded = {action for each in made if arn in as_list(each["Resource"]) for action in as_list(each["Action"])}
+        guarded = {action for each in made if arn in as_list(each["Resource"]) for action in expanded(each["Action"])}
         assert BECOME[kind] <= guarded, arn
 
 
 # claim: no-way-around-an-approval
 def test_no_way_to_invoke_the_function_is_left():
-    """By a call, by another service or account that AddPermission admits, or by the target of a rule that invokes it."""
+    """By a call, by another service or account that a policy of the function admits, or by a rule that invokes it."""
     deployed = scene.stacks()["template"].deployed
-    ways = {action for action in actions("lambda") if action.startswith("lambda:Invoke")} | {"lambda:AddPermission"}
+    ways = {action for action in actions("lambda") if action.startswith("lambda:Invoke")} | {"lambda:AddPermission", "lambda:PutResourcePolicy"}
     permissions = [deployed.properties(name) for name in deployed.of_type("AWS::Lambda::Permission") if deployed.is_made(name)]
     rules = {each["SourceArn"] for each in permissions if each["Principal"] == "events.amazonaws.com"}
     assert len(ways) > 2 and len(rules) > 3
-    calls = [*((way, deployed.arn("Function")) for way in ways), *(("events:PutTargets", rule.replace("*", "cfn-shop")) for rule in rules)]
+    calls = [*((way, deployed.arn("Function")) for way in ways),
+             *((way, rule.replace("*", "cfn-shop")) for rule in rules for way in ("events:PutRule", "events:PutTargets"))]
     assert [call for call in calls if scene.world().may(UNDER_CONTROL, *call)] == []
