@@ -159,8 +159,9 @@ def with_parameters(values: dict[str, str]) -> Any:
     return held
 
 
-def approved(**execution_result: str) -> Any:
-    action = {"actionName": "Approval", "output": {"executionResult": execution_result}}
+def approved(principal: str) -> Any:
+    result = {"externalExecutionSummary": "Approved by user as a probe"}
+    action = {"actionName": "Approval", "updatedBy": principal, "output": {"executionResult": result}}
     return optional(pipeline={"actions": [action]})
 
 
@@ -326,8 +327,7 @@ ROWS = {
     "single-tag-has-an-event": Row(
         lambda events: world(SimpleNamespace(tag_events=lambda _: events),
                              {f"refs/tags/{people.tag_name(RUN)}": COMMIT}), [TAG_EVENT], []),
-    "approval-shows-who-gave-it": Row(
-        lambda summary: approved(externalExecutionSummary=summary), "Approved by user as a probe", ""),
+    "approval-shows-who-gave-it": Row(approved, "arn:aws:iam::123456789012:user/olivia", ""),
     "retried-approval-has-new-ids": Row(
         lambda after: optional(approval_ids=sequence(("token", "id"), after), pipeline={"status": "InProgress"}),
         ("another", "other"), ("another", "id")),

@@ -205,8 +205,9 @@ def approver(held: Optional) -> Seen:
     held.pipeline.ended(held.first)
     action = next(each for each in held.pipeline.actions(held.first) if each["actionName"] == "Approval")
     summary = action["output"]["executionResult"].get("externalExecutionSummary", "")
-    return Seen("as a probe" in summary or bool(action.get("updatedBy")),
-                f"summary {summary or 'none'}, updatedBy {'shown' if action.get('updatedBy') else 'none'}")
+    principal = action.get("updatedBy", "").startswith("arn:")
+    return Seen("as a probe" in summary and principal,
+                f"summary {summary or 'none'}, updatedBy {'an ARN' if principal else 'none'}")
 
 
 @options.observes("whole-numbers-in-configuration")

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::summary::{SUMMARY, person_of};
+use super::summary::{BY_PERSON, SUMMARY};
 use crate::clients::gitlab::{
     Commit, Containment, GitLabUser, MAINTAINER, ProjectPush, RequestedMerge, Tag,
 };
@@ -65,7 +65,7 @@ pub enum Doubt {
     Author(&'static str),
     /// Then, all commits would be new.
     #[error(
-        "none of the latest executions has succeeded, except those without changes, so the authors are not known. Approve in AWS, or set Approval.AllowAuthor"
+        "none of the latest executions has succeeded after the approval of a person, so the authors are not known. Approve in AWS, or set Approval.AllowAuthor"
     )]
     FirstDeployment,
     /// Then, no commit would be new.
@@ -103,12 +103,29 @@ pub struct Authorship {
     pub pushes: Vec<ProjectPush>,
 }
 
-/// Whether a person has given an approval. The function's own summary and role identify its
-/// approvals without a person.
+/// Whether a person has given an approval: CodePipeline shows their principal, or the function's
+/// summary names them. Only approvers and the function can write a summary.
 pub fn is_by_person(approval: &Action, names: &ResourceNames) -> bool {
-    let role = format!(":assumed-role/{}/", names.function_role());
-    let is_own = approval.summary.contains(SUMMARY) || approval.by.contains(&role);
-    approval.state == ActionState::Succeeded && (!is_own || person_of(&approval.summary).is_some())
+    let [approved, _] = BY_PERSON;
+    let is_named = approval.summary.starts_with(approved)
+        || is_principal(&approval.by, &names.function_role());
+    approval.state == ActionState::Succeeded && is_named && !approval.summary.contains(SUMMARY)
+}
+
+/// Whether `arn` is that of a principal who can call an API, other than a session of `own_role`:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>.
+fn is_principal(arn: &str, own_role: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let ["arn", _, "iam" | "sts", _, _, resource] = parts[..] else {
+        return false;
+    };
+    match resource.split_once('/') {
+        Some(("user" | "federated-user", _)) => true,
+        Some(("assumed-role", session)) => session
+            .split_once('/')
+            .is_some_and(|(role, _)| role != own_role),
+        _ => resource == "root",
+    }
 }
 
 /// Checks that a tag is on the execution's `commit`, which the branch in GitLab contains.

@@ -160,23 +160,42 @@ fn addresses_that_gitlab_shows_are_found() {
 
 /// The function's role also gives the approvals that a person decided in GitLab.
 #[test]
-fn approval_of_the_function_is_not_by_a_person() {
+fn approval_is_by_a_person_only_if_one_is_named() {
     const OWN: &str = "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
     const JANE: &str = "arn:aws:sts::123456789012:assumed-role/Approver/jane";
+    const OTHERS: [&str; 4] = [
+        "arn:aws:iam::123456789012:user/people/olivia",
+        "arn:aws:iam::123456789012:root",
+        "arn:aws-cn:sts::123456789012:federated-user/olivia",
+        "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops-2/jane",
+    ];
     const ANN: &str = "cfn-gitops: approved in GitLab by @ann (25), tag deploy/dev/shop/x";
+    const REJECTED: &str = "cfn-gitops: rejected in GitLab by @ann (25), tag reject/dev/shop/x";
     let names = ResourceNames::new("dev", "shop").expect("names");
     let rows = [
         ("", JANE, true),
-        ("fine", "", true),
-        ("", "", true),
+        ("fine", JANE, true),
         (ANN, OWN, true),
         (ANN, "", true),
+        ("fine", "", false),
+        ("", "", false),
+        ("fine", "codepipeline.amazonaws.com", false),
+        (
+            "",
+            "arn:aws:codepipeline:eu-west-1:123456789012:pipeline",
+            false,
+        ),
+        ("", "arn:aws:sts::123456789012:unknown/jane", false),
+        ("", "jane", false),
+        (REJECTED, OWN, false),
         (SUMMARY, OWN, false),
         (SUMMARY, "", false),
         (SUMMARY, JANE, false),
         ("", OWN, false),
+        ("fine", OWN, false),
     ];
-    for (summary, by, expected) in rows {
+    let others = OTHERS.map(|by| ("", by, true));
+    for (summary, by, expected) in rows.into_iter().chain(others) {
         let mut approval = Action {
             name: "Approval".to_owned(),
             state: ActionState::Succeeded,
@@ -184,7 +203,13 @@ fn approval_of_the_function_is_not_by_a_person() {
             by: by.to_owned(),
         };
         assert_eq!(is_by_person(&approval, &names), expected, "{summary} {by}");
-        approval.state = ActionState::Abandoned;
-        assert!(!is_by_person(&approval, &names));
+        for state in [
+            ActionState::Abandoned,
+            ActionState::Running,
+            ActionState::Failed,
+        ] {
+            approval.state = state;
+            assert!(!is_by_person(&approval, &names));
+        }
     }
 }

@@ -35,12 +35,12 @@ pub struct ApprovalRequest {
     pub key: String,
 }
 
-/// The execution that waits, and the one before it that a person has looked at.
+/// The execution that waits, and the one before it that a person has approved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     pub commit: String,
-    /// The commit of the last deployment, and when it started. `None` if there is none, or if it is
-    /// not needed.
+    /// The commit of the last deployment that a person approved, and when it started. `None` if there
+    /// is none, or if it is not needed.
     pub deployed: Option<(String, SystemTime)>,
 }
 
@@ -116,8 +116,9 @@ impl ApprovalRequest {
     }
 }
 
-/// The commit of the latest execution that has succeeded, and when it first started. One that the
-/// function approved by itself does not count: no person has looked at its commits.
+/// The commit of the latest execution that has succeeded after the approval of a person, and when it
+/// first started. No person has looked at the commits of another one: the function approved it, or
+/// no approval was required.
 async fn deployed(
     aws: &Aws,
     names: &ResourceNames,
@@ -129,7 +130,7 @@ async fn deployed(
         };
         let actions = list_actions(aws, &names.pipeline(), id).await?;
         let approval = actions.iter().find(|action| action.name == APPROVAL);
-        if approval.is_some_and(|approval| !plan::is_by_person(approval, names)) {
+        if !approval.is_some_and(|approval| plan::is_by_person(approval, names)) {
             continue;
         }
         // The same commit may have been deployed before.

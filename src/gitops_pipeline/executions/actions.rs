@@ -61,10 +61,11 @@ fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
         .and_then(|output| output.execution_result());
     let error = result.and_then(|result| result.error_details()?.message());
     let summary = result.and_then(|result| result.external_execution_summary());
-    let state = match attempt.status()? {
-        ActionExecutionStatus::Succeeded => ActionState::Succeeded,
-        ActionExecutionStatus::Failed => ActionState::Failed,
-        ActionExecutionStatus::Abandoned => ActionState::Abandoned,
+    // An attempt of an unknown state hides the earlier ones too.
+    let state = match attempt.status() {
+        Some(ActionExecutionStatus::Succeeded) => ActionState::Succeeded,
+        Some(ActionExecutionStatus::Failed) => ActionState::Failed,
+        Some(ActionExecutionStatus::Abandoned) => ActionState::Abandoned,
         _ => ActionState::Running,
     };
     Some(Action {

@@ -4,24 +4,22 @@
 use std::time::Duration;
 
 use crate::fixture::{BRANCH, COMMITS};
-use crate::gitlab_approvals::{ANN, DAN, DEPLOYED, executions, project, roll_back_to};
+use crate::gitlab_approvals::{
+    ANN, DAN, DEPLOYED, approve_run_0, executions, project, roll_back_to,
+};
 use crate::gitlab_attacks::assert_refused;
 use fake_aws::AwsState;
 
 /// The summary of the function's approval.
 const SUMMARY: &str = "cfn-gitops: the change set has no changes";
 
-/// The last deployed execution was approved with this summary.
-fn approve_run_0(aws: &mut AwsState, summary: &'static str) {
-    let now = aws.now;
-    let run = &mut executions(aws)[0];
-    run.begin("Approval", now);
-    run.end("Approval", "Succeeded", Some(summary), now);
+/// How the approval of the last deployed execution ended.
+fn end_approval_of_run_0(aws: &mut AwsState, status: &'static str) {
+    executions(aws)[0].actions[0].status = status;
 }
 
 /// Before this one, an execution of `commit` was approved by the function.
 fn function_approves(aws: &mut AwsState, commit: &str) {
-    approve_run_0(aws, "looks fine");
     executions(aws)[0].changed -= Duration::from_mins(1);
     let mut run = executions(aws)[0].clone();
     "run-00".clone_into(&mut run.id);
@@ -56,7 +54,35 @@ fn tag_decides_nothing_if_no_person_saw_a_former_commit() {
             executions(aws).remove(0);
         }),
         ("only what the function approved", NONE, ANN, |aws, _| {
-            approve_run_0(aws, SUMMARY);
+            approve_run_0(aws, Some(SUMMARY));
+        }),
+        ("deployed without an approval", NONE, ANN, |aws, _| {
+            executions(aws)[0].actions.clear();
+        }),
+        ("author of what needed no approval", MERGE, DAN, |aws, _| {
+            function_approves(aws, COMMITS[0]);
+            executions(aws)[1].actions.clear();
+        }),
+        ("approval that waits", NONE, ANN, |aws, _| {
+            end_approval_of_run_0(aws, "InProgress");
+        }),
+        ("approval that was rejected", NONE, ANN, |aws, _| {
+            end_approval_of_run_0(aws, "Failed");
+        }),
+        ("approval of an unknown state", NONE, ANN, |aws, _| {
+            end_approval_of_run_0(aws, "Skipped");
+        }),
+        ("approval of an earlier attempt", NONE, ANN, |aws, _| {
+            let now = aws.now;
+            executions(aws)[0].begin("Approval", now);
+            executions(aws)[0].end("Approval", "Skipped", None, now);
+        }),
+        ("approval of another action", NONE, ANN, |aws, _| {
+            executions(aws)[0].actions[0].name = "Review";
+        }),
+        ("rolled back to what needed none", NONE, ANN, |aws, _| {
+            executions(aws)[0].actions.clear();
+            roll_back_to(aws, DEPLOYED);
         }),
         (
             "author of what the function approved",
@@ -84,7 +110,7 @@ fn tag_decides_nothing_if_no_person_saw_a_former_commit() {
         }),
         // The function approved the commit that the rollback deployed again.
         ("rolled back to what nobody saw", NONE, ANN, |aws, _| {
-            approve_run_0(aws, SUMMARY);
+            approve_run_0(aws, Some(SUMMARY));
             roll_back_to(aws, DEPLOYED);
         }),
         ("rolled back to what is not listed", NONE, ANN, |aws, _| {
