@@ -12,7 +12,7 @@ use super::call::Call;
 use super::commit_status::CommitRef;
 use super::error::{ErrorKind, Result};
 use super::list::Reading;
-use super::members::{id, lenient, time, typed};
+use super::members::{lenient, time, typed};
 use super::transport::{Area, GitLab, query_value};
 
 /// The most merge requests of a commit that get a note.
@@ -59,19 +59,6 @@ pub(super) struct MergeRequest {
     squash_commit_sha: Option<String>,
     #[serde(default, deserialize_with = "time")]
     pub merged_at: Option<SystemTime>,
-    #[serde(flatten)]
-    pub people: People,
-}
-
-/// The author of a merge request, and who merged it.
-#[derive(Debug, Deserialize)]
-pub(super) struct People {
-    #[serde(default, deserialize_with = "id")]
-    pub author: Option<u64>,
-    #[serde(default, deserialize_with = "id")]
-    pub merge_user: Option<u64>,
-    #[serde(default, deserialize_with = "id")]
-    pub merged_by: Option<u64>,
 }
 
 impl GitLab {

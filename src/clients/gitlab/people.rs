@@ -51,9 +51,9 @@ pub struct Commit {
 pub struct RequestedMerge {
     /// Its author, and who merged it.
     pub people: Vec<u64>,
-    /// Its source branch in this project, if it was merged: a squash or a rebase replaces the
-    /// commits that were pushed to it. An open request may have any branch, and one of a fork a
-    /// branch of the same name.
+    /// Its source branch in this project, unless it is open or closed: a squash or a rebase replaces
+    /// the commits that were pushed to it. An open or closed request may have any branch, and one of
+    /// a fork a branch of the same name.
     pub source: Option<String>,
     /// When it was merged. `None` if it was not, or if GitLab does not show it.
     pub merged: Option<SystemTime>,
@@ -120,9 +120,9 @@ impl GitLab {
         or_too_many(listed, MAX_COMMITS)
     }
 
-    /// The merge requests that contain a commit, or created it. Closed ones are left out. `None` if
-    /// GitLab shows more of them than is read: a description of a megabyte must not hide its
-    /// author.
+    /// The merge requests that contain a commit, or created it, in any state: their authors can close
+    /// them. `None` if GitLab shows more of them than is read: a description of a megabyte must not
+    /// hide its author.
     pub async fn merges_of(
         &self,
         project: &str,
@@ -131,9 +131,9 @@ impl GitLab {
         let mut call = self.merge_requests_of(project, commit);
         let url = &self.url;
         call.doing = format!("listing the merge requests of commit {commit} in {project} at {url}");
-        let listed = call.read(Reading::first(4, MAX_MERGES + 1), typed).await;
-        let merges = or_too_many(listed, MAX_MERGES)?.map(Vec::into_iter);
-        Ok(merges.map(|merges| merges.filter_map(RequestedMerge::from).collect()))
+        let reading = Reading::first(4, MAX_MERGES + 1);
+        let listed = call.read(reading, RequestedMerge::parse).await;
+        or_too_many(listed, MAX_MERGES)
     }
 }
 
@@ -146,14 +146,29 @@ fn or_too_many<T>(listed: Result<ListPart<T>>, limit: usize) -> Result<Option<Ve
 }
 
 impl RequestedMerge {
-    /// `None` if it was closed.
-    fn from(listed: MergeRequest) -> Option<Self> {
-        let people = &listed.people;
-        let people = [people.author, people.merge_user, people.merged_by];
-        let is_source = !listed.is_from_fork() && listed.state != "opened";
-        (listed.state != "closed").then(|| RequestedMerge {
-            people: people.into_iter().flatten().collect(),
-            source: listed.source_branch.filter(|_| is_source),
+    /// Parses an element of GitLab's list (`lib/api/entities/merge_request_basic.rb`). `None` if it
+    /// does not show whom or what the request has: that is not the same as null. A state that GitLab
+    /// does not have today is like a merge.
+    fn parse(shown: &Value) -> Option<Self> {
+        let listed: MergeRequest = typed(shown)?;
+        // GitLab before 14.7 shows `merged_by` only, and later versions will not.
+        let [author, merge_user, merged_by] =
+            ["author", "merge_user", "merged_by"].map(|name| shown.get(name));
+        let merger = merge_user.or(merged_by)?;
+        let people = [Some(author?), Some(merger), merged_by]
+            .into_iter()
+            .flatten();
+        let people = people.filter(|one| !one.is_null());
+        let is_unmerged = matches!(listed.state.as_str(), "opened" | "closed");
+        let source = match listed.source_branch.as_ref() {
+            _ if is_unmerged || listed.is_from_fork() => None,
+            name => Some(name?.clone()),
+        };
+        Some(RequestedMerge {
+            people: people
+                .map(|one| one["id"].as_u64())
+                .collect::<Option<_>>()?,
+            source,
             merged: listed.merged_at,
         })
     }
@@ -164,20 +179,57 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn shown(change: impl FnOnce(&mut Value)) -> Value {
+        let mut shown = json!({
+            "iid": 3, "state": "merged", "source_branch": "development", "sha": "abc",
+            "author": {"id": 7}, "merge_user": {"id": 8}, "merged_by": null,
+            "source_project_id": 15, "target_project_id": 15});
+        change(&mut shown);
+        shown
+    }
+
     #[test]
-    fn source_branch_counts_only_if_it_was_merged_in_the_project() {
+    fn people_of_a_merge_request_count_in_each_state() {
         let source = |state: &str, project: u64| {
-            let author = json!({"id": 7});
-            let listed = json!({
-                "iid": 3, "state": state, "source_branch": "development", "author": author,
-                "source_project_id": project, "target_project_id": 15});
-            let merge = typed(&listed).and_then(RequestedMerge::from);
-            merge.map(|merge| (merge.people, merge.source))
+            let shown = shown(|it| {
+                it["state"] = json!(state);
+                it["source_project_id"] = json!(project);
+            });
+            let merge = RequestedMerge::parse(&shown).expect("a merge request");
+            assert_eq!(merge.people, [7, 8], "{state}");
+            merge.source.is_some()
         };
-        let merged = Some("development".to_owned());
-        assert_eq!(source("merged", 15), Some((vec![7], merged)));
-        assert_eq!(source("merged", 16), Some((vec![7], None)));
-        assert_eq!(source("opened", 15), Some((vec![7], None)));
-        assert_eq!(source("closed", 15), None);
+        for (state, is_merged) in [
+            ("merged", true),
+            ("locked", true),
+            ("of the future", true),
+            ("opened", false),
+            ("closed", false),
+        ] {
+            assert_eq!(source(state, 15), is_merged, "{state}");
+            assert!(!source(state, 16), "{state} in a fork");
+        }
+    }
+
+    #[test]
+    fn merge_request_without_a_member_is_not_read() {
+        for name in ["author", "merge_user", "source_branch"] {
+            let missing = shown(|it| {
+                let members = it.as_object_mut().expect("an object");
+                members.retain(|member, _| member != name && member != "merged_by");
+            });
+            assert_eq!(RequestedMerge::parse(&missing), None, "{name}");
+        }
+        for name in ["author", "merge_user", "merged_by"] {
+            for (person, people) in [
+                (json!({}), None),
+                (json!("ann"), None),
+                (Value::Null, Some(())),
+            ] {
+                let changed = shown(|it| it[name] = person.clone());
+                let merge = RequestedMerge::parse(&changed).map(drop);
+                assert_eq!(merge, people, "{name} {person}");
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::gitlab_approvals::{
 use crate::gitlab_ranges::put_between;
 use crate::scripts::Step;
 use fake_aws::gitlab::history::PushEvent;
+use fake_aws::gitlab::merge_requests;
 use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
 use fake_aws::gitlab::tags::{Tag, User, push, release};
 use fake_aws::{AwsState, FaultKind, On, Service};
@@ -237,6 +238,11 @@ fn push_by_ann(aws: &mut AwsState, branch: Option<&str>, to: &str) {
     project(aws).records.history.events.push(push);
 }
 
+/// The state of the merge request.
+fn set_state(aws: &mut AwsState, state: &'static str) {
+    merge_requests::set_state(project(aws), 4, state);
+}
+
 /// Who has written the merge request, and who has merged it.
 fn merge(aws: &mut AwsState, author: u64, merge_user: u64) {
     let details = project(aws).records.details.get_mut(&4);
@@ -281,6 +287,26 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
         }),
         ("pusher of many branches", PUSHED, ANN, |aws, _| {
             push_by_ann(aws, None, "x");
+        }),
+        ("author of an open request", MERGE, ANN, |aws, _| {
+            merge(aws, ANN, DAN);
+            set_state(aws, "opened");
+        }),
+        ("author of a closed request", MERGE, ANN, |aws, _| {
+            merge(aws, ANN, DAN);
+            set_state(aws, "closed");
+        }),
+        ("author of a locked request", MERGE, ANN, |aws, _| {
+            merge(aws, ANN, DAN);
+            set_state(aws, "locked");
+        }),
+        ("author in an unknown state", MERGE, ANN, |aws, _| {
+            merge(aws, ANN, DAN);
+            set_state(aws, "of the future");
+        }),
+        ("source of a locked request", PUSHED, ANN, |aws, _| {
+            set_state(aws, "locked");
+            push_by_ann(aws, Some("topic"), "rebased-since");
         }),
     ]);
 }

@@ -15,7 +15,8 @@ use crate::{
 /// The ID of the project of a fork.
 const FORK: u64 = 4711;
 
-/// `lib/api/entities/merge_request_basic.rb`.
+/// `lib/api/entities/merge_request_basic.rb`. `state` is `opened`, `closed`, `locked` while it is
+/// merged, or `merged` (`app/models/merge_request.rb`). The list of a commit has all of them.
 pub fn shown(project: &Project, iid: u64, state: &str) -> Value {
     let held = project.records.details.get(&iid).cloned();
     let held = held.unwrap_or_else(|| MergeRequest {
