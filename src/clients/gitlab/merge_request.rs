@@ -52,7 +52,7 @@ pub(super) struct MergeRequest {
     #[serde(default, deserialize_with = "lenient")]
     target_project_id: Option<u64>,
     #[serde(default, deserialize_with = "lenient")]
-    sha: Option<String>,
+    pub sha: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     merge_commit_sha: Option<String>,
     #[serde(default, deserialize_with = "lenient")]

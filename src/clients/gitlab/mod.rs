@@ -49,7 +49,7 @@ pub(crate) use self::note::Note;
 pub(crate) use self::own_token::TokenDetails;
 pub(crate) use self::people::{Commit, GitLabUser, RequestedMerge};
 pub(crate) use self::project::ProjectDetails;
-pub(crate) use self::pushes::ProjectPush;
+pub(crate) use self::pushes::{ProjectPush, RefChange};
 pub(crate) use self::tags::{ProtectedTag, Tag};
 pub(crate) use self::token::{Access, open};
 pub(crate) use self::token_error::TokenError;

@@ -55,6 +55,8 @@ pub struct RequestedMerge {
     /// the commits that were pushed to it. An open or closed request may have any branch, and one of
     /// a fork a branch of the same name.
     pub source: Option<String>,
+    /// The last commit of its source branch, unless it is open or closed.
+    pub head: Option<String>,
     /// When it was merged. `None` if it was not, or if GitLab does not show it.
     pub merged: Option<SystemTime>,
 }
@@ -169,6 +171,7 @@ impl RequestedMerge {
                 .map(|one| one["id"].as_u64())
                 .collect::<Option<_>>()?,
             source,
+            head: listed.sha.filter(|_| !is_unmerged),
             merged: listed.merged_at,
         })
     }
@@ -197,7 +200,7 @@ mod tests {
             });
             let merge = RequestedMerge::parse(&shown).expect("a merge request");
             assert_eq!(merge.people, [7, 8], "{state}");
-            merge.source.is_some()
+            (merge.source.is_some(), merge.head.is_some())
         };
         for (state, is_merged) in [
             ("merged", true),
@@ -206,8 +209,8 @@ mod tests {
             ("opened", false),
             ("closed", false),
         ] {
-            assert_eq!(source(state, 15), is_merged, "{state}");
-            assert!(!source(state, 16), "{state} in a fork");
+            assert_eq!(source(state, 15), (is_merged, is_merged), "{state}");
+            assert_eq!(source(state, 16), (false, is_merged), "{state} in a fork");
         }
     }
 

@@ -10,6 +10,15 @@ use super::members::parse_time;
 use super::transport::{Area, GitLab};
 use crate::common::ownership::write_time;
 
+/// The change of a branch or a tag, or of each of many (`app/models/push_event_payload.rb`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefChange {
+    Created,
+    Removed,
+    /// It was moved, or GitLab shows another action.
+    Moved,
+}
+
 /// A push of a branch or a tag, or of many, and who made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectPush {
@@ -18,9 +27,11 @@ pub struct ProjectPush {
     pub is_of_tags: bool,
     /// The branch or the tag. `None` for a push of more of them than GitLab lists.
     pub name: Option<String>,
-    /// Whether the push created it.
-    pub creates: bool,
-    /// The object afterwards. `None` if it was removed.
+    pub change: RefChange,
+    /// The object before. `None` if there was none.
+    pub from: Option<String>,
+    /// The object afterwards, of an annotated tag its annotation and not its commit
+    /// (`app/services/push_event_payload_service.rb`). `None` if it was removed.
     pub to: Option<String>,
     /// When GitLab recorded it.
     pub at: SystemTime,
@@ -72,16 +83,26 @@ impl TipChange {
 }
 
 impl ProjectPush {
-    /// Parses an element of GitLab's list.
+    /// Parses an element of GitLab's list. `None` if it is neither of branches nor of tags, because
+    /// the list is not understood then.
     fn parse(event: &Value) -> Option<Self> {
         let push = &event["push_data"];
         let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
         Some(ProjectPush {
             project: event["project_id"].as_u64()?,
             author: event["author_id"].as_u64()?,
-            is_of_tags: push["ref_type"].as_str()? == "tag",
+            is_of_tags: match push["ref_type"].as_str()? {
+                "tag" => true,
+                "branch" => false,
+                _ => return None,
+            },
             name: text("ref"),
-            creates: push["action"] == "created",
+            change: match push["action"].as_str() {
+                Some("created") => RefChange::Created,
+                Some("removed") => RefChange::Removed,
+                _ => RefChange::Moved,
+            },
+            from: text("commit_from"),
             to: text("commit_to"),
             at: event["created_at"].as_str().and_then(parse_time)?,
         })
@@ -89,7 +110,7 @@ impl ProjectPush {
 }
 
 impl GitLab {
-    /// The pushes since `since`, or earlier. `None` if there are more than 5,000.
+    /// The pushes since `since`, or earlier, the newest first. `None` if there are more than 5,000.
     ///
     /// GitLab lists the events after the end of a day, in its time zone
     /// (`app/finders/events_finder.rb`). So the list begins at least a day earlier.

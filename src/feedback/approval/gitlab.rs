@@ -17,6 +17,9 @@ use crate::gitops_pipeline::settings::approval_tags::{
     ApprovalTag, Decision, Exposure, TagProtection,
 };
 
+/// The most tags of a person whose commits are looked up. Each takes a call.
+const MAX_TAGS: usize = 20;
+
 /// Why a tag is not proved.
 #[derive(Debug, thiserror::Error)]
 enum Unproved {
@@ -143,15 +146,17 @@ impl Inquiry<'_> {
         plan::check_person(&user, level, own_user)?;
         if !self.approvals.allow_author {
             let pushes = pushes.unwrap_or_default();
-            self.check_authors(&user, range, pushes).await?;
+            self.check_authors(&user, shown, range, pushes).await?;
         }
         Ok(user)
     }
 
-    /// Checks that `user` is not one of those who made the commits of `range`.
+    /// Checks that `user`, who created the tag `shown`, is not one of those who made the commits of
+    /// `range`.
     async fn check_authors(
         &self,
         user: &GitLabUser,
+        shown: &Tag,
         range: &Range,
         pushes: Vec<ProjectPush>,
     ) -> Result<(), Unproved> {
@@ -167,11 +172,18 @@ impl Inquiry<'_> {
             let found = gitlab.merges_of(project, &commit.id).await?;
             merges.extend(found.ok_or(Doubt::TooLargeMerges)?);
         }
-        let authorship = Authorship {
+        let mut authorship = Authorship {
             commits,
             merges,
             pushes,
+            tags: vec![shown.clone()],
         };
+        let unknown = authorship.unknown_tags(user.id);
+        let mut tags = vec![];
+        for name in unknown.into_iter().take(MAX_TAGS) {
+            tags.extend(gitlab.tag(project, name).await?);
+        }
+        authorship.tags.extend(tags);
         plan::check_authors(user, &authorship, &self.pipeline.branch)?;
         Ok(())
     }

@@ -1,15 +1,15 @@
 //! Decides whether a tag approves: pure functions of GitLab's records. A tag that is not
 //! proved approves nothing.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::summary::{BY_PERSON, SUMMARY};
 use crate::clients::gitlab::{
-    Commit, Containment, GitLabUser, MAINTAINER, ProjectPush, RequestedMerge, Tag,
+    Commit, Containment, GitLabUser, MAINTAINER, ProjectPush, RefChange, RequestedMerge, Tag,
 };
 use crate::gitops_pipeline::executions::actions::{Action, ActionState};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::approval_tags::Exposure;
+use crate::gitops_pipeline::settings::approval_tags::{ApprovalTag, Exposure};
 
 /// A push to the source branch of a merge request belongs to it if GitLab records it so long after
 /// the merge. GitLab records pushes in the background.
@@ -99,8 +99,10 @@ pub struct Authorship {
     /// The commits since the last deployed one.
     pub commits: Vec<Commit>,
     pub merges: Vec<RequestedMerge>,
-    /// The pushes since days before the last deployed commit was read.
+    /// The pushes since days before the last deployed commit was read, the newest first.
     pub pushes: Vec<ProjectPush>,
+    /// The tags whose commits were read: an event does not show the commit of an annotation.
+    pub tags: Vec<Tag>,
 }
 
 /// Whether a person has given an approval: CodePipeline shows their principal, or the function's
@@ -166,7 +168,8 @@ pub fn creator(
         });
     };
     let is_same = |push: &ProjectPush| {
-        push.creates && push.author == first.author && push.to.as_ref() == Some(&tag.target)
+        let is_creation = push.change == RefChange::Created;
+        is_creation && push.author == first.author && push.to.as_ref() == Some(&tag.target)
     };
     if !of_tags().filter(is_it).all(is_same) {
         return Err(Doubt::NotCreatedOnce);
@@ -210,7 +213,7 @@ pub fn check_commits(
 }
 
 /// Checks that `user` has neither made, requested, merged nor pushed one of the commits. A push has
-/// an event for its last commit only, and one of many branches for none.
+/// an event for its last commit only, and one of many branches or tags for none.
 pub fn check_authors(
     user: &GitLabUser,
     authorship: &Authorship,
@@ -220,6 +223,7 @@ pub fn check_authors(
         commits,
         merges,
         pushes,
+        ..
     } = authorship;
     if commits.iter().any(|commit| user.has_email_of(commit)) {
         return Err(Doubt::Author("is an author of one of its commits"));
@@ -229,32 +233,79 @@ pub fn check_authors(
             "has written or merged one of its merge requests",
         ));
     }
-    let is_part = |push: &&ProjectPush| {
-        let has_commit = commits.iter().any(|one| push.to.as_ref() == Some(&one.id));
-        let is_source = |name: &String| {
-            // Other changes of the pipeline's branch, and the removal of a branch, are not part of
-            // a merge request.
-            if name == branch || push.to.is_none() {
-                return false;
-            }
-            let mut sources = merges
-                .iter()
-                .filter(|merge| merge.source.as_ref() == Some(name));
-            sources.any(|merge| {
-                merge
-                    .merged
-                    .is_none_or(|merged| push.at <= merged + EVENT_DELAY)
-            })
-        };
-        has_commit || push.name.as_ref().is_none_or(is_source)
-    };
-    let mut own = pushes
-        .iter()
-        .filter(|push| !push.is_of_tags && push.author == user.id);
-    if own.any(|push| is_part(&push)) {
-        return Err(Doubt::Author("has pushed one of its commits"));
+    let mut all = pushes.iter().enumerate();
+    if all.any(|(at, push)| {
+        push.author == user.id && authorship.may_add(push, &pushes[at + 1..], branch)
+    }) {
+        return Err(Doubt::Author(
+            "has pushed one of its commits, or branches or tags that may have one",
+        ));
     }
     Ok(())
+}
+
+impl Authorship {
+    /// The names of the tags that `user` has pushed with objects that may be annotations.
+    pub fn unknown_tags(&self, user: u64) -> Vec<&str> {
+        let is_unknown = |object: &String| self.commit_of(object).is_none();
+        let of_user = |push: &&ProjectPush| {
+            push.author == user && push.is_of_tags && push.to.as_ref().is_some_and(is_unknown)
+        };
+        let pushes = self.pushes.iter().filter(of_user);
+        let mut names: Vec<&str> = pushes.filter_map(|push| push.name.as_deref()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Whether one of the commits may have come to GitLab by `push`. `older` are the pushes before.
+    fn may_add(&self, push: &ProjectPush, older: &[ProjectPush], branch: &str) -> bool {
+        if push.change == RefChange::Removed {
+            return false;
+        }
+        let (Some(name), Some(object)) = (&push.name, &push.to) else {
+            return true;
+        };
+        if !push.is_of_tags {
+            return self.has(object) || self.is_source(name, push.at, branch);
+        }
+        let Some(commit) = self.commit_of(object) else {
+            return true;
+        };
+        // A decision of this request or another one, perhaps in another environment, is not a push
+        // of a commit that was there before. But a commit can also come by a tag of such a name.
+        let is_decision = ApprovalTag::parse(name).is_some();
+        let was_there = || older.iter().any(|it| it.to.as_deref() == Some(commit));
+        self.has(commit) && !(is_decision && was_there())
+    }
+
+    /// Whether it is one of the commits, or one that a squash or a rebase replaced by them.
+    fn has(&self, commit: &str) -> bool {
+        let mut replaced = self.merges.iter().filter_map(|merge| merge.head.as_deref());
+        self.commits.iter().any(|one| one.id == commit) || replaced.any(|head| head == commit)
+    }
+
+    /// Whether the branch `name` was the source of a merge request at that time. Other changes of
+    /// the pipeline's `branch` are not part of a merge request.
+    fn is_source(&self, name: &String, at: SystemTime, branch: &str) -> bool {
+        let is_source = |merge: &&RequestedMerge| merge.source.as_ref() == Some(name);
+        let is_before = |merged: SystemTime| at <= merged + EVENT_DELAY;
+        let mut merges = self.merges.iter().filter(is_source);
+        name != branch && merges.any(|merge| merge.merged.is_none_or(is_before))
+    }
+
+    /// The commit of the object of a tag. An object that a branch had is a commit. `None` if it may
+    /// be an annotation.
+    fn commit_of<'a>(&'a self, object: &'a str) -> Option<&'a str> {
+        if let Some(tag) = self.tags.iter().find(|tag| tag.target == object) {
+            return Some(&tag.commit);
+        }
+        let is_it = |end: &Option<String>| end.as_deref() == Some(object);
+        let mut of_branches = self.pushes.iter().filter(|push| !push.is_of_tags);
+        let is_commit =
+            self.has(object) || of_branches.any(|push| is_it(&push.from) || is_it(&push.to));
+        is_commit.then_some(object)
+    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ fn creation() -> ProjectPush {
         author: ANN,
         is_of_tags: true,
         name: Some(NAME.to_owned()),
-        creates: true,
+        change: RefChange::Created,
+        from: None,
         to: Some("object".to_owned()),
         at: at(10),
     }
@@ -80,8 +81,8 @@ fn single_creation_names_the_creator() {
 fn creator_is_unknown_after_any_other_event() {
     for other in [
         push(|it| it.author = 7),
-        push(|it| it.creates = false),
-        push(|it| (it.creates, it.to, it.at) = (false, None, at(11))),
+        push(|it| it.change = RefChange::Moved),
+        push(|it| (it.change, it.to, it.at) = (RefChange::Removed, None, at(11))),
         push(|it| it.to = Some("another".to_owned())),
     ] {
         for pushes in [[creation(), other.clone()], [other, creation()]] {
@@ -115,6 +116,7 @@ fn push_of_other_changes_is_not_of_an_author() {
     let merge = |people: &[u64], source: &str| RequestedMerge {
         people: people.to_vec(),
         source: Some(source.to_owned()),
+        head: None,
         merged: Some(at(10)),
     };
     let checked = |merge: RequestedMerge, pushes: &[ProjectPush]| {
@@ -122,19 +124,21 @@ fn push_of_other_changes_is_not_of_an_author() {
             commits: vec![commit("new", "bob@example.com")],
             merges: vec![merge],
             pushes: pushes.to_vec(),
+            tags: vec![shown()],
         };
         check_authors(&ann(), &authorship, "main")
     };
     let unrelated = [
+        creation(),
         of_branch("main", "new", 7),
         of_branch("feature", "elsewhere", ANN),
-        creation(),
     ];
     assert_eq!(checked(merge(&[7, 8], "other"), &unrelated), Ok(()));
     let of_feature = || merge(&[7], "feature");
     let mut push = of_branch("feature", "x", ANN);
     assert!(checked(of_feature(), std::slice::from_ref(&push)).is_err());
     let removal = ProjectPush {
+        change: RefChange::Removed,
         to: None,
         ..push.clone()
     };

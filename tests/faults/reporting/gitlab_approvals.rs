@@ -328,10 +328,15 @@ fn commit_that_the_function_approved_still_needs_another_person() {
     }
 }
 
+/// The tag of another request.
+pub fn with_key(tag: &str) -> String {
+    format!("{}0123456789abcdef", &tag[..tag.len() - 16])
+}
+
 /// Ann creates the tag after each of these, unless it exists then.
 #[test]
 fn harmless_circumstances_are_no_doubt() {
-    let rows: [fn(&mut AwsState, &str); 11] = [
+    let rows: [fn(&mut AwsState, &str); 17] = [
         |aws, _| {
             allow_author(aws, true);
             let details = project(aws).records.details.get_mut(&4);
@@ -358,6 +363,42 @@ fn harmless_circumstances_are_no_doubt() {
         |aws, _| project(aws).former_path = Some("platform/former".to_owned()),
         // Another tag was pushed.
         |aws, _| create(aws, DAN, "v1", COMMITS[0]),
+        // Ann has tagged the release before, with an annotation.
+        |aws, _| {
+            let (now, tag) = (aws.now, Some(Tag::annotated("c-of-the-last-release")));
+            push(project(aws), ANN, &[("v1", tag)], now).expect("GitLab allows it");
+        },
+        // She has approved the last deployment, and deleted the tag.
+        |aws, tag| {
+            create(aws, ANN, &with_key(tag), DEPLOYED);
+            delete(aws, ANN, &with_key(tag));
+        },
+        // She has approved the commit in another environment, or has rejected it here.
+        |aws, tag| {
+            create(
+                aws,
+                ANN,
+                &with_key(tag).replace("/dev/", "/prd/"),
+                COMMITS[0],
+            )
+        },
+        |aws, tag| {
+            create(
+                aws,
+                ANN,
+                &with_key(tag).replace("deploy/", "reject/"),
+                COMMITS[0],
+            )
+        },
+        // She has removed four branches at once.
+        |aws, _| {
+            let (from, now) = (Some(COMMITS[0].to_owned()), aws.now);
+            let mut push = PushEvent::of("branch", "a", from, None, ANN, now);
+            push.hide_among(4);
+            project(aws).records.history.events.push(push);
+        },
+        // Bob has pushed the commit by a tag.
+        |aws, _| create(aws, BOB, "v1", COMMITS[0]),
         // It is annotated, and its event is written twice.
         |aws, tag| {
             let now = aws.now;

@@ -9,7 +9,7 @@ use crate::approvals::waiting;
 use crate::fixture::{BRANCH, COMMITS, SHOP, check_health, deliver};
 use crate::gitlab_approvals::{
     ANN, BOB, DAN, DEPLOYED, EVE, RUN, SUBJECT, Scene, create, delete, executions, in_scene, notes,
-    project, request, rule, shown_tags, tag_event, tags,
+    project, request, rule, shown_tags, tag_event, tags, with_key,
 };
 use crate::gitlab_ranges::put_between;
 use crate::scripts::Step;
@@ -238,6 +238,18 @@ fn push_by_ann(aws: &mut AwsState, branch: Option<&str>, to: &str) {
     project(aws).records.history.events.push(push);
 }
 
+/// A minute before Dan moved the branch to the commit that waits, Ann has pushed this object by this
+/// tag, or by four of them (`None`).
+fn push_tag_by_ann(aws: &mut AwsState, tag: Option<&str>, to: &str) {
+    let (to, at) = (Some(to.to_owned()), aws.now - Duration::from_mins(1));
+    let mut push = PushEvent::of("tag", tag.unwrap_or_default(), None, to, ANN, at);
+    if tag.is_none() {
+        push.hide_among(4);
+    }
+    let events = &mut project(aws).records.history.events;
+    events.insert(0, push);
+}
+
 /// The state of the merge request.
 fn set_state(aws: &mut AwsState, state: &'static str) {
     merge_requests::set_state(project(aws), 4, state);
@@ -308,6 +320,75 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
             set_state(aws, "locked");
             push_by_ann(aws, Some("topic"), "rebased-since");
         }),
+    ]);
+}
+
+/// Another person or a bot moved the branch afterwards.
+// claim: tag-of-an-author-decides-nothing
+#[test]
+fn tag_of_a_person_who_pushed_by_a_tag_decides_nothing() {
+    const PUSHED: &str = "has pushed";
+    assert_refused(&[
+        ("lightweight", PUSHED, ANN, |aws, _| {
+            push_tag_by_ann(aws, Some("v1.0"), COMMITS[0]);
+        }),
+        ("earlier commit", PUSHED, ANN, |aws, _| {
+            put_between(aws, 3);
+            push_tag_by_ann(aws, Some("v1.0"), "between-1");
+        }),
+        ("annotated", PUSHED, ANN, |aws, _| {
+            let tag = Tag::annotated(COMMITS[0]);
+            push_tag_by_ann(aws, Some("v1.0"), &tag.target);
+            tags(aws).all.insert("v1.0".to_owned(), tag);
+        }),
+        ("annotated and deleted", PUSHED, ANN, |aws, _| {
+            push_tag_by_ann(aws, Some("v1.0"), &Tag::annotated(COMMITS[0]).target);
+        }),
+        ("annotated and moved", PUSHED, ANN, |aws, _| {
+            push_tag_by_ann(aws, Some("v1.0"), &Tag::annotated(COMMITS[0]).target);
+            let moved = Tag::lightweight(DEPLOYED);
+            tags(aws).all.insert("v1.0".to_owned(), moved);
+        }),
+        ("many tags", PUSHED, ANN, |aws, _| {
+            push_tag_by_ann(aws, None, "x");
+        }),
+        ("many tags, in an unknown way", PUSHED, ANN, |aws, _| {
+            push_tag_by_ann(aws, None, "x");
+            project(aws).records.history.events[0].action = "unknown";
+        }),
+        ("unknown object", PUSHED, ANN, |aws, _| {
+            push_tag_by_ann(aws, Some("v1.0"), "x");
+            project(aws).records.history.events[0].to = None;
+        }),
+        ("of no request", PUSHED, ANN, |aws, _| {
+            push_tag_by_ann(aws, Some("deploy/dev/shop/x"), COMMITS[0]);
+        }),
+        ("with an invented key", PUSHED, ANN, |aws, tag| {
+            push_tag_by_ann(aws, Some(&with_key(tag)), COMMITS[0]);
+        }),
+        ("of another project", PUSHED, ANN, |aws, tag| {
+            let name = with_key(tag).replace("/shop/", "/blog/");
+            push_tag_by_ann(aws, Some(&name), COMMITS[0]);
+        }),
+        ("the request's own", PUSHED, NO_CREATOR, |aws, tag| {
+            create(aws, ANN, tag, COMMITS[0]);
+            let events = &mut project(aws).records.history.events;
+            events.rotate_right(1);
+        }),
+        ("squashed since", PUSHED, ANN, |aws, _| {
+            let details = project(aws).records.details.get_mut(&4);
+            "before-the-squash".clone_into(&mut details.expect("a request").head);
+            push_tag_by_ann(aws, Some("v1.0"), "before-the-squash");
+        }),
+        (
+            "neither branch nor tag",
+            "does not show what",
+            ANN,
+            |aws, _| {
+                push_tag_by_ann(aws, Some("v1.0"), "x");
+                project(aws).records.history.events[0].kind = "of the future";
+            },
+        ),
     ]);
 }
 

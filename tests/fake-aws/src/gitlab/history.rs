@@ -156,7 +156,10 @@ fn shown_commit(project: &Project, commit: &str) -> Value {
     })
 }
 
-/// `lib/api/entities/event.rb` and `push_event_payload.rb`.
+/// `lib/api/entities/event.rb` and `push_event_payload.rb`. `commit_to` is the new object of the ref:
+/// of an annotated tag its annotation (`revision_after` in
+/// `app/services/push_event_payload_service.rb`). An event of many refs has their type, action and
+/// number alone (`app/services/bulk_push_event_payload_service.rb`).
 /// <https://docs.gitlab.com/api/events/#list-all-visible-events-for-a-project>
 fn shown_event(project: &Project, event: &PushEvent) -> Value {
     let action_name = match event.action {
@@ -170,7 +173,7 @@ fn shown_event(project: &Project, event: &PushEvent) -> Value {
         "author_id": event.author,
         "created_at": World::instant(event.at),
         "push_data": {
-            "commit_count": 1,
+            "commit_count": u8::from(event.count.is_none()),
             "action": event.action,
             "ref_type": event.kind,
             "commit_from": event.from,
