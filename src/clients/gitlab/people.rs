@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::{ErrorKind, Result};
 use super::list::{ListPart, Reading};
-use super::members::{lenient, typed};
+use super::members::typed;
 use super::merge_request::MergeRequest;
 use super::sanitize;
 use super::transport::{Area, GitLab};
@@ -35,14 +35,12 @@ pub struct GitLabUser {
     pub public_email: String,
 }
 
-/// A commit, and the addresses of its author and its committer. They are free text: a forged
-/// address excludes a person, and admits none.
+/// A commit, and the addresses of its author and its committer, which GitLab always shows. They are
+/// free text: a forged address excludes a person, and admits none.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Commit {
     pub id: String,
-    #[serde(default, deserialize_with = "lenient")]
     pub author_email: String,
-    #[serde(default, deserialize_with = "lenient")]
     pub committer_email: String,
 }
 
@@ -82,6 +80,10 @@ impl GitLab {
         let call = self.get(Area::Instance, &format!("/users/{id}"), &purpose);
         let shown: Value = call.send().await?;
         if shown["id"] != id {
+            return Err(call.unexpected());
+        }
+        // GitLab shows it, or null (`lib/api/entities/user.rb`). Without it, an author is not found.
+        if shown.get("public_email").is_none() {
             return Err(call.unexpected());
         }
         let text = |member: &str| shown[member].as_str().unwrap_or_default();
@@ -233,6 +235,16 @@ mod tests {
                 let merge = RequestedMerge::parse(&changed).map(drop);
                 assert_eq!(merge, people, "{name} {person}");
             }
+        }
+    }
+
+    #[test]
+    fn commit_without_an_address_is_not_read() {
+        for name in ["author_email", "committer_email"] {
+            let mut shown = json!({"id": "abc", "author_email": "a@b", "committer_email": ""});
+            assert!(typed::<Commit>(&shown).is_some());
+            shown[name] = Value::Null;
+            assert_eq!(typed::<Commit>(&shown), None, "{name}");
         }
     }
 }

@@ -56,8 +56,10 @@ impl ProjectDetails {
         ProjectDetails {
             id: described["id"].as_u64(),
             path: sanitize::only(path.unwrap_or_default(), "_.-/"),
-            is_pull_mirror: described["mirror"] == true,
-            // Since GitLab 17.2, for Maintainers.
+            // GitLab does not show it without the feature (`ee/lib/ee/api/entities/project.rb`).
+            is_pull_mirror: !matches!(described["mirror"], Value::Null | Value::Bool(false)),
+            // Since GitLab 17.2, for users who may also list the protected tags: `admin_project` in
+            // `lib/api/entities/project.rb` and `lib/api/protected_tags.rb`.
             allows_pushes_of_jobs: !matches!(
                 described["ci_push_repository_for_job_token_allowed"],
                 Value::Null | Value::Bool(false)

@@ -29,6 +29,12 @@ const KNOWN_MEMBERS: [&str; 5] = [
     "group_id",
 ];
 
+/// The access levels of entries beside Maintainers (`lib/gitlab/access.rb`).
+const NO_ONE: u64 = 0;
+const DEVELOPER: u64 = 30;
+const OWNER: u64 = 50;
+const ADMINISTRATOR: u64 = 60;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
     /// The ID of its object: of its commit, or of an annotation.
@@ -77,10 +83,12 @@ fn also_admitted(entry: &Value) -> Option<&'static str> {
         Some("a deploy key")
     } else if set.any(|(name, _)| !KNOWN_MEMBERS.contains(&name.as_str())) {
         Some("a role that cfn-gitops does not know")
-    } else if is_single || level == Some(0) || level >= Some(MAINTAINER) {
+    } else if is_single || matches!(level, Some(NO_ONE | MAINTAINER | OWNER | ADMINISTRATOR)) {
         None
-    } else {
+    } else if level == Some(DEVELOPER) {
         Some("Developers")
+    } else {
+        Some("a role that cfn-gitops does not know")
     }
 }
 

@@ -116,6 +116,8 @@ fn one_wider_entry_of_any_rule_exposes_the_tag() {
     for entry in [
         r#"{"access_level": 30}"#,
         r#"{"access_level": null}"#,
+        r#"{"access_level": 45}"#,
+        r#"{"access_level": "40"}"#,
         "{}",
         r#"{"access_level": 40, "deploy_key_id": 3}"#,
         r#"{"access_level": 40, "member_role_id": 3}"#,
