@@ -53,6 +53,7 @@ impl Checker<'_> {
         let self_repair = self.environment.self_repair;
         if self_repair != SelfRepair::Disabled {
             let own = DriftTarget {
+                names: names.clone(),
                 stack_name: name.to_owned(),
                 role_arn: settings.location.role(&names.provisioning_role()),
                 repairs: (self_repair == SelfRepair::Repair).then(|| names.pipeline()),
@@ -62,6 +63,7 @@ impl Checker<'_> {
         let change_sets = settings.change_sets.as_ref();
         if let Some(change_sets) = change_sets.filter(|settings| settings.reports_drift) {
             let deployed = DriftTarget {
+                names: names.clone(),
                 stack_name: change_sets.stack_name.clone(),
                 role_arn: settings.location.role(&names.deploy_role()),
                 // Only a person can judge changes by hand there.

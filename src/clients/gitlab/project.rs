@@ -32,6 +32,8 @@ pub struct ProjectDetails {
     pub access_level: Option<u64>,
     /// Whether anyone may see it.
     pub is_public: bool,
+    /// Whether only its members may see it. False if GitLab does not show that.
+    pub is_private: bool,
     /// Whether it has environments: CI/CD and environments are switched on
     /// (`app/policies/project_policy.rb`).
     pub has_environments: bool,
@@ -68,6 +70,7 @@ impl ProjectDetails {
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),
             is_public: described["visibility"] == "public",
+            is_private: described["visibility"] == "private",
             has_environments: described["builds_access_level"] != "disabled"
                 && described["environments_access_level"] != "disabled",
             access_level: access_level(described),

@@ -9,6 +9,7 @@ use aws_sdk_cloudformation::types::{
 };
 
 use super::change_set::{Change, ChangeSet, read_creation};
+use super::reason::Values;
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::reconcile::backoff::Backoff;
 
@@ -135,7 +136,7 @@ fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-/// Reads a change set. `None` if it or its stack does not exist.
+/// Reads the change set of this name or ARN. `None` if it or its stack does not exist.
 pub async fn describe(
     aws: &Aws,
     stack_name: &str,
@@ -155,6 +156,7 @@ pub async fn describe(
     Ok(pages.pop().map(|last| ChangeSet {
         is_partial: last.stack_drift_status() == Some(&StackDriftStatus::UnknownValue),
         creation: read_creation(&last, number),
+        values: Values::of(last.parameters()),
         id: last.change_set_id.unwrap_or_default(),
         changes,
     }))

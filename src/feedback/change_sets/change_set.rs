@@ -9,12 +9,16 @@ use aws_sdk_cloudformation::types::{
     StackResourceDriftStatus,
 };
 
+use super::reason::Values;
+
 /// A change set, as CloudFormation describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeSet {
     /// Its ID. Another change set of the same name has another one.
     pub id: String,
     pub creation: Creation,
+    /// Those of its parameters.
+    pub values: Values,
     /// Its changes, sorted.
     pub changes: Vec<Change>,
     /// Whether CloudFormation could not compare some resources of a drift-aware change set. It

@@ -83,6 +83,8 @@ pub struct Denial<'a> {
     action: &'a str,
     resource: &'a str,
     remedy: Remedy,
+    /// Whether the reason begins with it.
+    is_first: bool,
 }
 
 impl<'a> Denial<'a> {
@@ -91,12 +93,12 @@ impl<'a> Denial<'a> {
     pub fn parse(reason: &'a str, names: &ResourceNames) -> Option<Self> {
         const DENIED: &str = " is not authorized to perform: ";
         let mut denials = reason.split(DENIED);
-        let principal = denials.next()?.split_whitespace().next_back()?;
+        let before: Vec<&str> = denials.next()?.split_whitespace().collect();
+        let (principal, before) = before.split_last()?;
         let denial = denials.next()?;
         let action = denial.split_whitespace().next()?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '-';
         let is_of_role = principal.contains(&format!("/{}/", names.deploy_role()));
-        if !is_of_role || !action.chars().all(is_name) {
+        if !is_of_role || !is_action(action) {
             return None;
         }
         let resource = denial.split_once(" on resource: ");
@@ -114,7 +116,13 @@ impl<'a> Denial<'a> {
             action,
             resource,
             remedy,
+            is_first: matches!(before, ["User:"] | ["API:", _, "User:"]),
         })
+    }
+
+    /// Whether the reason begins with it. Otherwise it may be a part of a name.
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// The text in GitLab. `None` if it may contain a value, which `shown` removes. A resource may
@@ -122,19 +130,28 @@ impl<'a> Denial<'a> {
     pub fn shown(
         &self,
         names: &ResourceNames,
-        has_unknown_values: bool,
+        hides_resource: bool,
         shown: impl Fn(&str) -> Option<String>,
     ) -> Option<String> {
         let (action, remedy) = (shown(self.action)?, self.remedy.text(&names.env_id));
         // The longest remedy needs the space, and the role is in the template.
         let is_short = self.remedy != Remedy::Boundary;
         let resource =
-            shown(self.resource).filter(|it| is_short && !has_unknown_values && !it.is_empty());
+            shown(self.resource).filter(|it| is_short && !hides_resource && !it.is_empty());
         let resource = resource.map_or(String::new(), |resource| format!(" ({resource})"));
         Some(format!(
             "pipelines may not call {action}. {remedy}{resource}"
         ))
     }
+}
+
+/// Whether `text` is the name of an action, such as `dynamodb:CreateTable`.
+fn is_action(text: &str) -> bool {
+    let is_alphanumeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.split_once(':').is_some_and(|(service, name)| {
+        let begins = name.starts_with(|c: char| c.is_ascii_uppercase());
+        begins && is_alphanumeric(name) && is_alphanumeric(&service.replace('-', ""))
+    })
 }
 
 #[cfg(test)]

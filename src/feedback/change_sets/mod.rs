@@ -8,6 +8,7 @@ mod calls;
 mod change_set;
 mod comparison;
 mod denial;
+mod forms;
 mod markdown;
 mod reason;
 
@@ -16,7 +17,7 @@ pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::Remedy;
 pub use self::markdown::{code, counts, short_commit, write_table};
-pub use self::reason::{GONE, HIDDEN_REASON, MASKED, is_masked, shown_reason};
+pub use self::reason::{Audience, GONE, Template, Values, depends_on_audience, shown_reason};
 
 #[cfg(test)]
 pub mod tests;

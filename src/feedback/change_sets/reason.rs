@@ -1,10 +1,16 @@
-//! Which parts of CloudFormation's reasons are shown in GitLab.
+//! Which parts of CloudFormation's reasons are shown in GitLab and in the log: the one rule for all
+//! statuses, notes and findings. `docs/concepts/reporting.md` describes it for users.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use aws_sdk_cloudformation::types::Parameter;
+use aws_smithy_types::base64;
 use percent_encoding::percent_decode_str;
 
 use super::denial::Denial;
+use super::forms;
+use super::forms::HIDDEN;
 use crate::common::ascii;
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -12,73 +18,203 @@ use crate::gitops_pipeline::names::ResourceNames;
 pub const HIDDEN_REASON: &str =
     "the reason is not shown, because it may contain a value of a parameter";
 
-/// The text that is shown if the change set was executed, or deleted, before: CloudFormation keeps
-/// none whose execution has failed (<https://github.com/aws/aws-cdk/issues/21677>).
+/// The text that is shown if the change set was executed, or deleted, before: CloudFormation finds
+/// an executed one by its ARN only (<https://github.com/guardian/riff-raff/pull/672>).
 pub const GONE: &str = "its change set was executed or deleted before. Retry all actions of the stage (in the console: Retry \
     stage), which asks for a new approval";
 
-/// CloudFormation's value of a `NoEcho` parameter. Here also a value that the function may not
-/// read.
+/// CloudFormation's value of a `NoEcho` parameter.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>
-pub const MASKED: &str = "****";
+const MASKED: &str = "****";
 
-/// The text that replaces a value or an account number.
-const REMOVED: &str = "…";
-
-/// A shorter value, such as `1`, is part of many words. It counts only as a word of its own.
+/// A shorter value, such as `1`, is part of many words. It counts only as a word of its own. A
+/// shorter beginning of a value is not recognized.
 const MIN_CHARACTERS: usize = 4;
+
+/// A value with as many letters and digits is also recognized with others between them: `Fn::Join`
+/// of `Fn::Split` changes them.
+const MIN_ESSENCE: usize = 6;
+
+/// The fewest characters of a text that is decoded from Base64.
+const MIN_BASE64: usize = 8;
 
 /// The digits of an account number.
 const ACCOUNT_DIGITS: usize = 12;
 
-/// `reason` without account numbers, keys of objects in S3 and the parameters' `values`. For
-/// example, `Fn::FindInMap` with an unknown key fails with the key, which may be a parameter's
-/// value. [`HIDDEN_REASON`] if a value may be left.
+/// The values of an operation's parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Values {
+    known: Vec<String>,
+    /// Whether a value is not among them: it is masked, or could not be read.
+    are_incomplete: bool,
+}
+
+impl Values {
+    /// The values of all parameters of an operation.
+    pub fn all(known: Vec<String>) -> Self {
+        let is_masked =
+            |value: &String| value.len() >= MASKED.len() && value.bytes().all(|byte| byte == b'*');
+        let are_incomplete = known.iter().any(is_masked);
+        Values {
+            known,
+            are_incomplete,
+        }
+    }
+
+    /// The values of a stack or of a change set, also those that CloudFormation read from Parameter
+    /// Store.
+    pub fn of(parameters: &[Parameter]) -> Self {
+        let values = parameters.iter().flat_map(|one| {
+            let value = one.parameter_value().into_iter();
+            value.chain(one.resolved_value())
+        });
+        Values::all(values.map(ToOwned::to_owned).collect())
+    }
+
+    /// These values, and others that are unknown.
+    #[must_use]
+    pub fn with_others(self) -> Self {
+        Values {
+            are_incomplete: true,
+            ..self
+        }
+    }
+
+    /// The known values: the reason is that of an action which gets no other ones.
+    #[must_use]
+    pub fn without_others(self) -> Self {
+        Values {
+            are_incomplete: false,
+            ..self
+        }
+    }
+}
+
+/// The words of a template that no person has approved.
+#[derive(Clone, Copy, Debug)]
+pub struct Template<'a> {
+    /// Its keys and texts, as the author wrote them.
+    pub words: &'a BTreeSet<String>,
+    /// Whether a transform can compute the names of resources and properties.
+    pub has_transform: bool,
+}
+
+/// Who wrote the template, and who reads the reason.
+#[derive(Clone, Copy, Debug)]
+pub enum Audience<'a> {
+    /// Members of a private project, or the operator, about a template that was merged.
+    Members,
+    /// The same template, in a project that others than members may see.
+    Others,
+    /// The template of a review branch.
+    Review(Template<'a>),
+}
+
+/// The part of `reason` that is shown: never an account number, the key of an object in S3, or one
+/// of the `values`. [`HIDDEN_REASON`] if a value may be left.
+///
+/// The cause is what a developer needs, so a reason is shown as a whole if all values are known.
+/// Otherwise only denials and the sentences of [`forms`] are: about a template whose author could
+/// encode a value, if a value is unknown, and for a text that a custom resource wrote if others
+/// than members read it.
 ///
 /// The IDs of environment and project stay, because the status and the note show them. Most
 /// projects pass them as parameters. A denial of the deploy role is shown with its remedy. So is a
 /// missing change set: only the failed actions of a stage were retried.
-pub fn shown_reason(reason: &str, values: &[String], names: &ResourceNames) -> String {
+pub fn shown_reason(
+    reason: &str,
+    values: &Values,
+    audience: Audience<'_>,
+    names: &ResourceNames,
+) -> String {
+    // As it is shown: a break, or a character that is left out, may divide a value.
+    let reason = &one_line(reason);
     // The text: https://github.com/aws/aws-cdk/issues/11995.
     if reason.starts_with("ChangeSet [") && reason.contains("] does not exist") {
         return GONE.to_owned();
     }
-    let parts = parts(values, names);
-    let shown = |text: &str| {
+    let parts = parts(&values.known, names);
+    let without_values = |text: &str| {
         let shown = without(text, removed_ranges(text, &parts));
         (!may_contain(&shown, &parts)).then_some(shown)
     };
-    let has_unknown = values.iter().any(|value| is_masked(value));
-    let shown = match Denial::parse(reason, names) {
-        Some(denial) => denial.shown(names, has_unknown, shown),
-        // Names in an ARN may be values.
-        None if has_unknown && reason.contains("arn:aws") => None,
-        None => shown(reason),
+    let has_only_forms = match audience {
+        Audience::Review(_) => true,
+        Audience::Others => values.are_incomplete || forms::is_written_by_users(reason),
+        Audience::Members => values.are_incomplete,
+    };
+    let denial = Denial::parse(reason, names);
+    // The author of a review could write a denial into the middle of a name.
+    let is_of_iam =
+        |denial: &Denial<'_>| !matches!(audience, Audience::Review(_)) || denial.is_first();
+    let shown = match denial.filter(is_of_iam) {
+        Some(denial) => denial.shown(names, has_only_forms, without_values),
+        None if has_only_forms => {
+            let shown = forms::shown(reason, &ShownNames { audience, values });
+            shown.and_then(|shown| without_values(&shown))
+        }
+        None => without_values(reason),
     };
     shown.unwrap_or_else(|| HIDDEN_REASON.to_owned())
 }
 
-/// Whether CloudFormation masks the value of the parameter.
-pub fn is_masked(value: &str) -> bool {
-    value.len() >= MASKED.len() && value.chars().all(|c| c == '*')
+/// Whether the audience decides how much of `reason` is shown.
+pub fn depends_on_audience(reason: &str) -> bool {
+    forms::is_written_by_users(reason)
+}
+
+/// The names of a form that are shown.
+struct ShownNames<'a> {
+    audience: Audience<'a>,
+    values: &'a Values,
+}
+
+impl forms::Names for ShownNames<'_> {
+    /// CloudFormation accepts only literal names, and a transform can compute them.
+    fn is_shown(&self, name: &str) -> bool {
+        match self.audience {
+            Audience::Review(template) => !template.has_transform || template.words.contains(name),
+            Audience::Members | Audience::Others => true,
+        }
+    }
+
+    /// One that is the value of a parameter is removed afterwards, if the value is known.
+    fn is_computed_shown(&self, name: &str) -> bool {
+        match self.audience {
+            Audience::Review(template) => template.words.contains(name),
+            Audience::Members | Audience::Others => !self.values.are_incomplete,
+        }
+    }
+}
+
+/// `text` with one space for each gap, and without characters that statuses and notes leave out.
+fn one_line(text: &str) -> String {
+    let is_gap = |c: char| c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}');
+    let words = text.split(is_gap).map(|word| {
+        let is_kept = |c: &char| !c.is_control() && *c != '`';
+        word.chars().filter(is_kept).collect::<String>()
+    });
+    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 /// The texts to remove. `Ref` of a `CommaDelimitedList` is a list.
-fn parts<'a>(values: &'a [String], names: &ResourceNames) -> Vec<&'a str> {
-    let parts = values
-        .iter()
-        .flat_map(|value| value.split(',').chain([value.as_str()]));
+fn parts(values: &[String], names: &ResourceNames) -> Vec<String> {
+    let values = values.iter().map(|value| one_line(value));
+    let parts = values.flat_map(|value| {
+        let elements: Vec<String> = value.split(',').map(|it| it.trim().to_owned()).collect();
+        elements.into_iter().chain([value])
+    });
     let is_public =
         |value: &str| [&*names.env_id, &*names.project_id, "true", "false"].contains(&value);
-    let parts = parts.map(str::trim).filter(|part| !is_public(part));
     // Any text has a hyphen.
     parts
-        .filter(|part| part.contains(char::is_alphanumeric))
+        .filter(|part| part.contains(char::is_alphanumeric) && !is_public(part))
         .collect()
 }
 
 /// The places of values, account numbers and keys of objects. They may overlap.
-fn removed_ranges(text: &str, parts: &[&str]) -> Vec<Range<usize>> {
+fn removed_ranges(text: &str, parts: &[String]) -> Vec<Range<usize>> {
     let is_account = |word: &Range<usize>| word.len() == ACCOUNT_DIGITS;
     let mut ranges: Vec<_> = words(text, |c| c.is_ascii_digit())
         .filter(is_account)
@@ -90,26 +226,114 @@ fn removed_ranges(text: &str, parts: &[&str]) -> Vec<Range<usize>> {
         Some(at + rest.get(..end)?.find('/')? + 1..at + end)
     });
     ranges.extend(keys);
-    // Some services change the case of names.
-    let text = text.to_ascii_lowercase();
+    let essence = Essence::of(text);
     for part in parts {
-        let part = part.to_ascii_lowercase();
-        let is_word = part.chars().all(char::is_alphanumeric);
-        if is_word && part.chars().count() < MIN_CHARACTERS {
-            let words = words(&text, char::is_alphanumeric);
-            ranges.extend(words.filter(|word| text.get(word.clone()) == Some(&part)));
-            continue;
-        }
-        // As JSON has it, too.
-        let quoted = serde_json::Value::from(part.as_str()).to_string();
-        let quoted = quoted.trim_matches('"').to_owned();
-        for form in [part, quoted] {
-            let starts = text.char_indices().map(|(at, _)| at);
-            let is_there = |at: &usize| text.get(*at..).is_some_and(|it| it.starts_with(&form));
-            ranges.extend(starts.filter(is_there).map(|at| at..at + form.len()));
+        ranges.extend(value_ranges(text, part));
+        ranges.extend(essence.ranges(part));
+    }
+    let is_encoded = |word: &Range<usize>| {
+        let decoded = text.get(word.clone()).and_then(decoded);
+        decoded.is_some_and(|decoded| {
+            parts
+                .iter()
+                .any(|part| !value_ranges(&decoded, part).is_empty())
+        })
+    };
+    let of_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    ranges.extend(words(text, of_base64).filter(is_encoded));
+    ranges
+}
+
+/// The places of a value: as it is, as JSON has it, and cut off at its end.
+fn value_ranges(text: &str, part: &str) -> Vec<Range<usize>> {
+    // Some services change the case of names.
+    let (text, part) = (text.to_ascii_lowercase(), part.to_ascii_lowercase());
+    let is_word = part.chars().all(char::is_alphanumeric);
+    if is_word && part.chars().count() < MIN_CHARACTERS {
+        let words = words(&text, char::is_alphanumeric);
+        return words
+            .filter(|word| text.get(word.clone()) == Some(&part))
+            .collect();
+    }
+    let quoted = serde_json::Value::from(part.as_str()).to_string();
+    let quoted = quoted.trim_matches('"').to_owned();
+    let mut ranges = vec![];
+    for form in [part, quoted] {
+        for (at, rest) in text
+            .char_indices()
+            .filter_map(|(at, _)| Some((at, text.get(at..)?)))
+        {
+            if rest.starts_with(&form) {
+                ranges.push(at..at + form.len());
+            } else if let Some(cut) = cut_off(rest, &form) {
+                ranges.push(at..at + cut);
+            }
         }
     }
     ranges
+}
+
+/// The length of the beginning of `value` with which `text` begins, if the value is cut off there:
+/// AWS shortens long reasons.
+fn cut_off(text: &str, value: &str) -> Option<usize> {
+    let pairs = text.chars().zip(value.chars());
+    let same = pairs.take_while(|(one, other)| one == other);
+    let (mut characters, mut length) = (0, 0);
+    for (one, _) in same {
+        characters += 1;
+        length += one.len_utf8();
+    }
+    let rest = text.get(length..)?;
+    let is_cut = rest.is_empty() || rest.starts_with("...") || rest.starts_with(HIDDEN);
+    (is_cut && characters >= MIN_CHARACTERS).then_some(length)
+}
+
+/// The text that a word in Base64 encodes.
+fn decoded(word: &str) -> Option<String> {
+    let bare = word.trim_end_matches('=');
+    if bare.len() < MIN_BASE64 {
+        return None;
+    }
+    let padding = "=".repeat((4 - bare.len() % 4) % 4);
+    let decoded = base64::decode(format!("{bare}{padding}")).ok()?;
+    Some(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+/// The letters and digits of a text, with the place of each.
+struct Essence {
+    text: String,
+    /// The range of each byte's character in the text.
+    places: Vec<Range<usize>>,
+}
+
+impl Essence {
+    fn of(text: &str) -> Self {
+        let (mut essence, mut places) = (String::new(), vec![]);
+        for (at, c) in text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
+            essence.push(c.to_ascii_lowercase());
+            places.resize(essence.len(), at..at + c.len_utf8());
+        }
+        Essence {
+            text: essence,
+            places,
+        }
+    }
+
+    /// The places of a value whose other characters may have changed.
+    fn ranges(&self, value: &str) -> Vec<Range<usize>> {
+        let essence = Essence::of(value).text;
+        if essence.chars().count() < MIN_ESSENCE {
+            return vec![];
+        }
+        let found = self.text.match_indices(&essence).filter_map(|(at, _)| {
+            let (first, last) = (
+                self.places.get(at)?,
+                self.places.get(at + essence.len() - 1)?,
+            );
+            Some(first.start..last.end)
+        });
+        found.collect()
+    }
 }
 
 /// The longest runs of characters of a kind.
@@ -123,14 +347,14 @@ fn words(text: &str, is_of_kind: impl Fn(char) -> bool) -> impl Iterator<Item = 
     })
 }
 
-/// `text` with [`REMOVED`] for each range, and one for those that overlap or touch.
+/// `text` with [`HIDDEN`] for each range, and one for those that overlap or touch.
 fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
     ranges.sort_by_key(|range| range.start);
     let (mut shown, mut end, mut is_removed) = (String::new(), 0, false);
     for range in ranges {
         if !is_removed || range.start > end {
             shown.push_str(text.get(end..range.start).unwrap_or_default());
-            shown.push_str(REMOVED);
+            shown.push_str(HIDDEN);
         }
         (end, is_removed) = (end.max(range.end), true);
     }
@@ -139,12 +363,12 @@ fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
 
 /// Whether a value may be left in another form: CloudFormation may have returned the reason, or the
 /// values, with `?`, and an address is percent-encoded.
-fn may_contain(shown: &str, parts: &[&str]) -> bool {
-    let garbled = ascii::comparable(&shown.replace(REMOVED, ""));
+fn may_contain(shown: &str, parts: &[String]) -> bool {
+    let garbled = ascii::comparable(&shown.replace(HIDDEN, ""));
     let decoded = percent_decode_str(shown).decode_utf8_lossy();
     parts.iter().any(|part| {
         let comparable = ascii::comparable(part);
-        let is_encoded = shown.contains('%') && !removed_ranges(&decoded, &[part]).is_empty();
+        let is_encoded = shown.contains('%') && !value_ranges(&decoded, part).is_empty();
         is_encoded || comparable.contains('?') && garbled.contains(&comparable)
     })
 }

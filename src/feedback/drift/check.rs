@@ -8,7 +8,9 @@ use super::result::{Drifted, Found, Repair};
 use super::target::DriftTarget;
 use crate::clients::aws::{Aws, CallError};
 use crate::feedback::change_sets;
-use crate::feedback::change_sets::{Base, ChangeSet, ComparisonResult, Creation, NewChangeSet};
+use crate::feedback::change_sets::{
+    Audience, Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
+};
 use crate::gitops_pipeline::describe_stack;
 use crate::gitops_pipeline::executions;
 use cfn_custom_resource::Progress;
@@ -26,6 +28,7 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
         Ok(stack) => stack,
         Err(why) => return Ok(Found::Nothing(why)),
     };
+    let values = Values::of(stack.parameters());
     let parameters = stack.parameters.unwrap_or_default().into_iter();
     let parameters: Vec<String> = parameters.filter_map(|one| one.parameter_key).collect();
     let capabilities = stack.capabilities.unwrap_or_default();
@@ -46,15 +49,24 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
     let read = match change_sets::compare(aws, &new).await? {
         ComparisonResult::Read(read) => read,
         ComparisonResult::Impossible(why) => return Ok(Found::Nothing(why.to_owned())),
-        ComparisonResult::Rejected(error) => return Err(error),
+        ComparisonResult::Rejected(error) if error.is_denied() => return Err(error),
+        ComparisonResult::Rejected(error) => {
+            let cause = shown_reason(&error.cause, &values, Audience::Members, &target.names);
+            return Err(CallError { cause, ..error });
+        }
     };
     let ended = end(aws, target, &read, &progress).await;
     if ended.is_err() {
         change_sets::abandon(aws, stack_name, CHANGE_SET).await;
     }
     let repair = ended?;
-    Ok(match read.creation {
-        Creation::Failed(why) => Found::Nothing(why),
+    Ok(match &read.creation {
+        Creation::Failed(why) => Found::Nothing(shown_reason(
+            why,
+            &read.values,
+            Audience::Members,
+            &target.names,
+        )),
         _ => Found::Compared(Drifted {
             repair,
             parameters,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::feedback::change_sets::Values;
 use crate::feedback::change_sets::tests::change as undrifted;
 
 fn change(id: &str, effect: Effect, drift: DriftStatus) -> Change {
@@ -10,6 +11,7 @@ fn change(id: &str, effect: Effect, drift: DriftStatus) -> Change {
 
 fn read(changes: Vec<Change>, creation: Creation) -> ChangeSet {
     ChangeSet {
+        values: Values::default(),
         id: "own".to_owned(),
         creation,
         changes,

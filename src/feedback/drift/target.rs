@@ -2,9 +2,13 @@
 
 use std::fmt::Write;
 
+use crate::gitops_pipeline::names::ResourceNames;
+
 /// A stack to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftTarget {
+    /// The names of its pipeline's resources.
+    pub names: ResourceNames,
     pub stack_name: String,
     /// The role with which CloudFormation changes it.
     pub role_arn: String,

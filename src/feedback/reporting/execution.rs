@@ -32,6 +32,8 @@ pub struct Execution {
     pub status: String,
     /// Whether a later execution has succeeded, so that the environment has another deployment.
     pub is_outdated: bool,
+    /// Whether no later execution has begun.
+    pub is_newest: bool,
     pub started: Option<SystemTime>,
     /// When it last changed.
     pub updated: Option<SystemTime>,
@@ -118,8 +120,10 @@ fn read(
     // CodePipeline lists the newest execution first.
     let mut later = listed
         .iter()
-        .take_while(|one| one.pipeline_execution_id() != Some(id));
+        .take_while(|one| one.pipeline_execution_id() != Some(id))
+        .peekable();
     Some(Execution {
+        is_newest: later.peek().is_none(),
         is_outdated: later.any(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded)),
         id: id.to_owned(),
         commit: commit_of(execution)?.to_owned(),

@@ -1,11 +1,15 @@
 //! The outputs and the parameters of the deployed stack.
 
+use aws_sdk_cloudformation::types::StackStatus;
+
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::MAX_CHARACTERS;
-use crate::feedback::change_sets::{MASKED, shown_reason};
+use crate::feedback::change_sets;
+use crate::feedback::change_sets::{Audience, Values, shown_reason};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution};
 use crate::gitops_pipeline::describe_stack;
-use crate::gitops_pipeline::executions::APPROVAL;
+use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;
 
@@ -26,41 +30,92 @@ pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<S
     Ok(address.map(ToOwned::to_owned))
 }
 
-/// The execution, with reasons that have no value of the deployed stack.
+/// The execution, with the part of each reason that members of the project, or `audience`, may
+/// read.
 pub async fn without_values(
     aws: &Aws,
     settings: &ReportSettings,
     names: &ResourceNames,
+    audience: Audience<'_>,
     execution: &Execution,
 ) -> Result<Execution, CallError> {
     let mut execution = execution.clone();
-    // A person writes the summary of an approval.
-    let has_reason =
-        |action: &&mut Action| action.state == ActionState::Failed && action.name != APPROVAL;
-    let failed: Vec<_> = execution.actions.iter_mut().filter(has_reason).collect();
-    if !failed.is_empty() {
-        let values = parameter_values(aws, &settings.stack_name).await?;
-        for action in failed {
-            action.summary = shown_reason(&action.summary, &values, names);
-        }
+    let is_newest = execution.is_newest;
+    for action in execution.actions.iter_mut().filter(|it| has_reason(it)) {
+        let values = values(aws, settings, &action.name, is_newest).await?;
+        action.summary = shown_reason(&action.summary, &values, audience, names);
     }
     Ok(execution)
 }
 
-/// The values of a stack's parameters. Empty if the stack does not exist, and one masked value if
-/// the function may not describe it.
-async fn parameter_values(aws: &Aws, stack_name: &str) -> Result<Vec<String>, CallError> {
+/// Whether the shown part of a reason depends on the project's visibility.
+pub fn depends_on_audience(execution: &Execution) -> bool {
+    let mut failed = execution.actions.iter().filter(|it| has_reason(it));
+    failed.any(|action| change_sets::depends_on_audience(&action.summary))
+}
+
+/// Whether an action failed for a reason that no person wrote: a person writes the summary of an
+/// approval.
+fn has_reason(action: &Action) -> bool {
+    action.state == ActionState::Failed && action.name != APPROVAL
+}
+
+/// The values of the operation of the action that failed. After a rollback, the stack has those of
+/// an earlier operation, and if a later execution has begun, it may have those of a later one.
+async fn values(
+    aws: &Aws,
+    settings: &ReportSettings,
+    action_name: &str,
+    is_newest: bool,
+) -> Result<Values, CallError> {
+    let stack_name = &settings.stack_name;
     let stack = match describe_stack(aws, stack_name).await {
-        Err(error) if error.is_denied() => return Ok(vec![MASKED.to_owned()]),
+        Err(error) if error.is_denied() => None,
         described => described?,
     };
-    let parameters = stack.iter().flat_map(|stack| stack.parameters());
-    let values = parameters.flat_map(|one| {
-        one.parameter_value()
-            .into_iter()
-            .chain(one.resolved_value())
-    });
-    Ok(values.map(ToOwned::to_owned).collect())
+    let of_stack = stack.as_ref().map(|stack| Values::of(stack.parameters()));
+    let of_stack = of_stack.unwrap_or_default();
+    if executions::BEFORE_DEPLOYMENT.contains(&action_name) {
+        return Ok(of_stack.without_others());
+    }
+    let of_others = of_stack.clone().with_others();
+    let Some(stack) = stack.filter(|_| is_newest) else {
+        return Ok(of_others);
+    };
+    let Some(name) = &settings.change_set_name else {
+        let keeps_them = stack.stack_status().is_some_and(keeps_parameters);
+        return Ok(if keeps_them { of_stack } else { of_others });
+    };
+    // CloudFormation finds an executed change set by its ARN only, and another one by its name:
+    // https://github.com/guardian/riff-raff/pull/672. Assumption `executed-change-set-is-readable`.
+    let executed = stack.change_set_id();
+    let executed = executed.filter(|id| id.contains(&format!(":changeSet/{name}/")));
+    let id = if action_name == DEPLOY {
+        executed
+    } else {
+        Some(name.as_str())
+    };
+    let Some(id) = id else {
+        return Ok(of_others);
+    };
+    match change_sets::describe(aws, stack_name, id).await {
+        Ok(Some(change_set)) => Ok(change_set.values),
+        Err(error) if error.is_transient() => Err(error),
+        Ok(None) | Err(_) => Ok(of_others),
+    }
+}
+
+/// Whether a stack in this status still has the parameters of its latest operation, which failed.
+/// CloudFormation restores the earlier ones when it rolls an update back, and rejects other
+/// requests before it changes the stack.
+fn keeps_parameters(status: &StackStatus) -> bool {
+    use StackStatus::{
+        CreateFailed, RollbackComplete, RollbackFailed, RollbackInProgress, UpdateFailed,
+    };
+    matches!(
+        status,
+        CreateFailed | RollbackComplete | RollbackFailed | RollbackInProgress | UpdateFailed
+    )
 }
 
 fn is_address(value: &str) -> bool {

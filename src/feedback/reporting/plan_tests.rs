@@ -14,6 +14,7 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
         by: String::new(),
     };
     Execution {
+        is_newest: true,
         id: "new".to_owned(),
         commit: "c0ffee".to_owned(),
         state,

@@ -9,6 +9,7 @@ use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, StatusState,
 };
 use crate::feedback::change_sets;
+use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::context::{About, Context};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
@@ -113,8 +114,9 @@ impl Reporter<'_> {
             self.execution.actions = self.list_actions().await?;
         }
         // Only the execution's status shows a reason.
-        let shown =
-            outputs::without_values(self.context.aws, settings, names, &self.execution).await;
+        let audience = self.audience().await;
+        let (aws, execution) = (self.context.aws, &self.execution);
+        let shown = outputs::without_values(aws, settings, names, audience, execution).await;
         let shown = self.reported.settle(Topic::Execution, shown);
         let url = pipeline
             .location
@@ -159,6 +161,17 @@ impl Reporter<'_> {
     async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
         let (aws, names) = (self.context.aws, &self.context.pipeline.names);
         execution::list_actions(aws, &names.pipeline(), &self.execution.id).await
+    }
+
+    /// Who may read the reason of a failure. Others than members, if the visibility of the project
+    /// is unknown.
+    async fn audience(&mut self) -> Audience<'static> {
+        let is_needed = outputs::depends_on_audience(&self.execution);
+        if is_needed && self.project().await.is_ok_and(|project| project.is_private) {
+            Audience::Members
+        } else {
+            Audience::Others
+        }
     }
 
     /// The project, or the error of its first read.

@@ -6,7 +6,7 @@ use super::output::{BuildOutput, Unusable};
 use super::parameters;
 use super::parameters::MissingValues;
 use super::template::{Blocker, Scan};
-use crate::feedback::change_sets::{Change, HIDDEN_REASON, is_masked, shown_reason};
+use crate::feedback::change_sets::{Audience, Change, Template, Values, shown_reason};
 use crate::gitops_pipeline::early_validation;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReviewSettings;
@@ -75,15 +75,15 @@ pub fn without_change_set(
 pub fn rejected(
     reason: &str,
     errors: &[early_validation::Finding],
-    values: &[String],
+    values: &Values,
+    scan: &Scan,
     names: &ResourceNames,
 ) -> ReviewFinding {
-    // The author of the template could have any value shown in another form.
-    let has_masked = values.iter().any(|value| is_masked(value));
-    let shown = |text: &str| {
-        let shown = (!has_masked).then(|| shown_reason(text, values, names));
-        shown.unwrap_or_else(|| HIDDEN_REASON.to_owned())
+    let template = Template {
+        words: &scan.words,
+        has_transform: scan.blockers.contains(&Blocker::Transform),
     };
+    let shown = |text: &str| shown_reason(text, values, Audience::Review(template), names);
     let errors = errors.iter().map(|error| early_validation::Finding {
         place: shown(&error.place),
         cause: shown(&error.cause),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::output::BuildOutput;
+use crate::feedback::change_sets::Values;
 
 /// The parameters for which CloudFormation would have no value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +45,8 @@ pub fn of_request(
 
 /// The values of the change set: those of the request, and those that the stack keeps. No note
 /// shows them.
-pub fn values(output: &BuildOutput, present: &BTreeMap<String, String>) -> Vec<String> {
+pub fn values(output: &BuildOutput, present: &BTreeMap<String, String>) -> Values {
     let values = output.parameters.iter();
     let values = values.filter_map(|(key, value)| value.as_ref().or_else(|| present.get(key)));
-    values.cloned().collect()
+    Values::all(values.cloned().collect())
 }

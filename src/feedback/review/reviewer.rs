@@ -167,8 +167,9 @@ impl Reviewer<'_> {
             },
         };
         let values = parameters::values(&output, &stack.parameters);
-        let rejected =
-            |reason: &str, errors: &[_]| finding::rejected(reason, errors, &values, &target.names);
+        let rejected = |reason: &str, errors: &[_]| {
+            finding::rejected(reason, errors, &values, &output.scan, &target.names)
+        };
         let read = match change_sets::compare(self.aws, &new).await? {
             ComparisonResult::Read(read) => read,
             ComparisonResult::Impossible(because) => return Ok(Err(because)),

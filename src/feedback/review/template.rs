@@ -22,11 +22,17 @@ pub struct Scan {
     pub parameters: BTreeMap<String, bool>,
     /// The properties that name a file by its path and not in S3: `<logical ID>.<property>`.
     pub unpackaged: BTreeSet<String>,
+    /// Its keys and texts, as the author wrote them. No transform or function has computed them.
+    pub words: BTreeSet<String>,
 }
 
 /// Properties whose file `aws cloudformation package` stores in S3.
 /// <https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html>
 const FILES: [&str; 4] = ["TemplateURL", "CodeUri", "ContentUri", "DefinitionUri"];
+
+/// The longest key or text of a template that a reason may repeat: a logical ID has 255 characters.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+const MAX_WORD_BYTES: usize = 255;
 
 /// Why a template gets no change set, unless `Review.AllowTransforms` permits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -204,6 +210,9 @@ impl Scanner {
         }
         if self.path.is_empty() {
             return Err(NO_MAPPING);
+        }
+        if text.len() <= MAX_WORD_BYTES {
+            self.found.words.insert(text.to_owned());
         }
         if !self.is_at_key() {
             self.value(text, is_literal);

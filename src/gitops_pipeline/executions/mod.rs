@@ -14,6 +14,14 @@ use crate::common::ownership;
 /// The action that reads the code.
 pub const SOURCE: &str = "Source";
 
+/// The action that reads the image, if the pipeline has one.
+pub const IMAGE: &str = "Image";
+
+pub const BUILD: &str = "Build";
+
+/// The actions that do not get the parameters of the deployed stack.
+pub const BEFORE_DEPLOYMENT: [&str; 3] = [SOURCE, IMAGE, BUILD];
+
 pub const APPROVAL: &str = "Approval";
 
 pub const DEPLOY: &str = "Deploy";

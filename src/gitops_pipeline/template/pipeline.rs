@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::parts::{RepositoryOrigin, repository_name, role, sub, tags};
-use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, SOURCE};
+use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY, IMAGE, SOURCE};
 use crate::gitops_pipeline::spec::{
     ActionMode, CrossAccount, Deploy, IMAGE_VARIABLES, Image, OnFailure, Spec, Window,
 };
@@ -54,7 +54,7 @@ fn read_through(cross_account: Option<&CrossAccount>, mut action: Value) -> Valu
 /// The source action for the image. Its output artifact contains only `imageDetail.json`.
 fn image(image: &Image) -> Value {
     let action = json!({
-        "Name": "Image",
+        "Name": IMAGE,
         "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "ECR", "Version": "1"},
         "Configuration": {"RepositoryName": image.repository.name, "ImageTag": image.tag},
         "OutputArtifacts": [{"Name": "ImageArtifact"}],
@@ -85,7 +85,7 @@ fn code(spec: &Spec, repository: RepositoryOrigin) -> Value {
 
 fn build(spec: &Spec) -> Value {
     let mut action = json!({
-        "Name": "Build",
+        "Name": BUILD,
         "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"},
         "Configuration": {"ProjectName": {"Ref": "BuildProject"}},
         "InputArtifacts": [{"Name": "SourceArtifact"}],

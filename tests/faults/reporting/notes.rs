@@ -4,9 +4,11 @@ use crate::checks::check;
 use crate::fixture::{
     COMMITS, PROJECT, SHOP, catch_up, check_health, deliver_once, in_account, records, records_of,
 };
-use crate::scripts::{Script, Step, script_of};
+use crate::scripts::{Script, Step, script_of, waiting};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, FaultKind, On, Schedules};
+
+use Step::{Approve, Deployed, End};
 
 use FaultKind::{Denied, InternalError500, RequestHangs};
 
@@ -194,25 +196,126 @@ fn requests_that_the_commit_comes_from_are_first() {
     });
 }
 
-/// CloudFormation's reason may have a parameter's value.
+/// The value of the stack's parameter before a failed deployment, and that of its change set. `None`
+/// if CloudFormation does not find it.
+type Operation = (&'static str, Option<&'static str>);
+
+/// The status of a deployment that failed for `reason`.
+async fn failed_status(
+    fake: &FakeAws,
+    (before, own): Operation,
+    reason: &'static str,
+    visibility: &'static str,
+) -> String {
+    const APPROVE: usize = 4;
+    fake.arrange(|aws| {
+        let records = &mut aws.gitlab.project_mut(PROJECT).records;
+        (records.is_public, records.is_internal) =
+            (visibility == "public", visibility == "internal");
+        let stack = aws.stacks.named_mut("cfnstack-dev-shop").expect("a stack");
+        stack.parameters = [("Size".to_owned(), before.to_owned())].into();
+    });
+    let steps = [
+        Approve("e1"),
+        Deployed("e1", Some(reason)),
+        End("e1", "Failed"),
+    ];
+    let script = Script::new("failed", &[&waiting("e1", 0), &steps]);
+    let execute = || {
+        fake.arrange(|aws| {
+            let executed = aws
+                .stacks
+                .change_sets
+                .executed
+                .last_mut()
+                .expect("a change set");
+            executed.parameters = own.map(|value| [("Size".to_owned(), value.to_owned())].into());
+            if own.is_none() {
+                aws.stacks.change_sets.executed.clear();
+            }
+        });
+    };
+    script.play_with(fake, APPROVE, execute).await;
+    let records = records(fake);
+    let status = records.current(COMMITS[0], &SHOP.status());
+    status.last().expect("a status").description.clone()
+}
+
+/// CloudFormation's reason may have a parameter's value: that of the operation, and not that of the
+/// stack, which was rolled back.
 #[test]
-fn status_does_not_show_a_reason_with_a_parameter() {
-    for (value, shown) in [
-        (None, "Table shop-orders already"),
-        (Some("shop-orders"), "Table … already"),
+fn status_shows_no_value_of_the_operation() {
+    const NEW: Operation = ("small", Some("newsecretvalue"));
+    const MASKED: Operation = ("small", Some("****"));
+    const UNKNOWN: Operation = ("small", None);
+    const MAPPING: &str = "Template error: Unable to get mapping for M::newsecretvalue::k";
+    const TAKEN: &str = "Stack s is in the state UPDATE_ROLLBACK_COMPLETE. Db CREATE_FAILED: newsecretvalue already exists";
+    const CUSTOM: &str = "Received response status [FAILED] from custom resource. Message returned: no newsecretvalue (RequestId: 1)";
+    const PLAIN: &str = "The runtime is not supported";
+    for (operation, reason, visibility, shown) in [
+        (NEW, MAPPING, "private", "mapping for M::…::k"),
+        (MASKED, MAPPING, "private", "mapping for …::…::…"),
+        (UNKNOWN, MAPPING, "private", "mapping for …::…::…"),
+        (
+            MASKED,
+            TAKEN,
+            "private",
+            "Db CREATE_FAILED: … already exists",
+        ),
+        (
+            UNKNOWN,
+            TAKEN,
+            "private",
+            "Db CREATE_FAILED: … already exists",
+        ),
+        (NEW, PLAIN, "public", PLAIN),
+        (UNKNOWN, PLAIN, "private", "the reason is not shown"),
+        // Written by a custom resource.
+        (NEW, CUSTOM, "private", "Message returned: no … (RequestId"),
+        (NEW, CUSTOM, "internal", "Message returned: …"),
+        (NEW, CUSTOM, "public", "Message returned: …"),
+        (MASKED, CUSTOM, "private", "Message returned: …"),
+        (
+            NEW,
+            "no bmV3c2VjcmV0dmFsdWU= in it",
+            "private",
+            "no … in it",
+        ),
+        (NEW, "no new-secret.value in it", "private", "no … in it"),
     ] {
         in_account(async |fake| {
-            fake.arrange(|aws| {
-                let stack = aws.stacks.named_mut("cfnstack-dev-shop");
-                let parameters = &mut stack.expect("a stack").parameters;
-                parameters.clear();
-                parameters.extend(value.map(|value| ("Table".to_owned(), String::from(value))));
-            });
-            script_of("failed deployment").play(fake).await;
-            let records = records(fake);
-            let status = records.current(COMMITS[0], &SHOP.status());
-            let description = &status.last().expect("a status").description;
-            assert!(description.contains(shown), "{description}");
+            let status = failed_status(fake, operation, reason, visibility).await;
+            assert!(status.contains(shown), "{reason}: {status}");
+            assert!(!status.contains("newsecretvalue"), "{status}");
+            assert!(!status.ends_with("no newsecretvalue"), "{status}");
         });
     }
+}
+
+/// A later execution may have changed the stack before the failure is reported.
+#[test]
+fn status_before_a_later_execution_hides_values() {
+    in_account(async |fake| {
+        fake.arrange(|aws| {
+            let stack = aws.stacks.named_mut("cfnstack-dev-shop").expect("a stack");
+            stack.parameters = [("Size".to_owned(), "small".to_owned())].into();
+        });
+        let steps = [
+            Approve("e1"),
+            Deployed("e1", Some("no newsecretvalue")),
+            End("e1", "Failed"),
+        ];
+        let script = Script::new("failed", &[&waiting("e1", 0), &steps, &waiting("e2", 1)]);
+        for step in &script.steps {
+            step.take(fake, SHOP).await;
+        }
+        catch_up(fake, SHOP, "health check").await;
+        let records = records(fake);
+        let status = records.current(COMMITS[0], &SHOP.status());
+        let description = &status.last().expect("a status").description;
+        assert!(
+            description.contains("the reason is not shown"),
+            "{description}"
+        );
+    });
 }

@@ -64,7 +64,7 @@ const BY_ALARM: &str = "rolled back by an alarm";
 const FAILED: Option<&str> = Some("Table shop-orders already exists");
 
 /// From the start to the waiting approval.
-fn waiting(id: &'static str, commit: usize) -> [Step; 4] {
+pub fn waiting(id: &'static str, commit: usize) -> [Step; 4] {
     [Start(id), Source(id, commit), Build(id, None), Wait(id)]
 }
 
@@ -295,7 +295,10 @@ impl Step {
         if waits {
             aws.stacks.change_sets.insert(key, changes(), now);
         } else if matches!(self, Approve(_)) {
-            aws.stacks.change_sets.remove(&key);
+            let executed = aws.stacks.change_sets.execute(&key);
+            if let Some(stack) = aws.stacks.named_mut(&key.0) {
+                stack.change_set_id = executed;
+            }
         }
         let pipeline = aws.pipelines.get_mut(&of.pipeline()).expect("a pipeline");
         let (id, _) = self.subject();

@@ -128,10 +128,34 @@ fn reason_is_shown_without_values() {
     in_account(async |fake| {
         let reason = format!("Unable to get mapping for M::{PARAMETER}::k");
         fake.fail_next_change_set(STACK, &reason);
-        let note = note_about(fake, &Output::of(changed())).await;
+        let mut template = changed();
+        template["Mappings"]["M"]["x"]["k"] = json!("1");
+        let note = note_about(fake, &Output::of(template)).await;
         let shown = "`Unable to get mapping for M::…::k`";
         assert!(note.contains(shown) && !note.contains(PARAMETER), "{note}");
     });
+}
+
+/// The author of a branch chooses the encoding, and writes the text around it.
+#[test]
+fn encoded_value_in_a_reason_is_hidden() {
+    for encoded in ["aHVudGVyMnNlY3JldA==", "2 h u n t e r", "68756e74657232"] {
+        for reason in [
+            format!("Template error: Unable to get mapping for M::{encoded}::k"),
+            format!("{encoded} already exists"),
+            format!("Transform 1::M failed with: {encoded}"),
+            format!(
+                "Parameter validation failed: parameter value {encoded} for parameter name Size does not exist"
+            ),
+            format!("Circular dependency between resources: [A] {encoded}"),
+        ] {
+            in_account(async |fake| {
+                fake.fail_next_change_set(STACK, &reason);
+                let note = note_about(fake, &Output::of(changed())).await;
+                assert!(!note.contains(encoded), "{note}");
+            });
+        }
+    }
 }
 
 #[test]

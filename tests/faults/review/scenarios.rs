@@ -68,7 +68,11 @@ pub fn scenarios() -> Vec<Scenario> {
             rejected,
             Note("CloudFormation rejects"),
         ),
-        scenario("failed change set", failed_change_set, Note("`a hook`")),
+        scenario(
+            "failed change set",
+            failed_change_set,
+            Note("`The following hook(s) failed: [Private::Guard::Hook]`"),
+        ),
         scenario(
             "invalid change set",
             |fake| invalid_change_set(fake, "extraneous key [Delay] is not permitted"),
@@ -77,9 +81,7 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario(
             "invalid value",
             |fake| invalid_change_set(fake, &format!("{PARAMETER} is not an allowed value")),
-            Note(
-                "Orders (AWS::SQS::Queue) /Resources/Orders/Properties: … is not an allowed value",
-            ),
+            Note("Orders (AWS::SQS::Queue) /Resources/Orders/Properties: the reason is not shown"),
         ),
         scenario(
             "drift of the deployed stack",
@@ -166,10 +168,12 @@ fn rejected(fake: &FakeAws) -> Trigger {
     review(fake, template)
 }
 
+const HOOK: &str = "The following hook(s) failed: [Private::Guard::Hook]";
+
 /// Each change set that a delivery may create.
 fn failed_change_set(fake: &FakeAws) -> Trigger {
     for _ in 0..9 {
-        fake.fail_next_change_set(STACK, "a hook");
+        fake.fail_next_change_set(STACK, HOOK);
     }
     review(fake, changed())
 }

@@ -234,6 +234,7 @@ async fn project_details_are_parsed() {
         default_branch: None,
         access_level,
         is_public: false,
+        is_private: false,
         has_environments: true,
         lfs_objects_size: 0,
     };

@@ -77,7 +77,11 @@ pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
         "empty_repo": project.branches.is_empty(),
         "archived": false,
         "lfs_enabled": true,
-        "visibility": if project.records.is_public { "public" } else { "private" },
+        "visibility": match (project.records.is_public, project.records.is_internal) {
+            (true, _) => "public",
+            (_, true) => "internal",
+            _ => "private",
+        },
         "builds_access_level": "enabled",
         "permissions": {
             "project_access": {"access_level": access, "notification_level": 3},

@@ -93,6 +93,8 @@ pub struct Note {
 pub struct Records {
     /// A public project, which shows all of this to everybody.
     pub is_public: bool,
+    /// All users of the instance see it.
+    pub is_internal: bool,
     pub ci_runs: CiRuns,
     /// The number of calls about commits and environments.
     calls: usize,

@@ -112,7 +112,8 @@ impl ChangeSet {
 pub struct ChangeSets {
     /// By the names of the stack and of the change set.
     all: BTreeMap<(String, String), ChangeSet>,
-    /// Those that were executed. `CloudFormation` finds them by their ARN only (?).
+    /// Those that were executed. `CloudFormation` finds them by their ARN only:
+    /// <https://github.com/guardian/riff-raff/pull/672>.
     pub executed: Vec<ChangeSet>,
     /// Stacks of which the next change set fails, and the reason.
     pub failing: Vec<(String, String)>,
@@ -145,6 +146,14 @@ impl ChangeSets {
         let mut change_set = ChangeSet::new(&key.0, &key.1, &id, now);
         change_set.changes = changes.collect();
         self.all.insert(key, change_set);
+    }
+
+    /// A pipeline executes its change set.
+    pub fn execute(&mut self, key: &(String, String)) -> Option<String> {
+        let executed = self.all.remove(key)?;
+        let id = executed.id.clone();
+        self.executed.push(executed);
+        Some(id)
     }
 
     /// The creation of a change set fails for `reason`. Changes that it has contradict a reason

@@ -43,6 +43,7 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
         ("LastUpdatedTime", updated.as_deref()),
         ("DeletionTime", deleted.as_deref()),
         ("RoleARN", stack.role.as_deref()),
+        ("ChangeSetId", stack.change_set_id.as_deref()),
     ]);
     // "If `NoEcho` is true, CloudFormation returns the parameter value masked as asterisks".
     let mut shown = seen.parameters.clone();

@@ -50,6 +50,7 @@ pub(crate) fn execute(
     }
     stack.role = change_set.role.or_else(|| stack.role.take());
     stack.updated = Some(now);
+    stack.change_set_id = Some(change_set.id);
     let is_empty = steps.len() == 1;
     let outputs = stack.outputs.clone();
     stack.operation = Some(StackOperation {

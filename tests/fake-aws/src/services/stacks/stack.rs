@@ -61,6 +61,8 @@ pub struct Stack {
     pub updated: Option<Duration>,
     pub deleted: Option<Duration>,
     pub role: Option<String>,
+    /// The change set that was executed last.
+    pub change_set_id: Option<String>,
     pub tags: Tags,
     pub parameters: Parameters,
     pub template: Arc<Value>,
