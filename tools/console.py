@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from terminal import visible
+
 WIDTH = 96
 BOLD, DIM, GREEN, RED, CYAN = "1", "2", "32", "31", "36"
 # A reader takes a longer silence for a hang.
@@ -34,10 +36,16 @@ def styled(text: str, style: str) -> str:
 
 
 def write(text: str, style: str = "") -> None:
+    """Writes one line: see `terminal.write`."""
+    _show((text, style))
+
+
+def _show(*parts: tuple[str, str]) -> None:
+    """Writes one line of texts with their styles, which are its only control characters."""
     global _last_output
     _last_output = time.monotonic()
-    _printed.append(text)
-    print(styled(text, style), flush=True)
+    _printed.append("".join(text for text, _ in parts))
+    print(*(styled(visible(text), style) for text, style in parts), sep="", flush=True)
 
 
 def has_printed(text: str) -> bool:
@@ -51,26 +59,37 @@ def require(condition: bool, failure: str) -> None:
 
 
 def note(text: str, indent: int = 4, style: str = "") -> None:
-    write(textwrap.fill(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2),
-                      break_long_words=False, break_on_hyphens=False), style)
+    for line in wrapped(" " * indent, text, " " * (indent + 2)):
+        write(line, style)
+
+
+def reason(lead: str, text: str, style: str = "") -> None:
+    """Writes the first line of an output or an error behind `lead`, and the others below it, with a bar."""
+    first, *others = text.split("\n")
+    write(f"{lead}{first}", style)
+    for line in others:
+        write(f"      | {line}")
 
 
 def heading(number: int, count: int, title: str, reason: str) -> None:
-    write(f"\n{number} of {count}: {title}", BOLD)
+    write("")
+    write(f"{number} of {count}: {title}", BOLD)
     note(reason, indent=3, style=DIM)
 
 
-def wrapped(lead: str, text: str) -> str:
-    """The text behind `lead`, in lines of at most WIDTH characters."""
-    return textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_long_words=False,
-                         break_on_hyphens=False)
+def wrapped(lead: str, text: str, next_lead: str = "") -> list[str]:
+    """The text behind `lead`, as lines of at most WIDTH characters."""
+    return textwrap.wrap(visible(text), WIDTH, initial_indent=lead, subsequent_indent=next_lead or " " * len(lead),
+                         break_long_words=False, break_on_hyphens=False) or [lead]
 
 
 def summary(acts: list[tuple[int, float, str]]) -> None:
     """Prints a table of the acts, with the time and the proof of each."""
-    write(f"\n   {'Act':>3}  {'Took':>6}  Proved", BOLD)
+    write("")
+    write(f"   {'Act':>3}  {'Took':>6}  Proved", BOLD)
     for number, seconds, proved in acts:
-        write(wrapped(f"   {number:>3}  {seconds:4.1f} s  ", proved))
+        for line in wrapped(f"   {number:>3}  {seconds:4.1f} s  ", proved):
+            write(line)
 
 
 def warnings(log: str) -> list[str]:
@@ -85,9 +104,10 @@ def warnings(log: str) -> list[str]:
 
 
 def table(rows: list[tuple[str, str]]) -> None:
-    width = max(len(left) for left, _ in rows)
+    width = max(len(visible(left)) for left, _ in rows)
     for left, right in rows:
-        write(wrapped(f"    {left:<{width}}  ", right))
+        for line in wrapped(f"    {visible(left):<{width}}  ", right):
+            write(line)
 
 
 class Progress:
@@ -97,8 +117,11 @@ class Progress:
         self._started = time.monotonic()
 
     def show(self, step: str, text: str) -> None:
-        clock, name = f"    {time.monotonic() - self._started:4.1f} s  ", f"{step:<9} "
-        write(wrapped(clock + name, text).replace(clock + name, styled(clock, DIM) + styled(name, CYAN), 1))
+        clock, name = f"    {time.monotonic() - self._started:4.1f} s  ", f"{visible(step):<9} "
+        first, *others = wrapped(clock + name, text)
+        _show((clock, DIM), (name, CYAN), (first.removeprefix(clock + name), ""))
+        for line in others:
+            write(line)
 
 
 class Heartbeat:
@@ -136,7 +159,8 @@ def ending_at_interrupt(sentence: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        write(f"\n{sentence}")
+        write("")
+        write(sentence)
         sys.exit(130)
     signal.signal(signal.SIGINT, before)
 

@@ -9,11 +9,13 @@ import sys
 
 import sam_settings
 import stack_failures
+from terminal import entry, write
 
 # If the stack is in one of these states, `sam deploy` creates its resources instead of updating them.
 _FIRST = {None, "REVIEW_IN_PROGRESS"}
 
 
+@entry
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")
@@ -22,14 +24,14 @@ def main() -> int:
     given = arguments.parse_args()
     settings = sam_settings.read(given.config_env, given.parameters)
     account = sam_settings.account()
-    print(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
-          + " ".join(f"{key}={value}" for key, value in settings.parameters.items()), flush=True)
+    write(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
+          + " ".join(f"{key}={value}" for key, value in settings.parameters.items()))
     bucket = account.bucket_of(settings.env_id)
     stack = account.stack(settings.stack_name) or {}
     if stack.get("StackStatus") in _FIRST and account.has_bucket(bucket):
-        print(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.\n"
+        write(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.",
               f"Remove it with `make undeploy CONFIG_ENV={settings.table} DELETE_BUCKET=yes`, or import it into the new "
-              "stack (docs/how-to/operating.md, \"Deploying again\").", file=sys.stderr)
+              "stack (docs/how-to/operating.md, \"Deploying again\").", to=sys.stderr)
         return 1
     # With the template: without it, sam would take that of an earlier `sam build`, which may be older. The parameters of
     # the file too, because sam ignores them if the command line has any. Quoted, because sam rejects an empty value
@@ -41,7 +43,7 @@ def main() -> int:
     failures = stack_failures.StackFailures(account.session.client("cloudformation"), settings.stack_name)
     status = subprocess.run(command, cwd=sam_settings.ROOT, check=False).returncode
     if status != 0 and (lines := failures.lines()):
-        print(file=sys.stderr)
+        write("", to=sys.stderr)
         stack_failures.show(settings.stack_name, lines, sys.stderr)
     return status
 

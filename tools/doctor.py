@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import sam_settings
 from botocore.config import Config
+from terminal import entry, write
 
 # A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
 # connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
@@ -29,6 +30,7 @@ class Check:
     problem: str | None = None
 
 
+@entry
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")
@@ -36,15 +38,15 @@ def main() -> int:
     account = sam_settings.account()
     stack = account.stack(settings.stack_name)
     if stack is None:
-        print(f"stack {settings.stack_name} does not exist: deploy it with `sam deploy --config-env {settings.table}`")
+        write(f"stack {settings.stack_name} does not exist: deploy it with `sam deploy --config-env {settings.table}`")
         return 1
     checks = [stack_check(stack), *function_checks(account, settings.env_id, stack), *rule_checks(account, settings.env_id)]
     for check in checks:
-        print(f"{'PROBLEM' if check.problem else 'ok':8}{check.subject}")
+        write(f"{'PROBLEM' if check.problem else 'ok':8}{check.subject}")
         if check.problem:
-            print(f"{'':8}  {check.problem}")
+            write(f"{'':8}  {check.problem}")
     problems = sum(check.problem is not None for check in checks)
-    print(f"{len(checks)} checks, {problems} with a problem")
+    write(f"{len(checks)} checks, {problems} with a problem")
     return 1 if problems else 0
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import boto3
 
 import sam_settings
+from terminal import entry, visible, write
 
 ROOT = Path(__file__).parents[1]
 # The first invocation waits for the function to be compiled.
@@ -34,7 +35,7 @@ def event_file(given: str) -> Path:
         near = difflib.get_close_matches(given, events, 1)
         listed = textwrap.fill(" ".join(events), 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
         why = error.strerror if isinstance(error, OSError) else error
-        sys.exit(f"EVENT={given} is not a file with an event: {why}."
+        sys.exit(f"EVENT={visible(given)} is not a file with an event: {visible(why)}."
                  f"{f' Did you mean {near[0]}?' if near else ''} The examples are:\n{listed}")
     return Path(given).absolute()
 
@@ -53,7 +54,7 @@ def environment() -> dict[str, str]:
         found["AWS_REGION"] = session.region_name
     credentials = session.get_credentials()
     if credentials is None:
-        print("no AWS credentials: the output shows the function's response to that", file=sys.stderr)
+        write("no AWS credentials: the output shows the function's response to that", to=sys.stderr)
         return found
     frozen = credentials.get_frozen_credentials()
     found |= {"AWS_ACCESS_KEY_ID": frozen.access_key, "AWS_SECRET_ACCESS_KEY": frozen.secret_key}
@@ -73,8 +74,13 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
     sys.exit("`cargo lambda watch` did not start")
 
 
+@entry
 def main() -> int:
-    event, port = event_file(sys.argv[1]), str(free_port())
+    try:
+        event, port = event_file(sys.argv[1]), str(free_port())
+    except SystemExit as ended:
+        write(*str(ended).split("\n"), to=sys.stderr)
+        return 1
     # Compiled first, with visible output, so that the invocation's time is the function's own.
     subprocess.run(["cargo", "build", "--locked", "--quiet"], cwd=ROOT, check=True)
     watch = subprocess.Popen(

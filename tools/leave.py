@@ -24,6 +24,7 @@ import sam_settings
 import undeploy
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from stack_failures import StackFailures
+from terminal import entry, visible, write
 
 # The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no purpose.
 _ROTATION = "AWS::SecretsManager::RotationSchedule"
@@ -134,14 +135,13 @@ class Leaving:
                              f"Or name it, to delete the stack and keep its resources: --apply {self.name}")
 
     def show(self) -> None:
-        print(f"{self.name} ({self._stack['StackStatus']}):")
+        write(f"{self.name} ({self._stack['StackStatus']}):")
         for step, names in (
                 ("" if self._is_ready() else "update it to keep", ", ".join(sorted(self._kept))),
                 ("delete it, and with it",
                  ", ".join(f"{name} ({self._types[name]})" for name in sorted(self._deleted - {_ADDED})) or "nothing")):
             if step:
-                print(textwrap.fill(f"{step}: {names}", 120, initial_indent="  - ", subsequent_indent="    "))
-        sys.stdout.flush()
+                write(*textwrap.wrap(visible(f"{step}: {names}"), 120, initial_indent="  - ", subsequent_indent="    "))
 
     def apply(self) -> None:
         if not self._is_ready():
@@ -246,6 +246,7 @@ def users(account: sam_settings.Account, env_id: str) -> list[str]:
         raise
 
 
+@entry
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")
@@ -254,12 +255,12 @@ def main() -> int:
     given = arguments.parse_args()
     settings = sam_settings.read(given.config_env)
     account = sam_settings.account()
-    print(f"Account {account.id}, region {account.region}, environment {settings.env_id}"
-          + (":" if given.apply else ". Nothing is changed without --apply:"), flush=True)
+    write(f"Account {account.id}, region {account.region}, environment {settings.env_id}"
+          + (":" if given.apply else ". Nothing is changed without --apply:"))
     environment = account.stack(settings.stack_name)
     gone = [name for name in dict.fromkeys([settings.stack_name, *given.stacks]) if account.stack(name) is None]
     for name in gone:
-        print(f"stack {name} does not exist: it is deleted, or in another account or region")
+        write(f"stack {name} does not exist: it is deleted, or in another account or region")
     if environment is None:
         return 0
     function_arn = function_of(environment, settings)
@@ -282,7 +283,7 @@ def main() -> int:
             left.discard(name)
         except (NotDeleted, BotoCoreError, ClientError) as reason:
             failed = True
-            print(f"LEFT    {name}: {reason}", flush=True)
+            write(f"LEFT    {name}: {reason}")
     return 1 if failed else 0
 
 

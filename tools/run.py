@@ -28,8 +28,9 @@ from tests.deployment.mirroring import Source  # noqa: E402
 from tests.deployment.steps import PushRefused  # noqa: E402
 from tests.deployment.waiting import NotInTime  # noqa: E402
 from console import (  # noqa: E402
-    BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, require, summary, table,
+    BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table,
     warnings, write)
+from terminal import entry  # noqa: E402
 from run_approval import PARAMETERS, AwsApprover, GitLabApprover  # noqa: E402
 from run_two_accounts import Elsewhere  # noqa: E402
 from story import ACTS as SHARED_ACTS, Act, Names, Story  # noqa: E402
@@ -116,6 +117,7 @@ NEXT = [("make shell", "a shell in a local AWS, for aws, sam and the example eve
         ("make try", "most of these acts in your own account and GitLab project (docs/how-to/try.md)")]
 
 
+@entry
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--region", choices=regions_with("codecommit"), default="eu-central-1")
@@ -130,9 +132,9 @@ def perform(region: str) -> int:
     # GitLab delays a mirror's next run by a minute, the local one by a second.
     with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws(region=region, settings=IAM_IS_LATE) as aws,
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
-        print(f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id}, {aws.region}, "
-              "with IAM, CodeCommit\nand CodePipeline. The local GitLab runs beside it. The following takes about "
-              "four minutes.", flush=True)
+        write(f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id}, {aws.region}, "
+              "with IAM, CodeCommit")
+        write("and CodePipeline. The local GitLab runs beside it. The following takes about four minutes.")
         story = LocalStory(aws, gitlab, Path(directory))
         took: list[tuple[int, float, str]] = []
         for number, act in enumerate(ACTS, 1):
@@ -142,15 +144,18 @@ def perform(region: str) -> int:
                 with waiting.under_way(f"act {number} has ended"):
                     act.run(story)
             except (NotShown, NotInTime, PushRefused) as error:
-                write(f"   FAILED after {time.monotonic() - start:.1f} s: {error}", RED)
+                reason(f"   FAILED after {time.monotonic() - start:.1f} s: ", str(error), RED)
                 print_log(steps.function_log(aws, story.environment.function_name))
                 return 1
             took.append((number, time.monotonic() - start, act.proof))
             write(f"   ok, {took[-1][1]:.1f} s", GREEN)
     summary(took)
-    write(f"\nAll {len(ACTS)} acts succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
-        "GitLab are stopped,\nand their data is deleted.", GREEN)
-    write("\nNext:", BOLD)
+    write("")
+    write(f"All {len(ACTS)} acts succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
+          "GitLab are stopped,", GREEN)
+    write("and their data is deleted.", GREEN)
+    write("")
+    write("Next:", BOLD)
     table(NEXT)
     return 0
 
@@ -160,7 +165,8 @@ def print_log(log: str) -> None:
     with tempfile.NamedTemporaryFile("w", prefix="cfn-gitops-run-", suffix=".log", delete=False) as kept:
         kept.write(log + "\n")
     logged = warnings(log)[-20:]
-    write("\nThe function's latest warnings and errors:" if logged else "\nThe function logged no warning.", BOLD)
+    write("")
+    write("The function's latest warnings and errors:" if logged else "The function logged no warning.", BOLD)
     for line in logged:
         write(f"  {line}")
     write(f"The whole log: {kept.name}")

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.local.aws import LocalAws  # noqa: E402
 from console import BOLD, ending_at_interrupt, table, write  # noqa: E402
+from terminal import entry  # noqa: E402
 
 _STACK = "environment-dev"
 # Of events/update-user-replacing.json. The first user is in template.yaml.
@@ -62,9 +63,11 @@ def greet(aws: LocalAws) -> None:
     write("It has the repository, the users, the roles and the bucket that the example events name. Try:")
     table(TRY)
     write("events/README.md lists the events that succeed here.")
-    write("`exit` or Ctrl-D leaves the shell, stops the local AWS and deletes its data.\n")
+    write("`exit` or Ctrl-D leaves the shell, stops the local AWS and deletes its data.")
+    write("")
 
 
+@entry
 def main() -> int:
     with ending_at_interrupt("Interrupted: the local AWS is stopped, and its data is deleted."), LocalAws() as aws:
         prepare(aws)

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import sam_settings
 from botocore.exceptions import BotoCoreError, ClientError
+from terminal import entry, visible, write
 
 # Resources that CloudFormation stopped because another one failed.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
@@ -49,7 +50,7 @@ class StackFailures:
         for change_set in self._change_sets():
             if change_set["Status"] == "FAILED" and change_set["ChangeSetId"] not in self._old:
                 errors = self._validation_errors(ChangeSetName=change_set["ChangeSetId"])
-                lines += [_line(error) for error in errors] or [change_set.get("StatusReason", "")]
+                lines += [_line(error) for error in errors] or [visible(change_set.get("StatusReason", ""))]
         failed = [*self._validation_errors(), *filter(_is_failed_resource, reversed(self._stack_events()))]
         lines += [_line(event) for event in failed if event["EventId"] not in self._old]
         if self._is_denied:
@@ -89,14 +90,14 @@ def _is_failed_resource(event: dict[str, Any]) -> bool:
 
 def _line(event: dict[str, Any]) -> str:
     reason = event.get("ValidationStatusReason") or event.get("ResourceStatusReason") or "no reason"
-    return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
+    return visible(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
 
 
 def show(stack_name: str, lines: list[str], to: TextIO) -> None:
-    print(f"Stack {stack_name}: what failed (docs/runbook/a-failed-deploy.md):", file=to)
-    print(*(f"  {line}" for line in lines), sep="\n", file=to)
+    write(f"Stack {stack_name}: what failed (docs/runbook/a-failed-deploy.md):", *(f"  {line}" for line in lines), to=to)
 
 
+@entry
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")
@@ -113,7 +114,7 @@ def main() -> int:
     if lines := failures.lines():
         show(name, lines, sys.stdout)
     else:
-        print(f"Stack {name} is in {stack['StackStatus']}. Its latest operation has no failed resource")
+        write(f"Stack {name} is in {stack['StackStatus']}. Its latest operation has no failed resource")
     return 0
 
 

@@ -14,7 +14,7 @@ from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import Pipeline
 from tests.deployment.steps import Stack
 from tests.deployment.waiting import NotInTime, eventually
-from console import note
+from console import note, reason
 from story import ROOT, Names
 from try_account import RemoteAccount
 from try_approvals import tag_name
@@ -72,7 +72,7 @@ class Cleanup:
             delete()
         except Exception as error:  # noqa: BLE001: every other step has to run
             self.faults.append(f"{what}: {type(error).__name__}: {error}")
-            note(f"{what}: not deleted: {error}")
+            reason(f"    {what}: not deleted: ", str(error))
 
     def _delete_stack(self, name: str) -> None:
         stack = Stack(self.aws, name)

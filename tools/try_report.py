@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tests.deployment.mirroring import Source
-from console import BOLD, GREEN, RED, table, write
+from console import BOLD, GREEN, RED, reason, table, write
+from terminal import visible
 from try_account import RemoteAccount
 from try_acts import TryStory
 from try_assumptions import HELD, NOT_HELD, NOT_SEEN, Observations
@@ -69,7 +70,8 @@ class Report:
 
     def print(self) -> None:
         """Prints the assumptions and writes the file."""
-        write("\nAssumptions", BOLD)
+        write("")
+        write("Assumptions", BOLD)
         table([(name, f"{result:8}  {evidence}") for name, result, evidence in self.seen.rows()])
         path = ROOT / f"try-{self.story.names.first}.md"
         path.write_text(self.masked("\n".join(self.lines()) + "\n"))
@@ -77,9 +79,10 @@ class Report:
             folder = ROOT / f"try-{self.story.names.first}-recorded"
             folder.mkdir(exist_ok=True)
             (folder / f"{name}.json").write_text(self.public(recorded))
-        write(f"\n{self.summary()} The report: {path.name}", GREEN if self.is_good() else RED)
+        write("")
+        write(f"{self.summary()} The report: {path.name}", GREEN if self.is_good() else RED)
         for each in [*self.failures, *self.left, *(f"It stays: {what}" for what in self.stays)]:
-            write(f"- {each}")
+            reason("- ", each)
 
     def summary(self) -> str:
         counts = ", ".join(f"{self.seen.count(result)} {result}" for result in (HELD, NOT_HELD, NOT_SEEN))
@@ -94,9 +97,9 @@ class Report:
         for title, listed in (("Failed", self.failures), ("Left", self.left), ("Stays", self.stays)):
             if listed:
                 yield from ("", f"## {title}", "")
-                yield from (f"- {' '.join(each.split())}" for each in listed)
+                yield from (f"- {visible(' '.join(each.split()))}" for each in listed)
         yield from ("", "## Assumptions", "", "| Name | Result | Evidence |", "|---|---|---|")
-        yield from (f"| `{name}` | {result} | {evidence.replace('|', '/')} |"
+        yield from (f"| `{name}` | {result} | {visible(evidence).replace('|', '/')} |"
                     for name, result, evidence in self.seen.rows())
 
     def public(self, recorded: dict[str, Any]) -> str:

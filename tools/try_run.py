@@ -25,10 +25,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import sam_settings  # noqa: E402
+import terminal  # noqa: E402
 import try_assumptions as assumptions  # noqa: E402
 from tests.deployment import steps, waiting  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
-from console import BOLD, GREEN, RED, heading, write  # noqa: E402
+from console import BOLD, GREEN, RED, heading, reason, write  # noqa: E402
 from story import Act, Names, Story  # noqa: E402
 from observers import OBSERVERS  # noqa: E402
 from tests.deployment.scenarios import Scenario  # noqa: E402
@@ -69,6 +70,7 @@ def names_of(first: str) -> Names:
                  f"{first}-review/*", f"{first}-review/another", "--env-id")
 
 
+@terminal.entry
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--acts", type=int, default=len(STEPS), help="perform only the first ones")
@@ -89,10 +91,10 @@ def main() -> int:
             return clean(options, source, Path(directory))
         problems, story = prepared(options, source, Path(directory))
         if problems or story is None:
-            print(*(f"- {problem}" for problem in problems), "Nothing was created.", sep="\n", file=sys.stderr)
+            terminal.write(*(f"- {problem}" for problem in problems), "Nothing was created.", to=sys.stderr)
             return 1
         if not is_confirmed(options, source.secret_id):
-            print("Nothing was created.", file=sys.stderr)
+            terminal.write("Nothing was created.", to=sys.stderr)
             return 1
         return run(options, source, story, Path(directory))
 
@@ -146,7 +148,7 @@ def project_of_the_user() -> str:
 def is_confirmed(options: Options, secret_id: str) -> bool:
     """Shows the run's resources and costs, and prompts for confirmation."""
     names, aws = options.names, options.account
-    print(f"""\
+    shown = f"""\
 This run creates in account {aws.account_id}, region {aws.region}:
 - the environments {names.first} and {names.second}, and {names.failing}, whose deployment fails: a stack
   cfn-gitops-<name> each, with an IAM user, roles, a function, a bucket, alarms, a dashboard and a pipeline
@@ -163,7 +165,8 @@ and in project {options.project} of {options.gitlab.url}:
 Then it deletes all of it. In GitLab, closed merge requests stay, and records of pipelines and notes at commits that no
 branch contains.
 {cost_and_duration(options.acts, options.scenarios, len(OBSERVERS) if options.scenarios else 0)}
-""")
+"""
+    terminal.write(*shown.split("\n"))
     return is_typed(names.first)
 
 
@@ -186,7 +189,7 @@ def is_typed(name: str) -> bool:
     """Whether the user typed the name of the run, or set CONFIRM=yes."""
     if os.environ.get("CONFIRM"):
         return os.environ["CONFIRM"] == "yes"
-    print(f"To go on, type {name}: ", end="", flush=True)
+    terminal.write(f"To go on, type {name}: ", end="")
     return sys.stdin.readline().strip() == name
 
 
@@ -216,7 +219,8 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
 
 def announce_deletion(options: Options) -> None:
     try:
-        write("\nDeleting everything. If this is interrupted:", BOLD)
+        write("")
+        write("Deleting everything. If this is interrupted:", BOLD)
         write(f"AWS_REGION={options.account.region} make try GITLAB_PROJECT={options.project} CLEAN={options.names.first}")
     except OSError:
         # The terminal is closed, or Ctrl-C has ended the reader of a pipe.
@@ -260,7 +264,7 @@ def perform(story: TryStory, place: tuple[int, int], step: Step, report: Report)
             story.look(MOMENTS[step.name])
     except Exception as error:  # noqa: BLE001: everything has to be deleted, and the report written
         report.failed(f"act {number}, {step.act.title}: {type(error).__name__}: {error}")
-        write(f"   FAILED after {time.monotonic() - began:.0f} s: {error}", RED)
+        reason(f"   FAILED after {time.monotonic() - began:.0f} s: ", str(error), RED)
         return False
     report.acts.append((number, step.act.title, time.monotonic() - began))
     write(f"   ok, {report.acts[-1][2]:.0f} s", GREEN)
@@ -269,18 +273,20 @@ def perform(story: TryStory, place: tuple[int, int], step: Step, report: Report)
 
 def clean(options: Options, source: RemoteSource, directory: Path) -> int:
     there = own(steps.what_is_there(options.account), options.names)
-    print(f"Account {options.account.account_id}, region {options.account.region}, run {options.names.first}:")
-    print(*(f"- {kind}: {', '.join(names)}" for kind, names in there.items() if names), sep="\n")
+    terminal.write(f"Account {options.account.account_id}, region {options.account.region}, run {options.names.first}:")
+    terminal.write(*(f"- {kind}: {', '.join(names)}" for kind, names in there.items() if names))
     if not any(there.values()):
-        print("It has nothing in this account and region.")
+        terminal.write("It has nothing in this account and region.")
     cleanup = Cleanup(options.account, source, options.names, directory)
-    print(f"Project {options.project} of {options.gitlab.url}, as far as they exist:")
-    print(*(f"- {each}" for each in cleanup.in_gitlab()), sep="\n")
+    terminal.write(f"Project {options.project} of {options.gitlab.url}, as far as they exist:",
+                   *(f"- {each}" for each in cleanup.in_gitlab()))
     if not is_typed(options.names.first):
-        print("Nothing was deleted.", file=sys.stderr)
+        terminal.write("Nothing was deleted.", to=sys.stderr)
         return 1
     left = cleanup.run()
-    print(*left, f"If it had observers, these stay: {', '.join(STAYS)}.", sep="\n")
+    for each in left:
+        reason("", each)
+    terminal.write(f"If it had observers, these stay: {', '.join(STAYS)}.")
     return 1 if left else 0
 
 

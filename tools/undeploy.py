@@ -18,8 +18,10 @@ from typing import Any
 from botocore.exceptions import WaiterError
 
 import sam_settings
+from terminal import entry, write
 
 
+@entry
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")
@@ -34,14 +36,14 @@ def main() -> int:
     has_bucket = account.has_bucket(bucket)
     deletes_bucket = has_bucket and os.environ.get("DELETE_BUCKET") == "yes"
 
-    print(f"Account {account.id}, region {account.region}, environment {settings.env_id}:")
-    print(f"- stack {settings.stack_name}: {what_happens(stack)}")
+    write(f"Account {account.id}, region {account.region}, environment {settings.env_id}:")
+    write(f"- stack {settings.stack_name}: {what_happens(stack)}")
     if not has_bucket:
-        print(f"- bucket {bucket}: does not exist")
+        write(f"- bucket {bucket}: does not exist")
     elif deletes_bucket:
-        print(f"- bucket {bucket}: will be deleted, with every version of every object")
+        write(f"- bucket {bucket}: will be deleted, with every version of every object")
     else:
-        print(f"- bucket {bucket}: stays (DELETE_BUCKET=yes deletes it too)")
+        write(f"- bucket {bucket}: stays (DELETE_BUCKET=yes deletes it too)")
     if exists and not may_go(account, settings):
         return 1
     if not exists and not deletes_bucket:
@@ -49,12 +51,11 @@ def main() -> int:
     if not is_confirmed(settings):
         return 1
 
-    sys.stdout.flush()
     if exists and not delete_stack(account.session, settings.stack_name):
         return 1
     if deletes_bucket:
         count = delete_bucket(account.session, bucket)
-        print(f"Bucket {bucket} is deleted, with {count} versions and delete markers.")
+        write(f"Bucket {bucket} is deleted, with {count} versions and delete markers.")
     return 0
 
 
@@ -71,13 +72,13 @@ def is_confirmed(settings: sam_settings.Settings) -> bool:
     """Whether the user gave the stack's name, in CONFIRM or at the prompt. The end of the input counts as no."""
     answer, source = os.environ.get("CONFIRM", ""), "CONFIRM"
     if not answer:
-        print(f"What is deleted cannot be restored. To delete it, type {settings.stack_name}: ", end="", flush=True)
+        write(f"What is deleted cannot be restored. To delete it, type {settings.stack_name}: ", end="")
         answer, source = sys.stdin.readline().strip(), "the answer"
-        print(flush=True)
+        write("")
     if answer == settings.stack_name:
         return True
-    print(f"Nothing was deleted: {source} is {answer or 'empty'}, not {settings.stack_name}. Type that name, or set "
-          f"CONFIRM={settings.stack_name}", file=sys.stderr)
+    write(f"Nothing was deleted: {source} is {answer or 'empty'}, not {settings.stack_name}. Type that name, or set "
+          f"CONFIRM={settings.stack_name}", to=sys.stderr)
     return False
 
 
@@ -93,21 +94,20 @@ def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bo
     keeps = os.environ.get("KEEP_STACKS") == "yes"
     for stack in stacks:
         if pipeline_owner(stack) == stack_id:
-            print(f"- stack {stack['StackName']}: will be deleted with it"
+            write(f"- stack {stack['StackName']}: will be deleted with it"
                   + "".join(f", and repository {name} with all its commits" for name in account.repositories(stack)))
     for name in deployed:
-        print(f"- stack {name}: stays, a pipeline deployed it")
+        write(f"- stack {name}: stays, a pipeline deployed it")
     for owner in others:
-        print(f"- stack {owner.split('/')[1]}: has a pipeline of this environment")
-    sys.stdout.flush()
+        write(f"- stack {owner.split('/')[1]}: has a pipeline of this environment")
     if others:
-        print("Nothing is deleted. First delete the stacks with pipelines of this environment, with `aws cloudformation "
+        write("Nothing is deleted. First delete the stacks with pipelines of this environment, with `aws cloudformation "
               "delete-stack --stack-name …`. "
-              f"Their deletion needs the function of {settings.stack_name}.", file=sys.stderr)
+              f"Their deletion needs the function of {settings.stack_name}.", to=sys.stderr)
     elif deployed and not keeps:
-        print(f"Nothing is deleted: CloudFormation deletes these stacks with {role}, which would not exist any more. "
+        write(f"Nothing is deleted: CloudFormation deletes these stacks with {role}, which would not exist any more. "
               "Delete them first, with `aws cloudformation delete-stack --stack-name …`. Or set "
-              "KEEP_STACKS=yes, and give each of them another role later (--role-arn).", file=sys.stderr)
+              "KEEP_STACKS=yes, and give each of them another role later (--role-arn).", to=sys.stderr)
     return not others and (keeps or not deployed)
 
 
@@ -125,12 +125,12 @@ def delete_stack(session: Any, name: str) -> bool:
             StackName=stack_id, WaiterConfig={"Delay": 3, "MaxAttempts": 1200})
     except WaiterError:
         pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-        print(f"Stack {name} is not deleted:", file=sys.stderr)
+        write(f"Stack {name} is not deleted:", to=sys.stderr)
         for event in pages.build_full_result()["StackEvents"]:
             if event["ResourceStatus"] == "DELETE_FAILED":
-                print(f"- {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}", file=sys.stderr)
+                write(f"- {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}", to=sys.stderr)
         return False
-    print(f"Stack {name} is deleted.")
+    write(f"Stack {name} is deleted.")
     return True
 
 

@@ -16,12 +16,14 @@ from typing import Any
 
 import sam_settings
 from botocore.exceptions import ClientError, WaiterError
+from terminal import entry, write
 
 SERIAL = "RenderingSerial"
 # For stacks that take a minute or two. After an hour CloudFormation would have ended a custom resource.
 _WAITER = {"Delay": 5, "MaxAttempts": 720}
 
 
+@entry
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")
@@ -31,16 +33,16 @@ def main() -> int:
     version = next((sam_settings.outputs(stack).get("RenderingVersion") for stack in stacks.values()
                     if stack["StackName"] == settings.stack_name), None)
     if version is None:
-        print(f"stack {settings.stack_name} has no output RenderingVersion. Deploy this version of it first: "
+        write(f"stack {settings.stack_name} has no output RenderingVersion. Deploy this version of it first: "
               f"sam deploy --config-env {settings.table}")
         return 1
     left = 0
     for owner_id, children in outdated(stacks.values(), settings.env_id, int(version)).items():
         names = ", ".join(child["StackName"] for child in children)
         reason = upgrade(account, stacks.get(owner_id), owner_id, children, version)
-        print(f"{'LEFT' if reason else 'ok':8}{names}: {reason or f'version {version}'}", flush=True)
+        write(f"{'LEFT' if reason else 'ok':8}{names}: {reason or f'version {version}'}")
         left += reason is not None
-    print(f"{left} left" if left else f"every pipeline stack of {settings.env_id} has version {version}")
+    write(f"{left} left" if left else f"every pipeline stack of {settings.env_id} has version {version}")
     return 1 if left else 0
 
 

@@ -1,0 +1,192 @@
+"""Texts of others in the output of the scripts: they neither control the terminal nor forge a line."""
+
+import ast
+import io
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from botocore.exceptions import ClientError, WaiterError
+
+from tests.tools.conftest import ROOT, FakeAccount
+from tests.tools.test_console import run_program
+
+import console
+import doctor
+import leave
+import stack_failures
+import terminal
+import try_run
+import undeploy
+import upgrade
+from try_cleanup import Cleanup
+from try_report import Report
+
+# A title, a cleared screen, a line that is written over, a forged line, colours of C1, directions of text, line ends.
+HOSTILE = ("a\x1b]0;pwn\x07\x1b[2J\x1b[1A\rok      forged\nok      forged\x0bok\x0cok\t\x08\x7f\x9b31m\x90\x9d0;pwn\x9c\x85ok\u061c\u200b"
+           "\u200e\u200f\u2028ok\u2029ok\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\ud800\U000e0041z")
+
+
+def assert_harmless(output: str) -> None:
+    assert "\\x1b]0;pwn" in output, output
+    assert [each for each in output if not each.isprintable() and each != "\n"] == []
+    assert not [line for line in output.split("\n") if line.strip().startswith("ok ")]
+
+
+@pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0), 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F),
+                                  *range(0x2060, 0x2070), 0xD800, 0xDFFF, 0xFEFF, 0xFFF9, 0xE0001, 0xE007F])
+def test_character_that_is_not_printable_is_an_escape(code: int) -> None:
+    shown = terminal.visible(f"a{chr(code)}b")
+    assert shown[1] == "\\" and shown.isprintable() and shown.encode()
+
+
+def test_printable_text_is_unchanged() -> None:
+    text = "Ünïcode, 日本語, \\n, ok 🎉"
+    assert terminal.visible(text) == text
+
+
+def test_each_text_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.write("one", HOSTILE, "")
+    terminal.write("three", to=sys.stderr, end="")
+    captured = capsys.readouterr()
+    assert_harmless(captured.out)
+    assert captured.out.count("\n") == 3 and captured.err == "three"
+
+
+def test_terminal_without_unicode_gets_escapes() -> None:
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, "ascii")
+    terminal.write("é €", to=stream)
+    assert written.getvalue() == b"\\xe9 \\u20ac\n"
+
+
+OUTPUTS: dict[str, Callable[[], None]] = {
+    "write": lambda: console.write(HOSTILE), "note": lambda: console.note(HOSTILE),
+    "heading": lambda: console.heading(1, 2, HOSTILE, HOSTILE), "reason": lambda: console.reason("FAILED: ", HOSTILE),
+    "summary": lambda: console.summary([(1, 1.0, HOSTILE)]), "table": lambda: console.table([(HOSTILE, HOSTILE)]),
+    "progress": lambda: console.Progress().show(HOSTILE, HOSTILE),
+    "failures": lambda: stack_failures.show(HOSTILE, [HOSTILE], sys.stdout),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_output_of_the_console_is_harmless(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    OUTPUTS[name]()
+    assert_harmless(capsys.readouterr().out)
+
+
+def events(**more: Any) -> MagicMock:
+    """A client with an event of a stack that failed with a hostile reason."""
+    event = {"EventId": "1", "StackId": "id", "LogicalResourceId": "User", "ResourceType": HOSTILE, "PhysicalResourceId": "x",
+             "ResourceStatus": "DELETE_FAILED", "ResourceStatusReason": HOSTILE, "Timestamp": datetime.now(timezone.utc), **more}
+    client = MagicMock()
+    pages = client.get_paginator.return_value.paginate
+    pages.return_value = MagicMock(build_full_result=lambda: {"StackEvents": [event]})
+    pages.return_value.__iter__.side_effect = lambda: iter([{"StackEvents": [event], "Summaries": [], "OperationEvents": []}])
+    client.get_waiter.return_value.wait.side_effect = WaiterError("stack", HOSTILE, {})
+    return client
+
+
+def test_reasons_of_a_stack_are_harmless(account: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                         capsys: pytest.CaptureFixture[str]) -> None:
+    client = events()
+    assert undeploy.delete_stack(SimpleNamespace(client=lambda _: client), "a") is False
+    assert_harmless(capsys.readouterr().err)
+    account.known["a"] = {"StackName": "a", "StackStatus": "DELETE_FAILED"}
+    account.session.client.return_value = client
+    monkeypatch.setattr(sys, "argv", ["stack_failures.py", "a"])
+    stack_failures.main()
+    assert_harmless(capsys.readouterr().out)
+
+
+def test_reason_that_leaves_a_stack_is_harmless(account: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    def denied(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": "A", "Message": HOSTILE}}, "DescribeStacks")
+
+    account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev"}
+    monkeypatch.setattr(sys, "argv", ["leave.py", "--apply"])
+    monkeypatch.setattr(leave, "function_of", lambda *_: "arn")
+    monkeypatch.setattr(leave, "users", lambda *_: ["a"])
+    monkeypatch.setattr(leave, "Leaving", denied)
+    assert leave.main() == 1
+    assert_harmless(capsys.readouterr().out)
+
+
+def test_findings_and_outputs_are_harmless(account: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                           capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["doctor.py"])
+    outputs = [{"OutputKey": "ServiceToken", "OutputValue": "arn"}, {"OutputKey": "RenderingVersion", "OutputValue": "2"}]
+    owner = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project/1"
+    child = {"StackName": "gitops-dev-a", "StackId": "2", "Tags": [{"Key": "cfn-gitops:stack-id", "Value": owner}],
+             "Outputs": [{"OutputKey": "PipelineName", "OutputValue": HOSTILE}]}
+    account.known |= {
+        "cfn-gitops-dev": {"StackName": "cfn-gitops-dev", "StackId": "1", "StackStatus": "CREATE_COMPLETE", "Outputs": outputs},
+        "gitops-dev-a": child,
+        "project": {"StackName": "project", "StackId": owner, "Parameters": [{"ParameterKey": "RenderingSerial"}]}}
+    client = account.session.client.return_value
+    client.exceptions.PipelineNotFoundException = KeyError
+    client.get_paginator.return_value.paginate.return_value = [
+        {"Rules": [], "pipelineExecutionSummaries": [{"status": "InProgress", "pipelineExecutionId": HOSTILE}]}]
+    result = {"Doctor": {"Checks": [{"Subject": HOSTILE, "Problem": HOSTILE}], "NotChecked": [HOSTILE]}}
+    client.invoke.return_value = {"Payload": io.BytesIO(json.dumps(result).encode())}
+    assert doctor.main() == 1
+    shown = capsys.readouterr().out
+    assert_harmless(shown.replace("ok      stack", "").replace("ok      function", ""))
+    monkeypatch.setattr(sys, "argv", ["upgrade.py"])
+    assert upgrade.main() == 1
+    assert_harmless(capsys.readouterr().out)
+
+
+def test_errors_of_a_run_are_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(*_: Any) -> None:
+        raise OSError(HOSTILE)
+
+    Cleanup._step(SimpleNamespace(faults=[]), HOSTILE, fails)  # type: ignore[arg-type]
+    step = SimpleNamespace(act=SimpleNamespace(title="A title", reason="A reason", run=fails), name="")
+    report = MagicMock()
+    assert not try_run.perform(None, (1, 1), step, report)  # type: ignore[arg-type]
+    assert_harmless(capsys.readouterr().out)
+    story = SimpleNamespace(seen=SimpleNamespace(rows=lambda: [("row", "held", HOSTILE)], count=lambda _: 1))
+    lines = Report(SimpleNamespace(region="a"), None, story, failures=[HOSTILE]).lines()  # type: ignore[arg-type]
+    assert_harmless("\n".join(lines))
+
+
+@pytest.mark.parametrize("ends", ["sys.exit(text)", "raise ValueError(text)"])
+def test_last_error_of_a_script_is_harmless(ends: str) -> None:
+    ran = run_program(f"import terminal\n@terminal.entry\ndef main():\n    text = {HOSTILE!r}\n    {ends}\nmain()")
+    assert ran.returncode == 1 and ran.stdout == ""
+    # The lines of a traceback are indented. So one that an exception's text forges is not at the beginning.
+    assert_harmless(ran.stderr.replace("\n  ok ", "\n  | ok "))
+
+
+# The scripts that show the repository's own texts, and outputs of its own tests and compilers.
+OF_THE_REPOSITORY = {
+    "build_site", "cargo_progress", "check_bootstrap", "check_figures", "check_lines", "check_prose", "check_structure", "dist",
+    "dist_check", "pictures", "quick_create", "reference", "reference_operations", "reference_properties", "release", "run_checks",
+    "sbom", "site_hooks", "site_scripts", "strip_template", "third_party_notices", "update_requirements"}
+SCRIPTS = [path for path in sorted([*(ROOT / "tools").glob("*.py"), *(ROOT / "tools/observers").glob("*.py")])
+           if path.stem not in OF_THE_REPOSITORY]
+
+
+def outputs(path: Path) -> list[str]:
+    """The expressions that write past `terminal.write`."""
+    written = {"print", "pprint", "sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer", "sys.stderr.buffer", "os.write",
+               "logging", "warnings", "sys.__stdout__", "sys.__stderr__"}
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, (ast.Name, ast.Attribute, ast.alias))]
+    return [text for node in nodes if (text := node.name if isinstance(node, ast.alias) else ast.unparse(node)) in written]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_scripts_write_through_the_terminal_alone(path: Path) -> None:
+    # `console` adds colours to a line that `visible` has returned. Its `warnings` are lines of a log.
+    own = {"terminal": ["print"], "console": ["print"], "run": ["warnings", "warnings"]}
+    assert outputs(path) == own.get(path.stem, [])
+    if "\nif __name__ == " in (text := path.read_text()):
+        assert "entry\ndef main() -> int:\n" in text
