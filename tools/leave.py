@@ -22,6 +22,7 @@ from typing import Any
 
 import sam_settings
 import undeploy
+import yaml_template
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from stack_failures import StackFailures
 from terminal import entry, visible, write
@@ -39,6 +40,7 @@ _ADDED, _ADDED_TYPE = "LeavesCfnGitOps", "AWS::CloudFormation::WaitConditionHand
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html (template body in a request)
 _INLINE_LIMIT = 51_200
 _WAITER = {"Delay": 3, "MaxAttempts": 1200}
+_BY_HAND = "Set DeletionPolicy: Retain in each resource yourself, deploy it, and delete the stack"
 
 
 class NotDeleted(Exception):
@@ -46,61 +48,33 @@ class NotDeleted(Exception):
 
 
 class Template:
-    """A deployed template with `DeletionPolicy: Retain` in all resources but those that are deleted.
+    """A deployed template with `DeletionPolicy: Retain` in all resources but those that are deleted, in JSON.
 
-    boto3 returns a template in JSON, or with a transform, as an object. Other YAML is edited by lines, because Python
-    alone does not read it. So each resource must begin with a line that has only its name.
+    CloudFormation returns a template in JSON, or with a transform, as an object, and other YAML as its text. A text never
+    shows that its resources are retained, because CloudFormation's parser may read it differently. The update to JSON shows
+    it: CloudFormation compares the two, and lists each difference as a change.
     """
 
     def __init__(self, deployed: dict[str, Any] | str, deleted: set[str]) -> None:
+        if isinstance(deployed, str) and not yaml_template.IS_AVAILABLE:
+            raise NotDeleted("its template is in YAML. Install PyYAML, which reads it: python3 -m pip install pyyaml")
+        try:
+            template = yaml_template.parsed(deployed) if isinstance(deployed, str) else deployed
+        except yaml_template.Unreadable as error:
+            raise NotDeleted(f"its template is not read: {error}. {_BY_HAND}") from error
+        resources = template.get("Resources") if isinstance(template, dict) else None
+        if not isinstance(resources, dict) or not resources:
+            raise NotDeleted(f"its template has no resources. {_BY_HAND}")
+        if others := [name for name, resource in resources.items() if not isinstance(resource, dict)]:
+            raise NotDeleted(f"its template has no resource {others[0]}, but a transform of that name. {_BY_HAND}")
         # The deployed policies, and the text to deploy.
-        self.policies: dict[str, str] = {}
-        self._deleted = deleted
-        self.text = self._of_lines(deployed.split("\n")) if isinstance(deployed, str) else self._of_object(deployed)
-
-    def _of_object(self, template: dict[str, Any]) -> str:
-        resources = {}
-        for name, resource in template["Resources"].items():
-            if not isinstance(resource, dict):
-                raise NotDeleted(f"its template has no resource {name}, but a transform of that name")
-            others = {key: value for key, value in resource.items() if key != "DeletionPolicy"}
-            self.policies[name] = str(resource.get("DeletionPolicy", ""))
-            resources[name] = others if name in self._deleted else others | {"DeletionPolicy": "Retain"}
-        resources[_ADDED] = {"Type": _ADDED_TYPE}
-        return json.dumps(template | {"Resources": resources}, separators=(",", ":"))
-
-    def _of_lines(self, lines: list[str]) -> str:
-        begin = next((number for number, line in enumerate(lines, 1) if re.match(r"Resources:\s*(#|$)", line)), None)
-        if begin is None:
-            raise NotDeleted("its template has no line `Resources:`. Set DeletionPolicy: Retain in it yourself")
-        end = next((number for number in range(begin, len(lines)) if re.match(r"[^\s#]", lines[number])), len(lines))
-        written, outer, inner, name = lines[:begin], 0, 0, ""
-        for line in lines[begin:end]:
-            content = line.strip()
-            indent = len(line) - len(line.lstrip()) if content and not content.startswith("#") else 0
-            outer = outer or indent
-            if indent and indent == outer:
-                found = re.fullmatch(r"""["']?([A-Za-z0-9]+)["']?:\s*(#.*)?""", content)
-                if not found:
-                    raise NotDeleted(f"its template has a line that is not the name of a resource alone: {content}. "
-                                     "Set DeletionPolicy: Retain in the resources yourself")
-                name, inner = found[1], 0
-                self.policies[name] = ""
-            elif indent and not inner:
-                inner = indent
-                if name not in self._deleted:
-                    written.append(f"{' ' * inner}DeletionPolicy: Retain")
-            if indent and indent == inner and (key := re.match(r"""["']?DeletionPolicy["']?\s*:""", content)):
-                value = re.fullmatch(r"""\s*["']?(\w+)["']?\s*(#.*)?""", content[key.end():])
-                if not value or self.policies[name]:
-                    raise NotDeleted(f"its template has a DeletionPolicy of {name} that is not one word: {content}. "
-                                     "Set DeletionPolicy: Retain in it yourself")
-                self.policies[name] = value[1]
-            else:
-                written.append(line)
-        pad = " " * outer
-        added = [] if _ADDED in self.policies else [f"{pad}{_ADDED}:", f"{pad * 2}Type: {_ADDED_TYPE}"]
-        return "\n".join([*written, *added, *lines[end:]])
+        self.policies = {name: str(resource.get("DeletionPolicy", "")) for name, resource in resources.items()}
+        retaining = {name: {key: value for key, value in resource.items() if key != "DeletionPolicy"} | (
+            {} if name in deleted else {"DeletionPolicy": "Retain"}) for name, resource in resources.items()}
+        wanted = template | {"Resources": retaining | {_ADDED: {"Type": _ADDED_TYPE}}}
+        self.text = json.dumps(wanted, separators=(",", ":"))
+        # Whether it is the text of an earlier update.
+        self.is_own = isinstance(deployed, dict) and _ADDED in resources
 
 
 class Leaving:
@@ -108,14 +82,18 @@ class Leaving:
 
     def __init__(self, account: sam_settings.Account, name: str, deleted_pattern: str, function_arn: str) -> None:
         self._account, self.name, self._function_arn = account, name, function_arn
-        self._cloudformation = account.session.client("cloudformation")
-        self._stack = account.stack(name) or {"StackStatus": "DELETE_COMPLETE"}
-        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+        self._cloudformation, self._deleted_pattern = account.session.client("cloudformation"), deleted_pattern
+        self._look()
+
+    def _look(self) -> None:
+        """Reads the stack and its resources."""
+        self._stack = self._account.stack(self.name) or {"StackStatus": "DELETE_COMPLETE"}
+        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name)
         resources = [each for page in pages for each in page["StackResourceSummaries"]
                      if each["ResourceStatus"] != "DELETE_COMPLETE"]
         self._types = {each["LogicalResourceId"]: each["ResourceType"] for each in resources}
         self._deleted = {each["LogicalResourceId"] for each in resources if each["LogicalResourceId"] == _ADDED or (
-            re.search(deleted_pattern, f"{each['LogicalResourceId']} {each['ResourceType']}")
+            re.search(self._deleted_pattern, f"{each['LogicalResourceId']} {each['ResourceType']}")
             and self._is_of_function(each))}
         self._kept = self._types.keys() - self._deleted
 
@@ -146,6 +124,7 @@ class Leaving:
     def apply(self) -> None:
         if not self._is_ready():
             self._update()
+            self._look()
         if not self._is_ready():
             raise NotDeleted("its deployed template does not retain all resources. Run this again")
         if not undeploy.delete_stack(self._account.session, self.name):
@@ -156,15 +135,20 @@ class Leaving:
         return Template(deployed, self._deleted)
 
     def _is_ready(self) -> bool:
-        """Whether the deployed policies are those of `Template`."""
+        """Whether CloudFormation has the text of `Template`, with its policies and with the resource that it adds."""
         status = self._stack["StackStatus"]
         if status.endswith("_IN_PROGRESS") and status != "DELETE_IN_PROGRESS":
             raise NotDeleted(f"it is in {status}. Wait for its end, and run this again")
         if "ParentId" in self._stack:
             raise NotDeleted(f"it is nested in {self._stack['ParentId']}. Deploy it as a stack of its own first")
-        policies = self._template().policies
-        return (all(policies.get(name) == "Retain" for name in self._kept)
-                and all(policies.get(name, "") in ("", "Delete") for name in self._deleted))
+        template = self._template()
+        if missing := sorted(self._kept - template.policies.keys()):
+            raise NotDeleted(f"its template does not have {', '.join(missing)}, so nothing retains them. Delete the stack "
+                             "yourself")
+        # A deletion that failed has deleted the added resource.
+        return (template.is_own and (_ADDED in self._types or status.startswith("DELETE_"))
+                and all(template.policies[name] == "Retain" for name in self._kept)
+                and all(template.policies.get(name, "") in ("", "Delete") for name in self._deleted))
 
     def _update(self) -> None:
         failures = StackFailures(self._cloudformation, self.name)
@@ -183,8 +167,8 @@ class Leaving:
             if others := [each.get("LogicalResourceId", "a hook") for each in changes if not _is_own(each)]:
                 self._cloudformation.delete_change_set(**change_set)
                 raise NotDeleted(f"its update would also change {', '.join(others)}, because a value in Parameter "
-                                 "Store is another one now, or CloudFormation returns a character beyond ASCII as `?`. "
-                                 "Set DeletionPolicy: Retain in its template yourself")
+                                 "Store is another one now, CloudFormation returns a character beyond ASCII as `?`, or it "
+                                 f"reads the template's YAML differently. {_BY_HAND}")
             self._cloudformation.execute_change_set(**change_set)
             self._cloudformation.get_waiter("stack_update_complete").wait(StackName=self.name, WaiterConfig=_WAITER)
         except WaiterError as error:
@@ -198,11 +182,11 @@ class Leaving:
         if len(text.encode()) <= _INLINE_LIMIT:
             yield {"TemplateBody": text}
             return
-        function = json.loads(text)["Resources"].get("Function", {}) if text.startswith("{") else {}
+        function = json.loads(text)["Resources"].get("Function", {})
         bucket, key = function.get("Properties", {}).get("Code", {}).get("S3Bucket"), f"{self.name}/leave.template"
         if not isinstance(bucket, str):
             raise NotDeleted(f"its template has more than {_INLINE_LIMIT:,} bytes, and names no bucket. "
-                             "Set DeletionPolicy: Retain in it yourself")
+                             f"{_BY_HAND}")
         s3 = self._account.session.client("s3")
         stored = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": self._account.id}
         version = s3.put_object(**stored, Body=text.encode()).get("VersionId")

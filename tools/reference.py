@@ -137,6 +137,7 @@ def commands() -> str:
         table(["Command", "What it does"], rows),
         "## Scripts of the release folder",
         "In a clone, they are in `tools/`. They need Python 3.11 or newer with `boto3`, and use the account of `AWS_PROFILE`.\n"
+        "For a template in YAML, `leave.py` also needs PyYAML.\n"
         "`dev` is a table of `samconfig.toml`. Control characters and line breaks in the texts of others, such as CloudFormation's\n"
         "reasons, are shown as escapes: `\\x1b`, `\\n`.",
         table(["Command", "What it does"], list(scripts))]) + "\n"

@@ -1,0 +1,93 @@
+"""Reads a template in YAML that has one meaning only, as the object that CloudFormation reads.
+
+PyYAML alone takes the last of two equal keys, and resolves aliases. Another parser may read such a template differently,
+so it is rejected. CloudFormation itself does not support aliases, merge keys and tags of types:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+"""
+
+import re
+from typing import Any
+
+try:
+    import yaml
+except ImportError:  # boto3 does not require it
+    yaml = None  # type: ignore[assignment]
+
+IS_AVAILABLE = yaml is not None
+# `!Ref A` is {"Ref": "A"}, and `!Sub A` is {"Fn::Sub": "A"}.
+_WITHOUT_FN = ("Ref", "Condition")
+_YAML = "tag:yaml.org,2002:"
+
+
+class Unreadable(Exception):
+    """Why the template is not read."""
+
+
+def parsed(text: str) -> Any:
+    """The template, with its functions in their long form. Keys are texts, and so is a scalar that is not a boolean or a
+    number in its shortest form: `012` and `2012-10-17` stay as they are. Needs `IS_AVAILABLE`."""
+    if "\ufeff" in text[1:]:
+        raise Unreadable("its YAML has a byte order mark within the text")
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            _require_plain(event)
+        node = yaml.compose(text, yaml.SafeLoader)
+        return _value(node) if node else None
+    except yaml.YAMLError as error:
+        raise Unreadable(f"its YAML is not valid: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise Unreadable("its YAML is nested too deeply") from None
+
+
+def _require_plain(event: Any) -> None:
+    where = f"in line {event.start_mark.line + 1}"
+    if getattr(event, "anchor", None):
+        raise Unreadable(f"its YAML has an anchor or an alias {where}")
+    if (tag := getattr(event, "tag", None)) and not re.fullmatch("![A-Za-z0-9]+", tag):
+        raise Unreadable(f"its YAML has the tag {tag} {where}")
+    if getattr(event, "version", None) or getattr(event, "tags", None):
+        raise Unreadable(f"its YAML has a directive {where}")
+
+
+def _value(node: Any) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        found: Any = _members(node)
+    elif isinstance(node, yaml.SequenceNode):
+        found = [_value(each) for each in node.value]
+    else:
+        found = node.value if node.tag.startswith("!") else _scalar(node.tag.removeprefix(_YAML), node.value)
+    if not node.tag.startswith("!"):
+        return found
+    name = node.tag[1:]
+    if name == "GetAtt" and isinstance(found, str):
+        found = found.split(".", 1)
+    return {name if name in _WITHOUT_FN else f"Fn::{name}": found}
+
+
+def _members(node: Any) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for key, value in node.value:
+        where = f"in line {key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode) or key.tag.startswith("!"):
+            raise Unreadable(f"its YAML has a key that is not a text {where}")
+        if key.value == "<<":
+            raise Unreadable(f"its YAML has a merge key {where}")
+        if key.value in members:
+            raise Unreadable(f"its YAML has the key {key.value} a second time {where}")
+        members[key.value] = _value(value)
+    return members
+
+
+def _scalar(kind: str, text: str) -> Any:
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() in ("true", "yes", "on")
+    for number in (int, float):
+        if kind == number.__name__:
+            try:
+                value = number(text)
+            except ValueError:
+                return text
+            return value if str(value) == text else text
+    return text
