@@ -30,7 +30,7 @@ from terminal import entry, visible, write
 # The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no purpose.
 _ROTATION = "AWS::SecretsManager::RotationSchedule"
 _WITH_PROJECT = rf" {_ROTATION}$"
-_WITH_ENVIRONMENT = r"^(Function|EnvIDGuard)| AWS::(Lambda|Events|CloudWatch|Logs|SecretsManager)::"
+_WITH_ENVIRONMENT = r"^(Function(ChangeSetsPolicy|Role)?|EnvIDGuard) | AWS::(Lambda|Events|CloudWatch|Logs|SecretsManager)::"
 # The types of a project's stack. A stack with others is more than a project, so only its name deletes it.
 _OF_PROJECT = (r"Custom::(MirrorCredential|GitOpsPipeline)|"
                r"AWS::(CodeCommit::Repository|IAM::User|IAM::Policy|SecretsManager::RotationSchedule)")

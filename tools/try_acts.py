@@ -12,7 +12,7 @@ from tests.deployment.pipelines import PROJECT
 from story import ACTS as SHARED_ACTS, Act, Names, Story
 from try_account import RemoteAccount
 from try_assumptions import Observations
-from try_cleanup import own
+from try_ownership import own
 
 
 class TryStory(Story):

@@ -1,12 +1,12 @@
 """Deletes everything that `make try` has created, even after a failure, and reports the remaining resources."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from observers import sources
 from tests.deployment import playing, steps
@@ -19,6 +19,7 @@ from story import ROOT, Names
 from try_account import RemoteAccount
 from try_approvals import tag_name
 from try_gitlab import RemoteProject
+from try_ownership import is_branch, is_own, own, stories
 
 _PROJECT_ID = "infra"
 _SAM_STACK = "aws-sam-cli-managed-default"
@@ -49,7 +50,7 @@ class Cleanup:
         self._step("GitLab's branches", lambda: delete_references(
             self.source, lambda reference: reference in self._references(), self.directory / "cleanup"))
         self._step("GitLab's branches of stories and observers", lambda: delete_branches(
-            self.source, self.project, self._prefixes(), self.directory / "stories"))
+            self.source, self.project, self._is_branch, self.directory / "stories"))
         for env_id in self.environments():
             self._step(f"GitLab's environment {env_id}", lambda env_id=env_id: self.project.delete_environment(env_id))
         # A forced deletion also succeeds if the secret does not exist.
@@ -59,9 +60,7 @@ class Cleanup:
         return self.faults
 
     def _delete_stories(self) -> None:
-        mine = own(steps.what_is_there(self.aws), self.names)
-        names = " ".join(name for listed in mine.values() for name in listed)
-        for story_id in sorted(set(re.findall(rf"-{self.names.first}-(?:cfn-)?(s\d+)", names))):
+        for story_id in stories(steps.what_is_there(self.aws), self.names):
             self._step(f"story {story_id}", partial(playing.delete_story, self.aws, self.names.first, story_id))
 
     def environments(self) -> tuple[str, str, str]:
@@ -94,7 +93,7 @@ class Cleanup:
     def _delete_mirrors(self) -> None:
         """Those that a deletion of the stack could not delete."""
         for mirror in self.project.mirrors():
-            if f"/codecommit-{self.names.first}" in mirror.url:
+            if is_own("repositories", urlsplit(mirror.url).path.rstrip("/").rpartition("/")[2], self.names):
                 self.project.delete_mirror(mirror.id)
                 note(f"mirror {mirror.id} of GitLab is deleted")
 
@@ -107,16 +106,17 @@ class Cleanup:
         takes any."""
         return [f"branches and tags: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
                 f"environments: {', '.join(self.environments())}",
-                f"branches of stories and observers: {', '.join(f'{prefix}*' for prefix in self._prefixes())}",
-                f"mirrors to codecommit-{self.names.first}*", f"project access tokens {self.names.first}-probe*"]
+                f"branches of stories and observers: {branches(self.names, 's<number>')}-*, {self.names.first}-probe*",
+                f"mirrors to the repositories of {', '.join(self.environments())}",
+                f"project access tokens {self.names.first}-probe"]
 
-    def _prefixes(self) -> tuple[str, str]:
-        return branches(self.names), f"{self.names.first}-probe"
+    def _is_branch(self, name: str) -> bool:
+        return is_branch(name, self.names)
 
     def _protected(self) -> list[str]:
         """The branches of the run, and those that an observer has protected."""
         own = [self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches]
-        return own + [branch for branch in self.project.protected() if branch.startswith(self._prefixes())]
+        return own + list(filter(self._is_branch, self.project.protected()))
 
     def unprotect(self) -> None:
         for branch in self._protected():
@@ -152,28 +152,22 @@ class Cleanup:
             self.faults += left
 
 
-def own(there: dict[str, list[str]], names: Names) -> dict[str, list[str]]:
-    """The resources of a run, of all in the account: all its names contain its environments' common beginning."""
-    return {kind: [name for name in listed if names.first in name] for kind, listed in there.items()}
-
-
 def developer(names: Names) -> str:
     """The IAM user that pushes to the repositories of pipelines."""
     return f"user-{names.first}-developer"
 
 
-def branches(names: Names, story_id: str = "s") -> str:
-    """The beginning of a story's branches, or of those of all stories."""
+def branches(names: Names, story_id: str) -> str:
+    """The beginning of a story's branches."""
     return f"{names.first}-{story_id}"
 
 
-def delete_branches(source: Source, project: RemoteProject, prefix: str | tuple[str, ...], directory: Path) -> None:
-    """Deletes the branches of GitLab with one of these beginnings, and their protection."""
-    for name in project.protected():
-        if name.startswith(prefix):
-            project.unprotect(name)
+def delete_branches(source: Source, project: RemoteProject, is_own: Callable[[str], bool], directory: Path) -> None:
+    """Deletes these branches of GitLab, and their protection."""
+    for name in filter(is_own, project.protected()):
+        project.unprotect(name)
     delete_references(source, lambda reference: reference.startswith("refs/heads/")
-                      and reference.removeprefix("refs/heads/").startswith(prefix), directory)
+                      and is_own(reference.removeprefix("refs/heads/")), directory)
 
 
 def delete_references(source: Source, is_own: Callable[[str], bool], directory: Path) -> None:

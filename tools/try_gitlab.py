@@ -118,10 +118,10 @@ class RemoteProject(ApiProject):
 
     # --- access tokens of the project ---------------------------------------------------------
 
-    def revoke_access_tokens(self, beginning: str) -> None:
-        """Revokes the active ones whose names begin so. Raises `GitLabError` unless all are revoked."""
+    def revoke_access_tokens(self, name: str) -> None:
+        """Revokes the active ones with this name. Raises `GitLabError` unless all are revoked."""
         for token in self._access_tokens():
-            if token["active"] and token["name"].startswith(beginning):
+            if token["active"] and token["name"] == name:
                 revoked = self._gitlab.send("DELETE", f"{self.api}/access_tokens/{token['id']}")
                 if revoked.status_code != 204:
                     raise GitLabError(f"GitLab answered {revoked.status_code}: token {token['name']} may be active")
@@ -137,6 +137,6 @@ class RemoteProject(ApiProject):
 
     def delete_environment(self, name: str) -> None:
         """GitLab deletes only environments that are stopped: https://docs.gitlab.com/api/environments/."""
-        for found in self.environments(name=name):
+        for found in [each for each in self.environments(name=name) if each.name == name]:
             self._gitlab.send("POST", f"{self.api}/environments/{found.id}/stop", json={"force": True})
             self._gitlab.send("DELETE", f"{self.api}/environments/{found.id}")

@@ -35,10 +35,11 @@ from observers import OBSERVERS  # noqa: E402
 from tests.deployment.scenarios import Scenario  # noqa: E402
 from try_account import RemoteAccount  # noqa: E402
 from try_acts import STEPS, Step, TryStory  # noqa: E402
-from try_cleanup import Cleanup, own  # noqa: E402
+from try_cleanup import Cleanup  # noqa: E402
 from try_gitlab import RemoteGitLab, RemoteProject  # noqa: E402
 from try_costs import cost_and_duration  # noqa: E402
 from try_observers import MOMENTS, Observing  # noqa: E402
+from try_ownership import own  # noqa: E402
 from try_report import Report  # noqa: E402
 from try_stories import Stories, chosen, developer  # noqa: E402
 

@@ -56,7 +56,7 @@ class Stories:
             for row in scenario.observes:
                 story.seen.add(row, True, f"the story {scenario.name} succeeded")
         finally:
-            delete_branches(story.source, self._project, stage.prefix, story.directory / f"{story_id}-end")
+            delete_branches(story.source, self._project, lambda name: name.startswith(stage.prefix), story.directory / f"{story_id}-end")
 
     def end(self) -> None:
         """The last observers look. Then the acts of the deletion expect only their own resources."""

@@ -90,7 +90,7 @@ def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bo
     owners = [pipeline_owner(stack) for stack in stacks if stack["StackName"].startswith(f"gitops-{settings.env_id}-")]
     others = sorted({owner for owner in owners if owner and owner != stack_id})
     deployed = sorted(stack["StackName"] for stack in stacks if "RootId" not in stack and (
-        stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(f"/{role}")))
+        stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(f":role/{role}")))
     keeps = os.environ.get("KEEP_STACKS") == "yes"
     for stack in stacks:
         if pipeline_owner(stack) == stack_id:

@@ -23,6 +23,7 @@ from observers import NotSeen, World
 from story import Names
 from tests.deployment import steps, waiting
 from tests.deployment.steps import Account, Stack
+from try_ownership import probes
 
 
 def trail(world: World, value: str, attribute: str = "EventName", **members: Any) -> list[dict[str, Any]]:
@@ -256,8 +257,7 @@ def delete_rule(aws: Account, name: str) -> None:
 def delete_probes(aws: Account, names: Names, perform: Callable[[str, Callable[[], Any]], None] = _at_once) -> None:
     """Deletes the resources that probes have left after the process was killed. `perform` receives each deletion with
     its name."""
-    found = {kind: [name for name in listed if f"{names.first}-probe" in name]
-             for kind, listed in steps.what_is_there(aws).items()}
+    found = probes(steps.what_is_there(aws), names)
 
     def delete(*kinds: str) -> None:
         for kind in kinds:
