@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from terminal import visible
+from terminal import shown
 
 WIDTH = 96
 BOLD, DIM, GREEN, RED, CYAN = "1", "2", "32", "31", "36"
@@ -45,7 +45,7 @@ def _show(*parts: tuple[str, str]) -> None:
     global _last_output
     _last_output = time.monotonic()
     _printed.append("".join(text for text, _ in parts))
-    print(*(styled(visible(text), style) for text, style in parts), sep="", flush=True)
+    print(*(styled(shown(text), style) for text, style in parts), sep="", flush=True)
 
 
 def has_printed(text: str) -> bool:
@@ -79,7 +79,7 @@ def heading(number: int, count: int, title: str, reason: str) -> None:
 
 def wrapped(lead: str, text: str, next_lead: str = "") -> list[str]:
     """The text behind `lead`, as lines of at most WIDTH characters."""
-    return textwrap.wrap(visible(text), WIDTH, initial_indent=lead, subsequent_indent=next_lead or " " * len(lead),
+    return textwrap.wrap(shown(text), WIDTH, initial_indent=lead, subsequent_indent=next_lead or " " * len(lead),
                          break_long_words=False, break_on_hyphens=False) or [lead]
 
 
@@ -104,9 +104,9 @@ def warnings(log: str) -> list[str]:
 
 
 def table(rows: list[tuple[str, str]]) -> None:
-    width = max(len(visible(left)) for left, _ in rows)
+    width = max(len(shown(left)) for left, _ in rows)
     for left, right in rows:
-        for line in wrapped(f"    {visible(left):<{width}}  ", right):
+        for line in wrapped(f"    {shown(left):<{width}}  ", right):
             write(line)
 
 
@@ -117,7 +117,7 @@ class Progress:
         self._started = time.monotonic()
 
     def show(self, step: str, text: str) -> None:
-        clock, name = f"    {time.monotonic() - self._started:4.1f} s  ", f"{visible(step):<9} "
+        clock, name = f"    {time.monotonic() - self._started:4.1f} s  ", f"{shown(step):<9} "
         first, *others = wrapped(clock + name, text)
         _show((clock, DIM), (name, CYAN), (first.removeprefix(clock + name), ""))
         for line in others:

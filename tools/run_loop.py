@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import terminal
 from tests.local.gitlab.project import Mirror
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.steps import Account, Login
@@ -33,6 +34,7 @@ class Loop:
         self.aws, self.env_id, self.branch, self.source = aws, env_id, branch, source
         self.project = MirroredProject(aws, env_id, "infra", directory, source, branch)
         self.passwords: set[str] = set()
+        terminal.hide(self.passwords)
         self.approved_by("This script, as the approver,", aws.client)
 
     def approved_by(self, who: str, client: Callable[[str], Any]) -> None:

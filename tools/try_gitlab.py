@@ -8,10 +8,12 @@ from typing import Any
 
 import requests
 
+import terminal
 from tests.local.gitlab.project import ApiClient, ApiProject
 
 MAINTAINER = 40
 _TIMEOUT_SECONDS = 60
+_SHOWN_CHARACTERS = 300
 
 
 class GitLabError(Exception):
@@ -30,6 +32,7 @@ class RemoteGitLab(ApiClient):
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url.rstrip("/"), token
+        terminal.hide([token])
         self._session = requests.Session()
         self._session.headers["PRIVATE-TOKEN"] = token
 
@@ -40,8 +43,8 @@ class RemoteGitLab(ApiClient):
         answer = self._session.request(method, f"{self.url}/api/v4{path}", timeout=_TIMEOUT_SECONDS,
                                        allow_redirects=False, **more)
         if answer.status_code >= 300:
-            raise GitLabError(f"GitLab answered {method} {path} with {answer.status_code}: {answer.text[:300]}",
-                              answer.status_code)
+            raise GitLabError(f"GitLab answered {method} {path} with {answer.status_code}: "
+                              f"{terminal.shortened(answer.text, _SHOWN_CHARACTERS)}", answer.status_code)
         return answer
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from tests.deployment.mirroring import Source
 from console import BOLD, GREEN, RED, reason, table, write
-from terminal import visible
+from terminal import visible, without_secrets
 from try_account import RemoteAccount
 from try_acts import TryStory
 from try_assumptions import HELD, NOT_HELD, NOT_SEEN, Observations
@@ -109,12 +109,14 @@ class Report:
 
     def masked(self, text: str) -> str:
         """Also replaces secrets, which nothing above should contain."""
-        hidden = {self.source.gitlab.token: "<secret>", self.aws.account_id: "<account>",
-                  self.source.gitlab.url: "<gitlab>", self.source.project.path: "<project>"}
-        passwords = self.story.loop.passwords | self.story.second_loop.passwords
-        for value, name in {**dict.fromkeys(passwords, "<secret>"), **hidden}.items():
+        text = without_secrets(text, self.source.gitlab.token, *self.story.loop.passwords, *self.story.second_loop.passwords)
+        hidden = {self.aws.account_id: "<account>", self.source.gitlab.url: "<gitlab>", self.source.project.path: "<project>"}
+        for value, name in hidden.items():
             for form in (value, quote(value, safe="")):
                 text = text.replace(form, name)
+                # The end of a text that was shortened.
+                for size in range(len(form) - 1, 2, -1):
+                    text = text.replace(f"{form[:size]}…", f"{name}…")
         text = text.replace(str(urlsplit(self.source.gitlab.url).hostname), "<gitlab>")
         text = re.sub(r"https?://[^\s\"')]+", "<url>", text)
         # Other accounts, and the IDs of access keys and principals, perhaps with a session.

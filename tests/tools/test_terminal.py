@@ -1,19 +1,26 @@
-"""Texts of others in the output of the scripts: they neither control the terminal nor forge a line."""
+"""Texts of others in the output of the scripts: they neither control the terminal, nor forge a line, nor show a secret."""
 
 import ast
+import html
 import io
 import json
+import re
 import sys
+import threading
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
+from urllib.parse import quote, unquote
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
+from tests.deployment.steps import PushRefused
 from tests.tools.conftest import ROOT, FakeAccount
 from tests.tools.test_console import run_program
 
@@ -26,6 +33,7 @@ import try_run
 import undeploy
 import upgrade
 from try_cleanup import Cleanup
+from try_gitlab import GitLabError, RemoteGitLab
 from try_report import Report
 
 # A title, a cleared screen, a line that is written over, a forged line, colours of C1, directions of text, line ends.
@@ -190,3 +198,111 @@ def test_scripts_write_through_the_terminal_alone(path: Path) -> None:
     assert outputs(path) == own.get(path.stem, [])
     if "\nif __name__ == " in (text := path.read_text()):
         assert "entry\ndef main() -> int:\n" in text
+
+
+TOKEN = "glpat-Qm9vLWZh_Rt7xZ2kQw9L"
+PASSWORD = "k+9Zr=%41x&q4Vb2LmNq8Ws0=="
+
+
+def parts(secret: str) -> set[str]:
+    return {secret[at:at + 6] for at in range(len(secret) - 5)}
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "itself": str, "address": lambda text: f"https://oauth2:{text}@gitlab.example.com/a.git", "quoted": lambda text: quote(text, safe=""),
+    "percent": lambda text: "".join(f"%{ord(each):02x}" for each in text),
+    "HTML": lambda text: "".join(f"&#{ord(each)};" for each in text), "JSON": lambda text: "".join(f"\\u{ord(each):04x}" for each in text),
+    "cut at its end": lambda text: text[:17], "cut at its beginning": lambda text: text[-12:], "middle": lambda text: text[9:18],
+    **{f"Base64 of {user}": lambda text, user=user: b64encode(f"{user}{text}".encode()).decode()
+       for user in ("oauth2:", "developer:", "a:", "", "gitlab-ci-token:")},
+    "Base64 for addresses": lambda text: urlsafe_b64encode(f"oauth2:{text}:~~".encode()).decode(),
+    "cut Base64": lambda text: b64encode(f"oauth2:{text}".encode()).decode()[:30],
+}
+
+
+def decoded(text: str) -> str:
+    """With the Base64 and the escapes of the text."""
+    found = [html.unescape(unquote(text)), text.encode().decode("unicode_escape")]
+    for word in re.findall(r"[\w+/-]{6,}", text):
+        for start in range(4):
+            word_ = word[start:].translate(str.maketrans("-_", "+/"))
+            found.append(b64decode(word_[:len(word_) // 4 * 4]).decode("latin-1"))
+    return "\n".join([text, *found])
+
+
+@pytest.mark.parametrize("secret", [TOKEN, PASSWORD])
+@pytest.mark.parametrize("form", FORMS)
+def test_no_part_of_a_secret_is_shown_in_any_form(form: str, secret: str, monkeypatch: pytest.MonkeyPatch,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(terminal, "_SECRETS", [{secret}])
+    text = f"before: {FORMS[form](secret)} after"
+    assert any(part in decoded(text) for part in parts(secret))
+    terminal.write(text)
+    console.note(text)
+    output = capsys.readouterr().out
+    assert output.count("before: ") == output.count(" after\n") == 2
+    assert [part for part in parts(secret) if part in decoded(output)] == []
+    for limit in range(1, len(text)):
+        assert [part for part in parts(secret) if part in decoded(terminal.shortened(text, limit))] == []
+    assert terminal.shortened("a" * 10, 10) == "a" * 10 and terminal.shortened("a" * 11, 10) == "a" * 9 + "…"
+
+
+def test_text_without_a_secret_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets: set[str] = set()
+    monkeypatch.setattr(terminal, "_SECRETS", [secrets])
+    text = f"100%, a%20b, \\u0041, &amp; glpat-, {b64encode(b'a user: a password').decode()}, {TOKEN[:5]}"
+    assert terminal.without_secrets(text) == text
+    secrets |= {TOKEN, "", "ab"}
+    assert terminal.without_secrets(text).replace("<secret>", "glpat-") == text
+    assert terminal.without_secrets("cab") == "c<secret>"
+
+
+class Answering(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """A page that repeats the request's headers, as a proxy does."""
+        content = f"{'x' * self.server.padding}{self.headers['PRIVATE-TOKEN']} {self.headers['PRIVATE-TOKEN']}".encode()
+        self.send_response(502)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("padding", [0, 255, 270, 293])
+def test_answer_that_repeats_the_token_shows_no_part_of_it(padding: int, capsys: pytest.CaptureFixture[str],
+                                                           monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(terminal, "_SECRETS", [])
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    server.padding = padding  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    gitlab = RemoteGitLab(f"http://127.0.0.1:{server.server_port}", TOKEN)
+    with pytest.raises(GitLabError, match="GitLab answered GET /user with 502: ") as raised:
+        gitlab.read("/user")
+    server.shutdown()
+    server.server_close()
+    # git repeats its address, and its output is in a list at the end.
+    refused = PushRefused(f"fatal: unable to access 'https://oauth2:{TOKEN}@gitlab.example.com/a.git'\nremote: {TOKEN[:20]}")
+
+    def fails() -> None:
+        raise raised.value
+
+    loop = SimpleNamespace(passwords={PASSWORD})
+    seen = SimpleNamespace(rows=lambda: [("row", "held", f"{PASSWORD} {TOKEN}")], count=lambda _: 0, recorded={})
+    story = SimpleNamespace(seen=seen, loop=loop, second_loop=loop, names=SimpleNamespace(first="tryabcde"))
+    source = SimpleNamespace(gitlab=gitlab, project=SimpleNamespace(path="platform/shop"))
+    report = Report(SimpleNamespace(account_id="123456789012", region="a"), source, story,  # type: ignore[arg-type]
+                    failures=[str(raised.value), str(refused), "at platform/sh…, 12345678901…"])
+    step = SimpleNamespace(act=SimpleNamespace(title="A title", reason="A reason", run=lambda _: fails()), name="")
+    Cleanup._step(SimpleNamespace(faults=report.left), "token", fails)  # type: ignore[arg-type]
+    try_run.perform(None, (1, 1), step, report)  # type: ignore[arg-type]
+    monkeypatch.setattr("try_report.ROOT", tmp_path)
+    (tmp_path / "Cargo.toml").write_text((ROOT / "Cargo.toml").read_text())
+    terminal.hide(loop.passwords)
+    report.print()
+    output, written = capsys.readouterr().out, (tmp_path / "try-tryabcde.md").read_text()
+    for text in (str(raised.value), output, written):
+        assert [part for secret in (TOKEN, PASSWORD) for part in parts(secret) if part in text] == []
+    assert output.count("with 502: ") == 5 and "GitLab answered GET /user with 502" in written
+    assert "at <project>…, <account>…" in written

@@ -16,6 +16,7 @@ from botocore.awsrequest import AWSRequest
 from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene
 from observers.sources import allows, mirrored, policy, probe, seconds_between, seconds_until, trail, user
+from terminal import shortened
 from tests.deployment.pipelines import issue_login
 from tests.deployment.steps import Login, PushRefused, Working
 
@@ -78,7 +79,7 @@ class Repository:
                 self.codecommit.delete_branch(repositoryName=self.name, branchName=reference.removeprefix("refs/heads/"))
         found = [each for each in (_FREE, _PROTECTED) if each in there]
         if not found and not _REJECTION.search(output):
-            raise NotSeen(f"the push was neither accepted nor rejected: {output[:200]}")
+            raise NotSeen(f"the push was neither accepted nor rejected: {shortened(output, 200)}")
         return found, output
 
     def signed(self, minutes: int) -> Login:
@@ -141,7 +142,7 @@ def rejected_push(held: Repository) -> Seen:
     there, output = held.pushes(_PROTECTED)
     if there:
         raise NotSeen("the push was accepted")
-    message = next((line for line in output.splitlines() if "error" in line), output[:100])
+    message = next((line for line in output.splitlines() if "error" in line), shortened(output, 100))
     return Seen("403" in output, message, output)
 
 
