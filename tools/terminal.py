@@ -81,7 +81,7 @@ def visible(text: object) -> str:
 
 
 def shown(text: object) -> str:
-    """What the terminal shows of a text."""
+    """The text as the terminal shows it."""
     return visible(without_secrets(text))
 
 

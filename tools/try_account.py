@@ -31,7 +31,8 @@ class RemoteAccount:
         if service not in self._clients:
             # A diagnosis takes up to the function's 15 minutes. `adaptive` slows down when AWS limits the requests.
             self._clients[service] = self._session.client(service, config=Config(
-                retries={"mode": "adaptive", "total_max_attempts": 10}, read_timeout=905, tcp_keepalive=True))
+                retries={"mode": "adaptive", "total_max_attempts": 10}, connect_timeout=60,
+                read_timeout=905 if service == "lambda" else 60, tcp_keepalive=True))
         return self._clients[service]
 
     def _record(self, model: Any, **_: Any) -> None:

@@ -23,6 +23,8 @@ from try_ownership import is_branch, is_own, own, stories
 
 _PROJECT_ID = "infra"
 _SAM_STACK = "aws-sam-cli-managed-default"
+# undeploy itself waits for an hour for the stack.
+_UNDEPLOY_SECONDS = 7200
 
 
 class Cleanup:
@@ -34,10 +36,10 @@ class Cleanup:
         self.faults: list[str] = []
 
     def run(self) -> list[str]:
-        """Returns the resources that remain or could not be deleted."""
+        """Returns the resources that remain or could not be deleted. AWS comes first: its resources cost money and have
+        permissions, and a GitLab that does not respond delays each step."""
         self._step("stories", self._delete_stories)
         self._step("probes of observers", lambda: sources.delete_probes(self.aws, self.names, self._step))
-        self._step("access tokens of observers", lambda: self.project.revoke_access_tokens(f"{self.names.first}-probe"))
         self._step("the developer of stories", lambda: sources.delete_user(self.aws, developer(self.names)))
         # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
         for env_id in self.environments():
@@ -45,6 +47,10 @@ class Cleanup:
             deployed = f"cfnstack-{env_id}-{_PROJECT_ID}"
             self._step(f"stack {deployed}", partial(self._delete_stack, deployed))
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
+        # A forced deletion also succeeds if the secret does not exist.
+        self._step(f"secret {self.source.secret_id}", self.source.forget_token)
+        self._step("uploaded packages", self._delete_uploads)
+        self._step("access tokens of observers", lambda: self.project.revoke_access_tokens(f"{self.names.first}-probe"))
         self._step("GitLab's mirrors", self._delete_mirrors)
         self._step("protections of branches", self.unprotect)
         self._step("GitLab's branches", lambda: delete_references(
@@ -53,9 +59,6 @@ class Cleanup:
             self.source, self.project, self._is_branch, self.directory / "stories"))
         for env_id in self.environments():
             self._step(f"GitLab's environment {env_id}", lambda env_id=env_id: self.project.delete_environment(env_id))
-        # A forced deletion also succeeds if the secret does not exist.
-        self._step(f"secret {self.source.secret_id}", self.source.forget_token)
-        self._step("uploaded packages", self._delete_uploads)
         self._step("the list of what is left", self._report_what_is_left)
         return self.faults
 
@@ -85,7 +88,7 @@ class Cleanup:
             stack.wait()
         ran = subprocess.run([sys.executable, ROOT / "tools/undeploy.py", "--env-id", env_id], text=True,
                              env=self.aws.environment() | {"DELETE_BUCKET": "yes", "CONFIRM": stack.name}, check=False,
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                             timeout=_UNDEPLOY_SECONDS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if ran.returncode != 0:
             raise OSError(ran.stdout)
         note(ran.stdout.strip().splitlines()[-1].removeprefix("- "))

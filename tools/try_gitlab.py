@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +16,9 @@ import terminal
 from tests.local.gitlab.project import ApiClient, ApiProject
 
 MAINTAINER = 40
-_TIMEOUT_SECONDS = 60
+# Of a connection and of each wait for bytes, and of a request as a whole.
+_TIMEOUT_SECONDS, _REQUEST_SECONDS = 60, 120
+_MAX_BYTES = 20_000_000
 _SHOWN_CHARACTERS = 300
 
 
@@ -22,6 +28,44 @@ class GitLabError(Exception):
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
         self.status = status
+
+
+@dataclass(frozen=True)
+class Answer:
+    status_code: int
+    headers: Mapping[str, str]
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+def request(session: requests.Session, method: str, url: str, **more: Any) -> Answer:
+    """GitLab's response with any status. Raises `GitLabError` if it does not end: a server may send a byte at a time, and
+    `timeout` limits each wait only."""
+    ended: list[Answer | Exception] = []
+
+    def perform() -> None:
+        try:
+            with session.request(method, url, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True, **more) as answer:
+                content = bytearray()
+                for part in answer.iter_content(65_536):
+                    content += part
+                    if len(content) > _MAX_BYTES:
+                        raise GitLabError(f"GitLab's response to {method} has more than {_MAX_BYTES:,} bytes")
+            ended.append(Answer(answer.status_code, answer.headers, content.decode(errors="replace")))
+        except Exception as error:  # noqa: BLE001: it is raised below
+            ended.append(error)
+
+    # A thread that hangs does not keep the program from its end.
+    thread = threading.Thread(target=perform, daemon=True)
+    thread.start()
+    thread.join(_REQUEST_SECONDS)
+    if not ended:
+        raise GitLabError(f"GitLab's response to {method} did not end within {_REQUEST_SECONDS} s")
+    if isinstance(ended[0], Exception):
+        raise ended[0]
+    return ended[0]
 
 
 class RemoteGitLab(ApiClient):
@@ -39,9 +83,8 @@ class RemoteGitLab(ApiClient):
     def project(self, path: str, default_branch: str = "") -> RemoteProject:
         return RemoteProject(self, path)
 
-    def send(self, method: str, path: str, **more: Any) -> requests.Response:
-        answer = self._session.request(method, f"{self.url}/api/v4{path}", timeout=_TIMEOUT_SECONDS,
-                                       allow_redirects=False, **more)
+    def send(self, method: str, path: str, **more: Any) -> Answer:
+        answer = request(self._session, method, f"{self.url}/api/v4{path}", **more)
         if answer.status_code >= 300:
             raise GitLabError(f"GitLab answered {method} {path} with {answer.status_code}: "
                               f"{terminal.shortened(answer.text, _SHOWN_CHARACTERS)}", answer.status_code)

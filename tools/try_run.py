@@ -279,8 +279,11 @@ def clean(options: Options, source: RemoteSource, directory: Path) -> int:
     if not any(there.values()):
         terminal.write("It has nothing in this account and region.")
     cleanup = Cleanup(options.account, source, options.names, directory)
-    terminal.write(f"Project {options.project} of {options.gitlab.url}, as far as they exist:",
-                   *(f"- {each}" for each in cleanup.in_gitlab()))
+    terminal.write(f"Project {options.project} of {options.gitlab.url}, as far as they exist:")
+    try:
+        terminal.write(*(f"- {each}" for each in cleanup.in_gitlab()))
+    except Exception as error:  # noqa: BLE001: the resources in AWS have to be deleted all the same
+        reason("- not read: ", str(error))
     if not is_typed(options.names.first):
         terminal.write("Nothing was deleted.", to=sys.stderr)
         return 1

@@ -24,7 +24,8 @@ DEPLOYABLE = ROOT / "target/lambda/cfn-gitops/bootstrap"
 # Or the machine's own build: `make run` and `make test` deploy it to the local AWS.
 BOOTSTRAP = Path(os.environ.get("CFN_GITOPS_BINARY", DEPLOYABLE))
 TEMPLATES = Path(__file__).parent / "templates"
-
+# A server that does not respond must not stop a clean-up.
+_GIT_SECONDS = 600
 
 # Variables that git gets, too: proxies and CAs of the machine (tools/try_run.py). The local services need none.
 PROXIES: dict[str, str] = {}
@@ -136,11 +137,13 @@ class Working:
     def _git(self, *arguments: str, check: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "GIT_CONFIG_NOSYSTEM": "1",
                        "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "",
+                       # git's own process for HTTP ends by itself after five minutes without a byte.
+                       "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "300",
                        "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "LC_ALL": "C", **PROXIES}
         for role in ("AUTHOR", "COMMITTER"):
             environment |= {f"GIT_{role}_NAME": "A Developer", f"GIT_{role}_EMAIL": "developer@example.com"}
         return subprocess.run(["git", *arguments], cwd=self.directory, env=environment, text=True,
-                              capture_output=True, check=check, **more)
+                              capture_output=True, check=check, timeout=_GIT_SECONDS, **more)
 
 
 @dataclass
@@ -316,10 +319,14 @@ def all_credentials(aws: Account) -> list[dict[str, Any]]:
     """The CodeCommit credentials of all users. The SDK has no paginator for them."""
     iam, found = aws.client("iam"), []
     request: dict[str, Any] = {"AllUsers": True, "ServiceName": "codecommit.amazonaws.com"}
+    markers: list[str] = []
     while request:
         answer = iam.list_service_specific_credentials(**request)
         found += answer["ServiceSpecificCredentials"]
         request = {**request, "Marker": answer["Marker"]} if answer.get("IsTruncated") else {}
+        if request and request["Marker"] in markers:
+            raise RuntimeError("IAM returns a marker of its list of credentials a second time")
+        markers += [request["Marker"]] if request else []
     return sorted(found, key=lambda held: (held["UserName"], held["CreateDate"]))
 
 

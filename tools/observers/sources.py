@@ -23,6 +23,7 @@ from observers import NotSeen, World
 from story import Names
 from tests.deployment import steps, waiting
 from tests.deployment.steps import Account, Stack
+from try_gitlab import Answer, request
 from try_ownership import probes
 
 
@@ -58,12 +59,11 @@ def seconds_between(one: str | datetime, other: str | datetime) -> float:
     return (second - first).total_seconds()
 
 
-def gitlab(world: World, method: str, path: str, token: str = "", below: str | None = None, **more: Any) -> requests.Response:
+def gitlab(world: World, method: str, path: str, token: str = "", below: str | None = None, **more: Any) -> Answer:
     """GitLab's response to a path of the project, or below another path, with any status."""
     held = world.story.source.gitlab
     where = f"{held.url}/api/v4{world.project.api if below is None else below}{path}"
-    return requests.request(method, where, timeout=60, allow_redirects=False,
-                            headers={"PRIVATE-TOKEN": token or held.token}, **more)
+    return request(requests.Session(), method, where, headers={"PRIVATE-TOKEN": token or held.token}, **more)
 
 
 def mirrored(world: World) -> dict[str, str]:

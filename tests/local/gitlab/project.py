@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from itertools import count
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 _PAGE = 100
+# Of a list. A server, or a proxy, could announce further pages without end.
+_MAX_ELEMENTS, _LIST_SECONDS = 5_000, 600
+
+
+class EndlessList(Exception):
+    """A list was not read to its end."""
 
 
 @dataclass
@@ -47,14 +53,22 @@ class ApiClient(ABC):
         return self.send("GET", path, params=query).json()
 
     def pages(self, path: str, **query: Any) -> list[Any]:
+        """The elements of all pages. Raises `EndlessList` rather than return a part of them."""
         found: list[Any] = []
-        for number in count(1):
+        began = time.monotonic()
+        for number in range(1, _MAX_ELEMENTS // _PAGE + 1):
             answer = self.send("GET", path, params={**query, "page": number, "per_page": _PAGE})
-            found += answer.json()
+            elements = answer.json()
+            if not isinstance(elements, list) or len(elements) > _PAGE:
+                raise EndlessList(f"GitLab answered GET {path} without a list of at most {_PAGE} elements")
+            found += elements
             # A proxy may remove the header, and GitLab returns short pages although others follow.
-            if len(answer.json()) < _PAGE and not answer.headers.get("X-Next-Page"):
+            if len(elements) < _PAGE and not answer.headers.get("X-Next-Page"):
+                return found
+            if time.monotonic() - began > _LIST_SECONDS:
                 break
-        return found
+        raise EndlessList(f"GitLab announces more pages of GET {path} than {_MAX_ELEMENTS:,} elements need, or "
+                          f"they take more than {_LIST_SECONDS} s")
 
 
 class ApiProject:
