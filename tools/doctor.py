@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import sam_settings
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from terminal import entry, write
 
 # A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
@@ -66,21 +67,30 @@ def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> 
         return [Check(subject, "the stack has no output ServiceToken. Deploy it again")]
     event = {"Doctor": {"EnvID": env_id, "UserNames": parameters.get("MirrorUserNames", "")}}
     client = account.session.client("lambda", config=_CONFIG)
-    response = client.invoke(FunctionName=outputs["ServiceToken"], Payload=json.dumps(event).encode())
-    result = json.loads(response["Payload"].read())
-    if "FunctionError" in response:
-        return [Check(subject, f"{result.get('errorMessage')} Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
-    found = result["Doctor"]
-    checks = [Check(each["Subject"], each.get("Problem")) for each in found["Checks"]]
-    return [Check(subject), *checks, *(Check("a part that was not checked", why) for why in found["NotChecked"])]
+    try:
+        response = client.invoke(FunctionName=outputs["ServiceToken"], Payload=json.dumps(event).encode())
+        result = json.loads(response["Payload"].read())
+        if "FunctionError" in response:
+            return [Check(subject, f"{result.get('errorMessage')} Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
+        found = result["Doctor"]
+        checks = [Check(each["Subject"], each.get("Problem")) for each in found["Checks"]]
+        return [Check(subject), *checks, *(Check("a part that was not checked", why) for why in found["NotChecked"])]
+    except (BotoCoreError, ClientError) as error:
+        return [Check(subject, f"{error}. Correct the cause, and run this again")]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return [Check(subject, "its response is not a diagnosis. Deploy this version of it: "
+                               "the output ServiceToken may name another function")]
 
 
 def rule_checks(account: sam_settings.Account, env_id: str) -> list[Check]:
     """Whether EventBridge passes events."""
     pages = account.session.client("events").get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{env_id}-")
-    rules = [rule for page in pages for rule in page["Rules"]]
+    try:
+        rules = [rule for page in pages for rule in page["Rules"]]
+    except (BotoCoreError, ClientError) as error:
+        return [Check("the event rules", f"{error}. Correct the cause, and run this again")]
     return [
-        Check(f"event rule {rule['Name']}", None if rule["State"] != "DISABLED" else
+        Check(f"event rule {rule['Name']}", None if rule.get("State") != "DISABLED" else
               f"it is disabled. Enable it: aws events enable-rule --name {rule['Name']}")
         for rule in rules
     ]

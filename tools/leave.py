@@ -99,7 +99,7 @@ class Leaving:
 
     def _is_of_function(self, resource: dict[str, Any]) -> bool:
         """A rotation may have another function, and then continues."""
-        if resource["ResourceType"] != _ROTATION:
+        if resource["ResourceType"] != _ROTATION or not resource.get("PhysicalResourceId"):
             return True
         secret = self._account.session.client("secretsmanager").describe_secret(SecretId=resource["PhysicalResourceId"])
         return bool(secret.get("RotationLambdaARN") == self._function_arn)
@@ -182,8 +182,8 @@ class Leaving:
         if len(text.encode()) <= _INLINE_LIMIT:
             yield {"TemplateBody": text}
             return
-        function = json.loads(text)["Resources"].get("Function", {})
-        bucket, key = function.get("Properties", {}).get("Code", {}).get("S3Bucket"), f"{self.name}/leave.template"
+        bucket = sam_settings.member(json.loads(text), "Resources", "Function", "Properties", "Code", "S3Bucket")
+        key = f"{self.name}/leave.template"
         if not isinstance(bucket, str):
             raise NotDeleted(f"its template has more than {_INLINE_LIMIT:,} bytes, and names no bucket. "
                              f"{_BY_HAND}")

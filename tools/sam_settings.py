@@ -1,6 +1,7 @@
 """An environment's settings in samconfig.toml, for the scripts that deploy and undeploy it."""
 
 import os
+import re
 import shlex
 import sys
 import tomllib
@@ -12,6 +13,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 ROOT = Path(__file__).parents[1]
+_STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/([A-Za-z][A-Za-z0-9-]*)/[A-Za-z0-9-]+")
 
 
 @dataclass
@@ -24,26 +26,43 @@ class Settings:
 
     @property
     def env_id(self) -> str:
+        if "EnvID" not in self.parameters:
+            sys.exit(f"samconfig.toml: parameter_overrides of [{self.table}] lacks EnvID. Add it, as in EnvID=dev")
         return self.parameters["EnvID"]
 
 
 def read(config_env: str, more: list[str] | None = None) -> Settings:
     """The table of `config_env`: its parameter_overrides, overridden by `more` (Name=value)."""
-    tables = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items()
-              if isinstance(table, dict)}
+    try:
+        content = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    except (OSError, ValueError) as error:
+        sys.exit(f"samconfig.toml is not read: {error}. Correct it, or copy that of the release")
+    tables = {name: table for name, table in content.items() if isinstance(table, dict)}
     if config_env not in tables:
         sys.exit(f"samconfig.toml has no environment {config_env}. "
                  f"Set CONFIG_ENV to one of: {', '.join(sorted(tables))}.")
     table = tables[config_env]
-    return Settings(config_env, table["global"]["parameters"]["stack_name"],
-                    parameter_overrides(table) | pairs(more or []))
+    name = member(table, "global", "parameters", "stack_name")
+    if not isinstance(name, str) or not name:
+        sys.exit(f"samconfig.toml: [{config_env}.global.parameters] lacks stack_name. Add it, as in stack_name = \"cfn-gitops-dev\"")
+    return Settings(config_env, name, parameter_overrides(table) | pairs(more or []))
+
+
+def member(table: Any, *path: str) -> Any:
+    """The member of a table in tables. `None` if it does not exist."""
+    for name in path:
+        table = table.get(name) if isinstance(table, dict) else None
+    return table
 
 
 def parameter_overrides(table: dict[str, Any]) -> dict[str, str]:
     """A list of parameters, or one text with all of them, as `sam deploy --guided` saves it."""
-    given = table.get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
+    given = member(table, "deploy", "parameters", "parameter_overrides") or []
     lines = [given] if isinstance(given, str) else given
-    return pairs([pair for line in lines for pair in shlex.split(line)])
+    try:
+        return pairs([pair for line in lines for pair in shlex.split(line)])
+    except (AttributeError, TypeError, ValueError) as error:
+        sys.exit(f"samconfig.toml: parameter_overrides is not a list of texts Name=value: {error}. Correct it")
 
 
 def pairs(given: list[str]) -> dict[str, str]:
@@ -107,6 +126,19 @@ class Account:
 
 def outputs(stack: dict[str, Any]) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def owner_of(stack: dict[str, Any]) -> str | None:
+    """The ID of the stack that a pipeline's stack belongs to. `None` if its tag has another form: who may create stacks may
+    choose their tags."""
+    value = next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == "cfn-gitops:stack-id"), "")
+    return value if _STACK_ID.fullmatch(value) else None
+
+
+def name_in(stack_id: str) -> str:
+    """The stack's name in its ID, or the text itself."""
+    found = _STACK_ID.fullmatch(stack_id)
+    return found[1] if found else stack_id
 
 
 def name_the_region_for_all() -> None:

@@ -90,7 +90,7 @@ def _is_failed_resource(event: dict[str, Any]) -> bool:
 
 def _line(event: dict[str, Any]) -> str:
     reason = event.get("ValidationStatusReason") or event.get("ResourceStatusReason") or "no reason"
-    return visible(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
+    return visible(f"{event.get('LogicalResourceId', 'stack')} ({event.get('ResourceType', 'AWS::CloudFormation::Stack')}): {reason}")
 
 
 def show(stack_name: str, lines: list[str], to: TextIO) -> None:

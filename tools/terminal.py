@@ -94,7 +94,7 @@ def write(*lines: object, to: TextIO | None = None, end: str = "\n") -> None:
 
 
 def entry(main: Callable[[], int]) -> Callable[[], int]:
-    """Shows the text of `sys.exit`, and an unexpected exception, as `write` does."""
+    """Shows the text of `sys.exit`, an error of AWS and an unexpected exception as `write` does."""
     @functools.wraps(main)
     def run() -> int:
         sys.excepthook = _show_traceback
@@ -102,8 +102,17 @@ def entry(main: Callable[[], int]) -> Callable[[], int]:
             return main()
         except SystemExit as ended:
             raise SystemExit(shown(ended.code) if isinstance(ended.code, str) else ended.code) from None
+        except _errors_of_aws() as error:
+            write(f"{error}. Correct the cause, and run this again", to=sys.stderr)
+            return 1
 
     return run
+
+
+def _errors_of_aws() -> tuple[type[Exception], ...]:
+    """Without an import: some scripts run before boto3 is installed."""
+    exceptions = sys.modules.get("botocore.exceptions")
+    return (exceptions.BotoCoreError, exceptions.ClientError) if exceptions else ()
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:

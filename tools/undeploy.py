@@ -85,35 +85,35 @@ def is_confirmed(settings: sam_settings.Settings) -> bool:
 def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bool:
     """Whether no other stack needs this one. Lists those that do, and the ones that are deleted with it."""
     stacks = account.stacks()
-    stack_id = next(stack["StackId"] for stack in stacks if stack["StackName"] == settings.stack_name)
+    ids = {stack["StackName"]: stack.get("StackId") for stack in stacks}
+    stack_id = ids.get(settings.stack_name)
     role = f"role-{settings.env_id}-codedeploy-cfn"
-    owners = [pipeline_owner(stack) for stack in stacks if stack["StackName"].startswith(f"gitops-{settings.env_id}-")]
-    others = sorted({owner for owner in owners if owner and owner != stack_id})
-    deployed = sorted(stack["StackName"] for stack in stacks if "RootId" not in stack and (
-        stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(f":role/{role}")))
+    owners = {stack["StackName"]: owner for stack in stacks if stack["StackName"].startswith(f"gitops-{settings.env_id}-")
+              and (owner := sam_settings.owner_of(stack)) and owner != stack_id}
+    others = sorted({owner for owner in owners.values() if owner in ids.values()})
+    # CloudFormation changed them with a role of the environment. No stack could be deleted to get rid of them.
+    orphans = {name for name, owner in owners.items() if owner not in others}
+    deployed = sorted(orphans | {stack["StackName"] for stack in stacks if "RootId" not in stack and (
+        stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(f":role/{role}"))})
     keeps = os.environ.get("KEEP_STACKS") == "yes"
     for stack in stacks:
-        if pipeline_owner(stack) == stack_id:
+        if stack_id and sam_settings.owner_of(stack) == stack_id:
             write(f"- stack {stack['StackName']}: will be deleted with it"
                   + "".join(f", and repository {name} with all its commits" for name in account.repositories(stack)))
     for name in deployed:
-        write(f"- stack {name}: stays, a pipeline deployed it")
+        write(f"- stack {name}: stays, {'its owner is deleted' if name in orphans else 'a pipeline deployed it'}")
     for owner in others:
-        write(f"- stack {owner.split('/')[1]}: has a pipeline of this environment")
+        write(f"- stack {sam_settings.name_in(owner)}: has a pipeline of this environment")
     if others:
         write("Nothing is deleted. First delete the stacks with pipelines of this environment, with `aws cloudformation "
               "delete-stack --stack-name …`. "
               f"Their deletion needs the function of {settings.stack_name}.", to=sys.stderr)
     elif deployed and not keeps:
-        write(f"Nothing is deleted: CloudFormation deletes these stacks with {role}, which would not exist any more. "
+        write(f"Nothing is deleted: CloudFormation deletes these stacks with {role}, or another role of "
+              f"{settings.stack_name}, which would not exist any more. "
               "Delete them first, with `aws cloudformation delete-stack --stack-name …`. Or set "
               "KEEP_STACKS=yes, and give each of them another role later (--role-arn).", to=sys.stderr)
     return not others and (keeps or not deployed)
-
-
-def pipeline_owner(stack: dict[str, Any]) -> str | None:
-    """The ID of the stack that a pipeline's stack belongs to."""
-    return next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == "cfn-gitops:stack-id"), None)
 
 
 def delete_stack(session: Any, name: str) -> bool:

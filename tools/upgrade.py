@@ -10,12 +10,13 @@ progress. Everything else is listed with what to do. The exit status is 1 if a s
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import sam_settings
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError
 from terminal import entry, write
 
 SERIAL = "RenderingSerial"
@@ -30,16 +31,19 @@ def main() -> int:
     settings = sam_settings.read(arguments.parse_args().config_env)
     account = sam_settings.account()
     stacks = {stack["StackId"]: stack for stack in account.stacks()}
-    version = next((sam_settings.outputs(stack).get("RenderingVersion") for stack in stacks.values()
-                    if stack["StackName"] == settings.stack_name), None)
-    if version is None:
+    version = next((version_of(stack) for stack in stacks.values() if stack["StackName"] == settings.stack_name), None)
+    if not version:
         write(f"stack {settings.stack_name} has no output RenderingVersion. Deploy this version of it first: "
               f"sam deploy --config-env {settings.table}")
         return 1
     left = 0
-    for owner_id, children in outdated(stacks.values(), settings.env_id, int(version)).items():
+    for child in children_of(stacks.values(), settings.env_id):
+        if problem := unreadable(child):
+            write(f"{'LEFT':8}{child['StackName']}: {problem}. Delete it if it is not of cfn-gitops")
+            left += 1
+    for owner_id, children in outdated(stacks.values(), settings.env_id, version).items():
         names = ", ".join(child["StackName"] for child in children)
-        reason = upgrade(account, stacks.get(owner_id), owner_id, children, version)
+        reason = upgrade(account, stacks.get(owner_id), owner_id, children, str(version))
         write(f"{'LEFT' if reason else 'ok':8}{names}: {reason or f'version {version}'}")
         left += reason is not None
     write(f"{left} left" if left else f"every pipeline stack of {settings.env_id} has version {version}")
@@ -49,12 +53,29 @@ def main() -> int:
 def outdated(stacks: Any, env_id: str, version: int) -> dict[str, list[dict[str, Any]]]:
     """The child stacks with an older version, by the ID of the stack that owns them."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for stack in stacks:
-        owner = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get("cfn-gitops:stack-id")
-        is_child = owner is not None and stack["StackName"].startswith(f"gitops-{env_id}-")
-        if is_child and int(sam_settings.outputs(stack).get("RenderingVersion", 0)) < version:
-            found.setdefault(owner, []).append(stack)
+    for stack in children_of(stacks, env_id):
+        if not unreadable(stack) and (version_of(stack) or 0) < version:
+            found.setdefault(str(sam_settings.owner_of(stack)), []).append(stack)
     return found
+
+
+def children_of(stacks: Any, env_id: str) -> list[dict[str, Any]]:
+    return [stack for stack in stacks
+            if stack["StackName"].startswith(f"gitops-{env_id}-") and sam_settings.owner_of(stack)]
+
+
+def version_of(stack: dict[str, Any]) -> int | None:
+    """0 without the output, and `None` if it is not a number."""
+    text = sam_settings.outputs(stack).get("RenderingVersion", "0")
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def unreadable(child: dict[str, Any]) -> str | None:
+    """Why the outputs are not those of a pipeline's stack. Who may create stacks may choose them."""
+    outputs = sam_settings.outputs(child)
+    if version_of(child) is None:
+        return f"its output RenderingVersion is {outputs['RenderingVersion']}, not a number"
+    return None if outputs.get("PipelineName") else "it has no output PipelineName"
 
 
 def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_id: str,
@@ -65,7 +86,11 @@ def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_i
     name, keys = owner["StackName"], [each["ParameterKey"] for each in owner.get("Parameters", [])]
     if SERIAL not in keys:
         return f"stack {name} has no parameter {SERIAL}. In its template, set the property {SERIAL} to {version}"
-    if running := next(executions_in_progress(account, children), None):
+    try:
+        running = next(executions_in_progress(account, children), None)
+    except (BotoCoreError, ClientError) as error:
+        return f"its executions are not read: {error}. Run this again"
+    if running:
         return f"{running} is in progress. Wait for its end, or approve or reject it, and run this again"
     cloudformation = account.session.client("cloudformation")
     parameters = [{"ParameterKey": key, **({"ParameterValue": version} if key == SERIAL else {"UsePreviousValue": True})}
@@ -74,7 +99,7 @@ def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_i
         cloudformation.update_stack(StackName=owner["StackId"], UsePreviousTemplate=True, Parameters=parameters,
                                     Capabilities=owner.get("Capabilities", []))
         cloudformation.get_waiter("stack_update_complete").wait(StackName=owner["StackId"], WaiterConfig=_WAITER)
-    except (ClientError, WaiterError) as error:
+    except (BotoCoreError, ClientError) as error:
         return f"updating stack {name}: {error}. Read its events: aws cloudformation describe-stack-events --stack-name {name}"
     return None
 

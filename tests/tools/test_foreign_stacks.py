@@ -1,0 +1,169 @@
+"""Stacks of others: names, tags and outputs that anyone may choose who may create stacks. They stop no script."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from tests.tools.conftest import FakeAccount
+
+import deploy
+import doctor
+import leave
+import sam_settings
+import stack_failures
+import undeploy
+import upgrade
+
+OWN = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1a2b"
+PROJECT = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project-dev-shop/1a2b"
+GONE = "arn:aws:cloudformation:eu-central-1:111122223333:stack/gone/1a2b"
+SETTINGS = sam_settings.Settings("dev", "cfn-gitops-dev", {"EnvID": "dev"})
+NOT_IDS = ["noslash", "", "/", "arn", "a/b/c", "arn:aws:s3:::bucket/key/1", OWN.replace("stack/", "stackset/"), f"{OWN}/2", f"x{OWN}",
+           f"{OWN}\n", OWN.replace("cfn-gitops-dev", "\x1b[2J"), OWN.replace("111122223333", "1"), "x" * 100_000]
+NETWORK = EndpointConnectionError(endpoint_url="https://example.com")
+DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Anything")
+
+
+def stack(name: str, stack_id: str = "", owner: str | None = None, **outputs: str) -> dict[str, Any]:
+    return {"StackName": name, "StackId": stack_id or f"arn:of/{name}", "StackStatus": "CREATE_COMPLETE",
+            "Tags": [] if owner is None else [{"Key": "cfn-gitops:stack-id", "Value": owner}],
+            "Parameters": [{"ParameterKey": "RenderingSerial", "ParameterValue": ""}],
+            "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
+
+
+@pytest.fixture
+def stacks(account: FakeAccount) -> FakeAccount:
+    """An environment and a project with an outdated pipeline."""
+    for each in (stack("cfn-gitops-dev", OWN, RenderingVersion="2", ServiceToken="arn"), stack("project-dev-shop", PROJECT),
+                 stack("gitops-dev-shop", owner=PROJECT, RenderingVersion="1", PipelineName="shop")):
+        account.known[each["StackName"]] = each
+    client = account.session.client.return_value
+    client.exceptions.PipelineNotFoundException = KeyError
+    client.get_paginator.return_value.paginate.return_value = []
+    return account
+
+
+def run(main: Any, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
+    return int(main())
+
+
+@pytest.mark.parametrize("tag", NOT_IDS, ids=lambda tag: tag[:20])
+def test_tag_that_is_no_stack_id_has_no_owner(tag: str, stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    evil = stack("gitops-dev-evil", owner=tag, RenderingVersion="x")
+    stacks.known["gitops-dev-evil"] = evil
+    del stacks.known["gitops-dev-shop"]
+    assert sam_settings.owner_of(evil) is None
+    assert undeploy.may_go(stacks, SETTINGS)
+    assert "evil" not in capsys.readouterr().out
+    assert upgrade.outdated(stacks.stacks(), "dev", 2) == {}
+    assert run(upgrade.main, monkeypatch) == 0
+
+
+@pytest.mark.parametrize("outputs", [
+    {"RenderingVersion": "x", "PipelineName": "a"}, {"RenderingVersion": "", "PipelineName": "a"}, {"RenderingVersion": "-1"},
+    {"RenderingVersion": "1.0"}, {"RenderingVersion": "\u00b2"}, {"RenderingVersion": "9" * 5000}, {"RenderingVersion": "1"}, {},
+    {"PipelineName": ""}], ids=lambda outputs: str(outputs)[:30])
+@pytest.mark.parametrize("owner", [PROJECT, OWN, GONE], ids=["project", "own", "gone"])
+def test_unreadable_outputs_leave_only_their_stack(outputs: dict[str, str], owner: str, stacks: FakeAccount,
+                                                   monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stacks.known = {"gitops-dev-evil": stack("gitops-dev-evil", owner=owner, **outputs), **stacks.known}
+    assert run(upgrade.main, monkeypatch) == 1
+    printed = capsys.readouterr().out
+    assert "LEFT    gitops-dev-evil: it" in printed and "ok      gitops-dev-shop: version 2" in printed
+    updated = stacks.session.client.return_value.update_stack.call_args_list
+    assert [call.kwargs["StackName"] for call in updated] == [PROJECT]
+
+
+@pytest.mark.parametrize("version", ["x", "", "0", "-1", None])
+def test_environment_without_a_version_is_named(version: str | None, stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = {} if version is None else {"RenderingVersion": version}
+    stacks.known["cfn-gitops-dev"] = stack("cfn-gitops-dev", OWN, **outputs)
+    assert run(upgrade.main, monkeypatch) == 1
+    assert "has no output RenderingVersion. Deploy this version of it first" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [NETWORK, DENIED])
+@pytest.mark.parametrize("call", ["get_paginator", "update_stack", "get_waiter"])
+def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(call: str, error: Exception, stacks: FakeAccount,
+                                                                 monkeypatch: pytest.MonkeyPatch,
+                                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    second = PROJECT.replace("shop", "other")
+    stacks.known |= {"project-dev-other": stack("project-dev-other", second),
+                     "gitops-dev-other": stack("gitops-dev-other", owner=second, PipelineName="other")}
+    client = stacks.session.client.return_value
+    working = getattr(client, call).return_value
+    getattr(client, call).side_effect = [error, working, working]
+    assert run(upgrade.main, monkeypatch) == 1
+    printed = capsys.readouterr().out
+    assert "LEFT    gitops-dev-shop: " in printed and str(error) in printed and "ok      gitops-dev-other: version 2" in printed
+
+
+def test_stack_without_its_owner_can_be_kept(stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    # No stack can be deleted first. It may need a role of the environment.
+    stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=GONE)
+    assert not undeploy.may_go(stacks, SETTINGS)
+    assert "- stack gitops-dev-shop: stays, its owner is deleted" in capsys.readouterr().out
+    monkeypatch.setenv("KEEP_STACKS", "yes")
+    assert undeploy.may_go(stacks, SETTINGS)
+    stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=PROJECT)
+    assert not undeploy.may_go(stacks, SETTINGS)
+    assert "- stack project-dev-shop: has a pipeline of this environment" in capsys.readouterr().out
+
+
+def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount) -> None:
+    del stacks.known["gitops-dev-shop"]
+    for arn in ("role/path/role-dev-codedeploy-cfn", "role/my-role-dev-codedeploy-cfn"):
+        stacks.known["mine"] = stack("mine") | {"RoleARN": f"arn:aws:iam::111122223333:{arn}"}
+        assert undeploy.may_go(stacks, SETTINGS)
+    stacks.known["mine"]["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-codedeploy-cfn"
+    assert not undeploy.may_go(stacks, SETTINGS)
+
+
+@pytest.mark.parametrize("error", [NETWORK, DENIED])
+@pytest.mark.parametrize("script", [deploy, doctor, leave, stack_failures, undeploy, upgrade], ids=lambda script: script.__name__)
+def test_error_of_aws_is_one_line(script: Any, error: Exception, account: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                  capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(*_: Any) -> None:
+        raise error
+
+    for name in ("stack", "stacks", "has_bucket"):
+        monkeypatch.setattr(account, name, fails)
+    assert run(script.main, monkeypatch) == 1
+    assert capsys.readouterr().err == f"{error}. Correct the cause, and run this again\n"
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"[]", b"null", b"{}", b'{"Doctor": 1}', b'{"Doctor": {"Checks": [1]}}',
+                                     b'{"Doctor": {"Checks": []}}', b'{"Doctor": {"Checks": [{}], "NotChecked": []}}', NETWORK, DENIED],
+                         ids=lambda payload: str(payload)[:20])
+def test_response_of_another_function_is_a_problem(payload: Any, stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    invoke = stacks.session.client.return_value.invoke
+    invoke.return_value = {"Payload": io.BytesIO(payload if isinstance(payload, bytes) else b"")}
+    invoke.side_effect = None if isinstance(payload, bytes) else payload
+    assert run(doctor.main, monkeypatch) == 1
+    printed = capsys.readouterr().out
+    assert "PROBLEM function cfn-gitops-dev\n" in printed and "2 checks, 1 with a problem" in printed
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ("dev = {", "samconfig.toml is not read"), (b"\xff", "samconfig.toml is not read"), (None, "samconfig.toml is not read"),
+    ("[dev]", "lacks stack_name"), ("[dev]\nglobal = 1", "lacks stack_name"), ("[dev.global.parameters]\nstack_name = 1", "lacks stack_name"),
+    ("dev = 1", "has no environment dev"), ("[dev.global.parameters]\nstack_name = 'a'", "lacks EnvID"),
+    *((f"[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = {value}", "is not a list of texts")
+      for value in ("['a=\"b']", "[1]", "1", "true", "[['a=b']]"))])
+def test_samconfig_that_is_not_read_is_one_sentence(content: str | bytes | None, message: str, repository: Path,
+                                                    account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = repository / "samconfig.toml"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SystemExit, match=message):
+        run(undeploy.main, monkeypatch)
