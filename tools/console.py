@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from terminal import shown
+import program
+from terminal import shown, write_shown
 
 WIDTH = 96
 BOLD, DIM, GREEN, RED, CYAN = "1", "2", "32", "31", "36"
@@ -45,7 +46,7 @@ def _show(*parts: tuple[str, str]) -> None:
     global _last_output
     _last_output = time.monotonic()
     _printed.append("".join(text for text, _ in parts))
-    print(*(styled(shown(text), style) for text, style in parts), sep="", flush=True)
+    write_shown("".join(styled(shown(text), style) for text, style in parts) + "\n")
 
 
 def has_printed(text: str) -> bool:
@@ -148,21 +149,23 @@ class Heartbeat:
 
 @contextmanager
 def ending_at_interrupt(sentence: str) -> Iterator[None]:
-    """At Ctrl-C, leaves the block, prints the sentence and ends with status 130."""
+    """At an interrupt, leaves the block, prints the sentence and ends with status 130."""
     def interrupt(*_: object) -> None:
-        # A second Ctrl-C would interrupt the end, and servers would report the connections that it closes.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A second one would interrupt the end, and servers would report the connections that it closes.
+        for each in program.SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    before = program.handle(interrupt)
     try:
         yield
     except KeyboardInterrupt:
         write("")
         write(sentence)
         sys.exit(130)
-    signal.signal(signal.SIGINT, before)
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:

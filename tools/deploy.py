@@ -9,13 +9,14 @@ import sys
 
 import sam_settings
 import stack_failures
-from terminal import entry, write
+from program import entry
+from terminal import write
 
 # If the stack is in one of these states, `sam deploy` creates its resources instead of updating them.
 _FIRST = {None, "REVIEW_IN_PROGRESS"}
 
 
-@entry
+@entry("CloudFormation goes on with a deployment that has begun")
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")

@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 # The folder `scripts` of the release. They need boto3 only, and `leave` PyYAML for a template in YAML.
-SCRIPTS = tuple(f"{name}.py" for name in ("doctor", "leave", "sam_settings", "stack_failures", "terminal", "undeploy",
-                                          "upgrade", "yaml_template"))
+SCRIPTS = tuple(f"{name}.py" for name in ("doctor", "leave", "program", "sam_settings", "stack_failures", "terminal",
+                                          "undeploy", "upgrade", "yaml_template"))
 # They have the same paths as in the repository, so that the links of the README work.
 _FOLDERS = ("docs", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
 # Has MkDocs, see tools/requirements/docs.txt.

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import sam_settings
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from terminal import entry, write
+from program import entry
+from terminal import write
 
 # A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
 # connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
@@ -31,7 +32,7 @@ class Check:
     problem: str | None = None
 
 
-@entry
+@entry("Nothing was changed")
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")

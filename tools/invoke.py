@@ -19,7 +19,8 @@ from pathlib import Path
 import boto3
 
 import sam_settings
-from terminal import entry, visible, write
+from program import entry
+from terminal import visible, write
 
 ROOT = Path(__file__).parents[1]
 # The first invocation waits for the function to be compiled.
@@ -74,7 +75,7 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
     sys.exit("`cargo lambda watch` did not start")
 
 
-@entry
+@entry("The function is stopped")
 def main() -> int:
     try:
         event, port = event_file(sys.argv[1]), str(free_port())

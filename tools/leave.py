@@ -25,7 +25,8 @@ import undeploy
 import yaml_template
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from stack_failures import StackFailures
-from terminal import entry, visible, write
+from program import entry, uninterrupted
+from terminal import visible, write
 
 # The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no purpose.
 _ROTATION = "AWS::SecretsManager::RotationSchedule"
@@ -122,6 +123,7 @@ class Leaving:
                 write(*textwrap.wrap(visible(f"{step}: {names}"), 120, initial_indent="  - ", subsequent_indent="    "))
 
     def apply(self) -> None:
+        self._remove_stored()
         if not self._is_ready():
             self._update()
             self._look()
@@ -175,25 +177,51 @@ class Leaving:
             reasons = failures.lines() or [str(error)]
             self._cloudformation.delete_change_set(**change_set)
             raise NotDeleted("; ".join(["its update failed", *reasons])) from error
+        except KeyboardInterrupt:
+            # Without effect after its execution has begun.
+            with uninterrupted(), contextlib.suppress(BotoCoreError, ClientError):
+                self._cloudformation.delete_change_set(**change_set)
+            raise
 
     @contextlib.contextmanager
     def _body(self, text: str) -> Iterator[dict[str, str]]:
         """The template. If it is too large for a request, it is for a moment in the bucket with the function's code."""
-        if len(text.encode()) <= _INLINE_LIMIT:
+        stored = self._stored(text)
+        if stored is None:
             yield {"TemplateBody": text}
             return
-        bucket = sam_settings.member(json.loads(text), "Resources", "Function", "Properties", "Code", "S3Bucket")
-        key = f"{self.name}/leave.template"
-        if not isinstance(bucket, str):
+        if not stored["Bucket"]:
             raise NotDeleted(f"its template has more than {_INLINE_LIMIT:,} bytes, and names no bucket. "
                              f"{_BY_HAND}")
-        s3 = self._account.session.client("s3")
-        stored = {"Bucket": bucket, "Key": key, "ExpectedBucketOwner": self._account.id}
-        version = s3.put_object(**stored, Body=text.encode()).get("VersionId")
+        s3, version = self._account.session.client("s3"), None
         try:
-            yield {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}
+            version = s3.put_object(**stored, Body=text.encode()).get("VersionId")
+            yield {"TemplateURL": f"{s3.meta.endpoint_url}/{stored['Bucket']}/{stored['Key']}"}
         finally:
-            s3.delete_object(**stored, **({"VersionId": version} if version else {}))
+            with uninterrupted():
+                s3.delete_object(**stored, **({"VersionId": version} if version else {}))
+
+    def _stored(self, text: str) -> dict[str, str] | None:
+        """The object of a template that is too large for a request, with an empty bucket if the template names none."""
+        if len(text.encode()) <= _INLINE_LIMIT:
+            return None
+        bucket = sam_settings.member(json.loads(text), "Resources", "Function", "Properties", "Code", "S3Bucket")
+        return {"Bucket": bucket if isinstance(bucket, str) else "", "Key": f"{self.name}/leave.template",
+                "ExpectedBucketOwner": self._account.id}
+
+    def _remove_stored(self) -> None:
+        """Deletes the templates that killed runs have left, in each version."""
+        stored = self._stored(self._template().text)
+        if not stored or not stored["Bucket"]:
+            return
+        s3, place = self._account.session.client("s3"), {**stored}
+        pages = s3.get_paginator("list_object_versions").paginate(Prefix=place.pop("Key"), **place)
+        try:
+            for each in [each for page in pages for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]:
+                if each["Key"] == stored["Key"]:
+                    s3.delete_object(**stored, VersionId=each["VersionId"])
+        except ClientError as error:
+            write(f"The template of an earlier run may be left at s3://{stored['Bucket']}/{stored['Key']}: {error}")
 
 
 def _is_own(change: dict[str, Any]) -> bool:
@@ -230,7 +258,7 @@ def users(account: sam_settings.Account, env_id: str) -> list[str]:
         raise
 
 
-@entry
+@entry("CloudFormation goes on with an update or a deletion that has begun. Run this again for the rest")
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")

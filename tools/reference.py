@@ -139,7 +139,8 @@ def commands() -> str:
         "In a clone, they are in `tools/`. They need Python 3.11 or newer with `boto3`, and use the account of `AWS_PROFILE`.\n"
         "For a template in YAML, `leave.py` also needs PyYAML.\n"
         "`dev` is a table of `samconfig.toml`. Control characters and line breaks in the texts of others, such as CloudFormation's\n"
-        "reasons, are shown as escapes: `\\x1b`, `\\n`.",
+        "reasons, are shown as escapes: `\\x1b`, `\\n`. Ctrl-C, SIGTERM and SIGHUP interrupt a script, which then ends with status\n"
+        "130. What CloudFormation has begun goes on, and a second run continues with the rest.",
         table(["Command", "What it does"], list(scripts))]) + "\n"
 
 

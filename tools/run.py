@@ -30,7 +30,7 @@ from tests.deployment.waiting import NotInTime  # noqa: E402
 from console import (  # noqa: E402
     BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table,
     warnings, write)
-from terminal import entry  # noqa: E402
+from program import entry  # noqa: E402
 from run_approval import PARAMETERS, AwsApprover, GitLabApprover  # noqa: E402
 from run_two_accounts import Elsewhere  # noqa: E402
 from story import ACTS as SHARED_ACTS, Act, Names, Story  # noqa: E402
@@ -117,7 +117,7 @@ NEXT = [("make shell", "a shell in a local AWS, for aws, sam and the example eve
         ("make try", "most of these acts in your own account and GitLab project (docs/how-to/try.md)")]
 
 
-@entry
+@entry("The local AWS and the local GitLab are stopped")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--region", choices=regions_with("codecommit"), default="eu-central-1")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.local.aws import LocalAws  # noqa: E402
 from console import BOLD, ending_at_interrupt, table, write  # noqa: E402
-from terminal import entry  # noqa: E402
+from program import entry  # noqa: E402
 
 _STACK = "environment-dev"
 # Of events/update-user-replacing.json. The first user is in template.yaml.
@@ -67,7 +67,7 @@ def greet(aws: LocalAws) -> None:
     write("")
 
 
-@entry
+@entry("The local AWS is stopped")
 def main() -> int:
     with ending_at_interrupt("Interrupted: the local AWS is stopped, and its data is deleted."), LocalAws() as aws:
         prepare(aws)

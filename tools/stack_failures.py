@@ -17,7 +17,8 @@ from typing import Any, TextIO
 
 import sam_settings
 from botocore.exceptions import BotoCoreError, ClientError
-from terminal import entry, visible, write
+from program import entry
+from terminal import visible, write
 
 # Resources that CloudFormation stopped because another one failed.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
@@ -97,7 +98,7 @@ def show(stack_name: str, lines: list[str], to: TextIO) -> None:
     write(f"Stack {stack_name}: what failed (docs/runbook/a-failed-deploy.md):", *(f"  {line}" for line in lines), to=to)
 
 
-@entry
+@entry("Nothing was changed")
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")

@@ -12,7 +12,6 @@ import getpass
 import os
 import re
 import secrets
-import signal
 import string
 import sys
 import tempfile
@@ -26,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 import sam_settings  # noqa: E402
 import terminal  # noqa: E402
+from program import end_at_ctrl_c_only, entry  # noqa: E402
 import try_assumptions as assumptions  # noqa: E402
 from tests.deployment import steps, waiting  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
@@ -71,7 +71,7 @@ def names_of(first: str) -> Names:
                  f"{first}-review/*", f"{first}-review/another", "--env-id")
 
 
-@terminal.entry
+@entry("Delete what a run has left with make try CLEAN=<its name>")
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--acts", type=int, default=len(STEPS), help="perform only the first ones")
@@ -200,9 +200,6 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
     observing = Observing(story)
     if options.observes:
         story.look = observing.at
-    # They end the run like Ctrl-C: everything has to be deleted.
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.default_int_handler)
     try:
         source.project.protect(names.branch, names.second_branch, names.other_branch, names.review_branches)
         source.store_token()
@@ -212,6 +209,7 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
     except Exception as error:  # noqa: BLE001: the report has to be written
         report.failed(f"preparation: {type(error).__name__}: {error}")
     finally:
+        end_at_ctrl_c_only()
         announce_deletion(options)
         report.left = Cleanup(options.account, source, names, directory).run()
     report.print()
@@ -219,13 +217,9 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
 
 
 def announce_deletion(options: Options) -> None:
-    try:
-        write("")
-        write("Deleting everything. If this is interrupted:", BOLD)
-        write(f"AWS_REGION={options.account.region} make try GITLAB_PROJECT={options.project} CLEAN={options.names.first}")
-    except OSError:
-        # The terminal is closed, or Ctrl-C has ended the reader of a pipe.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
+    write("")
+    write("Deleting everything. If this is interrupted:", BOLD)
+    write(f"AWS_REGION={options.account.region} make try GITLAB_PROJECT={options.project} CLEAN={options.names.first}")
 
 
 def planned(options: Options, stories: Stories) -> list[Step]:
@@ -287,6 +281,7 @@ def clean(options: Options, source: RemoteSource, directory: Path) -> int:
     if not is_typed(options.names.first):
         terminal.write("Nothing was deleted.", to=sys.stderr)
         return 1
+    end_at_ctrl_c_only()
     left = cleanup.run()
     for each in left:
         reason("", each)

@@ -18,10 +18,11 @@ from typing import Any
 from botocore.exceptions import WaiterError
 
 import sam_settings
-from terminal import entry, write
+from program import entry
+from terminal import write
 
 
-@entry
+@entry("CloudFormation goes on with a deletion that has begun. Run this again for the rest")
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")

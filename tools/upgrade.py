@@ -17,14 +17,15 @@ from typing import Any
 
 import sam_settings
 from botocore.exceptions import BotoCoreError, ClientError
-from terminal import entry, write
+from program import entry
+from terminal import write
 
 SERIAL = "RenderingSerial"
 # For stacks that take a minute or two. After an hour CloudFormation would have ended a custom resource.
 _WAITER = {"Delay": 5, "MaxAttempts": 720}
 
 
-@entry
+@entry("CloudFormation goes on with an update that has begun. Run this again for the rest")
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config-env", default="dev")

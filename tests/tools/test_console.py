@@ -74,16 +74,17 @@ def test_time_and_name_of_a_step_are_coloured(monkeypatch: pytest.MonkeyPatch, c
     assert capsys.readouterr().out == "\033[2m     0.0 s  \033[0m\033[36mpush      \033[0mto GitLab\n"
 
 
-def test_interrupt_is_one_sentence_after_the_end() -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_interrupt_is_one_sentence_after_the_end(name: str) -> None:
     # The second one comes while it ends, and a server's thread reports a closed connection.
-    ran = run_program("""
+    ran = run_program(f"""
 import os, signal, threading, console
 with console.ending_at_interrupt("Interrupted: all is stopped."):
     try:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.{name})
         signal.pause()
     finally:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.{name})
         thread = threading.Thread(target=lambda: 1 / 0)
         thread.start(), thread.join()
         print("stopped")

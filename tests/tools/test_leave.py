@@ -160,7 +160,7 @@ class FakeAws:
         self.calls.append(f"put {Bucket}/{Key}")
         return {"VersionId": "1"}
 
-    def delete_object(self, *, Bucket: str, Key: str, VersionId: str, **_: Any) -> None:
+    def delete_object(self, *, Bucket: str, Key: str, VersionId: str = "", **_: Any) -> None:
         self.calls.append(f"delete {Bucket}/{Key} {VersionId}")
 
 

@@ -1,6 +1,7 @@
 """Observers, while requests fail for a reason that has nothing to do with their rows, or return nothing about them."""
 
 import io
+import io
 import itertools
 import json
 import math
@@ -113,10 +114,14 @@ def _fast_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("failure", FAILURES)
 def test_observer_of_a_failing_account_sees_nothing(failure: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     code, status = FAILURES[failure]
-    response = requests.Response()
-    response.status_code, response._content = status, b"[]" if status == 200 else b'{"message": "rejected"}'
+
+    def respond(*_: Any, **__: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.raw = status, io.BytesIO(b"[]" if status == 200 else b'{"message": "rejected"}')
+        return response
+
     for owner, name, replaced in (
-            (requests.Session, "request", lambda *_, **__: response), (steps, "what_is_there", lambda _: {}),
+            (requests.Session, "request", respond), (steps, "what_is_there", lambda _: {}),
             (Login, "status", lambda *_: 500), (steps.Working, "_git", lambda *_, **__: OFFLINE)):
         monkeypatch.setattr(owner, name, replaced)
     aws: Any = Account(code)

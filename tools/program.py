@@ -1,0 +1,94 @@
+"""How a script ends: an interrupt, an error of AWS and the text of `sys.exit` are one line, and no signal skips a clean-up."""
+
+import contextlib
+import functools
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+
+from terminal import shown, write
+
+# Ctrl-C, the end of a CI job, and a closed terminal.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def entry(interrupted: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
+    """Decorates `main`. After an interrupt, the script writes this sentence and ends with status 130."""
+    def decorated(main: Callable[[], int]) -> Callable[[], int]:
+        @functools.wraps(main)
+        def run() -> int:
+            sys.excepthook = _show_traceback
+            try:
+                with _interrupted_by_signals():
+                    return main()
+            except KeyboardInterrupt:
+                write("", f"Interrupted. {interrupted}", to=sys.stderr)
+                return 130
+            except SystemExit as ended:
+                raise SystemExit(shown(ended.code) if isinstance(ended.code, str) else ended.code) from None
+            except _errors_of_aws() as error:
+                write(f"{error}. Correct the cause, and run this again", to=sys.stderr)
+                return 1
+
+        return run
+
+    return decorated
+
+
+@contextlib.contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    before = handle(_interrupt)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def handle(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, signal.Handlers]:
+    """Sets the handler of `SIGNALS`, and returns the former ones. `nohup` and a clean-up ignore some, which stay ignored. A
+    shell without job control ignores Ctrl-C of the terminal only."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {each: signal.signal(each, handler) for each in SIGNALS  # type: ignore[misc]
+            if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN}
+
+
+def _interrupt(*_: object) -> None:
+    end_at_ctrl_c_only()
+    raise KeyboardInterrupt
+
+
+def end_at_ctrl_c_only() -> None:
+    """Before a clean-up. A CI host sends a second signal after seconds, and a terminal may be closed meanwhile."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within the block, which should be short, a signal is only noted. It interrupts afterwards."""
+    noted: list[int] = []
+    before = handle(lambda number, _: noted.append(number))
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if noted:
+        signal.raise_signal(noted[0])
+
+
+def _errors_of_aws() -> tuple[type[Exception], ...]:
+    """Without an import: some scripts run before boto3 is installed."""
+    exceptions = sys.modules.get("botocore.exceptions")
+    return (exceptions.BotoCoreError, exceptions.ClientError) if exceptions else ()
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    # Indented, because the exception's own text may have several lines.
+    lines = "".join(traceback.format_exception(kind, error, where)).rstrip("\n").split("\n")
+    write(*(f"  {line}" for line in lines), to=sys.stderr)
