@@ -4,13 +4,15 @@
 """
 
 import argparse
+import os
+import shutil
 import subprocess
 import sys
 
 import sam_settings
 import stack_failures
 from program import entry
-from terminal import write
+from terminal import output_of_another_program, write
 
 # If the stack is in one of these states, `sam deploy` creates its resources instead of updating them.
 _FIRST = {None, "REVIEW_IN_PROGRESS"}
@@ -42,7 +44,10 @@ def main() -> int:
     if given.yes:
         command.append("--no-confirm-changeset")
     failures = stack_failures.StackFailures(account.session.client("cloudformation"), settings.stack_name)
-    status = subprocess.run(command, cwd=sam_settings.ROOT, check=False).returncode
+    # sam shows CloudFormation's reasons itself.
+    with output_of_another_program() as output:
+        status = subprocess.run(command, cwd=sam_settings.ROOT, check=False, stdout=output, stderr=output,
+                                env=os.environ | {"COLUMNS": str(shutil.get_terminal_size().columns)}).returncode
     if status != 0 and (lines := failures.lines()):
         write("", to=sys.stderr)
         stack_failures.show(settings.stack_name, lines, sys.stderr)

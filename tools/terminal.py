@@ -5,11 +5,14 @@ forge lines. So a script writes with `write` alone, and its `main` is a `program
 """
 
 import base64
+import codecs
 import functools
 import os
 import re
 import sys
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 _MASK = "<secret>"
@@ -103,3 +106,25 @@ def write_shown(text: str, to: TextIO | None = None) -> None:
             sys.stdout = nowhere
         elif stream is sys.stderr:
             sys.stderr = nowhere
+
+
+@contextmanager
+def output_of_another_program() -> Iterator[int]:
+    """A file for the output of another program, which appears on the terminal at once. Its line breaks are kept."""
+    reading, writing = os.pipe()
+
+    def pass_on() -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while content := os.read(reading, 65_536):
+            # A carriage return would write over the line.
+            write_shown("\n".join(map(shown, decoder.decode(content).replace("\r\n", "\n").replace("\r", "\n").split("\n"))))
+        os.close(reading)
+
+    thread = threading.Thread(target=pass_on, daemon=True)
+    thread.start()
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+        # A child of the program may still have it.
+        thread.join(5)

@@ -4,6 +4,7 @@ import ast
 import html
 import io
 import json
+import os
 import re
 import sys
 import threading
@@ -25,6 +26,7 @@ from tests.tools.conftest import ROOT, FakeAccount
 from tests.tools.test_console import run_program
 
 import console
+import deploy
 import doctor
 import leave
 import stack_failures
@@ -174,6 +176,35 @@ def test_last_error_of_a_script_is_harmless(ends: str) -> None:
     assert_harmless(ran.stderr.replace("\n  ok ", "\n  | ok "))
 
 
+def test_output_of_sam_is_harmless_and_immediate(account: FakeAccount, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    """A stand-in for sam, which writes a hostile reason and a prompt, and reads the answer."""
+    program, seen = tmp_path / "sam", tmp_path / "seen"
+    program.write_text(f"#!{sys.executable}\nimport sys\nsys.stdout.reconfigure(encoding='utf-8')\n"
+                       f"print({HOSTILE.replace(chr(0xD800), '')!r})\nprint('50 %\\r100 %', file=sys.stderr)\n"
+                       f"print('Deploy? ', end='', flush=True)\nopen({str(seen)!r}).read()\nsys.exit(3)\n")
+    program.chmod(0o755)
+    os.mkfifo(seen)
+    written, end = [], terminal.write_shown
+
+    def write(text: str, *given: Any) -> None:
+        end(text, *given)
+        written.append(text)
+        if "".join(written).endswith("Deploy? "):
+            seen.write_text("y")
+
+    monkeypatch.setattr(terminal, "write_shown", write)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "argv", ["deploy.py"])
+    account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev", "StackStatus": "CREATE_COMPLETE"}
+    account.session.client.return_value = MagicMock()
+    monkeypatch.setattr(deploy.stack_failures, "StackFailures", MagicMock(return_value=MagicMock(lines=list)))
+    assert deploy.main() == 3
+    output = capsys.readouterr().out
+    assert "\n50 %\n100 %\nDeploy? " in output
+    assert_harmless(output.replace("\nok      forged", "\n| ok"))
+
+
 # The scripts that show the repository's own texts, and outputs of its own tests and compilers.
 OF_THE_REPOSITORY = {
     "build_site", "cargo_progress", "check_bootstrap", "check_figures", "check_lines", "check_prose", "check_structure", "dist",
@@ -194,7 +225,7 @@ def outputs(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_scripts_write_through_the_terminal_alone(path: Path) -> None:
     # The `warnings` of `run` are lines of a log.
-    own = {"terminal": ["write_shown", "print"], "console": ["write_shown", "write_shown"], "run": ["warnings", "warnings"]}
+    own = {"terminal": ["write_shown", "write_shown", "print"], "console": ["write_shown", "write_shown"], "run": ["warnings", "warnings"]}
     assert sorted(outputs(path)) == sorted(own.get(path.stem, []))
     if "\nif __name__ == " in (text := path.read_text()):
         assert re.search(r'\n@entry\(".+"\)\ndef main\(\) -> int:\n', text)
