@@ -14,7 +14,7 @@ use super::request::RequestScope;
 use crate::common::logging;
 use crate::common::logging::{CallCounter, millis};
 use crate::handler::self_invocation;
-use cfn_custom_resource::Request;
+use cfn_custom_resource::{MAX_EVENT_BYTES, Request};
 
 impl Handler {
     /// Handles one event. For a CloudFormation request the result is the response that
@@ -64,6 +64,9 @@ impl Handler {
                 calls,
             };
             return self.handle_request(request, &scope).await;
+        }
+        if event.len() > MAX_EVENT_BYTES {
+            return Err(HandlerError::EventTooLarge(event.len()));
         }
         let time = self.clients.clock.until(self.deadline(invocation));
         let (handler, calls) = (self.clone(), calls.clone());

@@ -4,11 +4,10 @@ use crate::clients::http::ClientError;
 use crate::common::reason_codes::Code;
 use crate::feedback::reporting::ReportError;
 use crate::health_check::EnvironmentError;
-use cfn_custom_resource::{Failure, ReasonCode, SendError};
+use cfn_custom_resource::{Failure, MAX_EVENT_BYTES, ReasonCode, SendError};
 
-/// The text of [`HandlerError::UnknownEvent`].
-const UNKNOWN_EVENT: &str = "classifying the event: the function does not handle this kind. It \
-    handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
+/// The end of the text of an unknown event.
+const KNOWN_EVENTS: &str = "It handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
     continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
     `SecretId`, `ClientRequestToken`), a CodeCommit branch's push or tag of an approval, a CodePipeline state change and a \
     CodeBuild state change (`source`, `detail`), the scheduled health check (`HealthCheck`), and a diagnosis \
@@ -29,8 +28,14 @@ pub enum StartError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
     /// The event is of no kind that the function handles.
-    #[error("{UNKNOWN_EVENT} - {}", self.code())]
+    #[error("classifying the event: the function does not handle this kind. {KNOWN_EVENTS} - {}", self.code())]
     UnknownEvent,
+    /// The event is not a request, and has so many bytes.
+    #[error(
+        "classifying the event: it has {_0} bytes, and at most {MAX_EVENT_BYTES} are decoded. {KNOWN_EVENTS} - {}",
+        self.code()
+    )]
+    EventTooLarge(usize),
     /// The response was not delivered to CloudFormation.
     #[error("sending the response to CloudFormation: {} - {}", .0, self.code())]
     ResponseNotDelivered(#[from] SendError),
@@ -68,7 +73,7 @@ impl HandlerError {
     /// it, so it does not follow the names in the source.
     pub fn name(&self) -> &'static str {
         match self {
-            HandlerError::UnknownEvent => "UnknownEvent",
+            HandlerError::UnknownEvent | HandlerError::EventTooLarge(_) => "UnknownEvent",
             HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
             HandlerError::MaybeContinued => "ContinuationUnconfirmed",
             HandlerError::NotStarted(_) => "FirstPushFailed",
@@ -88,7 +93,9 @@ impl HandlerError {
     /// The code at the end of the error's text.
     pub(super) fn code(&self) -> ReasonCode {
         let code = match self {
-            HandlerError::UnknownEvent | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
+            HandlerError::UnknownEvent
+            | HandlerError::EventTooLarge(_)
+            | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
             HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
             HandlerError::MaybeContinued => Code::NotContinued,
             HandlerError::NotStarted(Failure(reason))

@@ -21,7 +21,7 @@ pub use self::properties::{
     parse_json, shown,
 };
 pub use self::reason::{Failure, ProtocolCodes, Reason, ReasonCode};
-pub use self::request::{Request, RequestType, ResponseUrl};
+pub use self::request::{MAX_EVENT_BYTES, Request, RequestType, ResponseUrl};
 pub use self::resource::{Outcome, Resource};
 pub use self::response::{MAX_BODY_BYTES, Response, Status};
 pub use self::send_response::SendError;

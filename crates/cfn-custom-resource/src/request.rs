@@ -4,20 +4,24 @@
 //! needed for one. Members stay raw JSON until they are read: `serde_json` rejects values nested
 //! deeper than 128 levels, and one such member must not hide the others.
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use serde::de::Visitor;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// CloudFormation's clock can be ahead of this machine's by this much.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// The largest event that is decoded. In memory, a [`Value`] has up to 90 times the size of its
+/// text, and a request is copied for the handler. It was Lambda's limit of asynchronous events,
+/// such as CloudFormation's, until it became 1 MB.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 
 /// The operation that CloudFormation requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -103,17 +107,18 @@ pub struct Request {
     pub physical_resource_id: Option<String>,
     /// `Custom::…`; empty if it is missing.
     pub resource_type: String,
-    /// `ResourceProperties`, or why they cannot be parsed.
+    /// `ResourceProperties`, or why they are not parsed: they are nested too deeply, or the event
+    /// has more than [`MAX_EVENT_BYTES`].
     pub properties: Result<Value, String>,
-    /// `OldResourceProperties` of an Update; `Null` otherwise, or if they cannot be parsed.
+    /// `OldResourceProperties` of an Update; `Null` otherwise, or if they are not parsed.
     pub old_properties: Value,
 }
 
 impl Request {
     /// Parses `event`; `None` if it is not a request, because it has no `ResponseURL`.
     pub fn parse(event: &str, received_at: SystemTime) -> Option<Self> {
-        let members: HashMap<Name, &RawValue> = serde_json::from_str(event).ok()?;
-        let member = |name: &str| members.get(name.as_bytes());
+        let Members(members) = serde_json::from_str(event).ok()?;
+        let member = |name: &str| members[MEMBERS.iter().position(|it| *it == name)?];
         let text =
             |name: &str| -> Option<String> { serde_json::from_str(member(name)?.get()).ok() };
         let response_url = ResponseUrl(text("ResponseURL")?);
@@ -122,13 +127,23 @@ impl Request {
             .signed_at()
             .unwrap_or(received_at)
             .min(received_at + MAX_CLOCK_SKEW);
-        let properties = match member("ResourceProperties") {
-            None => Ok(Value::Object(serde_json::Map::new())),
-            Some(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
+        let (old, size) = match member("OldResourceProperties").map_or("null", RawValue::get) {
+            // A request for such properties was rejected, so this one is its rollback. It must not
+            // fail for the same cause.
+            old if old.len() > MAX_EVENT_BYTES => ("null", event.len() - old.len()),
+            old => (old, event.len()),
         };
-        let old_properties = member("OldResourceProperties")
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
-            .unwrap_or(Value::Null);
+        let (properties, old_properties) = if size > MAX_EVENT_BYTES {
+            let error = format!(
+                "the request has {size} bytes, and at most {MAX_EVENT_BYTES} are decoded. Shorten \
+                 the properties."
+            );
+            (Err(error), Value::Null)
+        } else {
+            let properties = member("ResourceProperties").map_or("{}", RawValue::get);
+            let properties = serde_json::from_str(properties).map_err(|error| error.to_string());
+            (properties, serde_json::from_str(old).unwrap_or_default())
+        };
         Some(Request {
             response_url,
             signed_at,
@@ -174,16 +189,51 @@ impl Request {
     }
 }
 
-/// A member's name, as bytes. In JSON a name can contain half a surrogate pair, which a `String`
-/// cannot, and one such name must not hide the other members.
-#[derive(PartialEq, Eq, Hash)]
-struct Name(Vec<u8>);
+/// The members that are read.
+const MEMBERS: [&str; 9] = [
+    "RequestType",
+    "ResponseURL",
+    "StackId",
+    "RequestId",
+    "LogicalResourceId",
+    "PhysicalResourceId",
+    "ResourceType",
+    "ResourceProperties",
+    "OldResourceProperties",
+];
 
-impl Borrow<[u8]> for Name {
-    fn borrow(&self) -> &[u8] {
-        &self.0
+/// The values of [`MEMBERS`]. Of a repeated member, the last value counts. The others are not kept,
+/// because a large event can have a million of them.
+struct Members<'a>([Option<&'a RawValue>; MEMBERS.len()]);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Event;
+        impl<'de> Visitor<'de> for Event {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an event")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = [None; MEMBERS.len()];
+                while let Some(Name(index)) = map.next_key()? {
+                    match index {
+                        Some(index) => members[index] = Some(map.next_value()?),
+                        None => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Event)
     }
 }
+
+/// The index of a member's name in [`MEMBERS`]. It is compared as bytes: in JSON a name can contain
+/// half a surrogate pair, which a `str` cannot, and one such name must not hide the other members.
+struct Name(Option<usize>);
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -196,7 +246,7 @@ impl<'de> Deserialize<'de> for Name {
             }
 
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Name, E> {
-                Ok(Name(bytes.to_vec()))
+                Ok(Name(MEMBERS.iter().position(|it| it.as_bytes() == bytes)))
             }
         }
         deserializer.deserialize_bytes(Bytes)

@@ -115,3 +115,52 @@ fn dates_are_counted_across_leap_years() {
         assert_eq!(unix_time(date), expected, "{date}");
     }
 }
+
+#[test]
+fn member_may_be_repeated_escaped_and_after_a_large_one() {
+    let large = format!("[{}0]", "{\"a\":0},".repeat(100_000));
+    let event = format!(
+        r#"{{"StackId":"first","x":{large},"ResourceProperties":{large},"StackId":"last",
+            "Request\u0054ype":"Delete","ResponseURL":"https:\/\/x\u002f"}}"#
+    );
+    let request = request(&event).expect("a request");
+    assert_eq!(request.stack_id, "last");
+    assert_eq!(request.request_type, Some(RequestType::Delete));
+    assert_eq!(request.response_url.expose(), "https://x/");
+    let error = request.properties.expect_err("too large");
+    assert!(
+        error.starts_with(&format!("the request has {} bytes", event.len())),
+        "{error}"
+    );
+}
+
+#[test]
+fn properties_are_decoded_up_to_the_largest_event() {
+    let event = |size: usize| {
+        let event =
+            r#"{"ResponseURL":"u","ResourceProperties":{"a":""},"OldResourceProperties":7}"#;
+        let long = format!(r#""a":"{}""#, "x".repeat(size - event.len()));
+        request(&event.replace(r#""a":"""#, &long)).expect("a request")
+    };
+    let largest = event(MAX_EVENT_BYTES);
+    assert!(largest.properties.is_ok());
+    assert_eq!(largest.old_properties, 7);
+    let larger = event(MAX_EVENT_BYTES + 1);
+    assert!(larger.properties.is_err());
+    assert_eq!(larger.old_properties, Value::Null);
+}
+
+#[test]
+fn old_properties_above_the_limit_do_not_count() {
+    let old = |size: usize| {
+        let event =
+            r#"{"ResponseURL":"u","ResourceProperties":{"a":1},"OldResourceProperties":"OLD"}"#;
+        request(&event.replace("OLD", &"x".repeat(size))).expect("a request")
+    };
+    // They were rejected, so this request rolls them back.
+    let rollback = old(MAX_EVENT_BYTES);
+    assert_eq!(rollback.properties, Ok(serde_json::json!({"a": 1})));
+    assert_eq!(rollback.old_properties, Value::Null);
+    // These may be in effect.
+    assert!(old(MAX_EVENT_BYTES - 10).properties.is_err());
+}

@@ -123,7 +123,9 @@ fn text(unusable: &Unusable) -> String {
             "the build stored no {}. Add it to `artifacts` in the buildspec",
             code(path)
         ),
-        Unusable::TooLarge(path) => format!("{} is larger than 1 MB", code(path)),
+        Unusable::TooLarge(path, max) => {
+            format!("{} is larger than {} KB", code(path), max / 1024)
+        }
         Unusable::Invalid(path, kind, why) => {
             format!("{} is not {kind}: {}", code(path), code(why))
         }

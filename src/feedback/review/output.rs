@@ -10,11 +10,15 @@ use crate::clients::aws::{Aws, CallError, ObjectError, S3Object, object_url};
 use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::settings::ReviewSettings;
-use cfn_custom_resource::{as_text, parse_json};
+use cfn_custom_resource::{MAX_EVENT_BYTES, as_text, parse_json};
 
 /// CloudFormation's limit of a template in S3.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
-const MAX_BYTES: usize = 1_048_576;
+const MAX_TEMPLATE_BYTES: usize = 1_048_576;
+
+/// The largest template configuration. It is decoded as a whole, which the function's memory limits
+/// as it does for an event.
+const MAX_CONFIGURATION_BYTES: usize = MAX_EVENT_BYTES;
 
 /// The kinds of files.
 const TEMPLATE: &str = "a template";
@@ -40,8 +44,8 @@ pub struct BuildOutput {
 pub enum Unusable {
     /// The build stored no file of this path.
     Missing(String),
-    /// The file is larger than CloudFormation accepts.
-    TooLarge(String),
+    /// The file is larger than so many bytes.
+    TooLarge(String, usize),
     /// The file is not this kind of file, for this reason.
     Invalid(String, &'static str, String),
 }
@@ -106,7 +110,7 @@ pub async fn read(
     region: &AwsLocation,
 ) -> Result<Result<BuildOutput, Unusable>, CallError> {
     let path = &settings.template_path;
-    let template = match read_file(aws, location, path, TEMPLATE).await? {
+    let template = match read_file(aws, location, path, TEMPLATE, MAX_TEMPLATE_BYTES).await? {
         Ok(file) => file,
         Err(unusable) => return Ok(Err(unusable)),
     };
@@ -115,13 +119,18 @@ pub async fn read(
         Err(why) => return Ok(Err(Unusable::Invalid(path.clone(), TEMPLATE, why))),
     };
     let configuration = match &settings.template_configuration {
-        Some(path) => match read_file(aws, location, path, CONFIGURATION).await? {
-            Ok(file) => match Configuration::parse(&file.text) {
-                Ok(configuration) => configuration,
-                Err(why) => return Ok(Err(Unusable::Invalid(path.clone(), CONFIGURATION, why))),
-            },
-            Err(unusable) => return Ok(Err(unusable)),
-        },
+        Some(path) => {
+            let max = MAX_CONFIGURATION_BYTES;
+            match read_file(aws, location, path, CONFIGURATION, max).await? {
+                Ok(file) => match Configuration::parse(&file.text) {
+                    Ok(configuration) => configuration,
+                    Err(why) => {
+                        return Ok(Err(Unusable::Invalid(path.clone(), CONFIGURATION, why)));
+                    }
+                },
+                Err(unusable) => return Ok(Err(unusable)),
+            }
+        }
         None => Configuration::default(),
     };
     // A build's credentials outlive it, so its code could replace the file after the scan. A
@@ -186,13 +195,14 @@ async fn read_file(
     location: &OutputLocation,
     path: &str,
     kind: &'static str,
+    max_bytes: usize,
 ) -> Result<Result<S3Object, Unusable>, CallError> {
     let OutputLocation { bucket, prefix } = location;
     let key = format!("{prefix}{path}");
-    match aws.s3.get_object(bucket, &key, MAX_BYTES).await {
+    match aws.s3.get_object(bucket, &key, max_bytes).await {
         Ok(object) => Ok(Ok(object)),
         Err(ObjectError::Missing) => Ok(Err(Unusable::Missing(path.to_owned()))),
-        Err(ObjectError::TooLarge) => Ok(Err(Unusable::TooLarge(path.to_owned()))),
+        Err(ObjectError::TooLarge) => Ok(Err(Unusable::TooLarge(path.to_owned(), max_bytes))),
         Err(ObjectError::NotText(why)) => Ok(Err(Unusable::Invalid(path.to_owned(), kind, why))),
         Err(ObjectError::Failed(error)) => Err(error),
     }

@@ -173,6 +173,19 @@ fn note_names_the_rights_that_pipelines_lack() {
     });
 }
 
+/// Decoded, it would need up to 90 times its size in memory.
+#[test]
+fn large_configuration_is_not_decoded() {
+    in_account(async |fake| {
+        let mut output = Output::of(changed());
+        let configuration = output.configuration.as_mut().expect("a configuration");
+        configuration["StackPolicy"] = json!(vec![json!({"a": 0}); 40_000]);
+        let note = note_about(fake, &output).await;
+        assert!(note.contains("`dev.json` is larger than 256 KB"), "{note}");
+        assert_eq!(fake.count("CreateChangeSet"), 0);
+    });
+}
+
 #[test]
 fn reference_in_a_value_gets_no_change_set() {
     for of in ["Parameters", "Tags"] {
