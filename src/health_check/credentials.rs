@@ -101,9 +101,7 @@ impl Checker<'_> {
         limits: &TimeLimits,
         findings: &mut Findings,
     ) -> Option<BTreeMap<String, SecretSummary>> {
-        let pattern = NamePattern::new(&self.environment.user_names);
-        let invalid = |error| findings.failed(&format!("reading the pattern UserNames: {error}"));
-        let user_names = pattern.map_err(invalid).ok()?;
+        let user_names = NamePattern::new(&self.environment.user_names);
         let credentials = self.mirror_credential;
         let listing = credentials.list_secrets(&user_names, !self.may_change);
         let secrets = listed(listing, findings, limits).await?.into_iter();

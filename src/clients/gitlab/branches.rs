@@ -68,8 +68,7 @@ impl ProtectedBranches {
 /// Whether a protected branch's or tag's `pattern` matches `name`. `*` matches slashes, too
 /// (`app/models/ref_matcher.rb`). `?` is in no name.
 pub(super) fn ref_matches(pattern: &str, name: &str) -> bool {
-    let compiled = NamePattern::new(pattern);
-    !pattern.contains('?') && compiled.is_ok_and(|compiled| compiled.matches(name))
+    !pattern.contains('?') && NamePattern::new(pattern).matches(name)
 }
 
 /// An existing branch.

@@ -26,11 +26,11 @@ pub async fn find(
     turn: u64,
     pace: &Pace,
 ) -> Result<Vec<Head>, CallError> {
-    // A child stack that an earlier version created stores no pattern.
-    let pattern = NamePattern::new(&target.review.branches);
-    let (Ok(pattern), false) = (pattern, target.review.branches.is_empty()) else {
+    if target.review.branches.is_empty() {
+        // A child stack that an earlier version created stores no pattern.
         return Ok(vec![]);
-    };
+    }
+    let pattern = NamePattern::new(&target.review.branches);
     let repository_name = &target.repository_name;
     let mut branches = codecommit::branches(&aws.codecommit, repository_name).await?;
     branches.retain(|branch| pattern.matches(branch));

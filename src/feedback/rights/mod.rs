@@ -7,11 +7,11 @@
 
 mod policies;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::RegistryType;
-use serde_json::Value;
+use serde::Deserialize;
 
 use self::policies::Policies;
 use crate::clients::aws::{Aws, CallError, required};
@@ -44,9 +44,12 @@ const READS: [&str; 7] = [
 /// The lines of a note about the rights that the deploy role lacks. Empty if it lacks none, or if
 /// that cannot be decided: a note without these lines is better than none.
 pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> String {
-    let compared = tokio::time::timeout(TIMEOUT, compare(aws, names, changes)).await;
+    let uses: BTreeSet<_> = changes.iter().flat_map(uses).collect();
+    let types: BTreeSet<&str> = uses.iter().map(|(of_type, _)| *of_type).collect();
+    let left_out = types.len().saturating_sub(MAX_TYPES);
+    let compared = tokio::time::timeout(TIMEOUT, compare(aws, names, &uses, types)).await;
     let because = match compared {
-        Ok(Ok(missing)) => return lines(&missing, names),
+        Ok(Ok(missing)) => return lines(&missing, left_out, names),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it took too long".to_owned(),
     };
@@ -54,14 +57,13 @@ pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> St
     String::new()
 }
 
-/// The missing rights, by their remedies.
+/// The missing rights, by their remedies, for the first `types` of `uses`.
 async fn compare(
     aws: &Aws,
     names: &ResourceNames,
-    changes: &[Change],
+    uses: &BTreeSet<(&str, TypeHandler)>,
+    types: BTreeSet<&str>,
 ) -> Result<BTreeMap<Remedy, Vec<String>>, CallError> {
-    let uses: BTreeSet<_> = changes.iter().flat_map(uses).collect();
-    let types: BTreeSet<&str> = uses.iter().map(|(of_type, _)| *of_type).collect();
     let mut missing = BTreeMap::<_, Vec<_>>::new();
     if types.is_empty() {
         return Ok(missing);
@@ -71,11 +73,16 @@ async fn compare(
         let schema = schema(aws, of_type).await;
         // The other types can be compared.
         let schema = schema.inspect_err(|error| tracing::warn!(%error, "rights not compared"));
-        let handlers = &schema.unwrap_or_default()["handlers"];
+        let handlers = schema.unwrap_or_default().handlers;
         for (_, handler) in uses.iter().filter(|(it, _)| *it == of_type) {
-            let published = handlers[handler.0]["permissions"].as_array();
-            let published = published.into_iter().flatten().filter_map(Value::as_str);
-            let actions = needed(&published.collect::<Vec<_>>(), of_type, *handler, &policies);
+            let published = handlers.get(handler.0).map(|it| &it.permissions[..]);
+            let published: Vec<_> = published
+                .iter()
+                .copied()
+                .flatten()
+                .map(|it| &**it)
+                .collect();
+            let actions = needed(&published, of_type, *handler, &policies);
             if let Some((remedy, actions)) = remedy_of(&actions) {
                 let right = format!("{} {} ({actions})", handler.0, code(of_type));
                 missing.entry(remedy).or_default().push(right);
@@ -85,7 +92,22 @@ async fn compare(
     Ok(missing)
 }
 
-async fn schema(aws: &Aws, of_type: &str) -> Result<Value, CallError> {
+/// The part of a type's schema that is read. A schema can have 16 MB, which would need many times
+/// as much if it was decoded as a whole.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html>
+#[derive(Default, Deserialize)]
+struct Schema {
+    #[serde(default)]
+    handlers: HashMap<String, PublishedHandler>,
+}
+
+#[derive(Deserialize)]
+struct PublishedHandler {
+    #[serde(default)]
+    permissions: Vec<String>,
+}
+
+async fn schema(aws: &Aws, of_type: &str) -> Result<Schema, CallError> {
     let call = aws.cloudformation.describe_type();
     let call = call.r#type(RegistryType::Resource).type_name(of_type);
     let doing = || format!("reading the schema of {of_type}");
@@ -163,8 +185,12 @@ fn remedy_of(actions: &[&str]) -> Option<(Remedy, String)> {
     Some((remedy, one_of.to_owned() + &listed.join(", ")))
 }
 
-/// A line for each remedy.
-fn lines(missing: &BTreeMap<Remedy, Vec<String>>, names: &ResourceNames) -> String {
+/// A line for each remedy, and one for the types that were not looked up.
+fn lines(
+    missing: &BTreeMap<Remedy, Vec<String>>,
+    left_out: usize,
+    names: &ResourceNames,
+) -> String {
     let line = |(remedy, rights): (&Remedy, &Vec<String>)| {
         let (rights, remedy) = (rights.join(", "), remedy.text(&names.env_id));
         format!(
@@ -172,7 +198,12 @@ fn lines(missing: &BTreeMap<Remedy, Vec<String>>, names: &ResourceNames) -> Stri
             code(&names.env_id)
         )
     };
-    missing.iter().map(line).collect()
+    let rest = (left_out > 0).then(|| {
+        format!(
+            "\nThe rights of pipelines were compared for {MAX_TYPES} resource types, and not for {left_out} more.\n"
+        )
+    });
+    missing.iter().map(line).chain(rest).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,26 @@ use crate::common::iam_wildcard::NamePattern;
 
 /// The statements of a role's policies, inline and attached.
 #[derive(Debug)]
-pub struct Policies(Vec<Value>);
+pub struct Policies(Vec<Statement>);
+
+/// A statement, as far as actions alone show it. It is read once, because a role can have 130 kB of
+/// policies, and each of a hundred actions is compared with all of them.
+#[derive(Debug)]
+struct Statement {
+    effect: StatementEffect,
+    /// `Action`, or `NotAction`, in lower case: IAM ignores the case of actions.
+    patterns: Vec<NamePattern>,
+    is_not_action: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum StatementEffect {
+    Allow,
+    /// A Deny of every resource, without a condition.
+    DenyAll,
+    /// Another Deny, which may not apply, or an unknown effect.
+    Other,
+}
 
 impl Policies {
     /// Reads the policies of a role.
@@ -58,32 +77,44 @@ impl Policies {
                 statement => vec![statement],
             }
         });
-        Policies(statements.collect())
+        Policies(statements.map(|it| Statement::parse(&it)).collect())
     }
 
     /// Whether the role may have the right to perform `action` on some resource, under some
     /// condition.
     pub fn may_allow(&self, action: &str) -> bool {
-        let is_total = |deny: &Value| {
-            deny["Condition"].is_null() && texts(&deny["Resource"]).any(|it| it == "*")
+        let action = action.to_ascii_lowercase();
+        let is = |effect| {
+            let mut statements = self.0.iter().filter(|it| it.effect == effect);
+            statements.any(|it| it.has_action(&action))
         };
-        let of = |effect: &'static str| {
-            let statements = self.0.iter().filter(move |it| it["Effect"] == effect);
-            statements.filter(|it| has_action(it, action))
-        };
-        of("Allow").next().is_some() && !of("Deny").any(is_total)
+        is(StatementEffect::Allow) && !is(StatementEffect::DenyAll)
     }
 }
 
-fn has_action(statement: &Value, action: &str) -> bool {
-    let is_match = |pattern: &str| {
-        // IAM ignores the case of actions.
-        let pattern = NamePattern::new(&pattern.to_ascii_lowercase());
-        pattern.is_ok_and(|pattern| pattern.matches(&action.to_ascii_lowercase()))
-    };
-    match &statement["NotAction"] {
-        Value::Null => texts(&statement["Action"]).any(is_match),
-        others => !texts(others).any(is_match),
+impl Statement {
+    fn parse(statement: &Value) -> Self {
+        let is_total = || {
+            statement["Condition"].is_null() && texts(&statement["Resource"]).any(|it| it == "*")
+        };
+        let is_not_action = !statement["NotAction"].is_null();
+        let actions = if is_not_action { "NotAction" } else { "Action" };
+        Statement {
+            effect: match statement["Effect"].as_str() {
+                Some("Allow") => StatementEffect::Allow,
+                Some("Deny") if is_total() => StatementEffect::DenyAll,
+                _ => StatementEffect::Other,
+            },
+            patterns: texts(&statement[actions])
+                .map(|pattern| NamePattern::new(pattern.to_ascii_lowercase()))
+                .collect(),
+            is_not_action,
+        }
+    }
+
+    /// Whether it is about `action`, in lower case.
+    fn has_action(&self, action: &str) -> bool {
+        self.is_not_action != self.patterns.iter().any(|pattern| pattern.matches(action))
     }
 }
 

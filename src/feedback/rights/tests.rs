@@ -1,3 +1,7 @@
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
 use super::*;
 use crate::feedback::change_sets::tests::change;
 
@@ -121,6 +125,38 @@ fn policies_that_may_allow_an_action_are_not_denials() {
     assert!(Policies::parse(["not a document"].into_iter()).may_allow("iam:CreateRole"));
 }
 
+/// A role can have ten inline policies' worth of text, and twenty attached policies.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+#[test]
+fn largest_policies_are_compared_with_many_actions_at_once() {
+    let short: Vec<_> = (0..15_000).map(|i| format!("a{i}:*")).collect();
+    let long = ["*".repeat(60_000) + "x", "*a".repeat(30_000)];
+    for patterns in [&short[..], &long] {
+        let allowed: Vec<&str> = patterns.iter().map(String::as_str).collect();
+        let policies = allowing(&allowed);
+        let started = Instant::now();
+        for i in 0..100 {
+            assert!(!policies.may_allow(&format!("service:CreateThing{i}")));
+        }
+        let took = started.elapsed();
+        println!("{took:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+}
+
+#[test]
+fn pattern_of_any_length_may_allow_an_action() {
+    assert!(allowing(&["*".repeat(1_000_000).as_str()]).may_allow("iam:CreateRole"));
+}
+
+#[test]
+fn schema_is_read_whatever_else_it_has() {
+    let schema = r#"{"properties":{"a":[{}]},"handlers":{"list":{"handlerSchema":{}},"create":{"permissions":["a:B"]}}}"#;
+    let schema: Schema = serde_json::from_str(schema).expect("a schema");
+    assert_eq!(schema.handlers["create"].permissions, ["a:B"]);
+    assert!(schema.handlers["list"].permissions.is_empty());
+}
+
 #[test]
 fn line_names_types_actions_and_remedy() {
     let names = ResourceNames::new("dev", "shop").expect("valid names");
@@ -134,7 +170,7 @@ fn line_names_types_actions_and_remedy() {
         (Remedy::Policy, of(&[topic, queue])),
         (Remedy::Boundary, of(&[role])),
     ]);
-    let text = lines(&missing, &names);
+    let text = lines(&missing, 0, &names);
     let (policy, boundary) = text.trim().split_once("\n\n").expect("two lines");
     assert_eq!(
         policy,
@@ -144,7 +180,10 @@ fn line_names_types_actions_and_remedy() {
         )
     );
     assert!(boundary.starts_with(&format!("**Pipelines may not {role} in `dev`.** Set ")));
-    assert!(lines(&BTreeMap::new(), &names).is_empty());
+    assert!(lines(&BTreeMap::new(), 0, &names).is_empty());
+    let rest = "compared for 30 resource types, and not for 470 more.";
+    assert!(lines(&missing, 470, &names).starts_with(&text));
+    assert!(lines(&missing, 470, &names).trim_end().ends_with(rest));
 }
 
 #[test]

@@ -33,10 +33,8 @@ pub fn check(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
             "must not be set with ImageSource: the build of a review has no image",
         );
     }
-    // The format bounds its length. It contains no `?`, so that it matches as EventBridge's does.
-    let Ok(pattern) = NamePattern::new(&review.branches) else {
-        return;
-    };
+    // It contains no `?`, so that it matches as EventBridge's does.
+    let pattern = NamePattern::new(&review.branches);
     let deployed = spec.branch_map.iter();
     for (env_id, branch) in deployed.filter(|(_, branch)| pattern.matches(branch)) {
         errors.add(
