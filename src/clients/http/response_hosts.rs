@@ -31,16 +31,19 @@ impl ResponseHosts {
         }
     }
 
-    /// Whether a response may be sent to `url`.
+    /// Whether a response may be sent to `url`. That of Amazon S3 has no user, no port and no other
+    /// spelling of its host.
     pub fn accept(self, url: &str) -> bool {
-        let Ok(url) = Url::parse(url) else {
+        let Ok(parsed) = Url::parse(url) else {
             return false;
         };
-        if is_loopback_host(&url) {
-            return self != ResponseHosts::S3 && is_web(&url);
+        if is_loopback_host(&parsed) {
+            return self != ResponseHosts::S3 && is_web(&parsed);
         }
-        let host = url.host_str().unwrap_or_default();
-        url.scheme() == "https" && url.port().is_none() && is_s3(host)
+        let host = parsed.host_str().unwrap_or_default();
+        let after_scheme = url.strip_prefix("https://");
+        let path = after_scheme.and_then(|rest| rest.strip_prefix(host));
+        path.is_some_and(|path| path.starts_with('/')) && is_s3(host)
     }
 }
 
@@ -63,18 +66,40 @@ fn is_loopback_host(url: &Url) -> bool {
     matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"))
 }
 
-/// Whether `host` is of Amazon S3: `<bucket>.s3.<region>.amazonaws.com`, without a region, with
-/// `s3-<region>` or `s3.dualstack.<region>`, or a VPC endpoint (`s3.<region>.vpce`).
+/// Whether `host` is one of Amazon S3's own endpoints, with or without a bucket before it. Other
+/// services' hosts have a label that their customer chooses, which can be `s3` too.
+/// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html>
 fn is_s3(host: &str) -> bool {
     let domain = AWS_DOMAINS.iter().find_map(|end| host.strip_suffix(end));
-    let Some(service) = domain else {
+    let labels: Vec<&str> = domain.unwrap_or_default().split('.').collect();
+    if labels.contains(&"") {
+        return false;
+    }
+    match labels[..] {
+        [.., "s3" | "s3-external-1" | "s3-accelerate"] | [.., "s3-accelerate", "dualstack"] => true,
+        [.., endpoint, "s3", region, "vpce"] => endpoint.starts_with("vpce-") && is_region(region),
+        [.., "s3" | "s3-fips", "dualstack", region] | [.., "s3" | "s3-fips", region] => {
+            is_region(region)
+        }
+        [.., last] => last.strip_prefix("s3-").is_some_and(is_region),
+        [] => false,
+    }
+}
+
+/// Whether `label` has the form of a region, such as `eu-central-1` and `us-gov-west-1`.
+fn is_region(label: &str) -> bool {
+    let Some((area, number)) = label.rsplit_once('-') else {
         return false;
     };
-    let mut labels = service.rsplit('.');
-    let last = labels.next().unwrap_or_default();
-    // Other services' hosts, such as a load balancer's, end in the service's name.
-    last == "s3" || last.starts_with("s3-") || labels.take(2).any(|label| label == "s3")
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|it| it.is_ascii_lowercase());
+    let words: Vec<&str> = area.split('-').collect();
+    words.len() > 1
+        && words[0].len() <= 4
+        && words.into_iter().all(is_word)
+        && matches!(number.len(), 1 | 2)
+        && number.bytes().all(|it| it.is_ascii_digit())
 }
 
 #[cfg(test)]
