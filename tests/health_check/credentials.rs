@@ -145,6 +145,23 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
     }
 }
 
+/// A part of a password in the middle of a message that is too long to be shown.
+#[tokio::test(start_paused = true)]
+async fn shortened_message_shows_no_part_of_the_password() {
+    let (fake, _) = fake().await;
+    let password = fake.look(|aws| aws.credentials(USER)[0].password.clone());
+    for length in (250..300).step_by(7) {
+        let message = format!("{} {password} is denied", "x".repeat(length));
+        change_mirror(&fake, |mirror| {
+            mirror.status = "failed";
+            mirror.last_error = Some(message.clone());
+        });
+        let texts = look(&fake).await.unhealthy();
+        assert!(texts.contains(&"x".repeat(length)), "{texts}");
+        assert!(!texts.contains(&password[..4]), "{texts}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn inactive_credential_without_mirrors_is_unhealthy() {
     let (fake, mut stack) = fake().await;

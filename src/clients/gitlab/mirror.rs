@@ -12,6 +12,7 @@ use super::list::Reading;
 use super::members::{parse_time, typed};
 use super::response::ApiResponse;
 use super::sanitize;
+use super::sanitize::Unredacted;
 use super::transport::{Area, GitLab};
 use crate::common::password::Password;
 
@@ -120,8 +121,8 @@ pub struct Mirror {
     pub settings: Settings,
     /// The status of the latest push.
     pub status: PushStatus,
-    /// Why the latest push failed, without logins.
-    pub last_error: Option<String>,
+    /// Why the latest push failed.
+    pub last_error: Option<Unredacted>,
     /// When the latest push began.
     pub started_at: Option<SystemTime>,
     /// When the latest push ended, either way.
@@ -188,7 +189,7 @@ impl Mirror {
                 keep_divergent_refs: flag("keep_divergent_refs", false),
             },
             status: typed(&text("update_status").into()).unwrap_or_default(),
-            last_error: filled("last_error").map(sanitize::shown),
+            last_error: filled("last_error").map(Unredacted::new),
             started_at: text("last_update_started_at").and_then(parse_time),
             updated_at: text("last_update_at").and_then(parse_time),
             succeeded_at: text("last_successful_update_at").and_then(parse_time),

@@ -1,6 +1,10 @@
 //! Makes GitLab's messages safe to show: short, printable, without logins.
 
+use std::fmt;
+
 use serde_json::Value;
+
+use crate::common::password::Password;
 
 /// The most characters of a message that are shown.
 const MAX_CHARACTERS: usize = 300;
@@ -24,6 +28,30 @@ pub fn shown(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+/// A text of GitLab that may contain a mirror's password. Only a whole password can be removed, so
+/// the text is not shortened before.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unredacted(String);
+
+impl Unredacted {
+    pub fn new(text: impl Into<String>) -> Self {
+        Unredacted(text.into())
+    }
+
+    /// The text without `passwords`, and then as [`shown`].
+    pub fn shown<'a>(&self, passwords: impl IntoIterator<Item = &'a Password>) -> String {
+        let passwords = passwords.into_iter();
+        let text = passwords.fold(self.0.clone(), |text, password| password.redact(&text));
+        shown(&text)
+    }
+}
+
+impl fmt::Debug for Unredacted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Unredacted(…)")
+    }
 }
 
 /// The ASCII letters and digits of `text`, and its characters that are in `others`.

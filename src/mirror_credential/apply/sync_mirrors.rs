@@ -142,13 +142,12 @@ async fn has_ended(
 
 fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str) -> ApplyError {
     let (project, repository_name, id) = (&record.project, &record.repository_name, record.id);
-    let mut error = mirror.last_error.clone().unwrap_or_default();
     let values = state.login.stored.values().flatten();
     let issued = state.login.issued.as_ref();
     let issued = issued.and_then(|issued| issued.password.as_ref());
-    for password in values.map(|value| &value.password).chain(issued) {
-        error = password.redact(&error);
-    }
+    let passwords = values.map(|value| &value.password).chain(issued);
+    let error = mirror.last_error.as_ref();
+    let error = error.map_or_else(String::new, |error| error.shown(passwords));
     let has_diverged = error.contains("diverged");
     let mut error = if error.is_empty() {
         "GitLab reports no reason".to_owned()

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLabError, Mirror, Mirrored, PushStatus};
+use crate::common::password::Password;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 use crate::mirror_credential::health::tips::Comparison;
@@ -31,11 +32,13 @@ pub struct MirrorHealth {
     pub is_repairable: bool,
 }
 
-/// Reads a mirror from GitLab. Its fault is the reason if GitLab does not show it.
+/// Reads a mirror from GitLab, whose login has this `password`. Its fault is the reason if GitLab
+/// does not show it.
 pub async fn check_mirror(
     aws: &Aws,
     gitlabs: &mut GitLabClients<'_>,
     record: &MirrorRecord,
+    password: &Password,
     checked: &CheckedGitLabs,
     now: SystemTime,
 ) -> MirrorHealth {
@@ -57,7 +60,7 @@ pub async fn check_mirror(
             pace: &checked.pace,
             now,
         };
-        read(&comparison).await
+        read(&comparison, password).await
     };
     asked.await.unwrap_or_else(|error| {
         let project = Some(record.project.as_str());
@@ -93,14 +96,17 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
     }
 }
 
-async fn read(comparison: &Comparison<'_>) -> Result<MirrorHealth, GitLabError> {
+async fn read(
+    comparison: &Comparison<'_>,
+    password: &Password,
+) -> Result<MirrorHealth, GitLabError> {
     let (gitlab, record, now) = (comparison.gitlab, comparison.record, comparison.now);
     let MirrorRecord { id, gitlab_url, .. } = record;
     let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
         return Ok(gone(record));
     };
     let mut lag = mirror.lag(now);
-    let mut fault = fault_of(&mirror, record, now);
+    let mut fault = fault_of(&mirror, record, password, now);
     let project = &record.project;
     if fault.is_some() && gitlab.project(project).await.is_ok_and(|it| it.is_empty) {
         // An empty project has nothing to push, which some versions of GitLab show as a fault.
@@ -148,7 +154,12 @@ fn log_uncompared(record: &MirrorRecord, why: &dyn std::error::Error) {
     tracing::warn!(project, repository, %why, "the mirror's branches were not compared");
 }
 
-fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<String> {
+fn fault_of(
+    mirror: &Mirror,
+    record: &MirrorRecord,
+    password: &Password,
+    now: SystemTime,
+) -> Option<String> {
     let MirrorRecord { id, gitlab_url, .. } = record;
     if !mirror.enabled {
         return Some(format!(
@@ -157,10 +168,8 @@ fn fault_of(mirror: &Mirror, record: &MirrorRecord, now: SystemTime) -> Option<S
         ));
     }
     if matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry) {
-        let why = mirror
-            .last_error
-            .as_deref()
-            .unwrap_or("GitLab does not say why");
+        let why = mirror.last_error.as_ref().map(|why| why.shown([password]));
+        let why = why.unwrap_or_else(|| "GitLab does not say why".to_owned());
         return Some(format!(
             "its latest push failed ({id} at {gitlab_url}): {why}"
         ));

@@ -188,9 +188,10 @@ impl MirrorCredential {
     ) {
         for record in &value.mirrors {
             let now = self.clients.clock.now();
-            let mut mirror = check_mirror(&self.clients.aws, gitlabs, record, checked, now).await;
+            let (aws, password) = (&self.clients.aws, &value.password);
+            let mut mirror = check_mirror(aws, gitlabs, record, password, checked, now).await;
             // GitLab masks logins in its messages, but the check does not depend on that.
-            let own_fault = mirror.fault.map(|fault| value.password.redact(&fault));
+            let own_fault = mirror.fault.map(|fault| password.redact(&fault));
             mirror.fault = own_fault.or_else(|| fault.map(ToOwned::to_owned));
             health.mirrors.push(mirror);
         }

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{CLONE_URL, described};
 use crate::clients::gitlab::mirror::{Mirror, PushStatus, Settings};
-use crate::clients::gitlab::sanitize::{message, shown, without_logins};
+use crate::clients::gitlab::sanitize::{Unredacted, message, shown, without_logins};
+use crate::common::password::Password;
 
 fn read(description: &serde_json::Value) -> Mirror {
     Mirror::parse(description).expect("a mirror")
@@ -39,7 +40,7 @@ fn mirror_is_parsed_as_gitlab_describes_it() {
                 keep_divergent_refs: false,
             },
             status: PushStatus::Failed,
-            last_error: Some("13:remote: denied".to_owned()),
+            last_error: Some(Unredacted::new("13:remote: denied")),
             started_at: at(864),
             updated_at: at(1000),
             succeeded_at: at(2000),
@@ -140,6 +141,21 @@ fn message_is_one_short_line() {
     let long = shown(&"ä".repeat(1000));
     assert_eq!(long.chars().count(), 300);
     assert!(long.ends_with('…'));
+}
+
+#[test]
+fn password_is_removed_before_a_text_is_shortened() {
+    let passwords = ["5EcReT+old=1234567890", "5EcReT+new=1234567890"].map(Password::new);
+    for length in 0..310 {
+        for password in &passwords {
+            let text = format!("{} {}", "x".repeat(length), password.expose());
+            let shown = Unredacted::new(text).shown(&passwords);
+            assert!(
+                !shown.contains("5E") && shown.chars().count() <= 300,
+                "{shown}"
+            );
+        }
+    }
 }
 
 #[test]
