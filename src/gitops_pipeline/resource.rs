@@ -149,13 +149,11 @@ impl GitOpsPipeline {
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
-        // CloudFormation generates an ID (<stack>-<logical ID>-<letters>) if a Create never
-        // responded. Then the properties contain the names. The function deletes only what this
-        // resource owns.
-        let invented = format!("-{}-", request.logical_resource_id);
+        // If CloudFormation generated the ID, the properties contain the names. The function deletes
+        // only what this resource owns.
         let id = request.physical_resource_id.as_deref();
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
-        let own = id.filter(|id| !id.contains(&invented));
+        let own = id.filter(|_| !request.has_generated_id());
         let by_id = rejected.or(own).and_then(ResourceNames::from_stack_name);
         let Some(names) = by_id.or_else(|| spec::peek_names(properties)) else {
             // A Create with these properties was rejected before it created anything.

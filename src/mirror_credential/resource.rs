@@ -11,7 +11,7 @@ use crate::common::tags;
 use crate::mirror_credential::apply::applier::{Applied, Applier, PreviousSpec};
 use crate::mirror_credential::apply::check_move::check_move;
 use crate::mirror_credential::apply::error::ApplyError;
-use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
+use crate::mirror_credential::delete::{CreateResponse, DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::request_context::RequestContext;
@@ -19,6 +19,10 @@ use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::PreviousSettings;
 use crate::mirror_credential::{intent_log, messages, observe, spec};
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
+
+/// The prefix of the physical ID of a Create that failed before it changed anything, for example
+/// `rejected:codecommit-mirror/mirror`. No secret's name contains a colon.
+const REJECTED: &str = "rejected:";
 
 /// The resource type.
 #[derive(Debug)]
@@ -111,6 +115,7 @@ impl MirrorCredential {
             secret_name,
             user_name: spec::user_name_in(old),
             gitlab: spec::gitlab_in(old),
+            mirrors: Vec::new(),
             deletes_foreign: false,
             scope: DeletionScope::UnknownReplacement,
         };
@@ -139,26 +144,40 @@ impl MirrorCredential {
         progress: &Progress,
     ) -> Result<Option<Reason>, ApplyError> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
-        let id = request.physical_resource_id.as_ref();
+        let id = request.physical_resource_id.as_deref();
+        let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
+        let id = rejected.or(id);
         let by_properties = spec::secret_name_in(properties);
-        let is_own_id = id.is_some() && id == by_properties.as_ref();
+        let is_own_id = id.is_some() && id == by_properties.as_deref();
+        let has_response = rejected.is_none() && !request.has_generated_id();
         let Some(secret_name) = self
-            .secret_to_delete(id, by_properties.as_ref(), context)
+            .secret_to_delete(id, by_properties.as_ref(), has_response, context)
             .await?
         else {
             // Neither the ID nor the properties name a secret, so no request can have created one.
             return Ok(None);
         };
         let is_by_properties = by_properties.as_ref() == Some(&secret_name);
-        let user_name = spec::user_name_in(properties).filter(|_| is_by_properties);
+        let create = if rejected.is_some() {
+            CreateResponse::Rejected
+        } else if !is_own_id && is_by_properties {
+            CreateResponse::None
+        } else {
+            CreateResponse::Id
+        };
+        // The mirrors of a rejected Create would be those of others.
+        let names_mirrors = is_by_properties && rejected.is_none();
         let target = DeletionTarget {
             secret_name,
-            user_name,
+            user_name: spec::user_name_in(properties).filter(|_| is_by_properties),
             gitlab: spec::gitlab_in(properties),
-            deletes_foreign: spec::deletes_foreign(properties),
-            scope: DeletionScope::Delete {
-                is_create_unanswered: !is_own_id && is_by_properties,
+            mirrors: if names_mirrors {
+                spec::mirrors_in(properties)
+            } else {
+                Vec::new()
             },
+            deletes_foreign: spec::deletes_foreign(properties),
+            scope: DeletionScope::Delete { create },
         };
         let left = self.run_deletion(&target, context, progress).await?;
         Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "))))
@@ -166,24 +185,26 @@ impl MirrorCredential {
 
     /// The secret that a Delete of `id` is for. The properties may have changed since
     /// CloudFormation stored the ID, or CloudFormation generated the ID. Only an existing secret
-    /// shows which.
+    /// shows which, so a denied look-up decides nothing if `id` is that of a response.
     async fn secret_to_delete(
         &self,
-        id: Option<&String>,
+        id: Option<&str>,
         by_properties: Option<&String>,
+        has_response: bool,
         context: &RequestContext,
     ) -> Result<Option<String>, ApplyError> {
-        let id = id.filter(|id| Some(*id) != by_properties && spec::is_secret_name(id));
+        let id =
+            id.filter(|id| by_properties.is_none_or(|name| name != id) && spec::is_secret_name(id));
         let Some(id) = id else {
             return Ok(by_properties.cloned());
         };
         let is_ours = match observe::read_secret(&self.clients.aws, id).await {
             Ok(secret) => secret.is_some_and(|secret| context.owns(&secret)),
-            Err(error) if error.is_denied() => false,
+            Err(error) if error.is_denied() && !has_response => false,
             Err(error) => return Err(error.into()),
         };
-        let by_properties = by_properties.filter(|_| !is_ours);
-        Ok(Some(by_properties.unwrap_or(id).clone()))
+        let by_properties = by_properties.filter(|_| !is_ours).map(String::as_str);
+        Ok(Some(by_properties.unwrap_or(id).to_owned()))
     }
 }
 
@@ -197,6 +218,10 @@ impl Resource for MirrorCredential {
             // Properties without a secret's name are rejected. The Delete that follows finds
             // nothing.
             .unwrap_or_else(|| "codecommit-mirror".to_owned())
+    }
+
+    fn rejected_id(&self, request: &Request) -> String {
+        format!("{REJECTED}{}", self.physical_id(request))
     }
 
     async fn handle(

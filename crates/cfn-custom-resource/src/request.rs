@@ -176,6 +176,22 @@ impl Request {
         .collect()
     }
 
+    /// Whether CloudFormation generated the physical ID, because no response to the Create arrived:
+    /// `<stack>-<logical ID>-<letters and digits>`.
+    pub fn has_generated_id(&self) -> bool {
+        let id = self.physical_resource_id.as_deref();
+        let Some((rest, suffix)) = id.and_then(|id| id.rsplit_once('-')) else {
+            return false;
+        };
+        let prefix = rest.strip_suffix(&self.logical_resource_id);
+        let prefix = prefix.and_then(|prefix| prefix.strip_suffix('-'));
+        let stack_name = self.stack_id.split('/').nth(1);
+        // A long stack name may be shortened.
+        let is_prefix =
+            |prefix: &str| !prefix.is_empty() && stack_name.is_none_or(|it| it.starts_with(prefix));
+        prefix.is_some_and(is_prefix) && suffix.chars().all(|it| it.is_ascii_alphanumeric())
+    }
+
     /// `ServiceTimeout`, a property of every custom resource: 1 to 3600 seconds, 3600 by default.
     /// CloudFormation waits this long for the response.
     pub fn service_timeout(&self) -> Duration {

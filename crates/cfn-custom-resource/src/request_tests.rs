@@ -164,3 +164,30 @@ fn old_properties_above_the_limit_do_not_count() {
     // These may be in effect.
     assert!(old(MAX_EVENT_BYTES - 10).properties.is_err());
 }
+
+#[test]
+fn generated_id_has_the_names_of_stack_and_resource() {
+    let stack = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/5f3b2c10";
+    let is_generated = |stack: &str, id: &str| {
+        let event = format!(
+            r#"{{"ResponseURL":"https://b/","StackId":"{stack}","LogicalResourceId":"Mirror",
+               "PhysicalResourceId":"{id}"}}"#
+        );
+        let request = Request::parse(&event, SystemTime::UNIX_EPOCH).expect("a request");
+        request.has_generated_id()
+    };
+    assert!(is_generated(stack, "shop-Mirror-1A2B3C4D5E6F"));
+    assert!(is_generated(stack, "sho-Mirror-1A2B3C4D5E6F"), "shortened");
+    assert!(is_generated("no-arn", "shop-Mirror-1A2B3C4D5E6F"));
+    for response in [
+        "",
+        "codecommit-mirror/user-dev-shop",
+        "shop-Mirror",
+        "shop-Other-1A2B3C4D5E6F",
+        "-Mirror-1A2B3C4D5E6F",
+        "gitops-dev-Mirror-shop",
+        "shop-Mirror-in-the-middle",
+    ] {
+        assert!(!is_generated(stack, response), "{response}");
+    }
+}

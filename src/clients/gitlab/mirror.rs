@@ -173,6 +173,13 @@ impl Mirror {
             && own.path().trim_end_matches('/') == other.path().trim_end_matches('/')
     }
 
+    /// Whether the destination's path is that of the CodeCommit repository `name`. The host is not
+    /// compared, because the clone URL of a deleted repository cannot be read.
+    pub fn leads_to_repository(&self, name: &str) -> bool {
+        let path = self.url.trim_end_matches('/');
+        path.ends_with(&format!("/v1/repos/{name}"))
+    }
+
     /// Parses GitLab's description. `None` if it has no ID. Every other member may be missing, as
     /// it is from older versions.
     pub fn parse(description: &Value) -> Option<Mirror> {

@@ -304,6 +304,7 @@ impl Reconcile for Applier<'_> {
     }
 
     async fn apply(&mut self, step: Step) -> Result<(), ApplyError> {
+        self.progress.changing();
         let (clients, spec) = (self.clients, self.spec);
         let Some(intent) = self.planner().intent_to_close(&step) else {
             return Box::pin(self.execute(step)).await;

@@ -69,6 +69,7 @@ impl Applier<'_> {
                 secret_name: spec.secret_name.clone(),
                 user_name: Some(spec.user_name.clone()),
                 gitlab: spec.gitlab.clone(),
+                mirrors: Vec::new(),
                 deletes_foreign: false,
                 scope: DeletionScope::FailedCreate {
                     waits_for_iam: self.state.login.uncertain_since.is_some(),

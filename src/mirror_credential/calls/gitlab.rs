@@ -12,6 +12,7 @@ use crate::clients::gitlab::{
 use crate::clients::{Clients, gitlab};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
+use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 use cfn_custom_resource::Clock;
 
@@ -144,6 +145,37 @@ impl<'a> GitLabClients<'a> {
                         "push mirror {} of project {} is left in GitLab ({error})",
                         record.id, record.project
                     ));
+                }
+            }
+        }
+        left
+    }
+
+    /// Looks in GitLab for mirrors of the projects in `wanted` to their repositories. Returns a text
+    /// for each mirror that exists, and for each project that could not be read.
+    pub async fn look_for(&mut self, url: &str, wanted: &[WantedMirror]) -> Vec<String> {
+        let gitlab = match self.at(url).await {
+            Ok(gitlab) => gitlab,
+            Err(error) => return vec![format!("mirrors may be left in GitLab ({error})")],
+        };
+        let mut left = Vec::new();
+        for wanted in wanted.chunks(MIRRORS_AT_ONCE) {
+            let reads = wanted.iter().map(|one| gitlab.mirrors(&one.project));
+            for (wanted, shown) in wanted.iter().zip(join_all(reads).await) {
+                let (project, repository) = (&wanted.project, &wanted.repository_name);
+                match shown {
+                    Ok(mut shown) => {
+                        shown.retain(|mirror| mirror.leads_to_repository(repository));
+                        left.extend(shown.iter().map(|Mirror { id, .. }| {
+                            format!(
+                                "push mirror {id} of project {project} to repository {repository} \
+                                 is left in GitLab, because no record of it is left"
+                            )
+                        }));
+                    }
+                    Err(error) => left.push(format!(
+                        "mirrors of project {project} may be left in GitLab ({error})"
+                    )),
                 }
             }
         }

@@ -79,6 +79,7 @@ impl<'a> Deleter<'a> {
                 tombstones_written: Vec::new(),
                 deleted_credentials: Vec::new(),
                 are_mirrors_deleted: false,
+                unrecorded_mirrors: target.mirrors.clone(),
             },
             gitlab_clients,
             current_login,
@@ -86,11 +87,16 @@ impl<'a> Deleter<'a> {
         })
     }
 
+    /// The reads that were denied and that did not prevent the deletion.
+    pub fn denied_reads(&self) -> impl Iterator<Item = &DeniedRead> {
+        self.state.denied_reads()
+    }
+
     async fn read_secret(&mut self) -> Result<(), CallError> {
         let secret = observe::read_secret(&self.clients.aws, &self.target.secret_name).await;
         let (secret, denied) = secret_or_denied(secret)?;
         self.state.secret = secret;
-        self.state.denied = denied.or(self.state.denied.take());
+        self.state.denied = denied;
         Ok(())
     }
 
@@ -272,6 +278,12 @@ impl<'a> Deleter<'a> {
         }
         records.sort();
         records.dedup();
+        self.state.unrecorded_mirrors.retain(|wanted| {
+            let is_for = |record: &MirrorRecord| {
+                record.project == wanted.project && record.repository_name == wanted.repository_name
+            };
+            !records.iter().any(is_for)
+        });
         let mut urls = records.iter().map(|record| &record.gitlab_url);
         if urls.any(|url| !self.gitlab_clients.knows(url)) {
             let access = calls::read_access(aws, secret).await;
@@ -279,6 +291,19 @@ impl<'a> Deleter<'a> {
         }
         let left = self.gitlab_clients.delete_all(&records).await;
         self.left.extend(left);
+    }
+
+    /// Notes the mirrors that are left in GitLab although no record names them: with the secret,
+    /// the record of its mirrors was deleted. They are not deleted, because their origin is unknown.
+    async fn look_for_mirrors(&mut self) {
+        let wanted = std::mem::take(&mut self.state.unrecorded_mirrors);
+        let Some(gitlab) = &self.target.gitlab else {
+            return;
+        };
+        let search = self.gitlab_clients.look_for(&gitlab.url, &wanted);
+        let found = tokio::time::timeout(GITLAB_TIMEOUT, Box::pin(search)).await;
+        let late = |_| vec!["mirrors may be left in GitLab, which did not respond in time".into()];
+        self.left.extend(found.unwrap_or_else(late));
     }
 }
 
@@ -327,6 +352,7 @@ impl Reconcile for Deleter<'_> {
             }
             DeleteStep::DeleteSecret => format!("deleting secret {secret}"),
             DeleteStep::ReleaseUser(user) => format!("removing the records from user {user}"),
+            DeleteStep::LookForMirrors => "looking for mirrors that no record names".to_owned(),
         }
     }
 
@@ -349,6 +375,10 @@ impl Reconcile for Deleter<'_> {
             }
             DeleteStep::DeleteSecret => self.delete_secret().await,
             DeleteStep::ReleaseUser(name) => self.release_user(&name).await,
+            DeleteStep::LookForMirrors => {
+                self.look_for_mirrors().await;
+                Ok(())
+            }
         }
     }
 }

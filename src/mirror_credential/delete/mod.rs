@@ -7,7 +7,7 @@ mod target;
 use crate::clients::Clients;
 use crate::clients::aws::CallError;
 use crate::mirror_credential::delete::apply::Deleter;
-pub use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
+pub use crate::mirror_credential::delete::target::{CreateResponse, DeletionScope, DeletionTarget};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::reconcile::reconcile;
 use cfn_custom_resource::Progress;
@@ -24,5 +24,8 @@ pub async fn delete(
 ) -> Result<Vec<String>, CallError> {
     let mut deleter = Deleter::start(clients, target, context, progress).await?;
     reconcile(&mut deleter, progress).await?;
+    for denied in deleter.denied_reads() {
+        tracing::error!(error = %denied.0, "not looked up: if it exists, delete it");
+    }
     Ok(deleter.left)
 }

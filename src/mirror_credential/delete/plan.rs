@@ -3,6 +3,9 @@
 //! A Delete works from the physical ID alone, or from the properties if CloudFormation generated
 //! the ID. It touches only resources whose records name this resource. So the Delete that follows a
 //! rejected Create finds nothing to do.
+//!
+//! A resource that cannot be read may exist, even if no record names it: a user's tags name only its
+//! latest secret. Only the ID that the Create responded with proves that it was rejected.
 
 use std::time::SystemTime;
 
@@ -11,6 +14,7 @@ use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::{NO_SECRET, key};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::{Credential, DeniedRead, Secret, SecretState, User};
 use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT};
 use crate::reconcile::Next;
@@ -37,6 +41,16 @@ pub struct DeletionState {
     pub deleted_credentials: Vec<String>,
     /// The mirrors are deleted, or their GitLab is unreachable.
     pub are_mirrors_deleted: bool,
+    /// Mirrors of the properties that no record has named.
+    pub unrecorded_mirrors: Vec<WantedMirror>,
+}
+
+impl DeletionState {
+    /// The denied reads of the secret and the users.
+    pub fn denied_reads(&self) -> impl Iterator<Item = &DeniedRead> {
+        let users = self.users.iter().filter_map(|user| user.denied.as_ref());
+        self.denied.iter().chain(users)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +76,8 @@ pub enum DeleteStep {
     DeleteSecret,
     /// Remove the records from a user that no longer holds anything of this resource.
     ReleaseUser(String),
+    /// Ask GitLab which of the unrecorded mirrors are left.
+    LookForMirrors,
 }
 
 pub struct DeletionPlanner<'a> {
@@ -167,8 +183,11 @@ impl<'a> DeletionPlanner<'a> {
             .users
             .iter()
             .filter(|_| !self.target.needs_tombstone());
-        let user = users.find(|user| self.is_held(user))?;
-        Some(DeleteStep::ReleaseUser(user.name.clone()))
+        if let Some(user) = users.find(|user| self.is_held(user)) {
+            return Some(DeleteStep::ReleaseUser(user.name.clone()));
+        }
+        // GitLab is asked last: it must not delay the deletion of the login.
+        (!state.unrecorded_mirrors.is_empty()).then_some(DeleteStep::LookForMirrors)
     }
 
     fn is_held(&self, user: &User) -> bool {
@@ -260,14 +279,11 @@ impl<'a> DeletionPlanner<'a> {
     /// The denied call that prevents the deletion: the function may not read resources that it may
     /// have created.
     fn denied_call(&self) -> Option<&'a DeniedRead> {
-        let mut users = self.state.users.iter();
-        if self.secret.is_some() {
-            return users.find_map(|user| user.denied.as_ref());
-        }
-        // If no user names the secret, the function was not allowed to create it either.
-        let denied = self.state.denied.as_ref()?;
-        let was_created = self.target.needs_tombstone() && users.any(|user| self.is_held(user));
-        was_created.then_some(denied)
+        let users = &self.state.users;
+        let may_exist = !self.target.may_never_have_existed()
+            || self.secret.is_some()
+            || users.iter().any(|user| self.is_held(user));
+        self.state.denied_reads().next().filter(|_| may_exist)
     }
 }
 

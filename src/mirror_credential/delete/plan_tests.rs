@@ -2,16 +2,19 @@
 
 use std::time::SystemTime;
 
+use serde_json::json;
+
 use crate::clients::aws::CallError;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
-use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
+use crate::mirror_credential::delete::target::{CreateResponse, DeletionScope, DeletionTarget};
 use crate::mirror_credential::intent_log::{Owner, Tombstone};
 use crate::mirror_credential::plan::tests::{
     NAME, USER, at, context, credential, issue_intent, login, present, settled,
 };
-use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, State};
+use crate::mirror_credential::spec;
+use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, State, User};
 use crate::reconcile::Next;
 
 /// CloudFormation's Delete, whose Create responded.
@@ -20,10 +23,18 @@ fn delete() -> DeletionTarget {
         secret_name: NAME.to_owned(),
         user_name: Some(USER.to_owned()),
         gitlab: None,
+        mirrors: Vec::new(),
         deletes_foreign: false,
         scope: DeletionScope::Delete {
-            is_create_unanswered: false,
+            create: CreateResponse::Id,
         },
+    }
+}
+
+fn after(create: CreateResponse) -> DeletionTarget {
+    DeletionTarget {
+        scope: DeletionScope::Delete { create },
+        ..delete()
     }
 }
 
@@ -49,6 +60,7 @@ fn marked(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
         tombstones_written: vec![USER.to_owned()],
         deleted_credentials: Vec::new(),
         are_mirrors_deleted: false,
+        unrecorded_mirrors: Vec::new(),
     };
     change(&mut state);
     state
@@ -209,17 +221,70 @@ table! {
     denied_user_of_a_secret_fails:
         delete(), marked(|state| state.users[0].denied = Some(denied()))
         => Next::Fail(denied());
-    denied_secret_of_a_recorded_user_fails: delete(), marked(|state| {
-            state.secret = SecretState::Absent;
-            state.denied = Some(denied());
+    denied_user_without_a_secret_fails:
+        delete(), denied_reads(|state| state.denied = None) => Next::Fail(denied());
+    denied_secret_of_a_recorded_user_fails: delete(), denied_secret(|_| {})
+        => Next::Fail(denied());
+    denied_secret_after_a_replacement_fails: delete(), denied_secret(|state| {
+            // The user's tags name the latest secret alone.
+            state.users[0].secret_name = Some("another".to_owned());
         })
         => Next::Fail(denied());
-    denied_secret_that_no_user_names_is_done: delete(), marked(|state| {
-            state.secret = SecretState::Absent;
-            state.denied = Some(denied());
-            state.users[0].owner = None;
+    denied_secret_that_no_user_names_fails: delete(), denied_secret(without_records)
+        => Next::Fail(denied());
+    denied_secret_of_a_deleted_user_fails: delete(), denied_secret(without_user)
+        => Next::Fail(denied());
+    denied_secret_of_an_unanswered_create_fails:
+        after(CreateResponse::None), denied_secret(without_records) => Next::Fail(denied());
+    denied_reads_of_a_rejected_create_are_done:
+        after(CreateResponse::Rejected), denied_reads(|_| {}) => Next::Done(());
+    denied_secret_of_a_rejected_create_is_done: after(CreateResponse::Rejected),
+        denied_secret(|state| {
+            without_records(state);
+            state.users[0].tombstone = Some(tombstone(0));
         })
         => Next::Done(());
+    denied_secret_of_a_rejected_creates_peer_fails:
+        after(CreateResponse::Rejected), denied_secret(|_| {}) => Next::Fail(denied());
+    denied_user_of_a_rejected_creates_peer_fails: after(CreateResponse::Rejected),
+        marked(|state| state.users[0].denied = Some(denied())) => Next::Fail(denied());
+    denied_reads_of_an_unknown_replacement_are_done:
+        unknown_replacement(), denied_reads(|_| {}) => Next::Done(());
+    denied_secret_of_a_recorded_replacement_fails:
+        unknown_replacement(), denied_secret(|_| {}) => Next::Fail(denied());
+    unrecorded_mirrors_are_looked_for_last: delete(), without_login(|state| {
+            without_secret(state);
+            state.unrecorded_mirrors = spec::mirrors_in(&json!({"Mirrors": [
+                {"GitLabProject": "group/project", "RepositoryName": "repository"}
+            ]}));
+        })
+        => Next::Apply(DeleteStep::LookForMirrors);
+}
+
+/// The function may not read the secret.
+fn denied_secret(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
+    marked(|state| {
+        state.secret = SecretState::Absent;
+        state.denied = Some(denied());
+        change(state);
+    })
+}
+
+/// The function may read neither the secret nor the user.
+fn denied_reads(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
+    denied_secret(|state| {
+        state.users = vec![User::absent(USER, Some(denied()))];
+        change(state);
+    })
+}
+
+fn without_records(state: &mut DeletionState) {
+    state.users[0].owner = None;
+    state.users[0].secret_name = None;
+}
+
+fn without_user(state: &mut DeletionState) {
+    state.users = vec![User::absent(USER, None)];
 }
 
 /// The tombstone of this resource's Delete that was signed at `signed`.

@@ -1,15 +1,13 @@
 //! The target of a deletion, and the reason for it.
 
 use crate::clients::gitlab::Access;
+use crate::mirror_credential::spec::WantedMirror;
 
 /// Why a resource is deleted. It determines the precautions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionScope {
     /// CloudFormation's Delete.
-    Delete {
-        /// CloudFormation generated the ID: the Create never responded, and may still run.
-        is_create_unanswered: bool,
-    },
+    Delete { create: CreateResponse },
     /// A replacement that is unknown to CloudFormation: its Update was rolled back before it
     /// responded.
     UnknownReplacement,
@@ -21,6 +19,17 @@ pub enum DeletionScope {
     },
 }
 
+/// How the Create responded, by the physical ID of its Delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateResponse {
+    /// It succeeded, or failed after its first change.
+    Id,
+    /// It failed before its first change. Another delivery of it may have succeeded.
+    Rejected,
+    /// CloudFormation generated the ID: the Create never responded, and may still run.
+    None,
+}
+
 #[derive(Clone, Debug)]
 pub struct DeletionTarget {
     /// The secret's name, which is the resource's physical ID.
@@ -29,6 +38,8 @@ pub struct DeletionTarget {
     pub user_name: Option<String>,
     /// The GitLab of its mirrors. The secret's log may name another one.
     pub gitlab: Option<Access>,
+    /// The `Mirrors` of the properties. GitLab is asked for those that no record names.
+    pub mirrors: Vec<WantedMirror>,
     /// `ForeignCredentials: Delete`.
     pub deletes_foreign: bool,
     pub scope: DeletionScope,
@@ -48,10 +59,16 @@ impl DeletionTarget {
 
     /// Whether the Create never responded.
     pub fn is_create_unanswered(&self) -> bool {
-        let is_create_unanswered = true;
-        self.scope
-            == DeletionScope::Delete {
-                is_create_unanswered,
-            }
+        let create = CreateResponse::None;
+        self.scope == DeletionScope::Delete { create }
+    }
+
+    /// Whether the request alone proves that no secret and no login need exist. Such a request must
+    /// not fail because of a denied read, or its stack could not be rolled back: the same denial
+    /// rejected the Create or the Update before it.
+    pub fn may_never_have_existed(&self) -> bool {
+        let create = CreateResponse::Rejected;
+        matches!(self.scope, DeletionScope::UnknownReplacement)
+            || self.scope == DeletionScope::Delete { create }
     }
 }

@@ -110,6 +110,15 @@ pub fn gitlab_in(properties: &Value) -> Option<Access> {
     decode_gitlab(&properties).filter(|_| errors.0.is_empty())
 }
 
+/// The valid entries of `Mirrors`. The other properties may be invalid.
+pub fn mirrors_in(properties: &Value) -> Vec<WantedMirror> {
+    static TABLE: [Property; 1] = [MIRRORS];
+    let only_mirrors = serde_json::json!({"Mirrors": properties["Mirrors"]});
+    let mut errors = ValidationErrors::default();
+    let properties = Object::decode(&TABLE, &only_mirrors, "", &mut errors);
+    decode_mirrors(&properties, &mut errors)
+}
+
 /// Reads `Mirrors`. A project and a repository must be a unique pair.
 pub fn decode_mirrors(properties: &Object, errors: &mut ValidationErrors) -> Vec<WantedMirror> {
     let mut mirrors = Vec::new();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 pub use self::secret_settings::{DEFAULT_KEY, SecretSettings};
-pub use crate::mirror_credential::spec::mirrors::{WantedMirror, gitlab_in};
+pub use crate::mirror_credential::spec::mirrors::{WantedMirror, gitlab_in, mirrors_in};
 
 use crate::clients::codecommit::REPOSITORY_NAME;
 use crate::clients::gitlab::Access;

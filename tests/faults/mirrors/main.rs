@@ -11,6 +11,7 @@ mod by_hand;
 mod changes;
 mod checks;
 mod deliveries;
+mod denied;
 mod drift;
 mod fixture;
 mod happy_path;

@@ -55,6 +55,8 @@ enum Mutant {
     KeepsPending,
     /// It removes AWSPENDING as soon as GitLab is called.
     DropsPending,
+    /// It takes a secret that it may not read for one that was never created.
+    TakesDeniedForAbsent,
 }
 
 impl misbehaving::Mutant for Mutant {
@@ -129,6 +131,15 @@ impl misbehaving::Mutant for Mutant {
                 let password = fake.every_secret_ever().pop().unwrap_or_default();
                 let disclosing = format!("\"Password\":\"{password}\",\"Status\"");
                 replace_in_body(&mut request, "\"Status\"", &disclosing);
+            }
+            Mutant::TakesDeniedForAbsent if operation == "DescribeSecret" => {
+                let response = honest.call(request).await?;
+                let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
+                return Ok(if text.contains("AccessDenied") {
+                    invented(400, r#"{"__type":"ResourceNotFoundException"}"#)
+                } else {
+                    response
+                });
             }
             Mutant::KeepsTheOldOne if deletes => {
                 // The wire responds that it does not exist.
@@ -218,6 +229,16 @@ fn every_mutant_is_detected() {
             assert_noticed(*mutant, reason, play);
         }
     }
+}
+
+#[test]
+fn mutant_that_takes_denied_for_absent_is_detected() {
+    let play = crate::denied::denied_clean_up_after_a_replacement_fails;
+    assert_noticed(
+        Mutant::TakesDeniedForAbsent,
+        "DescribeSecret is missing",
+        play,
+    );
 }
 
 /// Only a fault lets a request come again.

@@ -1,0 +1,217 @@
+//! A Delete's response if the function may not read what it has to delete, or if the records of it
+//! are lost.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::changes;
+use crate::changes::{delete_secret, remove_tags};
+use crate::checks::{at_rest, nothing_remains, state};
+use crate::fixture::{
+    OTHER_USER, PROJECT, SECRET, USER, after_create, in_account, login, properties, request_delete,
+    with,
+};
+use fake_aws::{Denied, FakeAws};
+use test_support::custom_resource::{INVENTED_ID, ParentStack, RequestOutcome, deliver_once};
+
+const RENAMED: &str = "codecommit-mirror/renamed";
+const REJECTED: &str = "rejected:codecommit-mirror/user-dev-codecommit-mirroring";
+const DESCRIBE: &str = "secretsmanager:DescribeSecret";
+const WHYS: [Denied; 2] = [Denied::NoPolicy, Denied::Explicitly];
+
+fn renamed(properties: &Value) -> Value {
+    with(properties.clone(), "SecretName", json!(RENAMED))
+}
+
+/// The Update of the resource succeeds. CloudFormation has not sent the Delete of the former one.
+async fn replaced(stack: &mut ParentStack, wanted: &Value) {
+    stack.create(&properties()).await.assert_success();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let update = stack.request_update(wanted);
+    stack.deliver(&update).await.assert_success();
+}
+
+/// A Delete of `id` is FAILED and changes nothing while the function may not read the secret
+/// `secret`. Then it succeeds.
+async fn fails_while_denied(
+    fake: &FakeAws,
+    stack: &mut ParentStack,
+    (id, secret): (&str, &str),
+    properties: &Value,
+    why: Denied,
+) {
+    let before = fake.look(state);
+    fake.deny_because(DESCRIBE, secret, why);
+    let delete = stack.request("Delete", Some(id), properties, None);
+    let answer = stack.deliver(&delete).await;
+    answer.assert_reason([DESCRIBE, secret]);
+    assert_eq!(fake.look(state), before, "something was touched");
+    fake.allow();
+    stack.delete_id(id, properties).await;
+}
+
+#[test]
+pub fn denied_clean_up_after_a_replacement_fails() {
+    let other_user = with(properties(), "UserName", json!(OTHER_USER));
+    for wanted in [renamed(&properties()), other_user] {
+        for (why, loses_tags) in [(WHYS[0], false), (WHYS[1], false), (WHYS[1], true)] {
+            in_account(async |fake, stack, _| {
+                replaced(stack, &wanted).await;
+                if loses_tags {
+                    remove_tags(fake);
+                }
+                let old = (SECRET, SECRET);
+                fails_while_denied(fake, stack, old, &properties(), why).await;
+                fake.assert_holds(|aws| at_rest(aws, &wanted, false));
+            });
+        }
+    }
+}
+
+#[test]
+fn denied_clean_up_after_a_rollback_fails() {
+    for why in WHYS {
+        in_account(async |fake, stack, _| {
+            let wanted = renamed(&properties());
+            replaced(stack, &wanted).await;
+            let back = stack.request("Update", Some(RENAMED), &properties(), Some(&wanted));
+            stack.deliver(&back).await.assert_success();
+            fails_while_denied(fake, stack, (RENAMED, RENAMED), &wanted, why).await;
+            fake.assert_holds(|aws| at_rest(aws, &properties(), false));
+        });
+    }
+}
+
+/// CloudFormation did not get the response to the Update, so the rollback deletes the replacement.
+#[test]
+fn denied_rollback_of_an_unanswered_replacement_fails() {
+    in_account(async |fake, stack, _| {
+        let wanted = renamed(&properties());
+        replaced(stack, &wanted).await;
+        fake.deny_because(DESCRIBE, RENAMED, Denied::Explicitly);
+        let back = stack.request("Update", Some(SECRET), &properties(), Some(&wanted));
+        stack
+            .deliver(&back)
+            .await
+            .assert_reason([DESCRIBE, RENAMED]);
+        fake.allow();
+        let back = stack.request("Update", Some(SECRET), &properties(), Some(&wanted));
+        stack.deliver(&back).await.assert_success();
+        fake.assert_holds(|aws| at_rest(aws, &properties(), false));
+    });
+}
+
+#[test]
+fn rollback_of_a_denied_replacement_succeeds() {
+    after_create(async |fake, stack| {
+        fake.deny_because("*", "renamed", Denied::Explicitly);
+        let wanted = renamed(&login());
+        // If the Update fails, its rollback has to succeed.
+        let update = stack.update(&wanted, None).await;
+        update.assert_reason([DESCRIBE, RENAMED]);
+        fake.assert_holds(|aws| at_rest(aws, &login(), false));
+    });
+}
+
+#[test]
+fn denied_delete_fails_whoever_chose_its_id() {
+    for (id, denied, properties) in [
+        (SECRET, SECRET, properties()),
+        // No user is known.
+        (SECRET, SECRET, json!({})),
+        (INVENTED_ID, SECRET, properties()),
+        // The properties have changed since the response that named the ID.
+        (SECRET, SECRET, renamed(&properties())),
+    ] {
+        in_account(async |fake, stack, _| {
+            stack.create(&self::properties()).await.assert_success();
+            let why = Denied::Explicitly;
+            fails_while_denied(fake, stack, (id, denied), &properties, why).await;
+            fake.assert_holds(nothing_remains);
+        });
+    }
+}
+
+fn failed_id(answer: &RequestOutcome) -> &str {
+    match answer {
+        RequestOutcome::Failed { id, .. } => id,
+        other => panic!("not FAILED: {other:?}"),
+    }
+}
+
+#[test]
+fn rejected_create_is_marked_in_its_id_and_can_be_deleted() {
+    let unknown = with(properties(), "Unknown", json!("property"));
+    for (action, wanted) in [
+        (DESCRIBE, properties()),
+        ("iam:ListUserTags", properties()),
+        ("*", properties()),
+        ("*", unknown),
+    ] {
+        in_account(async |fake, stack, _| {
+            fake.deny_because(action, "", Denied::Explicitly);
+            let create = stack.request("Create", None, &wanted, None);
+            let answer = stack.deliver(&create).await;
+            assert_eq!(failed_id(&answer), REJECTED);
+            stack.delete_id(REJECTED, &wanted).await;
+            fake.assert_holds(nothing_remains);
+        });
+    }
+}
+
+/// The first delivery is rejected, and a second one succeeds before CloudFormation's Delete.
+#[test]
+fn delete_of_a_rejected_create_deletes_work_of_its_peer() {
+    in_account(async |fake, stack, _| {
+        let create = stack.request("Create", None, &properties(), None);
+        fake.deny_because("*", "", Denied::Explicitly);
+        let answer = stack.deliver(&create).await;
+        assert_eq!(failed_id(&answer), REJECTED);
+        fake.allow();
+        deliver_once(fake, "again", &create).await;
+        let denied = (REJECTED, SECRET);
+        fails_while_denied(fake, stack, denied, &properties(), Denied::NoPolicy).await;
+        fake.assert_holds(nothing_remains);
+    });
+}
+
+#[test]
+fn mirrors_without_a_record_are_named_by_the_delete() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        delete_secret(fake);
+        let delete = request_delete(stack);
+        let answer = stack.deliver(&delete).await;
+        answer.assert_success();
+        let note = answer.note();
+        let named = "push mirror 101 of project platform/team/infra to repository codecommit-dev-";
+        assert!(note.starts_with(named), "{note}");
+        assert!(note.ends_with(" - CFG-416"), "{note}");
+        assert_eq!(note.matches("push mirror").count(), 1, "{note}");
+        fake.look(|aws| assert!(aws.credentials(USER).is_empty()));
+        // A person removes it, as the page of the code advises.
+        fake.change(|aws| {
+            let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
+            mirrors.retain(|_, mirror| !mirror.is_ours());
+        });
+        let again = request_delete(stack);
+        assert_eq!(stack.deliver(&again).await.note(), "");
+    });
+}
+
+#[test]
+fn unread_project_is_named_by_a_delete_without_records() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        for change in ["the secret is deleted", "GitLab becomes unreachable"] {
+            changes::apply(fake, &json!(change));
+        }
+        let delete = request_delete(stack);
+        let answer = stack.deliver(&delete).await;
+        answer.assert_success();
+        let note = answer.note();
+        assert!(note.contains("may be left in GitLab"), "{note}");
+        fake.look(|aws| assert!(aws.credentials(USER).is_empty()));
+    });
+}
