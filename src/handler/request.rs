@@ -98,7 +98,6 @@ impl Handler {
             resource,
             calls: scope.calls.clone(),
             clock: self.clients.clock.clone(),
-            received_at: scope.received_at,
             is_continuation: scope.position.hop > 0,
             function_arn: function_arn.clone(),
         });
@@ -127,8 +126,6 @@ struct ScopedResource<R> {
     resource: Arc<R>,
     calls: CallCounter,
     clock: Clock,
-    /// When the original invocation received the request.
-    received_at: SystemTime,
     /// An earlier invocation has worked on the request.
     is_continuation: bool,
     function_arn: String,
@@ -146,8 +143,7 @@ impl<R> ScopedResource<R> {
         if !retries {
             return Duration::ZERO;
         }
-        let signed_at = request.signed_at.min(self.received_at);
-        aws::time_for_propagation(signed_at, self.clock.now(), progress.until())
+        aws::time_for_propagation(request.signed_at, self.clock.now(), progress.until())
     }
 }
 

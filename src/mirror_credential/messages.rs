@@ -46,6 +46,16 @@ pub fn later_request() -> Reason {
     Reason::new(Code::OvertakenByRequest, text)
 }
 
+/// A Delete that is older than the latest change of its secret. It is a late copy, to which
+/// CloudFormation no longer listens, or a forged request came between. As only its failure is true in
+/// both cases, it fails.
+pub fn outdated_delete(secret: &str) -> CallError {
+    let cause = "a later request has changed it, so it and its login are left. If the stack no longer \
+        has the resource, repeat the deletion";
+    let doing = format!("deleting secret {secret}");
+    CallError::local(Code::OvertakenByRequest, doing, cause)
+}
+
 pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
     let text = format!(
         "using user {name}: it belongs to {} of stack {}; if that stack is gone, release the user \

@@ -14,9 +14,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// CloudFormation's clock can be ahead of this machine's by this much.
-const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
-
 /// The largest event that is decoded. In memory, a [`Value`] has up to 90 times the size of its
 /// text, and a request is copied for the handler. It was Lambda's limit of asynchronous events,
 /// such as CloudFormation's, until it became 1 MB.
@@ -91,7 +88,8 @@ impl fmt::Debug for ResponseUrl {
 pub struct Request {
     /// The URL of the response.
     pub response_url: ResponseUrl,
-    /// When CloudFormation signed the request; when it was received if the URL does not contain it.
+    /// When CloudFormation signed the request; when it was received if the URL does not contain it,
+    /// or contains a later time.
     pub signed_at: SystemTime,
     /// The operation; `None` if it is unknown.
     pub request_type: Option<RequestType>,
@@ -122,11 +120,11 @@ impl Request {
         let text =
             |name: &str| -> Option<String> { serde_json::from_str(member(name)?.get()).ok() };
         let response_url = ResponseUrl(text("ResponseURL")?);
-        // A forged future date would outrank every later request.
-        let signed_at = response_url
-            .signed_at()
-            .unwrap_or(received_at)
-            .min(received_at + MAX_CLOCK_SKEW);
+        // A forged date in the future would outrank CloudFormation's own requests until then. If this
+        // machine's clock is behind CloudFormation's by more than an event takes to arrive, a second
+        // delivery of a request counts as later than the first one.
+        let signed_at = response_url.signed_at().unwrap_or(received_at);
+        let signed_at = signed_at.min(received_at);
         let (old, size) = match member("OldResourceProperties").map_or("null", RawValue::get) {
             // A request for such properties was rejected, so this one is its rollback. It must not
             // fail for the same cause.

@@ -160,10 +160,7 @@ impl Reconcile for StackDeleter<'_> {
         match plan::next(child, &self.state, deletion.context, &deletion.purpose) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
-            Next::Fail(reason) => {
-                let cause = format!("{reason}; resolve that and delete again");
-                Next::Fail(deletion.error(Code::StackNotDeleted, cause))
-            }
+            Next::Fail((code, cause)) => Next::Fail(deletion.error(code, cause)),
         }
     }
 

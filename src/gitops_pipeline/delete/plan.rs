@@ -1,5 +1,6 @@
 //! Plans a deletion: of the resource, or of the stack that a failed request created.
 
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::plan::operation::StartedBy;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -38,15 +39,22 @@ pub struct DeleteState {
     pub has_deleted_rule_again: bool,
 }
 
-/// Plans the next step of a deletion for `purpose`. It fails with CloudFormation's reason.
+/// Plans the next step of a deletion for `purpose`. It fails with a code and the cause.
 pub fn next(
     child: Option<&ChildStack>,
     state: &DeleteState,
     context: &RequestContext,
     purpose: &Purpose,
-) -> Next<DeleteStep, (), String> {
+) -> Next<DeleteStep, (), (Code, String)> {
     if state.is_unreadable {
         return Next::Done(());
+    }
+    if *purpose == Purpose::Delete && child.is_some_and(|child| is_left(child, context)) {
+        // This Delete is a late copy, to which CloudFormation no longer listens, or a forged request
+        // came between.
+        let cause = "a later request has changed it, so it is left. If the parent stack no longer \
+            has the resource, repeat the deletion";
+        return Next::Fail((Code::OvertakenByRequest, cause.to_owned()));
     }
     let to_delete = child.filter(|child| is_to_delete(child, context, purpose));
     let is_of_later_request = child.is_some_and(|child| child.is_of_later_request(context));
@@ -70,7 +78,10 @@ pub fn next(
         };
     };
     match (stack_step(stack, context), &stack.failure) {
-        (DeleteStep::ReadFailure, Some(failure)) => Next::Fail(failure.reason.clone()),
+        (DeleteStep::ReadFailure, Some(failure)) => {
+            let cause = format!("{}; resolve that and delete again", failure.reason);
+            Next::Fail((Code::StackNotDeleted, cause))
+        }
         (step, _) => Next::Apply(step),
     }
 }
@@ -88,6 +99,12 @@ fn stack_step(stack: &ChildStack, context: &RequestContext) -> DeleteStep {
         _ if stack.is_in_progress() => DeleteStep::Wait,
         _ => DeleteStep::Delete,
     }
+}
+
+/// Whether a deletion leaves `child`, because a later request of the resource has changed it.
+fn is_left(child: &ChildStack, context: &RequestContext) -> bool {
+    let is_own = child.is_owned_by(context) && child.status != "DELETE_COMPLETE";
+    is_own && child.is_superseding(context)
 }
 
 /// Whether a deletion for `purpose` includes `child`.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::apply;
 use super::apply::{ApplyState, ApplyStep, ApplyStop};
 use crate::common::ownership::Owner;
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::delete::plan as delete;
 use crate::gitops_pipeline::delete::plan::DeleteStep;
 use crate::gitops_pipeline::intent_log::request_token::{Purpose, RequestKey, of_first_push, read};
@@ -55,7 +56,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
 }
 
 type ApplyPlan = Next<ApplyStep, (), ApplyStop>;
-type DeletePlan = Next<DeleteStep, (), String>;
+type DeletePlan = Next<DeleteStep, (), (Code, String)>;
 
 const READ_FAILURE: ApplyPlan = Next::Apply(ApplyStep::ReadFailure);
 const CREATE: ApplyPlan = Next::Apply(ApplyStep::Create { again: false });
@@ -138,11 +139,15 @@ fn check_apply(status: &str, expected: [ApplyPlan; 3]) {
 fn check_superseded(status: &str) {
     let newer = child(status, Some(key(101).token(&make(CONTENT))));
     assert_eq!(plan(Some(&newer)), Next::Fail(ApplyStop::Superseded));
-    assert_eq!(plan_delete(Some(&newer), &Purpose::Delete), DELETED);
+    let fails = |stack: &ChildStack| match plan_delete(Some(stack), &Purpose::Delete) {
+        Next::Fail((code, _)) => assert_eq!(code, Code::OvertakenByRequest),
+        plan => panic!("{plan:?}"),
+    };
+    fails(&newer);
     // The same holds if a first push came after the newer request.
     let mut pushed = newer.clone();
     pushed.latest_token = Some(of_first_push());
-    assert_eq!(plan_delete(Some(&pushed), &Purpose::Delete), DELETED);
+    fails(&pushed);
 }
 
 /// Generates tests of each status: the plans of a Create or Update, of a Delete, and of the
@@ -318,6 +323,21 @@ fn dependents_are_deleted_before_the_stack() {
     };
     let plan = delete::next(None, &state, &context(), &Purpose::Delete);
     assert_eq!(plan, Next::Apply(DeleteStep::DeleteRuleAgain));
+}
+
+#[test]
+fn delete_that_is_older_than_a_change_of_its_stack_fails() {
+    let plan = |stack: &ChildStack, purpose| plan_delete(Some(stack), &purpose);
+    for later in [make(CONTENT), Purpose::Delete] {
+        let mut stack = child("UPDATE_COMPLETE", Some(key(101).token(&later)));
+        let failed = plan(&stack, Purpose::Delete);
+        assert!(matches!(failed, Next::Fail((Code::OvertakenByRequest, _))));
+        assert_eq!(plan(&stack, Purpose::RollBack), DELETED);
+        stack.owner = None;
+        assert_eq!(plan(&stack, Purpose::Delete), DELETED, "of another owner");
+        let deleted = child("DELETE_COMPLETE", Some(key(101).token(&later)));
+        assert_eq!(plan(&deleted, Purpose::Delete), DELETED);
+    }
 }
 
 #[test]

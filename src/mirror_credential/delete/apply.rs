@@ -6,7 +6,9 @@ use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
-use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
+use crate::mirror_credential::delete::plan::{
+    DeleteStep, DeleteStop, DeletionPlanner, DeletionState,
+};
 use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::intent_log::{
@@ -16,7 +18,7 @@ use crate::mirror_credential::intent_log::{
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, StoredLogin, User};
 use crate::mirror_credential::timing::POLL_INTERVAL;
-use crate::mirror_credential::{calls, observe};
+use crate::mirror_credential::{calls, messages, observe};
 use crate::reconcile::{Next, Reconcile};
 use cfn_custom_resource::Progress;
 
@@ -331,7 +333,8 @@ impl Reconcile for Deleter<'_> {
         match DeletionPlanner::new(self.target, self.context, &self.state).next() {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
-            Next::Fail(DeniedRead(error)) => Next::Fail(error),
+            Next::Fail(DeleteStop::Denied(DeniedRead(error))) => Next::Fail(error),
+            Next::Fail(DeleteStop::Outdated(arn)) => Next::Fail(messages::outdated_delete(&arn)),
         }
     }
 

@@ -80,6 +80,14 @@ pub enum DeleteStep {
     LookForMirrors,
 }
 
+/// Why a deletion fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeleteStop {
+    Denied(DeniedRead),
+    /// A later request has changed the secret with this ARN.
+    Outdated(String),
+}
+
 pub struct DeletionPlanner<'a> {
     target: &'a DeletionTarget,
     context: &'a RequestContext,
@@ -103,16 +111,13 @@ impl<'a> DeletionPlanner<'a> {
         }
     }
 
-    pub fn next(&self) -> Next<DeleteStep, (), DeniedRead> {
-        if self
-            .secret
-            .is_some_and(|secret| self.context.is_outdated(secret))
-        {
-            // The resource was created again since: this Delete is a late copy of an earlier one.
-            return Next::Done(());
+    pub fn next(&self) -> Next<DeleteStep, (), DeleteStop> {
+        let mut own = self.secret.into_iter();
+        if let Some(secret) = own.find(|secret| self.context.is_outdated(secret)) {
+            return Next::Fail(DeleteStop::Outdated(secret.arn.clone()));
         }
         if let Some(denied) = self.denied_call() {
-            return Next::Fail(denied.clone());
+            return Next::Fail(DeleteStop::Denied(denied.clone()));
         }
         let step = self.stop_peers().or_else(|| self.delete_all());
         step.map_or(Next::Done(()), Next::Apply)

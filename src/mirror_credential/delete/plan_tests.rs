@@ -7,11 +7,13 @@ use serde_json::json;
 use crate::clients::aws::CallError;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::credential_class::CredentialClass;
-use crate::mirror_credential::delete::plan::{DeleteStep, DeletionPlanner, DeletionState};
+use crate::mirror_credential::delete::plan::{
+    DeleteStep, DeleteStop, DeletionPlanner, DeletionState,
+};
 use crate::mirror_credential::delete::target::{CreateResponse, DeletionScope, DeletionTarget};
 use crate::mirror_credential::intent_log::{Owner, Tombstone};
 use crate::mirror_credential::plan::tests::{
-    NAME, USER, at, context, credential, issue_intent, login, present, settled,
+    NAME, USER, at, context, credential, issue_intent, login, present, secret, settled,
 };
 use crate::mirror_credential::spec;
 use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, State, User};
@@ -88,11 +90,11 @@ fn denied() -> DeniedRead {
     DeniedRead(CallError::local(Code::AwsDenied, "reading", "denied"))
 }
 
-fn next(target: &DeletionTarget, state: &DeletionState) -> Next<DeleteStep, (), DeniedRead> {
+fn next(target: &DeletionTarget, state: &DeletionState) -> Next<DeleteStep, (), DeleteStop> {
     DeletionPlanner::new(target, &context(), state).next()
 }
 
-fn delete_credential(id: &str) -> Next<DeleteStep, (), DeniedRead> {
+fn delete_credential(id: &str) -> Next<DeleteStep, (), DeleteStop> {
     Next::Apply(DeleteStep::DeleteCredential {
         user_name: USER.to_owned(),
         id: id.to_owned(),
@@ -215,27 +217,30 @@ table! {
         => Next::Done(());
     user_of_an_unknown_replacement_is_released: unknown_replacement(), without_login(without_secret)
         => Next::Apply(DeleteStep::ReleaseUser(USER.to_owned()));
-    late_copy_of_an_earlier_delete_is_done:
+    delete_that_is_older_than_a_change_fails:
         delete(), with_secret(|secret| secret.origin.as_of = Some(at(1)))
-        => Next::Done(());
+        => Next::Fail(DeleteStop::Outdated(secret().arn));
+    delete_in_the_second_of_a_change_deletes:
+        delete(), with_secret(|secret| secret.origin.as_of = Some(at(0)))
+        => delete_credential("CUR");
     denied_user_of_a_secret_fails:
         delete(), marked(|state| state.users[0].denied = Some(denied()))
-        => Next::Fail(denied());
+        => Next::Fail(DeleteStop::Denied(denied()));
     denied_user_without_a_secret_fails:
-        delete(), denied_reads(|state| state.denied = None) => Next::Fail(denied());
+        delete(), denied_reads(|state| state.denied = None) => Next::Fail(DeleteStop::Denied(denied()));
     denied_secret_of_a_recorded_user_fails: delete(), denied_secret(|_| {})
-        => Next::Fail(denied());
+        => Next::Fail(DeleteStop::Denied(denied()));
     denied_secret_after_a_replacement_fails: delete(), denied_secret(|state| {
             // The user's tags name the latest secret alone.
             state.users[0].secret_name = Some("another".to_owned());
         })
-        => Next::Fail(denied());
+        => Next::Fail(DeleteStop::Denied(denied()));
     denied_secret_that_no_user_names_fails: delete(), denied_secret(without_records)
-        => Next::Fail(denied());
+        => Next::Fail(DeleteStop::Denied(denied()));
     denied_secret_of_a_deleted_user_fails: delete(), denied_secret(without_user)
-        => Next::Fail(denied());
+        => Next::Fail(DeleteStop::Denied(denied()));
     denied_secret_of_an_unanswered_create_fails:
-        after(CreateResponse::None), denied_secret(without_records) => Next::Fail(denied());
+        after(CreateResponse::None), denied_secret(without_records) => Next::Fail(DeleteStop::Denied(denied()));
     denied_reads_of_a_rejected_create_are_done:
         after(CreateResponse::Rejected), denied_reads(|_| {}) => Next::Done(());
     denied_secret_of_a_rejected_create_is_done: after(CreateResponse::Rejected),
@@ -245,13 +250,13 @@ table! {
         })
         => Next::Done(());
     denied_secret_of_a_rejected_creates_peer_fails:
-        after(CreateResponse::Rejected), denied_secret(|_| {}) => Next::Fail(denied());
+        after(CreateResponse::Rejected), denied_secret(|_| {}) => Next::Fail(DeleteStop::Denied(denied()));
     denied_user_of_a_rejected_creates_peer_fails: after(CreateResponse::Rejected),
-        marked(|state| state.users[0].denied = Some(denied())) => Next::Fail(denied());
+        marked(|state| state.users[0].denied = Some(denied())) => Next::Fail(DeleteStop::Denied(denied()));
     denied_reads_of_an_unknown_replacement_are_done:
         unknown_replacement(), denied_reads(|_| {}) => Next::Done(());
     denied_secret_of_a_recorded_replacement_fails:
-        unknown_replacement(), denied_secret(|_| {}) => Next::Fail(denied());
+        unknown_replacement(), denied_secret(|_| {}) => Next::Fail(DeleteStop::Denied(denied()));
     unrecorded_mirrors_are_looked_for_last: delete(), without_login(|state| {
             without_secret(state);
             state.unrecorded_mirrors = spec::mirrors_in(&json!({"Mirrors": [

@@ -215,3 +215,63 @@ fn created_secret_that_is_shown_late_is_polled() {
         assert!(fake.count("CreateSecret") < 10);
     });
 }
+
+// claim: request-dated-ahead-outranks-no-request-of-cloudformation
+#[test]
+fn request_dated_ahead_outranks_no_later_one() {
+    for ahead in [1, 60, 280, 300, 301, 100_000] {
+        after_create(async |fake, stack| {
+            let forged = stack.request_update(&serial(&login(), 2));
+            deliver_once(fake, "forged Update", &forged.dated_ahead(fake, ahead)).await;
+            holds(fake);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            // CloudFormation's own requests.
+            stack
+                .update(&serial(&login(), 3), None)
+                .await
+                .assert_success();
+            stack.delete().await.assert_success();
+            fake.assert_holds(nothing_remains);
+            let forged = stack.request("Delete", Some(SECRET), &login(), None);
+            deliver_once(fake, "forged Delete", &forged.dated_ahead(fake, ahead)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            stack.create(&login()).await.assert_success();
+            holds(fake);
+        });
+    }
+}
+
+/// A forged request that arrives while CloudFormation's Delete is in Lambda's queue.
+// claim: request-dated-ahead-outranks-no-request-of-cloudformation
+#[test]
+fn delete_that_is_older_than_a_change_fails() {
+    after_create(async |fake, stack| {
+        let delete = request_delete(stack);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let forged = stack.request_update(&serial(&login(), 2));
+        stack.deliver(&forged).await.assert_success();
+        let before = fake.look(state);
+        let answer = stack.deliver(&delete).await;
+        answer.assert_reason(["deleting secret", SECRET, "are left", "CFG-109"]);
+        assert_eq!(fake.look(state), before);
+        stack.delete().await.assert_success();
+        fake.assert_holds(nothing_remains);
+    });
+}
+
+/// Lambda delivers a request again in minutes. The date in its URL keeps its place in the order.
+#[test]
+fn second_deliveries_keep_the_order_of_their_requests() {
+    after_create(async |fake, stack| {
+        let update = stack.request_update(&serial(&login(), 2));
+        stack.deliver(&update).await.assert_success();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let delete = request_delete(stack);
+        stack.deliver(&delete).await.assert_success();
+        for late in [&update, &delete, &update] {
+            tokio::time::sleep(Duration::from_mins(2)).await;
+            deliver_once(fake, "late", late).await;
+            fake.assert_holds(nothing_remains);
+        }
+    });
+}

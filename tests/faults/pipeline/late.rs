@@ -92,3 +92,42 @@ fn cancelled_update_stays_cancelled_after_the_rollback() {
         assert!(fake.look(|aws| !aws.codecommit.rule_templates.contains_key(RULE)));
     });
 }
+
+#[test]
+fn request_dated_ahead_outranks_no_later_one() {
+    for ahead in [1, 60, 280, 300, 301, 100_000] {
+        in_account(async |fake, stack| {
+            stack.create(&properties()).await.assert_success();
+            pause().await;
+            let forged = stack.request_update(&ruled());
+            deliver_once(fake, "forged Update", &forged.dated_ahead(fake, ahead)).await;
+            pause().await;
+            stack.delete().await.assert_success();
+            assert_nothing_remains(fake);
+            let forged = stack.request("Delete", Some(CHILD), &properties(), None);
+            deliver_once(fake, "forged Delete", &forged.dated_ahead(fake, ahead)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            stack.create(&properties()).await.assert_success();
+        });
+    }
+}
+
+/// A forged request that arrives while CloudFormation's Delete is in Lambda's queue.
+#[test]
+fn delete_that_is_older_than_a_change_fails() {
+    in_account(async |fake, stack| {
+        stack.create(&properties()).await.assert_success();
+        pause().await;
+        let delete = stack.request("Delete", Some(CHILD), &properties(), None);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let forged = stack.request_update(&ruled());
+        stack.deliver(&forged).await.assert_success();
+        let before = fake.look(shape);
+        let answer = stack.deliver(&delete).await;
+        answer.assert_reason(["deleting stack gitops-dev-shop", "it is left", "CFG-109"]);
+        let after = fake.look(shape);
+        assert!(after == before, "{}", difference(&after, &before));
+        stack.delete().await.assert_success();
+        assert_nothing_remains(fake);
+    });
+}

@@ -356,9 +356,14 @@ impl FakeAws {
 
     /// An address for an answer, signed now by `CloudFormation`.
     pub fn response_url(&self, request: &str) -> String {
+        self.response_url_dated_ahead(request, Duration::ZERO)
+    }
+
+    /// The same with a date that is so much later.
+    pub fn response_url_dated_ahead(&self, request: &str, ahead: Duration) -> String {
         let mut inner = self.inner();
         inner.aws.now = inner.now();
-        response_bucket::response_url(&inner.aws.world, request)
+        response_bucket::response_url(inner.aws.now + ahead, request)
     }
 }
 

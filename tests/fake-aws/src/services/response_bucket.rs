@@ -33,9 +33,9 @@ impl SentResponse {
     }
 }
 
-/// An address that `CloudFormation` signs now.
-pub fn response_url(world: &World, request: &str) -> String {
-    let date = signature_date(world.now);
+/// An address with the date `at`. `CloudFormation` signs it now. A forger chooses the date.
+pub fn response_url(at: Duration, request: &str) -> String {
+    let date = signature_date(at);
     let day = &date[..8];
     format!(
         "https://cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com/\

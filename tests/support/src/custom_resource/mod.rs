@@ -121,6 +121,14 @@ impl StackRequest {
         self.event["ResponseURL"] = json!(shorter);
         self
     }
+
+    /// The same request, forged with a date so many seconds after it was sent.
+    #[must_use]
+    pub fn dated_ahead(mut self, fake: &FakeAws, seconds: u64) -> Self {
+        let url = fake.response_url_dated_ahead(&self.name, Duration::from_secs(seconds));
+        self.event["ResponseURL"] = json!(url);
+        self
+    }
 }
 
 /// A stack with one custom resource.
