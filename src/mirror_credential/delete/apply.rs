@@ -1,6 +1,6 @@
 //! Executes the steps of a deletion.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional};
@@ -22,7 +22,7 @@ use crate::mirror_credential::{calls, messages, observe};
 use crate::reconcile::{Next, Reconcile};
 use cfn_custom_resource::Progress;
 
-/// How long GitLab may take to delete mirrors. The credential has to be deleted in any case.
+/// How long GitLab may take to delete mirrors at most. The credential has to be deleted in any case.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 
 /// How long the reads for the mirrors may delay the first step, which stops peers.
@@ -37,6 +37,8 @@ pub struct Deleter<'a> {
     gitlab_clients: GitLabClients<'a>,
     /// The login under `AWSCURRENT`, by its version ID, if it was read at the start.
     current_login: Option<(String, Option<StoredLogin>)>,
+    /// When the work is interrupted.
+    until: SystemTime,
     /// The mirrors that are left in GitLab.
     pub left: Vec<String>,
 }
@@ -85,8 +87,14 @@ impl<'a> Deleter<'a> {
             },
             gitlab_clients,
             current_login,
+            until: progress.until(),
             left: Vec::new(),
         })
+    }
+
+    /// How long GitLab may take now. The other half of the time left is for AWS.
+    fn gitlab_time(&self) -> Duration {
+        GITLAB_TIMEOUT.min(self.clients.clock.until(self.until) / 2)
     }
 
     /// The reads that were denied and that did not prevent the deletion.
@@ -241,11 +249,9 @@ impl<'a> Deleter<'a> {
     /// Deletes the mirrors that the secret names, and notes which are left. It does not wait for an
     /// unreachable GitLab, because a mirror without its credential cannot push.
     async fn delete_mirrors(&mut self) {
+        let time = self.gitlab_time();
         let deletion = Box::pin(self.try_delete_mirrors());
-        if tokio::time::timeout(GITLAB_TIMEOUT, deletion)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(time, deletion).await.is_err() {
             let text = "not all mirrors were reached in time";
             self.left.push(text.to_owned());
         }
@@ -298,12 +304,13 @@ impl<'a> Deleter<'a> {
     /// Notes the mirrors that are left in GitLab although no record names them: with the secret,
     /// the record of its mirrors was deleted. They are not deleted, because their origin is unknown.
     async fn look_for_mirrors(&mut self) {
+        let time = self.gitlab_time();
         let wanted = std::mem::take(&mut self.state.unrecorded_mirrors);
         let Some(gitlab) = &self.target.gitlab else {
             return;
         };
         let search = self.gitlab_clients.look_for(&gitlab.url, &wanted);
-        let found = tokio::time::timeout(GITLAB_TIMEOUT, Box::pin(search)).await;
+        let found = tokio::time::timeout(time, Box::pin(search)).await;
         let late = |_| vec!["mirrors may be left in GitLab, which did not respond in time".into()];
         self.left.extend(found.unwrap_or_else(late));
     }

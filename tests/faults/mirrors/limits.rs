@@ -84,3 +84,22 @@ fn project_can_be_named_by_its_id() {
         fake.assert_holds(checks::nothing_remains);
     });
 }
+
+#[test]
+fn slow_gitlab_leaves_a_short_delete_the_time_for_aws() {
+    for (service_timeout, kind) in [
+        ("20", FaultKind::RequestHangs),
+        ("60", FaultKind::RequestHangs),
+        ("60", FaultKind::Throttled),
+    ] {
+        in_account(async |fake, stack, _| {
+            let short = with(properties(), "ServiceTimeout", json!(service_timeout));
+            stack.create(&short).await.assert_success();
+            fake.break_from_now(On::Service(Service::GitLab), kind);
+            let answer = stack.delete().await;
+            answer.assert_success();
+            assert!(answer.note().ends_with(" - CFG-416"), "{answer:?}");
+            fake.look(|aws| assert!(checks::ours(aws).is_empty()));
+        });
+    }
+}
