@@ -49,9 +49,9 @@ pub struct Commit {
 pub struct RequestedMerge {
     /// Its author, and who merged it.
     pub people: Vec<u64>,
-    /// Its source branch in this project, unless it is open or closed: a squash or a rebase replaces
-    /// the commits that were pushed to it. An open or closed request may have any branch, and one of
-    /// a fork a branch of the same name.
+    /// Its source branch in this project, unless it is open or closed: a squash or a rebase
+    /// replaces the commits that were pushed to it. An open or closed request may have any
+    /// branch, and one of a fork a branch of the same name.
     pub source: Option<String>,
     /// The last commit of its source branch, unless it is open or closed.
     pub head: Option<String>,
@@ -82,7 +82,7 @@ impl GitLab {
         if shown["id"] != id {
             return Err(call.unexpected());
         }
-        // GitLab shows it, or null (`lib/api/entities/user.rb`). Without it, an author is not found.
+        // GitLab shows it, or null (`lib/api/entities/user.rb`). Without it, an author is missed.
         if shown.get("public_email").is_none() {
             return Err(call.unexpected());
         }
@@ -124,9 +124,9 @@ impl GitLab {
         or_too_many(listed, MAX_COMMITS)
     }
 
-    /// The merge requests that contain a commit, or created it, in any state: their authors can close
-    /// them. `None` if GitLab shows more of them than is read: a description of a megabyte must not
-    /// hide its author.
+    /// The merge requests that contain a commit, or created it, in any state: their authors can
+    /// close them. `None` if GitLab shows more of them than is read: a description of a megabyte
+    /// must not hide its author.
     pub async fn merges_of(
         &self,
         project: &str,
@@ -151,8 +151,8 @@ fn or_too_many<T>(listed: Result<ListPart<T>>, limit: usize) -> Result<Option<Ve
 
 impl RequestedMerge {
     /// Parses an element of GitLab's list (`lib/api/entities/merge_request_basic.rb`). `None` if it
-    /// does not show whom or what the request has: that is not the same as null. A state that GitLab
-    /// does not have today is like a merge.
+    /// does not show whom or what the request has: that is not the same as null. A state that
+    /// GitLab does not have today is like a merge.
     fn parse(shown: &Value) -> Option<Self> {
         let listed: MergeRequest = typed(shown)?;
         // GitLab before 14.7 shows `merged_by` only, and later versions will not.

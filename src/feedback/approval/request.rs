@@ -39,8 +39,8 @@ pub struct ApprovalRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     pub commit: String,
-    /// The commit of the last deployment that a person approved, and when it started. `None` if there
-    /// is none, or if it is not needed.
+    /// The commit of the last deployment that a person approved, and when it started. `None` if
+    /// there is none, or if it is not needed.
     pub deployed: Option<(String, SystemTime)>,
 }
 
@@ -116,9 +116,9 @@ impl ApprovalRequest {
     }
 }
 
-/// The commit of the latest execution that has succeeded after the approval of a person, and when it
-/// first started. No person has looked at the commits of another one: the function approved it, or
-/// no approval was required.
+/// The commit of the latest execution that has succeeded after the approval of a person, and when
+/// it first started. No person has looked at the commits of another one: the function approved
+/// it, or no approval was required.
 async fn deployed(
     aws: &Aws,
     names: &ResourceNames,
