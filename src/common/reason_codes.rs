@@ -83,6 +83,7 @@ reason_codes! {
     LfsNotMirrored 418 "Git LFS objects are not mirrored"
     ReportDenied 419 "GitLab denies a part of the report"
     ReportRejected 420 "GitLab rejects a part of the report"
+    MirrorNotShown 421 "GitLab does not show the mirror as it was created"
     StackFailed 501 "The operation on the child stack failed"
     StackHeld 502 "The child stack's name is taken"
     StackUnchangeable 503 "The child stack cannot be changed"

@@ -1,10 +1,11 @@
 //! The texts of errors and warnings: the failure, its cause, and the remedy.
 
 use crate::clients::aws::CallError;
-use crate::clients::gitlab::PushesEverything;
+use crate::clients::gitlab::{Destination, PushesEverything};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Owner;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Credential, Secret};
 use cfn_custom_resource::Reason;
@@ -239,6 +240,40 @@ pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
          mode is on, mirroring is switched off for the instance, or the project is being deleted"
     );
     Reason::new(Code::MirrorsDisabled, text)
+}
+
+/// None of the claims of this delivery became the latest entry of the log.
+pub fn claims_are_not_shown(secret_name: &str) -> Reason {
+    let text = format!(
+        "writing a claim into secret {secret_name}: Secrets Manager shows none of the claims of this \
+         request as the latest one. Repeat the stack operation when no other one of this secret runs"
+    );
+    Reason::new(Code::AwsUnavailable, text)
+}
+
+/// GitLab shows a mirror of this resource with the address `shown`.
+pub fn mirror_shown_elsewhere(
+    record: &MirrorRecord,
+    shown: &Destination,
+    clone_url: &str,
+) -> Reason {
+    let MirrorRecord { project, id, .. } = record;
+    let text = format!(
+        "reading push mirror {id} of project {project}: GitLab shows its address as {shown}, and not as \
+         {clone_url}. Check whether a proxy before GitLab rewrites addresses in responses, and let it \
+         pass this one unchanged"
+    );
+    Reason::new(Code::MirrorNotShown, text)
+}
+
+/// GitLab did not find the mirrors of a project that it had created.
+pub fn mirror_is_not_found(project: &str, id: u64) -> Reason {
+    let text = format!(
+        "reading push mirror {id} of project {project}: GitLab created it and did not find it, twice in \
+         a row. Check whether a person or a job removes new mirrors, or a proxy before GitLab changes \
+         responses, then remove the mirrors that are left in the project's Settings, Repository"
+    );
+    Reason::new(Code::MirrorNotShown, text)
 }
 
 pub fn not_pending(version_id: &str) -> Reason {

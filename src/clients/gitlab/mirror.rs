@@ -1,8 +1,11 @@
 //! Push mirrors: as GitLab's API describes them, the addresses that it accepts, and the calls that
 //! list, create, update, sync and delete them.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -107,13 +110,71 @@ pub enum PushStatus {
     Other,
 }
 
+/// The address that GitLab shows for a mirror, without the login that GitLab masks in it
+/// (`safe_url` in `app/models/remote_mirror.rb`). `None` if it shows none, or a text that is not an
+/// address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination(Option<Url>);
+
+impl Destination {
+    /// Parses the text `shown`, and removes its login.
+    pub fn parse(shown: &str) -> Self {
+        let parsed = Url::parse(shown.trim()).ok().and_then(|mut url| {
+            url.set_username("").ok()?;
+            url.set_password(None).ok()?;
+            url.set_query(None);
+            url.set_fragment(None);
+            Some(url)
+        });
+        Destination(parsed)
+    }
+
+    /// Whether both lead to the same repository. The case of the host, the default port and a slash
+    /// at the end make no difference. Any other one may: a name of a CodeCommit repository cannot
+    /// end in `.git`
+    /// (<https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateRepository.html>).
+    pub fn is_same(&self, other: &Destination) -> bool {
+        let (Some(own), Some(other)) = (&self.0, &other.0) else {
+            return false;
+        };
+        own.scheme() == other.scheme()
+            && own.host() == other.host()
+            && own.port_or_known_default() == other.port_or_known_default()
+            && own.path().trim_end_matches('/') == other.path().trim_end_matches('/')
+    }
+
+    /// Whether its path ends in `path`.
+    fn ends_with(&self, path: &str) -> bool {
+        let own = self.0.as_ref().map_or("", Url::path);
+        own.trim_end_matches('/').ends_with(path)
+    }
+}
+
+impl fmt::Display for Destination {
+    /// The address for a message. A rewritten address may have the login in its path, so a path
+    /// with other characters than that of a repository is left out.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(url) = &self.0 else {
+            return formatter.write_str("no address");
+        };
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+        let is_shown = percent_decode_str(url.path()).all(is_plain);
+        let path = if is_shown { url.path() } else { "/…" };
+        let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
+        let port = url
+            .port()
+            .map_or_else(String::new, |port| format!(":{port}"));
+        formatter.write_str(&sanitize::shown(&format!("{scheme}://{host}{port}{path}")))
+    }
+}
+
 /// A push mirror of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
     /// GitLab's number of the mirror.
     pub id: u64,
-    /// The destination, with a masked login.
-    pub url: String,
+    /// Where it pushes to, as GitLab shows it.
+    pub destination: Destination,
     /// Whether the mirror pushes. Also `false` while the instance mirrors nothing: in silent mode,
     /// or if push mirrors are switched off.
     pub enabled: bool,
@@ -163,32 +224,24 @@ impl Mirror {
 
     /// Whether the destination is `clone_url`, with any login.
     pub fn leads_to(&self, clone_url: &str) -> bool {
-        let parse = |url: &str| reqwest::Url::parse(url).ok();
-        let (Some(own), Some(other)) = (parse(&self.url), parse(clone_url)) else {
-            return false;
-        };
-        own.scheme() == other.scheme()
-            && own.host() == other.host()
-            && own.port_or_known_default() == other.port_or_known_default()
-            && own.path().trim_end_matches('/') == other.path().trim_end_matches('/')
+        self.destination.is_same(&Destination::parse(clone_url))
     }
 
     /// Whether the destination's path is that of the CodeCommit repository `name`. The host is not
     /// compared, because the clone URL of a deleted repository cannot be read.
     pub fn leads_to_repository(&self, name: &str) -> bool {
-        let path = self.url.trim_end_matches('/');
-        path.ends_with(&format!("/v1/repos/{name}"))
+        self.destination.ends_with(&format!("/v1/repos/{name}"))
     }
 
-    /// Parses GitLab's description. `None` if it has no ID. Every other member may be missing, as
-    /// it is from older versions.
+    /// Parses GitLab's description. `None` if it has no ID, which is a signed number of 64 bits in
+    /// GitLab's database. Every other member may be missing, as it is from older versions.
     pub fn parse(description: &Value) -> Option<Mirror> {
         let text = |name: &str| description[name].as_str().map(str::trim);
         let filled = |name: &str| text(name).filter(|text| !text.is_empty());
         let flag = |name: &str, default: bool| description[name].as_bool().unwrap_or(default);
         Some(Mirror {
-            id: description["id"].as_u64()?,
-            url: sanitize::without_logins(text("url").unwrap_or_default()),
+            id: description["id"].as_i64()?.try_into().ok()?,
+            destination: Destination::parse(text("url").unwrap_or_default()),
             enabled: flag("enabled", true),
             settings: Settings {
                 only_protected_branches: flag("only_protected_branches", false),

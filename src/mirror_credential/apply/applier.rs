@@ -229,12 +229,12 @@ impl Applier<'_> {
         let login = secret.log.current.as_ref()?;
         let credential = self.state.user.credential(&login.credential_id)?;
         let mut warnings = self.warnings.clone();
-        let error = self.state.replacement_error();
+        let error = self.planner().replacement_error();
         if let Some(error) = error.filter(|_| !credential.active) {
             let user_name = &self.spec.user_name;
-            warnings.push(messages::stays_inactive(user_name, &credential.id, error));
+            warnings.push(messages::stays_inactive(user_name, &credential.id, &error));
         }
-        if let Some(error) = &self.state.mirrors.gitlab_error {
+        if let Some(error) = self.planner().mirrors.gitlab_error() {
             let text = format!("the mirrors were not checked: {}", error.text);
             warnings.push(Reason::new(error.code, text));
         }

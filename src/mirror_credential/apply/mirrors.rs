@@ -104,12 +104,25 @@ impl Applier<'_> {
     /// Creates mirrors concurrently. Notes those that exist, even if another one failed.
     async fn create_mirrors(&mut self, indices: &[usize]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
-        let (spec, clone_urls) = (self.spec, &self.state.clone_urls);
+        let mut wanted = Vec::new();
+        for one in indices.iter().filter_map(|n| self.spec.mirrors.get(*n)) {
+            // GitLab may have another mirror than the one whose ID it returned.
+            let mut vanished = self.state.mirrors.vanished.iter();
+            let has_vanished = vanished.any(|record| self.spec.is_for(record, one));
+            let found = if has_vanished {
+                self.find_created(&gitlab, one).await?
+            } else {
+                None
+            };
+            match found {
+                Some(mirror) => self.note_created(one, mirror),
+                None => wanted.push(one),
+            }
+        }
+        let clone_urls = &self.state.clone_urls;
         let login = self.state.next_login();
         let no_login = || ApplyError::internal("a mirror without a login");
         let (_, login, password) = login.ok_or_else(no_login)?;
-        let wanted = indices.iter().filter_map(|n| spec.mirrors.get(*n));
-        let wanted: Vec<&WantedMirror> = wanted.collect();
         let mut calls = Vec::new();
         for WantedMirror {
             project,
@@ -226,7 +239,7 @@ impl Applier<'_> {
     ) -> Result<Option<Mirror>, ApplyError> {
         let MirrorRecord { project, id, .. } = record;
         let Some(wanted) = self.spec.wanted(record) else {
-            return Ok(self.state.shown(record).cloned());
+            return Ok(self.state.mirrors.shown(record).cloned());
         };
         self.check_branches(gitlab, wanted).await?;
         let shown = gitlab.update(project, *id, &wanted.settings, true).await?;

@@ -152,6 +152,7 @@ impl Applier<'_> {
     }
 
     async fn claim(&mut self, entry: u64) -> Result<(), CallError> {
+        self.state.log.claims += 1;
         let secret = self.state.secret.required()?;
         // The mirrors of a peer that was taken over stay named until they are deleted.
         let intent = MirrorIntent {

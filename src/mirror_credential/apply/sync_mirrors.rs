@@ -76,7 +76,7 @@ async fn start_pushes(
     let mut waiting = Vec::new();
     // A mirror of an empty project has nothing to push.
     let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
-        let before = state.shown(record);
+        let before = state.mirrors.shown(record);
         before.is_some_and(|mirror| !mirror.enabled)
     });
     state.mirrors.synced.extend(silent.iter().map(|one| one.id));
@@ -92,7 +92,7 @@ async fn start_pushes(
         if wanted.waits_for_sync {
             waiting.push(AwaitedPush {
                 record: (*record).clone(),
-                before: state.shown(record).cloned(),
+                before: state.mirrors.shown(record).cloned(),
                 was_asked_again: false,
                 has_commits: false,
             });

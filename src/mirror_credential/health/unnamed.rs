@@ -30,7 +30,7 @@ pub async fn disabled_mirrors(
         };
         let is_left = |mirror: &&Mirror| {
             let has_pushed = mirror.started_at.is_some() || mirror.updated_at.is_some();
-            !mirror.enabled && !has_pushed && mirror.leads_to(&own.url)
+            !mirror.enabled && !has_pushed && mirror.destination.is_same(&own.destination)
         };
         found.extend(listed.iter().filter(is_left).map(|mirror| MirrorRecord {
             id: mirror.id,

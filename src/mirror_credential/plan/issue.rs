@@ -9,17 +9,20 @@ use crate::mirror_credential::intent_log::{Login, key, serial_key};
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, Plan, SecretStep, Step, choose,
+    CredentialStep, MirrorStep, Plan, SecretStep, Step, choose, choose_any,
 };
 use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Issued, Secret, StoredLogin};
+
+/// The most claims that a delivery tries to write. With a fault, concurrent deliveries need five.
+const MAX_CLAIMS: u32 = 12;
 
 impl Planner<'_> {
     /// The next step towards a new login.
     pub fn plan_issue(&self) -> Plan {
         let state = self.state;
-        if let Some(error) = &state.mirrors.gitlab_error {
-            return choose(Step::Reject(error.clone()));
+        if let Some(error) = self.mirrors.gitlab_error() {
+            return choose(Step::Reject(error));
         }
         if self.context.rotation.is_none()
             && let Some(reason) = self.mirrors.pushes_everything()
@@ -107,16 +110,26 @@ impl Planner<'_> {
             return choose(MirrorStep::ReadProjects);
         }
         if !self.state.holds_claim() {
+            self.check_claims()?;
             return choose(SecretStep::Claim(secret.next_entry()));
         }
         self.end_rotation(secret)?;
         if secret.latest_login() > Some(secret.log.claim) {
             // An issued credential has to follow a claim that is the log's latest entry.
+            self.check_claims()?;
             return choose(SecretStep::Claim(secret.next_entry()));
         }
         self.mirrors.delete_orphan_mirror(secret)?;
         // Newer versions of GitLab reject a second mirror with the same URL.
         self.mirrors.retire_superseded(secret)
+    }
+
+    /// Ends a delivery whose claims never become the log's latest entry: Secrets Manager does not
+    /// show them, or peers take the log over each time.
+    pub fn check_claims(&self) -> Plan {
+        let is_over = self.state.log.claims >= MAX_CLAIMS;
+        let reason = || messages::claims_are_not_shown(&self.spec.secret_name);
+        choose_any(is_over.then(|| Step::Defer(reason())))
     }
 
     fn plan_store(&self, secret: &Secret, issued: &Issued) -> Plan {

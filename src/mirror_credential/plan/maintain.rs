@@ -18,7 +18,7 @@ impl Planner<'_> {
             return choose(SecretStep::ReadSecret);
         };
         // If GitLab fails, the next request deletes the rest.
-        let is_reachable = state.mirrors.gitlab_error.is_none();
+        let is_reachable = self.mirrors.gitlab_error().is_none();
         self.fence_peers(secret)?;
         self.end_rotation(secret)?;
         if is_reachable {
@@ -70,7 +70,11 @@ impl Planner<'_> {
             }
             self.record_request()?;
         }
-        choose_any(may_be_at_work.then(|| SecretStep::ClaimIfAllowed(secret.next_entry())))
+        if may_be_at_work {
+            self.check_claims()?;
+            return choose(SecretStep::ClaimIfAllowed(secret.next_entry()));
+        }
+        Continue(())
     }
 
     /// Records this request on the secret, even if it changes nothing else. Otherwise a late copy
@@ -91,7 +95,7 @@ impl Planner<'_> {
             return Continue(());
         };
         let has_mirrors = self.mirrors.wants_mirrors() || current.mirrors > 0;
-        if !has_mirrors || !active || state.mirrors.gitlab_error.is_some() {
+        if !has_mirrors || !active || self.mirrors.gitlab_error().is_some() {
             // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::check_acceptance`.
             // With an inactive credential they cannot push.
             return self.verify_stored(active);

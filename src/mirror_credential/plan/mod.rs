@@ -45,6 +45,7 @@ impl Planner<'_> {
             return self.abort_rotation(&rotation.version_id);
         }
         self.check_preconditions()?;
+        self.mirrors.check_created()?;
         // A rotation does not change which branches are mirrored.
         if let Some(rotation) = &self.context.rotation {
             return self.plan_rotation(rotation);

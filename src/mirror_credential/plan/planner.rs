@@ -10,6 +10,7 @@ use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep, cho
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec};
 use crate::mirror_credential::state::{Credential, Secret, State};
+use cfn_custom_resource::Reason;
 
 /// The credential whose login the secret holds.
 pub enum CurrentLogin<'a> {
@@ -51,12 +52,18 @@ impl<'a> Planner<'a> {
             return CurrentLogin::Missing;
         };
         match state.user.credential(&login.credential_id) {
-            Some(credential) if credential.active || state.replacement_error().is_some() => {
+            Some(credential) if credential.active || self.replacement_error().is_some() => {
                 CurrentLogin::Valid(credential)
             }
             None if !state.is_settled() => CurrentLogin::Unknown,
             Some(_) | None => CurrentLogin::Missing,
         }
+    }
+
+    /// Why an inactive credential of a saved spec is not replaced. `None` if that was not tried.
+    pub fn replacement_error(&self) -> Option<Reason> {
+        let error = self.state.login.replacement_error.clone();
+        error.or_else(|| self.mirrors.gitlab_error())
     }
 
     /// The current login, if it is of the spec's user and serial.

@@ -108,6 +108,9 @@ impl Planner<'_> {
         let Some(value) = value else {
             return self.refuse_phase(messages::not_prepared(&prepared.version_id));
         };
+        if let Some(reason) = self.mirrors.shown_elsewhere(&value.mirrors) {
+            return choose(Step::Reject(reason));
+        }
         // A person may have deleted a mirror since.
         let kept = self.mirrors.kept(&value.mirrors);
         if kept.len() != value.mirrors.len() || kept.len() != self.spec.mirrors.len() {

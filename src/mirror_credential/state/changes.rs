@@ -18,6 +18,7 @@ impl State {
             self.created.is_login_shared = true;
         }
         self.orphan_created_mirrors();
+        self.mirrors.vanished.clear();
         self.log.claim_lost_at = Some(now);
         self.log.claim = None;
         self.note_claimed_entry(entry, now);
@@ -115,6 +116,9 @@ impl State {
         self.note_shown(record, None);
         let created = &mut self.mirrors.intent.content.created;
         created.retain(|one| one != record);
+        if self.created.mirrors.contains(record) {
+            self.mirrors.vanished.push(record.clone());
+        }
         // If a peer deleted it, the log shows the peer's claim.
         self.secret = SecretState::Unread;
     }

@@ -89,17 +89,18 @@ pub struct MirrorState {
     pub retired: BTreeSet<MirrorRecord>,
     /// Mirrors of an intent that was taken over. They include this delivery's own.
     pub orphans: BTreeSet<MirrorRecord>,
+    /// Mirrors that this delivery created, and that GitLab then did not find, although no peer took
+    /// the log over.
+    pub vanished: Vec<MirrorRecord>,
     /// A mirror could not be deleted. The claim that names it has to stay open.
     pub deletion_incomplete: bool,
     pub intent: IntentState,
 }
 
 impl MirrorState {
-    /// The mirror of `record`, which pushes to `clone_url`. `None` if it is deleted, or pushes to
-    /// another repository.
-    pub fn shown(&self, record: &MirrorRecord, clone_url: &str) -> Option<&Mirror> {
+    /// The mirror of `record`. `None` if it is deleted.
+    pub fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
         let mirrors = &self.projects.as_ref()?.get(&record.project)?.mirrors;
-        let mirror = mirrors.iter().find(|mirror| mirror.id == record.id)?;
-        mirror.leads_to(clone_url).then_some(mirror)
+        mirrors.iter().find(|mirror| mirror.id == record.id)
     }
 }

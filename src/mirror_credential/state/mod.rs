@@ -14,13 +14,11 @@ pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, DeniedRead, User};
 
 use crate::clients::aws::CallError;
-use crate::clients::gitlab::Mirror;
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::state::mirrors::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
-use cfn_custom_resource::Reason;
 
 /// The secret as this delivery has read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +74,8 @@ pub struct LogState {
     pub created_at: Option<SystemTime>,
     /// The claim that this delivery holds.
     pub claim: Option<u64>,
+    /// How many claims this delivery has tried to write.
+    pub claims: u32,
     /// The latest claim before that one, and when this delivery wrote its own.
     pub claimed_after: Option<(u64, SystemTime)>,
     /// When a peer took the log over from this delivery.
@@ -144,18 +144,6 @@ impl State {
             mirrors: MirrorState::default(),
             created: CreatedResources::default(),
         }
-    }
-
-    /// Why an inactive credential of a saved spec is not replaced. `None` if that was not tried.
-    pub fn replacement_error(&self) -> Option<&Reason> {
-        let gitlab = self.mirrors.gitlab_error.as_ref();
-        self.login.replacement_error.as_ref().or(gitlab)
-    }
-
-    /// The mirror of `record` in GitLab. `None` if it is deleted, or pushes to another repository.
-    pub fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
-        let clone_url = self.clone_urls.get(&record.repository_name)?;
-        self.mirrors.shown(record, clone_url)
     }
 
     /// The login of the next version and of its mirrors, with the ID of its credential: the issued

@@ -28,4 +28,5 @@ mod propagation;
 mod rejected;
 mod scenarios;
 mod single_faults;
+mod unseen;
 mod year;

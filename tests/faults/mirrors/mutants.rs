@@ -7,12 +7,13 @@ use crate::by_hand::{create_credential, has_succeeded};
 use crate::checks;
 use crate::fixture::{SECRET, USER, options};
 use crate::scenarios::scenario_called;
+use crate::unseen::create_behind_a_proxy;
 use fake_aws::explore::paused;
 use fake_aws::gitlab::{ANOTHER_PERSON, HOST, REDIRECT_HOST};
 use fake_aws::iam::Iam;
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
-    operation_of, replace_in_body, send_twice,
+    operation_of, replace_in_body, replace_json, send_twice,
 };
 use fake_aws::schedules::SingleFault;
 use fake_aws::secrets::PENDING;
@@ -57,6 +58,8 @@ enum Mutant {
     DropsPending,
     /// It takes a secret that it may not read for one that was never created.
     TakesDeniedForAbsent,
+    /// It takes each address that GitLab shows for the right one.
+    OverlooksAddresses,
 }
 
 impl misbehaving::Mutant for Mutant {
@@ -144,6 +147,13 @@ impl misbehaving::Mutant for Mutant {
             Mutant::KeepsTheOldOne if deletes => {
                 // The wire responds that it does not exist.
                 return Ok(invented(200, "<DeleteServiceSpecificCredentialResponse/>"));
+            }
+            Mutant::OverlooksAddresses if operation.contains("Mirror") => {
+                let response = honest.call(request).await?;
+                return Ok(replace_json(response, |json| {
+                    let text = json.to_string().replace("proxy.", "git-codecommit.");
+                    *json = serde_json::from_str(&text).expect("JSON");
+                }));
             }
             _ => {}
         }
@@ -239,6 +249,13 @@ fn mutant_that_takes_denied_for_absent_is_detected() {
         "DescribeSecret is missing",
         play,
     );
+}
+
+#[test]
+fn product_that_overlooks_addresses_is_detected() {
+    let play = || create_behind_a_proxy(Options::default());
+    play();
+    assert_noticed(Mutant::OverlooksAddresses, "Success", play);
 }
 
 /// Only a fault lets a request come again.

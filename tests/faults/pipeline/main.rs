@@ -24,4 +24,5 @@ mod single_faults;
 mod slow;
 mod statuses;
 mod torn_reads;
+mod unseen;
 mod waiting;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::{CLONE_URL, described};
-use crate::clients::gitlab::mirror::{Mirror, PushStatus, Settings};
+use crate::clients::gitlab::mirror::{Destination, Mirror, PushStatus, Settings};
 use crate::clients::gitlab::sanitize::{Unredacted, message, shown, without_logins};
 use crate::common::password::Password;
 
@@ -31,8 +31,7 @@ fn mirror_is_parsed_as_gitlab_describes_it() {
         read(&description),
         Mirror {
             id: 101_486,
-            url: "https://*****@git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra"
-                .to_owned(),
+            destination: Destination::parse(CLONE_URL),
             enabled: true,
             settings: Settings {
                 only_protected_branches: true,
@@ -112,6 +111,51 @@ fn mirror_to_another_address_does_not_lead_there() {
     ] {
         assert!(!leading_to(&url).leads_to(CLONE_URL), "{url}");
     }
+}
+
+/// A proxy may put the login anywhere in an address that it rewrites.
+#[test]
+fn destination_never_shows_a_login() {
+    let host = "https://git.example.com";
+    for (shown, text) in [
+        ("", "no address"),
+        ("git.example.com/r", "no address"),
+        ("https://u:p%40git.example.com/r", "no address"),
+        ("https://u%3Ap%40git.example.com/r", "no address"),
+        ("https://u:p@git.example.com/r", "/r"),
+        ("https://u%3Ap@git.example.com/r", "/r"),
+        ("https://a@b:p@git.example.com/r", "/r"),
+        ("https://git.example.com/r?login=u:p#u:p", "/r"),
+        ("https://git.example.com/https://u:p@example.com/r", "/…"),
+        ("https://git.example.com/u%3Ap%40example.com/r", "/…"),
+        ("https://git.example.com/u/cGFzc3dvcmQ=/r", "/…"),
+        ("https://git.example.com/u/cGFzc3dvcmQ%3D/r", "/…"),
+        ("https://git.example.com/v1%252Fr", "/…"),
+        ("https://git.example.com/v1%2Fr%2dx.git", "/v1%2Fr%2dx.git"),
+        ("https://GIT.example.com:443/r\nx", "/rx"),
+    ] {
+        let expected = match text {
+            "no address" => text.to_owned(),
+            path => format!("{host}{path}"),
+        };
+        assert_eq!(Destination::parse(shown).to_string(), expected, "{shown}");
+    }
+    let long = format!("{host}/{}", "r".repeat(5000));
+    assert!(Destination::parse(&long).to_string().len() < 400);
+}
+
+#[test]
+fn mirror_needs_an_id_of_gitlabs_database() {
+    for id in [
+        json!(null),
+        json!("1"),
+        json!(-1),
+        json!(1.5),
+        json!(1_u64 << 63),
+    ] {
+        assert_eq!(Mirror::parse(&json!({"id": id})), None, "{id}");
+    }
+    assert!(Mirror::parse(&json!({"id": i64::MAX})).is_some());
 }
 
 #[test]

@@ -39,8 +39,7 @@ impl<'a> MirrorPlanner<'a> {
     /// Rejects every other spec than the saved one if GitLab fails or is unreachable. Mirrors that
     /// match that one stay, with a warning. Otherwise the rollback of another change would fail.
     pub fn check_acceptance(&self) -> Plan {
-        let error = self.state.mirrors.gitlab_error.clone();
-        let Some(reason) = error.or_else(|| self.branch_faults()) else {
+        let Some(reason) = self.gitlab_error().or_else(|| self.branch_faults()) else {
             return Continue(());
         };
         let secret = self.state.secret.present();
@@ -59,6 +58,50 @@ impl<'a> MirrorPlanner<'a> {
             }
         }
         choose(Step::Reject(reason))
+    }
+
+    /// Why the mirrors cannot be compared with the spec: GitLab could not be read, or shows a
+    /// mirror of a stored login with another address.
+    pub fn gitlab_error(&self) -> Option<Reason> {
+        let values = self.state.login.stored.values().flatten();
+        let records = values.flat_map(|value| &value.mirrors);
+        let error = self.state.mirrors.gitlab_error.clone();
+        error.or_else(|| self.shown_elsewhere(records))
+    }
+
+    /// Rejects the request if GitLab shows a mirror that this delivery created with another
+    /// address, or does not find two in a row. The plan would otherwise create one after another.
+    pub fn check_created(&self) -> Plan {
+        if let Some(reason) = self.shown_elsewhere(&self.state.created.mirrors) {
+            return choose(Step::Reject(reason));
+        }
+        let vanished = &self.state.mirrors.vanished;
+        let has_vanished_again = vanished.iter().enumerate().find(|(n, record)| {
+            let is_same = |other: &MirrorRecord| {
+                other.project == record.project && other.repository_name == record.repository_name
+            };
+            vanished.iter().take(*n).any(is_same)
+        });
+        choose_any(has_vanished_again.map(|(_, record)| {
+            Step::Reject(messages::mirror_is_not_found(&record.project, record.id))
+        }))
+    }
+
+    /// The reason to reject mirrors of the spec among `records` that GitLab shows with another
+    /// address than that of their repository. `None` if there are none. GitLab cannot change the
+    /// address of a mirror, so a mirror that GitLab shows is never one of another repository.
+    pub fn shown_elsewhere<'r>(
+        &self,
+        records: impl IntoIterator<Item = &'r MirrorRecord>,
+    ) -> Option<Reason> {
+        records.into_iter().find_map(|record| {
+            let wanted = self.spec.wanted(record)?;
+            let clone_url = self.state.clone_urls.get(&wanted.repository_name)?;
+            let mirror = self.state.mirrors.shown(record)?;
+            let shown = &mirror.destination;
+            (!mirror.leads_to(clone_url))
+                .then(|| messages::mirror_shown_elsewhere(record, shown, clone_url))
+        })
     }
 
     /// Mirrors that would push every branch, and required branches that would not be mirrored.
@@ -128,7 +171,7 @@ impl<'a> MirrorPlanner<'a> {
     /// The mirrors of `records` that are in the spec and exist.
     pub fn kept(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let kept = records.iter().filter(|record| {
-            self.spec.wanted(record).is_some() && self.state.shown(record).is_some()
+            self.spec.wanted(record).is_some() && self.state.mirrors.shown(record).is_some()
         });
         kept.cloned().collect()
     }
@@ -183,7 +226,7 @@ impl<'a> MirrorPlanner<'a> {
     pub fn enable(&self, records: &[MirrorRecord]) -> Plan {
         let wrong = records.iter().filter(|record| {
             let wanted = self.spec.wanted(record);
-            let (Some(wanted), Some(mirror)) = (wanted, self.state.shown(record)) else {
+            let (Some(wanted), Some(mirror)) = (wanted, self.state.mirrors.shown(record)) else {
                 return false;
             };
             // An older GitLab does not show every setting, and may show mirrors of an empty project
@@ -207,7 +250,7 @@ impl<'a> MirrorPlanner<'a> {
     /// a mirror through which GitLab would push every branch.
     pub fn sync(&self, records: &[MirrorRecord]) -> Plan {
         let silent = records.iter().filter(|record| {
-            let Some(mirror) = self.state.shown(record) else {
+            let Some(mirror) = self.state.mirrors.shown(record) else {
                 return false;
             };
             let is_well = mirror.succeeded_at.is_some()

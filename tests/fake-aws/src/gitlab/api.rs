@@ -222,7 +222,12 @@ fn mirrors(
     let behaviour = world.options.gitlab.clone();
     let shown = |mirror: &Mirror| {
         let is_enabled = GitLab::is_enabled(&behaviour, project, mirror);
-        shown_mirror(mirror, is_enabled, behaviour.premium)
+        let mut shown = shown_mirror(mirror, is_enabled, behaviour.premium);
+        if behaviour.rewrites_addresses {
+            let url = shown["url"].as_str().unwrap_or_default();
+            shown["url"] = url.replace("git-codecommit.", "proxy.").into();
+        }
+        shown
     };
     // `validates` in `app/models/remote_mirror.rb`.
     let only = call.params.get("only_protected_branches");

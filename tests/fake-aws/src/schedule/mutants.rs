@@ -2,16 +2,19 @@
 //! test have to detect each of them.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{HttpConnectorFuture, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
 
-use crate::{failures, handle::FakeAws, request::Call, wire::Caller};
+use crate::schedule::schedules::Schedules;
+use crate::{failures, handle::FakeAws, request::Call, wire::Caller, world::call};
 
 pub use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 
@@ -94,6 +97,107 @@ pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) {
     crate::figure!("mutant {mutant:?}: noticed: {first}");
 }
 
+/// The most often that an invocation may repeat a change which no read shows. Those that do it most
+/// are claims on a secret and mirrors of a rotation, each after it has waited for a peer.
+const MOST_REPEATS: usize = 12;
+
+/// Plays each of `plays` once for each operation that reads. The reads of this operation give an
+/// invocation their first answer for ever: it cannot see the effect of any step that it executes.
+/// Panics if it repeats a change without end. Returns the number of schedules.
+pub fn assert_ends_with_frozen_reads<P: Fn()>(
+    plays: impl IntoIterator<Item = (String, P)>,
+) -> usize {
+    let mut schedules = Schedules::one_in(4);
+    for (name, play) in plays {
+        for read in reads_of(&play) {
+            schedules.run(format!("{name}: {read} shows no change"), || {
+                let repeats = repeats_with(&read, &play).into_iter();
+                let most = repeats.max_by_key(|(_, repeats)| *repeats);
+                let is_short = most.as_ref().is_none_or(|(_, most)| *most <= MOST_REPEATS);
+                assert!(is_short, "repeated without end: {most:?}");
+            });
+        }
+    }
+    schedules.report("with reads that show no change")
+}
+
+/// The operations of `play` that read.
+fn reads_of(play: impl Fn()) -> BTreeSet<String> {
+    let reads = Arc::new(Mutex::new(BTreeSet::new()));
+    let listed = Arc::clone(&reads);
+    let note = move |_, honest: Caller, request: HttpRequest| {
+        if let Ok(call) = Call::decode(&request)
+            && call::reads(call.service, &call.operation)
+        {
+            locked(&listed).insert(call.operation);
+        }
+        async move { honest.call(request).await }
+    };
+    past(note, play).unwrap_or_else(|panic| resume_unwind(panic));
+    std::mem::take(&mut *locked(&reads))
+}
+
+/// How often each invocation of `play` called each operation that changes something, while the reads
+/// of `frozen` show no change. A denied change may be repeated for a minute: it is not counted. A
+/// failed assertion of the play does not count either.
+fn repeats_with(frozen: &str, play: impl Fn()) -> BTreeMap<String, usize> {
+    let changes = Arc::new(Mutex::new(BTreeMap::new()));
+    let counted = Arc::clone(&changes);
+    let (frozen, first) = (frozen.to_owned(), Arc::new(Firsts::default()));
+    let pass = move |_, honest: Caller, request: HttpRequest| {
+        let (counted, first) = (Arc::clone(&counted), Arc::clone(&first));
+        let is_frozen = operation_of(&request) == frozen;
+        async move {
+            if is_frozen {
+                return repeat_first(honest, request, &first).await;
+            }
+            let call = Call::decode(&request);
+            let name = honest.name().to_owned();
+            let response = honest.call(request).await?;
+            if let Ok(call) = call
+                && !call::reads(call.service, &call.operation)
+                && response.status().is_success()
+            {
+                let change = format!("{} of {name}", call.operation);
+                *locked(&counted).entry(change).or_default() += 1;
+            }
+            Ok(response)
+        }
+    };
+    drop(past(pass, play));
+    std::mem::take(&mut *locked(&changes))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first responses by the requests and their callers.
+type Firsts = Mutex<BTreeMap<(String, String, String), (u16, Vec<(String, String)>, Vec<u8>)>>;
+
+/// Sends `request`, or returns its first response again.
+async fn repeat_first(honest: Caller, request: HttpRequest, first: &Firsts) -> Response {
+    let caller = honest.name().to_owned();
+    let key = (caller, request.uri().to_owned(), body_of(&request));
+    let known = locked(first).get(&key).cloned();
+    let (status, headers, body) = if let Some(known) = known {
+        known
+    } else {
+        let response = honest.call(request).await?;
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let body = response.body().bytes().unwrap_or_default().to_vec();
+        let known = (response.status().as_u16(), headers.collect(), body);
+        locked(first).insert(key, known.clone());
+        known
+    };
+    let mut response = HttpResponse::new(status.try_into().expect("a status"), body.into());
+    for (name, value) in headers {
+        response.headers_mut().append(name, value);
+    }
+    Ok(response)
+}
+
 /// A forged response.
 pub fn invented(status: u16, body: &'static str) -> HttpResponse {
     let status = status.try_into().expect("a status");
@@ -122,6 +226,24 @@ pub fn replace_body(request: &mut HttpRequest, body: String) {
 pub fn replace_in_body(request: &mut HttpRequest, part: &str, by: &str) {
     let body = body_of(request).replace(part, by);
     replace_body(request, body);
+}
+
+/// The JSON that `response` carries, changed.
+pub fn replace_json(response: HttpResponse, change: impl FnOnce(&mut Value)) -> HttpResponse {
+    let bytes = response.body().bytes().unwrap_or_default();
+    let Ok(mut json) = serde_json::from_slice(bytes) else {
+        return response;
+    };
+    change(&mut json);
+    let mut changed = HttpResponse::new(response.status(), json.to_string().into());
+    for (name, value) in response.headers() {
+        if name != "content-length" {
+            changed
+                .headers_mut()
+                .append(name.to_owned(), value.to_owned());
+        }
+    }
+    changed
 }
 
 /// Sends `request` once more than its sender does.

@@ -34,6 +34,9 @@ pub struct Behaviour {
     /// lists (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000
     /// elements.
     pub drops_paging_headers: bool,
+    /// A proxy replaces CodeCommit's host in the addresses of mirrors, as nginx does with `sub_filter`
+    /// (<https://nginx.org/en/docs/http/ngx_http_sub_module.html>).
+    pub rewrites_addresses: bool,
     /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
     /// is there to prevent.
     pub errors_show_the_login: bool,
@@ -55,6 +58,7 @@ impl Default for Behaviour {
             redirects: false,
             read_only: false,
             drops_paging_headers: true,
+            rewrites_addresses: false,
             errors_show_the_login: false,
             protected_backoff: Duration::from_mins(1),
             unprotected_backoff: Duration::from_mins(5),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::clients::gitlab::{Access, Mirror, ProtectedBranches, PushStatus, Settings};
+use crate::clients::gitlab::{
+    Access, Destination, Mirror, ProtectedBranches, PushStatus, Settings,
+};
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
@@ -62,7 +64,7 @@ pub(in crate::mirror_credential) fn record(id: u64) -> MirrorRecord {
 pub(in crate::mirror_credential) fn mirror(id: u64) -> Mirror {
     Mirror {
         id,
-        url: CLONE_URL.replace("://", "://*****:*****@"),
+        destination: Destination::parse(&CLONE_URL.replace("://", "://*****:*****@")),
         enabled: true,
         settings: settings(),
         status: PushStatus::Finished,

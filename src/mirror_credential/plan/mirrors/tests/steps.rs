@@ -3,6 +3,7 @@
 use super::*;
 use crate::clients::gitlab::{Mirror, PushStatus};
 use crate::mirror_credential::intent_log::{Login, version_id};
+use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::plan::tests::step_table;
 use crate::mirror_credential::plan::tests::{credential, login, state, step};
@@ -11,6 +12,36 @@ use serde_json::json;
 fn renewed(spec: &mut Spec) {
     mirrored(spec);
     spec.document = json!({"New": true});
+}
+
+/// GitLab shows the mirror with another address.
+fn elsewhere(state: &mut State, id: u64) {
+    let destination = Destination::parse("https://proxy.example.com/r");
+    let shown = Mirror {
+        destination,
+        ..mirror(id)
+    };
+    seen(state, vec![shown]);
+}
+
+fn not_shown(id: u64) -> Step {
+    let shown = Destination::parse("https://proxy.example.com/r");
+    Step::Reject(messages::mirror_shown_elsewhere(
+        &record(id),
+        &shown,
+        CLONE_URL,
+    ))
+}
+
+/// GitLab created these mirrors, and then did not find them.
+fn vanish(state: &mut State, ids: &[u64]) {
+    seen(state, vec![]);
+    state.mirrors.intent.content.created.clear();
+    for id in ids {
+        state.created.mirrors.insert(record(*id));
+        state.note_mirror_deleted(&record(*id));
+    }
+    state.secret = claimed().secret;
 }
 
 fn login_with_mirror(entry: u64, id: &str) -> Login {
@@ -28,9 +59,24 @@ step_table! {
     unread_mirrors_of_the_login_are_read:
         mirrored, pushing(), |k| k.login.stored.clear() => CredentialStep::ReadLogin(version_id(1));
     deleted_mirror_claims: mirrored, pushing(), |k| seen(k, vec![]) => SecretStep::Claim(2);
-    mirror_of_another_repository_claims: mirrored, pushing(), |k| {
-        seen(k, vec![Mirror { url: "https://example.com/r".to_owned(), ..mirror(7) }]);
-    } => SecretStep::Claim(2);
+    saved_mirror_with_another_address_is_left_alone: mirrored, pushing(), |k| elsewhere(k, 7) => Step::Done;
+    changed_spec_with_another_address_rejects: renewed, pushing(), |k| elsewhere(k, 7) => not_shown(7);
+    new_password_with_another_address_rejects: mirrored, pushing(), |k| {
+        elsewhere(k, 7);
+        k.login.rejected = true;
+    } => not_shown(7);
+    spec_without_a_mirror_of_another_address_goes_on:
+        |_| {}, pushing(), |k| elsewhere(k, 7) => MirrorStep::CheckGitLab(record(7));
+    created_mirror_with_another_address_rejects: mirrored, sealed(), |k| {
+        k.created.mirrors.insert(record(8));
+        elsewhere(k, 8);
+    } => not_shown(8);
+    mirror_that_vanished_once_is_created_again: mirrored, sealed(), |k| {
+        vanish(k, &[8]);
+    } => MirrorStep::CreateMirrors(vec![0]);
+    mirror_that_vanished_twice_rejects: mirrored, sealed(), |k| {
+        vanish(k, &[8, 9]);
+    } => Step::Reject(messages::mirror_is_not_found(PROJECT, 9));
     disabled_mirror_is_enabled:
         mirrored, pushing(), |k| {
             seen(k, vec![Mirror { enabled: false, ..mirror(7) }]);
