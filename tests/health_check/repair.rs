@@ -69,6 +69,27 @@ async fn healthy_mirror_and_missing_parameter_change_nothing() {
     assert_eq!(fake.count("PutSecretValue"), written);
 }
 
+/// A new mirror would stay disabled too, so each repair would issue a login and delete it.
+#[tokio::test(start_paused = true)]
+async fn mirror_that_gitlab_keeps_disabled_gets_no_new_login() {
+    let (fake, _) = fake().await;
+    let before = (fake.mirrors(PROJECT)[0].id, fake.count("PutSecretValue"));
+    fake.change(|aws| aws.options.gitlab.silent = true);
+    for hour in 0..3 {
+        let looked = look_and_repair(&fake, &fake.caller(&format!("check {hour}"))).await;
+        assert!(!looked.is_healthy(PROJECT), "{hour}");
+        tokio::time::sleep(Duration::from_mins(80)).await;
+    }
+    let after = (fake.mirrors(PROJECT)[0].id, fake.count("PutSecretValue"));
+    assert_eq!(after, before);
+    fake.change(|aws| aws.options.gitlab.silent = false);
+    assert!(
+        look_and_repair(&fake, &fake.caller("later"))
+            .await
+            .is_healthy(PROJECT)
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn repair_whose_push_never_ends_leaves_time_for_the_rest() {
     let (fake, _) = fake().await;

@@ -12,5 +12,5 @@ mod mirrors;
 mod read_again;
 mod roll_back;
 pub mod secret;
-mod sync_mirrors;
+pub mod sync_mirrors;
 mod verify;

@@ -4,10 +4,15 @@
 use std::time::SystemTime;
 
 use crate::common::ownership;
-use crate::mirror_credential::observe;
+use crate::mirror_credential::apply::error::ApplyError;
+use crate::mirror_credential::apply::sync_mirrors::is_empty;
+use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::event::RotationEvent;
+use crate::mirror_credential::rotation::read_spec;
+use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::{calls, messages, observe};
 use cfn_custom_resource::Failure;
 
 /// How the version of a repair begins. Secrets Manager's own are UUIDs.
@@ -20,7 +25,8 @@ impl MirrorCredential {
     /// Every wait ends before `until`.
     ///
     /// # Errors
-    /// If a phase of the rotation failed. If the failure may pass, a later repair resumes it.
+    /// If a phase of the rotation failed. If the failure may pass, a later repair resumes it. If
+    /// GitLab keeps a mirror disabled, nothing is changed.
     pub async fn repair_mirrors(
         &self,
         secret_id: &str,
@@ -47,13 +53,51 @@ impl MirrorCredential {
                 event.version_id.clone_from(current);
                 phases = &[RotationPhase::Finish];
             }
-            (None, _) => {}
+            (None, _) => {
+                let enabled = Box::pin(self.check_enabling(&secret)).await;
+                enabled.map_err(|error| event.failure(error))?;
+            }
         }
         for phase in phases.iter().copied() {
             event.phase = phase;
             Box::pin(self.rotate(&event, until)).await?;
         }
         Ok(true)
+    }
+
+    /// Fails if GitLab keeps a disabled mirror of the current login disabled, as in silent mode. It
+    /// would keep a new one disabled too, so each hour's repair would issue a login and delete it.
+    async fn check_enabling(&self, secret: &Secret) -> Result<(), ApplyError> {
+        let aws = &self.clients.aws;
+        let Some(login) = secret
+            .log
+            .current
+            .as_ref()
+            .filter(|login| login.mirrors > 0)
+        else {
+            return Ok(());
+        };
+        let spec = read_spec(aws, secret).await?;
+        let value = calls::read_login(aws, secret, &login.version_id).await?;
+        let accesses = spec.gitlab.iter().cloned().collect();
+        let mut gitlab_clients = GitLabClients::new(&self.clients, accesses);
+        for record in value.iter().flat_map(|value| &value.mirrors) {
+            let Some(wanted) = spec.wanted(record) else {
+                continue;
+            };
+            let gitlab = gitlab_clients.at(&record.gitlab_url).await?;
+            let (project, id) = (&record.project, record.id);
+            let shown = gitlab.mirror(project, id).await?;
+            if shown.is_none_or(|mirror| mirror.enabled) {
+                continue;
+            }
+            let shown = gitlab.update(project, id, &wanted.settings, true).await?;
+            if shown.is_some_and(|mirror| !mirror.enabled) && !is_empty(&gitlab, record).await {
+                let reason = messages::mirror_stays_disabled(project, id);
+                return Err(ApplyError::permanent(reason));
+            }
+        }
+        Ok(())
     }
 }
 
