@@ -240,7 +240,8 @@ fn update_and_rotation_with_another_address_change_nothing() {
                         assert!(reason.contains(text), "{reason}");
                     }
                     assert_eq!(fake.look(our_mirrors), before.0);
-                    assert!(count(fake, "GitLab.CreateMirror") <= 3);
+                    // GitLab rejects the first spelling of an address that another mirror has.
+                    assert!(count(fake, "GitLab.CreateMirror") <= 5);
                     assert!(count(fake, "PutSecretValue") - before.1 <= 16);
                     fake.assert_holds(|aws| at_rest(aws, &properties(), true));
                     stack.delete().await.assert_success();

@@ -97,9 +97,11 @@ pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) {
     crate::figure!("mutant {mutant:?}: noticed: {first}");
 }
 
-/// The most often that an invocation may repeat a change which no read shows. Those that do it most
-/// are claims on a secret and mirrors of a rotation, each after it has waited for a peer.
-const MOST_REPEATS: usize = 12;
+/// The most often that an invocation may repeat a change which no read shows. It sends the creation
+/// of a stack again with each poll until that has ended: CloudFormation executes one of them, because
+/// all have the same request token, and then rejects the name. Every other change is repeated at
+/// most twelve times.
+const MOST_REPEATS: usize = 25;
 
 /// Plays each of `plays` once for each operation that reads. The reads of this operation give an
 /// invocation their first answer for ever: it cannot see the effect of any step that it executes.
