@@ -149,8 +149,8 @@ impl GitOpsPipeline {
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
-        // If CloudFormation generated the ID, the properties contain the names. The function deletes
-        // only what this resource owns.
+        // If CloudFormation generated the ID, the properties contain the names. The function
+        // deletes only what this resource owns.
         let id = request.physical_resource_id.as_deref();
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
         let own = id.filter(|_| !request.has_generated_id());

@@ -48,8 +48,8 @@ pub fn later_request() -> Reason {
 }
 
 /// A Delete that is older than the latest change of its secret. It is a late copy, to which
-/// CloudFormation no longer listens, or a forged request came between. As only its failure is true in
-/// both cases, it fails.
+/// CloudFormation no longer listens, or a forged request came between. As only its failure is true
+/// in both cases, it fails.
 pub fn outdated_delete(secret: &str) -> CallError {
     let cause = "a later request has changed it, so it and its login are left. If the stack no longer \
         has the resource, repeat the deletion";

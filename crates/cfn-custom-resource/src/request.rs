@@ -120,9 +120,9 @@ impl Request {
         let text =
             |name: &str| -> Option<String> { serde_json::from_str(member(name)?.get()).ok() };
         let response_url = ResponseUrl(text("ResponseURL")?);
-        // A forged date in the future would outrank CloudFormation's own requests until then. If this
-        // machine's clock is behind CloudFormation's by more than an event takes to arrive, a second
-        // delivery of a request counts as later than the first one.
+        // A forged date in the future would outrank CloudFormation's own requests until then. If
+        // this machine's clock is behind CloudFormation's by more than an event takes to arrive, a
+        // second delivery of a request counts as later than the first one.
         let signed_at = response_url.signed_at().unwrap_or(received_at);
         let signed_at = signed_at.min(received_at);
         let (old, size) = match member("OldResourceProperties").map_or("null", RawValue::get) {

@@ -50,8 +50,8 @@ pub fn next(
         return Next::Done(());
     }
     if *purpose == Purpose::Delete && child.is_some_and(|child| is_left(child, context)) {
-        // This Delete is a late copy, to which CloudFormation no longer listens, or a forged request
-        // came between.
+        // This Delete is a late copy, to which CloudFormation no longer listens, or a forged
+        // request came between.
         let cause = "a later request has changed it, so it is left. If the parent stack no longer \
             has the resource, repeat the deletion";
         return Next::Fail((Code::OvertakenByRequest, cause.to_owned()));

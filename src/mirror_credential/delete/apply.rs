@@ -22,7 +22,8 @@ use crate::mirror_credential::{calls, messages, observe};
 use crate::reconcile::{Next, Reconcile};
 use cfn_custom_resource::Progress;
 
-/// How long GitLab may take to delete mirrors at most. The credential has to be deleted in any case.
+/// How long GitLab may take to delete mirrors at most. The credential has to be deleted in any
+/// case.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 
 /// How long the reads for the mirrors may delay the first step, which stops peers.
@@ -302,7 +303,8 @@ impl<'a> Deleter<'a> {
     }
 
     /// Notes the mirrors that are left in GitLab although no record names them: with the secret,
-    /// the record of its mirrors was deleted. They are not deleted, because their origin is unknown.
+    /// the record of its mirrors was deleted. They are not deleted, because their origin is
+    /// unknown.
     async fn look_for_mirrors(&mut self) {
         let time = self.gitlab_time();
         let wanted = std::mem::take(&mut self.state.unrecorded_mirrors);

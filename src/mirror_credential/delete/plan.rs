@@ -4,8 +4,8 @@
 //! the ID. It touches only resources whose records name this resource. So the Delete that follows a
 //! rejected Create finds nothing to do.
 //!
-//! A resource that cannot be read may exist, even if no record names it: a user's tags name only its
-//! latest secret. Only the ID that the Create responded with proves that it was rejected.
+//! A resource that cannot be read may exist, even if no record names it: a user's tags name only
+//! its latest secret. Only the ID that the Create responded with proves that it was rejected.
 
 use std::time::SystemTime;
 

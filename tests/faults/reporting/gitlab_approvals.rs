@@ -380,7 +380,7 @@ fn harmless_circumstances_are_no_doubt() {
                 ANN,
                 &with_key(tag).replace("/dev/", "/prd/"),
                 COMMITS[0],
-            )
+            );
         },
         |aws, tag| {
             create(
@@ -388,7 +388,7 @@ fn harmless_circumstances_are_no_doubt() {
                 ANN,
                 &with_key(tag).replace("deploy/", "reject/"),
                 COMMITS[0],
-            )
+            );
         },
         // She has removed four branches at once.
         |aws, _| {

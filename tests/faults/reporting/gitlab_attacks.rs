@@ -241,7 +241,10 @@ fn push_by_ann(aws: &mut AwsState, branch: Option<&str>, to: &str) {
 /// A minute before Dan moved the branch to the commit that waits, Ann has pushed this object by this
 /// tag, or by four of them (`None`).
 fn push_tag_by_ann(aws: &mut AwsState, tag: Option<&str>, to: &str) {
-    let (to, at) = (Some(to.to_owned()), aws.now - Duration::from_mins(1));
+    let (to, at) = (
+        Some(to.to_owned()),
+        aws.now.saturating_sub(Duration::from_mins(1)),
+    );
     let mut push = PushEvent::of("tag", tag.unwrap_or_default(), None, to, ANN, at);
     if tag.is_none() {
         push.hide_among(4);
@@ -326,6 +329,7 @@ fn tag_of_a_person_who_made_a_commit_decides_nothing() {
 /// Another person or a bot moved the branch afterwards.
 // claim: tag-of-an-author-decides-nothing
 #[test]
+#[allow(clippy::too_many_lines)] // A table.
 fn tag_of_a_person_who_pushed_by_a_tag_decides_nothing() {
     const PUSHED: &str = "has pushed";
     assert_refused(&[

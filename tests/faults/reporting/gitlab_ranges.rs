@@ -44,6 +44,7 @@ pub fn put_between(aws: &mut AwsState, number: usize) {
 
 // claim: commit-that-ran-before-is-not-approved
 #[test]
+#[allow(clippy::too_many_lines)] // A table.
 fn tag_decides_nothing_if_no_person_saw_a_former_commit() {
     const NONE: &str = "none of the latest";
     const SAME: &str = "its commit is the last";
