@@ -22,39 +22,41 @@ const MAX_DEPTH: usize = 8;
 /// - `{type}`, `{types}`: types of resources and hooks, and transforms
 /// - `{computed}`: a name that a template can compute, for example from a parameter
 /// - `{file}`: a path or an artifact of the pipeline
-/// - `{code}`, `{status}`, `{service}`, `{number}`, `{action}`, `{policy}`: words of AWS
+/// - `{status}`, `{verb}`, `{failure}`, `{error}`, `{service}`, `{keyword}`, `{kind}`, `{number}`,
+///   `{action}`, `{policy}`: words of AWS
+/// - `{word}`: one word, which is hidden
 /// - `{rest}`: a text that has a form itself
 /// - `<…>`: it is left out. `*` in it is any text
 /// - `*`: any text, which is hidden
 const FORMS: &[&str] = &[
     // The stack, and the action of the pipeline:
     // https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
-    "Failed to execute change set. Current stack status: {code}. Reason: {rest}",
-    "Failed to execute change set. Current stack status: {code}. Status reason is not available because IAM role associated \
+    "Failed to execute change set. Current stack status: {status}. Reason: {rest}",
+    "Failed to execute change set. Current stack status: {status}. Status reason is not available because IAM role associated \
      with the action does not have CloudFormation DescribeStackEvents permission",
     "No reason was provided",
-    "Stack * is in the state {code}. {rest}",
-    "Stack * is in the state {code}: {rest}",
-    "Stack * is in the state {code}",
+    "Stack * is in the state {status}. {rest}",
+    "Stack * is in the state {status}: {rest}",
+    "Stack * is in the state {status}",
     "Embedded stack * was not successfully created: {rest}",
-    "Embedded stack * was not successfully updated. Currently in {code} with reason: {rest}",
-    "The following resource(s) failed to {code}: [{ids}]. {rest}",
-    "The following resource(s) failed to {code}: [{ids}]",
+    "Embedded stack * was not successfully updated. Currently in {status} with reason: {rest}",
+    "The following resource(s) failed to {verb}: [{ids}]. {rest}",
+    "The following resource(s) failed to {verb}: [{ids}]",
     "Validation failed for following resources: [{ids}]",
     "{rest}. Rollback requested by user",
     ". Rollback requested by user",
     "Rollback requested by user",
     "User Initiated",
-    "Resource {code} cancelled",
+    "Resource {verb} cancelled",
     "Internal Failure",
-    "Stack:* is in {code} state and can not be updated",
+    "Stack:* is in {status} state and can not be updated",
     "Stack * already exists",
     "Stack * does not exist",
     "No updates are to be performed",
     "The submitted information didn't contain changes. Submit different information to create a change set",
-    "ChangeSet * cannot be executed in its current status of [{code}]",
-    "ChangeSet * cannot be executed in its current execution status of [{code}]",
-    "ChangeSet * cannot be created due to a mismatch with existing attribute {code}",
+    "ChangeSet * cannot be executed in its current status of [{status}]",
+    "ChangeSet * cannot be executed in its current execution status of [{status}]",
+    "ChangeSet * cannot be created due to a mismatch with existing attribute *",
     "An operation on this ChangeSet is currently in progress. Please attempt this operation again later",
     "File [{file}] does not exist in artifact [{file}]",
     "Cross-account pass role is not allowed",
@@ -68,21 +70,21 @@ const FORMS: &[&str] = &[
     // Errors of services, in the frames of CloudFormation's handlers.
     "ValidationError: {rest}",
     "InsufficientCapabilitiesException: {rest}",
-    "Resource handler returned message: \"\" (<RequestToken: *, >HandlerErrorCode: {code})",
-    "Resource handler returned message: \"{rest}\" (<RequestToken: *, >HandlerErrorCode: {code})",
-    "{rest} (Service: {service}<; Status Code: *>; Error Code: {code}<; Request ID: *>)",
+    "Resource handler returned message: \"\" (<RequestToken: *, >HandlerErrorCode: {failure})",
+    "Resource handler returned message: \"{rest}\" (<RequestToken: *, >HandlerErrorCode: {failure})",
+    "{rest} (Service: {service}<; Status Code: *>; Error Code: {error}<; Request ID: *>)",
     "{rest} (Service: {service}<, Status Code: *>)",
     "{rest}< (Request ID: *)>",
     "{rest}< (RequestId: *)>",
     "{rest}< (SDK Attempt Count: *)>",
     "API: {action} {rest}",
-    "API: {code} {rest}",
+    "API: {word} {rest}",
     "Encountered a permissions error performing a tagging operation, please add required tag permissions. <*>Resource handler returned message: {rest}",
     "Encountered a permissions error performing a tagging operation, please add required tag permissions<*>",
     "Error occurred during operation '{rest}'",
     "ECS Deployment Circuit Breaker was triggered",
-    "The maximum number of {service} has been reached",
-    "The runtime parameter of {file} is no longer supported for creating or updating AWS Lambda functions<*>",
+    "The maximum number of * has been reached",
+    "The runtime parameter of * is no longer supported for creating or updating AWS Lambda functions<*>",
     "Rate exceeded for operation '{rest}'",
     "Rate exceeded",
     "Invalid request provided: {type}: {rest}",
@@ -103,7 +105,7 @@ const FORMS: &[&str] = &[
     "The role defined for the function cannot be assumed by Lambda",
     "Access Denied<*>",
     // Names that are taken, and updates that are impossible.
-    "Resource of type '{type}' with identifier '*' {code} exists",
+    "Resource of type '{type}' with identifier '*' already exists",
     "Resource of type '{type}' with identifier '*' was not found",
     "Resource of type '{type}' with identifier '*' did not stabilize",
     "Resource of type '{type}' with identifier '*' is not stabilized",
@@ -128,23 +130,23 @@ const FORMS: &[&str] = &[
     "Model validation failed ({rest})",
     "{rest} {path}: extraneous key [{names}] is not permitted",
     "{rest} {path}: required key [{names}] not found",
-    "{rest} {path}: failed validation constraint for keyword [{code}]",
+    "{rest} {path}: failed validation constraint for keyword [{keyword}]",
     "{path}: extraneous key [{names}] is not permitted",
     "extraneous key [{names}] is not permitted",
     "{path}: required key [{names}] not found",
     "required key [{names}] not found",
-    "{path}: failed validation constraint for keyword [{code}]",
+    "{path}: failed validation constraint for keyword [{keyword}]",
     "{path}: only {number} subschema matches out of {number}",
-    "{path}: expected type: {code}, found: {code}",
+    "{path}: expected type: {kind}, found: {kind}",
     "{path}: * is not a valid enum value",
     "{path}: {rest}",
     "Encountered unsupported property {names}",
     "Property validation failure: [{rest}]",
     "Encountered unsupported properties in {{path}}: [{names}]",
-    "Value of property {{path}} does not match type {{code}}",
+    "Value of property {{path}} does not match type {{kind}}",
     "The property {{path}} is required",
     "Value for property {{path}} does not match pattern *",
-    "Value of property {names} must be of type {service}",
+    "Value of property {names} must be of type {kind}",
     "Value of property {names} must be an object",
     "Property {names} cannot be empty",
     // The template.
@@ -176,12 +178,12 @@ const FORMS: &[&str] = &[
     "Unable to retrieve {computed} attribute for {type}<*>",
     "Unable to get mapping for {computed}::{computed}::{computed}",
     "Mapping named '{computed}' is not present in the 'Mappings' section of template",
-    "Fn::Select cannot select nonexistent value at index {number}",
+    "Fn::Select cannot select nonexistent value at index *",
     "TemplateURL must reference a valid S3 object to which you have access",
     "TemplateURL must be a supported URL",
     "S3 error: {rest}",
-    "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: *",
-    "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for *. S3 Error Code: {code}. S3 Error Message: *",
+    "Error occurred while GetObject. S3 Error Code: {error}. S3 Error Message: *",
+    "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for *. S3 Error Code: {error}. S3 Error Message: *",
     // Parameters.
     "Parameters: [{ids}] must have values",
     "Parameters: [{ids}] do not exist in the template",
@@ -197,7 +199,7 @@ const FORMS: &[&str] = &[
     "Could not find a value associated with JSONKey in SecretString",
     // Exports.
     "Export with name * is already exported by stack *",
-    "Export * cannot be {code} as it is in use by *",
+    "Export * cannot be {verb} as it is in use by *",
     "Delete canceled. Cannot delete export * as it is in use by *",
     "Cannot export output {id}. Exported values must not be empty or whitespace-only",
     "No export named * found",
@@ -205,7 +207,7 @@ const FORMS: &[&str] = &[
     "Exceeded attempts to wait",
     "Resource timed out waiting for creation of physical resource",
     "Resource timed out waiting for completion",
-    "CloudFormation did not receive a response from your {code} {code}. Please check your logs for requestId [*]<*>",
+    "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [*]<*>",
     "Custom Resource failed to stabilize in expected time<*>",
     "Received response status [FAILED] from custom resource. Message returned: *",
     "Failed to create resource. *",
@@ -214,7 +216,7 @@ const FORMS: &[&str] = &[
     "Invalid PhysicalResourceId",
     "WaitCondition timed out. Received {number} conditions when expecting {number}",
     "WaitCondition received failed message: * for uniqueId: *",
-    "Received {number} {code} signal(s) out of {number}. Unable to satisfy {number}% MinSuccessfulInstancesPercent requirement",
+    "Received {number} {status} signal(s) out of {number}. Unable to satisfy {number}% MinSuccessfulInstancesPercent requirement",
     "Received FAILURE signal with UniqueId *",
     "Failed to receive {number} resource signal(s) for the current batch. Each resource signal timeout is counted as a FAILURE",
     "Failed to receive {number} resource signal(s) within the specified duration",
@@ -295,12 +297,12 @@ enum Part {
 }
 
 /// The parts of a form that are in braces: the name, its pattern and what it is.
-const PARTS: [(&str, &str, Part); 16] = [
+const PARTS: [(&str, &str, Part); 21] = [
     ("id", "[A-Za-z0-9]+", Part::Names),
     ("ids", "[A-Za-z0-9]+(?:, ?[A-Za-z0-9]+)*", Part::Names),
     (
         "names",
-        r"[A-Za-z0-9_.:/-]+(?:, ?[A-Za-z0-9_.:/-]+)*",
+        "[A-Za-z0-9_.:/-]+(?:, ?[A-Za-z0-9_.:/-]+)*",
         Part::Names,
     ),
     ("path", r"[#/][#/A-Za-z0-9_.:\[\]-]*", Part::Names),
@@ -311,11 +313,30 @@ const PARTS: [(&str, &str, Part); 16] = [
         Part::Names,
     ),
     ("computed", ".+?", Part::Computed),
-    ("status", "[A-Z]+(?:_[A-Z]+)+", Part::Shown),
     ("file", "[A-Za-z0-9_./-]+", Part::Shown),
-    ("code", "[A-Za-z][A-Za-z0-9_]*", Part::Shown),
+    ("status", "[A-Z]{4,}(?:_[A-Z]+)*", Part::Shown),
+    (
+        "verb",
+        "create|update|delete|import|creation|deletion|updated|deleted",
+        Part::Shown,
+    ),
+    // https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
+    (
+        "failure",
+        "NotUpdatable|InvalidRequest|AccessDenied|UnauthorizedTaggingOperation|InvalidCredentials|AlreadyExists|NotFound|\
+         ResourceConflict|Throttling|ServiceLimitExceeded|NotStabilized|GeneralServiceException|ServiceInternalError|\
+         ServiceTimeout|NetworkFailure|InternalFailure|InvalidTypeConfiguration|NonCompliant|Unknown|UnsupportedTarget",
+        Part::Shown,
+    ),
+    ("error", "[A-Z][A-Za-z.]{2,59}", Part::Shown),
+    ("service", "[A-Z][A-Za-z0-9 ]{1,39}", Part::Shown),
+    ("keyword", "[a-z][A-Za-z]{2,24}", Part::Shown),
+    (
+        "kind",
+        "(?:List of )?(?:String|Integer|Number|Boolean|Double|Long|Map|List|Object|Json|JSONArray|JSONObject|Null)",
+        Part::Shown,
+    ),
     ("codes", "[A-Z_]+(?:, ?[A-Z_]+)*", Part::Shown),
-    ("service", "[A-Za-z][A-Za-z0-9 ]*", Part::Shown),
     ("number", "[0-9]{1,9}", Part::Shown),
     ("action", "[a-z0-9-]+:[A-Z][A-Za-z0-9]*", Part::Shown),
     (
@@ -323,6 +344,7 @@ const PARTS: [(&str, &str, Part); 16] = [
         "(?:identity-based|resource-based|session|service control|resource control|VPC endpoint) policy|permissions boundary",
         Part::Shown,
     ),
+    ("word", "[A-Za-z0-9]+", Part::Hidden),
     ("rest", ".+", Part::Rest),
 ];
 

@@ -105,7 +105,7 @@ fn review(has_transform: bool) -> Audience<'static> {
 
 #[test]
 fn public_reasons_stay_useful() {
-    let table = include_str!("reasons.json");
+    let table = include_str!("tests/public_reasons.json");
     let table: Vec<PublicReason> = serde_json::from_str(table).expect("the table");
     let (unknown, names) = (Values::default().with_others(), names());
     for row in &table {
@@ -148,7 +148,7 @@ fn public_reasons_stay_useful() {
 fn public_reason_with_a_value_in_each_place_hides_it() {
     const SECRET: &str = "hunter2secretpw";
     let table: Vec<PublicReason> =
-        serde_json::from_str(include_str!("reasons.json")).expect("the table");
+        serde_json::from_str(include_str!("tests/public_reasons.json")).expect("the table");
     let (unknown, names) = (Values::default().with_others(), names());
     let mut tried = 0;
     for row in &table {
