@@ -51,8 +51,9 @@ pub fn later_request() -> Reason {
 /// CloudFormation no longer listens, or a forged request came between. As only its failure is true
 /// in both cases, it fails.
 pub fn outdated_delete(secret: &str) -> CallError {
-    let cause = "a later request has changed it, so it and its login are left. If the stack no longer \
-        has the resource, repeat the deletion";
+    let cause = "a later request has changed it, so it and its login are left. If the stack is in \
+        DELETE_FAILED, delete it again. If it no longer has the resource, delete the user's \
+        credential and the secret by hand";
     let doing = format!("deleting secret {secret}");
     CallError::local(Code::OvertakenByRequest, doing, cause)
 }

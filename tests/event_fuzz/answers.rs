@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use cfn_custom_resource::{Deadlines, Request};
+use cfn_custom_resource::{Deadlines, MAX_EVENT_BYTES, Request};
 use cfn_gitops::clients::http::ResponseHosts;
 use cfn_gitops::handler::HandlerError;
 use cfn_gitops::handler::self_invocation;
@@ -227,6 +227,7 @@ fn not_a_request(
     match answer {
         _ if !puts.is_empty() => Err(format!("{why}, and yet it was answered")),
         Err(HandlerError::UnknownEvent) if push != Some(true) => Ok("not a request"),
+        Err(HandlerError::EventTooLarge(size)) if *size > MAX_EVENT_BYTES => Ok("too large"),
         Ok(body) if push != Some(false) => {
             let text = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
             if text("PipelineName") || text("Ignored") {

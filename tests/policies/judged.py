@@ -131,8 +131,8 @@ OF_ADMINISTRATORS = [
     ("deletes what invokes the function, or the function", "lambda",
      "DeleteAlias DeleteFunction DeleteFunctionCodeSigningConfig DeleteFunctionConcurrency DeleteFunctionEventInvokeConfig "
      "DeleteFunctionUrlConfig DeleteProvisionedConcurrencyConfig RemovePermission"),
-    ("names the stack itself", "cloudformation", "RemoveAlias SetAlias"),
-    ("names the role itself", "iam", "AcquireRole AddRoleToInstanceProfile"),
+    ("is denied on the stack that the call names", "cloudformation", "RemoveAlias SetAlias"),
+    ("is denied on the role that the call names", "iam", "AcquireRole AddRoleToInstanceProfile"),
     ("a mapping: the function does not know the events of one (`Records`)", "lambda", "CreateEventSourceMapping UpdateEventSourceMapping"),
     ("a version of the same code, or how many run", "lambda",
      "PublishVersion PutFunctionConcurrency PutFunctionRecursionConfig PutProvisionedConcurrencyConfig PutRuntimeManagementConfig"),

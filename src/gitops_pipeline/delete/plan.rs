@@ -52,8 +52,8 @@ pub fn next(
     if *purpose == Purpose::Delete && child.is_some_and(|child| is_left(child, context)) {
         // This Delete is a late copy, to which CloudFormation no longer listens, or a forged
         // request came between.
-        let cause = "a later request has changed it, so it is left. If the parent stack no longer \
-            has the resource, repeat the deletion";
+        let cause = "a later request has changed it, so it is left. If the parent stack is in \
+            DELETE_FAILED, delete it again. If it no longer has the resource, delete this stack";
         return Next::Fail((Code::OvertakenByRequest, cause.to_owned()));
     }
     let to_delete = child.filter(|child| is_to_delete(child, context, purpose));

@@ -5,7 +5,7 @@
 //! rejected Create finds nothing to do.
 //!
 //! A resource that cannot be read may exist, even if no record names it: a user's tags name only
-//! its latest secret. Only the ID that the Create responded with proves that it was rejected.
+//! its latest secret. Only the ID that the Create responded with shows that it was rejected.
 
 use std::time::SystemTime;
 

@@ -63,8 +63,8 @@ impl DeletionTarget {
         self.scope == DeletionScope::Delete { create }
     }
 
-    /// Whether the request alone proves that no secret and no login need exist. Such a request must
-    /// not fail because of a denied read, or its stack could not be rolled back: the same denial
+    /// Whether the request itself shows that perhaps no secret and no login existed. It does not
+    /// fail because of a denied read, or its stack could not be rolled back: the same denial
     /// rejected the Create or the Update before it.
     pub fn may_never_have_existed(&self) -> bool {
         let create = CreateResponse::Rejected;
