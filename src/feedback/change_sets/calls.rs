@@ -152,11 +152,12 @@ pub async fn describe(
     let number = listed().count();
     let resources = listed().filter_map(|change| change.resource_change());
     let mut changes: Vec<Change> = resources.filter_map(Change::read).collect();
+    let values = Values::of(pages.iter().flat_map(|page| page.parameters()));
     changes.sort();
     Ok(pages.pop().map(|last| ChangeSet {
         is_partial: last.stack_drift_status() == Some(&StackDriftStatus::UnknownValue),
         creation: read_creation(&last, number),
-        values: Values::of(last.parameters()),
+        values,
         id: last.change_set_id.unwrap_or_default(),
         changes,
     }))

@@ -83,8 +83,8 @@ pub struct Denial<'a> {
     action: &'a str,
     resource: &'a str,
     remedy: Remedy,
-    /// Whether the reason begins with it.
-    is_first: bool,
+    /// The words of the reason before it.
+    before: Vec<&'a str>,
 }
 
 impl<'a> Denial<'a> {
@@ -116,13 +116,25 @@ impl<'a> Denial<'a> {
             action,
             resource,
             remedy,
-            is_first: matches!(before, ["User:"] | ["API:", _, "User:"]),
+            before: before.to_vec(),
         })
     }
 
     /// Whether the reason begins with it. Otherwise it may be a part of a name.
     pub fn is_first(&self) -> bool {
-        self.is_first
+        matches!(self.before[..], ["User:"] | ["API:", _, "User:"])
+    }
+
+    /// Whether the reason begins with it, after the frame of a resource that failed.
+    pub fn is_of_resource(&self) -> bool {
+        let ([frame @ .., "API:", _, "User:"] | [frame @ .., "User:" | "\"User:"]) =
+            &self.before[..]
+        else {
+            return false;
+        };
+        let of_handler = ["Resource", "handler", "returned", "message:"];
+        let frame = frame.strip_suffix(&of_handler).unwrap_or(frame);
+        frame.last().is_none_or(|last| last.ends_with("_FAILED:"))
     }
 
     /// The text in GitLab. `None` if it may contain a value, which `shown` removes. A resource may

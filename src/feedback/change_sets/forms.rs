@@ -22,8 +22,9 @@ const MAX_DEPTH: usize = 8;
 /// - `{type}`, `{types}`: types of resources and hooks, and transforms
 /// - `{computed}`: a name that a template can compute, for example from a parameter
 /// - `{file}`: a path or an artifact of the pipeline
-/// - `{status}`, `{verb}`, `{failure}`, `{error}`, `{service}`, `{keyword}`, `{kind}`, `{number}`,
-///   `{action}`, `{policy}`: words of AWS
+/// - `{status}`, `{verb}`, `{failure}`, `{error}`, `{service}`, `{kind}`, `{number}`, `{action}`,
+///   `{policy}`: words of AWS
+/// - `{violations}`: messages of the validation of properties
 /// - `{word}`: one word, which is hidden
 /// - `{rest}`: a text that has a form itself
 /// - `<…>`: it is left out. `*` in it is any text
@@ -52,6 +53,7 @@ const FORMS: &[&str] = &[
     "Stack:* is in {status} state and can not be updated",
     "Stack * already exists",
     "Stack * does not exist",
+    "ChangeSet * does not exist",
     "No updates are to be performed",
     "The submitted information didn't contain changes. Submit different information to create a change set",
     "ChangeSet * cannot be executed in its current status of [{status}]",
@@ -72,6 +74,7 @@ const FORMS: &[&str] = &[
     "InsufficientCapabilitiesException: {rest}",
     "Resource handler returned message: \"\" (<RequestToken: *, >HandlerErrorCode: {failure})",
     "Resource handler returned message: \"{rest}\" (<RequestToken: *, >HandlerErrorCode: {failure})",
+    "Resource handler returned message: \"{rest}\" (<RequestToken: *, >HandlerErrorCode: *)",
     "{rest} (Service: {service}<; Status Code: *>; Error Code: {error}<; Request ID: *>)",
     "{rest} (Service: {service}<, Status Code: *>)",
     "{rest}< (Request ID: *)>",
@@ -126,20 +129,14 @@ const FORMS: &[&str] = &[
     "The bucket * is not empty. You must either delete all objects and versions or use the deletion policy to retain it, otherwise the delete operation will fail",
     // Properties.
     "Resource template validation failed for resource {id} as the template has invalid properties. Please refer to the resource documentation to fix the template. {rest}",
-    "Properties validation failed for resource {id} with message: {rest}",
-    "Model validation failed ({rest})",
-    "{rest} {path}: extraneous key [{names}] is not permitted",
-    "{rest} {path}: required key [{names}] not found",
-    "{rest} {path}: failed validation constraint for keyword [{keyword}]",
-    "{path}: extraneous key [{names}] is not permitted",
+    "Properties validation failed for resource {id} with message: {violations}",
+    "Properties validation failed for resource {id} with message: *",
+    "Model validation failed ({violations})",
+    "Model validation failed ({violations}) {violations} ({path})",
+    "{violations}",
     "extraneous key [{names}] is not permitted",
-    "{path}: required key [{names}] not found",
     "required key [{names}] not found",
-    "{path}: failed validation constraint for keyword [{keyword}]",
-    "{path}: only {number} subschema matches out of {number}",
-    "{path}: expected type: {kind}, found: {kind}",
     "{path}: * is not a valid enum value",
-    "{path}: {rest}",
     "Encountered unsupported property {names}",
     "Property validation failure: [{rest}]",
     "Encountered unsupported properties in {{path}}: [{names}]",
@@ -168,7 +165,7 @@ const FORMS: &[&str] = &[
     "Circular dependency between resources: [{ids}]",
     "instance of Fn::GetAtt references undefined resource {id}",
     "every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute",
-    "every {type} object requires *",
+    "every Fn::{error} object requires *",
     "resource {id} does not support attribute type {computed} in Fn::GetAtt",
     "[Error] {path}: Resource type {type} does not support attribute {{computed}}<*>",
     "Requested attribute {computed} does not exist in schema for {type}",
@@ -210,13 +207,13 @@ const FORMS: &[&str] = &[
     "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [*]<*>",
     "Custom Resource failed to stabilize in expected time<*>",
     "Received response status [FAILED] from custom resource. Message returned: *",
-    "Failed to create resource. *",
+    "Failed to {verb} resource. *",
     "CustomResource attribute error: Vendor response doesn't contain {computed} key in object *",
     "Data returned must be an object",
     "Invalid PhysicalResourceId",
-    "WaitCondition timed out. Received {number} conditions when expecting {number}",
+    "WaitCondition timed out. Received {number} conditions when expecting *",
     "WaitCondition received failed message: * for uniqueId: *",
-    "Received {number} {status} signal(s) out of {number}. Unable to satisfy {number}% MinSuccessfulInstancesPercent requirement",
+    "Received {number} {status} signal(s) out of *. Unable to satisfy *% MinSuccessfulInstancesPercent requirement",
     "Received FAILURE signal with UniqueId *",
     "Failed to receive {number} resource signal(s) for the current batch. Each resource signal timeout is counted as a FAILURE",
     "Failed to receive {number} resource signal(s) within the specified duration",
@@ -227,35 +224,44 @@ const FORMS: &[&str] = &[
     "Event with id [{names}] is invalid. {rest}",
     "property {names} not defined for resource of type {names}",
     "Logical ids must be alphanumeric",
-    "Transform {type} failed with: *",
+    "Transform * failed with: *",
     "Internal transform failure",
     "Received malformed response from transform {type}",
     "No transform named {type} found<*>",
 ];
 
 /// The texts that code of a user wrote: a custom resource, a macro, a hook or a signal.
-const WRITTEN_BY_USERS: [&str; 6] = [
+const WRITTEN_BY_USERS: [&str; 8] = [
     "from custom resource. Message returned:",
     "Failed to create resource.",
+    "Failed to update resource.",
+    "Failed to delete resource.",
     "WaitCondition received failed message",
     "Hook failed with message",
     "Received FAILURE signal with",
     " failed with: ",
 ];
 
-/// Whether `text` may contain a text that code of a user wrote, and not a service of AWS: also the
-/// handler of another vendor's type.
+/// Whether `text` may contain a text that code of a user wrote. That of a handler is AWS's only if
+/// it shows so: by the resource's type, or by the service that the handler called.
 pub fn is_written_by_users(text: &str) -> bool {
-    let is_foreign = |in_parentheses: &str| {
-        let is_of_aws = ["AWS::", "Alexa::"]
-            .iter()
-            .any(|it| in_parentheses.starts_with(it));
-        let of_type = in_parentheses
-            .split_once(')')
-            .map_or("", |(of_type, _)| of_type);
-        of_type.contains("::") && !of_type.contains(' ') && !is_of_aws
-    };
-    WRITTEN_BY_USERS.iter().any(|it| text.contains(it)) || text.split('(').skip(1).any(is_foreign)
+    let in_parentheses = text.split('(').skip(1).filter_map(|it| it.split_once(')'));
+    let types: Vec<&str> = in_parentheses
+        .map(|(it, _)| it)
+        .filter(|it| is_type(it))
+        .collect();
+    let is_of_aws = |of_type: &&str| of_type.starts_with("AWS::") || of_type.starts_with("Alexa::");
+    let is_of_handler = text.contains("Resource handler returned message");
+    let shows_aws = types.iter().any(is_of_aws) || text.contains("(Service: ");
+    WRITTEN_BY_USERS.iter().any(|it| text.contains(it))
+        || !types.iter().all(is_of_aws)
+        || (is_of_handler && !shows_aws)
+}
+
+fn is_type(text: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_alphanumeric());
+    text.contains("::") && text.split("::").all(is_part)
 }
 
 /// Which names of a template are shown.
@@ -289,6 +295,8 @@ enum Part {
     Words(&'static str),
     /// Names, each of which is shown or not.
     Names,
+    /// The same, also with indexes.
+    Path,
     Computed,
     /// Words of AWS.
     Shown,
@@ -296,20 +304,20 @@ enum Part {
     Hidden,
 }
 
-/// The parts of a form that are in braces: the name, its pattern and what it is.
-const PARTS: [(&str, &str, Part); 21] = [
+/// The parts of a form that are in braces: the name, its pattern and its kind. With an `s` after
+/// its name, it is a list.
+const PARTS: [(&str, &str, Part); 19] = [
     ("id", "[A-Za-z0-9]+", Part::Names),
-    ("ids", "[A-Za-z0-9]+(?:, ?[A-Za-z0-9]+)*", Part::Names),
+    ("name", "[A-Za-z0-9_.:/-]+", Part::Names),
+    ("path", r"[#/][#/A-Za-z0-9_.:\[\]-]*", Part::Path),
     (
-        "names",
-        "[A-Za-z0-9_.:/-]+(?:, ?[A-Za-z0-9_.:/-]+)*",
-        Part::Names,
+        "violation",
+        r"[#/][#/A-Za-z0-9_.\[\]-]*: (?:#: )?(?:extraneous key \[[A-Za-z0-9_.:/-]+\] is not permitted|required key \[[A-Za-z0-9_.:/-]+\] not found|failed validation constraint for keyword \[[a-z][A-Za-z]{2,24}\]|only [0-9]{1,3} subschema matches out of [0-9]{1,3}|expected type: (?:KIND), found: (?:KIND))",
+        Part::Path,
     ),
-    ("path", r"[#/][#/A-Za-z0-9_.:\[\]-]*", Part::Names),
-    ("type", "[A-Za-z0-9]+(?:::[A-Za-z0-9_@-]+)+", Part::Names),
     (
-        "types",
-        "[A-Za-z0-9]+(?:::[A-Za-z0-9_@-]+)+(?:, ?[A-Za-z0-9]+(?:::[A-Za-z0-9_@-]+)+)*",
+        "type",
+        "(?:(?:AWS|Alexa|Custom)(?:::[A-Za-z0-9_@-]+)+|[A-Za-z0-9]+::[A-Za-z0-9]+::[A-Za-z0-9]+(?:::MODULE)?)",
         Part::Names,
     ),
     ("computed", ".+?", Part::Computed),
@@ -323,20 +331,16 @@ const PARTS: [(&str, &str, Part); 21] = [
     // https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
     (
         "failure",
-        "NotUpdatable|InvalidRequest|AccessDenied|UnauthorizedTaggingOperation|InvalidCredentials|AlreadyExists|NotFound|\
-         ResourceConflict|Throttling|ServiceLimitExceeded|NotStabilized|GeneralServiceException|ServiceInternalError|\
-         ServiceTimeout|NetworkFailure|InternalFailure|InvalidTypeConfiguration|NonCompliant|Unknown|UnsupportedTarget",
+        "NotUpdatable|InvalidRequest|HandlerInternalFailure|AccessDenied|UnauthorizedTaggingOperation|InvalidCredentials|\
+         AlreadyExists|NotFound|ResourceConflict|Throttling|ServiceLimitExceeded|NotStabilized|GeneralServiceException|\
+         ServiceInternalError|ServiceTimeout|NetworkFailure|InternalFailure|InvalidTypeConfiguration|NonCompliant|Unknown|\
+         UnsupportedTarget",
         Part::Shown,
     ),
     ("error", "[A-Z][A-Za-z.]{2,59}", Part::Shown),
     ("service", "[A-Z][A-Za-z0-9 ]{1,39}", Part::Shown),
-    ("keyword", "[a-z][A-Za-z]{2,24}", Part::Shown),
-    (
-        "kind",
-        "(?:List of )?(?:String|Integer|Number|Boolean|Double|Long|Map|List|Object|Json|JSONArray|JSONObject|Null)",
-        Part::Shown,
-    ),
-    ("codes", "[A-Z_]+(?:, ?[A-Z_]+)*", Part::Shown),
+    ("kind", KIND, Part::Shown),
+    ("code", "[A-Z_]+", Part::Shown),
     ("number", "[0-9]{1,9}", Part::Shown),
     ("action", "[a-z0-9-]+:[A-Z][A-Za-z0-9]*", Part::Shown),
     (
@@ -347,6 +351,20 @@ const PARTS: [(&str, &str, Part); 21] = [
     ("word", "[A-Za-z0-9]+", Part::Hidden),
     ("rest", ".+", Part::Rest),
 ];
+
+/// The types of properties.
+const KIND: &str = "(?:List of )?(?:String|Integer|Number|Boolean|Double|Long|Map|List|Object|Json|JSONArray|JSONObject|Null)";
+
+/// The pattern and the kind of the part `name`.
+fn part(name: &str) -> Option<(String, Part)> {
+    let of = |name: &str| PARTS.iter().find(|(it, ..)| *it == name);
+    if let Some((_, pattern, part)) = of(name) {
+        return Some(((*pattern).replace("KIND", KIND), *part));
+    }
+    let (_, pattern, part) = of(name.strip_suffix('s')?)?;
+    let pattern = pattern.replace("KIND", KIND);
+    Some((format!("{pattern}(?:[, ]+{pattern})*"), *part))
+}
 
 #[derive(Debug)]
 struct Form {
@@ -381,9 +399,9 @@ impl Form {
             let special = at_name.map_or(special, |_| special.get(1..).unwrap_or_default());
             if special.starts_with('{') {
                 let (name, further) = special.get(1..)?.split_once('}')?;
-                let (_, of, part) = PARTS.iter().find(|(it, ..)| *it == name)?;
-                pattern.extend(["(", *of, ")"]);
-                parts.push(*part);
+                let (of, part) = part(name)?;
+                pattern.extend(["(", &of, ")"]);
+                parts.push(part);
                 rest = further;
                 continue;
             }
@@ -417,6 +435,7 @@ impl Form {
             match part {
                 Part::Shown => text.to_owned(),
                 Part::Names => each_name(text, |name| names.is_shown(name)),
+                Part::Path => each_name(text, |name| is_index(name) || names.is_shown(name)),
                 Part::Computed if names.is_computed_shown(text) => text.to_owned(),
                 Part::Rest => {
                     let shown = shown_at(text, names, depth + 1);
@@ -429,13 +448,17 @@ impl Form {
     }
 }
 
+/// Whether it is the index of a list in a path.
+fn is_index(name: &str) -> bool {
+    name.len() <= 3 && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The names in a list or path. One that is not shown is hidden.
 fn each_name(text: &str, is_shown: impl Fn(&str) -> bool) -> String {
     let mut shown = String::new();
     for part in text.split_inclusive([',', ' ', '/', '#', '[', ']']) {
         let name = part.trim_end_matches([',', ' ', '/', '#', '[', ']']);
-        let is_index = name.bytes().all(|byte| byte.is_ascii_digit());
-        let is_shown = is_index || is_shown(name);
+        let is_shown = name.is_empty() || is_shown(name);
         shown.push_str(if is_shown { name } else { HIDDEN });
         shown.push_str(part.get(name.len()..).unwrap_or_default());
     }

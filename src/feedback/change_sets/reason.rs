@@ -38,6 +38,9 @@ const MIN_ESSENCE: usize = 6;
 /// The fewest characters of a text that is decoded from Base64.
 const MIN_BASE64: usize = 8;
 
+/// Values that are longer together are not compared: the function has little time for a report.
+const MAX_VALUE_BYTES: usize = 64 * 1024;
+
 /// The digits of an account number.
 const ACCOUNT_DIGITS: usize = 12;
 
@@ -52,6 +55,9 @@ pub struct Values {
 impl Values {
     /// The values of all parameters of an operation.
     pub fn all(known: Vec<String>) -> Self {
+        if known.iter().map(String::len).sum::<usize>() > MAX_VALUE_BYTES {
+            return Values::default().with_others();
+        }
         let is_masked =
             |value: &String| value.len() >= MASKED.len() && value.bytes().all(|byte| byte == b'*');
         let are_incomplete = known.iter().any(is_masked);
@@ -62,13 +68,30 @@ impl Values {
     }
 
     /// The values of a stack or of a change set, also those that CloudFormation read from Parameter
-    /// Store.
-    pub fn of(parameters: &[Parameter]) -> Self {
-        let values = parameters.iter().flat_map(|one| {
-            let value = one.parameter_value().into_iter();
-            value.chain(one.resolved_value())
-        });
-        Values::all(values.map(ToOwned::to_owned).collect())
+    /// Store. A parameter that CloudFormation returns without its value has one, too.
+    pub fn of<'a>(parameters: impl IntoIterator<Item = &'a Parameter>) -> Self {
+        let (mut known, mut is_one_unknown) = (vec![], false);
+        for parameter in parameters {
+            let value = parameter.parameter_value();
+            is_one_unknown |= value.is_none();
+            let value = value.into_iter().chain(parameter.resolved_value());
+            known.extend(value.map(ToOwned::to_owned));
+        }
+        let mut values = Values::all(known);
+        values.are_incomplete |= is_one_unknown;
+        values
+    }
+
+    /// Whether there are at least as many values as `others` has.
+    pub fn has_as_many(&self, others: &Values) -> bool {
+        self.known.len() >= others.known.len()
+    }
+
+    /// These values, and those that an earlier operation had.
+    #[must_use]
+    pub fn and_earlier(mut self, earlier: Values) -> Self {
+        self.known.extend(earlier.known);
+        self
     }
 
     /// These values, and others that are unknown.
@@ -144,9 +167,11 @@ pub fn shown_reason(
         Audience::Members => values.are_incomplete,
     };
     let denial = Denial::parse(reason, names);
-    // The author of a review could write a denial into the middle of a name.
-    let is_of_iam =
-        |denial: &Denial<'_>| !matches!(audience, Audience::Review(_)) || denial.is_first();
+    // One inside of a name, or of another text, may have a value in the place of the action.
+    let is_of_iam = |denial: &Denial<'_>| match audience {
+        Audience::Review(_) => denial.is_first(),
+        Audience::Members | Audience::Others => !has_only_forms || denial.is_of_resource(),
+    };
     let shown = match denial.filter(is_of_iam) {
         Some(denial) => denial.shown(names, has_only_forms, without_values),
         None if has_only_forms => {
@@ -199,7 +224,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The texts to remove. `Ref` of a `CommaDelimitedList` is a list.
-fn parts(values: &[String], names: &ResourceNames) -> Vec<String> {
+fn parts(values: &[String], names: &ResourceNames) -> BTreeSet<String> {
     let values = values.iter().map(|value| one_line(value));
     let parts = values.flat_map(|value| {
         let elements: Vec<String> = value.split(',').map(|it| it.trim().to_owned()).collect();
@@ -214,7 +239,7 @@ fn parts(values: &[String], names: &ResourceNames) -> Vec<String> {
 }
 
 /// The places of values, account numbers and keys of objects. They may overlap.
-fn removed_ranges(text: &str, parts: &[String]) -> Vec<Range<usize>> {
+fn removed_ranges(text: &str, parts: &BTreeSet<String>) -> Vec<Range<usize>> {
     let is_account = |word: &Range<usize>| word.len() == ACCOUNT_DIGITS;
     let mut ranges: Vec<_> = words(text, |c| c.is_ascii_digit())
         .filter(is_account)
@@ -226,31 +251,29 @@ fn removed_ranges(text: &str, parts: &[String]) -> Vec<Range<usize>> {
         Some(at + rest.get(..end)?.find('/')? + 1..at + end)
     });
     ranges.extend(keys);
-    let essence = Essence::of(text);
-    for part in parts {
-        ranges.extend(value_ranges(text, part));
-        ranges.extend(essence.ranges(part));
-    }
-    let is_encoded = |word: &Range<usize>| {
-        let decoded = text.get(word.clone()).and_then(decoded);
-        decoded.is_some_and(|decoded| {
-            parts
-                .iter()
-                .any(|part| !value_ranges(&decoded, part).is_empty())
-        })
-    };
+    let (essence, lower) = (Essence::of(text), text.to_ascii_lowercase());
     let of_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    ranges.extend(words(text, of_base64).filter(is_encoded));
+    let encoded = words(text, of_base64).filter_map(|word| {
+        let decoded = decoded(text.get(word.clone())?)?;
+        Some((word, decoded.to_ascii_lowercase()))
+    });
+    let encoded: Vec<_> = encoded.collect();
+    for part in parts {
+        ranges.extend(value_ranges(&lower, part));
+        ranges.extend(essence.ranges(part));
+        let has_it = |(_, decoded): &&(_, String)| !value_ranges(decoded, part).is_empty();
+        ranges.extend(encoded.iter().filter(has_it).map(|(word, _)| word.clone()));
+    }
     ranges
 }
 
-/// The places of a value: as it is, as JSON has it, and cut off at its end.
+/// The places of a value in a text of lower case: as it is, as JSON has it, and cut off at its end.
 fn value_ranges(text: &str, part: &str) -> Vec<Range<usize>> {
     // Some services change the case of names.
-    let (text, part) = (text.to_ascii_lowercase(), part.to_ascii_lowercase());
+    let part = part.to_ascii_lowercase();
     let is_word = part.chars().all(char::is_alphanumeric);
     if is_word && part.chars().count() < MIN_CHARACTERS {
-        let words = words(&text, char::is_alphanumeric);
+        let words = words(text, char::is_alphanumeric);
         return words
             .filter(|word| text.get(word.clone()) == Some(&part))
             .collect();
@@ -258,17 +281,15 @@ fn value_ranges(text: &str, part: &str) -> Vec<Range<usize>> {
     let quoted = serde_json::Value::from(part.as_str()).to_string();
     let quoted = quoted.trim_matches('"').to_owned();
     let mut ranges = vec![];
-    for form in [part, quoted] {
-        for (at, rest) in text
-            .char_indices()
-            .filter_map(|(at, _)| Some((at, text.get(at..)?)))
-        {
-            if rest.starts_with(&form) {
-                ranges.push(at..at + form.len());
-            } else if let Some(cut) = cut_off(rest, &form) {
-                ranges.push(at..at + cut);
-            }
-        }
+    for form in BTreeSet::from([part, quoted]) {
+        let found = text.match_indices(&form);
+        ranges.extend(found.map(|(at, _)| at..at + form.len()));
+        let beginning: String = form.chars().take(MIN_CHARACTERS).collect();
+        let cut = text.match_indices(&beginning).filter_map(|(at, _)| {
+            let length = cut_off(text.get(at..)?, &form)?;
+            Some(at..at + length)
+        });
+        ranges.extend(cut);
     }
     ranges
 }
@@ -363,9 +384,10 @@ fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
 
 /// Whether a value may be left in another form: CloudFormation may have returned the reason, or the
 /// values, with `?`, and an address is percent-encoded.
-fn may_contain(shown: &str, parts: &[String]) -> bool {
+fn may_contain(shown: &str, parts: &BTreeSet<String>) -> bool {
     let garbled = ascii::comparable(&shown.replace(HIDDEN, ""));
     let decoded = percent_decode_str(shown).decode_utf8_lossy();
+    let decoded = decoded.to_ascii_lowercase();
     parts.iter().any(|part| {
         let comparable = ascii::comparable(part);
         let is_encoded = shown.contains('%') && !value_ranges(&decoded, part).is_empty();

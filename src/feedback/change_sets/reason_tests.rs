@@ -66,6 +66,17 @@ reasons! {
         "role arn:aws:iam::1:role/x is missing" => HIDDEN_REASON, "any" => HIDDEN_REASON,
         "Stack cfnstack-dev-shop is in the state ROLLBACK_COMPLETE. Db CREATE_FAILED: hunter2 already exists in stack"
             => "Stack … is in the state ROLLBACK_COMPLETE. Db CREATE_FAILED: … already exists in stack",
+        "Db CREATE_FAILED: Resource handler returned message: \"hunter2\" (RequestToken: 1, HandlerErrorCode: HandlerInternalFailure)"
+            => "Db CREATE_FAILED: Resource handler returned message: \"…\" (HandlerErrorCode: HandlerInternalFailure)",
+        "Resource handler returned message: \"Rate exceeded\" (RequestToken: 1, HandlerErrorCode: Hunter2)"
+            => "Resource handler returned message: \"Rate exceeded\" (HandlerErrorCode: …)",
+        "Failed to update resource. hunter2" => "Failed to update resource. …",
+        "Received 0 SUCCESS signal(s) out of 4711. Unable to satisfy 100% MinSuccessfulInstancesPercent requirement"
+            => "Received 0 SUCCESS signal(s) out of …. Unable to satisfy …% MinSuccessfulInstancesPercent requirement",
+        "Invalid request provided: hunter2::secret" => HIDDEN_REASON,
+        "ValidationError: ChangeSet [hunter2] does not exist" => "ValidationError: ChangeSet … does not exist",
+        "Received response status [FAILED] from custom resource. Message returned: User: a/role-dev-codedeploy-cfn/b is not authorized to perform: a:Zhunter2 because no identity-based policy allows the action"
+            => "Received response status [FAILED] from custom resource. Message returned: …",
         // A sentence inside of another text has no proof that CloudFormation wrote it.
         "hunter2 Circular dependency between resources: [hunter3]" => HIDDEN_REASON,
         "Template error: Unable to get mapping for M::k::hunter2" => "Template error: Unable to get mapping for …::…::…",;
@@ -184,6 +195,10 @@ fn text_of_a_custom_resource_is_for_members() {
         "Hook failed with message: dynrefSecret99",
         "Transform 123456789012::Macro failed with: dynrefSecret99",
         "Failed to create resource. dynrefSecret99",
+        "Failed to update resource. dynrefSecret99",
+        "Failed to delete resource. dynrefSecret99",
+        // Without the type, it may be that of another vendor.
+        "X CREATE_FAILED: Resource handler returned message: \"dynrefSecret99\" (RequestToken: 1, HandlerErrorCode: Unknown)",
         "X (Acme::Db::User) CREATE_FAILED: Resource handler returned message: \"dynrefSecret99\"",
     ] {
         let shown = |values: &Values, audience: Audience<'_>| {
@@ -202,9 +217,42 @@ fn text_of_a_custom_resource_is_for_members() {
         }
         assert!(depends_on_audience(reason));
     }
-    assert!(!depends_on_audience(
-        "Orders (AWS::SQS::Queue) CREATE_FAILED: Internal Failure"
-    ));
+    for of_aws in [
+        "Orders (AWS::SQS::Queue) CREATE_FAILED: Internal Failure",
+        "Resource handler returned message: \"x (Service: Sqs, Status Code: 400)\"",
+        "no bucket (arn:aws:s3:::b)",
+    ] {
+        assert!(!depends_on_audience(of_aws), "{of_aws}");
+    }
+}
+
+#[test]
+fn parameter_without_its_value_makes_values_incomplete() {
+    let parameter = |value: Option<&str>| {
+        let one = Parameter::builder().parameter_key("Size");
+        one.set_parameter_value(value.map(ToOwned::to_owned))
+            .build()
+    };
+    let shown = |parameters: &[Parameter]| {
+        let values = Values::of(parameters);
+        shown_reason("no hunter2", &values, Audience::Members, &names())
+    };
+    assert_eq!(shown(&[parameter(Some("small"))]), "no hunter2");
+    assert_eq!(
+        shown(&[parameter(Some("small")), parameter(None)]),
+        HIDDEN_REASON
+    );
+    let large = "1,".repeat(MAX_VALUE_BYTES);
+    assert_eq!(shown(&[parameter(Some(&large))]), HIDDEN_REASON);
+}
+
+/// Each value is looked for once in the text, and not at each of its characters.
+#[test]
+fn many_values_are_removed_from_a_long_reason() {
+    let values: Vec<String> = (0..3_000).map(|n| format!("10.0.{n}.0/24")).collect();
+    let reason = "a-text-of-ten ".repeat(400) + "10.0.2999.0/24";
+    let shown = shown_reason(&reason, &Values::all(values), Audience::Others, &names());
+    assert!(shown.ends_with("ten …"), "{shown}");
 }
 
 /// The author of a review branch chooses the encoding.
@@ -233,11 +281,19 @@ fn review_shows_literal_names_only() {
             "Unable to get mapping for …::…::…",
         ),
         ("no aHVudGVyMg==", HIDDEN_REASON),
+        // The value of a property begins like a sentence, and the reason goes on after it.
+        (
+            "Properties validation failed for resource Db with message: #/A: User: x is not authorized to perform: \
+             a:Zhunter2secret on resource: y is not a valid enum value #/B: expected type: String, found: JSONObject",
+            "Properties validation failed for resource Db with message: …",
+        ),
         ("Value 2retnuh exists", HIDDEN_REASON),
     ] {
         assert_eq!(of(false, reason), shown);
-        assert_eq!(of(true, reason), shown);
+        assert_eq!(of(true, reason), shown.replace(" Db ", " … "));
     }
+    let pin = "Template error: Unresolved resource dependencies [4711] in the Resources block of the template";
+    assert_eq!(of(true, pin), pin.replace("4711", "…"));
     let circle = "Circular dependency between resources: [Queue7, Zm9vYmFy]";
     // Without a transform, a logical ID is literal.
     assert_eq!(of(false, circle), circle);

@@ -61,12 +61,9 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
     }
     let repair = ended?;
     Ok(match &read.creation {
-        Creation::Failed(why) => Found::Nothing(shown_reason(
-            why,
-            &read.values,
-            Audience::Members,
-            &target.names,
-        )),
+        Creation::Failed(why) => {
+            Found::Nothing(shown_reason(why, &values, Audience::Members, &target.names))
+        }
         _ => Found::Compared(Drifted {
             repair,
             parameters,

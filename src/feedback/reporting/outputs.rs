@@ -1,11 +1,9 @@
 //! The outputs and the parameters of the deployed stack.
 
-use aws_sdk_cloudformation::types::StackStatus;
-
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::MAX_CHARACTERS;
 use crate::feedback::change_sets;
-use crate::feedback::change_sets::{Audience, Values, shown_reason};
+use crate::feedback::change_sets::{Audience, ChangeSet, Creation, Values, shown_reason};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution};
 use crate::gitops_pipeline::describe_stack;
 use crate::gitops_pipeline::executions;
@@ -42,7 +40,7 @@ pub async fn without_values(
     let mut execution = execution.clone();
     let is_newest = execution.is_newest;
     for action in execution.actions.iter_mut().filter(|it| has_reason(it)) {
-        let values = values(aws, settings, &action.name, is_newest).await?;
+        let values = values(aws, settings, action, is_newest).await?;
         action.summary = shown_reason(&action.summary, &values, audience, names);
     }
     Ok(execution)
@@ -60,12 +58,13 @@ fn has_reason(action: &Action) -> bool {
     action.state == ActionState::Failed && action.name != APPROVAL
 }
 
-/// The values of the operation of the action that failed. After a rollback, the stack has those of
-/// an earlier operation, and if a later execution has begun, it may have those of a later one.
+/// The values of the operation of an action that failed. After a rollback, the stack has those of
+/// an earlier operation, and if a later execution has begun, it may have those of a later one. So
+/// only the change set of the action shows that all values are known.
 async fn values(
     aws: &Aws,
     settings: &ReportSettings,
-    action_name: &str,
+    action: &Action,
     is_newest: bool,
 ) -> Result<Values, CallError> {
     let stack_name = &settings.stack_name;
@@ -75,47 +74,39 @@ async fn values(
     };
     let of_stack = stack.as_ref().map(|stack| Values::of(stack.parameters()));
     let of_stack = of_stack.unwrap_or_default();
-    if executions::BEFORE_DEPLOYMENT.contains(&action_name) {
+    if executions::BEFORE_DEPLOYMENT.contains(&&*action.name) {
         return Ok(of_stack.without_others());
     }
-    let of_others = of_stack.clone().with_others();
-    let Some(stack) = stack.filter(|_| is_newest) else {
-        return Ok(of_others);
-    };
-    let Some(name) = &settings.change_set_name else {
-        let keeps_them = stack.stack_status().is_some_and(keeps_parameters);
-        return Ok(if keeps_them { of_stack } else { of_others });
+    let (Some(stack), Some(name), true) = (stack, &settings.change_set_name, is_newest) else {
+        return Ok(of_stack.with_others());
     };
     // CloudFormation finds an executed change set by its ARN only, and another one by its name:
     // https://github.com/guardian/riff-raff/pull/672. Assumption `executed-change-set-is-readable`.
     let executed = stack.change_set_id();
     let executed = executed.filter(|id| id.contains(&format!(":changeSet/{name}/")));
-    let id = if action_name == DEPLOY {
+    let is_executed = action.name == DEPLOY;
+    let id = if is_executed {
         executed
     } else {
         Some(name.as_str())
     };
     let Some(id) = id else {
-        return Ok(of_others);
+        return Ok(of_stack.with_others());
     };
-    match change_sets::describe(aws, stack_name, id).await {
-        Ok(Some(change_set)) => Ok(change_set.values),
-        Err(error) if error.is_transient() => Err(error),
-        Ok(None) | Err(_) => Ok(of_others),
+    let found = match change_sets::describe(aws, stack_name, id).await {
+        Err(error) if error.is_transient() => return Err(error),
+        found => found.ok().flatten(),
+    };
+    // An earlier one of this name may be left, if CloudFormation rejected the one of the action.
+    let is_of_action = |found: &ChangeSet| match &found.creation {
+        Creation::Failed(why) => !is_executed && action.summary.contains(why.trim()),
+        _ => is_executed,
+    };
+    let has_all = |found: &ChangeSet| found.values.has_as_many(&of_stack);
+    match found.filter(|found| is_of_action(found) && has_all(found)) {
+        Some(found) => Ok(found.values.and_earlier(of_stack)),
+        None => Ok(of_stack.with_others()),
     }
-}
-
-/// Whether a stack in this status still has the parameters of its latest operation, which failed.
-/// CloudFormation restores the earlier ones when it rolls an update back, and rejects other
-/// requests before it changes the stack.
-fn keeps_parameters(status: &StackStatus) -> bool {
-    use StackStatus::{
-        CreateFailed, RollbackComplete, RollbackFailed, RollbackInProgress, UpdateFailed,
-    };
-    matches!(
-        status,
-        CreateFailed | RollbackComplete | RollbackFailed | RollbackInProgress | UpdateFailed
-    )
 }
 
 fn is_address(value: &str) -> bool {
