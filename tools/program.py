@@ -78,8 +78,9 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    if noted:
-        signal.raise_signal(noted[0])
+        # Even if the block fails: the interrupt replaces its error.
+        if noted:
+            signal.raise_signal(noted[0])
 
 
 def _errors_of_aws() -> tuple[type[Exception], ...]:

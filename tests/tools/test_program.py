@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ def test_signal_is_one_line_and_status_130(script: Any, by: signal.Signals, acco
         monkeypatch.setattr(account, name, sends(by))
     monkeypatch.setattr(sys, "argv", ["script.py"])
     assert script.main() == 130
-    assert capsys.readouterr().err.startswith("\nInterrupted. ") and capsys.readouterr().err.count("\n") == 0
+    assert re.fullmatch(r"\nInterrupted\. .+\n", capsys.readouterr().err)
 
 
 @SIGNALS
@@ -182,6 +183,16 @@ def test_second_interrupt_by_a_person_ends_the_clean_up() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             pytest.fail("it goes on")
         return 0
+
+    assert program.entry("A sentence")(main)() == 130
+
+
+@SIGNALS
+def test_signal_in_a_block_that_fails_still_interrupts(by: signal.Signals) -> None:
+    def main() -> int:
+        with program.uninterrupted():
+            sends(by)()
+            raise ValueError("a failed clean-up")
 
     assert program.entry("A sentence")(main)() == 130
 
