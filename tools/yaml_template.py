@@ -35,6 +35,9 @@ def parsed(text: str) -> Any:
         return _value(node) if node else None
     except yaml.YAMLError as error:
         raise Unreadable(f"its YAML is not valid: {' '.join(str(error).split())}") from error
+    except (ValueError, OverflowError) as error:
+        # PyYAML passes on those of `chr` and `int`: an escape beyond Unicode, a version of thousands of digits.
+        raise Unreadable(f"its YAML has an escape or a number that is too large: {error}") from error
     except RecursionError:
         raise Unreadable("its YAML is nested too deeply") from None
 

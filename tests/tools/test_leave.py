@@ -62,6 +62,8 @@ AMBIGUOUS = {
     "two documents": "A: {Type: T}\n---\nResources: {A: {Type: T, DeletionPolicy: Delete}}",
     "directive": "A: {Type: T}\n...\n%TAG ! tag:yaml.org,2002:\n---\nA: 1",
     "key of two lines": 'A:\n    "Deletion\\\n      Policy": Delete\n    Type: T',
+    "escape beyond Unicode": 'A: {Type: T, Metadata: "\\U00110000"}', "escape beyond C": 'A: {Type: T, Metadata: "\\UFFFFFFFF"}',
+    "long version": f"A: {{Type: T}}\n...\n%YAML 1.{'9' * 5000}\n---\nA: 1",
     "tab": "A:\n\tType: T", "escape": "A:\n    Type: T\x1b", "mark in the middle": "A:\n    Type: T\n\ufeffB: 1",
     "no mapping": "[A]", "no resource": "{}", "a text": "A: T", "transform": "Fn::Transform:\n    - Name: A",
     "depth": "A: " + "[" * 400 + "]" * 400,
