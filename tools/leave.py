@@ -31,7 +31,15 @@ from terminal import visible, write
 # The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no purpose.
 _ROTATION = "AWS::SecretsManager::RotationSchedule"
 _WITH_PROJECT = rf" {_ROTATION}$"
-_WITH_ENVIRONMENT = r"^(Function(ChangeSetsPolicy|Role)?|EnvIDGuard) | AWS::(Lambda|Events|CloudWatch|Logs|SecretsManager)::"
+# By their names in template.yaml: an operator may have added others, such as a secret.
+_OF_FUNCTION = """
+    EnvIDGuard Function FunctionChangeSetsPolicy FunctionEventInvokeConfig FunctionLogGroup FunctionRole
+    HealthCheck ReportRule ReviewRule ApprovalTagRule
+    FirstPushPermission RotationPermission ReportPermission ReviewPermission ApprovalTagPermission HealthCheckPermission
+    MirrorsAlarm MirrorLagAlarm ForeignTipsAlarm CredentialAgeAlarm TokenExpiryAlarm PipelinesAlarm ApprovalsAlarm MissedPushesAlarm
+    HealthCheckAlarm DriftAlarm FunctionAlarm DroppedEventsAlarm SilenceAlarm Dashboard
+"""
+_WITH_ENVIRONMENT = rf"^({'|'.join(_OF_FUNCTION.split())}) |{_WITH_PROJECT}"
 # The types of a project's stack. A stack with others is more than a project, so only its name deletes it.
 _OF_PROJECT = (r"Custom::(MirrorCredential|GitOpsPipeline)|"
                r"AWS::(CodeCommit::Repository|IAM::User|IAM::Policy|SecretsManager::RotationSchedule)")

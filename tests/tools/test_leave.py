@@ -345,6 +345,20 @@ def test_rotation_with_another_function_is_kept(aws: FakeAws, run: Run) -> None:
     assert aws.stacks["project-prd-shop"]["MirrorRotation"]["DeletionPolicy"] == "Retain"
 
 
+def test_resources_that_were_added_to_the_environment_are_kept(aws: FakeAws, run: Run) -> None:
+    kinds = {name: resource["Type"] for name, resource in yaml_parse((ROOT / "template.yaml").read_text())["Resources"].items()}
+    # Without the function, these fail or have no purpose.
+    services = r"AWS::(Serverless|Lambda|Events|CloudWatch|Logs|SecretsManager)::.*"
+    deleted = {name for name, kind in kinds.items() if re.fullmatch(services, kind)} | {
+        "FunctionRole", "FunctionChangeSetsPolicy", "EnvIDGuard"}
+    added = {f"My{kind.split('::')[1]}": kind for kind in kinds.values() if re.fullmatch(services, kind) and kind != ROTATION[1]}
+    aws.stacks["cfn-gitops-prd"] = {name: {"Type": kind} for name, kind in {
+        **kinds, **added, "MySecret": "AWS::SecretsManager::Secret", "Functions": "AWS::Lambda::Function"}.items()}
+    assert run("--apply")[0] == 0
+    resources = aws.stacks["cfn-gitops-prd"]
+    assert {name for name, each in resources.items() if each.get("DeletionPolicy") != "Retain"} == {*deleted, "MirrorRotation", leave._ADDED}
+
+
 def test_application_is_only_deleted_by_its_name(aws: FakeAws, run: Run) -> None:
     aws.add("orders", [MIRROR, ("Orders", "AWS::DynamoDB::Table")])
     status, printed = run("--apply")
