@@ -147,8 +147,10 @@ class Leaving:
     def _is_ready(self) -> bool:
         """Whether CloudFormation has the text of `Template`, with its policies and with the resource that it adds."""
         status = self._stack["StackStatus"]
-        if status.endswith("_IN_PROGRESS") and status != "DELETE_IN_PROGRESS":
-            raise NotDeleted(f"it is in {status}. Wait for its end, and run this again")
+        # After a failed change, the template does not show the policies of each resource.
+        if not status.endswith("_COMPLETE") and not status.startswith("DELETE_"):
+            raise NotDeleted(f"it is in {status}. Wait for the end of its change, or continue or correct a failed one. When "
+                             "its status ends with _COMPLETE, run this again")
         if "ParentId" in self._stack:
             raise NotDeleted(f"it is nested in {self._stack['ParentId']}. Deploy it as a stack of its own first")
         template = self._template()

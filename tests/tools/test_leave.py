@@ -279,6 +279,20 @@ def test_stack_without_the_deployed_policies_is_left(lost: str, aws: FakeAws, ru
     assert [call for call in aws.calls if call.startswith("delete project")] == []
 
 
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED", "CREATE_FAILED", "ROLLBACK_FAILED",
+                                    "IMPORT_ROLLBACK_FAILED", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "REVIEW_IN_PROGRESS", "NEW"])
+def test_stack_without_a_completed_change_is_left(status: str, aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR, (leave._ADDED, leave._ADDED_TYPE)])
+    aws.stacks["project-prd-shop"]["MirrorCredential"]["DeletionPolicy"] = "Retain"
+    aws.account.known["project-prd-shop"]["StackStatus"] = status
+    printed = run("--apply", "project-prd-shop")
+    assert printed[0] == 1 and f"LEFT    project-prd-shop: it is in {status}. " in printed[1] and aws.calls == []
+    for complete in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):
+        aws.account.known["project-prd-shop"]["StackStatus"] = complete
+        assert run("--apply", "project-prd-shop")[0] == 0
+    assert aws.calls == ["delete project-prd-shop: MirrorCredential"] * 2
+
+
 def test_deletion_that_failed_continues(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR, ROTATION], StackStatus="DELETE_FAILED")
     retained = {"Type": MIRROR[1], "DeletionPolicy": "Retain"}
