@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from observers import sources
 from tests.deployment import playing, steps
@@ -14,14 +13,14 @@ from tests.deployment.mirroring import Source
 from tests.deployment.pipelines import Pipeline
 from tests.deployment.steps import Stack
 from tests.deployment.waiting import NotInTime, eventually
+from tests.local.gitlab.project import Mirror
 from console import note, reason
 from story import ROOT, Names
 from try_account import RemoteAccount
 from try_approvals import tag_name
 from try_gitlab import RemoteProject
-from try_ownership import is_branch, is_own, own, stories
+from try_ownership import PROJECT_ID, is_branch, is_mirror, own, stories
 
-_PROJECT_ID = "infra"
 _SAM_STACK = "aws-sam-cli-managed-default"
 # undeploy itself waits for an hour for the stack.
 _UNDEPLOY_SECONDS = 7200
@@ -43,8 +42,8 @@ class Cleanup:
         self._step("the developer of stories", lambda: sources.delete_user(self.aws, developer(self.names)))
         # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
         for env_id in self.environments():
-            self._step(f"executions of {env_id}", Pipeline(self.aws, env_id, _PROJECT_ID).stop)
-            deployed = f"cfnstack-{env_id}-{_PROJECT_ID}"
+            self._step(f"executions of {env_id}", Pipeline(self.aws, env_id, PROJECT_ID).stop)
+            deployed = f"cfnstack-{env_id}-{PROJECT_ID}"
             self._step(f"stack {deployed}", partial(self._delete_stack, deployed))
             self._step(f"environment {env_id}", lambda env_id=env_id: self._undeploy(env_id))
         # A forced deletion also succeeds if the secret does not exist.
@@ -55,7 +54,7 @@ class Cleanup:
         self._step("protections of branches", self.unprotect)
         self._step("GitLab's branches", lambda: delete_references(
             self.source, lambda reference: reference in self._references(), self.directory / "cleanup"))
-        self._step("GitLab's branches of stories and observers", lambda: delete_branches(
+        self._step("GitLab's branches of stories", lambda: delete_branches(
             self.source, self.project, self._is_branch, self.directory / "stories"))
         for env_id in self.environments():
             self._step(f"GitLab's environment {env_id}", lambda env_id=env_id: self.project.delete_environment(env_id))
@@ -95,29 +94,32 @@ class Cleanup:
 
     def _delete_mirrors(self) -> None:
         """Those that a deletion of the stack could not delete."""
-        for mirror in self.project.mirrors():
-            if is_own("repositories", urlsplit(mirror.url).path.rstrip("/").rpartition("/")[2], self.names):
-                self.project.delete_mirror(mirror.id)
-                note(f"mirror {mirror.id} of GitLab is deleted")
+        for mirror in self._mirrors():
+            self.project.delete_mirror(mirror.id)
+            note(f"mirror {mirror.id} of GitLab is deleted")
+
+    def _mirrors(self) -> list[Mirror]:
+        return [each for each in self.project.mirrors() if is_mirror(each.url, self.names, self.aws.region)]
 
     def _unprotect(self, branch: str) -> None:
         if branch in self.project.protected():
             self.project.unprotect(branch)
 
     def in_gitlab(self) -> list[str]:
-        """The resources that `run` deletes in the project if it exists. A run has random names, but `make try CLEAN=…`
-        takes any."""
+        """The resources that `run` deletes in the project, as far as they exist. A run has random names, but `make try
+        CLEAN=…` takes any."""
+        of_stories = filter(self._is_branch, self.project.branches_matching(f"^{self.names.first}-s"))
         return [f"branches and tags: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
                 f"environments: {', '.join(self.environments())}",
-                f"branches of stories and observers: {branches(self.names, 's<number>')}-*, {self.names.first}-probe*",
-                f"mirrors to the repositories of {', '.join(self.environments())}",
+                f"branches of stories: {', '.join(of_stories)}",
+                f"mirrors: {', '.join(mirror.url for mirror in self._mirrors())}",
                 f"project access tokens {self.names.first}-probe"]
 
     def _is_branch(self, name: str) -> bool:
         return is_branch(name, self.names)
 
     def _protected(self) -> list[str]:
-        """The branches of the run, and those that an observer has protected."""
+        """The branches of the run, and those that a story has protected."""
         own = [self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches]
         return own + list(filter(self._is_branch, self.project.protected()))
 

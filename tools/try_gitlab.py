@@ -129,7 +129,7 @@ class RemoteProject(ApiProject):
                 "name": name, "push_access_level": MAINTAINER, "allow_force_push": True})
 
     def branches_matching(self, regex: str) -> list[str]:
-        return [each["name"] for each in self._gitlab.read(f"{self.api}/repository/branches", regex=regex)]
+        return [each["name"] for each in self._gitlab.pages(f"{self.api}/repository/branches", regex=regex)]
 
     def shows_lfs_size(self) -> bool:
         statistics = self._gitlab.read(self.api, statistics="true").get("statistics", {})

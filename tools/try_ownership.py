@@ -2,8 +2,11 @@
 
 import re
 
+from tests.deployment.stage import BRANCHES
 from story import Names
 
+# Of the acts' pipelines.
+PROJECT_ID = "infra"
 # Before the environment's name, in the names of stacks. Generated names begin with that of their stack.
 _OF_STACKS = ("", "cfn-gitops-", "cfnstack-", "gitops-", "story-")
 _FUNCTIONS = (*_OF_STACKS, "lambda-")
@@ -49,5 +52,13 @@ def stories(there: dict[str, list[str]], names: Names) -> list[str]:
 
 
 def is_branch(name: str, names: Names) -> bool:
-    """Whether a branch in GitLab belongs to a story or to an observer of the run."""
-    return re.match(rf"{re.escape(names.first)}-(?:s\d+-|probe(?![A-Za-z0-9]))", name) is not None
+    """Whether a branch in GitLab belongs to a story of the run."""
+    return re.fullmatch(rf"{re.escape(names.first)}-s\d+-({'|'.join(BRANCHES)})", name) is not None
+
+
+def is_mirror(url: str, names: Names, region: str) -> bool:
+    """Whether a mirror pushes to a repository of the run in CodeCommit. The local one has the region in its path.
+    https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html#regions-git"""
+    own = "|".join(map(re.escape, (names.first, names.second, names.failing)))
+    host = rf"https://git-codecommit\.{re.escape(region)}\.amazonaws\.com(\.cn)?|http://127\.0\.0\.1:\d+/{re.escape(region)}"
+    return re.fullmatch(rf"({host})/v1/repos/codecommit-({own})-(cfn-{PROJECT_ID}|s\d+-[a-z]+)/?", url) is not None

@@ -154,7 +154,7 @@ def test_killed_run_is_deleted_by_its_name(user: User, options: tuple[str, ...],
     assert any(after in line for line in lines)
     running.kill()
     running.communicate()
-    user.project.protect(f"{name}-probe/1")
+    user.project.protect(f"{name}-s9-main")
     trial = user.tries("--clean", name, CONFIRM="yes")
     assert trial.status == 0, trial.output
     user.assert_nothing_is_left()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.tools.conftest import ROOT
-from tests.local.gitlab.project import Mirror
+from tests.local.gitlab.project import ApiProject
 
 import try_cleanup
 import try_ownership
@@ -63,21 +63,50 @@ def test_only_the_probes_of_the_run_are_deleted(monkeypatch: pytest.MonkeyPatch)
     assert performed == ["trya1b2c-probe, of the secrets", "trya1b2c-probe-bucket, of the buckets"]
 
 
+REPOSITORIES = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/"
+OWN_MIRRORS = [f"{REPOSITORIES}codecommit-trya1b2c-cfn-infra", f"{REPOSITORIES}codecommit-trya1b2cp-cfn-infra/",
+               f"{REPOSITORIES.replace('.com', '.com.cn')}codecommit-trya1b2c-s12-website",
+               "http://127.0.0.1:8080/eu-central-1/v1/repos/codecommit-trya1b2c-cfn-infra/"]
+OTHER_MIRRORS = [
+    "https://backup.example.com/team/trya1b2c.git", "https://backup.example.com/team/trya1b2c-docs.git",
+    "https://github.com/me/codecommit-trya1b2c-x", "https://github.com/v1/repos/codecommit-trya1b2c-cfn-infra",
+    f"https://github.com/@{REPOSITORIES.removeprefix('https://')}codecommit-trya1b2c-cfn-infra",
+    f"{REPOSITORIES.replace('eu-central-1', 'us-east-1')}codecommit-trya1b2c-cfn-infra",
+    f"{REPOSITORIES.replace('.com', '.com.example.com')}codecommit-trya1b2c-cfn-infra",
+    f"{REPOSITORIES.replace('https', 'ssh')}codecommit-trya1b2c-cfn-infra", "http://127.0.0.1:8080/v1/repos/codecommit-trya1b2c-cfn-infra",
+    *(f"{REPOSITORIES}{name}" for name in (
+        "trya1b2c", "trya1b2c-cfn-infra", "gitops-trya1b2c-cfn-infra", "codecommit-trya1b2cd-cfn-infra", "codecommit-trya1b2c",
+        "codecommit-trya1b2c-docs", "codecommit-trya1b2c-cfn-infra.git", "codecommit-trya1b2c-cfn-infra/other", "codecommit-trya1b2c-s-a",
+        "x-codecommit-trya1b2c-cfn-infra", "codecommit-trya1b2c-cfn-infra-2", "codecommit-trya1b2c-cfn-shop"))]
+
+
 def test_only_own_mirrors_and_branches_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
-    addresses = ["https://git.example.com/v1/repos/codecommit-trya1b2c-cfn-infra/", "https://example.com/prod/codecommit-trya1b2cd",
-                 "https://example.com/codecommit-trya1b2c/other.git", "https://example.com/x-codecommit-trya1b2c-a"]
-    mirrors = [Mirror(number, url, True, True, False, "", None) for number, url in enumerate(addresses)]
-    branches = ["trya1b2c-s1-main", "trya1b2c-probe/1", "trya1b2c-stable", "trya1b2c-s-main", "trya1b2c-probed", "x-trya1b2c-s1-a"]
-    project = SimpleNamespace(mirrors=lambda: mirrors, delete_mirror=sent.append, protected=lambda: branches, unprotect=sent.append)
-    cleanup = try_cleanup.Cleanup(None, SimpleNamespace(project=project), NAMES, ROOT)  # type: ignore[arg-type]
+    mirrors = [ApiProject._mirror({"id": number, "url": url.replace("://", "://*****:*****@", 1), "enabled": True, "last_error": None,
+                                   "only_protected_branches": True, "keep_divergent_refs": False, "update_status": ""})
+               for number, url in enumerate([*OWN_MIRRORS, *OTHER_MIRRORS])]
+    branches = ["trya1b2c-s1-main", "trya1b2c-s12-feature", "trya1b2c-s3-upload", "trya1b2c-s1-main-2", "trya1b2c-probe/1",
+                "trya1b2c-stable", "trya1b2c-s-main", "trya1b2cp-s1-main", "x-trya1b2c-s1-main"]
+    project = SimpleNamespace(mirrors=lambda: mirrors, delete_mirror=sent.append, protected=lambda: branches, unprotect=sent.append,
+                              branches_matching=lambda regex: [each for each in branches if re.search(regex, each)])
+    cleanup = try_cleanup.Cleanup(SimpleNamespace(region="eu-central-1"), SimpleNamespace(project=project), NAMES, ROOT)  # type: ignore[arg-type]
+    shown = cleanup.in_gitlab()
+    assert f"mirrors: {', '.join(OWN_MIRRORS)}" in shown and f"branches of stories: {', '.join(branches[:2])}" in shown
+    assert not [each for each in [*branches[2:], *OTHER_MIRRORS] if re.search(rf"(^|[ ,]){re.escape(each)}(,|$)", "\n".join(shown), re.M)]
     cleanup._delete_mirrors()
-    assert sent == [0]
-    assert list(filter(cleanup._is_branch, branches)) == branches[:2]
+    assert sent == list(range(len(OWN_MIRRORS)))
+    sent.clear()
     monkeypatch.setattr(try_cleanup, "delete_references", lambda *given: sent.append([
         branch for branch in branches if given[1](f"refs/heads/{branch}")]))
     try_cleanup.delete_branches(None, project, cleanup._is_branch, ROOT)  # type: ignore[arg-type]
-    assert sent[1:] == [*branches[:2], branches[:2]]
+    assert sent == [*branches[:2], branches[:2]]
+
+
+def test_list_of_branches_has_every_page() -> None:
+    asked: list[Any] = []
+    gitlab = SimpleNamespace(pages=lambda *path, **query: (asked.append((*path, query)), [{"name": "a"}] * 101)[1])
+    assert len(RemoteProject(gitlab, "a/b").branches_matching("^a")) == 101
+    assert asked == [("/projects/a%2Fb/repository/branches", {"regex": "^a"})]
 
 
 def test_only_exact_tokens_and_environments_are_deleted() -> None:
