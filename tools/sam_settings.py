@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 ROOT = Path(__file__).parents[1]
-_STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/([A-Za-z][A-Za-z0-9-]*)/[A-Za-z0-9-]+")
+_STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+")
 
 
 @dataclass
@@ -133,12 +133,6 @@ def owner_of(stack: dict[str, Any]) -> str | None:
     choose their tags."""
     value = next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == "cfn-gitops:stack-id"), "")
     return value if _STACK_ID.fullmatch(value) else None
-
-
-def name_in(stack_id: str) -> str:
-    """The stack's name in its ID, or the text itself."""
-    found = _STACK_ID.fullmatch(stack_id)
-    return found[1] if found else stack_id
 
 
 def name_the_region_for_all() -> None:

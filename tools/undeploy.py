@@ -85,30 +85,29 @@ def is_confirmed(settings: sam_settings.Settings) -> bool:
 
 def may_go(account: sam_settings.Account, settings: sam_settings.Settings) -> bool:
     """Whether no other stack needs this one. Lists those that do, and the ones that are deleted with it."""
-    stacks = account.stacks()
-    ids = {stack["StackName"]: stack.get("StackId") for stack in stacks}
-    stack_id = ids.get(settings.stack_name)
+    stacks, children = account.stacks(), f"gitops-{settings.env_id}-"
+    names = {stack.get("StackId"): stack["StackName"] for stack in stacks}
+    # Who may create stacks may choose their names and tags. So these do not show that an owner has a pipeline.
+    owners = {stack["StackName"]: names[owner] for stack in stacks
+              if stack["StackName"].startswith(children) and (owner := sam_settings.owner_of(stack)) in names}
+    others = {child: owner for child, owner in owners.items() if owner != settings.stack_name}
     role = f"role-{settings.env_id}-codedeploy-cfn"
-    owners = {stack["StackName"]: owner for stack in stacks if stack["StackName"].startswith(f"gitops-{settings.env_id}-")
-              and (owner := sam_settings.owner_of(stack)) and owner != stack_id}
-    others = sorted({owner for owner in owners.values() if owner in ids.values()})
-    # CloudFormation changed them with a role of the environment. No stack could be deleted to get rid of them.
-    orphans = {name for name, owner in owners.items() if owner not in others}
-    deployed = sorted(orphans | {stack["StackName"] for stack in stacks if "RootId" not in stack and (
-        stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(f":role/{role}"))})
+    roles = (f":role/{role}", f":role/role-{settings.env_id}-cfn-gitops-provisioning")
+    deployed = sorted(stack["StackName"] for stack in stacks if stack["StackName"] not in owners and "RootId" not in stack and (
+        stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(roles)))
     keeps = os.environ.get("KEEP_STACKS") == "yes"
     for stack in stacks:
-        if stack_id and sam_settings.owner_of(stack) == stack_id:
+        if owners.get(stack["StackName"]) == settings.stack_name:
             write(f"- stack {stack['StackName']}: will be deleted with it"
                   + "".join(f", and repository {name} with all its commits" for name in account.repositories(stack)))
     for name in deployed:
-        write(f"- stack {name}: stays, {'its owner is deleted' if name in orphans else 'a pipeline deployed it'}")
-    for owner in others:
-        write(f"- stack {sam_settings.name_in(owner)}: has a pipeline of this environment")
+        write(f"- stack {name}: stays, {'its owner is deleted' if name.startswith(children) else 'a pipeline deployed it'}")
+    for child, owner in sorted(others.items()):
+        write(f"- stack {child}: names {owner} as its owner, in a tag")
     if others:
-        write("Nothing is deleted. First delete the stacks with pipelines of this environment, with `aws cloudformation "
-              "delete-stack --stack-name …`. "
-              f"Their deletion needs the function of {settings.stack_name}.", to=sys.stderr)
+        write("Nothing is deleted. First delete each owner with a resource Custom::GitOpsPipeline of this environment, with `aws "
+              f"cloudformation delete-stack --stack-name …`. Its deletion needs the function of {settings.stack_name}. If an owner "
+              "has no such resource, cfn-gitops did not create the stack that names it. Delete that stack instead.", to=sys.stderr)
     elif deployed and not keeps:
         write(f"Nothing is deleted: CloudFormation deletes these stacks with {role}, or another role of "
               f"{settings.stack_name}, which would not exist any more. "

@@ -86,7 +86,10 @@ def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_i
         return f"its owner {owner_id} no longer exists. Delete it if it is not needed"
     name, keys = owner["StackName"], [each["ParameterKey"] for each in owner.get("Parameters", [])]
     if SERIAL not in keys:
-        return f"stack {name} has no parameter {SERIAL}. In its template, set the property {SERIAL} to {version}"
+        # Who may create stacks may choose their tags.
+        return (f"its tag names stack {name} as its owner, which has no parameter {SERIAL}. Set the property {SERIAL} of its "
+                f"Custom::GitOpsPipeline to {version}. If it has no such resource, delete "
+                + ", ".join(child["StackName"] for child in children))
     try:
         running = next(executions_in_progress(account, children), None)
     except (BotoCoreError, ClientError) as error:

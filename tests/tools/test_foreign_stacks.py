@@ -105,17 +105,37 @@ def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(call: str, erro
     assert "LEFT    gitops-dev-shop: " in printed and str(error) in printed and "ok      gitops-dev-other: version 2" in printed
 
 
-def test_stack_without_its_owner_can_be_kept(stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
-                                            capsys: pytest.CaptureFixture[str]) -> None:
-    # No stack can be deleted first. It may need a role of the environment.
-    stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=GONE)
+def test_stack_without_its_owner_blocks_only_with_a_role(stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    child = stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=GONE)
+    for role in ("role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "mine"):
+        child["RoleARN"] = f"arn:aws:iam::111122223333:role/{role}"
+        assert undeploy.may_go(stacks, SETTINGS) and "shop" not in capsys.readouterr().out
+    # No stack can be deleted first.
+    child["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-cfn-gitops-provisioning"
     assert not undeploy.may_go(stacks, SETTINGS)
     assert "- stack gitops-dev-shop: stays, its owner is deleted" in capsys.readouterr().out
     monkeypatch.setenv("KEEP_STACKS", "yes")
     assert undeploy.may_go(stacks, SETTINGS)
-    stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=PROJECT)
+
+
+def test_tag_of_a_stranger_does_not_advise_to_delete_its_owner(stacks: FakeAccount, capsys: pytest.CaptureFixture[str],
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    database = PROJECT.replace("project-dev-shop", "prod-database")
+    stacks.known = {each["StackName"]: each for each in (
+        stack("cfn-gitops-dev", OWN, RenderingVersion="2"), stack("prod-database", database) | {"Parameters": []},
+        stack("gitops-dev-evil", owner=database, PipelineName="a"), stack("my-own", owner=OWN), stack("gitops-prd-a", owner=OWN),
+        stack("gitops-dev-infra", owner=OWN, RenderingVersion="2", PipelineName="infra"))}
+    monkeypatch.setenv("KEEP_STACKS", "yes")
     assert not undeploy.may_go(stacks, SETTINGS)
-    assert "- stack project-dev-shop: has a pipeline of this environment" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert printed.out == ("- stack gitops-dev-infra: will be deleted with it\n"
+                           "- stack gitops-dev-evil: names prod-database as its owner, in a tag\n")
+    assert "If an owner has no such resource, cfn-gitops did not create the stack that names it. Delete that stack instead" in printed.err
+    assert run(upgrade.main, monkeypatch) == 1
+    assert ("LEFT    gitops-dev-evil: its tag names stack prod-database as its owner, which has no parameter RenderingSerial. Set the "
+            "property RenderingSerial of its Custom::GitOpsPipeline to 2. If it has no such resource, delete gitops-dev-evil"
+            ) in capsys.readouterr().out
 
 
 def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount) -> None:
