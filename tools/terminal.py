@@ -18,6 +18,8 @@ from typing import TextIO
 _MASK = "<secret>"
 # A shorter part of a secret is shown.
 _PART = 6
+# The characters of a text that is shortened.
+_SEARCHED = 10_000
 # Their members may be added later.
 _SECRETS: list[Collection[str]] = []
 # A character, perhaps as an address, JSON or HTML has it.
@@ -58,10 +60,8 @@ def _decoded(character: re.Match[str]) -> str:
 
 @functools.cache
 def _parts(secret: str) -> frozenset[str]:
-    """Each part of the secret, and of its Base64 behind any text: its first characters depend on that text. None of a word
-    or a sentence, which no token and no password is."""
-    if " " in secret:
-        return frozenset()
+    """Each part of the secret, and of its Base64 behind any text: its first characters depend on that text. Empty
+    for a secret without such a part."""
     forms, content = [secret, "".join(map(_decoded, _CHARACTER.finditer(secret)))], secret.encode(errors="surrogateescape")
     for before in range(3):
         # A character has six bits. All of these have to be the secret's.
@@ -72,14 +72,16 @@ def _parts(secret: str) -> frozenset[str]:
 
 
 def shortened(text: object, limit: int) -> str:
-    """The text without secrets, and then with at most this many characters."""
-    whole = without_secrets(text)
-    return whole if len(whole) <= limit else f"{whole[:limit - 1]}…"
+    """The beginning of the text without secrets, and then with at most this many characters."""
+    # A search takes seconds for a megabyte. A secret that is cut here has less than a part at the end, or is recognized.
+    begins = str(text)[:_SEARCHED]
+    whole = without_secrets(begins)
+    return whole if len(whole) <= limit and len(begins) == len(str(text)) else f"{whole[:limit - 1]}…"
 
 
 def visible(text: object) -> str:
-    """The text with an escape such as `\\x1b` instead of each character that is not printable: control characters, line
-    breaks, and those that change the direction of a line or have no width."""
+    """The text with an escape such as `\\x1b` instead of each control or format character, for example a line break, or one
+    that changes the direction of a line. Letters and marks without a width stay, as many languages have them."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text))
 
 

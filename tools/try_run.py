@@ -135,8 +135,11 @@ def gitlab_of_the_user() -> RemoteGitLab:
     # http is only for the local GitLab of the tests, as in template.yaml.
     if not url.startswith(("https://", "http://127.0.0.1:")):
         sys.exit(f"GITLAB_URL is {url}. Set it to an https address: the token must not be sent in the clear")
-    token = os.environ.get("GITLAB_TOKEN") or getpass.getpass("GitLab token (scope api, role Maintainer): ")
-    return RemoteGitLab(url, token.strip())
+    given = os.environ.get("GITLAB_TOKEN") or getpass.getpass("GitLab token (scope api, role Maintainer): ")
+    token = given.strip()
+    if token.split() != [token]:
+        sys.exit("the GitLab token is empty or has white space within. Set GITLAB_TOKEN to the token alone")
+    return RemoteGitLab(url, token)
 
 
 def project_of_the_user() -> str:

@@ -8,6 +8,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 import sam_settings
+import terminal
+
+
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret of one test does not mask the output of the next one."""
+    monkeypatch.setattr(terminal, "_SECRETS", [])
 
 
 class FakeAccount(sam_settings.Account):

@@ -233,6 +233,7 @@ def test_scripts_write_through_the_terminal_alone(path: Path) -> None:
 
 TOKEN = "glpat-Qm9vLWZh_Rt7xZ2kQw9L"
 PASSWORD = "k+9Zr=%41x&q4Vb2LmNq8Ws0=="
+PHRASE = "k9Zr 41xq 4Vb2 LmNq8Ws0"
 
 
 def parts(secret: str) -> set[str]:
@@ -261,7 +262,7 @@ def decoded(text: str) -> str:
     return "\n".join([text, *found])
 
 
-@pytest.mark.parametrize("secret", [TOKEN, PASSWORD])
+@pytest.mark.parametrize("secret", [TOKEN, PASSWORD, PHRASE])
 @pytest.mark.parametrize("form", FORMS)
 def test_no_part_of_a_secret_is_shown_in_any_form(form: str, secret: str, monkeypatch: pytest.MonkeyPatch,
                                                   capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,9 +284,32 @@ def test_text_without_a_secret_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(terminal, "_SECRETS", [secrets])
     text = f"100%, a%20b, \\u0041, &amp; glpat-, {b64encode(b'a user: a password').decode()}, {TOKEN[:5]}"
     assert terminal.without_secrets(text) == text
-    # Neither a word nor a sentence is a token or a password.
-    secrets |= {TOKEN, "", "user", "a user or a password"}
+    # A shorter word is neither a token nor a password.
+    secrets |= {TOKEN, "", "user"}
     assert terminal.without_secrets(text).replace("<secret>", "glpat-") == text
+
+
+def test_only_the_beginning_of_a_long_text_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "_SECRETS", [{TOKEN}])
+    searched: list[int] = []
+    monkeypatch.setattr(terminal, "without_secrets", lambda text, search=terminal.without_secrets: (
+        searched.append(len(text)), search(text))[1])
+    assert terminal.shortened("a" * 20_000_000, 300) == "a" * 299 + "…"
+    assert searched[0] <= 20_000
+    # Their secrets leave less of it than the limit.
+    for number in range(len(TOKEN)):
+        shown = terminal.shortened("." * number + TOKEN * 1000, 300)
+        assert shown.endswith("…") and [part for part in parts(TOKEN) if part in shown] == []
+
+
+@pytest.mark.parametrize("token", ["glpat-Qm9vLWZh Rt7xZ2kQw9L", "a\tb", "a\nb", "a\u00a0b", " ", ""])
+def test_token_with_white_space_is_rejected(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITLAB_TOKEN", token)
+    monkeypatch.setattr(try_run.getpass, "getpass", lambda _: token)
+    with pytest.raises(SystemExit, match="^the GitLab token is empty or has white space within. Set GITLAB_TOKEN to the token alone$"):
+        try_run.gitlab_of_the_user()
+    monkeypatch.setenv("GITLAB_TOKEN", f" {TOKEN}\n")
+    assert try_run.gitlab_of_the_user().token == TOKEN
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -304,7 +328,6 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.mark.parametrize("padding", [0, 255, 270, 293])
 def test_answer_that_repeats_the_token_shows_no_part_of_it(padding: int, capsys: pytest.CaptureFixture[str],
                                                            monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(terminal, "_SECRETS", [])
     server = HTTPServer(("127.0.0.1", 0), Answering)
     server.padding = padding  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
