@@ -74,7 +74,7 @@ class Report:
         write("Assumptions", BOLD)
         table([(name, f"{result:8}  {evidence}") for name, result, evidence in self.seen.rows()])
         path = ROOT / f"try-{self.story.names.first}.md"
-        path.write_text(self.masked("\n".join(self.lines()) + "\n"))
+        path.write_text(self.masked("\n".join(self.lines()) + "\n"), encoding="utf-8")
         for name, recorded in self.seen.recorded.items():
             folder = ROOT / f"try-{self.story.names.first}-recorded"
             folder.mkdir(exist_ok=True)
@@ -105,7 +105,9 @@ class Report:
     def public(self, recorded: dict[str, Any]) -> str:
         """The content of a file that can be committed to a public repository."""
         text = json.dumps(without_people(recorded), default=str, indent=2, ensure_ascii=False)
-        return self.masked(text).replace(self.story.names.first, "<run>") + "\n"
+        masked = self.masked(text).replace(self.story.names.first, "<run>") + "\n"
+        # A name of GitLab may have half of a surrogate pair, which no file can have, or change the direction of a line.
+        return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in masked)
 
     def masked(self, text: str) -> str:
         """Also replaces secrets, which nothing above should contain."""

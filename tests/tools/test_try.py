@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,6 +101,24 @@ def test_recorded_response_is_public(report: Report, response: Any) -> None:
     public = report.public({"source": ["git or GitLab"], "response": [response, {"next": 1}]})
     assert not re.search("(?i)sentinel|987654|123456789012|192\\.0", public), public
     assert json.loads(public)["response"][1] == {"next": 1}
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\x9b31m", "\u202e", "\u2066", "\u2028", "Ünïcode 🎉"])
+def test_recorded_response_is_plain_json(report: Report, text: str) -> None:
+    public = report.public({"response": {"title": text, text: "ünï@example.com by @someone"}})
+    assert public.isascii() and public.replace("\n", "").isprintable()
+    assert json.loads(public) == {"response": {"title": text, text: "<email> by <name>"}}
+
+
+def test_files_of_a_report_do_not_depend_on_the_locale(report: Report, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    encodings: list[Any] = []
+    monkeypatch.setattr(Path, "write_text", lambda _, text, encoding=None: encodings.append(encoding or text.isascii()))
+    monkeypatch.setattr("try_report.ROOT", tmp_path)
+    monkeypatch.setattr(Report, "lines", lambda _: iter(["é"]))
+    report.story.seen = SimpleNamespace(rows=list, recorded={"a": {"response": "é \ud800"}}, count=lambda _: 0)  # type: ignore[assignment]
+    monkeypatch.setattr("try_report.table", lambda _: None)
+    report.print()
+    assert encodings == ["utf-8", True]
 
 
 def test_recorded_response_keeps_what_is_not_private(report: Report) -> None:
