@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.tools.conftest import ROOT
 from tests.deployment import steps
+from tests.deployment.steps import Login
 from tests.local.gitlab import project as gitlab_project
 from tests.local.gitlab.project import ApiClient, EndlessList
 
@@ -94,8 +94,14 @@ def test_endless_response_is_an_error(hanging: RemoteGitLab) -> None:
         hanging.read("/endless")
 
 
-def test_git_and_requests_of_aws_end() -> None:
-    assert "timeout=_GIT_SECONDS" in (ROOT / "tests/deployment/steps.py").read_text() and steps._GIT_SECONDS == 600
+def test_git_and_requests_of_aws_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    limits: list[Any] = []
+    monkeypatch.setattr(steps.subprocess, "run", lambda *_, timeout=None, **__: (
+        limits.append(timeout), SimpleNamespace(stdout="", stderr="", returncode=0))[1])
+    working, login = steps.Working(tmp_path / "work"), Login("developer", "a", "")
+    working.references(login, "https://gitlab.example.com/a.git")
+    working.delete(login, "https://gitlab.example.com/a.git", "refs/heads/a")
+    assert len(limits) >= 2 and set(limits) == {600}
     made: dict[str, Any] = {}
     account = SimpleNamespace(id="1", region="a", session=SimpleNamespace(
         events=SimpleNamespace(register=lambda *_: None), client=lambda service, config: made.update({service: config})))
