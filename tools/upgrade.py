@@ -44,7 +44,7 @@ def main() -> int:
             left += 1
     for owner_id, children in outdated(stacks.values(), settings.env_id, version).items():
         names = ", ".join(child["StackName"] for child in children)
-        reason = upgrade(account, stacks.get(owner_id), owner_id, children, str(version))
+        reason = upgrade(account, settings.env_id, stacks.get(owner_id), owner_id, children, str(version))
         write(f"{'LEFT' if reason else 'ok':8}{names}: {reason or f'version {version}'}")
         left += reason is not None
     write(f"{left} left" if left else f"every pipeline stack of {settings.env_id} has version {version}")
@@ -79,17 +79,19 @@ def unreadable(child: dict[str, Any]) -> str | None:
     return None if outputs.get("PipelineName") else "it has no output PipelineName"
 
 
-def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_id: str,
+def upgrade(account: sam_settings.Account, env_id: str, owner: dict[str, Any] | None, owner_id: str,
             children: list[dict[str, Any]], version: str) -> str | None:
     """Updates the owner. Returns the reason if it does not."""
     if owner is None:
         return f"its owner {owner_id} no longer exists. Delete it if it is not needed"
-    name, keys = owner["StackName"], [each["ParameterKey"] for each in owner.get("Parameters", [])]
-    if SERIAL not in keys:
-        # Who may create stacks may choose their tags.
+    name, named = owner["StackName"], ", ".join(child["StackName"] for child in children)
+    given = {each["ParameterKey"]: each.get("ParameterValue") for each in owner.get("Parameters", [])}
+    # Who may create stacks may choose their tags.
+    if given.get("EnvID", env_id) != env_id:
+        return f"its tag names stack {name}, whose EnvID is not {env_id}. Delete {named} if it is not of cfn-gitops"
+    if SERIAL not in given:
         return (f"its tag names stack {name} as its owner, which has no parameter {SERIAL}. Set the property {SERIAL} of its "
-                f"Custom::GitOpsPipeline to {version}. If it has no such resource, delete "
-                + ", ".join(child["StackName"] for child in children))
+                f"Custom::GitOpsPipeline to {version}. If it has no such resource, delete {named}")
     try:
         running = next(executions_in_progress(account, children), None)
     except (BotoCoreError, ClientError) as error:
@@ -98,7 +100,7 @@ def upgrade(account: sam_settings.Account, owner: dict[str, Any] | None, owner_i
         return f"{running} is in progress. Wait for its end, or approve or reject it, and run this again"
     cloudformation = account.session.client("cloudformation")
     parameters = [{"ParameterKey": key, **({"ParameterValue": version} if key == SERIAL else {"UsePreviousValue": True})}
-                  for key in keys]
+                  for key in given]
     try:
         cloudformation.update_stack(StackName=owner["StackId"], UsePreviousTemplate=True, Parameters=parameters,
                                     Capabilities=owner.get("Capabilities", []))

@@ -138,6 +138,18 @@ def test_tag_of_a_stranger_does_not_advise_to_delete_its_owner(stacks: FakeAccou
             ) in capsys.readouterr().out
 
 
+def test_tag_of_a_stranger_updates_no_project_of_another_environment(stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+                                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    parameters = stacks.known["project-dev-shop"]["Parameters"]
+    parameters.append({"ParameterKey": "EnvID", "ParameterValue": "prd"})
+    assert run(upgrade.main, monkeypatch) == 1
+    assert "LEFT    gitops-dev-shop: its tag names stack project-dev-shop, whose EnvID is not dev. " in capsys.readouterr().out
+    updates = stacks.session.client.return_value.update_stack
+    assert not updates.called
+    parameters[-1]["ParameterValue"] = "dev"
+    assert run(upgrade.main, monkeypatch) == 0 and updates.called
+
+
 def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount) -> None:
     del stacks.known["gitops-dev-shop"]
     for arn in ("role/path/role-dev-codedeploy-cfn", "role/my-role-dev-codedeploy-cfn"):
