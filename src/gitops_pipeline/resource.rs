@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::apply::{AppliedPipeline, PipelineApplier};
 use super::child::Child;
 use super::delete::{Deletion, OnDenial};
-use super::intent_log::{Purpose, tombstone};
+use super::intent_log::{Purpose, RequestKey, tombstone};
 use super::names::ResourceNames;
 use super::observe::pipeline_settings::{self, PipelineSettings};
 use super::pushes::missed_push::DeployedBranch;
@@ -21,12 +21,17 @@ use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab;
 use crate::clients::http::Http;
+use crate::common::ownership::Owner;
 use crate::common::reason_codes::invalid_properties;
 use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
 
-/// The prefix of the physical ID of a rejected Create, for example `rejected/gitops-dev-shop`. The
-/// rest is the ID that the resource would have had. A stack name contains only letters, digits and
-/// hyphens, so no stack has such a name.
+/// The prefix of the physical ID of a rejected Create. The ID that the resource would have had
+/// follows, and the [`RequestKey`], for example
+/// `rejected/gitops-dev-shop/1795161300-0123456789abcdef`. A stack name contains only letters,
+/// digits and hyphens, so no stack has such a name.
+///
+/// If a later Create of the resource succeeded, CloudFormation still deletes the rejected one. The
+/// key distinguishes the two.
 const REJECTED: &str = "rejected/";
 
 /// Whether `physical_id` belongs to a rejected Create, which failed before it created or found a
@@ -143,7 +148,7 @@ impl GitOpsPipeline {
         }
         let context = RequestContext::new(request, &names)?;
         // IAM may have denied the Update. Its rollback must not fail for the same reason.
-        self.delete_stack(&context, &names, progress, OnDenial::Ignore)
+        self.delete_stack(&context, &names, progress, OnDenial::Ignore, None)
             .await
     }
 
@@ -154,7 +159,11 @@ impl GitOpsPipeline {
         let id = request.physical_resource_id.as_deref();
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
         let own = id.filter(|_| !request.has_generated_id());
-        let by_id = rejected.or(own).and_then(ResourceNames::from_stack_name);
+        let rejected = rejected.map(|rest| rest.split_once('/').unwrap_or((rest, "")));
+        let by_id = rejected
+            .map(|(id, _)| id)
+            .or(own)
+            .and_then(ResourceNames::from_stack_name);
         let Some(names) = by_id.or_else(|| spec::peek_names(properties)) else {
             // A Create with these properties was rejected before it created anything.
             return Ok(());
@@ -162,11 +171,11 @@ impl GitOpsPipeline {
         let context = RequestContext::new(request, &names)?;
         // AWS may have denied the Create's calls, and may still deny them. Another delivery of the
         // Create may have succeeded, so the function deletes what it can look up.
-        let on_denial = match rejected {
-            Some(_) => OnDenial::Ignore,
-            None => OnDenial::Fail,
+        let (on_denial, create) = match rejected {
+            Some((_, key)) => (OnDenial::Ignore, Some(RequestKey::read(key))),
+            None => (OnDenial::Fail, None),
         };
-        self.delete_stack(&context, &names, progress, on_denial)
+        self.delete_stack(&context, &names, progress, on_denial, create)
             .await
     }
 
@@ -177,15 +186,19 @@ impl GitOpsPipeline {
         names: &ResourceNames,
         progress: &Progress,
         on_denial: OnDenial,
+        rejected_create: Option<RequestKey>,
     ) -> Result<(), Failure> {
         let (aws, owner) = (&self.aws, &context.owner);
-        tolerate_denial(tombstone::write(aws, names, owner, &context.request).await)?;
+        // The tombstone of a rejected Create must not stop a later one.
+        let request = rejected_create.as_ref().unwrap_or(&context.request);
+        tolerate_denial(tombstone::write(aws, names, owner, request).await)?;
         let deletion = Deletion {
             aws,
             context,
             names,
             purpose: Purpose::Delete,
             on_denial,
+            rejected_create,
         };
         // The tombstone exists, and everything that it has to precede is read after it.
         let scheduled = tombstone::schedule(aws, names, owner);
@@ -254,7 +267,15 @@ impl Resource for GitOpsPipeline {
     }
 
     fn rejected_id(&self, request: &Request) -> String {
-        format!("{REJECTED}{}", self.physical_id(request))
+        let owner = Owner {
+            stack_id: request.stack_id.clone(),
+            logical_id: request.logical_resource_id.clone(),
+        };
+        // The date of the URL is the same for all deliveries.
+        let signed_at = request.response_url.signed_at();
+        let signed_at = signed_at.unwrap_or(request.signed_at);
+        let key = RequestKey::new(signed_at, &request.request_id, &owner.key());
+        format!("{REJECTED}{}/{}", self.physical_id(request), key.write())
     }
 
     async fn handle(

@@ -114,6 +114,19 @@ impl ChildStack {
         latest.is_some_and(|(latest, _)| latest.signed > context.request.signed)
     }
 
+    /// Whether another request of the resource than `create` and than this Delete has created or
+    /// updated it, and not deleted it.
+    pub fn is_changed_since(&self, create: &RequestKey, delete: &RequestContext) -> bool {
+        let latest = self.latest_request.as_ref();
+        self.is_owned_by(delete)
+            && latest.is_some_and(|(latest, purpose)| {
+                // CloudFormation may reuse an ID. The date of a token is not later than the URL's.
+                let is_creates = latest.hash == create.hash && latest.signed <= create.signed;
+                let is_own = *latest == delete.request;
+                !is_creates && !is_own && *purpose != Purpose::Delete
+            })
+    }
+
     /// Whether a later request of the resource has created or updated it, and not deleted it.
     pub fn is_of_later_request(&self, context: &RequestContext) -> bool {
         let latest = self.latest_request.as_ref();

@@ -20,9 +20,21 @@ use crate::mirror_credential::state::PreviousSettings;
 use crate::mirror_credential::{intent_log, messages, observe, spec};
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 
-/// The prefix of the physical ID of a Create that failed before it changed anything, for example
-/// `rejected:codecommit-mirror/mirror`. No secret's name contains a colon.
+/// The prefix of the physical ID of a Create that failed before it changed anything. The ID that
+/// the resource would have had follows, and the key of the request, for example
+/// `rejected:codecommit-mirror/mirror:0123456789abcdef`. No secret's name contains a colon.
+///
+/// If a later Create of the resource succeeded, CloudFormation still deletes the rejected one. The
+/// key distinguishes the two.
 const REJECTED: &str = "rejected:";
+
+/// The [`intent_log::key`] of a request, equal for all its deliveries. CloudFormation may reuse an
+/// ID when a stack operation is retried, but it signs the request again.
+fn request_key(request: &Request) -> String {
+    let signed = request.response_url.signed_at().map(intent_log::write_time);
+    let (id, signed) = (&request.request_id, signed.unwrap_or_default());
+    intent_log::key(&format!("{id} {signed}"))
+}
 
 /// The resource type.
 #[derive(Debug)]
@@ -50,10 +62,13 @@ impl MirrorCredential {
         let old = &request.old_properties;
         let previous = PreviousSpec {
             gitlab: spec::gitlab_in(old),
-            secret_name: replaced.filter(|id| *id != spec.secret_name),
+            secret_name: replaced
+                .clone()
+                .filter(|id| *id != spec.secret_name && !id.starts_with(REJECTED)),
             settings: PreviousSettings {
                 tag_keys: tag_keys(old),
-                properties_differ: !old.is_null() && spec::document(old) != spec.document,
+                needs_record: replaced.as_ref() != Some(&spec.secret_name)
+                    || spec::document(old) != spec.document,
             },
         };
         let applier = Applier::start(&self.clients, spec, context, progress, previous.clone());
@@ -146,7 +161,8 @@ impl MirrorCredential {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         let id = request.physical_resource_id.as_deref();
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
-        let id = rejected.or(id);
+        let rejected = rejected.map(|rest| rest.rsplit_once(':').unwrap_or((rest, "")));
+        let id = rejected.map(|(id, _)| id).or(id);
         let by_properties = spec::secret_name_in(properties);
         let is_own_id = id.is_some() && id == by_properties.as_deref();
         let has_response = rejected.is_none() && !request.has_generated_id();
@@ -158,8 +174,8 @@ impl MirrorCredential {
             return Ok(None);
         };
         let is_by_properties = by_properties.as_ref() == Some(&secret_name);
-        let create = if rejected.is_some() {
-            CreateResponse::Rejected
+        let create = if let Some((_, key)) = rejected {
+            CreateResponse::Rejected(key.to_owned())
         } else if !is_own_id && is_by_properties {
             CreateResponse::None
         } else {
@@ -221,7 +237,8 @@ impl Resource for MirrorCredential {
     }
 
     fn rejected_id(&self, request: &Request) -> String {
-        format!("{REJECTED}{}", self.physical_id(request))
+        let (id, key) = (self.physical_id(request), request_key(request));
+        format!("{REJECTED}{id}:{key}")
     }
 
     async fn handle(
@@ -236,7 +253,7 @@ impl Resource for MirrorCredential {
                 logical_id: request.logical_resource_id.clone(),
             },
             signed_at: request.signed_at,
-            request_key: intent_log::key(&request.request_id),
+            request_key: request_key(&request),
             claimant: claimant(None),
             is_create,
             rotation: None,

@@ -68,6 +68,7 @@ impl PipelineApplier<'_> {
             names: &self.spec.names,
             purpose,
             on_denial: OnDenial::Fail,
+            rejected_create: None,
         };
         match deletion.run(self.progress).await {
             Ok(()) => Err(Failure(reason)),

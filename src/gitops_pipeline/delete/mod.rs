@@ -34,6 +34,8 @@ pub struct Deletion<'a> {
     /// The purpose: [`Purpose::Delete`], or [`Purpose::RollBack`] after a failed creation.
     pub purpose: Purpose,
     pub on_denial: OnDenial,
+    /// The Create that was rejected, if this is its Delete.
+    pub rejected_create: Option<RequestKey>,
 }
 
 impl Deletion<'_> {
@@ -157,6 +159,13 @@ impl Reconcile for StackDeleter<'_> {
     fn plan(&self) -> Next<DeleteStep, (), CallError> {
         let child = self.tracker.child.as_ref();
         let deletion = self.deletion;
+        let create = deletion.rejected_create.as_ref();
+        let rejected = create.zip(child);
+        if rejected.is_some_and(|(create, child)| child.is_changed_since(create, deletion.context))
+        {
+            // CloudFormation has the ID of the other request's response, too.
+            return Next::Done(());
+        }
         match plan::next(child, &self.state, deletion.context, &deletion.purpose) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),

@@ -59,6 +59,21 @@ impl RequestKey {
         }
     }
 
+    /// Formats the key, for example as `1795161300-0123456789abcdef`.
+    pub fn write(&self) -> String {
+        format!("{}-{}", self.signed, self.hash)
+    }
+
+    /// Parses the text of [`RequestKey::write`]. Another text is the key of no request, and
+    /// precedes every request.
+    pub fn read(text: &str) -> Self {
+        let (signed, hash) = text.split_once('-').unwrap_or_default();
+        RequestKey {
+            signed: signed.parse().unwrap_or(0),
+            hash: hash.to_owned(),
+        }
+    }
+
     /// The token of an operation that this request starts.
     pub fn token(&self, purpose: &Purpose) -> String {
         let purpose = match purpose {
@@ -69,7 +84,7 @@ impl RequestKey {
             Purpose::Delete => "delete".to_owned(),
             Purpose::RollBack => "undo".to_owned(),
         };
-        format!("{REQUEST}-{}-{}-{purpose}", self.signed, self.hash)
+        format!("{REQUEST}-{}-{purpose}", self.write())
     }
 }
 

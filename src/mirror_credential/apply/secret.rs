@@ -10,7 +10,7 @@ use crate::mirror_credential::intent_log::mirrors::{
     MirrorIntent, SavedSpec, spec_key, write_spec,
 };
 use crate::mirror_credential::intent_log::{
-    AS_OF, CLAIMANT, CREATED_BY, LOGICAL_ID, STACK_ID, USER_NAME, version_id, write_time,
+    AS_OF, CHANGED_BY, CLAIMANT, LOGICAL_ID, STACK_ID, USER_NAME, version_id, write_time,
 };
 use crate::mirror_credential::plan::step::SecretStep;
 use crate::mirror_credential::request_context::RequestContext;
@@ -113,7 +113,7 @@ impl Applier<'_> {
                         owner: Some(context.owner.clone()),
                         user_name: Some(spec.user_name.clone()),
                         as_of: Some(context.signed_at),
-                        created_by: Some(context.request_key.clone()),
+                        changed_by: Some(context.request_key.clone()),
                         claimant: Some(context.claimant.clone()),
                     },
                     settings: spec.settings.clone(),
@@ -231,9 +231,13 @@ impl Applier<'_> {
     async fn tag_secret(&mut self) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         let (spec, signed_at) = (self.spec, self.context.signed_at);
+        // A rotation is not a request of CloudFormation.
+        let is_rotation = self.context.rotation.is_some();
+        let changed_by = (!is_rotation).then(|| self.context.request_key.clone());
         let mut tags = spec.tags.clone();
         tags.insert(USER_NAME.to_owned(), spec.user_name.clone());
         tags.insert(AS_OF.to_owned(), write_time(signed_at));
+        tags.extend(changed_by.clone().map(|key| (CHANGED_BY.to_owned(), key)));
         let call = self.clients.aws.secrets.tag_resource();
         let tags = tags.into_iter().map(|(key, value)| secret_tag(key, value));
         let call = call.secret_id(&secret.arn).set_tags(Some(tags.collect()));
@@ -243,6 +247,9 @@ impl Applier<'_> {
             secret.tags.extend(spec.tags.clone());
             secret.origin.user_name = Some(spec.user_name.clone());
             secret.origin.as_of = Some(signed_at);
+            if changed_by.is_some() {
+                secret.origin.changed_by = changed_by;
+            }
         });
         Ok(())
     }
@@ -334,7 +341,7 @@ async fn create_secret(
         (LOGICAL_ID, context.owner.logical_id.clone()),
         (USER_NAME, spec.user_name.clone()),
         (AS_OF, write_time(context.signed_at)),
-        (CREATED_BY, context.request_key.clone()),
+        (CHANGED_BY, context.request_key.clone()),
         (CLAIMANT, context.claimant.clone()),
     ];
     let records = records.map(|(key, value)| (key.to_owned(), value));

@@ -141,8 +141,8 @@ impl<'a> Deleter<'a> {
         let user = self.state.users.iter().find(|user| user.name == name);
         let earlier = user.and_then(|user| self.context.tombstone_on(user));
         let secret = self.state.secret.present();
-        let created_by = secret.and_then(|secret| secret.origin.created_by.clone());
-        let ended = created_by.or(earlier.map(|earlier| earlier.ended.clone()));
+        let changed_by = secret.and_then(|secret| secret.origin.changed_by.clone());
+        let ended = changed_by.or(earlier.map(|earlier| earlier.ended.clone()));
         Tombstone {
             owner_key: self.context.owner.key(),
             signed_at: self.context.signed_at,

@@ -112,6 +112,9 @@ impl<'a> DeletionPlanner<'a> {
     }
 
     pub fn next(&self) -> Next<DeleteStep, (), DeleteStop> {
+        if self.is_of_another_request() {
+            return Next::Done(());
+        }
         let mut own = self.secret.into_iter();
         if let Some(secret) = own.find(|secret| self.context.is_outdated(secret)) {
             return Next::Fail(DeleteStop::Outdated(secret.arn.clone()));
@@ -121,6 +124,14 @@ impl<'a> DeletionPlanner<'a> {
         }
         let step = self.stop_peers().or_else(|| self.delete_all());
         step.map_or(Next::Done(()), Next::Apply)
+    }
+
+    /// Whether the Create was rejected, and another request of the resource has changed the secret.
+    /// CloudFormation has the ID of that request's response, too.
+    fn is_of_another_request(&self) -> bool {
+        let create = self.target.rejected_create();
+        let changed_by = self.secret.map(|secret| secret.origin.changed_by.as_ref());
+        create.is_some() && changed_by.is_some_and(|changed_by| changed_by != create)
     }
 
     /// The first step of all: it stops a Create that is running or that arrives later.

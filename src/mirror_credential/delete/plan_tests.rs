@@ -40,6 +40,11 @@ fn after(create: CreateResponse) -> DeletionTarget {
     }
 }
 
+/// The Delete of a rejected Create with this key.
+fn rejected(key: &str) -> DeletionTarget {
+    after(CreateResponse::Rejected(key.to_owned()))
+}
+
 fn unknown_replacement() -> DeletionTarget {
     DeletionTarget {
         scope: DeletionScope::UnknownReplacement,
@@ -76,6 +81,10 @@ fn with_secret(change: impl FnOnce(&mut Secret)) -> DeletionState {
         change(secret);
     });
     marked(|state| state.secret = changed.secret)
+}
+
+fn changed_by_request(secret: &mut Secret) {
+    secret.origin.changed_by = Some("request".to_owned());
 }
 
 /// The credential of the secret is deleted.
@@ -241,18 +250,26 @@ table! {
         => Next::Fail(DeleteStop::Denied(denied()));
     denied_secret_of_an_unanswered_create_fails:
         after(CreateResponse::None), denied_secret(without_records) => Next::Fail(DeleteStop::Denied(denied()));
+    rejected_creates_peer_is_deleted:
+        rejected("request"), with_secret(changed_by_request) => delete_credential("CUR");
+    resource_of_another_request_is_left_by_a_rejected_creates_delete:
+        rejected("another"), with_secret(changed_by_request) => Next::Done(());
     denied_reads_of_a_rejected_create_are_done:
-        after(CreateResponse::Rejected), denied_reads(|_| {}) => Next::Done(());
-    denied_secret_of_a_rejected_create_is_done: after(CreateResponse::Rejected),
+        rejected("request"), denied_reads(|_| {}) => Next::Done(());
+    denied_secret_of_a_rejected_create_is_done: rejected("request"),
         denied_secret(|state| {
             without_records(state);
             state.users[0].tombstone = Some(tombstone(0));
         })
         => Next::Done(());
     denied_secret_of_a_rejected_creates_peer_fails:
-        after(CreateResponse::Rejected), denied_secret(|_| {}) => Next::Fail(DeleteStop::Denied(denied()));
-    denied_user_of_a_rejected_creates_peer_fails: after(CreateResponse::Rejected),
-        marked(|state| state.users[0].denied = Some(denied())) => Next::Fail(DeleteStop::Denied(denied()));
+        rejected("request"), denied_secret(|_| {}) => Next::Fail(DeleteStop::Denied(denied()));
+    denied_user_of_a_rejected_creates_peer_fails: rejected("request"),
+        marked(|state| {
+            state.users[0].denied = Some(denied());
+            state.secret.change(changed_by_request);
+        })
+        => Next::Fail(DeleteStop::Denied(denied()));
     denied_reads_of_an_unknown_replacement_are_done:
         unknown_replacement(), denied_reads(|_| {}) => Next::Done(());
     denied_secret_of_a_recorded_replacement_fails:

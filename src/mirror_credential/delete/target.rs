@@ -4,7 +4,7 @@ use crate::clients::gitlab::Access;
 use crate::mirror_credential::spec::WantedMirror;
 
 /// Why a resource is deleted. It determines the precautions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletionScope {
     /// CloudFormation's Delete.
     Delete { create: CreateResponse },
@@ -20,12 +20,13 @@ pub enum DeletionScope {
 }
 
 /// How the Create responded, by the physical ID of its Delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreateResponse {
     /// It succeeded, or failed after its first change.
     Id,
-    /// It failed before its first change. Another delivery of it may have succeeded.
-    Rejected,
+    /// It failed before its first change. Another delivery of the request with this key may have
+    /// succeeded.
+    Rejected(String),
     /// CloudFormation generated the ID: the Create never responded, and may still run.
     None,
 }
@@ -67,8 +68,16 @@ impl DeletionTarget {
     /// fail because of a denied read, or its stack could not be rolled back: the same denial
     /// rejected the Create or the Update before it.
     pub fn may_never_have_existed(&self) -> bool {
-        let create = CreateResponse::Rejected;
-        matches!(self.scope, DeletionScope::UnknownReplacement)
-            || self.scope == DeletionScope::Delete { create }
+        self.scope == DeletionScope::UnknownReplacement || self.rejected_create().is_some()
+    }
+
+    /// The key of the Create that was rejected. `None` if none was.
+    pub fn rejected_create(&self) -> Option<&String> {
+        match &self.scope {
+            DeletionScope::Delete {
+                create: CreateResponse::Rejected(key),
+            } => Some(key),
+            _ => None,
+        }
     }
 }

@@ -34,8 +34,9 @@ pub const NO_SECRET: &str = "-";
 pub const USER_NAME: &str = "cfn-gitops:user-name";
 /// On the secret: the signing time of the latest request that changed it.
 pub const AS_OF: &str = "cfn-gitops:as-of";
-/// On the secret: the key of the request that created it.
-pub const CREATED_BY: &str = "cfn-gitops:created-by";
+/// On the secret: the key of the latest request that changed it. The tag is named after the first
+/// one, so that existing secrets keep it.
+pub const CHANGED_BY: &str = "cfn-gitops:created-by";
 /// On the secret: the delivery that created it.
 pub const CLAIMANT: &str = "cfn-gitops:claimant";
 
@@ -177,7 +178,7 @@ pub struct Tombstone {
     pub signed_at: SystemTime,
     /// When a delivery executed the Delete.
     pub done_at: SystemTime,
-    /// The [`key`] of the request that had created the resource, or [`NO_SECRET`].
+    /// The [`key`] of the latest request that had changed the resource, or [`NO_SECRET`].
     pub ended: String,
     /// CloudFormation generated the physical ID, because the Create never responded.
     pub unanswered: bool,

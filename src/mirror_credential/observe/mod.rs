@@ -124,7 +124,7 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
         owner: intent_log::owner(&tags),
         user_name: tag(intent_log::USER_NAME).cloned(),
         as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
-        created_by: tag(intent_log::CREATED_BY).cloned(),
+        changed_by: tag(intent_log::CHANGED_BY).cloned(),
         claimant: tag(intent_log::CLAIMANT).cloned(),
     };
     tags.retain(|key, _| !key.starts_with(crate::common::tags::OWN));

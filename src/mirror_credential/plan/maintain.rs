@@ -82,7 +82,7 @@ impl Planner<'_> {
     /// tombstone has stopped so far, because this request removes the tombstone.
     fn record_request(&self) -> Plan {
         let state = self.state;
-        let is_needed = state.previous.properties_differ || state.user.tombstone.is_some();
+        let is_needed = state.previous.needs_record || state.user.tombstone.is_some();
         let is_denied = state.log.recording_denied_at.is_some();
         choose_any((is_needed && !is_denied).then_some(SecretStep::TagSecretIfAllowed))
     }

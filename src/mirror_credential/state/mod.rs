@@ -96,8 +96,9 @@ pub struct LogState {
 #[derive(Clone, Debug, Default)]
 pub struct PreviousSettings {
     pub tag_keys: Vec<String>,
-    /// The request changes properties, or rolls such a change back.
-    pub properties_differ: bool,
+    /// The request changes properties, rolls such a change back, or is answered with another
+    /// physical ID. Such a request is recorded, even if it changes nothing in AWS.
+    pub needs_record: bool,
 }
 
 /// The planner's input, beside the spec and the request.

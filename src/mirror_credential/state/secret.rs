@@ -38,9 +38,9 @@ pub struct SecretOrigin {
     pub user_name: Option<String>,
     /// When the latest request that changed it was signed.
     pub as_of: Option<SystemTime>,
-    /// The key of the request that created it.
-    pub created_by: Option<String>,
-    /// Which delivery of that request created it.
+    /// The key of that request.
+    pub changed_by: Option<String>,
+    /// The delivery that created it.
     pub claimant: Option<String>,
 }
 

@@ -13,10 +13,11 @@ use crate::fixture::{
     with,
 };
 use fake_aws::{Denied, FakeAws};
-use test_support::custom_resource::{INVENTED_ID, ParentStack, RequestOutcome, deliver_once};
+use test_support::custom_resource::{
+    INVENTED_ID, ParentStack, RequestOutcome, StackRequest, deliver_once,
+};
 
 const RENAMED: &str = "codecommit-mirror/renamed";
-const REJECTED: &str = "rejected:codecommit-mirror/user-dev-codecommit-mirroring";
 const DESCRIBE: &str = "secretsmanager:DescribeSecret";
 const WHYS: [Denied; 2] = [Denied::NoPolicy, Denied::Explicitly];
 
@@ -133,9 +134,14 @@ fn denied_delete_fails_whoever_chose_its_id() {
     }
 }
 
-fn failed_id(answer: &RequestOutcome) -> &str {
+/// The ID of a rejected Create.
+fn rejected_id(answer: &RequestOutcome) -> &str {
     match answer {
-        RequestOutcome::Failed { id, .. } => id,
+        RequestOutcome::Failed { id, .. } => {
+            let rest = id.strip_prefix("rejected:").expect("marked as rejected");
+            assert!(rest.starts_with(SECRET), "{id}");
+            id
+        }
         other => panic!("not FAILED: {other:?}"),
     }
 }
@@ -153,9 +159,59 @@ fn rejected_create_is_marked_in_its_id_and_can_be_deleted() {
             fake.deny_because(action, "", Denied::Explicitly);
             let create = stack.request("Create", None, &wanted, None);
             let answer = stack.deliver(&create).await;
-            assert_eq!(failed_id(&answer), REJECTED);
-            stack.delete_id(REJECTED, &wanted).await;
+            stack.delete_id(rejected_id(&answer), &wanted).await;
             fake.assert_holds(nothing_remains);
+        });
+    }
+}
+
+/// Returns the Create, and its ID.
+async fn create_rejected(fake: &FakeAws, stack: &mut ParentStack) -> (StackRequest, String) {
+    fake.deny_because("*", "", Denied::Explicitly);
+    let create = stack.request("Create", None, &properties(), None);
+    let answer = stack.deliver(&create).await;
+    fake.allow();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    (create, rejected_id(&answer).to_owned())
+}
+
+/// The stack was kept, and its next operation creates the resource. Then CloudFormation deletes the
+/// rejected one.
+#[test]
+fn delete_of_a_rejected_create_leaves_the_next_creates_work() {
+    for reuses_id in [false, true] {
+        in_account(async |fake, stack, _| {
+            let (first, rejected) = create_rejected(fake, stack).await;
+            let mut create = stack.request("Create", None, &properties(), None);
+            if reuses_id {
+                create.event["RequestId"] = first.event["RequestId"].clone();
+            }
+            stack.deliver(&create).await.assert_success();
+            let before = fake.look(state);
+            stack.delete_id(&rejected, &properties()).await;
+            assert_eq!(fake.look(state), before, "something was touched");
+            stack.delete_id(SECRET, &properties()).await;
+            fake.assert_holds(nothing_remains);
+        });
+    }
+}
+
+/// The Update of a rejected resource creates it, or adopts what another delivery of the Create
+/// created.
+#[test]
+fn delete_of_a_rejected_create_leaves_its_updates_work() {
+    for has_peer in [false, true] {
+        in_account(async |fake, stack, _| {
+            let (create, rejected) = create_rejected(fake, stack).await;
+            if has_peer {
+                deliver_once(fake, "again", &create).await;
+            }
+            let (id, old) = (Some(&*rejected), properties());
+            let update = stack.request("Update", id, &properties(), Some(&old));
+            stack.deliver(&update).await.assert_success();
+            let before = fake.look(state);
+            stack.delete_id(&rejected, &properties()).await;
+            assert_eq!(fake.look(state), before, "something was touched");
         });
     }
 }
@@ -167,10 +223,9 @@ fn delete_of_a_rejected_create_deletes_work_of_its_peer() {
         let create = stack.request("Create", None, &properties(), None);
         fake.deny_because("*", "", Denied::Explicitly);
         let answer = stack.deliver(&create).await;
-        assert_eq!(failed_id(&answer), REJECTED);
         fake.allow();
         deliver_once(fake, "again", &create).await;
-        let denied = (REJECTED, SECRET);
+        let denied = (rejected_id(&answer), SECRET);
         fails_while_denied(fake, stack, denied, &properties(), Denied::NoPolicy).await;
         fake.assert_holds(nothing_remains);
     });

@@ -1,5 +1,7 @@
 //! A Delete's response if it cannot look up the child stack, and the IDs of rejected Creates.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
@@ -10,7 +12,7 @@ use test_support::custom_resource::{
     FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_once,
 };
 
-const REJECTED: &str = "rejected/gitops-dev-shop";
+const REJECTED: &str = "rejected/gitops-dev-shop/";
 
 fn failed_id(answer: &RequestOutcome) -> &str {
     match answer {
@@ -81,12 +83,13 @@ fn rejected_create_is_marked_in_its_id_and_can_be_deleted() {
             stack.delivers_twice = true;
             let create = stack.request("Create", None, &wanted, None);
             let answer = stack.deliver(&create).await;
-            assert_eq!(failed_id(&answer), REJECTED);
+            let rejected = failed_id(&answer);
+            assert!(rejected.starts_with(REJECTED), "{rejected}");
             for delivery in fake.responses() {
-                assert_eq!(delivery.json()["PhysicalResourceId"], REJECTED);
+                assert_eq!(delivery.json()["PhysicalResourceId"], rejected);
             }
             let began = tokio::time::Instant::now();
-            stack.delete_id(REJECTED, &wanted).await;
+            stack.delete_id(rejected, &wanted).await;
             let took = began.elapsed().as_secs();
             assert!((30..90).contains(&took), "{took}");
             assert_nothing_remains(fake);
@@ -101,13 +104,39 @@ fn delete_of_a_rejected_create_deletes_work_of_its_peer() {
         let create = stack.request("Create", None, &properties(), None);
         fake.deny_because("*", "", Denied::Explicitly);
         let answer = stack.deliver(&create).await;
-        assert_eq!(failed_id(&answer), REJECTED);
         fake.allow();
         deliver_once(fake, "again", &create).await;
         fake.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
-        stack.delete_id(REJECTED, &properties()).await;
+        stack.delete_id(failed_id(&answer), &properties()).await;
         assert_nothing_remains(fake);
     });
+}
+
+/// The stack was kept, and its next operation creates the resource. Then CloudFormation deletes the
+/// rejected one.
+#[test]
+fn delete_of_a_rejected_create_leaves_the_next_creates_work() {
+    for reuses_id in [false, true] {
+        in_account(async |fake, stack| {
+            let first = stack.request("Create", None, &properties(), None);
+            fake.deny_because("*", "", Denied::Explicitly);
+            let rejected = stack.deliver(&first).await;
+            fake.allow();
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            let mut create = stack.request("Create", None, &properties(), None);
+            if reuses_id {
+                create.event["RequestId"] = first.event["RequestId"].clone();
+            }
+            stack.deliver(&create).await.assert_success();
+            stack.delete_id(failed_id(&rejected), &properties()).await;
+            fake.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
+            // A late copy of the Create finds no deletion.
+            deliver_once(fake, "again", &create).await;
+            fake.look(|aws| assert!(aws.stacks.named(CHILD).is_some()));
+            stack.delete_id(CHILD, &properties()).await;
+            assert_nothing_remains(fake);
+        });
+    }
 }
 
 /// CloudFormation's text about a resource.

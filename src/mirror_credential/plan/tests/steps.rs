@@ -145,7 +145,7 @@ step_table! {
         unrecorded(k);
     } => SecretStep::TagSecret;
     changed_properties_are_recorded_even_if_nothing_else_changes: same, settled(), |k| {
-        k.previous.properties_differ = true;
+        k.previous.needs_record = true;
         unrecorded(k);
     } => SecretStep::TagSecretIfAllowed;
     request_is_recorded_before_an_earlier_tombstone_is_removed: same, settled(), |k| {
@@ -153,7 +153,7 @@ step_table! {
         unrecorded(k);
     } => SecretStep::TagSecretIfAllowed;
     request_that_may_not_be_recorded_continues: same, settled(), |k| {
-        k.previous.properties_differ = true;
+        k.previous.needs_record = true;
         k.log.recording_denied_at = Some(at(3600));
         unrecorded(k);
     } => Step::Done;
