@@ -91,7 +91,9 @@ impl MirrorCredential {
     ) -> Result<(), ApplyError> {
         let aws = &self.clients.aws;
         let old_user_name = spec::user_name_in(&request.old_properties);
-        let changes_user = old_user_name.is_some_and(|name| name != spec.user_name);
+        // Properties that were not decoded may name another user.
+        let is_unknown = request.old_properties.is_null();
+        let changes_user = is_unknown || old_user_name.is_some_and(|name| name != spec.user_name);
         let secret_name = &spec.secret_name;
         if !changes_user || request.physical_resource_id.as_ref() != Some(secret_name) {
             return Ok(());

@@ -131,9 +131,12 @@ fn too_large_update_is_rolled_back_and_deleted() {
     update["OldResourceProperties"] = update["ResourceProperties"].take();
     update["ResourceProperties"] = mirror();
     function.succeeded(&invoke(&function, &update, &large));
-    // Two properties that fit alone are not decoded together.
+    // Two properties that fit alone are accepted together.
     update["ResourceProperties"] = json!({"UserName": "mirror", "Tags": "LARGE"});
-    function.failed(&invoke(&function, &update, &list(200_000)));
+    let failed = function.failed(&invoke(&function, &update, &list(200_000)));
+    let reason = reason(&failed.0);
+    assert!(reason.contains("Tags"), "{reason}");
+    assert!(!reason.contains("at most"), "{reason}");
     let delete = function.request("Delete", &json!({"UserName": "mirror", "Tags": "LARGE"}));
     function.succeeded(&invoke(&function, &delete, &large));
     function.left_nothing();

@@ -108,7 +108,8 @@ pub struct Request {
     /// `ResourceProperties`, or why they are not parsed: they are nested too deeply, or the event
     /// has more than [`MAX_EVENT_BYTES`].
     pub properties: Result<Value, String>,
-    /// `OldResourceProperties` of an Update; `Null` otherwise, or if they are not parsed.
+    /// `OldResourceProperties` of an Update; `Null` otherwise, or if they are not parsed because they
+    /// are nested too deeply, or the event has more than [`MAX_EVENT_BYTES`].
     pub old_properties: Value,
 }
 
@@ -126,9 +127,9 @@ impl Request {
         let signed_at = response_url.signed_at().unwrap_or(received_at);
         let signed_at = signed_at.min(received_at);
         let (old, size) = match member("OldResourceProperties").map_or("null", RawValue::get) {
-            // A request for such properties was rejected, so this one is its rollback. It must not
-            // fail for the same cause.
-            old if old.len() > MAX_EVENT_BYTES => ("null", event.len() - old.len()),
+            // Each properties may have been accepted alone, so neither an Update nor its rollback
+            // may fail because of both.
+            old if event.len() > MAX_EVENT_BYTES => ("null", event.len() - old.len()),
             old => (old, event.len()),
         };
         let (properties, old_properties) = if size > MAX_EVENT_BYTES {

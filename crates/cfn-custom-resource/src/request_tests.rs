@@ -193,3 +193,19 @@ fn generated_id_has_the_names_of_stack_and_resource() {
         assert!(!is_generated(stack, response), "{response}");
     }
 }
+
+#[test]
+fn old_properties_do_not_count_in_an_update() {
+    let list = |bytes| format!("[{}0]", "0,".repeat(bytes / 2));
+    // Neither exceeds the limit alone. An old one that does was rejected, and is rolled back.
+    for (new, old) in [(200_000, 200_000), (250_000, 250_000), (10, 300_000)] {
+        let (new, old) = (list(new), list(old));
+        let event = format!(
+            r#"{{"ResponseURL":"u","ResourceProperties":{new},"OldResourceProperties":{old}}}"#
+        );
+        assert!(event.len() > MAX_EVENT_BYTES);
+        let request = request(&event).expect("a request");
+        assert_eq!(request.properties.map(|it| it.is_array()), Ok(true));
+        assert_eq!(request.old_properties, Value::Null);
+    }
+}
