@@ -11,6 +11,9 @@ use cfn_custom_resource::{Failure, Reason, Request, RequestType};
 pub struct RequestContext {
     pub owner: Owner,
     pub request: RequestKey,
+    /// When CloudFormation signed the request, in seconds since 1970, to compare with the stack's
+    /// operations: see `Request::compared_at`.
+    pub compared_at: u64,
     /// Partition, region and account of the parent stack and the child stack.
     pub location: AwsLocation,
     /// The role with which CloudFormation changes the child stack.
@@ -28,7 +31,10 @@ impl RequestContext {
             logical_id: request.logical_resource_id.clone(),
         };
         let key = RequestKey::new(request.signed_at, &request.request_id, &owner.key());
+        let compared_at = request.compared_at();
+        let compared_at = RequestKey::new(compared_at, &request.request_id, &owner.key()).signed;
         Ok(RequestContext {
+            compared_at,
             role_arn: location.role(&names.provisioning_role()),
             request: key,
             owner,

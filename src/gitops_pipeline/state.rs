@@ -111,7 +111,7 @@ impl ChildStack {
     /// Whether a later request of the resource has changed it.
     pub fn is_superseding(&self, context: &RequestContext) -> bool {
         let latest = self.latest_request.as_ref();
-        latest.is_some_and(|(latest, _)| latest.signed > context.request.signed)
+        latest.is_some_and(|(latest, _)| latest.signed > context.compared_at)
     }
 
     /// Whether another request of the resource than `create` and than this Delete has created or

@@ -9,8 +9,10 @@ use std::time::SystemTime;
 pub struct RequestContext {
     /// The resource.
     pub owner: Owner,
-    /// When CloudFormation signed the request.
+    /// When CloudFormation signed the request, for records.
     pub signed_at: SystemTime,
+    /// The same, to compare with the records of a secret: see `Request::compared_at`.
+    pub compared_at: SystemTime,
     /// The [`key`] of the request's id.
     pub request_key: String,
     /// Distinguishes the deliveries of one request.
@@ -50,7 +52,7 @@ impl RequestContext {
     /// Whether `secret` shows a later request of its resource than this one.
     pub fn is_outdated(&self, secret: &Secret) -> bool {
         let latest = secret.origin.as_of.map(write_time);
-        latest.is_some_and(|latest| latest > write_time(self.signed_at))
+        latest.is_some_and(|latest| latest > write_time(self.compared_at))
     }
 
     /// Whether the Delete of `tombstone` came after this request.

@@ -255,6 +255,7 @@ impl Resource for MirrorCredential {
                 logical_id: request.logical_resource_id.clone(),
             },
             signed_at: request.signed_at,
+            compared_at: request.compared_at(),
             request_key: request_key(&request),
             claimant: claimant(None),
             is_create,

@@ -158,6 +158,15 @@ impl Request {
         })
     }
 
+    /// When the request was signed, to compare it with recorded requests. CloudFormation's date of a
+    /// Delete counts, even if this machine's clock is behind: the Delete must not appear to precede
+    /// the Create. No record may have this time, because a forged date can be in the future.
+    pub fn compared_at(&self) -> SystemTime {
+        let is_delete = self.request_type == Some(RequestType::Delete);
+        let stated = self.response_url.signed_at().filter(|_| is_delete);
+        stated.unwrap_or(self.signed_at)
+    }
+
     /// The members that CloudFormation always sends and that this request lacks: missing, `null`,
     /// empty, or not a string. Without them, the created resources would have no owner, and
     /// CloudFormation could not match the response to the request.

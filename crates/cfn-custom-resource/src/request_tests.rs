@@ -209,3 +209,17 @@ fn old_properties_do_not_count_in_an_update() {
         assert_eq!(request.old_properties, Value::Null);
     }
 }
+
+#[test]
+fn delete_is_compared_by_the_date_of_its_url() {
+    let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
+    let behind = signed_at - Duration::from_mins(5);
+    for (request_type, compared_at) in [("Delete", signed_at), ("Update", behind)] {
+        let event = format!(
+            r#"{{"ResponseURL":"https://b/k?X-Amz-Date=20261120T075500Z","RequestType":"{request_type}"}}"#
+        );
+        let request = Request::parse(&event, behind).expect("a request");
+        assert_eq!(request.signed_at, behind);
+        assert_eq!(request.compared_at(), compared_at, "{request_type}");
+    }
+}

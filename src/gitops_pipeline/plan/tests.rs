@@ -33,6 +33,7 @@ pub(in crate::gitops_pipeline) fn context() -> RequestContext {
             logical_id: "Project".to_owned(),
         },
         request: key(100),
+        compared_at: 100,
         location: AwsLocation::from_arn("arn:aws:cloudformation:eu-central-1:123456789012:stack")
             .expect("an ARN"),
         role_arn: "role".to_owned(),

@@ -99,6 +99,19 @@ fn denied() -> DeniedRead {
     DeniedRead(CallError::local(Code::AwsDenied, "reading", "denied"))
 }
 
+#[test]
+fn delete_is_compared_by_the_date_of_its_url() {
+    // This machine's clock is behind that of the Create.
+    let context = RequestContext {
+        compared_at: at(60),
+        ..context()
+    };
+    let state = with_secret(|secret| secret.origin.as_of = Some(at(30)));
+    let target = delete();
+    let next = DeletionPlanner::new(&target, &context, &state).next();
+    assert_eq!(next, delete_credential("CUR"));
+}
+
 fn next(target: &DeletionTarget, state: &DeletionState) -> Next<DeleteStep, (), DeleteStop> {
     DeletionPlanner::new(target, &context(), state).next()
 }

@@ -250,10 +250,12 @@ fn not_rotatable(cause: &str) -> ApplyError {
 
 /// The context of a rotation step, which works for the owner of the secret.
 fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestContext {
+    // A rotation changes no property, so it is as old as the saved spec.
+    let as_of = secret.origin.as_of.unwrap_or(SystemTime::UNIX_EPOCH);
     RequestContext {
         owner,
-        // A rotation changes no property, so it is as old as the saved spec.
-        signed_at: secret.origin.as_of.unwrap_or(SystemTime::UNIX_EPOCH),
+        signed_at: as_of,
+        compared_at: as_of,
         request_key: intent_log::key(&event.version_id),
         claimant: claimant(Some(&event.version_id)),
         is_create: false,

@@ -170,6 +170,7 @@ pub(in crate::mirror_credential) fn context() -> RequestContext {
     RequestContext {
         owner: owner(),
         signed_at: at(0),
+        compared_at: at(0),
         request_key: "request".to_owned(),
         claimant: "claimant".to_owned(),
         is_create: true,
