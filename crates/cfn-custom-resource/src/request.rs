@@ -20,6 +20,10 @@ use serde_json::value::RawValue;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub const MAX_EVENT_BYTES: usize = 256 * 1024;
 
+/// The shortest logical ID and the shortest suffix that mark a generated ID whose logical ID is
+/// shortened. With fewer letters, a response's ID could look like one.
+const MIN_SHORTENED_ID: usize = 8;
+
 /// The operation that CloudFormation requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum RequestType {
@@ -185,19 +189,25 @@ impl Request {
     }
 
     /// Whether CloudFormation generated the physical ID, because no response to the Create arrived:
-    /// `<stack>-<logical ID>-<letters and digits>`.
+    /// `<stack>-<logical ID>-<letters and digits>`. Long names may be shortened.
     pub fn has_generated_id(&self) -> bool {
         let id = self.physical_resource_id.as_deref();
         let Some((rest, suffix)) = id.and_then(|id| id.rsplit_once('-')) else {
             return false;
         };
-        let prefix = rest.strip_suffix(&self.logical_resource_id);
-        let prefix = prefix.and_then(|prefix| prefix.strip_suffix('-'));
+        // A logical ID contains no hyphen.
+        let Some((stack, logical_id)) = rest.rsplit_once('-') else {
+            return false;
+        };
         let stack_name = self.stack_id.split('/').nth(1);
-        // A long stack name may be shortened.
-        let is_prefix =
-            |prefix: &str| !prefix.is_empty() && stack_name.is_none_or(|it| it.starts_with(prefix));
-        prefix.is_some_and(is_prefix) && suffix.chars().all(|it| it.is_ascii_alphanumeric())
+        let is_whole = logical_id == self.logical_resource_id;
+        let is_shortened = self.logical_resource_id.starts_with(logical_id)
+            && logical_id.len() >= MIN_SHORTENED_ID
+            && suffix.len() >= MIN_SHORTENED_ID;
+        !stack.is_empty()
+            && stack_name.is_none_or(|name| name.starts_with(stack))
+            && (is_whole || is_shortened)
+            && suffix.chars().all(|it| it.is_ascii_alphanumeric())
     }
 
     /// `ServiceTimeout`, a property of every custom resource: 1 to 3600 seconds, 3600 by default.

@@ -172,23 +172,32 @@ fn generated_id_has_the_names_of_stack_and_resource() {
     let stack = "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/5f3b2c10";
     let is_generated = |stack: &str, id: &str| {
         let event = format!(
-            r#"{{"ResponseURL":"https://b/","StackId":"{stack}","LogicalResourceId":"Mirror",
+            r#"{{"ResponseURL":"https://b/","StackId":"{stack}","LogicalResourceId":"MirrorLogin",
                "PhysicalResourceId":"{id}"}}"#
         );
         let request = Request::parse(&event, SystemTime::UNIX_EPOCH).expect("a request");
         request.has_generated_id()
     };
-    assert!(is_generated(stack, "shop-Mirror-1A2B3C4D5E6F"));
-    assert!(is_generated(stack, "sho-Mirror-1A2B3C4D5E6F"), "shortened");
-    assert!(is_generated("no-arn", "shop-Mirror-1A2B3C4D5E6F"));
+    assert!(is_generated(stack, "shop-MirrorLogin-1A2B3C4D5E6F"));
+    assert!(
+        is_generated(stack, "sho-MirrorLogin-1A2B3C4D5E6F"),
+        "shortened"
+    );
+    assert!(
+        is_generated(stack, "shop-MirrorLo-1A2B3C4D5E6F"),
+        "shortened"
+    );
+    assert!(is_generated("no-arn", "shop-MirrorLogin-1A2B3C4D5E6F"));
     for response in [
         "",
         "codecommit-mirror/user-dev-shop",
-        "shop-Mirror",
+        "shop-MirrorLogin",
+        "shop-Mirror-1A2B3C4D5E6F",
+        "shop-MirrorLo-1A2B3",
         "shop-Other-1A2B3C4D5E6F",
-        "-Mirror-1A2B3C4D5E6F",
-        "gitops-dev-Mirror-shop",
-        "shop-Mirror-in-the-middle",
+        "-MirrorLogin-1A2B3C4D5E6F",
+        "gitops-dev-MirrorLogin-shop",
+        "shop-MirrorLogin-in-the-middle",
     ] {
         assert!(!is_generated(stack, response), "{response}");
     }
