@@ -73,6 +73,11 @@ pub enum ObjectError {
 }
 
 impl S3 {
+    /// The function's region.
+    pub fn region(&self) -> Option<&str> {
+        self.config.region().map(AsRef::as_ref)
+    }
+
     /// Requests with the region, endpoint and credentials of `config`, through `http`.
     pub fn new(config: SdkConfig, http: Http) -> Self {
         S3 { config, http }

@@ -143,6 +143,17 @@ impl Destination {
             && own.path().trim_end_matches('/') == other.path().trim_end_matches('/')
     }
 
+    /// The region in a host such as `git-codecommit.eu-central-1.amazonaws.com`. `None` for any other
+    /// host. <https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html>
+    fn codecommit_region(&self) -> Option<&str> {
+        let mut labels = self.0.as_ref()?.host_str()?.split('.');
+        let service = labels.next()?;
+        let region = labels.next()?;
+        let is_codecommit = matches!(service, "git-codecommit" | "git-codecommit-fips");
+        let is_aws = labels.next()? == "amazonaws";
+        (is_codecommit && is_aws).then_some(region)
+    }
+
     /// Whether its path ends in `path`.
     fn ends_with(&self, path: &str) -> bool {
         let own = self.0.as_ref().map_or("", Url::path);
@@ -227,10 +238,13 @@ impl Mirror {
         self.destination.is_same(&Destination::parse(clone_url))
     }
 
-    /// Whether the destination's path is that of the CodeCommit repository `name`. The host is not
-    /// compared, because the clone URL of a deleted repository cannot be read.
-    pub fn leads_to_repository(&self, name: &str) -> bool {
-        self.destination.ends_with(&format!("/v1/repos/{name}"))
+    /// Whether the destination may be the CodeCommit repository `name` in `region`, of any account.
+    /// The clone URL of a deleted repository cannot be read, and GitLab may reach CodeCommit through
+    /// a proxy. So only a host of CodeCommit in another region makes a difference.
+    pub fn may_lead_to(&self, name: &str, region: Option<&str>) -> bool {
+        let named = self.destination.codecommit_region();
+        let is_elsewhere = named.zip(region).is_some_and(|(named, own)| named != own);
+        !is_elsewhere && self.destination.ends_with(&format!("/v1/repos/{name}"))
     }
 
     /// Parses GitLab's description. `None` if it has no ID, which is a signed number of 64 bits in

@@ -158,6 +158,7 @@ impl<'a> GitLabClients<'a> {
             Ok(gitlab) => gitlab,
             Err(error) => return vec![format!("mirrors may be left in GitLab ({error})")],
         };
+        let region = self.clients.aws.s3.region();
         let mut left = Vec::new();
         for wanted in wanted.chunks(MIRRORS_AT_ONCE) {
             let reads = wanted.iter().map(|one| gitlab.mirrors(&one.project));
@@ -165,11 +166,12 @@ impl<'a> GitLabClients<'a> {
                 let (project, repository) = (&wanted.project, &wanted.repository_name);
                 match shown {
                     Ok(mut shown) => {
-                        shown.retain(|mirror| mirror.leads_to_repository(repository));
+                        shown.retain(|mirror| mirror.may_lead_to(repository, region));
                         left.extend(shown.iter().map(|Mirror { id, .. }| {
                             format!(
                                 "push mirror {id} of project {project} to repository {repository} \
-                                 is left in GitLab, because no record of it is left"
+                                 is left in GitLab, because no record of it is left; the repository may be \
+                                 another account's"
                             )
                         }));
                     }

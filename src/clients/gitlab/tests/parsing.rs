@@ -222,3 +222,27 @@ fn every_login_in_a_text_is_masked() {
         assert_eq!(without_logins(text), text);
     }
 }
+
+#[test]
+fn mirror_to_another_region_leads_to_another_repository() {
+    let in_region = |host: &str| {
+        let url = format!("https://{host}/v1/repos/infra");
+        leading_to(&url).may_lead_to("infra", Some("eu-central-1"))
+    };
+    for host in [
+        "git-codecommit.eu-central-1.amazonaws.com",
+        "git-codecommit-fips.eu-central-1.amazonaws.com",
+        "git-codecommit.proxy.example.org",
+        "vpce-1.git-codecommit.eu-west-1.vpce.amazonaws.com",
+    ] {
+        assert!(in_region(host), "{host}");
+    }
+    for host in [
+        "git-codecommit.eu-west-1.amazonaws.com",
+        "git-codecommit.cn-north-1.amazonaws.com.cn",
+    ] {
+        assert!(!in_region(host), "{host}");
+    }
+    assert!(leading_to(CLONE_URL).may_lead_to("infra", None));
+    assert!(!leading_to(CLONE_URL).may_lead_to("other", Some("eu-central-1")));
+}
