@@ -112,8 +112,8 @@ pub struct Request {
     /// `ResourceProperties`, or why they are not parsed: they are nested too deeply, or the event
     /// has more than [`MAX_EVENT_BYTES`].
     pub properties: Result<Value, String>,
-    /// `OldResourceProperties` of an Update; `Null` otherwise, or if they are not parsed because they
-    /// are nested too deeply, or the event has more than [`MAX_EVENT_BYTES`].
+    /// `OldResourceProperties` of an Update; `Null` otherwise, or if they are not parsed because
+    /// they are nested too deeply, or the event has more than [`MAX_EVENT_BYTES`].
     pub old_properties: Value,
 }
 
@@ -162,8 +162,8 @@ impl Request {
         })
     }
 
-    /// When the request was signed, to compare it with recorded requests. CloudFormation's date of a
-    /// Delete counts, even if this machine's clock is behind: the Delete must not appear to precede
+    /// When the request was signed, to compare it with recorded requests. CloudFormation's date of
+    /// a Delete counts, even if this machine's clock is behind: the Delete must not appear to precede
     /// the Create. No record may have this time, because a forged date can be in the future.
     pub fn compared_at(&self) -> SystemTime {
         let is_delete = self.request_type == Some(RequestType::Delete);

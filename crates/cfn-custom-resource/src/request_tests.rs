@@ -205,7 +205,7 @@ fn generated_id_has_the_names_of_stack_and_resource() {
 
 #[test]
 fn old_properties_do_not_count_in_an_update() {
-    let list = |bytes| format!("[{}0]", "0,".repeat(bytes / 2));
+    let list = |bytes: usize| format!("[{}0]", "0,".repeat(bytes / 2));
     // Neither exceeds the limit alone. An old one that does was rejected, and is rolled back.
     for (new, old) in [(200_000, 200_000), (250_000, 250_000), (10, 300_000)] {
         let (new, old) = (list(new), list(old));

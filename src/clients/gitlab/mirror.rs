@@ -143,8 +143,8 @@ impl Destination {
             && own.path().trim_end_matches('/') == other.path().trim_end_matches('/')
     }
 
-    /// The region in a host such as `git-codecommit.eu-central-1.amazonaws.com`. `None` for any other
-    /// host. <https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html>
+    /// The region in a host such as `git-codecommit.eu-central-1.amazonaws.com`. `None` for any
+    /// other host. <https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html>
     fn codecommit_region(&self) -> Option<&str> {
         let mut labels = self.0.as_ref()?.host_str()?.split('.');
         let service = labels.next()?;
@@ -239,8 +239,8 @@ impl Mirror {
     }
 
     /// Whether the destination may be the CodeCommit repository `name` in `region`, of any account.
-    /// The clone URL of a deleted repository cannot be read, and GitLab may reach CodeCommit through
-    /// a proxy. So only a host of CodeCommit in another region makes a difference.
+    /// The clone URL of a deleted repository cannot be read, and GitLab may reach CodeCommit
+    /// through a proxy. So only a host of CodeCommit in another region makes a difference.
     pub fn may_lead_to(&self, name: &str, region: Option<&str>) -> bool {
         let named = self.destination.codecommit_region();
         let is_elsewhere = named.zip(region).is_some_and(|(named, own)| named != own);

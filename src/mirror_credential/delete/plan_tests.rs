@@ -15,6 +15,7 @@ use crate::mirror_credential::intent_log::{Owner, Tombstone};
 use crate::mirror_credential::plan::tests::{
     NAME, USER, at, context, credential, issue_intent, login, present, secret, settled,
 };
+use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec;
 use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, State, User};
 use crate::reconcile::Next;
