@@ -130,10 +130,10 @@ impl Request {
         // second delivery of a request counts as later than the first one.
         let signed_at = response_url.signed_at().unwrap_or(received_at);
         let signed_at = signed_at.min(received_at);
-        let (old, size) = match member("OldResourceProperties").map_or("null", RawValue::get) {
+        let (old, size) = match member("OldResourceProperties").map_or("", RawValue::get) {
             // Each properties may have been accepted alone, so neither an Update nor its rollback
             // may fail because of both.
-            old if event.len() > MAX_EVENT_BYTES => ("null", event.len() - old.len()),
+            old if event.len() > MAX_EVENT_BYTES => ("", event.len() - old.len()),
             old => (old, event.len()),
         };
         let (properties, old_properties) = if size > MAX_EVENT_BYTES {
