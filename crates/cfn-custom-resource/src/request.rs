@@ -163,8 +163,9 @@ impl Request {
     }
 
     /// When the request was signed, to compare it with recorded requests. CloudFormation's date of
-    /// a Delete counts, even if this machine's clock is behind: the Delete must not appear to precede
-    /// the Create. No record may have this time, because a forged date can be in the future.
+    /// a Delete counts, even if this machine's clock is behind: the Delete must not appear to
+    /// precede the Create. No record may have this time, because a forged date can be in the
+    /// future.
     pub fn compared_at(&self) -> SystemTime {
         let is_delete = self.request_type == Some(RequestType::Delete);
         let stated = self.response_url.signed_at().filter(|_| is_delete);
