@@ -44,7 +44,7 @@ ABOUT_OTHERS = [
 OF_DEPLOYED_STACKS = [
     *ABOUT_OTHERS,
     ("a new stack, which works with its creator's permissions", "cloudformation", "CreateStack"),
-    ("a metric or what is computed from it: metrics have no names that IAM could match. The page says so", "cloudwatch",
+    ("a metric or what is computed from it: metrics have no names that IAM could match. The page names it", "cloudwatch",
      "CreateServiceLevelObjective DeleteAnomalyDetector DeleteInsightRules DeleteMetricStream DeleteServiceLevelObjective DisableInsightRules "
      "EnableInsightRules PutAnomalyDetector PutInsightRule PutManagedInsightRules PutMetricData PutMetricStream StartMetricStreams "
      "StopMetricStreams UpdateServiceLevelObjective"),
@@ -104,7 +104,7 @@ OF_DEPLOYED_STACKS = [
      "CreatePlatformApplication CreatePlatformEndpoint CreateSMSSandboxPhoneNumber DeleteEndpoint DeletePlatformApplication "
      "DeleteSMSSandboxPhoneNumber OptInPhoneNumber SetEndpointAttributes SetPlatformApplicationAttributes SetSMSAttributes "
      "VerifySMSSandboxPhoneNumber"),
-    ("a subscription has no resource in IAM, and templates need both calls for their own. The page says so", "sns", "SetSubscriptionAttributes Unsubscribe"),
+    ("a subscription has no resource in IAM, and templates need both calls for their own. The page names it", "sns", "SetSubscriptionAttributes Unsubscribe"),
     ("a session: its role is denied", "sts", "DecodeAuthorizationMessage SetContext SetSourceIdentity TagSession"),
     ("the root user of another account: only from the management account or a delegated administrator", "sts", "AssumeRoot"),
     ("the mapping of another function: the condition names cfn-gitops", "lambda", "CreateEventSourceMapping UpdateEventSourceMapping"),
@@ -113,11 +113,11 @@ OF_DEPLOYED_STACKS = [
 # Of an administrator, under the policy for approvals.
 OF_ADMINISTRATORS = [
     *ABOUT_OTHERS,
-    ("stops, starts or deletes an execution or its pipeline, and replaces no approval. The page says so", "codepipeline",
+    ("stops, starts or deletes an execution or its pipeline, and replaces no approval. The page names it", "codepipeline",
      "DeletePipeline DisableStageTransition EnableStageTransition OverrideStageCondition PutActionRevision PutWebhook RetryStageExecution "
      "StartPipelineExecution StopPipelineExecution"),
     ("tags of a pipeline, which no policy compares", "codepipeline", "TagResource UntagResource"),
-    ("deletes a stack or its change set, or rolls it back to its former state. The page says so", "cloudformation",
+    ("deletes a stack or its change set, or rolls it back to its former state. The page names it", "cloudformation",
      "CancelUpdateStack ContinueUpdateRollback DeleteChangeSet DeleteStack RollbackStack"),
     ("only forbids, or changes no resource", "cloudformation", "CreateStackRefactor ExecuteStackRefactor SetStackPolicy"),
     ("a stack set works with a role of its own, to which the policy applies: UpdateStack is denied to it", "cloudformation",
@@ -153,7 +153,7 @@ _IN_IAM = [
     ("tags, which no policy of cfn-gitops compares", "iam",
      "TagInstanceProfile TagMFADevice TagOpenIDConnectProvider TagPolicy TagRole TagSAMLProvider TagServerCertificate TagUser UntagInstanceProfile "
      "UntagMFADevice UntagOpenIDConnectProvider UntagPolicy UntagRole UntagSAMLProvider UntagServerCertificate UntagUser"),
-    ("a provider of identities: a role that trusts one must not be exempt. The page says so", "iam",
+    ("a provider of identities: a role that trusts one must not be exempt. The page names it", "iam",
      "AddClientIDToOpenIDConnectProvider CreateOpenIDConnectProvider CreateSAMLProvider DeleteOpenIDConnectProvider DeleteSAMLProvider "
      "RemoveClientIDFromOpenIDConnectProvider UpdateOpenIDConnectProviderThumbprint UpdateSAMLProvider"),
     ("takes rights from a role, or describes it", "iam",
@@ -190,7 +190,7 @@ OF_PEOPLE = [
     ("adds a rule, or fulfils one as its pool allows", "codecommit",
      "AssociateApprovalRuleTemplateWithRepository BatchAssociateApprovalRuleTemplateWithRepositories CreateApprovalRuleTemplate "
      "CreatePullRequestApprovalRule UpdatePullRequestApprovalState"),
-    ("a template, which belongs to no repository. people.yaml denies it, and the page says so", "codecommit",
+    ("a template, which belongs to no repository. people.yaml denies it, and the page names it", "codecommit",
      "DeleteApprovalRuleTemplate UpdateApprovalRuleTemplateContent UpdateApprovalRuleTemplateDescription UpdateApprovalRuleTemplateName"),
     ("messages about pushes", "codecommit", "PutRepositoryTriggers TestRepositoryTriggers"),
     ("tags, which the page of security calls no proof", "codecommit", "TagResource UntagResource"),
