@@ -28,8 +28,7 @@ pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<S
     Ok(address.map(ToOwned::to_owned))
 }
 
-/// The execution, with the part of each reason that members of the project, or `audience`, may
-/// read.
+/// The execution, with the part of each reason that `audience` may read.
 pub async fn without_values(
     aws: &Aws,
     settings: &ReportSettings,
@@ -84,8 +83,7 @@ async fn values(
     // https://github.com/guardian/riff-raff/pull/672. Assumption `executed-change-set-is-readable`.
     let executed = stack.change_set_id();
     let executed = executed.filter(|id| id.contains(&format!(":changeSet/{name}/")));
-    let is_executed = action.name == DEPLOY;
-    let id = if is_executed {
+    let id = if action.name == DEPLOY {
         executed
     } else {
         Some(name.as_str())
@@ -97,15 +95,24 @@ async fn values(
         Err(error) if error.is_transient() => return Err(error),
         found => found.ok().flatten(),
     };
-    // An earlier one of this name may be left, if CloudFormation rejected the one of the action.
-    let is_of_action = |found: &ChangeSet| match &found.creation {
-        Creation::Failed(why) => !is_executed && action.summary.contains(why.trim()),
-        _ => is_executed,
-    };
+    let is_of_action = |found: &ChangeSet| is_of(action, &found.creation);
     let has_all = |found: &ChangeSet| found.values.has_as_many(&of_stack);
     match found.filter(|found| is_of_action(found) && has_all(found)) {
         Some(found) => Ok(found.values.and_earlier(of_stack)),
         None => Ok(of_stack.with_others()),
+    }
+}
+
+/// Whether a change set in this state is the one of the failed `action`. An earlier one of the same
+/// name may be left, if CloudFormation rejected the one that the action would create.
+fn is_of(action: &Action, creation: &Creation) -> bool {
+    let is_executed = action.name == DEPLOY;
+    match creation {
+        Creation::Failed(why) => {
+            let is_named = !why.trim().is_empty() && action.summary.contains(why.trim());
+            !is_executed && is_named
+        }
+        Creation::Running | Creation::Complete | Creation::Empty => is_executed,
     }
 }
 
@@ -124,7 +131,31 @@ fn may_lack_characters(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_address;
+    use super::{Action, ActionState, Creation, DEPLOY, is_address, is_of};
+
+    #[test]
+    fn change_set_is_of_the_action_that_names_its_reason() {
+        let of = |name: &str, creation| {
+            let action = Action {
+                name: name.to_owned(),
+                state: ActionState::Failed,
+                summary: "Failed: Circular dependency".to_owned(),
+                by: String::new(),
+            };
+            is_of(&action, &creation)
+        };
+        let failed = |why: &str| Creation::Failed(why.to_owned());
+        assert!(of("CreateChangeSet", failed("Circular dependency")));
+        for other in [
+            failed("Another reason"),
+            failed(""),
+            failed(" "),
+            Creation::Complete,
+        ] {
+            assert!(!of("CreateChangeSet", other.clone()), "{other:?}");
+        }
+        assert!(of(DEPLOY, Creation::Complete) && !of(DEPLOY, failed("")));
+    }
 
     #[test]
     fn address_with_lost_characters_is_none() {
