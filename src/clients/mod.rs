@@ -1,11 +1,13 @@
 //! The clients of the services.
 //!
 //! - [`aws`] is the SDK's clients, their retries and errors
+//! - [`cloudformation`] reads what stacks declare and import
 //! - [`codecommit`] reads repositories, and checks logins as git does
 //! - [`gitlab`] is the API of GitLab
 //! - [`http`] sends all other requests
 
 pub mod aws;
+pub(crate) mod cloudformation;
 pub(crate) mod codecommit;
 pub mod gitlab;
 pub mod http;

@@ -5,13 +5,14 @@ use super::pushes::BranchPush;
 use super::pushes::missed_push::DeployedBranch;
 pub use super::template::RENDERING_VERSION;
 use crate::clients::gitlab::Access;
+use crate::common::ownership::Owner;
 
 #[derive(Clone, Debug)]
 pub struct Child {
     /// CloudFormation's status, for example `UPDATE_ROLLBACK_FAILED`.
     pub status: String,
-    /// The ID of the stack whose resource owns it.
-    pub owner_stack_id: String,
+    /// The resource that owns it.
+    pub owner: Owner,
     /// The first push of its branch, if the stack waits for one.
     pub waits_for: Option<BranchPush>,
     /// The branch that its pipeline deploys. `None` if it has no pipeline, or cannot run.

@@ -236,7 +236,7 @@ impl GitOpsPipeline {
                 settings,
                 outdated_version: child.outdated_version(),
                 status: child.status,
-                owner_stack_id: child.owner?.stack_id,
+                owner: child.owner?,
             })
         }))
     }

@@ -12,7 +12,7 @@ use super::names::ResourceNames;
 use super::spec::{CrossAccount, RepositoryRef};
 use crate::clients::aws::{Aws, CallError, required, without_retrying_denials};
 use crate::clients::codecommit;
-use crate::clients::codecommit::Repository;
+use crate::clients::codecommit::{Repository, Tip};
 use crate::common::reason_codes::Code;
 
 /// A source repository and its client. It has no `Debug`, because a client holds credentials.
@@ -121,10 +121,18 @@ impl Source {
             .await
     }
 
+    /// Looks up a branch.
+    pub async fn tip(&self, branch: &str) -> Result<Lookup<Tip>, CallError> {
+        self.read(async |client| codecommit::tip(client, &self.name, branch).await)
+            .await
+    }
+
     /// Reads the latest commit of a branch. `None` if the branch or its repository does not exist.
     pub async fn branch_tip(&self, branch: &str) -> Result<Lookup<Option<String>>, CallError> {
-        self.read(async |client| codecommit::branch_tip(client, &self.name, branch).await)
-            .await
+        Ok(match self.tip(branch).await? {
+            Lookup::Found(tip) => Lookup::Found(tip.commit()),
+            Lookup::Denied(error) => Lookup::Denied(error),
+        })
     }
 
     /// Another account, or the key of its repository, may deny a read without failing the request.

@@ -1,7 +1,7 @@
 //! The checks of the environment's credentials, mirrors and tokens.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
@@ -9,6 +9,7 @@ use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics::Wrong;
+use super::missing::Secrets;
 use super::request::SelfRepair;
 use super::schedule::{HOUR, days};
 use super::{doctor, metrics};
@@ -42,16 +43,16 @@ struct CheckedCredential {
 }
 
 impl Checker<'_> {
-    /// Checks every credential, with its mirrors and their tokens. Returns the secrets whose
-    /// mirrors are to be repaired, too.
+    /// Checks every credential, with its mirrors and their tokens. Returns the listed secrets, if
+    /// the list is complete, and those whose mirrors are to be repaired, too.
     pub async fn check_credentials(
         &self,
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
-    ) -> (Findings, BrokenMirrors) {
+    ) -> (Findings, Option<Secrets>, BrokenMirrors) {
         let (mut findings, mut broken) = (Findings::default(), BrokenMirrors::new());
         let Some(secrets) = self.list_secrets(limits, &mut findings).await else {
-            return (findings, broken);
+            return (findings, None, broken);
         };
         let mut items: Vec<_> = secrets
             .iter()
@@ -77,7 +78,9 @@ impl Checker<'_> {
                     tokens.extend(health.token);
                 }
                 Err(CheckError::Nothing) => {}
-                Err(CheckError::ToBeDeleted(at)) => report_deletion(&mut findings, name, at),
+                Err(CheckError::Missing(problem)) => {
+                    findings.missing(format!("secret {name}"), problem);
+                }
                 Err(CheckError::Failed(why)) => findings.failed(&why),
             }
             if let Some(rotation) = checked.rotation {
@@ -92,18 +95,12 @@ impl Checker<'_> {
         for token in &tokens {
             self.report_token(&mut findings, token);
         }
-        (findings, broken)
+        (findings, Some(secrets), broken)
     }
 
-    /// The environment's secrets by their names.
-    async fn list_secrets(
-        &self,
-        limits: &TimeLimits,
-        findings: &mut Findings,
-    ) -> Option<BTreeMap<String, SecretSummary>> {
+    async fn list_secrets(&self, limits: &TimeLimits, findings: &mut Findings) -> Option<Secrets> {
         let user_names = NamePattern::new(&self.environment.user_names);
-        let credentials = self.mirror_credential;
-        let listing = credentials.list_secrets(&user_names, !self.may_change);
+        let listing = self.mirror_credential.list_secrets(&user_names);
         let secrets = listed(listing, findings, limits).await?.into_iter();
         Some(
             secrets
@@ -175,15 +172,24 @@ impl Checker<'_> {
             metric.wrong = limit.map_or(metric.wrong, Wrong::Above);
             self.emit(&health.user_name, &[(metric, age.into())]);
         }
-        let problem = match health.issued {
-            None => Some("it does not exist. Issue another one"),
-            Some(_) if health.is_inactive => Some("it is inactive. Replace it"),
-            Some(_) => None,
-        };
-        let problem =
-            problem.map(|problem| format!("{problem}: update its stack with a new RotationSerial"));
-        let subject = format!("the credential of user {}", health.user_name);
-        findings.checked(subject, problem);
+        if health.user_exists {
+            let problem = match health.issued {
+                None => Some("it does not exist. Issue another one"),
+                Some(_) if health.is_inactive => Some("it is inactive. Replace it"),
+                Some(_) => None,
+            };
+            let problem = problem
+                .map(|problem| format!("{problem}: update its stack with a new RotationSerial"));
+            let subject = format!("the credential of user {}", health.user_name);
+            findings.checked(subject, problem);
+        } else {
+            let user_name = &health.user_name;
+            let problem = format!(
+                "it does not exist, so its mirrors cannot push. Create it again, with its policies: aws iam create-user \
+                 --user-name {user_name}. Then update the stack of its secret with a new RotationSerial"
+            );
+            findings.missing(format!("IAM user {user_name}"), problem);
+        }
         self.report_other_credentials(findings, health);
         for mirror in &health.mirrors {
             self.report_mirror(findings, mirror);
@@ -325,17 +331,6 @@ impl FoundMirrors {
             }
         }
     }
-}
-
-/// A secret that a person deleted. A deleted resource leaves no credential.
-fn report_deletion(findings: &mut Findings, name: &str, deleted_at: SystemTime) {
-    let deleted_at = write_time(deleted_at);
-    let problem = format!(
-        "it is scheduled for deletion (DeletedDate {deleted_at}), and its mirrors still push with its \
-         login. Every update and rotation fails. Restore it: aws secretsmanager restore-secret \
-         --secret-id {name}"
-    );
-    findings.checked(format!("secret {name}"), Some(problem));
 }
 
 fn report_rotation(

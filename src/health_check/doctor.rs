@@ -7,6 +7,7 @@ use super::schedule::days;
 use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
+use crate::gitops_pipeline::pushes::missed_push::Part;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
 
@@ -79,17 +80,36 @@ pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<String> {
 
 /// The problem of a stack `id` whose owner does not exist, with the remedy.
 pub fn orphan_problem(child: &Child, id: &str) -> String {
-    let owner = &child.owner_stack_id;
+    let owner = &child.owner.stack_id;
     format!(
         "its owner, stack {owner}, no longer exists; delete it with \
          `aws cloudformation delete-stack --stack-name {id}`"
     )
 }
 
+/// The problem of a stack `id` whose `part` was deleted by hand, with the remedy.
+pub fn part_problem(part: Part, child: &Child, id: &str) -> String {
+    let what = match part {
+        Part::Repository => "its repository does not exist",
+        Part::Pipeline => "its pipeline does not exist, so pushes deploy nothing",
+        Part::EventRule => "its event rule does not exist, so only the health check starts a push",
+        Part::ReviewRule => {
+            "its event rule for review branches does not exist, so only the health check starts their builds"
+        }
+    };
+    let (owner, logical_id) = (&child.owner.stack_id, &child.owner.logical_id);
+    format!(
+        "{what}. CloudFormation restores nothing that its template still has. So delete the stack, which deletes \
+         nothing that it deployed: aws cloudformation delete-stack --stack-name {id}. Then update resource \
+         {logical_id} of stack {owner} with a changed property, such as RenderingSerial or Tags, and push to the \
+         branch in GitLab"
+    )
+}
+
 /// The problem of a stack that an older function rendered, with the remedy. `None` if this one did.
 pub fn outdated_problem(child: &Child) -> Option<String> {
     let version = child.outdated_version?;
-    let owner = &child.owner_stack_id;
+    let owner = &child.owner.stack_id;
     Some(format!(
         "its rendering has version {version}, and this function's is {RENDERING_VERSION}. Set RenderingSerial \
          of its resource in stack {owner} to {RENDERING_VERSION} (scripts/upgrade.py)"

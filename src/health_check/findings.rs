@@ -30,6 +30,8 @@ pub struct Findings {
     pub checks: Vec<Check>,
     /// The tips that the mirrors did not push, each with its repository.
     pub foreign: Vec<(String, ForeignTip)>,
+    /// How many resources are missing that a stack declares.
+    pub missing: usize,
     /// Why something was not checked.
     pub failed: Vec<String>,
 }
@@ -53,6 +55,12 @@ impl Findings {
         self.checks.push(Check { subject, problem });
     }
 
+    /// Adds a resource that a stack declares and that does not exist.
+    pub fn missing(&mut self, subject: String, problem: String) {
+        self.missing += 1;
+        self.checked(subject, Some(problem));
+    }
+
     /// Adds a failed check.
     pub fn failed(&mut self, why: &str) {
         tracing::warn!(why, "check failed");
@@ -68,6 +76,7 @@ impl Findings {
         self.started.extend(other.started);
         self.checks.extend(other.checks);
         self.foreign.extend(other.foreign);
+        self.missing += other.missing;
         self.failed.extend(other.failed);
     }
 

@@ -24,6 +24,7 @@ mod doctor;
 mod drift;
 mod findings;
 pub mod metrics;
+mod missing;
 mod pipelines;
 mod pushes;
 mod reports;
@@ -38,7 +39,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 pub use self::checker::Emit;
-pub use self::request::{Environment, EnvironmentError, HealthCheck, SelfRepair};
+pub use self::request::{Environment, EnvironmentError, FirstProject, HealthCheck, SelfRepair};
 
 use crate::clients::Clients;
 use crate::clients::gitlab::UnreachableGitLabs;
@@ -96,7 +97,11 @@ pub fn check<'a>(
         let reviewing = checker.start_reviews(&stacks.reviewing, &mut findings, &limits);
         tokio::join!(Box::pin(reporting), Box::pin(reviewing));
         let has_failed = u8::from(!findings.failed.is_empty());
-        checker.emit("", &[(metrics::HEALTH_CHECK_FAILED, has_failed.into())]);
+        let counts = [
+            (metrics::MISSING_RESOURCES, findings.missing.into()),
+            (metrics::HEALTH_CHECK_FAILED, has_failed.into()),
+        ];
+        checker.emit("", &counts);
         json!({
             "EnvID": environment.id,
             "Checked": findings.totals,
@@ -108,8 +113,7 @@ pub fn check<'a>(
     })
 }
 
-/// Checks the same, and secrets that are scheduled for deletion. It changes nothing and writes no
-/// metrics. Returns each check with its problem.
+/// Checks the same. It changes nothing and writes no metrics. Returns each check with its problem.
 pub fn diagnose<'a>(
     environment: &'a Environment,
     clients: &'a Clients,
@@ -162,12 +166,15 @@ impl Checker<'_> {
             Box::pin(self.check_pipelines(limits)),
             Box::pin(self.check_stacks(limits)),
         );
-        let (mut findings, broken_mirrors) = credentials;
+        let (mut findings, secrets, broken_mirrors) = credentials;
         let (of_pipelines, changed_executions) = pipelines;
         let (of_stacks, stacks) = stacks;
         Box::pin(self.check_tokens(&stacks.accesses, &mut findings, limits, gitlabs)).await;
         findings.add(of_pipelines);
         findings.add(of_stacks);
+        if let Some(secrets) = &secrets {
+            Box::pin(self.check_missing(secrets, &stacks, &mut findings, limits)).await;
+        }
         CheckResults {
             findings,
             broken_mirrors,

@@ -11,12 +11,16 @@ use super::concurrent::{Checking, SECOND_LOOK_DELAY, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics;
 use super::pipelines::PIPELINES_PER_SECOND;
+use super::schedule::DAY;
 use crate::clients::aws::CallError;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError};
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
-use crate::gitops_pipeline::pushes::missed_push::{self, DeployedBranch, MissedPush, Outcome};
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::pushes::missed_push::{
+    self, DeployedBranch, EventRule, Found, MissedPush, Outcome, Part,
+};
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::mirror_credential::health::ForeignTip;
 
@@ -66,24 +70,71 @@ impl SuspectedPush {
     }
 }
 
+/// The result of the first look at the pipeline of a stack.
+#[derive(Debug, Default)]
+pub struct LookedAt {
+    pub missed: Option<SuspectedPush>,
+    /// What a person has deleted.
+    pub missing: Vec<Part>,
+}
+
 impl Checker<'_> {
-    /// Looks for a missed push to the branch of `child`, the first time.
-    pub async fn look_for_missed_push(
-        &self,
-        child: &Child,
-    ) -> Result<Option<SuspectedPush>, CallError> {
+    /// Looks for a missed push to the branch of `child`, the stack `name`, and for missing parts of
+    /// the stack.
+    pub async fn look_at_pipeline(&self, name: &str, child: &Child) -> Result<LookedAt, CallError> {
         let Some(branch) = &child.deploys else {
-            return Ok(None);
+            return Ok(LookedAt::default());
         };
-        let missed = missed_push::find(&self.clients.aws, branch, self.schedule.began).await?;
+        let found = missed_push::find(&self.clients.aws, branch, self.schedule.began).await?;
         let settings = child.settings.as_ref();
-        Ok(missed.map(|missed| SuspectedPush {
-            pipeline: branch.names.pipeline(),
-            branch: branch.clone(),
-            missed,
-            report: settings.and_then(|settings| settings.report.clone()),
-            found: Instant::now(),
-        }))
+        let (missed, missing, looks_at_rules) = match found {
+            Found::Missing(part) => (None, Some(part), false),
+            Found::Nothing { may_lack_rule } => (None, None, may_lack_rule),
+            Found::Push(missed) => {
+                let suspected = SuspectedPush {
+                    pipeline: branch.names.pipeline(),
+                    branch: branch.clone(),
+                    missed,
+                    report: settings.and_then(|settings| settings.report.clone()),
+                    found: Instant::now(),
+                };
+                (Some(suspected), None, true)
+            }
+        };
+        let mut missing: Vec<Part> = missing.into_iter().collect();
+        if looks_at_rules || (missing.is_empty() && self.schedule.is_due(name, DAY)) {
+            missing.extend(self.missing_rules(branch, settings).await?);
+        }
+        if !missing.is_empty() {
+            // The stack may have been updated or deleted since it was read.
+            let now = self.gitops_pipeline.look_up_child(name).await?;
+            if now.is_none_or(|now| now.deploys.is_none()) {
+                missing.clear();
+            }
+        }
+        Ok(LookedAt { missed, missing })
+    }
+
+    /// The event rules of `branch` that do not exist.
+    async fn missing_rules(
+        &self,
+        branch: &DeployedBranch,
+        settings: Option<&PipelineSettings>,
+    ) -> Result<Vec<Part>, CallError> {
+        let names = &branch.names;
+        let change_sets = settings.and_then(|settings| settings.change_sets.as_ref());
+        let is_reviewed = change_sets.is_some_and(|it| it.review.is_some());
+        let rules = [
+            (names.event_rule(), Part::EventRule, true),
+            (names.review_rule(), Part::ReviewRule, is_reviewed),
+        ];
+        let mut missing = vec![];
+        for (rule, part, _) in rules.into_iter().filter(|(_, _, is_declared)| *is_declared) {
+            if missed_push::event_rule(&self.clients.aws, &rule).await? == EventRule::Missing {
+                missing.push(part);
+            }
+        }
+        Ok(missing)
     }
 
     /// Starts the pipelines of the `suspected` pushes that a second look confirms. The next check
@@ -127,7 +178,7 @@ impl Checker<'_> {
     ) -> Result<Option<Outcome>, Box<dyn Error + Send + Sync>> {
         let (aws, branch) = (&self.clients.aws, &push.branch);
         let found = missed_push::find(aws, branch, self.schedule.began).await?;
-        if found.as_ref() != Some(&push.missed) {
+        if found != Found::Push(push.missed.clone()) {
             return Ok(None);
         }
         if let Some(report) = &push.report

@@ -19,6 +19,7 @@ pub struct HealthCheck {
     self_repair: SelfRepair,
     /// `CredentialAgeAlarmDays`. `None` if the event does not name it.
     credential_age_days: Option<u32>,
+    first_project: Option<FirstProject>,
     /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
     pub is_diagnosis: bool,
 }
@@ -35,6 +36,19 @@ pub struct Environment {
     pub self_repair: SelfRepair,
     /// The age in days above which a credential raises the alarm. `None` for the default.
     pub credential_age_days: Option<u32>,
+    /// The project in the stack of the function. `None` if the stack has none.
+    pub first_project: Option<FirstProject>,
+}
+
+/// The first project of an environment, which is in the stack of the function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstProject {
+    /// The ID of that stack.
+    pub stack_id: String,
+    /// The name of its pipeline's stack.
+    pub pipeline_stack: String,
+    /// The name of its mirror's secret.
+    pub secret: String,
 }
 
 /// The reaction to manual changes of cfn-gitops' resources.
@@ -99,6 +113,7 @@ impl HealthCheck {
                 _ => SelfRepair::Disabled,
             },
             credential_age_days: age.and_then(|days| u32::try_from(days).ok()),
+            first_project: asked.and_then(|asked| FirstProject::parse(&asked["FirstProject"])),
             is_diagnosis: diagnosis.is_some(),
         })
     }
@@ -123,7 +138,20 @@ impl HealthCheck {
             user_names: user_names.unwrap_or_else(|| format!("user-{id}-*")),
             self_repair: self.self_repair,
             credential_age_days: self.credential_age_days,
+            first_project: self.first_project.clone(),
             id,
+        })
+    }
+}
+
+impl FirstProject {
+    /// Parses the member of an event. `None` if it is not complete.
+    fn parse(member: &Value) -> Option<Self> {
+        let text = |name: &str| member[name].as_str().map(ToOwned::to_owned);
+        Some(FirstProject {
+            stack_id: text("StackId")?,
+            pipeline_stack: text("PipelineStack")?,
+            secret: text("Secret")?,
         })
     }
 }

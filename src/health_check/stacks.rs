@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::doctor::{orphan_problem, outdated_problem, stack_problem, tag_problem};
+use super::doctor::{orphan_problem, outdated_problem, part_problem, stack_problem, tag_problem};
 use super::drift::ComparedStack;
 use super::findings::Findings;
 use super::metrics;
-use super::pushes::SuspectedPush;
+use super::pushes::{LookedAt, SuspectedPush};
 use super::schedule::DAY;
 use crate::clients::aws::{Aws, CallError, required};
 use crate::clients::gitlab::Access;
@@ -39,6 +39,8 @@ const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 /// The stacks that exist, as CloudFormation listed them.
 #[derive(Clone, Debug, Default)]
 pub struct Stacks {
+    /// Their IDs and statuses, by their names.
+    all: BTreeMap<String, (String, String)>,
     ids: BTreeSet<String>,
     /// The names of the pipelines' stacks, with their IDs.
     pub pipelines: BTreeMap<String, String>,
@@ -46,9 +48,15 @@ pub struct Stacks {
     pub deployed: BTreeSet<String>,
 }
 
-/// The work that the check of the stacks leaves to do.
+/// What the check of the stacks has found, and the work that it leaves to do.
 #[derive(Debug, Default)]
 pub struct FoundStacks {
+    /// The stacks of the account. `None` if they could not be listed.
+    pub listed: Option<Stacks>,
+    /// The stacks that own a pipeline's stack.
+    pub owners: BTreeSet<String>,
+    /// Whether every pipeline's stack was read.
+    pub is_complete: bool,
     /// The first pushes that stacks wait for.
     pub missed: Vec<BranchPush>,
     /// Pushes without an execution, as far as one look shows.
@@ -63,7 +71,7 @@ pub struct FoundStacks {
 struct CheckedStack<'a> {
     id: &'a String,
     child: Result<Option<Child>, CallError>,
-    missed: Result<Option<SuspectedPush>, CallError>,
+    looked: Result<LookedAt, CallError>,
     drift: Vec<ComparedStack>,
     /// The problem of the tags that approve. Only a diagnosis looks for it.
     tags: Option<String>,
@@ -73,6 +81,20 @@ impl Stacks {
     /// Whether the stack with this ID exists.
     pub fn contains(&self, id: &str) -> bool {
         self.ids.contains(id)
+    }
+
+    /// The ID of the stack `name`, if its latest operation has ended and left its resources.
+    pub fn settled(&self, name: &str) -> Option<&String> {
+        const SETTLED: [&str; 6] = [
+            "CREATE_COMPLETE",
+            "UPDATE_COMPLETE",
+            "UPDATE_ROLLBACK_COMPLETE",
+            "UPDATE_ROLLBACK_FAILED",
+            "IMPORT_COMPLETE",
+            "IMPORT_ROLLBACK_COMPLETE",
+        ];
+        let (id, status) = self.all.get(name)?;
+        SETTLED.contains(&status.as_str()).then_some(id)
     }
 }
 
@@ -96,9 +118,11 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
             stacks.pipelines.insert(name.clone(), id.clone());
         }
         if name.starts_with(&deployed_prefix) {
-            stacks.deployed.insert(name);
+            stacks.deployed.insert(name.clone());
         }
-        stacks.ids.insert(id);
+        stacks.ids.insert(id.clone());
+        let status = stack.stack_status.map(|status| status.as_str().to_owned());
+        stacks.all.insert(name, (id, status.unwrap_or_default()));
     }
     Ok(stacks)
 }
@@ -133,6 +157,7 @@ impl Checker<'_> {
         // No other check of the day compares these with their templates.
         items.sort_by_key(|(name, _)| !self.schedule.is_due(name, DAY));
         let (mut orphans, mut outdated, all) = (0_usize, 0_usize, items.len());
+        let mut unread = 0_usize;
         let left = check_each(items, limits, look_up, |name, checked| {
             for compared in &checked.drift {
                 self.report_drift(&mut findings, compared);
@@ -142,25 +167,40 @@ impl Checker<'_> {
                 Ok(Some(child)) => child,
                 // It was deleted meanwhile, or is not a pipeline's.
                 Ok(None) => return,
-                Err(error) => return findings.failed(&error.to_string()),
+                Err(error) => {
+                    unread += 1;
+                    return findings.failed(&error.to_string());
+                }
             };
-            match checked.missed {
-                Ok(missed) => found.suspected.extend(missed),
+            let subject = format!("pipeline stack {name}");
+            let mut is_whole = true;
+            match checked.looked {
+                Ok(looked) => {
+                    is_whole = looked.missing.is_empty();
+                    found.suspected.extend(looked.missed);
+                    for part in looked.missing {
+                        findings.missing(subject.clone(), part_problem(part, &child, id));
+                    }
+                }
                 Err(error) => findings.failed(&error.to_string()),
             }
             found.accesses.extend(child.access().cloned());
-            let subject = format!("pipeline stack {name}");
-            if stacks.contains(&child.owner_stack_id) {
+            found.owners.insert(child.owner.stack_id.clone());
+            if stacks.contains(&child.owner.stack_id) {
                 outdated += usize::from(child.outdated_version.is_some());
                 let problem = stack_problem(&child.status, id);
                 let problem = problem.or_else(|| outdated_problem(&child));
-                findings.checked(subject, problem.or(checked.tags));
+                let problem = problem.or(checked.tags);
+                if problem.is_some() || is_whole {
+                    findings.checked(subject, problem);
+                }
                 return found.add(child);
             }
             orphans += 1;
             findings.checked(subject, Some(orphan_problem(&child, id)));
         });
         let left = left.await;
+        found.is_complete = left + unread == 0;
         self.report_left("pipeline stacks", left, all, &mut findings);
         self.delete_leftovers(&stacks.deployed, &mut findings, limits)
             .await;
@@ -169,27 +209,28 @@ impl Checker<'_> {
             (metrics::OUTDATED_PIPELINE_STACKS, outdated.into()),
         ];
         self.emit("", &counts);
+        found.listed = Some(stacks);
         (findings, found)
     }
 
     async fn check_stack<'a>(&self, name: &str, id: &'a String) -> CheckedStack<'a> {
         let child = self.gitops_pipeline.look_up_child(name).await;
-        let (missed, drift, tags) = match &child {
+        let (looked, drift, tags) = match &child {
             Ok(Some(child)) => {
-                let missed = self.look_for_missed_push(child).await;
+                let looked = self.look_at_pipeline(name, child).await;
                 let tags = if self.may_change {
                     None
                 } else {
                     tag_problem(self.clients, child).await
                 };
-                (missed, self.compare(name, child).await, tags)
+                (looked, self.compare(name, child).await, tags)
             }
-            _ => (Ok(None), vec![], None),
+            _ => (Ok(LookedAt::default()), vec![], None),
         };
         CheckedStack {
             id,
             child,
-            missed,
+            looked,
             drift,
             tags,
         }

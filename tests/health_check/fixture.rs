@@ -10,7 +10,7 @@ use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::health_check;
-use cfn_gitops::health_check::{Environment, SelfRepair};
+use cfn_gitops::health_check::{Environment, FirstProject, SelfRepair};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -206,12 +206,21 @@ pub async fn look_and_repair(fake: &FakeAws, caller: &Caller) -> Looked {
     look_with(fake, dev, caller.connector(), None, time).await
 }
 
+/// A health check of an environment with this first project.
+pub async fn look_with_first_project(fake: &FakeAws, first: &FirstProject) -> Looked {
+    let mut dev = dev("user-dev-*", SelfRepair::Disabled);
+    dev.first_project = Some(first.clone());
+    let time = Duration::from_secs(300);
+    look_with(fake, dev, fake.connector("health check"), None, time).await
+}
+
 fn dev(user_names: &str, self_repair: SelfRepair) -> Environment {
     Environment {
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
         self_repair,
         credential_age_days: Some(10),
+        first_project: None,
     }
 }
 

@@ -1,10 +1,12 @@
 //! The scheduled health check, over an AWS and a GitLab in this process: its counts, and that
 //! one fault does not prevent the other checks.
 
+mod alarms;
 mod credentials;
 mod doctor;
 mod faults;
 mod fixture;
+mod missing;
 mod pipelines;
 mod pushes;
 mod repair;

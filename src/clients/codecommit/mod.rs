@@ -70,24 +70,59 @@ pub async fn tags(
     }
 }
 
+/// What CodeCommit shows of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tip {
+    /// Its latest commit.
+    Commit(String),
+    /// The branch does not exist.
+    NoBranch,
+    /// The repository does not exist.
+    NoRepository,
+}
+
+impl Tip {
+    /// The latest commit. `None` if the branch or its repository does not exist.
+    pub fn commit(self) -> Option<String> {
+        match self {
+            Tip::Commit(commit) => Some(commit),
+            Tip::NoBranch | Tip::NoRepository => None,
+        }
+    }
+}
+
+/// Looks up a branch.
+pub async fn tip(
+    codecommit: &Client,
+    repository_name: &str,
+    branch: &str,
+) -> Result<Tip, CallError> {
+    let call = codecommit
+        .get_branch()
+        .repository_name(repository_name)
+        .branch_name(branch);
+    let result = call.send().await.map_err(|error| {
+        let doing = format!("looking up branch {branch} of repository {repository_name}");
+        CallError::new(doing, &error)
+    });
+    match result {
+        Ok(output) => {
+            let commit = output.branch.and_then(|branch| branch.commit_id);
+            Ok(commit.map_or(Tip::NoBranch, Tip::Commit))
+        }
+        Err(error) if error.has_code(&["BranchDoesNotExistException"]) => Ok(Tip::NoBranch),
+        Err(error) if error.has_code(&["RepositoryDoesNotExistException"]) => Ok(Tip::NoRepository),
+        Err(error) => Err(error),
+    }
+}
+
 /// The latest commit of a branch. `None` if the branch or its repository does not exist.
 pub async fn branch_tip(
     codecommit: &Client,
     repository_name: &str,
     branch: &str,
 ) -> Result<Option<String>, CallError> {
-    let call = codecommit
-        .get_branch()
-        .repository_name(repository_name)
-        .branch_name(branch);
-    let absent = [
-        "BranchDoesNotExistException",
-        "RepositoryDoesNotExistException",
-    ];
-    let output = optional(call.send().await, &absent, || {
-        format!("looking up branch {branch} of repository {repository_name}")
-    })?;
-    Ok(output.and_then(|output| output.branch?.commit_id))
+    Ok(tip(codecommit, repository_name, branch).await?.commit())
 }
 
 /// The names of all branches. Empty if the repository does not exist.

@@ -10,7 +10,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::pace::Pace;
-use crate::gitops_pipeline::pushes::missed_push::{Outcome, is_frozen};
+use crate::gitops_pipeline::pushes::missed_push::{EventRule, Outcome, event_rule};
 
 /// The most branches of a repository that one look compares. The next looks begin behind them.
 const MAX_BRANCHES: usize = 100;
@@ -61,7 +61,8 @@ pub async fn start(
         heads.extend(now.filter(|now| *now == seen));
     }
     let heads = build::without_build(aws, &target.names, heads).await?;
-    if !heads.is_empty() && is_frozen(aws, &target.names.review_rule()).await? {
+    let rule = target.names.review_rule();
+    if !heads.is_empty() && event_rule(aws, &rule).await? == EventRule::Disabled {
         let frozen = heads.into_iter().map(|head| (head, Ok(Outcome::Frozen)));
         return Ok(frozen.collect());
     }

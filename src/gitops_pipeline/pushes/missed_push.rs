@@ -20,7 +20,8 @@
 //! - With `Source.Paths`, one of their files differs between the two commits.
 //! - A second look about a minute later finds the same. An event may be on its way, and
 //!   CodePipeline may list an execution late.
-//! - The event rule is enabled. A disabled rule freezes the environment.
+//! - The event rule is not disabled. A disabled rule freezes the environment, and a deleted one is
+//!   missing, like a deleted pipeline or repository.
 //!
 //! An execution that failed before it read a commit does not show a push, so the newest one with a
 //! commit decides. But if the newest two have none, nothing starts: a third one would fail in the
@@ -35,7 +36,7 @@
 //! starts none: "editing a pipeline does not rerun the most recent revision through the pipeline"
 //! (<https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html>). The commit
 //! would not be deployed before the next push. So the health check also starts the pipeline if all
-//! of this is true, a second look agrees, and the event rule is enabled:
+//! of this is true, a second look agrees, and the event rule is not disabled:
 //!
 //! - The newest execution is `Cancelled`. A person stopped a `Stopped` one, and a newer one passed
 //!   a `Superseded` one.
@@ -62,6 +63,7 @@ use aws_sdk_eventbridge::types::RuleState;
 use super::changed_files::do_files_differ;
 use super::event::repository;
 use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::codecommit::Tip;
 use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
@@ -97,6 +99,28 @@ pub struct MissedPush {
     token: String,
 }
 
+/// The result of a look at a branch and its pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Push(MissedPush),
+    /// Its pipeline cannot run or start, because this does not exist.
+    Missing(Part),
+    /// No missed push. `may_lack_rule` if the function started the newest execution, which the event
+    /// rule should have started.
+    Nothing {
+        may_lack_rule: bool,
+    },
+}
+
+/// A part of a child stack that a person may delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Repository,
+    Pipeline,
+    EventRule,
+    ReviewRule,
+}
+
 impl DeployedBranch {
     /// The branch of `child`, which stores `settings`. `None` if the stack has no pipeline, or an
     /// operation runs.
@@ -126,28 +150,32 @@ impl DeployedBranch {
     }
 }
 
-/// Looks at `now` for a missed push. `None` if there is none, if another account denies the look-up
-/// of its branch, or if the pipeline was deleted meanwhile.
-pub async fn find(
-    aws: &Aws,
-    branch: &DeployedBranch,
-    now: SystemTime,
-) -> Result<Option<MissedPush>, CallError> {
+/// Looks at `now` for a missed push, also if another account denies the look-up of its branch.
+pub async fn find(aws: &Aws, branch: &DeployedBranch, now: SystemTime) -> Result<Found, CallError> {
     let (names, pipeline) = (&branch.names, branch.names.pipeline());
     let source = Source::open(aws, names, Some(&branch.repository), Retry::No).await?;
-    let tip = match source.branch_tip(&branch.name).await? {
-        Lookup::Found(Some(tip)) => tip,
-        Lookup::Found(None) => return Ok(None),
+    let tip = source.tip(&branch.name).await?;
+    if tip == Lookup::Found(Tip::NoRepository) {
+        return Ok(Found::Missing(Part::Repository));
+    }
+    let Some(listed) = executions::list_latest(aws, &pipeline).await? else {
+        return Ok(Found::Missing(Part::Pipeline));
+    };
+    let nothing = Found::Nothing {
+        may_lack_rule: listed.first().is_some_and(|it| is_own_start(it, names)),
+    };
+    let tip = match tip {
+        Lookup::Found(tip) => tip.commit(),
         Lookup::Denied(error) => {
-            let listed = executions::list_latest(aws, &pipeline).await?;
-            if newest_canceled(&listed.unwrap_or_default(), now).is_some() {
+            if newest_canceled(&listed, now).is_some() {
                 tracing::warn!(pipeline, %error, "a canceled execution is not started again");
             }
-            return Ok(None);
+            None
         }
     };
-    let listed = executions::list_latest(aws, &pipeline).await?;
-    let listed = listed.unwrap_or_default();
+    let Some(tip) = tip else {
+        return Ok(nothing);
+    };
     let is_lost = match executed_instead_of(&tip, &listed, names) {
         Some(executed) => branch.differs(aws, executed, &tip).await,
         None => false,
@@ -158,7 +186,10 @@ pub async fn find(
         }
         _ => false,
     };
-    Ok((is_lost || was_canceled).then(|| MissedPush {
+    if !is_lost && !was_canceled {
+        return Ok(nothing);
+    }
+    Ok(Found::Push(MissedPush {
         token: executions::start_token(&tip, &listed),
         commit: tip,
         was_canceled,
@@ -223,33 +254,50 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     if is_canceled && commit_of(execution).is_none() {
         return false;
     }
-    let Some(trigger) = execution.trigger() else {
-        return true;
-    };
-    match trigger.trigger_type() {
-        // The detail is "the user ARN":
-        // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
-        // That of a role is its own or its session's. The path of another user may contain either.
-        Some(TriggerType::StartPipelineExecution) => {
-            let caller = trigger.trigger_detail().unwrap_or_default();
-            let resource = caller.splitn(6, ':').last().unwrap_or_default();
-            let role = names.function_role();
-            resource == format!("role/{role}")
-                || resource.starts_with(&format!("assumed-role/{role}/"))
-        }
-        _ => true,
-    }
+    is_own_start(execution, names) || !is_started_by_call(execution)
 }
 
-/// Whether `rule`, which starts an execution of each push, is disabled or deleted: a person froze
-/// the environment.
-pub async fn is_frozen(aws: &Aws, rule: &str) -> Result<bool, CallError> {
-    let call = aws.events.describe_rule().name(rule);
+fn is_started_by_call(execution: &PipelineExecutionSummary) -> bool {
+    let trigger = execution.trigger().and_then(|it| it.trigger_type());
+    trigger == Some(&TriggerType::StartPipelineExecution)
+}
+
+/// Whether the function started `execution`.
+fn is_own_start(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
+    // The detail is "the user ARN":
+    // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
+    // That of a role is its own or its session's. The path of another user may contain either.
+    let caller = execution.trigger().and_then(|it| it.trigger_detail());
+    let resource = caller.and_then(|caller| caller.splitn(6, ':').last());
+    let resource = resource.unwrap_or_default();
+    let role = names.function_role();
+    is_started_by_call(execution)
+        && (resource == format!("role/{role}")
+            || resource.starts_with(&format!("assumed-role/{role}/")))
+}
+
+/// The state of an event rule, which starts an execution or a build of each push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventRule {
+    Enabled,
+    /// A person froze the environment.
+    Disabled,
+    /// A person deleted it.
+    Missing,
+}
+
+/// Looks up the event rule `name`. A state that this function does not know counts as disabled.
+pub async fn event_rule(aws: &Aws, name: &str) -> Result<EventRule, CallError> {
+    let call = aws.events.describe_rule().name(name);
     let absent = ["ResourceNotFoundException"];
     let found = optional(call.send().await, &absent, || {
-        format!("looking up event rule {rule}")
+        format!("looking up event rule {name}")
     })?;
-    Ok(found.is_none_or(|found| found.state() != Some(&RuleState::Enabled)))
+    Ok(match found.map(|found| found.state) {
+        None => EventRule::Missing,
+        Some(Some(RuleState::Enabled)) => EventRule::Enabled,
+        Some(_) => EventRule::Disabled,
+    })
 }
 
 /// The result for a missed push.
@@ -261,13 +309,14 @@ pub enum Outcome {
     Frozen,
 }
 
-/// Starts the pipeline of `branch` with its tip, unless its event rule is disabled.
+/// Starts the pipeline of `branch` with its tip, unless its event rule is disabled. A deleted rule
+/// is not a freeze.
 pub async fn start(
     aws: &Aws,
     branch: &DeployedBranch,
     missed: &MissedPush,
 ) -> Result<Outcome, CallError> {
-    if is_frozen(aws, &branch.names.event_rule()).await? {
+    if event_rule(aws, &branch.names.event_rule()).await? == EventRule::Disabled {
         return Ok(Outcome::Frozen);
     }
     executions::start(aws, &branch.names.pipeline(), missed.token.clone()).await?;

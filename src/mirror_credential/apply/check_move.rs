@@ -8,9 +8,8 @@
 
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::ResourceStatus;
-
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError};
+use crate::clients::cloudformation;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::request_context::RequestContext;
@@ -59,18 +58,8 @@ pub async fn check_move(
 }
 
 async fn is_in_progress(aws: &Aws, owner: &Owner) -> Result<bool, CallError> {
-    let (stack_id, logical_id) = (&owner.stack_id, &owner.logical_id);
-    let call = aws.cloudformation.describe_stack_resource();
-    let call = call.stack_name(stack_id).logical_resource_id(logical_id);
-    let doing = || format!("looking up resource {logical_id} of stack {stack_id}");
-    // No such stack, or no such resource in it.
-    let described = optional(call.send().await, &["ValidationError"], doing)?;
-    let detail = described.and_then(|described| described.stack_resource_detail);
-    let status = detail.and_then(|detail| detail.resource_status);
+    let shown = cloudformation::stack_resource(aws, owner).await?;
     // The physical ID is not compared. AWS does not document which one a stack shows while it
     // rolls back a replacement.
-    Ok(matches!(
-        status,
-        Some(ResourceStatus::CreateInProgress | ResourceStatus::UpdateInProgress)
-    ))
+    Ok(shown.is_some_and(|shown| shown.is_in_progress()))
 }

@@ -7,8 +7,8 @@ use crate::clients::gitlab::{GitLabError, Mirror, Mirrored, PushStatus};
 use crate::common::password::Password;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
-use crate::mirror_credential::health::tips::Comparison;
 pub use crate::mirror_credential::health::tips::ForeignTip;
+use crate::mirror_credential::health::tips::{Comparison, TipsError};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
@@ -130,7 +130,11 @@ async fn read(
     if let Some(branches) = branches {
         let (tips, errors) = comparison.of(&branches).await;
         for why in &errors {
-            log_uncompared(record, why);
+            if matches!(why, TipsError::NoRepository(_)) {
+                fault = Some(why.to_string());
+            } else {
+                log_uncompared(record, why);
+            }
         }
         // Branches that were not compared may lag or be foreign, too.
         let is_complete = errors.is_empty();

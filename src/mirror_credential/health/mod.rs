@@ -1,6 +1,7 @@
 //! Checks credentials and their mirrors for the scheduled health check. It changes nothing.
 
 mod checked_gitlabs;
+mod lost;
 mod mirrors;
 mod tips;
 mod unnamed;
@@ -15,6 +16,8 @@ use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::check_token;
 pub use crate::mirror_credential::health::checked_gitlabs::{CheckedGitLabs, TokenHealth};
+pub use crate::mirror_credential::health::lost::LostSecret;
+use crate::mirror_credential::health::lost::{deletion_problem, untagged_problem};
 use crate::mirror_credential::health::mirrors::check_mirror;
 pub use crate::mirror_credential::health::mirrors::{ForeignTip, MirrorHealth};
 use crate::mirror_credential::health::unnamed::disabled_mirrors;
@@ -24,7 +27,7 @@ pub use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
-use crate::mirror_credential::state::{Credential, DeniedRead, StoredLogin, User};
+use crate::mirror_credential::state::{DeniedRead, StoredLogin, User};
 
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +35,14 @@ pub struct SecretSummary {
     pub name: String,
     /// The IAM user whose login it holds.
     pub user_name: String,
+    /// The stack that owns it. `None` without that tag.
+    pub stack_id: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     pub user_name: String,
+    pub user_exists: bool,
     /// When IAM created the credential. `None` if it does not exist.
     pub issued: Option<SystemTime>,
     pub is_inactive: bool,
@@ -64,6 +70,7 @@ impl Health {
         let others = others.filter(|other| other.id != current.credential_id);
         Health {
             user_name: user.name.clone(),
+            user_exists: user.exists,
             issued: credential.map(|credential| credential.created),
             is_inactive: credential.is_some_and(|credential| !credential.active),
             other_credentials: others.clone().map(|other| other.id.clone()).collect(),
@@ -82,8 +89,8 @@ impl Health {
 pub enum CheckError {
     /// The secret was deleted, or is being created.
     Nothing,
-    /// The secret is scheduled for deletion, and its credential still exists.
-    ToBeDeleted(SystemTime),
+    /// A person deleted the secret or its tags. With the remedy.
+    Missing(String),
     Failed(String),
 }
 
@@ -99,18 +106,17 @@ impl MirrorCredential {
     /// Secrets Manager lists the secrets of every environment. Only the user name shows the
     /// environment of a secret. A call for another environment's user would be denied, and every
     /// check would add an `AccessDenied` to the account's CloudTrail. Secrets that are scheduled
-    /// for deletion are among them only `with_deleted`.
+    /// for deletion are among them.
     pub async fn list_secrets(
         &self,
         user_names: &NamePattern,
-        with_deleted: bool,
     ) -> Result<Vec<SecretSummary>, CallError> {
         let ours = Filter::builder()
             .key(FilterNameStringType::TagKey)
             .values(intent_log::USER_NAME)
             .build();
         let call = self.clients.aws.secrets.list_secrets().filters(ours);
-        let call = call.include_planned_deletion(with_deleted);
+        let call = call.include_planned_deletion(true);
         let mut pages = call.into_paginator().send();
         let mut listed = vec![];
         while let Some(page) = pages.next().await {
@@ -137,22 +143,26 @@ impl MirrorCredential {
             return Err(denied.into());
         }
         let secret = observe::read_secret(aws, &listed.name).await?;
-        let secret = secret.filter(|secret| secret.origin.owner.is_some());
         let secret = secret.ok_or(CheckError::Nothing)?;
+        // A Delete leaves no secret, not even one that is scheduled for deletion.
         if let Some(deleted_at) = secret.deleted_at {
-            // The Delete of a resource deletes the credential, too. Its secret stays for some days.
-            let current = secret.log.current.as_ref();
-            let left = current.and_then(|login| user.credential(&login.credential_id));
-            return Err(match left {
-                Some(_) => CheckError::ToBeDeleted(deleted_at),
-                None => CheckError::Nothing,
-            });
+            return Err(CheckError::Missing(deletion_problem(
+                &listed.name,
+                deleted_at,
+            )));
+        }
+        if secret.origin.owner.is_none() {
+            let owner = user
+                .held_by()
+                .filter(|_| user.secret_name.as_ref() == Some(&listed.name));
+            return Err(owner.map_or(CheckError::Nothing, |owner| {
+                CheckError::Missing(untagged_problem(&listed.name, user_name, owner))
+            }));
         }
         let Some(current) = &secret.log.current else {
             return Err(without_login(&listed.name, secret.log.changed_by_hand));
         };
-        let credential = user.credential(&current.credential_id);
-        let fault = credential_fault(credential, user_name);
+        let fault = credential_fault(&user, current);
         let mut health = Health::of_credential(&user, current);
         if current.mirrors == 0 {
             return Ok(health);
@@ -217,15 +227,20 @@ fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretS
     let mut tags = secret.tags().iter();
     let tag = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME))?;
     let user_name = tag.value().filter(|name| user_names.matches(name))?;
+    let mut tags = secret.tags().iter();
+    let stack_id = tags.find(|tag| tag.key() == Some(intent_log::STACK_ID));
     Some(SecretSummary {
         name: secret.name()?.to_owned(),
         user_name: user_name.to_owned(),
+        stack_id: stack_id.and_then(|tag| tag.value()).map(ToOwned::to_owned),
     })
 }
 
-/// Why the mirrors cannot push with `credential`. `None` if it is active.
-fn credential_fault(credential: Option<&Credential>, user_name: &str) -> Option<String> {
-    match credential {
+/// Why the mirrors cannot push with the login `current`. `None` if its credential is active.
+fn credential_fault(user: &User, current: &Login) -> Option<String> {
+    let user_name = &user.name;
+    match user.credential(&current.credential_id) {
+        None if !user.exists => Some(format!("its IAM user {user_name} does not exist")),
         None => Some(format!("its credential is gone from user {user_name}")),
         Some(one) if one.active => None,
         Some(_) => Some(format!("its credential of user {user_name} is inactive")),

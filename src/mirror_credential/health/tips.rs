@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::{Aws, CallError};
-use crate::clients::codecommit;
+use crate::clients::codecommit::{self, Tip};
 use crate::clients::gitlab::{Branch, Containment, ErrorKind, GitLab, GitLabError};
 use crate::common::pace::Pace;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
@@ -56,12 +56,21 @@ pub enum TipsError {
     CodeCommit(#[from] CallError),
     #[error(transparent)]
     GitLab(#[from] GitLabError),
+    #[error(
+        "repository {0} does not exist. If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then update the resource with a changed property, such as RenderingSerial. Otherwise create it again: aws codecommit create-repository --repository-name {0}. Then push to the project"
+    )]
+    NoRepository(String),
 }
 
 impl TipsError {
     /// Whether GitLab does not respond.
     fn is_silent(&self) -> bool {
         matches!(self, TipsError::GitLab(error) if error.has_no_connection() || error.kind == ErrorKind::NoResponse)
+    }
+
+    /// Whether every other branch has the same error.
+    fn is_final(&self) -> bool {
+        self.is_silent() || matches!(self, TipsError::NoRepository(_))
     }
 }
 
@@ -94,16 +103,16 @@ impl Comparison<'_> {
             let compared = match self.tip(&branch.name).await {
                 Ok(tip) if tip.as_deref() == Some(&branch.tip.id) => Ok(Compared::Same),
                 Ok(_) => self.look(&branch.name).await,
-                Err(error) => Err(error.into()),
+                Err(error) => Err(error),
             };
             match compared {
                 Ok(Compared::Foreign(_)) => unknown.push(&branch.name),
                 Ok(compared) => all.add(&branch.name, compared, self.now),
                 Err(error) => {
                     // Each further branch would wait for the same GitLab.
-                    let is_silent = error.is_silent();
+                    let is_final = error.is_final();
                     errors.push(error);
-                    if is_silent {
+                    if is_final {
                         break;
                     }
                 }
@@ -147,8 +156,12 @@ impl Comparison<'_> {
     }
 
     /// The latest commit of a branch in CodeCommit. `None` if the branch does not exist.
-    async fn tip(&self, branch: &str) -> Result<Option<String>, CallError> {
+    async fn tip(&self, branch: &str) -> Result<Option<String>, TipsError> {
         let repository_name = &self.record.repository_name;
-        codecommit::branch_tip(&self.aws.codecommit, repository_name, branch).await
+        match codecommit::tip(&self.aws.codecommit, repository_name, branch).await? {
+            Tip::Commit(commit) => Ok(Some(commit)),
+            Tip::NoBranch => Ok(None),
+            Tip::NoRepository => Err(TipsError::NoRepository(repository_name.clone())),
+        }
     }
 }

@@ -40,7 +40,11 @@ pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
     }
 }
 
-async fn read_tags(aws: &Aws, name: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+/// The tags of the user `name`. `None` if the user does not exist.
+pub async fn read_tags(
+    aws: &Aws,
+    name: &str,
+) -> Result<Option<BTreeMap<String, String>>, CallError> {
     let call = aws.iam.list_user_tags().user_name(name);
     let tags: Result<Vec<Tag>, _> = call.into_paginator().items().send().collect().await;
     let doing = || format!("reading the tags of user {name}");

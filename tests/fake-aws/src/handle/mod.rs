@@ -35,7 +35,7 @@ use crate::{
         event_bus::Reaction,
         iam::{ACCOUNT, Credential, User},
         response_bucket,
-        stacks::{ResourceAction, ResourceFailure, Stack},
+        stacks::{CustomResource, ResourceAction, ResourceFailure, Stack},
     },
     world::{AwsError, Denied, Options},
 };
@@ -280,6 +280,17 @@ impl FakeAws {
             stack.arrange(status, None, None, aws.now);
             aws.stacks.all.insert(stack.id.clone(), stack);
         });
+    }
+
+    /// CloudFormation's record of a custom resource that is complete.
+    pub fn declare(&self, stack_id: &str, logical_id: &str, kind: &'static str, id: &str) {
+        let declared = CustomResource {
+            kind,
+            physical_id: id.to_owned(),
+            status: "CREATE_COMPLETE",
+        };
+        let key = (stack_id.to_owned(), logical_id.to_owned());
+        self.change(|aws| aws.stacks.declared.insert(key, declared));
     }
 
     /// `CloudFormation`'s calls for a user at the deletion of a stack.

@@ -1,7 +1,7 @@
 //! IAM's query protocol: parameters in, XML out, lists in pages.
 
 use crate::{
-    services::iam::{ACCOUNT, Credential, Iam, role_policies},
+    services::iam::{ACCOUNT, Credential, Iam, User, role_policies},
     world::{
         ApiResponse, ApiResult, AwsError, Call, History, Tags, World, element, elements, pairs,
         rejected,
@@ -19,8 +19,16 @@ pub fn answer(iam: &mut History<Iam>, world: &mut World, call: &Call, caller: &s
             &element(&format!("{}Result", call.operation), &result?),
         ));
     }
-    let user = valid_user_name(call)?.to_owned();
     let now = world.now;
+    if call.operation == "ListUsers" {
+        let seen = iam.seen(now, world.lateness(call, world.options.tags_late));
+        // "This operation does not return […] Tags" (API reference, `ListUsers`).
+        let users = seen.users.iter();
+        let users = users.map(|(name, user)| element("member", &described(name, user)));
+        let page = page(world, call, "Users", users.collect())?;
+        return Ok(response("ListUsers", &element("ListUsersResult", &page)));
+    }
+    let user = valid_user_name(call)?.to_owned();
     let id = call.needed("ServiceSpecificCredentialId").to_owned();
     let result = match call.operation.as_str() {
         "CreateServiceSpecificCredential" => {
@@ -63,14 +71,10 @@ pub fn answer(iam: &mut History<Iam>, world: &mut World, call: &Call, caller: &s
             let tags = pairs(["Key", "Value"], &found.tags);
             let tags = Some(tags).filter(|tags| !tags.is_empty());
             let tags = tags.map(|tags| element("Tags", &tags));
-            let user = elements([
-                ("Path", Some("/")),
-                ("UserName", Some(&user)),
-                ("UserId", Some(&found.id)),
-                ("Arn", Some(&format!("arn:aws:iam::{ACCOUNT}:user/{user}"))),
-                ("CreateDate", Some(&World::date(found.created))),
-            ]);
-            element("User", &(user + &tags.unwrap_or_default()))
+            element(
+                "User",
+                &(described(&user, found) + &tags.unwrap_or_default()),
+            )
         }
         "TagUser" => {
             let keys = call.members("Tags", ".Key");
@@ -93,6 +97,16 @@ pub fn answer(iam: &mut History<Iam>, world: &mut World, call: &Call, caller: &s
         result
     };
     Ok(response(operation, &result))
+}
+
+fn described(name: &str, user: &User) -> String {
+    elements([
+        ("Path", Some("/")),
+        ("UserName", Some(name)),
+        ("UserId", Some(&user.id)),
+        ("Arn", Some(&format!("arn:aws:iam::{ACCOUNT}:user/{name}"))),
+        ("CreateDate", Some(&World::date(user.created))),
+    ])
 }
 
 fn response(operation: &str, result: &str) -> ApiResponse {

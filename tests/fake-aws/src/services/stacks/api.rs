@@ -26,7 +26,7 @@ use crate::{
 const KNOWN: &str = "StackName LogicalResourceId ChangeSetName ChangeSetType ClientToken \
     DeploymentMode Description TemplateBody TemplateURL UsePreviousTemplate RoleARN OnFailure \
     ClientRequestToken NextToken Type TypeName Version Parameters. Tags. Capabilities. Filters. \
-    StackStatusFilter.";
+    StackStatusFilter. ExportName";
 
 pub fn answer(stacks: &mut Stacks, s3: &Buckets, world: &mut World, call: &Call) -> ApiResult {
     for name in call.params.keys() {
@@ -55,6 +55,7 @@ pub fn answer(stacks: &mut Stacks, s3: &Buckets, world: &mut World, call: &Call)
         "DescribeStackEvents" => descriptions::events(stacks, world, call)?,
         "DescribeEvents" => descriptions::operation_events(stacks, world, call)?,
         "DescribeType" => Some(schema(call)?),
+        "ListImports" => descriptions::imports(stacks, world, call)?,
         "ListStacks" => descriptions::list(stacks, world, call)?,
         unknown => return Err(world.unknown_operation("cloudformation", unknown)),
     };

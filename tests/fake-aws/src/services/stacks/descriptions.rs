@@ -67,6 +67,18 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
 pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let (stack, logical_id) = (call.needed("StackName"), call.needed("LogicalResourceId"));
+    let key = (stack.to_owned(), logical_id.to_owned());
+    if let Some(declared) = stacks.declared.get(&key) {
+        let detail = elements([
+            ("StackId", Some(stack)),
+            ("LogicalResourceId", Some(logical_id)),
+            ("PhysicalResourceId", Some(&declared.physical_id)),
+            ("ResourceType", Some(declared.kind)),
+            ("ResourceStatus", Some(declared.status)),
+            ("LastUpdatedTimestamp", Some(&World::instant(world.now))),
+        ]);
+        return Ok(Some(element("StackResourceDetail", &detail)));
+    }
     if let Some(child) = stacks.find(stack) {
         let held = child.resources.get(logical_id).ok_or_else(|| {
             invalid(format!(
@@ -98,6 +110,19 @@ pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
         ("LastUpdatedTimestamp", Some(&World::instant(world.now))),
     ]);
     Ok(Some(element("StackResourceDetail", &detail)))
+}
+
+/// "Lists all stacks that are importing an exported output value": their names. The error's text is
+/// AWS's for an export that no stack imports, as many tools recognise it:
+/// <https://github.com/guardian/mobile-n10n>.
+pub fn imports(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
+    let export = call.needed("ExportName");
+    let Some(names) = stacks.imports.get(export) else {
+        return Err(invalid(format!(
+            "Export '{export}' is not imported by any stack."
+        )));
+    };
+    page(world, call, "Imports", names)
 }
 
 /// "Returns all stack related events for a specified stack in reverse chronological order."

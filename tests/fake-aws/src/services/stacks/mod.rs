@@ -60,6 +60,18 @@ pub struct Stacks {
     /// The validation errors of each template from now on.
     pub findings: Vec<Finding>,
     pub change_sets: ChangeSets,
+    /// The custom resources of parent stacks, by the stack's ARN and the logical ID.
+    pub declared: BTreeMap<(String, String), CustomResource>,
+    /// The names of the stacks that import each export.
+    pub imports: BTreeMap<String, Vec<String>>,
+}
+
+/// A custom resource, as the record of its stack shows it.
+#[derive(Clone, Debug)]
+pub struct CustomResource {
+    pub kind: &'static str,
+    pub physical_id: String,
+    pub status: &'static str,
 }
 
 impl Stacks {

@@ -1,0 +1,59 @@
+//! CloudFormation: what a stack shows of its resources.
+
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::common::ownership::Owner;
+
+/// A resource of a stack, as CloudFormation shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackResource {
+    pub resource_type: String,
+    /// Empty until the resource is created.
+    pub physical_id: String,
+    /// CloudFormation's status, for example `UPDATE_COMPLETE`.
+    pub status: String,
+}
+
+impl StackResource {
+    /// Whether the stack is creating or updating it now.
+    pub fn is_in_progress(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS"
+        )
+    }
+
+    /// Whether it exists by the stack's record, and no operation changes it. With a status that is
+    /// not known, it does: a resource that is missing is then reported.
+    pub fn is_declared(&self) -> bool {
+        let is_gone = ["CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED"];
+        !self.status.ends_with("_IN_PROGRESS") && !is_gone.contains(&self.status.as_str())
+    }
+}
+
+/// Looks up the resource `owner`. `None` if the stack or the resource does not exist.
+pub async fn stack_resource(aws: &Aws, owner: &Owner) -> Result<Option<StackResource>, CallError> {
+    let (stack_id, logical_id) = (&owner.stack_id, &owner.logical_id);
+    let call = aws.cloudformation.describe_stack_resource();
+    let call = call.stack_name(stack_id).logical_resource_id(logical_id);
+    let doing = || format!("looking up resource {logical_id} of stack {stack_id}");
+    // CloudFormation has no other code for a stack or a resource that does not exist.
+    let described = optional(call.send().await, &["ValidationError"], doing)?;
+    let detail = described.and_then(|described| described.stack_resource_detail);
+    Ok(detail.map(|detail| StackResource {
+        resource_type: detail.resource_type.unwrap_or_default(),
+        physical_id: detail.physical_resource_id.unwrap_or_default(),
+        status: detail
+            .resource_status
+            .map_or_else(String::new, |it| it.as_str().to_owned()),
+    }))
+}
+
+/// The names of the stacks that import `export`. CloudFormation rejects the question if none does,
+/// or if no stack exports it.
+pub async fn importing_stacks(aws: &Aws, export: &str) -> Result<Vec<String>, CallError> {
+    let call = aws.cloudformation.list_imports().export_name(export);
+    let pages = call.into_paginator().items().send();
+    let listed: Result<Vec<String>, _> = pages.collect().await;
+    let doing = || format!("listing the imports of {export}");
+    Ok(optional(listed, &["ValidationError"], doing)?.unwrap_or_default())
+}

@@ -1,0 +1,136 @@
+//! Finds the secrets that only the tags of their IAM users still name. It changes nothing.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use aws_sdk_iam::types::User as ListedUser;
+
+use crate::clients::aws::{Aws, CallError, required};
+use crate::common::iam_wildcard::NamePattern;
+use crate::common::ownership::write_time;
+use crate::mirror_credential::intent_log::{LOGICAL_ID, Owner, STACK_ID, USER_NAME};
+use crate::mirror_credential::observe;
+use crate::mirror_credential::resource::MirrorCredential;
+use crate::mirror_credential::state::User;
+
+/// A secret that its user's tags name, and that no list of cfn-gitops' secrets shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostSecret {
+    pub name: String,
+    pub user_name: String,
+    /// The resource that the user's tags name.
+    pub owner: Owner,
+    state: LostState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LostState {
+    /// It does not exist.
+    Deleted,
+    /// It is scheduled for deletion, without its tags.
+    ToBeDeleted(SystemTime),
+    /// It exists without its tags.
+    Untagged,
+}
+
+impl LostSecret {
+    /// The problem, with its remedy.
+    pub fn problem(&self) -> String {
+        match self.state {
+            LostState::Deleted => format!(
+                "it was deleted, and the mirrors of user {} still push with its login, which nothing rotates. Create \
+                 it again: update resource {} of stack {} with a new RotationSerial, then remove the former mirror \
+                 in the project's Settings, Repository, Mirroring repositories",
+                self.user_name, self.owner.logical_id, self.owner.stack_id
+            ),
+            LostState::ToBeDeleted(at) => deletion_problem(&self.name, at),
+            LostState::Untagged => untagged_problem(&self.name, &self.user_name, &self.owner),
+        }
+    }
+}
+
+/// The problem of the secret `name`, which a person scheduled for deletion.
+pub fn deletion_problem(name: &str, deleted_at: SystemTime) -> String {
+    let deleted_at = write_time(deleted_at);
+    format!(
+        "it is scheduled for deletion (DeletedDate {deleted_at}), and its mirrors still push with its \
+         login. Every update and rotation fails. Restore it: aws secretsmanager restore-secret \
+         --secret-id {name}"
+    )
+}
+
+/// The problem of the secret `name`, whose tags a person removed.
+pub fn untagged_problem(name: &str, user_name: &str, owner: &Owner) -> String {
+    let (stack_id, logical_id) = (&owner.stack_id, &owner.logical_id);
+    format!(
+        "its tags were removed, so every update and rotation fails. Put them back: aws secretsmanager tag-resource \
+         --secret-id {name} --tags Key={STACK_ID},Value={stack_id} Key={LOGICAL_ID},Value={logical_id} \
+         Key={USER_NAME},Value={user_name}"
+    )
+}
+
+impl MirrorCredential {
+    /// The secrets that the tags of users name, of the users that match `user_names` and that none
+    /// of the secrets `listed` names.
+    pub async fn lost_secrets(
+        &self,
+        user_names: &NamePattern,
+        listed: &BTreeSet<&str>,
+    ) -> Result<Vec<LostSecret>, CallError> {
+        let aws = &self.clients.aws;
+        let mut lost = vec![];
+        for user_name in users(aws).await? {
+            if !user_names.matches(&user_name) || listed.contains(user_name.as_str()) {
+                continue;
+            }
+            // IAM lists a user that was deleted a moment ago.
+            let Some(tags) = observe::read_tags(aws, &user_name).await? else {
+                continue;
+            };
+            let user = User::from_tags(&user_name, &tags);
+            let (Some(owner), Some(name)) = (user.held_by(), &user.secret_name) else {
+                continue;
+            };
+            // A user may be that of another region, where its secret is.
+            if Some(stack_region(owner)) == aws.s3.region()
+                && let Some(state) = lost_state(aws, name).await?
+            {
+                lost.push(LostSecret {
+                    name: name.clone(),
+                    owner: owner.clone(),
+                    user_name,
+                    state,
+                });
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Whether the secret `name` exists.
+    pub async fn has_secret(&self, name: &str) -> Result<bool, CallError> {
+        let secret = observe::read_secret(&self.clients.aws, name).await?;
+        Ok(secret.is_some())
+    }
+}
+
+/// How the secret `name` is lost. `None` if it is not: Secrets Manager lists a new one minutes late.
+async fn lost_state(aws: &Aws, name: &str) -> Result<Option<LostState>, CallError> {
+    let Some(secret) = observe::read_secret(aws, name).await? else {
+        return Ok(Some(LostState::Deleted));
+    };
+    let is_tagged = secret.origin.owner.is_some() && secret.origin.user_name.is_some();
+    let otherwise = (!is_tagged).then_some(LostState::Untagged);
+    Ok(secret.deleted_at.map(LostState::ToBeDeleted).or(otherwise))
+}
+
+/// The names of the account's IAM users.
+async fn users(aws: &Aws) -> Result<Vec<String>, CallError> {
+    let pages = aws.iam.list_users().into_paginator().items().send();
+    let listed: Result<Vec<ListedUser>, _> = pages.collect().await;
+    let listed = required(listed, || "listing the IAM users".to_owned())?;
+    Ok(listed.into_iter().map(|user| user.user_name).collect())
+}
+
+fn stack_region(owner: &Owner) -> &str {
+    owner.stack_id.split(':').nth(3).unwrap_or_default()
+}
