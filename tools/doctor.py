@@ -67,6 +67,13 @@ def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> 
     if "ServiceToken" not in outputs:
         return [Check(subject, "the stack has no output ServiceToken. Deploy it again")]
     event = {"Doctor": {"EnvID": env_id, "UserNames": parameters.get("MirrorUserNames", "")}}
+    if parameters.get("ProjectID"):
+        # As the schedule of the health check does.
+        event["Doctor"]["FirstProject"] = {
+            "StackId": stack["StackId"],
+            "PipelineStack": f"gitops-{env_id}-{parameters['ProjectID']}",
+            "Secret": f"codecommit-mirror/user-{env_id}-codecommit-mirroring",
+        }
     client = account.session.client("lambda", config=_CONFIG)
     try:
         response = client.invoke(FunctionName=outputs["ServiceToken"], Payload=json.dumps(event).encode())

@@ -37,7 +37,7 @@ _OF_FUNCTION = """
     HealthCheck ReportRule ReviewRule ApprovalTagRule
     FirstPushPermission RotationPermission ReportPermission ReviewPermission ApprovalTagPermission HealthCheckPermission
     MirrorsAlarm MirrorLagAlarm ForeignTipsAlarm CredentialAgeAlarm TokenExpiryAlarm PipelinesAlarm ApprovalsAlarm MissedPushesAlarm
-    HealthCheckAlarm DriftAlarm FunctionAlarm DroppedEventsAlarm SilenceAlarm Dashboard
+    MissingResourcesAlarm HealthCheckAlarm DriftAlarm FunctionAlarm DroppedEventsAlarm SilenceAlarm Dashboard
 """
 _WITH_ENVIRONMENT = rf"^({'|'.join(_OF_FUNCTION.split())}) |{_WITH_PROJECT}"
 # The types of a project's stack. A stack with others is more than a project, so only its name deletes it.

@@ -167,8 +167,8 @@ MADE_PIPELINES = f"{CHANGED_PIPELINES} codepipeline:GetPipelineState"
 MADE_RULES = """events:PutRule events:DescribeRule events:DeleteRule events:PutTargets
     events:ListTargetsByRule events:RemoveTargets events:ListTagsForResource events:TagResource
     events:UntagResource"""
-LISTS_OF_THE_HEALTH_CHECK = """cloudformation:ListStacks codepipeline:ListPipelines
-    secretsmanager:ListSecrets"""
+LISTS_OF_THE_HEALTH_CHECK = """cloudformation:ListStacks cloudformation:ListImports
+    codepipeline:ListPipelines secretsmanager:ListSecrets iam:ListUsers"""
 LISTS = """codecommit:ListRepositories logs:DescribeIndexPolicies logs:DescribeLogGroups
     logs:DescribeResourcePolicies"""
 CHANGE_SETS = """cloudformation:CreateChangeSet cloudformation:DescribeChangeSet

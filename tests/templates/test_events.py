@@ -126,6 +126,17 @@ def test_health_check_event_is_that_of_the_schedule():
     assert json.loads(target["Input"]) == load(EVENTS / "health-check.json")
 
 
+def test_health_check_event_names_the_first_project():
+    stack = Deployed(EnvID="dev", ProjectID="shop")
+    (target,) = stack.properties("HealthCheck")["Targets"]
+    first = json.loads(target["Input"])["HealthCheck"]["FirstProject"]
+    assert first.keys() == {"StackId", "PipelineStack", "Secret"}
+    assert first["StackId"].startswith("arn:aws:cloudformation:")
+    # The physical IDs of both resources: see `physical_id` of each in the function.
+    assert first["PipelineStack"] == "gitops-dev-shop"
+    assert first["Secret"] == f"codecommit-mirror/{stack.name('MirrorUser')}"
+
+
 OF_A_REVIEW = "codebuild-dev-review-infra"
 
 
