@@ -101,7 +101,13 @@ impl Checker<'_> {
     async fn list_secrets(&self, limits: &TimeLimits, findings: &mut Findings) -> Option<Secrets> {
         let user_names = NamePattern::new(&self.environment.user_names);
         let listing = self.mirror_credential.list_secrets(&user_names);
-        let secrets = listed(listing, findings, limits).await?.into_iter();
+        let (secrets, left) = listed(listing, findings, limits).await?;
+        for left in left {
+            self.emit(&left.project, &[(metrics::MIRROR_HEALTHY, 0.into())]);
+            let subject = format!("a mirror of project {} without a credential", left.project);
+            findings.checked(subject, Some(left.problem));
+        }
+        let secrets = secrets.into_iter();
         Some(
             secrets
                 .map(|secret| (secret.name.clone(), secret))

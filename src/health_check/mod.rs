@@ -97,10 +97,10 @@ pub fn check<'a>(
         let reviewing = checker.start_reviews(&stacks.reviewing, &mut findings, &limits);
         tokio::join!(Box::pin(reporting), Box::pin(reviewing));
         let has_failed = u8::from(!findings.failed.is_empty());
-        let counts = [
-            (metrics::MISSING_RESOURCES, findings.missing.into()),
-            (metrics::HEALTH_CHECK_FAILED, has_failed.into()),
-        ];
+        let mut counts = vec![(metrics::HEALTH_CHECK_FAILED, has_failed.into())];
+        if findings.missing > 0 {
+            counts.push((metrics::MISSING_RESOURCES, findings.missing.into()));
+        }
         checker.emit("", &counts);
         json!({
             "EnvID": environment.id,

@@ -86,9 +86,9 @@ def test_project_of_the_tutorial_fits_the_deployed_project():
 
 def test_monitoring_costs_count_the_alarms_of_the_template():
     count = (ROOT / "template.yaml").read_text().count("Type: AWS::CloudWatch::Alarm")
-    assert count == 13
-    assert "thirteen alarms" in README
-    assert "there are thirteen" in (ROOT / "docs/reference/costs.md").read_text()
+    assert count == 14
+    assert "fourteen alarms" in README
+    assert "there are fourteen" in (ROOT / "docs/reference/costs.md").read_text()
 
 
 def test_issue_templates_of_github_and_gitlab_are_the_same():

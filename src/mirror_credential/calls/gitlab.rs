@@ -151,9 +151,15 @@ impl<'a> GitLabClients<'a> {
         left
     }
 
-    /// Looks in GitLab for mirrors of the projects in `wanted` to their repositories. Returns a
-    /// text for each mirror that exists, and for each project that could not be read.
-    pub async fn look_for(&mut self, url: &str, wanted: &[WantedMirror]) -> Vec<String> {
+    /// Looks in GitLab for mirrors of the projects in `wanted` to their repositories, except `known`
+    /// ones. Returns a text for each mirror that exists, and for each project that could not be
+    /// read.
+    pub async fn look_for(
+        &mut self,
+        url: &str,
+        wanted: &[WantedMirror],
+        known: &[MirrorRecord],
+    ) -> Vec<String> {
         let gitlab = match self.at(url).await {
             Ok(gitlab) => gitlab,
             Err(error) => return vec![format!("mirrors may be left in GitLab ({error})")],
@@ -166,12 +172,15 @@ impl<'a> GitLabClients<'a> {
                 let (project, repository) = (&wanted.project, &wanted.repository_name);
                 match shown {
                     Ok(mut shown) => {
-                        shown.retain(|mirror| mirror.may_lead_to(repository, region));
+                        shown.retain(|mirror| {
+                            let is_known = known.iter().any(|record| record.id == mirror.id);
+                            !is_known && mirror.may_lead_to(repository, region)
+                        });
                         left.extend(shown.iter().map(|Mirror { id, .. }| {
                             format!(
                                 "push mirror {id} of project {project} to repository {repository} \
-                                 is left in GitLab, because no record of it is left; the repository may be \
-                                 another account's"
+                                 is left in GitLab, because no record names it; the repository may be another \
+                                 account's, or a person may have created the mirror"
                             )
                         }));
                     }

@@ -1,6 +1,7 @@
 //! Deletes the resources of a `Custom::MirrorCredential`.
 
 mod apply;
+pub mod left;
 mod plan;
 mod target;
 
@@ -26,6 +27,9 @@ pub async fn delete(
     reconcile(&mut deleter, progress).await?;
     for denied in deleter.denied_reads() {
         tracing::error!(error = %denied.0, "not looked up: if it exists, delete it");
+    }
+    if !deleter.left.is_empty() {
+        left::record(&clients.aws, target, &context.owner, &deleter.left).await;
     }
     Ok(deleter.left)
 }

@@ -14,6 +14,8 @@ use crate::clients::aws::{CallError, required};
 use crate::common::iam_wildcard::NamePattern;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
+use crate::mirror_credential::delete;
+use crate::mirror_credential::delete::left::{LeftMirrors, MIRRORS_LEFT};
 use crate::mirror_credential::health::checked_gitlabs::check_token;
 pub use crate::mirror_credential::health::checked_gitlabs::{CheckedGitLabs, TokenHealth};
 pub use crate::mirror_credential::health::lost::LostSecret;
@@ -107,24 +109,28 @@ impl MirrorCredential {
     /// environment of a secret. A call for another environment's user would be denied, and every
     /// check would add an `AccessDenied` to the account's CloudTrail. Secrets that are scheduled
     /// for deletion are among them.
+    /// The second list has the mirrors that deletions have left.
     pub async fn list_secrets(
         &self,
         user_names: &NamePattern,
-    ) -> Result<Vec<SecretSummary>, CallError> {
+    ) -> Result<(Vec<SecretSummary>, Vec<LeftMirrors>), CallError> {
         let ours = Filter::builder()
             .key(FilterNameStringType::TagKey)
             .values(intent_log::USER_NAME)
+            .values(MIRRORS_LEFT)
             .build();
         let call = self.clients.aws.secrets.list_secrets().filters(ours);
         let call = call.include_planned_deletion(true);
         let mut pages = call.into_paginator().send();
-        let mut listed = vec![];
+        let (mut listed, mut left) = (vec![], vec![]);
         while let Some(page) = pages.next().await {
             let page = required(page, || "listing the secrets".to_owned())?;
-            let secrets = page.secret_list().iter();
-            listed.extend(secrets.filter_map(|secret| summary(secret, user_names)));
+            for secret in page.secret_list() {
+                listed.extend(summary(secret, user_names));
+                left.extend(delete::left::parse(secret, user_names));
+            }
         }
-        Ok(listed)
+        Ok((listed, left))
     }
 
     /// Checks the credential and the mirrors of one secret.
