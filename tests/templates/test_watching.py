@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.deployed import ACCOUNT, REGION, Deployed, source
+from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.renderings import NAMES, rendering
 
 ROOT = Path(__file__).parents[2]
 # Generated from the function's table of metrics.
@@ -207,3 +208,27 @@ def test_the_page_lists_the_alarms(dev):
     assert listed["token-expiry"] == f"a GitLab token expires in less than {alarms(dev)['TokenExpiryAlarm']['Threshold']} days"
     assert listed["drift"] == ("a stack differs from its template: with `SelfRepair: Report` a pipeline's, "
                                "with `Drift: Report` a deployed one")
+
+
+def deleted():
+    """The tables of deleted resources by their headings: the first two cells of each row."""
+    page = (ROOT / "docs/runbook/watching.md").read_text().split("\n## What is found if you delete it\n")[1].split("\n## ")[0]
+    parts = {part.splitlines()[0]: part for part in page.split("\n### ")[1:]}
+    return {heading: [line.split(" | ")[:2] for line in part.splitlines() if line.startswith("| ")][1:] for heading, part in parts.items()}
+
+
+def test_page_has_each_resource_that_may_be_deleted_in_one_row():
+    tables = deleted()
+    named = {heading: sorted(re.findall(r"`([A-Z]\w+)`", " ".join(row[0] for row in table))) for heading, table in tables.items()}
+    in_stacks = {*source()["Resources"], *source(TEMPLATES / "project.yaml")["Resources"]}
+    assert sorted(named["Resources of a project"] + named["Resources of the environment"]) == sorted(in_stacks)
+    assert set(source(TEMPLATES / "project.yaml")["Resources"]) <= set(named["Resources of a project"])
+    assert named["Resources of a pipeline's stack"] == sorted({name for each in NAMES for name in rendering(each)["Resources"]})
+    assert named["Records of the function"] == []
+
+
+def test_page_finds_deleted_resources_by_alarms_of_the_template(dev):
+    found_by = [row[1] for table in deleted().values() for row in table]
+    assert len(found_by) > 40
+    names = {name for cell in found_by for name in re.findall(r"\b[Aa]larms? `([a-z-]+)`", cell)}
+    assert {f"alarm-dev-cfn-gitops-{name}" for name in names} <= {dev.name(name) for name in alarms(dev)}
