@@ -18,7 +18,7 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
 use crate::common::pace::Pace;
 use crate::mirror_credential::health::{
-    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, MirrorRecord, SecretSummary,
+    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, OtherMirror, SecretSummary,
     TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
@@ -298,8 +298,8 @@ impl Checker<'_> {
 struct FoundMirrors {
     /// Those that a secret names: GitLab's address and the ID.
     named: BTreeSet<(String, u64)>,
-    /// Those that are disabled and have never pushed.
-    disabled: BTreeSet<MirrorRecord>,
+    /// Those beside a named one.
+    others: BTreeSet<OtherMirror>,
     /// A secret was not read, or a pending rotation names mirrors of its own.
     is_partial: bool,
 }
@@ -312,25 +312,30 @@ impl FoundMirrors {
         let named = health.named.iter();
         let named = named.map(|mirror| (mirror.gitlab_url.clone(), mirror.id));
         self.named.extend(named);
-        self.disabled.extend(health.disabled.iter().cloned());
+        self.others.extend(health.others.iter().cloned());
     }
 
-    /// Reports the mirrors that a person or a killed delivery has left. Only a diagnosis does: a
-    /// deployment creates a mirror disabled, before its secret names it.
+    /// Reports the mirrors that no secret names. Only a diagnosis does: a deployment creates a mirror
+    /// disabled, before its secret names it.
     fn report_unnamed(self, left: usize, findings: &mut Findings) {
         if self.is_partial || left > 0 {
             return;
         }
-        for mirror in self.disabled {
-            let (project, repository_name) = (&mirror.project, &mirror.repository_name);
-            let (id, gitlab_url) = (mirror.id, mirror.gitlab_url);
+        for OtherMirror { record, has_failed } in self.others {
+            let (project, repository_name) = (&record.project, &record.repository_name);
+            let (id, gitlab_url) = (record.id, record.gitlab_url);
             let subject = format!(
                 "another push mirror of project {project} to repository {repository_name}, {id}"
             );
+            let what = if has_failed {
+                "its latest push failed"
+            } else {
+                "it is disabled, has never pushed"
+            };
             let problem = format!(
-                "it is disabled, has never pushed, and no secret names it ({gitlab_url}): a deployment \
-                 that was killed may have left it. Unless a person created it, or a deployment or a \
-                 rotation runs, remove it in the project's Settings, Repository, Mirroring repositories"
+                "{what}, and no secret names it ({gitlab_url}): a deployment that was killed may have left it, or a deleted secret. Unless a \
+                 person created it, or a deployment or a rotation runs, remove it in the project's \
+                 Settings, Repository, Mirroring repositories"
             );
             if !self.named.contains(&(gitlab_url, id)) {
                 findings.checked(subject, Some(problem));

@@ -97,12 +97,21 @@ pub fn part_problem(part: Part, child: &Child, id: &str) -> String {
             "its event rule for review branches does not exist, so only the health check starts their builds"
         }
     };
+    let settings = child.settings.as_ref();
+    let existing = settings.filter(|it| it.repository_name != it.names.repository());
+    if let (Part::Repository, Some(settings)) = (part, existing) {
+        let name = &settings.repository_name;
+        return format!(
+            "{what}. Create it again in its account: aws codecommit create-repository --repository-name {name}. Then \
+             push to it"
+        );
+    }
     let (owner, logical_id) = (&child.owner.stack_id, &child.owner.logical_id);
     format!(
-        "{what}. CloudFormation restores nothing that its template still has. So delete the stack, which deletes \
-         nothing that it deployed: aws cloudformation delete-stack --stack-name {id}. Then update resource \
-         {logical_id} of stack {owner} with a changed property, such as RenderingSerial or Tags, and push to the \
-         branch in GitLab"
+        "{what}. CloudFormation restores nothing that its template still has. So delete the stack with its \
+         repository, whose commits GitLab has: aws cloudformation delete-stack --stack-name {id}. That deletes nothing \
+         that it deployed. Then update resource {logical_id} of stack {owner} with a changed property, such as \
+         RenderingSerial or Tags, and push to the branch in GitLab"
     )
 }
 

@@ -6,6 +6,7 @@ mod credentials;
 mod doctor;
 mod faults;
 mod fixture;
+mod left;
 mod missing;
 mod pipelines;
 mod pushes;

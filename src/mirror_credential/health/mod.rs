@@ -22,7 +22,8 @@ pub use crate::mirror_credential::health::lost::LostSecret;
 use crate::mirror_credential::health::lost::{deletion_problem, untagged_problem};
 use crate::mirror_credential::health::mirrors::check_mirror;
 pub use crate::mirror_credential::health::mirrors::{ForeignTip, MirrorHealth};
-use crate::mirror_credential::health::unnamed::disabled_mirrors;
+pub use crate::mirror_credential::health::unnamed::OtherMirror;
+use crate::mirror_credential::health::unnamed::other_mirrors;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
 pub use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
@@ -56,9 +57,9 @@ pub struct Health {
     pub mirrors: Vec<MirrorHealth>,
     /// The mirrors that its secret names.
     pub named: Vec<MirrorRecord>,
-    /// Disabled mirrors from the same projects to the same repositories that have never pushed.
-    /// Read only by a diagnosis.
-    pub disabled: Vec<MirrorRecord>,
+    /// Other mirrors from the same projects to the same repositories that have no use. Read only by a
+    /// diagnosis.
+    pub others: Vec<OtherMirror>,
     /// The token that reads the mirrors. `None` if it was read in this check already, or if there
     /// is none.
     pub token: Option<TokenHealth>,
@@ -80,7 +81,7 @@ impl Health {
                 && others.clone().any(|other| other.active),
             mirrors: vec![],
             named: vec![],
-            disabled: vec![],
+            others: vec![],
             token: None,
         }
     }
@@ -212,7 +213,7 @@ impl MirrorCredential {
             health.mirrors.push(mirror);
         }
         if checked.is_diagnosis {
-            health.disabled = disabled_mirrors(gitlabs, &value.mirrors, checked).await;
+            health.others = other_mirrors(gitlabs, &value.mirrors, checked).await;
         }
     }
 }

@@ -1,17 +1,26 @@
-//! Finds the mirrors that a killed delivery may have left, for a diagnosis. It changes nothing.
+//! Finds mirrors beside those of the secrets that have no use, for a diagnosis. It changes nothing.
 
-use crate::clients::gitlab::Mirror;
+use crate::clients::gitlab::PushStatus;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 
-/// The disabled mirrors that have never pushed and lead from the project of one of `records` to its
-/// repository. Another secret may name one of them.
-pub async fn disabled_mirrors(
+/// Another mirror from the project of a mirror to its repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OtherMirror {
+    pub record: MirrorRecord,
+    /// Whether its latest push failed, as with a deleted login. Otherwise it is disabled and has never
+    /// pushed, as a killed delivery leaves one.
+    pub has_failed: bool,
+}
+
+/// The mirrors that lead from the project of one of `records` to its repository and have failed, or
+/// are disabled and have never pushed. Another secret may name one of them.
+pub async fn other_mirrors(
     gitlabs: &mut GitLabClients<'_>,
     records: &[MirrorRecord],
     checked: &CheckedGitLabs,
-) -> Vec<MirrorRecord> {
+) -> Vec<OtherMirror> {
     let mut found = vec![];
     for record in records {
         let url = &record.gitlab_url;
@@ -28,14 +37,19 @@ pub async fn disabled_mirrors(
         let Some(own) = listed.iter().find(|mirror| mirror.id == record.id) else {
             continue;
         };
-        let is_left = |mirror: &&Mirror| {
+        for mirror in &listed {
             let has_pushed = mirror.started_at.is_some() || mirror.updated_at.is_some();
-            !mirror.enabled && !has_pushed && mirror.destination.is_same(&own.destination)
-        };
-        found.extend(listed.iter().filter(is_left).map(|mirror| MirrorRecord {
-            id: mirror.id,
-            ..record.clone()
-        }));
+            let is_unused = !mirror.enabled && !has_pushed;
+            let has_failed = matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry);
+            let is_other = mirror.id != own.id && mirror.destination.is_same(&own.destination);
+            if is_other && (is_unused || has_failed) {
+                let record = MirrorRecord {
+                    id: mirror.id,
+                    ..record.clone()
+                };
+                found.push(OtherMirror { record, has_failed });
+            }
+        }
     }
     found
 }
