@@ -1,4 +1,4 @@
-//! CloudFormation: what a stack shows of its resources.
+//! CloudFormation: the resources of stacks, and the imports of exports.
 
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::common::ownership::Owner;

@@ -1,7 +1,7 @@
 //! The clients of the services.
 //!
 //! - [`aws`] is the SDK's clients, their retries and errors
-//! - [`cloudformation`] reads what stacks declare and import
+//! - [`cloudformation`] reads which resources stacks declare, and their imports
 //! - [`codecommit`] reads repositories, and checks logins as git does
 //! - [`gitlab`] is the API of GitLab
 //! - [`http`] sends all other requests

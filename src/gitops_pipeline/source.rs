@@ -12,7 +12,7 @@ use super::names::ResourceNames;
 use super::spec::{CrossAccount, RepositoryRef};
 use crate::clients::aws::{Aws, CallError, required, without_retrying_denials};
 use crate::clients::codecommit;
-use crate::clients::codecommit::{Repository, Tip};
+use crate::clients::codecommit::{BranchTip, Repository};
 use crate::common::reason_codes::Code;
 
 /// A source repository and its client. It has no `Debug`, because a client holds credentials.
@@ -122,7 +122,7 @@ impl Source {
     }
 
     /// Looks up a branch.
-    pub async fn tip(&self, branch: &str) -> Result<Lookup<Tip>, CallError> {
+    pub async fn tip(&self, branch: &str) -> Result<Lookup<BranchTip>, CallError> {
         self.read(async |client| codecommit::tip(client, &self.name, branch).await)
             .await
     }

@@ -315,8 +315,8 @@ impl FoundMirrors {
         self.others.extend(health.others.iter().cloned());
     }
 
-    /// Reports the mirrors that no secret names. Only a diagnosis does: a deployment creates a mirror
-    /// disabled, before its secret names it.
+    /// Reports the mirrors that no secret names. Only a diagnosis does: a deployment creates a
+    /// mirror disabled, before its secret names it.
     fn report_unnamed(self, left: usize, findings: &mut Findings) {
         if self.is_partial || left > 0 {
             return;

@@ -7,7 +7,7 @@ use super::schedule::days;
 use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
-use crate::gitops_pipeline::pushes::missed_push::Part;
+use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
 
@@ -88,18 +88,20 @@ pub fn orphan_problem(child: &Child, id: &str) -> String {
 }
 
 /// The problem of a stack `id` whose `part` was deleted by hand, with the remedy.
-pub fn part_problem(part: Part, child: &Child, id: &str) -> String {
+pub fn part_problem(part: MissingPart, child: &Child, id: &str) -> String {
     let what = match part {
-        Part::Repository => "its repository does not exist",
-        Part::Pipeline => "its pipeline does not exist, so pushes deploy nothing",
-        Part::EventRule => "its event rule does not exist, so only the health check starts a push",
-        Part::ReviewRule => {
+        MissingPart::Repository => "its repository does not exist",
+        MissingPart::Pipeline => "its pipeline does not exist, so pushes deploy nothing",
+        MissingPart::EventRule => {
+            "its event rule does not exist, so only the health check starts a push"
+        }
+        MissingPart::ReviewRule => {
             "its event rule for review branches does not exist, so only the health check starts their builds"
         }
     };
     let settings = child.settings.as_ref();
     let existing = settings.filter(|it| it.repository_name != it.names.repository());
-    if let (Part::Repository, Some(settings)) = (part, existing) {
+    if let (MissingPart::Repository, Some(settings)) = (part, existing) {
         let name = &settings.repository_name;
         return format!(
             "{what}. Create it again in its account: aws codecommit create-repository --repository-name {name}. Then \

@@ -1,7 +1,8 @@
-//! What the environment's stacks declare, and a person or a clean-up script has deleted.
+//! Resources that the environment's stacks declare, and that a person or a clean-up script has
+//! deleted.
 //!
-//! The other checks begin with a list of what exists, so they never miss anything. This one begins
-//! with what remains of a deleted resource:
+//! The other checks begin with a list of existing things, so they never miss anything. This one
+//! begins with the traces of a deleted resource:
 //!
 //! - The tags of an IAM user name the secret of its login. `ListUsers` returns the users of the
 //!   environment without a listed secret.
@@ -10,8 +11,9 @@
 //! - The health check's event names the first project, whose stack does not import the token.
 //!
 //! CloudFormation confirms each finding after the absence was seen: `DescribeStackResource` shows
-//! the resource complete, under the ID of what is missing. So a resource that its stack deletes or
-//! replaces at this moment is no finding. A stack with a hand-written `ServiceToken` is not known.
+//! the resource complete, under the ID of the missing thing. So a resource that its stack deletes
+//! or replaces at this moment is not reported. A stack with a hand-written `ServiceToken` is not
+//! known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +40,7 @@ const FIRST_PIPELINE: &str = "Project";
 /// The environment's secrets by their names.
 pub type Secrets = BTreeMap<String, SecretSummary>;
 
-/// What the other checks have listed, and what was found to be missing.
+/// The lists of the other checks, and the missing resources.
 struct Search<'a> {
     checker: &'a Checker<'a>,
     secrets: &'a Secrets,
@@ -49,8 +51,8 @@ struct Search<'a> {
 }
 
 impl Checker<'_> {
-    /// Reports what is declared and does not exist. `secrets` and `found` are what the other checks
-    /// have listed.
+    /// Reports resources that are declared and do not exist. `secrets` and `found` are the lists of
+    /// the other checks.
     pub async fn check_missing(
         &self,
         secrets: &Secrets,
@@ -81,7 +83,7 @@ impl Checker<'_> {
                     findings.failed(&error.to_string());
                 }
             }
-            Err(_) => findings.failed("there was no time to look for what is missing"),
+            Err(_) => findings.failed("there was no time to look for missing resources"),
         }
         for (subject, problem) in search.missing {
             findings.missing(subject, problem);

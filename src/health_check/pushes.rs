@@ -19,7 +19,7 @@ use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::{
-    self, DeployedBranch, EventRule, Found, MissedPush, Outcome, Part,
+    self, DeployedBranch, EventRule, MissedPush, MissingPart, Outcome, PipelineLook,
 };
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::mirror_credential::health::ForeignTip;
@@ -74,8 +74,8 @@ impl SuspectedPush {
 #[derive(Debug, Default)]
 pub struct LookedAt {
     pub missed: Option<SuspectedPush>,
-    /// What a person has deleted.
-    pub missing: Vec<Part>,
+    /// The parts of the stack that a person has deleted.
+    pub missing: Vec<MissingPart>,
 }
 
 impl Checker<'_> {
@@ -88,9 +88,9 @@ impl Checker<'_> {
         let found = missed_push::find(&self.clients.aws, branch, self.schedule.began).await?;
         let settings = child.settings.as_ref();
         let (missed, missing, looks_at_rules) = match found {
-            Found::Missing(part) => (None, Some(part), false),
-            Found::Nothing { may_lack_rule } => (None, None, may_lack_rule),
-            Found::Push(missed) => {
+            PipelineLook::Missing(part) => (None, Some(part), false),
+            PipelineLook::Nothing { may_lack_rule } => (None, None, may_lack_rule),
+            PipelineLook::Push(missed) => {
                 let suspected = SuspectedPush {
                     pipeline: branch.names.pipeline(),
                     branch: branch.clone(),
@@ -101,7 +101,7 @@ impl Checker<'_> {
                 (Some(suspected), None, true)
             }
         };
-        let mut missing: Vec<Part> = missing.into_iter().collect();
+        let mut missing: Vec<MissingPart> = missing.into_iter().collect();
         if looks_at_rules || (missing.is_empty() && self.schedule.is_due(name, DAY)) {
             missing.extend(self.missing_rules(branch, settings).await?);
         }
@@ -120,13 +120,13 @@ impl Checker<'_> {
         &self,
         branch: &DeployedBranch,
         settings: Option<&PipelineSettings>,
-    ) -> Result<Vec<Part>, CallError> {
+    ) -> Result<Vec<MissingPart>, CallError> {
         let names = &branch.names;
         let change_sets = settings.and_then(|settings| settings.change_sets.as_ref());
         let is_reviewed = change_sets.is_some_and(|it| it.review.is_some());
         let rules = [
-            (names.event_rule(), Part::EventRule, true),
-            (names.review_rule(), Part::ReviewRule, is_reviewed),
+            (names.event_rule(), MissingPart::EventRule, true),
+            (names.review_rule(), MissingPart::ReviewRule, is_reviewed),
         ];
         let mut missing = vec![];
         for (rule, part, _) in rules.into_iter().filter(|(_, _, is_declared)| *is_declared) {
@@ -178,7 +178,7 @@ impl Checker<'_> {
     ) -> Result<Option<Outcome>, Box<dyn Error + Send + Sync>> {
         let (aws, branch) = (&self.clients.aws, &push.branch);
         let found = missed_push::find(aws, branch, self.schedule.began).await?;
-        if found != Found::Push(push.missed.clone()) {
+        if found != PipelineLook::Push(push.missed.clone()) {
             return Ok(None);
         }
         if let Some(report) = &push.report

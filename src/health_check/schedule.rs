@@ -54,8 +54,8 @@ impl Schedule {
         })
     }
 
-    /// Whether this is the daily look at `name` of the schedule. A check that a person requested has
-    /// none.
+    /// Whether this is the daily look at `name` of the schedule. A check that a person requested
+    /// has none.
     pub fn is_daily_look_at(&self, name: &str) -> bool {
         self.interval.is_some() && self.is_due(name, DAY)
     }

@@ -48,7 +48,7 @@ pub struct Stacks {
     pub deployed: BTreeSet<String>,
 }
 
-/// What the check of the stacks has found, and the work that it leaves to do.
+/// The result of the check of the stacks, and the work that it leaves to do.
 #[derive(Debug, Default)]
 pub struct FoundStacks {
     /// The stacks of the account. `None` if they could not be listed.
@@ -69,10 +69,16 @@ pub struct FoundStacks {
 
 /// The result of one stack's check.
 struct CheckedStack<'a> {
-    id: &'a String,
-    child: Result<Option<Child>, CallError>,
-    looked: Result<LookedAt, CallError>,
+    id: &'a str,
+    /// `None` if it was deleted meanwhile, or is not a pipeline's.
+    read: Result<Option<ReadStack>, CallError>,
     drift: Vec<ComparedStack>,
+}
+
+/// A pipeline's stack with its problems.
+struct ReadStack {
+    child: Child,
+    looked: Result<LookedAt, CallError>,
     /// The problem of the tags that approve. Only a diagnosis looks for it.
     tags: Option<String>,
 }
@@ -127,9 +133,60 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
     Ok(stacks)
 }
 
+/// How many pipelines' stacks have lost their owner, were rendered by an older function, or could
+/// not be read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    orphans: usize,
+    outdated: usize,
+    unread: usize,
+}
+
+impl Counts {
+    fn add(&mut self, child: &Child, is_owned: bool) {
+        self.orphans += usize::from(!is_owned);
+        self.outdated += usize::from(is_owned && child.outdated_version.is_some());
+    }
+}
+
 impl FoundStacks {
-    /// Adds the work that a stack leaves to do.
-    fn add(&mut self, child: Child) {
+    /// Adds the stack `name` with its findings, and the work that it leaves to do. `is_owned` if
+    /// its owner exists.
+    fn add(
+        &mut self,
+        name: &str,
+        id: &str,
+        read: ReadStack,
+        is_owned: bool,
+        findings: &mut Findings,
+    ) {
+        let ReadStack {
+            child,
+            looked,
+            tags,
+        } = read;
+        let subject = format!("pipeline stack {name}");
+        let mut is_whole = true;
+        match looked {
+            Ok(looked) => {
+                is_whole = looked.missing.is_empty();
+                self.suspected.extend(looked.missed);
+                for part in looked.missing {
+                    findings.missing(subject.clone(), part_problem(part, &child, id));
+                }
+            }
+            Err(error) => findings.failed(&error.to_string()),
+        }
+        self.accesses.extend(child.access().cloned());
+        self.owners.insert(child.owner.stack_id.clone());
+        if !is_owned {
+            return findings.checked(subject, Some(orphan_problem(&child, id)));
+        }
+        let problem = stack_problem(&child.status, id);
+        let problem = problem.or_else(|| outdated_problem(&child)).or(tags);
+        if problem.is_some() || is_whole {
+            findings.checked(subject, problem);
+        }
         self.reviewing
             .extend(child.settings.and_then(ReviewTarget::of));
         self.missed.extend(child.waits_for);
@@ -152,88 +209,66 @@ impl Checker<'_> {
             })
         };
         let pipelines = stacks.pipelines.iter();
-        let mut items: Vec<_> = pipelines.map(|(name, id)| (name.as_str(), id)).collect();
+        let mut items: Vec<_> = pipelines
+            .map(|(name, id)| (name.as_str(), id.as_str()))
+            .collect();
         self.schedule.rotate(&mut items);
         // No other check of the day compares these with their templates.
         items.sort_by_key(|(name, _)| !self.schedule.is_due(name, DAY));
-        let (mut orphans, mut outdated, all) = (0_usize, 0_usize, items.len());
-        let mut unread = 0_usize;
+        let (mut counts, all) = (Counts::default(), items.len());
         let left = check_each(items, limits, look_up, |name, checked| {
             for compared in &checked.drift {
                 self.report_drift(&mut findings, compared);
             }
-            let id = checked.id;
-            let child = match checked.child {
-                Ok(Some(child)) => child,
-                // It was deleted meanwhile, or is not a pipeline's.
-                Ok(None) => return,
+            match checked.read {
+                Ok(Some(read)) => {
+                    let is_owned = stacks.contains(&read.child.owner.stack_id);
+                    counts.add(&read.child, is_owned);
+                    found.add(name, checked.id, read, is_owned, &mut findings);
+                }
+                Ok(None) => {}
                 Err(error) => {
-                    unread += 1;
-                    return findings.failed(&error.to_string());
+                    counts.unread += 1;
+                    findings.failed(&error.to_string());
                 }
-            };
-            let subject = format!("pipeline stack {name}");
-            let mut is_whole = true;
-            match checked.looked {
-                Ok(looked) => {
-                    is_whole = looked.missing.is_empty();
-                    found.suspected.extend(looked.missed);
-                    for part in looked.missing {
-                        findings.missing(subject.clone(), part_problem(part, &child, id));
-                    }
-                }
-                Err(error) => findings.failed(&error.to_string()),
             }
-            found.accesses.extend(child.access().cloned());
-            found.owners.insert(child.owner.stack_id.clone());
-            if stacks.contains(&child.owner.stack_id) {
-                outdated += usize::from(child.outdated_version.is_some());
-                let problem = stack_problem(&child.status, id);
-                let problem = problem.or_else(|| outdated_problem(&child));
-                let problem = problem.or(checked.tags);
-                if problem.is_some() || is_whole {
-                    findings.checked(subject, problem);
-                }
-                return found.add(child);
-            }
-            orphans += 1;
-            findings.checked(subject, Some(orphan_problem(&child, id)));
         });
         let left = left.await;
-        found.is_complete = left + unread == 0;
+        found.is_complete = left + counts.unread == 0;
         self.report_left("pipeline stacks", left, all, &mut findings);
         self.delete_leftovers(&stacks.deployed, &mut findings, limits)
             .await;
         let counts = [
-            (metrics::ORPHANED_PIPELINE_STACKS, orphans.into()),
-            (metrics::OUTDATED_PIPELINE_STACKS, outdated.into()),
+            (metrics::ORPHANED_PIPELINE_STACKS, counts.orphans.into()),
+            (metrics::OUTDATED_PIPELINE_STACKS, counts.outdated.into()),
         ];
         self.emit("", &counts);
         found.listed = Some(stacks);
         (findings, found)
     }
 
-    async fn check_stack<'a>(&self, name: &str, id: &'a String) -> CheckedStack<'a> {
-        let child = self.gitops_pipeline.look_up_child(name).await;
-        let (looked, drift, tags) = match &child {
-            Ok(Some(child)) => {
-                let looked = self.look_at_pipeline(name, child).await;
-                let tags = if self.may_change {
-                    None
-                } else {
-                    tag_problem(self.clients, child).await
-                };
-                (looked, self.compare(name, child).await, tags)
+    async fn check_stack<'a>(&self, name: &str, id: &'a str) -> CheckedStack<'a> {
+        let child = match self.gitops_pipeline.look_up_child(name).await {
+            Ok(Some(child)) => child,
+            absent => {
+                let read = absent.map(|_| None);
+                let drift = vec![];
+                return CheckedStack { id, read, drift };
             }
-            _ => (Ok(LookedAt::default()), vec![], None),
         };
-        CheckedStack {
-            id,
+        let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
+        let tags = if self.may_change {
+            None
+        } else {
+            tag_problem(self.clients, &child).await
+        };
+        let drift = self.compare(name, &child).await;
+        let read = Ok(Some(ReadStack {
             child,
             looked,
-            drift,
             tags,
-        }
+        }));
+        CheckedStack { id, read, drift }
     }
 
     /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.

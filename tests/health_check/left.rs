@@ -70,7 +70,7 @@ async fn mirror_of_an_unreachable_gitlab_lasts_in_the_checks() {
     assert_lasts_until_the_remedy(&fake, id).await;
 }
 
-/// A person deletes the secret for good, an Update creates another mirror, and the Delete removes
+/// A person deletes the secret without a recovery window, an Update creates another mirror, and the Delete removes
 /// that one.
 #[tokio::test(start_paused = true)]
 async fn mirror_of_a_deleted_secret_is_named_by_the_delete() {

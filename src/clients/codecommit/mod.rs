@@ -70,9 +70,9 @@ pub async fn tags(
     }
 }
 
-/// What CodeCommit shows of a branch.
+/// The tip of a branch, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tip {
+pub enum BranchTip {
     /// Its latest commit.
     Commit(String),
     /// The branch does not exist.
@@ -81,12 +81,12 @@ pub enum Tip {
     NoRepository,
 }
 
-impl Tip {
+impl BranchTip {
     /// The latest commit. `None` if the branch or its repository does not exist.
     pub fn commit(self) -> Option<String> {
         match self {
-            Tip::Commit(commit) => Some(commit),
-            Tip::NoBranch | Tip::NoRepository => None,
+            BranchTip::Commit(commit) => Some(commit),
+            BranchTip::NoBranch | BranchTip::NoRepository => None,
         }
     }
 }
@@ -96,7 +96,7 @@ pub async fn tip(
     codecommit: &Client,
     repository_name: &str,
     branch: &str,
-) -> Result<Tip, CallError> {
+) -> Result<BranchTip, CallError> {
     let call = codecommit
         .get_branch()
         .repository_name(repository_name)
@@ -108,10 +108,12 @@ pub async fn tip(
     match result {
         Ok(output) => {
             let commit = output.branch.and_then(|branch| branch.commit_id);
-            Ok(commit.map_or(Tip::NoBranch, Tip::Commit))
+            Ok(commit.map_or(BranchTip::NoBranch, BranchTip::Commit))
         }
-        Err(error) if error.has_code(&["BranchDoesNotExistException"]) => Ok(Tip::NoBranch),
-        Err(error) if error.has_code(&["RepositoryDoesNotExistException"]) => Ok(Tip::NoRepository),
+        Err(error) if error.has_code(&["BranchDoesNotExistException"]) => Ok(BranchTip::NoBranch),
+        Err(error) if error.has_code(&["RepositoryDoesNotExistException"]) => {
+            Ok(BranchTip::NoRepository)
+        }
         Err(error) => Err(error),
     }
 }

@@ -63,7 +63,7 @@ use aws_sdk_eventbridge::types::RuleState;
 use super::changed_files::do_files_differ;
 use super::event::repository;
 use crate::clients::aws::{Aws, CallError, optional};
-use crate::clients::codecommit::Tip;
+use crate::clients::codecommit::BranchTip;
 use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
@@ -101,20 +101,20 @@ pub struct MissedPush {
 
 /// The result of a look at a branch and its pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum PipelineLook {
     Push(MissedPush),
     /// Its pipeline cannot run or start, because this does not exist.
-    Missing(Part),
-    /// No missed push. `may_lack_rule` if the function started the newest execution, which the event
-    /// rule should have started.
+    Missing(MissingPart),
+    /// No missed push.
     Nothing {
+        /// The function started the newest execution, which the event rule should have started.
         may_lack_rule: bool,
     },
 }
 
 /// A part of a child stack that a person may delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum MissingPart {
     Repository,
     Pipeline,
     EventRule,
@@ -150,18 +150,22 @@ impl DeployedBranch {
     }
 }
 
-/// Looks at `now` for a missed push, also if another account denies the look-up of its branch.
-pub async fn find(aws: &Aws, branch: &DeployedBranch, now: SystemTime) -> Result<Found, CallError> {
+/// Looks at `now` for a missed push, even if another account denies the look-up of its branch.
+pub async fn find(
+    aws: &Aws,
+    branch: &DeployedBranch,
+    now: SystemTime,
+) -> Result<PipelineLook, CallError> {
     let (names, pipeline) = (&branch.names, branch.names.pipeline());
     let source = Source::open(aws, names, Some(&branch.repository), Retry::No).await?;
     let tip = source.tip(&branch.name).await?;
-    if tip == Lookup::Found(Tip::NoRepository) {
-        return Ok(Found::Missing(Part::Repository));
+    if tip == Lookup::Found(BranchTip::NoRepository) {
+        return Ok(PipelineLook::Missing(MissingPart::Repository));
     }
     let Some(listed) = executions::list_latest(aws, &pipeline).await? else {
-        return Ok(Found::Missing(Part::Pipeline));
+        return Ok(PipelineLook::Missing(MissingPart::Pipeline));
     };
-    let nothing = Found::Nothing {
+    let nothing = PipelineLook::Nothing {
         may_lack_rule: listed.first().is_some_and(|it| is_own_start(it, names)),
     };
     let tip = match tip {
@@ -189,7 +193,7 @@ pub async fn find(aws: &Aws, branch: &DeployedBranch, now: SystemTime) -> Result
     if !is_lost && !was_canceled {
         return Ok(nothing);
     }
-    Ok(Found::Push(MissedPush {
+    Ok(PipelineLook::Push(MissedPush {
         token: executions::start_token(&tip, &listed),
         commit: tip,
         was_canceled,

@@ -151,9 +151,9 @@ impl<'a> GitLabClients<'a> {
         left
     }
 
-    /// Looks in GitLab for mirrors of the projects in `wanted` to their repositories, except `known`
-    /// ones. Returns a text for each mirror that exists, and for each project that could not be
-    /// read.
+    /// Looks in GitLab for mirrors of the projects in `wanted` to their repositories, except
+    /// `known` ones. Returns a text for each mirror that exists, and for each project that could
+    /// not be read.
     pub async fn look_for(
         &mut self,
         url: &str,

@@ -2,8 +2,9 @@
 //!
 //! CloudFormation shows the reason of a success nowhere that a person looks at (assumption
 //! `reason-of-a-success-is-not-read`), and no other record of the mirror remains. So the deletion
-//! creates a secret without a value, whose description names the mirrors, and schedules its deletion.
-//! It costs nothing, the health check reports it, and Secrets Manager deletes it after 30 days.
+//! creates a secret without a value, whose description names the mirrors, and schedules its
+//! deletion. It costs nothing, the health check reports it, and Secrets Manager deletes it after 30
+//! days.
 
 use std::time::Duration;
 
@@ -73,7 +74,8 @@ async fn write(
     optional(call.send().await, &scheduled, doing).map(drop)
 }
 
-/// Parses a listed secret. `None` if it is no record, or that of a user whose name does not match.
+/// Parses a listed secret. `None` if it is not a record, or if its user's name does
+/// not match.
 pub fn parse(secret: &SecretListEntry, user_names: &NamePattern) -> Option<LeftMirrors> {
     let tag = secret
         .tags()

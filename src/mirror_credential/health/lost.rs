@@ -113,7 +113,8 @@ impl MirrorCredential {
     }
 }
 
-/// How the secret `name` is lost. `None` if it is not: Secrets Manager lists a new one minutes late.
+/// How the secret `name` is lost. `None` if it is not: Secrets Manager lists a new one minutes
+/// late.
 async fn lost_state(aws: &Aws, name: &str) -> Result<Option<LostState>, CallError> {
     let Some(secret) = observe::read_secret(aws, name).await? else {
         return Ok(Some(LostState::Deleted));

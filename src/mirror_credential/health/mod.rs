@@ -57,8 +57,8 @@ pub struct Health {
     pub mirrors: Vec<MirrorHealth>,
     /// The mirrors that its secret names.
     pub named: Vec<MirrorRecord>,
-    /// Other mirrors from the same projects to the same repositories that have no use. Read only by a
-    /// diagnosis.
+    /// Other mirrors from the same projects to the same repositories that have no use. Read only by
+    /// a diagnosis.
     pub others: Vec<OtherMirror>,
     /// The token that reads the mirrors. `None` if it was read in this check already, or if there
     /// is none.

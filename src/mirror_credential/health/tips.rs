@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::{Aws, CallError};
-use crate::clients::codecommit::{self, Tip};
+use crate::clients::codecommit::{self, BranchTip};
 use crate::clients::gitlab::{Branch, Containment, ErrorKind, GitLab, GitLabError};
 use crate::common::pace::Pace;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
@@ -159,9 +159,9 @@ impl Comparison<'_> {
     async fn tip(&self, branch: &str) -> Result<Option<String>, TipsError> {
         let repository_name = &self.record.repository_name;
         match codecommit::tip(&self.aws.codecommit, repository_name, branch).await? {
-            Tip::Commit(commit) => Ok(Some(commit)),
-            Tip::NoBranch => Ok(None),
-            Tip::NoRepository => Err(TipsError::NoRepository(repository_name.clone())),
+            BranchTip::Commit(commit) => Ok(Some(commit)),
+            BranchTip::NoBranch => Ok(None),
+            BranchTip::NoRepository => Err(TipsError::NoRepository(repository_name.clone())),
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OtherMirror {
     pub record: MirrorRecord,
-    /// Whether its latest push failed, as with a deleted login. Otherwise it is disabled and has never
-    /// pushed, as a killed delivery leaves one.
+    /// Whether its latest push failed, as with a deleted login. Otherwise it is disabled and has
+    /// never pushed, as a killed delivery leaves one.
     pub has_failed: bool,
 }
 
