@@ -2,6 +2,8 @@
 
 from tests.local.aws import LocalAws
 from tests.deployment.conftest import Production
+from tests.deployment.steps import function_log
+from tests.deployment.watching import looks
 
 PIPELINE_RULE = "event-rule-prd-cfn-gitops-report"
 
@@ -23,3 +25,26 @@ def test_only_a_disabled_rule_is_a_problem_with_its_remedy(aws: LocalAws, produc
     events.enable_rule(Name=PIPELINE_RULE)
     assert (status, problems(output)) == (1, [f"PROBLEM event rule {PIPELINE_RULE}"]), output
     assert f"aws events enable-rule --name {PIPELINE_RULE}" in output
+
+
+def test_deleted_secret_and_pipeline_are_found_and_restored(aws: LocalAws, production: Production) -> None:
+    """A person deletes both, and reads the metric of the alarm, the log and the doctor only."""
+    secret, child = "codecommit-mirror/user-prd-codecommit-mirroring", "gitops-prd-infra"
+    cloudformation = aws.client("cloudformation")
+    assert ("MissingResources", "") not in looks(aws, "prd")
+    aws.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    cloudformation.delete_stack(StackName=child)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=child, WaiterConfig={"Delay": 1})
+    for _ in range(2):
+        assert looks(aws, "prd")["MissingResources", ""] == 2
+    log = function_log(aws, "cfn-gitops-prd")
+    for subject in (f"secret {secret}: it was deleted", f"pipeline stack {child}: it does not exist"):
+        assert subject in log, log[-3000:]
+    status, output = production.run("doctor.py")
+    assert status == 1 and {f"PROBLEM secret {secret}", f"PROBLEM pipeline stack {child}"} <= set(problems(output)), output
+    # The remedies of both: a new RotationSerial, and another property of the pipeline's resource.
+    changed = production.change(RotationSerial="restored", GitLabProjectUrl="https://gitlab.com/platform/infra")
+    assert changed == "UPDATE_COMPLETE", production.failures()
+    assert ("MissingResources", "") not in looks(aws, "prd")
+    status, output = production.run("doctor.py")
+    assert (status, problems(output)) == (0, []), output

@@ -204,7 +204,7 @@ async fn look_and_find(world: &World, subject: &str) -> (Looked, String) {
 const MISSING: &str = "MissingResourcesAlarm";
 const MIRRORS: &str = "MirrorsAlarm";
 
-/// What a person deletes, the subject of the finding, and the alarm.
+/// The deleted thing, the subject of the finding, and the alarm.
 const DELETED: [(&str, &str, &str); 10] = [
     (
         "secret",
