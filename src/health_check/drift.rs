@@ -189,19 +189,21 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> String {
     }
     let names = listed.join(", ");
     let count = drifted.resources.len();
-    let unrepaired = match drifted.repair {
+    let unrepaired = match &drifted.repair {
         Repair::Started => {
             return format!(
                 "{count} of its resources differ from its template: {names}. The repair was started"
             );
         }
         Repair::Destructive => {
-            " It was not repaired: the change set replaces or removes a resource."
+            " It was not repaired: the change set replaces or removes a resource.".to_owned()
         }
         Repair::Deploying => {
             " It was not repaired: an execution of its pipeline is in progress. The next daily check tries again."
+                .to_owned()
         }
-        Repair::None => "",
+        Repair::Failed(error) => format!(" It was not repaired: {error}."),
+        Repair::None => String::new(),
     };
     let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
     format!(

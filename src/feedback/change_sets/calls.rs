@@ -11,10 +11,14 @@ use aws_sdk_cloudformation::types::{
 use super::change_set::{Change, ChangeSet, read_creation};
 use super::reason::Values;
 use crate::clients::aws::{Aws, CallError, optional, required};
+use crate::gitops_pipeline::describe_stack;
 use crate::reconcile::backoff::Backoff;
 
 /// CloudFormation's error codes for a change set that does not exist.
 const ABSENT: [&str; 2] = ["ChangeSetNotFound", "ChangeSetNotFoundException"];
+
+/// CloudFormation's error codes for a token that started this operation before.
+const TOKEN_SEEN: [&str; 2] = ["TokenAlreadyExists", "TokenAlreadyExistsException"];
 
 /// The description of the function's change sets. A person may choose their names, but not this
 /// text by chance. `ListChangeSets` returns it:
@@ -65,6 +69,8 @@ pub enum Created {
     Exists,
     /// An operation on the stack runs.
     StackIsBusy,
+    /// The stack was deleted meanwhile.
+    StackIsGone,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +113,9 @@ pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError>
                 Ok(Created::Exists)
             } else if error.is_invalid() && error.cause.contains("_IN_PROGRESS state") {
                 Ok(Created::StackIsBusy)
+            } else if is_stack_absent(&error) && describe_stack(aws, stack_name).await?.is_none() {
+                // The text alone proves nothing: a template or a role may be missing, too.
+                Ok(Created::StackIsGone)
             } else {
                 Err(error)
             }
@@ -174,9 +183,13 @@ pub async fn delete(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallE
 /// `None` if the stack does not exist: CloudFormation has no error code for that.
 fn unless_absent<T>(result: Result<Option<T>, CallError>) -> Result<Option<T>, CallError> {
     match result {
-        Err(error) if error.is_invalid() && error.cause.contains("does not exist") => Ok(None),
+        Err(error) if is_stack_absent(&error) => Ok(None),
         result => result,
     }
+}
+
+fn is_stack_absent(error: &CallError) -> bool {
+    error.is_invalid() && error.cause.contains("does not exist")
 }
 
 /// Deletes a change set that nothing will read, after its creation has ended. If that fails, a
@@ -192,19 +205,30 @@ pub async fn abandon(aws: &Aws, stack_name: &str, name: &str) {
     }
 }
 
-pub async fn execute(aws: &Aws, stack_name: &str, name: &str) -> Result<(), CallError> {
+/// Executes the change set `name`. With the same `token`, a repetition by the SDK is the first
+/// execution, after which CloudFormation finds the change set by its ARN only.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
+pub async fn execute(
+    aws: &Aws,
+    stack_name: &str,
+    name: &str,
+    token: &str,
+) -> Result<(), CallError> {
     let call = aws.cloudformation.execute_change_set();
     let call = call.stack_name(stack_name).change_set_name(name);
+    let call = call.client_request_token(token);
     let doing = || format!("executing change set {name} of stack {stack_name}");
-    required(call.send().await, doing).map(drop)
+    optional(call.send().await, &TOKEN_SEEN, doing).map(drop)
 }
 
+/// The change sets of a stack. Empty if it does not exist.
 pub async fn list(aws: &Aws, stack_name: &str) -> Result<Vec<ListedChangeSet>, CallError> {
     let call = aws.cloudformation.list_change_sets().stack_name(stack_name);
     let listed: Result<Vec<ChangeSetSummary>, _> =
         call.into_paginator().items().send().collect().await;
     let doing = || format!("listing the change sets of {stack_name}");
-    let listed = required(listed, doing)?.into_iter().filter_map(|summary| {
+    let listed = unless_absent(required(listed, doing).map(Some))?.unwrap_or_default();
+    let listed = listed.into_iter().filter_map(|summary| {
         let created = summary.creation_time;
         Some(ListedChangeSet {
             is_own: summary.description() == Some(DESCRIPTION),

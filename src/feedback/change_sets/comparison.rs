@@ -43,6 +43,9 @@ async fn create_and_read(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResu
                     "an operation on the stack runs",
                 ));
             }
+            Ok(Created::StackIsGone) => {
+                return Ok(ComparisonResult::Impossible("the stack was deleted"));
+            }
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => return Ok(ComparisonResult::Rejected(error)),
         };

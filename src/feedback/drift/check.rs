@@ -33,11 +33,12 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
     let parameters: Vec<String> = parameters.filter_map(|one| one.parameter_key).collect();
     let capabilities = stack.capabilities.unwrap_or_default();
     let capabilities = capabilities.iter().map(|one| one.as_str().to_owned());
+    // The SDK repeats a creation or an execution whose response was lost.
+    let token = format!("{CHANGE_SET}-{:016x}", fastrand::u64(..));
     let new = NewChangeSet {
         stack_name: stack_name.clone(),
         name: CHANGE_SET.to_owned(),
-        // The SDK repeats a creation whose response was lost.
-        token: Some(format!("{CHANGE_SET}-{:016x}", fastrand::u64(..))),
+        token: Some(token.clone()),
         role_arn: target.role_arn.clone(),
         capabilities: capabilities.collect(),
         parameters: parameters.iter().map(|name| (name.clone(), None)).collect(),
@@ -55,7 +56,7 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
             return Err(CallError { cause, ..error });
         }
     };
-    let ended = end(aws, target, &read, &progress).await;
+    let ended = end(aws, target, &read, &token, &progress).await;
     if ended.is_err() {
         change_sets::abandon(aws, stack_name, CHANGE_SET).await;
     }
@@ -97,6 +98,7 @@ async fn end(
     aws: &Aws,
     target: &DriftTarget,
     read: &ChangeSet,
+    token: &str,
     progress: &Progress,
 ) -> Result<Repair, CallError> {
     let stack_name = &target.stack_name;
@@ -118,7 +120,12 @@ async fn end(
         // which limits this call, "filters access by change set name". That it matches the name in
         // an ARN is not documented, and an ARN that it does not match would deny each repair.
         // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
-        change_sets::execute(aws, stack_name, CHANGE_SET).await?;
+        let executed = change_sets::execute(aws, stack_name, CHANGE_SET, token).await;
+        if let Err(error) = executed {
+            // The drift is reported nevertheless.
+            change_sets::abandon(aws, stack_name, CHANGE_SET).await;
+            repair = Repair::Failed(error.to_string());
+        }
     } else {
         progress.doing(format!("deleting the change set of stack {stack_name}"));
         change_sets::delete(aws, stack_name, CHANGE_SET).await?;

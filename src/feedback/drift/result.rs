@@ -28,7 +28,7 @@ pub struct Drifted {
 }
 
 /// The result of a repair.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Repair {
     /// There was none: nothing differs, or drift is only reported.
     #[default]
@@ -38,6 +38,8 @@ pub enum Repair {
     Destructive,
     /// It was not started, because an execution of the pipeline is in progress.
     Deploying,
+    /// CloudFormation did not start it, for this reason.
+    Failed(String),
 }
 
 impl Repair {

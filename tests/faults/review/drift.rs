@@ -8,7 +8,7 @@ use crate::checks::{Others, check_harmless};
 use crate::fixture::{
     CHILD, DEPLOYED, STACK, check_health, check_health_with, in_account, records,
 };
-use fake_aws::FakeAws;
+use fake_aws::{FakeAws, Fault, FaultKind, SeenTokens};
 use test_support::secrecy::shows;
 
 /// A change set that fails compares nothing.
@@ -94,6 +94,31 @@ fn repair_waits_for_an_execution_in_progress() {
             check_health_with(fake, "next day's health check", SelfRepair::Repair).await;
             tokio::time::sleep(Duration::from_mins(1)).await;
             assert!(!is_drifted(fake), "{status}");
+        });
+    }
+}
+
+/// The repair begins once, and the drift is reported in each case.
+#[test]
+fn lost_response_of_a_repair_is_no_failed_check() {
+    let cases = [
+        (FaultKind::AnswerLost, SeenTokens::SameAnswer),
+        (FaultKind::AnswerLost, SeenTokens::Refused),
+        (FaultKind::DeniedExplicitly, SeenTokens::SameAnswer),
+    ];
+    for (kind, seen_tokens) in cases {
+        in_account(async |fake| {
+            fake.options(|options| options.seen_tokens = seen_tokens);
+            fake.drift(CHILD, "ReviewRule", "MODIFIED");
+            fake.inject("health check", Fault::on("ExecuteChangeSet", 0, kind));
+            check_health_with(fake, "health check", SelfRepair::Repair).await;
+            assert!(shows(r#""DriftedResources":1"#), "{kind:?}");
+            assert!(!shows(r#""HealthCheckFailed":1"#), "{kind:?}");
+            let is_denied = kind == FaultKind::DeniedExplicitly;
+            assert_eq!(shows("It was not repaired: executing"), is_denied);
+            assert_eq!(shows("The repair was started"), !is_denied);
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            assert_eq!(is_drifted(fake), is_denied, "{kind:?} {seen_tokens:?}");
         });
     }
 }
