@@ -6,7 +6,8 @@
 The release folder has this file in scripts/, a clone in tools/.
 
 `sam deploy` shows a failed validation without the resource: "To troubleshoot Early Validation errors, use the
-DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). This script calls DescribeEvents.
+DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). Of a hook that failed it shows only the name
+(https://github.com/aws/aws-cdk/issues/21674). This script calls DescribeEvents, and reads the hooks' messages.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
 """
 
@@ -32,7 +33,7 @@ class StackFailures:
     def __init__(self, cloudformation: Any, stack_name: str) -> None:
         self._cloudformation, self._stack_name = cloudformation, stack_name
         self._is_denied = False
-        self._old = {event["EventId"] for event in [*self._stack_events(), *self._validation_errors()]}
+        self._old = {event["EventId"] for event in [*self._stack_events(), *self._errors()]}
         self._old |= {change_set["ChangeSetId"] for change_set in self._change_sets()}
 
     def keep_latest(self) -> None:
@@ -42,7 +43,7 @@ class StackFailures:
                   if event.get("PhysicalResourceId") == event["StackId"] and event["ResourceStatus"] in _BEGINS]
         begins += [change_set["CreationTime"] for change_set in change_sets if change_set["Status"] == "FAILED"]
         latest = max(begins, default=datetime.min.replace(tzinfo=timezone.utc))
-        self._old = {event["EventId"] for event in [*events, *self._validation_errors()] if event["Timestamp"] < latest}
+        self._old = {event["EventId"] for event in [*events, *self._errors()] if event["Timestamp"] < latest}
         self._old |= {change_set["ChangeSetId"] for change_set in change_sets if change_set["CreationTime"] < latest}
 
     def lines(self) -> list[str]:
@@ -50,9 +51,9 @@ class StackFailures:
         lines = []
         for change_set in self._change_sets():
             if change_set["Status"] == "FAILED" and change_set["ChangeSetId"] not in self._old:
-                errors = self._validation_errors(ChangeSetName=change_set["ChangeSetId"])
+                errors = self._errors(ChangeSetName=change_set["ChangeSetId"])
                 lines += [_line(error) for error in errors] or [visible(change_set.get("StatusReason", ""))]
-        failed = [*self._validation_errors(), *filter(_is_failed_resource, reversed(self._stack_events()))]
+        failed = [*self._errors(), *filter(_is_failure, reversed(self._stack_events()))]
         lines += [_line(event) for event in failed if event["EventId"] not in self._old]
         if self._is_denied:
             lines.append("Allow cloudformation:DescribeEvents to see which resources did not pass CloudFormation's "
@@ -66,9 +67,10 @@ class StackFailures:
     def _change_sets(self) -> list[dict[str, Any]]:
         return self._all("list_change_sets", "Summaries")
 
-    def _validation_errors(self, **more: str) -> list[dict[str, Any]]:
+    def _errors(self, **more: str) -> list[dict[str, Any]]:
         events = self._all("describe_events", "OperationEvents", Filters={"FailedEvents": True}, **more)
-        return [event for event in events if event.get("EventType") == "VALIDATION_ERROR"]
+        return [event for event in events if event.get("EventType") in ("VALIDATION_ERROR", "HOOK_INVOCATION_ERROR")
+                and "WARN" not in (event.get("ValidationFailureMode"), event.get("HookFailureMode"))]
 
     def _all(self, operation: str, key: str, **more: Any) -> list[dict[str, Any]]:
         """Every page. Empty if the stack does not exist, and after any other error: this must not hide the
@@ -84,13 +86,17 @@ class StackFailures:
         return []
 
 
-def _is_failed_resource(event: dict[str, Any]) -> bool:
+def _is_failure(event: dict[str, Any]) -> bool:
+    """Of a resource, or of a hook: its event has the status of the resource before, and the message."""
+    if event.get("HookStatus"):
+        return event["HookStatus"].endswith("_FAILED") and event.get("HookFailureMode") != "WARN"
     return (event["ResourceStatus"].endswith("_FAILED") and event.get("PhysicalResourceId") != event["StackId"]
             and event.get("ResourceStatusReason") not in _CANCELLED)
 
 
 def _line(event: dict[str, Any]) -> str:
-    reason = event.get("ValidationStatusReason") or event.get("ResourceStatusReason") or "no reason"
+    reason = (event.get("ValidationStatusReason") or event.get("HookStatusReason") or event.get("ResourceStatusReason")
+              or "no reason")
     return visible(f"{event.get('LogicalResourceId', 'stack')} ({event.get('ResourceType', 'AWS::CloudFormation::Stack')}): {reason}")
 
 

@@ -11,8 +11,7 @@ use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
     Audience, Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
 };
-use crate::gitops_pipeline::describe_stack;
-use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::{describe_stack, early_validation, executions};
 use cfn_custom_resource::Progress;
 
 /// The name of the change set. A check deletes the one that an earlier check left behind.
@@ -56,14 +55,28 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
             return Err(CallError { cause, ..error });
         }
     };
-    let ended = end(aws, target, &read, &token, &progress).await;
+    let ended = async {
+        // CloudFormation may delete them with the change set.
+        let errors = match read.creation {
+            Creation::Failed(_) => {
+                early_validation::of_change_set(aws, stack_name, CHANGE_SET).await?
+            }
+            _ => vec![],
+        };
+        let repair = end(aws, target, &read, &token, &progress).await?;
+        Ok::<_, CallError>((errors, repair))
+    };
+    let ended = Box::pin(ended).await;
     if ended.is_err() {
         change_sets::abandon(aws, stack_name, CHANGE_SET).await;
     }
-    let repair = ended?;
+    let (errors, repair) = ended?;
+    let shown = |text: &str| shown_reason(text, &values, Audience::Members, &target.names);
     Ok(match &read.creation {
         Creation::Failed(why) => {
-            Found::Nothing(shown_reason(why, &values, Audience::Members, &target.names))
+            let errors: Vec<_> = errors.iter().map(|error| error.shown(shown)).collect();
+            let explained = early_validation::explained(Some(shown(why)), &errors);
+            Found::Nothing(explained.unwrap_or_default())
         }
         _ => Found::Compared(Drifted {
             repair,

@@ -70,8 +70,8 @@ pub fn without_change_set(
     })
 }
 
-/// The finding about a change set that CloudFormation rejected for `reason`. Its validation found
-/// `errors`. Shows none of the parameters' `values`.
+/// The finding about a change set that CloudFormation rejected for `reason`. Its validation or a hook
+/// found `errors`. Shows none of the parameters' `values`.
 pub fn rejected(
     reason: &str,
     errors: &[early_validation::Finding],
@@ -84,12 +84,9 @@ pub fn rejected(
         has_transform: scan.blockers.contains(&Blocker::Transform),
     };
     let shown = |text: &str| shown_reason(text, values, Audience::Review(template), names);
-    let errors = errors.iter().map(|error| early_validation::Finding {
-        place: shown(&error.place),
-        cause: shown(&error.cause),
-    });
-    let described = early_validation::describe(&errors.collect::<Vec<_>>());
-    ReviewFinding::Rejected(described.unwrap_or_else(|| shown(reason)))
+    let errors: Vec<_> = errors.iter().map(|error| error.shown(shown)).collect();
+    let explained = early_validation::explained(Some(shown(reason)), &errors);
+    ReviewFinding::Rejected(explained.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -192,28 +192,19 @@ impl Reviewer<'_> {
         }))
     }
 
-    /// Deletes the change set `read`. Returns the errors that CloudFormation's validation found,
-    /// which CloudFormation may delete with the change set.
+    /// Deletes the change set `read`. Returns the errors that CloudFormation's validation and hooks
+    /// found, which CloudFormation may delete with the change set.
     async fn end_change_set(
         &self,
         read: &ChangeSet,
     ) -> Result<Vec<early_validation::Finding>, CallError> {
         let mut errors = vec![];
-        if let Creation::Failed(reason) = &read.creation
-            && early_validation::names_validation(reason)
-        {
+        if let Creation::Failed(_) = &read.creation {
             let (id, name) = (&self.build.id, self.change_set_name());
             self.doing(format!(
                 "reading why the change set of build {id} is invalid"
             ));
-            match early_validation::of_change_set(self.aws, self.stack_name(), &name).await {
-                Ok(found) => errors = found,
-                Err(error) if error.is_transient() => return Err(error),
-                // CloudFormation's own reason names the validation.
-                Err(error) => {
-                    tracing::warn!(%error, "the reason of the failure may lack details");
-                }
-            }
+            errors = early_validation::of_change_set(self.aws, self.stack_name(), &name).await?;
         }
         self.delete_change_set().await?;
         Ok(errors)

@@ -1,25 +1,49 @@
-//! CloudFormation's pre-deployment validation, whose findings only `DescribeEvents` returns.
+//! The findings of CloudFormation's pre-deployment validation and of hooks.
 //!
 //! CloudFormation validates each stack operation before it creates anything: the syntax of
 //! properties, and whether a resource of the name already exists. The stack's own reason and events
-//! name neither the resource nor the finding.
+//! name neither the resource nor the finding. Only `DescribeEvents` returns them.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
+//!
+//! If a hook rejects a resource, the resource's reason has only the hook's name. The hook's message
+//! is the `HookStatusReason` of other events (<https://github.com/aws/aws-cdk/issues/21674>). So the
+//! findings are read after each failure, whatever its reason is.
 
 use std::fmt;
 
-use aws_sdk_cloudformation::types::{EventFilter, EventType, HookFailureMode, OperationEvent};
+use aws_sdk_cloudformation::types::{
+    EventFilter, EventType, HookFailureMode, OperationEvent, StackEvent,
+};
 
 use crate::clients::aws::{Aws, CallError, required};
 
 /// Maximum findings in a reason: CloudFormation accepts responses of up to 4096 bytes.
 const MAX_FINDINGS: usize = 3;
 
-/// The error of a validation.
+/// The error of a validation or of a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// The ID of the resource in the template.
+    pub logical_id: String,
     /// The resource with its type, and the path in the template.
     pub place: String,
     pub cause: String,
+    /// Whether it is of a hook.
+    pub is_of_hook: bool,
+    /// The operation that it belongs to. `None` if CloudFormation does not return it.
+    pub operation_id: Option<String>,
+}
+
+impl Finding {
+    /// The finding with the parts of its texts that `shown` returns.
+    #[must_use]
+    pub fn shown(&self, shown: impl Fn(&str) -> String) -> Self {
+        Finding {
+            place: shown(&self.place),
+            cause: shown(&self.cause),
+            ..self.clone()
+        }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -28,33 +52,33 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Whether a reason of CloudFormation contains only the name of a failed validation, such as
-/// "The following hook(s)/validation failed: [`AWS::EarlyValidation::ResourceExistenceCheck`]" or
-/// "Validation failed with 2 error(s)".
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
-pub fn names_validation(reason: &str) -> bool {
-    reason.contains("EarlyValidation") || reason.to_lowercase().contains("validation failed")
-}
-
-/// Why CloudFormation's validation rejected a change set of the stack. Empty if it returns no
-/// finding.
+/// Why CloudFormation's validation, or a hook, rejected a change set of the stack. Empty if
+/// CloudFormation returns no finding, or none to the function: its own reason is shown then.
+///
+/// # Errors
+/// If the call may succeed later.
 pub async fn of_change_set(
     aws: &Aws,
     stack_name: &str,
     name: &str,
 ) -> Result<Vec<Finding>, CallError> {
-    findings(aws, stack_name, Some(name), |_| true).await
+    match findings(aws, stack_name, Some(name), |_| true).await {
+        Err(error) if !error.is_transient() => {
+            tracing::warn!(%error, "the reason of the failure may lack details");
+            Ok(vec![])
+        }
+        found => found,
+    }
 }
 
 /// Why CloudFormation rejected the operation on stack `stack_id` whose events have a token that
-/// `belongs` accepts: each finding with its resource. `None` if it returns no finding.
+/// `belongs` accepts.
 pub async fn failures(
     aws: &Aws,
     stack_id: &str,
     belongs: impl Fn(Option<&str>) -> bool,
-) -> Result<Option<String>, CallError> {
-    let findings = findings(aws, stack_id, None, belongs).await?;
-    Ok(describe(&findings))
+) -> Result<Vec<Finding>, CallError> {
+    findings(aws, stack_id, None, belongs).await
 }
 
 async fn findings(
@@ -111,25 +135,78 @@ fn finding(event: &OperationEvent) -> Finding {
     let path = event.validation_path().filter(|path| !path.is_empty());
     let path = path.map(|path| format!(" {path}")).unwrap_or_default();
     Finding {
+        logical_id: name.to_owned(),
         place: format!("{name} ({kind}){path}"),
         cause: reason.to_owned(),
+        is_of_hook: event.event_type() == Some(&EventType::HookInvocationError),
+        operation_id: event.operation_id().map(ToOwned::to_owned),
     }
 }
 
-/// The findings in a reason. `None` if there are none.
-pub fn describe(findings: &[Finding]) -> Option<String> {
+/// The finding of a hook in an event of a stack. `None` if no hook failed the resource.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>
+pub fn of_hook(event: &StackEvent) -> Option<Finding> {
+    let status = event.hook_status()?.as_str();
+    let is_warning = event.hook_failure_mode() == Some(&HookFailureMode::Warn);
+    if is_warning || !status.ends_with("_FAILED") {
+        return None;
+    }
+    let (name, kind) = (event.logical_resource_id()?, event.resource_type()?);
+    Some(Finding {
+        logical_id: name.to_owned(),
+        place: format!("{name} ({kind})"),
+        cause: event.hook_status_reason()?.to_owned(),
+        is_of_hook: true,
+        operation_id: event.operation_id().map(ToOwned::to_owned),
+    })
+}
+
+/// The `reason` of a failure with its findings. `None` if there are neither. Those of hooks explain
+/// the reason, which names the hook. Those of validations replace it.
+pub fn explained(reason: Option<String>, findings: &[Finding]) -> Option<String> {
     let shown: Vec<String> = findings
         .iter()
         .take(MAX_FINDINGS)
         .map(ToString::to_string)
         .collect();
-    let shown = shown.join("; ");
-    match findings.len() {
-        0 => None,
-        n if n > MAX_FINDINGS => {
-            let more = n - MAX_FINDINGS;
-            Some(format!("validation failed: {shown}; and {more} more"))
+    let mut shown = shown.join("; ");
+    if findings.len() > MAX_FINDINGS {
+        let more = findings.len() - MAX_FINDINGS;
+        shown = format!("{shown}; and {more} more");
+    }
+    match reason {
+        reason if findings.is_empty() => reason,
+        Some(reason) if findings.iter().any(|finding| finding.is_of_hook) => {
+            Some(format!("{reason}: {shown}"))
         }
         _ => Some(format!("validation failed: {shown}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(logical_id: &str, is_of_hook: bool) -> Finding {
+        Finding {
+            logical_id: logical_id.to_owned(),
+            place: format!("{logical_id} (AWS::SQS::Queue)"),
+            cause: "no".to_owned(),
+            is_of_hook,
+            operation_id: None,
+        }
+    }
+
+    #[test]
+    fn hook_explains_the_reason_and_validation_replaces_it() {
+        let explained = |findings: &[Finding]| explained(Some("it failed".to_owned()), findings);
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(explained(&[]), text("it failed"));
+        let hook = explained(&[finding("A", true)]);
+        assert_eq!(hook, text("it failed: A (AWS::SQS::Queue): no"));
+        let invalid = explained(&[finding("A", false)]);
+        assert_eq!(invalid, text("validation failed: A (AWS::SQS::Queue): no"));
+        let five = explained(&["A", "B", "C", "D", "E"].map(|name| finding(name, true)));
+        assert!(five.is_some_and(|five| five.ends_with("; and 2 more")));
     }
 }

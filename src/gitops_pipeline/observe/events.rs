@@ -1,11 +1,13 @@
 //! The events of a child stack: which request started an operation, and why one failed.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
 use aws_sdk_cloudformation::types::StackEvent;
 
 use super::early_validation;
+use super::early_validation::Finding;
 use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::state::ChildStack;
@@ -48,34 +50,61 @@ pub async fn read_operations(
 }
 
 /// Why an operation on `child` failed: the first failed resource, and its reason. CloudFormation
-/// cancels the others. If a validation rejected the operation before CloudFormation changed a
-/// resource, its findings. `belongs` returns whether an event with this token belongs to the
-/// operation.
+/// cancels the others. If a hook rejected the resource, also the hook's message. If a validation
+/// rejected the operation before CloudFormation changed a resource, its findings. `belongs` returns
+/// whether an event with this token belongs to the operation.
 pub async fn first_failure(
     aws: &Aws,
     child: &ChildStack,
     belongs: impl Fn(Option<&str>) -> bool,
 ) -> String {
-    let first = match first_failed_resource(aws, child, &belongs).await {
-        Ok(Some(reason)) if !early_validation::names_validation(&reason) => return reason,
-        Ok(first) => first,
+    let (first, mut findings) = match first_failed_resource(aws, child, &belongs).await {
+        Ok(read) => read,
         Err(error) => return error.to_string(),
     };
-    let details = early_validation::failures(aws, &child.id, belongs).await;
-    let details = details.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the reason of the failure may lack details");
-        None
-    });
-    let reason = details.or(first).or_else(|| child.status_reason.clone());
-    reason.unwrap_or_else(|| "CloudFormation gave no reason".to_owned())
+    match early_validation::failures(aws, &child.id, belongs).await {
+        Ok(found) => findings.extend(found),
+        Err(error) => tracing::warn!(%error, "the reason of the failure may lack details"),
+    }
+    let reason = match first {
+        // Other resources may have failed later, and their findings are not its cause.
+        Some(first) => {
+            findings.retain(|finding| first.may_have(finding));
+            Some(first.described)
+        }
+        None => child.status_reason.clone(),
+    };
+    // Both calls return those of hooks.
+    let mut causes = BTreeSet::new();
+    findings.retain(|finding| causes.insert(finding.cause.clone()));
+    early_validation::explained(reason, &findings)
+        .unwrap_or_else(|| "CloudFormation gave no reason".to_owned())
 }
 
+struct FailedResource {
+    logical_id: String,
+    operation_id: Option<String>,
+    described: String,
+}
+
+impl FailedResource {
+    /// Whether the finding is of this resource, and not of an earlier operation.
+    fn may_have(&self, finding: &Finding) -> bool {
+        let ids = self
+            .operation_id
+            .as_ref()
+            .zip(finding.operation_id.as_ref());
+        finding.logical_id == self.logical_id && ids.is_none_or(|(own, other)| own == other)
+    }
+}
+
+/// The first failed resource of an operation, and what its hooks found.
 async fn first_failed_resource(
     aws: &Aws,
     child: &ChildStack,
     belongs: &impl Fn(Option<&str>) -> bool,
-) -> Result<Option<String>, CallError> {
-    let mut first = None;
+) -> Result<(Option<FailedResource>, Vec<Finding>), CallError> {
+    let (mut first, mut findings) = (None, vec![]);
     let mut next = None;
     loop {
         let (page, token) = events(aws, &child.id, next).await?;
@@ -87,20 +116,25 @@ async fn first_failed_resource(
             let status = status(event);
             if is_of(event, child) {
                 if is_start(status) {
-                    return Ok(first);
+                    return Ok((first, findings));
                 }
                 continue;
             }
+            findings.extend(early_validation::of_hook(event));
             let reason = event.resource_status_reason().unwrap_or_default();
             // CloudFormation cancelled the creation of this resource because another one failed.
             let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
             if status.ends_with("_FAILED") && !is_cancelled {
-                first = Some(describe_event(event));
+                first = Some(FailedResource {
+                    logical_id: event.logical_resource_id().unwrap_or("?").to_owned(),
+                    operation_id: event.operation_id().map(ToOwned::to_owned),
+                    described: describe_event(event),
+                });
             }
         }
         next = token;
         if next.is_none() {
-            return Ok(first);
+            return Ok((first, findings));
         }
     }
 }

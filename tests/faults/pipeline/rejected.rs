@@ -148,6 +148,7 @@ fn finding(logical_id: &str, kind: &str, reason: &str, fails: bool) -> Finding {
         kind: kind.to_owned(),
         reason: reason.to_owned(),
         fails,
+        hook: None,
     }
 }
 
@@ -183,5 +184,50 @@ fn failed_validation_is_reported_with_its_resource() {
                 assert_nothing_remains(fake);
             });
         }
+    }
+}
+
+/// The resource's own reason has only the hook's name, in no text that the function knows.
+#[test]
+fn message_of_a_hook_is_reported_with_its_resource() {
+    const MESSAGE: &str = "Hook failed with message: [CT.CODEBUILD.PR.5] encrypt the artifacts";
+    for (is_update, is_denied) in [(false, false), (true, false), (false, true)] {
+        in_account(async |fake, stack| {
+            let request = if is_update {
+                stack.create(&properties()).await.assert_success();
+                stack.request_update(&changed(properties()))
+            } else {
+                stack.request("Create", None, &properties(), None)
+            };
+            let of_hook = |logical_id, reason, fails| Finding {
+                hook: Some("AWS::ControlTower::Hook"),
+                ..finding(logical_id, "AWS::CodeBuild::Project", reason, fails)
+            };
+            let hooks = vec![
+                of_hook("BuildProject", MESSAGE, true),
+                of_hook("BuildProject", "a warning", false),
+                of_hook("EventRule", "of another resource", true),
+            ];
+            fake.change(|aws| aws.stacks.hooks = hooks);
+            if is_denied {
+                // DescribeStackEvents has the message, too.
+                fake.deny("cloudformation:DescribeEvents", "");
+            }
+            let answer = stack.deliver(&request).await;
+            let reason = answer.reason();
+            let expected = format!(
+                "The following hook(s) failed: [AWS::ControlTower::Hook]: \
+                 BuildProject (AWS::CodeBuild::Project): {MESSAGE}"
+            );
+            assert!(reason.contains(&expected), "{reason}");
+            assert!(
+                !reason.contains("warning") && !reason.contains("other"),
+                "{reason}"
+            );
+            fake.change(|aws| aws.stacks.hooks.clear());
+            fake.allow();
+            stack.delete_id(CHILD, &properties()).await;
+            assert_nothing_remains(fake);
+        });
     }
 }

@@ -8,6 +8,7 @@ use crate::checks::{Others, check_harmless};
 use crate::fixture::{
     CHILD, DEPLOYED, STACK, check_health, check_health_with, in_account, records,
 };
+use fake_aws::stacks::Finding;
 use fake_aws::{FakeAws, Fault, FaultKind, SeenTokens};
 use test_support::secrecy::shows;
 
@@ -15,9 +16,23 @@ use test_support::secrecy::shows;
 #[test]
 fn failed_comparison_shows_no_status() {
     in_account(async |fake| {
-        fake.fail_next_change_set(STACK, "a hook");
+        let hook = Finding {
+            logical_id: "Orders".to_owned(),
+            kind: "AWS::SQS::Queue".to_owned(),
+            reason: "Hook failed with message: no".to_owned(),
+            fails: true,
+            hook: Some("Private::Guard::Hook"),
+        };
+        fake.change(|aws| aws.stacks.change_sets.invalid.push(hook));
+        fake.fail_next_change_set(
+            STACK,
+            "The following hook(s) failed: [Private::Guard::Hook]",
+        );
         check_health(fake, "health check").await;
         assert_eq!(statuses(fake), 0);
+        assert!(shows(
+            "failed: [Private::Guard::Hook]: Orders (AWS::SQS::Queue): Hook failed"
+        ));
     });
 }
 

@@ -74,6 +74,11 @@ pub fn scenarios() -> Vec<Scenario> {
             Note("`The following hook(s) failed: [Private::Guard::Hook]`"),
         ),
         scenario(
+            "failed hook",
+            change_set_with_a_failed_hook,
+            Note("[Private::Guard::Hook]: Orders (AWS::SQS::Queue): Hook failed with message: …"),
+        ),
+        scenario(
             "invalid change set",
             |fake| invalid_change_set(fake, "extraneous key [Delay] is not permitted"),
             Note("Orders (AWS::SQS::Queue) /Resources/Orders/Properties: extraneous key [Delay]"),
@@ -185,9 +190,23 @@ fn invalid_change_set(fake: &FakeAws, reason: &str) -> Trigger {
         kind: "AWS::SQS::Queue".to_owned(),
         reason: reason.to_owned(),
         fails: true,
+        hook: None,
     };
     fake.invalidate_change_sets(STACK, finding);
     review(fake, changed())
+}
+
+/// The message may quote a value of the template, which no person has approved.
+fn change_set_with_a_failed_hook(fake: &FakeAws) -> Trigger {
+    let finding = Finding {
+        logical_id: "Orders".to_owned(),
+        kind: "AWS::SQS::Queue".to_owned(),
+        reason: format!("Hook failed with message: {PARAMETER} is not encrypted"),
+        fails: true,
+        hook: Some("Private::Guard::Hook"),
+    };
+    fake.change(|aws| aws.stacks.change_sets.invalid.push(finding));
+    failed_change_set(fake)
 }
 
 fn drift(fake: &FakeAws) -> Trigger {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     services::stacks::{
-        Stacks,
+        Finding, Stacks,
         change_sets::{Change, ChangeSet},
         requests::{OperationResult, existing, hides, invalid},
     },
@@ -132,7 +132,13 @@ pub fn events(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let events = stack.events.iter().rev();
     let visible = events.filter(|event| event.at + late <= world.now);
     let members = visible.map(|event| {
+        let hook = event.hook.as_ref();
         elements([
+            ("HookType", hook.and_then(|hook| hook.hook)),
+            ("HookStatus", hook.map(|_| "HOOK_COMPLETE_FAILED")),
+            ("HookStatusReason", hook.map(|hook| &*hook.reason)),
+            ("HookInvocationPoint", hook.map(|_| "PRE_PROVISION")),
+            ("HookFailureMode", hook.map(Finding::mode)),
             ("EventId", Some(&event.id)),
             ("StackId", Some(&stack.id)),
             ("StackName", Some(&stack.name)),
@@ -148,7 +154,7 @@ pub fn events(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     page(world, call, "StackEvents", &members.collect::<Vec<_>>())
 }
 
-/// The validation errors of each operation, the newest first.
+/// The errors of validations and hooks in each operation, the newest first.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html>
 pub fn operation_events(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let stack = existing(stacks, call)?;
@@ -164,13 +170,28 @@ pub fn operation_events(stacks: &Stacks, world: &World, call: &Call) -> Operatio
                 return Err(AwsError::new(404, "ChangeSetNotFound", message));
             };
             let failure = held.failure.as_deref().unwrap_or_default();
-            let is_invalid = failure.contains("EarlyValidation");
-            let invalid = change_sets.invalid.iter().filter(|_| is_invalid);
+            let names =
+                |finding: &&Finding| failure.contains(finding.hook.unwrap_or("EarlyValidation"));
+            let invalid = change_sets.invalid.iter().filter(names);
             let found = invalid.map(|finding| (None, finding.clone()));
             (found.collect(), "PROPERTY_VALIDATION")
         }
     };
     let members = found.iter().rev().map(|(token, finding)| {
+        if let Some(hook) = finding.hook {
+            return elements([
+                ("EventType", Some("HOOK_INVOCATION_ERROR")),
+                ("StackId", Some(&stack.id)),
+                ("LogicalResourceId", Some(&finding.logical_id)),
+                ("ResourceType", Some(&finding.kind)),
+                ("HookType", Some(hook)),
+                ("HookStatus", Some("HOOK_COMPLETE_FAILED")),
+                ("HookStatusReason", Some(&finding.reason)),
+                ("HookFailureMode", Some(finding.mode())),
+                ("OperationId", token.as_deref()),
+                ("ClientRequestToken", token.as_deref()),
+            ]);
+        }
         let path = format!("/Resources/{}/Properties", finding.logical_id);
         let path = Some(path.as_str()).filter(|_| name == "PROPERTY_VALIDATION");
         elements([
@@ -178,10 +199,7 @@ pub fn operation_events(stacks: &Stacks, world: &World, call: &Call) -> Operatio
             ("StackId", Some(&stack.id)),
             ("LogicalResourceId", Some(&finding.logical_id)),
             ("ResourceType", Some(&finding.kind)),
-            (
-                "ValidationFailureMode",
-                Some(if finding.fails { "FAIL" } else { "WARN" }),
-            ),
+            ("ValidationFailureMode", Some(finding.mode())),
             ("ValidationName", Some(name)),
             ("ValidationPath", path),
             ("ValidationStatus", Some("FAILED")),

@@ -21,7 +21,7 @@ use crate::{
             resource_kinds::{BUILD_PROJECT, PIPELINE, RULE},
             resources::{self, Owner},
             rollbacks::{cancel_running, cancel_sibling, roll_create_back, roll_update_back},
-            stack::{Stack, mark},
+            stack::{Finding, Stack, mark},
             template::{Policy, Resolved},
         },
     },
@@ -189,7 +189,8 @@ pub fn step(
             begin(&mut stack, &work, takes, now);
         }
         Some(OperationStep::End(work)) => {
-            let result = match stacks.failure(&work.desired.logical_id, work.doing) {
+            let failing = stacks.failure(&work.desired.logical_id, work.doing);
+            let result = match failing.or_else(|| hooked(&stacks.hooks, &mut stack, &work, now)) {
                 Some(reason) => Err(reason),
                 None => take_effect(codecommit, pipelines, world, &stack, &work),
             };
@@ -219,6 +220,26 @@ fn statuses(doing: ResourceAction) -> [&'static str; 3] {
         ResourceAction::Delete => ["DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED"],
         _ => ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_FAILED"],
     }
+}
+
+/// The reason of a resource that a hook rejects: it has only the hook's name.
+/// <https://github.com/aws/aws-cdk/issues/21674>
+fn hooked(hooks: &[Finding], stack: &mut Stack, work: &Work, now: Duration) -> Option<String> {
+    if !matches!(work.doing, ResourceAction::Create | ResourceAction::Update) {
+        return None;
+    }
+    let [status, ..] = statuses(work.doing);
+    let own = hooks
+        .iter()
+        .filter(|hook| hook.logical_id == work.desired.logical_id);
+    let mut reason = None;
+    for hook in own {
+        stack.note_hook(&work.desired, status, hook, now);
+        let name = hook.hook.unwrap_or_default();
+        let failed = format!("The following hook(s) failed: [{name}]");
+        reason = reason.or(hook.fails.then_some(failed));
+    }
+    reason
 }
 
 fn begin(stack: &mut Stack, work: &Work, takes: Duration, now: Duration) {

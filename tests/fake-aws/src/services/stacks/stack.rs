@@ -40,7 +40,7 @@ pub const STATUSES: [&str; 18] = [
     "REVIEW_IN_PROGRESS",
 ];
 
-/// The errors of CloudFormation's pre-deployment validation of a template.
+/// The errors of CloudFormation's pre-deployment validation of a template, or of hooks.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -49,6 +49,14 @@ pub struct Finding {
     pub reason: String,
     /// Whether it fails the operation; otherwise it is a warning.
     pub fails: bool,
+    /// The type of the hook that found it. `None` if a validation did.
+    pub hook: Option<&'static str>,
+}
+
+impl Finding {
+    pub(crate) fn mode(&self) -> &'static str {
+        if self.fails { "FAIL" } else { "WARN" }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -104,6 +112,8 @@ pub struct StackEvent {
     /// "All events initiated by a given stack operation are assigned the same client request
     /// token" (API Reference, `StackEvent`).
     pub token: Option<String>,
+    /// What a hook found, if the event is of a hook.
+    pub hook: Option<Finding>,
 }
 
 pub(crate) fn stack_arn(name: &str, id: &str) -> String {
@@ -157,6 +167,7 @@ impl Stack {
             status,
             reason,
             token,
+            hook: None,
         }));
         let described = self.described();
         self.was.push((now, Arc::new(described)));
@@ -223,7 +234,25 @@ impl Stack {
             status,
             reason: reason.map(str::to_owned),
             token,
+            hook: None,
         }));
+    }
+
+    /// A hook of a user rejects a resource, or warns. Its message is in an event of its own, and in
+    /// those of `DescribeEvents` (API Reference, `StackEvent` and `OperationEvent`). A listing of such
+    /// an event: <https://github.com/Sceptre/sceptre/issues/1343>.
+    pub fn note_hook(
+        &mut self,
+        desired: &Desired,
+        status: &'static str,
+        hook: &Finding,
+        now: Duration,
+    ) {
+        self.note(desired, status, None, now);
+        if let Some(event) = self.events.last_mut() {
+            Arc::make_mut(event).hook = Some(hook.clone());
+        }
+        self.found.push((self.token(), hook.clone()));
     }
 
     fn token(&self) -> Option<String> {

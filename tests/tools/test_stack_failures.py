@@ -1,0 +1,71 @@
+"""tools/stack_failures.py, and the runbook's query, with the events of a hook of a user.
+
+The members are those of StackEvent and OperationEvent in CloudFormation's API reference, and
+github.com/Sceptre/sceptre issue 1343 has a listing. github.com/aws/aws-cdk issue 21674: the resource's own reason has
+only the hook's name.
+"""
+
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import jmespath
+import pytest
+
+import stack_failures
+
+ROOT = Path(__file__).parents[2]
+STACK, HOOK = "arn:aws:cloudformation:eu-central-1:1:stack/s/1", "AWS::ControlTower::Hook"
+MESSAGE = "Hook failed with message: [CT.LAMBDA.PR.3] use a VPC"
+LINE = f"Function (AWS::Lambda::Function): {MESSAGE}"
+
+
+def event(number: int, **members: str) -> dict[str, Any]:
+    return {"StackId": STACK, "EventId": str(number), "LogicalResourceId": "Function", "ResourceType": "AWS::Lambda::Function",
+            "Timestamp": datetime(2026, 11, 1, 0, 0, number, tzinfo=timezone.utc), **members}
+
+
+def hook(number: int, message: str, mode: str) -> dict[str, Any]:
+    return event(number, ResourceStatus="CREATE_IN_PROGRESS", HookType=HOOK, HookStatus="HOOK_COMPLETE_FAILED",
+                 HookStatusReason=message, HookFailureMode=mode)
+
+
+EVENTS = [event(5, ResourceStatus="CREATE_FAILED", ResourceStatusReason=f"The following hook(s) failed: [{HOOK}]"),
+          hook(4, MESSAGE, "FAIL"), hook(3, "a warning", "WARN"), event(2, ResourceStatus="CREATE_IN_PROGRESS")]
+OPERATION = [{**hook(6, MESSAGE, "FAIL"), "EventType": "HOOK_INVOCATION_ERROR"},
+             {**hook(7, "a warning", "WARN"), "EventType": "HOOK_INVOCATION_ERROR"}]
+
+
+KEYS = {"describe_stack_events": "StackEvents", "list_change_sets": "Summaries", "describe_events": "OperationEvents"}
+
+
+class CloudFormation:
+    """Each list of events in pages of one. Empty when the operation begins."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, list[dict[str, Any]]] = {}
+
+    def get_paginator(self, operation: str) -> Any:
+        key = KEYS[operation]
+        pages = [{key: [one]} for one in self.lists.get(operation, [])] or [{key: []}]
+        return type("Paginator", (), {"paginate": staticmethod(lambda **_: pages)})
+
+
+@pytest.mark.parametrize("lists", [["describe_stack_events"], ["describe_events"], ["describe_stack_events", "describe_events"]])
+def test_message_of_a_hook_is_printed_once(lists: list[str]) -> None:
+    account = CloudFormation()
+    failures = stack_failures.StackFailures(account, "s")
+    given = {"describe_stack_events": EVENTS, "describe_events": OPERATION}
+    account.lists = {name: given[name] for name in lists}
+    lines = failures.lines()
+    assert lines.count(LINE) == 1 and not any("warning" in line for line in lines), lines
+
+
+def test_runbooks_query_shows_the_message_of_a_hook() -> None:
+    page = (ROOT / "docs/runbook/README.md").read_text()
+    queries = re.findall(r'"((?:StackEvents|OperationEvents)\[.*?\])"', page, re.DOTALL)
+    assert len(queries) == 2
+    for query, key, events in zip(queries, ["StackEvents", "OperationEvents"], [EVENTS, OPERATION], strict=True):
+        found = jmespath.search(query, {key: events})
+        assert MESSAGE in str(found), query
