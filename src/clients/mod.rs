@@ -3,12 +3,14 @@
 //! - [`aws`] is the SDK's clients, their retries and errors
 //! - [`cloudformation`] reads which resources stacks declare, and their imports
 //! - [`codecommit`] reads repositories, and checks logins as git does
+//! - [`failing_calls`] has the calls that a time limit names
 //! - [`gitlab`] is the API of GitLab
 //! - [`http`] sends all other requests
 
 pub mod aws;
 pub(crate) mod cloudformation;
 pub(crate) mod codecommit;
+pub(crate) mod failing_calls;
 pub mod gitlab;
 pub mod http;
 

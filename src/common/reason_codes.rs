@@ -52,6 +52,7 @@ reason_codes! {
     KeyUnusable 206 "A KMS key cannot be used"
     AwsRejected 207 "AWS rejected the call"
     RepositoryMissing 208 "The repository does not exist"
+    QuotaReached 209 "A quota of AWS is reached"
     UserMissing 301 "The IAM user does not exist"
     UserHeld 302 "The user belongs to another resource"
     SecretHeld 303 "The secret belongs to another owner"

@@ -1,5 +1,6 @@
 //! The errors that are returned to Lambda.
 
+use crate::clients::failing_calls::OutOfTime;
 use crate::clients::http::ClientError;
 use crate::common::reason_codes::Code;
 use crate::feedback::reporting::ReportError;
@@ -58,8 +59,8 @@ pub enum HandlerError {
     #[error("{} - {}", .0, self.code())]
     NoEnvironment(#[from] EnvironmentError),
     /// The invocation's time was over.
-    #[error("handling the event: no time was left - {}", self.code())]
-    OutOfTime,
+    #[error("handling the event: {} - {}", .0, self.code())]
+    OutOfTime(OutOfTime),
     /// The HTTP client or the thread of the work cannot be created.
     #[error("{} - {}", .0, self.code())]
     StartFailed(#[from] StartError),
@@ -84,7 +85,7 @@ impl HandlerError {
             }
             HandlerError::NotRotated(_) => "RotationFailed",
             HandlerError::NoEnvironment(_) => "UnknownEnvironment",
-            HandlerError::OutOfTime => "OutOfTime",
+            HandlerError::OutOfTime(_) => "OutOfTime",
             HandlerError::StartFailed(_) => "StartFailed",
             HandlerError::Panicked => "InternalError",
         }
@@ -102,7 +103,7 @@ impl HandlerError {
             | HandlerError::NotApproved(Failure(reason))
             | HandlerError::NotRotated(Failure(reason)) => return reason.code,
             HandlerError::NotReported(error) => return error.reason.code,
-            HandlerError::OutOfTime => Code::OutOfTime,
+            HandlerError::OutOfTime(_) => Code::OutOfTime,
             HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError,
         };
         code.into()

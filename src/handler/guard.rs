@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::error::HandlerError;
+use crate::clients::failing_calls::{FailingCalls, OutOfTime};
 
 /// Reserved before the end of the time, to report that the work did not stop by itself.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -31,12 +32,15 @@ pub async fn run_guarded<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
     time: Duration,
 ) -> Result<T, HandlerError> {
+    let calls = FailingCalls::default();
+    let noted = calls.clone();
+    let work = async move { noted.note(work).await };
     let mut task = AbortedOnDrop(worker.spawn(work.in_current_span()));
     let time = time.saturating_sub(MARGIN.min(time / 8));
     match tokio::time::timeout(time, &mut task.0).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(_)) => Err(HandlerError::Panicked),
-        Err(_) => Err(HandlerError::OutOfTime),
+        Err(_) => Err(HandlerError::OutOfTime(OutOfTime::of(&calls))),
     }
 }
 

@@ -10,6 +10,7 @@ use tracing::Span;
 use super::context::{Handler, Invocation};
 use super::error::HandlerError;
 use crate::clients::aws;
+use crate::clients::failing_calls::FailingCalls;
 use crate::common::logging::CallCounter;
 use crate::common::reason_codes;
 use crate::common::reason_codes::Code;
@@ -22,7 +23,7 @@ use cfn_custom_resource::{
 };
 
 /// The invocation in which a request is handled.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct RequestScope<'a> {
     /// The event as CloudFormation sent it.
     pub event: &'a str,
@@ -84,12 +85,17 @@ impl Handler {
                 .http
                 .put(self.response_hosts, url, body)
         };
+        let failing = FailingCalls::continuing(&scope.position.failing);
         let continue_later = |within| {
+            let failing = failing.texts();
             self_invocation::continue_request(
                 &self.response_clients.aws,
                 function_arn,
                 scope.event,
-                scope.position,
+                Position {
+                    failing,
+                    ..scope.position.clone()
+                },
                 scope.received_at,
                 within,
             )
@@ -97,6 +103,7 @@ impl Handler {
         let resource = Arc::new(ScopedResource {
             resource,
             calls: scope.calls.clone(),
+            failing: failing.clone(),
             clock: self.clients.clock.clone(),
             is_continuation: scope.position.hop > 0,
             function_arn: function_arn.clone(),
@@ -125,6 +132,7 @@ impl Handler {
 struct ScopedResource<R> {
     resource: Arc<R>,
     calls: CallCounter,
+    failing: FailingCalls,
     clock: Clock,
     /// An earlier invocation has worked on the request.
     is_continuation: bool,
@@ -159,6 +167,10 @@ impl<R: Resource> Resource for ScopedResource<R> {
         self.resource.rejected_id(request)
     }
 
+    fn failing(&self) -> Option<String> {
+        self.failing.describe()
+    }
+
     async fn handle(
         self: Arc<Self>,
         request: Request,
@@ -173,7 +185,8 @@ impl<R: Resource> Resource for ScopedResource<R> {
         }
         let time = self.time_for_propagation(&request, &progress);
         let work = Arc::clone(&self.resource).handle(request, progress);
-        self.calls.count(aws::retrying_denials(time, work)).await
+        let work = self.failing.note(aws::retrying_denials(time, work));
+        self.calls.count(work).await
     }
 }
 

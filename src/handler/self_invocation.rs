@@ -3,6 +3,7 @@
 //! The next invocation receives only the original event and a count. It observes the existing
 //! resources and continues, as it would with an event that Lambda delivered twice.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_lambda::config::Builder;
@@ -34,7 +35,7 @@ pub struct Continuation<'a> {
 }
 
 /// How many invocations have worked on a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Position {
     /// The number of self-invocations. 0 in the original invocation.
@@ -43,6 +44,10 @@ pub struct Position {
     /// a request whose `ResponseURL` has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
+    /// The calls that failed in the invocation before, by operation: the reason names them if the
+    /// time ends before they are answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failing: BTreeMap<String, String>,
 }
 
 impl Position {
@@ -97,6 +102,7 @@ pub async fn continue_request(
         continuation: Position {
             hop: position.hop + 1,
             received: received.ok().map(|since| since.as_secs()),
+            failing: position.failing,
         },
         event,
     };
@@ -145,7 +151,13 @@ mod tests {
     #[test]
     fn time_of_receipt_is_never_in_the_future() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
-        let at = |received| Position { hop: 1, received }.received_at(now);
+        let at = |received| {
+            let position = Position {
+                received,
+                ..Position::default()
+            };
+            position.received_at(now)
+        };
         assert_eq!(at(None), now);
         assert_eq!(at(Some(90)), now - Duration::from_secs(10));
         assert_eq!(at(Some(101)), now);

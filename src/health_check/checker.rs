@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use tokio::time::timeout_at;
+use tokio::time::Instant;
 
 use super::concurrent::TimeLimits;
 use super::findings::Findings;
@@ -13,6 +13,7 @@ use super::request::Environment;
 use super::schedule::Schedule;
 use crate::clients::Clients;
 use crate::clients::aws::CallError;
+use crate::clients::failing_calls::within;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::mirror_credential::MirrorCredential;
 
@@ -71,10 +72,11 @@ pub async fn listed<T>(
     findings: &mut Findings,
     limits: &TimeLimits,
 ) -> Option<T> {
-    let failed = match timeout_at(limits.checks_end, listing).await {
+    let time = limits.checks_end.saturating_duration_since(Instant::now());
+    let failed = match within(time, listing).await {
         Ok(Ok(listed)) => return Some(listed),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "there was no time to list everything".to_owned(),
+        Err(cut) => cut.and("there was no time to list everything"),
     };
     findings.failed(&failed);
     None

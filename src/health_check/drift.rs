@@ -12,6 +12,7 @@ use super::metrics;
 use super::request::SelfRepair;
 use super::schedule::DAY;
 use crate::clients::aws::CallError;
+use crate::clients::failing_calls::within;
 use crate::feedback::change_sets;
 use crate::feedback::drift;
 use crate::feedback::drift::{DriftTarget, Drifted, Found, Repair};
@@ -80,9 +81,9 @@ impl Checker<'_> {
 
     async fn compare_stack(&self, subject: DriftTarget) -> ComparedStack {
         let checking = drift::check(&self.clients.aws, &subject);
-        let found = match tokio::time::timeout(COMPARISON_TIMEOUT, checking).await {
+        let found = match within(COMPARISON_TIMEOUT, checking).await {
             Ok(found) => found,
-            Err(_) => Ok(Found::Nothing("CloudFormation takes too long".to_owned())),
+            Err(cut) => Ok(Found::Nothing(cut.and("CloudFormation takes too long"))),
         };
         ComparedStack {
             subject,

@@ -13,6 +13,7 @@ use super::metrics;
 use super::pipelines::PIPELINES_PER_SECOND;
 use super::schedule::DAY;
 use crate::clients::aws::CallError;
+use crate::clients::failing_calls::within;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError};
 use crate::common::pace::Pace;
@@ -207,7 +208,7 @@ impl Checker<'_> {
             let found = gitlab.branch_contains(project, branch, commit).await?;
             Ok::<_, GitLabError>((gitlab, found))
         };
-        let (gitlab, found) = match timeout(GITLAB_TIMEOUT, Box::pin(read)).await {
+        let (gitlab, found) = match within(GITLAB_TIMEOUT, Box::pin(read)).await {
             Ok(Ok((_, Containment::Contained))) => return Ok(true),
             Ok(Ok(read)) => read,
             Ok(Err(error)) if !error.is_transient() => return Err(error),
@@ -215,8 +216,8 @@ impl Checker<'_> {
                 tracing::warn!(%error, "a push without an execution is not compared with GitLab");
                 return Ok(true);
             }
-            Err(_) => {
-                tracing::warn!("no time to compare a push without an execution with GitLab");
+            Err(error) => {
+                tracing::warn!(%error, "no time to compare a push without an execution with GitLab");
                 return Ok(true);
             }
         };

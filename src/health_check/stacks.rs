@@ -20,6 +20,7 @@ use super::metrics;
 use super::pushes::{LookedAt, SuspectedPush};
 use super::schedule::DAY;
 use crate::clients::aws::{Aws, CallError, required};
+use crate::clients::failing_calls::within;
 use crate::clients::gitlab::Access;
 use crate::common::pace::Pace;
 use crate::feedback::review::ReviewTarget;
@@ -290,7 +291,7 @@ impl Checker<'_> {
     async fn create_pipeline(&self, push: &BranchPush, findings: &mut Findings, time: Duration) {
         let name = push.stack_name().unwrap_or_default();
         let work = Box::pin(self.gitops_pipeline.start(push));
-        match tokio::time::timeout(time, work).await {
+        match within(time, work).await {
             Ok(Ok(Started::Pipeline { name })) => {
                 tracing::warn!(
                     pipeline = name,
@@ -303,7 +304,9 @@ impl Checker<'_> {
                 findings.checked(format!("pipeline stack {name}"), Some(error.to_string()));
             }
             // The next check reads its state.
-            Err(_) => tracing::warn!(pipeline_stack = name, "no time to create the pipeline"),
+            Err(error) => {
+                tracing::warn!(pipeline_stack = name, %error, "no time to create the pipeline");
+            }
         }
     }
 }

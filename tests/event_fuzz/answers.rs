@@ -236,7 +236,7 @@ fn not_a_request(
                 Err("a push's result says nothing".to_owned())
             }
         }
-        Err(HandlerError::NotStarted(_) | HandlerError::OutOfTime) if push != Some(false) => {
+        Err(HandlerError::NotStarted(_) | HandlerError::OutOfTime(_)) if push != Some(false) => {
             Ok("first push")
         }
         _ => Err(format!("{why}, and yet it was taken for something else")),

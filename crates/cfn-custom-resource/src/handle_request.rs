@@ -92,7 +92,11 @@ where
                 return Handled::MaybeContinued;
             }
             Err(error) => {
-                let text = format!("{}: {error}", progress.last());
+                let step = progress.last();
+                let text = match resource.failing() {
+                    Some(failing) => format!("{step}: {failing}; {error}"),
+                    None => format!("{step}: {error}"),
+                };
                 Err(Failure::new(R::CODES.not_continued, text))
             }
         }
@@ -172,16 +176,18 @@ async fn run<R: Resource>(
         // The panic's text is left out, because it may contain a secret.
         Ok(Err(_)) => {
             progress.ended("internal error");
-            let what = "internal error, see the function's log";
+            let what = "internal error, see the function's log".to_owned();
             (R::CODES.internal_error, what)
         }
         Err(_) => {
             task.abort();
-            progress.ended("no time was left");
+            let failing = resource.failing();
+            progress.ended_because("no time was left", failing.as_deref());
             if R::RESUMABLE && deadlines.outlives_invocation {
                 return None;
             }
-            let what = "no time was left; the request may be sent again";
+            let what = "no time was left; the request may be sent again".to_owned();
+            let what = failing.map_or(what.clone(), |failing| format!("{failing}; {what}"));
             (R::CODES.out_of_time, what)
         }
     };

@@ -70,12 +70,17 @@ impl Progress {
 
     /// Ends the last step with an outcome.
     pub fn ended(&self, outcome: &'static str) {
+        self.ended_because(outcome, None);
+    }
+
+    /// Ends the last step with an outcome, and with its cause if it is known.
+    pub fn ended_because(&self, outcome: &'static str, error: Option<&str>) {
         let mut step = self.step();
         if let Some(began) = step.began.take() {
             let took = began.elapsed().as_millis();
             let duration_ms = u64::try_from(took).unwrap_or(u64::MAX);
             let doing = step.doing.as_str();
-            tracing::info!(parent: &self.span, step = doing, outcome, duration_ms, "step");
+            tracing::info!(parent: &self.span, step = doing, outcome, error, duration_ms, "step");
         }
     }
 

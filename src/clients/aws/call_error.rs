@@ -4,7 +4,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::error_codes::{DENIED, DENIED_ELSEWHERE, THROTTLED};
+use super::error_codes::{DENIED, DENIED_ELSEWHERE, is_quota, is_throttling};
 use super::propagation::is_role_not_assumable;
 use crate::clients::http::HttpError;
 use crate::common::reason_codes::Code;
@@ -12,6 +12,11 @@ use cfn_custom_resource::{Reason, ReasonCode};
 
 /// The SDK cannot build or sign the request.
 pub(super) const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
+
+/// The remedy for a quota. IAM's `LimitExceeded` is about a user's credentials or tags, and its
+/// message has the limit.
+const QUOTA_ADVICE: &str =
+    "delete what is no longer needed, or request a higher quota in Service Quotas";
 
 /// The remedy for a denial by another policy than those of the function's role.
 const DENIED_ELSEWHERE_ADVICE: &str = "no parameter of the provider stack allows this: look at the service \
@@ -66,15 +71,26 @@ impl CallError {
                 (None, NOT_BUILT.to_owned())
             }
         };
+        // Without an answer, nothing else names the call: the action may consist of several.
+        let error_type = std::any::type_name::<E>();
+        let cause = match (error.raw_response(), action_of(error_type)) {
+            (None, (service, action)) if !action.is_empty() => {
+                format!("{cause} ({service} {action})")
+            }
+            _ => cause,
+        };
         let error = CallError {
             doing: doing.into(),
-            error_type: std::any::type_name::<E>(),
+            error_type,
             code,
             status: error.raw_response().map(|answer| answer.status().as_u16()),
             cause,
             reason_code: reason_code.into(),
         };
         match error.service_reason_code() {
+            Some(Code::QuotaReached) if !error.has_code(&["LimitExceeded"]) => error
+                .with_reason_code(Code::QuotaReached)
+                .with_advice(QUOTA_ADVICE),
             Some(reason_code) => error.with_reason_code(reason_code),
             None => error,
         }
@@ -107,6 +123,8 @@ impl CallError {
             Code::AwsDenied
         } else if self.is_throttled() {
             Code::AwsThrottled
+        } else if self.is_quota() {
+            Code::QuotaReached
         } else if self.outcome_unknown() {
             Code::AwsUnavailable
         } else if self.is_key_error() {
@@ -170,8 +188,12 @@ impl CallError {
 
     /// Whether the service did nothing because of throttling.
     pub fn is_throttled(&self) -> bool {
-        let code = self.code.as_deref().unwrap_or_default();
-        THROTTLED.iter().any(|name| code.contains(name))
+        self.code.as_deref().is_some_and(is_throttling) || self.status == Some(429)
+    }
+
+    /// Whether a quota of the service is reached.
+    pub fn is_quota(&self) -> bool {
+        self.code.as_deref().is_some_and(is_quota)
     }
 
     /// Whether it is unknown if the service executed the request: no response, an unreadable one,

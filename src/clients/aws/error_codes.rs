@@ -1,12 +1,44 @@
-//! The error codes and texts with which AWS throttles and denies.
+//! The error codes and texts with which AWS throttles and denies, and reports a quota.
 
-/// Parts of the error codes of throttling: AWS did nothing.
-pub(super) const THROTTLED: [&str; 4] = [
-    "Throttl",
-    "TooManyRequests",
-    "RequestLimitExceeded",
-    "SlowDown",
-];
+use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use serde_json::Value;
+
+/// Whether the error code is one of throttling: AWS did nothing, and does it later. The SDK counts
+/// `LimitExceededException` too, with which the services that are called here report a quota.
+pub(super) fn is_throttling(code: &str) -> bool {
+    THROTTLING_ERRORS.contains(&code) && code != "LimitExceededException"
+}
+
+/// Whether the error code is one of a quota. A repetition does not help.
+pub(super) fn is_quota(code: &str) -> bool {
+    let is_limit = code.contains("LimitExceeded") || code.ends_with("ExceededException");
+    is_limit && !is_throttling(code)
+}
+
+/// The error code and the message of an error response, in any protocol. `None` if it is a success,
+/// or no error of the service.
+/// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization>
+pub(super) fn error_of(response: &HttpResponse) -> Option<(String, Option<String>)> {
+    if response.status().is_success() {
+        return None;
+    }
+    let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
+    let json: Value = serde_json::from_str(&body).unwrap_or_default();
+    let member = |names: [&str; 2], element: &str| {
+        let member = names.iter().find_map(|name| json[*name].as_str());
+        let element = || {
+            let (_, rest) = body.split_once(&format!("<{element}>"))?;
+            rest.split_once("</").map(|(text, _)| text)
+        };
+        member.or_else(element).map(ToOwned::to_owned)
+    };
+    let header = response.headers().get("x-amzn-errortype");
+    let code = header.map(ToOwned::to_owned);
+    let code = code.or_else(|| member(["__type", "code"], "Code"))?;
+    let code = code.rsplit('#').next()?.split(':').next()?.to_owned();
+    Some((code, member(["message", "Message"], "Message")))
+}
 
 /// The error codes of a denial.
 pub(super) const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];

@@ -3,6 +3,7 @@
 mod call_error;
 mod config;
 mod error_codes;
+mod noted_attempts;
 mod propagation;
 mod retry;
 mod s3;
@@ -97,7 +98,9 @@ impl SdkClients {
                         $service::config::Builder::from(&config)
                             .retry_partition(partition)
                             .interceptor(retry::ThrottleRetryInterceptor)
+                            .interceptor(noted_attempts::AttemptInterceptor)
                             .retry_classifier(propagation::DenialRetryClassifier)
+                            .retry_classifier(retry::QuotaRetryClassifier)
                             .build(),
                     )
                 }))

@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use aws_sdk_iam::config::interceptors::{
-    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef, InterceptorContext,
 };
-use aws_sdk_iam::config::retry::RetryConfig;
+use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
 
-use super::error_codes::THROTTLED;
+use super::error_codes::{error_of, is_quota, is_throttling};
 use super::propagation;
 
 /// The most attempts that fail without throttling or denial.
@@ -98,7 +99,7 @@ impl Intercept for ThrottleRetryInterceptor {
             }
             _ if configured.max_attempts() <= 1 => configured,
             _ => {
-                if is_throttled(context) {
+                if context.response().is_some_and(is_throttled) {
                     state.last_rejection = now;
                     state.rejections += 1;
                 }
@@ -118,9 +119,26 @@ impl Intercept for ThrottleRetryInterceptor {
     }
 }
 
-fn is_throttled(context: &FinalizerInterceptorContextRef<'_>) -> bool {
-    let text = context.response().and_then(propagation::error_text);
-    text.is_some_and(|text| THROTTLED.iter().any(|name| text.contains(name)))
+/// Whether AWS did nothing because of throttling.
+pub(super) fn is_throttled(response: &HttpResponse) -> bool {
+    error_of(response).is_some_and(|(code, _)| is_throttling(&code))
+}
+
+/// Fails a call at once if a quota is reached. The SDK would repeat it as if it were throttled.
+#[derive(Debug)]
+pub struct QuotaRetryClassifier;
+
+impl ClassifyRetry for QuotaRetryClassifier {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response().and_then(error_of) {
+            Some((code, _)) if is_quota(&code) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "QuotaRetryClassifier"
+    }
 }
 
 #[cfg(test)]

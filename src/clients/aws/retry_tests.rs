@@ -123,3 +123,20 @@ async fn unrepeatable_call_is_retried_after_denials_only() {
 async fn disabled_retries_stay_disabled() {
     assert_eq!(attempts(&[BUSY], false).await.0, 1);
 }
+
+/// The SDK counts the first one as throttling.
+#[tokio::test(start_paused = true)]
+async fn quota_is_not_repeated_and_throttling_is() {
+    for quota in [
+        "LimitExceededException",
+        "LimitExceeded",
+        "AccountLimitExceededException",
+        "ResourceLimitExceeded",
+        "NumberOfRuleTemplatesExceededException",
+    ] {
+        assert_eq!(attempts(&[(400, quota)], true).await.0, 1, "{quota}");
+    }
+    for busy in ["RequestLimitExceeded", "PriorRequestNotComplete"] {
+        assert!(attempts(&[(400, busy)], true).await.0 > 8, "{busy}");
+    }
+}

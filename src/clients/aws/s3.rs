@@ -19,6 +19,7 @@ use aws_types::SdkConfig;
 
 use super::call_error::{CallError, NOT_BUILT};
 use super::config::endpoint_url;
+use crate::clients::failing_calls;
 use crate::clients::http::{Http, HttpError};
 use crate::common::reason_codes::Code;
 use crate::common::text_file;
@@ -100,13 +101,18 @@ impl S3 {
             ObjectError::Failed(CallError { status, ..error })
         };
         loop {
+            failing_calls::began("GetObject");
             let request = self.request(bucket, key).await;
             let not_built = || failed(Code::AwsUnreachable, None, NOT_BUILT);
             let request = request.ok_or_else(not_built)?;
             let error = match self.attempt(request, max_bytes, failed).await {
                 Err(ObjectError::Failed(error)) if error.is_transient() => error,
-                result => return result,
+                result => {
+                    failing_calls::answered("GetObject");
+                    return result;
+                }
             };
+            failing_calls::failed("S3", "GetObject", &error.cause);
             match pauses.next() {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return Err(error.into()),

@@ -12,6 +12,7 @@ use super::error::ErrorKind;
 use super::response::{ApiResponse, Paging};
 use super::sanitize;
 use super::token_error::TokenSource;
+use crate::clients::failing_calls;
 use crate::clients::http::{Http, HttpError};
 use crate::common::password::Password;
 
@@ -115,7 +116,10 @@ impl GitLab {
     pub(super) async fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {
         let mut backoff = INITIAL_BACKOFF;
         let mut attempt = 1;
+        let path = request.path.split('?').next().unwrap_or_default();
+        let call = format!("{} {path}", request.method);
         loop {
+            failing_calls::began(&call);
             let outcome = self.attempt(request).await;
             let may_retry = match &outcome {
                 // GitLab did not process the request.
@@ -125,6 +129,13 @@ impl GitLab {
                 Err(HttpError::NoResponse) => request.is_idempotent,
                 Err(_) => false,
             };
+            match &outcome {
+                Ok(response) if may_retry => {
+                    failing_calls::failed("GitLab", &call, &format!("HTTP {}", response.status));
+                }
+                Err(error) => failing_calls::failed("GitLab", &call, &error.to_string()),
+                Ok(_) => failing_calls::answered(&call),
+            }
             if !may_retry || attempt == MAX_ATTEMPTS {
                 return outcome
                     .map_err(|error| self.transport_error(error, request))?

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use self::policies::Policies;
 use crate::clients::aws::{Aws, CallError, required};
+use crate::clients::failing_calls::within;
 use crate::feedback::change_sets::{Change, Effect, Remedy, code};
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -47,11 +48,11 @@ pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> St
     let uses: BTreeSet<_> = changes.iter().flat_map(uses).collect();
     let types: BTreeSet<&str> = uses.iter().map(|(of_type, _)| *of_type).collect();
     let left_out = types.len().saturating_sub(MAX_TYPES);
-    let compared = tokio::time::timeout(TIMEOUT, compare(aws, names, &uses, types)).await;
+    let compared = within(TIMEOUT, compare(aws, names, &uses, types)).await;
     let because = match compared {
         Ok(Ok(missing)) => return lines(&missing, left_out, names),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "it took too long".to_owned(),
+        Err(cut) => cut.and("it took too long"),
     };
     tracing::warn!(because, "rights not compared");
     String::new()

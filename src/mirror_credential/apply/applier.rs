@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
+use crate::clients::failing_calls::within;
 use crate::clients::gitlab::Access;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -161,7 +162,7 @@ impl Applier<'_> {
         let time = clients.clock.until(progress.until()) * 3 / 4;
         self.replace_until = Some(clients.clock.now() + time);
         let time = if was_inactive { time } else { Duration::MAX };
-        let (reason, user) = match tokio::time::timeout(time, Box::pin(self.run())).await {
+        let (reason, user) = match within(time, Box::pin(self.run())).await {
             Ok(Ok(())) => return self.finish(),
             Ok(Err(error)) => {
                 // IAM may have shown only after some steps that it is inactive.
@@ -173,7 +174,10 @@ impl Applier<'_> {
                 }
                 (error.reason, user)
             }
-            Err(_) => (takes_too_long(progress), self.state.user),
+            Err(cut) => {
+                let what = cut.and("it takes too long");
+                (out_of_time(progress, &what), self.state.user)
+            }
         };
         // The plan starts again, as after a killed delivery: it finds the resources that the
         // failure has left.
@@ -282,7 +286,8 @@ impl Reconcile for Applier<'_> {
         self.state.now = now;
         let is_over = self.replace_until.is_some_and(|until| now >= until);
         if is_over && self.planner().may_only_replace_inactive() {
-            return Err(ApplyError::transient(takes_too_long(self.progress)));
+            let reason = out_of_time(self.progress, "it takes too long");
+            return Err(ApplyError::transient(reason));
         }
         Ok(())
     }
@@ -321,8 +326,8 @@ impl Reconcile for Applier<'_> {
     }
 }
 
-fn takes_too_long(progress: &Progress) -> Reason {
-    let text = format!("{}: it takes too long", progress.last());
+fn out_of_time(progress: &Progress, what: &str) -> Reason {
+    let text = format!("{}: {what}", progress.last());
     Reason::new(Code::OutOfTime, text)
 }
 

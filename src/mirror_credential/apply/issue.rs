@@ -7,6 +7,7 @@ use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::types::{ServiceSpecificCredential, StatusType};
 
 use crate::clients::aws::{Aws, CallError, optional, required};
+use crate::clients::failing_calls;
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
@@ -79,6 +80,8 @@ impl Applier<'_> {
         }
         match result {
             IssueResult::Done(credential, password) => {
+                // A credential that was found and reset is the result of a call without an answer.
+                failing_calls::answered("CreateServiceSpecificCredential");
                 self.state
                     .note_issued(&credential, password, reset.is_some());
             }

@@ -165,7 +165,11 @@ impl Applier<'_> {
         // The login that a rotation stored before it lost the log has to be read.
         let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
         let is_shared = secret.may_rotate() || is_open;
-        let written = calls::write_claim(&self.clients.aws, secret, entry, &intent).await?;
+        let written = match calls::write_claim(&self.clients.aws, secret, entry, &intent).await {
+            // A rollback may have nothing to undo: the plan finds that without a claim.
+            Err(error) if self.may_go_on_without_entry(&error) => return Ok(()),
+            written => written?,
+        };
         if !self.note_write(written, entry) {
             return Ok(());
         }
@@ -203,9 +207,26 @@ impl Applier<'_> {
     }
 
     async fn save_spec(&mut self, entry: u64) -> Result<(), CallError> {
-        let (saved, written) = self.write_spec(entry).await?;
+        let (saved, written) = match self.write_spec(entry).await {
+            // The next request concludes the claims before it.
+            Err(error) if self.may_go_on_without_entry(&error) => return Ok(()),
+            written => written?,
+        };
         self.note_saved_spec(saved, written);
         Ok(())
+    }
+
+    /// Whether the secret has reached its quota of versions, and the request restores the spec that
+    /// was saved last. An Update that failed at the quota has stored no other spec.
+    fn may_go_on_without_entry(&mut self, error: &CallError) -> bool {
+        let secret = self.state.secret.present();
+        let is_saved = secret.is_some_and(|secret| secret.saves(&self.spec.document));
+        let may_go_on = error.is_quota() && is_saved && !self.state.log.is_full;
+        if may_go_on {
+            tracing::warn!(%error, "the log gets no entry");
+            self.state.log.is_full = true;
+        }
+        may_go_on
     }
 
     /// Writes the spec as the log's entry `entry`.

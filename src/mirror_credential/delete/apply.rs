@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::failing_calls::{OutOfTime, within};
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::delete::plan::{
@@ -252,9 +253,9 @@ impl<'a> Deleter<'a> {
     async fn delete_mirrors(&mut self) {
         let time = self.gitlab_time();
         let deletion = Box::pin(self.try_delete_mirrors());
-        if tokio::time::timeout(time, deletion).await.is_err() {
-            let text = "not all mirrors were reached in time";
-            self.left.push(text.to_owned());
+        if let Err(cut) = within(time, deletion).await {
+            let text = cut.and("not all mirrors were reached in time");
+            self.left.push(text);
         }
         self.state.are_mirrors_deleted = true;
     }
@@ -322,8 +323,10 @@ impl<'a> Deleter<'a> {
             return;
         };
         let search = self.gitlab_clients.look_for(&gitlab.url, &wanted, &[]);
-        let found = tokio::time::timeout(time, Box::pin(search)).await;
-        let late = |_| vec!["mirrors may be left in GitLab, which did not respond in time".into()];
+        let found = within(time, Box::pin(search)).await;
+        let late = |cut: OutOfTime| {
+            vec![cut.and("mirrors may be left in GitLab, which did not respond in time")]
+        };
         self.left.extend(found.unwrap_or_else(late));
     }
 }

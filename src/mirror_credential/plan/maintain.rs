@@ -70,7 +70,8 @@ impl Planner<'_> {
             }
             self.record_request()?;
         }
-        if may_be_at_work {
+        // At the quota, a peer cannot store a login either.
+        if may_be_at_work && !state.log.is_full {
             self.check_claims()?;
             return choose(SecretStep::ClaimIfAllowed(secret.next_entry()));
         }
@@ -150,7 +151,8 @@ impl Planner<'_> {
         }
         // This entry also concludes every claim before it.
         let is_new = !secret.saves(&self.spec.document);
-        if (is_new || secret.is_unfinished()) && !self.state.mirrors.deletion_incomplete {
+        let is_open = secret.is_unfinished() && !self.state.log.is_full;
+        if (is_new || is_open) && !self.state.mirrors.deletion_incomplete {
             return choose(SecretStep::SaveSpec(secret.next_entry()));
         }
         if let [former, _, ..] = secret.log.saved_specs.as_slice() {

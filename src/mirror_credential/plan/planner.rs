@@ -71,9 +71,12 @@ impl<'a> Planner<'a> {
         let (spec, state) = (self.spec, self.state);
         let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
         let current = secret.and_then(|secret| secret.log.current.as_ref());
+        // The Update that this one rolls back stored a new login, and then reached the quota.
+        let restores = secret.is_some_and(|secret| secret.saves(&spec.document));
+        let may_keep = state.log.is_full && restores;
         current.filter(|login| {
-            login.user_key == key(&state.user.name)
-                && login.serial_key == serial_key(spec.rotation_serial.as_deref())
+            let is_of_serial = login.serial_key == serial_key(spec.rotation_serial.as_deref());
+            login.user_key == key(&state.user.name) && (is_of_serial || may_keep)
         })
     }
 

@@ -28,6 +28,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::Clients;
 use crate::clients::aws::Aws;
+use crate::clients::failing_calls::{OutOfTime, within};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::{Applier, PreviousSpec};
 use crate::mirror_credential::apply::error::ApplyError;
@@ -82,9 +83,9 @@ impl MirrorCredential {
     /// phase deletes the resources of the rotation, best effort.
     pub async fn rotate(&self, event: &RotationEvent, until: SystemTime) -> Result<(), Failure> {
         let time = self.clients.clock.until(until);
-        let done = tokio::time::timeout(time, Box::pin(self.run_phase(event, until))).await;
-        let out_of_time = |_| {
-            let reason = Reason::new(Code::OutOfTime, "no time was left");
+        let done = within(time, Box::pin(self.run_phase(event, until))).await;
+        let out_of_time = |cut: OutOfTime| {
+            let reason = Reason::new(Code::OutOfTime, cut.to_string());
             Err(ApplyError::transient(reason))
         };
         done.unwrap_or_else(out_of_time)

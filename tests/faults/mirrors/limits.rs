@@ -1,16 +1,19 @@
 //! The effects of GitLab's limits, outages and slowness: projects without commits, no free
 //! place, pushes that take longer than the function's timeout.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::checks::{self, Watch};
 use crate::fixture::{
-    PROJECT, REPOSITORY, in_account, in_account_with, mirror, options, properties, with,
+    PROJECT, REPOSITORY, SECRET, in_account, in_account_with, mirror, options, properties, serial,
+    with,
 };
 use fake_aws::request::Service;
-use fake_aws::{FaultKind, On};
+use fake_aws::secrets::versions::{Version, VersionContent};
+use fake_aws::{FakeAws, FaultKind, On};
 use test_support::Rotated;
 
 #[test]
@@ -100,6 +103,130 @@ fn slow_gitlab_leaves_a_short_delete_the_time_for_aws() {
             answer.assert_success();
             assert!(answer.note().ends_with(" - CFG-416"), "{answer:?}");
             fake.look(|aws| assert!(checks::ours(aws).is_empty()));
+        });
+    }
+}
+
+/// The step is the call that happened to run. The cause is the one that fails.
+#[test]
+fn time_limit_names_the_call_that_fails() {
+    const LIST: &str = "ListServiceSpecificCredentials";
+    const CREATE: &str = "CreateServiceSpecificCredential";
+    let error = FaultKind::InternalError500;
+    for (operation, kind, service_timeout, expected) in [
+        (
+            LIST,
+            error,
+            "20",
+            "IAM ListServiceSpecificCredentials: HTTP 500 (ServiceFailure",
+        ),
+        (
+            CREATE,
+            error,
+            "30",
+            "IAM CreateServiceSpecificCredential: HTTP 500 (ServiceFailure",
+        ),
+        (
+            "DescribeSecret",
+            error,
+            "30",
+            "Secrets Manager DescribeSecret: HTTP 500 (InternalServiceError",
+        ),
+        (
+            "ListUserTags",
+            FaultKind::Throttled,
+            "60",
+            "IAM ListUserTags: HTTP 400 (Throttling",
+        ),
+        (
+            "GetRepository",
+            FaultKind::RequestHangs,
+            "30",
+            "CodeCommit GetRepository: no response, ",
+        ),
+        (
+            "PutSecretValue",
+            error,
+            "40",
+            "Secrets Manager PutSecretValue: HTTP 500 (InternalServiceError), ",
+        ),
+        (
+            "TagUser",
+            FaultKind::RequestLost,
+            "20",
+            "IAM TagUser: no response, ",
+        ),
+        (
+            "GitLab.CreateMirror",
+            FaultKind::Throttled,
+            "30",
+            "GitLab POST /projects/",
+        ),
+        ("GitPush", error, "40", "CodeCommit info/refs: "),
+    ] {
+        // The SDK's backoff is random.
+        fastrand::seed(1);
+        in_account(async |fake, stack, _| {
+            let short = with(properties(), "ServiceTimeout", json!(service_timeout));
+            fake.break_from_now(On::Operation(operation), kind);
+            let create = stack.request("Create", None, &short, None);
+            let answer = stack.deliver(&create).await;
+            let reason = answer.reason();
+            println!("{operation}: {reason}");
+            let (_, cut) = reason.split_once(expected).expect(expected);
+            assert!(
+                cut.contains(" attempt") && cut.contains("; no time was left"),
+                "{reason}"
+            );
+            assert!(fake.secret_in(&reason).is_none());
+            fake.mend();
+        });
+    }
+}
+
+/// Fills a secret with versions of this day, so that so many more fit.
+fn fill(fake: &FakeAws, places: usize) {
+    fake.change(|aws| {
+        let now = aws.now;
+        let secret = aws.secrets.get_mut(SECRET).expect("a secret");
+        for number in secret.versions.len()..100 - places {
+            let stages = BTreeSet::new();
+            let value = VersionContent {
+                text: "{}".to_owned(),
+                binary: false,
+            };
+            let version = Version {
+                value,
+                stages,
+                created: now,
+            };
+            secret.versions.insert(format!("{number:036}"), version);
+        }
+    });
+}
+
+/// Secrets Manager keeps each version for a day. Its quota fails an Update, and not its rollback.
+#[test]
+fn quota_of_versions_fails_an_update_and_not_its_rollback() {
+    for places in 0..4 {
+        in_account(async |fake, stack, _| {
+            stack.create(&properties()).await.assert_success();
+            fill(fake, places);
+            let began = fake.now();
+            // With its rollback, which succeeds.
+            let answer = stack.update(&serial(&properties(), 2), None).await;
+            answer.assert_reason(["quota of versions", "Deploy again tomorrow - CFG-209"]);
+            assert!(!answer.reason().contains("maximum number"), "AWS's text");
+            let took = fake.now().duration_since(began).expect("a time");
+            println!("{places}: {took:?}, {}", answer.reason());
+            assert!(took < Duration::from_secs(60), "repeated for {took:?}");
+            fake.look(|aws| checks::at_rest(aws, &properties(), false))
+                .expect("at rest");
+            tokio::time::sleep(Duration::from_hours(25)).await;
+            stack
+                .update(&serial(&properties(), 3), None)
+                .await
+                .assert_success();
         });
     }
 }

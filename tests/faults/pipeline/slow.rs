@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
 use crate::fixture::{CHILD, changed, in_account_with, properties, ruled, with};
+use fake_aws::request::Service;
 use fake_aws::{Entry, FakeAws, Fault, FaultKind, On, Options};
 use test_support::custom_resource::{
     FUNCTION, LAMBDA_MAX_LIFETIME, ParentStack, RequestOutcome, StackRequest, deliver_all,
@@ -204,5 +205,29 @@ fn request_is_not_continued_more_often_than_lambda_allows() {
         let hops = fake.count("Invoke");
         assert!(hops < 16, "Lambda would have stopped it: {hops}");
         assert_eq!(fake.responses().len(), 1);
+    });
+}
+
+/// The last invocation has no answer at all, and an earlier one the cause.
+#[test]
+fn time_limit_names_the_call_that_failed_in_an_earlier_invocation() {
+    in_account_with(Options::default(), async |fake, stack| {
+        stack.lifetime = SHORT;
+        fake.break_from_now(On::Operation("CreateStack"), FaultKind::InternalError500);
+        let hurried = with(properties(), "ServiceTimeout", json!("100"));
+        let create = stack.request("Create", None, &hurried, None);
+        let silence = async {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            fake.break_from_now(
+                On::Service(Service::CloudFormation),
+                FaultKind::RequestHangs,
+            );
+        };
+        let (answer, ()) = tokio::join!(stack.deliver(&create), silence);
+        assert_eq!(fake.count("Invoke"), 1);
+        answer.assert_reason([
+            "CloudFormation CreateStack: HTTP 500 (InternalFailure",
+            "no time was left",
+        ]);
     });
 }

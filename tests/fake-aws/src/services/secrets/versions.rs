@@ -149,6 +149,7 @@ pub(crate) fn add_once(
         Some(version) if !version.is_empty() => return Err(token_in_use(token, secret)),
         _ => {
             has_place_for(secret, stages)?;
+            has_place_for_a_version(secret, now)?;
             add(secret, token, content, stages, now);
         }
     }
@@ -169,6 +170,18 @@ fn has_place_for(secret: &Secret, added: &[&str]) -> Result<(), AwsError> {
         return Err(rejected("LimitExceededException", message));
     }
     Ok(())
+}
+
+/// "If you call `PutSecretValue` more than once every 10 minutes, you will create more versions than
+/// Secrets Manager removes, and you will reach the quota for secret versions" (API Reference,
+/// `PutSecretValue`). The text is recorded nowhere.
+fn has_place_for_a_version(secret: &Secret, now: Duration) -> Result<(), AwsError> {
+    let stays = |version: &&Version| !version.stages.is_empty() || version.created + KEPT > now;
+    if secret.versions.values().filter(stays).count() < MOST_VERSIONS {
+        return Ok(());
+    }
+    let message = "You have reached the maximum number of versions for this secret.";
+    Err(rejected("LimitExceededException", message))
 }
 
 /// Adds a version, or gives one its value that a rotation has only named, and moves labels to it.
