@@ -1,9 +1,9 @@
 //! The calls that fail, or get no response, while the work goes on.
 //!
-//! If a time limit cuts the work, its step is the call that happened to run. The cause is a call that
-//! is retried, or one whose failure the work waits to resolve. So each attempt is noted here, and the
-//! text of each time limit names the calls whose latest attempt failed. An answer, also one that
-//! rejects the call, removes the call.
+//! If a time limit cuts the work, its step is the call that happened to run. The cause is a call
+//! that is retried, or one whose failure the work waits to resolve. So each attempt is noted here,
+//! and the text of each time limit names the calls whose latest attempt failed. An answer, also one
+//! that rejects the call, removes the call.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,10 +27,10 @@ tokio::task_local! {
 
 /// The failing calls of some work. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct FailingCalls(Arc<Scope>);
+pub struct FailingCalls(Arc<Noted>);
 
 #[derive(Debug, Default)]
-struct Scope {
+struct Noted {
     calls: Mutex<BTreeMap<String, FailingCall>>,
     /// Those of the work around.
     outer: Option<FailingCalls>,
@@ -124,7 +124,7 @@ pub fn began(operation: &str) {
 }
 
 /// The latest attempt at `operation` of `service` failed, and the call may be repeated, or the work
-/// waits until it knows the result.
+/// waits for its result.
 pub fn failed(service: &str, operation: &str, cause: &str) {
     let cause: String = cause.chars().take(MAX_CAUSE).collect();
     let text = format!("{service} {operation}: {cause}");
@@ -135,7 +135,7 @@ pub fn failed(service: &str, operation: &str, cause: &str) {
     });
 }
 
-/// The service answered `operation`, or the work knows the result otherwise.
+/// The service answered `operation`, or another call returned its result.
 pub fn answered(operation: &str) {
     change(|calls| drop(calls.remove(operation)));
 }
@@ -170,7 +170,7 @@ impl fmt::Display for OutOfTime {
 /// # Errors
 /// If the time is over.
 pub async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Result<T, OutOfTime> {
-    let calls = FailingCalls(Arc::new(Scope {
+    let calls = FailingCalls(Arc::new(Noted {
         calls: Mutex::default(),
         outer: CALLS.try_with(Clone::clone).ok(),
     }));

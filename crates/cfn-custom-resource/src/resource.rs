@@ -36,7 +36,7 @@ pub trait Resource: Send + Sync + 'static {
         self.physical_id(request)
     }
 
-    /// What keeps the work from its end at present, such as a call that fails each time it is
+    /// The obstacle to the work's end at present, such as a call that fails each time it is
     /// repeated. The reason of a request that runs out of time has it, after the current step.
     fn failing(&self) -> Option<String> {
         None

@@ -53,8 +53,8 @@ impl Intercept for AttemptInterceptor {
     }
 }
 
-/// Whether the call, or the work, may repeat the request. 409 is IAM's status for a concurrent change,
-/// and for a full list whose deletions it may not show yet.
+/// Whether the call, or the work, may repeat the request. 409 is IAM's status for a concurrent
+/// change, and for a full list whose deletions it may not show yet.
 fn may_pass(response: &HttpResponse) -> bool {
     let status = response.status().as_u16();
     status >= 500
@@ -63,8 +63,8 @@ fn may_pass(response: &HttpResponse) -> bool {
         || (propagation::time_left().is_some() && propagation::may_be_propagating(response))
 }
 
-/// The status, the error code and the message, in any protocol. Without the message of a call with a
-/// password.
+/// The status, the error code and the message, in any protocol. Without the message of a call with
+/// a password.
 fn cause(response: &HttpResponse, operation: &str) -> String {
     let status = response.status().as_u16();
     match error_of(response) {

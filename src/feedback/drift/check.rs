@@ -11,6 +11,7 @@ use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
     Audience, Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
 };
+use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::{describe_stack, early_validation, executions};
 use cfn_custom_resource::Progress;
 
@@ -55,18 +56,7 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
             return Err(CallError { cause, ..error });
         }
     };
-    let ended = async {
-        // CloudFormation may delete them with the change set.
-        let errors = match read.creation {
-            Creation::Failed(_) => {
-                early_validation::of_change_set(aws, stack_name, CHANGE_SET).await?
-            }
-            _ => vec![],
-        };
-        let repair = end(aws, target, &read, &token, &progress).await?;
-        Ok::<_, CallError>((errors, repair))
-    };
-    let ended = Box::pin(ended).await;
+    let ended = Box::pin(end(aws, target, &read, &token, &progress)).await;
     if ended.is_err() {
         change_sets::abandon(aws, stack_name, CHANGE_SET).await;
     }
@@ -104,6 +94,8 @@ fn comparable(stack: Option<Stack>) -> Result<Stack, String> {
     }
 }
 
+/// The errors of a change set that failed, and the end of it.
+///
 /// Executes the change set if it repairs the stack and no execution of the pipeline is in progress,
 /// which an update of the pipeline would cancel. Otherwise deletes it.
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html>
@@ -113,8 +105,13 @@ async fn end(
     read: &ChangeSet,
     token: &str,
     progress: &Progress,
-) -> Result<Repair, CallError> {
+) -> Result<(Vec<Finding>, Repair), CallError> {
     let stack_name = &target.stack_name;
+    // CloudFormation may delete them with the change set.
+    let errors = match read.creation {
+        Creation::Failed(_) => early_validation::of_change_set(aws, stack_name, CHANGE_SET).await?,
+        _ => vec![],
+    };
     let mut repair = Repair::None;
     if let Some(pipeline) = &target.repairs {
         repair = Repair::of(read);
@@ -143,7 +140,7 @@ async fn end(
         progress.doing(format!("deleting the change set of stack {stack_name}"));
         change_sets::delete(aws, stack_name, CHANGE_SET).await?;
     }
-    Ok(repair)
+    Ok((errors, repair))
 }
 
 #[cfg(test)]

@@ -70,8 +70,8 @@ pub fn without_change_set(
     })
 }
 
-/// The finding about a change set that CloudFormation rejected for `reason`. Its validation or a hook
-/// found `errors`. Shows none of the parameters' `values`.
+/// The finding about a change set that CloudFormation rejected for `reason`. Its validation or a
+/// hook found `errors`. Shows none of the parameters' `values`.
 pub fn rejected(
     reason: &str,
     errors: &[early_validation::Finding],

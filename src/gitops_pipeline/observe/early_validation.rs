@@ -6,8 +6,8 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
 //!
 //! If a hook rejects a resource, the resource's reason has only the hook's name. The hook's message
-//! is the `HookStatusReason` of other events (<https://github.com/aws/aws-cdk/issues/21674>). So the
-//! findings are read after each failure, whatever its reason is.
+//! is the `HookStatusReason` of other events (<https://github.com/aws/aws-cdk/issues/21674>). So
+//! the findings are read after each failure, with any reason.
 
 use std::fmt;
 

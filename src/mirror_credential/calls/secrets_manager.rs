@@ -14,8 +14,8 @@ use crate::mirror_credential::intent_log::mirrors::{
 use crate::mirror_credential::spec;
 use crate::mirror_credential::state::{Secret, StoredLogin};
 
-/// Secrets Manager removes versions only if there are more than 100, and only those of an earlier day.
-/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
+/// Secrets Manager removes versions only if there are more than 100, and only those of an earlier
+/// day. <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
 const QUOTA_ADVICE: &str = "the secret has reached its quota of versions: it was changed too often within a day, about 25 \
     times. Secrets Manager removes versions that are older than a day. Deploy again tomorrow";
 

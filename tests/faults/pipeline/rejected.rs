@@ -187,7 +187,7 @@ fn failed_validation_is_reported_with_its_resource() {
     }
 }
 
-/// The resource's own reason has only the hook's name, in no text that the function knows.
+/// The resource's own reason has only the hook's name.
 #[test]
 fn message_of_a_hook_is_reported_with_its_resource() {
     const MESSAGE: &str = "Hook failed with message: [CT.CODEBUILD.PR.5] encrypt the artifacts";

@@ -59,7 +59,7 @@ pub struct Stacks {
     pub failing: Vec<ResourceFailure>,
     /// The validation errors of each template from now on.
     pub findings: Vec<Finding>,
-    /// What the hooks of users find from now on.
+    /// The findings of users' hooks from now on.
     pub hooks: Vec<Finding>,
     pub change_sets: ChangeSets,
     /// The custom resources of parent stacks, by the stack's ARN and the logical ID.

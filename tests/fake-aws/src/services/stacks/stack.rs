@@ -112,7 +112,7 @@ pub struct StackEvent {
     /// "All events initiated by a given stack operation are assigned the same client request
     /// token" (API Reference, `StackEvent`).
     pub token: Option<String>,
-    /// What a hook found, if the event is of a hook.
+    /// The finding, if the event is of a hook.
     pub hook: Option<Finding>,
 }
 
