@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::clients::failing_calls;
 use crate::clients::http::{Http, is_https_or_loopback};
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
@@ -13,9 +12,6 @@ use cfn_custom_resource::Reason;
 pub const NEW_LOGIN_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long an earlier login may be rejected before its password counts as changed by hand.
 pub const EARLIER_LOGIN_TIMEOUT: Duration = Duration::from_mins(1);
-/// The request, as a time limit names it.
-const PUSH_CHECK: &str = "info/refs";
-
 const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(3);
 
@@ -98,19 +94,14 @@ pub async fn check_push(
     let deadline = tokio::time::Instant::now() + patience;
     let mut backoff = INITIAL_BACKOFF;
     loop {
-        failing_calls::began(PUSH_CHECK);
         let attempt = http.get_status(&url, user, password);
         let error = match tokio::time::timeout(Duration::from_secs(10), attempt).await {
-            Ok(Ok(200)) => {
-                failing_calls::answered(PUSH_CHECK);
-                return Ok(());
-            }
+            Ok(Ok(200)) => return Ok(()),
             Ok(Ok(401)) => PushCheckError::LoginRejected,
             Ok(Ok(403)) => PushCheckError::PushDenied,
             Ok(Ok(status)) => PushCheckError::Status(status),
             Ok(Err(_)) | Err(_) => PushCheckError::NoResponse,
         };
-        failing_calls::failed("CodeCommit", PUSH_CHECK, &error.to_string());
         let pause = backoff.mul_f64(0.75 + fastrand::f64() / 2.0);
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         if left.is_zero() {
