@@ -102,11 +102,14 @@ impl FailingCalls {
 
 /// Changes the calls of the current work, and of the work around it.
 fn change(change: impl Fn(&mut BTreeMap<String, FailingCall>)) {
-    let mut scope = CALLS.try_with(Clone::clone).ok();
-    while let Some(calls) = scope {
-        change(&mut calls.lock());
-        scope = calls.0.outer.clone();
-    }
+    // Outside of `note` there are none.
+    let _ = CALLS.try_with(|calls| {
+        let mut scope = Some(calls);
+        while let Some(calls) = scope {
+            change(&mut calls.lock());
+            scope = calls.0.outer.as_ref();
+        }
+    });
 }
 
 /// An attempt at `operation` begins.

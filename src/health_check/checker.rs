@@ -73,7 +73,7 @@ pub async fn listed<T>(
     limits: &TimeLimits,
 ) -> Option<T> {
     let time = limits.checks_end.saturating_duration_since(Instant::now());
-    let failed = match within(time, listing).await {
+    let failed = match within(time, Box::pin(listing)).await {
         Ok(Ok(listed)) => return Some(listed),
         Ok(Err(error)) => error.to_string(),
         Err(cut) => cut.and("there was no time to list everything"),

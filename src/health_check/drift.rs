@@ -81,7 +81,7 @@ impl Checker<'_> {
 
     async fn compare_stack(&self, subject: DriftTarget) -> ComparedStack {
         let checking = drift::check(&self.clients.aws, &subject);
-        let found = match within(COMPARISON_TIMEOUT, checking).await {
+        let found = match within(COMPARISON_TIMEOUT, Box::pin(checking)).await {
             Ok(found) => found,
             Err(cut) => Ok(Found::Nothing(cut.and("CloudFormation takes too long"))),
         };

@@ -48,7 +48,7 @@ pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> St
     let uses: BTreeSet<_> = changes.iter().flat_map(uses).collect();
     let types: BTreeSet<&str> = uses.iter().map(|(of_type, _)| *of_type).collect();
     let left_out = types.len().saturating_sub(MAX_TYPES);
-    let compared = within(TIMEOUT, compare(aws, names, &uses, types)).await;
+    let compared = within(TIMEOUT, Box::pin(compare(aws, names, &uses, types))).await;
     let because = match compared {
         Ok(Ok(missing)) => return lines(&missing, left_out, names),
         Ok(Err(error)) => error.to_string(),

@@ -221,10 +221,10 @@ impl Applier<'_> {
     fn may_go_on_without_entry(&mut self, error: &CallError) -> bool {
         let secret = self.state.secret.present();
         let is_saved = secret.is_some_and(|secret| secret.saves(&self.spec.document));
-        let may_go_on = error.is_quota() && is_saved && !self.state.log.is_full;
+        let may_go_on = error.is_quota() && is_saved && self.state.log.full_at.is_none();
         if may_go_on {
             tracing::warn!(%error, "the log gets no entry");
-            self.state.log.is_full = true;
+            self.state.log.full_at = Some(self.clients.clock.now());
         }
         may_go_on
     }

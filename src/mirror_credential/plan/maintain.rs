@@ -71,7 +71,7 @@ impl Planner<'_> {
             self.record_request()?;
         }
         // At the quota, a peer cannot store a login either.
-        if may_be_at_work && !state.log.is_full {
+        if may_be_at_work && state.log.full_at.is_none() {
             self.check_claims()?;
             return choose(SecretStep::ClaimIfAllowed(secret.next_entry()));
         }
@@ -151,7 +151,7 @@ impl Planner<'_> {
         }
         // This entry also concludes every claim before it.
         let is_new = !secret.saves(&self.spec.document);
-        let is_open = secret.is_unfinished() && !self.state.log.is_full;
+        let is_open = secret.is_unfinished() && self.state.log.full_at.is_none();
         if (is_new || is_open) && !self.state.mirrors.deletion_incomplete {
             return choose(SecretStep::SaveSpec(secret.next_entry()));
         }

@@ -90,9 +90,9 @@ pub struct LogState {
     pub peer_timeout: Duration,
     /// When the function was denied to record this request on the secret.
     pub recording_denied_at: Option<SystemTime>,
-    /// Whether the secret has reached its quota of versions, and the request goes on without an
+    /// When the secret had reached its quota of versions, and the request went on without an
     /// entry of the log, because it may have nothing to undo.
-    pub is_full: bool,
+    pub full_at: Option<SystemTime>,
 }
 
 /// The previous spec, as far as the plan needs it.

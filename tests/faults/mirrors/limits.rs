@@ -177,7 +177,7 @@ fn time_limit_names_the_call_that_fails() {
                 cut.contains(" attempt") && cut.contains("; no time was left"),
                 "{reason}"
             );
-            assert!(fake.secret_in(&reason).is_none());
+            assert!(fake.secret_in(reason).is_none());
             fake.mend();
         });
     }

@@ -31,11 +31,11 @@ fn continuation_contains_a_part_of_its_event() {
         }
         // Lambda passes this invocation's event to the next one: nothing is lost on the way.
         let sent = serde_json::to_string(&self_invocation::Continuation {
-            continuation: position,
+            continuation: position.clone(),
             event: serde_json::from_str(inner).expect("JSON is handed on"),
         });
         let sent = sent.expect("JSON");
-        assert_eq!(self_invocation::parse(&sent), (inner, position));
+        assert_eq!(self_invocation::parse(&sent), (inner, position.clone()));
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_400);
         assert!(position.received_at(now) <= now);
     });
