@@ -73,11 +73,7 @@ pub fn scenarios() -> Vec<Scenario> {
             failed_change_set,
             Note("`The following hook(s) failed: [Private::Guard::Hook]`"),
         ),
-        scenario(
-            "failed hook",
-            change_set_with_a_failed_hook,
-            Note("[Private::Guard::Hook]: Orders (AWS::SQS::Queue): Hook failed with message: …"),
-        ),
+        scenario("failed hook", change_set_with_a_failed_hook, Note(HOOKED)),
         scenario(
             "invalid change set",
             |fake| invalid_change_set(fake, "extraneous key [Delay] is not permitted"),
@@ -172,6 +168,10 @@ fn rejected(fake: &FakeAws) -> Trigger {
     template["Parameters"] = json!({"Key": {"Type": "String", "NoEcho": true}});
     review(fake, template)
 }
+
+/// The message is hidden.
+const HOOKED: &str =
+    "[Private::Guard::Hook]: Orders (AWS::SQS::Queue): Hook failed with message: …";
 
 const HOOK: &str = "The following hook(s) failed: [Private::Guard::Hook]";
 
