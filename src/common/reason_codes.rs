@@ -85,6 +85,7 @@ reason_codes! {
     ReportDenied 419 "GitLab denies a part of the report"
     ReportRejected 420 "GitLab rejects a part of the report"
     MirrorNotShown 421 "GitLab does not show the mirror as it was created"
+    PartSwitchedOff 422 "A part of the project is switched off"
     StackFailed 501 "The operation on the child stack failed"
     StackHeld 502 "The child stack's name is taken"
     StackUnchangeable 503 "The child stack cannot be changed"

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::fixture::{PROJECT, REPOSITORY, USER, fake, look, look_and_repair};
 use fake_aws::explore::paused;
+use fake_aws::gitlab::Gateway;
 use fake_aws::{FakeAws, Fault, FaultKind, Schedules};
 
 /// The name under which the repairing health check calls.
@@ -67,6 +68,38 @@ async fn healthy_mirror_and_missing_parameter_change_nothing() {
     look(&fake).await;
     assert!(fake.mirrors(PROJECT).is_empty());
     assert_eq!(fake.count("PutSecretValue"), written);
+}
+
+/// The mirror is healthy, and only the answer about it is not GitLab's.
+#[tokio::test(start_paused = true)]
+async fn foreign_answer_about_a_mirror_repairs_nothing() {
+    for gateway in Gateway::each("GitLab.GetMirror") {
+        let (fake, _) = fake().await;
+        let before = (fake.mirrors(PROJECT)[0].id, fake.count("PutSecretValue"));
+        fake.change(|aws| aws.options.gitlab.gateway = Some(gateway));
+        let looked = look_and_repair(&fake, &fake.caller(CHECK)).await;
+        assert!(!looked.is_healthy(PROJECT), "{gateway:?}");
+        let texts = looked.unhealthy();
+        let is_named = texts.contains("GitLab's API") && !texts.contains("it is gone");
+        assert!(is_named, "{gateway:?}: {texts}");
+        let after = (fake.mirrors(PROJECT)[0].id, fake.count("PutSecretValue"));
+        assert_eq!(after, before, "{gateway:?}");
+    }
+}
+
+/// GitLab hides the project from the token's user.
+#[tokio::test(start_paused = true)]
+async fn hidden_project_is_named_and_not_repaired() {
+    let (fake, _) = fake().await;
+    let before = fake.mirrors(PROJECT)[0].id;
+    fake.change(|aws| aws.gitlab.project_mut(PROJECT).access = None);
+    let looked = look_and_repair(&fake, &fake.caller(CHECK)).await;
+    let texts = looked.unhealthy();
+    assert!(
+        texts.contains("GitLab does not show the project"),
+        "{texts}"
+    );
+    assert_eq!(fake.mirrors(PROJECT)[0].id, before);
 }
 
 /// A new mirror would stay disabled too, so each repair would issue a login and delete it.

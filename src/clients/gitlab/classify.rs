@@ -8,26 +8,32 @@
 use serde_json::Value;
 
 use super::error::{ErrorKind, GitLabError, MAINTAINER, Rejection};
-use super::response::{ApiResponse, is_taken};
+use super::response::ApiResponse;
 use super::sanitize::is_bare;
 use super::transport::{ApiRequest, Area, GitLab};
 
 impl GitLab {
-    /// The response, if it is a success.
+    /// The response, if it is the success of its endpoint.
     pub(super) async fn check(
         &self,
         request: &ApiRequest<'_>,
         response: ApiResponse,
     ) -> Result<ApiResponse, ErrorKind> {
         if response.is_success() {
-            return Ok(response);
+            return match request.endpoint {
+                Some(endpoint) if endpoint.is_done(&response) => Ok(response),
+                _ if response.body.is_none() => Err(response.not_gitlab()),
+                _ => Err(ErrorKind::UnexpectedResponse {
+                    status: response.status,
+                }),
+            };
         }
         let (status, message) = (response.status, response.message());
         if response.is_temporary() {
             return Err(ErrorKind::rejected(status, Rejection::Temporary, message));
         }
         let Some(body) = &response.body else {
-            return Err(ErrorKind::NotGitLab { status, message });
+            return Err(response.not_gitlab());
         };
         // RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb implements it.
         let describes_token = status == 401 && body["error_description"].is_string();
@@ -41,12 +47,16 @@ impl GitLab {
             Some(_) if describes_token => return Err(self.token_rejected(message)),
             _ => {}
         }
+        let is_denial = matches!(status, 401 | 403) && is_bare(&message);
+        if (is_denial || status == 404) && !response.is_own_denial() {
+            return Err(response.not_gitlab());
+        }
         Err(match (status, request.area.project()) {
             (401, None) => self.token_rejected(message),
             (401 | 403 | 404, Some(project)) if is_bare(&message) => {
                 let mut look_up = ApiRequest::new("GET", Area::Project(project), "");
                 look_up.secret = request.secret;
-                self.classify_denial(&look_up, status, message, request.area)
+                self.classify_denial(&look_up, status, message, request)
                     .await
             }
             _ => {
@@ -61,8 +71,9 @@ impl GitLab {
         look_up: &ApiRequest<'_>,
         status: u16,
         message: String,
-        area: Area<'_>,
+        request: &ApiRequest<'_>,
     ) -> ErrorKind {
+        let area = request.area;
         let unexplained = match area {
             _ if status == 404 => Rejection::Other,
             Area::Report(_) => Rejection::ReportDenied,
@@ -78,16 +89,21 @@ impl GitLab {
         if project.member("error") == Some("insufficient_scope") {
             return self.insufficient_scope();
         }
-        if project.status == 401 {
+        if project.status == 401 && project.is_own_denial() {
             return self.token_rejected(project.message());
         }
-        if (status, project.status) == (404, 404) && project.body.is_some() {
+        if (status, project.status) == (404, 404) && project.is_own_denial() {
             return ErrorKind::NotFound;
         }
-        let level = project.decode(|shown| Some(access_level(shown)));
-        let Some(level) = level.ok().filter(|_| project.is_success()) else {
+        let is_shown = look_up.endpoint.is_some_and(|it| it.is_done(&project));
+        let Some(shown) = project.body.filter(|_| is_shown) else {
             return ErrorKind::rejected(status, unexplained, message);
         };
+        let level = access_level(&shown);
+        let closed = request.endpoint.and_then(|it| it.closed(&shown, level));
+        if let Some(cause) = closed.filter(|_| status != 404) {
+            return ErrorKind::rejected(status, cause, message);
+        }
         let cause = match (area, level) {
             // Not every report needs a Maintainer, and a Maintainer may not do everything.
             (Area::Report(_), _) if status == 404 => Rejection::ReportRejected,
@@ -121,8 +137,9 @@ pub(super) fn access_level(shown: &Value) -> Option<u64> {
     level("project_access").max(level("group_access"))
 }
 
-/// Why GitLab rejected the request, as far as its message shows that: the texts are from GitLab's
-/// `app/models/remote_mirror.rb`, `lib/gitlab/url_blocker.rb` and `lib/api/helpers.rb`.
+/// Why GitLab rejected the request, as far as its message shows that. The texts are constants of
+/// GitLab, which it does not translate: `find_project!` in `lib/api/helpers.rb`, and
+/// `blocked_message` in `app/validators/addressable_url_validator.rb`.
 fn classify_message(message: &str, area: Area<'_>) -> Rejection {
     let message = message.to_ascii_lowercase();
     let has = |text: &str| message.contains(text);
@@ -130,13 +147,7 @@ fn classify_message(message: &str, area: Area<'_>) -> Rejection {
         Rejection::ProjectMoved
     } else if matches!(area, Area::Report(_)) {
         Rejection::ReportRejected
-    } else if has("mirror")
-        && (has("maximum") || has("limit") || has("exceeded") || has("too many"))
-    {
-        Rejection::TooManyMirrors
-    } else if is_taken(&message) {
-        Rejection::DuplicateAddress
-    } else if has("is blocked") {
+    } else if has("is blocked: ") {
         Rejection::AddressBlocked
     } else {
         Rejection::Other

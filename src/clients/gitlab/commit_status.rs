@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::{GitLabError, Result};
+use super::error::{ErrorKind, GitLabError, Result};
 use super::list::Reading;
-use super::members::{id, lenient, typed};
+use super::members::{Identified, id, lenient, typed};
 use super::transport::{Area, GitLab, query_value};
 
 /// The most characters of a status's description and address (`app/models/commit_status.rb`,
@@ -166,14 +166,21 @@ impl GitLab {
         let part = format!("/statuses/{}", query_value(sha));
         let purpose = format!("posting status {name} of commit {sha} in");
         let call = self.call("POST", area, &part, &purpose);
-        let posted: Value = call.body(body).send().await?;
-        Ok(typed(&posted).unwrap_or_default())
+        let call = call.body(body);
+        let posted = call.success().await?;
+        call.decode(&posted, typed::<Identified>)?;
+        call.decode(&posted, |posted| Some(typed(posted).unwrap_or_default()))
     }
 }
 
 /// Whether GitLab adds no job to the pipeline: 404 if it was deleted or archived, 422 if it has as
 /// many jobs as a pipeline may have (`validate` in
-/// `app/services/ci/create_commit_status_service.rb`).
+/// `app/services/ci/create_commit_status_service.rb`). The message is a constant of GitLab.
 fn lacks_pipeline(error: &GitLabError) -> bool {
-    matches!(error.kind.rejected_status(), Some(404 | 422))
+    const NO_PIPELINE: &str = "404 Pipeline for pipeline_id, sha and ref Not Found";
+    match &error.kind {
+        ErrorKind::Rejected { status: 422, .. } => true,
+        ErrorKind::Rejected { message, .. } => message == NO_PIPELINE,
+        _ => false,
+    }
 }

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::commit_status::{CommitRef, StatusState};
 use super::error::{GitLabError, Rejection, Result};
 use super::list::Reading;
-use super::members::{lenient, time, typed};
+use super::members::{Identified, lenient, time, typed};
 use super::transport::{Area, GitLab};
 
 /// The number of an environment's latest deployments that are searched for a commit. One of GitLab
@@ -93,7 +93,7 @@ impl GitLab {
                 "status": state,
             });
             let call = self.call("POST", area, "/deployments", &purpose);
-            call.body(body).send::<Value>().await.map(drop)
+            call.body(body).send::<Identified>().await.map(drop)
         };
         match create(&commit.branch).await {
             Err(error) if is_invalid(&error) => create(&commit.sha).await,
@@ -130,7 +130,7 @@ impl GitLab {
         let part = format!("/environments/{id}");
         let purpose = format!("changing environment {id} in");
         let call = self.call("PUT", Area::Report(project), &part, &purpose);
-        call.body(body).send::<Value>().await.map(drop)
+        call.body(body).send::<Identified>().await.map(drop)
     }
 }
 

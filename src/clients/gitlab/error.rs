@@ -1,5 +1,6 @@
 //! The errors of GitLab's API, each with its remedy and its reason code.
 
+use super::endpoints::Part;
 use super::sanitize;
 use super::token_error::{TokenError, TokenSource};
 use crate::common::reason_codes::Code;
@@ -7,6 +8,9 @@ use cfn_custom_resource::{Reason, ReasonCode};
 
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
 pub const MAINTAINER: u64 = 40;
+
+/// A Reporter's access level.
+pub const REPORTER: u64 = 20;
 
 /// Most calls fail with a [`GitLabError`].
 pub type Result<T, E = GitLabError> = std::result::Result<T, E>;
@@ -110,7 +114,7 @@ pub enum ErrorKind {
     )]
     NotMaintainer { status: u16, level: u64 },
     #[error(
-        "HTTP 404: no such project, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number"
+        "HTTP 404: GitLab does not show the project: it does not exist, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number"
     )]
     NotFound,
     #[error(transparent)]
@@ -164,9 +168,19 @@ pub enum Rejection {
     /// `app/policies/environment_policy.rb`, `app/policies/project_policy.rb`: `archived`,
     /// `merge_requests_disabled`).
     #[error(
-        ". One of these applies: the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; merge requests are switched off in it; the user has less than the role Developer"
+        ". For example: the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only"
     )]
     ReportDenied,
+    /// A part of the project that the request needs is switched off, for every user.
+    #[error(
+        ". {0} switched off in the project. Change that in its Settings, General, Visibility, project features, permissions"
+    )]
+    SwitchedOff(Part),
+    /// A part of the project that the request needs is restricted to members.
+    #[error(
+        ". {0} restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter. Add the user to the project, or change that in its Settings, General, Visibility, project features, permissions"
+    )]
+    MembersOnly(Part),
     /// GitLab does not accept this part of a report.
     #[error(". Other parts of the report do not depend on it")]
     ReportRejected,
@@ -181,9 +195,9 @@ pub enum Rejection {
         ". While its password changes, each mirror needs a second one: disable or remove a mirror in the project's Settings, Repository, Mirroring repositories"
     )]
     TooManyMirrors,
-    /// Mirrors to this address exist in every spelling of it.
+    /// GitLab accepts no spelling of the address, and lists another mirror to the repository.
     #[error(
-        ". This GitLab accepts an address only once: remove the mirrors to this repository that are not needed"
+        ". The project has another mirror to this repository. If this GitLab accepts an address only once, remove the mirrors to this repository that are not needed"
     )]
     DuplicateAddress,
     /// GitLab does not accept the address (`lib/gitlab/http_v2/url_blocker.rb`).
@@ -241,6 +255,14 @@ impl ErrorKind {
         }
     }
 
+    /// Whether GitLab rejected a value, and its message is all that shows why. The message is in the
+    /// language of the token's user.
+    pub(super) fn is_unexplained(&self) -> bool {
+        let status = self.rejected_status();
+        let is_known = !self.is_rejection(Rejection::Other);
+        status == Some(409) || (matches!(status, Some(400 | 422)) && !is_known)
+    }
+
     fn reason_code(&self) -> ReasonCode {
         let code = match self {
             ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
@@ -271,6 +293,14 @@ impl GitLabError {
     pub(super) fn new(doing: &str, kind: ErrorKind) -> Self {
         let doing = sanitize::shown(doing);
         GitLabError { doing, kind }
+    }
+
+    /// The error with another cause, if GitLab rejected the request.
+    pub(super) fn because(mut self, of: Rejection) -> Self {
+        if let ErrorKind::Rejected { cause, .. } = &mut self.kind {
+            *cause = of;
+        }
+        self
     }
 
     /// The reason that reports this error.
@@ -329,9 +359,18 @@ impl GitLabError {
     pub fn is_from_gitlab(&self) -> bool {
         let is_of_another = matches!(
             self.kind,
-            ErrorKind::TooLarge | ErrorKind::Redirected { .. } | ErrorKind::NotGitLab { .. }
+            ErrorKind::TooLarge
+                | ErrorKind::Redirected { .. }
+                | ErrorKind::NotGitLab { .. }
+                | ErrorKind::UnexpectedResponse { .. }
         );
         !is_of_another && !self.is_unreachable()
+    }
+
+    /// Whether merge requests are switched off in the project.
+    pub fn lacks_merge_requests(&self) -> bool {
+        let cause = Rejection::SwitchedOff(Part::MergeRequests);
+        self.kind.is_rejection(cause)
     }
 
     /// Whether the project has another path now, or GitLab another address.
@@ -347,6 +386,7 @@ impl Rejection {
             Rejection::Denied | Rejection::AccessDenied => Code::TokenLacksAccess,
             Rejection::Temporary => Code::GitLabUnreachable,
             Rejection::ReportDenied => Code::ReportDenied,
+            Rejection::SwitchedOff(_) | Rejection::MembersOnly(_) => Code::PartSwitchedOff,
             Rejection::ReportRejected => Code::ReportRejected,
             Rejection::ProjectMoved => Code::ProjectMissing,
             Rejection::MirrorsDisabled | Rejection::StaysDisabled => Code::MirrorsDisabled,

@@ -4,12 +4,21 @@ use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::Value;
 
 /// `None` if a required member is missing, or if a member has another type.
 pub fn typed<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
+}
+
+/// An object of GitLab. Its ID proves that the response is about one, and not a gateway's: a number,
+/// or the text of a discussion.
+#[derive(Deserialize)]
+pub struct Identified {
+    #[serde(rename = "id")]
+    _id: serde::de::IgnoredAny,
 }
 
 /// A member that may be null, missing or of another type: then it has its default.

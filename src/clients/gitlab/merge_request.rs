@@ -72,7 +72,12 @@ impl GitLab {
     ) -> Result<Vec<NotePlace>> {
         let sha = &commit.sha;
         let call = self.merge_requests_of(&commit.project, sha);
-        let mut merge_requests = call.list(Reading::COMMENTS, typed::<MergeRequest>).await?;
+        let listed = call.list(Reading::COMMENTS, typed::<MergeRequest>).await;
+        let mut merge_requests = match listed {
+            // Then there is none, and the note goes to the commit.
+            Err(error) if error.lacks_merge_requests() && target == NoteTarget::Commit => vec![],
+            listed => listed?,
+        };
         match target {
             NoteTarget::Commit => merge_requests.sort_by_key(|one| one.rank(sha)),
             NoteTarget::Branch { into } => merge_requests.retain(|one| {

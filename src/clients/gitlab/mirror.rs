@@ -26,6 +26,10 @@ const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
 /// without `last_update_at`.
 const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 
+/// GitLab's `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`): the most enabled mirrors
+/// of a project.
+const MAX_ENABLED_MIRRORS: usize = 10;
+
 /// The settings of a mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -186,6 +190,8 @@ pub struct Mirror {
     pub id: u64,
     /// Where it pushes to, as GitLab shows it.
     pub destination: Destination,
+    /// The same as GitLab spells it, without the login that GitLab masks.
+    pub address: Unredacted,
     /// Whether the mirror pushes. Also `false` while the instance mirrors nothing: in silent mode,
     /// or if push mirrors are switched off.
     pub enabled: bool,
@@ -238,6 +244,11 @@ impl Mirror {
         self.destination.is_same(&Destination::parse(clone_url))
     }
 
+    /// Whether GitLab shows exactly this spelling of the address `clone_url`.
+    fn is_spelled(&self, clone_url: &str) -> bool {
+        self.address == Unredacted::new(clone_url)
+    }
+
     /// Whether the destination may be the CodeCommit repository `name` in `region`, of any account.
     /// The clone URL of a deleted repository cannot be read, and GitLab may reach CodeCommit
     /// through a proxy. So only a host of CodeCommit in another region makes a difference.
@@ -256,6 +267,7 @@ impl Mirror {
         Some(Mirror {
             id: description["id"].as_i64()?.try_into().ok()?,
             destination: Destination::parse(text("url").unwrap_or_default()),
+            address: Unredacted::new(without_login(text("url").unwrap_or_default())),
             enabled: flag("enabled", true),
             settings: Settings {
                 only_protected_branches: flag("only_protected_branches", false),
@@ -286,7 +298,13 @@ impl GitLab {
             .await
     }
 
-    /// Creates a mirror to `clone_url`, disabled: it does not push until [`GitLab::update`].
+    /// Creates a mirror to `clone_url`, disabled: it does not push until [`GitLab::update`]. `known`
+    /// are the mirrors of the project that were read before.
+    ///
+    /// Newer versions of GitLab accept an address once. Their message about a second one is in the
+    /// language of the token's user, so it decides nothing: a spelling that no known mirror has
+    /// comes first. If GitLab rejects it, and the project has another mirror to the repository,
+    /// then the next spelling follows.
     ///
     /// The request is not retried if its response was lost, because a second one could create a
     /// second mirror.
@@ -297,12 +315,15 @@ impl GitLab {
         login: &str,
         password: &Password,
         settings: &Settings,
+        known: &[Mirror],
     ) -> Result<Mirror> {
         let (area, purpose) = (Area::Mirrors(project), "creating the push mirror of");
         let call = self.call("POST", area, "/remote_mirrors", purpose);
         let call = call.secret(password);
-        let mut duplicate = None;
-        for spelling in spellings(clone_url) {
+        let mut spellings = spellings(clone_url);
+        spellings.sort_by_key(|one| known.iter().any(|mirror| mirror.is_spelled(one)));
+        let mut rejected = None;
+        for spelling in spellings {
             let Some(url) = with_login(&spelling, login, password) else {
                 break;
             };
@@ -312,13 +333,23 @@ impl GitLab {
             let call = call.clone().body(body);
             let created = call.success().await;
             match created.and_then(|response| call.decode(&response, Mirror::parse)) {
-                Err(error) if error.kind.is_rejection(Rejection::DuplicateAddress) => {
-                    duplicate = Some(error);
+                Err(error) if error.kind.is_unexplained() => {
+                    let leads_there = |mirror: &Mirror| mirror.leads_to(clone_url);
+                    let has_other = |mirrors: &[Mirror]| mirrors.iter().any(leads_there);
+                    if rejected.is_none() && !self.shows(project, has_other).await {
+                        return Err(error);
+                    }
+                    rejected = Some(error.because(Rejection::DuplicateAddress));
                 }
                 created => return self.verify_created(project, settings, created?).await,
             }
         }
-        Err(duplicate.unwrap_or_else(|| call.error(ErrorKind::UnsafeLogin)))
+        Err(rejected.unwrap_or_else(|| call.error(ErrorKind::UnsafeLogin)))
+    }
+
+    /// Whether the mirrors of the project are so. `false` if GitLab does not list them.
+    async fn shows(&self, project: &str, are_so: impl Fn(&[Mirror]) -> bool) -> bool {
+        self.mirrors(project).await.is_ok_and(|all| are_so(&all))
     }
 
     /// Deletes a new mirror whose settings GitLab ignored: when enabled, it would push every
@@ -351,8 +382,19 @@ impl GitLab {
         let call = self.mirror_call("PUT", gerund, project, id);
         let mut body = settings.to_json();
         body["enabled"] = json!(enabled);
-        let Some(mirror) = call.clone().body(body).find_mirror().await? else {
-            return Ok(None);
+        let mirror = match call.clone().body(body).find_mirror().await {
+            Ok(Some(mirror)) => mirror,
+            Err(error) if enabled && error.kind.is_unexplained() => {
+                let is_full = |all: &[Mirror]| {
+                    all.iter().filter(|mirror| mirror.enabled).count() >= MAX_ENABLED_MIRRORS
+                };
+                return Err(if self.shows(project, is_full).await {
+                    error.because(Rejection::TooManyMirrors)
+                } else {
+                    error
+                });
+            }
+            other => return other,
         };
         // A request can set only one of the two choices of branches. Switching one on switches the
         // other off, but switching off the one that was on needs a request of its own.
@@ -371,7 +413,9 @@ impl GitLab {
         let purpose = format!("starting a push of push mirror {id} of");
         let call = self.call("POST", Area::Mirrors(project), &part, &purpose);
         let call = call.idempotent();
-        match call.unless(is_missing).await {
+        let is_unknown =
+            |response: &ApiResponse| is_missing(response) || response.is_unknown_route();
+        match call.unless(is_unknown).await {
             Ok(Some(_)) => Ok(true),
             // A GitLab before 16.11 does not have the call, and responds as if the mirror did not
             // exist.
@@ -396,14 +440,12 @@ impl GitLab {
         }
     }
 
-    /// Deletes a mirror, if it exists.
+    /// Deletes a mirror, if it exists. If GitLab does not show the project, this is not known:
+    /// GitLab deletes the mirrors of a project with it, and also hides a project from a user who
+    /// left it.
     pub async fn delete(&self, project: &str, id: u64) -> Result<()> {
         let call = self.mirror_call("DELETE", "deleting", project, id);
-        match call.unless(is_missing).await {
-            // GitLab deletes the mirrors of a project with it.
-            Err(error) if error.kind != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        call.unless(is_missing).await.map(drop)
     }
 
     async fn shows_disabled(&self, project: &str, id: u64) -> bool {
@@ -446,9 +488,18 @@ impl Call<'_> {
     }
 }
 
-/// Whether the mirror does not exist. A page is a proxy's, and without the project the mirror may
-/// be invisible.
+/// Whether the mirror does not exist: GitLab has found the project, and no such record
+/// (`rescue_from ActiveRecord::RecordNotFound` in `lib/api/api.rb`). Any other 404 is about the
+/// project or the route, or is a gateway's.
 fn is_missing(response: &ApiResponse) -> bool {
-    let names_project = response.message().to_ascii_lowercase().contains("project");
-    response.status == 404 && response.body.is_some() && !names_project
+    response.status == 404 && response.member("message") == Some("404 Not found")
+}
+
+/// The address `shown` without its login, which GitLab masks.
+fn without_login(shown: &str) -> String {
+    let parts = shown.split_once("://");
+    parts.map_or_else(String::new, |(scheme, rest)| {
+        let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+        format!("{scheme}://{address}")
+    })
 }

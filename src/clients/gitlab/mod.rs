@@ -4,7 +4,7 @@
 //! `Call`. No value that leaves this module contains the token or a mirror's login.
 //!
 //! The modules use each other in one direction: endpoints such as `mirror` and `tags`, then `list`,
-//! `call`, `classify`, `transport`, `response`, `error` and `sanitize`.
+//! `call`, `classify`, `transport`, `endpoints`, `response`, `error` and `sanitize`.
 //!
 //! Source: <https://docs.gitlab.com/api/remote_mirrors/>, and GitLab's `lib/api/remote_mirrors.rb`.
 
@@ -13,6 +13,7 @@ mod call;
 mod classify;
 mod commit_status;
 mod deployment;
+mod endpoints;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

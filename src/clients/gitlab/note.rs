@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::error::Result;
 use super::list::Reading;
-use super::members::{id, typed};
+use super::members::{Identified, id, typed};
 use super::merge_request::NotePlace;
 use super::transport::{Area, GitLab, query_value};
 
@@ -153,7 +153,7 @@ impl GitLab {
     async fn create_note(&self, project: &str, place: &NotePlace, body: &str) -> Result<()> {
         let call = self.note_call("POST", "writing a note on", project, place);
         let call = call.body(json!({"body": body}));
-        call.send::<Value>().await.map(drop)
+        call.send::<Identified>().await.map(drop)
     }
 
     /// Replaces the text of a note.
@@ -161,14 +161,23 @@ impl GitLab {
         let purpose = format!("editing {} of", note.path);
         let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
         let call = call.body(json!({"body": body}));
-        call.send::<Value>().await.map(drop)
+        call.send::<Identified>().await.map(drop)
     }
 
-    /// Deletes a note. One that does not exist counts as deleted.
+    /// Deletes a note. One that does not exist counts as deleted (`lib/api/api.rb`,
+    /// `lib/api/discussions.rb`).
     async fn delete_note(&self, project: &str, note: &Note) -> Result<()> {
         let purpose = format!("deleting {} of", note.path);
         let call = self.call("DELETE", Area::Report(project), &note.path, &purpose);
-        let deleted = call.unless(|response| response.status == 404);
+        const MISSING: [&str; 3] = [
+            "404 Not found",
+            "404 Note Not Found",
+            "404 Discussion Not Found",
+        ];
+        let deleted = call.unless(|response| {
+            let message = response.member("message").unwrap_or_default();
+            response.status == 404 && MISSING.contains(&message)
+        });
         deleted.await.map(drop)
     }
 

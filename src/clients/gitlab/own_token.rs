@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::error::Result;
-use super::members::{lenient, texts};
+use super::members::{Identified, lenient, texts, typed};
 use super::transport::{Area, GitLab};
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -45,7 +45,9 @@ impl GitLab {
     /// bot users. <https://docs.gitlab.com/api/personal_access_tokens/#self-inform>
     async fn own_token<T: DeserializeOwned>(&self, purpose: &str) -> Result<T> {
         let call = self.get(Area::Instance, "/personal_access_tokens/self", purpose);
-        call.send().await
+        call.decode(&call.success().await?, |shown| {
+            typed::<Identified>(shown).and_then(|_| typed(shown))
+        })
     }
 }
 

@@ -5,7 +5,9 @@
 use serde_json::Value;
 
 use super::classify::access_level;
+use super::endpoints::{Endpoint, Part};
 use super::error::Result;
+use super::members::{Identified, typed};
 use super::sanitize;
 use super::transport::{Area, GitLab};
 
@@ -23,6 +25,8 @@ pub struct ProjectDetails {
     pub allows_pushes_of_jobs: bool,
     /// Whether it has releases, which CI jobs can create too.
     pub has_releases: bool,
+    /// Whether it has merge requests.
+    pub has_merge_requests: bool,
     /// Whether its repository has no commit.
     pub is_empty: bool,
     /// Its default branch, or the one that the first push creates. `None` if the user may not read
@@ -34,8 +38,7 @@ pub struct ProjectDetails {
     pub is_public: bool,
     /// Whether only its members may see it. False if GitLab does not show that.
     pub is_private: bool,
-    /// Whether it has environments: CI/CD and environments are switched on
-    /// (`app/policies/project_policy.rb`).
+    /// Whether it has environments: the repository, CI/CD and environments are switched on.
     pub has_environments: bool,
     /// The size of its Git LFS objects in bytes. 0 if LFS is off, or if GitLab does not show it.
     pub lfs_objects_size: u64,
@@ -46,8 +49,10 @@ impl GitLab {
     pub async fn project(&self, project: &str) -> Result<ProjectDetails> {
         // With the statistics, which a Reporter and above may read.
         let call = self.get(Area::Project(project), "", "looking up");
-        let described: Value = call.query("statistics", "true").send().await?;
-        Ok(ProjectDetails::parse(&described))
+        let call = call.query("statistics", "true");
+        call.decode(&call.success().await?, |described| {
+            typed::<Identified>(described).map(|_| ProjectDetails::parse(described))
+        })
     }
 }
 
@@ -55,6 +60,7 @@ impl ProjectDetails {
     /// Parses GitLab's description. Missing members have a default.
     pub fn parse(described: &Value) -> Self {
         let path = described["path_with_namespace"].as_str();
+        let has = |part: &str| Endpoint::of("GET", part).is_some_and(|it| !it.is_off(described));
         ProjectDetails {
             id: described["id"].as_u64(),
             path: sanitize::only(path.unwrap_or_default(), "_.-/"),
@@ -66,13 +72,13 @@ impl ProjectDetails {
                 described["ci_push_repository_for_job_token_allowed"],
                 Value::Null | Value::Bool(false)
             ),
-            has_releases: described["releases_access_level"] != "disabled",
+            has_releases: Part::Releases.is_on(described),
+            has_merge_requests: has("/merge_requests/:iid"),
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),
             is_public: described["visibility"] == "public",
             is_private: described["visibility"] == "private",
-            has_environments: described["builds_access_level"] != "disabled"
-                && described["environments_access_level"] != "disabled",
+            has_environments: has("/environments"),
             access_level: access_level(described),
             lfs_objects_size: described["statistics"]["lfs_objects_size"]
                 .as_u64()

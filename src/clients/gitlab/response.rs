@@ -8,18 +8,11 @@ use super::error::{ErrorKind, Rejection};
 use super::sanitize;
 
 /// Parts of GitLab's messages about a state that passes: a lock
-/// (`app/services/ci/pipelines/add_job_service.rb`), an instance in maintenance or a repository
-/// that is moved (`lib/gitlab/middleware/read_only/controller.rb`, `lib/gitlab/git_access.rb`), and
-/// a limit.
-const TEMPORARY: [&str; 7] = [
-    "obtain a lock",
-    "in progress",
-    "read-only instance",
-    "read-only gitlab instance",
-    "maintenance mode",
-    "temporarily",
-    "try again",
-];
+/// (`FailedToObtainLockError` in `lib/gitlab/exclusive_lease_helpers.rb`), and an instance that is
+/// read-only (`ERROR_MESSAGE` in `lib/gitlab/middleware/read_only/controller.rb`). They are constants
+/// of GitLab. Its other messages are in the language of the token's user
+/// (`Gitlab::I18n.locale` in `current_user` of `lib/api/helpers.rb`), so nothing depends on them.
+const TEMPORARY: [&str; 2] = ["failed to obtain a lock", "on a read-only instance"];
 
 #[derive(Clone, Debug)]
 pub(super) struct ApiResponse {
@@ -91,6 +84,26 @@ impl ApiResponse {
         (200..300).contains(&self.status)
     }
 
+    /// Whether GitLab itself denies the request: its message begins with the status
+    /// (`unauthorized!`, `forbidden!` and `not_found!` in `lib/api/helpers.rb`, and `rescue_from` in
+    /// `lib/api/api.rb`). A gateway writes `Forbidden` or `Not Found`.
+    pub fn is_own_denial(&self) -> bool {
+        let message = self.member("message").unwrap_or_default();
+        message.starts_with(&format!("{} ", self.status))
+    }
+
+    /// Whether GitLab does not have the route: it is an older version, or has another prefix
+    /// (`route :any, '*path'` in `lib/api/api.rb`).
+    pub fn is_unknown_route(&self) -> bool {
+        self.status == 404 && self.member("error") == Some("404 Not Found")
+    }
+
+    /// The error of a response that is not from GitLab's API.
+    pub fn not_gitlab(&self) -> ErrorKind {
+        let (status, message) = (self.status, self.message());
+        ErrorKind::NotGitLab { status, message }
+    }
+
     /// GitLab's message, sanitized.
     pub fn message(&self) -> String {
         let (message, otherwise) = match &self.body {
@@ -111,9 +124,8 @@ impl ApiResponse {
 
     /// The body, decoded by `parse`.
     pub fn decode<T>(&self, parse: impl Fn(&Value) -> Option<T>) -> Result<T, ErrorKind> {
-        let (status, message) = (self.status, self.message());
-        let body = self.body.as_ref();
-        let body = body.ok_or(ErrorKind::NotGitLab { status, message })?;
+        let status = self.status;
+        let body = self.body.as_ref().ok_or_else(|| self.not_gitlab())?;
         let decoded = Some(body).filter(|body| !body.is_null()).and_then(parse);
         decoded.ok_or(ErrorKind::UnexpectedResponse { status })
     }
@@ -122,14 +134,9 @@ impl ApiResponse {
     pub fn is_temporary(&self) -> bool {
         let message = self.message().to_ascii_lowercase();
         match self.status {
-            408 | 423 | 425 => true,
-            409 => !is_taken(&message),
+            408 | 409 | 423 | 425 => true,
             400 | 403 | 405 | 422 => TEMPORARY.iter().any(|text| message.contains(text)),
             _ => false,
         }
     }
-}
-
-pub(super) fn is_taken(message: &str) -> bool {
-    message.contains("already been taken") || message.contains("already exists")
 }

@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
+use super::endpoints::Endpoint;
 use super::error::ErrorKind;
 use super::response::{ApiResponse, Paging};
 use super::sanitize;
@@ -75,6 +76,8 @@ pub struct GitLab {
 pub(super) struct ApiRequest<'a> {
     pub method: &'static str,
     pub area: Area<'a>,
+    /// The called endpoint. `None` if the table lacks it: then no response is a success.
+    pub endpoint: Option<&'static Endpoint>,
     /// The path below `/api/v4`, with the query.
     pub path: String,
     pub body: Option<Value>,
@@ -92,6 +95,7 @@ impl<'a> ApiRequest<'a> {
         ApiRequest {
             method,
             area,
+            endpoint: Endpoint::of(method, part),
             path: path.unwrap_or_else(|| part.to_owned()),
             body: None,
             is_idempotent: method != "POST",

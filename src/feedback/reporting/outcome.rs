@@ -112,7 +112,8 @@ impl Reported {
 /// GitLab responds with 409 while it updates the commit's pipeline, and with 400 while it adds a
 /// job (`app/services/ci/create_commit_status_service.rb`,
 /// `app/services/ci/pipelines/add_job_service.rb`). It also responds with 400 if the state of a
-/// status or of a deployment has changed meanwhile (`app/models/deployment.rb`).
+/// status or of a deployment has changed meanwhile (`app/models/deployment.rb`). The texts of a 400
+/// are constants of GitLab and of the gem `state_machines`, which are not translated.
 pub fn may_pass(error: &GitLabError) -> bool {
     let is_conflict = match &error.kind {
         ErrorKind::Rejected { status: 409, .. } => true,

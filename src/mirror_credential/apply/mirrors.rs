@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::clients::gitlab::{GitLab, GitLabError, Mirror};
+use crate::clients::gitlab::{ErrorKind, GitLab, GitLabError, Mirror};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::issue::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::sync_mirrors::{is_empty, sync_mirrors};
 use crate::mirror_credential::calls::WriteResult;
-use crate::mirror_credential::calls::gitlab::GITLAB_POLL_INTERVAL;
+use crate::mirror_credential::calls::gitlab::{GITLAB_POLL_INTERVAL, hidden_mirror};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::version_id;
 use crate::mirror_credential::observe::projects::{read_branches, read_projects};
@@ -134,7 +134,10 @@ impl Applier<'_> {
             let Some(clone_url) = clone_urls.get(repository_name) else {
                 return Err(ApplyError::internal("a mirror without an address"));
             };
-            calls.push(gitlab.create(project, clone_url, login, password, settings));
+            let projects = self.state.mirrors.projects.as_ref();
+            let shown = projects.and_then(|projects| projects.get(project));
+            let known = shown.map_or(&[][..], |project| &project.mirrors);
+            calls.push(gitlab.create(project, clone_url, login, password, settings, known));
         }
         let (mut uncertain, mut result) = (Vec::new(), Ok(()));
         for (wanted, created) in wanted.into_iter().zip(join_all(calls).await) {
@@ -292,7 +295,8 @@ impl Applier<'_> {
         self.ensure_access_to(&record.gitlab_url).await?;
         let deleted = self.gitlab_clients.delete(record).await;
         // If the deletion failed, the claim that names the mirror has to stay open.
-        self.state.mirrors.deletion_incomplete |= deleted.is_err();
+        let is_hidden = |error: &GitLabError| error.kind == ErrorKind::NotFound;
+        self.state.mirrors.deletion_incomplete |= deleted.as_ref().is_err_and(|it| !is_hidden(it));
         self.note_removal(record, deleted)?;
         self.state.mirrors.orphans.remove(record);
         Ok(())
@@ -353,17 +357,27 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Notes a deletion. A failure is only a warning if the project has moved. It is also a warning
-    /// if the template no longer has the GitLab and the mirror does not push with the current
+    /// Notes a deletion. A failure is only a warning if the project has moved, or if GitLab does not
+    /// show it: then nothing can remove the mirror. It is also a warning if the template no longer has the GitLab and the mirror does not push with the current
     /// login. Otherwise a GitLab that no longer exists would block every update.
     fn note_removal(
         &mut self,
         record: &MirrorRecord,
         removed: Result<(), GitLabError>,
     ) -> Result<(), ApplyError> {
-        let Err(error) = removed else {
-            self.state.note_shown(record, None);
-            return Ok(());
+        let error = match removed {
+            Ok(()) => {
+                self.state.note_shown(record, None);
+                return Ok(());
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                let left = hidden_mirror(record);
+                tracing::warn!(left, "not removed");
+                self.warnings.push(Reason::new(Code::MirrorsLeft, left));
+                self.state.note_shown(record, None);
+                return Ok(());
+            }
+            Err(error) => error,
         };
         let url = self.spec.gitlab.as_ref().map(|access| &access.url);
         let is_former =

@@ -148,7 +148,8 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
     let passwords = values.map(|value| &value.password).chain(issued);
     let error = mirror.last_error.as_ref();
     let error = error.map_or_else(String::new, |error| error.shown(passwords));
-    let has_diverged = error.contains("diverged");
+    // A constant of GitLab (`app/services/projects/update_remote_mirror_service.rb`).
+    let has_diverged = error.contains("Some refs have diverged");
     let mut error = if error.is_empty() {
         "GitLab reports no reason".to_owned()
     } else {

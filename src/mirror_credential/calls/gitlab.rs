@@ -28,6 +28,21 @@ fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
     )
 }
 
+/// The text about a mirror whose project GitLab does not show. With a deleted project, its mirrors
+/// are gone. From a user who left the project, GitLab hides both.
+pub fn hidden_mirror(record: &MirrorRecord) -> String {
+    let MirrorRecord {
+        gitlab_url,
+        project,
+        id,
+        ..
+    } = record;
+    format!(
+        "GitLab at {gitlab_url} does not show project {project}: if the project exists, remove push \
+         mirror {id} in its Settings, Repository, Mirroring repositories"
+    )
+}
+
 /// GitLab clients, opened on first use.
 pub struct GitLabClients<'a> {
     clients: &'a Clients,
@@ -140,11 +155,15 @@ impl<'a> GitLabClients<'a> {
                 .zip(gitlabs)
                 .map(|(record, gitlab)| async { gitlab?.delete(&record.project, record.id).await });
             for (record, deleted) in records.iter().zip(join_all(calls).await) {
-                if let Err(error) = self.note(record, deleted) {
-                    left.push(format!(
+                match self.note(record, deleted) {
+                    Ok(()) => {}
+                    Err(error) if error.kind == ErrorKind::NotFound => {
+                        left.push(hidden_mirror(record));
+                    }
+                    Err(error) => left.push(format!(
                         "push mirror {} of project {} is left in GitLab ({error})",
                         record.id, record.project
-                    ));
+                    )),
                 }
             }
         }
@@ -225,12 +244,7 @@ async fn retire(
     clock: &Clock,
 ) -> Result<Option<String>, GitLabError> {
     let (project, id) = (&record.project, record.id);
-    let found = match gitlab.mirror(project, id).await {
-        // GitLab deletes the mirrors of a project with the project.
-        Err(error) if error.kind == ErrorKind::NotFound => None,
-        found => found?,
-    };
-    let Some(mirror) = found else {
+    let Some(mirror) = gitlab.mirror(project, id).await? else {
         return Ok(None);
     };
     let give_up = tokio::time::Instant::now() + patience;

@@ -9,6 +9,7 @@ use crate::fixture::{
 };
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
+use fake_aws::gitlab::Language;
 use fake_aws::secrets::versions::AbandonedBy;
 use fake_aws::{Options, Schedules, Service};
 
@@ -29,6 +30,15 @@ fn kinds_of_days() -> Vec<(&'static str, Options)> {
             options.secrets_late = Duration::from_millis(1500);
         }),
         day("short pages", |options| options.page_length = Some(1)),
+        day("GitLab in Japanese", |options| {
+            options.gitlab.language = Language::Japanese;
+        }),
+        day("GitLab in German", |options| {
+            options.gitlab.language = Language::German;
+        }),
+        day("GitLab in Polish", |options| {
+            options.gitlab.language = Language::Polish;
+        }),
         day("AWSPENDING stays", |options| {
             options.pending.goes_with_current = false;
             options.pending.abandoned_by = AbandonedBy::Nothing;

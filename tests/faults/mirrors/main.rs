@@ -14,6 +14,7 @@ mod deliveries;
 mod denied;
 mod drift;
 mod fixture;
+mod foreign_answers;
 mod happy_path;
 mod histories;
 mod hostile;

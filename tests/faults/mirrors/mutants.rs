@@ -3,17 +3,19 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::by_hand::{create_credential, has_succeeded};
 use crate::checks;
 use crate::fixture::{SECRET, USER, options};
 use crate::scenarios::scenario_called;
 use crate::unseen::create_behind_a_proxy;
 use fake_aws::explore::paused;
-use fake_aws::gitlab::{ANOTHER_PERSON, HOST, REDIRECT_HOST};
+use fake_aws::gitlab::{ANOTHER_PERSON, HOST, Language, REDIRECT_HOST};
 use fake_aws::iam::Iam;
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
-    operation_of, replace_in_body, replace_json, send_twice,
+    operation_of, replace_body, replace_in_body, replace_json, send_twice,
 };
 use fake_aws::schedules::SingleFault;
 use fake_aws::secrets::PENDING;
@@ -60,6 +62,8 @@ enum Mutant {
     TakesDeniedForAbsent,
     /// It takes each address that GitLab shows for the right one.
     OverlooksAddresses,
+    /// It spells an address in another way only if GitLab's message is in English.
+    ReadsEnglish,
 }
 
 impl misbehaving::Mutant for Mutant {
@@ -74,7 +78,7 @@ impl misbehaving::Mutant for Mutant {
         let is_repeated = honest.name().ends_with(".2");
         match self {
             Mutant::KeepsMirrors if operation == "GitLab.DeleteMirror" => {
-                return Ok(invented(204, "{}"));
+                return Ok(invented(204, ""));
             }
             Mutant::RemovesHandmade if operation == "GitLab.ListMirrors" => {
                 fake.change(|aws| {
@@ -148,6 +152,9 @@ impl misbehaving::Mutant for Mutant {
                 // The wire responds that it does not exist.
                 return Ok(invented(200, "<DeleteServiceSpecificCredentialResponse/>"));
             }
+            Mutant::ReadsEnglish if creates => {
+                return create_as_english_demands(&honest, &request).await;
+            }
             Mutant::OverlooksAddresses if operation.contains("Mirror") => {
                 let response = honest.call(request).await?;
                 return Ok(replace_json(response, |json| {
@@ -159,6 +166,27 @@ impl misbehaving::Mutant for Mutant {
         }
         honest.call(request).await
     }
+}
+
+/// Creates a mirror as `is_taken` did: with the plain address first, and with a slash at the end if
+/// GitLab's message names it as taken in English.
+async fn create_as_english_demands(honest: &Caller, request: &HttpRequest) -> Response {
+    let mut body: Value = serde_json::from_str(&body_of(request)).expect("JSON");
+    let url = body["url"].as_str().expect("an address").to_owned();
+    let plain = url.replace(":443/", "/").trim_end_matches('/').to_owned();
+    let send = async |body: &Value| {
+        let mut sent = request.try_clone().expect("a request in memory");
+        replace_body(&mut sent, body.to_string());
+        honest.call(sent).await
+    };
+    body["url"] = plain.as_str().into();
+    let response = send(&body).await?;
+    let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
+    if !text.contains("already been taken") {
+        return Ok(response);
+    }
+    body["url"] = format!("{plain}/").into();
+    send(&body).await
 }
 
 /// Deletes the credentials of other people.
@@ -256,6 +284,28 @@ fn product_that_overlooks_addresses_is_detected() {
     let play = || create_behind_a_proxy(Options::default());
     play();
     assert_noticed(Mutant::OverlooksAddresses, "Success", play);
+}
+
+/// In English, no check can detect it.
+#[test]
+fn product_that_reads_english_is_detected_in_others() {
+    let scenario = scenario_called("mirrors_new_password");
+    for language in Language::ALL {
+        let options = options(|options| options.gitlab.language = language);
+        let play = || drop(paused(scenario.play(options.clone(), &[])));
+        if language == Language::English {
+            let pass = move |fake, honest, request| {
+                misbehaving::Mutant::pass(Mutant::ReadsEnglish, fake, honest, request)
+            };
+            assert!(misbehaving::past(pass, play).is_ok(), "noticed in English");
+        } else {
+            assert_noticed(
+                Mutant::ReadsEnglish,
+                language.taken().trim_end_matches('。'),
+                play,
+            );
+        }
+    }
 }
 
 /// Only a fault lets a request come again.

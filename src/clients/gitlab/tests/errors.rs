@@ -9,6 +9,9 @@ use super::{
 use crate::clients::gitlab::{CommitRef, ErrorKind, GitLabError, NoteTarget, Rejection};
 use crate::clients::http::HttpError;
 
+/// The request that lists the mirrors of the project.
+const LIST: &str = "GET /projects/platform%2Finfra/remote_mirrors?per_page=100&page=1";
+
 /// The error of a list, after the look-up of the project that explains it.
 async fn explained(refusal: Reply, project: Option<Reply>) -> GitLabError {
     let mut script = Script::default().then(&format!("GET {MIRRORS}?per_page=100&page=1"), refusal);
@@ -127,11 +130,114 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
             let rest = reason.replace(message, "");
             assert!(!rest.contains("mirror"), "{reason}");
             if message.contains("blocked") {
-                let guesses = ["One of these", "protected"];
+                let guesses = ["For example", "protected"];
                 assert!(!guesses.iter().any(|it| rest.contains(it)), "{reason}");
             }
             script.sent();
         }
+    }
+}
+
+/// The cause is in the project that explains the denial: a part of it is switched off, or
+/// restricted to members.
+#[tokio::test(start_paused = true)]
+async fn switched_off_part_is_no_missing_right() {
+    let commit = CommitRef {
+        project: INFRA.to_owned(),
+        sha: "c1".to_owned(),
+        branch: "main".to_owned(),
+    };
+    let statuses = "/repository/commits/c1/statuses?ref=main&name=x&per_page=100&page=1";
+    let environments = "/environments?name=dev&per_page=100&page=1";
+    let tags = "/protected_tags?per_page=100&page=1";
+    for (path, member, access, level, says) in [
+        (
+            statuses,
+            "repository",
+            "disabled",
+            40,
+            "The repository is switched off",
+        ),
+        (statuses, "builds", "disabled", 40, "For example"),
+        (
+            statuses,
+            "builds",
+            "private",
+            10,
+            "CI/CD is restricted to the project's members",
+        ),
+        (statuses, "builds", "private", 40, "For example"),
+        (
+            environments,
+            "repository",
+            "disabled",
+            40,
+            "The repository is switched off",
+        ),
+        (
+            environments,
+            "builds",
+            "disabled",
+            40,
+            "CI/CD is switched off",
+        ),
+        (
+            environments,
+            "environments",
+            "disabled",
+            40,
+            "Environments are switched off",
+        ),
+        (
+            environments,
+            "environments",
+            "private",
+            0,
+            "Environments are restricted",
+        ),
+        (
+            environments,
+            "merge_requests",
+            "disabled",
+            40,
+            "For example",
+        ),
+        (
+            tags,
+            "repository",
+            "disabled",
+            40,
+            "The repository is switched off",
+        ),
+        (
+            tags,
+            "repository",
+            "private",
+            0,
+            "The repository is restricted",
+        ),
+        (tags, "merge_requests", "disabled", 30, "need a Maintainer"),
+    ] {
+        let mut shown =
+            json!({"id": 42, "permissions": {"project_access": {"access_level": level}}});
+        shown[format!("{member}_access_level")] = json!(access);
+        let script = Script::default()
+            .then(
+                &format!("GET {PROJECT}{path}"),
+                Reply::message(403, "403 Forbidden"),
+            )
+            .then(&format!("GET {PROJECT}"), ok(shown));
+        let gitlab = gitlab(&script);
+        let error = match path {
+            _ if path == statuses => gitlab.commit_statuses(&commit, "x").await.map(drop),
+            _ if path == environments => gitlab.environment(INFRA, "dev").await.map(drop),
+            _ => gitlab.protected_tags(INFRA).await.map(drop),
+        };
+        let reason = error.expect_err("denied").reason().to_string();
+        assert!(reason.contains(says), "{member} {access} {level}: {reason}");
+        let is_part = says.contains("switched") || says.contains("restricted");
+        assert_eq!(reason.ends_with("CFG-422"), is_part, "{reason}");
+        script.sent();
     }
 }
 
@@ -171,7 +277,9 @@ async fn sync_of_disabled_mirror_names_silent_mode() {
 #[tokio::test(start_paused = true)]
 async fn rejected_address_names_the_remedy() {
     let made = async |status, body| {
-        let script = Script::default().then(&format!("POST {MIRRORS}"), Reply::json(status, body));
+        let script = Script::default()
+            .then(&format!("POST {MIRRORS}"), Reply::json(status, body))
+            .then(LIST, ok(json!([])));
         create(&gitlab(&script)).await.expect_err("a refusal")
     };
     for (message, remedy) in [
@@ -240,7 +348,9 @@ async fn outcome_is_unknown_after_lost_or_unreadable_response() {
             false,
         ),
     ] {
-        let script = Script::default().then(&post, reply.clone());
+        let script = Script::default()
+            .then(&post, reply.clone())
+            .then(LIST, ok(json!([])));
         let error = create(&gitlab(&script)).await.expect_err("a fault");
         assert_eq!(
             error.outcome_unknown(),
@@ -255,7 +365,10 @@ async fn rejection_names_the_call_and_the_gitlab() {
     let refused = Reply::message(400, "no");
     let script = Script::default()
         .then(&format!("POST {MIRRORS}"), refused.clone())
-        .then_times(2, &format!("PUT {MIRRORS}/7"), &refused)
+        .then(LIST, refused.clone())
+        .then(&format!("PUT {MIRRORS}/7"), refused.clone())
+        .then(LIST, refused.clone())
+        .then(&format!("PUT {MIRRORS}/7"), refused.clone())
         .then(&format!("DELETE {MIRRORS}/7"), refused);
     let gitlab = gitlab(&script);
     let update = async |enabled| gitlab.update(INFRA, 7, &settings(), enabled).await;
@@ -310,7 +423,11 @@ async fn nothing_that_gitlab_repeats_shows_a_secret() {
             for status in [400, 401, 403, 404, 405, 422, 429, 500] {
                 let times = if status == 429 { 4 } else { 1 };
                 let reply = Reply::json(status, body.clone());
-                scripts.push(Script::default().then_times(times, &post, &reply));
+                let mut script = Script::default().then_times(times, &post, &reply);
+                if matches!(status, 400 | 422) && body["error"] != "invalid_token" {
+                    script = script.then(LIST, reply);
+                }
+                scripts.push(script);
             }
             let script = Script::default().then(&post, unauthorized());
             scripts.push(script.then(&format!("GET {PROJECT}"), Reply::json(401, body)));

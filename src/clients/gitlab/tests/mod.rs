@@ -91,7 +91,7 @@ async fn create(gitlab: &GitLab) -> Result<Mirror, GitLabError> {
 
 async fn create_with(gitlab: &GitLab, settings: &Settings) -> Result<Mirror, GitLabError> {
     let password = Password::new(PASSWORD);
-    let created = gitlab.create(INFRA, CLONE_URL, LOGIN, &password, settings);
+    let created = gitlab.create(INFRA, CLONE_URL, LOGIN, &password, settings, &[]);
     created.await
 }
 

@@ -31,7 +31,12 @@ async fn token_without_a_readable_date_has_no_expiry() {
         let body = json!({"id": 42, "expires_at": expires_at});
         assert_eq!(read(ok(body.clone())).await, Ok(None), "{body}");
     }
-    assert_eq!(read(ok(json!({}))).await, Ok(None));
+    assert_eq!(read(ok(json!({"id": 42}))).await, Ok(None));
+    // An answer without an ID is not about a token.
+    let error = read(ok(json!({"message": "ok"})))
+        .await
+        .expect_err("unproved");
+    assert!(error.reason().to_string().contains("CFG-403"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +83,7 @@ fn lag_is_the_age_of_a_push_that_has_not_succeeded() {
 
 #[tokio::test(start_paused = true)]
 async fn token_without_listed_scopes_has_none() {
-    for body in [json!({"scopes": []}), json!({})] {
+    for body in [json!({"id": 42, "scopes": []}), json!({"id": 42})] {
         let script = Script::default().then(REQUEST, ok(body));
         let details = gitlab(&script).token_details().await.expect("a response");
         assert!(details.scopes.is_empty());

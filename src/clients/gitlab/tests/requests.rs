@@ -1,6 +1,6 @@
 //! Which requests are sent.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
 use super::{
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::clients::gitlab::error::Feature;
 use crate::clients::gitlab::{
-    CommitRef, CommitStatus, ErrorKind, ProjectDetails, Rejection, Settings, StatusState,
+    CommitRef, CommitStatus, ErrorKind, Mirror, ProjectDetails, Rejection, Settings, StatusState,
 };
 use crate::common::password::Password;
 
@@ -74,7 +74,7 @@ async fn login_that_is_unsafe_in_an_address_is_not_sent() {
     ] {
         let password = Password::new(password);
         let made = gitlab
-            .create(INFRA, CLONE_URL, login, &password, &settings())
+            .create(INFRA, CLONE_URL, login, &password, &settings(), &[])
             .await;
         let error = made.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::UnsafeLogin, "{login}");
@@ -84,26 +84,105 @@ async fn login_that_is_unsafe_in_an_address_is_not_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn duplicate_address_is_spelled_in_other_ways() {
-    let taken = Reply::json(400, json!({"message": {"url": ["has already been taken"]}}));
-    let post = format!("POST {MIRRORS}");
-    let script = Script::default()
-        .then_times(3, &post, &taken)
-        .then(&post, Reply::json(201, described(8)));
-    assert_eq!(create(&gitlab(&script)).await.expect("made").id, 8);
-    let sent = script.sent();
+    let (post, list) = (format!("POST {MIRRORS}"), get("?per_page=100&page=1"));
     let host = format!("https://{LOGIN}:{PASSWORD}@git-codecommit.eu-central-1.amazonaws.com");
-    let spellings = ["/v1/repos/infra", "/v1/repos/infra/", ":443/v1/repos/infra"];
-    for (sent, spelling) in sent.iter().zip(spellings) {
-        assert_eq!(sent.json()["url"], format!("{host}{spelling}"));
-    }
+    // `errors.messages.taken` of rails-i18n in several languages, and statuses of a later version.
+    for (status, taken) in [
+        (400, "has already been taken"),
+        (400, "はすでに存在します。"),
+        (400, "ist bereits vergeben"),
+        (400, "zostało już zajęte"),
+        (
+            422,
+            "is already used by another push mirror of this project",
+        ),
+    ] {
+        let taken = Reply::json(status, json!({"message": {"url": [taken]}}));
+        let script = Script::default()
+            .then(&post, taken.clone())
+            .then(&list, ok(json!([described(7)])))
+            .then_times(2, &post, &taken)
+            .then(&post, Reply::json(201, described(8)));
+        assert_eq!(create(&gitlab(&script)).await.expect("made").id, 8);
+        let mut sent = script.sent();
+        sent.retain(|sent| sent.method == "POST");
+        let spellings = ["/v1/repos/infra", "/v1/repos/infra/", ":443/v1/repos/infra"];
+        for (sent, spelling) in sent.iter().zip(spellings) {
+            assert_eq!(sent.json()["url"], format!("{host}{spelling}"));
+        }
 
-    let script = Script::default().then_times(4, &post, &taken);
-    let error = create(&gitlab(&script)).await.expect_err("taken");
-    assert!(
-        error.kind.is_rejection(Rejection::DuplicateAddress),
-        "{error}"
-    );
-    script.sent();
+        let script = Script::default()
+            .then(&post, taken.clone())
+            .then(&list, ok(json!([described(7)])))
+            .then_times(3, &post, &taken);
+        let error = create(&gitlab(&script)).await.expect_err("taken");
+        let is_duplicate = error.kind.is_rejection(Rejection::DuplicateAddress);
+        assert!(is_duplicate, "{error}");
+        script.sent();
+
+        // Without another mirror to the repository, the message is all that there is.
+        let mut other = described(7);
+        other["url"] = json!("https://backup.example.com/infra");
+        let script = Script::default()
+            .then(&post, taken)
+            .then(&list, ok(json!([other])));
+        let error = create(&gitlab(&script)).await.expect_err("rejected");
+        assert!(error.kind.is_rejection(Rejection::Other), "{error}");
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn spelling_that_no_mirror_has_comes_first() {
+    let mirror = |url: String| {
+        let mut shown = described(7);
+        shown["url"] = json!(url);
+        Mirror::parse(&shown).expect("a mirror")
+    };
+    let host = "git-codecommit.eu-central-1.amazonaws.com";
+    let (plain, slash) = ("/v1/repos/infra", "/v1/repos/infra/");
+    for (taken, expected) in [
+        (vec![], plain),
+        (vec![plain], slash),
+        (vec![slash], plain),
+        (vec![slash, plain], ":443/v1/repos/infra"),
+    ] {
+        let login = "https://*****:*****@";
+        let known: Vec<Mirror> = taken
+            .iter()
+            .map(|one| mirror(format!("{login}{host}{one}")))
+            .collect();
+        let post = format!("POST {MIRRORS}");
+        let script = Script::default().then(&post, Reply::json(201, described(8)));
+        let (gitlab, password) = (gitlab(&script), Password::new(PASSWORD));
+        let settings = settings();
+        let made = gitlab.create(INFRA, CLONE_URL, LOGIN, &password, &settings, &known);
+        made.await.expect("made");
+        let expected = format!("https://{LOGIN}:{PASSWORD}@{host}{expected}");
+        assert_eq!(script.sent()[0].json()["url"], expected, "{taken:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn limit_of_mirrors_is_found_by_their_number() {
+    let full = "Die maximale Anzahl ist erreicht";
+    for (enabled, is_full) in [(9, false), (10, true)] {
+        let listed: Vec<_> = (0..enabled + 2)
+            .map(|id| {
+                let mut shown = described(id);
+                shown["enabled"] = json!(id < enabled);
+                shown
+            })
+            .collect();
+        let script = Script::default()
+            .then(&format!("PUT {MIRRORS}/7"), Reply::message(400, full))
+            .then(&get("?per_page=100&page=1"), ok(json!(listed)));
+        let updated = gitlab(&script).update(INFRA, 7, &settings(), true).await;
+        let error = updated.expect_err("rejected");
+        let is_limit = error.kind.is_rejection(Rejection::TooManyMirrors);
+        assert_eq!(is_limit, is_full, "{error}");
+        script.sent();
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,29 +247,73 @@ async fn ignored_regex_deletes_the_mirror_if_the_edition_is_known() {
 
 #[tokio::test(start_paused = true)]
 async fn missing_mirror_is_not_an_error() {
-    for gone in [
-        Reply::message(404, "404 Not found"),
+    let gone = Reply::message(404, "404 Not found");
+    let script = Script::default()
+        .then(&get("/7"), gone.clone())
+        .then(&format!("PUT {MIRRORS}/7"), gone.clone())
+        .then(&format!("POST {MIRRORS}/7/sync"), gone.clone())
+        .then(&get("/7"), gone.clone())
+        .then(&format!("DELETE {MIRRORS}/7"), gone);
+    let gitlab = gitlab(&script);
+    assert_eq!(gitlab.mirror(INFRA, 7).await.expect("an answer"), None);
+    let updated = gitlab.update(INFRA, 7, &settings(), true).await;
+    assert_eq!(updated.expect("an answer"), None);
+    assert!(!gitlab.sync(INFRA, 7).await.expect("an answer"));
+    gitlab.delete(INFRA, 7).await.expect("gone");
+    script.sent();
+}
+
+/// Responses with which a proxy, a login page, a gateway or an unknown route proves nothing.
+fn foreign_responses() -> Vec<Reply> {
+    vec![
         Reply::json(404, json!({"error": "404 Not Found"})),
+        Reply::message(404, "no Route matched with those values"),
+        Reply::message(404, "Not Found"),
+        Reply::message(404, "project not found in the route table"),
         Reply::empty(404),
-    ] {
+        Reply::page(404),
+        Reply::message(403, "Forbidden"),
+        Reply::message(401, "Unauthorized"),
+        Reply::page(200),
+        Reply::page(204),
+        Reply::json(200, json!({"message": "ok"})),
+        Reply::json(202, described(7)),
+        Reply::json(204, described(7)),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn foreign_response_is_neither_done_nor_missing() {
+    for reply in foreign_responses() {
+        let read = format!("GET {MIRRORS}/7");
         let script = Script::default()
-            .then(&get("/7"), gone.clone())
-            .then(&format!("PUT {MIRRORS}/7"), gone.clone())
-            .then(&format!("POST {MIRRORS}/7/sync"), gone.clone())
-            .then(&get("/7"), gone.clone())
-            .then(&format!("DELETE {MIRRORS}/7"), gone);
+            .then(&read, reply.clone())
+            .then(&format!("PUT {MIRRORS}/7"), reply.clone())
+            .then(&format!("DELETE {MIRRORS}/7"), reply.clone());
         let gitlab = gitlab(&script);
-        assert_eq!(gitlab.mirror(INFRA, 7).await.expect("an answer"), None);
-        let updated = gitlab.update(INFRA, 7, &settings(), true).await;
-        assert_eq!(updated.expect("an answer"), None);
-        assert!(!gitlab.sync(INFRA, 7).await.expect("an answer"));
-        gitlab.delete(INFRA, 7).await.expect("gone");
+        let shown = gitlab.mirror(INFRA, 7).await.map(drop);
+        let updated = gitlab.update(INFRA, 7, &settings(), true).await.map(drop);
+        let deleted = gitlab.delete(INFRA, 7).await;
+        for result in [shown, updated, deleted] {
+            let error = result.expect_err("unproved");
+            let reason = error.reason().to_string();
+            assert!(reason.contains("CFG-403"), "{reply:?}: {reason}");
+            assert!(!error.is_from_gitlab(), "{reply:?}");
+        }
         script.sent();
+        // An older GitLab lacks the route, so the mirror itself is looked up.
+        let sync = format!("POST {MIRRORS}/7/sync");
+        let script = Script::default()
+            .then(&sync, reply.clone())
+            .then(&read, reply.clone());
+        let error = super::gitlab(&script).sync(INFRA, 7).await;
+        let reason = error.expect_err("unproved").reason().to_string();
+        assert!(reason.contains("CFG-403"), "{reply:?}: {reason}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn mirror_of_deleted_project_is_deleted_and_not_updated() {
+async fn mirror_of_a_hidden_project_is_neither_gone_nor_shown() {
     let gone = Reply::message(404, "404 Project Not Found");
     let script = Script::default()
         .then(&format!("DELETE {MIRRORS}/7"), gone.clone())
@@ -198,7 +321,8 @@ async fn mirror_of_deleted_project_is_deleted_and_not_updated() {
         .then(&format!("PUT {MIRRORS}/7"), gone.clone())
         .then(&format!("GET {PROJECT}"), gone);
     let gitlab = gitlab(&script);
-    gitlab.delete(INFRA, 7).await.expect("gone");
+    let deleted = gitlab.delete(INFRA, 7).await;
+    assert_eq!(deleted.expect_err("no project").kind, ErrorKind::NotFound);
     let updated = gitlab.update(INFRA, 7, &settings(), true).await;
     assert_eq!(updated.expect_err("no project").kind, ErrorKind::NotFound);
     script.sent();
@@ -219,17 +343,19 @@ async fn sync_of_old_gitlab_differs_from_missing_mirror() {
 
 #[tokio::test(start_paused = true)]
 async fn project_details_are_parsed() {
-    let answered = async |body| {
+    let answered = async |mut body: Value| {
+        body["id"] = json!(42);
         let request = format!("GET {PROJECT}?statistics=true");
         let script = Script::default().then(&request, ok(body));
         gitlab(&script).project(INFRA).await.expect("a project")
     };
     let project = |is_empty, access_level| ProjectDetails {
-        id: None,
+        id: Some(42),
         path: String::new(),
         is_pull_mirror: false,
         allows_pushes_of_jobs: false,
         has_releases: true,
+        has_merge_requests: true,
         is_empty,
         default_branch: None,
         access_level,
@@ -295,10 +421,13 @@ async fn status_that_its_pipeline_rejects_goes_to_the_newest() {
         target_url: String::new(),
     };
     // Deleted or archived, and as many jobs as a pipeline may have.
-    for refusal in [404, 422] {
+    for (refusal, message) in [
+        (404, "404 Pipeline for pipeline_id, sha and ref Not Found"),
+        (422, "refused"),
+    ] {
         let script = Script::default()
-            .then(post, Reply::message(refusal, "refused"))
-            .then(post, ok(json!({"pipeline_id": 8})));
+            .then(post, Reply::message(refusal, message))
+            .then(post, Reply::json(201, json!({"id": 9, "pipeline_id": 8})));
         let gitlab = gitlab(&script);
         let posted = gitlab.post_commit_status(&commit, &status, Some(7)).await;
         assert_eq!(posted.expect("posted").pipeline_id, Some(8));

@@ -21,6 +21,11 @@ use crate::{
 
 pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str) -> ApiResult {
     let host = call.host();
+    if let Some(gateway) = world.options.gitlab.gateway
+        && call.operation == gateway.operation
+    {
+        return Ok(ApiResponse::plain(gateway.status, gateway.body));
+    }
     let bearer = call.header("authorization");
     let bearer = bearer.and_then(|header| header.strip_prefix("Bearer "));
     let token = call.header("private-token").or(call.header("job-token"));
@@ -115,6 +120,9 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
     if project.access.is_none() {
         return Err(refused(404, "404 Project Not Found"));
     }
+    if is_switched_off(&call.operation, &project) {
+        return Err(refused(403, "403 Forbidden"));
+    }
     match call.operation.as_str() {
         "GitLab.GetProject" => {
             let with_statistics = call.params.get("statistics") == Some(&json!("true"));
@@ -165,6 +173,31 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
         return Err(refused(401, "401 Unauthorized"));
     }
     mirrors(gitlab, world, call, caller, &project)
+}
+
+/// Whether a part of the project that is switched off closes an operation: the rules of
+/// `app/policies/project_policy.rb` that begin with its condition.
+fn is_switched_off(operation: &str, project: &Project) -> bool {
+    let off = |part: &str| project.records.switched_off.contains(part);
+    // `merge_requests_disabled | repository_disabled`: `read_merge_request`.
+    let requests = ["ListMergeRequests", "MergeRequest", "ListNotes", "Note"];
+    // `environments_disabled`, `builds_disabled | repository_disabled`.
+    let deployments = ["Deployment", "Environment"];
+    // `repository_disabled`: `read_code`, `read_branch`, `read_protected_branch`, `read_commit`,
+    // `read_repository_tag`, `read_commit_status`, and more. Mirrors, members, events and deploy
+    // keys are not among them.
+    let code = [
+        "Branch",
+        "Tag",
+        "Commit",
+        "MergeBase",
+        "Status",
+        "Discussion",
+    ];
+    let is_of = |parts: &[&str]| parts.iter().any(|part| operation.contains(part));
+    (is_of(&requests) && (off("merge_requests") || off("repository")))
+        || (is_of(&deployments) && (off("environments") || off("builds") || off("repository")))
+        || (is_of(&code) && off("repository"))
 }
 
 /// `lib/api/protected_branches.rb`.
@@ -234,7 +267,7 @@ fn mirrors(
     if only.is_some_and(Value::is_null) {
         return Ok(invalid((
             "only_protected_branches",
-            "can't be blank".to_owned(),
+            behaviour.language.blank().to_owned(),
         )));
     }
     let number = call.needed("mirror_id").parse().ok();
@@ -272,9 +305,7 @@ fn mirrors(
         "GitLab.SyncMirror" => {
             let mirror = mirror?;
             if !GitLab::is_enabled(&behaviour, project, mirror) {
-                let message = "Cannot proceed with the push mirroring. Please verify your mirror \
-                               configuration.";
-                return Err(refused(400, message));
+                return Err(refused(400, behaviour.language.cannot_sync()));
             }
             if mirror.status != "started" {
                 runs::sync(gitlab, world, project.id, mirror.id);

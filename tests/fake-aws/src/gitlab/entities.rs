@@ -82,12 +82,16 @@ pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
             (_, true) => "internal",
             _ => "private",
         },
-        "builds_access_level": "enabled",
         "permissions": {
             "project_access": {"access_level": access, "notification_level": 3},
             "group_access": null,
         },
     });
+    for part in ["repository", "merge_requests", "builds", "environments"] {
+        let is_off = project.records.switched_off.contains(part);
+        let level = if is_off { "disabled" } else { "enabled" };
+        shown[format!("{part}_access_level")] = level.into();
+    }
     let tags = &project.records.tags;
     if tags.has_no_releases {
         shown["releases_access_level"] = "disabled".into();

@@ -6,10 +6,12 @@
 ///
 /// `valid?` first parses the whole URL. A `/`, `?` or `#` in the login ends the part that may
 /// contain a login, and the rest is not a valid URL (`lib/gitlab/url_blocker.rb`, `parse_url`).
-pub fn sanitized(raw: &str) -> Result<(String, Option<(String, String)>), String> {
+///
+/// An empty one is `blank`, in the user's language.
+pub fn sanitized(raw: &str, blank: &str) -> Result<(String, Option<(String, String)>), String> {
     let schemes = ["https", "http", "ssh", "git"];
     if raw.trim().is_empty() {
-        return Err("can't be blank".to_owned());
+        return Err(blank.to_owned());
     }
     let (scheme, rest) = raw.trim().split_once("://").unwrap_or_default();
     if !schemes.contains(&scheme) {

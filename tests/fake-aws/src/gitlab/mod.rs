@@ -26,6 +26,8 @@ mod commits_api;
 mod entities;
 /// GitLab's branches, ancestors of commits and push events.
 pub mod history;
+/// The texts in the language of the token's user.
+mod languages;
 /// GitLab's merge requests.
 pub mod merge_requests;
 /// The addresses of push mirrors.
@@ -43,8 +45,11 @@ pub(crate) mod runs;
 /// GitLab's tags, and who may create them.
 pub mod tags;
 
-pub use crate::world::gitlab_behaviour::{Behaviour, EmptyProjects, MAX_MIRRORS_PER_PROJECT};
+pub use crate::world::gitlab_behaviour::{
+    Behaviour, EmptyProjects, Gateway, MAX_MIRRORS_PER_PROJECT,
+};
 pub(crate) use api::answer;
+pub use languages::Language;
 pub use project_data::{DEVELOPER, Job, Served};
 pub(crate) use project_data::{MAINTAINER, REPORTER, User};
 pub(crate) use routes::decode;
@@ -234,7 +239,8 @@ impl GitLab {
         wanted: &Wanted,
         made_by: &str,
     ) -> Result<&Mirror, Invalid> {
-        let (url, login) = sanitized(raw_url).map_err(|reason| ("url", reason))?;
+        let blank = behaviour.language.blank();
+        let (url, login) = sanitized(raw_url, blank).map_err(|reason| ("url", reason))?;
         wanted.check()?;
         let id = 100 + self.mirrors_made;
         let mut mirror = Mirror {
@@ -248,7 +254,7 @@ impl GitLab {
         let project = self.projects.get_mut(&project).expect("a project");
         let mut others = project.mirrors.values();
         if behaviour.unique_urls && others.any(|other| other.url == mirror.url) {
-            return Err(("url", "has already been taken".to_owned()));
+            return Err(("url", behaviour.language.taken().to_owned()));
         }
         project.has_place_for(behaviour, &mirror, wanted)?;
         wanted.apply(&mut mirror);

@@ -96,6 +96,9 @@ pub struct Records {
     /// All users of the instance see it.
     pub is_internal: bool,
     pub ci_runs: CiRuns,
+    /// The parts that are switched off, such as `merge_requests`
+    /// (<https://docs.gitlab.com/api/projects/#project-feature-visibility-level>).
+    pub switched_off: BTreeSet<&'static str>,
     /// The number of calls about commits and environments.
     calls: usize,
     pub pipelines: Vec<CiPipeline>,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::gitlab::Language;
+
 /// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
 pub const MAX_MIRRORS_PER_PROJECT: usize = 10;
 
@@ -40,6 +42,10 @@ pub struct Behaviour {
     /// `last_error` shows the login, which `update_error_message` in `app/models/remote_mirror.rb`
     /// is there to prevent.
     pub errors_show_the_login: bool,
+    /// The language of the tokens' users.
+    pub language: Language,
+    /// A gateway that answers an operation instead of GitLab. `None` if there is none.
+    pub gateway: Option<Gateway>,
     /// `PROTECTED_BACKOFF_DELAY` in `app/models/remote_mirror.rb`.
     pub protected_backoff: Duration,
     /// `UNPROTECTED_BACKOFF_DELAY` in `app/models/remote_mirror.rb`.
@@ -60,9 +66,43 @@ impl Default for Behaviour {
             drops_paging_headers: true,
             rewrites_addresses: false,
             errors_show_the_login: false,
+            language: Language::default(),
+            gateway: None,
             protected_backoff: Duration::from_mins(1),
             unprotected_backoff: Duration::from_mins(5),
         }
+    }
+}
+
+/// An answer that is not from GitLab's endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    pub operation: &'static str,
+    pub status: u16,
+    pub body: &'static str,
+}
+
+impl Gateway {
+    /// Answers that prove nothing: GitLab's of an unknown route (`route :any, '*path'` in
+    /// `lib/api/api.rb`), Kong's without a route
+    /// (<https://developer.konghq.com/gateway/routing/>), that of Amazon API Gateway
+    /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html>),
+    /// and the login page of a proxy.
+    pub const ANSWERS: [(u16, &'static str); 4] = [
+        (404, r#"{"error":"404 Not Found"}"#),
+        (404, r#"{"message":"no Route matched with those values"}"#),
+        (404, r#"{"message":"Not Found"}"#),
+        (200, "<!DOCTYPE html><html><body>Sign in</body></html>"),
+    ];
+
+    /// Each of them instead of GitLab's answer to `operation`.
+    pub fn each(operation: &'static str) -> impl Iterator<Item = Self> {
+        let answers = Self::ANSWERS.into_iter();
+        answers.map(move |(status, body)| Self {
+            operation,
+            status,
+            body,
+        })
     }
 }
 

@@ -62,9 +62,10 @@ pub(in crate::mirror_credential) fn record(id: u64) -> MirrorRecord {
 
 /// A mirror that is enabled and has pushed.
 pub(in crate::mirror_credential) fn mirror(id: u64) -> Mirror {
+    let url = CLONE_URL.replace("://", "://*****:*****@");
+    let shown = Mirror::parse(&serde_json::json!({"id": id, "url": url}));
     Mirror {
         id,
-        destination: Destination::parse(&CLONE_URL.replace("://", "://*****:*****@")),
         enabled: true,
         settings: settings(),
         status: PushStatus::Finished,
@@ -72,6 +73,7 @@ pub(in crate::mirror_credential) fn mirror(id: u64) -> Mirror {
         started_at: Some(at(1)),
         updated_at: Some(at(2)),
         succeeded_at: Some(at(2)),
+        ..shown.expect("a mirror")
     }
 }
 
