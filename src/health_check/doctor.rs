@@ -78,6 +78,26 @@ pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<String> {
     Some(format!("the tags that approve in GitLab: {why}"))
 }
 
+/// Why no branch is reviewed. `None` if branches are, or if the pipeline reviews none.
+pub async fn review_problem(clients: &Clients, child: &Child) -> Option<String> {
+    let settings = child.settings.as_ref()?;
+    settings.change_sets.as_ref()?.review.as_ref()?;
+    let report = settings.report.as_ref()?;
+    let read = async {
+        let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
+        gitlab.project(&report.project).await
+    };
+    // The check of the token has the problem of a GitLab that does not respond.
+    let project = Box::pin(read).await.ok()?;
+    (!project.has_merge_requests).then(|| {
+        format!(
+            "merge requests are switched off in project {}, so no branch is reviewed. Switch them on \
+             in its Settings, General, Visibility, project features, permissions, or remove Review",
+            report.project
+        )
+    })
+}
+
 /// The problem of a stack `id` whose owner does not exist, with the remedy.
 pub fn orphan_problem(child: &Child, id: &str) -> String {
     let owner = &child.owner.stack_id;

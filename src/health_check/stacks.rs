@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::doctor::{orphan_problem, outdated_problem, part_problem, stack_problem, tag_problem};
+use super::doctor::{
+    orphan_problem, outdated_problem, part_problem, review_problem, stack_problem, tag_problem,
+};
 use super::drift::ComparedStack;
 use super::findings::Findings;
 use super::metrics;
@@ -80,8 +82,8 @@ struct CheckedStack<'a> {
 struct ReadStack {
     child: Child,
     looked: Result<LookedAt, CallError>,
-    /// The problem of the tags that approve. Only a diagnosis looks for it.
-    tags: Option<String>,
+    /// The problem of the tags that approve, or of the reviews. Only a diagnosis looks for it.
+    gitlab: Option<String>,
 }
 
 impl Stacks {
@@ -164,7 +166,7 @@ impl FoundStacks {
         let ReadStack {
             child,
             looked,
-            tags,
+            gitlab,
         } = read;
         let subject = format!("pipeline stack {name}");
         let mut is_whole = true;
@@ -184,7 +186,7 @@ impl FoundStacks {
             return findings.checked(subject, Some(orphan_problem(&child, id)));
         }
         let problem = stack_problem(&child.status, id);
-        let problem = problem.or_else(|| outdated_problem(&child)).or(tags);
+        let problem = problem.or_else(|| outdated_problem(&child)).or(gitlab);
         if problem.is_some() || is_whole {
             findings.checked(subject, problem);
         }
@@ -258,16 +260,19 @@ impl Checker<'_> {
             }
         };
         let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
-        let tags = if self.may_change {
+        let gitlab = if self.may_change {
             None
         } else {
-            tag_problem(self.clients, &child).await
+            match tag_problem(self.clients, &child).await {
+                None => review_problem(self.clients, &child).await,
+                tags => tags,
+            }
         };
         let drift = self.compare(name, &child).await;
         let read = Ok(Some(ReadStack {
             child,
             looked,
-            tags,
+            gitlab,
         }));
         CheckedStack { id, read, drift }
     }

@@ -73,7 +73,12 @@ impl Reviewer<'_> {
         let branch = &self.build.branch;
         self.doing(format!("reading the notes of branch {branch} in GitLab"));
         let project = &self.target.report.project;
-        let places = self.places().await?;
+        let places = match self.places().await {
+            Err(error) if error.lacks_merge_requests() => {
+                return Ok(Some("merge requests are switched off in the project"));
+            }
+            places => places?,
+        };
         let marker = note::marker(&self.target.names);
         let notes = self.gitlab.notes(project, &places, &marker).await?;
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;

@@ -27,7 +27,7 @@ pub struct ApprovalTag {
     pub key: String,
 }
 
-/// Why others than Maintainers may create the tags.
+/// Why others than Maintainers may create the tags, or why a tag proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exposure {
     /// The answers are about another project.
@@ -38,6 +38,11 @@ pub enum Exposure {
         "the project is a pull mirror, so others can create its tags. Reject requests that wait in AWS, then end the mirroring"
     )]
     PullMirror,
+    /// They show the authors of a change.
+    #[error(
+        "merge requests are switched off in the project, so GitLab does not show who wrote and merged a change. Reject requests that wait in AWS, then switch merge requests on in Settings, General, Visibility, project features, permissions"
+    )]
+    NoMergeRequests,
     /// It acts as its owner.
     #[error(
         "a deploy key of the project has write access, and acts as its owner. Reject requests that wait in AWS, then remove its write access"
@@ -145,6 +150,9 @@ impl TagProtection {
     pub fn check(&self, tag: &ApprovalTag) -> Result<(), Exposure> {
         if self.project.is_pull_mirror {
             return Err(Exposure::PullMirror);
+        }
+        if !self.project.has_merge_requests {
+            return Err(Exposure::NoMergeRequests);
         }
         if self.has_pushing_deploy_key {
             return Err(Exposure::PushingDeployKey);

@@ -71,6 +71,32 @@ fn create_needs_protected_tags_before_it_changes_anything() {
         });
         let outcome = stack.create(&tagged()).await;
         outcome.assert_reason(["allows CI jobs to push", "Job token permissions"]);
+        switch_merge_requests_off(fake);
+        let outcome = stack.create(&tagged()).await;
+        outcome.assert_reason(["Approval.FromGitLab: merge requests are switched off"]);
+        assert!(fake.look(|aws| aws.stacks.named(CHILD).is_none()));
+    });
+}
+
+fn switch_merge_requests_off(fake: &FakeAws) {
+    fake.change(|aws| {
+        let records = &mut aws.gitlab.project_mut(PROJECT).records;
+        records.switched_off.insert("merge_requests");
+    });
+}
+
+#[test]
+fn update_needs_merge_requests_before_it_changes_anything() {
+    in_account(async |fake, stack| {
+        project(fake);
+        protect(fake, &["deploy/*", "reject/*"]);
+        stack.create(&properties()).await.assert_success();
+        switch_merge_requests_off(fake);
+        let outcome = stack.update(&tagged(), None).await;
+        outcome.assert_reason(["Approval.FromGitLab: merge requests are switched off"]);
+        assert_eq!(stored(fake), Value::Null);
+        // Nothing is left in the end.
+        fake.arrange(|aws| aws.secrets.remove("gitlab/shop"));
     });
 }
 
@@ -129,5 +155,9 @@ fn doctor_names_a_rule_that_admits_others() {
         for part in ["the tags that approve in GitLab: ", "admits Developers"] {
             assert!(found.contains(part), "{found}");
         }
+        switch_merge_requests_off(fake);
+        let found = diagnosis(fake, "without merge requests").await;
+        let off = "the tags that approve in GitLab: merge requests are switched off";
+        assert!(found.contains(off), "{found}");
     });
 }

@@ -56,6 +56,29 @@ fn note_says_how_the_approval_ended() {
     }
 }
 
+/// A project without merge requests has commits: the note is there, and nothing fails.
+#[test]
+fn note_goes_to_the_commit_without_merge_requests() {
+    in_account(async |fake| {
+        fake.change(|aws| {
+            let records = &mut aws.gitlab.project_mut(PROJECT).records;
+            records.switched_off.insert("merge_requests");
+        });
+        let script = script_of("waiting");
+        script.play(fake).await;
+        catch_up(fake, SHOP, "health check").await;
+        assert_notes(fake, |note| note.contains("wait for an approval"));
+        let notes = records(fake).notes;
+        let place = format!("commits/{}", COMMITS[0]);
+        assert!(
+            notes
+                .iter()
+                .filter(|note| note.user != OTHER_USER)
+                .all(|note| note.place == place)
+        );
+    });
+}
+
 /// Fails unless there are notes, and each is as expected.
 #[track_caller]
 fn assert_notes(fake: &FakeAws, is_expected: impl Fn(&str) -> bool) {

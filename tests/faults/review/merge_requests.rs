@@ -31,6 +31,23 @@ fn open_others(fake: &FakeAws, commit: &str) {
     });
 }
 
+/// Without merge requests there is nothing to review, and no right is missing.
+#[test]
+fn review_without_merge_requests_is_ignored_by_name() {
+    in_account(async |fake| {
+        let (_, event) = pushed(fake, LOGIN, "c1");
+        fake.change(|aws| {
+            let records = &mut aws.gitlab.project_mut(PROJECT).records;
+            records.switched_off.insert("merge_requests");
+        });
+        let answer = deliver(fake, &event, "event").await.to_string();
+        assert!(
+            answer.contains("merge requests are switched off in the project"),
+            "{answer}"
+        );
+    });
+}
+
 /// A change of the branch's merge request, and whether it gets a note.
 type Case = (fn(&FakeAws), bool);
 
