@@ -89,7 +89,7 @@ pub async fn review_problem(clients: &Clients, child: &Child) -> Option<String> 
     };
     // The check of the token has the problem of a GitLab that does not respond.
     let project = Box::pin(read).await.ok()?;
-    (!project.has_merge_requests).then(|| {
+    (!project.has_merge_requests()).then(|| {
         format!(
             "merge requests are switched off in project {}, so no branch is reviewed. Switch them on \
              in its Settings, General, Visibility, project features, permissions, or remove Review",

@@ -173,11 +173,14 @@ impl GitLab {
     }
 }
 
+/// GitLab's message if a pipeline was deleted or archived, a constant of
+/// `app/services/ci/create_commit_status_service.rb`.
+const NO_PIPELINE: &str = "404 Pipeline for pipeline_id, sha and ref Not Found";
+
 /// Whether GitLab adds no job to the pipeline: 404 if it was deleted or archived, 422 if it has as
 /// many jobs as a pipeline may have (`validate` in
-/// `app/services/ci/create_commit_status_service.rb`). The message is a constant of GitLab.
+/// `app/services/ci/create_commit_status_service.rb`).
 fn lacks_pipeline(error: &GitLabError) -> bool {
-    const NO_PIPELINE: &str = "404 Pipeline for pipeline_id, sha and ref Not Found";
     match &error.kind {
         ErrorKind::Rejected { status: 422, .. } => true,
         ErrorKind::Rejected { message, .. } => message == NO_PIPELINE,

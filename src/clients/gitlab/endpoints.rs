@@ -5,77 +5,14 @@
 //! only if the response has the status and the body of its endpoint.
 //!
 //! Source: `lib/api/*.rb` of GitLab, which sends 201 after a POST unless the endpoint sets another
-//! status, 204 without a body after a DELETE (`destroy_conditionally!` in `lib/api/helpers.rb`), and
-//! 200 otherwise.
-
-use std::fmt;
+//! status, 204 without a body after a DELETE (`destroy_conditionally!` in `lib/api/helpers.rb`),
+//! and 200 otherwise.
 
 use serde_json::Value;
 
 use super::error::{REPORTER, Rejection};
+use super::project_parts::{PartAccess, ProjectPart};
 use super::response::ApiResponse;
-
-/// A part of a project that its settings can switch off, or restrict to members
-/// (`app/models/project_feature.rb`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    Repository,
-    MergeRequests,
-    CiCd,
-    Environments,
-    Releases,
-}
-
-/// Who may use a part of a project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
-    /// Those who may see the project, or GitLab does not show it: older versions lack some parts.
-    Open,
-    /// The members of the project (`private`).
-    Members,
-    /// No one (`disabled`).
-    Off,
-}
-
-impl Part {
-    /// The member of a project that shows who may use the part
-    /// (<https://docs.gitlab.com/api/projects/#project-feature-visibility-level>).
-    const fn member(self) -> &'static str {
-        match self {
-            Part::Repository => "repository_access_level",
-            Part::MergeRequests => "merge_requests_access_level",
-            Part::CiCd => "builds_access_level",
-            Part::Environments => "environments_access_level",
-            Part::Releases => "releases_access_level",
-        }
-    }
-
-    fn access(self, project: &Value) -> Access {
-        match project[self.member()].as_str() {
-            Some("disabled") => Access::Off,
-            Some("private") => Access::Members,
-            _ => Access::Open,
-        }
-    }
-
-    /// Whether the `project`, as GitLab describes it, has the part.
-    pub fn is_on(self, project: &Value) -> bool {
-        self.access(project) != Access::Off
-    }
-}
-
-/// The subject of a sentence, and its verb.
-impl fmt::Display for Part {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Part::Repository => "The repository is",
-            Part::MergeRequests => "Merge requests are",
-            Part::CiCd => "CI/CD is",
-            Part::Environments => "Environments are",
-            Part::Releases => "Releases are",
-        })
-    }
-}
 
 /// An endpoint of GitLab's API.
 #[derive(Debug)]
@@ -86,21 +23,25 @@ pub(super) struct Endpoint {
     /// The status of a success. With 204 there is no body, otherwise there is JSON.
     status: u16,
     /// The parts that close it if they are switched off, or restricted to members.
-    closed_by: &'static [Part],
+    closed_by: &'static [ProjectPart],
     /// The part that closes it only if it is restricted to members.
-    restricted_by: Option<Part>,
+    restricted_by: Option<ProjectPart>,
 }
 
-const NONE: &[Part] = &[];
-const CODE: &[Part] = &[Part::Repository];
-const REQUESTS: &[Part] = &[Part::Repository, Part::MergeRequests];
-const DEPLOYMENTS: &[Part] = &[Part::Repository, Part::CiCd, Part::Environments];
+const NONE: &[ProjectPart] = &[];
+const CODE: &[ProjectPart] = &[ProjectPart::Repository];
+const REQUESTS: &[ProjectPart] = &[ProjectPart::Repository, ProjectPart::MergeRequests];
+const DEPLOYMENTS: &[ProjectPart] = &[
+    ProjectPart::Repository,
+    ProjectPart::CiCd,
+    ProjectPart::Environments,
+];
 
 const fn endpoint(
     method: &'static str,
     path: &'static str,
     status: u16,
-    closed_by: &'static [Part],
+    closed_by: &'static [ProjectPart],
 ) -> Endpoint {
     Endpoint {
         method,
@@ -115,13 +56,13 @@ const fn endpoint(
 /// CI/CD, a project shows the statuses of external systems.
 const fn status_endpoint(method: &'static str, path: &'static str, status: u16) -> Endpoint {
     Endpoint {
-        restricted_by: Some(Part::CiCd),
+        restricted_by: Some(ProjectPart::CiCd),
         ..endpoint(method, path, status, CODE)
     }
 }
 
-/// The parts are those of GitLab's `app/policies/project_policy.rb`: the rules `…_disabled`, and the
-/// abilities that the endpoints check.
+/// The parts are those of GitLab's `app/policies/project_policy.rb`: the rules `…_disabled`, and
+/// the abilities that the endpoints check.
 #[rustfmt::skip]
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/metadata", 200, NONE),
@@ -144,7 +85,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/repository/tags/:name", 200, CODE),
     endpoint("GET", "/repository/commits", 200, CODE),
     endpoint("GET", "/repository/merge_base", 200, CODE),
-    endpoint("GET", "/releases/:tag", 200, &[Part::Releases]),
+    endpoint("GET", "/releases/:tag", 200, &[ProjectPart::Releases]),
     status_endpoint("GET", "/repository/commits/:sha/statuses", 200),
     status_endpoint("POST", "/statuses/:sha", 201),
     endpoint("GET", "/deployments", 200, DEPLOYMENTS),
@@ -188,25 +129,21 @@ impl Endpoint {
         response.status == self.status && is_sound
     }
 
-    fn switched_off(&self, project: &Value) -> Option<Part> {
-        let mut parts = self.closed_by.iter().copied();
-        parts.find(|part| !part.is_on(project))
-    }
-
-    /// Whether a part of the `project` that it needs is switched off.
-    pub fn is_off(&self, project: &Value) -> bool {
-        self.switched_off(project).is_some()
+    /// Whether it is open if these parts of a project are switched off.
+    pub fn is_open(&self, off: &[ProjectPart]) -> bool {
+        self.closed_by.iter().all(|part| !off.contains(part))
     }
 
     /// The part of the `project`, as GitLab describes it, that closes the endpoint to a user with
     /// this access `level`. `None` if none does.
     pub fn closed(&self, project: &Value, level: Option<u64>) -> Option<Rejection> {
-        if let Some(part) = self.switched_off(project) {
+        let mut parts = self.closed_by.iter().copied();
+        if let Some(part) = parts.find(|part| part.access(project) == PartAccess::Off) {
             return Some(Rejection::SwitchedOff(part));
         }
-        // `PRIVATE_FEATURES_MIN_ACCESS_LEVEL` in `app/models/project_feature.rb` requires a Reporter
-        // for some parts, who is the least that reports and approvals need.
-        let is_restricted = |part: &Part| part.access(project) == Access::Members;
+        // `PRIVATE_FEATURES_MIN_ACCESS_LEVEL` in `app/models/project_feature.rb` requires a
+        // Reporter for some parts, who is the least that reports and approvals need.
+        let is_restricted = |part: &ProjectPart| part.access(project) == PartAccess::Members;
         let part = self.closed_by.iter().copied().find(is_restricted);
         let part = part.or(self.restricted_by.filter(is_restricted));
         let is_member = level.is_some_and(|level| level >= REPORTER);
@@ -216,43 +153,43 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/how-to/connect-gitlab.md");
 
-    /// The table of the page: each part, and the endpoints that it closes.
+    /// The paths of the endpoints for which this holds, each once.
+    fn paths(is_listed: impl Fn(&Endpoint) -> bool) -> String {
+        let listed = ENDPOINTS.iter().filter(|one| is_listed(one));
+        let paths: BTreeSet<String> = listed.map(|one| format!("`{}`", one.path)).collect();
+        Vec::from_iter(paths).join(", ")
+    }
+
+    /// A row of the table of the page: a part, and the endpoints that it closes.
+    fn row(part: ProjectPart, name: &str) -> String {
+        let off = paths(|one| one.closed_by.contains(&part));
+        let members = paths(|one| one.restricted_by == Some(part));
+        let also = match members.as_str() {
+            "" => String::new(),
+            members => format!("; if it is restricted to members, also {members}"),
+        };
+        format!("| {name} | `{}` | {off}{also} |\n", part.member())
+    }
+
     fn table() -> String {
-        let mut table =
-            "| *Settings → General* | Member | Closes, if it is switched off |\n|---|---|---|\n"
-                .to_owned();
-        let parts = [
-            (Part::Repository, "Repository"),
-            (Part::MergeRequests, "Merge requests"),
-            (Part::CiCd, "CI/CD"),
-            (Part::Environments, "Environments"),
-            (Part::Releases, "Releases"),
+        let names = [
+            "Repository",
+            "Merge requests",
+            "CI/CD",
+            "Environments",
+            "Releases",
         ];
-        for (part, name) in parts {
-            let closed = ENDPOINTS.iter().filter(|one| one.closed_by.contains(&part));
-            let mut paths: Vec<String> = closed.map(|one| format!("`{}`", one.path)).collect();
-            paths.sort();
-            paths.dedup();
-            let restricted = ENDPOINTS
-                .iter()
-                .filter(|one| one.restricted_by == Some(part));
-            let mut restricted: Vec<String> =
-                restricted.map(|one| format!("`{}`", one.path)).collect();
-            restricted.sort();
-            let mut closes = paths.join(", ");
-            if !restricted.is_empty() {
-                closes += &format!(
-                    "; if it is restricted to members, also {}",
-                    restricted.join(", ")
-                );
-            }
-            table += &format!("| {name} | `{}` | {closes} |\n", part.member());
-        }
-        table
+        let rows = ProjectPart::ALL.into_iter().zip(names);
+        let rows: String = rows.map(|(part, name)| row(part, name)).collect();
+        let head =
+            "| *Settings → General* | Member | Closes, if it is switched off |\n|---|---|---|\n";
+        head.to_owned() + &rows
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The errors of GitLab's API, each with its remedy and its reason code.
 
-use super::endpoints::Part;
+use super::project_parts::ProjectPart;
 use super::sanitize;
 use super::token_error::{TokenError, TokenSource};
 use crate::common::reason_codes::Code;
@@ -114,7 +114,7 @@ pub enum ErrorKind {
     )]
     NotMaintainer { status: u16, level: u64 },
     #[error(
-        "HTTP 404: GitLab does not show the project: it does not exist, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number"
+        "HTTP 404: GitLab does not show the project: there is no such project, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number"
     )]
     NotFound,
     #[error(transparent)]
@@ -175,12 +175,12 @@ pub enum Rejection {
     #[error(
         ". {0} switched off in the project. Change that in its Settings, General, Visibility, project features, permissions"
     )]
-    SwitchedOff(Part),
+    SwitchedOff(ProjectPart),
     /// A part of the project that the request needs is restricted to members.
     #[error(
         ". {0} restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter. Add the user to the project, or change that in its Settings, General, Visibility, project features, permissions"
     )]
-    MembersOnly(Part),
+    MembersOnly(ProjectPart),
     /// GitLab does not accept this part of a report.
     #[error(". Other parts of the report do not depend on it")]
     ReportRejected,
@@ -255,8 +255,8 @@ impl ErrorKind {
         }
     }
 
-    /// Whether GitLab rejected a value, and its message is all that shows why. The message is in the
-    /// language of the token's user.
+    /// Whether GitLab rejected a value, and its message is all that shows why. The message is in
+    /// the language of the token's user.
     pub(super) fn is_unexplained(&self) -> bool {
         let status = self.rejected_status();
         let is_known = !self.is_rejection(Rejection::Other);
@@ -369,7 +369,7 @@ impl GitLabError {
 
     /// Whether merge requests are switched off in the project.
     pub fn lacks_merge_requests(&self) -> bool {
-        let cause = Rejection::SwitchedOff(Part::MergeRequests);
+        let cause = Rejection::SwitchedOff(ProjectPart::MergeRequests);
         self.kind.is_rejection(cause)
     }
 

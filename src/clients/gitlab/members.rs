@@ -13,8 +13,8 @@ pub fn typed<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
 }
 
-/// An object of GitLab. Its ID proves that the response is about one, and not a gateway's: a number,
-/// or the text of a discussion.
+/// An object of GitLab. Its ID proves that the response is about one, and not a gateway's: a
+/// number, or the text of a discussion.
 #[derive(Deserialize)]
 pub struct Identified {
     #[serde(rename = "id")]

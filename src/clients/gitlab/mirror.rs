@@ -26,8 +26,8 @@ const MAX_INCREMENTAL_RUNTIME: Duration = Duration::from_hours(1);
 /// without `last_update_at`.
 const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 
-/// GitLab's `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`): the most enabled mirrors
-/// of a project.
+/// GitLab's `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`): the most enabled
+/// mirrors of a project.
 const MAX_ENABLED_MIRRORS: usize = 10;
 
 /// The settings of a mirror.
@@ -298,13 +298,14 @@ impl GitLab {
             .await
     }
 
-    /// Creates a mirror to `clone_url`, disabled: it does not push until [`GitLab::update`]. `known`
-    /// are the mirrors of the project that were read before.
+    /// Creates a mirror to `clone_url`, disabled: it does not push until [`GitLab::update`].
+    /// `known` are the mirrors of the project that were read before.
     ///
     /// Newer versions of GitLab accept an address once. Their message about a second one is in the
     /// language of the token's user, so it decides nothing: a spelling that no known mirror has
-    /// comes first. If GitLab rejects it, and the project has another mirror to the repository,
-    /// then the next spelling follows.
+    /// comes first. If GitLab rejects it, and the project has another mirror, then the next
+    /// spelling follows. A proxy may rewrite the address that GitLab shows, so any mirror may have
+    /// this one.
     ///
     /// The request is not retried if its response was lost, because a second one could create a
     /// second mirror.
@@ -322,7 +323,7 @@ impl GitLab {
         let call = call.secret(password);
         let mut spellings = spellings(clone_url);
         spellings.sort_by_key(|one| known.iter().any(|mirror| mirror.is_spelled(one)));
-        let mut rejected = None;
+        let (mut rejected, mut others) = (None, vec![]);
         for spelling in spellings {
             let Some(url) = with_login(&spelling, login, password) else {
                 break;
@@ -334,17 +335,23 @@ impl GitLab {
             let created = call.success().await;
             match created.and_then(|response| call.decode(&response, Mirror::parse)) {
                 Err(error) if error.kind.is_unexplained() => {
-                    let leads_there = |mirror: &Mirror| mirror.leads_to(clone_url);
-                    let has_other = |mirrors: &[Mirror]| mirrors.iter().any(leads_there);
-                    if rejected.is_none() && !self.shows(project, has_other).await {
+                    if rejected.is_none() {
+                        others = self.mirrors(project).await.unwrap_or_default();
+                    }
+                    if others.is_empty() {
                         return Err(error);
                     }
-                    rejected = Some(error.because(Rejection::DuplicateAddress));
+                    rejected = Some(error);
                 }
                 created => return self.verify_created(project, settings, created?).await,
             }
         }
-        Err(rejected.unwrap_or_else(|| call.error(ErrorKind::UnsafeLogin)))
+        let is_duplicate = others.iter().any(|mirror| mirror.leads_to(clone_url));
+        Err(match rejected {
+            Some(error) if is_duplicate => error.because(Rejection::DuplicateAddress),
+            Some(error) => error,
+            None => call.error(ErrorKind::UnsafeLogin),
+        })
     }
 
     /// Whether the mirrors of the project are so. `false` if GitLab does not list them.

@@ -26,6 +26,7 @@ mod note;
 mod own_token;
 mod people;
 mod project;
+mod project_parts;
 pub(crate) mod property;
 mod pushes;
 mod response;

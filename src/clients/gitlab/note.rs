@@ -13,6 +13,13 @@ use super::members::{Identified, id, typed};
 use super::merge_request::NotePlace;
 use super::transport::{Area, GitLab, query_value};
 
+/// GitLab's messages if a note does not exist (`lib/api/api.rb`, `lib/api/discussions.rb`).
+const NO_NOTE: [&str; 3] = [
+    "404 Not found",
+    "404 Note Not Found",
+    "404 Discussion Not Found",
+];
+
 /// A note of the token's user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -164,19 +171,13 @@ impl GitLab {
         call.send::<Identified>().await.map(drop)
     }
 
-    /// Deletes a note. One that does not exist counts as deleted (`lib/api/api.rb`,
-    /// `lib/api/discussions.rb`).
+    /// Deletes a note. One that does not exist counts as deleted.
     async fn delete_note(&self, project: &str, note: &Note) -> Result<()> {
         let purpose = format!("deleting {} of", note.path);
         let call = self.call("DELETE", Area::Report(project), &note.path, &purpose);
-        const MISSING: [&str; 3] = [
-            "404 Not found",
-            "404 Note Not Found",
-            "404 Discussion Not Found",
-        ];
         let deleted = call.unless(|response| {
             let message = response.member("message").unwrap_or_default();
-            response.status == 404 && MISSING.contains(&message)
+            response.status == 404 && NO_NOTE.contains(&message)
         });
         deleted.await.map(drop)
     }

@@ -5,9 +5,10 @@
 use serde_json::Value;
 
 use super::classify::access_level;
-use super::endpoints::{Endpoint, Part};
+use super::endpoints::Endpoint;
 use super::error::Result;
 use super::members::{Identified, typed};
+use super::project_parts::ProjectPart;
 use super::sanitize;
 use super::transport::{Area, GitLab};
 
@@ -23,10 +24,8 @@ pub struct ProjectDetails {
     pub is_pull_mirror: bool,
     /// Whether CI jobs can push to it. They act as the users who started them.
     pub allows_pushes_of_jobs: bool,
-    /// Whether it has releases, which CI jobs can create too.
-    pub has_releases: bool,
-    /// Whether it has merge requests.
-    pub has_merge_requests: bool,
+    /// Its parts that are switched off.
+    pub switched_off: Vec<ProjectPart>,
     /// Whether its repository has no commit.
     pub is_empty: bool,
     /// Its default branch, or the one that the first push creates. `None` if the user may not read
@@ -38,8 +37,6 @@ pub struct ProjectDetails {
     pub is_public: bool,
     /// Whether only its members may see it. False if GitLab does not show that.
     pub is_private: bool,
-    /// Whether it has environments: the repository, CI/CD and environments are switched on.
-    pub has_environments: bool,
     /// The size of its Git LFS objects in bytes. 0 if LFS is off, or if GitLab does not show it.
     pub lfs_objects_size: u64,
 }
@@ -57,10 +54,29 @@ impl GitLab {
 }
 
 impl ProjectDetails {
+    /// Whether it has releases, which CI jobs can create too.
+    pub fn has_releases(&self) -> bool {
+        self.opens("/releases/:tag")
+    }
+
+    pub fn has_merge_requests(&self) -> bool {
+        self.opens("/merge_requests/:iid")
+    }
+
+    /// Whether it has environments, and deployments to them.
+    pub fn has_environments(&self) -> bool {
+        self.opens("/environments")
+    }
+
+    /// Whether none of its parts that are switched off closes the endpoint.
+    fn opens(&self, path: &str) -> bool {
+        let endpoint = Endpoint::of("GET", path);
+        endpoint.is_some_and(|it| it.is_open(&self.switched_off))
+    }
+
     /// Parses GitLab's description. Missing members have a default.
     pub fn parse(described: &Value) -> Self {
         let path = described["path_with_namespace"].as_str();
-        let has = |part: &str| Endpoint::of("GET", part).is_some_and(|it| !it.is_off(described));
         ProjectDetails {
             id: described["id"].as_u64(),
             path: sanitize::only(path.unwrap_or_default(), "_.-/"),
@@ -72,13 +88,11 @@ impl ProjectDetails {
                 described["ci_push_repository_for_job_token_allowed"],
                 Value::Null | Value::Bool(false)
             ),
-            has_releases: Part::Releases.is_on(described),
-            has_merge_requests: has("/merge_requests/:iid"),
+            switched_off: ProjectPart::switched_off(described),
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),
             is_public: described["visibility"] == "public",
             is_private: described["visibility"] == "private",
-            has_environments: has("/environments"),
             access_level: access_level(described),
             lfs_objects_size: described["statistics"]["lfs_objects_size"]
                 .as_u64()

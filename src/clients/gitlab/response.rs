@@ -9,8 +9,8 @@ use super::sanitize;
 
 /// Parts of GitLab's messages about a state that passes: a lock
 /// (`FailedToObtainLockError` in `lib/gitlab/exclusive_lease_helpers.rb`), and an instance that is
-/// read-only (`ERROR_MESSAGE` in `lib/gitlab/middleware/read_only/controller.rb`). They are constants
-/// of GitLab. Its other messages are in the language of the token's user
+/// read-only (`ERROR_MESSAGE` in `lib/gitlab/middleware/read_only/controller.rb`). They are
+/// constants of GitLab. Its other messages are in the language of the token's user
 /// (`Gitlab::I18n.locale` in `current_user` of `lib/api/helpers.rb`), so nothing depends on them.
 const TEMPORARY: [&str; 2] = ["failed to obtain a lock", "on a read-only instance"];
 
@@ -85,8 +85,8 @@ impl ApiResponse {
     }
 
     /// Whether GitLab itself denies the request: its message begins with the status
-    /// (`unauthorized!`, `forbidden!` and `not_found!` in `lib/api/helpers.rb`, and `rescue_from` in
-    /// `lib/api/api.rb`). A gateway writes `Forbidden` or `Not Found`.
+    /// (`unauthorized!`, `forbidden!` and `not_found!` in `lib/api/helpers.rb`, and `rescue_from`
+    /// in `lib/api/api.rb`). A gateway writes `Forbidden` or `Not Found`.
     pub fn is_own_denial(&self) -> bool {
         let message = self.member("message").unwrap_or_default();
         message.starts_with(&format!("{} ", self.status))

@@ -136,7 +136,7 @@ impl Inquiry<'_> {
             .as_ref()
             .map_or(asked, |(_, started)| asked.min(*started));
         let pushes = gitlab.pushes_since(project, since).await?;
-        if protection.project.has_releases && gitlab.has_release(project, &tag.name()).await? {
+        if protection.project.has_releases() && gitlab.has_release(project, &tag.name()).await? {
             return Err(Doubt::Released.into());
         }
         let creator = plan::creator(number, &tag.name(), shown, pushes.as_deref())?;

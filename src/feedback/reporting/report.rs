@@ -133,7 +133,7 @@ impl Reporter<'_> {
             ..Desired::default()
         };
         if self.desired.deployment.is_some() {
-            let project = self.project().await.map(|it| it.has_environments);
+            let project = self.project().await.map(ProjectDetails::has_environments);
             if self.reported.settle(Topic::Deployment, project) == Some(false) {
                 tracing::info!(
                     "CI/CD or environments are switched off in the project: no deployment"

@@ -151,7 +151,7 @@ impl TagProtection {
         if self.project.is_pull_mirror {
             return Err(Exposure::PullMirror);
         }
-        if !self.project.has_merge_requests {
+        if !self.project.has_merge_requests() {
             return Err(Exposure::NoMergeRequests);
         }
         if self.has_pushing_deploy_key {

@@ -357,9 +357,10 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Notes a deletion. A failure is only a warning if the project has moved, or if GitLab does not
-    /// show it: then nothing can remove the mirror. It is also a warning if the template no longer has the GitLab and the mirror does not push with the current
-    /// login. Otherwise a GitLab that no longer exists would block every update.
+    /// Notes a deletion. A failure is only a warning if the project has moved, or if GitLab does
+    /// not show it: then nothing can remove the mirror. It is also a warning if the template no
+    /// longer has the GitLab and the mirror does not push with the current login. Otherwise a
+    /// GitLab that no longer exists would block every update.
     fn note_removal(
         &mut self,
         record: &MirrorRecord,

@@ -45,6 +45,10 @@ fn review_without_merge_requests_is_ignored_by_name() {
             answer.contains("merge requests are switched off in the project"),
             "{answer}"
         );
+        let doctor = json!({"Doctor": {"EnvID": "dev"}});
+        let found = deliver(fake, &doctor, "doctor").await.to_string();
+        let problem = format!("switched off in project {PROJECT}, so no branch is reviewed");
+        assert!(found.contains(&problem), "{found}");
     });
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::messages::rows;
 use super::script::{Reply, Script};
 use super::{
     INFRA, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
@@ -147,77 +148,29 @@ async fn switched_off_part_is_no_missing_right() {
         sha: "c1".to_owned(),
         branch: "main".to_owned(),
     };
-    let statuses = "/repository/commits/c1/statuses?ref=main&name=x&per_page=100&page=1";
-    let environments = "/environments?name=dev&per_page=100&page=1";
-    let tags = "/protected_tags?per_page=100&page=1";
-    for (path, member, access, level, says) in [
-        (
-            statuses,
-            "repository",
-            "disabled",
-            40,
-            "The repository is switched off",
-        ),
-        (statuses, "builds", "disabled", 40, "For example"),
-        (
-            statuses,
-            "builds",
-            "private",
-            10,
-            "CI/CD is restricted to the project's members",
-        ),
-        (statuses, "builds", "private", 40, "For example"),
-        (
-            environments,
-            "repository",
-            "disabled",
-            40,
-            "The repository is switched off",
-        ),
-        (
-            environments,
-            "builds",
-            "disabled",
-            40,
-            "CI/CD is switched off",
-        ),
-        (
-            environments,
-            "environments",
-            "disabled",
-            40,
-            "Environments are switched off",
-        ),
-        (
-            environments,
-            "environments",
-            "private",
-            0,
-            "Environments are restricted",
-        ),
-        (
-            environments,
-            "merge_requests",
-            "disabled",
-            40,
-            "For example",
-        ),
-        (
-            tags,
-            "repository",
-            "disabled",
-            40,
-            "The repository is switched off",
-        ),
-        (
-            tags,
-            "repository",
-            "private",
-            0,
-            "The repository is restricted",
-        ),
-        (tags, "merge_requests", "disabled", 30, "need a Maintainer"),
-    ] {
+    let path_of = |call| match call {
+        "statuses" => "/repository/commits/c1/statuses?ref=main&name=x&per_page=100&page=1",
+        "environments" => "/environments?name=dev&per_page=100&page=1",
+        _ => "/protected_tags?per_page=100&page=1",
+    };
+    for [call, member, access, level, shows] in rows(
+        "
+        statuses | repository | disabled | 40 | The repository is switched off
+        statuses | builds | disabled | 40 | For example
+        statuses | builds | private | 10 | CI/CD is restricted to the project's members
+        statuses | builds | private | 40 | For example
+        environments | repository | disabled | 40 | The repository is switched off
+        environments | builds | disabled | 40 | CI/CD is switched off
+        environments | environments | disabled | 40 | Environments are switched off
+        environments | environments | private | 0 | Environments are restricted
+        environments | merge_requests | disabled | 40 | For example
+        tags | repository | disabled | 40 | The repository is switched off
+        tags | repository | private | 0 | The repository is restricted
+        tags | merge_requests | disabled | 30 | need a Maintainer
+        ",
+    ) {
+        let level: u64 = level.parse().expect("a level");
+        let path = path_of(call);
         let mut shown =
             json!({"id": 42, "permissions": {"project_access": {"access_level": level}}});
         shown[format!("{member}_access_level")] = json!(access);
@@ -228,14 +181,17 @@ async fn switched_off_part_is_no_missing_right() {
             )
             .then(&format!("GET {PROJECT}"), ok(shown));
         let gitlab = gitlab(&script);
-        let error = match path {
-            _ if path == statuses => gitlab.commit_statuses(&commit, "x").await.map(drop),
-            _ if path == environments => gitlab.environment(INFRA, "dev").await.map(drop),
+        let error = match call {
+            "statuses" => gitlab.commit_statuses(&commit, "x").await.map(drop),
+            "environments" => gitlab.environment(INFRA, "dev").await.map(drop),
             _ => gitlab.protected_tags(INFRA).await.map(drop),
         };
         let reason = error.expect_err("denied").reason().to_string();
-        assert!(reason.contains(says), "{member} {access} {level}: {reason}");
-        let is_part = says.contains("switched") || says.contains("restricted");
+        assert!(
+            reason.contains(shows),
+            "{member} {access} {level}: {reason}"
+        );
+        let is_part = shows.contains("switched") || shows.contains("restricted");
         assert_eq!(reason.ends_with("CFG-422"), is_part, "{reason}");
         script.sent();
     }

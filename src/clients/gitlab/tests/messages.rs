@@ -28,7 +28,7 @@ fn assert_reason(error: &GitLabError, parts: &[&str], others: &[&str]) {
 }
 
 /// The rows of a table whose cells are separated by ` | `.
-fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
+pub(super) fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
     table.trim().lines().map(|row| {
         let cells: Vec<&str> = row.split(" | ").map(str::trim).collect();
         cells.try_into().expect("as many cells as columns")

@@ -120,14 +120,21 @@ async fn duplicate_address_is_spelled_in_other_ways() {
         assert!(is_duplicate, "{error}");
         script.sent();
 
-        // Without another mirror to the repository, the message is all that there is.
+        // Without another mirror to the repository, the message is all that there is. A proxy may
+        // rewrite the address of one.
         let mut other = described(7);
         other["url"] = json!("https://backup.example.com/infra");
         let script = Script::default()
-            .then(&post, taken)
-            .then(&list, ok(json!([other])));
+            .then(&post, taken.clone())
+            .then(&list, ok(json!([other])))
+            .then_times(3, &post, &taken);
         let error = create(&gitlab(&script)).await.expect_err("rejected");
         assert!(error.kind.is_rejection(Rejection::Other), "{error}");
+        script.sent();
+        let script = Script::default()
+            .then(&post, taken)
+            .then(&list, ok(json!([])));
+        create(&gitlab(&script)).await.expect_err("rejected");
         script.sent();
     }
 }
@@ -354,14 +361,12 @@ async fn project_details_are_parsed() {
         path: String::new(),
         is_pull_mirror: false,
         allows_pushes_of_jobs: false,
-        has_releases: true,
-        has_merge_requests: true,
+        switched_off: vec![],
         is_empty,
         default_branch: None,
         access_level,
         is_public: false,
         is_private: false,
-        has_environments: true,
         lfs_objects_size: 0,
     };
     let body = json!({"empty_repo": true, "permissions": {
@@ -372,10 +377,10 @@ async fn project_details_are_parsed() {
     assert_eq!(answered(body).await, project(false, Some(40)));
     assert_eq!(answered(json!({})).await, project(false, None));
     let public = answered(json!({"visibility": "public"})).await;
-    assert!(public.is_public && public.has_environments);
+    assert!(public.is_public && public.has_environments());
     for switched_off in ["builds_access_level", "environments_access_level"] {
         let project = answered(json!({switched_off: "disabled"})).await;
-        assert!(!project.has_environments);
+        assert!(!project.has_environments());
     }
     for (is_enabled, size) in [(true, 7), (false, 0)] {
         let statistics = json!({"lfs_objects_size": 7});

@@ -26,8 +26,6 @@ mod commits_api;
 mod entities;
 /// GitLab's branches, ancestors of commits and push events.
 pub mod history;
-/// The texts in the language of the token's user.
-mod languages;
 /// GitLab's merge requests.
 pub mod merge_requests;
 /// The addresses of push mirrors.
@@ -48,8 +46,8 @@ pub mod tags;
 pub use crate::world::gitlab_behaviour::{
     Behaviour, EmptyProjects, Gateway, MAX_MIRRORS_PER_PROJECT,
 };
+pub use crate::world::gitlab_languages::Language;
 pub(crate) use api::answer;
-pub use languages::Language;
 pub use project_data::{DEVELOPER, Job, Served};
 pub(crate) use project_data::{MAINTAINER, REPORTER, User};
 pub(crate) use routes::decode;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::gitlab::Language;
+use crate::world::gitlab_languages::Language;
 
 /// `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`).
 pub const MAX_MIRRORS_PER_PROJECT: usize = 10;

@@ -14,6 +14,8 @@ use serde_json::Value;
 pub mod call;
 /// Where one GitLab differs from another.
 pub mod gitlab_behaviour;
+/// The texts of GitLab in the language of the token's user.
+pub mod gitlab_languages;
 /// Reads that show an earlier state.
 pub(crate) mod lateness;
 /// Where AWS's answer differs from day to day.
