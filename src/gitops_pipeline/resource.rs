@@ -18,7 +18,7 @@ use super::settings::approval_tags::TagProtection;
 use super::spec::{FunctionApprovals, Spec};
 use super::{observe, spec};
 use crate::clients::Clients;
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, retrying_absence};
 use crate::clients::gitlab;
 use crate::clients::http::Http;
 use crate::common::ownership::Owner;
@@ -80,7 +80,7 @@ impl GitOpsPipeline {
         spec::check_allowed(&spec, self.approvals).map_err(|errors| invalid_properties(&errors))?;
         let context = RequestContext::new(request, &spec.names)?;
         context.check_location(&spec.service_token)?;
-        spec.approval.gitlab_project = self.check_tags(&spec).await?;
+        spec.approval.gitlab_project = self.check_tags(request, &spec).await?;
         let id = spec.names.stack();
         let applier = PipelineApplier {
             aws: &self.aws,
@@ -88,6 +88,7 @@ impl GitOpsPipeline {
             spec: &spec,
             progress,
             creates: request.physical_resource_id.as_ref() != Some(&id),
+            is_source_new: is_source_new(request, &spec),
         };
         let result = applier.apply().await?;
         self.delete_replacement(request, &spec, progress).await?;
@@ -101,12 +102,14 @@ impl GitOpsPipeline {
     /// GitLab's number of the project whose tags approve, if only Maintainers can create them.
     /// `None` if tags do not approve. If GitLab does not show them, the stored number of this
     /// project stays, so that a rollback does not fail.
-    async fn check_tags(&self, spec: &Spec) -> Result<Option<u64>, Failure> {
+    async fn check_tags(&self, request: &Request, spec: &Spec) -> Result<Option<u64>, Failure> {
         let Some(target) = spec.gitlab.as_ref().filter(|_| spec.approval.from_gitlab) else {
             return Ok(None);
         };
+        let is_token_new = request.introduces(&target.access.token_secret_id);
         let read = async {
-            let gitlab = gitlab::open(&self.aws, &self.http, &target.access).await?;
+            let opening = gitlab::open(&self.aws, &self.http, &target.access);
+            let gitlab = retrying_absence(is_token_new, opening).await?;
             TagProtection::read(&gitlab, &target.project).await
         };
         let protection = match Box::pin(read).await {
@@ -205,6 +208,20 @@ impl GitOpsPipeline {
         let (deleter, scheduled) = tokio::join!(deletion.start(), scheduled);
         tolerate_denial(scheduled)?;
         Box::pin(deleter?.run(progress)).await
+    }
+}
+
+/// Whether the repository of `spec`, or the role that reads it, may have been created just before.
+fn is_source_new(request: &Request, spec: &Spec) -> bool {
+    let Some(source) = &spec.source else {
+        let before = &request.old_properties["Source"];
+        return !before["RepositoryName"].is_null() || !before["RepositoryArn"].is_null();
+    };
+    match &source.cross_account {
+        None => request.introduces(&source.name),
+        Some(there) => {
+            request.introduces(&there.repository_arn) || request.introduces(&there.role_arn)
+        }
     }
 }
 

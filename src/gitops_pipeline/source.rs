@@ -10,7 +10,7 @@ use aws_sdk_codecommit::config::Credentials;
 
 use super::names::ResourceNames;
 use super::spec::{CrossAccount, RepositoryRef};
-use crate::clients::aws::{Aws, CallError, required, without_retrying_denials};
+use crate::clients::aws::{Aws, CallError, required, retrying_absence, without_retrying_denials};
 use crate::clients::codecommit;
 use crate::clients::codecommit::{BranchTip, Repository};
 use crate::common::reason_codes::Code;
@@ -21,6 +21,8 @@ pub struct Source {
     name: String,
     reader: Reader,
     retry: Retry,
+    /// The child stack does not create it.
+    is_given: bool,
 }
 
 #[derive(Clone)]
@@ -50,14 +52,15 @@ impl<T> Lookup<T> {
     }
 }
 
-/// Whether the function retries a denial of the other account while IAM may be propagating. A
-/// denial fails no request: the function creates or updates the pipeline without the lookup.
+/// Whether the function retries that the repository does not exist, and a denial of the other
+/// account, while AWS may be propagating. A denial fails no request: the function creates or
+/// updates the pipeline without the lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// The role or its policy may have been created just before.
+    /// The repository, the role or its policy may have been created just before.
     Yes,
-    /// The function has looked up the source before. A role that never trusts the function would
-    /// delay every request.
+    /// The function has looked up the source before. A repository that a person has deleted, or a
+    /// role that never trusts the function, would delay every request.
     No,
 }
 
@@ -95,6 +98,7 @@ impl Source {
             name,
             reader,
             retry,
+            is_given: existing.is_some(),
         })
     }
 
@@ -115,10 +119,10 @@ impl Source {
         }
     }
 
-    /// Reads the repository. `None` if it does not exist.
+    /// Reads the repository, which is given or was created. `None` if it does not exist.
     pub async fn look_up(&self) -> Result<Lookup<Option<Repository>>, CallError> {
-        self.read(async |client| codecommit::look_up(client, &self.name).await)
-            .await
+        let read = self.read(async |client| codecommit::look_up(client, &self.name).await);
+        retrying_absence(self.retry == Retry::Yes, read).await
     }
 
     /// Looks up a branch.
@@ -129,7 +133,8 @@ impl Source {
 
     /// Reads the latest commit of a branch. `None` if the branch or its repository does not exist.
     pub async fn branch_tip(&self, branch: &str) -> Result<Lookup<Option<String>>, CallError> {
-        Ok(match self.tip(branch).await? {
+        let retries = self.is_given && self.retry == Retry::Yes;
+        Ok(match retrying_absence(retries, self.tip(branch)).await? {
             Lookup::Found(tip) => Lookup::Found(tip.commit()),
             Lookup::Denied(error) => Lookup::Denied(error),
         })

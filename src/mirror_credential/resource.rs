@@ -67,6 +67,10 @@ impl MirrorCredential {
                 .filter(|id| *id != spec.secret_name && !id.starts_with(REJECTED)),
             settings: PreviousSettings {
                 tag_keys: tag_keys(old),
+                new_names: (spec.names().into_iter())
+                    .filter(|name| request.introduces(name))
+                    .map(ToOwned::to_owned)
+                    .collect(),
                 needs_record: replaced.as_ref() != Some(&spec.secret_name)
                     || spec::document(old) != spec.document,
             },

@@ -172,6 +172,12 @@ impl Request {
         stated.unwrap_or(self.signed_at)
     }
 
+    /// Whether the properties before the request do not have the text `value`: always in a Create,
+    /// and if an Update changed it. The thing that it names may have been created just before.
+    pub fn introduces(&self, value: &str) -> bool {
+        !has_text(&self.old_properties, value)
+    }
+
     /// The members that CloudFormation always sends and that this request lacks: missing, `null`,
     /// empty, or not a string. Without them, the created resources would have no owner, and
     /// CloudFormation could not match the response to the request.
@@ -285,6 +291,16 @@ impl<'de> Deserialize<'de> for Name {
             }
         }
         deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+/// Whether `text` is a value in the properties `value`.
+fn has_text(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(value) => value == text,
+        Value::Array(items) => items.iter().any(|item| has_text(item, text)),
+        Value::Object(members) => members.values().any(|member| has_text(member, text)),
+        _ => false,
     }
 }
 

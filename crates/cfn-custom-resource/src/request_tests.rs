@@ -221,3 +221,21 @@ fn delete_is_compared_by_the_date_of_its_url() {
         assert_eq!(request.compared_at(), compared_at, "{request_type}");
     }
 }
+
+#[test]
+fn request_introduces_the_texts_that_the_old_properties_lack() {
+    let old = r#"{"UserName": "u", "Mirrors": [{"RepositoryName": "r"}], "Count": 7}"#;
+    let event = format!(r#"{{"ResponseURL": "https://x/", "OldResourceProperties": {old}}}"#);
+    let update = request(&event).expect("a request");
+    let create = request(r#"{"ResponseURL": "https://x/"}"#).expect("a request");
+    for (text, is_new) in [
+        ("u", false),
+        ("r", false),
+        ("v", true),
+        ("UserName", true),
+        ("7", true),
+    ] {
+        assert_eq!(update.introduces(text), is_new, "{text}");
+        assert!(create.introduces(text), "{text}");
+    }
+}

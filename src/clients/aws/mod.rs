@@ -22,7 +22,8 @@ pub use crate::clients::aws::config::{
     FUNCTION_NAME_PREFIX, config_from_environment, is_in_lambda, is_local, own_env_id,
 };
 pub use crate::clients::aws::propagation::{
-    is_role_not_assumable, retrying_denials, time_for_propagation, without_retrying_denials,
+    is_role_not_assumable, retrying_absence, retrying_denials, time_for_propagation,
+    without_retrying_denials,
 };
 
 pub use crate::clients::aws::s3::{ObjectError, S3, S3Object, object_url};

@@ -1,10 +1,12 @@
-//! IAM's propagation: a policy or role that CloudFormation has just created takes seconds to take
-//! effect, and meanwhile AWS denies calls that it allows.
+//! Propagation: a policy or role that CloudFormation has just created takes seconds to take effect,
+//! and meanwhile AWS denies calls that it allows. A new user, repository, secret or key may not be
+//! found yet.
 //!
 //! "Changes that I make are not always immediately visible":
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>.
-//! Within [`retrying_denials`], every AWS call retries a denial that propagation can explain. That
-//! is safe also for calls that nothing else may retry, as AWS has done nothing.
+//! Within [`retrying_denials`], every AWS call retries a denial that propagation can explain, and
+//! within [`retrying_absence`] also the answer that a thing does not exist. That is safe also for
+//! calls that nothing else may retry, as AWS has done nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -43,9 +45,25 @@ const ROLE_NOT_ASSUMABLE: [&str; 5] = [
     "unable to assume",
 ];
 
+/// Parts of the errors for a thing that does not exist, or that the service does not find yet. IAM
+/// answers `NoSuchEntity` for a user of some seconds' age
+/// (<https://github.com/hashicorp/terraform-provider-aws/issues/2449>), and KMS does not find a new
+/// key (<https://github.com/boto/botocore/issues/2107>). Secrets Manager reports a key with one of
+/// the last two (<https://github.com/hashicorp/terraform-provider-aws/pull/13303>).
+const ABSENT: [&str; 6] = [
+    "NoSuchEntity",
+    "RepositoryDoesNotExistException",
+    "ApprovalRuleTemplateDoesNotExistException",
+    "ResourceNotFoundException",
+    "invalid KMS key",
+    "EncryptionFailure",
+];
+
 tokio::task_local! {
     /// Denials are retried until then. `None` if they are not retried.
     static RETRIES_UNTIL: Option<Instant>;
+    /// Whether the calls name a thing that may be new.
+    static MAY_BE_NEW: bool;
 }
 
 /// How long a request that CloudFormation signed at `signed_at` retries denials from `now` on, if
@@ -76,6 +94,16 @@ pub async fn without_retrying_denials<F: Future>(work: F) -> F::Output {
     RETRIES_UNTIL.scope(None, work).await
 }
 
+/// Runs `work`. If it names a thing that `may_be_new`, its AWS calls retry the answer that the
+/// thing does not exist, as long as [`retrying_denials`] retries denials.
+///
+/// CloudFormation starts the creation of a resource as soon as those that it refers to have begun
+/// their consistency check
+/// (<https://aws.amazon.com/about-aws/whats-new/2024/03/aws-cloudformation-40-percent-faster-stack-creation/>).
+pub async fn retrying_absence<F: Future>(may_be_new: bool, work: F) -> F::Output {
+    MAY_BE_NEW.scope(may_be_new, work).await
+}
+
 /// For how long denials are still retried. `None` if they are not retried.
 pub(super) fn time_left() -> Option<Duration> {
     let until = RETRIES_UNTIL.try_with(|until| *until).ok().flatten()?;
@@ -98,10 +126,13 @@ pub(super) fn error_text(response: &HttpResponse) -> Option<String> {
     is_error.then(|| format!("{} {body}", header.unwrap_or_default()))
 }
 
-/// Whether AWS denied a call because a policy or a role may not have propagated yet.
+/// Whether AWS denied a call because a policy or a role may not have propagated yet, or did not
+/// find a thing that may be new.
 pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
+    let may_be_new = MAY_BE_NEW.try_with(|may_be_new| *may_be_new) == Ok(true);
+    let is_absent = |text: &str| may_be_new && ABSENT.iter().any(|part| text.contains(part));
     response.status().is_client_error()
-        && error_text(response).is_some_and(|text| is_transient(&text))
+        && error_text(response).is_some_and(|text| is_transient(&text) || is_absent(&text))
 }
 
 /// Whether an error with this code and text may pass when IAM's changes have propagated.

@@ -89,3 +89,35 @@ fn time_for_propagation_is_a_minute_or_a_third() {
     // CloudFormation's clock may be ahead.
     assert_eq!(time(300, 0, 900), 60);
 }
+
+#[tokio::test]
+async fn absence_may_pass_only_of_what_may_be_new() {
+    let response = |status: u16, text: &str| {
+        let status = StatusCode::try_from(status).expect("a status");
+        HttpResponse::new(status, SdkBody::from(text))
+    };
+    let absent = [
+        "<Code>NoSuchEntity</Code><Message>The user with name u cannot be found.</Message>",
+        r#"{"__type": "RepositoryDoesNotExistException", "message": "r does not exist"}"#,
+        r#"{"__type": "ResourceNotFoundException"}"#,
+        r#"{"__type": "InvalidParameterException", "Message": "The operation failed because of an invalid KMS key: Invalid keyId"}"#,
+        r#"{"__type": "EncryptionFailure"}"#,
+    ];
+    for text in absent {
+        let answer = response(400, text);
+        let is_retried = async || may_be_propagating(&answer);
+        assert!(retrying_absence(true, is_retried()).await, "{text}");
+        assert!(!retrying_absence(false, is_retried()).await, "{text}");
+        assert!(!is_retried().await, "{text}");
+    }
+    let others = [
+        (400, "BranchDoesNotExistException"),
+        (200, "NoSuchEntity"),
+        (400, "ValidationError"),
+    ];
+    for (status, text) in others {
+        let answer = response(status, text);
+        let is_retried = async { may_be_propagating(&answer) };
+        assert!(!retrying_absence(true, is_retried).await, "{text}");
+    }
+}

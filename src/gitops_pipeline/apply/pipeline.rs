@@ -39,6 +39,8 @@ pub struct PipelineApplier<'a> {
     pub progress: &'a Progress,
     /// Whether the resource is new.
     pub creates: bool,
+    /// Whether its repository, or the role that reads it, may have been created just before.
+    pub is_source_new: bool,
 }
 
 /// The observations before the child stack is changed.
@@ -86,7 +88,8 @@ impl PipelineApplier<'_> {
             spec: self.spec,
         };
         renderer.check_size()?;
-        let retry = if self.creates { Retry::Yes } else { Retry::No };
+        let is_new = self.creates || self.is_source_new;
+        let retry = if is_new { Retry::Yes } else { Retry::No };
         let given = self.spec.source.as_ref();
         let source = &Source::open(self.aws, &self.spec.names, given, retry).await?;
         let mut stack = StackApplier::new(&renderer, source, self.progress);

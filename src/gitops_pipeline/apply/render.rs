@@ -84,7 +84,7 @@ impl Renderer<'_> {
         let branch_exists = Box::pin(self.branch_exists(child, source));
         let (repository, branch_exists) = tokio::try_join!(repository, branch_exists)?;
         let template = template::render(spec, repository);
-        let clone_url = Box::pin(self.clone_url(repository)).await?;
+        let clone_url = Box::pin(self.clone_url(repository, source)).await?;
         let parameters = template::parameter_values(spec, branch_exists, clone_url);
         let owner = &self.context.owner;
         let mut tags = spec.tags.clone();
@@ -132,14 +132,18 @@ impl Renderer<'_> {
 
     /// The clone URL of a repository that the child stack does not create. `None` if the template
     /// does not need it.
-    async fn clone_url(&self, origin: RepositoryOrigin) -> Result<Option<String>, ApplyError> {
+    async fn clone_url(
+        &self,
+        origin: RepositoryOrigin,
+        source: &Source,
+    ) -> Result<Option<String>, ApplyError> {
         if !template::needs_clone_url(self.spec, origin) {
             return Ok(None);
         }
-        let name = self.spec.repository();
-        match codecommit::look_up(&self.aws.codecommit, &name).await? {
-            Some(repository) => Ok(Some(repository.clone_url)),
-            None => Err(ApplyError::Failed(messages::no_repository(self.spec))),
+        match source.look_up().await? {
+            Lookup::Found(Some(repository)) => Ok(Some(repository.clone_url)),
+            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(self.spec))),
+            Lookup::Denied(error) => Err(error.into()),
         }
     }
 

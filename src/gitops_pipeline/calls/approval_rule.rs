@@ -3,7 +3,7 @@
 //! A template has no tags. Its description names the owner, and cfn-gitops changes only templates
 //! with exactly this description.
 
-use crate::clients::aws::{Aws, CallError, optional, required};
+use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -168,7 +168,8 @@ async fn associate(aws: &Aws, name: &str, repository_name: &str) -> Result<(), C
         .associate_approval_rule_template_with_repository()
         .approval_rule_template_name(name)
         .repository_name(repository_name);
-    let associated = required(call.send().await, || {
+    // The repository or the template may have been created just before.
+    let associated = required(retrying_absence(true, call.send()).await, || {
         format!("associating approval rule template {name} with repository {repository_name}")
     });
     associated.map(drop)

@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clients::Clients;
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{Aws, CallError, retrying_absence};
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab::Access;
 use crate::common::reason_codes::Code;
@@ -106,13 +106,19 @@ impl<'a> Applier<'a> {
         let aws = &clients.aws;
         let accesses = spec.gitlab.iter().chain(&previous.gitlab);
         let mut gitlab_clients = GitLabClients::new(clients, accesses.cloned().collect());
+        let new = &previous.settings.new_names;
+        let token = spec.gitlab.as_ref().map(|gitlab| &gitlab.token_secret_id);
+        let is_token_new = token.is_some_and(|token| new.contains(token));
         let (user, secret, replaced, clone_urls, login, ()) = tokio::join!(
-            observe::read_user(aws, &spec.user_name),
+            retrying_absence(
+                new.contains(&spec.user_name),
+                observe::read_user(aws, &spec.user_name)
+            ),
             observe::read_secret(aws, &spec.secret_name),
             read_replaced(aws, &previous),
-            observe::clone_urls(aws, spec.repositories()),
+            observe::clone_urls(aws, spec.repositories(), new),
             read_kept_login(aws, spec, context, &previous),
-            open_gitlab(&mut gitlab_clients, spec),
+            retrying_absence(is_token_new, open_gitlab(&mut gitlab_clients, spec)),
         );
         let replaced = replaced?.filter(|secret| context.owns(secret));
         if replaced
@@ -260,6 +266,11 @@ impl Applier<'_> {
     /// The planner of the next step.
     pub fn planner(&self) -> Planner<'_> {
         Planner::new(self.spec, self.context, &self.state)
+    }
+
+    /// Whether the user may have been created just before the request.
+    pub fn is_user_new(&self) -> bool {
+        self.state.previous.new_names.contains(&self.spec.user_name)
     }
 
     async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {

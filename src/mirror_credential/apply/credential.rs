@@ -4,7 +4,7 @@
 use aws_sdk_iam::types::StatusType;
 use serde_json::{Value, json};
 
-use crate::clients::aws::{CallError, optional};
+use crate::clients::aws::{CallError, optional, retrying_absence};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
@@ -96,7 +96,8 @@ impl Applier<'_> {
         if closed && earlier.is_some_and(|earlier| earlier.secret_key != intent.secret_key) {
             tags.push((OPEN_INTENT, String::new()));
         }
-        calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags).await?;
+        let tagging = calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags);
+        retrying_absence(self.is_user_new(), tagging).await?;
         let user = &mut self.state.user;
         user.owner = Some(self.context.owner.clone());
         user.secret_name = Some(self.spec.secret_name.clone());

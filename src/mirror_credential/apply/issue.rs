@@ -6,7 +6,7 @@ use aws_sdk_iam::config::Builder;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::types::{ServiceSpecificCredential, StatusType};
 
-use crate::clients::aws::{Aws, CallError, optional, required};
+use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
 use crate::clients::failing_calls;
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
@@ -40,6 +40,7 @@ impl Applier<'_> {
     pub async fn issue(&mut self) -> Result<(), CallError> {
         let entry = plan::first_saved_spec(self.context, &self.state);
         let result = issue(&self.clients.aws, &self.spec.user_name);
+        let result = retrying_absence(self.is_user_new(), result);
         let (result, saved) = tokio::join!(result, async {
             match entry {
                 Some(entry) => self.write_spec(entry).await.map(Some),

@@ -1,6 +1,6 @@
 //! Reads the secret and the user again, and follows the changes by peers.
 
-use crate::clients::aws::CallError;
+use crate::clients::aws::{CallError, retrying_absence};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::intent_log::mirrors::MirrorIntent;
 use crate::mirror_credential::observe;
@@ -77,7 +77,8 @@ impl Applier<'_> {
     pub async fn read_user(&mut self) -> Result<(), CallError> {
         self.state.user_read_at = self.clients.clock.now();
         self.state.secret_read_after_user = false;
-        let mut user = observe::read_user(&self.clients.aws, &self.spec.user_name).await?;
+        let read = observe::read_user(&self.clients.aws, &self.spec.user_name);
+        let mut user = retrying_absence(self.is_user_new(), read).await?;
         user.keep_inactive(&self.state.user);
         let deleted = &self.state.login.deleted_credentials;
         let listed = &mut user.credentials;

@@ -2,7 +2,7 @@
 
 use aws_sdk_secretsmanager::types::Tag;
 
-use crate::clients::aws::{Aws, CallError, optional, required};
+use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls::WriteResult;
@@ -76,6 +76,12 @@ impl Applier<'_> {
         Ok(())
     }
 
+    /// Whether the key of the secret may have been created just before the request.
+    fn is_key_new(&self) -> bool {
+        let key = self.spec.settings.kms_key_id.as_ref();
+        key.is_some_and(|key| self.state.previous.new_names.contains(key))
+    }
+
     async fn change_settings(&mut self) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         let settings = self.spec.settings.clone();
@@ -83,7 +89,8 @@ impl Applier<'_> {
         let call = self.clients.aws.secrets.update_secret();
         let call = call.secret_id(&secret.arn).kms_key_id(key);
         let doing = || format!("changing the settings of secret {}", secret.arn);
-        required(call.send().await, doing)?;
+        let sent = retrying_absence(self.is_key_new(), call.send()).await;
+        required(sent, doing)?;
         self.state
             .secret
             .change(|secret| secret.settings = settings);
@@ -106,7 +113,8 @@ impl Applier<'_> {
 
     async fn create_secret(&mut self) -> Result<(), CallError> {
         let (spec, context) = (self.spec, self.context);
-        match create_secret(&self.clients.aws, spec, context).await {
+        let creation = create_secret(&self.clients.aws, spec, context);
+        match retrying_absence(self.is_key_new(), creation).await {
             Ok(arn) => {
                 let secret = Secret {
                     origin: SecretOrigin {

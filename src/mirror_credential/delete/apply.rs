@@ -130,7 +130,11 @@ impl<'a> Deleter<'a> {
             Err(error) if !is_ours && !error.is_transient() => {
                 tracing::warn!(%error, "the deletion is not recorded");
             }
-            written => written?,
+            written => {
+                written?;
+                // IAM may have shown it late.
+                user.into_iter().for_each(|user| user.exists = true);
+            }
         }
         self.state.tombstones_written.push(name);
         Ok(())

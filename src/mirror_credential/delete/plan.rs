@@ -138,7 +138,10 @@ impl<'a> DeletionPlanner<'a> {
     fn stop_peers(&self) -> Option<DeleteStep> {
         let (state, target) = (self.state, self.target);
         if target.needs_tombstone() {
-            for user in state.users.iter().filter(|user| user.exists) {
+            // IAM may show a new user late, and a Create that still runs may see it.
+            let is_create_unanswered = target.is_create_unanswered();
+            let may_exist = |user: &&User| user.exists || is_create_unanswered;
+            for user in state.users.iter().filter(may_exist) {
                 // The first delivery of the Create may have failed before it changed anything. A
                 // second one would create what no stack owns, unless it finds the tombstone.
                 let may_be_taken = user.held_by().is_none();

@@ -11,7 +11,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::primitives::DateTime;
 use futures_util::future::try_join_all;
 
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
 use crate::clients::codecommit;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::CODECOMMIT;
@@ -23,16 +23,25 @@ use crate::mirror_credential::state::{
     Credential, DeniedRead, Secret, SecretLog, SecretOrigin, User,
 };
 
+/// IAM's error code for a user, a credential or a service that does not exist.
+const NO_ENTITY: [&str; 1] = ["NoSuchEntity"];
+
 /// Reads the user's tags and credentials concurrently. A user that does not exist, or that the
 /// function may not read, is returned as such.
 pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
     let (tags, credentials) = tokio::join!(read_tags(aws, name), list_credentials(aws, name));
     match (tags, credentials) {
-        (Ok(Some(tags)), Ok(Some(credentials))) => Ok(User {
+        (Ok(Some(tags)), Ok(credentials)) => Ok(User {
             credentials,
             ..User::from_tags(name, &tags)
         }),
-        (Ok(None), _) | (Ok(_), Ok(None)) => Ok(User::absent(name, None)),
+        (Ok(None), _) => Ok(User::absent(name, None)),
+        // IAM gives the same code for a user that was deleted meanwhile, and for a service without
+        // such credentials.
+        (Ok(_), Err(error)) if error.has_code(&NO_ENTITY) => match read_tags(aws, name).await? {
+            None => Ok(User::absent(name, None)),
+            Some(_) => Ok(User::absent(name, Some(DeniedRead(error)))),
+        },
         (Err(error), _) | (_, Err(error)) if error.is_denied() => {
             Ok(User::absent(name, Some(DeniedRead(error))))
         }
@@ -48,11 +57,11 @@ pub async fn read_tags(
     let call = aws.iam.list_user_tags().user_name(name);
     let tags: Result<Vec<Tag>, _> = call.into_paginator().items().send().collect().await;
     let doing = || format!("reading the tags of user {name}");
-    let tags = optional(tags, &["NoSuchEntity"], doing)?;
+    let tags = optional(tags, &NO_ENTITY, doing)?;
     Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
 }
 
-async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential>>, CallError> {
+async fn list_credentials(aws: &Aws, name: &str) -> Result<Vec<Credential>, CallError> {
     let mut credentials = Vec::new();
     let mut marker = None;
     loop {
@@ -60,9 +69,7 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential
         let call = call.user_name(name).service_name(CODECOMMIT);
         let doing = || format!("listing the service-specific credentials of user {name}");
         let page = call.set_marker(marker).send().await;
-        let Some(page) = optional(page, &["NoSuchEntity"], doing)? else {
-            return Ok(None);
-        };
+        let page = required(page, doing)?;
         credentials.extend(
             page.service_specific_credentials()
                 .iter()
@@ -80,19 +87,21 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Option<Vec<Credential
             let incomplete =
                 || CallError::local(Code::AwsUnavailable, doing(), "the list has no end");
             return (!is_truncated)
-                .then_some(Some(credentials))
+                .then_some(credentials)
                 .ok_or_else(incomplete);
         }
     }
 }
 
-/// The clone URL of each of the repositories `names`.
+/// The clone URL of each of the repositories `names`, of which `new` may have been created just
+/// before.
 pub async fn clone_urls(
     aws: &Aws,
     names: BTreeSet<&str>,
+    new: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, String>, CallError> {
     let urls = try_join_all(names.into_iter().map(|name| async move {
-        let url = clone_url(aws, name).await?;
+        let url = retrying_absence(new.contains(name), clone_url(aws, name)).await?;
         Ok::<_, CallError>((name.to_owned(), url))
     }));
     Ok(urls.await?.into_iter().collect())

@@ -131,6 +131,16 @@ impl Spec {
         named.map(String::as_str).collect()
     }
 
+    /// The names of everything that has to exist: the user, the key, the secret with GitLab's token
+    /// and the repositories.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let token = self.gitlab.as_ref().map(|gitlab| &gitlab.token_secret_id);
+        let others = token.into_iter().chain(&self.settings.kms_key_id);
+        let mut names = self.repositories();
+        names.extend(others.chain([&self.user_name]).map(String::as_str));
+        names
+    }
+
     /// Whether `record` is about the mirror `wanted`.
     pub fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
         let url = self.gitlab.as_ref().map(|gitlab| &gitlab.url);

@@ -6,7 +6,7 @@ pub mod mirrors;
 mod secret;
 mod user;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 pub use self::login::{CreatedResources, Issued, LoginState, StoredLogin};
@@ -95,10 +95,13 @@ pub struct LogState {
     pub full_at: Option<SystemTime>,
 }
 
-/// The previous spec, as far as the plan needs it.
+/// The previous spec, and what the new one adds to it.
 #[derive(Clone, Debug, Default)]
 pub struct PreviousSettings {
     pub tag_keys: Vec<String>,
+    /// The names in the new spec that the previous properties do not have. The things that they name
+    /// may have been created just before.
+    pub new_names: BTreeSet<String>,
     /// The request changes properties, rolls such a change back, or is answered with another
     /// physical ID. Such a request is recorded, even if it changes nothing in AWS.
     pub needs_record: bool,

@@ -18,7 +18,7 @@ pub struct Credential {
     pub created: SystemTime,
 }
 
-/// A read that IAM denied, and its error.
+/// A read that IAM denied, or that it does not offer, and its error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeniedRead(pub CallError);
 

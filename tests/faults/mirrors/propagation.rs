@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::{at_rest, nothing_remains};
-use crate::fixture::{SECRET, after_create, fake, login, request_delete, serial, stack, with};
-use fake_aws::{Denied, Options, explore::paused};
-use test_support::propagation::{PermissionChecks, timed};
+use crate::fixture::{
+    OTHER_REPOSITORY, OTHER_USER, SECRET, USER, after_create, both, fake, login, properties,
+    request_delete, serial, stack, with,
+};
+use fake_aws::{Denied, FaultKind, On, Options, explore::paused};
+use test_support::propagation::{ExistenceChecks, PermissionChecks, timed};
 
 /// The time of a request in addition to the retries of denials.
 const WORK: Duration = Duration::from_secs(10);
@@ -89,5 +92,161 @@ fn delete_does_not_retry_denials() {
         let delete = request_delete(stack);
         let (_, took) = timed(stack, &delete).await;
         assert!(took < WORK, "{took:?}");
+    });
+}
+
+const NEW_THINGS: ExistenceChecks = ExistenceChecks {
+    account: |options| {
+        let fake = fake(options);
+        let stack = stack(&fake);
+        (fake, stack)
+    },
+    wanted: properties,
+    calls: &[
+        "ListUserTags",
+        "ListServiceSpecificCredentials",
+        "TagUser",
+        "CreateServiceSpecificCredential",
+        "GetRepository",
+        "DescribeSecret",
+        "GetSecretValue",
+    ],
+};
+
+#[test]
+fn create_finds_what_was_made_just_before() {
+    NEW_THINGS.create_waits_for_new_things();
+}
+
+#[test]
+fn create_finds_it_at_each_call() {
+    let schedules = NEW_THINGS.create_waits_at_each_call();
+    fake_aws::figure!("schedules: {schedules} calls of a Create that do not find a new thing yet");
+    assert!(schedules >= 8, "{schedules}");
+}
+
+/// The property, the value that does not exist, and the reason.
+const MISSING: [(&str, &str, &str); 3] = [
+    (
+        "UserName",
+        "typo",
+        "there is no IAM user of that name - CFG-301",
+    ),
+    (
+        "RepositoryNames",
+        "typo",
+        "looking up repository typo: it does not exist - CFG-208",
+    ),
+    (
+        "TokenSecretId",
+        "typo",
+        "no such secret in this account and region",
+    ),
+];
+
+fn misspelled(name: &str, value: &str) -> Value {
+    match name {
+        "RepositoryNames" => with(properties(), name, json!([value])),
+        "TokenSecretId" => {
+            let mut properties = properties();
+            properties["GitLab"][name] = json!(value);
+            properties
+        }
+        _ => with(properties(), name, json!(value)),
+    }
+}
+
+#[test]
+fn missing_thing_fails_a_create_after_a_minute() {
+    for (name, value, reason) in MISSING {
+        NEW_THINGS.missing_fails_after_a_minute("Create", &misspelled(name, value), reason);
+        NEW_THINGS.missing_fails_after_a_minute("Update", &misspelled(name, value), reason);
+    }
+}
+
+/// An Update names the thing, as the Create did.
+#[test]
+fn thing_that_existed_before_is_not_waited_for() {
+    let wanted = serial(&both(), 2);
+    for (thing, reason) in [
+        ("user", "CFG-301"),
+        ("repository", "CFG-208"),
+        ("token", "CFG-404"),
+    ] {
+        paused(async {
+            let (fake, mut stack) = (NEW_THINGS.account)(Options::default());
+            stack.create(&both()).await.assert_success();
+            fake.change(|aws| match thing {
+                "user" => {
+                    let now = aws.now;
+                    aws.iam.change(now, |iam| iam.users.remove(USER));
+                }
+                "repository" => aws.codecommit.remove(OTHER_REPOSITORY),
+                _ => {
+                    aws.secrets.remove("gitlab/token");
+                }
+            });
+            let request = stack.request_update(&wanted);
+            let (answer, took) = timed(&stack, &request).await;
+            answer.assert_reason([reason]);
+            assert!(took < WORK, "{thing}: {took:?}");
+        });
+    }
+}
+
+#[test]
+fn delete_does_not_wait_for_a_user() {
+    after_create(async |fake, stack| {
+        fake.change(|aws| {
+            let now = aws.now;
+            aws.iam.change(now, |iam| iam.users.remove(USER));
+        });
+        let delete = request_delete(stack);
+        let (answer, took) = timed(stack, &delete).await;
+        answer.assert_success();
+        assert!(took < WORK, "{took:?}");
+    });
+}
+
+/// The Create sees the user only after the Delete, and must not issue a credential.
+#[test]
+fn delete_before_the_user_is_seen_stops_the_create() {
+    for seconds in [1, 5, 12, 25] {
+        for pause in [0, 1, 4, 11, 24] {
+            paused(async {
+                let new_things_late = Duration::from_secs(seconds);
+                let options = Options {
+                    new_things_late,
+                    ..Options::default()
+                };
+                let (fake, mut stack) = (NEW_THINGS.account)(options);
+                let create = stack.request("Create", None, &properties(), None);
+                let id = Some(test_support::custom_resource::INVENTED_ID);
+                let delete = stack.request("Delete", id, &properties(), None);
+                let deletion = async {
+                    tokio::time::sleep(Duration::from_secs(pause)).await;
+                    stack.deliver(&delete).await
+                };
+                let (_, deleted) = tokio::join!(stack.deliver(&create), deletion);
+                deleted.assert_success();
+                fake.assert_holds(nothing_remains);
+                fake.assert_unbroken();
+            });
+        }
+    }
+}
+
+/// IAM answers with the code of a missing user where it offers no such credentials.
+#[test]
+fn missing_service_is_no_missing_user() {
+    paused(async {
+        let (fake, mut stack) = (NEW_THINGS.account)(Options::default());
+        let operation = On::Operation("ListServiceSpecificCredentials");
+        fake.break_from_now(operation, FaultKind::NotFoundYet);
+        let answer = stack
+            .create(&with(login(), "UserName", json!(OTHER_USER)))
+            .await;
+        answer.assert_reason(["listing the service-specific credentials", "NoSuchEntity"]);
+        assert!(!answer.reason().contains("CFG-301"), "{answer:?}");
     });
 }

@@ -10,7 +10,7 @@ use crate::fixture::{
     ruled, with,
 };
 use fake_aws::{Options, ResourceAction};
-use test_support::propagation::{PermissionChecks, retried_denials, timed};
+use test_support::propagation::{ExistenceChecks, PermissionChecks, retried_denials, timed};
 
 /// The time of a request in addition to the retries of denials: CloudFormation's work on the stack.
 const WORK: Duration = Duration::from_mins(1);
@@ -120,4 +120,54 @@ fn update_with_a_late_role_is_repeated() {
             fake.assert_unbroken();
         });
     }
+}
+
+const NEW_THINGS: ExistenceChecks = ExistenceChecks {
+    account,
+    wanted: || with(ruled(), "Source", json!({"RepositoryName": GIVEN})),
+    calls: &[
+        "GetRepository",
+        "AssociateApprovalRuleTemplateWithRepository",
+    ],
+};
+
+#[test]
+fn create_finds_what_was_made_just_before() {
+    NEW_THINGS.create_waits_for_new_things();
+    let own = ExistenceChecks {
+        wanted: ruled,
+        ..NEW_THINGS
+    };
+    own.create_waits_for_new_things();
+    let schedules = own.create_waits_at_each_call();
+    assert!(schedules >= 2, "{schedules}");
+}
+
+#[test]
+fn create_finds_it_at_each_call() {
+    let schedules = NEW_THINGS.create_waits_at_each_call();
+    assert!(schedules >= 2, "{schedules}");
+}
+
+#[test]
+fn missing_repository_fails_after_a_minute() {
+    let wanted = with(ruled(), "Source", json!({"RepositoryName": "typo"}));
+    let reason = "Source.RepositoryName: repository typo does not exist - CFG-208";
+    for request_type in ["Create", "Update"] {
+        NEW_THINGS.missing_fails_after_a_minute(request_type, &wanted, reason);
+    }
+}
+
+#[test]
+fn repository_that_existed_before_is_not_waited_for() {
+    paused(async {
+        let (fake, mut stack) = account(Options::default());
+        let given = (NEW_THINGS.wanted)();
+        stack.create(&given).await.assert_success();
+        fake.change(|aws| aws.codecommit.remove(GIVEN));
+        let request = stack.request_update(&changed(given));
+        let (answer, took) = timed(&stack, &request).await;
+        answer.assert_reason(["CFG-208"]);
+        assert!(took < WORK / 2, "{took:?}");
+    });
 }

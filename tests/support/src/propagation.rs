@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::custom_resource::{ParentStack, RequestOutcome, StackRequest};
 use serde_json::Value;
 
-use fake_aws::{Denied, FakeAws, explore::paused};
+use fake_aws::{Denied, FakeAws, Fault, FaultKind, Options, explore::paused};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -107,6 +107,88 @@ impl PermissionChecks {
                 assert_eq!(retried_denials(&fake), 0, "{action}\n{transcript}");
             });
         }
+    }
+}
+
+/// The requests of one custom resource that name new things, which AWS does not show yet.
+pub struct ExistenceChecks {
+    /// A new account, in which everything was created just before.
+    pub account: fn(Options) -> (FakeAws, ParentStack),
+    pub wanted: fn() -> Value,
+    /// The calls that name these things.
+    pub calls: &'static [&'static str],
+}
+
+impl ExistenceChecks {
+    /// A Create succeeds once all things are shown. In a world that shows everything at once, it
+    /// takes no longer and no more calls than their first look.
+    pub fn create_waits_for_new_things(&self) {
+        for seconds in [0, 1, 5, 12, 25] {
+            paused(async {
+                let new_things_late = Duration::from_secs(seconds);
+                let options = Options {
+                    new_things_late,
+                    ..Options::default()
+                };
+                let (fake, mut stack) = (self.account)(options);
+                let request = stack.request("Create", None, &(self.wanted)(), None);
+                let (answer, took) = timed(&stack, &request).await;
+                let transcript = fake.transcript();
+                assert!(answer.is_success(), "{seconds} s: {answer:?}\n{transcript}");
+                assert!(took > new_things_late, "{seconds} s: {took:?}");
+                fake.assert_unbroken();
+            });
+        }
+    }
+
+    /// One call after another does not find a new thing yet, which is then found. Returns the
+    /// number of schedules.
+    pub fn create_waits_at_each_call(&self) -> usize {
+        let create = |fault: Option<(&str, usize)>| {
+            paused(async {
+                let (fake, mut stack) = (self.account)(Options::default());
+                let request = stack.request("Create", None, &(self.wanted)(), None);
+                for (caller, index) in fault {
+                    fake.inject(caller, Fault::at(index, FaultKind::NotFoundYet));
+                }
+                let answer = stack.deliver(&request).await;
+                let transcript = fake.transcript();
+                assert!(answer.is_success(), "{fault:?} {answer:?}\n{transcript}");
+                assert_eq!(fake.faults_left(), 0, "struck nothing");
+                fake.assert_unbroken();
+                fake.journal()
+            })
+        };
+        let journal = create(None);
+        let names_a_thing = |call: &&fake_aws::Entry| {
+            call.outcome == "ok" && self.calls.contains(&call.operation.as_str())
+        };
+        let calls: Vec<_> = journal.iter().filter(names_a_thing).collect();
+        for call in &calls {
+            create(Some((&call.caller, call.index)));
+        }
+        calls.len()
+    }
+
+    /// A thing that does not exist fails a Create, or the Update that names it, with `reason`, after
+    /// the time of propagation and not at once.
+    pub fn missing_fails_after_a_minute(&self, request_type: &str, wanted: &Value, reason: &str) {
+        paused(async {
+            let (_, mut stack) = (self.account)(Options::default());
+            let request = if request_type == "Create" {
+                stack.request("Create", None, wanted, None)
+            } else {
+                stack.create(&(self.wanted)()).await.assert_success();
+                stack.request_update(wanted)
+            };
+            let (answer, took) = timed(&stack, &request).await;
+            answer.assert_reason([reason]);
+            let expected = MINUTE - Duration::from_secs(10)..MINUTE + Duration::from_secs(15);
+            assert!(
+                expected.contains(&took),
+                "{request_type}: {took:?} {answer:?}"
+            );
+        });
     }
 }
 

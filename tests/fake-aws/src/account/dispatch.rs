@@ -11,11 +11,11 @@ use crate::{
     request::{Call, Service},
     services::{
         codebuild,
-        codecommit::other_account,
+        codecommit::{self, other_account},
         event_bus, functions, iam, pipelines, response_bucket, s3, secrets,
         stacks::{self, operations},
     },
-    world::{ApiResponse, Denial},
+    world::{ApiResponse, AwsError, Denial},
 };
 
 /// Longer than any run of a mirror is put off.
@@ -42,6 +42,13 @@ impl AwsState {
         }
         let world = &mut self.world;
         secrets::purge(&mut self.secrets, world);
+        if let Some((created, error)) = self.named_by(call)
+            && call.reads()
+            && created + self.world.options.new_things_late > self.world.now
+        {
+            return ApiResponse::error(call.service, &error);
+        }
+        let world = &mut self.world;
         let answer = match call.service {
             Service::Iam => iam::answer(&mut self.iam, world, call, caller),
             Service::SecretsManager => {
@@ -69,6 +76,28 @@ impl AwsState {
             Service::GitLab => gitlab::answer(&mut self.gitlab, world, call, caller),
         };
         answer.unwrap_or_else(|error| ApiResponse::error(call.service, &error))
+    }
+
+    /// When the user, repository or secret that a call names was created, and the error of a service
+    /// that does not find it. `None` if the call names none that exists.
+    pub(crate) fn named_by(&self, call: &Call) -> Option<(Duration, AwsError)> {
+        match call.service {
+            Service::Iam => {
+                let name = call.needed("UserName");
+                let user = self.iam.latest().users.get(name)?;
+                Some((user.created, iam::no_such_user(name)))
+            }
+            Service::CodeCommit => {
+                let name = call.needed("repositoryName");
+                let repository = self.codecommit.repositories.get(name)?;
+                Some((repository.created, codecommit::no_repository(name)))
+            }
+            Service::SecretsManager => {
+                let secret = secrets::find(&self.secrets, call).ok()?;
+                Some((secret.created, secrets::no_such_secret()))
+            }
+            _ => None,
+        }
     }
 
     /// Complains of a GitLab token that is sent to any server but a GitLab.

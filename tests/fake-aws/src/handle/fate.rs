@@ -93,6 +93,7 @@ impl FakeAws {
             Some(
                 kind @ (FaultKind::InternalError500
                 | FaultKind::Throttled
+                | FaultKind::NotFoundYet
                 | FaultKind::Denied
                 | FaultKind::DeniedExplicitly),
             ) => {
@@ -101,6 +102,10 @@ impl FakeAws {
                     |why| ApiResponse::denied_because(call.service, &action, &resource, why);
                 let answer = match kind {
                     FaultKind::Throttled => ApiResponse::throttled(call.service),
+                    FaultKind::NotFoundYet => {
+                        let (_, error) = inner.aws.named_by(call).expect("it names a thing");
+                        ApiResponse::error(call.service, &error)
+                    }
                     FaultKind::Denied => denied(Denied::NoPolicy),
                     FaultKind::DeniedExplicitly => denied(Denied::Explicitly),
                     _ => ApiResponse::internal_error(call.service),

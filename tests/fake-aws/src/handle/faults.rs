@@ -19,6 +19,9 @@ pub enum FaultKind {
     InternalError500,
     /// Not executed, answered with the service's own error for "too fast".
     Throttled,
+    /// Not executed, answered as if the user, repository or secret that it names did not exist: it
+    /// is new. See [`crate::Options::new_things_late`].
+    NotFoundYet,
     /// Not executed, answered as where no policy allows it.
     Denied,
     /// Not executed, answered as where a policy denies it explicitly.

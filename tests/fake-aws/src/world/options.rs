@@ -12,6 +12,11 @@ const FIRST_RUN_AFTER: Duration = Duration::from_secs(2);
 // Each is a question of its own.
 #[allow(clippy::struct_excessive_bools)]
 pub struct Options {
+    /// How long no read shows a new user, repository or secret. IAM answers `NoSuchEntity` for a user
+    /// of some seconds' age: <https://github.com/hashicorp/terraform-provider-aws/issues/2449>.
+    /// CloudFormation creates what refers to it meanwhile:
+    /// <https://aws.amazon.com/about-aws/whats-new/2024/03/aws-cloudformation-40-percent-faster-stack-creation/>.
+    pub new_things_late: Duration,
     /// How long IAM's list of credentials lags behind.
     pub lists_late: Duration,
     /// How long a user's tags (`ListUserTags`, `GetUser`) lag behind.
@@ -75,6 +80,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            new_things_late: Duration::ZERO,
             lists_late: Duration::ZERO,
             tags_late: Duration::ZERO,
             login_late: Duration::ZERO,

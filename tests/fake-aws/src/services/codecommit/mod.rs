@@ -19,8 +19,9 @@ pub mod other_account;
 /// The repositories of an account.
 mod repositories;
 
+pub(crate) use repositories::no_repository;
 pub use repositories::{CodeCommit, Repository, RuleTemplate, clone_url};
-use repositories::{existing_repository, no_repository, repository_name};
+use repositories::{existing_repository, repository_name};
 
 pub fn answer(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> ApiResult {
     if let Some(answer) = approval_rules::answer(codecommit, world, call) {

@@ -225,7 +225,7 @@ impl Iam {
     }
 }
 
-fn no_such_user(name: &str) -> AwsError {
+pub(crate) fn no_such_user(name: &str) -> AwsError {
     let message = format!("The user with name {name} cannot be found.");
     AwsError::new(404, "NoSuchEntity", message)
 }

@@ -23,8 +23,9 @@ pub(crate) use rotation::change_as_service;
 pub use secret::{CURRENT, PENDING, RotationSchedule, Secret, Secrets};
 use secret::{
     Deletion, find_live_mut, find_mut, invalid_parameter, invalid_request, marked_for_deletion,
-    named, no_such_secret,
+    named,
 };
+pub(crate) use secret::{find, no_such_secret};
 use versions::VersionContent;
 
 pub fn answer(
