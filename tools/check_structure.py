@@ -22,13 +22,39 @@ CRATES = {"cfn_gitops": "src", "cfn_custom_resource": "crates/cfn-custom-resourc
 LIMITS = {
     "dependency cycles of files": 0, "dependency cycles of folders": 0, "type names defined twice": 0, "enums over 20 variants": 0,
     "structs over 12 fields": 0, "functions over 60 lines": 0,
-    "tuples as parameters": 0, "comment lines over 100 columns": 0, "impure imports of plans": 0,
+    "tuples as parameters": 0, "comment lines over 100 columns": 0, "impure imports of plans": 0, "AWS enums read elsewhere": 0,
     "entries of src": 10, "tracked entries at the top": 24,
 }
 # It has one field for each property, and a table in the schema.
 WIDE = {"Spec"}
 # A plan decides with data alone. It may use the types of clients, but not their calls, errors of calls, or a clock.
 IMPURE = {"calls", "aws", "http", "tokio", "CallError", "Clock"}
+# Where a value of an enum of AWS is read. An unknown value takes the careful way there: nothing is executed, approved or
+# repaired because of it. The others are sent.
+ENUM_READERS = {
+    "ActionExecutionStatus": {"gitops_pipeline/executions/actions.rs", "gitops_pipeline/health.rs", "feedback/approval/request.rs"},
+    "ChangeAction": {"feedback/change_sets/change_set.rs"},
+    "ChangeSetStatus": {"feedback/change_sets/change_set.rs"},
+    "EvaluationType": {"feedback/change_sets/change_set.rs"},
+    "EventType": {"gitops_pipeline/observe/early_validation.rs"},
+    "ExecutionStatus": {"feedback/change_sets/change_set.rs"},
+    "ExecutionType": {"gitops_pipeline/executions/mod.rs"},
+    "HookFailureMode": {"gitops_pipeline/observe/early_validation.rs"},
+    "PipelineExecutionStatus": {"gitops_pipeline/executions/mod.rs"},
+    "PolicyAction": {"feedback/change_sets/change_set.rs"},
+    "Replacement": {"feedback/change_sets/change_set.rs"},
+    "RequiresRecreation": {"feedback/change_sets/change_set.rs"},
+    "ResourceAttribute": {"feedback/change_sets/change_set.rs"},
+    "ResourceStatus": {"mirror_credential/apply/check_move.rs"},
+    "RuleState": {"gitops_pipeline/pushes/missed_push.rs"},
+    "StackDriftStatus": {"feedback/change_sets/change_set.rs"},
+    "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
+    "StackStatus": {"feedback/drift/check.rs", "feedback/review/reviewer.rs"},
+    # `apply/credential.rs` sends one.
+    "StatusType": {"feedback/review/build.rs", "mirror_credential/observe/mod.rs", "mirror_credential/apply/credential.rs"},
+    "TriggerType": {"gitops_pipeline/executions/mod.rs"},
+}
+SENT_ENUMS = {"ApprovalStatus", "ChangeSetType", "DeploymentMode", "FilterNameStringType", "InvocationType", "OnFailure", "RegistryType"}
 _TEST_FILE = re.compile(r"(^|/)(tests?|fuzzing)(/|\.rs$)|_tests\.rs$")
 _INLINE_TESTS = re.compile(r"^( *)#\[cfg\((?:test|feature = \"fuzzing\")\)\]\n\1(?:pub(?:\(\w+\))? )?mod \w+ \{\n.*?^\1\}\n", re.M | re.S)
 # Comments, strings and characters: one scan, because each may contain the beginning of another.
@@ -188,6 +214,16 @@ def parameters_with_tuples(code: str) -> Iterator[str]:
             yield name
 
 
+def aws_enums(code: str) -> set[str]:
+    """The enums of AWS's SDK of which the code names a value."""
+    imported = {alias: names[-1] for _, tree in _USE.findall(code) for names, alias in expand(tree)
+                if re.match("aws_sdk_", names[0]) and "types" in names}
+    # `types::{self as sdk}`
+    modules = {alias for alias, name in imported.items() if name == "types"}
+    found = {imported[name] for name in re.findall(r"\b(\w+)::(?:[A-Z]|\{)", code) if name in imported.keys() - modules}
+    return found | {name for module in modules for name in re.findall(rf"\b{module}::(\w+)::[A-Z]", code)}
+
+
 def measure() -> dict[str, list[str]]:
     """Each figure with its places."""
     found: dict[str, list[str]] = {figure: [] for figure in LIMITS}
@@ -218,6 +254,9 @@ def measure() -> dict[str, list[str]]:
                 f"{place}:{number}" for number, line in enumerate(file.read_text().splitlines(), 1)
                 # A line that is one address cannot be wrapped.
                 if len(line) > 100 and line.lstrip().startswith("//") and len(line.strip(" /!-").split()) > 1]
+            found["AWS enums read elsewhere"] += [
+                f"{place}: {name}" for name in sorted(aws_enums(code) - SENT_ENUMS)
+                if place.removeprefix("src/") not in ENUM_READERS.get(name, ())]
             if "plan" in module:
                 imported = sorted({names[-1] for _, tree in _USE.findall(code) for names, _ in expand(tree)
                                    if IMPURE & set(names) or names[0].startswith("aws_sdk")})

@@ -4,12 +4,11 @@
 use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::{
-    ActionExecutionStatus, ActionState, PipelineExecutionStatus, PipelineExecutionSummary,
-    PipelineSummary,
+    ActionExecutionStatus, ActionState, PipelineExecutionSummary, PipelineSummary,
 };
 
 use crate::clients::aws::{Aws, CallError, required};
-use crate::gitops_pipeline::executions::{self, APPROVAL};
+use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus};
 
 /// The health of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,11 +58,13 @@ async fn latest_end(
 ) -> Result<Option<(Option<bool>, Vec<PipelineExecutionSummary>)>, CallError> {
     let end = |listed: &[PipelineExecutionSummary]| {
         // The latest execution comes first.
-        listed.iter().find_map(|one| match one.status()? {
-            PipelineExecutionStatus::Succeeded => Some(true),
-            PipelineExecutionStatus::Failed => Some(false),
-            _ => None,
-        })
+        listed
+            .iter()
+            .find_map(|one| match executions::status_of(one) {
+                ExecutionStatus::Succeeded => Some(true),
+                ExecutionStatus::Failed => Some(false),
+                _ => None,
+            })
     };
     let listed = executions::list_while(aws, name, |listed| {
         listed.len() < executions::LATEST || end(listed).is_none()

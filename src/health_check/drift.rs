@@ -197,7 +197,7 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> String {
             );
         }
         Repair::Destructive => {
-            " It was not repaired: the change set replaces or removes a resource.".to_owned()
+            " It was not repaired: the change set replaces or removes a resource, or may do so.".to_owned()
         }
         Repair::Deploying => {
             " It was not repaired: an execution of its pipeline is in progress. The next daily check tries again."

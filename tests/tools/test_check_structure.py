@@ -46,6 +46,10 @@ def test_sound_code_has_no_finding(measured):
                             "src/high/room/mod.rs": "pub mod a;\npub mod b;\n", "src/high/room/a.rs": "pub struct A;\n",
                             "src/high/room/b.rs": "use crate::high::part;\nfn b() { part::c() }\n",
                             "src/wide.rs": ""}),
+    ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::{Tag, StatusType};\n"
+                                                 "fn a(it: StatusType) -> bool { matches!(it, StatusType::Active) }\n"}),
+    ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::StatusType;\nuse StatusType::{Active};\n"}),
+    ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::{self as sdk};\nfn a() { sdk::StatusType::Active }\n"}),
     ("type names defined twice", {"src/wide.rs": "enum Part {\n    A,\n}\n"}),
     ("enums over 20 variants", {"src/wide.rs": "enum A {\n" + "    B,\n" * 21 + "}\n"}),
     ("structs over 12 fields", {"src/wide.rs": "struct A {\n" + "    pub b: u8,\n" * 13 + "}\n"}),

@@ -3,9 +3,7 @@
 use std::cmp::Reverse;
 use std::time::SystemTime;
 
-use aws_sdk_codepipeline::types::{
-    ActionExecutionStatus, PipelineExecutionStatus, PipelineExecutionSummary, StageState,
-};
+use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionSummary, StageState};
 use aws_smithy_types::DateTime;
 
 use super::plan;
@@ -15,7 +13,9 @@ use crate::feedback::change_sets;
 use crate::feedback::change_sets::ChangeSet;
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::executions::actions::list_actions;
-use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, commit_of, is_rollback};
+use crate::gitops_pipeline::executions::{
+    APPROVAL, DEPLOY, ExecutionStatus, commit_of, is_rollback, status_of,
+};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ApprovalSettings;
 
@@ -100,7 +100,7 @@ impl ApprovalRequest {
         let listed = executions::list_until(aws, &names.pipeline(), |_| false).await?;
         let mut waiting = listed.iter().filter(|one| {
             one.pipeline_execution_id() == Some(&self.execution_id)
-                && one.status() == Some(&PipelineExecutionStatus::InProgress)
+                && status_of(one) == ExecutionStatus::InProgress
         });
         let Some(commit) = waiting.next().and_then(commit_of) else {
             return Ok(None);
@@ -146,7 +146,7 @@ async fn deployed(
 /// between them are left out.
 fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
     let has_succeeded =
-        |one: &&PipelineExecutionSummary| one.status() == Some(&PipelineExecutionStatus::Succeeded);
+        |one: &&PipelineExecutionSummary| status_of(one) == ExecutionStatus::Succeeded;
     let mut succeeded: Vec<_> = listed.iter().filter(has_succeeded).collect();
     succeeded.sort_by_key(|one| Reverse(one.last_update_time().map(DateTime::as_nanos)));
     let mut restored = None;

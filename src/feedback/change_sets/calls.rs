@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChangeSetFluentBuilder;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetSummary, ChangeSetType, DeploymentMode, Parameter, StackDriftStatus, Tag,
+    Capability, ChangeSetSummary, ChangeSetType, DeploymentMode, Parameter, Tag,
 };
 
-use super::change_set::{Change, ChangeSet, read_creation};
+use super::change_set::{Change, ChangeSet, is_partial, read_creation};
 use super::reason::Values;
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::gitops_pipeline::describe_stack;
@@ -159,12 +159,11 @@ pub async fn describe(
     let mut pages = unless_absent(optional(pages, &ABSENT, doing))?.unwrap_or_default();
     let listed = || pages.iter().flat_map(|page| page.changes());
     let number = listed().count();
-    let resources = listed().filter_map(|change| change.resource_change());
-    let mut changes: Vec<Change> = resources.filter_map(Change::read).collect();
+    let mut changes: Vec<Change> = listed().filter_map(Change::read).collect();
     let values = Values::of(pages.iter().flat_map(|page| page.parameters()));
     changes.sort();
     Ok(pages.pop().map(|last| ChangeSet {
-        is_partial: last.stack_drift_status() == Some(&StackDriftStatus::UnknownValue),
+        is_partial: is_partial(last.stack_drift_status()),
         creation: read_creation(&last, number),
         values,
         id: last.change_set_id.unwrap_or_default(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    ChangeAction, ChangeSetStatus, EvaluationType, ExecutionStatus, PolicyAction, Replacement,
-    RequiresRecreation, ResourceAttribute, ResourceChange, ResourceChangeDetail,
+    self as sdk, ChangeAction, ChangeSetStatus, EvaluationType, PolicyAction, Replacement,
+    RequiresRecreation, ResourceAttribute, ResourceChangeDetail, StackDriftStatus,
     StackResourceDriftStatus,
 };
 
@@ -46,6 +46,9 @@ pub enum Effect {
     Remove,
     /// Replaces it in some cases, which CloudFormation finds out only when it executes the change.
     MayReplace,
+    /// CloudFormation cannot determine it, or has a new name for it. It may replace or remove the
+    /// resource.
+    Undetermined,
     Modify,
     Add,
     /// Takes over an existing one.
@@ -96,6 +99,7 @@ impl Effect {
             Effect::Replace => "**replaced**",
             Effect::Remove => "**removed**",
             Effect::MayReplace => "**possibly replaced**",
+            Effect::Undetermined => "**cannot be determined**",
             Effect::Modify => "modified",
             Effect::Add => "added",
             Effect::Import => "imported",
@@ -103,17 +107,29 @@ impl Effect {
     }
 }
 
+/// The effect of an action. `None` if only CloudFormation's record of the resource changes.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html>
+fn effect_of(action: Option<&ChangeAction>, replacement: Option<&Replacement>) -> Option<Effect> {
+    Some(match (action, replacement) {
+        (Some(ChangeAction::Add), _) => Effect::Add,
+        (Some(ChangeAction::Remove), _) => Effect::Remove,
+        (Some(ChangeAction::Import), _) => Effect::Import,
+        (Some(ChangeAction::SyncWithActual), _) => return None,
+        (Some(ChangeAction::Modify), Some(Replacement::True)) => Effect::Replace,
+        (Some(ChangeAction::Modify), Some(Replacement::Conditional)) => Effect::MayReplace,
+        (Some(ChangeAction::Modify), Some(Replacement::False) | None) => Effect::Modify,
+        // `Dynamic`, or a new value.
+        _ => Effect::Undetermined,
+    })
+}
+
 impl Change {
-    /// Converts CloudFormation's description. `None` if it lacks a part.
-    pub(super) fn read(resource: &ResourceChange) -> Option<Self> {
-        let effect = match (resource.action()?, resource.replacement()) {
-            (ChangeAction::Add, _) => Effect::Add,
-            (ChangeAction::Remove, _) => Effect::Remove,
-            (ChangeAction::Import, _) => Effect::Import,
-            (_, Some(Replacement::True)) => Effect::Replace,
-            (_, Some(Replacement::Conditional)) => Effect::MayReplace,
-            _ => Effect::Modify,
-        };
+    /// Converts CloudFormation's description. `None` if it changes no resource.
+    pub(super) fn read(listed: &sdk::Change) -> Option<Self> {
+        // A new kind of change has another member.
+        let other = sdk::ResourceChange::builder().build();
+        let resource = listed.resource_change().unwrap_or(&other);
+        let effect = effect_of(resource.action(), resource.replacement())?;
         let drift = resource.resource_drift_status().map(|status| match status {
             StackResourceDriftStatus::Deleted => DriftStatus::Deleted,
             StackResourceDriftStatus::Modified => DriftStatus::Modified,
@@ -122,8 +138,8 @@ impl Change {
         });
         Some(Change {
             effect,
-            logical_id: resource.logical_resource_id()?.to_owned(),
-            resource_type: resource.resource_type()?.to_owned(),
+            logical_id: resource.logical_resource_id().unwrap_or("?").to_owned(),
+            resource_type: resource.resource_type().unwrap_or("?").to_owned(),
             is_updated: resource.details().iter().any(updates),
             is_deleted: resource.policy_action().is_some_and(deletes),
             drift,
@@ -169,15 +185,19 @@ fn changed_properties(details: &[ResourceChangeDetail]) -> BTreeMap<String, Recr
         let is_dynamic = detail.evaluation() == Some(&EvaluationType::Dynamic);
         let recreation = match target.requires_recreation() {
             Some(RequiresRecreation::Always) if !is_dynamic => Recreation::Always,
-            Some(RequiresRecreation::Always | RequiresRecreation::Conditionally) => {
-                Recreation::Possible
-            }
-            _ => Recreation::Never,
+            Some(RequiresRecreation::Never) | None => Recreation::Never,
+            Some(_) => Recreation::Possible,
         };
         let known = properties.entry(name.to_owned()).or_insert(recreation);
         *known = recreation.min(*known);
     }
     properties
+}
+
+/// Whether CloudFormation did not compare some resources. `None` is that of an ordinary change set.
+pub(super) fn is_partial(status: Option<&StackDriftStatus>) -> bool {
+    use StackDriftStatus::{Drifted, InSync, NotChecked};
+    !matches!(status, None | Some(Drifted | InSync | NotChecked))
 }
 
 /// CloudFormation's reasons for a change set without changes, which it reports as failed:
@@ -190,7 +210,8 @@ const EMPTY: [&str; 2] = [
 /// How far the creation of the change set in `last` is, of which CloudFormation lists `changes`.
 pub(super) fn read_creation(last: &DescribeChangeSetOutput, changes: usize) -> Creation {
     let reason = last.status_reason().unwrap_or_default();
-    let is_empty = changes == 0 && last.execution_status() == Some(&ExecutionStatus::Unavailable);
+    let is_empty =
+        changes == 0 && last.execution_status() == Some(&sdk::ExecutionStatus::Unavailable);
     match last.status() {
         Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {
             Creation::Running

@@ -38,8 +38,10 @@ pub fn write_table(note: &mut String, changes: &[Change], url: &str) {
 fn described(change: &Change) -> String {
     let label = change.effect.label();
     let replaces = match change.effect {
-        Effect::Replace | Effect::MayReplace => change.properties.values().min(),
-        _ => None,
+        Effect::Replace | Effect::MayReplace | Effect::Undetermined => {
+            change.properties.values().min()
+        }
+        Effect::Remove | Effect::Modify | Effect::Add | Effect::Import => None,
     };
     // Only the properties with the strongest effect are causes.
     let replaces = replaces.filter(|recreation| **recreation != Recreation::Never);

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::types::builders::ResourceChangeBuilder;
 use aws_sdk_cloudformation::types::{
-    ChangeAction, ChangeSetStatus, EvaluationType, ExecutionStatus, PolicyAction,
-    ResourceAttribute, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition,
+    self as sdk, ChangeAction, ChangeSetStatus, EvaluationType, ExecutionStatus, PolicyAction,
+    Replacement, ResourceAttribute, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition,
+    StackResourceDriftStatus,
 };
 
-use super::change_set::{Recreation, read_creation};
+use super::change_set::{Recreation, is_partial, read_creation};
 use super::markdown::MAX_RESOURCES;
 use super::*;
+use crate::feedback::drift::Repair;
 use crate::feedback::reporting::note::render;
 use crate::feedback::reporting::tests::settings;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -205,6 +208,103 @@ fn change_set_is_empty_only_if_every_member_agrees() {
     }
 }
 
+/// A change in a change set, as the product reads it.
+fn read(resource: ResourceChangeBuilder) -> Option<Change> {
+    let listed = sdk::Change::builder().resource_change(resource.build());
+    Change::read(&listed.build())
+}
+
+/// A value that the SDK does not have, and each that means no certain effect.
+#[test]
+fn change_that_is_not_determined_is_shown_and_never_repaired() {
+    let of = |action: Option<&str>, replacement: Option<&str>| {
+        let resource = ResourceChange::builder()
+            .set_action(action.map(ChangeAction::from))
+            .set_replacement(replacement.map(Replacement::from))
+            .logical_resource_id("Orders")
+            .resource_type("AWS::SQS::Queue")
+            .resource_drift_status(StackResourceDriftStatus::Modified);
+        read(resource)
+    };
+    for (action, replacement, label) in [
+        (Some("Modify"), Some("False"), Some("modified")),
+        (
+            Some("Modify"),
+            Some("Conditional"),
+            Some("**possibly replaced**"),
+        ),
+        (
+            Some("Modify"),
+            Some("FUTURE_VALUE"),
+            Some("**cannot be determined**"),
+        ),
+        (Some("Dynamic"), None, Some("**cannot be determined**")),
+        (
+            Some("Dynamic"),
+            Some("False"),
+            Some("**cannot be determined**"),
+        ),
+        (Some("FUTURE_VALUE"), None, Some("**cannot be determined**")),
+        (None, None, Some("**cannot be determined**")),
+        (Some("SyncWithActual"), None, None),
+    ] {
+        let change = of(action, replacement);
+        let shown = change.as_ref().map(|change| change.effect.label());
+        assert_eq!(shown, label, "{action:?} {replacement:?}");
+        let set = |changes| ChangeSet {
+            id: "own".to_owned(),
+            creation: Creation::Complete,
+            values: Values::default(),
+            changes,
+            is_partial: false,
+        };
+        let repair = Repair::of(&set(change.into_iter().collect()));
+        let expected = match label {
+            Some("modified") => Repair::Started,
+            Some(_) => Repair::Destructive,
+            None => Repair::None,
+        };
+        assert_eq!(repair, expected, "{action:?} {replacement:?}");
+    }
+}
+
+#[test]
+fn new_kind_of_change_counts_as_undetermined() {
+    let listed = sdk::Change::builder().r#type("FUTURE_VALUE".into());
+    let change = Change::read(&listed.build()).expect("a change");
+    assert_eq!(change.effect, Effect::Undetermined);
+    assert_eq!(counts(&[change]), "1 **cannot be determined**");
+}
+
+#[test]
+fn drift_of_an_unknown_status_is_neither_repaired_nor_complete() {
+    let resource = ResourceChange::builder()
+        .action(ChangeAction::Modify)
+        .resource_drift_status("FUTURE_VALUE".into());
+    let change = read(resource).expect("a change");
+    assert_eq!(change.drift, Some(DriftStatus::NotCompared));
+    for (status, expected) in [
+        ("FUTURE_VALUE", true),
+        ("UNKNOWN", true),
+        ("DRIFTED", false),
+        ("IN_SYNC", false),
+    ] {
+        assert_eq!(is_partial(Some(&status.into())), expected, "{status}");
+    }
+    assert!(!is_partial(None));
+}
+
+#[test]
+fn change_set_of_an_unknown_status_cannot_be_executed() {
+    for status in ["FUTURE_VALUE", "DELETE_PENDING", "FAILED"] {
+        let described = DescribeChangeSetOutput::builder().status(status.into());
+        let described = described.execution_status("FUTURE_VALUE".into());
+        let described = described.status_reason("No updates are to be performed.");
+        let creation = read_creation(&described.build(), 0);
+        assert!(matches!(creation, Creation::Failed(_)), "{creation:?}");
+    }
+}
+
 #[test]
 fn only_certain_changes_of_a_property_update_a_resource() {
     use EvaluationType::{Dynamic, Static};
@@ -218,7 +318,7 @@ fn only_certain_changes_of_a_property_update_a_resource() {
             .resource_type("AWS::SQS::Queue")
             .set_policy_action(policy)
             .details(detail.evaluation(evaluation).build());
-        let change = Change::read(&change.build()).expect("a change");
+        let change = read(change).expect("a change");
         (change.is_updated, change.is_deleted)
     };
     let deleting = Some(PolicyAction::ReplaceAndDelete);

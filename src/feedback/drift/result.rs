@@ -34,7 +34,7 @@ pub enum Repair {
     #[default]
     None,
     Started,
-    /// It was not started, because the change set replaces or removes a resource.
+    /// It was not started, because the change set replaces or removes a resource, or may do so.
     Destructive,
     /// It was not started, because an execution of the pipeline is in progress.
     Deploying,
@@ -78,11 +78,14 @@ fn has_drifted(change: &Change) -> bool {
     matches!(drift, Some(DriftStatus::Modified | DriftStatus::Deleted))
 }
 
-/// Whether the change deletes a resource that exists.
+/// Whether the change deletes a resource that exists, or may do so.
 fn is_destructive(change: &Change) -> bool {
-    use Effect::{MayReplace, Remove, Replace};
     let is_gone = change.drift == Some(DriftStatus::Deleted);
-    !is_gone && matches!(change.effect, Replace | MayReplace | Remove)
+    match change.effect {
+        Effect::Replace | Effect::MayReplace | Effect::Remove => !is_gone,
+        Effect::Undetermined => true,
+        Effect::Modify | Effect::Add | Effect::Import => false,
+    }
 }
 
 #[cfg(test)]

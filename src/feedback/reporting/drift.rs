@@ -1,7 +1,5 @@
 //! The commit status of a stack's drift, on the commit that is deployed.
 
-use aws_sdk_codepipeline::types::PipelineExecutionStatus;
-
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab;
 use crate::clients::gitlab::{CommitRef, StatusState};
@@ -9,7 +7,7 @@ use crate::clients::http::Http;
 use crate::feedback::drift::Drifted;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan;
-use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::executions::{self, ExecutionStatus};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
@@ -55,7 +53,7 @@ async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String
     // CodePipeline lists the newest execution first.
     let deployed = listed
         .iter()
-        .find(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded));
+        .find(|one| executions::status_of(one) == ExecutionStatus::Succeeded);
     Ok(deployed
         .and_then(executions::commit_of)
         .map(ToOwned::to_owned))

@@ -2,12 +2,14 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary, TriggerType};
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 use aws_smithy_types::DateTime;
 
 use crate::clients::aws::{Aws, CallError};
 pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
-use crate::gitops_pipeline::executions::{commit_of, list_until};
+use crate::gitops_pipeline::executions::{
+    ExecutionStatus, Trigger, commit_of, list_until, status_of, trigger_of,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExecutionState {
@@ -90,10 +92,7 @@ pub fn changed_since(listed: &[PipelineExecutionSummary], since: SystemTime) -> 
 /// again.
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback-view-listing.html>
 fn rolls_back(other: &PipelineExecutionSummary, id: &str) -> bool {
-    other.trigger().is_some_and(|trigger| {
-        trigger.trigger_type() == Some(&TriggerType::AutomatedRollback)
-            && trigger.trigger_detail().unwrap_or_default().contains(id)
-    })
+    matches!(trigger_of(other), Trigger::AutomatedRollback(detail) if detail.contains(id))
 }
 
 /// Reads an execution that was `listed` with the later ones.
@@ -101,21 +100,23 @@ fn read(
     execution: &PipelineExecutionSummary,
     listed: &[PipelineExecutionSummary],
 ) -> Option<Execution> {
-    let status = execution.status()?;
+    let status = execution.status()?.as_str();
     let id = execution.pipeline_execution_id()?;
     let time = |time: Option<&DateTime>| SystemTime::try_from(*time?).ok();
-    let state = match status {
-        PipelineExecutionStatus::Succeeded | PipelineExecutionStatus::Failed
+    let state = match status_of(execution) {
+        ExecutionStatus::Succeeded | ExecutionStatus::Failed
             if listed.iter().any(|other| rolls_back(other, id)) =>
         {
             ExecutionState::RolledBack
         }
-        PipelineExecutionStatus::Succeeded => ExecutionState::Succeeded,
-        PipelineExecutionStatus::Failed => ExecutionState::Failed,
-        PipelineExecutionStatus::Stopped
-        | PipelineExecutionStatus::Superseded
-        | PipelineExecutionStatus::Cancelled => ExecutionState::Canceled,
-        _ => ExecutionState::Running,
+        ExecutionStatus::Succeeded => ExecutionState::Succeeded,
+        ExecutionStatus::Failed => ExecutionState::Failed,
+        ExecutionStatus::Stopped | ExecutionStatus::Superseded | ExecutionStatus::Canceled => {
+            ExecutionState::Canceled
+        }
+        ExecutionStatus::InProgress | ExecutionStatus::Stopping | ExecutionStatus::Unknown(_) => {
+            ExecutionState::Running
+        }
     };
     // CodePipeline lists the newest execution first.
     let mut later = listed
@@ -124,11 +125,11 @@ fn read(
         .peekable();
     Some(Execution {
         is_newest: later.peek().is_none(),
-        is_outdated: later.any(|one| one.status() == Some(&PipelineExecutionStatus::Succeeded)),
+        is_outdated: later.any(|one| status_of(one) == ExecutionStatus::Succeeded),
         id: id.to_owned(),
         commit: commit_of(execution)?.to_owned(),
         state,
-        status: status.as_str().to_owned(),
+        status: status.to_owned(),
         started: time(execution.start_time()),
         updated: time(execution.last_update_time()),
         actions: Vec::new(),

@@ -121,7 +121,11 @@ fn uses(change: &Change) -> impl Iterator<Item = (&str, TypeHandler)> {
     let of_effect = match change.effect {
         Effect::Add | Effect::Replace => Some(CREATE),
         Effect::Modify if change.is_updated => Some(UPDATE),
-        _ => None,
+        Effect::Modify
+        | Effect::Undetermined
+        | Effect::MayReplace
+        | Effect::Remove
+        | Effect::Import => None,
     };
     let of_type = change.resource_type.as_str();
     // Other types have roles of their own, or are nested stacks.

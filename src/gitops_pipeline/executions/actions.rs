@@ -75,3 +75,16 @@ fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
         by: attempt.updated_by().unwrap_or_default().to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn action_of_an_unknown_status_has_neither_succeeded_nor_failed() {
+        let attempt = ActionExecutionDetail::builder().action_name("Deploy");
+        let attempt = attempt.status("FUTURE_VALUE".into()).build();
+        let action = read_action(&attempt).expect("an action");
+        assert_eq!(action.state, ActionState::Running);
+    }
+}

@@ -89,10 +89,60 @@ pub async fn state(
 /// Whether one of the latest hundred executions is in progress, for example one that waits for an
 /// approval.
 pub async fn is_one_in_progress(aws: &Aws, pipeline_name: &str) -> Result<bool, CallError> {
-    use PipelineExecutionStatus::{InProgress, Stopping};
     let listed = list_latest(aws, pipeline_name).await?.unwrap_or_default();
-    let mut statuses = listed.iter().map(PipelineExecutionSummary::status);
-    Ok(statuses.any(|status| matches!(status, Some(InProgress | Stopping))))
+    Ok(!listed.iter().map(status_of).all(|status| status.is_end()))
+}
+
+/// CodePipeline's status of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecutionStatus {
+    InProgress,
+    /// A person stops it.
+    Stopping,
+    Succeeded,
+    Failed,
+    Stopped,
+    Superseded,
+    /// An update of the pipeline canceled it.
+    Canceled,
+    /// A later version of CodePipeline has this one. It may have ended or not.
+    Unknown(String),
+}
+
+impl ExecutionStatus {
+    /// Whether an execution with this status has ended for certain.
+    pub fn is_end(&self) -> bool {
+        use ExecutionStatus::{
+            Canceled, Failed, InProgress, Stopped, Stopping, Succeeded, Superseded, Unknown,
+        };
+        match self {
+            Succeeded | Failed | Stopped | Superseded | Canceled => true,
+            InProgress | Stopping | Unknown(_) => false,
+        }
+    }
+}
+
+pub fn status_of(execution: &PipelineExecutionSummary) -> ExecutionStatus {
+    match execution.status() {
+        Some(PipelineExecutionStatus::InProgress) => ExecutionStatus::InProgress,
+        Some(PipelineExecutionStatus::Stopping) => ExecutionStatus::Stopping,
+        Some(PipelineExecutionStatus::Succeeded) => ExecutionStatus::Succeeded,
+        Some(PipelineExecutionStatus::Failed) => ExecutionStatus::Failed,
+        Some(PipelineExecutionStatus::Stopped) => ExecutionStatus::Stopped,
+        Some(PipelineExecutionStatus::Superseded) => ExecutionStatus::Superseded,
+        Some(PipelineExecutionStatus::Cancelled) => ExecutionStatus::Canceled,
+        other => ExecutionStatus::Unknown(text_of(other.map(PipelineExecutionStatus::as_str))),
+    }
+}
+
+fn text_of(status: Option<&str>) -> String {
+    status.unwrap_or_default().to_owned()
+}
+
+/// Whether it may still read its source.
+pub fn may_be_reading(execution: &PipelineExecutionSummary) -> bool {
+    use ExecutionStatus::{InProgress, Unknown};
+    matches!(status_of(execution), InProgress | Unknown(_)) && commit_of(execution).is_none()
 }
 
 /// The commit that the execution has read. `None` if it has read none yet. The image action may
@@ -103,13 +153,50 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
     code.revision_id()
 }
 
-/// Whether it deploys an earlier execution again.
+/// What started an execution, with CodePipeline's detail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger<'a> {
+    /// A change of the source, or the creation of the pipeline.
+    Source,
+    /// This caller.
+    Start(&'a str),
+    AutomatedRollback(&'a str),
+    ManualRollback,
+    /// A later version of CodePipeline has this one.
+    Unknown(String),
+}
+
+pub fn trigger_of(execution: &PipelineExecutionSummary) -> Trigger<'_> {
+    let Some(trigger) = execution.trigger() else {
+        return Trigger::Source;
+    };
+    let detail = trigger.trigger_detail().unwrap_or_default();
+    match trigger.trigger_type() {
+        Some(TriggerType::StartPipelineExecution) => Trigger::Start(detail),
+        Some(TriggerType::AutomatedRollback) => Trigger::AutomatedRollback(detail),
+        Some(TriggerType::ManualRollback) => Trigger::ManualRollback,
+        Some(
+            TriggerType::CloudWatchEvent
+            | TriggerType::CreatePipeline
+            | TriggerType::PollForSourceChanges
+            | TriggerType::PutActionRevision
+            | TriggerType::Webhook
+            | TriggerType::WebhookV2,
+        )
+        | None => Trigger::Source,
+        other => Trigger::Unknown(text_of(other.map(TriggerType::as_str))),
+    }
+}
+
+/// Whether it deploys an earlier execution again. One of an unknown type may do so.
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html>
 pub fn is_rollback(execution: &PipelineExecutionSummary) -> bool {
-    use TriggerType::{AutomatedRollback, ManualRollback};
-    let trigger = execution.trigger().and_then(|it| it.trigger_type());
-    execution.execution_type() == Some(&ExecutionType::Rollback)
-        || matches!(trigger, Some(AutomatedRollback | ManualRollback))
+    use Trigger::{AutomatedRollback, ManualRollback};
+    let is_standard = matches!(
+        execution.execution_type(),
+        None | Some(ExecutionType::Standard)
+    );
+    !is_standard || matches!(trigger_of(execution), AutomatedRollback(_) | ManualRollback)
 }
 
 /// The token of a start, if `listed` are the latest executions, the newest first. Deliveries that

@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::event::BranchPush;
 use super::latest_commit;
@@ -100,7 +100,8 @@ struct ListedExecution {
     started: Option<SystemTime>,
     /// `None` until its source action has read the commit.
     commit: Option<String>,
-    is_in_progress: bool,
+    /// It may still read its source.
+    is_reading: bool,
 }
 
 impl ListedExecution {
@@ -109,7 +110,7 @@ impl ListedExecution {
         ListedExecution {
             started: started.and_then(|time| SystemTime::try_from(time).ok()),
             commit: commit_of(summary).map(ToOwned::to_owned),
-            is_in_progress: summary.status() == Some(&PipelineExecutionStatus::InProgress),
+            is_reading: executions::may_be_reading(summary),
         }
     }
 }
@@ -139,8 +140,7 @@ fn find_need(push: &BranchPush, tip: &str, executions: &[ListedExecution]) -> Ex
     if executions.iter().any(has_push) {
         return ExecutionNeed::Met;
     }
-    let is_reading = |one: &ListedExecution| one.is_in_progress && one.commit.is_none();
-    if executions.is_empty() || executions.iter().any(is_reading) {
+    if executions.is_empty() || executions.iter().any(|one| one.is_reading) {
         return ExecutionNeed::Unknown;
     }
     // A branch that was deleted may return with the commit that it had.

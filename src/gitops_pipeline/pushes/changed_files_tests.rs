@@ -11,7 +11,7 @@ fn execution(started: u64, commit: Option<&str>) -> ListedExecution {
     ListedExecution {
         started: Some(at(started)),
         commit: commit.map(ToOwned::to_owned),
-        is_in_progress: true,
+        is_reading: commit.is_none(),
     }
 }
 
@@ -42,7 +42,7 @@ fn without_time(push: BranchPush) -> BranchPush {
 /// It ended before it read its source.
 fn stopped(started: u64) -> ListedExecution {
     ListedExecution {
-        is_in_progress: false,
+        is_reading: false,
         ..execution(started, None)
     }
 }

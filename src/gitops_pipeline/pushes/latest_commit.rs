@@ -4,7 +4,7 @@
 //! A push in between starts no execution. The function does not check images: the next execution
 //! uses an image that was pushed in between.
 
-use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership;
@@ -64,7 +64,7 @@ async fn is_executed(
         match commit_of(execution) {
             Some(read) if read == commit => return Ok(Some(true)),
             Some(_) => {}
-            None => is_reading |= execution.status() == Some(&PipelineExecutionStatus::InProgress),
+            None => is_reading |= executions::may_be_reading(execution),
         }
     }
     Ok((!executions.is_empty() && !is_reading).then_some(false))

@@ -57,14 +57,16 @@
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary, TriggerType};
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 use aws_sdk_eventbridge::types::RuleState;
 
 use super::changed_files::do_files_differ;
 use super::event::repository;
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::codecommit::BranchTip;
-use crate::gitops_pipeline::executions::{self, commit_of};
+use crate::gitops_pipeline::executions::{
+    self, ExecutionStatus, Trigger, commit_of, may_be_reading, status_of, trigger_of,
+};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
 use crate::gitops_pipeline::paths::Paths;
@@ -210,7 +212,7 @@ fn newest_canceled(
     let commit = commit_of(newest)?;
     let started = SystemTime::try_from(*newest.start_time()?).ok()?;
     let ended = SystemTime::try_from(*newest.last_update_time()?).ok()?;
-    let is_canceled = newest.status() == Some(&PipelineExecutionStatus::Cancelled);
+    let is_canceled = status_of(newest) == ExecutionStatus::Canceled;
     let is_recent = now.duration_since(ended).unwrap_or_default() < MAX_AGE;
     (is_canceled && is_recent && !executions::is_rollback(newest))
         .then_some((commit, started..=ended + CLOCK_TOLERANCE))
@@ -224,11 +226,8 @@ fn executed_instead_of<'a>(
     listed: &'a [PipelineExecutionSummary],
     names: &ResourceNames,
 ) -> Option<&'a str> {
-    use PipelineExecutionStatus::{InProgress, Stopped, Stopping};
-    let is_reading = |one: &PipelineExecutionSummary| {
-        one.status() == Some(&InProgress) && commit_of(one).is_none()
-    };
-    if listed.iter().any(is_reading) {
+    use ExecutionStatus::{Stopped, Stopping};
+    if listed.iter().any(may_be_reading) {
         return None;
     }
     let mut has_failed = false;
@@ -240,7 +239,7 @@ fn executed_instead_of<'a>(
         if !shows_push(one, names) {
             continue;
         }
-        if commit.is_some() || has_failed || matches!(one.status(), Some(Stopped | Stopping)) {
+        if commit.is_some() || has_failed || matches!(status_of(one), Stopped | Stopping) {
             return commit;
         }
         has_failed = true;
@@ -254,16 +253,15 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     if executions::is_rollback(execution) {
         return false;
     }
-    let is_canceled = execution.status() == Some(&PipelineExecutionStatus::Cancelled);
+    let is_canceled = status_of(execution) == ExecutionStatus::Canceled;
     if is_canceled && commit_of(execution).is_none() {
         return false;
     }
-    is_own_start(execution, names) || !is_started_by_call(execution)
-}
-
-fn is_started_by_call(execution: &PipelineExecutionSummary) -> bool {
-    let trigger = execution.trigger().and_then(|it| it.trigger_type());
-    trigger == Some(&TriggerType::StartPipelineExecution)
+    match trigger_of(execution) {
+        Trigger::Source => true,
+        Trigger::Start(_) => is_own_start(execution, names),
+        Trigger::AutomatedRollback(_) | Trigger::ManualRollback | Trigger::Unknown(_) => false,
+    }
 }
 
 /// Whether the function started `execution`.
@@ -271,13 +269,12 @@ fn is_own_start(execution: &PipelineExecutionSummary, names: &ResourceNames) -> 
     // The detail is "the user ARN":
     // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
     // That of a role is its own or its session's. The path of another user may contain either.
-    let caller = execution.trigger().and_then(|it| it.trigger_detail());
-    let resource = caller.and_then(|caller| caller.splitn(6, ':').last());
-    let resource = resource.unwrap_or_default();
+    let Trigger::Start(caller) = trigger_of(execution) else {
+        return false;
+    };
+    let resource = caller.splitn(6, ':').last().unwrap_or_default();
     let role = names.function_role();
-    is_started_by_call(execution)
-        && (resource == format!("role/{role}")
-            || resource.starts_with(&format!("assumed-role/{role}/")))
+    resource == format!("role/{role}") || resource.starts_with(&format!("assumed-role/{role}/"))
 }
 
 /// The state of an event rule, which starts an execution or a build of each push.
@@ -297,9 +294,9 @@ pub async fn event_rule(aws: &Aws, name: &str) -> Result<EventRule, CallError> {
     let found = optional(call.send().await, &absent, || {
         format!("looking up event rule {name}")
     })?;
-    Ok(match found.map(|found| found.state) {
+    Ok(match found {
         None => EventRule::Missing,
-        Some(Some(RuleState::Enabled)) => EventRule::Enabled,
+        Some(found) if found.state() == Some(&RuleState::Enabled) => EventRule::Enabled,
         Some(_) => EventRule::Disabled,
     })
 }

@@ -1,6 +1,8 @@
 //! Which pushes are missed.
 
-use aws_sdk_codepipeline::types::{ExecutionTrigger, ExecutionType, SourceRevision};
+use aws_sdk_codepipeline::types::{
+    ExecutionTrigger, ExecutionType, PipelineExecutionStatus, SourceRevision, TriggerType,
+};
 use aws_smithy_types::DateTime;
 
 use super::*;
@@ -154,4 +156,24 @@ fn update_while_the_execution_ran_canceled_it() {
     for (update, is_cause) in [(99, false), (100, true), (210, true), (211, false)] {
         assert_eq!(ran.contains(&at(update)), is_cause, "{update}");
     }
+}
+
+/// Values that the SDK does not have.
+#[test]
+fn execution_with_an_unknown_value_starts_nothing() {
+    let status = || PipelineExecutionStatus::from("FUTURE_VALUE");
+    let unknown_trigger = of("c0", TriggerType::from("FUTURE_VALUE"), "");
+    let mut unknown_type = pushed("c0");
+    unknown_type.execution_type = Some(ExecutionType::from("FUTURE_VALUE"));
+    for listed in [
+        vec![unknown_trigger],
+        vec![unknown_type],
+        vec![without_commit(status()), pushed("c0")],
+        vec![PipelineExecutionSummary::builder().build(), pushed("c0")],
+    ] {
+        assert_executed(&listed, None);
+    }
+    let unknown_end = [ended(status())];
+    assert!(newest_canceled(&unknown_end, SystemTime::UNIX_EPOCH).is_none());
+    assert!(!executions::status_of(&unknown_end[0]).is_end());
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_sdk_iam::config::Builder;
 use aws_sdk_iam::config::retry::RetryConfig;
-use aws_sdk_iam::types::{ServiceSpecificCredential, StatusType};
+use aws_sdk_iam::types::ServiceSpecificCredential;
 
 use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
 use crate::clients::failing_calls;
@@ -12,6 +12,7 @@ use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls::{CODECOMMIT, is_concurrent};
+use crate::mirror_credential::observe::is_active;
 use crate::mirror_credential::plan;
 use crate::mirror_credential::state::Credential;
 use crate::mirror_credential::timing::POLL_INTERVAL;
@@ -174,7 +175,7 @@ fn to_result(
     let credential = Credential {
         id: issued.service_specific_credential_id,
         service_user_name: issued.service_user_name,
-        active: issued.status != StatusType::Inactive,
+        active: is_active(&issued.status),
         created: SystemTime::try_from(issued.create_date).unwrap_or(SystemTime::UNIX_EPOCH),
     };
     let password = Password::new(issued.service_password);

@@ -76,7 +76,7 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Vec<Credential>, Call
                 .map(|listed| Credential {
                     id: listed.service_specific_credential_id().to_owned(),
                     service_user_name: listed.service_user_name().to_owned(),
-                    active: *listed.status() == StatusType::Active,
+                    active: is_active(listed.status()),
                     created: SystemTime::try_from(*listed.create_date())
                         .unwrap_or(SystemTime::UNIX_EPOCH),
                 }),
@@ -89,6 +89,19 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Vec<Credential>, Call
             return (!is_truncated)
                 .then_some(credentials)
                 .ok_or_else(incomplete);
+        }
+    }
+}
+
+/// Whether a credential is active. One with a status that a later version of IAM has counts as
+/// active, because an inactive one is replaced. CodeCommit decides whether its login works.
+pub fn is_active(status: &StatusType) -> bool {
+    match status {
+        StatusType::Active => true,
+        StatusType::Inactive | StatusType::Expired => false,
+        other => {
+            tracing::warn!(status = other.as_str(), "unknown status of a credential");
+            true
         }
     }
 }
@@ -184,4 +197,21 @@ fn parse_log(output: &DescribeSecretOutput) -> SecretLog {
     log.superseded.sort_by_key(|login| login.entry);
     log.saved_specs.sort_by_key(|saved| saved.entry);
     log
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credential_of_an_unknown_status_is_not_replaced() {
+        for (status, expected) in [
+            ("Active", true),
+            ("Inactive", false),
+            ("Expired", false),
+            ("FUTURE_VALUE", true),
+        ] {
+            assert_eq!(is_active(&status.into()), expected, "{status}");
+        }
+    }
 }

@@ -99,8 +99,8 @@ pub struct LogState {
 #[derive(Clone, Debug, Default)]
 pub struct PreviousSettings {
     pub tag_keys: Vec<String>,
-    /// The names in the new spec that the previous properties do not have. The things that they name
-    /// may have been created just before.
+    /// The names in the new spec that the previous properties do not have. The things that they
+    /// name may have been created just before.
     pub new_names: BTreeSet<String>,
     /// The request changes properties, rolls such a change back, or is answered with another
     /// physical ID. Such a request is recorded, even if it changes nothing in AWS.

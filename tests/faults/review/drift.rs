@@ -8,6 +8,7 @@ use crate::checks::{Others, check_harmless};
 use crate::fixture::{
     CHILD, DEPLOYED, STACK, check_health, check_health_with, in_account, records,
 };
+use fake_aws::mutants::{HttpConnector, operation_of, past, replace_in_response};
 use fake_aws::stacks::Finding;
 use fake_aws::{FakeAws, Fault, FaultKind, SeenTokens};
 use test_support::secrecy::shows;
@@ -97,7 +98,7 @@ fn pipelines_stack_is_compared_unless_disabled() {
 
 #[test]
 fn repair_waits_for_an_execution_in_progress() {
-    for status in ["InProgress", "Stopping"] {
+    for status in ["InProgress", "Stopping", "FUTURE_VALUE"] {
         in_account(async |fake| {
             fake.drift(CHILD, "ReviewRule", "MODIFIED");
             set_execution(fake, status);
@@ -135,5 +136,54 @@ fn lost_response_of_a_repair_is_no_failed_check() {
             tokio::time::sleep(Duration::from_mins(1)).await;
             assert_eq!(is_drifted(fake), is_denied, "{kind:?} {seen_tokens:?}");
         });
+    }
+}
+
+/// A value that CloudFormation documents as undetermined, or that the SDK does not have.
+#[test]
+fn change_of_unknown_effect_is_not_repaired() {
+    for (part, by, expected) in [
+        ("<Action>Modify</Action>", "<Action>Modify</Action>", 1),
+        ("<Action>Modify</Action>", "<Action>Dynamic</Action>", 0),
+        (
+            "<Action>Modify</Action>",
+            "<Action>SyncWithActual</Action>",
+            0,
+        ),
+        (
+            "<Action>Modify</Action>",
+            "<Action>FUTURE_VALUE</Action>",
+            0,
+        ),
+        ("<Action>Modify</Action>", "", 0),
+        (
+            "<Replacement>False</Replacement>",
+            "<Replacement>FUTURE_VALUE</Replacement>",
+            0,
+        ),
+        (
+            ">MODIFIED</ResourceDriftStatus>",
+            ">FUTURE_VALUE</ResourceDriftStatus>",
+            0,
+        ),
+        (">CREATE_COMPLETE</Status>", ">FUTURE_VALUE</Status>", 0),
+    ] {
+        let pass = move |_, honest: fake_aws::Caller, request| async move {
+            let is_it = operation_of(&request) == "DescribeChangeSet";
+            let response = honest.call(request).await?;
+            Ok(if is_it {
+                replace_in_response(&response, part, by)
+            } else {
+                response
+            })
+        };
+        let play = || {
+            in_account(async |fake| {
+                fake.drift(CHILD, "ReviewRule", "MODIFIED");
+                check_health_with(fake, "health check", SelfRepair::Repair).await;
+                assert_eq!(fake.count("ExecuteChangeSet"), expected, "{by}");
+            });
+        };
+        past(pass, play).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
 }

@@ -237,7 +237,17 @@ pub fn replace_json(response: HttpResponse, change: impl FnOnce(&mut Value)) -> 
         return response;
     };
     change(&mut json);
-    let mut changed = HttpResponse::new(response.status(), json.to_string().into());
+    with_body(&response, json.to_string())
+}
+
+/// The response with `part` replaced.
+pub fn replace_in_response(response: &HttpResponse, part: &str, by: &str) -> HttpResponse {
+    let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
+    with_body(response, body.replace(part, by))
+}
+
+fn with_body(response: &HttpResponse, body: String) -> HttpResponse {
+    let mut changed = HttpResponse::new(response.status(), body.into());
     for (name, value) in response.headers() {
         if name != "content-length" {
             changed
