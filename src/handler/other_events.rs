@@ -98,7 +98,7 @@ impl Handler {
         // First, so that no person is asked. Without it, the execution is reported all the same.
         let approved = self.approve(event).await;
         let approvals = self.gitops_pipeline.approvals();
-        let report = reporting::handle(&self.clients.aws, &self.clients.http, approvals, event);
+        let report = reporting::handle(&self.clients, approvals, event);
         let id = format!("execution {}", event.execution_id);
         let shown = self.end_report(&event.names, &id, Box::pin(report).await);
         if let (Err(_), Err(error)) = (&shown, &approved) {
@@ -114,7 +114,7 @@ impl Handler {
         Span::current().record("pipeline_stack", tag.names.stack());
         tracing::info!(tag = tag.name(), "tag");
         let approvals = self.gitops_pipeline.approvals();
-        let decided = reporting::decide(&self.clients.aws, &self.clients.http, approvals, tag);
+        let decided = reporting::decide(&self.clients, approvals, tag);
         let id = format!("tag {}", tag.name());
         self.end_report(&tag.names, &id, Box::pin(decided).await)
     }

@@ -98,9 +98,8 @@ impl Checker<'_> {
         changed: Vec<Execution>,
         unreachable: &UnreachableGitLabs,
     ) -> usize {
-        let (aws, http) = (&self.clients.aws, &self.clients.http);
         let approvals = self.gitops_pipeline.approvals();
-        let report = reporting::catch_up(aws, http, name, changed, approvals, unreachable);
+        let report = reporting::catch_up(self.clients, name, changed, approvals, unreachable);
         match report.await {
             Ok(reports) => reports.iter().map(Reported::log_failed).sum(),
             Err(error) => {

@@ -14,6 +14,7 @@ use super::error::{GitLabError, Rejection, Result};
 use super::list::Reading;
 use super::members::{Identified, lenient, time, typed};
 use super::transport::{Area, GitLab};
+use cfn_custom_resource::Clock;
 
 /// The number of an environment's latest deployments that are searched for a commit. One of GitLab
 /// CI has its job, with a commit, a user and a pipeline (`lib/api/entities/ci/job.rb`).
@@ -44,8 +45,8 @@ struct Deployment {
 }
 
 impl GitLab {
-    /// The state of the latest deployment of a commit to `environment` since the time `since`,
-    /// among the environment's latest 20 without those of GitLab CI. `None` if there is none.
+    /// The state of the latest deployment of a commit to `environment` since `clock` showed
+    /// `since`, among the environment's latest 20 without those of GitLab CI. `None` if there is none.
     ///
     /// An earlier one counts if it is the environment's latest success: GitLab does not record the
     /// same deployment twice in a row.
@@ -54,6 +55,7 @@ impl GitLab {
         commit: &CommitRef,
         environment: &str,
         since: Option<SystemTime>,
+        clock: &Clock,
     ) -> Result<Option<StatusState>> {
         let purpose = format!("listing the deployments to environment {environment} in");
         let call = self.get(Area::Report(&commit.project), "/deployments", &purpose);
@@ -61,6 +63,10 @@ impl GitLab {
         let call = call.query("order_by", "id").query("sort", "desc");
         let latest = Reading::first(SEARCHED, SEARCHED);
         let latest = call.read(latest, typed::<Deployment>).await?.elements;
+        // GitLab's clock may differ from AWS's, which dates the execution.
+        let now = clock.now();
+        let age = |since| now.duration_since(since).unwrap_or_default();
+        let since = since.and_then(|since| self.now(now).checked_sub(age(since)));
         let is_since = |one: &Deployment| {
             let (created, since) = (one.created_at, since);
             created.is_none_or(|created| since.is_none_or(|since| created >= since))

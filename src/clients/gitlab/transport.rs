@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 use std::mem;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 
 use super::endpoints::Endpoint;
@@ -69,6 +72,8 @@ pub struct GitLab {
     pub(super) http: Http,
     /// Where the token was read from: error messages name it.
     pub(super) token_source: TokenSource,
+    /// The time in the latest response, by GitLab's clock.
+    time: Mutex<Option<SystemTime>>,
 }
 
 /// One request. It has no `Debug`, because the body may hold a login.
@@ -112,7 +117,15 @@ impl GitLab {
             token,
             http,
             token_source,
+            time: Mutex::default(),
         }
+    }
+
+    /// The time by GitLab's clock, as the latest response shows it: a time in that response is
+    /// compared with it, and not with the function's clock. `own` if GitLab shows no time.
+    pub fn now(&self, own: SystemTime) -> SystemTime {
+        let time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        time.unwrap_or(own)
     }
 
     /// Sends `request` and retries it where that is safe. A 429, a redirect and a status of 500 or
@@ -160,6 +173,11 @@ impl GitLab {
         let response = self.http.send(outgoing, MAX_RESPONSE_BYTES);
         let response = tokio::time::timeout(ATTEMPT_TIMEOUT, response).await;
         let response = response.map_err(|_| HttpError::NoResponse)??;
+        let date = response.headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        if let Some(Ok(date)) = date.map(SystemTime::try_from) {
+            *self.time.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
+        }
         Ok(self.read(&response, request))
     }
 

@@ -6,6 +6,7 @@ use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
+use cfn_custom_resource::Clock;
 
 /// The subject of a report.
 #[derive(Clone, Copy, Debug)]
@@ -30,5 +31,6 @@ pub struct Context<'a> {
     pub settings: &'a ReportSettings,
     pub gitlab: &'a GitLab,
     pub about: About<'a>,
+    pub clock: &'a Clock,
     pub commit: CommitRef,
 }

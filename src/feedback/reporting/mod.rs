@@ -41,10 +41,8 @@ use futures_util::TryFutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::clients::aws::Aws;
-use crate::clients::gitlab;
 use crate::clients::gitlab::UnreachableGitLabs;
-use crate::clients::http::Http;
+use crate::clients::{Clients, gitlab};
 use crate::feedback::approval;
 use crate::feedback::reporting::context::About;
 use crate::feedback::reporting::plan::Scope;
@@ -63,11 +61,11 @@ const MAX_TIME: Duration = Duration::from_mins(2);
 /// # Errors
 /// If nothing can be reported: the settings, the execution or the token cannot be read.
 pub async fn handle(
-    aws: &Aws,
-    http: &Http,
+    clients: &Clients,
     approvals: FunctionApprovals,
     event: &PipelineEvent,
 ) -> Result<Reported, ReportError> {
+    let Clients { aws, http, clock } = clients;
     let id = &event.execution_id;
     let reported = async {
         let Some(pipeline) = pipeline_settings::read(aws, &event.names).await? else {
@@ -83,7 +81,7 @@ pub async fn handle(
         };
         let gitlab = gitlab::open(aws, http, &settings.access).await?;
         let about = event.scope.into();
-        Ok(report::report(aws, &gitlab, &pipeline, settings, about, execution).await)
+        Ok(report::report(aws, &gitlab, &pipeline, settings, about, execution, clock).await)
     };
     let failed = |error: ReportError| error.about(&format!("execution {id}"));
     Box::pin(reported).await.map_err(failed)
@@ -95,11 +93,11 @@ pub async fn handle(
 /// # Errors
 /// If it is unknown who approves, or if nothing can be reported.
 pub async fn decide(
-    aws: &Aws,
-    http: &Http,
+    clients: &Clients,
     approvals: FunctionApprovals,
     tag: &ApprovalTag,
 ) -> Result<Reported, ReportError> {
+    let Clients { aws, http, clock } = clients;
     let decided = async {
         let mut reported = Reported::default();
         let Some(pipeline) = pipeline_settings::read(aws, &tag.names).await? else {
@@ -119,7 +117,8 @@ pub async fn decide(
                 scope: Scope::Approval,
                 tag: Some(tag),
             };
-            reported = report::report(aws, &gitlab, &pipeline, settings, topic, execution).await;
+            reported =
+                report::report(aws, &gitlab, &pipeline, settings, topic, execution, clock).await;
         }
         Ok(reported)
     };
@@ -134,13 +133,13 @@ pub async fn decide(
 /// # Errors
 /// If nothing can be reported, or if GitLab is one of the `unreachable` ones.
 pub fn catch_up<'a>(
-    aws: &'a Aws,
-    http: &'a Http,
+    clients: &'a Clients,
     pipeline_name: &'a str,
     changed: Vec<Execution>,
     approvals: FunctionApprovals,
     unreachable: &'a UnreachableGitLabs,
 ) -> BoxFuture<'a, Result<Vec<Reported>, ReportError>> {
+    let Clients { aws, http, clock } = clients;
     let caught_up = async move {
         let mut reports = vec![];
         let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
@@ -169,7 +168,8 @@ pub fn catch_up<'a>(
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
             let about = Scope::All.into();
-            let one = report::report(aws, &gitlab, &pipeline, settings, about, execution).await;
+            let one =
+                report::report(aws, &gitlab, &pipeline, settings, about, execution, clock).await;
             for error in one.gitlab_errors() {
                 unreachable.note(url, Some(&settings.project), error);
             }

@@ -20,7 +20,7 @@ use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::reconcile::{Next, Reconcile, reconcile};
-use cfn_custom_resource::Progress;
+use cfn_custom_resource::{Clock, Progress};
 
 /// Maximum requests of a part that GitLab does not confirm, or rejects for another delivery's.
 pub const MAX_RETRIES: u32 = 4;
@@ -37,6 +37,7 @@ pub async fn report(
     settings: &ReportSettings,
     about: About<'_>,
     execution: Execution,
+    clock: &Clock,
 ) -> Reported {
     let context = Context {
         aws,
@@ -44,6 +45,7 @@ pub async fn report(
         settings,
         gitlab,
         about,
+        clock,
         commit: CommitRef {
             project: settings.project.clone(),
             sha: execution.commit.clone(),
@@ -264,7 +266,8 @@ impl Reporter<'_> {
         }
         if desired.deployment.is_some() && self.is_open(Topic::Deployment) {
             let since = self.execution.started;
-            let read = gitlab.deployment(commit, environment, since).await;
+            let clock = self.context.clock;
+            let read = gitlab.deployment(commit, environment, since, clock).await;
             shown.deployment = self.reported.settle(Topic::Deployment, read).flatten();
         }
         if desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {

@@ -153,7 +153,7 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
     code.revision_id()
 }
 
-/// What started an execution, with CodePipeline's detail.
+/// The cause of an execution, with CodePipeline's detail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger<'a> {
     /// A change of the source, or the creation of the pipeline.

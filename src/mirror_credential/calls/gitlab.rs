@@ -251,7 +251,7 @@ async fn retire(
     let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
     let mut note = None;
     while let Some(mirror) = shown.filter(|mirror| mirror.status == PushStatus::Started) {
-        if mirror.is_stuck(clock.now()) || tokio::time::Instant::now() >= give_up {
+        if mirror.is_stuck(gitlab.now(clock.now())) || tokio::time::Instant::now() >= give_up {
             note = Some(deleted_while_started(record, &mirror));
             break;
         }

@@ -100,11 +100,12 @@ async fn read(
     comparison: &Comparison<'_>,
     password: &Password,
 ) -> Result<MirrorHealth, GitLabError> {
-    let (gitlab, record, now) = (comparison.gitlab, comparison.record, comparison.now);
+    let (gitlab, record) = (comparison.gitlab, comparison.record);
     let MirrorRecord { id, gitlab_url, .. } = record;
     let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
         return Ok(gone(record));
     };
+    let now = gitlab.now(comparison.now);
     let mut lag = mirror.lag(now);
     let mut fault = fault_of(&mirror, record, password, now);
     let project = &record.project;

@@ -107,7 +107,7 @@ impl Comparison<'_> {
             };
             match compared {
                 Ok(Compared::Foreign(_)) => unknown.push(&branch.name),
-                Ok(compared) => all.add(&branch.name, compared, self.now),
+                Ok(compared) => all.add(&branch.name, compared, self.gitlab.now(self.now)),
                 Err(error) => {
                     // Each further branch would wait for the same GitLab.
                     let is_final = error.is_final();
@@ -124,7 +124,7 @@ impl Comparison<'_> {
         }
         for name in unknown {
             match self.look(name).await {
-                Ok(compared) => all.add(name, compared, self.now),
+                Ok(compared) => all.add(name, compared, self.gitlab.now(self.now)),
                 Err(error) => errors.push(error),
             }
         }

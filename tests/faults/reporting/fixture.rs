@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cfn_custom_resource::Clock;
+use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use cfn_gitops::clients::http::Http;
@@ -247,5 +249,7 @@ pub async fn catch_up_with(
     let checked = health::check(&aws, &pipeline).await.expect("a response");
     let changed = reporting::changed_since(&checked.expect("a pipeline").executions, since);
     let approvals = FunctionApprovals::GitLab;
-    reporting::catch_up(&aws, &http, &pipeline, changed, approvals, unreachable).await
+    let clock = Clock::starting_at(fake.now());
+    let clients = Clients { aws, http, clock };
+    reporting::catch_up(&clients, &pipeline, changed, approvals, unreachable).await
 }

@@ -216,3 +216,38 @@ async fn skip_after_two(kind: FaultKind) {
     let took = begun.elapsed();
     assert!(took < Duration::from_mins(15), "{took:?}");
 }
+
+/// GitLab dates its records by its own clock, and CodePipeline its executions by another one.
+#[test]
+fn failed_deployment_is_recorded_once_whatever_gitlabs_clock_shows() {
+    let ahead = |aws: &mut AwsState| aws.options.gitlab.clock_ahead = Duration::from_mins(15);
+    let behind = |aws: &mut AwsState| aws.options.gitlab.clock_behind = Duration::from_mins(15);
+    let right = |_: &mut AwsState| {};
+    for (name, clock) in [
+        ("right", right as fn(&mut AwsState)),
+        ("ahead", ahead),
+        ("behind", behind),
+    ] {
+        in_account(async |fake| {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            fake.change(clock);
+            let script = script_of("failed deployment");
+            for (at, step) in script.steps.iter().enumerate() {
+                step.take(fake, SHOP).await;
+                for copy in 0..if step.has_event() { 2 } else { 0 } {
+                    deliver(fake, SHOP, step.subject(), &format!("event-{at}-{copy}")).await;
+                }
+            }
+            for check in 0..4 {
+                tokio::time::sleep(Duration::from_mins(15)).await;
+                catch_up(fake, SHOP, &format!("health check {check}")).await;
+            }
+            let states: Vec<_> = records(fake)
+                .deployments
+                .iter()
+                .map(|it| it.state)
+                .collect();
+            assert_eq!(states, ["failed"], "{name}");
+        });
+    }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
-use super::{TOKEN, gitlab, ok};
+use super::{INFRA, MIRRORS, TOKEN, described, gitlab, ok};
 use crate::clients::gitlab::{GitLabError, Mirror};
 
 const REQUEST: &str = "GET /personal_access_tokens/self";
@@ -87,5 +87,31 @@ async fn token_without_listed_scopes_has_none() {
         let script = Script::default().then(REQUEST, ok(body));
         let details = gitlab(&script).token_details().await.expect("a response");
         assert!(details.scopes.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn age_of_a_push_is_measured_by_gitlabs_clock() {
+    let own = SystemTime::UNIX_EPOCH + Duration::from_hours(20);
+    for (date, started, expected) in [
+        (Some("Thu, 01 Jan 1970 20:00:00 GMT"), "19:55:00", 5),
+        (Some("Thu, 01 Jan 1970 17:00:00 GMT"), "16:55:00", 5),
+        (Some("Thu, 01 Jan 1970 23:00:00 GMT"), "22:55:00", 5),
+        // A proxy removed the header, or broke it.
+        (None, "19:55:00", 5),
+        (Some("yesterday"), "19:50:00", 10),
+    ] {
+        let mut body = described(7);
+        body["enabled"] = json!(true);
+        body["last_update_started_at"] = json!(format!("1970-01-01T{started}.000Z"));
+        let reply = match date {
+            Some(date) => ok(body).with("date", date),
+            None => ok(body),
+        };
+        let script = Script::default().then(&format!("GET {MIRRORS}/7"), reply);
+        let gitlab = gitlab(&script);
+        let mirror = gitlab.mirror(INFRA, 7).await.expect("a response");
+        let lag = mirror.expect("a mirror").lag(gitlab.now(own));
+        assert_eq!(lag, Some(Duration::from_mins(expected)), "{date:?}");
     }
 }

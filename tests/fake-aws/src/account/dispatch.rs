@@ -1,6 +1,8 @@
 //! The service that answers a call, and the steps that happen without one.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::{DateTime, date_time::Format};
 
 use crate::{
     account::{mirror_runs, recorded_calls, state::AwsState},
@@ -15,7 +17,7 @@ use crate::{
         event_bus, functions, iam, pipelines, response_bucket, s3, secrets,
         stacks::{self, operations},
     },
-    world::{ApiResponse, AwsError, Denial},
+    world::{ApiResponse, AwsError, Denial, World},
 };
 
 /// Longer than any run of a mirror is put off.
@@ -75,7 +77,14 @@ impl AwsState {
             Service::ResponseBucket => response_bucket::answer(&mut self.responses, world, call),
             Service::GitLab => gitlab::answer(&mut self.gitlab, world, call, caller),
         };
-        answer.unwrap_or_else(|error| ApiResponse::error(call.service, &error))
+        let mut answer = answer.unwrap_or_else(|error| ApiResponse::error(call.service, &error));
+        if call.service == Service::GitLab {
+            let shown = SystemTime::UNIX_EPOCH
+                + Duration::from_secs_f64(World::seconds(self.by_gitlabs_clock()));
+            let date = DateTime::from(shown).fmt(Format::HttpDate);
+            answer.headers.push(("date", date.expect("after 1970")));
+        }
+        answer
     }
 
     /// When the user, repository or secret that a call names was created, and the error of a service

@@ -46,6 +46,11 @@ pub struct Behaviour {
     pub language: Language,
     /// A gateway that answers an operation instead of GitLab. `None` if there is none.
     pub gateway: Option<Gateway>,
+    /// How far GitLab's clock is behind AWS's, as on a server without NTP. The header `Date` of its
+    /// answers and the times of its records are by this clock.
+    pub clock_behind: Duration,
+    /// The same in the other direction.
+    pub clock_ahead: Duration,
     /// `PROTECTED_BACKOFF_DELAY` in `app/models/remote_mirror.rb`.
     pub protected_backoff: Duration,
     /// `UNPROTECTED_BACKOFF_DELAY` in `app/models/remote_mirror.rb`.
@@ -64,6 +69,8 @@ impl Default for Behaviour {
             redirects: false,
             read_only: false,
             drops_paging_headers: true,
+            clock_behind: Duration::ZERO,
+            clock_ahead: Duration::ZERO,
             rewrites_addresses: false,
             errors_show_the_login: false,
             language: Language::default(),

@@ -150,6 +150,12 @@ impl World {
         SystemTime::UNIX_EPOCH + Duration::from_secs(START) + self.now
     }
 
+    /// The virtual time that GitLab's clock shows. At the beginning it is not behind.
+    pub(crate) fn by_gitlabs_clock(&self) -> Duration {
+        let behaviour = &self.options.gitlab;
+        (self.now + behaviour.clock_ahead).saturating_sub(behaviour.clock_behind)
+    }
+
     /// The virtual time of these seconds since 1970. Zero if they are before its beginning.
     pub fn since_epoch(seconds: u64) -> Duration {
         Duration::from_secs(seconds.saturating_sub(START))
