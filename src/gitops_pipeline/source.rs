@@ -122,7 +122,7 @@ impl Source {
     /// Reads the repository, which is given or was created. `None` if it does not exist.
     pub async fn look_up(&self) -> Result<Lookup<Option<Repository>>, CallError> {
         let read = self.read(async |client| codecommit::look_up(client, &self.name).await);
-        retrying_absence(self.retry == Retry::Yes, read).await
+        retrying_absence(self.retry == Retry::Yes, Box::pin(read)).await
     }
 
     /// Looks up a branch.
@@ -133,8 +133,9 @@ impl Source {
 
     /// Reads the latest commit of a branch. `None` if the branch or its repository does not exist.
     pub async fn branch_tip(&self, branch: &str) -> Result<Lookup<Option<String>>, CallError> {
-        let retries = self.is_given && self.retry == Retry::Yes;
-        Ok(match retrying_absence(retries, self.tip(branch)).await? {
+        let is_new = self.is_given && self.retry == Retry::Yes;
+        let read = retrying_absence(is_new, Box::pin(self.tip(branch)));
+        Ok(match read.await? {
             Lookup::Found(tip) => Lookup::Found(tip.commit()),
             Lookup::Denied(error) => Lookup::Denied(error),
         })

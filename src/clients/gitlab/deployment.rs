@@ -46,7 +46,8 @@ struct Deployment {
 
 impl GitLab {
     /// The state of the latest deployment of a commit to `environment` since `clock` showed
-    /// `since`, among the environment's latest 20 without those of GitLab CI. `None` if there is none.
+    /// `since`, among the environment's latest 20 without those of GitLab CI. `None` if there is
+    /// none.
     ///
     /// An earlier one counts if it is the environment's latest success: GitLab does not record the
     /// same deployment twice in a row.

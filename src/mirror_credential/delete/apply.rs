@@ -133,7 +133,9 @@ impl<'a> Deleter<'a> {
             written => {
                 written?;
                 // IAM may have shown it late.
-                user.into_iter().for_each(|user| user.exists = true);
+                if let Some(user) = user {
+                    user.exists = true;
+                }
             }
         }
         self.state.tombstones_written.push(name);

@@ -26,6 +26,9 @@ fn kinds_of_days() -> Vec<(&'static str, Options)> {
             options.sync_takes = Duration::from_secs(90);
         }),
         day("IAM late", |options| *options = late()),
+        day("new users, repositories and secrets late", |options| {
+            options.new_things_late = Duration::from_secs(8);
+        }),
         day("descriptions of secrets late", |options| {
             options.secrets_late = Duration::from_millis(1500);
         }),

@@ -1,5 +1,7 @@
 //! IAM propagates the permissions of the function late, or never.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,7 +11,8 @@ use crate::fixture::{
     OTHER_REPOSITORY, OTHER_USER, SECRET, USER, after_create, both, fake, login, properties,
     request_delete, serial, stack, with,
 };
-use fake_aws::{Denied, FaultKind, On, Options, explore::paused};
+use fake_aws::mutants::{HttpConnector, invented, operation_of, past};
+use fake_aws::{Caller, Denied, FaultKind, On, Options, explore::paused};
 use test_support::propagation::{ExistenceChecks, PermissionChecks, timed};
 
 /// The time of a request in addition to the retries of denials.
@@ -249,4 +252,41 @@ fn missing_service_is_no_missing_user() {
         answer.assert_reason(["listing the service-specific credentials", "NoSuchEntity"]);
         assert!(!answer.reason().contains("CFG-301"), "{answer:?}");
     });
+}
+
+/// A key of the secret that KMS does not find yet. The text is a recorded response:
+/// <https://github.com/hashicorp/terraform-provider-aws/pull/13303>.
+#[test]
+fn create_finds_a_key_that_was_made_just_before() {
+    const KEY: &str = "alias/mirror";
+    const NO_KEY: &str = r#"{"__type": "InvalidParameterException",
+        "Message": "The operation failed because of an invalid KMS key: Invalid keyId"}"#;
+    let create = |answers: usize| {
+        let left = Arc::new(AtomicUsize::new(answers));
+        let pass = move |_, honest: Caller, request| {
+            let left = Arc::clone(&left);
+            async move {
+                let is_it = operation_of(&request) == "CreateSecret";
+                let count = |left: usize| left.checked_sub(1);
+                let (set, fetch) = (Ordering::SeqCst, Ordering::SeqCst);
+                if is_it && left.fetch_update(set, fetch, count).is_ok() {
+                    return Ok(invented(400, NO_KEY));
+                }
+                honest.call(request).await
+            }
+        };
+        let play = || {
+            paused(async {
+                let (_, mut stack) = (NEW_THINGS.account)(Options::default());
+                let wanted = with(login(), "KmsKeyId", json!(KEY));
+                let request = stack.request("Create", None, &wanted, None);
+                timed(&stack, &request).await
+            })
+        };
+        past(pass, play).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    };
+    create(3).0.assert_success();
+    let (answer, took) = create(usize::MAX);
+    answer.assert_reason(["invalid KMS key"]);
+    assert!(took > Duration::from_secs(50), "{took:?}");
 }

@@ -7,6 +7,7 @@ use crate::fixture::{
 };
 use fake_aws::{FakeAws, FaultKind, On, Options};
 use test_support::custom_resource::answered_once;
+use test_support::propagation::ExistenceChecks;
 
 const PROJECT: &str = "platform/shop";
 
@@ -160,4 +161,29 @@ fn doctor_names_a_rule_that_admits_others() {
         let off = "the tags that approve in GitLab: merge requests are switched off";
         assert!(found.contains(off), "{found}");
     });
+}
+
+const NEW_TOKEN: ExistenceChecks = ExistenceChecks {
+    account: |options| {
+        let fake = fake(options);
+        project(&fake);
+        protect(&fake, &["deploy/*", "reject/*"]);
+        let stack = stack(&fake);
+        (fake, stack)
+    },
+    wanted: tagged,
+    calls: &["DescribeSecret", "GetSecretValue"],
+};
+
+#[test]
+fn create_finds_a_token_that_was_stored_just_before() {
+    NEW_TOKEN.create_waits_for_new_things();
+    let schedules = NEW_TOKEN.create_waits_at_each_call();
+    assert_eq!(schedules, 2);
+    let mut missing = tagged();
+    missing["GitLab"]["TokenSecretId"] = json!("gitlab/typo");
+    let reason = "no such secret in this account and region";
+    for request_type in ["Create", "Update"] {
+        NEW_TOKEN.missing_fails_after_a_minute(request_type, &missing, reason);
+    }
 }
