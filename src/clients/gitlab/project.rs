@@ -59,6 +59,7 @@ impl ProjectDetails {
         self.opens("/releases/:tag")
     }
 
+    /// Whether it has merge requests.
     pub fn has_merge_requests(&self) -> bool {
         self.opens("/merge_requests/:iid")
     }
