@@ -1,14 +1,17 @@
 //! CloudFormation: the resources of stacks, and the imports of exports.
 
-use crate::clients::aws::{Aws, CallError, optional};
+use aws_sdk_cloudformation::types::{ResourceStatus, StackResourceSummary};
+
+use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership::Owner;
 
 /// A resource of a stack, as CloudFormation shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackResource {
+    pub logical_id: String,
     pub resource_type: String,
-    /// Empty until the resource is created.
-    pub physical_id: String,
+    /// `None` until the resource is created.
+    pub physical_id: Option<String>,
     /// CloudFormation's status, for example `UPDATE_COMPLETE`.
     pub status: String,
 }
@@ -22,11 +25,20 @@ impl StackResource {
         )
     }
 
-    /// Whether it exists by the stack's record, and no operation changes it. With a status that is
-    /// not known, it does: a resource that is missing is then reported.
+    /// Whether it exists by the stack's record, and no operation changes it. With a status that this
+    /// function does not know, it does: a missing resource is then reported.
     pub fn is_declared(&self) -> bool {
         let is_gone = ["CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED"];
         !self.status.ends_with("_IN_PROGRESS") && !is_gone.contains(&self.status.as_str())
+    }
+
+    /// Whether it is declared under this physical ID.
+    pub fn is_declared_as(&self, physical_id: &str) -> bool {
+        self.is_declared()
+            && self
+                .physical_id
+                .as_deref()
+                .is_none_or(|id| id == physical_id)
     }
 }
 
@@ -40,12 +52,32 @@ pub async fn stack_resource(aws: &Aws, owner: &Owner) -> Result<Option<StackReso
     let described = optional(call.send().await, &["ValidationError"], doing)?;
     let detail = described.and_then(|described| described.stack_resource_detail);
     Ok(detail.map(|detail| StackResource {
+        logical_id: logical_id.clone(),
         resource_type: detail.resource_type.unwrap_or_default(),
-        physical_id: detail.physical_resource_id.unwrap_or_default(),
-        status: detail
-            .resource_status
-            .map_or_else(String::new, |it| it.as_str().to_owned()),
+        physical_id: detail.physical_resource_id,
+        status: text(detail.resource_status),
     }))
+}
+
+/// The resources of a stack.
+pub async fn stack_resources(aws: &Aws, stack_id: &str) -> Result<Vec<StackResource>, CallError> {
+    let call = aws.cloudformation.list_stack_resources();
+    let pages = call.stack_name(stack_id).into_paginator().items().send();
+    let listed: Result<Vec<StackResourceSummary>, _> = pages.collect().await;
+    let listed = required(listed, || {
+        format!("listing the resources of stack {stack_id}")
+    })?;
+    let resources = listed.into_iter().map(|summary| StackResource {
+        logical_id: summary.logical_resource_id.unwrap_or_default(),
+        resource_type: summary.resource_type.unwrap_or_default(),
+        physical_id: summary.physical_resource_id,
+        status: text(summary.resource_status),
+    });
+    Ok(resources.collect())
+}
+
+fn text(status: Option<ResourceStatus>) -> String {
+    status.map_or_else(String::new, |status| status.as_str().to_owned())
 }
 
 /// The names of the stacks that import `export`. CloudFormation rejects the question if none does,

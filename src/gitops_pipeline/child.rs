@@ -13,6 +13,8 @@ pub struct Child {
     pub status: String,
     /// The resource that owns it.
     pub owner: Owner,
+    /// The names of its parameters.
+    pub parameters: Vec<String>,
     /// The first push of its branch, if the stack waits for one.
     pub waits_for: Option<BranchPush>,
     /// The branch that its pipeline deploys. `None` if it has no pipeline, or cannot run.

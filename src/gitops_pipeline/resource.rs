@@ -253,6 +253,7 @@ impl GitOpsPipeline {
                 settings,
                 outdated_version: child.outdated_version(),
                 status: child.status,
+                parameters: child.parameters.into_keys().collect(),
                 owner: child.owner?,
             })
         }))

@@ -1,6 +1,6 @@
 //! The checks of the environment's credentials, mirrors and tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -9,10 +9,11 @@ use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics::Wrong;
-use super::missing::Secrets;
+use super::missing::{FoundSecrets, Secrets};
 use super::request::SelfRepair;
 use super::schedule::{HOUR, days};
 use super::{doctor, metrics};
+use crate::clients::cloudformation::stack_resource;
 use crate::clients::gitlab::Access;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
@@ -49,7 +50,7 @@ impl Checker<'_> {
         &self,
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
-    ) -> (Findings, Option<Secrets>, BrokenMirrors) {
+    ) -> (Findings, Option<FoundSecrets>, BrokenMirrors) {
         let (mut findings, mut broken) = (Findings::default(), BrokenMirrors::new());
         let Some(secrets) = self.list_secrets(limits, &mut findings).await else {
             return (findings, None, broken);
@@ -67,10 +68,14 @@ impl Checker<'_> {
             })
         };
         let (mut tokens, mut found) = (vec![], FoundMirrors::default());
+        let mut repositories = BTreeMap::new();
         let left = check_each(items, limits, check, |name, checked| {
             found.add(&checked);
             match checked.health {
                 Ok(health) => {
+                    let mirrors = health.mirrors.iter();
+                    let names = mirrors.map(|mirror| mirror.repository_name.clone());
+                    repositories.insert(name.to_owned(), names.collect());
                     self.report(&mut findings, &health);
                     if self.is_to_repair(name, &health) {
                         broken.push((name.to_owned(), health.has_unfinished_repair));
@@ -78,7 +83,7 @@ impl Checker<'_> {
                     tokens.extend(health.token);
                 }
                 Err(CheckError::Nothing) => {}
-                Err(CheckError::Missing(problem)) => {
+                Err(CheckError::Missing(_, problem)) => {
                     findings.missing(format!("secret {name}"), problem);
                 }
                 Err(CheckError::Failed(why)) => findings.failed(&why),
@@ -95,7 +100,11 @@ impl Checker<'_> {
         for token in &tokens {
             self.report_token(&mut findings, token);
         }
-        (findings, Some(secrets), broken)
+        let found = FoundSecrets {
+            secrets,
+            repositories,
+        };
+        (findings, Some(found), broken)
     }
 
     async fn list_secrets(&self, limits: &TimeLimits, findings: &mut Findings) -> Option<Secrets> {
@@ -157,6 +166,7 @@ impl Checker<'_> {
         gitlabs: &CheckedGitLabs,
     ) -> CheckedCredential {
         let health = self.mirror_credential.health(secret, gitlabs).await;
+        let health = self.confirmed(&secret.name, health).await;
         let rotation = if health.is_ok() {
             let credentials = self.mirror_credential;
             let rotation = credentials
@@ -167,6 +177,26 @@ impl Checker<'_> {
             None
         };
         CheckedCredential { health, rotation }
+    }
+
+    /// The result of a check, if CloudFormation shows the owner of a missing secret or user. A Delete
+    /// of the stack is not reported: Secrets Manager shows the secret until it is deleted.
+    async fn confirmed(
+        &self,
+        secret: &str,
+        health: Result<Health, CheckError>,
+    ) -> Result<Health, CheckError> {
+        let owner = match &health {
+            Err(CheckError::Missing(owner, _)) => owner.as_ref(),
+            Ok(health) if !health.user_exists => health.owner.as_ref(),
+            _ => None,
+        };
+        let Some(owner) = owner else { return health };
+        let shown = stack_resource(&self.clients.aws, owner).await?;
+        match shown {
+            Some(shown) if shown.is_declared_as(secret) => health,
+            _ => Err(CheckError::Nothing),
+        }
     }
 
     fn report(&self, findings: &mut Findings, health: &Health) {
@@ -306,7 +336,10 @@ struct FoundMirrors {
 
 impl FoundMirrors {
     fn add(&mut self, checked: &CheckedCredential) {
-        let has_failed = matches!(checked.health, Err(CheckError::Failed(_)));
+        let has_failed = matches!(
+            checked.health,
+            Err(CheckError::Failed(_) | CheckError::Missing(..))
+        );
         self.is_partial |= has_failed || !matches!(checked.rotation, None | Some(Ok(None)));
         let Ok(health) = &checked.health else { return };
         let named = health.named.iter();

@@ -6,10 +6,16 @@ use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use super::schedule::days;
 use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
+use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
+
+/// A property whose change creates a pipeline's stack again.
+pub const CHANGED_PROPERTY: &str = "a changed property, such as RenderingSerial or Tags (of the first project: the \
+    parameter GitLabProjectUrl)";
 
 /// The problem of a token at the time `now`, with the remedy. `None` if it has none.
 pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
@@ -108,9 +114,29 @@ pub fn orphan_problem(child: &Child, id: &str) -> String {
 }
 
 /// The problem of a stack `id` whose `part` was deleted by hand, with the remedy.
-pub fn part_problem(part: MissingPart, child: &Child, id: &str) -> String {
+pub fn part_problem(
+    part: MissingPart,
+    child: &Child,
+    settings: &PipelineSettings,
+    id: &str,
+) -> String {
+    let names = &settings.names;
     let what = match part {
-        MissingPart::Repository => "its repository does not exist",
+        MissingPart::Repository if settings.repository_name != names.repository() => {
+            let name = &settings.repository_name;
+            return format!(
+                "its source repository does not exist. Create it again in its account: aws codecommit \
+                 create-repository --repository-name {name}. Then push to it"
+            );
+        }
+        MissingPart::Repository => {
+            let (owner, logical_id) = (&child.owner.stack_id, &child.owner.logical_id);
+            return format!(
+                "its repository does not exist. CloudFormation does not restore it. So delete the stack, which deletes \
+                 nothing that it deployed: aws cloudformation delete-stack --stack-name {id}. Then update resource \
+                 {logical_id} of stack {owner} with {CHANGED_PROPERTY}, and push to the branch again"
+            );
+        }
         MissingPart::Pipeline => "its pipeline does not exist, so pushes deploy nothing",
         MissingPart::EventRule => {
             "its event rule does not exist, so only the health check starts a push"
@@ -119,21 +145,16 @@ pub fn part_problem(part: MissingPart, child: &Child, id: &str) -> String {
             "its event rule for review branches does not exist, so only the health check starts their builds"
         }
     };
-    let settings = child.settings.as_ref();
-    let existing = settings.filter(|it| it.repository_name != it.names.repository());
-    if let (MissingPart::Repository, Some(settings)) = (part, existing) {
-        let name = &settings.repository_name;
-        return format!(
-            "{what}. Create it again in its account: aws codecommit create-repository --repository-name {name}. Then \
-             push to it"
-        );
-    }
-    let (owner, logical_id) = (&child.owner.stack_id, &child.owner.logical_id);
+    let target = DriftTarget {
+        stack_name: names.stack(),
+        role_arn: settings.location.role(&names.provisioning_role()),
+        names: names.clone(),
+        repairs: None,
+    };
+    let command = target.revert_command(&child.parameters, &[]);
     format!(
-        "{what}. CloudFormation restores nothing that its template still has. So delete the stack with its \
-         repository, whose commits GitLab has: aws cloudformation delete-stack --stack-name {id}. That deletes nothing \
-         that it deployed. Then update resource {logical_id} of stack {owner} with a changed property, such as \
-         RenderingSerial or Tags, and push to the branch in GitLab"
+        "{what}. Restore it by a change set: {command} and then, when that is created, aws cloudformation \
+         execute-change-set --stack-name {id} --change-set-name {REVERT_DRIFT}"
     )
 }
 

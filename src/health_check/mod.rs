@@ -166,13 +166,13 @@ impl Checker<'_> {
             Box::pin(self.check_pipelines(limits)),
             Box::pin(self.check_stacks(limits)),
         );
-        let (mut findings, secrets, broken_mirrors) = credentials;
+        let (mut findings, found_secrets, broken_mirrors) = credentials;
         let (of_pipelines, changed_executions) = pipelines;
         let (of_stacks, stacks) = stacks;
         Box::pin(self.check_tokens(&stacks.accesses, &mut findings, limits, gitlabs)).await;
         findings.add(of_pipelines);
         findings.add(of_stacks);
-        if let Some(secrets) = &secrets {
+        if let Some(secrets) = &found_secrets {
             Box::pin(self.check_missing(secrets, &stacks, &mut findings, limits)).await;
         }
         CheckResults {

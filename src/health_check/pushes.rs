@@ -11,7 +11,6 @@ use super::concurrent::{Checking, SECOND_LOOK_DELAY, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics;
 use super::pipelines::PIPELINES_PER_SECOND;
-use super::schedule::DAY;
 use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab;
@@ -88,24 +87,22 @@ impl Checker<'_> {
         };
         let found = missed_push::find(&self.clients.aws, branch, self.schedule.began).await?;
         let settings = child.settings.as_ref();
-        let (missed, missing, looks_at_rules) = match found {
-            PipelineLook::Missing(part) => (None, Some(part), false),
-            PipelineLook::Nothing { may_lack_rule } => (None, None, may_lack_rule),
-            PipelineLook::Push(missed) => {
-                let suspected = SuspectedPush {
-                    pipeline: branch.names.pipeline(),
-                    branch: branch.clone(),
-                    missed,
-                    report: settings.and_then(|settings| settings.report.clone()),
-                    found: Instant::now(),
-                };
-                (Some(suspected), None, true)
-            }
+        let (missed, part) = match found {
+            PipelineLook::Push(missed) => (Some(missed), None),
+            PipelineLook::Missing(part) => (None, Some(part)),
+            PipelineLook::Nothing => (None, None),
         };
-        let mut missing: Vec<MissingPart> = missing.into_iter().collect();
-        if looks_at_rules || (missing.is_empty() && self.schedule.is_due(name, DAY)) {
-            missing.extend(self.missing_rules(branch, settings).await?);
-        }
+        let missed = missed.map(|missed| SuspectedPush {
+            pipeline: branch.names.pipeline(),
+            branch: branch.clone(),
+            missed,
+            report: settings.and_then(|settings| settings.report.clone()),
+            found: Instant::now(),
+        });
+        let mut missing = match part {
+            Some(part) => vec![part],
+            None => self.missing_rules(branch, settings).await?,
+        };
         if !missing.is_empty() {
             // The stack may have been updated or deleted since it was read.
             let now = self.gitops_pipeline.look_up_child(name).await?;

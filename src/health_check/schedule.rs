@@ -54,12 +54,6 @@ impl Schedule {
         })
     }
 
-    /// Whether this is the daily look at `name` of the schedule. A check that a person requested
-    /// has none.
-    pub fn is_daily_look_at(&self, name: &str) -> bool {
-        self.interval.is_some() && self.is_due(name, DAY)
-    }
-
     /// Makes `items` begin with another one at each check. A check that a person requested begins
     /// with the first one.
     ///

@@ -44,6 +44,8 @@ const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 pub struct Stacks {
     /// Their IDs and statuses, by their names.
     all: BTreeMap<String, (String, String)>,
+    /// The IDs of nested stacks with that of the stack at the top.
+    roots: BTreeMap<String, String>,
     ids: BTreeSet<String>,
     /// The names of the pipelines' stacks, with their IDs.
     pub pipelines: BTreeMap<String, String>,
@@ -92,6 +94,11 @@ impl Stacks {
         self.ids.contains(id)
     }
 
+    /// The ID of the stack that contains the nested stack `id`, or `id` itself.
+    pub fn root<'a>(&'a self, id: &'a String) -> &'a String {
+        self.roots.get(id).unwrap_or(id)
+    }
+
     /// The ID of the stack `name`, if its latest operation has ended and left its resources.
     pub fn settled(&self, name: &str) -> Option<&String> {
         const SETTLED: [&str; 6] = [
@@ -130,6 +137,9 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
             stacks.deployed.insert(name.clone());
         }
         stacks.ids.insert(id.clone());
+        if let Some(root) = stack.root_id.or(stack.parent_id) {
+            stacks.roots.insert(id.clone(), root);
+        }
         let status = stack.stack_status.map(|status| status.as_str().to_owned());
         stacks.all.insert(name, (id, status.unwrap_or_default()));
     }
@@ -174,8 +184,12 @@ impl FoundStacks {
             Ok(looked) => {
                 is_whole = looked.missing.is_empty();
                 self.suspected.extend(looked.missed);
-                for part in looked.missing {
-                    findings.missing(subject.clone(), part_problem(part, &child, id));
+                for (part, settings) in looked
+                    .missing
+                    .into_iter()
+                    .zip(child.settings.iter().cycle())
+                {
+                    findings.missing(subject.clone(), part_problem(part, &child, settings, id));
                 }
             }
             Err(error) => findings.failed(&error.to_string()),

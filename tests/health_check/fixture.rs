@@ -72,7 +72,21 @@ pub async fn mirrored_from(
     let mut stack = ParentStack::called(fake, CREDENTIAL, &format!("{STACK}-{user}"));
     let created = stack.create(&properties(user, project, repository)).await;
     assert!(created.is_success(), "{}", created.reason());
+    declare(&stack);
     stack
+}
+
+/// CloudFormation's record of the resource of a stack.
+pub fn declare(stack: &ParentStack) {
+    let (id, _) = stack.resource.as_ref().expect("a resource");
+    let CustomResource {
+        logical_id,
+        resource_type,
+        ..
+    } = stack.kind;
+    stack
+        .fake
+        .declare(&stack.arn, logical_id, resource_type, id);
 }
 
 pub fn properties(user: &str, project: &str, repository: &str) -> Value {
@@ -117,6 +131,7 @@ pub async fn create_pipeline(fake: &FakeAws, properties: &Value) -> ParentStack 
     let mut stack = ParentStack::called(fake, PIPELINE, &owner(fake, name));
     let created = stack.create(properties).await;
     assert!(created.is_success(), "{}", created.reason());
+    declare(&stack);
     stack
 }
 

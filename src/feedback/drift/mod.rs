@@ -12,4 +12,4 @@ mod target;
 
 pub use self::check::check;
 pub use self::result::{Drifted, Found, Repair};
-pub use self::target::DriftTarget;
+pub use self::target::{DriftTarget, REVERT_DRIFT};

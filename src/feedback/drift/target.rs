@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use crate::gitops_pipeline::names::ResourceNames;
 
+/// The name of the change set that an operator creates.
+pub const REVERT_DRIFT: &str = "revert-drift";
+
 /// A stack to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftTarget {
@@ -24,7 +27,7 @@ impl DriftTarget {
         let (stack_name, role_arn) = (&self.stack_name, &self.role_arn);
         let mut command = format!(
             "aws cloudformation create-change-set --stack-name {stack_name} --change-set-name \
-             revert-drift --deployment-mode REVERT_DRIFT --use-previous-template --role-arn {role_arn}"
+             {REVERT_DRIFT} --deployment-mode REVERT_DRIFT --use-previous-template --role-arn {role_arn}"
         );
         if !capabilities.is_empty() {
             let _ = write!(command, " --capabilities {}", capabilities.join(" "));

@@ -108,10 +108,7 @@ pub enum PipelineLook {
     /// Its pipeline cannot run or start, because this does not exist.
     Missing(MissingPart),
     /// No missed push.
-    Nothing {
-        /// The function started the newest execution, which the event rule should have started.
-        may_lack_rule: bool,
-    },
+    Nothing,
 }
 
 /// A part of a child stack that a person may delete.
@@ -167,9 +164,6 @@ pub async fn find(
     let Some(listed) = executions::list_latest(aws, &pipeline).await? else {
         return Ok(PipelineLook::Missing(MissingPart::Pipeline));
     };
-    let nothing = PipelineLook::Nothing {
-        may_lack_rule: listed.first().is_some_and(|it| is_own_start(it, names)),
-    };
     let tip = match tip {
         Lookup::Found(tip) => tip.commit(),
         Lookup::Denied(error) => {
@@ -180,7 +174,7 @@ pub async fn find(
         }
     };
     let Some(tip) = tip else {
-        return Ok(nothing);
+        return Ok(PipelineLook::Nothing);
     };
     let is_lost = match executed_instead_of(&tip, &listed, names) {
         Some(executed) => branch.differs(aws, executed, &tip).await,
@@ -193,7 +187,7 @@ pub async fn find(
         _ => false,
     };
     if !is_lost && !was_canceled {
-        return Ok(nothing);
+        return Ok(PipelineLook::Nothing);
     }
     Ok(PipelineLook::Push(MissedPush {
         token: executions::start_token(&tip, &listed),

@@ -8,10 +8,17 @@ use aws_sdk_iam::types::User as ListedUser;
 use crate::clients::aws::{Aws, CallError, required};
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
+use crate::common::pace::Pace;
 use crate::mirror_credential::intent_log::{LOGICAL_ID, Owner, STACK_ID, USER_NAME};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::state::User;
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html>
+const MAX_USERS_OF_A_PAGE: i32 = 1000;
+
+/// How many users a second are read, as for the other reads of IAM.
+const USERS_PER_SECOND: u32 = 5;
 
 /// A secret that its user's tags name, and that no list of cfn-gitops' secrets shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,39 +78,30 @@ pub fn untagged_problem(name: &str, user_name: &str, owner: &Owner) -> String {
 
 impl MirrorCredential {
     /// The secrets that the tags of users name, of the users that match `user_names` and that none
-    /// of the secrets `listed` names.
+    /// of the secrets `listed` names. With the reads that failed.
     pub async fn lost_secrets(
         &self,
         user_names: &NamePattern,
         listed: &BTreeSet<&str>,
-    ) -> Result<Vec<LostSecret>, CallError> {
+    ) -> (Vec<LostSecret>, Vec<CallError>) {
         let aws = &self.clients.aws;
-        let mut lost = vec![];
-        for user_name in users(aws).await? {
+        let (mut lost, mut errors) = (vec![], vec![]);
+        let users = users(aws).await.unwrap_or_else(|error| {
+            errors.push(error);
+            vec![]
+        });
+        let pace = Pace::per_second(USERS_PER_SECOND);
+        for user_name in users {
             if !user_names.matches(&user_name) || listed.contains(user_name.as_str()) {
                 continue;
             }
-            // IAM lists a user that was deleted a moment ago.
-            let Some(tags) = observe::read_tags(aws, &user_name).await? else {
-                continue;
-            };
-            let user = User::from_tags(&user_name, &tags);
-            let (Some(owner), Some(name)) = (user.held_by(), &user.secret_name) else {
-                continue;
-            };
-            // A user may be that of another region, where its secret is.
-            if Some(stack_region(owner)) == aws.s3.region()
-                && let Some(state) = lost_state(aws, name).await?
-            {
-                lost.push(LostSecret {
-                    name: name.clone(),
-                    owner: owner.clone(),
-                    user_name,
-                    state,
-                });
+            pace.wait().await;
+            match lost_secret(aws, user_name).await {
+                Ok(found) => lost.extend(found),
+                Err(error) => errors.push(error),
             }
         }
-        Ok(lost)
+        (lost, errors)
     }
 
     /// Whether the secret `name` exists.
@@ -111,6 +109,29 @@ impl MirrorCredential {
         let secret = observe::read_secret(&self.clients.aws, name).await?;
         Ok(secret.is_some())
     }
+}
+
+/// The secret that the tags of a user name. `None` if they name none, or if it is not lost.
+async fn lost_secret(aws: &Aws, user_name: String) -> Result<Option<LostSecret>, CallError> {
+    // IAM lists a user that was deleted a moment ago.
+    let Some(tags) = observe::read_tags(aws, &user_name).await? else {
+        return Ok(None);
+    };
+    let user = User::from_tags(&user_name, &tags);
+    let (Some(owner), Some(name)) = (user.held_by(), &user.secret_name) else {
+        return Ok(None);
+    };
+    // A user may be that of another region, where its secret is.
+    if Some(stack_region(owner)) != aws.s3.region() {
+        return Ok(None);
+    }
+    let state = lost_state(aws, name).await?;
+    Ok(state.map(|state| LostSecret {
+        name: name.clone(),
+        owner: owner.clone(),
+        user_name,
+        state,
+    }))
 }
 
 /// How the secret `name` is lost. `None` if it is not: Secrets Manager lists a new one minutes
@@ -124,12 +145,14 @@ async fn lost_state(aws: &Aws, name: &str) -> Result<Option<LostState>, CallErro
     Ok(secret.deleted_at.map(LostState::ToBeDeleted).or(otherwise))
 }
 
-/// The names of the account's IAM users.
+/// The names of the account's IAM users without a path: the function's role may read no others.
 async fn users(aws: &Aws) -> Result<Vec<String>, CallError> {
-    let pages = aws.iam.list_users().into_paginator().items().send();
+    let call = aws.iam.list_users().max_items(MAX_USERS_OF_A_PAGE);
+    let pages = call.into_paginator().items().send();
     let listed: Result<Vec<ListedUser>, _> = pages.collect().await;
-    let listed = required(listed, || "listing the IAM users".to_owned())?;
-    Ok(listed.into_iter().map(|user| user.user_name).collect())
+    let listed = required(listed, || "listing the IAM users".to_owned())?.into_iter();
+    let without_path = listed.filter(|user| user.path == "/");
+    Ok(without_path.map(|user| user.user_name).collect())
 }
 
 fn stack_region(owner: &Owner) -> &str {

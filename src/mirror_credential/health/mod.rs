@@ -25,8 +25,8 @@ pub use crate::mirror_credential::health::mirrors::{ForeignTip, MirrorHealth};
 pub use crate::mirror_credential::health::unnamed::OtherMirror;
 use crate::mirror_credential::health::unnamed::other_mirrors;
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::intent_log::Login;
 pub use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::intent_log::{Login, Owner};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
@@ -46,6 +46,8 @@ pub struct SecretSummary {
 pub struct Health {
     pub user_name: String,
     pub user_exists: bool,
+    /// The resource that owns its secret.
+    pub owner: Option<Owner>,
     /// When IAM created the credential. `None` if it does not exist.
     pub issued: Option<SystemTime>,
     pub is_inactive: bool,
@@ -74,6 +76,7 @@ impl Health {
         Health {
             user_name: user.name.clone(),
             user_exists: user.exists,
+            owner: None,
             issued: credential.map(|credential| credential.created),
             is_inactive: credential.is_some_and(|credential| !credential.active),
             other_credentials: others.clone().map(|other| other.id.clone()).collect(),
@@ -92,8 +95,8 @@ impl Health {
 pub enum CheckError {
     /// The secret was deleted, or is being created.
     Nothing,
-    /// A person deleted the secret or its tags. With the remedy.
-    Missing(String),
+    /// A person deleted the secret or its tags. With its owner, and the problem with its remedy.
+    Missing(Option<Owner>, String),
     Failed(String),
 }
 
@@ -153,17 +156,16 @@ impl MirrorCredential {
         let secret = secret.ok_or(CheckError::Nothing)?;
         // A Delete leaves no secret, not even one that is scheduled for deletion.
         if let Some(deleted_at) = secret.deleted_at {
-            return Err(CheckError::Missing(deletion_problem(
-                &listed.name,
-                deleted_at,
-            )));
+            let problem = deletion_problem(&listed.name, deleted_at);
+            return Err(CheckError::Missing(secret.origin.owner, problem));
         }
         if secret.origin.owner.is_none() {
             let owner = user
                 .held_by()
                 .filter(|_| user.secret_name.as_ref() == Some(&listed.name));
             return Err(owner.map_or(CheckError::Nothing, |owner| {
-                CheckError::Missing(untagged_problem(&listed.name, user_name, owner))
+                let problem = untagged_problem(&listed.name, user_name, owner);
+                CheckError::Missing(Some(owner.clone()), problem)
             }));
         }
         let Some(current) = &secret.log.current else {
@@ -171,6 +173,7 @@ impl MirrorCredential {
         };
         let fault = credential_fault(&user, current);
         let mut health = Health::of_credential(&user, current);
+        health.owner.clone_from(&secret.origin.owner);
         if current.mirrors == 0 {
             return Ok(health);
         }

@@ -100,11 +100,19 @@ pub fn answer(iam: &mut History<Iam>, world: &mut World, call: &Call, caller: &s
 }
 
 fn described(name: &str, user: &User) -> String {
+    let path = if user.path.is_empty() {
+        "/"
+    } else {
+        &user.path
+    };
     elements([
-        ("Path", Some("/")),
+        ("Path", Some(path)),
         ("UserName", Some(name)),
         ("UserId", Some(&user.id)),
-        ("Arn", Some(&format!("arn:aws:iam::{ACCOUNT}:user/{name}"))),
+        (
+            "Arn",
+            Some(&format!("arn:aws:iam::{ACCOUNT}:user{path}{name}")),
+        ),
         ("CreateDate", Some(&World::date(user.created))),
     ])
 }

@@ -32,6 +32,8 @@ pub struct Iam {
 #[derive(Clone, Debug, Default)]
 pub struct User {
     pub id: String,
+    /// Empty for `/`.
+    pub path: String,
     pub created: Duration,
     pub tags: Tags,
     pub credentials: Vec<Credential>,

@@ -55,6 +55,7 @@ pub fn answer(stacks: &mut Stacks, s3: &Buckets, world: &mut World, call: &Call)
         "DescribeStackEvents" => descriptions::events(stacks, world, call)?,
         "DescribeEvents" => descriptions::operation_events(stacks, world, call)?,
         "DescribeType" => Some(schema(call)?),
+        "ListStackResources" => descriptions::resources(stacks, world, call)?,
         "ListImports" => descriptions::imports(stacks, world, call)?,
         "ListStacks" => descriptions::list(stacks, world, call)?,
         unknown => return Err(world.unknown_operation("cloudformation", unknown)),

@@ -112,6 +112,28 @@ pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
     Ok(Some(element("StackResourceDetail", &detail)))
 }
 
+/// "Returns descriptions of all resources of the specified stack": here the custom resources of a
+/// parent stack.
+pub fn resources(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
+    let stack = call.needed("StackName");
+    let declared = stacks.declared.iter().filter(|((id, _), _)| id == stack);
+    let members = declared.map(|((_, logical_id), one)| {
+        elements([
+            ("LogicalResourceId", Some(logical_id.as_str())),
+            ("PhysicalResourceId", Some(&one.physical_id)),
+            ("ResourceType", Some(one.kind)),
+            ("ResourceStatus", Some(one.status)),
+            ("LastUpdatedTimestamp", Some(&World::instant(world.now))),
+        ])
+    });
+    page(
+        world,
+        call,
+        "StackResourceSummaries",
+        &members.collect::<Vec<_>>(),
+    )
+}
+
 /// "Lists all stacks that are importing an exported output value": their names. The error's text is
 /// AWS's for an export that no stack imports, as many tools recognise it:
 /// <https://github.com/guardian/mobile-n10n>.
@@ -215,14 +237,15 @@ pub fn operation_events(stacks: &Stacks, world: &World, call: &Call) -> Operatio
 /// statuses leaves them out.
 pub fn list(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let wanted = call.members("StackStatusFilter", "");
-    let stacks = stacks.all.values();
-    let stacks = stacks.filter(|stack| wanted.is_empty() || wanted.contains(&stack.status));
-    let members = stacks.map(|stack| {
+    let all = stacks.all.values();
+    let all = all.filter(|stack| wanted.is_empty() || wanted.contains(&stack.status));
+    let members = all.map(|stack| {
         elements([
             ("StackId", Some(&stack.id)),
             ("StackName", Some(&stack.name)),
             ("StackStatus", Some(stack.status)),
             ("CreationTime", Some(&World::instant(stack.created))),
+            ("RootId", stacks.roots.get(&stack.id).map(String::as_str)),
         ])
     });
     page(world, call, "StackSummaries", &members.collect::<Vec<_>>())

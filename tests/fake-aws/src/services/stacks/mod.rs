@@ -64,6 +64,8 @@ pub struct Stacks {
     pub change_sets: ChangeSets,
     /// The custom resources of parent stacks, by the stack's ARN and the logical ID.
     pub declared: BTreeMap<(String, String), CustomResource>,
+    /// "For nested stacks […] the stack ID of the top-level stack" (`StackSummary`), by their own.
+    pub roots: BTreeMap<String, String>,
     /// The names of the stacks that import each export.
     pub imports: BTreeMap<String, Vec<String>>,
 }
