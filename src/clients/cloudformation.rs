@@ -25,8 +25,8 @@ impl StackResource {
         )
     }
 
-    /// Whether it exists by the stack's record, and no operation changes it. With a status that this
-    /// function does not know, it does: a missing resource is then reported.
+    /// Whether it exists by the stack's record, and no operation changes it. With a status that
+    /// this function does not know, it does: a missing resource is then reported.
     pub fn is_declared(&self) -> bool {
         let is_gone = ["CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED"];
         !self.status.ends_with("_IN_PROGRESS") && !is_gone.contains(&self.status.as_str())

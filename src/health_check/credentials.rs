@@ -179,8 +179,8 @@ impl Checker<'_> {
         CheckedCredential { health, rotation }
     }
 
-    /// The result of a check, if CloudFormation shows the owner of a missing secret or user. A Delete
-    /// of the stack is not reported: Secrets Manager shows the secret until it is deleted.
+    /// The result of a check, if CloudFormation shows the owner of a missing secret or user. A
+    /// Delete of the stack is not reported: Secrets Manager shows the secret until it is deleted.
     async fn confirmed(
         &self,
         secret: &str,

@@ -69,8 +69,8 @@ struct Search<'a> {
 }
 
 impl Checker<'_> {
-    /// Reports resources that are declared and do not exist. `credentials` and `found` are the lists
-    /// of the other checks.
+    /// Reports resources that are declared and do not exist. `credentials` and `found` are the
+    /// lists of the other checks.
     pub async fn check_missing(
         &self,
         credentials: &FoundSecrets,

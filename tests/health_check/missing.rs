@@ -331,8 +331,8 @@ fn import(fake: &FakeAws, names: &[&str]) {
     fake.change(|aws| aws.stacks.imports.insert(export, names));
 }
 
-/// A stack that imports the function's `ServiceToken` and owns nothing but a pipeline's stack, which
-/// a person deletes. Its logical ID is that of `templates/project.yaml`, or another one.
+/// A stack that imports the function's `ServiceToken` and owns only a pipeline's stack, which a
+/// person deletes. Its logical ID is that of `templates/project.yaml`, or another one.
 #[tokio::test(start_paused = true)]
 async fn deleted_child_stack_is_found_by_the_imports() {
     for logical_id in ["Pipeline", "Shop"] {
@@ -345,7 +345,7 @@ async fn deleted_child_stack_is_found_by_the_imports() {
                 .remove(&(world.shop.arn.clone(), "Project".to_owned()))
         });
         world.declare_shop(&world.shop.arn, logical_id);
-        // An importing stack without a resource of the environment is no loss.
+        // An importing stack without a resource of the environment has lost nothing.
         owner(&fake, "shop-admin");
         look(&fake).await.assert_healthy();
         world.delete_child().await;

@@ -38,7 +38,7 @@ _MAY = [
     *[("FunctionRole", STACKS_OF_PIPELINES, stack, WITH_PROVISIONING)
       for stack in (PIPELINE_STACK, regional("cloudformation", "stack/gitops-dev-shop/*"))],
     # A mirror's stack may have any name.
-    ("FunctionRole", "cloudformation:DescribeStackResource", stack_arn("anything"), {}),
+    ("FunctionRole", "cloudformation:DescribeStackResource cloudformation:ListStackResources", stack_arn("anything"), {}),
     ("FunctionRole", "iam:PassRole", PROVISIONING, passed_to("cloudformation.amazonaws.com")),
     ("FunctionRole", """codepipeline:StartPipelineExecution codepipeline:GetPipelineState codepipeline:ListPipelineExecutions
         codepipeline:ListActionExecutions""", PIPELINE, {}),
