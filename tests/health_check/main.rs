@@ -2,6 +2,7 @@
 //! one fault does not prevent the other checks.
 
 mod alarms;
+mod commands;
 mod credentials;
 mod doctor;
 mod faults;

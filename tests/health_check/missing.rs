@@ -6,13 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::alarms;
+use crate::commands;
 use crate::fixture::{
     Looked, PROJECT, REPOSITORY, SECRET, TOKEN, USER, assert_problem, create_pipeline, diagnosed,
     empty_world, look, look_by_schedule, look_with_first_project, mirrored, mirrored_from, owner,
     properties,
 };
-use aws_sdk_cloudformation::types::{DeploymentMode, Parameter};
-use aws_sdk_secretsmanager::types::Tag;
 use cfn_gitops::health_check::FirstProject;
 use fake_aws::FakeAws;
 use fake_aws::clients::Clients;
@@ -108,87 +107,10 @@ impl World {
         }
     }
 
-    /// Executes the commands of a remedy.
-    async fn run_commands(&self, problem: &str) {
-        let clients = self.person();
-        for command in problem.split("aws ").skip(1) {
-            let words: Vec<&str> = command
-                .split([' ', ';'])
-                .map(|it| it.trim_end_matches(['.', ',']))
-                .collect();
-            let after = |name: &str| {
-                let at = words.iter().position(|word| *word == name);
-                words[at.expect("an argument") + 1]
-            };
-            let rest = |name: &'static str| words.iter().skip_while(move |word| **word != name).skip(1);
-            match words[..2] {
-                ["secretsmanager", "restore-secret"] => {
-                    let call = clients
-                        .secrets
-                        .restore_secret()
-                        .secret_id(after("--secret-id"));
-                    call.send().await.expect("a secret");
-                }
-                ["secretsmanager", "tag-resource"] => {
-                    let tags = rest("--tags").map(|tag| {
-                        let tag = tag.strip_prefix("Key=").expect("a key");
-                        let (key, value) = tag.split_once(",Value=").expect("a value");
-                        Tag::builder().key(key).value(value).build()
-                    });
-                    let call = clients
-                        .secrets
-                        .tag_resource()
-                        .secret_id(after("--secret-id"));
-                    call.set_tags(Some(tags.collect()))
-                        .send()
-                        .await
-                        .expect("a secret");
-                }
-                ["iam", "create-user"] => self.fake.user(after("--user-name")),
-                ["codecommit", "create-repository"] => {
-                    self.fake.repository(after("--repository-name"))
-                }
-                ["cloudformation", "delete-stack"] => self.delete_child().await,
-                ["cloudformation", "create-change-set"] => {
-                    assert_eq!(after("--deployment-mode"), "REVERT_DRIFT");
-                    let parameters = rest("--parameters").map_while(|word| {
-                        let key = word.strip_prefix("ParameterKey=")?;
-                        let key = key.strip_suffix(",UsePreviousValue=true")?;
-                        Some(
-                            Parameter::builder()
-                                .parameter_key(key)
-                                .use_previous_value(true)
-                                .build(),
-                        )
-                    });
-                    let call = clients.cloudformation.create_change_set();
-                    let call = call
-                        .stack_name(after("--stack-name"))
-                        .use_previous_template(true);
-                    let call = call.change_set_name(after("--change-set-name"));
-                    let call = call.deployment_mode(DeploymentMode::RevertDrift);
-                    let call = call.role_arn(after("--role-arn"));
-                    call.set_parameters(Some(parameters.collect()))
-                        .send()
-                        .await
-                        .expect("it");
-                    tokio::time::sleep(Duration::from_mins(1)).await;
-                }
-                ["cloudformation", "execute-change-set"] => {
-                    let call = clients.cloudformation.execute_change_set();
-                    let call = call.change_set_name(after("--change-set-name"));
-                    call.stack_name(CHILD).send().await.expect("a change set");
-                    tokio::time::sleep(Duration::from_mins(1)).await;
-                }
-                _ => panic!("{command}"),
-            }
-        }
-    }
-
     /// Executes the remedy of a finding: its commands, and its updates of a resource.
     async fn execute(&mut self, problem: &str) {
         let fake = self.fake.clone();
-        self.run_commands(problem).await;
+        commands::run(&fake, problem).await;
         if problem.contains("a new RotationSerial") {
             let mut changed = properties(USER, PROJECT, REPOSITORY);
             changed["RotationSerial"] = json!("2");

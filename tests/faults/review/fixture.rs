@@ -291,6 +291,7 @@ async fn check_health_once(
         id: "dev".to_owned(),
         user_names: "user-dev-*".to_owned(),
         credential_age_days: None,
+        first_project: None,
     };
     let pipelines = GitOpsPipeline::new(clients.clone());
     let emit = |line: Value| secrecy::note(line.to_string());

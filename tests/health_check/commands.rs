@@ -1,0 +1,102 @@
+//! The AWS CLI's commands in a text, executed by a person.
+
+use std::time::Duration;
+
+use aws_sdk_cloudformation::types::{DeploymentMode, Parameter};
+use aws_sdk_secretsmanager::types::Tag;
+
+use fake_aws::FakeAws;
+use fake_aws::clients::Clients;
+
+/// The words of a command, after `aws`.
+struct Command<'a>(Vec<&'a str>);
+
+impl<'a> Command<'a> {
+    fn of(text: &'a str) -> Self {
+        let words = text.split([' ', ';']);
+        Command(
+            words
+                .map(|word| word.trim_end_matches(['.', ',']))
+                .collect(),
+        )
+    }
+
+    /// The words after `name`.
+    fn after(&self, name: &str) -> &[&'a str] {
+        let at = self.0.iter().position(|word| *word == name);
+        &self.0[at.expect("an argument") + 1..]
+    }
+
+    fn argument(&self, name: &str) -> &'a str {
+        self.after(name)[0]
+    }
+}
+
+/// Executes every command in `text`. Fails if one of them is unknown.
+pub async fn run(fake: &FakeAws, text: &str) {
+    let clients = Clients::over(fake.connector("person"));
+    for command in text.split("aws ").skip(1) {
+        let command = Command::of(command);
+        match command.0[0] {
+            "secretsmanager" => of_secrets(&clients, &command).await,
+            "cloudformation" => of_stacks(&clients, &command).await,
+            "iam" => fake.user(command.argument("--user-name")),
+            "codecommit" => fake.repository(command.argument("--repository-name")),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+async fn of_secrets(clients: &Clients, command: &Command<'_>) {
+    let (secrets, id) = (&clients.secrets, command.argument("--secret-id"));
+    match command.0[1] {
+        "restore-secret" => {
+            let call = secrets.restore_secret().secret_id(id);
+            call.send().await.expect("a secret");
+        }
+        "tag-resource" => {
+            let tags = command.after("--tags").iter().map(|tag| {
+                let tag = tag.strip_prefix("Key=").expect("a key");
+                let (key, value) = tag.split_once(",Value=").expect("a value");
+                Tag::builder().key(key).value(value).build()
+            });
+            let call = secrets.tag_resource().secret_id(id);
+            let call = call.set_tags(Some(tags.collect()));
+            call.send().await.expect("a secret");
+        }
+        other => panic!("{other}"),
+    }
+}
+
+async fn of_stacks(clients: &Clients, command: &Command<'_>) {
+    let (stacks, name) = (&clients.cloudformation, command.argument("--stack-name"));
+    match command.0[1] {
+        "delete-stack" => {
+            let call = stacks.delete_stack().stack_name(name);
+            call.send().await.expect("a stack");
+        }
+        "create-change-set" => {
+            assert_eq!(command.argument("--deployment-mode"), "REVERT_DRIFT");
+            let parameters = command.after("--parameters").iter().map_while(|word| {
+                let key = word.strip_prefix("ParameterKey=")?;
+                let key = key.strip_suffix(",UsePreviousValue=true")?;
+                let parameter = Parameter::builder().parameter_key(key);
+                Some(parameter.use_previous_value(true).build())
+            });
+            let call = stacks.create_change_set().stack_name(name);
+            let call = call.change_set_name(command.argument("--change-set-name"));
+            let call = call.deployment_mode(DeploymentMode::RevertDrift);
+            let call = call.use_previous_template(true);
+            let call = call.role_arn(command.argument("--role-arn"));
+            let call = call.set_parameters(Some(parameters.collect()));
+            call.send().await.expect("a change set");
+        }
+        "execute-change-set" => {
+            let call = stacks.execute_change_set().stack_name(name);
+            let call = call.change_set_name(command.argument("--change-set-name"));
+            call.send().await.expect("a change set");
+        }
+        other => panic!("{other}"),
+    }
+    tokio::time::sleep(Duration::from_mins(2)).await;
+}
