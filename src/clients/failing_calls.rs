@@ -2,9 +2,10 @@
 //!
 //! If a time limit cuts the work, its step is the call that happened to run. The cause is a call
 //! that is retried, or one whose failure the work waits to resolve. So each attempt is noted here,
-//! and the text of each time limit names the calls whose latest attempt failed. An answer, also one
-//! that rejects the call, removes the call.
+//! and the text of each time limit names the calls whose latest attempt failed a short time ago. An
+//! answer, even one that rejects the call, removes the call.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,10 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// The most calls that a text names.
 const MAX_NAMED: usize = 3;
+
+/// A failure of longer ago was tolerated: the work goes on without the call. The longest wait for the
+/// result of one, IAM's list of a new credential, takes less.
+const MAX_AGE: Duration = Duration::from_secs(120);
 
 /// The most characters of a cause.
 const MAX_CAUSE: usize = 300;
@@ -42,6 +47,7 @@ struct FailingCall {
     text: Option<String>,
     /// The attempts of this invocation.
     attempts: u32,
+    /// When the latest attempt began or failed.
     since: Instant,
 }
 
@@ -67,36 +73,51 @@ impl FailingCalls {
         CALLS.scope(self.clone(), work).await
     }
 
-    /// Each failing operation with its service, cause and attempts.
-    pub fn texts(&self) -> BTreeMap<String, String> {
+    /// The operations that failed last, each with its service, cause and attempts. The latest is
+    /// first.
+    fn latest(&self) -> Vec<(String, String)> {
         let calls = self.lock();
-        let failing = calls.iter().filter_map(|(operation, call)| {
-            let is_slow = call.since.elapsed() >= SLOW;
-            let text = match &call.text {
-                Some(text) => text.clone(),
-                None if is_slow => format!("{operation}: no response"),
-                None => return None,
-            };
-            Some((
-                operation.clone(),
-                match call.attempts {
-                    0 => text,
-                    1 => format!("{text}, 1 attempt"),
-                    attempts => format!("{text}, {attempts} attempts"),
-                },
-            ))
-        });
-        failing.collect()
+        let mut failing: Vec<_> = calls.iter().filter(|(_, call)| call.is_failing()).collect();
+        failing.sort_by_key(|(_, call)| Reverse(call.since));
+        let named = failing.into_iter().take(MAX_NAMED);
+        named
+            .map(|(operation, call)| (operation.clone(), call.describe(operation)))
+            .collect()
+    }
+
+    /// The same by their operations.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        self.latest().into_iter().collect()
     }
 
     /// The texts in a sentence. `None` if no call fails.
     pub fn describe(&self) -> Option<String> {
-        let texts: Vec<String> = self.texts().into_values().take(MAX_NAMED).collect();
+        let texts = self.latest().into_iter().map(|(_, text)| text);
+        let texts: Vec<String> = texts.collect();
         (!texts.is_empty()).then(|| texts.join("; "))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, FailingCall>> {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FailingCall {
+    fn is_failing(&self) -> bool {
+        let age = self.since.elapsed();
+        age <= MAX_AGE && (self.text.is_some() || age >= SLOW)
+    }
+
+    fn describe(&self, operation: &str) -> String {
+        let text = match &self.text {
+            Some(text) => text.clone(),
+            None => format!("{operation}: no response"),
+        };
+        match self.attempts {
+            0 => text,
+            1 => format!("{text}, 1 attempt"),
+            attempts => format!("{text}, {attempts} attempts"),
+        }
     }
 }
 
@@ -122,7 +143,7 @@ pub fn began(operation: &str) {
             since,
         };
         let call = calls.entry(operation.to_owned()).or_insert(new);
-        call.attempts += 1;
+        (call.attempts, call.since) = (call.attempts + 1, since);
     });
 }
 
@@ -133,7 +154,7 @@ pub fn failed(service: &str, operation: &str, cause: &str) {
     let text = format!("{service} {operation}: {cause}");
     change(|calls| {
         if let Some(call) = calls.get_mut(operation) {
-            call.text = Some(text.clone());
+            (call.text, call.since) = (Some(text.clone()), Instant::now());
         }
     });
 }
@@ -209,5 +230,8 @@ mod tests {
         assert_eq!(OutOfTime::of(&later), cut);
         later.note(async { answered("GetBranch") }).await;
         assert_eq!(later.texts().len(), 1);
+        // The work goes on without it.
+        tokio::time::sleep(MAX_AGE + SLOW).await;
+        assert_eq!(OutOfTime::of(&later).to_string(), "no time was left");
     }
 }

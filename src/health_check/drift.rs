@@ -203,7 +203,7 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> String {
             " It was not repaired: an execution of its pipeline is in progress. The next daily check tries again."
                 .to_owned()
         }
-        Repair::Failed(error) => format!(" It was not repaired: {error}."),
+        Repair::Failed(why) => format!(" {why}."),
         Repair::None => String::new(),
     };
     let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);

@@ -18,7 +18,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::time::timeout_at;
+use tokio::time::Instant;
 
 use super::checker::Checker;
 use super::concurrent::TimeLimits;
@@ -30,6 +30,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::cloudformation::{
     StackResource, importing_stacks, stack_resource, stack_resources,
 };
+use crate::clients::failing_calls::within;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::Owner;
 use crate::mirror_credential::health::{LostSecret, SecretSummary};
@@ -96,8 +97,9 @@ impl Checker<'_> {
         };
         // The other checks may have taken all of their time.
         let until = limits.checks_end.max(limits.half_of_the_rest());
-        if timeout_at(until, Box::pin(looks)).await.is_err() {
-            findings.failed("there was no time to look for missing resources");
+        let time = until.saturating_duration_since(Instant::now());
+        if let Err(cut) = within(time, Box::pin(looks)).await {
+            findings.failed(&cut.and("there was no time to look for missing resources"));
         }
         for error in search.errors {
             findings.failed(&error.to_string());

@@ -101,7 +101,8 @@ impl GitLab {
         };
         let level = access_level(&shown);
         let closed = request.endpoint.and_then(|it| it.closed(&shown, level));
-        if let Some(cause) = closed.filter(|_| status != 404) {
+        let hides_repository = message.ends_with("Repository Not Found");
+        if let Some(cause) = closed.filter(|_| status != 404 || hides_repository) {
             return ErrorKind::rejected(status, cause, message);
         }
         let cause = match (area, level) {

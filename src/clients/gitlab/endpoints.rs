@@ -146,7 +146,8 @@ impl Endpoint {
         let is_restricted = |part: &ProjectPart| part.access(project) == PartAccess::Members;
         let part = self.closed_by.iter().copied().find(is_restricted);
         let part = part.or(self.restricted_by.filter(is_restricted));
-        let is_member = level.is_some_and(|level| level >= REPORTER);
+        // GitLab shows no level for an administrator and for members of an invited group.
+        let is_member = level.is_none_or(|level| level >= REPORTER);
         part.filter(|_| !is_member).map(Rejection::MembersOnly)
     }
 }

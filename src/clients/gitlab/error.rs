@@ -215,6 +215,13 @@ pub enum Rejection {
     Other,
 }
 
+/// The attributes of a mirror beside its address.
+const MIRROR_SETTINGS: [&str; 3] = [
+    "mirror_branch_regex",
+    "only_protected_branches",
+    "keep_divergent_refs",
+];
+
 /// The cause of a status of 500 or more.
 fn failure_of(status: u16) -> &'static str {
     match status {
@@ -255,12 +262,19 @@ impl ErrorKind {
         }
     }
 
-    /// Whether GitLab rejected a value, and its message is all that shows why. The message is in
-    /// the language of the token's user.
+    /// Whether GitLab rejected a value of a mirror, and its message does not show which. The message
+    /// is in the language of the token's user, but it begins with the attribute's name, which GitLab
+    /// does not translate (`app/services/remote_mirrors/create_service.rb`).
     pub(super) fn is_unexplained(&self) -> bool {
-        let status = self.rejected_status();
-        let is_known = !self.is_rejection(Rejection::Other);
-        status == Some(409) || (matches!(status, Some(400 | 422)) && !is_known)
+        let is_of_setting = |message: &str| MIRROR_SETTINGS.iter().any(|it| message.contains(it));
+        match self {
+            ErrorKind::Rejected {
+                status: 400 | 422,
+                message,
+                cause: Rejection::Other,
+            } => !is_of_setting(message),
+            _ => false,
+        }
     }
 
     fn reason_code(&self) -> ReasonCode {

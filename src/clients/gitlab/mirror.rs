@@ -244,11 +244,6 @@ impl Mirror {
         self.destination.is_same(&Destination::parse(clone_url))
     }
 
-    /// Whether GitLab shows exactly this spelling of the address `clone_url`.
-    fn is_spelled(&self, clone_url: &str) -> bool {
-        self.address == Unredacted::new(clone_url)
-    }
-
     /// Whether the destination may be the CodeCommit repository `name` in `region`, of any account.
     /// The clone URL of a deleted repository cannot be read, and GitLab may reach CodeCommit
     /// through a proxy. So only a host of CodeCommit in another region makes a difference.
@@ -302,10 +297,9 @@ impl GitLab {
     /// `known` are the mirrors of the project that were read before.
     ///
     /// Newer versions of GitLab accept an address once. Their message about a second one is in the
-    /// language of the token's user, so it decides nothing: a spelling that no known mirror has
-    /// comes first. If GitLab rejects it, and the project has another mirror, then the next
-    /// spelling follows. A proxy may rewrite the address that GitLab shows, so any mirror may have
-    /// this one.
+    /// language of the token's user, so it decides nothing: if GitLab rejects the address, and the
+    /// project has another mirror, then the next spelling follows. A proxy may rewrite the address
+    /// that GitLab shows, so any mirror may have this one.
     ///
     /// The request is not retried if its response was lost, because a second one could create a
     /// second mirror.
@@ -321,10 +315,8 @@ impl GitLab {
         let (area, purpose) = (Area::Mirrors(project), "creating the push mirror of");
         let call = self.call("POST", area, "/remote_mirrors", purpose);
         let call = call.secret(password);
-        let mut spellings = spellings(clone_url);
-        spellings.sort_by_key(|one| known.iter().any(|mirror| mirror.is_spelled(one)));
         let (mut rejected, mut others) = (None, vec![]);
-        for spelling in spellings {
+        for spelling in spellings(clone_url) {
             let Some(url) = with_login(&spelling, login, password) else {
                 break;
             };
@@ -336,7 +328,8 @@ impl GitLab {
             match created.and_then(|response| call.decode(&response, Mirror::parse)) {
                 Err(error) if error.kind.is_unexplained() => {
                     if rejected.is_none() {
-                        others = self.mirrors(project).await.unwrap_or_default();
+                        let listed = self.mirrors(project).await;
+                        others = listed.unwrap_or_else(|_| known.to_vec());
                     }
                     if others.is_empty() {
                         return Err(error);

@@ -97,6 +97,8 @@ pub fn is_bare(message: &str) -> bool {
         "forbidden",
         "not found",
         "project not found",
+        // `require_repository_enabled!` in `lib/api/branches.rb` and `lib/api/commits.rb`.
+        "repository not found",
     ];
     bare.contains(&words.as_str())
 }

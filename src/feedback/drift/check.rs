@@ -130,11 +130,16 @@ async fn end(
         // which limits this call, "filters access by change set name". That it matches the name in
         // an ARN is not documented, and an ARN that it does not match would deny each repair.
         // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
-        let executed = change_sets::execute(aws, stack_name, CHANGE_SET, token).await;
+        let executed =
+            change_sets::execute(aws, stack_name, CHANGE_SET, &format!("{token}-execute")).await;
         if let Err(error) = executed {
-            // The drift is reported nevertheless.
-            change_sets::abandon(aws, stack_name, CHANGE_SET).await;
-            repair = Repair::Failed(error.to_string());
+            // The drift is reported nevertheless. The SDK may have repeated a call that was executed.
+            repair = if error.outcome_unknown() || error.has_code(&["ChangeSetNotFound"]) {
+                Repair::Failed(format!("The repair may have started: {error}"))
+            } else {
+                change_sets::abandon(aws, stack_name, CHANGE_SET).await;
+                Repair::Failed(format!("It was not repaired: {error}"))
+            };
         }
     } else {
         progress.doing(format!("deleting the change set of stack {stack_name}"));

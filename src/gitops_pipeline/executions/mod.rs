@@ -131,7 +131,12 @@ pub fn status_of(execution: &PipelineExecutionSummary) -> ExecutionStatus {
         Some(PipelineExecutionStatus::Stopped) => ExecutionStatus::Stopped,
         Some(PipelineExecutionStatus::Superseded) => ExecutionStatus::Superseded,
         Some(PipelineExecutionStatus::Cancelled) => ExecutionStatus::Canceled,
-        other => ExecutionStatus::Unknown(text_of(other.map(PipelineExecutionStatus::as_str))),
+        other => {
+            let status = text_of(other.map(PipelineExecutionStatus::as_str));
+            let id = execution.pipeline_execution_id();
+            tracing::warn!(id, status, "an execution has an unknown status");
+            ExecutionStatus::Unknown(status)
+        }
     }
 }
 

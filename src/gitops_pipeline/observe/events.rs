@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_cloudformation::types::StackEvent;
 
 use super::early_validation;
 use super::early_validation::Finding;
 use crate::clients::aws::{Aws, CallError, required};
+use crate::clients::failing_calls::within;
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::state::ChildStack;
+
+/// How long the findings of hooks and validations may take.
+const FINDINGS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads which requests started the latest operations. Returns the status in the latest event of
 /// the stack itself.
@@ -62,9 +66,12 @@ pub async fn first_failure(
         Ok(read) => read,
         Err(error) => return error.to_string(),
     };
-    match early_validation::failures(aws, &child.id, belongs).await {
-        Ok(found) => findings.extend(found),
-        Err(error) => tracing::warn!(%error, "the reason of the failure may lack details"),
+    // They are only a text, so they delay a rollback no longer.
+    let read = early_validation::failures(aws, &child.id, belongs);
+    match within(FINDINGS_TIMEOUT, Box::pin(read)).await {
+        Ok(Ok(found)) => findings.extend(found),
+        Ok(Err(error)) => tracing::warn!(%error, "the reason of the failure may lack details"),
+        Err(cut) => tracing::warn!(error = %cut, "the reason of the failure may lack details"),
     }
     let reason = match first {
         // Other resources may have failed later, and their findings are not its cause.

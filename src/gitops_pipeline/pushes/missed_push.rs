@@ -290,8 +290,12 @@ pub async fn event_rule(aws: &Aws, name: &str) -> Result<EventRule, CallError> {
     })?;
     Ok(match found {
         None => EventRule::Missing,
-        Some(found) if found.state() == Some(&RuleState::Enabled) => EventRule::Enabled,
-        Some(_) => EventRule::Disabled,
+        Some(found) => match found.state() {
+            Some(RuleState::Enabled | RuleState::EnabledWithAllCloudtrailManagementEvents) => {
+                EventRule::Enabled
+            }
+            _ => EventRule::Disabled,
+        },
     })
 }
 

@@ -372,7 +372,10 @@ impl Applier<'_> {
                 return Ok(());
             }
             Err(error) if error.kind == ErrorKind::NotFound => {
-                let left = hidden_mirror(record);
+                let mut left = hidden_mirror(record);
+                if self.state.pushes_with_current_login(record) {
+                    left += ". Its login still works: change RotationSerial, which ends it";
+                }
                 tracing::warn!(left, "not removed");
                 self.warnings.push(Reason::new(Code::MirrorsLeft, left));
                 self.state.note_shown(record, None);

@@ -194,7 +194,10 @@ impl<'a> Deleter<'a> {
         self.state.users_read_at = self.clients.clock.now();
         self.read_secret().await?;
         for user in &mut self.state.users {
+            // IAM may show a new user late, even if it has accepted the tombstone.
+            let was_tagged = user.exists && self.state.tombstones_written.contains(&user.name);
             *user = observe::read_user(&self.clients.aws, &user.name).await?;
+            user.exists |= was_tagged;
         }
         Ok(())
     }

@@ -302,7 +302,9 @@ impl<'a> DeletionPlanner<'a> {
         let may_exist = !self.target.may_never_have_existed()
             || self.secret.is_some()
             || users.iter().any(|user| self.is_held(user));
-        self.state.denied_reads().next().filter(|_| may_exist)
+        // IAM may list the credentials of a new user late, which is not a denial.
+        let mut denied = self.state.denied_reads().filter(|read| read.0.is_denied());
+        denied.next().filter(|_| may_exist)
     }
 }
 
