@@ -303,7 +303,10 @@ impl<'a> DeletionPlanner<'a> {
             || self.secret.is_some()
             || users.iter().any(|user| self.is_held(user));
         // IAM may list the credentials of a new user late, which is not a denial.
-        let mut denied = self.state.denied_reads().filter(|read| read.0.is_denied());
+        let mut denied = self
+            .state
+            .denied_reads()
+            .filter(|read| !read.0.has_code(&["NoSuchEntity"]));
         denied.next().filter(|_| may_exist)
     }
 }

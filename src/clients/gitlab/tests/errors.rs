@@ -151,6 +151,7 @@ async fn switched_off_part_is_no_missing_right() {
     let path_of = |call| match call {
         "statuses" => "/repository/commits/c1/statuses?ref=main&name=x&per_page=100&page=1",
         "environments" => "/environments?name=dev&per_page=100&page=1",
+        "branch" => "/repository/branches/main",
         _ => "/protected_tags?per_page=100&page=1",
     };
     for [call, member, access, level, shows] in rows(
@@ -167,6 +168,8 @@ async fn switched_off_part_is_no_missing_right() {
         tags | repository | disabled | 40 | The repository is switched off
         tags | repository | private | 0 | The repository is restricted
         tags | merge_requests | disabled | 30 | need a Maintainer
+        branch | repository | disabled | 40 | The repository is switched off
+        branch | merge_requests | disabled | 40 | Repository Not Found
         ",
     ) {
         let level: u64 = level.parse().expect("a level");
@@ -174,16 +177,19 @@ async fn switched_off_part_is_no_missing_right() {
         let mut shown =
             json!({"id": 42, "permissions": {"project_access": {"access_level": level}}});
         shown[format!("{member}_access_level")] = json!(access);
+        // `require_repository_enabled!` in `lib/api/branches.rb`.
+        let denied = match call {
+            "branch" => Reply::message(404, "404 Repository Not Found"),
+            _ => Reply::message(403, "403 Forbidden"),
+        };
         let script = Script::default()
-            .then(
-                &format!("GET {PROJECT}{path}"),
-                Reply::message(403, "403 Forbidden"),
-            )
+            .then(&format!("GET {PROJECT}{path}"), denied)
             .then(&format!("GET {PROJECT}"), ok(shown));
         let gitlab = gitlab(&script);
         let error = match call {
             "statuses" => gitlab.commit_statuses(&commit, "x").await.map(drop),
             "environments" => gitlab.environment(INFRA, "dev").await.map(drop),
+            "branch" => gitlab.branch(INFRA, "main").await.map(drop),
             _ => gitlab.protected_tags(INFRA).await.map(drop),
         };
         let reason = error.expect_err("denied").reason().to_string();

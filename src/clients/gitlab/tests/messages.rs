@@ -56,7 +56,6 @@ async fn message_of_a_denial_is_its_only_cause() {
         403 | {"error": "ip", "error_description": "another network"} | another network | CFG-412
         401 | {"error": "dpop_error", "error_description": "no proof"} | no proof | CFG-406
         401 | {"error": "invalid_token", "error_description": "Token was revoked."} | was revoked | CFG-406
-        404 | {"message": "404 Repository Not Found"} | Repository Not Found | CFG-412
         405 | {"message": "405 Method Not Allowed"} | Not Allowed | CFG-412
         422 | {"message": {"error": "no space is left"}} | 422: no space is left | CFG-412
         403 | Forbidden by policy 7 | HTTP 403: Forbidden by policy 7; | CFG-403
@@ -166,10 +165,7 @@ async fn state_that_passes_is_retried_and_not_final() {
             .then(&post, busy.clone())
             .then(&post, Reply::json(201, described(7)));
         assert_eq!(create(&gitlab(&script)).await.expect("accepted").id, 7);
-        let mut script = Script::default().then_times(4, &post, &busy);
-        if status == 409 {
-            script = script.then(&format!("GET {PROJECT}{LIST}"), ok(json!([])));
-        }
+        let script = Script::default().then_times(4, &post, &busy);
         let error = create(&gitlab(&script)).await.expect_err("still busy");
         script.sent();
         assert!(error.is_transient() && !error.outcome_unknown(), "{error}");

@@ -139,35 +139,19 @@ async fn duplicate_address_is_spelled_in_other_ways() {
     }
 }
 
+/// GitLab translates the text, and not the attribute's name.
 #[tokio::test(start_paused = true)]
-async fn spelling_that_no_mirror_has_comes_first() {
-    let mirror = |url: String| {
-        let mut shown = described(7);
-        shown["url"] = json!(url);
-        Mirror::parse(&shown).expect("a mirror")
-    };
-    let host = "git-codecommit.eu-central-1.amazonaws.com";
-    let (plain, slash) = ("/v1/repos/infra", "/v1/repos/infra/");
-    for (taken, expected) in [
-        (vec![], plain),
-        (vec![plain], slash),
-        (vec![slash], plain),
-        (vec![slash, plain], ":443/v1/repos/infra"),
-    ] {
-        let login = "https://*****:*****@";
-        let known: Vec<Mirror> = taken
-            .iter()
-            .map(|one| mirror(format!("{login}{host}{one}")))
-            .collect();
-        let post = format!("POST {MIRRORS}");
-        let script = Script::default().then(&post, Reply::json(201, described(8)));
-        let (gitlab, password) = (gitlab(&script), Password::new(PASSWORD));
-        let settings = settings();
-        let made = gitlab.create(INFRA, CLONE_URL, LOGIN, &password, &settings, &known);
-        made.await.expect("made");
-        let expected = format!("https://{LOGIN}:{PASSWORD}@{host}{expected}");
-        assert_eq!(script.sent()[0].json()["url"], expected, "{taken:?}");
-    }
+async fn rejection_of_another_attribute_is_not_respelled() {
+    let post = format!("POST {MIRRORS}");
+    let body = json!({"message": {"mirror_branch_regex": ["ist ungültig"]}});
+    let script = Script::default().then(&post, Reply::json(400, body));
+    let (gitlab, password) = (gitlab(&script), Password::new(PASSWORD));
+    let known = [Mirror::parse(&described(7)).expect("a mirror")];
+    let settings = settings();
+    let made = gitlab.create(INFRA, CLONE_URL, LOGIN, &password, &settings, &known);
+    let error = made.await.expect_err("rejected");
+    assert_eq!(error.reason().code.to_string(), "CFG-412", "{error}");
+    assert_eq!(script.sent().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
