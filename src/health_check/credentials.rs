@@ -112,9 +112,10 @@ impl Checker<'_> {
         let listing = self.mirror_credential.list_secrets(&user_names);
         let (secrets, left) = listed(listing, findings, limits).await?;
         for left in left {
-            self.emit(&left.project, &[(metrics::MIRROR_HEALTHY, 0.into())]);
-            let subject = format!("a mirror of project {} without a credential", left.project);
-            findings.checked(subject, Some(left.problem));
+            if let Some(project) = &left.project {
+                self.emit(project, &[(metrics::MIRROR_HEALTHY, 0.into())]);
+            }
+            findings.checked(left.subject, Some(left.problem));
         }
         let secrets = secrets.into_iter();
         Some(

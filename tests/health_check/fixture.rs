@@ -26,7 +26,7 @@ pub const TOKEN: &str = "gitlab/token";
 pub const REPOSITORY: &str = "codecommit-dev-cfn-infra";
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1";
 
-const CREDENTIAL: CustomResource = CustomResource {
+pub const CREDENTIAL: CustomResource = CustomResource {
     resource_type: "Custom::MirrorCredential",
     logical_id: "Credential",
     wire: |_, caller| caller.connector(),

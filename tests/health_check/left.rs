@@ -7,34 +7,73 @@ use serde_json::json;
 
 use crate::alarms;
 use crate::fixture::{
-    Looked, PROJECT, REPOSITORY, SECRET, assert_problem, diagnosed, fake, look, properties,
+    CREDENTIAL, Looked, PROJECT, REPOSITORY, SECRET, USER, assert_problem, diagnosed, fake, look,
+    mirrored_from, properties,
 };
 use fake_aws::clients::Clients;
-use fake_aws::{FakeAws, FaultKind, On};
+use fake_aws::gitlab::DEVELOPER;
+use fake_aws::{FakeAws, FaultKind, On, Service};
+use test_support::custom_resource::{INVENTED_ID, ParentStack, RollBack};
+
+const OTHER_PROJECT: &str = "platform/another";
+const OTHER_REPOSITORY: &str = "codecommit-dev-cfn-another";
+const OTHER_USER: &str = "user-dev-other";
 
 fn mirrors(fake: &FakeAws) -> Vec<u64> {
+    fake.mirrors(PROJECT)
+        .iter()
+        .map(|mirror| mirror.id)
+        .collect()
+}
+
+/// The names of the records.
+fn records(fake: &FakeAws) -> Vec<String> {
     fake.look(|aws| {
-        let project = aws.gitlab.project("gitlab.example.com", PROJECT);
-        let mirrors = project.expect("a project").mirrors.keys();
-        mirrors.copied().collect()
+        let names = aws.secrets.keys();
+        let names = names.filter(|name| name.contains("/mirrors-left-"));
+        names.cloned().collect()
     })
 }
 
-/// Health checks of three days with the mirror `id`, and one after its remedy.
-async fn assert_lasts_until_the_remedy(fake: &FakeAws, id: u64) {
+/// The reason of the latest response.
+fn latest_note(fake: &FakeAws) -> String {
+    let responses = fake.responses();
+    let body = responses.last().expect("a response").json();
+    assert_eq!(body["Status"], "SUCCESS", "{body}");
+    body["Reason"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Health checks of three days with the mirror `id`, and one after its remedy. Only a mirror that
+/// is certainly left raises the alarm.
+async fn assert_lasts_until_the_remedy(fake: &FakeAws, id: u64, is_certain: bool) {
+    let (subject, remedy, metric, alarm) = if is_certain {
+        (
+            "without a credential",
+            "so its pushes fail. Remove it in the project",
+            &[0.0][..],
+            &["MirrorsAlarm"][..],
+        )
+    } else {
+        (
+            "may have left",
+            "If it exists and you do not use it, remove it in the project",
+            &[][..],
+            &[][..],
+        )
+    };
     let mut checks: Vec<Looked> = vec![];
     let mut problem = String::new();
     for _ in 0..3 {
         checks.push(look(fake).await);
-        problem = checks.last().expect("a check").unhealthy();
-        assert!(
-            problem.contains(&format!("push mirror {id} of project")),
-            "{problem}"
-        );
+        let check = checks.last().expect("a check");
+        problem = check.unhealthy();
+        let named = format!("push mirror {id}");
+        assert!(problem.contains(&named), "{problem}");
+        assert_eq!(check.values("MirrorHealthy", PROJECT), metric);
         tokio::time::sleep(Duration::from_hours(24)).await;
     }
-    assert_eq!(alarms::raised(&checks), ["MirrorsAlarm"]);
-    assert_problem(fake, "without a credential", &["Remove it in the project"]).await;
+    assert_eq!(alarms::raised(&checks), alarm);
+    assert_problem(fake, subject, &[remedy]).await;
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).mirrors.remove(&id));
     let (_, command) = problem
         .split_once("aws secretsmanager delete-secret --secret-id ")
@@ -55,19 +94,36 @@ async fn assert_lasts_until_the_remedy(fake: &FakeAws, id: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn mirror_of_an_unreachable_gitlab_lasts_in_the_checks() {
+    for (on, kind) in [
+        (
+            On::Operation("GitLab.DeleteMirror"),
+            FaultKind::InternalError500,
+        ),
+        (On::Service(Service::GitLab), FaultKind::RequestLost),
+        // Its time limit cuts the deletion.
+        (On::Service(Service::GitLab), FaultKind::RequestHangs),
+    ] {
+        let (fake, mut stack) = fake().await;
+        let [id] = mirrors(&fake)[..] else { panic!() };
+        fake.break_from_now(on, kind);
+        let deleted = stack.delete().await;
+        let named = format!("push mirror {id} of project {PROJECT} is left in GitLab");
+        assert!(deleted.note().contains(&named), "{deleted:?}");
+        fake.mend();
+        assert_lasts_until_the_remedy(&fake, id, true).await;
+    }
+}
+
+/// The project may be deleted, and its mirrors with it.
+#[tokio::test(start_paused = true)]
+async fn mirror_of_a_hidden_project_raises_no_alarm() {
     let (fake, mut stack) = fake().await;
     let [id] = mirrors(&fake)[..] else { panic!() };
-    fake.break_from_now(
-        On::Operation("GitLab.DeleteMirror"),
-        FaultKind::InternalError500,
-    );
+    fake.change(|aws| aws.gitlab.project_mut(PROJECT).access = None);
     let deleted = stack.delete().await;
-    assert!(
-        deleted.note().contains(&format!("push mirror {id}")),
-        "{deleted:?}"
-    );
-    fake.mend();
-    assert_lasts_until_the_remedy(&fake, id).await;
+    let named = format!("if the project exists, remove push mirror {id}");
+    assert!(deleted.note().contains(&named), "{deleted:?}");
+    assert_lasts_until_the_remedy(&fake, id, false).await;
 }
 
 /// A person deletes the secret without a recovery window, an Update creates another mirror, and the Delete removes
@@ -79,7 +135,7 @@ async fn mirror_of_a_deleted_secret_is_named_by_the_delete() {
         panic!()
     };
     fake.change(|aws| aws.secrets.remove(SECRET));
-    let mut changed = properties("user-dev-mirror", PROJECT, REPOSITORY);
+    let mut changed = properties(USER, PROJECT, REPOSITORY);
     changed["RotationSerial"] = json!("2");
     stack.update(&changed, None).await.assert_success();
     assert_eq!(mirrors(&fake).len(), 2);
@@ -96,18 +152,167 @@ async fn mirror_of_a_deleted_secret_is_named_by_the_delete() {
         "{deleted:?}"
     );
     assert_eq!(mirrors(&fake), [first]);
-    assert_lasts_until_the_remedy(&fake, first).await;
+    assert_lasts_until_the_remedy(&fake, first, false).await;
+}
+
+/// A stack whose properties name two projects. Returns the IDs of their mirrors.
+async fn two_projects() -> (FakeAws, ParentStack, [u64; 2]) {
+    let (fake, mut stack) = fake().await;
+    fake.gitlab_project(OTHER_PROJECT, &["main"]);
+    fake.repository(OTHER_REPOSITORY);
+    let mut both = properties(USER, PROJECT, REPOSITORY);
+    let other = json!({"GitLabProject": OTHER_PROJECT, "RepositoryName": OTHER_REPOSITORY});
+    both["Mirrors"].as_array_mut().expect("a list").push(other);
+    stack.update(&both, None).await.assert_success();
+    let ids = [PROJECT, OTHER_PROJECT].map(|project| fake.mirrors(project)[0].id);
+    (fake, stack, ids)
+}
+
+#[tokio::test(start_paused = true)]
+async fn record_names_the_project_of_the_mirror_that_is_left() {
+    for hangs in [false, true] {
+        let (fake, mut stack, [deleted, left]) = two_projects().await;
+        if hangs {
+            fake.break_from_now(On::Project(OTHER_PROJECT), FaultKind::RequestHangs);
+        } else {
+            let denied = Some(DEVELOPER);
+            fake.change(|aws| aws.gitlab.project_mut(OTHER_PROJECT).access = denied);
+        }
+        let answer = stack.delete().await;
+        let names = |id| answer.note().contains(&format!("push mirror {id} of"));
+        assert!(names(left) && !names(deleted), "{answer:?}");
+        let check = look(&fake).await;
+        assert_eq!(check.values("MirrorHealthy", OTHER_PROJECT), [0.0]);
+        assert_eq!(check.subjects(), [OTHER_PROJECT], "{check:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirrors_of_two_projects_are_recorded_for_each() {
+    let (fake, mut stack, _) = two_projects().await;
+    fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+    stack.delete().await.assert_success();
+    let check = look(&fake).await;
+    assert_eq!(check.subjects(), [OTHER_PROJECT, PROJECT], "{check:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_deletion_is_recorded_again() {
+    let (fake, mut stack) = fake().await;
+    for number in 1..=2 {
+        let id = *mirrors(&fake).last().expect("a mirror");
+        fake.break_from_now(
+            On::Operation("GitLab.DeleteMirror"),
+            FaultKind::InternalError500,
+        );
+        stack.delete().await.assert_success();
+        fake.mend();
+        assert_eq!(records(&fake).len(), number);
+        let problem = look(&fake).await.unhealthy();
+        assert!(problem.contains(&format!("push mirror {id} ")), "{problem}");
+        let again = properties(USER, PROJECT, REPOSITORY);
+        stack.create(&again).await.assert_success();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletion_succeeds_without_its_record() {
+    for operation in ["CreateSecret", "DeleteSecret"] {
+        let (fake, mut stack) = fake().await;
+        fake.deny(&format!("secretsmanager:{operation}"), "mirrors-left");
+        fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestLost);
+        let deleted = stack.delete().await;
+        assert!(deleted.note().ends_with("CFG-416"), "{deleted:?}");
+        assert_eq!(records(&fake).is_empty(), operation == "CreateSecret");
+    }
+}
+
+/// The response does not wait for Secrets Manager.
+#[tokio::test(start_paused = true)]
+async fn record_takes_half_of_the_time_left_at_most() {
+    let (fake, mut stack) = fake().await;
+    let mut short = properties(USER, PROJECT, REPOSITORY);
+    short["ServiceTimeout"] = json!("20");
+    stack.update(&short, None).await.assert_success();
+    fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestHangs);
+    fake.break_from_now(On::Operation("CreateSecret"), FaultKind::RequestHangs);
+    let deleted = stack.delete().await;
+    assert!(deleted.note().ends_with("CFG-416"), "{deleted:?}");
+}
+
+/// The Create has failed and deleted everything, or it is a second delivery. The mirror is of another stack.
+#[tokio::test(start_paused = true)]
+async fn mirror_beside_a_deletion_of_nothing_is_no_finding() {
+    let (fake, _) = fake().await;
+    fake.user(OTHER_USER);
+    let mut another = ParentStack::called(&fake, CREDENTIAL, "arn:another");
+    another.starts_counting_at(10);
+    let id = format!("codecommit-mirror/{OTHER_USER}");
+    let properties = properties(OTHER_USER, PROJECT, REPOSITORY);
+    another.delete_id(&id, &properties).await;
+    let note = latest_note(&fake);
+    assert!(note.contains("a person may have created"), "{note}");
+    assert_eq!(records(&fake), [""; 0]);
+    look(&fake).await.assert_healthy();
+}
+
+/// Deletions that leave nothing, beside a mirror of another secret in some of them.
+async fn delete_soundly(case: &str, fake: &FakeAws, stack: &mut ParentStack) {
+    let mut changed = properties(USER, PROJECT, REPOSITORY);
+    match case {
+        "replacement" | "rollback of a replacement" | "deletion of a new secret alone" => {
+            changed["SecretName"] = json!("codecommit-mirror/user-dev-changed");
+            let roll_back = match case {
+                "replacement" => None,
+                "rollback of a replacement" => Some(RollBack::UpdateBack),
+                _ => Some(RollBack::DeleteNewOnly),
+            };
+            stack.update(&changed, roll_back).await.assert_success();
+        }
+        "replacement of the user" => {
+            fake.user(OTHER_USER);
+            changed["UserName"] = json!(OTHER_USER);
+            stack.update(&changed, None).await.assert_success();
+        }
+        "migration" => {
+            mirrored_from(fake, OTHER_USER, PROJECT, REPOSITORY).await;
+            stack.delete().await.assert_success();
+        }
+        "Create without a response" => {
+            fake.user(OTHER_USER);
+            let properties = properties(OTHER_USER, PROJECT, REPOSITORY);
+            let mut another = ParentStack::called(fake, CREDENTIAL, "arn:another");
+            another.starts_counting_at(10);
+            another.delete_id(INVENTED_ID, &properties).await;
+        }
+        "slow look for other mirrors" => {
+            let list = On::Operation("GitLab.ListMirrors");
+            fake.break_from_now(list, FaultKind::RequestHangs);
+            stack.delete().await.assert_success();
+            fake.mend();
+        }
+        _ => stack.delete().await.assert_success(),
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn sound_deletion_leaves_no_record() {
-    let (fake, mut stack) = fake().await;
-    let deleted = stack.delete().await;
-    assert_eq!(deleted.note(), "");
-    assert!(fake.look(|aws| aws.secrets.keys().all(|name| !name.contains("left"))));
-    let checks = diagnosed(&fake).await;
-    assert!(
-        checks.iter().all(|(_, problem)| problem.is_none()),
-        "{checks:?}"
-    );
+    for case in [
+        "deletion",
+        "replacement",
+        "rollback of a replacement",
+        "deletion of a new secret alone",
+        "replacement of the user",
+        "migration",
+        "Create without a response",
+        "slow look for other mirrors",
+    ] {
+        let (fake, mut stack) = fake().await;
+        delete_soundly(case, &fake, &mut stack).await;
+        assert_eq!(latest_note(&fake), "", "{case}");
+        assert_eq!(records(&fake), [""; 0], "{case}");
+        let checks = diagnosed(&fake).await;
+        let is_healthy = checks.iter().all(|(_, problem)| problem.is_none());
+        assert!(is_healthy, "{case}: {checks:?}");
+    }
 }

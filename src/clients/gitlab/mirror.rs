@@ -244,6 +244,17 @@ impl Mirror {
         self.destination.is_same(&Destination::parse(clone_url))
     }
 
+    /// Whether the latest push failed, as with a deleted login.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.status, PushStatus::Failed | PushStatus::ToRetry)
+    }
+
+    /// Whether it is disabled and has never pushed, as a killed delivery leaves one.
+    pub fn is_unused(&self) -> bool {
+        let has_pushed = self.started_at.is_some() || self.updated_at.is_some();
+        !self.enabled && !has_pushed
+    }
+
     /// Whether the destination may be the CodeCommit repository `name` in `region`, of any account.
     /// The clone URL of a deleted repository cannot be read, and GitLab may reach CodeCommit
     /// through a proxy. So only a host of CodeCommit in another region makes a difference.

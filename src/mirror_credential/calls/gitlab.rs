@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 
 use crate::clients::gitlab::{
     Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, TokenError, UnreachableGitLabs,
@@ -145,71 +147,49 @@ impl<'a> GitLabClients<'a> {
         noted.collect()
     }
 
-    /// Deletes `records`, best effort. Returns a text for each mirror that is left in GitLab.
-    pub async fn delete_all(&mut self, records: &[MirrorRecord]) -> Vec<String> {
-        let mut left = Vec::new();
+    /// Deletes `records`, and calls `done` with the result of each as soon as it is known: a time
+    /// limit may cut the rest.
+    pub async fn delete_each(
+        &mut self,
+        records: &[MirrorRecord],
+        mut done: impl FnMut(&MirrorRecord, Result<(), GitLabError>),
+    ) {
         for records in records.chunks(MIRRORS_AT_ONCE) {
             let gitlabs = self.all_of(records).await;
-            let calls = records
-                .iter()
-                .zip(gitlabs)
-                .map(|(record, gitlab)| async { gitlab?.delete(&record.project, record.id).await });
-            for (record, deleted) in records.iter().zip(join_all(calls).await) {
-                match self.note(record, deleted) {
-                    Ok(()) => {}
-                    Err(error) if error.kind == ErrorKind::NotFound => {
-                        left.push(hidden_mirror(record));
-                    }
-                    Err(error) => left.push(format!(
-                        "push mirror {} of project {} is left in GitLab ({error})",
-                        record.id, record.project
-                    )),
-                }
+            let calls = records.iter().zip(gitlabs);
+            let calls = calls.map(|(record, gitlab)| async move {
+                let deletion = async { gitlab?.delete(&record.project, record.id).await };
+                (record, deletion.await)
+            });
+            let mut calls: FuturesUnordered<_> = calls.collect();
+            while let Some((record, deleted)) = calls.next().await {
+                done(record, self.note(record, deleted));
             }
         }
-        left
     }
 
-    /// Looks in GitLab for mirrors of the projects in `wanted` to their repositories, except
-    /// `known` ones. Returns a text for each mirror that exists, and for each project that could
-    /// not be read.
-    pub async fn look_for(
+    /// The mirrors in GitLab that may lead from the project of each of `wanted` to its repository.
+    ///
+    /// # Errors
+    /// If GitLab at `url` is not reached, or for each project that it does not show.
+    pub async fn look_for<'m>(
         &mut self,
         url: &str,
-        wanted: &[WantedMirror],
-        known: &[MirrorRecord],
-    ) -> Vec<String> {
-        let gitlab = match self.at(url).await {
-            Ok(gitlab) => gitlab,
-            Err(error) => return vec![format!("mirrors may be left in GitLab ({error})")],
-        };
+        wanted: &'m [WantedMirror],
+    ) -> Result<Vec<(&'m WantedMirror, Result<Vec<Mirror>, GitLabError>)>, GitLabError> {
+        let gitlab = self.at(url).await?;
         let region = self.clients.aws.s3.region();
-        let mut left = Vec::new();
+        let mut found = Vec::new();
         for wanted in wanted.chunks(MIRRORS_AT_ONCE) {
             let reads = wanted.iter().map(|one| gitlab.mirrors(&one.project));
-            for (wanted, shown) in wanted.iter().zip(join_all(reads).await) {
-                let (project, repository) = (&wanted.project, &wanted.repository_name);
-                match shown {
-                    Ok(mut shown) => {
-                        shown.retain(|mirror| {
-                            let is_known = known.iter().any(|record| record.id == mirror.id);
-                            !is_known && mirror.may_lead_to(repository, region)
-                        });
-                        left.extend(shown.iter().map(|Mirror { id, .. }| {
-                            format!(
-                                "push mirror {id} of project {project} to repository {repository} \
-                                 is left in GitLab, because no record names it; the repository may be another \
-                                 account's, or a person may have created the mirror"
-                            )
-                        }));
-                    }
-                    Err(error) => left.push(format!(
-                        "mirrors of project {project} may be left in GitLab ({error})"
-                    )),
+            for (wanted, mut shown) in wanted.iter().zip(join_all(reads).await) {
+                if let Ok(shown) = &mut shown {
+                    shown.retain(|mirror| mirror.may_lead_to(&wanted.repository_name, region));
                 }
+                found.push((wanted, shown));
             }
         }
-        left
+        Ok(found)
     }
 
     async fn all_of(&mut self, records: &[MirrorRecord]) -> Vec<Result<Arc<GitLab>, GitLabError>> {

@@ -1,12 +1,17 @@
 //! Executes the steps of a deletion.
 
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional};
-use crate::clients::failing_calls::{OutOfTime, within};
+use crate::clients::failing_calls::within;
+use crate::clients::gitlab::{Access, ErrorKind, Mirror};
 use crate::mirror_credential::calls::WriteResult;
-use crate::mirror_credential::calls::gitlab::GitLabClients;
+use crate::mirror_credential::calls::gitlab::{GitLabClients, hidden_mirror};
+use crate::mirror_credential::delete::left::LeftMirror;
 use crate::mirror_credential::delete::plan::{
     DeleteStep, DeleteStop, DeletionPlanner, DeletionState,
 };
@@ -17,6 +22,7 @@ use crate::mirror_credential::intent_log::{
     version_id,
 };
 use crate::mirror_credential::request_context::RequestContext;
+use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, StoredLogin, User};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, messages, observe};
@@ -26,6 +32,10 @@ use cfn_custom_resource::Progress;
 /// How long GitLab may take to delete mirrors at most. The credential has to be deleted in any
 /// case.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(3 * 60);
+
+/// How long GitLab may take to show mirrors beside the recorded ones. Their records are gone
+/// already, so nothing is lost without them.
+const OTHER_MIRRORS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the reads for the mirrors may delay the first step, which stops peers.
 const EARLY_READS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,8 +51,12 @@ pub struct Deleter<'a> {
     current_login: Option<(String, Option<StoredLogin>)>,
     /// When the work is interrupted.
     until: SystemTime,
-    /// The mirrors that are left in GitLab.
-    pub left: Vec<String>,
+    /// The mirrors that the secret has named.
+    records: Vec<MirrorRecord>,
+    /// Those about whose deletion GitLab has not answered yet.
+    unanswered: Vec<MirrorRecord>,
+    /// The mirrors that are left in GitLab, or that may be.
+    pub left: Vec<LeftMirror>,
 }
 
 impl<'a> Deleter<'a> {
@@ -85,11 +99,13 @@ impl<'a> Deleter<'a> {
                 tombstones_written: Vec::new(),
                 deleted_credentials: Vec::new(),
                 are_mirrors_deleted: false,
-                unrecorded_mirrors: target.mirrors.clone(),
+                mirrors_to_look_for: target.mirrors.clone(),
             },
             gitlab_clients,
             current_login,
             until: progress.until(),
+            records: Vec::new(),
+            unanswered: Vec::new(),
             left: Vec::new(),
         })
     }
@@ -102,6 +118,15 @@ impl<'a> Deleter<'a> {
     /// The reads that were denied and that did not prevent the deletion.
     pub fn denied_reads(&self) -> impl Iterator<Item = &DeniedRead> {
         self.state.denied_reads()
+    }
+
+    /// The user whose login was deleted. `None` if there was neither a secret nor a credential. Then
+    /// the mirrors that GitLab shows may work with a login of another owner.
+    pub fn user_without_login(&self) -> Option<&str> {
+        let state = &self.state;
+        let has_deleted = state.is_secret_deleted || !state.deleted_credentials.is_empty();
+        let user = state.users.first().filter(|_| has_deleted);
+        user.map(|user| user.name.as_str())
     }
 
     async fn read_secret(&mut self) -> Result<(), CallError> {
@@ -260,84 +285,169 @@ impl<'a> Deleter<'a> {
     /// Deletes the mirrors that the secret names, and notes which are left. It does not wait for an
     /// unreachable GitLab, because a mirror without its credential cannot push.
     async fn delete_mirrors(&mut self) {
-        let time = self.gitlab_time();
-        let deletion = Box::pin(self.try_delete_mirrors());
-        if let Err(cut) = within(time, deletion).await {
-            let text = cut.and("not all mirrors were reached in time");
-            self.left.push(text);
+        let end = Instant::now() + self.gitlab_time();
+        let left = || end.saturating_duration_since(Instant::now());
+        if let Err(cut) = within(left(), Box::pin(self.read_records())).await {
+            let text =
+                cut.and("mirrors may be left in GitLab, whose records were not read in time");
+            self.left.push(LeftMirror::possible(text));
+        }
+        self.unanswered.clone_from(&self.records);
+        if let Err(cut) = within(left(), Box::pin(self.delete_recorded())).await {
+            let mut why = Some(cut.and("not all mirrors were reached in time"));
+            for record in self.unanswered.drain(..) {
+                // Once, or the response would not hold all names.
+                self.left.push(LeftMirror::recorded(&record, why.take()));
+            }
         }
         self.state.are_mirrors_deleted = true;
     }
 
-    async fn try_delete_mirrors(&mut self) {
+    /// Reads which mirrors the secret names.
+    async fn read_records(&mut self) {
         let Some(secret) = self.state.secret.present() else {
             return;
         };
         let aws = &self.clients.aws;
-        let mut records: Vec<MirrorRecord> = Vec::new();
         for login in secret.logins().filter(|login| login.mirrors > 0) {
             let read = match &self.current_login {
                 Some((version_id, value)) if *version_id == login.version_id => Ok(value.clone()),
                 _ => calls::read_login(aws, secret, &login.version_id).await,
             };
             match read {
-                Ok(value) => records.extend(value.into_iter().flat_map(|value| value.mirrors)),
+                Ok(value) => {
+                    let mirrors = value.into_iter().flat_map(|value| value.mirrors);
+                    self.records.extend(mirrors);
+                }
                 Err(error) => {
                     let text = format!("its mirrors are left in GitLab ({error})");
-                    self.left.push(text);
+                    self.left.push(LeftMirror::possible(text));
                 }
             }
         }
         match open_intent(aws, secret).await {
-            Ok(intent) => records.extend(intent.created),
+            Ok(intent) => self.records.extend(intent.created),
             Err(error) => {
                 let text = format!("mirrors may be left in GitLab ({error})");
-                self.left.push(text);
+                self.left.push(LeftMirror::possible(text));
             }
         }
-        records.sort();
-        records.dedup();
-        let all = std::mem::take(&mut self.state.unrecorded_mirrors);
-        let (recorded, unrecorded): (Vec<_>, Vec<_>) = all.into_iter().partition(|wanted| {
-            let is_for = |record: &MirrorRecord| {
-                record.project == wanted.project && record.repository_name == wanted.repository_name
-            };
-            records.iter().any(is_for)
-        });
-        self.state.unrecorded_mirrors = unrecorded;
-        let mut urls = records.iter().map(|record| &record.gitlab_url);
+        self.records.sort();
+        self.records.dedup();
+    }
+
+    async fn delete_recorded(&mut self) {
+        let Some(secret) = self.state.secret.present() else {
+            return;
+        };
+        let mut urls = self.records.iter().map(|record| &record.gitlab_url);
         if urls.any(|url| !self.gitlab_clients.knows(url)) {
-            let access = calls::read_access(aws, secret).await;
+            let access = calls::read_access(&self.clients.aws, secret).await;
             self.gitlab_clients.add(access.ok().flatten());
         }
-        let left = self.gitlab_clients.delete_all(&records).await;
-        let is_reached = left.is_empty();
-        self.left.extend(left);
-        // Beside a recorded mirror, an earlier one may be left whose secret a person deleted.
-        if let Some(gitlab) = self.target.gitlab.as_ref().filter(|_| is_reached) {
-            let others = self
-                .gitlab_clients
-                .look_for(&gitlab.url, &recorded, &records);
-            self.left.extend(others.await);
-        }
+        let (unanswered, left) = (&mut self.unanswered, &mut self.left);
+        let deletion = self
+            .gitlab_clients
+            .delete_each(&self.records, |record, deleted| {
+                unanswered.retain(|one| one != record);
+                match deleted {
+                    Ok(()) => {}
+                    // The project may be deleted, and its mirrors with it.
+                    Err(error) if error.kind == ErrorKind::NotFound => {
+                        left.push(LeftMirror::possible(hidden_mirror(record)));
+                    }
+                    Err(error) => left.push(LeftMirror::recorded(record, Some(error))),
+                }
+            });
+        deletion.await;
     }
 
     /// Notes the mirrors that are left in GitLab although no record names them: with the secret,
     /// the record of its mirrors was deleted. They are not deleted, because their origin is
     /// unknown.
     async fn look_for_mirrors(&mut self) {
-        let time = self.gitlab_time();
-        let wanted = std::mem::take(&mut self.state.unrecorded_mirrors);
-        let Some(gitlab) = &self.target.gitlab else {
-            return;
-        };
-        let search = self.gitlab_clients.look_for(&gitlab.url, &wanted, &[]);
-        let found = within(time, Box::pin(search)).await;
-        let late = |cut: OutOfTime| {
-            vec![cut.and("mirrors may be left in GitLab, which did not respond in time")]
-        };
-        self.left.extend(found.unwrap_or_else(late));
+        let wanted = std::mem::take(&mut self.state.mirrors_to_look_for);
+        let (recorded, unrecorded): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| {
+            let is_for = |record: &MirrorRecord| {
+                record.project == wanted.project && record.repository_name == wanted.repository_name
+            };
+            self.records.iter().any(is_for)
+        });
+        if !unrecorded.is_empty() {
+            // A killed Create leaves a disabled mirror. One that works is of another owner.
+            let is_unanswered = self.target.is_create_unanswered();
+            let is_left =
+                |mirror: &Mirror| !is_unanswered || mirror.has_failed() || mirror.is_unused();
+            let (left, unread) = self.others(&unrecorded, self.gitlab_time(), is_left).await;
+            let left = left.into_iter().chain(unread);
+            self.left.extend(left.map(LeftMirror::possible));
+        }
+        // Beside a recorded mirror, an earlier one may be left whose secret a person deleted. One
+        // that works is of another secret or person. A GitLab that has failed is not asked again.
+        if !recorded.is_empty() && self.left.is_empty() {
+            let time = self.gitlab_time().min(OTHER_MIRRORS_TIMEOUT);
+            let (left, unread) = self.others(&recorded, time, Mirror::has_failed).await;
+            self.left.extend(left.into_iter().map(LeftMirror::possible));
+            for unread in unread {
+                tracing::info!(unread, "not looked for other mirrors");
+            }
+        }
     }
+
+    /// A text for each mirror that no record names and that `is_left`, from the projects of
+    /// `wanted` to their repositories; then one for what could not be read.
+    async fn others(
+        &mut self,
+        wanted: &[WantedMirror],
+        time: Duration,
+        is_left: impl Fn(&Mirror) -> bool,
+    ) -> (Vec<String>, Vec<String>) {
+        let Some(Access { url, .. }) = &self.target.gitlab else {
+            return Default::default();
+        };
+        let search = Box::pin(self.gitlab_clients.look_for(url, wanted));
+        let found = match within(time, search).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return (vec![], vec![unread(wanted, &error)]),
+            Err(cut) => {
+                let why = cut.and("GitLab did not respond in time");
+                return (vec![], vec![unread(wanted, &why)]);
+            }
+        };
+        let (mut left, mut failed) = (vec![], vec![]);
+        let is_known = |id| {
+            let mut records = self.records.iter();
+            records.any(|record| record.gitlab_url == *url && record.id == id)
+        };
+        for (wanted, shown) in found {
+            let WantedMirror {
+                project,
+                repository_name,
+                ..
+            } = wanted;
+            match shown {
+                Ok(shown) => {
+                    let others = shown.iter().filter(|one| !is_known(one.id) && is_left(one));
+                    left.extend(others.map(|Mirror { id, .. }| {
+                        format!(
+                            "push mirror {id} of project {project} to repository {repository_name} \
+                             is left in GitLab, because no record names it; the repository may be \
+                             another account's, or a person may have created the mirror"
+                        )
+                    }));
+                }
+                Err(error) => failed.push(unread(std::slice::from_ref(wanted), &error)),
+            }
+        }
+        (left, failed)
+    }
+}
+
+/// The text about projects whose mirrors GitLab did not show.
+fn unread(wanted: &[WantedMirror], why: &dyn Display) -> String {
+    let projects: Vec<&str> = wanted.iter().map(|one| one.project.as_str()).collect();
+    let projects = projects.join(", ");
+    format!("mirrors of project {projects} may be left in GitLab ({why})")
 }
 
 impl Reconcile for Deleter<'_> {

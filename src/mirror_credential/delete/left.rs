@@ -6,16 +6,24 @@
 //! deletion. It costs nothing, the health check reports it, and Secrets Manager deletes it after 30
 //! days.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::types::{SecretListEntry, Tag};
+use futures_util::future::join_all;
 
+use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::failing_calls::within;
 use crate::common::iam_wildcard::NamePattern;
-use crate::common::ownership::Owner;
-use crate::mirror_credential::delete::target::DeletionTarget;
+use crate::mirror_credential::intent_log::key;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::request_context::RequestContext;
+use cfn_custom_resource::Progress;
 
-/// On the record: the user of the deleted login, and a project of the mirrors.
+/// On the record: the user of the deleted login. Then the mirrors' project, if it is proved that a
+/// deletion left them.
 pub const MIRRORS_LEFT: &str = "cfn-gitops:mirrors-left";
 
 /// The longest recovery window of Secrets Manager.
@@ -30,65 +38,133 @@ const MAX_DESCRIPTION: usize = 2000;
 /// The most characters of a tag's value.
 const MAX_VALUE: usize = 256;
 
-/// Mirrors that a deletion left in GitLab.
+/// A mirror that a deletion leaves in GitLab, or that it may leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftMirror {
+    pub text: String,
+    /// Its project. `None` if the mirror may not exist, or may be of another owner.
+    project: Option<String>,
+}
+
+impl LeftMirror {
+    /// A mirror that the secret has named and whose deletion GitLab has not confirmed.
+    pub fn recorded(record: &MirrorRecord, why: Option<impl Display>) -> Self {
+        let MirrorRecord { project, id, .. } = record;
+        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+        LeftMirror {
+            text: format!("push mirror {id} of project {project} is left in GitLab{why}"),
+            project: Some(project.clone()),
+        }
+    }
+
+    /// A mirror that may not exist, or that may be of another owner.
+    pub fn possible(text: String) -> Self {
+        LeftMirror {
+            text,
+            project: None,
+        }
+    }
+}
+
+/// The mirrors of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftMirrors {
-    /// A project of the mirrors, or the user of their login if no property named one.
-    pub project: String,
+    /// The project of the mirrors. `None` if they may not exist, or may be of another owner.
+    pub project: Option<String>,
+    pub subject: String,
     /// The problem, with its remedy.
     pub problem: String,
 }
 
-/// Records the mirrors that the deletion of `target` has left, best effort.
-pub async fn record(aws: &Aws, target: &DeletionTarget, owner: &Owner, left: &[String]) {
-    match tokio::time::timeout(TIMEOUT, Box::pin(write(aws, target, owner, left))).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the mirrors that are left are not recorded"),
-        Err(_) => tracing::warn!("no time to record the mirrors that are left"),
-    }
+/// The records of one deletion.
+pub struct Records<'a> {
+    /// The name of the deleted secret.
+    pub secret_name: &'a str,
+    /// The user of the deleted login.
+    pub user_name: &'a str,
+    pub context: &'a RequestContext,
 }
 
-async fn write(
-    aws: &Aws,
-    target: &DeletionTarget,
-    owner: &Owner,
-    left: &[String],
-) -> Result<(), CallError> {
-    // The function's role may create secrets whose names begin with that of the mirrors' secret.
-    let name = format!("{}/mirrors-left-{}", target.secret_name, owner.key());
-    let user_name = target.user_name.as_deref().unwrap_or_default();
-    let project = target.mirrors.first().map(|mirror| mirror.project.as_str());
-    let value = format!("{user_name} {}", project.unwrap_or(user_name));
-    let value: String = value.chars().take(MAX_VALUE).collect();
-    let description: String = left.join("; ").chars().take(MAX_DESCRIPTION).collect();
-    let doing = || format!("recording the mirrors that are left, in secret {name}");
-    let call = aws.secrets.create_secret().name(&name);
-    let call = call.description(description);
-    let call = call.tags(Tag::builder().key(MIRRORS_LEFT).value(value).build());
-    // Another delivery, or an earlier deletion, has recorded them.
-    let exists = ["ResourceExistsException", "InvalidRequestException"];
-    optional(call.send().await, &exists, doing)?;
-    let call = aws.secrets.delete_secret().secret_id(&name);
-    let call = call.recovery_window_in_days(DAYS);
-    let scheduled = ["InvalidRequestException", "ResourceNotFoundException"];
-    optional(call.send().await, &scheduled, doing).map(drop)
+impl Records<'_> {
+    /// Records the mirrors that a deletion leaves, best effort: one record for each project, and
+    /// one for the mirrors that may be left.
+    pub async fn write(&self, clients: &Clients, left: &[LeftMirror], progress: &Progress) {
+        progress.doing("recording the mirrors that are left");
+        let mut projects: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
+        for LeftMirror { text, project } in left {
+            projects.entry(project.as_deref()).or_default().push(text);
+        }
+        let writes = projects
+            .iter()
+            .map(|(project, texts)| self.write_one(&clients.aws, *project, texts));
+        let time = TIMEOUT.min(clients.clock.until(progress.until()) / 2);
+        match within(time, Box::pin(join_all(writes))).await {
+            Ok(written) => {
+                for error in written.into_iter().filter_map(Result::err) {
+                    tracing::warn!(%error, "the mirrors that are left are not recorded");
+                }
+            }
+            Err(cut) => tracing::warn!(%cut, "no time to record the mirrors that are left"),
+        }
+    }
+
+    async fn write_one(
+        &self,
+        aws: &Aws,
+        project: Option<&str>,
+        texts: &[&str],
+    ) -> Result<(), CallError> {
+        let (secret_name, user_name) = (self.secret_name, self.user_name);
+        let value = project.map_or_else(
+            || user_name.to_owned(),
+            |project| format!("{user_name} {project}"),
+        );
+        // All deliveries of a Delete have this key, and a later Delete has another one. The
+        // function's role may create secrets whose names begin with that of the mirrors' secret.
+        let key = key(&format!("{} {value}", self.context.request_key));
+        let name = format!("{secret_name}/mirrors-left-{key}");
+        let value: String = value.chars().take(MAX_VALUE).collect();
+        let description: String = texts.join("; ").chars().take(MAX_DESCRIPTION).collect();
+        let doing = || format!("recording the mirrors that are left, in secret {name}");
+        let call = aws.secrets.create_secret().name(&name);
+        let call = call.description(description);
+        let call = call.tags(Tag::builder().key(MIRRORS_LEFT).value(value).build());
+        // Another delivery has recorded them.
+        let exists = ["ResourceExistsException", "InvalidRequestException"];
+        optional(call.send().await, &exists, doing)?;
+        let call = aws.secrets.delete_secret().secret_id(&name);
+        let call = call.recovery_window_in_days(DAYS);
+        let scheduled = ["InvalidRequestException", "ResourceNotFoundException"];
+        optional(call.send().await, &scheduled, doing).map(drop)
+    }
 }
 
 /// Parses a listed secret. `None` if it is not a record, or if its user's name does
 /// not match.
 pub fn parse(secret: &SecretListEntry, user_names: &NamePattern) -> Option<LeftMirrors> {
-    let tag = secret
-        .tags()
-        .iter()
-        .find(|tag| tag.key() == Some(MIRRORS_LEFT))?;
-    let (user_name, project) = tag.value()?.split_once(' ')?;
+    let mut tags = secret.tags().iter();
+    let value = tags.find(|tag| tag.key() == Some(MIRRORS_LEFT))?.value()?;
+    let (user_name, project) = match value.split_once(' ') {
+        Some((user_name, project)) => (user_name, Some(project)),
+        None => (value, None),
+    };
     let (name, description) = (secret.name()?, secret.description().unwrap_or_default());
+    let (subject, remedy) = match project {
+        Some(project) => (
+            format!("a mirror of project {project} without a credential"),
+            "Its login is deleted, so its pushes fail. Remove it",
+        ),
+        None => (
+            format!("a mirror that the deletion of user {user_name}'s credential may have left"),
+            "If it exists and you do not use it, remove it",
+        ),
+    };
     user_names.matches(user_name).then(|| LeftMirrors {
-        project: project.to_owned(),
+        project: project.map(ToOwned::to_owned),
+        subject,
         problem: format!(
-            "{description}. Its login is deleted, so its pushes fail. Remove it in the project's Settings, Repository, \
-             Mirroring repositories. Then end this finding: aws secretsmanager delete-secret --secret-id {name} \
-             --force-delete-without-recovery"
+            "{description}. {remedy} in the project's Settings, Repository, Mirroring repositories. Then end this \
+             finding: aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery"
         ),
     })
 }

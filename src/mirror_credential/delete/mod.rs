@@ -8,6 +8,7 @@ mod target;
 use crate::clients::Clients;
 use crate::clients::aws::CallError;
 use crate::mirror_credential::delete::apply::Deleter;
+use crate::mirror_credential::delete::left::Records;
 pub use crate::mirror_credential::delete::target::{CreateResponse, DeletionScope, DeletionTarget};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::reconcile::reconcile;
@@ -28,8 +29,18 @@ pub async fn delete(
     for denied in deleter.denied_reads() {
         tracing::error!(error = %denied.0, "not looked up: if it exists, delete it");
     }
-    if !deleter.left.is_empty() {
-        left::record(&clients.aws, target, &context.owner, &deleter.left).await;
+    match deleter.user_without_login() {
+        Some(user_name) if !deleter.left.is_empty() => {
+            let secret_name = &target.secret_name;
+            let records = Records {
+                secret_name,
+                user_name,
+                context,
+            };
+            records.write(clients, &deleter.left, progress).await;
+        }
+        _ => {}
     }
-    Ok(deleter.left)
+    let left = deleter.left.into_iter();
+    Ok(left.map(|mirror| mirror.text).collect())
 }

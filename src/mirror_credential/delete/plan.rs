@@ -41,8 +41,8 @@ pub struct DeletionState {
     pub deleted_credentials: Vec<String>,
     /// The mirrors are deleted, or their GitLab is unreachable.
     pub are_mirrors_deleted: bool,
-    /// Mirrors of the properties that no record has named.
-    pub unrecorded_mirrors: Vec<WantedMirror>,
+    /// The mirrors of the properties, until GitLab was asked for mirrors beside the recorded ones.
+    pub mirrors_to_look_for: Vec<WantedMirror>,
 }
 
 impl DeletionState {
@@ -76,7 +76,7 @@ pub enum DeleteStep {
     DeleteSecret,
     /// Remove the records from a user that no longer holds anything of this resource.
     ReleaseUser(String),
-    /// Ask GitLab which of the unrecorded mirrors are left.
+    /// Ask GitLab which mirrors are left that no record names.
     LookForMirrors,
 }
 
@@ -206,7 +206,7 @@ impl<'a> DeletionPlanner<'a> {
             return Some(DeleteStep::ReleaseUser(user.name.clone()));
         }
         // GitLab is asked last: it must not delay the deletion of the login.
-        (!state.unrecorded_mirrors.is_empty()).then_some(DeleteStep::LookForMirrors)
+        (!state.mirrors_to_look_for.is_empty()).then_some(DeleteStep::LookForMirrors)
     }
 
     fn is_held(&self, user: &User) -> bool {

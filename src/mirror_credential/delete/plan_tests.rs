@@ -68,7 +68,7 @@ fn marked(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
         tombstones_written: vec![USER.to_owned()],
         deleted_credentials: Vec::new(),
         are_mirrors_deleted: false,
-        unrecorded_mirrors: Vec::new(),
+        mirrors_to_look_for: Vec::new(),
     };
     change(&mut state);
     state
@@ -290,7 +290,7 @@ table! {
         unknown_replacement(), denied_secret(|_| {}) => Next::Fail(DeleteStop::Denied(denied()));
     unrecorded_mirrors_are_looked_for_last: delete(), without_login(|state| {
             without_secret(state);
-            state.unrecorded_mirrors = spec::mirrors_in(&json!({"Mirrors": [
+            state.mirrors_to_look_for = spec::mirrors_in(&json!({"Mirrors": [
                 {"GitLabProject": "group/project", "RepositoryName": "repository"}
             ]}));
         })

@@ -113,7 +113,7 @@ impl MirrorCredential {
     /// environment of a secret. A call for another environment's user would be denied, and every
     /// check would add an `AccessDenied` to the account's CloudTrail. Secrets that are scheduled
     /// for deletion are among them.
-    /// The second list has the mirrors that deletions have left.
+    /// The second list has the mirrors that deletions have left, or may have.
     pub async fn list_secrets(
         &self,
         user_names: &NamePattern,

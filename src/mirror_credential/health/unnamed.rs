@@ -1,6 +1,5 @@
 //! Finds mirrors beside those of the secrets that have no use, for a diagnosis. It changes nothing.
 
-use crate::clients::gitlab::PushStatus;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
@@ -38,11 +37,9 @@ pub async fn other_mirrors(
             continue;
         };
         for mirror in &listed {
-            let has_pushed = mirror.started_at.is_some() || mirror.updated_at.is_some();
-            let is_unused = !mirror.enabled && !has_pushed;
-            let has_failed = matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry);
             let is_other = mirror.id != own.id && mirror.destination.is_same(&own.destination);
-            if is_other && (is_unused || has_failed) {
+            let has_failed = mirror.has_failed();
+            if is_other && (mirror.is_unused() || has_failed) {
                 let record = MirrorRecord {
                     id: mirror.id,
                     ..record.clone()
