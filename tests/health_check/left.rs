@@ -100,7 +100,6 @@ async fn mirror_of_an_unreachable_gitlab_lasts_in_the_checks() {
             FaultKind::InternalError500,
         ),
         (On::Service(Service::GitLab), FaultKind::RequestLost),
-        // Its time limit cuts the deletion.
         (On::Service(Service::GitLab), FaultKind::RequestHangs),
     ] {
         let (fake, mut stack) = fake().await;
@@ -172,13 +171,17 @@ async fn two_projects() -> (FakeAws, ParentStack, [u64; 2]) {
 async fn record_names_the_project_of_the_mirror_that_is_left() {
     for hangs in [false, true] {
         let (fake, mut stack, [deleted, left]) = two_projects().await;
+        let mut properties = properties(USER, PROJECT, REPOSITORY);
         if hangs {
+            // The time limit cuts the deletion.
+            properties["ServiceTimeout"] = json!("20");
             fake.break_from_now(On::Project(OTHER_PROJECT), FaultKind::RequestHangs);
         } else {
             let denied = Some(DEVELOPER);
             fake.change(|aws| aws.gitlab.project_mut(OTHER_PROJECT).access = denied);
         }
-        let answer = stack.delete().await;
+        let request = stack.request("Delete", Some(SECRET), &properties, None);
+        let answer = stack.deliver(&request).await;
         let names = |id| answer.note().contains(&format!("push mirror {id} of"));
         assert!(names(left) && !names(deleted), "{answer:?}");
         let check = look(&fake).await;

@@ -388,8 +388,8 @@ impl<'a> Deleter<'a> {
             let time = self.gitlab_time().min(OTHER_MIRRORS_TIMEOUT);
             let (left, unread) = self.others(&recorded, time, Mirror::has_failed).await;
             self.left.extend(left.into_iter().map(LeftMirror::possible));
-            for unread in unread {
-                tracing::info!(unread, "not looked for other mirrors");
+            for error in unread {
+                tracing::info!(error, "not looked for other mirrors");
             }
         }
     }

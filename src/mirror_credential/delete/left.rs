@@ -104,7 +104,7 @@ impl Records<'_> {
                     tracing::warn!(%error, "the mirrors that are left are not recorded");
                 }
             }
-            Err(cut) => tracing::warn!(%cut, "no time to record the mirrors that are left"),
+            Err(cut) => tracing::warn!(error = %cut, "the mirrors that are left are not recorded"),
         }
     }
 
