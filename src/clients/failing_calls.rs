@@ -19,8 +19,8 @@ const SLOW: Duration = Duration::from_secs(2);
 /// The most calls that a text names.
 const MAX_NAMED: usize = 3;
 
-/// A failure of longer ago was tolerated: the work goes on without the call. The longest wait for the
-/// result of one, IAM's list of a new credential, takes less.
+/// A failure of longer ago was tolerated: the work goes on without the call. The longest wait for
+/// the result of one, IAM's list of a new credential, takes less.
 const MAX_AGE: Duration = Duration::from_secs(120);
 
 /// The most characters of a cause.

@@ -52,7 +52,7 @@ fn endless_response_is_abandoned_and_the_process_survives() {
     function.aws.next([Reply::Endless]);
     let event = function.request("Create", &mirror());
     let reason = function.fails(&event);
-    let cause = "AWS's response is too large - CFG-204";
+    let cause = "AWS's response is too large (codecommit GetRepository) - CFG-204";
     assert!(reason.ends_with(cause), "{reason}");
     let peak = function.peak_memory();
     assert!(peak < 100_000, "{peak} kB");

@@ -262,9 +262,9 @@ impl ErrorKind {
         }
     }
 
-    /// Whether GitLab rejected a value of a mirror, and its message does not show which. The message
-    /// is in the language of the token's user, but it begins with the attribute's name, which GitLab
-    /// does not translate (`app/services/remote_mirrors/create_service.rb`).
+    /// Whether GitLab rejected a value of a mirror, and its message does not show which. The
+    /// message is in the language of the token's user, but it begins with the attribute's name,
+    /// which GitLab does not translate (`app/services/remote_mirrors/create_service.rb`).
     pub(super) fn is_unexplained(&self) -> bool {
         let is_of_setting = |message: &str| MIRROR_SETTINGS.iter().any(|it| message.contains(it));
         match self {

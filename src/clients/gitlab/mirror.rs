@@ -190,8 +190,6 @@ pub struct Mirror {
     pub id: u64,
     /// Where it pushes to, as GitLab shows it.
     pub destination: Destination,
-    /// The same as GitLab spells it, without the login that GitLab masks.
-    pub address: Unredacted,
     /// Whether the mirror pushes. Also `false` while the instance mirrors nothing: in silent mode,
     /// or if push mirrors are switched off.
     pub enabled: bool,
@@ -273,7 +271,6 @@ impl Mirror {
         Some(Mirror {
             id: description["id"].as_i64()?.try_into().ok()?,
             destination: Destination::parse(text("url").unwrap_or_default()),
-            address: Unredacted::new(without_login(text("url").unwrap_or_default())),
             enabled: flag("enabled", true),
             settings: Settings {
                 only_protected_branches: flag("only_protected_branches", false),
@@ -504,13 +501,4 @@ impl Call<'_> {
 /// project or the route, or is a gateway's.
 fn is_missing(response: &ApiResponse) -> bool {
     response.status == 404 && response.member("message") == Some("404 Not found")
-}
-
-/// The address `shown` without its login, which GitLab masks.
-fn without_login(shown: &str) -> String {
-    let parts = shown.split_once("://");
-    parts.map_or_else(String::new, |(scheme, rest)| {
-        let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
-        format!("{scheme}://{address}")
-    })
 }

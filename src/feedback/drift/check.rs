@@ -133,7 +133,7 @@ async fn end(
         let executed =
             change_sets::execute(aws, stack_name, CHANGE_SET, &format!("{token}-execute")).await;
         if let Err(error) = executed {
-            // The drift is reported nevertheless. The SDK may have repeated a call that was executed.
+            // The drift is reported nevertheless. The SDK may have repeated an executed call.
             repair = if error.outcome_unknown() || error.has_code(&["ChangeSetNotFound"]) {
                 Repair::Failed(format!("The repair may have started: {error}"))
             } else {

@@ -120,8 +120,8 @@ impl<'a> Deleter<'a> {
         self.state.denied_reads()
     }
 
-    /// The user whose login was deleted. `None` if there was neither a secret nor a credential. Then
-    /// the mirrors that GitLab shows may work with a login of another owner.
+    /// The user whose login was deleted. `None` if there was neither a secret nor a credential.
+    /// Then the mirrors that GitLab shows may work with a login of another owner.
     pub fn user_without_login(&self) -> Option<&str> {
         let state = &self.state;
         let has_deleted = state.is_secret_deleted || !state.deleted_credentials.is_empty();

@@ -32,7 +32,6 @@ fn mirror_is_parsed_as_gitlab_describes_it() {
         Mirror {
             id: 101_486,
             destination: Destination::parse(CLONE_URL),
-            address: Unredacted::new(CLONE_URL),
             enabled: true,
             settings: Settings {
                 only_protected_branches: true,
