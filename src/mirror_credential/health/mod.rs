@@ -118,6 +118,7 @@ impl MirrorCredential {
         &self,
         user_names: &NamePattern,
     ) -> Result<(Vec<SecretSummary>, Vec<LeftMirrors>), CallError> {
+        // Assumption `secret-filter-values-are-or`.
         let ours = Filter::builder()
             .key(FilterNameStringType::TagKey)
             .values(intent_log::USER_NAME)
