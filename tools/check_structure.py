@@ -221,6 +221,8 @@ def aws_enums(code: str) -> set[str]:
     # `types::{self as sdk}`
     modules = {alias for alias, name in imported.items() if name == "types"}
     found = {imported[name] for name in re.findall(r"\b(\w+)::(?:[A-Z]|\{)", code) if name in imported.keys() - modules}
+    # By its full path, or a value that is imported by itself.
+    found |= set(re.findall(r"\baws_sdk_\w+::types::([A-Z]\w*)::[A-Z]", code))
     return found | {name for module in modules for name in re.findall(rf"\b{module}::(\w+)::[A-Z]", code)}
 
 

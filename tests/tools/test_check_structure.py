@@ -50,6 +50,8 @@ def test_sound_code_has_no_finding(measured):
                                                  "fn a(it: StatusType) -> bool { matches!(it, StatusType::Active) }\n"}),
     ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::StatusType;\nuse StatusType::{Active};\n"}),
     ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::{self as sdk};\nfn a() { sdk::StatusType::Active }\n"}),
+    ("AWS enums read elsewhere", {"src/wide.rs": "fn a() { aws_sdk_iam::types::StatusType::Active }\n"}),
+    ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::StatusType::Active;\n"}),
     ("type names defined twice", {"src/wide.rs": "enum Part {\n    A,\n}\n"}),
     ("enums over 20 variants", {"src/wide.rs": "enum A {\n" + "    B,\n" * 21 + "}\n"}),
     ("structs over 12 fields", {"src/wide.rs": "struct A {\n" + "    pub b: u8,\n" * 13 + "}\n"}),

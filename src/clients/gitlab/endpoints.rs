@@ -70,7 +70,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/users/:id", 200, NONE),
     endpoint("GET", "", 200, NONE),
     endpoint("GET", "/members/all/:id", 200, NONE),
-    endpoint("GET", "/events", 200, NONE),
+    // `app/models/event.rb`: pushes need `download_code`.
+    endpoint("GET", "/events", 200, CODE),
     endpoint("GET", "/deploy_keys", 200, NONE),
     endpoint("GET", "/remote_mirrors", 200, NONE),
     endpoint("POST", "/remote_mirrors", 201, NONE),
