@@ -48,3 +48,5 @@ def test_deleted_secret_and_pipeline_are_found_and_restored(aws: LocalAws, produ
     assert ("MissingResources", "") not in looks(aws, "prd")
     status, output = production.run("doctor.py")
     assert (status, problems(output)) == (0, []), output
+    # The other tests use the environment's own values.
+    assert production.change(RotationSerial="", GitLabProjectUrl="") == "UPDATE_COMPLETE", production.failures()

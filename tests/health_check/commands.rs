@@ -34,7 +34,7 @@ impl<'a> Command<'a> {
 
 /// Executes every command in `text`. Fails if one of them is unknown.
 pub async fn run(fake: &FakeAws, text: &str) {
-    let clients = Clients::over(fake.connector("person"));
+    let clients = Clients::over(fake.connector("a person"));
     for command in text.split("aws ").skip(1) {
         let command = Command::of(command);
         match command.0[0] {

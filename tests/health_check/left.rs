@@ -81,7 +81,7 @@ async fn assert_lasts_until_the_remedy(fake: &FakeAws, id: u64, is_certain: bool
     let (name, _) = command
         .split_once(" --force-delete-without-recovery")
         .expect("it");
-    let secrets = Clients::over(fake.connector("person")).secrets;
+    let secrets = Clients::over(fake.connector("a person")).secrets;
     let call = secrets.delete_secret().secret_id(name);
     call.force_delete_without_recovery(true)
         .send()
@@ -311,6 +311,8 @@ async fn sound_deletion_leaves_no_record() {
         "slow look for other mirrors",
     ] {
         let (fake, mut stack) = fake().await;
+        // CloudFormation shows the update of the resource.
+        fake.change(|aws| aws.stacks.declared.clear());
         delete_soundly(case, &fake, &mut stack).await;
         assert_eq!(latest_note(&fake), "", "{case}");
         assert_eq!(records(&fake), [""; 0], "{case}");

@@ -66,7 +66,7 @@ impl World {
     }
 
     fn person(&self) -> Clients {
-        Clients::over(self.fake.connector("person"))
+        Clients::over(self.fake.connector("a person"))
     }
 
     async fn delete_child(&self) {

@@ -36,6 +36,8 @@ NOT_RECORDED = {
 NOT_A_MIRROR = "a physical ID that is not the name of a mirror's secret"
 DENIED = {
     "gitlab/token": "a token without the tag cfn-gitops:gitlab-url, or no secret",
+    "gitlab/typo": "a token that does not exist",
+    "typo": "a token that does not exist",
     "elsewhere/secret": NOT_A_MIRROR,
     "mirror-Credential-1A2B3C4D5E6F": NOT_A_MIRROR,
     "absent/secret": NOT_A_MIRROR,
