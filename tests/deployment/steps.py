@@ -407,14 +407,16 @@ def empty_bucket(aws: Account, name: str, prefix: str = "") -> None:
 
 
 def deletion_marks(aws: Account) -> list[str]:
-    """The tombstones of deleted pipelines, which remain for a week: secrets without a value that are scheduled for
-    deletion. A secret with a value, or one that is not scheduled, is not a tombstone."""
+    """The tombstones of deleted pipelines, which remain for a week, and the records of mirrors that a deletion left in
+    GitLab, which remain for a month: secrets without a value that are scheduled for deletion. A secret with a value, or
+    one that is not scheduled, is neither."""
     secrets = aws.client("secretsmanager")
     pages = secrets.get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
     marks = []
     for secret in [secret for page in pages for secret in page["SecretList"]]:
         prefix, _, rest = secret["Name"].partition("/deletions/")
-        if prefix.startswith("cfn-gitops-") and rest:
+        is_tombstone = prefix.startswith("cfn-gitops-") and rest
+        if is_tombstone or "/mirrors-left-" in secret["Name"]:
             about = secrets.describe_secret(SecretId=secret["ARN"])
             if about.get("DeletedDate") and not about.get("VersionIdsToStages"):
                 marks.append(secret["Name"])

@@ -99,11 +99,10 @@ def test_page_has_the_real_output(aws: LocalAws, environment: Environment, gitla
     assert healed.delete() == "DELETE_COMPLETE", healed.failures()
     [asked] = requests(aws, "Delete")[requests_before:]
     shown.append(as_log(aws, name, asked["RequestId"]).replace(f"mirror {mirror.id} ", "mirror 102 "))
-    # The record of the mirror, without a value.
-    after = steps.what_is_there(aws)
-    [record] = [each for each in after["secrets"] if "/mirrors-left-" in each]
-    secrets.delete_secret(SecretId=record, ForceDeleteWithoutRecovery=True)
     assert steps.what_is_there(aws) == before
+    # The record of the mirror.
+    [record] = [mark for mark in steps.deletion_marks(aws) if "/mirrors-left-" in mark]
+    secrets.delete_secret(SecretId=record, ForceDeleteWithoutRecovery=True)
     # GitLab has to remove the mirror, which no longer pushes.
     assert [left.id for left in source.project.mirrors()] == [mirror.id]
     source.project.delete_mirror(mirror.id)
