@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use cfn_custom_resource::{Failure, ProtocolCodes, ReasonCode};
+use cfn_custom_resource::{Failure, ProtocolCodes, ReasonCode, Remedy};
 
 /// Each line: the variant, the number, and the heading in `docs/runbook/reason-codes.md`. A number
 /// keeps its meaning for ever: a new cause gets a new number. The first digit is the subject.
@@ -108,6 +108,12 @@ impl From<Code> for ReasonCode {
     }
 }
 
+/// The remedy where nothing more is known than AWS's message.
+pub(crate) const AWS_SAYS_IT: Remedy = Remedy::SaysIt("AWS");
+
+/// The remedy where nothing more is known than GitLab's message.
+pub(crate) const GITLAB_SAYS_IT: Remedy = Remedy::SaysIt("GitLab");
+
 /// The codes of the failures that the protocol reports.
 pub const PROTOCOL: ProtocolCodes = ProtocolCodes {
     incomplete_request: ReasonCode(Code::IncompleteRequest.text()),
@@ -119,7 +125,8 @@ pub const PROTOCOL: ProtocolCodes = ProtocolCodes {
 
 /// The failure of a request whose properties are invalid.
 pub(crate) fn invalid_properties(errors: &impl Display) -> Failure {
-    Failure::new(Code::InvalidProperties, errors.to_string())
+    let remedy = "Correct the properties in the template";
+    Failure::new(Code::InvalidProperties, errors.to_string(), remedy)
 }
 
 #[cfg(test)]

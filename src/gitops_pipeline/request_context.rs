@@ -23,8 +23,9 @@ pub struct RequestContext {
 impl RequestContext {
     pub fn new(request: &Request, names: &ResourceNames) -> Result<Self, Failure> {
         let Some(location) = AwsLocation::from_arn(&request.stack_id) else {
-            let reason = "StackId: is not the ARN of a stack";
-            return Err(Failure::new(Code::IncompleteRequest, reason));
+            let problem = "StackId: is not the ARN of a stack";
+            let remedy = "Send the StackId that CloudFormation sends";
+            return Err(Failure::new(Code::IncompleteRequest, problem, remedy));
         };
         let owner = Owner {
             stack_id: request.stack_id.clone(),
@@ -47,12 +48,15 @@ impl RequestContext {
     pub fn check_location(&self, service_token: &str) -> Result<(), Failure> {
         match AwsLocation::from_arn(service_token) {
             Some(location) if location != self.location => {
-                let text = format!(
-                    "ServiceToken: is a function in {} of account {}, which creates pipelines there; use \
-                     the function in {} of account {}",
-                    location.region, location.account, self.location.region, self.location.account
+                let problem = format!(
+                    "ServiceToken: is a function in {} of account {}, which creates pipelines there",
+                    location.region, location.account
                 );
-                Err(Failure::new(Code::WrongFunction, text))
+                let remedy = format!(
+                    "Use the function in {} of account {}",
+                    self.location.region, self.location.account
+                );
+                Err(Failure::new(Code::WrongFunction, problem, remedy))
             }
             _ => Ok(()),
         }
@@ -74,10 +78,8 @@ pub fn names_another_function(request: &Request, function_arn: &str) -> Option<R
     // Only a local run has an ARN without a function's name.
     let (own, named) = (function_in(function_arn)?, function_in(service_token));
     (named.as_ref() != Some(&own)).then(|| {
-        let text = format!(
-            "ServiceToken: must be {own}, because the rule of the branch invokes this function"
-        );
-        Reason::new(Code::WrongFunction, text)
+        let problem = "ServiceToken: is not this function, which the rule of the branch invokes";
+        Reason::new(Code::WrongFunction, problem, format!("Set it to {own}"))
     })
 }
 

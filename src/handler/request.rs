@@ -211,10 +211,8 @@ impl Resource for UnknownType {
             });
         }
         let shown: String = request.resource_type.chars().take(128).collect();
-        let text = format!(
-            "ResourceType: {shown} is not provided by this function. Set it to \
-             Custom::MirrorCredential or Custom::GitOpsPipeline"
-        );
-        Err(Failure::new(Code::WrongFunction, text))
+        let problem = format!("ResourceType: {shown} is not provided by this function");
+        let remedy = "Set it to Custom::MirrorCredential or Custom::GitOpsPipeline";
+        Err(Failure::new(Code::WrongFunction, problem, remedy))
     }
 }

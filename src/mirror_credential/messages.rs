@@ -10,64 +10,69 @@ use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Credential, Secret};
 use cfn_custom_resource::Reason;
 
-const USERS_HINT: &str = "the provider stack's parameter MirrorUserNames sets which users this \
-    function may manage";
-const SECRETS_HINT: &str = "the provider stack's parameters MirrorSecretNames and \
-    MirrorSecretKmsKeyArn set which secrets and which keys this function may use";
-
-const REPOSITORIES_HINT: &str = "the provider stack's parameter RepositoryNames sets which \
-    repositories this function may look up";
-
-const STACKS_HINT: &str = "deploy the provider stack again, whose template allows \
+const ALLOW_USER: &str = "Set UserName to one that the provider stack's parameter MirrorUserNames allows, or \
+    change that parameter";
+const ALLOW_SECRET: &str = "Use a secret and a key that the provider stack's parameters MirrorSecretNames \
+    and MirrorSecretKmsKeyArn allow, or change these parameters";
+const ALLOW_REPOSITORY: &str = "Use a repository that the provider stack's parameter RepositoryNames allows, \
+    or change that parameter";
+const ALLOW_STACKS: &str = "Deploy the provider stack again, whose template allows \
     cloudformation:DescribeStackResource";
 
-/// Adds to a denied call which parameter would allow it.
-pub fn with_permission_hint(error: CallError) -> CallError {
-    error.with_advice_on_denial(|error| match error.denied_action().0 {
-        "secretsmanager" | "kms" => SECRETS_HINT,
-        "codecommit" => REPOSITORIES_HINT,
-        "cloudformation" => STACKS_HINT,
-        _ => USERS_HINT,
+/// Adds to a denied call the parameter that would allow it.
+pub fn with_permission(error: CallError) -> CallError {
+    error.with_remedy_on_denial(|error| match error.denied_action().0 {
+        "secretsmanager" | "kms" => ALLOW_SECRET,
+        "codecommit" => ALLOW_REPOSITORY,
+        "cloudformation" => ALLOW_STACKS,
+        _ => ALLOW_USER,
     })
 }
 
+/// The remedy where the later request is most often the wanted one.
+pub const REPEAT_IF_WANTED: &str = "Repeat the stack operation if its result is still wanted";
+
 pub fn superseded_by_delete() -> Reason {
-    let text = "the deletion of the resource superseded this request";
-    Reason::new(Code::OvertakenByDelete, text)
+    let problem = "the deletion of the resource superseded this request";
+    Reason::new(Code::OvertakenByDelete, problem, REPEAT_IF_WANTED)
 }
 
 pub fn user_is_missing(name: &str) -> Reason {
-    let text = format!("reading user {name}: there is no IAM user of that name");
-    Reason::new(Code::UserMissing, text)
+    let problem = format!("reading user {name}: there is no IAM user of that name in this account");
+    let remedy =
+        "Create it, and set UserName to its name, with `!Ref` if the same stack creates it";
+    Reason::new(Code::UserMissing, problem, remedy)
 }
 
 /// A later request has changed the secret.
 pub fn later_request() -> Reason {
-    let text = "a later request has superseded this one";
-    Reason::new(Code::OvertakenByRequest, text)
+    let problem = "a later request has superseded this one";
+    Reason::new(Code::OvertakenByRequest, problem, REPEAT_IF_WANTED)
 }
 
 /// A Delete that is older than the latest change of its secret. It is a late copy, to which
 /// CloudFormation no longer listens, or a forged request came between. As only its failure is true
 /// in both cases, it fails.
 pub fn outdated_delete(secret: &str) -> CallError {
-    let cause = "a later request has changed it, so it and its login are left. If the stack is in \
-        DELETE_FAILED, delete it again. If it no longer has the resource, delete the user's \
-        credential and the secret by hand";
+    let cause = "a later request has changed it, so it and its login are left";
+    let remedy = "If the stack is in DELETE_FAILED, delete it again. If it no longer has the resource, \
+        delete the user's credential and the secret by hand";
     let doing = format!("deleting secret {secret}");
-    CallError::local(Code::OvertakenByRequest, doing, cause)
+    CallError::local(Code::OvertakenByRequest, doing, cause).with_remedy(remedy)
 }
 
 pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
-    let text = format!(
-        "using user {name}: it belongs to {} of stack {}; if that stack is gone, release the user \
-         with `aws iam untag-user --user-name {name} --tag-keys {} {}`",
-        owner.logical_id,
-        owner.stack_id,
+    let problem = format!(
+        "using user {name}: it belongs to {} of stack {}",
+        owner.logical_id, owner.stack_id,
+    );
+    let remedy = format!(
+        "Use another user. If that stack is gone, release the user with `aws iam untag-user --user-name \
+         {name} --tag-keys {} {}`",
         intent_log::STACK_ID,
         intent_log::LOGICAL_ID,
     );
-    Reason::new(Code::UserHeld, text)
+    Reason::new(Code::UserHeld, problem, remedy)
 }
 
 /// The secret belongs to another resource, or to no resource of cfn-gitops.
@@ -75,30 +80,36 @@ pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
     let release = format!(
         "`aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
     );
-    let text = match owner {
-        Some(owner) => format!(
-            "using secret {name}: it belongs to {} of stack {}; if that stack is gone, release the \
-             name with {release}",
-            owner.logical_id, owner.stack_id,
+    let (held, freed) = match owner {
+        Some(owner) => (
+            format!(
+                "belongs to {} of stack {}",
+                owner.logical_id, owner.stack_id
+            ),
+            "if that stack is gone, free",
         ),
-        None => format!(
-            "using secret {name}: it exists and was not created by Custom::MirrorCredential; choose \
-             another SecretName, or free the name with {release}"
+        None => (
+            "exists and was not created by Custom::MirrorCredential".to_owned(),
+            "free",
         ),
     };
-    Reason::new(Code::SecretHeld, text)
+    let problem = format!("using secret {name}: it {held}");
+    let remedy = format!("Choose another SecretName, or {freed} the name with {release}");
+    Reason::new(Code::SecretHeld, problem, remedy)
 }
 
 /// The rejection of a request that moves a login, and that CloudFormation does not seem to have
 /// sent.
 pub fn not_in_progress(spec: &Spec, held_for: &str, owner: &Owner) -> Reason {
-    let text = format!(
+    let problem = format!(
         "moving the login of user {} from secret {held_for} to secret {}: CloudFormation does not show \
-         that stack {} is updating {}. Repeat the stack operation",
+         that stack {} is updating {}",
         spec.user_name, spec.secret_name, owner.stack_id, owner.logical_id,
     );
-    Reason::new(Code::MoveNotVerified, text)
+    Reason::new(Code::MoveNotVerified, problem, "Repeat the stack operation")
 }
+
+const CHANGE_SECRET_NAME: &str = "To use another user, change SecretName too";
 
 /// The rejection of another `UserName` under the same `SecretName`. CloudFormation's rollback sends
 /// the properties swapped, so only the secret shows which user is the right one.
@@ -110,31 +121,33 @@ pub fn user_name_differs(spec: &Spec, secret: &Secret) -> Option<Reason> {
     let holder = secret.origin.user_name.as_ref();
     let holder = holder.filter(|holder| secret.is_for_user(holder));
     let holder = holder.map_or_else(|| "another user".to_owned(), |name| format!("user {name}"));
-    let text = format!(
-        "changing UserName to {user_name}: secret {secret_name} holds the login of {holder}. To use \
-         another user, change SecretName too"
+    let problem = format!(
+        "changing UserName to {user_name}: secret {secret_name} holds the login of {holder}"
     );
-    Some(Reason::new(Code::UserNameChanged, text))
+    Some(Reason::new(
+        Code::UserNameChanged,
+        problem,
+        CHANGE_SECRET_NAME,
+    ))
 }
 
 /// The rejection of another `UserName` under a `SecretName` whose secret was deleted by hand.
 pub fn user_name_changes(spec: &Spec) -> Reason {
     let (secret_name, user_name) = (&spec.secret_name, &spec.user_name);
-    let text = format!(
-        "changing UserName to {user_name}: SecretName {secret_name} stays the same. To use another \
-         user, change SecretName too"
-    );
-    Reason::new(Code::UserNameChanged, text)
+    let problem =
+        format!("changing UserName to {user_name}: SecretName {secret_name} stays the same");
+    Reason::new(Code::UserNameChanged, problem, CHANGE_SECRET_NAME)
 }
 
 /// The rejection of a name whose secret is scheduled for deletion.
 pub fn secret_is_scheduled(name: &str) -> Reason {
-    let text = format!(
-        "creating secret {name}: a secret of that name is scheduled for deletion; restore it with \
-         `aws secretsmanager restore-secret --secret-id {name}`, or free the name with `aws \
+    let problem =
+        format!("creating secret {name}: a secret of that name is scheduled for deletion");
+    let remedy = format!(
+        "Restore it with `aws secretsmanager restore-secret --secret-id {name}`, or free the name with `aws \
          secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
     );
-    Reason::new(Code::SecretScheduled, text)
+    Reason::new(Code::SecretScheduled, problem, remedy)
 }
 
 /// Foreign credentials take the slots.
@@ -152,32 +165,40 @@ pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
             )
         })
         .collect();
-    let text = format!(
+    let problem = format!(
         "issuing a credential for user {user_name}: it holds CodeCommit credentials that this \
-         resource did not issue: {}; remove them with {}, or set ForeignCredentials to Delete",
-        ids.join(", "),
+         resource did not issue: {}",
+        ids.join(", ")
+    );
+    let remedy = format!(
+        "Remove them with {}, or set ForeignCredentials to Delete",
         removal.join(" and ")
     );
-    Reason::new(Code::ForeignCredentials, text)
+    Reason::new(Code::ForeignCredentials, problem, remedy)
 }
 
 /// The current credential is inactive, and `error` prevented its replacement.
 pub fn stays_inactive(user_name: &str, id: &str, error: &Reason) -> Reason {
-    let text = format!(
+    let problem = format!(
         "the credential {id} of user {user_name} stays inactive, so its login does not work. It was not \
-         replaced: {}. Remove this cause, then change RotationSerial",
-        error.text
+         replaced: {}",
+        error.problem
     );
-    Reason::new(Code::CredentialInactive, text)
+    let remedy = format!("{}. Then change RotationSerial", error.remedy);
+    Reason::new(Code::CredentialInactive, problem, remedy)
 }
 
 /// IAM has no free slot for a credential.
 pub fn both_slots_taken(user_name: &str) -> Reason {
-    let text = format!(
+    let problem = format!(
         "issuing a credential for user {user_name}: both of its slots for CodeCommit credentials are \
-         taken; the second is needed to change the first"
+         taken, and the second is needed to change the first"
     );
-    Reason::new(Code::NoFreeSlot, text)
+    let remedy = format!(
+        "List them with `aws iam list-service-specific-credentials --user-name {user_name}`, and delete \
+         the one that nothing uses"
+    );
+    Reason::new(Code::NoFreeSlot, problem, remedy)
 }
 
 /// The mirror does not push a required branch, because GitLab does not protect it.
@@ -190,16 +211,17 @@ pub fn branch_is_not_protected(
     let limit = if is_complete {
         ""
     } else {
-        " (GitLab lists only 100 protected branches: if it is protected, remove it from \
-         RequiredBranches)"
+        ". GitLab lists only 100 protected branches: if it is protected, remove it from RequiredBranches"
     };
-    let text = format!(
+    let problem = format!(
         "Mirrors[{mirror}].RequiredBranches: branch {branch} of project {project} is not protected, so \
-         GitLab would not mirror it{limit}. Protect it in the project itself (Settings, Repository, \
-         Protected branches): a group's protection does not count. Or set OnlyProtectedBranches to \
-         false"
+         GitLab would not mirror it"
     );
-    Reason::new(Code::BranchNotMirrored, text)
+    let remedy = format!(
+        "Protect it in the project itself (Settings, Repository, Protected branches): a group's \
+         protection does not count. Or set OnlyProtectedBranches to false{limit}"
+    );
+    Reason::new(Code::BranchNotMirrored, problem, remedy)
 }
 
 /// GitLab would push every branch through the mirror `mirror`, although its settings select some
@@ -210,46 +232,51 @@ pub fn every_branch_is_pushed(
     reason: &PushesEverything,
     regex: Option<&str>,
 ) -> Reason {
-    let text = match reason {
-        PushesEverything::NothingProtected => format!(
-            "{mirror}: GitLab would push every branch of project {project}, because the project \
-             itself protects none (a group's protection does not count). Protect the branches to \
-             mirror in the project (Settings, Repository, Protected branches), or set \
-             OnlyProtectedBranches to false"
+    let (cause, remedy) = match reason {
+        PushesEverything::NothingProtected => (
+            "the project itself protects none (a group's protection does not count)".to_owned(),
+            "Protect the branches to mirror in the project (Settings, Repository, Protected branches), or \
+             set OnlyProtectedBranches to false",
         ),
-        PushesEverything::NothingMatches => format!(
-            "{mirror}: GitLab would push every branch of project {project}, because no existing \
-             branch matches BranchRegex {:?}. Create a branch that matches, or correct BranchRegex",
-            regex.unwrap_or_default()
+        PushesEverything::NothingMatches => (
+            format!(
+                "no existing branch matches BranchRegex {:?}",
+                regex.unwrap_or_default()
+            ),
+            "Create a branch that matches, or correct BranchRegex",
         ),
     };
-    Reason::new(Code::PushesEveryBranch, text)
+    let problem =
+        format!("{mirror}: GitLab would push every branch of project {project}, because {cause}");
+    Reason::new(Code::PushesEveryBranch, problem, remedy)
 }
 
 /// CodeCommit does not accept Git LFS objects, and GitLab does not report that.
 pub fn lfs_is_not_mirrored(project: &str, bytes: u64) -> Reason {
-    let text = format!(
+    let problem = format!(
         "project {project} has {bytes} bytes of Git LFS objects, which CodeCommit does not accept: \
          builds get LFS pointer files instead"
     );
-    Reason::new(Code::LfsNotMirrored, text)
+    let remedy = "Store the files that builds need in git itself or in S3";
+    Reason::new(Code::LfsNotMirrored, problem, remedy)
 }
 
 pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
-    let text = format!(
-        "enabling push mirror {id} of project {project}: GitLab keeps it disabled. Check whether silent \
-         mode is on, mirroring is switched off for the instance, or the project is being deleted"
-    );
-    Reason::new(Code::MirrorsDisabled, text)
+    let problem =
+        format!("enabling push mirror {id} of project {project}: GitLab keeps it disabled");
+    let remedy = "Check whether silent mode is on, mirroring is switched off for the instance, or the \
+        project is being deleted";
+    Reason::new(Code::MirrorsDisabled, problem, remedy)
 }
 
 /// None of the claims of this delivery became the latest entry of the log.
 pub fn claims_are_not_shown(secret_name: &str) -> Reason {
-    let text = format!(
-        "writing a claim into secret {secret_name}: Secrets Manager shows none of the claims of this \
-         request as the latest one. Repeat the stack operation when no other one of this secret runs"
+    let problem = format!(
+        "recording the request in secret {secret_name}: Secrets Manager shows none of its records as the \
+         latest one"
     );
-    Reason::new(Code::AwsUnavailable, text)
+    let remedy = "Repeat the stack operation when no other one of this secret runs";
+    Reason::new(Code::AwsUnavailable, problem, remedy)
 }
 
 /// GitLab shows a mirror of this resource with the address `shown`.
@@ -259,60 +286,74 @@ pub fn mirror_shown_elsewhere(
     clone_url: &str,
 ) -> Reason {
     let MirrorRecord { project, id, .. } = record;
-    let text = format!(
+    let problem = format!(
         "reading push mirror {id} of project {project}: GitLab shows its address as {shown}, and not as \
-         {clone_url}. Check whether a proxy before GitLab rewrites addresses in responses, and let it \
-         pass this one unchanged"
+         {clone_url}"
     );
-    Reason::new(Code::MirrorNotShown, text)
+    let remedy = "Check whether a proxy before GitLab rewrites addresses in responses, and let it pass \
+        this one unchanged";
+    Reason::new(Code::MirrorNotShown, problem, remedy)
 }
 
 /// GitLab did not find the mirrors of a project that it had created.
 pub fn mirror_is_not_found(project: &str, id: u64) -> Reason {
-    let text = format!(
+    let problem = format!(
         "reading push mirror {id} of project {project}: GitLab created it and did not find it, twice in \
-         a row. Check whether a person or a job removes new mirrors, or a proxy before GitLab changes \
-         responses, then remove the mirrors that are left in the project's Settings, Repository"
+         a row"
     );
-    Reason::new(Code::MirrorNotShown, text)
+    let remedy = "Check whether a person or a job removes new mirrors, or a proxy before GitLab changes \
+        responses, then remove the mirrors that are left in the project's Settings, Repository";
+    Reason::new(Code::MirrorNotShown, problem, remedy)
 }
 
+/// The remedy of a rotation that has ended.
+const ROTATE_AGAIN: &str =
+    "Wait for the next rotation, or start one with `aws secretsmanager rotate-secret`";
+
 pub fn not_pending(version_id: &str) -> Reason {
-    let text =
+    let problem =
         format!("version {version_id} is not under AWSPENDING: no rotation of it is in progress");
-    Reason::new(Code::RotationNotPending, text)
+    Reason::new(Code::RotationNotPending, problem, ROTATE_AGAIN)
 }
 
 /// A rotation waits until CloudFormation's request has ended.
 pub fn stack_is_changing() -> Reason {
-    let text = "a change of the stack is in progress";
-    Reason::new(Code::RotationDeferred, text)
+    let problem = "a change of the stack is in progress";
+    let remedy = "Wait until it has ended: Secrets Manager repeats the step";
+    Reason::new(Code::RotationDeferred, problem, remedy)
 }
 
 /// The secret holds no login to replace.
 pub fn nothing_to_rotate() -> Reason {
-    let text = "the secret holds no login of Custom::MirrorCredential: update its stack first";
-    Reason::new(Code::NothingToRotate, text)
+    let problem = "the secret holds no login of Custom::MirrorCredential";
+    Reason::new(Code::NothingToRotate, problem, "Update its stack first")
 }
 
 /// The rotation has stored no login in its version.
 pub fn not_prepared(version_id: &str) -> Reason {
-    let text = format!("version {version_id} holds no login: createSecret has to come first");
-    Reason::new(Code::RotationNotPending, text)
+    let problem = format!("version {version_id} holds no login: createSecret has to come first");
+    Reason::new(Code::RotationNotPending, problem, ROTATE_AGAIN)
+}
+
+/// Another delivery of the step has stored another login.
+pub fn version_is_taken(version_id: &str) -> Reason {
+    let problem =
+        format!("storing the login of version {version_id}: it holds another login already");
+    Reason::new(Code::RotationOvertaken, problem, ROTATE_AGAIN)
 }
 
 /// A stack update or another rotation superseded the rotation.
 pub fn rotation_is_overtaken(version_id: &str) -> Reason {
-    let text = format!("a change of the stack superseded the rotation to version {version_id}");
-    Reason::new(Code::RotationOvertaken, text)
+    let problem = format!("a change of the stack superseded the rotation to version {version_id}");
+    Reason::new(Code::RotationOvertaken, problem, ROTATE_AGAIN)
 }
 
 /// The mirrors in GitLab are not those that the rotation created.
 pub fn mirrors_have_changed(version_id: &str) -> Reason {
-    let text = format!(
+    let problem = format!(
         "the mirrors of version {version_id} no longer exist, or the properties name others"
     );
-    Reason::new(Code::RotationOvertaken, text)
+    Reason::new(Code::RotationOvertaken, problem, ROTATE_AGAIN)
 }
 
 #[cfg(test)]
@@ -325,11 +366,11 @@ mod tests {
             code: Some("AccessDenied".to_owned()),
             ..CallError::local(Code::AwsDenied, "tagging user secret repository", cause)
         };
-        with_permission_hint(with_permission_hint(error)).to_string()
+        with_permission(with_permission(error)).reason().to_string()
     }
 
     #[test]
-    fn denied_call_names_its_parameter_once() {
+    fn denied_call_names_its_parameter() {
         for (action, parameter) in [
             ("iam:TagUser", "parameter MirrorUserNames"),
             (

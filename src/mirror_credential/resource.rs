@@ -202,7 +202,9 @@ impl MirrorCredential {
             scope: DeletionScope::Delete { create },
         };
         let left = self.run_deletion(&target, context, progress).await?;
-        Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "))))
+        let remedy = "Remove each that exists and that you do not use, in its project's Settings, \
+            Repository, Mirroring repositories";
+        Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "), remedy)))
     }
 
     /// The secret that a Delete of `id` is for. The properties may have changed since

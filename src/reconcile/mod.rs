@@ -69,6 +69,6 @@ pub async fn reconcile<T: Reconcile>(
             }
         }
     }
-    let cause = "the steps do not end; read the function's log";
+    let cause = "the steps do not end";
     Err(CallError::local(Code::InternalError, progress.last(), cause).into())
 }

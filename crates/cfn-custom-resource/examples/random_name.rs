@@ -34,7 +34,11 @@ impl Resource for RandomName {
         let given = request.properties.clone().unwrap_or_default();
         let properties = Object::decode(&PROPERTIES, &given, "", &mut errors);
         if !errors.0.is_empty() {
-            return Err(Failure::new(ReasonCode::NONE, errors.to_string()));
+            return Err(Failure::new(
+                ReasonCode::NONE,
+                errors.to_string(),
+                "Correct them",
+            ));
         }
         let id = self.physical_id(&request);
         let prefix = properties.text("Prefix").unwrap_or_default();

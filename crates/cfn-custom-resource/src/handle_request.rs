@@ -9,13 +9,14 @@ use tracing::Instrument;
 
 use crate::send_response::send_response;
 use crate::{
-    Clock, Deadlines, Failure, Outcome, Progress, ReasonCode, Request, RequestType, Resource,
-    Response, SendError, Status, Worker,
+    Clock, Deadlines, Failure, Outcome, Progress, Request, RequestType, Resource, Response,
+    SendError, Status, Worker,
 };
 
 /// The reason of a Create or Update that CloudFormation no longer waits for.
-const TOO_LATE: &str = "starting the request: CloudFormation no longer waits for it, so this \
-    delivery changed nothing. Repeat the stack operation.";
+const TOO_LATE: &str =
+    "starting the request: CloudFormation no longer waits for it, so this delivery changed nothing";
+const REPEAT: &str = "Repeat the stack operation";
 
 /// The result of handling a request.
 #[derive(Clone, Debug)]
@@ -97,7 +98,7 @@ where
                     Some(failing) => format!("{step}: {failing}; {error}"),
                     None => format!("{step}: {error}"),
                 };
-                Err(Failure::new(R::CODES.not_continued, text))
+                Err(Failure::new(R::CODES.not_continued, text, REPEAT))
             }
         }
     };
@@ -134,9 +135,7 @@ fn response<R: Resource>(
             }
         }
         Err(Failure(reason)) => {
-            let code = (reason.code != ReasonCode::NONE).then_some(reason.code);
-            let code = code.map(tracing::field::display);
-            tracing::error!(reason = %reason, code, "FAILED");
+            tracing::error!(error = reason.as_error(), "FAILED");
             Response {
                 status: Status::Failed,
                 // With any other ID, CloudFormation would delete the resource as replaced.
@@ -168,7 +167,7 @@ async fn run<R: Resource>(
     let work = Arc::clone(resource).handle(request.clone(), progress.clone());
     let mut task = worker.spawn(work.in_current_span());
     let time = clock.until(deadlines.work_until);
-    let (code, what) = match tokio::time::timeout(time, &mut task).await {
+    let (code, what, remedy) = match tokio::time::timeout(time, &mut task).await {
         Ok(Ok(result)) => {
             progress.ended(if result.is_ok() { "done" } else { "failed" });
             return Some(result);
@@ -176,8 +175,8 @@ async fn run<R: Resource>(
         // The panic's text is left out, because it may contain a secret.
         Ok(Err(_)) => {
             progress.ended("internal error");
-            let what = "internal error, see the function's log".to_owned();
-            (R::CODES.internal_error, what)
+            let remedy = "See the function's log";
+            (R::CODES.internal_error, "internal error".to_owned(), remedy)
         }
         Err(_) => {
             task.abort();
@@ -186,13 +185,14 @@ async fn run<R: Resource>(
             if R::RESUMABLE && deadlines.outlives_invocation {
                 return None;
             }
-            let what = "no time was left; the request may be sent again".to_owned();
-            let what = failing.map_or(what.clone(), |failing| format!("{failing}; {what}"));
-            (R::CODES.out_of_time, what)
+            let what = "no time was left";
+            let what = failing.map_or(what.to_owned(), |failing| format!("{failing}; {what}"));
+            let remedy = "Repeat the stack operation, with a longer ServiceTimeout if it has one";
+            (R::CODES.out_of_time, what, remedy)
         }
     };
     let step = progress.last();
-    Some(Err(Failure::new(code, format!("{step}: {what}"))))
+    Some(Err(Failure::new(code, format!("{step}: {what}"), remedy)))
 }
 
 /// Rejects a request that must not be started.
@@ -205,22 +205,23 @@ fn check<R: Resource>(
     if !missing.is_empty() {
         // Not even a Delete is started: it deletes the resources of a stack and a logical ID.
         let missing = missing.join(", ");
-        let text = format!(
-            "reading the request: {missing}: must be a non-empty string. Send every member that \
-             CloudFormation sends."
-        );
-        return Err(Failure::new(R::CODES.incomplete_request, text));
+        let problem = format!("reading the request: {missing}: must be a non-empty string");
+        let remedy = "Send every member that CloudFormation sends";
+        return Err(Failure::new(R::CODES.incomplete_request, problem, remedy));
     }
     let Some(request_type) = request.request_type else {
-        let text = "RequestType: must be Create, Update or Delete";
-        return Err(Failure::new(R::CODES.incomplete_request, text));
+        let (problem, remedy) = (
+            "reading the request: RequestType is unknown",
+            "Set it to Create, Update or Delete",
+        );
+        return Err(Failure::new(R::CODES.incomplete_request, problem, remedy));
     };
     if deadlines.is_too_late() && request_type != RequestType::Delete {
         // CloudFormation never deletes the resources that such a request creates. A Delete is still
         // right: the resource itself skips a Delete that a later request supersedes. An earlier
         // delivery may have changed something.
         progress.changing();
-        return Err(Failure::new(R::CODES.expired_request, TOO_LATE));
+        return Err(Failure::new(R::CODES.expired_request, TOO_LATE, REPEAT));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ProtocolCodes;
+use crate::{ProtocolCodes, ReasonCode};
 
 const INVOCATION: Duration = Duration::from_secs(900);
 
@@ -86,7 +86,7 @@ async fn hanging_handler_fails_before_every_deadline() {
 #[tokio::test(start_paused = true)]
 async fn rejected_request_is_not_started_and_names_its_code() {
     let (reason, _) = failed(Behaviour::Panic, 3700, "").await;
-    assert_eq!(reason, format!("{TOO_LATE} - CFG-104"));
+    assert_eq!(reason, format!("{TOO_LATE}. {REPEAT} - CFG-104"));
     for request_type in ["Create", "Update", "Delete"] {
         let members = format!(
             r#","RequestType":"{request_type}","StackId":null,"ResourceType":"","RequestId":7"#

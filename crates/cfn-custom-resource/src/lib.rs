@@ -20,7 +20,7 @@ pub use self::properties::{
     Format, Kind, Map, Object, Pattern, Property, ValidationError, ValidationErrors, as_text,
     parse_json, shown,
 };
-pub use self::reason::{Failure, ProtocolCodes, Reason, ReasonCode};
+pub use self::reason::{Failure, ProtocolCodes, Reason, ReasonCode, Remedy};
 pub use self::request::{MAX_EVENT_BYTES, Request, RequestType, ResponseUrl};
 pub use self::resource::{Outcome, Resource};
 pub use self::response::{MAX_BODY_BYTES, Response, Status};

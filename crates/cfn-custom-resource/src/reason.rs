@@ -1,5 +1,7 @@
-//! A reason: a text for the operator, and a code that your documentation explains.
+//! A reason: a problem, the operator's remedy, and a code that your documentation explains.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 
 /// Separates the text from the code. The code is last, so that a search finds it there.
@@ -46,33 +48,93 @@ impl ProtocolCodes {
     };
 }
 
-/// Why a request failed, or the operator's task after a success.
+/// What ends a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// An imperative with the exact property, parameter or command, without a period at the end.
+    Do(Cow<'static, str>),
+    /// Nothing more is known than the message of this service, which the problem quotes.
+    SaysIt(&'static str),
+}
+
+impl From<&'static str> for Remedy {
+    fn from(text: &'static str) -> Self {
+        Remedy::Do(text.into())
+    }
+}
+
+impl From<String> for Remedy {
+    fn from(text: String) -> Self {
+        Remedy::Do(text.into())
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remedy::Do(text) => formatter.write_str(text),
+            Remedy::SaysIt(service) => {
+                write!(formatter, "{service}'s message is all that is known")
+            }
+        }
+    }
+}
+
+/// Why a request failed, or the operator's task after a success.
+///
+/// Its parts are joined where it leaves the program: `<problem>. <remedy> - <code>`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}", self.text(), self.suffix())]
 pub struct Reason {
-    /// The action, the ID, the cause and the remedy.
-    pub text: String,
+    /// The action, the ID and the cause.
+    pub problem: String,
+    /// What ends the problem.
+    pub remedy: Remedy,
     /// The entry of your documentation that explains it.
     pub code: ReasonCode,
 }
 
 impl Reason {
     /// A reason with a code. [`ReasonCode::NONE`] if you have no codes.
-    pub fn new(code: impl Into<ReasonCode>, text: impl Into<String>) -> Self {
+    pub fn new(
+        code: impl Into<ReasonCode>,
+        problem: impl Into<String>,
+        remedy: impl Into<Remedy>,
+    ) -> Self {
         Reason {
-            text: text.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
             code: code.into(),
         }
     }
 
-    /// One reason with the texts of all and the code of the first; `None` if there are none.
+    /// One reason with the problems of all, each remedy once, and the code of the first. `None` if
+    /// there are none.
     pub fn join(reasons: impl IntoIterator<Item = Reason>) -> Option<Self> {
         let mut reasons = reasons.into_iter();
         let mut joined = reasons.next()?;
+        let mut remedies = vec![joined.remedy.to_string()];
         for reason in reasons {
-            joined.text.push_str("; ");
-            joined.text.push_str(&reason.text);
+            joined.problem = format!("{}; {}", joined.problem, reason.problem);
+            let remedy = reason.remedy.to_string();
+            if !remedies.contains(&remedy) {
+                remedies.push(remedy);
+                joined.remedy = remedies.join(". ").into();
+            }
         }
         Some(joined)
+    }
+
+    /// The reason as the value of a log's field: a subscriber finds its parts by a downcast.
+    pub fn as_error(&self) -> &(dyn Error + 'static) {
+        self
+    }
+
+    /// The problem and its remedy.
+    pub fn text(&self) -> String {
+        // A quoted message may end with a period.
+        let problem = self.problem.trim_end_matches(['.', ' ']);
+        format!("{problem}. {}", self.remedy)
     }
 
     /// The end of a reason, after its text: the separator and the code. It remains when the text is
@@ -85,12 +147,6 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}{}", self.text, self.suffix())
-    }
-}
-
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -98,7 +154,11 @@ pub struct Failure(pub Reason);
 
 impl Failure {
     /// A failure with a code.
-    pub fn new(code: impl Into<ReasonCode>, text: impl Into<String>) -> Self {
-        Failure(Reason::new(code, text))
+    pub fn new(
+        code: impl Into<ReasonCode>,
+        problem: impl Into<String>,
+        remedy: impl Into<Remedy>,
+    ) -> Self {
+        Failure(Reason::new(code, problem, remedy))
     }
 }

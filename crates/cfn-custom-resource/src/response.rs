@@ -26,8 +26,8 @@ pub struct Response {
     pub status: Status,
     /// Never empty. On Update, another ID than the request's means a replacement.
     pub physical_resource_id: String,
-    /// Why the request failed, or a warning of a success. If the body would be too large, its text
-    /// is shortened at the end. Its code is kept.
+    /// Why the request failed, or a warning of a success. If the body would be too large, its
+    /// problem is shortened. Its remedy and its code are kept.
     pub reason: Option<Reason>,
     /// The attributes for `Fn::GetAtt`.
     pub data: BTreeMap<&'static str, String>,
@@ -43,10 +43,11 @@ impl Response {
             return body;
         }
         // Shortened attributes would be wrong values.
-        let text = "sending the response: the attributes exceed 4096 bytes";
+        let problem = "sending the response: the attributes exceed 4096 bytes";
+        let remedy = "Shorten the names in the properties";
         let failed = Response {
             status: Status::Failed,
-            reason: Some(Reason::new(too_large, text)),
+            reason: Some(Reason::new(too_large, problem, remedy)),
             data: BTreeMap::new(),
             // With any other ID, CloudFormation would delete the resource as replaced.
             physical_resource_id: match &request.physical_resource_id {
@@ -57,7 +58,8 @@ impl Response {
         failed.shortened(request)
     }
 
-    /// The body with as much of the reason's text as fits, and with its code.
+    /// The body with as much of the reason as fits: its problem is shortened first, then its
+    /// remedy. The code stays.
     fn shortened(&self, request: &Request) -> String {
         let Some(reason) = &self.reason else {
             return self.render(request, None);
@@ -66,13 +68,16 @@ impl Response {
         if whole.len() <= MAX_BODY_BYTES {
             return whole;
         }
-        let cut_at = |end| {
-            let reason = format!("{}…{}", &reason.text[..end], reason.suffix());
-            self.render(request, Some(&reason))
+        let cut = |text: &str, rest: &str| {
+            let at = |end: usize| self.render(request, Some(&format!("{}…{rest}", &text[..end])));
+            let ends: Vec<usize> = text.char_indices().map(|(end, _)| end).collect();
+            let fitting = ends.partition_point(|end| at(*end).len() <= MAX_BODY_BYTES);
+            fitting.checked_sub(1).map(|last| at(ends[last]))
         };
-        let ends: Vec<usize> = reason.text.char_indices().map(|(end, _)| end).collect();
-        let fitting = ends.partition_point(|end| cut_at(*end).len() <= MAX_BODY_BYTES);
-        cut_at(fitting.checked_sub(1).map_or(0, |last| ends[last]))
+        let code = reason.suffix();
+        cut(&reason.problem, &format!(" {}{code}", reason.remedy))
+            .or_else(|| cut(&reason.text(), &code))
+            .unwrap_or_else(|| self.render(request, Some(&code)))
     }
 
     fn render(&self, request: &Request, reason: Option<&str>) -> String {

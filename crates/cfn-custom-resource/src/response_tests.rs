@@ -19,7 +19,7 @@ fn body(status: Status, reason: Option<Reason>, data: BTreeMap<&'static str, Str
 fn failed(code: ReasonCode, reason: String) -> (String, String) {
     let body = body(
         Status::Failed,
-        Some(Reason::new(code, reason)),
+        Some(Reason::new(code, reason, "Do it")),
         BTreeMap::new(),
     );
     let value: Value = serde_json::from_str(&body).expect("JSON");
@@ -33,7 +33,7 @@ fn reason_in_any_script_fits_the_body() {
         for length in [0, 1, 600, 3900, 4000, 4096, 9000] {
             let (body, reason) = failed(CODE, unit.repeat(length));
             assert!(body.len() <= MAX_BODY_BYTES, "{unit} × {length}");
-            assert!(reason.ends_with(" - CFG-207"), "{unit} × {length}");
+            assert!(reason.ends_with(" Do it - CFG-207"), "{unit} × {length}");
             if length > 4000 {
                 assert!(body.len() > MAX_BODY_BYTES - 8, "{unit}: room was wasted");
             }
@@ -56,7 +56,7 @@ fn members_are_those_of_the_fixture_of_aws_lambda_events() {
         ))
         .expect("JSON");
     let data = BTreeMap::from([("Key1", "a".to_owned())]);
-    let body = body(Status::Failed, Some(Reason::new(CODE, "x")), data);
+    let body = body(Status::Failed, Some(Reason::new(CODE, "x", "Do it")), data);
     let mut body: Map<String, Value> = serde_json::from_str(&body).expect("JSON");
     // Optional: no attribute is a secret.
     body.insert("NoEcho".to_owned(), Value::Bool(false));
@@ -68,6 +68,6 @@ fn members_are_those_of_the_fixture_of_aws_lambda_events() {
 #[test]
 fn reason_without_a_code_is_its_text() {
     let reason = |length: usize| failed(ReasonCode::NONE, "x".repeat(length)).1;
-    assert_eq!(reason(3), "xxx");
-    assert!(reason(5000).ends_with("x…"));
+    assert_eq!(reason(3), "xxx. Do it");
+    assert!(reason(5000).ends_with("x… Do it"));
 }

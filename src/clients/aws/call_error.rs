@@ -7,21 +7,16 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::error_codes::{DENIED, DENIED_ELSEWHERE, is_quota, is_throttling};
 use super::propagation::is_role_not_assumable;
 use crate::clients::http::HttpError;
-use crate::common::reason_codes::Code;
-use cfn_custom_resource::{Reason, ReasonCode};
+use crate::common::reason_codes::{AWS_SAYS_IT, Code};
+use cfn_custom_resource::{Reason, Remedy};
 
 /// The SDK cannot build or sign the request.
-pub(super) const NOT_BUILT: &str = "the request could not be made; are region and credentials set?";
-
-/// The remedy for a quota. IAM's `LimitExceeded` is about a user's credentials or tags, and its
-/// message has the limit.
-const QUOTA_ADVICE: &str =
-    "delete what is no longer needed, or request a higher quota in Service Quotas";
+pub(super) const NOT_BUILT: &str = "the request could not be made";
 
 /// The remedy for a denial by another policy than those of the function's role.
-const DENIED_ELSEWHERE_ADVICE: &str = "no parameter of the provider stack allows this: look at the service \
-    control policies, the permissions boundary of the function's role, the VPC endpoint's policy, \
-    and the policy of the resource or its key";
+const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permissions boundary of the \
+    function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of \
+    the provider stack allows this";
 
 /// The error of a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +33,9 @@ pub struct CallError {
     /// The error code and message, or why there is no response.
     pub cause: String,
     /// The code of the reason that reports this error.
-    pub(crate) reason_code: ReasonCode,
+    pub(crate) reason_code: Code,
+    /// A remedy that fits the call better than the one of its code.
+    pub(crate) remedy: Option<Remedy>,
 }
 
 impl CallError {
@@ -85,20 +82,16 @@ impl CallError {
             code,
             status: error.raw_response().map(|answer| answer.status().as_u16()),
             cause,
-            reason_code: reason_code.into(),
+            reason_code,
+            remedy: None,
         };
-        match error.service_reason_code() {
-            Some(Code::QuotaReached) if !error.has_code(&["LimitExceeded"]) => error
-                .with_reason_code(Code::QuotaReached)
-                .with_advice(QUOTA_ADVICE),
-            Some(reason_code) => error.with_reason_code(reason_code),
-            None => error,
-        }
+        let reason_code = error.service_reason_code().unwrap_or(reason_code);
+        error.with_reason_code(reason_code)
     }
 
-    /// An error that AWS did not report: cfn-gitops found the cause itself. `cause` has the remedy.
+    /// An error that AWS did not report: cfn-gitops found the cause itself.
     pub(crate) fn local(
-        reason_code: impl Into<ReasonCode>,
+        reason_code: Code,
         doing: impl Into<String>,
         cause: impl Into<String>,
     ) -> Self {
@@ -108,7 +101,8 @@ impl CallError {
             code: None,
             status: None,
             cause: cause.into(),
-            reason_code: reason_code.into(),
+            reason_code,
+            remedy: None,
         }
     }
 
@@ -136,16 +130,61 @@ impl CallError {
 
     /// The error with another reason code.
     #[must_use]
-    pub(crate) fn with_reason_code(self, reason_code: impl Into<ReasonCode>) -> Self {
+    pub(crate) fn with_reason_code(self, reason_code: Code) -> Self {
         CallError {
-            reason_code: reason_code.into(),
+            reason_code,
+            ..self
+        }
+    }
+
+    /// The error with another remedy.
+    #[must_use]
+    pub fn with_remedy(self, remedy: impl Into<Remedy>) -> Self {
+        CallError {
+            remedy: Some(remedy.into()),
             ..self
         }
     }
 
     /// The reason that reports this error.
     pub fn reason(&self) -> Reason {
-        Reason::new(self.reason_code, self.to_string())
+        Reason::new(self.reason_code, self.to_string(), self.remedy())
+    }
+
+    fn remedy(&self) -> Remedy {
+        if let Some(remedy) = &self.remedy {
+            return remedy.clone();
+        }
+        match self.reason_code {
+            Code::AwsDenied => {
+                let (service, action) = self.denied_action();
+                let allow = format!("allow {service}:{action} in a policy of the function's role");
+                format!("Deploy the provider stack again, or {allow}").into()
+            }
+            Code::AwsDeniedElsewhere => CHANGE_OTHER_POLICY.into(),
+            Code::AwsThrottled => "Try again in some minutes".into(),
+            Code::AwsUnavailable => {
+                "Try again. If it stays so, look at the AWS Health Dashboard".into()
+            }
+            Code::AwsUnreachable => {
+                "Check the region, the credentials, AWS_ENDPOINT_URL if it is set, \
+                and the function's network path to AWS"
+                    .into()
+            }
+            Code::KeyUnusable => {
+                "Enable the key, and allow its use in its policy and in those of the \
+                function's role"
+                    .into()
+            }
+            Code::RoleUnusable => "Correct the role's trust policy".into(),
+            // IAM's `LimitExceeded` is about a user's credentials or tags. Its message has the limit.
+            Code::QuotaReached if !self.has_code(&["LimitExceeded"]) => {
+                "Delete what is no longer needed, or request a higher quota in Service Quotas"
+                    .into()
+            }
+            Code::InternalError => "Read the function's log, and report it".into(),
+            _ => AWS_SAYS_IT,
+        }
     }
 
     /// Whether the service answered with one of these error codes.
@@ -204,7 +243,7 @@ impl CallError {
 
     /// Whether the same call may succeed later without a change by a person.
     pub fn is_transient(&self) -> bool {
-        if self.reason_code == Code::InternalError.into() {
+        if self.reason_code == Code::InternalError {
             return false;
         }
         let code = self.code.as_deref();
@@ -212,26 +251,15 @@ impl CallError {
         self.outcome_unknown() || self.is_throttled() || is_expired
     }
 
-    /// Adds advice to a denied call, once: on the other policy that denies it, or else `advice`.
+    /// Adds the `remedy` of a denied call, unless it has one. The one for a denial by another policy
+    /// stays.
     #[must_use]
-    pub fn with_advice_on_denial(self, advice: impl FnOnce(&Self) -> &'static str) -> Self {
-        // Every advice on permissions names the provider stack, so this one has advice already.
-        if !self.is_denied() || self.cause.contains("the provider stack") {
+    pub fn with_remedy_on_denial(self, remedy: impl FnOnce(&Self) -> &'static str) -> Self {
+        if !self.is_denied() || self.is_denied_elsewhere() || self.remedy.is_some() {
             return self;
         }
-        let advice = if self.is_denied_elsewhere() {
-            DENIED_ELSEWHERE_ADVICE
-        } else {
-            advice(&self)
-        };
-        self.with_advice(advice)
-    }
-
-    /// The error with advice added.
-    #[must_use]
-    pub fn with_advice(mut self, advice: &str) -> Self {
-        self.cause = format!("{}; {advice}", self.cause);
-        self
+        let remedy = remedy(&self);
+        self.with_remedy(remedy)
     }
 }
 
@@ -288,12 +316,10 @@ fn no_response(failure: &DispatchFailure) -> (Code, String) {
         Some(HttpError::UntrustedCertificate(why)) => {
             format!("AWS's certificate is not trusted: {why}")
         }
-        Some(HttpError::NoConnection) => "AWS could not be reached: no connection; is the region \
-            right, and does the function's network lead there?"
-            .to_owned(),
+        Some(HttpError::NoConnection) => "AWS could not be reached: no connection".to_owned(),
         Some(HttpError::TooLarge) => "AWS's response is too large".to_owned(),
         Some(HttpError::Unsendable) => {
-            "the request cannot be sent; is AWS_ENDPOINT_URL an address?".to_owned()
+            "the request cannot be sent: its address is invalid".to_owned()
         }
         Some(HttpError::NoResponse) | None => {
             "AWS could not be reached: the connection was lost".to_owned()

@@ -19,14 +19,10 @@ const MAX_BACKOFF: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PushCheckError {
     /// 401: the server rejects the login.
-    #[error(
-        "HTTP 401: the login is not accepted; is the credential active, and did it have time to spread?"
-    )]
+    #[error("HTTP 401: the login is not accepted")]
     LoginRejected,
     /// 403: the server accepts the login and denies the push.
-    #[error(
-        "HTTP 403: the login may not push. Allow codecommit:GitPull and codecommit:GitPush on the repository in a policy of the user, and deny them in none. If they are allowed, the stored password is no longer the credential's: change RotationSerial"
-    )]
+    #[error("HTTP 403: the login may not push")]
     PushDenied,
     /// Another status.
     #[error("HTTP {0}")]
@@ -48,15 +44,30 @@ impl PushCheckError {
         )
     }
 
-    /// A reason with this `text`.
-    pub fn reason_with(&self, text: String) -> Reason {
-        let code = match self {
-            PushCheckError::LoginRejected => Code::LoginRejected,
-            PushCheckError::PushDenied => Code::PushDenied,
-            PushCheckError::Status(_) | PushCheckError::NoResponse => Code::AwsUnavailable,
-            PushCheckError::InsecureAddress => Code::AwsUnreachable,
+    /// The reason that reports this error of `doing` something.
+    pub fn reason(&self, doing: &str) -> Reason {
+        let (code, remedy) = match self {
+            PushCheckError::LoginRejected => (
+                Code::LoginRejected,
+                "Check in IAM that the credential is active, then change RotationSerial",
+            ),
+            PushCheckError::PushDenied => (
+                Code::PushDenied,
+                "Allow codecommit:GitPull and codecommit:GitPush on the repository in a policy of the user, \
+                 and deny them in none. If the repository has a customer managed key, allow the user \
+                 kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on it (kms:ViaService codecommit). \
+                 If all is allowed, the stored password is no longer the credential's: change RotationSerial",
+            ),
+            PushCheckError::Status(_) | PushCheckError::NoResponse => (
+                Code::AwsUnavailable,
+                "Check the function's network path to CodeCommit's git endpoint, and deploy again",
+            ),
+            PushCheckError::InsecureAddress => (
+                Code::AwsUnreachable,
+                "Correct the AWS endpoint that the function uses",
+            ),
         };
-        Reason::new(code, text)
+        Reason::new(code, format!("{doing}: {self}"), remedy)
     }
 
     /// Whether the same login may be accepted later: IAM propagates a new one, and the policy that

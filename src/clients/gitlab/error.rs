@@ -3,8 +3,8 @@
 use super::project_parts::ProjectPart;
 use super::sanitize;
 use super::token_error::{TokenError, TokenSource};
-use crate::common::reason_codes::Code;
-use cfn_custom_resource::{Reason, ReasonCode};
+use crate::common::reason_codes::{Code, GITLAB_SAYS_IT};
+use cfn_custom_resource::Reason;
 
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
 pub const MAINTAINER: u64 = 40;
@@ -277,7 +277,7 @@ impl ErrorKind {
         }
     }
 
-    fn reason_code(&self) -> ReasonCode {
+    fn reason_code(&self) -> Code {
         let code = match self {
             ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
             ErrorKind::Token(error) => return error.reason_code(),
@@ -299,7 +299,7 @@ impl ErrorKind {
             ErrorKind::Unsupported(_) => Code::GitLabRejected,
             ErrorKind::Rejected { cause, .. } => cause.reason_code(),
         };
-        code.into()
+        code
     }
 }
 
@@ -319,7 +319,7 @@ impl GitLabError {
 
     /// The reason that reports this error.
     pub fn reason(&self) -> Reason {
-        Reason::new(self.kind.reason_code(), self.to_string())
+        Reason::new(self.kind.reason_code(), self.to_string(), GITLAB_SAYS_IT)
     }
 
     /// Whether it is unknown if GitLab executed the request: no response, one that cannot be read,
@@ -412,20 +412,20 @@ impl Rejection {
 }
 
 impl TokenError {
-    fn reason_code(&self) -> ReasonCode {
+    fn reason_code(&self) -> Code {
         match self {
             TokenError::Missing
             | TokenError::OwnSecret(_)
             | TokenError::NoText
             | TokenError::NoMember(_)
             | TokenError::NotJson(_)
-            | TokenError::NotAToken(_) => Code::TokenUnusable.into(),
+            | TokenError::NotAToken(_) => Code::TokenUnusable,
             TokenError::Denied { .. }
             | TokenError::Untagged { .. }
             | TokenError::OtherGitLab { .. }
             | TokenError::OtherEnvironment { .. }
-            | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed.into(),
-            TokenError::Unnamed => Code::MirrorsLeft.into(),
+            | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed,
+            TokenError::Unnamed => Code::MirrorsLeft,
             TokenError::Failed(error) => error.reason_code,
         }
     }

@@ -5,6 +5,7 @@
 //! formatter nests the fields of spans, `json-subscriber` writes duplicate fields, and
 //! `tracing-flat-json` is a first release with few users.
 
+use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +20,8 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
+
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// Writes each event as a line, with the function that it holds.
 pub struct JsonLines<W>(pub W);
@@ -116,6 +119,18 @@ impl Fields {
 }
 
 impl Visit for Fields {
+    /// A reason is three fields.
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let Some(reason) = value.downcast_ref::<Reason>() else {
+            return self.set(field.name(), value.to_string().into());
+        };
+        self.set(field.name(), reason.problem.as_str().into());
+        self.set("remedy", reason.remedy.to_string().into());
+        if reason.code != ReasonCode::NONE {
+            self.set("code", reason.code.0.into());
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.set(field.name(), format!("{value:?}").into());
     }

@@ -26,7 +26,7 @@ impl ReportError {
     /// The error of the report about `subject`.
     #[must_use]
     pub fn about(mut self, subject: &str) -> Self {
-        self.reason.text = format!("reporting {subject} to GitLab: {}", self.reason.text);
+        self.reason.problem = format!("reporting {subject} to GitLab: {}", self.reason.problem);
         self
     }
 }

@@ -138,9 +138,9 @@ pub async fn read(
     let OutputLocation { bucket, prefix } = location;
     let url = object_url(bucket, &format!("{prefix}{path}"), &region.region, "s3");
     let (Some(mut url), Some(version_id)) = (url, &template.version_id) else {
-        let cause = "it has no versions. Enable its versioning";
         let doing = format!("reading the template in bucket {bucket}");
-        return Err(CallError::local(Code::AwsRejected, doing, cause));
+        let error = CallError::local(Code::AwsRejected, doing, "it has no versions");
+        return Err(error.with_remedy("Enable the bucket's versioning"));
     };
     url.query_pairs_mut().append_pair("versionId", version_id);
     Ok(Ok(BuildOutput {

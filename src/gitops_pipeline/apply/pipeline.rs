@@ -62,7 +62,7 @@ impl PipelineApplier<'_> {
             Err(ApplyError::Deleted) => (messages::deleted_since(&name), Purpose::Delete),
             Err(ApplyError::Failed(reason)) => return Err(Failure(reason)),
         };
-        let doing = format!("{}; deleting what the request created", reason.text);
+        let doing = format!("{}; deleting what the request created", reason.problem);
         self.progress.doing(doing);
         let deletion = Deletion {
             aws: self.aws,
@@ -75,8 +75,9 @@ impl PipelineApplier<'_> {
         match deletion.run(self.progress).await {
             Ok(()) => Err(Failure(reason)),
             Err(Failure(also)) => {
-                let text = format!("{}; then, {}", reason.text, also.text);
-                Err(Failure::new(reason.code, text))
+                let problem = format!("{}; then, {}", reason.problem, also.problem);
+                let remedy = format!("{}. {}", reason.remedy, also.remedy);
+                Err(Failure::new(reason.code, problem, remedy))
             }
         }
     }

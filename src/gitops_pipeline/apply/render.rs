@@ -46,14 +46,12 @@ impl Renderer<'_> {
         if bytes <= MAX_TEMPLATE_BYTES {
             return Ok(());
         }
-        let text = format!(
-            "Build: the pipeline's template would be {bytes} bytes, of at most {MAX_TEMPLATE_BYTES}; \
-             shorten BuildSpec and EnvironmentVariables"
+        let problem = format!(
+            "Build: the pipeline's template would be {bytes} bytes, of at most {MAX_TEMPLATE_BYTES}"
         );
-        Err(ApplyError::Failed(Reason::new(
-            Code::InvalidProperties,
-            text,
-        )))
+        let remedy = "Shorten BuildSpec and EnvironmentVariables";
+        let reason = Reason::new(Code::InvalidProperties, problem, remedy);
+        Err(ApplyError::Failed(reason))
     }
 
     /// The template that CloudFormation receives. It contains the request, so that CloudFormation

@@ -58,13 +58,13 @@ pub fn held(name: &str, existing: &FoundRule) -> CallError {
     CallError::local(
         Code::ApprovalRuleHeld,
         format!("applying approval rule template {name}"),
-        format!(
-            "it was not created by this resource (its description: \"{described}\"); free the name: `aws \
-             codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
-             repositories, and then `aws codecommit delete-approval-rule-template \
-             --approval-rule-template-name {name}`"
-        ),
+        format!("it was not created by this resource (its description: \"{described}\")"),
     )
+    .with_remedy(format!(
+        "Free the name: `aws codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
+         repositories, and then `aws codecommit delete-approval-rule-template --approval-rule-template-name \
+         {name}`"
+    ))
 }
 
 /// Creates or updates the template, and associates it with this repository only.

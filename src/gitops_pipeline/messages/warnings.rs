@@ -30,38 +30,44 @@ pub fn all(
 
 /// The function may not assume the role of the source.
 fn source_is_denied(why: &CallError) -> Reason {
-    let text = format!(
-        "the source was not checked ({why}): CloneUrlHttp is empty, and only an execution of the \
-         pipeline shows whether the branch exists. Name the role in the provider stack's parameter \
-         SourceRoleArns. Name the function's role and the pipeline's role in the role's trust policy"
+    let problem = format!(
+        "the source was not checked ({why}): CloneUrlHttp is empty, and only an execution of the pipeline \
+         shows whether the branch exists"
     );
-    Reason::new(Code::SourceHidden, text)
+    let remedy = "Name the role in the provider stack's parameter SourceRoleArns. Name the function's role \
+        and the pipeline's role in the role's trust policy";
+    Reason::new(Code::SourceHidden, problem, remedy)
 }
 
 /// The role of the source may not read the repository.
 fn repository_hidden(why: &CallError) -> Reason {
-    let text = format!(
-        "CloneUrlHttp is empty ({why}). Allow Source.RoleArn codecommit:GetRepository, and the use of \
-         the repository's customer managed key if it has one"
-    );
-    Reason::new(Code::SourceHidden, text)
+    let problem = format!("CloneUrlHttp is empty ({why})");
+    Reason::new(Code::SourceHidden, problem, allow("GetRepository"))
 }
 
 /// The role of the source may not read the branch.
 fn branch_hidden(why: &CallError) -> Reason {
-    let text = format!(
-        "the branch was not checked ({why}). The pipeline reads it with the same role. Allow \
-         Source.RoleArn codecommit:GetBranch, and the use of the repository's customer managed key if \
+    let problem =
+        format!("the branch was not checked ({why}). The pipeline reads it with the same role");
+    Reason::new(Code::SourceHidden, problem, allow("GetBranch"))
+}
+
+fn allow(action: &str) -> String {
+    format!(
+        "Allow Source.RoleArn codecommit:{action}, and the use of the repository's customer managed key if \
          it has one"
-    );
-    Reason::new(Code::SourceHidden, text)
+    )
 }
 
 /// The other account cannot write to the artifact bucket.
 fn bucket_is_not_shared(path: &str) -> Reason {
-    let text = format!(
-        "with {path} give ArtifactBucketName, too: the environment's own bucket, which is the \
-         default, admits no other account"
+    let problem = format!(
+        "{path} is in another account, and the environment's own bucket, which is the default, admits no \
+         other account"
     );
-    Reason::new(Code::BucketNotShared, text)
+    Reason::new(
+        Code::BucketNotShared,
+        problem,
+        "Set ArtifactBucketName, too",
+    )
 }

@@ -53,9 +53,9 @@ pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Failure> {
             is_pushed: None,
         },
     };
-    applier.run().await.map_err(|Reason { text, code }| {
-        let text = format!("handling a push for stack {}: {text}", names.stack());
-        Failure::new(code, text)
+    applier.run().await.map_err(|mut reason| {
+        reason.problem = format!("handling a push: {}", reason.problem);
+        Failure(reason)
     })
 }
 

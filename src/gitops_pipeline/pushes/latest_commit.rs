@@ -78,6 +78,9 @@ pub async fn list(
     let listed = executions::list_latest(aws, pipeline_name).await?;
     listed.ok_or_else(|| {
         let doing = format!("listing the executions of pipeline {pipeline_name}");
-        CallError::local(Code::AwsRejected, doing, "the pipeline does not exist")
+        let error = CallError::local(Code::AwsRejected, doing, "the pipeline does not exist");
+        error.with_remedy(
+            "Look at the pipeline's finding of the health check: it was deleted by hand",
+        )
     })
 }

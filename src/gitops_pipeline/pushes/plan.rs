@@ -1,7 +1,7 @@
 //! Plans the steps of a first push: a pure function of the push and the observed state.
 
 use super::event::BranchPush;
-use crate::common::reason_codes::Code;
+use crate::gitops_pipeline::messages;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::reconcile::Next;
 use cfn_custom_resource::Reason;
@@ -53,8 +53,7 @@ pub fn next(
         return Next::Apply(FirstPushStep::Wait);
     }
     if !child.can_run() {
-        let text = format!("it is {}", child.status);
-        return Next::Fail(Reason::new(Code::StackUnchangeable, text));
+        return Next::Fail(messages::unknown_status(name, &child.status));
     }
     if !push.is_deployed_by(child) {
         return ignored(format!("stack {name} deploys something else"));
@@ -65,7 +64,9 @@ pub fn next(
     if child.latest_token.as_ref() == Some(&state.token) {
         return match &child.failure {
             None => Next::Apply(FirstPushStep::ReadFailure),
-            Some(failure) => Next::Fail(Reason::new(Code::StackFailed, &failure.reason)),
+            Some(failure) => {
+                Next::Fail(messages::stack_failed(name, &child.status, &failure.reason))
+            }
         };
     }
     match state.is_pushed {

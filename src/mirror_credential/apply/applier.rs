@@ -245,8 +245,8 @@ impl Applier<'_> {
             warnings.push(messages::stays_inactive(user_name, &credential.id, &error));
         }
         if let Some(error) = self.planner().mirrors.gitlab_error() {
-            let text = format!("the mirrors were not checked: {}", error.text);
-            warnings.push(Reason::new(error.code, text));
+            let problem = format!("the mirrors were not checked: {}", error.problem);
+            warnings.push(Reason { problem, ..error });
         }
         if self.context.rotation.is_none() {
             // The mirrors are as the saved spec has them. Otherwise the plan would have failed.
@@ -338,8 +338,8 @@ impl Reconcile for Applier<'_> {
 }
 
 fn out_of_time(progress: &Progress, what: &str) -> Reason {
-    let text = format!("{}: {what}", progress.last());
-    Reason::new(Code::OutOfTime, text)
+    let problem = format!("{}: {what}", progress.last());
+    Reason::new(Code::OutOfTime, problem, "Repeat the stack operation")
 }
 
 /// Reads the secret that this one replaces. `None` if there is none.

@@ -5,7 +5,6 @@ use aws_sdk_iam::types::StatusType;
 use serde_json::{Value, json};
 
 use crate::clients::aws::{CallError, optional, retrying_absence};
-use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
@@ -13,10 +12,10 @@ use crate::mirror_credential::calls::{CODECOMMIT, WriteResult};
 use crate::mirror_credential::intent_log::{
     LOGICAL_ID, OPEN_INTENT, SECRET_NAME, STACK_ID, TOMBSTONE, version_id, write_time,
 };
+use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::CredentialStep;
 use crate::mirror_credential::state::{Credential, StoredLogin};
 use crate::mirror_credential::timing::POLL_INTERVAL;
-use cfn_custom_resource::Reason;
 
 impl Applier<'_> {
     pub async fn apply_credential_step(&mut self, step: CredentialStep) -> Result<(), ApplyError> {
@@ -132,11 +131,7 @@ impl Applier<'_> {
         let (written, proved) = Box::pin(self.prove_beside(write)).await?;
         let is_rotation = self.context.rotation.is_some();
         if is_rotation && written == WriteResult::Taken {
-            let text = format!(
-                "storing the login of version {}: it holds another login already",
-                login.version_id
-            );
-            let reason = Reason::new(Code::RotationOvertaken, text);
+            let reason = messages::version_is_taken(&login.version_id);
             return Err(ApplyError::permanent(reason));
         }
         if !self.note_write(written, entry) {

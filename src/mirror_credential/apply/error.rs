@@ -4,7 +4,7 @@ use crate::clients::aws::CallError;
 use crate::clients::gitlab::GitLabError;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::is_concurrent;
-use crate::mirror_credential::messages::with_permission_hint;
+use crate::mirror_credential::messages::with_permission;
 use cfn_custom_resource::{Failure, Reason};
 
 /// Why a delivery failed.
@@ -40,8 +40,9 @@ impl ApplyError {
 
     /// An error for a state that the planner excludes, described by `what`.
     pub fn internal(what: &str) -> Self {
-        let text = format!("internal error: {what}");
-        ApplyError::permanent(Reason::new(Code::InternalError, text))
+        let problem = format!("internal error: {what}");
+        let remedy = "Read the function's log, and report it";
+        ApplyError::permanent(Reason::new(Code::InternalError, problem, remedy))
     }
 }
 
@@ -51,7 +52,7 @@ impl From<CallError> for ApplyError {
             // "Wait a few minutes and submit your request again."
             // https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagUser.html#API_TagUser_Errors
             is_transient: error.is_transient() || is_concurrent(&error),
-            reason: with_permission_hint(error).reason(),
+            reason: with_permission(error).reason(),
         }
     }
 }

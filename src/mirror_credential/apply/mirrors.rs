@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::clients::gitlab::{ErrorKind, GitLab, GitLabError, Mirror};
-use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::issue::MAX_UNCERTAIN_CALLS;
@@ -21,7 +20,6 @@ use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::SecretState;
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::{calls, messages, observe};
-use cfn_custom_resource::Reason;
 
 /// A GitLab that restarts responds again within this time.
 const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
@@ -318,8 +316,11 @@ impl Applier<'_> {
         for (record, retired) in records.zip(retired) {
             let retired = retired.map(|note| {
                 if let Some(note) = note {
-                    tracing::warn!(note, "mirror deleted");
-                    self.warnings.push(Reason::new(Code::PushInterrupted, note));
+                    tracing::warn!(
+                        error = note.as_error(),
+                        "a mirror was deleted during its push"
+                    );
+                    self.warnings.push(note);
                 }
             });
             match self.note_removal(record, retired) {
@@ -374,10 +375,15 @@ impl Applier<'_> {
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let mut left = hidden_mirror(record);
                 if self.state.pushes_with_current_login(record) {
-                    left += ". Its login still works: change RotationSerial, which ends it";
+                    left.problem += ", and its login still works";
+                    left.remedy = format!(
+                        "{}. Change RotationSerial, which ends the login",
+                        left.remedy
+                    )
+                    .into();
                 }
-                tracing::warn!(left, "not removed");
-                self.warnings.push(Reason::new(Code::MirrorsLeft, left));
+                tracing::warn!(error = left.as_error(), "a mirror was not removed");
+                self.warnings.push(left);
                 self.state.note_shown(record, None);
                 return Ok(());
             }

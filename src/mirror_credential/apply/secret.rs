@@ -143,9 +143,9 @@ impl Applier<'_> {
             // Secrets Manager is still deleting a secret with that name.
             Err(error) if error.has_code(&["InvalidRequestException"]) => {
                 if self.state.now > self.state.started_at + NAME_RELEASE_TIMEOUT {
-                    let advice = messages::secret_is_scheduled(&spec.secret_name);
-                    let error = error.with_advice(&advice.text);
-                    return Err(error.with_reason_code(advice.code));
+                    let remedy = messages::secret_is_scheduled(&spec.secret_name).remedy;
+                    let error = error.with_reason_code(Code::SecretScheduled);
+                    return Err(error.with_remedy(remedy));
                 }
                 tokio::time::sleep(POLL_INTERVAL).await;
                 self.read_user().await?;
@@ -314,7 +314,8 @@ impl Applier<'_> {
         if self.retries.move_retries > MAX_MOVE_RETRIES {
             let doing = format!("moving AWSCURRENT to version {to}");
             let cause = format!("it is not at version {from}, where Secrets Manager shows it");
-            return Err(CallError::local(Code::RotationOvertaken, doing, cause));
+            let error = CallError::local(Code::RotationOvertaken, doing, cause);
+            return Err(error.with_remedy(messages::REPEAT_IF_WANTED));
         }
         tokio::time::sleep(POLL_INTERVAL).await;
         self.state.secret = SecretState::Unread;

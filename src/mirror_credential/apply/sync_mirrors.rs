@@ -150,6 +150,8 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
     let error = error.map_or_else(String::new, |error| error.shown(passwords));
     // A constant of GitLab (`app/services/projects/update_remote_mirror_service.rb`).
     let has_diverged = error.contains("Some refs have diverged");
+    let mut remedy = "Correct this cause, then update the stack, or press the mirror's update button in \
+        the project's Settings, Repository, Mirroring repositories";
     let mut error = if error.is_empty() {
         "GitLab reports no reason".to_owned()
     } else {
@@ -157,27 +159,24 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
     };
     if has_diverged {
         error.push_str(
-            "; with KeepDivergentRefs GitLab overwrites nothing that went another way in the \
-             repository: remove it there, or set KeepDivergentRefs to false",
+            "; with KeepDivergentRefs GitLab overwrites nothing that went another way in the repository",
         );
+        remedy = "Remove it there, or set KeepDivergentRefs to false";
     }
     if let (PushStatus::Started, Some(since)) = (mirror.status, mirror.started_at) {
         let since = write_time(since);
-        let _ = write!(
-            error,
-            "; GitLab shows a push in progress since {since}. If its process was killed, GitLab \
-             corrects that with the first push to the project after one hour, or after three \
-             hours for a mirror that never ended a push"
-        );
+        let _ = write!(error, "; GitLab shows a push in progress since {since}");
+        remedy = "If its process was killed, push to the project after one hour, or after three hours for a \
+            mirror that never ended a push: then GitLab corrects that";
     }
-    let reason = format!(
+    let problem = format!(
         "pushing project {project} to repository {repository_name} with push mirror {id}: the push \
          {what}; {error}"
     );
     // GitLab gives the reason only as text. Diverged branches stay until a person acts.
     // Failures of the network and of CodeCommit may pass.
     ApplyError {
-        reason: Reason::new(Code::PushFailed, reason),
+        reason: Reason::new(Code::PushFailed, problem, remedy),
         is_transient: !has_diverged,
     }
 }

@@ -149,11 +149,11 @@ impl Applier<'_> {
             let proof = push_check::check_push(&self.clients.http, url, login, password, patience);
             if let Err(error) = proof.await {
                 let user = &self.spec.user_name;
-                let reason = format!(
-                    "verifying that the login of user {user} can push to repository {name}: {error}"
+                let doing = format!(
+                    "verifying that the login of user {user} can push to repository {name}"
                 );
                 let failure = ApplyError {
-                    reason: error.reason_with(reason),
+                    reason: error.reason(&doing),
                     is_transient: error.is_transient(),
                 };
                 return Err((error, failure));

@@ -12,37 +12,41 @@ use crate::clients::gitlab::{
     Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, TokenError, UnreachableGitLabs,
 };
 use crate::clients::{Clients, gitlab};
+use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
-use cfn_custom_resource::Clock;
+use cfn_custom_resource::{Clock, Reason};
 
 /// The interval between polls of a mirror that pushes.
 pub const GITLAB_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> String {
+fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> Reason {
     let MirrorRecord { project, id, .. } = record;
     let since = mirror.started_at.map(write_time).unwrap_or_default();
-    format!(
-        "push mirror {id} of project {project} was deleted while GitLab showed a push in progress \
-         since {since}; GitLab shows that also if the process that pushed was killed"
-    )
+    let problem = format!(
+        "push mirror {id} of project {project} was deleted while GitLab showed a push in progress since \
+         {since}; GitLab shows that also if the process that pushed was killed"
+    );
+    let remedy = "If CodeCommit lacks a commit, push to the project again";
+    Reason::new(Code::PushInterrupted, problem, remedy)
 }
 
 /// The text about a mirror whose project GitLab does not show. With a deleted project, its mirrors
 /// are gone. From a user who left the project, GitLab hides both.
-pub fn hidden_mirror(record: &MirrorRecord) -> String {
+pub fn hidden_mirror(record: &MirrorRecord) -> Reason {
     let MirrorRecord {
         gitlab_url,
         project,
         id,
         ..
     } = record;
-    format!(
-        "GitLab at {gitlab_url} does not show project {project}: if the project exists, remove push \
-         mirror {id} in its Settings, Repository, Mirroring repositories"
-    )
+    let problem = format!(
+        "GitLab at {gitlab_url} does not show project {project}, the one of push mirror {id}"
+    );
+    let remedy = "If the project exists, remove the mirror in its Settings, Repository, Mirroring repositories";
+    Reason::new(Code::MirrorsLeft, problem, remedy)
 }
 
 /// GitLab clients, opened on first use.
@@ -135,7 +139,7 @@ impl<'a> GitLabClients<'a> {
         &mut self,
         records: &[MirrorRecord],
         patience: Duration,
-    ) -> Vec<Result<Option<String>, GitLabError>> {
+    ) -> Vec<Result<Option<Reason>, GitLabError>> {
         let clock = &self.clients.clock;
         let gitlabs = self.all_of(records).await;
         let calls = records
@@ -222,7 +226,7 @@ async fn retire(
     record: &MirrorRecord,
     patience: Duration,
     clock: &Clock,
-) -> Result<Option<String>, GitLabError> {
+) -> Result<Option<Reason>, GitLabError> {
     let (project, id) = (&record.project, record.id);
     let Some(mirror) = gitlab.mirror(project, id).await? else {
         return Ok(None);

@@ -16,11 +16,11 @@ use crate::mirror_credential::state::{Secret, StoredLogin};
 
 /// Secrets Manager removes versions only if there are more than 100, and only those of an earlier
 /// day. <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
-const QUOTA_ADVICE: &str = "the secret has reached its quota of versions: it was changed too often within a day, about 25 \
-    times. Secrets Manager removes versions that are older than a day. Deploy again tomorrow";
+const DEPLOY_TOMORROW: &str = "Deploy again tomorrow: the secret has reached its quota of versions, because it was changed \
+    too often within a day, about 25 times. Secrets Manager removes versions that are older than a day";
 
 /// AWS's own sentence is left out with its message.
-const KEY_ADVICE: &str = "the key of the secret cannot be used. Enable it, cancel its deletion, or set KmsKeyId to another";
+const REPAIR_KEY: &str = "Enable the key, cancel its deletion, or set KmsKeyId to another";
 
 /// The result of writing the log's next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +76,9 @@ pub async fn put(
                 error.cause.clone_from(code);
             }
             Err(if error.is_quota() {
-                error.with_advice(QUOTA_ADVICE)
+                error.with_remedy(DEPLOY_TOMORROW)
             } else if error.is_key_error() {
-                error.with_advice(KEY_ADVICE)
+                error.with_remedy(REPAIR_KEY)
             } else {
                 error
             })

@@ -354,7 +354,7 @@ impl<'a> Deleter<'a> {
                     Ok(()) => {}
                     // The project may be deleted, and its mirrors with it.
                     Err(error) if error.kind == ErrorKind::NotFound => {
-                        left.push(LeftMirror::possible(hidden_mirror(record)));
+                        left.push(LeftMirror::possible(hidden_mirror(record).problem));
                     }
                     Err(error) => left.push(LeftMirror::recorded(record, Some(error))),
                 }

@@ -121,7 +121,7 @@ async fn read(
             let place = format!("push mirror {id} at {gitlab_url}");
             let regex = settings.branch_regex.as_deref();
             let reason = messages::every_branch_is_pushed(&place, project, &reason, regex);
-            fault = Some(reason.text);
+            fault = Some(reason.text());
         }
         Ok(Mirrored::Everything(_)) => {}
         Err(error) if fault.is_none() => return Err(error),

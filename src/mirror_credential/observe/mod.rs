@@ -129,7 +129,8 @@ async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError
     Err(CallError {
         code: Some("RepositoryDoesNotExistException".to_owned()),
         ..CallError::local(Code::RepositoryMissing, doing, "it does not exist")
-    })
+    }
+    .with_remedy("Create it in this account and region, or correct RepositoryName"))
 }
 
 /// Reads the secret `name`. `None` if it does not exist.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow::Continue;
 use std::time::{Duration, SystemTime};
 
 use crate::mirror_credential::messages;
-use crate::mirror_credential::messages::with_permission_hint;
+use crate::mirror_credential::messages::with_permission;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{Plan, SecretStep, Step, choose, choose_any};
 use crate::mirror_credential::state::{DeniedRead, Secret, SecretState};
@@ -25,7 +25,7 @@ impl Planner<'_> {
     fn check_user(&self) -> Plan {
         let user = &self.state.user;
         if let Some(DeniedRead(denied)) = &user.denied {
-            let error = with_permission_hint(denied.clone());
+            let error = with_permission(denied.clone());
             return choose(Step::Reject(error.reason()));
         }
         if !user.exists {

@@ -69,7 +69,7 @@ fn at_work(base: State) -> State {
 
 /// A reason whose text does not matter.
 fn any() -> Reason {
-    Reason::new(Code::NothingToRotate, "")
+    Reason::new(Code::NothingToRotate, "any", "Do it")
 }
 
 fn plan(phase: RotationPhase, state: &State, change: impl FnOnce(&mut RequestContext)) -> Step {

@@ -5,7 +5,7 @@ use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::entry_number;
 use crate::mirror_credential::request_context::RotationPhase;
-use cfn_custom_resource::{Failure, Reason};
+use cfn_custom_resource::Failure;
 
 /// Secrets Manager's event: one step of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +52,9 @@ impl RotationEvent {
             // The step deleted the resources of the rotation, best effort.
             "The rotation has ended, and the next one starts anew"
         };
-        let (step, secret_id, Reason { text, code }) = (self.step(), &self.secret_id, cause.reason);
-        Failure::new(
-            code,
-            format!("{step} of secret {secret_id}: {text}. {consequence}"),
-        )
+        let (step, secret_id, mut reason) = (self.step(), &self.secret_id, cause.reason);
+        let problem = reason.problem.trim_end_matches('.');
+        reason.problem = format!("{step} of secret {secret_id}: {problem}. {consequence}");
+        Failure(reason)
     }
 }

@@ -85,7 +85,8 @@ impl MirrorCredential {
         let time = self.clients.clock.until(until);
         let done = within(time, Box::pin(self.run_phase(event, until))).await;
         let out_of_time = |cut: OutOfTime| {
-            let reason = Reason::new(Code::OutOfTime, cut.to_string());
+            let remedy = "Wait for the next attempt, and look at the calls that failed";
+            let reason = Reason::new(Code::OutOfTime, cut.to_string(), remedy);
             Err(ApplyError::transient(reason))
         };
         done.unwrap_or_else(out_of_time)
@@ -246,7 +247,11 @@ async fn read_spec(aws: &Aws, secret: &Secret) -> Result<Spec, ApplyError> {
 
 /// The secret cannot be rotated, because of `cause`.
 fn not_rotatable(cause: &str) -> ApplyError {
-    ApplyError::permanent(Reason::new(Code::NothingToRotate, cause))
+    ApplyError::permanent(Reason::new(
+        Code::NothingToRotate,
+        cause,
+        "Update the stack of the secret's Custom::MirrorCredential to the end",
+    ))
 }
 
 /// The context of a rotation step, which works for the owner of the secret.

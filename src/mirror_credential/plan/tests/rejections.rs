@@ -11,7 +11,7 @@ macro_rules! rejected {
             #[test]
             fn $name() {
                 match step(|_| {}, &$state) {
-                    Step::Reject(reason) => assert!(reason.text.contains($text), "{reason}"),
+                    Step::Reject(reason) => assert!(reason.text().contains($text), "{reason}"),
                     step => panic!("{step:?}"),
                 }
             }

@@ -178,12 +178,12 @@ fn without_required_branches(spec: &mut Spec) {
 
 /// The reason that GitLab does not respond.
 fn silence() -> Reason {
-    Reason::new(Code::GitLabUnreachable, "HTTP 502")
+    Reason::new(Code::GitLabUnreachable, "HTTP 502", "Try again")
 }
 
 fn refusal(step: Step) -> String {
     match step {
-        Step::Reject(reason) => reason.text,
+        Step::Reject(reason) => reason.text(),
         other => panic!("not a refusal: {other:?}"),
     }
 }
