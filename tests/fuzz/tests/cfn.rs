@@ -107,7 +107,7 @@ fn response_fits_and_starts_with_its_reason() {
         let response = Response {
             status: Status::Success,
             physical_resource_id: "old".to_owned(),
-            reason: (choices.below(3) > 0).then(|| Reason::new(CODE, reason.clone())),
+            reason: (choices.below(3) > 0).then(|| Reason::new(CODE, reason.clone(), "Do it")),
             data: BTreeMap::from([("Name", value.clone())]),
         };
         // Attributes that do not fit are left out of the response.
@@ -121,8 +121,9 @@ fn response_fits_and_starts_with_its_reason() {
         assert_eq!(read["StackId"], "s");
         if response.reason.is_some() {
             let told = read["Reason"].as_str().expect("a reason");
-            let told = told.strip_suffix(" - CFG-207").expect("its code");
-            assert!(told == reason || reason.starts_with(told.strip_suffix('…').expect("its cut")));
+            let told = told.strip_suffix(" Do it - CFG-207").expect("remedy and code");
+            let (cut, whole) = (told.strip_suffix('…'), reason.trim_end_matches(['.', ' ']));
+            assert!(cut.map_or(told == format!("{whole}."), |cut| reason.starts_with(cut)));
             assert_eq!(read["Data"]["Name"], json!(value));
         }
     });
