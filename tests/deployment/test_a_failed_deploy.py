@@ -50,7 +50,7 @@ def as_log(aws: LocalAws, function_name: str, request_id: str) -> str:
         # Only if the password contains a slash, which is random.
         is_reset = entry.get("step", "").startswith("resetting the service-specific credential")
         if entry.get("request") == request_id and not (is_reset and entry["message"] == "step"):
-            names = ("step", "outcome") if entry["message"] == "step" else ("error", "left", "reason", "status")
+            names = ("step", "outcome") if entry["message"] == "step" else ("error", "remedy", "code", "left", "status")
             kept = [entry[name] for name in names if name in entry]
             lines.append(without_ids("  ".join([entry["level"], entry["message"], *kept])))
     return block(lines)

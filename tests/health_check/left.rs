@@ -120,7 +120,7 @@ async fn mirror_of_a_hidden_project_raises_no_alarm() {
     let [id] = mirrors(&fake)[..] else { panic!() };
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).access = None);
     let deleted = stack.delete().await;
-    let named = format!("if the project exists, remove push mirror {id}");
+    let named = format!("does not show project {PROJECT} of push mirror {id}");
     assert!(deleted.note().contains(&named), "{deleted:?}");
     assert_lasts_until_the_remedy(&fake, id, false).await;
 }

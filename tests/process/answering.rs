@@ -81,5 +81,8 @@ fn request_without_region_or_credentials_gets_a_response() {
         .with("AWS_SECRET_ACCESS_KEY", "")
         .start();
     let reason = function.fails(&function.request("Create", &mirror()));
-    assert!(reason.contains("region and credentials"), "{reason}");
+    assert!(
+        reason.contains("Check the region, the credentials"),
+        "{reason}"
+    );
 }

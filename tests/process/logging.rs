@@ -102,7 +102,9 @@ fn failed_request_logs_its_step_and_error_fields() {
         let lines = lines(&function.ended());
         let of_it = of(&lines, "request-Create");
         let failed = one(&of_it, "FAILED");
-        assert_eq!(failed["reason"], reason);
+        let part = |name: &str| failed[name].as_str().expect("a part of the reason");
+        let (error, remedy, code) = (part("error"), part("remedy"), part("code"));
+        assert_eq!(format!("{error}. {remedy} - {code}"), reason);
         assert_eq!(failed["step"], "reading user nobody");
         assert_eq!(failed["logical_id"], "Credential");
         if level.is_empty() {

@@ -79,7 +79,7 @@ fn panic_inside_the_sdk_fails_too() {
         let event = function.request(kind, &json!({"UserName": "mirror"}));
         let (answer, took) = function.failed(&function.invoke(&event, Duration::from_mins(1)));
         let reason = reason(&answer);
-        let cause = "internal error, see the function's log - CFG-106";
+        let cause = "internal error. See the function's log - CFG-106";
         assert!(reason.ends_with(cause), "{reason}");
         assert!(took < Duration::from_secs(30), "{took:?}");
     }

@@ -16,7 +16,11 @@ pub(super) const NOT_BUILT: &str = "the request could not be made";
 /// The remedy for a denial by another policy than those of the function's role.
 const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permissions boundary of the \
     function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of \
-    the provider stack allows this";
+    the provider stack allows this. If that policy requires tags, set them with the property Tags";
+
+/// The remedy for a repository with a customer managed key.
+const ALLOW_REPOSITORY_KEY: &str = "Enable the repository's key, and allow kms:Decrypt, kms:DescribeKey and \
+    kms:GenerateDataKey on it to the function's role in the key's policy (kms:ViaService codecommit)";
 
 /// The error of a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -156,12 +160,14 @@ impl CallError {
             return remedy.clone();
         }
         match self.reason_code {
+            Code::AwsDenied | Code::AwsDeniedElsewhere if self.is_denied_elsewhere() => {
+                CHANGE_OTHER_POLICY.into()
+            }
             Code::AwsDenied => {
                 let (service, action) = self.denied_action();
                 let allow = format!("allow {service}:{action} in a policy of the function's role");
                 format!("Deploy the provider stack again, or {allow}").into()
             }
-            Code::AwsDeniedElsewhere => CHANGE_OTHER_POLICY.into(),
             Code::AwsThrottled => "Try again in some minutes".into(),
             Code::AwsUnavailable => {
                 "Try again. If it stays so, look at the AWS Health Dashboard".into()
@@ -170,6 +176,9 @@ impl CallError {
                 "Check the region, the credentials, AWS_ENDPOINT_URL if it is set, \
                 and the function's network path to AWS"
                     .into()
+            }
+            Code::KeyUnusable if self.denied_action().0 == "codecommit" => {
+                ALLOW_REPOSITORY_KEY.into()
             }
             Code::KeyUnusable => {
                 "Enable the key, and allow its use in its policy and in those of the \

@@ -151,7 +151,10 @@ impl PipelineApplier<'_> {
     async fn look_up(&self, source: &Source) -> Result<Lookup<Repository>, ApplyError> {
         match source.look_up().await? {
             Lookup::Found(Some(repository)) => Ok(Lookup::Found(repository)),
-            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(self.spec))),
+            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(
+                self.spec,
+                &self.context.location,
+            ))),
             Lookup::Denied(error) => Ok(Lookup::Denied(error)),
         }
     }

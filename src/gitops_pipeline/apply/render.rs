@@ -140,7 +140,10 @@ impl Renderer<'_> {
         }
         match source.look_up().await? {
             Lookup::Found(Some(repository)) => Ok(Some(repository.clone_url)),
-            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(self.spec))),
+            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(
+                self.spec,
+                &self.context.location,
+            ))),
             Lookup::Denied(error) => Err(error.into()),
         }
     }

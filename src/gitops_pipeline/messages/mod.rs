@@ -2,6 +2,7 @@
 
 pub mod warnings;
 
+use super::names::AwsLocation;
 use super::spec::Spec;
 use crate::clients::aws::{CallError, is_role_not_assumable};
 use crate::common::ownership::Owner;
@@ -58,29 +59,28 @@ pub fn unknown_status(name: &str, status: &str) -> Reason {
     Reason::new(Code::StackUnchangeable, problem, remedy)
 }
 
-/// The repository of `spec` does not exist.
-pub fn no_repository(spec: &Spec) -> Reason {
+/// The repository of `spec` does not exist at `location`.
+pub fn no_repository(spec: &Spec, location: &AwsLocation) -> Reason {
     let name = spec.repository();
-    let (problem, property) = match (&spec.source, spec.cross_account_source()) {
-        (None, _) => (
-            format!("looking up repository {name}: it does not exist"),
-            "",
-        ),
-        (Some(_), None) => (
-            format!(
-                "Source.RepositoryName: repository {name} does not exist in this account and region"
-            ),
-            ", or set Source.RepositoryName to the name of another",
-        ),
+    let AwsLocation {
+        region, account, ..
+    } = location;
+    let (doing, remedy) = match (&spec.source, spec.cross_account_source()) {
         (Some(_), Some(cross_account)) => {
             let arn = &cross_account.repository_arn;
-            (
-                format!("Source.RepositoryArn: repository {arn} does not exist"),
-                ", or set Source.RepositoryArn to the ARN of another",
-            )
+            let problem = format!("Source.RepositoryArn: repository {arn} does not exist");
+            let remedy = "Create it, or set Source.RepositoryArn to the ARN of another";
+            return Reason::new(Code::RepositoryMissing, problem, remedy);
         }
+        (Some(_), None) => (
+            "Source.RepositoryName",
+            "Create it there, or set Source.RepositoryName to the name of another",
+        ),
+        // CloudFormation creates it with the child stack.
+        (None, _) => ("looking up the pipeline's own repository", "Deploy again"),
     };
-    let remedy = format!("Create it{property}");
+    let problem =
+        format!("{doing}: repository {name} does not exist in {region} of account {account}");
     Reason::new(Code::RepositoryMissing, problem, remedy)
 }
 

@@ -4,8 +4,8 @@ use crate::gitops_pipeline::messages::*;
 #[test]
 fn denied_call_names_the_remedy() {
     let doing = "deleting repository x of stack y";
-    let token = "use the ServiceToken of the environment EnvID";
-    let role = "the function's role, which the provider stack creates, does not allow it";
+    let token = "Use the ServiceToken of the environment EnvID";
+    let role = "Deploy the provider stack again";
     let names = "parameter RepositoryNames";
     let associate = "codecommit:AssociateApprovalRuleTemplateWithRepository";
     for (action, advice) in [
@@ -24,7 +24,7 @@ fn denied_call_names_the_remedy() {
             code: Some("AccessDeniedException".to_owned()),
             ..CallError::local(Code::AwsDenied, doing, cause)
         };
-        let said = with_remedy(with_remedy(error)).to_string();
+        let said = with_remedy(with_remedy(error)).reason().to_string();
         assert_eq!(said.matches(advice).count(), 1, "{said}");
     }
 }

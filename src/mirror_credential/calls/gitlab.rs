@@ -42,9 +42,8 @@ pub fn hidden_mirror(record: &MirrorRecord) -> Reason {
         id,
         ..
     } = record;
-    let problem = format!(
-        "GitLab at {gitlab_url} does not show project {project}, the one of push mirror {id}"
-    );
+    let problem =
+        format!("GitLab at {gitlab_url} does not show project {project} of push mirror {id}");
     let remedy = "If the project exists, remove the mirror in its Settings, Repository, Mirroring repositories";
     Reason::new(Code::MirrorsLeft, problem, remedy)
 }

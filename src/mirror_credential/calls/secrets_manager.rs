@@ -12,15 +12,13 @@ use crate::mirror_credential::intent_log::mirrors::{
     MIRROR_INTENT_LABEL, MirrorIntent, read_mirrors, read_spec,
 };
 use crate::mirror_credential::spec;
+use crate::mirror_credential::spec::DEFAULT_KEY;
 use crate::mirror_credential::state::{Secret, StoredLogin};
 
 /// Secrets Manager removes versions only if there are more than 100, and only those of an earlier
 /// day. <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
 const DEPLOY_TOMORROW: &str = "Deploy again tomorrow: the secret has reached its quota of versions, because it was changed \
     too often within a day, about 25 times. Secrets Manager removes versions that are older than a day";
-
-/// AWS's own sentence is left out with its message.
-const REPAIR_KEY: &str = "Enable the key, cancel its deletion, or set KmsKeyId to another";
 
 /// The result of writing the log's next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +76,11 @@ pub async fn put(
             Err(if error.is_quota() {
                 error.with_remedy(DEPLOY_TOMORROW)
             } else if error.is_key_error() {
-                error.with_remedy(REPAIR_KEY)
+                // AWS's own sentence, which names the key, is left out with its message.
+                let key = secret.settings.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY);
+                error.with_remedy(format!(
+                    "Enable key {key}, cancel its deletion, or set KmsKeyId to another"
+                ))
             } else {
                 error
             })

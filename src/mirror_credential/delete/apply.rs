@@ -256,7 +256,18 @@ impl<'a> Deleter<'a> {
             .secret_id(&secret.arn)
             .force_delete_without_recovery(true);
         let doing = || format!("deleting secret {}", secret.arn);
-        optional(call.send().await, &["ResourceNotFoundException"], doing)?;
+        let deleted = optional(call.send().await, &["ResourceNotFoundException"], doing);
+        deleted.map_err(|error| {
+            let Some(regions) = replica_regions(&error) else {
+                return error;
+            };
+            let remedy = format!(
+                "Run `aws secretsmanager remove-regions-from-replication --secret-id {} \
+                 --remove-replica-regions {regions}`, then delete again",
+                secret.arn
+            );
+            error.with_remedy(remedy)
+        })?;
         self.state.secret = SecretState::Absent;
         self.state.is_secret_deleted = true;
         Ok(())
@@ -443,6 +454,13 @@ impl<'a> Deleter<'a> {
     }
 }
 
+/// The regions with replicas of a secret that AWS does not delete for that: `You can't delete secret
+/// … that still has replica regions [eu-west-1].`
+fn replica_regions(error: &CallError) -> Option<&str> {
+    let (_, regions) = error.cause.split_once("replica regions [")?;
+    regions.split_once(']').map(|(regions, _)| regions)
+}
+
 /// The text about projects whose mirrors GitLab did not show.
 fn unread(wanted: &[WantedMirror], why: &dyn Display) -> String {
     let projects: Vec<&str> = wanted.iter().map(|one| one.project.as_str()).collect();
@@ -483,7 +501,7 @@ impl Reconcile for Deleter<'_> {
         let secret = &self.target.secret_name;
         match step {
             DeleteStep::WriteTombstone(user) => format!("writing the tombstone on user {user}"),
-            DeleteStep::Fence(_) => format!("writing a claim into secret {secret}"),
+            DeleteStep::Fence(_) => format!("recording the request in secret {secret}"),
             DeleteStep::WaitForIam => {
                 format!("waiting for IAM to list the credentials of secret {secret}")
             }

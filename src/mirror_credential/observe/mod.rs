@@ -126,11 +126,13 @@ async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError
         return Ok(repository.clone_url);
     }
     let doing = format!("looking up repository {repository_name}");
+    let region = aws.s3.region().unwrap_or("this region");
+    let cause = format!("it does not exist in {region} of the function's account");
     Err(CallError {
         code: Some("RepositoryDoesNotExistException".to_owned()),
-        ..CallError::local(Code::RepositoryMissing, doing, "it does not exist")
+        ..CallError::local(Code::RepositoryMissing, doing, cause)
     }
-    .with_remedy("Create it in this account and region, or correct RepositoryName"))
+    .with_remedy("Create it there, or correct RepositoryName or RepositoryNames"))
 }
 
 /// Reads the secret `name`. `None` if it does not exist.

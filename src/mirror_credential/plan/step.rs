@@ -165,7 +165,7 @@ impl SecretStep {
             Self::WaitForPeer => format!("waiting for a change of secret {secret}"),
             Self::CreateSecret => format!("creating secret {secret}"),
             Self::Claim(_) | Self::ClaimIfAllowed(_) => {
-                format!("writing a claim into secret {secret}")
+                format!("recording the request in secret {secret}")
             }
             Self::SaveSpec(_) => format!("saving the spec in secret {secret}"),
             Self::DropOldSpec(_) => {
@@ -200,7 +200,7 @@ impl MirrorStep {
                 format!("creating the push mirror of {}", places.join(", "))
             }
             Self::CommitMirrorIds(_) => {
-                format!("writing a claim with the created mirrors into secret {secret}")
+                format!("recording the created mirrors in secret {secret}")
             }
             Self::EnableMirrors(records) => format!("enabling {}", names_of(records)),
             Self::SyncMirrors(records) => {

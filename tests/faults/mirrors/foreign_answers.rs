@@ -57,7 +57,7 @@ fn delete_names_the_mirror_of_a_project_that_gitlab_hides() {
         let note = answer.note();
         let (hidden, remove) = (
             format!("does not show project {PROJECT}"),
-            format!("remove push mirror {id}"),
+            format!("push mirror {id}"),
         );
         let says = |part: &str| note.contains(part);
         assert!(says(&hidden) && says(&remove) && says("CFG-416"), "{note}");

@@ -291,7 +291,12 @@ fn decode_map(
     errors: &mut ValidationErrors,
 ) -> Option<BTreeMap<String, String>> {
     let Some(members) = value.as_object() else {
-        errors.add(path, map.as_json.unwrap_or("must be an object"));
+        let must_be = if value.is_string() {
+            "must be an object, and not a text"
+        } else {
+            "must be an object"
+        };
+        errors.add(path, map.as_json.unwrap_or(must_be));
         return None;
     };
     let mut decoded = BTreeMap::new();
@@ -357,9 +362,21 @@ pub fn as_text(value: &Value) -> Option<String> {
 fn no_text(value: &Value) -> &'static str {
     if value.is_number() {
         "must be a string: put the number in quotes, because its text could change otherwise"
+    } else if is_function(value) {
+        "must be a string, and not a function: it is one that CloudFormation does not compute here"
     } else {
         "must be a string"
     }
+}
+
+/// Whether a value is a function, such as `Fn::GetParam`, which only CodePipeline computes.
+/// CloudFormation sends the results of its own functions.
+fn is_function(value: &Value) -> bool {
+    let mut names = value
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.keys());
+    names.next().is_some_and(|name| name.starts_with("Fn::")) && names.next().is_none()
 }
 
 /// The beginning of a name from outside, for an error.

@@ -171,7 +171,11 @@ pub static DEPLOY: [Property; 11] = [
             as_json: None,
         }),
     )
-    .doc("Values of template parameters. At most 1000 characters as JSON."),
+    .doc(
+        "Values of template parameters. At most 1000 characters as JSON. Each value is a text: for \
+         CodePipeline's functions (`Fn::GetArtifactAtt`, `Fn::GetParam`) use `TemplateConfiguration`, \
+         which the build can write.",
+    ),
     Property::new("OnFailure", Kind::Choice(&["Fail", "Rollback"]))
         .or("Fail")
         .doc(
