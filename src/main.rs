@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::init();
-    let current = &Current::default();
+    let current = &CurrentHandler::default();
     lambda_runtime::run(service_fn(|event: LambdaEvent<Payload>| async move {
         let invocation = Invocation {
             deadline: event.context.deadline(),
@@ -37,19 +37,19 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 /// The current handler, which the first event creates. It is replaced if earlier work blocks its
 /// thread.
 #[derive(Default)]
-struct Current(Mutex<Option<Arc<Handler>>>);
+struct CurrentHandler(Mutex<Option<Arc<Handler>>>);
 
-impl Current {
+impl CurrentHandler {
     async fn handle(&self, event: &str, invocation: &Invocation) -> Result<Value, HandlerError> {
-        let mut handler = self.handler()?;
+        let mut handler = self.get_or_create()?;
         if handler.is_blocked().await {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            handler = self.handler()?;
+            handler = self.get_or_create()?;
         }
         handler.handle(event, invocation).await
     }
 
-    fn handler(&self) -> Result<Arc<Handler>, StartError> {
+    fn get_or_create(&self) -> Result<Arc<Handler>, StartError> {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handler) = &*current {
             return Ok(Arc::clone(handler));

@@ -16,21 +16,23 @@ pub struct ApprovalRule {
     pub approval_pool_members: Vec<String>,
 }
 
-/// The content of the approval rule template, as CodeCommit stores it.
-pub fn content(rule: &ApprovalRule, branch: &str) -> String {
-    let mut statement = json!({
-        "Type": "Approvers",
-        "NumberOfApprovalsNeeded": rule.approvers_needed,
-    });
-    if !rule.approval_pool_members.is_empty() {
-        statement["ApprovalPoolMembers"] = json!(rule.approval_pool_members);
+impl ApprovalRule {
+    /// The content of the approval rule template for `branch`, as CodeCommit stores it.
+    pub fn content(&self, branch: &str) -> String {
+        let mut statement = json!({
+            "Type": "Approvers",
+            "NumberOfApprovalsNeeded": self.approvers_needed,
+        });
+        if !self.approval_pool_members.is_empty() {
+            statement["ApprovalPoolMembers"] = json!(self.approval_pool_members);
+        }
+        let content = json!({
+            "Version": "2018-11-08",
+            "DestinationReferences": [format!("refs/heads/{branch}")],
+            "Statements": [statement],
+        });
+        content.to_string()
     }
-    let content = json!({
-        "Version": "2018-11-08",
-        "DestinationReferences": [format!("refs/heads/{branch}")],
-        "Statements": [statement],
-    });
-    content.to_string()
 }
 
 #[cfg(test)]
@@ -44,7 +46,7 @@ mod tests {
             approval_pool_members: Vec::new(),
         };
         assert_eq!(
-            content(&everybody, "master"),
+            everybody.content("master"),
             r#"{"DestinationReferences":["refs/heads/master"],"Statements":[{"NumberOfApprovalsNeeded":2,"Type":"Approvers"}],"Version":"2018-11-08"}"#
         );
         let some = ApprovalRule {
@@ -52,7 +54,7 @@ mod tests {
             approval_pool_members: vec!["CodeCommitApprovers:123456789012:Lead/*".to_owned()],
         };
         assert!(
-            content(&some, "master")
+            some.content("master")
                 .contains(r#""ApprovalPoolMembers":["CodeCommitApprovers:123456789012:Lead/*"]"#)
         );
     }

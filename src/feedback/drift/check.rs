@@ -65,7 +65,7 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
     Ok(match &read.creation {
         Creation::Failed(why) => {
             let errors: Vec<_> = errors.iter().map(|error| error.shown(shown)).collect();
-            let explained = early_validation::explained(Some(shown(why)), &errors);
+            let explained = early_validation::explain(Some(shown(why)), &errors);
             Found::Nothing(explained.unwrap_or_default())
         }
         _ => Found::Compared(Drifted {
@@ -109,7 +109,9 @@ async fn end(
     let stack_name = &target.stack_name;
     // CloudFormation may delete them with the change set.
     let errors = match read.creation {
-        Creation::Failed(_) => early_validation::of_change_set(aws, stack_name, CHANGE_SET).await?,
+        Creation::Failed(_) => {
+            early_validation::read_for_change_set(aws, stack_name, CHANGE_SET).await?
+        }
         _ => vec![],
     };
     let mut repair = Repair::None;

@@ -85,7 +85,7 @@ pub fn rejected(
     };
     let shown = |text: &str| shown_reason(text, values, Audience::Review(template), names);
     let errors: Vec<_> = errors.iter().map(|error| error.shown(shown)).collect();
-    let explained = early_validation::explained(Some(shown(reason)), &errors);
+    let explained = early_validation::explain(Some(shown(reason)), &errors);
     ReviewFinding::Rejected(explained.unwrap_or_default())
 }
 

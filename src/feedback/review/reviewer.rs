@@ -209,7 +209,8 @@ impl Reviewer<'_> {
             self.doing(format!(
                 "reading why the change set of build {id} is invalid"
             ));
-            errors = early_validation::of_change_set(self.aws, self.stack_name(), &name).await?;
+            errors =
+                early_validation::read_for_change_set(self.aws, self.stack_name(), &name).await?;
         }
         self.delete_change_set().await?;
         Ok(errors)

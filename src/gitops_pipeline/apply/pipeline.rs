@@ -181,7 +181,7 @@ impl PipelineApplier<'_> {
         let (spec, owner) = (self.spec, &self.context.owner);
         if let Some(rule) = &spec.approval_rule {
             self.check_latest(child).await?;
-            let content = crate::gitops_pipeline::approval_rule::content(rule, spec.branch());
+            let content = rule.content(spec.branch());
             let repository = spec.repository();
             approval_rule::apply(self.aws, &spec.names, owner, &content, &repository).await?;
         } else if rule_is_ours {
@@ -213,10 +213,13 @@ impl PipelineApplier<'_> {
             Some(_) if is_new => source.branch_tip(spec.branch()).await?.denied(),
             _ => None,
         };
-        let arn_in_spec = || cross_account.map(|there| there.repository_arn.clone());
-        let (repository_arn, clone_url, denial) = match repository {
-            Lookup::Found(repository) => (repository.arn, repository.clone_url, None),
-            Lookup::Denied(why) => (arn_in_spec().unwrap_or_default(), String::new(), Some(why)),
+        let (repository_arn, clone_url, denial) = match (repository, cross_account) {
+            (Lookup::Found(repository), _) => (repository.arn, repository.clone_url, None),
+            (Lookup::Denied(why), Some(there)) => {
+                (there.repository_arn.clone(), String::new(), Some(why))
+            }
+            // In its own account, the function may read the repository.
+            (Lookup::Denied(why), None) => return Err(why.into()),
         };
         Ok(AppliedPipeline {
             stack_id: child.id,

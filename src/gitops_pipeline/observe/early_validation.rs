@@ -57,12 +57,12 @@ impl fmt::Display for Finding {
 ///
 /// # Errors
 /// If the call may succeed later.
-pub async fn of_change_set(
+pub async fn read_for_change_set(
     aws: &Aws,
     stack_name: &str,
     name: &str,
 ) -> Result<Vec<Finding>, CallError> {
-    match findings(aws, stack_name, Some(name), |_| true).await {
+    match read(aws, stack_name, Some(name), |_| true).await {
         Err(error) if !error.is_transient() => {
             tracing::warn!(%error, "the reason of the failure may lack details");
             Ok(vec![])
@@ -72,20 +72,20 @@ pub async fn of_change_set(
 }
 
 /// Why CloudFormation rejected the operation on stack `stack_id` whose events have a token that
-/// `belongs` accepts.
-pub async fn failures(
+/// `is_own` accepts.
+pub async fn read_for_operation(
     aws: &Aws,
     stack_id: &str,
-    belongs: impl Fn(Option<&str>) -> bool,
+    is_own: impl Fn(Option<&str>) -> bool,
 ) -> Result<Vec<Finding>, CallError> {
-    findings(aws, stack_id, None, belongs).await
+    read(aws, stack_id, None, is_own).await
 }
 
-async fn findings(
+async fn read(
     aws: &Aws,
     stack: &str,
     change_set: Option<&str>,
-    belongs: impl Fn(Option<&str>) -> bool,
+    is_own: impl Fn(Option<&str>) -> bool,
 ) -> Result<Vec<Finding>, CallError> {
     let failed = EventFilter::builder().failed_events(true).build();
     let mut findings: Vec<Finding> = vec![];
@@ -98,14 +98,13 @@ async fn findings(
         let doing = || format!("reading the failed operations of stack {stack}");
         let page = required(page, doing)?;
         for event in page.operation_events() {
-            if !is_failure(event) || !belongs(event.client_request_token()) {
+            if !is_failure(event) || !is_own(event.client_request_token()) {
                 continue;
             }
             // The latest operation comes first, and not every event has a token.
-            let of = event.operation_id().map(ToOwned::to_owned);
-            let finding = finding(event);
-            if *operation_id.get_or_insert_with(|| of.clone()) == of && !findings.contains(&finding)
-            {
+            let finding = parse_operation_event(event);
+            let latest = operation_id.get_or_insert_with(|| finding.operation_id.clone());
+            if *latest == finding.operation_id && !findings.contains(&finding) {
                 findings.push(finding);
             }
         }
@@ -124,7 +123,7 @@ fn is_failure(event: &OperationEvent) -> bool {
     mode != Some(&HookFailureMode::Warn)
 }
 
-fn finding(event: &OperationEvent) -> Finding {
+fn parse_operation_event(event: &OperationEvent) -> Finding {
     let name = event.logical_resource_id().unwrap_or("?");
     let kind = event.resource_type().unwrap_or("?");
     let reason = event
@@ -145,7 +144,7 @@ fn finding(event: &OperationEvent) -> Finding {
 
 /// The finding of a hook in an event of a stack. `None` if no hook failed the resource.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>
-pub fn of_hook(event: &StackEvent) -> Option<Finding> {
+pub fn parse_hook_event(event: &StackEvent) -> Option<Finding> {
     let status = event.hook_status()?.as_str();
     let is_warning = event.hook_failure_mode() == Some(&HookFailureMode::Warn);
     if is_warning || !status.ends_with("_FAILED") {
@@ -163,7 +162,7 @@ pub fn of_hook(event: &StackEvent) -> Option<Finding> {
 
 /// The `reason` of a failure with its findings. `None` if there are neither. Those of hooks explain
 /// the reason, which names the hook. Those of validations replace it.
-pub fn explained(reason: Option<String>, findings: &[Finding]) -> Option<String> {
+pub fn explain(reason: Option<String>, findings: &[Finding]) -> Option<String> {
     let shown: Vec<String> = findings
         .iter()
         .take(MAX_FINDINGS)
@@ -199,7 +198,7 @@ mod tests {
 
     #[test]
     fn hook_explains_the_reason_and_validation_replaces_it() {
-        let explained = |findings: &[Finding]| explained(Some("it failed".to_owned()), findings);
+        let explained = |findings: &[Finding]| explain(Some("it failed".to_owned()), findings);
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(explained(&[]), text("it failed"));
         let hook = explained(&[finding("A", true)]);

@@ -67,7 +67,7 @@ pub async fn first_failure(
         Err(error) => return error.to_string(),
     };
     // They are only a text, so they delay a rollback no longer.
-    let read = early_validation::failures(aws, &child.id, belongs);
+    let read = early_validation::read_for_operation(aws, &child.id, belongs);
     match within(FINDINGS_TIMEOUT, Box::pin(read)).await {
         Ok(Ok(found)) => findings.extend(found),
         Ok(Err(error)) => tracing::warn!(%error, "the reason of the failure may lack details"),
@@ -84,7 +84,7 @@ pub async fn first_failure(
     // Both calls return those of hooks.
     let mut causes = BTreeSet::new();
     findings.retain(|finding| causes.insert(finding.cause.clone()));
-    early_validation::explained(reason, &findings)
+    early_validation::explain(reason, &findings)
         .unwrap_or_else(|| "CloudFormation gave no reason".to_owned())
 }
 
@@ -127,7 +127,7 @@ async fn first_failed_resource(
                 }
                 continue;
             }
-            findings.extend(early_validation::of_hook(event));
+            findings.extend(early_validation::parse_hook_event(event));
             let reason = event.resource_status_reason().unwrap_or_default();
             // CloudFormation cancelled the creation of this resource because another one failed.
             let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");

@@ -307,7 +307,7 @@ fn check_approval_rule(spec: &Spec, errors: &mut ValidationErrors) {
              its own account",
         );
     }
-    let length = approval_rule::content(rule, spec.branch()).chars().count();
+    let length = rule.content(spec.branch()).chars().count();
     let max = approval_rule::MAX_CONTENT_CHARACTERS;
     if length > max {
         errors.add(
