@@ -44,8 +44,10 @@ run: ## deploy to a local AWS, push, approve, break things, delete it all, and s
 	@tools/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
 	@python tools/run.py $(if $(REGION),--region $(REGION))
 
+# On a terminal, cargo's bar replaces a line for each of hundreds of crates. A log has its warnings and errors alone.
 run-function:
-	@$(PYTHON) tools/cargo_progress.py cargo build --locked --package cfn-gitops --package fake-aws --bin cfn-gitops --bin fake-aws
+	@[ ! -t 2 ] || export CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=80; \
+	    cargo build --locked --quiet --package cfn-gitops --package fake-aws --bin cfn-gitops --bin fake-aws
 	@$(MAKE) local-function
 
 # The function that Cargo has compiled last, for `make run` or for the tests. It is large, so it is compressed only once.

@@ -207,7 +207,7 @@ def test_output_of_sam_is_harmless_and_immediate(account: FakeAccount, monkeypat
 
 # The scripts that show the repository's own texts, and outputs of its own tests and compilers.
 OF_THE_REPOSITORY = {
-    "build_site", "cargo_progress", "check_bootstrap", "check_figures", "check_lines", "check_prose", "check_structure", "dist",
+    "build_site", "check_bootstrap", "check_figures", "check_lines", "check_prose", "check_structure", "dist",
     "dist_check", "pictures", "quick_create", "reference", "reference_operations", "reference_properties", "release", "run_checks",
     "sbom", "site_hooks", "site_scripts", "strip_template", "third_party_notices", "update_requirements"}
 SCRIPTS = [path for path in sorted([*(ROOT / "tools").glob("*.py"), *(ROOT / "tools/observers").glob("*.py")])
