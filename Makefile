@@ -139,7 +139,7 @@ lint-prose: $(INSTALLED)
 lint-lines:
 	@$(PYTHON) tools/check_lines.py
 
-# Dependency cycles of modules, and sizes of types, functions and files.
+# Dependency cycles of modules, and the other rules of the code's structure.
 lint-structure:
 	@$(PYTHON) tools/check_structure.py
 
