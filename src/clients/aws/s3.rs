@@ -3,7 +3,6 @@
 //! `aws-sdk-s3` would add eleven crates, one of them under another licence, for this one request.
 //! So it is signed with the SDK's `aws-sigv4`, and sent like every other request.
 
-use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials;
@@ -16,11 +15,12 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::call_error::{CallError, NOT_BUILT};
 use super::config::endpoint_url;
 use crate::clients::failing_calls;
-use crate::clients::http::{Http, HttpError};
+use crate::clients::http::{Http, HttpError, RESERVED};
 use crate::common::reason_codes::Code;
 use crate::common::text_file;
 
@@ -38,6 +38,12 @@ const PAUSES: [Duration; 3] = [
 /// such as `SignatureDoesNotMatch`, is not about the object.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
 const MISSING: [&str; 2] = ["NoSuchKey", "AccessDenied"];
+
+/// S3 signs a path in which each byte is encoded "except the unreserved characters: 'A'-'Z',
+/// 'a'-'z', '0'-'9', '-', '.', '_', and '~'", and the slash of an object's key. A URL library
+/// leaves `+` and others.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+const RESERVED_IN_KEY: AsciiSet = RESERVED.remove(b'/');
 
 /// A client of S3.
 #[derive(Clone, Debug)]
@@ -204,27 +210,15 @@ pub fn object_url(bucket: &str, key: &str, region: &str, service: &str) -> Optio
     )
 }
 
-/// S3 signs a path in which each byte is encoded "except the unreserved characters: 'A'-'Z',
-/// 'a'-'z', '0'-'9', '-', '.', '_', and '~'", and the slash of an object's key. A URL library
-/// leaves `+` and others.
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+/// The address of `path` below `base`, encoded as it is signed. `None` if it is not an address.
 fn with_path(base: &str, path: &str) -> Option<reqwest::Url> {
     // The library would resolve them: the request would read another key.
     if path.split('/').any(|segment| matches!(segment, "." | "..")) {
         return None;
     }
-    let mut url = format!("{}/", base.trim_end_matches('/'));
-    for byte in path.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                url.push(byte.into());
-            }
-            _ => {
-                let _ = write!(url, "%{byte:02X}");
-            }
-        }
-    }
-    reqwest::Url::parse(&url).ok()
+    let escaped = utf8_percent_encode(path, &RESERVED_IN_KEY);
+    let base = base.trim_end_matches('/');
+    reqwest::Url::parse(&format!("{base}/{escaped}")).ok()
 }
 
 /// Why S3 returned no object. `failed` makes the error from its code, HTTP status and cause.

@@ -1,6 +1,5 @@
 //! Sends requests to GitLab's API, retries them, and reads the responses without secrets.
 
-use std::fmt::Write;
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -9,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
+use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
 use super::endpoints::Endpoint;
@@ -17,7 +17,7 @@ use super::response::{ApiResponse, Paging};
 use super::sanitize;
 use super::token_error::TokenSource;
 use crate::clients::failing_calls;
-use crate::clients::http::{Http, HttpError};
+use crate::clients::http::{Http, HttpError, RESERVED};
 use crate::common::password::Password;
 
 /// One attempt. GitLab responds within seconds, or its own proxy times out after a minute.
@@ -296,9 +296,8 @@ impl GitLab {
 /// The path of `part` of a project. The project is one segment: every `/` in it is escaped.
 /// <https://docs.gitlab.com/api/rest/#namespaced-paths>
 pub fn path(project: &str, part: &str) -> String {
-    let mut path = "/projects/".to_owned();
-    escape(project.trim_matches('/'), &mut path);
-    path + part
+    let project = query_value(project.trim_matches('/'));
+    format!("/projects/{project}{part}")
 }
 
 /// The project in a path of the API. Empty if there is none.
@@ -311,20 +310,7 @@ fn is_number(project: &str) -> bool {
     !project.is_empty() && project.chars().all(|c| c.is_ascii_digit())
 }
 
-/// `value` as the value of a query parameter.
+/// `value` as the value of a query parameter, or as a segment of a path.
 pub(super) fn query_value(value: &str) -> String {
-    let mut escaped = String::new();
-    escape(value, &mut escaped);
-    escaped
-}
-
-fn escape(text: &str, escaped: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            // Writing to a `String` does not fail.
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
+    utf8_percent_encode(value, &RESERVED).to_string()
 }

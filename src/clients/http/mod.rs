@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use rustls::{ClientConfig, RootCertStore};
 
 pub use crate::clients::http::error::HttpError;
@@ -32,6 +33,14 @@ use cfn_custom_resource::SendError;
 
 /// The most clients with additional certificates that are kept: one for each GitLab.
 const MAX_CLIENTS: usize = 8;
+
+/// The characters that are escaped in a value of an address: all but the unreserved ones
+/// (<https://www.rfc-editor.org/rfc/rfc3986#section-2.3>).
+pub const RESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Sends requests.
 #[derive(Clone, Debug)]
