@@ -18,15 +18,16 @@ pub async fn any_file_differs(
     after: &str,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<Option<bool>, CallError> {
-    let mut next = None;
-    for _ in 0..MAX_PAGES {
-        let call = codecommit
-            .get_differences()
-            .repository_name(repository_name)
-            .before_commit_specifier(before)
-            .after_commit_specifier(after)
-            .set_next_token(next);
-        let page = required(call.send().await, || {
+    let call = codecommit
+        .get_differences()
+        .repository_name(repository_name)
+        .before_commit_specifier(before)
+        .after_commit_specifier(after);
+    // A list without an end has too many differences, and is not one that was read.
+    let pages = call.into_paginator().stop_on_duplicate_token(false);
+    let (mut pages, mut read) = (pages.send(), 0);
+    while let Some(page) = pages.next().await {
+        let page = required(page, || {
             format!("comparing commits {before} and {after} of repository {repository_name}")
         })?;
         let has_wanted = page.differences().iter().any(|file| {
@@ -37,10 +38,10 @@ pub async fn any_file_differs(
         if has_wanted {
             return Ok(Some(true));
         }
-        next = page.next_token;
-        if next.is_none() {
-            return Ok(Some(false));
+        read += 1;
+        if read == MAX_PAGES && page.next_token.is_some() {
+            return Ok(None);
         }
     }
-    Ok(None)
+    Ok(Some(false))
 }

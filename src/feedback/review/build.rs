@@ -147,18 +147,15 @@ async fn ended_since(
     names: &ResourceNames,
     since: SystemTime,
 ) -> Result<Vec<ReviewBuild>, CallError> {
-    let (mut builds, mut token) = (vec![], None);
-    for _ in 0..MAX_PAGES {
-        let page = page(aws, names, token).await?;
+    let mut builds = vec![];
+    read_pages(aws, names, |page| {
         let is_older = |build: &ReviewBuild| build.ended.is_some_and(|ended| ended <= since);
         // Builds are listed by their starts, and a build may run for hours.
-        let is_end = !page.builds.is_empty() && page.builds.iter().all(is_older);
-        builds.extend(page.builds);
-        token = page.next;
-        if is_end || token.is_none() {
-            break;
-        }
-    }
+        let is_end = !page.is_empty() && page.iter().all(is_older);
+        builds.extend(page);
+        is_end
+    })
+    .await?;
     builds.retain(|build| build.ended.is_some_and(|ended| ended > since));
     builds.sort_by_key(|build| std::cmp::Reverse(build.ended));
     Ok(builds)
@@ -171,14 +168,13 @@ pub async fn without_build(
     names: &ResourceNames,
     mut heads: Vec<Head>,
 ) -> Result<Vec<Head>, CallError> {
-    let mut token = None;
-    for _ in 0..MAX_PAGES {
-        let page = page(aws, names, token).await?;
-        heads.retain(|head| !page.builds.iter().any(|build| head.is_of(build)));
-        token = page.next;
-        if heads.is_empty() || token.is_none() {
-            return Ok(heads);
-        }
+    let is_complete = read_pages(aws, names, |page| {
+        heads.retain(|head| !page.iter().any(|build| head.is_of(build)));
+        heads.is_empty()
+    })
+    .await?;
+    if is_complete {
+        return Ok(heads);
     }
     let project = names.review_project();
     tracing::warn!(
@@ -202,30 +198,36 @@ pub async fn start(aws: &Aws, names: &ResourceNames, head: &Head) -> Result<(), 
     required(call.send().await, doing).map(drop)
 }
 
-/// A page of a project's builds.
-struct Page {
-    /// Those of branches.
-    builds: Vec<ReviewBuild>,
-    /// `None` if it is the last one.
-    next: Option<String>,
-}
-
-/// Reads a page of the builds, of which the newest come first. Empty if the project does not exist.
-async fn page(aws: &Aws, names: &ResourceNames, token: Option<String>) -> Result<Page, CallError> {
+/// Reads the pages of a project's builds, the newest first, until `is_enough`. No page if the
+/// project does not exist. Returns `false` if it has too many builds to read all.
+async fn read_pages(
+    aws: &Aws,
+    names: &ResourceNames,
+    mut is_enough: impl FnMut(Vec<ReviewBuild>) -> bool,
+) -> Result<bool, CallError> {
     let project = names.review_project();
     let call = aws.codebuild.list_builds_for_project();
-    let listed = call.project_name(&project).set_next_token(token);
-    let absent = ["ResourceNotFoundException"];
-    let doing = || format!("listing the builds of project {project}");
-    let (mut builds, mut next) = (vec![], None);
-    if let Some(listed) = optional(listed.send().await, &absent, doing)? {
-        next = listed.next_token;
+    let pages = call.project_name(&project).into_paginator();
+    // A list without an end has too many builds, and is not one that was read.
+    let (mut pages, mut read) = (pages.stop_on_duplicate_token(false).send(), 0);
+    while let Some(page) = pages.next().await {
+        let doing = || format!("listing the builds of project {project}");
+        let page = optional(page, &["ResourceNotFoundException"], doing)?;
+        let Some(page) = page else { break };
         // `BatchGetBuilds` promises no order.
-        if let Some(ids) = listed.ids.filter(|ids| !ids.is_empty()) {
-            builds = read_all(aws, ids).await?;
+        let builds = match page.ids.filter(|ids| !ids.is_empty()) {
+            Some(ids) => read_all(aws, ids).await?,
+            None => vec![],
+        };
+        read += 1;
+        if is_enough(builds) {
+            break;
+        }
+        if read == MAX_PAGES && page.next_token.is_some() {
+            return Ok(false);
         }
     }
-    Ok(Page { builds, next })
+    Ok(true)
 }
 
 async fn read_all(aws: &Aws, ids: Vec<String>) -> Result<Vec<ReviewBuild>, CallError> {

@@ -39,19 +39,19 @@ pub async fn list_while(
     pipeline_name: &str,
     needs_more: impl Fn(&[PipelineExecutionSummary]) -> bool,
 ) -> Result<Option<Vec<PipelineExecutionSummary>>, CallError> {
-    let (mut listed, mut token) = (vec![], None);
-    loop {
-        let call = aws.codepipeline.list_pipeline_executions();
-        let call = call.pipeline_name(pipeline_name).set_next_token(token);
+    let call = aws.codepipeline.list_pipeline_executions();
+    let mut pages = call.pipeline_name(pipeline_name).into_paginator().send();
+    let mut listed = vec![];
+    while let Some(page) = pages.next().await {
         let doing = || format!("listing the executions of pipeline {pipeline_name}");
-        let page = optional(call.send().await, &["PipelineNotFoundException"], doing)?;
+        let page = optional(page, &["PipelineNotFoundException"], doing)?;
         let Some(page) = page else { return Ok(None) };
         listed.extend(page.pipeline_execution_summaries.unwrap_or_default());
-        token = page.next_token;
-        if token.is_none() || !needs_more(&listed) {
-            return Ok(Some(listed));
+        if !needs_more(&listed) {
+            break;
         }
     }
+    Ok(Some(listed))
 }
 
 /// The latest hundred executions, or more, the latest first. `None` if the pipeline does not exist.

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_cloudformation::operation::describe_stack_events::DescribeStackEventsError;
 use aws_sdk_cloudformation::types::StackEvent;
+use aws_smithy_async::future::pagination_stream::PaginationStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 
 use super::early_validation;
 use super::early_validation::Finding;
@@ -27,30 +31,28 @@ pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
 ) -> Result<Option<String>, CallError> {
-    let mut event_status = None;
-    let mut next = None;
-    loop {
-        let is_first = next.is_none();
-        let (events, token) = events(aws, &child.id, next).await?;
-        // The latest event comes first. The events of an operation without a token have none.
-        if event_status.is_none() {
-            let of_stack = events.iter().find(|event| is_of(event, child));
-            event_status = of_stack.map(|event| status(event).to_owned());
-            let newest = of_stack.or(events.first().filter(|_| is_first));
-            if let Some(newest) = newest {
-                child.latest_token = newest.client_request_token().map(ToOwned::to_owned);
-            }
+    let (mut events, mut event_status) = (events(aws, &child.id), None);
+    let mut is_newest = true;
+    // The latest event comes first. The events of an operation without a token have none.
+    while let Some(event) = events.next().await {
+        let event = required(event, || reading(&child.id))?;
+        let token = event.client_request_token();
+        let is_of_stack = event_status.is_none() && is_of(&event, child);
+        if is_of_stack {
+            event_status = Some(status(&event).to_owned());
         }
+        if is_of_stack || is_newest {
+            child.latest_token = token.map(ToOwned::to_owned);
+        }
+        is_newest = false;
         if child.latest_request.is_none() {
-            let mut tokens = events.iter().filter_map(StackEvent::client_request_token);
-            child.latest_request = tokens.find_map(request_token::read);
+            child.latest_request = token.and_then(request_token::read);
         }
-        next = token;
-        let is_complete = event_status.is_some() && child.latest_request.is_some();
-        if is_complete || next.is_none() {
-            return Ok(event_status);
+        if event_status.is_some() && child.latest_request.is_some() {
+            break;
         }
     }
+    Ok(event_status)
 }
 
 /// Why an operation on `child` failed: the first failed resource, and its reason. CloudFormation
@@ -112,38 +114,33 @@ async fn first_failed_resource(
     belongs: &impl Fn(Option<&str>) -> bool,
 ) -> Result<(Option<FailedResource>, Vec<Finding>), CallError> {
     let (mut first, mut findings) = (None, vec![]);
-    let mut next = None;
-    loop {
-        let (page, token) = events(aws, &child.id, next).await?;
-        // The latest event comes first.
-        for event in page
-            .iter()
-            .filter(|one| belongs(one.client_request_token()))
-        {
-            let status = status(event);
-            if is_of(event, child) {
-                if is_start(status) {
-                    return Ok((first, findings));
-                }
-                continue;
-            }
-            findings.extend(early_validation::parse_hook_event(event));
-            let reason = event.resource_status_reason().unwrap_or_default();
-            // CloudFormation cancelled the creation of this resource because another one failed.
-            let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
-            if status.ends_with("_FAILED") && !is_cancelled {
-                first = Some(FailedResource {
-                    logical_id: event.logical_resource_id().unwrap_or("?").to_owned(),
-                    operation_id: event.operation_id().map(ToOwned::to_owned),
-                    described: describe_event(event),
-                });
-            }
+    let mut events = events(aws, &child.id);
+    // The latest event comes first.
+    while let Some(event) = events.next().await {
+        let event = required(event, || reading(&child.id))?;
+        if !belongs(event.client_request_token()) {
+            continue;
         }
-        next = token;
-        if next.is_none() {
-            return Ok((first, findings));
+        let status = status(&event);
+        if is_of(&event, child) {
+            if is_start(status) {
+                break;
+            }
+            continue;
+        }
+        findings.extend(early_validation::parse_hook_event(&event));
+        let reason = event.resource_status_reason().unwrap_or_default();
+        // CloudFormation cancelled the creation of this resource because another one failed.
+        let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
+        if status.ends_with("_FAILED") && !is_cancelled {
+            first = Some(FailedResource {
+                logical_id: event.logical_resource_id().unwrap_or("?").to_owned(),
+                operation_id: event.operation_id().map(ToOwned::to_owned),
+                described: describe_event(&event),
+            });
         }
     }
+    Ok((first, findings))
 }
 
 /// Whether CloudFormation began or ended an update of the pipeline in the stack `stack_name` during
@@ -153,25 +150,20 @@ pub async fn was_pipeline_updated(
     stack_name: &str,
     during: &RangeInclusive<SystemTime>,
 ) -> Result<bool, CallError> {
-    let mut next = None;
-    loop {
-        let (page, token) = events(aws, stack_name, next).await?;
-        // The latest event comes first.
-        for event in &page {
-            let time = event.timestamp().copied().map(SystemTime::try_from);
-            let Some(Ok(time)) = time else { continue };
-            if time < *during.start() {
-                return Ok(false);
-            }
-            if during.contains(&time) && is_pipeline_update(event) {
-                return Ok(true);
-            }
+    let mut events = events(aws, stack_name);
+    // The latest event comes first.
+    while let Some(event) = events.next().await {
+        let event = required(event, || reading(stack_name))?;
+        let time = event.timestamp().copied().map(SystemTime::try_from);
+        let Some(Ok(time)) = time else { continue };
+        if time < *during.start() {
+            break;
         }
-        next = token;
-        if next.is_none() {
-            return Ok(false);
+        if during.contains(&time) && is_pipeline_update(&event) {
+            return Ok(true);
         }
     }
+    Ok(false)
 }
 
 fn is_pipeline_update(event: &StackEvent) -> bool {
@@ -210,17 +202,15 @@ fn describe_event(event: &StackEvent) -> String {
     format!("{name} ({kind}{id}) {status}: {reason}")
 }
 
-async fn events(
+/// The events of a stack, the latest first. Pages are read as they are needed.
+fn events(
     aws: &Aws,
     stack_id: &str,
-    next: Option<String>,
-) -> Result<(Vec<StackEvent>, Option<String>), CallError> {
-    let call = aws
-        .cloudformation
-        .describe_stack_events()
-        .stack_name(stack_id)
-        .set_next_token(next);
-    let doing = || format!("reading the events of stack {stack_id}");
-    let output = required(call.send().await, doing)?;
-    Ok((output.stack_events.unwrap_or_default(), output.next_token))
+) -> PaginationStream<Result<StackEvent, SdkError<DescribeStackEventsError, HttpResponse>>> {
+    let call = aws.cloudformation.describe_stack_events();
+    call.stack_name(stack_id).into_paginator().items().send()
+}
+
+fn reading(stack_id: &str) -> String {
+    format!("reading the events of stack {stack_id}")
 }
