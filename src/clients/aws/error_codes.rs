@@ -10,6 +10,11 @@ pub(super) fn is_throttling(code: &str) -> bool {
     THROTTLING_ERRORS.contains(&code) && code != "LimitExceededException"
 }
 
+/// Whether AWS did nothing because of throttling.
+pub(super) fn is_throttled(response: &HttpResponse) -> bool {
+    error_of(response).is_some_and(|(code, _)| is_throttling(&code))
+}
+
 /// Whether the error code is one of a quota. A repetition does not help.
 pub(super) fn is_quota(code: &str) -> bool {
     let is_limit = code.contains("LimitExceeded") || code.ends_with("ExceededException");

@@ -98,10 +98,8 @@ impl SdkClients {
                     $service::Client::from_conf(
                         $service::config::Builder::from(&config)
                             .retry_partition(partition)
-                            .interceptor(retry::ThrottleRetryInterceptor)
-                            .interceptor(noted_attempts::AttemptInterceptor)
-                            .retry_classifier(propagation::DenialRetryClassifier)
-                            .retry_classifier(retry::QuotaRetryClassifier)
+                            .interceptor(retry::AttemptInterceptor)
+                            .retry_classifier(retry::AttemptClassifier)
                             .build(),
                     )
                 }))

@@ -1,55 +1,32 @@
 //! Notes each attempt at a call of AWS for [`failing_calls`].
 
-use aws_sdk_iam::config::interceptors::{
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
-};
-use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_smithy_runtime_api::box_error::BoxError;
+use aws_sdk_iam::config::ConfigBag;
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 
-use super::error_codes::error_of;
-use super::{propagation, retry};
+use super::error_codes::{error_of, is_throttled};
+use super::propagation;
 use crate::clients::failing_calls;
 
 /// The operation whose errors may quote a password.
 const WITH_PASSWORD: &str = "PutSecretValue";
 
-#[derive(Debug)]
-pub struct AttemptInterceptor;
-
-impl Intercept for AttemptInterceptor {
-    fn name(&self) -> &'static str {
-        "AttemptInterceptor"
+/// Notes the beginning of an attempt.
+pub(super) fn began(cfg: &ConfigBag) {
+    if let Some(call) = cfg.load::<Metadata>() {
+        failing_calls::began(call.name());
     }
+}
 
-    fn read_before_attempt(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(call) = cfg.load::<Metadata>() {
-            failing_calls::began(call.name());
-        }
-        Ok(())
-    }
-
-    fn read_after_attempt(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let Some(call) = cfg.load::<Metadata>() else {
-            return Ok(());
-        };
-        let failed = |cause: &str| failing_calls::failed(call.service(), call.name(), cause);
-        match context.response() {
-            None => failed("no response"),
-            Some(response) if may_pass(response) => failed(&cause(response, call.name())),
-            Some(_) => failing_calls::answered(call.name()),
-        }
-        Ok(())
+/// Notes the end of an attempt. `None` if there was no response.
+pub(super) fn ended(response: Option<&HttpResponse>, cfg: &ConfigBag) {
+    let Some(call) = cfg.load::<Metadata>() else {
+        return;
+    };
+    let failed = |cause: &str| failing_calls::failed(call.service(), call.name(), cause);
+    match response {
+        None => failed("no response"),
+        Some(response) if may_pass(response) => failed(&cause(response, call.name())),
+        Some(_) => failing_calls::answered(call.name()),
     }
 }
 
@@ -59,8 +36,8 @@ fn may_pass(response: &HttpResponse) -> bool {
     let status = response.status().as_u16();
     status >= 500
         || status == 409
-        || retry::is_throttled(response)
-        || (propagation::time_left().is_some() && propagation::may_be_propagating(response))
+        || is_throttled(response)
+        || propagation::time_left(response).is_some()
 }
 
 /// The status, the error code and the message, in any protocol. Without the message of a call with

@@ -10,12 +10,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_iam::config::interceptors::InterceptorContext;
-use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::time::Instant;
 
-use super::error_codes::{DENIED, DENIED_ELSEWHERE};
+use super::error_codes::{DENIED, DENIED_ELSEWHERE, error_of};
 
 /// How long after the start of a request IAM's changes may take. AWS documents no bound. Seconds
 /// are usual, and the AWS CDK found 31 s too short (<https://github.com/aws/aws-cdk/pull/37878>).
@@ -45,19 +43,21 @@ const ROLE_NOT_ASSUMABLE: [&str; 5] = [
     "unable to assume",
 ];
 
-/// Parts of the errors for a thing that does not exist, or that the service does not find yet. IAM
+/// The error codes for a thing that does not exist, or that the service does not find yet. IAM
 /// answers `NoSuchEntity` for a user of some seconds' age
 /// (<https://github.com/hashicorp/terraform-provider-aws/issues/2449>), and KMS does not find a new
-/// key (<https://github.com/boto/botocore/issues/2107>). Secrets Manager reports a key with one of
-/// the last two (<https://github.com/hashicorp/terraform-provider-aws/pull/13303>).
-const ABSENT: [&str; 6] = [
+/// key (<https://github.com/boto/botocore/issues/2107>).
+const ABSENT: [&str; 5] = [
     "NoSuchEntity",
     "RepositoryDoesNotExistException",
     "ApprovalRuleTemplateDoesNotExistException",
     "ResourceNotFoundException",
-    "invalid KMS key",
     "EncryptionFailure",
 ];
+
+/// A part of the other message with which Secrets Manager reports a new key
+/// (<https://github.com/hashicorp/terraform-provider-aws/pull/13303>).
+const ABSENT_KEY: &str = "invalid KMS key";
 
 tokio::task_local! {
     /// Denials are retried until then. `None` if they are not retried.
@@ -104,11 +104,12 @@ pub async fn retrying_absence<F: Future>(may_be_new: bool, work: F) -> F::Output
     MAY_BE_NEW.scope(may_be_new, work).await
 }
 
-/// For how long denials are still retried. `None` if they are not retried.
-pub(super) fn time_left() -> Option<Duration> {
+/// For how long the call with this response is still retried. `None` if denials are not retried, or
+/// if propagation does not explain the response.
+pub(super) fn time_left(response: &HttpResponse) -> Option<Duration> {
     let until = RETRIES_UNTIL.try_with(|until| *until).ok().flatten()?;
     let left = until.saturating_duration_since(Instant::now());
-    (left >= MIN_TIME_LEFT).then_some(left)
+    (left >= MIN_TIME_LEFT && may_be_propagating(response)).then_some(left)
 }
 
 /// Whether `text` is the message of an AWS service that cannot assume a role.
@@ -116,56 +117,31 @@ pub fn is_role_not_assumable(text: &str) -> bool {
     ROLE_NOT_ASSUMABLE.iter().any(|words| text.contains(words))
 }
 
-/// The error code and the body of an error response, in any protocol. `None` if it is a success.
-/// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization>
-pub(super) fn error_text(response: &HttpResponse) -> Option<String> {
-    let header = response.headers().get("x-amzn-errortype");
-    let body = response.body().bytes().unwrap_or_default();
-    let body = String::from_utf8_lossy(body);
-    let is_error = !response.status().is_success();
-    is_error.then(|| format!("{} {body}", header.unwrap_or_default()))
-}
-
 /// Whether AWS denied a call because a policy or a role may not have propagated yet, or did not
 /// find a thing that may be new.
-pub(super) fn may_be_propagating(response: &HttpResponse) -> bool {
+fn may_be_propagating(response: &HttpResponse) -> bool {
+    let Some((code, message)) = error_of(response) else {
+        return false;
+    };
+    let message = message.unwrap_or_default();
     let may_be_new = MAY_BE_NEW.try_with(|may_be_new| *may_be_new) == Ok(true);
-    let is_absent = |text: &str| may_be_new && ABSENT.iter().any(|part| text.contains(part));
+    let is_absent = ABSENT.contains(&code.as_str()) || message.contains(ABSENT_KEY);
     response.status().is_client_error()
-        && error_text(response).is_some_and(|text| is_transient(&text) || is_absent(&text))
+        && (is_transient(&code, &message) || (may_be_new && is_absent))
 }
 
-/// Whether an error with this code and text may pass when IAM's changes have propagated.
+/// Whether an error with this code and message may pass when IAM's changes have propagated.
 ///
 /// IAM names the kind of policy that denies. Only a missing permission of the role itself can be
 /// a matter of seconds. Some services give no reason (STS, and Secrets Manager for a KMS key),
 /// and then it may be that one.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
-fn is_transient(text: &str) -> bool {
-    let names_one_of = |words: &[&str]| words.iter().any(|words| text.contains(words));
-    let gives_no_reason = !text.contains(" because ");
-    let names_identity_policy = text.contains("no identity-based policy allows");
-    let is_denied = names_one_of(&DENIED) && (gives_no_reason || names_identity_policy);
-    !names_one_of(&DENIED_ELSEWHERE) && (is_denied || is_role_not_assumable(text))
-}
-
-/// Makes the SDK retry denials that may pass, within the time of [`retrying_denials`].
-#[derive(Debug)]
-pub struct DenialRetryClassifier;
-
-impl ClassifyRetry for DenialRetryClassifier {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        match context.response() {
-            Some(response) if time_left().is_some() && may_be_propagating(response) => {
-                RetryAction::transient_error()
-            }
-            _ => RetryAction::NoActionIndicated,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "DenialRetryClassifier"
-    }
+fn is_transient(code: &str, message: &str) -> bool {
+    let gives_no_reason = !message.contains(" because ");
+    let names_identity_policy = message.contains("no identity-based policy allows");
+    let is_denied = DENIED.contains(&code) && (gives_no_reason || names_identity_policy);
+    let is_elsewhere = DENIED_ELSEWHERE.iter().any(|part| message.contains(part));
+    !is_elsewhere && (is_denied || is_role_not_assumable(message))
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
 //! Limits how long a call is retried: for minutes if AWS throttles it, for a minute after another
-//! transient error, and as long as [`propagation`] allows after a denial.
+//! transient error, and as long as [`propagation`] allows after a denial. Each attempt is noted.
 
 use std::time::Duration;
 
 use aws_sdk_iam::config::interceptors::{
-    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef, InterceptorContext,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextRef, InterceptorContext,
 };
 use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
 
-use super::error_codes::{error_of, is_quota, is_throttling};
-use super::propagation;
+use super::error_codes::{error_of, is_quota, is_throttled};
+use super::{noted_attempts, propagation};
 
 /// The most attempts that fail without throttling or denial.
 pub const MAX_ATTEMPTS: u32 = 8;
@@ -30,7 +30,7 @@ const THROTTLE_RETRY_WINDOW: Duration = Duration::from_mins(10);
 /// Retries throttled calls for longer than the SDK would. If a call's own configuration disables
 /// retries, they stay disabled.
 #[derive(Debug)]
-pub struct ThrottleRetryInterceptor;
+pub struct AttemptInterceptor;
 
 /// The attempts at one call so far.
 #[derive(Clone, Debug)]
@@ -48,9 +48,9 @@ impl Storable for RetryState {
     type Storer = StoreReplace<Self>;
 }
 
-impl Intercept for ThrottleRetryInterceptor {
+impl Intercept for AttemptInterceptor {
     fn name(&self) -> &'static str {
-        "ThrottleRetryInterceptor"
+        "AttemptInterceptor"
     }
 
     fn read_before_execution(
@@ -68,12 +68,23 @@ impl Intercept for ThrottleRetryInterceptor {
         Ok(())
     }
 
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        noted_attempts::began(cfg);
+        Ok(())
+    }
+
     fn read_after_attempt(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        noted_attempts::ended(context.response(), cfg);
         let (Some(state), Some(retries)) = (cfg.load::<RetryState>(), cfg.load::<RetryConfig>())
         else {
             return Ok(());
@@ -83,35 +94,23 @@ impl Intercept for ThrottleRetryInterceptor {
             .configured
             .get_or_insert_with(|| retries.clone())
             .clone();
-        let is_denied = context
-            .response()
-            .is_some_and(propagation::may_be_propagating);
-        let retries = match propagation::time_left() {
+        let denial_time = context.response().and_then(propagation::time_left);
+        if denial_time.is_some() || context.response().is_some_and(is_throttled) {
+            state.last_rejection = now;
+            state.rejections += 1;
+        }
+        let is_over = now - state.started > THROTTLE_RETRY_WINDOW
+            || now - state.last_rejection > ERROR_RETRY_WINDOW;
+        let attempts = state.rejections + MAX_ATTEMPTS;
+        let retries = match denial_time {
             // AWS did nothing, so a retry is safe even if the call's configuration disables
             // retries.
-            Some(left) if is_denied => {
-                state.last_rejection = now;
-                state.rejections += 1;
-                configured
-                    .with_max_attempts(state.rejections + MAX_ATTEMPTS)
-                    .with_initial_backoff(propagation::INITIAL_BACKOFF)
-                    .with_max_backoff(propagation::MAX_BACKOFF.min(left))
-            }
-            _ if configured.max_attempts() <= 1 => configured,
-            _ => {
-                if context.response().is_some_and(is_throttled) {
-                    state.last_rejection = now;
-                    state.rejections += 1;
-                }
-                let is_over = now - state.started > THROTTLE_RETRY_WINDOW
-                    || now - state.last_rejection > ERROR_RETRY_WINDOW;
-                let attempts = if is_over {
-                    1
-                } else {
-                    state.rejections + MAX_ATTEMPTS
-                };
-                configured.with_max_attempts(attempts)
-            }
+            Some(left) => configured
+                .with_max_attempts(attempts)
+                .with_initial_backoff(propagation::INITIAL_BACKOFF)
+                .with_max_backoff(propagation::MAX_BACKOFF.min(left)),
+            None if configured.max_attempts() <= 1 => configured,
+            None => configured.with_max_attempts(if is_over { 1 } else { attempts }),
         };
         cfg.interceptor_state().store_put(state);
         cfg.interceptor_state().store_put(retries);
@@ -119,25 +118,25 @@ impl Intercept for ThrottleRetryInterceptor {
     }
 }
 
-/// Whether AWS did nothing because of throttling.
-pub(super) fn is_throttled(response: &HttpResponse) -> bool {
-    error_of(response).is_some_and(|(code, _)| is_throttling(&code))
-}
-
-/// Fails a call at once if a quota is reached. The SDK would repeat it as if it were throttled.
+/// Fails a call at once if a quota is reached, which the SDK would repeat as if it were throttled.
+/// Repeats a denial that may pass, within the time of [`propagation`].
 #[derive(Debug)]
-pub struct QuotaRetryClassifier;
+pub struct AttemptClassifier;
 
-impl ClassifyRetry for QuotaRetryClassifier {
+impl ClassifyRetry for AttemptClassifier {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        match context.response().and_then(error_of) {
+        let Some(response) = context.response() else {
+            return RetryAction::NoActionIndicated;
+        };
+        match error_of(response) {
             Some((code, _)) if is_quota(&code) => RetryAction::RetryForbidden,
+            Some(_) if propagation::time_left(response).is_some() => RetryAction::transient_error(),
             _ => RetryAction::NoActionIndicated,
         }
     }
 
     fn name(&self) -> &'static str {
-        "QuotaRetryClassifier"
+        "AttemptClassifier"
     }
 }
 

@@ -19,6 +19,7 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::call_error::{CallError, NOT_BUILT};
 use super::config::endpoint_url;
+use super::error_codes::error_of;
 use crate::clients::failing_calls;
 use crate::clients::http::{Http, HttpError, RESERVED};
 use crate::common::reason_codes::Code;
@@ -227,7 +228,9 @@ fn rejection(
     failed: impl Fn(Code, Option<u16>, &str) -> ObjectError,
 ) -> ObjectError {
     let status = response.status().as_u16();
-    let error_code = error_code(response.body().bytes().unwrap_or_default());
+    let (error_code, _) = error_of(response).unwrap_or_default();
+    let is_name = error_code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let error_code = if is_name { &error_code } else { "" };
     if MISSING.contains(&error_code) {
         return ObjectError::Missing;
     }
@@ -239,17 +242,6 @@ fn rejection(
     };
     let cause = format!("HTTP {status} {error_code}");
     failed(code, Some(status), cause.trim_end())
-}
-
-/// The `Code` of S3's error. Empty if the body has none.
-fn error_code(body: &[u8]) -> &str {
-    let body = std::str::from_utf8(body).unwrap_or_default();
-    let code = body
-        .split_once("<Code>")
-        .and_then(|(_, rest)| rest.split_once("</Code>"));
-    let code = code.map(|(code, _)| code).unwrap_or_default();
-    let is_name = code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_name { code } else { "" }
 }
 
 /// The end of the services' addresses in a region.
