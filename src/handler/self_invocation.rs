@@ -13,8 +13,8 @@ use aws_sdk_lambda::types::InvocationType;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::clients::aws::{Aws, CallError};
-use cfn_custom_resource::ContinuationError;
+use crate::clients::aws::{Aws, required};
+use cfn_custom_resource::{Attempt, ContinuationError, doubling, retry};
 
 /// Lambda stops a function that has invoked itself about 16 times. The request fails with a reason
 /// before that. <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
@@ -109,9 +109,8 @@ pub async fn continue_request(
     let payload = serde_json::to_vec(&continuation)
         .map_err(|_| rejected("the event cannot be written as JSON"))?;
     // A call that is running at the end of the time has an unknown outcome, so none starts late.
-    let last_call = tokio::time::Instant::now() + within / 2;
-    let mut backoff = INITIAL_BACKOFF;
-    loop {
+    let last_call = Some(tokio::time::Instant::now() + within / 2);
+    let attempt = async || {
         let call = aws
             .lambda
             .invoke()
@@ -120,21 +119,21 @@ pub async fn continue_request(
             .payload(Blob::new(payload.clone()))
             .customize()
             .config_override(Builder::new().retry_config(RetryConfig::disabled()));
-        let Err(error) = call.send().await else {
-            return Ok(());
-        };
-        let error = CallError::new("invoking this function", &error);
-        let left = last_call.saturating_duration_since(tokio::time::Instant::now());
-        if error.is_throttled() && !left.is_zero() {
-            tokio::time::sleep(backoff.min(left)).await;
-            backoff *= 2;
-        } else if error.outcome_unknown() {
-            return Err(ContinuationError::OutcomeUnknown);
+        let sent = required(call.send().await, || "invoking this function".to_owned());
+        match sent.map(drop) {
+            Err(error) if error.is_throttled() => Attempt::MayPass(Err(error), Duration::ZERO),
+            sent => Attempt::Final(sent),
+        }
+    };
+    let sent = retry(doubling(INITIAL_BACKOFF, within), last_call, attempt).await;
+    sent.map_err(|error| {
+        if error.outcome_unknown() {
+            ContinuationError::OutcomeUnknown
         } else {
             // Lambda's message is left out, because it may contain a part of the event.
-            return Err(ContinuationError::Rejected(error.code.unwrap_or_default()));
+            ContinuationError::Rejected(error.code.unwrap_or_default())
         }
-    }
+    })
 }
 
 #[cfg(test)]

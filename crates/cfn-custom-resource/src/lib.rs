@@ -9,6 +9,7 @@ mod reason;
 mod request;
 mod resource;
 mod response;
+mod retry;
 mod send_response;
 mod worker;
 
@@ -24,5 +25,6 @@ pub use self::reason::{Failure, ProtocolCodes, Reason, ReasonCode, Remedy};
 pub use self::request::{MAX_EVENT_BYTES, Request, RequestType, ResponseUrl};
 pub use self::resource::{Outcome, Resource};
 pub use self::response::{MAX_BODY_BYTES, Response, Status};
+pub use self::retry::{Attempt, doubling, retry};
 pub use self::send_response::SendError;
 pub use self::worker::Worker;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::{Clock, ResponseUrl};
+use tokio::time::Instant;
+
+use crate::{Attempt, Clock, ResponseUrl, doubling, retry};
 
 /// The time limit of one attempt, which is also limited to half of the remaining time. A bucket
 /// that accepts the connection and sends nothing must not use up the time of a second attempt.
@@ -50,32 +52,28 @@ where
     P: Fn(String, String) -> F,
     F: Future<Output = Result<u16, SendError>>,
 {
-    let mut pause = MIN_PAUSE;
-    loop {
+    // A later attempt would have less time than the least.
+    let last = Instant::now() + clock.until(until).saturating_sub(MIN_ATTEMPT_TIMEOUT);
+    let may_pass = Attempt::MayPass(Err(SendError::Unreachable), Duration::ZERO);
+    let attempt = async || {
         // The first attempt is made even if it is late: a rejected response does no harm.
         let limit = (clock.until(until) / 2).clamp(MIN_ATTEMPT_TIMEOUT, MAX_ATTEMPT_TIMEOUT);
         let attempt = put(url.expose().to_owned(), body.to_owned());
         match tokio::time::timeout(limit, attempt).await {
-            Ok(Ok(200..=299)) => return Ok(()),
+            Ok(Ok(200..=299)) => Attempt::Final(Ok(())),
             Ok(Ok(status)) if status >= 500 || status == 429 || status == 408 => {
                 tracing::warn!(status, "the response bucket failed, retrying");
+                may_pass.clone()
             }
-            Ok(Ok(status)) => return Err(SendError::Rejected(status)),
+            Ok(Ok(status)) => Attempt::Final(Err(SendError::Rejected(status))),
             Ok(Err(SendError::Unreachable)) | Err(_) => {
                 tracing::warn!("the response bucket did not respond, retrying");
+                may_pass.clone()
             }
-            Ok(Err(error)) => return Err(error),
+            Ok(Err(error)) => Attempt::Final(Err(error)),
         }
-        let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-        // A pause that does not fit is shortened. Otherwise up to half of a short time would be
-        // lost.
-        let left = clock.until(until).saturating_sub(MIN_ATTEMPT_TIMEOUT);
-        if left.is_zero() {
-            return Err(SendError::Unreachable);
-        }
-        tokio::time::sleep(jittered.min(left)).await;
-        pause = (pause * 2).min(MAX_PAUSE);
-    }
+    };
+    retry(doubling(MIN_PAUSE, MAX_PAUSE), Some(last), attempt).await
 }
 
 #[cfg(test)]

@@ -24,16 +24,13 @@ use crate::clients::failing_calls;
 use crate::clients::http::{Http, HttpError, RESERVED};
 use crate::common::reason_codes::Code;
 use crate::common::text_file;
+use cfn_custom_resource::{Attempt, retry};
 
 /// One attempt at a request.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The pauses before an attempt is repeated.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(250),
-    Duration::from_secs(1),
-    Duration::from_secs(4),
-];
+/// The pauses between attempts, in milliseconds.
+const PAUSES: [u64; 3] = [250, 1000, 4000];
 
 /// The error codes of a missing object: without `s3:ListBucket`, S3 denies its read. Another code,
 /// such as `SignatureDoesNotMatch`, is not about the object.
@@ -101,30 +98,28 @@ impl S3 {
         key: &str,
         max_bytes: usize,
     ) -> Result<S3Object, ObjectError> {
-        let mut pauses = PAUSES.iter();
         let failed = |code, status, cause: &str| {
             let doing = format!("reading {key} in bucket {bucket}");
             let error = CallError::local(code, doing, cause);
             ObjectError::Failed(CallError { status, ..error })
         };
-        loop {
+        let attempt = async || {
             failing_calls::began("GetObject");
-            let request = self.request(bucket, key).await;
-            let not_built = || failed(Code::AwsUnreachable, None, NOT_BUILT);
-            let request = request.ok_or_else(not_built)?;
-            let error = match self.attempt(request, max_bytes, failed).await {
-                Err(ObjectError::Failed(error)) if error.is_transient() => error,
+            let Some(request) = self.request(bucket, key).await else {
+                return Attempt::Final(Err(failed(Code::AwsUnreachable, None, NOT_BUILT)));
+            };
+            match self.attempt(request, max_bytes, failed).await {
+                Err(ObjectError::Failed(error)) if error.is_transient() => {
+                    failing_calls::failed("S3", "GetObject", &error.cause);
+                    Attempt::MayPass(Err(error.into()), Duration::ZERO)
+                }
                 result => {
                     failing_calls::answered("GetObject");
-                    return result;
+                    Attempt::Final(result)
                 }
-            };
-            failing_calls::failed("S3", "GetObject", &error.cause);
-            match pauses.next() {
-                Some(pause) => tokio::time::sleep(*pause).await,
-                None => return Err(error.into()),
             }
-        }
+        };
+        retry(PAUSES.map(Duration::from_millis), None, attempt).await
     }
 
     /// One attempt. `failed` makes the error from its code, HTTP status and cause.
@@ -186,17 +181,9 @@ impl S3 {
         if let Some(endpoint) = endpoint_url(&self.config, "S3") {
             return with_path(&endpoint, &format!("{bucket}/{key}"));
         }
-        let has = |option: Option<bool>| option == Some(true);
-        let fips = if has(self.config.use_fips()) {
-            "-fips"
-        } else {
-            ""
-        };
-        let dual_stack = if has(self.config.use_dual_stack()) {
-            ".dualstack"
-        } else {
-            ""
-        };
+        let part = |option: Option<bool>, text| if option == Some(true) { text } else { "" };
+        let fips = part(self.config.use_fips(), "-fips");
+        let dual_stack = part(self.config.use_dual_stack(), ".dualstack");
         object_url(bucket, key, region, &format!("s3{fips}{dual_stack}"))
     }
 }
@@ -205,10 +192,8 @@ impl S3 {
 /// name cannot be part of it.
 pub fn object_url(bucket: &str, key: &str, region: &str, service: &str) -> Option<reqwest::Url> {
     let suffix = dns_suffix(region);
-    with_path(
-        &format!("https://{bucket}.{service}.{region}.{suffix}"),
-        key,
-    )
+    let base = format!("https://{bucket}.{service}.{region}.{suffix}");
+    with_path(&base, key)
 }
 
 /// The address of `path` below `base`, encoded as it is signed. `None` if it is not an address.

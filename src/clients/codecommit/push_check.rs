@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::clients::http::{Http, is_https_or_loopback};
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
-use cfn_custom_resource::Reason;
+use cfn_custom_resource::{Attempt, Reason, doubling, retry};
 
 /// How long a new login may take to become valid. IAM is eventually consistent, and AWS states no
 /// limit: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html>.
@@ -102,23 +104,17 @@ pub async fn check_push(
         "{}/info/refs?service=git-receive-pack",
         clone_url.trim_end_matches('/')
     );
-    let deadline = tokio::time::Instant::now() + patience;
-    let mut backoff = INITIAL_BACKOFF;
-    loop {
-        let attempt = http.get_status(&url, user, password);
-        let error = match tokio::time::timeout(Duration::from_secs(10), attempt).await {
-            Ok(Ok(200)) => return Ok(()),
+    let attempt = async || {
+        let status = http.get_status(&url, user, password);
+        let error = match tokio::time::timeout(Duration::from_secs(10), status).await {
+            Ok(Ok(200)) => return Attempt::Final(Ok(())),
             Ok(Ok(401)) => PushCheckError::LoginRejected,
             Ok(Ok(403)) => PushCheckError::PushDenied,
             Ok(Ok(status)) => PushCheckError::Status(status),
             Ok(Err(_)) | Err(_) => PushCheckError::NoResponse,
         };
-        let pause = backoff.mul_f64(0.75 + fastrand::f64() / 2.0);
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        if left.is_zero() {
-            return Err(error);
-        }
-        tokio::time::sleep(pause.min(left)).await;
-        backoff = (backoff * 2).min(MAX_BACKOFF);
-    }
+        Attempt::MayPass(Err(error), Duration::ZERO)
+    };
+    let until = Some(Instant::now() + patience);
+    retry(doubling(INITIAL_BACKOFF, MAX_BACKOFF), until, attempt).await
 }

@@ -19,13 +19,13 @@ use super::token_error::TokenSource;
 use crate::clients::failing_calls;
 use crate::clients::http::{Http, HttpError, RESERVED};
 use crate::common::password::Password;
+use cfn_custom_resource::{Attempt, retry};
 
 /// One attempt. GitLab responds within seconds, or its own proxy times out after a minute.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
-const MAX_ATTEMPTS: u32 = 4;
-
-const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
+/// The pauses between attempts, in milliseconds.
+const PAUSES: [u64; 3] = [500, 1000, 2000];
 
 /// A longer `retry-after` is shortened to this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -131,11 +131,9 @@ impl GitLab {
     /// Sends `request` and retries it where that is safe. A 429, a redirect and a status of 500 or
     /// more are errors, any other response is returned.
     pub(super) async fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {
-        let mut backoff = INITIAL_BACKOFF;
-        let mut attempt = 1;
         let path = request.path.split('?').next().unwrap_or_default();
         let call = format!("{} {path}", request.method);
-        loop {
+        let attempt = async || {
             failing_calls::began(&call);
             let outcome = self.attempt(request).await;
             let may_retry = match &outcome {
@@ -153,19 +151,17 @@ impl GitLab {
                 Err(error) => failing_calls::failed("GitLab", &call, &error.to_string()),
                 Ok(_) => failing_calls::answered(&call),
             }
-            if !may_retry || attempt == MAX_ATTEMPTS {
-                return outcome
-                    .map_err(|error| self.transport_error(error, request))?
-                    .into_result();
+            if !may_retry {
+                return Attempt::Final(outcome);
             }
-            let retry_after = outcome.ok().and_then(|response| response.retry_after);
-            // Without jitter, requests that were throttled together would come back together.
-            let jittered = backoff.mul_f64(0.5 + fastrand::f64());
-            let pause = retry_after.map_or(jittered, |pause| pause.min(MAX_RETRY_AFTER));
-            tokio::time::sleep(pause).await;
-            backoff *= 2;
-            attempt += 1;
-        }
+            let retry_after = outcome.as_ref().ok().and_then(|it| it.retry_after);
+            let least = retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
+            Attempt::MayPass(outcome, least)
+        };
+        let outcome = retry(PAUSES.map(Duration::from_millis), None, attempt).await;
+        outcome
+            .map_err(|error| self.transport_error(error, request))?
+            .into_result()
     }
 
     async fn attempt(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, HttpError> {
