@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::types::{
 };
 
 use super::change_set::{Change, ChangeSet, is_partial, read_creation};
-use super::reason::Values;
+use super::values::Values;
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::gitops_pipeline::describe_stack;
 use crate::reconcile::backoff::Backoff;

@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::types::{
     StackResourceDriftStatus,
 };
 
-use super::reason::Values;
+use super::values::Values;
 
 /// A change set, as CloudFormation describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

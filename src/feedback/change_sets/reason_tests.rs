@@ -1,7 +1,9 @@
+use aws_sdk_cloudformation::types::Parameter;
 use serde::Deserialize;
 
 use super::*;
 use crate::feedback::change_sets::Remedy;
+use crate::feedback::change_sets::values::MAX_VALUE_BYTES;
 
 fn names() -> ResourceNames {
     ResourceNames::new("dev", "shop").expect("valid names")

@@ -1,0 +1,299 @@
+//! The values of parameters, and their removal from a text.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use aws_sdk_cloudformation::types::Parameter;
+use aws_smithy_types::base64;
+use percent_encoding::percent_decode_str;
+
+use super::form::HIDDEN;
+use crate::common::ascii;
+use crate::gitops_pipeline::names::ResourceNames;
+
+/// CloudFormation's value of a `NoEcho` parameter.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>
+const MASKED: &str = "****";
+
+/// A shorter value, such as `1`, is part of many words. It counts only as a word of its own. A
+/// shorter beginning of a value is not recognized.
+const MIN_CHARACTERS: usize = 4;
+
+/// A value with as many letters and digits is also recognized with others between them: `Fn::Join`
+/// of `Fn::Split` changes them.
+const MIN_ESSENCE: usize = 6;
+
+/// The fewest characters of a text that is decoded from Base64.
+const MIN_BASE64: usize = 8;
+
+/// Values that are longer together are not compared: the function has little time for a report.
+pub const MAX_VALUE_BYTES: usize = 64 * 1024;
+
+/// The digits of an account number.
+const ACCOUNT_DIGITS: usize = 12;
+
+/// The values of an operation's parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Values {
+    known: Vec<String>,
+    are_incomplete: bool,
+}
+
+impl Values {
+    /// The values of all parameters of an operation.
+    pub fn all(known: Vec<String>) -> Self {
+        if known.iter().map(String::len).sum::<usize>() > MAX_VALUE_BYTES {
+            return Values::default().with_others();
+        }
+        let is_masked =
+            |value: &String| value.len() >= MASKED.len() && value.bytes().all(|byte| byte == b'*');
+        let are_incomplete = known.iter().any(is_masked);
+        Values {
+            known,
+            are_incomplete,
+        }
+    }
+
+    /// The values of a stack or of a change set, also those that CloudFormation read from Parameter
+    /// Store. A parameter that CloudFormation returns without its value has one, too.
+    pub fn of<'a>(parameters: impl IntoIterator<Item = &'a Parameter>) -> Self {
+        let (mut known, mut is_one_unknown) = (vec![], false);
+        for parameter in parameters {
+            let value = parameter.parameter_value();
+            is_one_unknown |= value.is_none();
+            let value = value.into_iter().chain(parameter.resolved_value());
+            known.extend(value.map(ToOwned::to_owned));
+        }
+        let mut values = Values::all(known);
+        values.are_incomplete |= is_one_unknown;
+        values
+    }
+
+    /// Whether a value is not among them: it is masked, or could not be read.
+    pub fn are_incomplete(&self) -> bool {
+        self.are_incomplete
+    }
+
+    /// Removes these values, account numbers and the keys of objects in S3 from a text of one line.
+    /// The result is `None` if a value may be left.
+    pub fn remover(&self, names: &ResourceNames) -> impl Fn(&str) -> Option<String> {
+        let parts = parts(&self.known, names);
+        move |text| {
+            let shown = without(text, removed_ranges(text, &parts));
+            (!may_contain(&shown, &parts)).then_some(shown)
+        }
+    }
+
+    /// Whether there are at least as many values as `others` has.
+    pub fn has_as_many(&self, others: &Values) -> bool {
+        self.known.len() >= others.known.len()
+    }
+
+    /// These values, and those that an earlier operation had.
+    #[must_use]
+    pub fn and_earlier(mut self, earlier: Values) -> Self {
+        self.known.extend(earlier.known);
+        self
+    }
+
+    /// These values, and others that are unknown.
+    #[must_use]
+    pub fn with_others(self) -> Self {
+        Values {
+            are_incomplete: true,
+            ..self
+        }
+    }
+
+    /// The known values: the reason is that of an action which gets no other ones.
+    #[must_use]
+    pub fn without_others(self) -> Self {
+        Values {
+            are_incomplete: false,
+            ..self
+        }
+    }
+}
+
+/// `text` with one space for each gap, and without characters that statuses and notes leave out.
+pub fn one_line(text: &str) -> String {
+    let is_gap = |c: char| c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}');
+    let words = text.split(is_gap).map(|word| {
+        let is_kept = |c: &char| !c.is_control() && *c != '`';
+        word.chars().filter(is_kept).collect::<String>()
+    });
+    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
+/// The texts to remove. `Ref` of a `CommaDelimitedList` is a list.
+fn parts(values: &[String], names: &ResourceNames) -> BTreeSet<String> {
+    let values = values.iter().map(|value| one_line(value));
+    let parts = values.flat_map(|value| {
+        let elements: Vec<String> = value.split(',').map(|it| it.trim().to_owned()).collect();
+        elements.into_iter().chain([value])
+    });
+    let is_public =
+        |value: &str| [&*names.env_id, &*names.project_id, "true", "false"].contains(&value);
+    // Any text has a hyphen.
+    parts
+        .filter(|part| part.contains(char::is_alphanumeric) && !is_public(part))
+        .collect()
+}
+
+/// The places of values, account numbers and keys of objects. They may overlap.
+fn removed_ranges(text: &str, parts: &BTreeSet<String>) -> Vec<Range<usize>> {
+    let is_account = |word: &Range<usize>| word.len() == ACCOUNT_DIGITS;
+    let mut ranges: Vec<_> = words(text, |c| c.is_ascii_digit())
+        .filter(is_account)
+        .collect();
+    // The keys of artifacts protect them.
+    let keys = text.match_indices(":s3:::").filter_map(|(at, _)| {
+        let rest = text.get(at..)?;
+        let end = rest.find([' ', '"', '\'', ',', ')']).unwrap_or(rest.len());
+        Some(at + rest.get(..end)?.find('/')? + 1..at + end)
+    });
+    ranges.extend(keys);
+    let (essence, lower) = (Essence::of(text), text.to_ascii_lowercase());
+    let of_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let encoded = words(text, of_base64).filter_map(|word| {
+        let decoded = decoded(text.get(word.clone())?)?;
+        Some((word, decoded.to_ascii_lowercase()))
+    });
+    let encoded: Vec<_> = encoded.collect();
+    for part in parts {
+        ranges.extend(value_ranges(&lower, part));
+        ranges.extend(essence.ranges(part));
+        let has_it = |(_, decoded): &&(_, String)| !value_ranges(decoded, part).is_empty();
+        ranges.extend(encoded.iter().filter(has_it).map(|(word, _)| word.clone()));
+    }
+    ranges
+}
+
+/// The places of a value in a text of lower case: as it is, as JSON has it, and cut off at its end.
+fn value_ranges(text: &str, part: &str) -> Vec<Range<usize>> {
+    // Some services change the case of names.
+    let part = part.to_ascii_lowercase();
+    let is_word = part.chars().all(char::is_alphanumeric);
+    if is_word && part.chars().count() < MIN_CHARACTERS {
+        let words = words(text, char::is_alphanumeric);
+        return words
+            .filter(|word| text.get(word.clone()) == Some(&part))
+            .collect();
+    }
+    let quoted = serde_json::Value::from(part.as_str()).to_string();
+    let quoted = quoted.trim_matches('"').to_owned();
+    let mut ranges = vec![];
+    for form in BTreeSet::from([part, quoted]) {
+        let found = text.match_indices(&form);
+        ranges.extend(found.map(|(at, _)| at..at + form.len()));
+        let beginning: String = form.chars().take(MIN_CHARACTERS).collect();
+        let cut = text.match_indices(&beginning).filter_map(|(at, _)| {
+            let length = cut_off(text.get(at..)?, &form)?;
+            Some(at..at + length)
+        });
+        ranges.extend(cut);
+    }
+    ranges
+}
+
+/// The length of the beginning of `value` with which `text` begins, if the value is cut off there:
+/// AWS shortens long reasons.
+fn cut_off(text: &str, value: &str) -> Option<usize> {
+    let pairs = text.chars().zip(value.chars());
+    let same = pairs.take_while(|(one, other)| one == other);
+    let (mut characters, mut length) = (0, 0);
+    for (one, _) in same {
+        characters += 1;
+        length += one.len_utf8();
+    }
+    let rest = text.get(length..)?;
+    let is_cut = rest.is_empty() || rest.starts_with("...") || rest.starts_with(HIDDEN);
+    (is_cut && characters >= MIN_CHARACTERS).then_some(length)
+}
+
+/// The text that a word in Base64 encodes.
+fn decoded(word: &str) -> Option<String> {
+    let bare = word.trim_end_matches('=');
+    if bare.len() < MIN_BASE64 {
+        return None;
+    }
+    let padding = "=".repeat((4 - bare.len() % 4) % 4);
+    let decoded = base64::decode(format!("{bare}{padding}")).ok()?;
+    Some(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+/// The letters and digits of a text, with the place of each.
+struct Essence {
+    text: String,
+    /// The range of each byte's character in the text.
+    places: Vec<Range<usize>>,
+}
+
+impl Essence {
+    fn of(text: &str) -> Self {
+        let (mut essence, mut places) = (String::new(), vec![]);
+        for (at, c) in text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
+            essence.push(c.to_ascii_lowercase());
+            places.resize(essence.len(), at..at + c.len_utf8());
+        }
+        Essence {
+            text: essence,
+            places,
+        }
+    }
+
+    /// The places of a value whose other characters may have changed.
+    fn ranges(&self, value: &str) -> Vec<Range<usize>> {
+        let essence = Essence::of(value).text;
+        if essence.chars().count() < MIN_ESSENCE {
+            return vec![];
+        }
+        let found = self.text.match_indices(&essence).filter_map(|(at, _)| {
+            let (first, last) = (
+                self.places.get(at)?,
+                self.places.get(at + essence.len() - 1)?,
+            );
+            Some(first.start..last.end)
+        });
+        found.collect()
+    }
+}
+
+/// The longest runs of characters of a kind.
+fn words(text: &str, is_of_kind: impl Fn(char) -> bool) -> impl Iterator<Item = Range<usize>> {
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        let start = end + text.get(end..)?.find(&is_of_kind)?;
+        let rest = text.get(start..)?;
+        end = start + rest.find(|c| !is_of_kind(c)).unwrap_or(rest.len());
+        Some(start..end)
+    })
+}
+
+/// `text` with [`HIDDEN`] for each range, and one for those that overlap or touch.
+fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
+    ranges.sort_by_key(|range| range.start);
+    let (mut shown, mut end, mut is_removed) = (String::new(), 0, false);
+    for range in ranges {
+        if !is_removed || range.start > end {
+            shown.push_str(text.get(end..range.start).unwrap_or_default());
+            shown.push_str(HIDDEN);
+        }
+        (end, is_removed) = (end.max(range.end), true);
+    }
+    shown + text.get(end..).unwrap_or_default()
+}
+
+/// Whether a value may be left in another form: CloudFormation may have returned the reason, or the
+/// values, with `?`, and an address is percent-encoded.
+fn may_contain(shown: &str, parts: &BTreeSet<String>) -> bool {
+    let garbled = ascii::comparable(&shown.replace(HIDDEN, ""));
+    let decoded = percent_decode_str(shown).decode_utf8_lossy();
+    let decoded = decoded.to_ascii_lowercase();
+    parts.iter().any(|part| {
+        let comparable = ascii::comparable(part);
+        let is_encoded = shown.contains('%') && !value_ranges(&decoded, part).is_empty();
+        is_encoded || comparable.contains('?') && garbled.contains(&comparable)
+    })
+}
