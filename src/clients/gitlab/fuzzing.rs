@@ -8,7 +8,8 @@ use super::transport::{ApiRequest, Area, GitLab};
 use crate::clients::http::Http;
 use crate::common::password::Password;
 
-pub use super::mirror::{Mirror, spellings, with_login};
+pub use super::mirror::Mirror;
+pub use super::mirror_address::{spellings, with_login};
 pub use super::project::ProjectDetails;
 pub use super::sanitize::shown;
 pub use super::token::{is_same_url, is_usable, token_in};

@@ -22,6 +22,7 @@ mod list;
 mod members;
 mod merge_request;
 mod mirror;
+mod mirror_address;
 mod note;
 mod own_token;
 mod people;
@@ -46,7 +47,8 @@ pub(crate) use self::commit_status::{
 pub(crate) use self::deployment::{GitLabEnvironment, guessed_tier};
 pub(crate) use self::error::{ErrorKind, GitLabError, MAINTAINER, Rejection};
 pub(crate) use self::merge_request::{NotePlace, NoteTarget};
-pub(crate) use self::mirror::{Destination, Mirror, PushStatus, Settings};
+pub(crate) use self::mirror::{Mirror, PushStatus, Settings};
+pub(crate) use self::mirror_address::Destination;
 pub(crate) use self::note::Note;
 pub(crate) use self::own_token::TokenDetails;
 pub(crate) use self::people::{Commit, GitLabUser, RequestedMerge};

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::{CLONE_URL, described};
-use crate::clients::gitlab::mirror::{Destination, Mirror, PushStatus, Settings};
+use crate::clients::gitlab::mirror::{Mirror, PushStatus, Settings};
+use crate::clients::gitlab::mirror_address::Destination;
 use crate::clients::gitlab::sanitize::{Unredacted, message, shown, without_logins};
 use crate::common::password::Password;
 
