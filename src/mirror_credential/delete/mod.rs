@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod left;
+mod mirrors;
 mod plan;
 mod target;
 
@@ -30,17 +31,19 @@ pub async fn delete(
         tracing::error!(error = %denied.0, "not looked up: if it exists, delete it");
     }
     match deleter.user_without_login() {
-        Some(user_name) if !deleter.left.is_empty() => {
+        Some(user_name) if !deleter.mirrors.left.is_empty() => {
             let secret_name = &target.secret_name;
             let records = Records {
                 secret_name,
                 user_name,
                 context,
             };
-            records.write(clients, &deleter.left, progress).await;
+            records
+                .write(clients, &deleter.mirrors.left, progress)
+                .await;
         }
         _ => {}
     }
-    let left = deleter.left.into_iter();
+    let left = deleter.mirrors.left.into_iter();
     Ok(left.map(|mirror| mirror.text).collect())
 }
