@@ -19,8 +19,6 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 # The directory of all build output. The templates expect it there, even if the machine sets another one.
 export CARGO_TARGET_DIR := $(CURDIR)/target
-# clippy's settings. `cargo clippy` by hand needs this variable, too.
-export CLIPPY_CONF_DIR := $(CURDIR)/tools
 # Tests leave no files in the tree.
 export PYTHONDONTWRITEBYTECODE := 1
 
