@@ -202,7 +202,7 @@ def functions(text: str) -> Iterator[tuple[str, int]]:
 
 def parameters_with_tuples(code: str) -> Iterator[str]:
     for name, signature in re.findall(r"\bfn (\w+)([^{;]*)[{;]", code):
-        if re.search(r"[\w)]: (?:&(?:'\w+ )?(?:mut )?)*\((?!\))", signature):
+        if re.search(r"[\w)]: (?:&(?:'\w+ )?(?:mut )?)*\((?!\)|dyn )", signature):
             yield name
 
 

@@ -186,7 +186,7 @@ impl CallError {
                     .into()
             }
             Code::RoleUnusable => "Correct the role's trust policy".into(),
-            // IAM's `LimitExceeded` is about a user's credentials or tags. Its message has the limit.
+            // IAM's `LimitExceeded` is about a user's credentials or tags, and names the limit.
             Code::QuotaReached if !self.has_code(&["LimitExceeded"]) => {
                 "Delete what is no longer needed, or request a higher quota in Service Quotas"
                     .into()
@@ -260,8 +260,8 @@ impl CallError {
         self.outcome_unknown() || self.is_throttled() || is_expired
     }
 
-    /// Adds the `remedy` of a denied call, unless it has one. The one for a denial by another policy
-    /// stays.
+    /// Adds the `remedy` of a denied call, unless it has one. The one for a denial by another
+    /// policy stays.
     #[must_use]
     pub fn with_remedy_on_denial(self, remedy: impl FnOnce(&Self) -> &'static str) -> Self {
         if !self.is_denied() || self.is_denied_elsewhere() || self.remedy.is_some() {

@@ -253,8 +253,8 @@ impl<'a> Deleter<'a> {
     }
 }
 
-/// The regions with replicas of a secret that AWS does not delete for that: `You can't delete secret
-/// … that still has replica regions [eu-west-1].`
+/// The regions with replicas of a secret that AWS does not delete for that:
+/// `You can't delete secret … that still has replica regions [eu-west-1].`
 fn replica_regions(error: &CallError) -> Option<&str> {
     let (_, regions) = error.cause.split_once("replica regions [")?;
     regions.split_once(']').map(|(regions, _)| regions)
