@@ -43,7 +43,6 @@ ENUM_READERS = {
     "Replacement": {"feedback/change_sets/change_set.rs"},
     "RequiresRecreation": {"feedback/change_sets/change_set.rs"},
     "ResourceAttribute": {"feedback/change_sets/change_set.rs"},
-    "ResourceStatus": {"mirror_credential/apply/check_move.rs"},
     "RuleState": {"gitops_pipeline/pushes/missed_push.rs"},
     "StackDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},

@@ -8,16 +8,15 @@ use serde_json::Value;
 use crate::clients::Clients;
 use crate::common::reason_codes::{Code, invalid_properties};
 use crate::common::tags;
-use crate::mirror_credential::apply::applier::{Applied, Applier, PreviousSpec};
-use crate::mirror_credential::apply::check_move::check_move;
+use crate::mirror_credential::apply::applier::{Applied, Applier};
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{CreateResponse, DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::PreviousSettings;
-use crate::mirror_credential::{intent_log, messages, observe, spec};
+use crate::mirror_credential::state::PreviousSpec;
+use crate::mirror_credential::{intent_log, observe, spec};
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 
 /// The prefix of the physical ID of a Create that failed before it changed anything. The ID that
@@ -55,107 +54,10 @@ impl MirrorCredential {
         context: &RequestContext,
         progress: &Progress,
     ) -> Result<Outcome, Failure> {
-        self.check_user_name(request, spec, context).await?;
-        self.delete_unknown_replacement(request, spec, context, progress)
-            .await?;
-        let replaced = request.physical_resource_id.clone();
-        let old = &request.old_properties;
-        let previous = PreviousSpec {
-            gitlab: spec::gitlab_in(old),
-            secret_name: replaced
-                .clone()
-                .filter(|id| *id != spec.secret_name && !id.starts_with(REJECTED)),
-            settings: PreviousSettings {
-                tag_keys: tag_keys(old),
-                new_names: (spec.names().into_iter())
-                    .filter(|name| request.introduces(name))
-                    .map(ToOwned::to_owned)
-                    .collect(),
-                needs_record: replaced.as_ref() != Some(&spec.secret_name)
-                    || spec::document(old) != spec.document,
-            },
-        };
-        let applier = Applier::start(&self.clients, spec, context, progress, previous.clone());
-        let applier = Box::pin(applier).await?;
-        let user = &applier.state.user;
-        Box::pin(check_move(&self.clients.aws, spec, context, user, progress)).await?;
-        let result = Box::pin(applier.apply_spec(previous)).await?;
+        let previous = previous_spec(request, spec);
+        let applier = Applier::start(&self.clients, spec, context, progress, previous);
+        let result = Box::pin(Box::pin(applier).await.apply_spec()).await?;
         Ok(outcome(spec, &result))
-    }
-
-    /// Rejects an Update that changes `UserName` and keeps `SecretName`. This check is the first
-    /// one, because the new user or its repositories may not exist. The rollback of a rejected
-    /// Update changes `UserName` too. It passes, because it names the user whose login the secret
-    /// holds.
-    async fn check_user_name(
-        &self,
-        request: &Request,
-        spec: &Spec,
-        context: &RequestContext,
-    ) -> Result<(), ApplyError> {
-        let aws = &self.clients.aws;
-        let old_user_name = spec::user_name_in(&request.old_properties);
-        // Properties that were not decoded may name another user.
-        let is_unknown = request.old_properties.is_null();
-        let changes_user = is_unknown || old_user_name.is_some_and(|name| name != spec.user_name);
-        let secret_name = &spec.secret_name;
-        if !changes_user || request.physical_resource_id.as_ref() != Some(secret_name) {
-            return Ok(());
-        }
-        let reason = match observe::read_secret(aws, secret_name).await? {
-            Some(secret) if !context.owns(&secret) => None,
-            Some(secret) => messages::user_name_differs(spec, &secret),
-            None => {
-                // A person deleted the secret. The user's tags show whose login it held.
-                let user = observe::read_user(aws, &spec.user_name).await?;
-                let is_held = user.held_by() == Some(&context.owner);
-                (!is_held).then(|| messages::user_name_changes(spec))
-            }
-        };
-        reason.map_or(Ok(()), |reason| Err(ApplyError::permanent(reason)))
-    }
-
-    /// Deletes the replacement of an Update that was rolled back before it responded.
-    /// CloudFormation does not have its physical ID, and will not delete it.
-    async fn delete_unknown_replacement(
-        &self,
-        request: &Request,
-        spec: &Spec,
-        context: &RequestContext,
-        progress: &Progress,
-    ) -> Result<(), ApplyError> {
-        let old = &request.old_properties;
-        let Some(secret_name) = spec::secret_name_in(old) else {
-            return Ok(());
-        };
-        let is_known = request.physical_resource_id.as_ref() == Some(&secret_name);
-        if is_known || secret_name == spec.secret_name {
-            return Ok(());
-        }
-        let target = DeletionTarget {
-            secret_name,
-            user_name: spec::user_name_in(old),
-            gitlab: spec::gitlab_in(old),
-            mirrors: Vec::new(),
-            deletes_foreign: false,
-            scope: DeletionScope::UnknownReplacement,
-        };
-        self.run_deletion(&target, context, progress).await?;
-        Ok(())
-    }
-
-    /// Deletes `target`. Returns a text for the mirrors that are left in GitLab.
-    async fn run_deletion(
-        &self,
-        target: &DeletionTarget,
-        context: &RequestContext,
-        progress: &Progress,
-    ) -> Result<Vec<String>, ApplyError> {
-        let left = Box::pin(delete(&self.clients, target, context, progress)).await?;
-        for left in &left {
-            tracing::warn!(left, "not removed");
-        }
-        Ok(left)
     }
 
     async fn delete(
@@ -201,7 +103,10 @@ impl MirrorCredential {
             deletes_foreign: spec::deletes_foreign(properties),
             scope: DeletionScope::Delete { create },
         };
-        let left = self.run_deletion(&target, context, progress).await?;
+        let left = Box::pin(delete(&self.clients, &target, context, progress)).await?;
+        for left in &left {
+            tracing::warn!(left, "a mirror was not removed");
+        }
         let remedy = "Remove each that exists and that you do not use, in its project's Settings, \
             Repository, Mirroring repositories";
         Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "), remedy)))
@@ -281,6 +186,34 @@ impl Resource for MirrorCredential {
             .map_err(|error| invalid_properties(&format!("reading ResourceProperties: {error}")))?;
         let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
         Box::pin(self.create_or_update(&request, &spec, &context, &progress)).await
+    }
+}
+
+/// The previous spec of a Create or an Update, and what `spec` changes.
+fn previous_spec(request: &Request, spec: &Spec) -> PreviousSpec {
+    let old = &request.old_properties;
+    let id = request.physical_resource_id.as_ref();
+    let keeps_secret = id == Some(&spec.secret_name);
+    let user_name = spec::user_name_in(old);
+    // Properties that were not decoded may name another user.
+    let has_other_user =
+        old.is_null() || user_name.as_ref().is_some_and(|it| *it != spec.user_name);
+    let changes_user_name = keeps_secret && has_other_user;
+    // If such a request passes, it rolls another one back.
+    let names = spec.names().into_iter().filter(|_| !changes_user_name);
+    let unknown = spec::secret_name_in(old);
+    PreviousSpec {
+        gitlab: spec::gitlab_in(old),
+        user_name,
+        tag_keys: tag_keys(old),
+        new_names: names
+            .filter(|name| request.introduces(name))
+            .map(ToOwned::to_owned)
+            .collect(),
+        needs_record: !keeps_secret || spec::document(old) != spec.document,
+        secret_name: (id.cloned()).filter(|id| !keeps_secret && !id.starts_with(REJECTED)),
+        changes_user_name,
+        unknown_replacement: unknown.filter(|it| id != Some(it) && *it != spec.secret_name),
     }
 }
 

@@ -3,12 +3,12 @@
 //! [`plan::next`] chooses each step. The [`Applier`] executes it and follows its own changes in the
 //! state. It reads again only the parts that a peer may have changed.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, retrying_absence};
 use crate::clients::failing_calls::within;
-use crate::clients::gitlab::Access;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
@@ -17,20 +17,12 @@ use crate::mirror_credential::plan::step::Step;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{
-    Credential, PreviousSettings, Secret, SecretState, State, StoredLogin,
+    Credential, FailedRead, PreviousSpec, RequestState, Secret, SecretState, State, StoredLogin,
+    User,
 };
 use crate::mirror_credential::{calls, messages, observe, plan};
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
-
-/// Parts of the previous spec that the new one may not have.
-#[derive(Clone, Debug, Default)]
-pub struct PreviousSpec {
-    pub gitlab: Option<Access>,
-    /// Its secret, if the new spec has another one.
-    pub secret_name: Option<String>,
-    pub settings: PreviousSettings,
-}
 
 /// The resource after its spec was applied.
 pub struct Applied {
@@ -93,66 +85,65 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// Reads the input of the first plan.
+    /// Reads the input of the first plan. The plan reports the read that failed, if one did.
     pub async fn start(
         clients: &'a Clients,
         spec: &'a Spec,
         context: &'a RequestContext,
         progress: &'a Progress,
         previous: PreviousSpec,
-    ) -> Result<Applier<'a>, ApplyError> {
+    ) -> Applier<'a> {
         let started_at = clients.clock.now();
         progress.doing(format!("reading user {}", spec.user_name));
         let aws = &clients.aws;
         let accesses = spec.gitlab.iter().chain(&previous.gitlab);
         let mut gitlab_clients = GitLabClients::new(clients, accesses.cloned().collect());
-        let new = &previous.settings.new_names;
-        let token = spec.gitlab.as_ref().map(|gitlab| &gitlab.token_secret_id);
-        let is_token_new = token.is_some_and(|token| new.contains(token));
+        let new = &previous.new_names;
+        let user = observe::read_user(aws, &spec.user_name);
         let (user, secret, replaced, clone_urls, login, ()) = tokio::join!(
-            retrying_absence(
-                new.contains(&spec.user_name),
-                observe::read_user(aws, &spec.user_name)
-            ),
+            retrying_absence(new.contains(&spec.user_name), user),
             observe::read_secret(aws, &spec.secret_name),
             read_replaced(aws, &previous),
             observe::clone_urls(aws, spec.repositories(), new),
             read_kept_login(aws, spec, context, &previous),
-            retrying_absence(is_token_new, open_gitlab(&mut gitlab_clients, spec)),
+            open_gitlab(&mut gitlab_clients, spec, new),
         );
-        let replaced = replaced?.filter(|secret| context.owns(secret));
-        if replaced
-            .as_ref()
-            .is_some_and(|secret| context.is_outdated(secret))
-        {
-            // A late copy of an Update: the secret that it replaces is of a later request.
-            return Err(ApplyError::permanent(messages::later_request()));
-        }
-        let user = user?;
+        let mut failed = None;
+        let replaced = or_failed(replaced, &mut failed).flatten();
+        let user = or_failed(user, &mut failed);
+        let user = user.unwrap_or_else(|| User::absent(&spec.user_name, None));
         let secret = match secret {
             // The denied look-up of the user is the reason to report.
             Err(_) if user.denied.is_some() => SecretState::Unread,
-            secret => SecretState::from(secret?),
+            secret => or_failed(secret, &mut failed).map_or(SecretState::Unread, SecretState::from),
         };
         let mut state = State::new(started_at, user, secret);
         state.log.was_seen = state.secret.present().is_some();
-        state.previous = previous.settings;
-        state.clone_urls = clone_urls?;
         state.log.peer_timeout = clients.clock.until(progress.until()).mul_f64(0.5);
-        let other_logins = replaced.iter().flat_map(Secret::logins);
-        state.login.other_resource_credentials = other_logins
+        state.clone_urls = or_failed(clone_urls, &mut failed).unwrap_or_default();
+        state.login.stored.extend(login);
+        let replaced_secret = replaced.iter().filter_map(|(_, secret)| secret.as_ref());
+        state.login.other_resource_credentials = replaced_secret
+            .filter(|secret| context.owns(secret))
+            .flat_map(Secret::logins)
             .map(|login| login.credential_id.clone())
             .collect();
-        state.login.stored.extend(login);
+        state.request = RequestState {
+            previous,
+            failed_read: failed,
+            former_secrets: replaced.into_iter().collect(),
+            ..RequestState::default()
+        };
         let mut applier = Applier {
             gitlab_clients,
             ..Applier::new(clients, spec, context, progress, state)
         };
-        if !spec.mirrors.is_empty() {
+        if !spec.mirrors.is_empty() && applier.planner().check_before_projects().is_continue() {
             progress.doing("reading the projects in GitLab");
-            applier.read_projects().await?;
+            let read = applier.read_projects().await;
+            or_failed(read, &mut applier.state.request.failed_read);
         }
-        Ok(applier)
+        applier
     }
 }
 
@@ -161,9 +152,9 @@ impl Applier<'_> {
     ///
     /// If an inactive credential cannot be replaced, and the request changes nothing else, it is
     /// left inactive. Otherwise every rollback would fail until the cause is removed.
-    pub async fn apply_spec(mut self, previous: PreviousSpec) -> Result<Applied, Failure> {
+    pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
         let (clients, spec, context) = (self.clients, self.spec, self.context);
-        let progress = self.progress;
+        let (progress, previous) = (self.progress, self.state.request.previous.clone());
         let was_inactive = self.planner().only_replaces_inactive();
         let time = clients.clock.until(progress.until()) * 3 / 4;
         self.replace_until = Some(clients.clock.now() + time);
@@ -172,7 +163,8 @@ impl Applier<'_> {
             Ok(Ok(())) => return self.finish(),
             Ok(Err(error)) => {
                 // IAM may have shown only after some steps that it is inactive.
-                let may_keep = was_inactive || self.planner().may_only_replace_inactive();
+                let may_keep = (was_inactive || self.planner().may_only_replace_inactive())
+                    && self.planner().check_request().is_continue();
                 let user = self.state.user.clone();
                 Box::pin(self.roll_back(&error)).await;
                 if !may_keep {
@@ -188,7 +180,7 @@ impl Applier<'_> {
         // The plan starts again, as after a killed delivery: it finds the resources that the
         // failure has left.
         let applier = Applier::start(clients, spec, context, progress, previous);
-        let mut applier = Box::pin(applier).await?;
+        let mut applier = Box::pin(applier).await;
         applier.state.user.keep_inactive(&user);
         if !was_inactive && !applier.planner().only_replaces_inactive() {
             return Err(Failure(reason));
@@ -270,11 +262,16 @@ impl Applier<'_> {
 
     /// Whether the user may have been created just before the request.
     pub fn is_user_new(&self) -> bool {
-        self.state.previous.new_names.contains(&self.spec.user_name)
+        self.state
+            .request
+            .previous
+            .new_names
+            .contains(&self.spec.user_name)
     }
 
     async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {
         match step {
+            Step::Request(step) => self.apply_request_step(step).await,
             Step::Credential(step) => self.apply_credential_step(step).await,
             Step::Secret(step) => Ok(self.apply_secret_step(step).await?),
             Step::Mirror(step) => self.apply_mirror_step(step).await,
@@ -320,7 +317,10 @@ impl Reconcile for Applier<'_> {
     }
 
     async fn apply(&mut self, step: Step) -> Result<(), ApplyError> {
-        self.progress.changing();
+        if !matches!(step, Step::Request(_)) {
+            self.progress.changing();
+            self.state.request.has_begun = true;
+        }
         let (clients, spec) = (self.clients, self.spec);
         let Some(intent) = self.planner().intent_to_close(&step) else {
             return Box::pin(self.execute(step)).await;
@@ -342,12 +342,34 @@ fn out_of_time(progress: &Progress, what: &str) -> Reason {
     Reason::new(Code::OutOfTime, problem, "Repeat the stack operation")
 }
 
-/// Reads the secret that this one replaces. `None` if there is none.
-async fn read_replaced(aws: &Aws, previous: &PreviousSpec) -> Result<Option<Secret>, CallError> {
-    match &previous.secret_name {
-        Some(name) => observe::read_secret(aws, name).await,
-        None => Ok(None),
-    }
+/// The result of a read at the start. `None` if it failed. `failed` keeps the first failure.
+fn or_failed<T, E: Into<ApplyError>>(
+    read: Result<T, E>,
+    failed: &mut Option<FailedRead>,
+) -> Option<T> {
+    let note = |error: E| {
+        let ApplyError {
+            reason,
+            is_transient,
+        } = error.into();
+        failed.get_or_insert(FailedRead {
+            reason,
+            is_transient,
+        });
+    };
+    read.map_err(note).ok()
+}
+
+/// Reads the secret that this one replaces, with its name. `None` if it replaces none.
+async fn read_replaced(
+    aws: &Aws,
+    previous: &PreviousSpec,
+) -> Result<Option<(String, Option<Secret>)>, CallError> {
+    let Some(name) = &previous.secret_name else {
+        return Ok(None);
+    };
+    let secret = observe::read_secret(aws, name).await?;
+    Ok(Some((name.clone(), secret)))
 }
 
 /// Reads the login that an Update verifies because it keeps the secret, with the ID of its version.
@@ -368,8 +390,10 @@ async fn read_kept_login(
 
 /// Reads GitLab's token, if there are mirrors. The clients keep the error for the step that needs
 /// it.
-async fn open_gitlab(gitlab_clients: &mut GitLabClients<'_>, spec: &Spec) {
+async fn open_gitlab(gitlab_clients: &mut GitLabClients<'_>, spec: &Spec, new: &BTreeSet<String>) {
     if let Some(access) = spec.gitlab.as_ref().filter(|_| !spec.mirrors.is_empty()) {
-        gitlab_clients.at(&access.url).await.ok();
+        let is_token_new = new.contains(&access.token_secret_id);
+        let opened = retrying_absence(is_token_new, gitlab_clients.at(&access.url));
+        opened.await.ok();
     }
 }

@@ -4,12 +4,12 @@
 //! them.
 
 pub mod applier;
-pub mod check_move;
 mod credential;
 pub mod error;
 mod issue;
 mod mirrors;
 mod read_again;
+mod request;
 mod roll_back;
 pub mod secret;
 pub mod sync_mirrors;

@@ -79,7 +79,7 @@ impl Applier<'_> {
     /// Whether the key of the secret may have been created just before the request.
     fn is_key_new(&self) -> bool {
         let key = self.spec.settings.kms_key_id.as_ref();
-        key.is_some_and(|key| self.state.previous.new_names.contains(key))
+        key.is_some_and(|key| self.state.request.previous.new_names.contains(key))
     }
 
     async fn change_settings(&mut self) -> Result<(), CallError> {

@@ -54,14 +54,20 @@ impl DeletionTarget {
 
     /// Whether a peer may have issued a credential that IAM does not list yet.
     pub fn waits_for_iam(&self) -> bool {
-        let waits_for_iam = false;
-        self.scope != DeletionScope::FailedCreate { waits_for_iam }
+        match self.scope {
+            DeletionScope::FailedCreate { waits_for_iam } => waits_for_iam,
+            DeletionScope::Delete { .. } | DeletionScope::UnknownReplacement => true,
+        }
     }
 
     /// Whether the Create never responded.
     pub fn is_create_unanswered(&self) -> bool {
-        let create = CreateResponse::None;
-        self.scope == DeletionScope::Delete { create }
+        matches!(
+            self.scope,
+            DeletionScope::Delete {
+                create: CreateResponse::None
+            }
+        )
     }
 
     /// Whether the request itself shows that perhaps no secret and no login existed. It does not

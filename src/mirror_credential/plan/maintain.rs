@@ -83,7 +83,7 @@ impl Planner<'_> {
     /// tombstone has stopped so far, because this request removes the tombstone.
     fn record_request(&self) -> Plan {
         let state = self.state;
-        let is_needed = state.previous.needs_record || state.user.tombstone.is_some();
+        let is_needed = state.request.previous.needs_record || state.user.tombstone.is_some();
         let is_denied = state.log.recording_denied_at.is_some();
         choose_any((is_needed && !is_denied).then_some(SecretStep::TagSecretIfAllowed))
     }
@@ -135,7 +135,7 @@ impl Planner<'_> {
     }
 
     fn unwanted_tags(&self, secret: &Secret) -> Vec<String> {
-        let former = self.state.previous.tag_keys.iter();
+        let former = self.state.request.previous.tag_keys.iter();
         let unwanted = former
             .filter(|key| secret.tags.contains_key(*key) && !self.spec.tags.contains_key(*key));
         unwanted.cloned().collect()

@@ -9,9 +9,10 @@
 //! push,) store. Only then are superseded resources deleted. A rotation does the same in four
 //! phases.
 //!
-//! [`next`] tries these in order: `preconditions`, [`rotation`], then `issue` if the secret holds
-//! no valid login, or `maintain` if it holds one. [`mirrors`] plans the mirrors for all of them. A
-//! Delete has its own plan in `delete/plan`.
+//! [`next`] tries these in order: `request`, `preconditions`, [`rotation`], then `issue` if the
+//! secret holds no valid login, or `maintain` if it holds one. [`mirrors`] plans the mirrors for
+//! all of them. If the request fails, [`roll_back`] decides what it undoes. A Delete has its own
+//! plan in `delete/plan`.
 
 pub mod abort_rotation;
 pub mod classify;
@@ -22,6 +23,8 @@ mod maintain;
 pub mod mirrors;
 pub mod planner;
 mod preconditions;
+mod request;
+pub mod roll_back;
 pub mod rotation;
 pub mod step;
 
@@ -44,6 +47,7 @@ impl Planner<'_> {
         if let Some(rotation) = self.context.rotation.as_ref().filter(|own| own.is_aborted) {
             return self.abort_rotation(&rotation.version_id);
         }
+        self.check_request()?;
         self.check_preconditions()?;
         self.mirrors.check_created()?;
         // A rotation does not change which branches are mirrored.

@@ -23,6 +23,7 @@ pub fn choose_any(step: Option<impl Into<Step>>) -> Plan {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    Request(RequestStep),
     Credential(CredentialStep),
     Secret(SecretStep),
     Mirror(MirrorStep),
@@ -33,6 +34,17 @@ pub enum Step {
     /// deleted.
     SupersededByDelete,
     Done,
+}
+
+/// A step that decides whether the request may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestStep {
+    /// Delete the replacement with the secret of this name, then read everything again.
+    DeleteReplacement(String),
+    /// Read the secret of this name, which holds the login that the request moves.
+    ReadFormerSecret(String),
+    /// Look whether CloudFormation shows that the stack is changing the resource.
+    LookAtCloudFormation,
 }
 
 /// A step for the user's credential and the login in the secret.
@@ -127,11 +139,28 @@ impl Step {
     /// The action of the step for `spec`, as a gerund phrase.
     pub fn describe(&self, spec: &Spec) -> String {
         match self {
+            Step::Request(step) => step.describe(),
             Step::Credential(step) => step.describe(&spec.user_name, &spec.secret_name),
             Step::Secret(step) => step.describe(&spec.secret_name),
             Step::Mirror(step) => step.describe(&spec.secret_name),
             Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => {
                 "ending the request".to_owned()
+            }
+        }
+    }
+}
+
+impl RequestStep {
+    fn describe(&self) -> String {
+        match self {
+            Self::DeleteReplacement(secret) => {
+                format!("deleting secret {secret} of a replacement that was rolled back")
+            }
+            Self::ReadFormerSecret(secret) => {
+                format!("reading secret {secret}, which holds the user's login")
+            }
+            Self::LookAtCloudFormation => {
+                "verifying that CloudFormation sent the request".to_owned()
             }
         }
     }
@@ -225,22 +254,21 @@ fn names_of(records: &[MirrorRecord]) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-impl From<CredentialStep> for Step {
-    fn from(step: CredentialStep) -> Self {
-        Step::Credential(step)
-    }
+macro_rules! groups {
+    ($($group:ident($step:ident);)*) => {
+        $(impl From<$step> for Step {
+            fn from(step: $step) -> Self {
+                Step::$group(step)
+            }
+        })*
+    };
 }
 
-impl From<SecretStep> for Step {
-    fn from(step: SecretStep) -> Self {
-        Step::Secret(step)
-    }
-}
-
-impl From<MirrorStep> for Step {
-    fn from(step: MirrorStep) -> Self {
-        Step::Mirror(step)
-    }
+groups! {
+    Request(RequestStep);
+    Credential(CredentialStep);
+    Secret(SecretStep);
+    Mirror(MirrorStep);
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
 use crate::mirror_credential::plan::mirrors::tests::record;
-use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, RequestStep, SecretStep, Step,
+};
 use crate::mirror_credential::plan::tests::spec;
 
 /// Every step that is executed. Those of one row have the same action.
@@ -15,6 +17,9 @@ fn steps_by_action() -> Vec<Vec<Step>> {
         };
     }
     rows! {
+        [RequestStep::DeleteReplacement(id())];
+        [RequestStep::ReadFormerSecret(id())];
+        [RequestStep::LookAtCloudFormation];
         [CredentialStep::WaitForIam];
         [CredentialStep::WriteIssueIntent];
         [CredentialStep::CloseIssueIntent];

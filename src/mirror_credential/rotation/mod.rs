@@ -30,7 +30,7 @@ use crate::clients::Clients;
 use crate::clients::aws::Aws;
 use crate::clients::failing_calls::{OutOfTime, within};
 use crate::common::reason_codes::Code;
-use crate::mirror_credential::apply::applier::{Applier, PreviousSpec};
+use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::secret::drop_pending;
 use crate::mirror_credential::calls;
@@ -43,7 +43,7 @@ use crate::mirror_credential::resource::MirrorCredential;
 pub use crate::mirror_credential::rotation::event::RotationEvent;
 use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::{Secret, SecretState, State, User};
+use crate::mirror_credential::state::{PreviousSpec, Secret, SecretState, State, User};
 use crate::mirror_credential::timing::{POLL_INTERVAL, PROPAGATION_TIME};
 use cfn_custom_resource::{Failure, Progress, Reason};
 
@@ -123,17 +123,7 @@ impl MirrorCredential {
         let progress = Progress::new(until);
         let previous = PreviousSpec::default();
         let applier = Applier::start(&self.clients, &spec, &context, &progress, previous);
-        let done = match Box::pin(applier).await {
-            Ok(applier) => Box::pin(applier.apply_rotation_phase()).await,
-            Err(error) => {
-                if !error.is_transient
-                    && let Err(error) = self.abort_leftover(&spec, &context, &progress).await
-                {
-                    tracing::warn!(%error, "the rotation is not rolled back");
-                }
-                Err(error)
-            }
-        };
+        let done = Box::pin(Box::pin(applier).await.apply_rotation_phase()).await;
         progress.ended(if done.is_ok() { "done" } else { "failed" });
         done
     }
@@ -193,25 +183,14 @@ impl MirrorCredential {
         };
         let context = context_of(&event, owner, &secret);
         let progress = Progress::new(self.clients.clock.now() + ABORT_TIMEOUT);
-        self.abort_leftover(&spec, &context, &progress).await?;
-        Ok(Some(PendingRotation::Ended))
-    }
-
-    /// Aborts a rotation of which this invocation has not executed any phase.
-    async fn abort_leftover(
-        &self,
-        spec: &Spec,
-        context: &RequestContext,
-        progress: &Progress,
-    ) -> Result<(), ApplyError> {
-        let Some(rotation) = &context.rotation else {
-            return Ok(());
-        };
         // The abort works from the secret alone.
         let user = User::from_tags(&spec.user_name, &BTreeMap::new());
         let state = State::new(self.clients.clock.now(), user, SecretState::Unread);
-        let applier = Applier::new(&self.clients, spec, context, progress, state);
-        Box::pin(applier.abort_rotation(rotation)).await
+        let applier = Applier::new(&self.clients, &spec, &context, &progress, state);
+        if let Some(rotation) = &context.rotation {
+            Box::pin(applier.abort_rotation(rotation)).await?;
+        }
+        Ok(Some(PendingRotation::Ended))
     }
 }
 

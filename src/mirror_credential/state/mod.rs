@@ -3,13 +3,15 @@
 mod changes;
 mod login;
 pub mod mirrors;
+mod request;
 mod secret;
 mod user;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 pub use self::login::{CreatedResources, Issued, LoginState, StoredLogin};
+pub use self::request::{FailedRead, PreviousSpec, RequestState};
 pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, DeniedRead, User};
 
@@ -95,18 +97,6 @@ pub struct LogState {
     pub full_at: Option<SystemTime>,
 }
 
-/// The previous spec, and what the new one adds to it.
-#[derive(Clone, Debug, Default)]
-pub struct PreviousSettings {
-    pub tag_keys: Vec<String>,
-    /// The names in the new spec that the previous properties do not have. The things that they
-    /// name may have been created just before.
-    pub new_names: BTreeSet<String>,
-    /// The request changes properties, rolls such a change back, or is answered with another
-    /// physical ID. Such a request is recorded, even if it changes nothing in AWS.
-    pub needs_record: bool,
-}
-
 /// The planner's input, beside the spec and the request.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -117,7 +107,7 @@ pub struct State {
     pub user_read_at: SystemTime,
     /// The secret was read after the user. Two concurrent reads may show different moments.
     pub secret_read_after_user: bool,
-    pub previous: PreviousSettings,
+    pub request: RequestState,
     pub clone_urls: BTreeMap<String, String>,
     pub user: User,
     pub secret: SecretState,
@@ -142,7 +132,7 @@ impl State {
             started_at,
             user_read_at: started_at,
             secret_read_after_user: false,
-            previous: PreviousSettings::default(),
+            request: RequestState::default(),
             clone_urls: BTreeMap::new(),
             user,
             secret,

@@ -16,6 +16,7 @@ use crate::mirror_credential::state::{
 };
 
 mod rejections;
+mod request;
 mod steps;
 
 pub(in crate::mirror_credential) const USER: &str = "user-dev-m";

@@ -145,7 +145,7 @@ step_table! {
         unrecorded(k);
     } => SecretStep::TagSecret;
     changed_properties_are_recorded_even_if_nothing_else_changes: same, settled(), |k| {
-        k.previous.needs_record = true;
+        k.request.previous.needs_record = true;
         unrecorded(k);
     } => SecretStep::TagSecretIfAllowed;
     request_is_recorded_before_an_earlier_tombstone_is_removed: same, settled(), |k| {
@@ -153,7 +153,7 @@ step_table! {
         unrecorded(k);
     } => SecretStep::TagSecretIfAllowed;
     request_that_may_not_be_recorded_continues: same, settled(), |k| {
-        k.previous.needs_record = true;
+        k.request.previous.needs_record = true;
         k.log.recording_denied_at = Some(at(3600));
         unrecorded(k);
     } => Step::Done;
@@ -244,7 +244,7 @@ step_table! {
         d.tags.insert("team".to_owned(), "a".to_owned());
     }, settled() => SecretStep::TagSecret;
     dropped_tag_untags_the_secret: same, settled(), |k| {
-        k.previous.tag_keys = vec!["gone".to_owned(), "team".to_owned()];
+        k.request.previous.tag_keys = vec!["gone".to_owned(), "team".to_owned()];
         present(k, |s| {
             s.log.current = Some(login(1, "CUR"));
             s.tags.insert("team".to_owned(), "a".to_owned());

@@ -1,0 +1,170 @@
+//! Whether a request may begin, as a table.
+
+use super::*;
+use crate::common::reason_codes::Code;
+use crate::mirror_credential::intent_log::Tombstone;
+use crate::mirror_credential::messages;
+use crate::mirror_credential::plan::step::{RequestStep, SecretStep, Step};
+use crate::mirror_credential::request_context::{Rotation, RotationPhase};
+use crate::mirror_credential::state::FailedRead;
+use cfn_custom_resource::Reason;
+
+const FORMER: &str = "codecommit-mirror/former";
+
+fn same(_: &mut Spec) {}
+
+/// The request names another user, and keeps the secret.
+fn other_user(base: State) -> State {
+    state(base, |k| k.request.previous.changes_user_name = true)
+}
+
+fn of_another_user(secret: &mut Secret) {
+    secret.log.current = Some(Login {
+        user_key: intent_log::key("another"),
+        ..login(1, "CUR")
+    });
+}
+
+/// A person deleted the secret.
+fn without_secret() -> State {
+    state(settled(), |k| k.secret = SecretState::Absent)
+}
+
+fn failed_read(state: &mut State) {
+    state.request.failed_read = Some(FailedRead {
+        reason: failure(),
+        is_transient: false,
+    });
+}
+
+fn failure() -> Reason {
+    Reason::new(Code::AwsUnavailable, "reading failed")
+}
+
+/// The request replaces the former secret, which a request changed that was signed at `as_of`.
+fn replacing(as_of: u64) -> State {
+    state(fresh(), |k| {
+        k.user.exists = true;
+        let mut former = secret();
+        former.origin.as_of = Some(at(as_of));
+        k.request.previous.secret_name = Some(FORMER.to_owned());
+        k.request
+            .former_secrets
+            .insert(FORMER.to_owned(), Some(former));
+    })
+}
+
+/// The user's tags name the former secret.
+fn moving() -> State {
+    state(replacing(0), |k| {
+        k.user.owner = Some(owner());
+        k.user.secret_name = Some(FORMER.to_owned());
+    })
+}
+
+fn user_differs() -> Reason {
+    let mut secret = secret();
+    of_another_user(&mut secret);
+    messages::user_name_differs(&spec(), &secret).expect("another user")
+}
+
+fn later() -> Step {
+    Step::Reject(messages::later_request())
+}
+
+fn not_in_progress() -> Step {
+    Step::Reject(messages::not_in_progress(&spec(), FORMER, &owner()))
+}
+
+fn delete_replacement() -> Step {
+    RequestStep::DeleteReplacement("replacement".to_owned()).into()
+}
+
+/// The replacement was rolled back before it responded.
+fn replaced(base: State) -> State {
+    state(base, |k| {
+        k.request.previous.unknown_replacement = Some("replacement".to_owned());
+    })
+}
+
+step_table! {
+    step:
+    user_of_the_stored_login_may_be_restored: same, other_user(settled()) => Step::Done;
+    other_user_than_that_of_the_login_is_rejected_before_a_missing_one:
+        same, other_user(state(settled(), |k| present(k, of_another_user))), |k| k.user.exists = false
+        => Step::Reject(user_differs());
+    secret_of_another_owner_does_not_show_the_user: same, other_user(settled()), |k| present(k, |s| s.origin.owner = None)
+        => Step::Reject(messages::secret_is_held(NAME, None));
+    user_of_a_deleted_secret_may_be_restored: same, other_user(without_secret()) => SecretStep::CreateSecret;
+    other_user_of_a_deleted_secret_is_rejected: same, other_user(without_secret()), |k| k.user.owner = None
+        => Step::Reject(messages::user_name_changes(&spec()));
+    other_user_is_not_judged_without_a_read: same, other_user(without_secret()), |k| {
+        k.user = User::absent(USER, None);
+        failed_read(k);
+    } => Step::Reject(failure());
+    deleted_secret_of_a_begun_request_does_not_reject_the_user: same, other_user(without_secret()), |k| {
+        k.user.owner = None;
+        k.request.has_begun = true;
+        k.log.claim = Some(0);
+    } => Step::SupersededByDelete;
+    unknown_replacement_is_deleted_first: same, replaced(settled()) => delete_replacement();
+    unknown_replacement_is_deleted_even_if_a_read_failed: same, replaced(fresh()), |k| failed_read(k) => delete_replacement();
+    rejected_user_keeps_the_unknown_replacement: same, replaced(other_user(without_secret())), |k| k.user.owner = None
+        => Step::Reject(messages::user_name_changes(&spec()));
+    failed_read_is_reported: same, settled(), |k| failed_read(k) => Step::Reject(failure());
+    failed_read_that_may_pass_defers: same, settled(), |k| {
+        k.request.failed_read = Some(FailedRead { reason: failure(), is_transient: true });
+    } => Step::Defer(failure());
+    replacement_of_a_secret_begins: same, replacing(0) => SecretStep::CreateSecret;
+    late_copy_of_a_replacement_is_rejected: same, replacing(1) => later();
+    late_copy_is_rejected_before_a_failed_read: same, replacing(1), |k| failed_read(k) => later();
+    replaced_secret_of_another_owner_is_not_compared: same, replacing(1), |k| {
+        for former in k.request.former_secrets.values_mut().flatten() {
+            former.origin.owner = None;
+        }
+    } => SecretStep::CreateSecret;
+    moved_login_needs_the_secret_that_holds_it: same, moving(), |k| k.request.former_secrets.clear()
+        => RequestStep::ReadFormerSecret(FORMER.to_owned());
+    moved_login_is_verified_with_cloudformation: same, moving() => RequestStep::LookAtCloudFormation;
+    moved_login_of_a_deleted_secret_is_verified_too:
+        same, moving(), |k| k.request.former_secrets = [(FORMER.to_owned(), None)].into()
+        => RequestStep::LookAtCloudFormation;
+    moved_login_is_looked_at_again: same, moving(), |k| k.request.unconfirmed_looks = 5
+        => RequestStep::LookAtCloudFormation;
+    move_that_cloudformation_does_not_show_is_rejected:
+        same, moving(), |k| k.request.unconfirmed_looks = 6 => not_in_progress();
+    confirmed_move_begins: same, moving(), |k| k.request.is_confirmed = true => SecretStep::CreateSecret;
+    begun_move_is_not_verified_again: same, moving(), |k| k.request.has_begun = true => SecretStep::CreateSecret;
+    late_create_does_not_move_the_login_of_a_later_request: same, moving(), |k| {
+        k.request.previous.secret_name = None;
+        for former in k.request.former_secrets.values_mut().flatten() {
+            former.origin.as_of = Some(at(1));
+        }
+    } => later();
+    released_user_moves_without_verification: same, moving(), |k| {
+        k.user.tombstone = Some(Tombstone {
+            owner_key: owner().key(),
+            signed_at: at(0),
+            done_at: at(0),
+            ended: "another".to_owned(),
+            unanswered: false,
+        });
+    } => SecretStep::CreateSecret;
+}
+
+#[test]
+fn rotation_does_not_move_a_login() {
+    let context = RequestContext {
+        is_create: false,
+        rotation: Some(Rotation {
+            version_id: "version".to_owned(),
+            phase: RotationPhase::Test,
+            is_aborted: false,
+            is_repair: false,
+        }),
+        ..context()
+    };
+    let settled = state(settled(), |k| k.user.secret_name = Some(FORMER.to_owned()));
+    let step = next(&spec(), &context, &settled);
+    assert!(!matches!(step, Step::Request(_)), "{step:?}");
+}
