@@ -9,6 +9,7 @@ use aws_sdk_codepipeline::types::{
 
 use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus};
+use crate::gitops_pipeline::names;
 
 /// The health of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +26,7 @@ pub struct PipelineHealth {
 
 /// The names of the pipelines of the environment `env_id`.
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
-    let prefix = format!("codepipeline-{env_id}-cfn-");
+    let prefix = names::PIPELINE.prefix(env_id);
     let pages = aws.codepipeline.list_pipelines().into_paginator();
     let listed: Result<Vec<PipelineSummary>, _> = pages.items().send().collect().await;
     let listed = required(listed, || "listing the pipelines".to_owned())?;

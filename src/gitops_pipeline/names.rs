@@ -1,6 +1,6 @@
-//! The names of a pipeline's resources. They depend only on the environment and the project. So
-//! they are known before the resources exist, and IAM policies can match one environment's
-//! resources.
+//! The names of an environment's and a pipeline's resources. They depend only on the environment
+//! and the project. So they are known before the resources exist, and IAM policies can match one
+//! environment's resources. A test compares them with the templates.
 
 use cfn_custom_resource::{Format, Pattern};
 
@@ -20,6 +20,107 @@ pub static PROJECT_ID: Format = Format::new(
     "must be letters, digits and hyphens, no hyphen first; at most 30 characters together with \
      EnvID",
 );
+
+/// A name in the notation of `Fn::Sub`, with `${EnvID}`, and with `${ProjectID}` if each project
+/// has one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameScheme(pub &'static str);
+
+impl NameScheme {
+    /// The beginning of the names in the environment `env_id`, up to the project.
+    pub fn prefix(self, env_id: &str) -> String {
+        let (prefix, _) = self.0.split_once("${ProjectID}").unwrap_or((self.0, ""));
+        prefix.replace("${EnvID}", env_id)
+    }
+
+    fn of(self, names: &ResourceNames) -> String {
+        let name = self.0.replace("${EnvID}", &names.env_id);
+        name.replace("${ProjectID}", &names.project_id)
+    }
+
+    /// Parses a name that ends with the project. `None` if it has another scheme.
+    fn parse(self, name: &str) -> Option<ResourceNames> {
+        let (before, between) = self
+            .0
+            .strip_suffix("${ProjectID}")?
+            .split_once("${EnvID}")?;
+        let (env_id, project_id) = name.strip_prefix(before)?.split_once(between)?;
+        ResourceNames::new(env_id, project_id)
+    }
+}
+
+/// The schemes: a constant for templates and prefixes, and a function for the name of one project.
+macro_rules! schemes {
+    ($($(#[$doc:meta])* $constant:ident $(= $function:ident)?: $scheme:literal;)*) => {
+        $($(#[$doc])* pub const $constant: NameScheme = NameScheme($scheme);)*
+
+        impl ResourceNames {
+            $($(pub fn $function(&self) -> String {
+                $constant.of(self)
+            })?)*
+        }
+
+        #[cfg(test)]
+        pub const SCHEMES: &[NameScheme] = &[$($constant),*];
+    };
+}
+
+schemes! {
+    /// The child stack, and the resource's physical ID.
+    STACK = stack: "gitops-${EnvID}-${ProjectID}";
+    /// The repository that the child stack creates.
+    REPOSITORY = repository: "codecommit-${EnvID}-cfn-${ProjectID}";
+    BUILD_PROJECT = build_project: "codebuild-${EnvID}-cfn-${ProjectID}";
+    PIPELINE = pipeline: "codepipeline-${EnvID}-cfn-${ProjectID}";
+    /// The stack that the pipeline deploys, unless a property names another one.
+    DEPLOYED_STACK = deployed_stack: "cfnstack-${EnvID}-${ProjectID}";
+    /// The project that builds review branches.
+    REVIEW_PROJECT = review_project: "codebuild-${EnvID}-review-${ProjectID}";
+    /// The change set that waits for an approval.
+    CHANGE_SET = change_set: "changeset-${EnvID}-${ProjectID}";
+    EVENT_RULE = event_rule: "event-rule-${EnvID}-codepipeline-exec-cfn-${ProjectID}";
+    /// The event rule of review branches.
+    REVIEW_RULE = review_rule: "event-rule-${EnvID}-codepipeline-exec-rev-${ProjectID}";
+    /// The event rule of a base image.
+    IMAGE_RULE: "event-rule-${EnvID}-codepipeline-exec-ecr-${ProjectID}";
+    APPROVAL_RULE_TEMPLATE = approval_rule_template: "approval-${EnvID}-cfn-${ProjectID}";
+    /// The template of the deployed stack in the build's output, unless a property names another
+    /// one.
+    TEMPLATE_PATH = template_path: "root-stack-${ProjectID}.yaml";
+    /// The beginning of the secrets that record deletions.
+    TOMBSTONES = tombstones: "cfn-gitops-${EnvID}/deletions/${ProjectID}-";
+    /// The function's own role.
+    FUNCTION_ROLE = function_role: "role-${EnvID}-cfn-gitops";
+    /// The role with which CloudFormation deploys, unless a property names another one.
+    DEPLOY_ROLE = deploy_role: "role-${EnvID}-codedeploy-cfn";
+    /// The role with which CloudFormation changes the child stack.
+    PROVISIONING_ROLE = provisioning_role: "role-${EnvID}-cfn-gitops-provisioning";
+    PIPELINE_ROLE: "role-${EnvID}-codepipeline-cfn";
+    BUILD_ROLE: "role-${EnvID}-codebuild-cfn";
+    REVIEW_BUILD_ROLE: "role-${EnvID}-review-codebuild-cfn";
+    /// The role with which EventBridge starts the pipeline and the builds of review branches.
+    EVENT_ROLE: "role-${EnvID}-eventbridge-codepipeline-exec";
+    ARTIFACT_BUCKET: "s3-${EnvID}-codepipeline-artifact-${AWS::AccountId}-${AWS::Region}";
+    /// The export with the function's ARN.
+    SERVICE_TOKEN: "cfn-gitops-${EnvID}-ServiceToken";
+    /// The permissions boundary of the roles that deployed stacks create.
+    DEPLOYED_ROLES_BOUNDARY: "policy-${EnvID}-deployed-roles";
+}
+
+/// The beginning of the names of the roles that deployed stacks may create.
+pub const ROLES: NameScheme = NameScheme("role-${EnvID}-");
+
+/// The users that mirrors push with, as a pattern.
+pub const MIRROR_USERS: NameScheme = NameScheme("user-${EnvID}-*");
+
+/// The folder of the artifact bucket with the output of review builds.
+pub const REVIEW_FOLDER: NameScheme = NameScheme("review/${ProjectID}");
+
+/// The beginning of the change sets that show the changes of a review branch. A build's ID follows.
+pub const REVIEW_CHANGE_SETS: &str = "plan-";
+
+/// The change set that compares a stack with its template.
+pub const DRIFT_CHANGE_SET: &str = "drift-cfn-gitops";
 
 /// The names of one project's resources in one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,95 +145,17 @@ impl ResourceNames {
 
     /// Parses the name of a child stack.
     pub fn from_stack_name(stack_name: &str) -> Option<Self> {
-        let (env_id, project_id) = stack_name.strip_prefix("gitops-")?.split_once('-')?;
-        ResourceNames::new(env_id, project_id)
+        STACK.parse(stack_name)
     }
 
     /// Parses the name of a pipeline.
     pub fn from_pipeline_name(pipeline_name: &str) -> Option<Self> {
-        let rest = pipeline_name.strip_prefix("codepipeline-")?;
-        let (env_id, project_id) = rest.split_once("-cfn-")?;
-        ResourceNames::new(env_id, project_id)
-    }
-
-    /// The child stack, and the resource's physical ID.
-    pub fn stack(&self) -> String {
-        format!("gitops-{}-{}", self.env_id, self.project_id)
-    }
-
-    /// The repository that the child stack creates.
-    pub fn repository(&self) -> String {
-        format!("codecommit-{}-cfn-{}", self.env_id, self.project_id)
-    }
-
-    /// The build project.
-    pub fn build_project(&self) -> String {
-        format!("codebuild-{}-cfn-{}", self.env_id, self.project_id)
-    }
-
-    /// The pipeline.
-    pub fn pipeline(&self) -> String {
-        format!("codepipeline-{}-cfn-{}", self.env_id, self.project_id)
-    }
-
-    /// The stack that the pipeline deploys, unless a property names another one.
-    pub fn deployed_stack(&self) -> String {
-        format!("cfnstack-{}-{}", self.env_id, self.project_id)
+        PIPELINE.parse(pipeline_name)
     }
 
     /// Parses the name of the project that builds review branches.
     pub fn from_review_project(project_name: &str) -> Option<Self> {
-        let rest = project_name.strip_prefix("codebuild-")?;
-        let (env_id, project_id) = rest.split_once("-review-")?;
-        ResourceNames::new(env_id, project_id)
-    }
-
-    /// The project that builds review branches.
-    pub fn review_project(&self) -> String {
-        format!("codebuild-{}-review-{}", self.env_id, self.project_id)
-    }
-
-    /// The template of the deployed stack in the build's output, unless a property names another
-    /// one.
-    pub fn template_path(&self) -> String {
-        format!("root-stack-{}.yaml", self.project_id)
-    }
-
-    /// The change set that waits for an approval.
-    pub fn change_set(&self) -> String {
-        format!("changeset-{}-{}", self.env_id, self.project_id)
-    }
-
-    /// The event rule.
-    pub fn event_rule(&self) -> String {
-        let (env, project) = (&self.env_id, &self.project_id);
-        format!("event-rule-{env}-codepipeline-exec-cfn-{project}")
-    }
-
-    /// The event rule of review branches.
-    pub fn review_rule(&self) -> String {
-        let (env, project) = (&self.env_id, &self.project_id);
-        format!("event-rule-{env}-codepipeline-exec-rev-{project}")
-    }
-
-    /// The approval rule template.
-    pub fn approval_rule_template(&self) -> String {
-        format!("approval-{}-cfn-{}", self.env_id, self.project_id)
-    }
-
-    /// The function's own role.
-    pub fn function_role(&self) -> String {
-        format!("role-{}-cfn-gitops", self.env_id)
-    }
-
-    /// The role with which CloudFormation deploys, unless a property names another one.
-    pub fn deploy_role(&self) -> String {
-        format!("role-{}-codedeploy-cfn", self.env_id)
-    }
-
-    /// The role with which CloudFormation changes the child stack.
-    pub fn provisioning_role(&self) -> String {
-        format!("role-{}-cfn-gitops-provisioning", self.env_id)
+        REVIEW_PROJECT.parse(project_name)
     }
 }
 
@@ -219,53 +242,5 @@ impl AwsLocation {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::gitops_pipeline::names::*;
-
-    #[test]
-    fn longest_names_are_within_their_limits() {
-        let names =
-            ResourceNames::new("abcdefghij", "abcdefghijklmnopqrst").expect("30 characters");
-        assert_eq!(names.event_rule().len(), 64);
-        assert!(names.provisioning_role().len() <= 64);
-        assert!(names.stack().len() <= 128);
-        assert!(names.pipeline().len() <= 100);
-        assert!(names.repository().len() <= 100);
-        assert!(names.approval_rule_template().len() <= 100);
-        let too_long = ResourceNames::new("abcdefghij", "abcdefghijklmnopqrstu");
-        assert_eq!(too_long, None);
-        let longest_env = ResourceNames::new(&"e".repeat(29), "p").expect("30 characters");
-        assert!(longest_env.provisioning_role().len() <= 64);
-    }
-
-    #[test]
-    fn two_projects_never_share_a_name() {
-        assert_eq!(ResourceNames::new("dev-a", "b"), None);
-        let names = ResourceNames::new("dev", "a-b").expect("names");
-        assert_eq!(ResourceNames::from_stack_name(&names.stack()), Some(names));
-        let others = [
-            "gitops-pipeline",
-            "gitops-",
-            "gitops--x",
-            "Gitops-dev-x",
-            "",
-        ];
-        for no_stack in others {
-            assert_eq!(ResourceNames::from_stack_name(no_stack), None, "{no_stack}");
-        }
-    }
-
-    #[test]
-    fn location_is_read_from_any_arn() {
-        let stack = "arn:aws-cn:cloudformation:cn-north-1:123456789012:stack/s/id";
-        let location = AwsLocation::from_arn(stack).expect("a location");
-        assert_eq!(location.role("r"), "arn:aws-cn:iam::123456789012:role/r");
-        let pipeline = "arn:aws-cn:codepipeline:cn-north-1:123456789012:p";
-        assert_eq!(location.arn("codepipeline", "p"), pipeline);
-        let console = location.pipeline_console("p");
-        assert!(console.starts_with("https://cn-north-1.console.amazonaws.cn/"));
-        for global in ["stack", "arn:aws:iam::123456789012:role/r"] {
-            assert_eq!(AwsLocation::from_arn(global), None);
-        }
-    }
-}
+#[path = "names_tests.rs"]
+mod tests;

@@ -33,6 +33,7 @@ use crate::clients::cloudformation::{
 use crate::clients::failing_calls::within;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::Owner;
+use crate::gitops_pipeline::names;
 use crate::mirror_credential::health::{LostSecret, SecretSummary};
 
 const PIPELINE_TYPE: &str = "Custom::GitOpsPipeline";
@@ -168,7 +169,7 @@ impl Search<'_> {
             );
         }
         let env_id = &self.checker.environment.id;
-        let export = format!("cfn-gitops-{env_id}-ServiceToken");
+        let export = names::SERVICE_TOKEN.prefix(env_id);
         let listed = importing_stacks(self.aws(), &export).await;
         for name in self.noted(listed).unwrap_or_default() {
             if let Some(id) = self.stacks.settled(&name) {
@@ -211,9 +212,9 @@ impl Search<'_> {
     /// Whether a pipeline of the environment creates this repository, and does not exist.
     fn is_without_pipeline(&self, repository: &str) -> bool {
         let env_id = &self.checker.environment.id;
-        let project = repository.strip_prefix(&format!("codecommit-{env_id}-cfn-"));
+        let project = repository.strip_prefix(&names::REPOSITORY.prefix(env_id));
         project.is_some_and(|project| {
-            let stack = format!("gitops-{env_id}-{project}");
+            let stack = names::STACK.prefix(env_id) + project;
             !self.stacks.pipelines.contains_key(&stack)
         })
     }
@@ -234,10 +235,10 @@ impl Search<'_> {
             Err(error) => {
                 self.errors.push(error);
                 let problem = format!(
-                    "it imports cfn-gitops-{}-ServiceToken, owns neither a secret nor a pipeline of the environment, \
+                    "it imports {}, owns neither a secret nor a pipeline of the environment, \
                      and its resources could not be listed. If it declares one, update it with {CHANGED_PROPERTY}, or \
                      with a new RotationSerial",
-                    self.checker.environment.id
+                    names::SERVICE_TOKEN.prefix(&self.checker.environment.id)
                 );
                 self.missing.insert(format!("stack {name}"), problem);
             }
@@ -251,7 +252,7 @@ impl Search<'_> {
         let Some(name) = shown.and_then(|shown| shown.physical_id) else {
             return;
         };
-        let is_ours = name.starts_with(&format!("gitops-{}-", self.checker.environment.id));
+        let is_ours = name.starts_with(&names::STACK.prefix(&self.checker.environment.id));
         if !is_ours || self.stacks.pipelines.contains_key(&name) {
             return;
         }

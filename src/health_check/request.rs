@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::clients::aws::FUNCTION_NAME_PREFIX;
 use crate::gitops_pipeline;
+use crate::gitops_pipeline::names::MIRROR_USERS;
 
 /// A request for a health check, or for a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +136,7 @@ impl HealthCheck {
         }
         let user_names = self.user_names.clone();
         Ok(Environment {
-            user_names: user_names.unwrap_or_else(|| format!("user-{id}-*")),
+            user_names: user_names.unwrap_or_else(|| MIRROR_USERS.prefix(&id)),
             self_repair: self.self_repair,
             credential_age_days: self.credential_age_days,
             first_project: self.first_project.clone(),

@@ -27,6 +27,7 @@ use crate::clients::gitlab::Access;
 use crate::common::pace::Pace;
 use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::child::Child;
+use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 
 /// How many stacks a second are looked up, with one `DescribeStacks` each, and for a stack with a
@@ -116,8 +117,8 @@ impl Stacks {
 
 /// Lists the stacks, of which those of the environment `env_id`'s pipelines by name.
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
-    let prefix = format!("gitops-{env_id}-");
-    let deployed_prefix = format!("cfnstack-{env_id}-");
+    let prefix = names::STACK.prefix(env_id);
+    let deployed_prefix = names::DEPLOYED_STACK.prefix(env_id);
     let existing = StackStatus::values().iter();
     let existing = existing.filter(|status| **status != "DELETE_COMPLETE");
     let existing: Vec<StackStatus> = existing.map(|status| StackStatus::from(*status)).collect();

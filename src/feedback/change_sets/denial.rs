@@ -1,5 +1,6 @@
 //! Denials of the deploy role, with the remedy of each.
 
+use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The remedy for an action that pipelines may not perform. If several actions have different
@@ -47,8 +48,8 @@ impl Remedy {
         }
         let role = resource.split_once(":role/").map_or("", |(_, name)| name);
         let prefixes = [
-            format!("role-{}-", names.env_id),
-            format!("cfnstack-{}-", names.env_id),
+            names::ROLES.prefix(&names.env_id),
+            names::DEPLOYED_STACK.prefix(&names.env_id),
         ];
         if role.is_empty() || prefixes.iter().any(|prefix| role.starts_with(prefix)) {
             return Remedy::Boundary;
@@ -65,9 +66,15 @@ impl Remedy {
             }
             Remedy::Boundary => format!(
                 "Set DeployedRoles=Bounded in the environment's stack, and in the role PermissionsBoundary: !Sub \
-                 arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/policy-{env_id}-deployed-roles"
+                 arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{}",
+                names::DEPLOYED_ROLES_BOUNDARY.prefix(env_id)
             ),
-            Remedy::RoleName => format!("Name the role role-{env_id}-…, or omit its name"),
+            Remedy::RoleName => {
+                format!(
+                    "Name the role {}…, or omit its name",
+                    names::ROLES.prefix(env_id)
+                )
+            }
             Remedy::ByHand => {
                 "No policy can allow it: remove it from the template, and deploy it by hand"
                     .to_owned()

@@ -12,11 +12,9 @@ use crate::feedback::change_sets::{
     Audience, Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
 };
 use crate::gitops_pipeline::early_validation::Finding;
+use crate::gitops_pipeline::names::DRIFT_CHANGE_SET as CHANGE_SET;
 use crate::gitops_pipeline::{describe_stack, early_validation, executions};
 use cfn_custom_resource::Progress;
-
-/// The name of the change set. A check deletes the one that an earlier check left behind.
-const CHANGE_SET: &str = "drift-cfn-gitops";
 
 /// Compares a stack with its template.
 pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> {

@@ -17,6 +17,7 @@ use crate::feedback::reporting::{
     MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, may_pass,
 };
 use crate::feedback::{change_sets, rights};
+use crate::gitops_pipeline::names::REVIEW_CHANGE_SETS;
 use crate::gitops_pipeline::{describe_stack, early_validation};
 use cfn_custom_resource::{Progress, Reason};
 
@@ -314,6 +315,6 @@ impl Reviewer<'_> {
     /// The change set's name. Each build has its own, so that two deliveries of an event share it
     /// and two builds do not.
     fn change_set_name(&self) -> String {
-        format!("plan-{}", self.build.uuid())
+        format!("{REVIEW_CHANGE_SETS}{}", self.build.uuid())
     }
 }

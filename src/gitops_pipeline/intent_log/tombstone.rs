@@ -127,8 +127,7 @@ fn doing(names: &ResourceNames) -> String {
 }
 
 fn secret_name(names: &ResourceNames, owner: &Owner) -> String {
-    let (env, project) = (&names.env_id, &names.project_id);
-    format!("cfn-gitops-{env}/deletions/{project}-{}", owner.key())
+    names.tombstones() + &owner.key()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::types::{Drift, Review, Spec};
 use crate::common::iam_wildcard::NamePattern;
+use crate::gitops_pipeline::names::DEPLOYED_STACK;
 use cfn_custom_resource::{Object, ValidationErrors};
 
 /// `None` if no branches are reviewed.
@@ -52,7 +53,7 @@ pub(super) fn check_stack_name(
     use_of: &str,
     errors: &mut ValidationErrors,
 ) {
-    let own = format!("cfnstack-{}-", spec.names.env_id);
+    let own = DEPLOYED_STACK.prefix(&spec.names.env_id);
     let stack_name = spec.deploy.stack_name.as_ref();
     if stack_name.is_some_and(|name| !name.starts_with(&own)) {
         errors.add(

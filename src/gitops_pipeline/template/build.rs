@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{role, sub, tags};
+use super::parts::{named, role, sub, tags};
+use crate::gitops_pipeline::names;
+use crate::gitops_pipeline::names::NameScheme;
 use crate::gitops_pipeline::spec::{EnvironmentVariable, Spec};
 
 pub fn log_group(spec: &Spec) -> Value {
-    log_group_of(spec, "codebuild-${EnvID}-cfn-${ProjectID}")
+    log_group_of(spec, names::BUILD_PROJECT)
 }
 
 /// The log group of a build project.
-pub fn log_group_of(spec: &Spec, project: &str) -> Value {
+pub fn log_group_of(spec: &Spec, NameScheme(project): NameScheme) -> Value {
     json!({
         "Type": "AWS::Logs::LogGroup",
         "Properties": {
@@ -34,9 +36,9 @@ pub fn project(spec: &Spec) -> Value {
     json!({
         "Type": "AWS::CodeBuild::Project",
         "Properties": {
-            "Name": sub("codebuild-${EnvID}-cfn-${ProjectID}"),
+            "Name": named(names::BUILD_PROJECT),
             "Description": sub("Builds ${ProjectID} for ${EnvID}"),
-            "ServiceRole": role(build.service_role_arn.as_ref(), "role-${EnvID}-codebuild-cfn"),
+            "ServiceRole": role(build.service_role_arn.as_ref(), names::BUILD_ROLE),
             "EncryptionKey": key,
             "Source": source,
             "Artifacts": {"Type": "CODEPIPELINE"},

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{RepositoryOrigin, event_role, never_replayed, push_pattern, sub, tags};
+use super::parts::{RepositoryOrigin, event_role, named, never_replayed, push_pattern, sub, tags};
+use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::spec::{Image, Spec};
 
 /// The rule for pushes of the branch. Another account forwards its events to the default event bus.
@@ -12,7 +13,7 @@ pub fn rule(spec: &Spec, repository: RepositoryOrigin) -> Value {
     json!({
         "Type": "AWS::Events::Rule",
         "Properties": {
-            "Name": sub("event-rule-${EnvID}-codepipeline-exec-cfn-${ProjectID}"),
+            "Name": named(names::EVENT_RULE),
             "Description": sub("A push to the branch of ${EnvID} starts the pipeline of ${ProjectID}"),
             "State": "ENABLED",
             "EventPattern": push_pattern(spec, repository, &branch),
@@ -46,7 +47,7 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
         // Without the branch there is no pipeline.
         "Condition": "HasBranch",
         "Properties": {
-            "Name": sub("event-rule-${EnvID}-codepipeline-exec-ecr-${ProjectID}"),
+            "Name": named(names::IMAGE_RULE),
             "Description": sub("A push of the image starts the pipeline of ${ProjectID}"),
             "State": "ENABLED",
             "EventPattern": {
@@ -77,7 +78,7 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
 /// The pipeline as a target. `template` contains the revision, which is at `path` in the event.
 fn starting(spec: &Spec, revision: &str, path: &str, template: &str) -> Value {
     json!({
-        "Id": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
+        "Id": named(names::PIPELINE),
         "Arn": sub("arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"),
         "RoleArn": event_role(spec),
         "InputTransformer": {

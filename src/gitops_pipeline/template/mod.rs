@@ -20,7 +20,8 @@ pub use self::parts::{
     REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG,
     VERSION_OUTPUT,
 };
-use self::parts::{repository_name, sub, tags};
+use self::parts::{named, repository_name, tags};
+use super::names;
 use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
 use super::spec::{DeletionPolicy, Spec};
 use crate::common::ascii;
@@ -153,7 +154,7 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
         },
         "PipelineName": {
             "Description": "The pipeline. It is created with the first push of the branch",
-            "Value": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
+            "Value": named(names::PIPELINE),
         },
         (VERSION_OUTPUT): {
             "Description": "The version of this template. A newer function counts the stacks with an older one",
@@ -234,7 +235,7 @@ fn made_repository(spec: &Spec) -> Value {
         // change.
         "Metadata": {"RepositoryDeletionPolicy": policy},
         "Properties": {
-            "RepositoryName": sub("codecommit-${EnvID}-cfn-${ProjectID}"),
+            "RepositoryName": named(names::REPOSITORY),
             "RepositoryDescription": "Mirrored from GitLab; what is pushed here by hand is overwritten",
             "Tags": tags,
         },

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::gitops_pipeline::names;
+use crate::gitops_pipeline::names::NameScheme;
 use crate::gitops_pipeline::spec::Spec;
 
 /// The origin of the repository, with its value in the output.
@@ -76,7 +78,7 @@ pub fn tags(spec: &Spec) -> Value {
 }
 
 /// A role's ARN: `given`, or the environment's role with this name.
-pub fn role(given: Option<&String>, name: &str) -> Value {
+pub fn role(given: Option<&String>, NameScheme(name): NameScheme) -> Value {
     match given {
         Some(arn) => json!(arn),
         None => sub(&format!(
@@ -87,10 +89,7 @@ pub fn role(given: Option<&String>, name: &str) -> Value {
 
 /// The role with which EventBridge starts the pipeline and the builds of review branches.
 pub fn event_role(spec: &Spec) -> Value {
-    role(
-        spec.event_role_arn.as_ref(),
-        "role-${EnvID}-eventbridge-codepipeline-exec",
-    )
+    role(spec.event_role_arn.as_ref(), names::EVENT_ROLE)
 }
 
 fn repository_arn(spec: &Spec, repository: RepositoryOrigin) -> Value {
@@ -126,6 +125,11 @@ pub fn push_pattern(spec: &Spec, repository: RepositoryOrigin, reference_name: &
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive.html>
 pub fn never_replayed() -> Value {
     json!([{"exists": false}])
+}
+
+/// The name of a resource of the environment or the project.
+pub fn named(NameScheme(name): NameScheme) -> Value {
+    sub(name)
 }
 
 /// `Fn::Sub`.

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{RepositoryOrigin, repository_name, role, sub, tags};
+use super::parts::{RepositoryOrigin, named, repository_name, role, sub, tags};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY, IMAGE, SOURCE};
+use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::spec::{
     ActionMode, CrossAccount, Deploy, IMAGE_VARIABLES, Image, OnFailure, Spec, Window,
 };
@@ -11,7 +12,7 @@ use crate::gitops_pipeline::spec::{
 pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let location = match &spec.artifact_bucket_name {
         Some(name) => json!(name),
-        None => sub("s3-${EnvID}-codepipeline-artifact-${AWS::AccountId}-${AWS::Region}"),
+        None => named(names::ARTIFACT_BUCKET),
     };
     let mut store = json!({"Type": "S3", "Location": location});
     if let Some(arn) = &spec.artifact_key_arn {
@@ -26,10 +27,10 @@ pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {
         "Type": "AWS::CodePipeline::Pipeline",
         "Condition": "HasBranch",
         "Properties": {
-            "Name": sub("codepipeline-${EnvID}-cfn-${ProjectID}"),
+            "Name": named(names::PIPELINE),
             "PipelineType": "V2",
             "ExecutionMode": spec.execution_mode,
-            "RoleArn": role(spec.pipeline_role_arn.as_ref(), "role-${EnvID}-codepipeline-cfn"),
+            "RoleArn": role(spec.pipeline_role_arn.as_ref(), names::PIPELINE_ROLE),
             "ArtifactStore": store,
             "Stages": stages,
             "Tags": tags(spec),
@@ -252,12 +253,12 @@ fn template_configuration(spec: &Spec) -> Value {
     let deploy = &spec.deploy;
     let template_path = match &deploy.template_path {
         Some(path) => json!(format!("BuildArtifact::{path}")),
-        None => sub("BuildArtifact::root-stack-${ProjectID}.yaml"),
+        None => sub(&format!("BuildArtifact::{}", names::TEMPLATE_PATH.0)),
     };
     let mut configuration = json!({
         "StackName": stack_name(spec),
         "TemplatePath": template_path,
-        "RoleArn": role(deploy.role_arn.as_ref(), "role-${EnvID}-codedeploy-cfn"),
+        "RoleArn": role(deploy.role_arn.as_ref(), names::DEPLOY_ROLE),
     });
     if let Some(path) = &deploy.template_configuration {
         configuration["TemplateConfiguration"] = json!(format!("BuildArtifact::{path}"));
@@ -279,10 +280,10 @@ fn cloudformation() -> Value {
 fn stack_name(spec: &Spec) -> Value {
     match &spec.deploy.stack_name {
         Some(name) => json!(name),
-        None => sub("cfnstack-${EnvID}-${ProjectID}"),
+        None => named(names::DEPLOYED_STACK),
     }
 }
 
 fn change_set_name() -> Value {
-    sub("changeset-${EnvID}-${ProjectID}")
+    named(names::CHANGE_SET)
 }

@@ -3,17 +3,16 @@
 use serde_json::{Value, json};
 
 use super::build;
-use super::parts::{CLONE_URL, RepositoryOrigin, event_role, push_pattern, role, sub, tags};
+use super::parts::{CLONE_URL, RepositoryOrigin, event_role, named, push_pattern, role, sub, tags};
+use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::spec::{Review, Spec};
 
 /// Adds the project, its log and the rule that starts it to `resources`.
 pub fn add(spec: &Spec, review: &Review, repository: RepositoryOrigin, resources: &mut Value) {
-    resources["ReviewLogGroup"] = build::log_group_of(spec, REVIEW_PROJECT);
+    resources["ReviewLogGroup"] = build::log_group_of(spec, names::REVIEW_PROJECT);
     resources["ReviewProject"] = project(spec, review, repository);
     resources["ReviewRule"] = rule(spec, review, repository);
 }
-
-const REVIEW_PROJECT: &str = "codebuild-${EnvID}-review-${ProjectID}";
 
 /// The code of a review branch is not reviewed yet, so the build gets no secret, no cache and no
 /// artifact of another build, and its role deploys nothing.
@@ -30,18 +29,15 @@ fn project(spec: &Spec, review: &Review, repository: RepositoryOrigin) -> Value 
     json!({
         "Type": "AWS::CodeBuild::Project",
         "Properties": {
-            "Name": sub(REVIEW_PROJECT),
+            "Name": named(names::REVIEW_PROJECT),
             "Description": sub("Builds review branches of ${ProjectID} for ${EnvID}"),
-            "ServiceRole": role(
-                review.build_role_arn.as_ref(),
-                "role-${EnvID}-review-codebuild-cfn",
-            ),
+            "ServiceRole": role(review.build_role_arn.as_ref(), names::REVIEW_BUILD_ROLE),
             "Source": source,
             // The key of a file is review/<ProjectID>/<UUID of the build>/<path>.
             "Artifacts": {
                 "Type": "S3",
-                "Location": sub("s3-${EnvID}-codepipeline-artifact-${AWS::AccountId}-${AWS::Region}"),
-                "Path": sub("review/${ProjectID}"),
+                "Location": named(names::ARTIFACT_BUCKET),
+                "Path": named(names::REVIEW_FOLDER),
                 "NamespaceType": "BUILD_ID",
                 "Name": "/",
                 "Packaging": "NONE",
@@ -72,12 +68,12 @@ fn rule(spec: &Spec, review: &Review, repository: RepositoryOrigin) -> Value {
     json!({
         "Type": "AWS::Events::Rule",
         "Properties": {
-            "Name": sub("event-rule-${EnvID}-codepipeline-exec-rev-${ProjectID}"),
+            "Name": named(names::REVIEW_RULE),
             "Description": sub("A push to a review branch of ${ProjectID} starts its build for ${EnvID}"),
             "State": "ENABLED",
             "EventPattern": push_pattern(spec, repository, &json!({"wildcard": review.branches})),
             "Targets": [{
-                "Id": sub(REVIEW_PROJECT),
+                "Id": named(names::REVIEW_PROJECT),
                 "Arn": {"Fn::GetAtt": ["ReviewProject", "Arn"]},
                 "RoleArn": event_role(spec),
                 "InputTransformer": {

@@ -40,7 +40,7 @@ impl Applier<'_> {
             scope: DeletionScope::UnknownReplacement,
         };
         for left in Box::pin(delete(self.clients, &target, self.context, self.progress)).await? {
-            tracing::warn!(left, "not removed");
+            tracing::warn!(left, "a replaced mirror was not removed");
         }
         previous.unknown_replacement = None;
         let (clients, spec, context) = (self.clients, self.spec, self.context);
