@@ -7,7 +7,6 @@ use std::time::SystemTime;
 /// The request that this delivery works for.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
-    /// The resource.
     pub owner: Owner,
     /// When CloudFormation signed the request, for records.
     pub signed_at: SystemTime,
@@ -66,7 +65,6 @@ impl RequestContext {
 pub struct Rotation {
     /// The version that Secrets Manager chose: the `ClientRequestToken`.
     pub version_id: String,
-    /// The phase to complete.
     pub phase: RotationPhase,
     /// The phase failed: the resources of the rotation have to be deleted.
     pub is_aborted: bool,

@@ -255,7 +255,6 @@ impl Applier<'_> {
         })
     }
 
-    /// The planner of the next step.
     pub fn planner(&self) -> Planner<'_> {
         Planner::new(self.spec, self.context, &self.state)
     }

@@ -14,7 +14,6 @@ use cfn_custom_resource::{Failure, Reason};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ApplyError {
-    /// The reason, as a person reads it.
     pub reason: Reason,
     /// Whether the same attempt may succeed later without a change by a person: GitLab was
     /// unreachable, a service throttled or had an internal error, or time ran out.

@@ -43,7 +43,6 @@ impl Applier<'_> {
         }
     }
 
-    /// Removes the label of an earlier saved spec.
     async fn drop_old_spec(&mut self, entry: u64) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         if let Some(saved) = secret.log.saved_specs.iter().find(|one| one.entry == entry) {
@@ -56,7 +55,6 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Removes the label of a superseded login.
     async fn drop_old_login(&mut self, entry: u64) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         if let Some(login) = secret.log.superseded.iter().find(|one| one.entry == entry) {
@@ -237,7 +235,6 @@ impl Applier<'_> {
         may_go_on
     }
 
-    /// Writes the spec as the log's entry `entry`.
     pub async fn write_spec(&self, entry: u64) -> Result<(SavedSpec, WriteResult), CallError> {
         let document = &self.spec.document;
         let key = spec_key(document);
@@ -294,7 +291,6 @@ impl Applier<'_> {
         }
     }
 
-    /// Moves `AWSCURRENT` from one version to another.
     async fn move_aws_current(&mut self, from: &str, to: &str) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         let aws = &self.clients.aws;
@@ -322,7 +318,6 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Writes the current login again as the log's entry `entry`.
     async fn copy_current_version(&mut self, entry: u64) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         let current = secret.log.current.as_ref().ok_or_else(|| {

@@ -94,7 +94,6 @@ impl<'a> GitLabClients<'a> {
         self.accesses.iter().any(|access| access.url == url)
     }
 
-    /// The GitLab at `url`.
     pub async fn at(&mut self, url: &str) -> Result<Arc<GitLab>, GitLabError> {
         if let Some(error) = self.unreachable.error_of(url) {
             return Err(error);

@@ -77,7 +77,6 @@ impl State {
         });
     }
 
-    /// Follows the deletion of the credential `id`.
     pub fn note_credential_deleted(&mut self, id: &str) {
         self.login.deleted_credentials.push(id.to_owned());
         self.created.credentials.retain(|own| own.id != id);
@@ -85,7 +84,6 @@ impl State {
         self.login.issued.take_if(|issued| issued.id == id);
     }
 
-    /// Follows the deactivation of the credential `id`.
     pub fn note_deactivated(&mut self, id: &str) {
         let credentials = self.user.credentials.iter_mut();
         for credential in credentials.filter(|credential| credential.id == id) {
@@ -93,7 +91,6 @@ impl State {
         }
     }
 
-    /// Notes that this delivery created `mirror`.
     pub fn note_mirror_created(&mut self, record: MirrorRecord, mirror: Mirror) {
         self.note_shown(&record, Some(mirror));
         self.created.mirrors.insert(record.clone());

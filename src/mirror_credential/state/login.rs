@@ -21,7 +21,6 @@ pub struct StoredLogin {
 pub struct Issued {
     /// `ServiceSpecificCredentialId`.
     pub id: String,
-    /// The login's user name.
     pub service_user_name: String,
     /// `None` if a peer may have reset the credential since.
     pub password: Option<Password>,

@@ -19,7 +19,6 @@ pub struct Secret {
     pub settings: SecretSettings,
     /// The tags of the spec.
     pub tags: BTreeMap<String, String>,
-    /// Its versions.
     pub log: SecretLog,
     /// Secrets Manager rotates it.
     pub rotates: bool,
