@@ -38,7 +38,7 @@ fn failed_read(state: &mut State) {
 }
 
 fn failure() -> Reason {
-    Reason::new(Code::AwsUnavailable, "reading failed")
+    Reason::new(Code::AwsUnavailable, "reading failed", "Try again")
 }
 
 /// The request replaces the former secret, which a request changed that was signed at `as_of`.
