@@ -1,10 +1,10 @@
 //! The panic guard of every event, and the time limit of those that CloudFormation does not send.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Poll;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use cfn_custom_resource::Worker;
+use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
@@ -16,12 +16,7 @@ const MARGIN: Duration = Duration::from_millis(500);
 
 /// Runs `work`. `None` if it panicked. The runtime would report the panic's text to Lambda.
 pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|context| {
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
-        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
-    })
-    .await
+    AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
 /// Runs `work` in a task of `worker` until shortly before `time` is over: work that panics or
