@@ -23,6 +23,8 @@ const REPEAT: &str = "Repeat the stack operation";
 pub enum Handled {
     /// It has a response.
     Responded {
+        /// The status in `body`.
+        status: Status,
         /// The response's JSON.
         body: Value,
         /// Whether CloudFormation has the response.
@@ -103,7 +105,7 @@ where
         }
     };
     let response = response(&*resource, &request, result, &progress);
-    let body = response.body(&request, R::CODES.internal_error);
+    let (status, body) = response.body(&request, R::CODES.internal_error);
     let sent = if deadlines.expired {
         Err(SendError::Expired)
     } else {
@@ -114,7 +116,7 @@ where
         tracing::error!(%error, "the response was not delivered");
     }
     let body = serde_json::from_str(&body).unwrap_or_default();
-    Handled::Responded { body, sent }
+    Handled::Responded { status, body, sent }
 }
 
 /// The response to `request`, which is also logged.

@@ -52,10 +52,11 @@ async fn failed(behaviour: Behaviour, seconds: u64, members: &str) -> (String, D
         |_, _| async { Ok(200) },
         |_| async { Err(ContinuationError::Rejected("no function".to_owned())) },
     );
-    let Handled::Responded { body, sent } = handled.await else {
+    let Handled::Responded { status, body, sent } = handled.await else {
         panic!("not continued");
     };
     assert_eq!(sent, Ok(()));
+    assert_eq!(status, Status::Failed);
     assert_eq!(body["Status"], "FAILED");
     let reason = body["Reason"].as_str().expect("a reason").to_owned();
     let took = clock.now().duration_since(started).expect("forwards");

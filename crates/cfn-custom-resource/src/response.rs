@@ -19,6 +19,16 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// The name in responses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Success => "SUCCESS",
+            Status::Failed => "FAILED",
+        }
+    }
+}
+
 /// A response, before it is shortened.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -34,13 +44,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// The body to send: at most [`MAX_BODY_BYTES`] of UTF-8, unless the members that are copied
+    /// The body to send, and the status in it: at most [`MAX_BODY_BYTES`] of UTF-8, unless the members that are copied
     /// from the request are larger. If the attributes do not fit, the body is a FAILED with the
     /// code `too_large`.
-    pub fn body(&self, request: &Request, too_large: ReasonCode) -> String {
+    pub fn body(&self, request: &Request, too_large: ReasonCode) -> (Status, String) {
         let body = self.shortened(request);
         if body.len() <= MAX_BODY_BYTES || self.data.is_empty() {
-            return body;
+            return (self.status, body);
         }
         // Shortened attributes would be wrong values.
         let problem = "sending the response: the attributes exceed 4096 bytes";
@@ -55,7 +65,7 @@ impl Response {
                 None => self.physical_resource_id.clone(),
             },
         };
-        failed.shortened(request)
+        (failed.status, failed.shortened(request))
     }
 
     /// The body with as much of the reason as fits: its problem is shortened first, then its
@@ -85,13 +95,7 @@ impl Response {
         let mut put = |name: &str, value: &str| {
             members.insert(name.to_owned(), Value::String(value.to_owned()));
         };
-        put(
-            "Status",
-            match self.status {
-                Status::Success => "SUCCESS",
-                Status::Failed => "FAILED",
-            },
-        );
+        put("Status", self.status.name());
         put("PhysicalResourceId", &self.physical_resource_id);
         put("StackId", &request.stack_id);
         put("RequestId", &request.request_id);

@@ -13,7 +13,10 @@ fn body(status: Status, reason: Option<Reason>, data: BTreeMap<&'static str, Str
         reason,
         data,
     };
-    response.body(&request, CODE)
+    let (status, body) = response.body(&request, CODE);
+    let value: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(value["Status"], status.name());
+    body
 }
 
 fn failed(code: ReasonCode, reason: String) -> (String, String) {

@@ -114,7 +114,7 @@ fn response_fits_and_starts_with_its_reason() {
         if response.reason.is_some() && value.len() > 200 {
             return;
         }
-        let body = response.body(&request, CODE);
+        let (_, body) = response.body(&request, CODE);
         assert!(body.len() <= MAX_BODY_BYTES, "{}", body.len());
         let read: Value = serde_json::from_str(&body).expect("JSON");
         assert_eq!(read["PhysicalResourceId"], "old");
