@@ -2,7 +2,7 @@
 //!
 //! # The map
 //!
-//! - [`handler`] classifies an event and dispatches it
+//! - [`handler`] parses an event and dispatches it: [`handler::Event`] lists all kinds
 //! - `crates/cfn-custom-resource` is the custom-resource protocol: request, deadlines, response. It
 //!   uses no AWS service
 //! - [`mirror_credential`] and [`gitops_pipeline`] are the two resources, with the same modules

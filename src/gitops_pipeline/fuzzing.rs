@@ -2,6 +2,5 @@
 
 pub use super::intent_log::request_token::{Purpose, RequestKey, read as read_token};
 pub use super::names::{AwsLocation, ResourceNames};
-pub use super::pushes::BranchPush;
 pub use super::spec::{decode, peek_names};
 pub use super::template::{RepositoryOrigin, render};

@@ -9,12 +9,11 @@ use tracing::Instrument;
 
 use super::context::{Handler, Invocation};
 use super::error::HandlerError;
+use super::event::Event;
 use super::guard::{catch_panic, run_guarded};
-use super::request::RequestScope;
+use super::outcome::EventOutcome;
 use crate::common::logging;
 use crate::common::logging::{CallCounter, millis};
-use crate::handler::self_invocation;
-use cfn_custom_resource::{MAX_EVENT_BYTES, Request};
 
 impl Handler {
     /// Handles one event. For a CloudFormation request the result is the response that
@@ -28,14 +27,18 @@ impl Handler {
         event: &'a str,
         invocation: &'a Invocation,
     ) -> BoxFuture<'a, Result<Value, HandlerError>> {
-        Box::pin(self.handle_and_log(event, invocation))
+        Box::pin(async move {
+            self.handle_and_log(event, invocation)
+                .await
+                .map(Value::from)
+        })
     }
 
     async fn handle_and_log(
         &self,
         event: &str,
         invocation: &Invocation,
-    ) -> Result<Value, HandlerError> {
+    ) -> Result<EventOutcome, HandlerError> {
         let span = logging::invocation(&invocation.request_id);
         let calls = CallCounter::default();
         let started = Instant::now();
@@ -49,47 +52,43 @@ impl Handler {
 
     async fn dispatch(
         &self,
-        event: &str,
+        text: &str,
         invocation: &Invocation,
         calls: &CallCounter,
-    ) -> Result<Value, HandlerError> {
-        let (event, position) = self_invocation::parse(event);
-        let received_at = position.received_at(self.clients.clock.now());
-        if let Some(request) = Request::parse(event, received_at) {
-            let scope = RequestScope {
-                event,
-                position,
-                received_at,
-                invocation,
-                calls,
-            };
-            return self.handle_request(request, &scope).await;
-        }
-        if event.len() > MAX_EVENT_BYTES {
-            return Err(HandlerError::EventTooLarge(event.len()));
-        }
-        let time = self.clients.clock.until(self.deadline(invocation));
-        let (handler, calls) = (self.clone(), calls.clone());
-        let (event, invocation) = (event.to_owned(), invocation.clone());
-        let work = async move {
-            let work = Box::pin(handler.handle_other_event(&event, &invocation));
-            calls.count(work).await
+    ) -> Result<EventOutcome, HandlerError> {
+        let handler = self.clone();
+        let deadline = self.deadline(invocation);
+        let work: BoxFuture<'static, _> = match Event::parse(text, self.clients.clock.now())? {
+            Event::Request(request) => {
+                return self.handle_request(*request, invocation, calls).await;
+            }
+            Event::Rotation(rotation) => Box::pin(handler.handle_rotation(rotation, deadline)),
+            Event::Push(push) => Box::pin(handler.handle_push(push)),
+            Event::Tag(tag) => Box::pin(handler.handle_tag(tag)),
+            Event::Execution(event) => Box::pin(handler.handle_report(event)),
+            Event::Build(event) => Box::pin(handler.handle_review(event)),
+            Event::HealthCheck(check) => {
+                let function_arn = invocation.function_arn.clone();
+                Box::pin(handler.handle_health_check(check, function_arn, deadline))
+            }
         };
-        run_guarded(&self.worker, work, time).await?
+        let calls = calls.clone();
+        let work = async move { calls.count(work).await };
+        run_guarded(&self.worker, work, self.clients.clock.until(deadline)).await?
     }
 }
 
 /// Logs the last line of an invocation: the outcome, the duration, and the number of AWS calls.
-fn log_outcome(outcome: &Result<Value, HandlerError>, duration: Duration, calls: &CallCounter) {
+fn log_outcome(
+    outcome: &Result<EventOutcome, HandlerError>,
+    duration: Duration,
+    calls: &CallCounter,
+) {
     let duration_ms = millis(duration);
     let (aws_calls, aws_retries) = (calls.made(), calls.retried());
     match outcome {
-        Ok(result) => {
-            let status = match result["Status"].as_str() {
-                Some(status) => status,
-                None if result["Continuation"].is_object() => "CONTINUED",
-                None => "SUCCESS",
-            };
+        Ok(outcome) => {
+            let status = outcome.status();
             tracing::info!(status, duration_ms, aws_calls, aws_retries, "end");
         }
         Err(error) => {

@@ -28,9 +28,9 @@ pub enum StartError {
 /// An error that is returned to Lambda, which delivers an asynchronous event twice more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
-    /// The event is of no kind that the function handles.
-    #[error("classifying the event: the function does not handle this kind. {KNOWN_EVENTS} - {}", self.code())]
-    UnknownEvent,
+    /// The event is of no kind that the function handles. Its origin is shown if it has one.
+    #[error("classifying the event: the function does not handle this kind{_0}. {KNOWN_EVENTS} - {}", self.code())]
+    UnknownEvent(String),
     /// The event is not a request, and has so many bytes.
     #[error(
         "classifying the event: it has {_0} bytes, and at most {MAX_EVENT_BYTES} are decoded. {KNOWN_EVENTS} - {}",
@@ -74,7 +74,7 @@ impl HandlerError {
     /// it, so it does not follow the names in the source.
     pub fn name(&self) -> &'static str {
         match self {
-            HandlerError::UnknownEvent | HandlerError::EventTooLarge(_) => "UnknownEvent",
+            HandlerError::UnknownEvent(_) | HandlerError::EventTooLarge(_) => "UnknownEvent",
             HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
             HandlerError::MaybeContinued => "ContinuationUnconfirmed",
             HandlerError::NotStarted(_) => "FirstPushFailed",
@@ -94,7 +94,7 @@ impl HandlerError {
     /// The code at the end of the error's text.
     pub(super) fn code(&self) -> ReasonCode {
         let code = match self {
-            HandlerError::UnknownEvent
+            HandlerError::UnknownEvent(_)
             | HandlerError::EventTooLarge(_)
             | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
             HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,

@@ -1,12 +1,13 @@
 //! Handles the events that CloudFormation does not send: rotations, pushes, health checks.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tracing::Span;
 
-use super::context::{Handler, Invocation};
+use super::context::Handler;
 use super::error::HandlerError;
+use super::outcome::EventOutcome;
 use crate::common::logging;
 use crate::feedback::approval;
 use crate::feedback::reporting;
@@ -25,80 +26,60 @@ use cfn_custom_resource::Failure;
 const MARGIN: Duration = Duration::from_secs(2);
 
 impl Handler {
-    pub(super) async fn handle_other_event(
-        &self,
-        event: &str,
-        invocation: &Invocation,
-    ) -> Result<Value, HandlerError> {
-        if let Some(rotation) = RotationEvent::parse(event) {
-            return self.handle_rotation(&rotation, invocation).await;
-        }
-        if let Some(push) = BranchPush::parse(event) {
-            return self.handle_push(&push).await;
-        }
-        if let Some(tag) = ApprovalTag::parse_event(event) {
-            return self.handle_tag(&tag).await;
-        }
-        if let Some(event) = PipelineEvent::parse(event) {
-            return self.handle_report(&event).await;
-        }
-        if let Some(event) = BuildEvent::parse(event) {
-            return self.handle_review(&event).await;
-        }
-        match HealthCheck::parse(event) {
-            Some(check) => self.handle_health_check(&check, invocation).await,
-            None => Err(HandlerError::UnknownEvent),
-        }
-    }
-
     /// Runs one step of a rotation.
-    async fn handle_rotation(
-        &self,
-        rotation: &RotationEvent,
-        invocation: &Invocation,
-    ) -> Result<Value, HandlerError> {
+    pub(super) async fn handle_rotation(
+        self,
+        rotation: RotationEvent,
+        deadline: SystemTime,
+    ) -> Result<EventOutcome, HandlerError> {
         let (step, secret) = (rotation.step(), &rotation.secret_id);
         let span = Span::current();
         span.record("rotation_step", step);
         span.record("secret", secret);
         tracing::info!(version = rotation.version_id.as_str(), "rotation");
-        let until = self.deadline(invocation) - MARGIN;
-        let rotated = Box::pin(self.mirror_credential.rotate(rotation, until)).await;
-        rotated.map_err(HandlerError::NotRotated)?;
-        Ok(json!({"Step": step, "SecretId": secret, "VersionId": rotation.version_id}))
+        let rotating = self.mirror_credential.rotate(&rotation, deadline - MARGIN);
+        Box::pin(rotating).await.map_err(HandlerError::NotRotated)?;
+        Ok(EventOutcome::Done(json!({
+            "Step": step,
+            "SecretId": secret,
+            "VersionId": rotation.version_id,
+        })))
     }
 
     /// Creates the pipeline of a branch that was pushed for the first time. Starts the pipeline if
     /// the push changes files of its `Source.Paths`.
-    async fn handle_push(&self, push: &BranchPush) -> Result<Value, HandlerError> {
+    pub(super) async fn handle_push(self, push: BranchPush) -> Result<EventOutcome, HandlerError> {
         Span::current().record("pipeline_stack", push.stack_name());
         tracing::info!(branch = push.branch, "push");
-        let started = Box::pin(self.gitops_pipeline.start(push)).await;
+        let started = Box::pin(self.gitops_pipeline.start(&push)).await;
         match started.map_err(HandlerError::NotStarted)? {
             Started::Pipeline { name } => {
                 tracing::info!(pipeline = name, "the pipeline exists");
-                Ok(json!({"PipelineName": name}))
+                Ok(EventOutcome::Done(json!({"PipelineName": name})))
             }
             Started::Unmatched => {
-                let because = "the push changes no file of Source.Paths";
+                let because = "the push changes no file of Source.Paths".to_owned();
                 tracing::info!(because, "the push starts no pipeline");
-                Ok(json!({"Ignored": because}))
+                Ok(EventOutcome::Ignored { because })
             }
             Started::Nothing { because } => {
                 tracing::warn!(because, "the push is ignored");
-                Ok(json!({"Ignored": because}))
+                Ok(EventOutcome::Ignored { because })
             }
         }
     }
 
     /// Reports an execution of a pipeline to GitLab.
-    async fn handle_report(&self, event: &PipelineEvent) -> Result<Value, HandlerError> {
+    pub(super) async fn handle_report(
+        self,
+        event: PipelineEvent,
+    ) -> Result<EventOutcome, HandlerError> {
         Span::current().record("pipeline_stack", event.names.stack());
         tracing::info!(execution = event.execution_id, "pipeline execution");
         // First, so that no person is asked. Without it, the execution is reported all the same.
-        let approved = self.approve(event).await;
+        let approved = self.approve(&event).await;
         let approvals = self.gitops_pipeline.approvals();
-        let report = reporting::handle(&self.clients, approvals, event);
+        let report = reporting::handle(&self.clients, approvals, &event);
         let id = format!("execution {}", event.execution_id);
         let shown = self.end_report(&event.names, &id, Box::pin(report).await);
         if let (Err(_), Err(error)) = (&shown, &approved) {
@@ -110,11 +91,11 @@ impl Handler {
     }
 
     /// Approves or rejects the change set that a tag in GitLab may be about.
-    async fn handle_tag(&self, tag: &ApprovalTag) -> Result<Value, HandlerError> {
+    pub(super) async fn handle_tag(self, tag: ApprovalTag) -> Result<EventOutcome, HandlerError> {
         Span::current().record("pipeline_stack", tag.names.stack());
         tracing::info!(tag = tag.name(), "tag");
         let approvals = self.gitops_pipeline.approvals();
-        let decided = reporting::decide(&self.clients, approvals, tag);
+        let decided = reporting::decide(&self.clients, approvals, &tag);
         let id = format!("tag {}", tag.name());
         self.end_report(&tag.names, &id, Box::pin(decided).await)
     }
@@ -125,7 +106,7 @@ impl Handler {
         names: &ResourceNames,
         subject: &str,
         report: Result<Reported, ReportError>,
-    ) -> Result<Value, HandlerError> {
+    ) -> Result<EventOutcome, HandlerError> {
         let failures = report.as_ref().map_or(1, Reported::log_failed);
         if failures > 0 {
             self.emit_report_failures(names, failures);
@@ -141,11 +122,11 @@ impl Handler {
         if let Some(error) = reported.error_that_may_pass() {
             return Err(error.clone().about(subject).into());
         }
-        Ok(json!({"Report": {
+        Ok(EventOutcome::Done(json!({"Report": {
             "PipelineName": names.pipeline(),
             "Posted": reported.accepted.len(),
             "Rejected": failures,
-        }}))
+        }})))
     }
 
     /// Approves the change set that `event` may be about, if the pipeline's properties allow it.
@@ -158,21 +139,33 @@ impl Handler {
     }
 
     /// Writes the changes of a review branch on its merge request.
-    async fn handle_review(&self, event: &BuildEvent) -> Result<Value, HandlerError> {
+    pub(super) async fn handle_review(
+        self,
+        event: BuildEvent,
+    ) -> Result<EventOutcome, HandlerError> {
         Span::current().record("pipeline_stack", event.names.stack());
         let build = &event.build_id;
         tracing::info!(build, "build of a review branch");
-        match Box::pin(review::handle(&self.clients.aws, &self.clients.http, event)).await {
-            Ok(Reviewed::Written) => Ok(json!({"Review": {"BuildId": build}})),
+        match Box::pin(review::handle(
+            &self.clients.aws,
+            &self.clients.http,
+            &event,
+        ))
+        .await
+        {
+            Ok(Reviewed::Written) => Ok(EventOutcome::Done(json!({"Review": {"BuildId": build}}))),
             Ok(Reviewed::Ignored(because)) => {
                 tracing::info!(because, "the build is not shown in GitLab");
-                Ok(json!({"Ignored": because}))
+                Ok(EventOutcome::Ignored {
+                    because: because.to_owned(),
+                })
             }
             Ok(Reviewed::Rejected(reason)) => {
                 let reason = reason.to_string();
                 tracing::warn!(part = "review", reason, "not reported");
                 self.emit_report_failures(&event.names, 1);
-                Ok(json!({"Review": {"BuildId": build, "Rejected": 1}}))
+                let rejected = json!({"Review": {"BuildId": build, "Rejected": 1}});
+                Ok(EventOutcome::Done(rejected))
             }
             Err(error) => {
                 self.emit_report_failures(&event.names, 1);
@@ -188,20 +181,21 @@ impl Handler {
     }
 
     /// Checks the environment's mirrors, credentials and pipelines.
-    async fn handle_health_check(
-        &self,
-        check: &HealthCheck,
-        invocation: &Invocation,
-    ) -> Result<Value, HandlerError> {
-        let environment = check.environment(&invocation.function_arn)?;
+    pub(super) async fn handle_health_check(
+        self,
+        check: HealthCheck,
+        function_arn: String,
+        deadline: SystemTime,
+    ) -> Result<EventOutcome, HandlerError> {
+        let environment = check.environment(&function_arn)?;
         Span::current().record("environment", &environment.id);
         tracing::info!(users = environment.user_names, "health check");
         let clients = &self.clients;
         let (credential, pipeline) = (&self.mirror_credential, &self.gitops_pipeline);
-        let time = self.clients.clock.until(self.deadline(invocation) - MARGIN);
+        let time = self.clients.clock.until(deadline - MARGIN);
         if check.is_diagnosis {
             let found = health_check::diagnose(&environment, clients, credential, pipeline, time);
-            return Ok(json!({"Doctor": found.await}));
+            return Ok(EventOutcome::Done(json!({"Doctor": found.await})));
         }
         let (interval, emit) = (check.interval, |line: Value| logging::emit(&line));
         let work = health_check::check(
@@ -213,6 +207,6 @@ impl Handler {
             time,
             &emit,
         );
-        Ok(json!({"HealthCheck": work.await}))
+        Ok(EventOutcome::Done(json!({"HealthCheck": work.await})))
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use serde_json::{Value, json};
 use tracing::Span;
 
 use super::context::{Handler, Invocation};
 use super::error::HandlerError;
+use super::event::ReceivedRequest;
+use super::outcome::EventOutcome;
 use crate::clients::aws;
 use crate::clients::failing_calls::FailingCalls;
 use crate::common::logging::CallCounter;
@@ -22,46 +23,38 @@ use cfn_custom_resource::{
     SendError, handle_request,
 };
 
-/// The invocation in which a request is handled.
-#[derive(Clone)]
-pub struct RequestScope<'a> {
-    /// The event as CloudFormation sent it.
-    pub event: &'a str,
-    /// How many invocations have worked on the request.
-    pub position: Position,
-    /// When the original invocation received the request.
-    pub received_at: SystemTime,
-    pub invocation: &'a Invocation,
-    pub calls: &'a CallCounter,
-}
-
 impl Handler {
     pub(super) async fn handle_request(
         &self,
-        request: Request,
-        scope: &RequestScope<'_>,
-    ) -> Result<Value, HandlerError> {
+        received: ReceivedRequest<'_>,
+        invocation: &Invocation,
+        calls: &CallCounter,
+    ) -> Result<EventOutcome, HandlerError> {
+        let request = &received.request;
         let span = Span::current();
         span.record("request", &request.request_id);
         span.record("request_type", request.request_type.map(RequestType::name));
         span.record("resource_type", &request.resource_type);
         span.record("stack", &request.stack_id);
         span.record("logical_id", &request.logical_resource_id);
-        let hop = scope.position.hop;
+        let hop = received.position.hop;
         tracing::info!(id = request.physical_resource_id, hop, "request");
         let handled = match request.resource_type.as_str() {
             "Custom::MirrorCredential" => {
                 let resource = Arc::clone(&self.mirror_credential);
-                self.run(resource, request, scope).await
+                self.run(resource, received, invocation, calls).await
             }
             "Custom::GitOpsPipeline" => {
                 let resource = Arc::clone(&self.gitops_pipeline);
-                self.run(resource, request, scope).await
+                self.run(resource, received, invocation, calls).await
             }
-            _ => self.run(Arc::new(UnknownType), request, scope).await,
+            _ => {
+                let resource = Arc::new(UnknownType);
+                self.run(resource, received, invocation, calls).await
+            }
         };
         match handled {
-            Handled::Continued => Ok(json!({"Continuation": {"Hop": hop + 1}})),
+            Handled::Continued => Ok(EventOutcome::Continued { hop: hop + 1 }),
             Handled::MaybeContinued => Err(HandlerError::MaybeContinued),
             // If Lambda delivers the event again, the response may be delivered.
             Handled::Responded {
@@ -69,46 +62,53 @@ impl Handler {
                 ..
             } => Err(error.into()),
             // The response was delivered, or another delivery of the event could not deliver it.
-            Handled::Responded { body, .. } => Ok(body),
+            Handled::Responded { status, body, .. } => Ok(EventOutcome::Responded { status, body }),
         }
     }
 
     async fn run<R: Resource>(
         &self,
         resource: Arc<R>,
-        request: Request,
-        scope: &RequestScope<'_>,
+        received: ReceivedRequest<'_>,
+        invocation: &Invocation,
+        calls: &CallCounter,
     ) -> Handled {
-        let function_arn = &scope.invocation.function_arn;
+        let ReceivedRequest {
+            request,
+            event,
+            position,
+            received_at,
+        } = received;
+        let function_arn = &invocation.function_arn;
         let put = |url, body| {
             self.response_clients
                 .http
                 .put(self.response_hosts, url, body)
         };
-        let failing = FailingCalls::continuing(&scope.position.failing);
+        let failing = FailingCalls::continuing(&position.failing);
         let continue_later = |within| {
             let failing = failing.texts();
             self_invocation::continue_request(
                 &self.response_clients.aws,
                 function_arn,
-                scope.event,
+                event,
                 Position {
                     failing,
-                    ..scope.position.clone()
+                    ..position.clone()
                 },
-                scope.received_at,
+                received_at,
                 within,
             )
         };
         let resource = Arc::new(ScopedResource {
             resource,
-            calls: scope.calls.clone(),
+            calls: calls.clone(),
             failing: failing.clone(),
             clock: self.clients.clock.clone(),
-            is_continuation: scope.position.hop > 0,
+            is_continuation: position.hop > 0,
             function_arn: function_arn.clone(),
         });
-        let deadline = self.deadline(scope.invocation);
+        let deadline = self.deadline(invocation);
         handle_request(
             resource,
             request,

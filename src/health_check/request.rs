@@ -84,8 +84,7 @@ pub enum EnvironmentError {
 
 impl HealthCheck {
     /// Parses an event. `None` if it is not a health check.
-    pub fn parse(event: &str) -> Option<Self> {
-        let event: Value = serde_json::from_str(event).ok()?;
+    pub fn parse(event: &Value) -> Option<Self> {
         // EventBridge's schedules send this if their target has no input.
         // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
         let is_scheduled =

@@ -226,7 +226,7 @@ fn not_a_request(
     let push = is_first_push(event);
     match answer {
         _ if !puts.is_empty() => Err(format!("{why}, and yet it was answered")),
-        Err(HandlerError::UnknownEvent) if push != Some(true) => Ok("not a request"),
+        Err(HandlerError::UnknownEvent(_)) if push != Some(true) => Ok("not a request"),
         Err(HandlerError::EventTooLarge(size)) if *size > MAX_EVENT_BYTES => Ok("too large"),
         Ok(body) if push != Some(false) => {
             let text = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());

@@ -140,7 +140,7 @@ async fn status(fake: &FakeAws, file: &str) -> String {
             body["Status"].as_str().expect("a status").to_owned()
         }
         Err(
-            HandlerError::UnknownEvent
+            HandlerError::UnknownEvent(_)
             | HandlerError::ResponseNotDelivered(_)
             | HandlerError::NotRotated(_),
         ) => {

@@ -71,7 +71,7 @@ async fn look(fake: &FakeAws) -> Looked {
             *at = fake.now();
         }
     };
-    let event = json!({"HealthCheck": {"EnvID": "dev"}}).to_string();
+    let event = json!({"HealthCheck": {"EnvID": "dev"}});
     let check = HealthCheck::parse(&event).expect("a health check");
     let environment = check.environment(FUNCTION).expect("an environment");
     let connector = SharedHttpConnector::new(Distant(fake.connector("health check")));

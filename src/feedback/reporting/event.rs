@@ -1,7 +1,6 @@
 //! CodePipeline's events.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -15,38 +14,22 @@ pub struct PipelineEvent {
     pub scope: Scope,
 }
 
-/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html>
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct ExecutionDetail {
-    pipeline: String,
-    execution_id: String,
-    /// Missing in the event of an execution.
-    action: Option<String>,
-}
-
 impl PipelineEvent {
     /// Whether it is about the approval.
     pub fn is_about_approval(&self) -> bool {
         self.scope == Scope::Approval
     }
 
-    /// Reads the event. `None` if it is another event, or if the pipeline's name is not one that
-    /// cfn-gitops gives.
-    pub fn parse(event: &str) -> Option<Self> {
-        let event: EventBridgeEvent<ExecutionDetail> = serde_json::from_str(event).ok()?;
-        let is_change = event.source == "aws.codepipeline"
-            && matches!(
-                event.detail_type.as_str(),
-                "CodePipeline Pipeline Execution State Change"
-                    | "CodePipeline Action Execution State Change"
-            );
-        let names = ResourceNames::from_pipeline_name(&event.detail.pipeline)?;
-        let action = event.detail.action.as_deref();
-        is_change.then_some(PipelineEvent {
-            names,
-            execution_id: event.detail.execution_id,
-            scope: action.map_or(Scope::Execution, Scope::of_action),
+    /// Parses the event's `detail`. `None` if the pipeline's name is not one that cfn-gitops gives.
+    /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html>
+    pub fn parse(detail: &Value) -> Option<Self> {
+        Some(PipelineEvent {
+            names: ResourceNames::from_pipeline_name(detail["pipeline"].as_str()?)?,
+            execution_id: detail["execution-id"].as_str()?.to_owned(),
+            // The event of an execution names no action.
+            scope: detail["action"]
+                .as_str()
+                .map_or(Scope::Execution, Scope::of_action),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! CodeBuild's events.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -14,25 +13,15 @@ pub struct BuildEvent {
     pub build_id: String,
 }
 
-/// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref>
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct BuildDetail {
-    project_name: String,
-    build_id: String,
-}
-
 impl BuildEvent {
-    /// Reads the event. `None` if it is another event, or if the project's name is not one that
-    /// cfn-gitops gives to a project for review branches.
-    pub fn parse(event: &str) -> Option<Self> {
-        let event: EventBridgeEvent<BuildDetail> = serde_json::from_str(event).ok()?;
-        let is_change =
-            event.source == "aws.codebuild" && event.detail_type == "CodeBuild Build State Change";
-        let names = ResourceNames::from_review_project(&event.detail.project_name)?;
-        let (_, build_id) = event.detail.build_id.split_once(":build/")?;
-        let is_of_project = build_id.split(':').next() == Some(&event.detail.project_name);
-        (is_change && is_of_project).then(|| BuildEvent {
+    /// Parses the event's `detail`. `None` if the project's name is not one that cfn-gitops gives to
+    /// a project for review branches.
+    /// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref>
+    pub fn parse(detail: &Value) -> Option<Self> {
+        let project = detail["project-name"].as_str()?;
+        let (_, build_id) = detail["build-id"].as_str()?.split_once(":build/")?;
+        let names = ResourceNames::from_review_project(project)?;
+        (build_id.split(':').next() == Some(project)).then(|| BuildEvent {
             names,
             build_id: build_id.to_owned(),
         })

@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::common::ownership;
@@ -30,52 +29,27 @@ pub struct BranchPush {
     pub time: Option<SystemTime>,
 }
 
-/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
-#[derive(Deserialize)]
-struct PushEvent {
-    source: String,
-    /// The repository's ARN, in a list.
-    #[serde(default)]
-    resources: Vec<String>,
-    detail: PushDetail,
-    #[serde(default)]
-    time: Value,
-    /// The event rule of a child stack adds this.
-    #[serde(rename = "StackName")]
-    stack_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PushDetail {
-    event: String,
-    reference_type: String,
-    reference_name: String,
-    /// A text. An event with another type of value is still a push.
-    #[serde(default)]
-    commit_id: Value,
-    /// Also a text. A push that creates the branch has none.
-    #[serde(default)]
-    old_commit_id: Value,
-}
-
 impl BranchPush {
-    /// Reads the event. `None` if it is another event: of another service, or about a tag or a
-    /// deletion.
-    pub fn parse(event: &str) -> Option<Self> {
-        let event: PushEvent = serde_json::from_str(event).ok()?;
-        let detail = event.detail;
-        let is_push = ["referenceCreated", "referenceUpdated"].contains(&detail.event.as_str());
-        let is_of_branch = event.source == "aws.codecommit" && detail.reference_type == "branch";
-        (is_push && is_of_branch).then(|| BranchPush {
-            names: event
-                .stack_name
-                .and_then(|name| ResourceNames::from_stack_name(&name)),
-            repository_arn: event.resources.into_iter().next(),
-            branch: detail.reference_name,
-            commit: detail.commit_id.as_str().map(ToOwned::to_owned),
-            old_commit: detail.old_commit_id.as_str().map(ToOwned::to_owned),
-            time: event.time.as_str().and_then(ownership::read_time),
+    /// Parses an event of CodeCommit. `None` if it is about a tag or a deletion. One whose other
+    /// members are missing is still a push.
+    /// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
+    pub fn parse(event: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        let detail = &event["detail"];
+        let is_push = ["referenceCreated", "referenceUpdated"].contains(&detail["event"].as_str()?);
+        if !is_push || detail["referenceType"] != "branch" {
+            return None;
+        }
+        // The event rule of a child stack adds this.
+        let stack_name = event["StackName"].as_str();
+        Some(BranchPush {
+            names: stack_name.and_then(ResourceNames::from_stack_name),
+            repository_arn: text(&event["resources"][0]),
+            branch: text(&detail["referenceName"])?,
+            commit: text(&detail["commitId"]),
+            // A push that creates the branch has none.
+            old_commit: text(&detail["oldCommitId"]),
+            time: event["time"].as_str().and_then(ownership::read_time),
         })
     }
 

@@ -1,7 +1,7 @@
 //! The tags with which a person approves or rejects a change set in GitLab, and who can create
 //! them.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::clients::gitlab::{GitLab, GitLabError, ProjectDetails, ProtectedTag};
 use crate::gitops_pipeline::names::ResourceNames;
@@ -63,20 +63,6 @@ pub enum Exposure {
     Admits(String, &'static str, &'static str),
 }
 
-/// <https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html>
-#[derive(Deserialize)]
-struct TagEvent {
-    source: String,
-    detail: TagDetail,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TagDetail {
-    reference_type: String,
-    reference_name: String,
-}
-
 impl ApprovalTag {
     pub fn parse(name: &str) -> Option<Self> {
         let parts: Vec<&str> = name.split('/').collect();
@@ -97,12 +83,12 @@ impl ApprovalTag {
         })
     }
 
-    /// Reads CodeCommit's event of a tag. `None` if it is another event, or the tag has another
-    /// name. Anyone with a mirror's password can cause the event, so nothing else of it is read.
-    pub fn parse_event(event: &str) -> Option<Self> {
-        let event: TagEvent = serde_json::from_str(event).ok()?;
-        let is_of_tag = event.source == "aws.codecommit" && event.detail.reference_type == "tag";
-        ApprovalTag::parse(&event.detail.reference_name).filter(|_| is_of_tag)
+    /// Parses the `detail` of CodeCommit's event. `None` if it is not about a tag, or the tag has
+    /// another name. Anyone with a mirror's password can cause the event, so nothing else of it is
+    /// read.
+    pub fn parse_event(detail: &Value) -> Option<Self> {
+        let is_of_tag = detail["referenceType"] == "tag";
+        ApprovalTag::parse(detail["referenceName"].as_str()?).filter(|_| is_of_tag)
     }
 
     pub fn name(&self) -> String {

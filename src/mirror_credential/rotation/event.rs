@@ -1,6 +1,8 @@
 //! Secrets Manager's rotation event, and how its step fails.
 
 use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent;
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::entry_number;
@@ -22,10 +24,10 @@ pub struct RotationEvent {
 
 impl RotationEvent {
     /// Parses a rotation's event. `None` if it is another event.
-    pub fn parse(event: &str) -> Option<Self> {
+    pub fn parse(event: &Value) -> Option<Self> {
         // Secrets Manager sends all three members with each step.
         // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
-        let raw: SecretsManagerSecretRotationEvent = serde_json::from_str(event).ok()?;
+        let raw = SecretsManagerSecretRotationEvent::deserialize(event).ok()?;
         let mut phases = RotationPhase::ALL.into_iter();
         let event = RotationEvent {
             phase: phases.find(|phase| phase.step() == raw.step)?,

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use cfn_gitops::gitops_pipeline::fuzzing::{
-    AwsLocation, BranchPush, Purpose, RepositoryOrigin, RequestKey, ResourceNames, decode,
-    peek_names, read_token, render,
+    AwsLocation, Purpose, RepositoryOrigin, RequestKey, ResourceNames, decode, peek_names,
+    read_token, render,
 };
+use cfn_gitops::handler::Event;
 use fuzz::{SENTINEL, assert_round_trip, fuzz, properties_of, strings_in};
 
 fn wanted() -> [Value; 3] {
@@ -147,7 +148,8 @@ fn first_push_names_a_stack_of_a_pipeline_or_none() {
                 "commitId": "533f9ad4472cd44f5c2a",
             },
         })]);
-        let Some(push) = BranchPush::parse(&event.to_string()) else {
+        let text = event.to_string();
+        let Ok(Event::Push(push)) = Event::parse(&text, SystemTime::UNIX_EPOCH) else {
             return;
         };
         assert_eq!(event["source"], "aws.codecommit");
