@@ -10,7 +10,7 @@ use super::child::Child;
 use super::delete::{Deletion, OnDenial};
 use super::intent_log::{Purpose, RequestKey, tombstone};
 use super::names::ResourceNames;
-use super::observe::pipeline_settings::{self, PipelineSettings};
+use super::observe::pipeline_settings::PipelineSettings;
 use super::pushes::missed_push::DeployedBranch;
 use super::pushes::{self, BranchPush, Started};
 use super::request_context::RequestContext;
@@ -49,26 +49,14 @@ pub struct GitOpsPipeline {
 }
 
 impl GitOpsPipeline {
-    /// The resource type, which works with `clients`.
-    pub fn new(clients: Clients) -> Self {
+    /// The resource type, which works with `clients`, and whose role may give these `approvals`.
+    pub fn new(clients: Clients, approvals: FunctionApprovals) -> Self {
         let Clients { aws, http, .. } = clients;
-        let approvals = FunctionApprovals::Denied;
         GitOpsPipeline {
             aws,
             http,
             approvals,
         }
-    }
-
-    /// The same, whose role may give these approvals.
-    #[must_use]
-    pub fn allowing(self, approvals: FunctionApprovals) -> Self {
-        GitOpsPipeline { approvals, ..self }
-    }
-
-    /// The approvals that the function's role may give.
-    pub fn approvals(&self) -> FunctionApprovals {
-        self.approvals
     }
 
     async fn apply(&self, request: &Request, progress: &Progress) -> Result<Outcome, Failure> {
@@ -115,13 +103,11 @@ impl GitOpsPipeline {
         let protection = match Box::pin(read).await {
             Ok(protection) => protection,
             Err(error) => {
-                let stored = pipeline_settings::read(&self.aws, &spec.names)
-                    .await
-                    .ok()
-                    .flatten();
+                let stored = self.read_settings(&spec.names).await.ok().flatten();
                 let stored = stored.filter(|stored| stored.reports_to(target));
-                return match stored.and_then(|stored| stored.approvals?.from_gitlab) {
-                    Some(stored) => {
+                let stored = stored.as_ref().and_then(PipelineSettings::gitlab_approvals);
+                return match stored {
+                    Some((_, stored)) => {
                         tracing::warn!(%error, "the tags cannot be checked");
                         Ok(Some(stored.project))
                     }
@@ -239,13 +225,24 @@ fn tolerate_denial(written: Result<(), CallError>) -> Result<(), Failure> {
 }
 
 impl GitOpsPipeline {
+    /// Reads the settings of the pipeline of `names`. `None` if its child stack does not exist, or
+    /// no resource owns it.
+    pub async fn read_settings(
+        &self,
+        names: &ResourceNames,
+    ) -> Result<Option<PipelineSettings>, CallError> {
+        let child = self.look_up_child(&names.stack()).await?;
+        Ok(child.and_then(|child| child.settings))
+    }
+
     /// Looks up the child stack `stack_name`. `None` if it does not exist, or no resource owns it.
     pub async fn look_up_child(&self, stack_name: &str) -> Result<Option<Child>, CallError> {
         let found = observe::describe(&self.aws, stack_name).await?;
         let child = found.map(|stack| observe::described(stack, stack_name));
         Ok(child.and_then(|child| {
             let names = ResourceNames::from_stack_name(stack_name);
-            let settings = names.and_then(|names| PipelineSettings::of(&child, names));
+            let settings =
+                names.and_then(|names| PipelineSettings::of(&child, names, self.approvals));
             let deploys = settings.as_ref();
             Some(Child {
                 waits_for: BranchPush::missed_by(&child, stack_name),

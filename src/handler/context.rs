@@ -51,7 +51,7 @@ impl Handler {
     /// The same, whose role may approve as `approvals` permits.
     #[must_use]
     pub fn allowing(self, approvals: FunctionApprovals) -> Self {
-        let pipelines = GitOpsPipeline::new(self.clients.clone()).allowing(approvals);
+        let pipelines = GitOpsPipeline::new(self.clients.clone(), approvals);
         Handler {
             gitops_pipeline: Arc::new(pipelines),
             ..self
@@ -73,7 +73,10 @@ impl Handler {
             response_clients: Clients::new(config, response_http, clock),
             response_hosts: ResponseHosts::new(aws::is_in_lambda(), aws::is_local(config)),
             mirror_credential: Arc::new(MirrorCredential::new(clients.clone())),
-            gitops_pipeline: Arc::new(GitOpsPipeline::new(clients.clone())),
+            gitops_pipeline: Arc::new(GitOpsPipeline::new(
+                clients.clone(),
+                FunctionApprovals::Denied,
+            )),
             clients,
         }
     }

@@ -28,26 +28,16 @@ impl Handler {
         invocation: &'a Invocation,
     ) -> BoxFuture<'a, Result<Value, HandlerError>> {
         Box::pin(async move {
-            self.handle_and_log(event, invocation)
-                .await
-                .map(Value::from)
+            let span = logging::invocation(&invocation.request_id);
+            let calls = CallCounter::default();
+            let started = Instant::now();
+            let work = Box::pin(self.dispatch(event, invocation, &calls));
+            let work = calls.count(catch_panic(work));
+            let outcome = work.instrument(span.clone()).await;
+            let outcome = outcome.unwrap_or(Err(HandlerError::Panicked));
+            span.in_scope(|| log_outcome(&outcome, started.elapsed(), &calls));
+            outcome.map(Value::from)
         })
-    }
-
-    async fn handle_and_log(
-        &self,
-        event: &str,
-        invocation: &Invocation,
-    ) -> Result<EventOutcome, HandlerError> {
-        let span = logging::invocation(&invocation.request_id);
-        let calls = CallCounter::default();
-        let started = Instant::now();
-        let work = Box::pin(self.dispatch(event, invocation, &calls));
-        let work = calls.count(catch_panic(work));
-        let outcome = work.instrument(span.clone()).await;
-        let outcome = outcome.unwrap_or(Err(HandlerError::Panicked));
-        span.in_scope(|| log_outcome(&outcome, started.elapsed(), &calls));
-        outcome
     }
 
     async fn dispatch(

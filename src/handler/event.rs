@@ -15,8 +15,8 @@ use crate::health_check::HealthCheck;
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::{MAX_EVENT_BYTES, Request};
 
-/// The most bytes of a source or of a detail-type in the text of an error.
-const MAX_SHOWN: usize = 64;
+/// The longest source and detail-type in the text of an error, in bytes.
+const MAX_SHOWN: usize = 128;
 
 /// An event.
 #[derive(Debug)]
@@ -82,18 +82,17 @@ impl<'a> Event<'a> {
     /// <https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>
     fn of_eventbridge(event: &Value) -> Option<Self> {
         let detail = &event["detail"];
-        match (event["source"].as_str()?, event["detail-type"].as_str()) {
+        let detail_type = event["detail-type"].as_str().unwrap_or_default();
+        match (event["source"].as_str()?, detail_type) {
             ("aws.codecommit", _) => BranchPush::parse(event)
                 .map(Event::Push)
                 .or_else(|| ApprovalTag::parse_event(detail).map(Event::Tag)),
             (
                 "aws.codepipeline",
-                Some(
-                    "CodePipeline Pipeline Execution State Change"
-                    | "CodePipeline Action Execution State Change",
-                ),
+                "CodePipeline Pipeline Execution State Change"
+                | "CodePipeline Action Execution State Change",
             ) => PipelineEvent::parse(detail).map(Event::Execution),
-            ("aws.codebuild", Some("CodeBuild Build State Change")) => {
+            ("aws.codebuild", "CodeBuild Build State Change") => {
                 BuildEvent::parse(detail).map(Event::Build)
             }
             _ => None,
@@ -101,24 +100,15 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The source and the detail-type of an unknown event. Any other text may be a secret, so it is
-/// left out, as is a member that no service of AWS sends.
+/// The source and the detail-type of an unknown event, for the text of the error. Empty if they may
+/// be anything but names: any other text may contain a secret.
 fn shown_origin(event: &Value) -> String {
-    let is_name = |text: &&str| {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || " ._-/".contains(c);
-        !text.is_empty() && text.len() <= MAX_SHOWN && text.chars().all(is_part)
-    };
-    let shown = |member: &str| {
-        let text = event[member].as_str().filter(is_name)?;
-        Some(format!("{member} {text}"))
-    };
-    let shown: Vec<String> = ["source", "detail-type"]
-        .into_iter()
-        .filter_map(shown)
-        .collect();
-    match shown.join(", ") {
-        none if none.is_empty() => none,
-        shown => format!(" ({shown})"),
+    let member = |name: &str| event[name].as_str().unwrap_or_default();
+    let origin = format!("{}, {}", member("source"), member("detail-type"));
+    let is_shown = |c: char| c.is_ascii_alphanumeric() || " .,_-/".contains(c);
+    match origin.len() {
+        3..=MAX_SHOWN if origin.chars().all(is_shown) => format!(" ({origin})"),
+        _ => String::new(),
     }
 }
 

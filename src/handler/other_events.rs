@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing::Span;
 
 use super::context::Handler;
@@ -11,14 +11,13 @@ use super::outcome::EventOutcome;
 use crate::common::logging;
 use crate::feedback::approval;
 use crate::feedback::reporting;
-use crate::feedback::reporting::{PipelineEvent, ReportError, Reported};
+use crate::feedback::reporting::{EventReport, PipelineEvent, ReportError, Reported};
 use crate::feedback::review;
 use crate::feedback::review::{BuildEvent, Reviewed};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
-use crate::health_check;
-use crate::health_check::{HealthCheck, metrics};
+use crate::health_check::{Checker, HealthCheck, Schedule, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
 
@@ -58,13 +57,13 @@ impl Handler {
                 Ok(EventOutcome::Done(json!({"PipelineName": name})))
             }
             Started::Unmatched => {
-                let because = "the push changes no file of Source.Paths".to_owned();
+                let because = "the push changes no file of Source.Paths";
                 tracing::info!(because, "the push starts no pipeline");
-                Ok(EventOutcome::Ignored { because })
+                Ok(EventOutcome::ignored(because))
             }
             Started::Nothing { because } => {
                 tracing::warn!(because, "the push is ignored");
-                Ok(EventOutcome::Ignored { because })
+                Ok(EventOutcome::ignored(&because))
             }
         }
     }
@@ -76,12 +75,20 @@ impl Handler {
     ) -> Result<EventOutcome, HandlerError> {
         Span::current().record("pipeline_stack", event.names.stack());
         tracing::info!(execution = event.execution_id, "pipeline execution");
-        // First, so that no person is asked. Without it, the execution is reported all the same.
-        let approved = self.approve(&event).await;
-        let approvals = self.gitops_pipeline.approvals();
-        let report = reporting::handle(&self.clients, approvals, &event);
+        let mut approved = Ok(());
+        let report = async {
+            let pipeline = self.gitops_pipeline.read_settings(&event.names).await?;
+            if let Some(pipeline) = pipeline.as_ref().filter(|_| event.is_about_approval()) {
+                // First, so that no person is asked. Without it, the execution is reported all the
+                // same.
+                approved = Box::pin(approval::approve(&self.clients.aws, pipeline)).await;
+            }
+            reporting::handle(&self.clients, pipeline, &event).await
+        };
+        let report = Box::pin(report).await;
         let id = format!("execution {}", event.execution_id);
-        let shown = self.end_report(&event.names, &id, Box::pin(report).await);
+        let shown = self.end_report(&event.names, &id, report);
+        let approved = approved.map_err(|error| HandlerError::NotApproved(Failure(error.reason())));
         if let (Err(_), Err(error)) = (&shown, &approved) {
             tracing::warn!(%error, "not approved");
         }
@@ -94,30 +101,40 @@ impl Handler {
     pub(super) async fn handle_tag(self, tag: ApprovalTag) -> Result<EventOutcome, HandlerError> {
         Span::current().record("pipeline_stack", tag.names.stack());
         tracing::info!(tag = tag.name(), "tag");
-        let approvals = self.gitops_pipeline.approvals();
-        let decided = reporting::decide(&self.clients, approvals, &tag);
-        let id = format!("tag {}", tag.name());
-        self.end_report(&tag.names, &id, Box::pin(decided).await)
+        let decided = async {
+            let pipeline = self.gitops_pipeline.read_settings(&tag.names).await?;
+            reporting::decide(&self.clients, pipeline, &tag).await
+        };
+        let decided = Box::pin(decided).await;
+        self.end_report(&tag.names, &format!("tag {}", tag.name()), decided)
     }
 
-    /// Logs the accepted parts of a report, and counts the failed ones.
+    /// Logs the accepted parts of the report of a `subject`, and counts the failed ones.
     fn end_report(
         &self,
         names: &ResourceNames,
         subject: &str,
-        report: Result<Reported, ReportError>,
+        report: Result<EventReport, ReportError>,
     ) -> Result<EventOutcome, HandlerError> {
-        let failures = report.as_ref().map_or(1, Reported::log_failed);
+        let reported = match report {
+            Ok(Ok(reported)) => Ok(reported),
+            Ok(Err(because)) => {
+                tracing::info!(because, "nothing is reported to GitLab");
+                return Ok(EventOutcome::ignored(because));
+            }
+            Err(error) => Err(error.about(subject)),
+        };
+        let failures = reported.as_ref().map_or(1, Reported::log_failed);
         if failures > 0 {
             self.emit_report_failures(names, failures);
         }
-        let reported = match report {
+        let reported = match reported {
             // Lambda would deliver the event twice more, with the same result.
             Err(error) if error.is_final => {
                 tracing::warn!(%error, "not reported");
                 Reported::default()
             }
-            report => report?,
+            reported => reported?,
         };
         if let Some(error) = reported.error_that_may_pass() {
             return Err(error.clone().about(subject).into());
@@ -129,15 +146,6 @@ impl Handler {
         }})))
     }
 
-    /// Approves the change set that `event` may be about, if the pipeline's properties allow it.
-    async fn approve(&self, event: &PipelineEvent) -> Result<(), HandlerError> {
-        if event.is_about_approval() {
-            let approved = Box::pin(approval::approve(&self.clients.aws, &event.names)).await;
-            approved.map_err(|error| HandlerError::NotApproved(Failure(error.reason())))?;
-        }
-        Ok(())
-    }
-
     /// Writes the changes of a review branch on its merge request.
     pub(super) async fn handle_review(
         self,
@@ -146,19 +154,11 @@ impl Handler {
         Span::current().record("pipeline_stack", event.names.stack());
         let build = &event.build_id;
         tracing::info!(build, "build of a review branch");
-        match Box::pin(review::handle(
-            &self.clients.aws,
-            &self.clients.http,
-            &event,
-        ))
-        .await
-        {
+        match Box::pin(review::handle(&self.clients, &self.gitops_pipeline, &event)).await {
             Ok(Reviewed::Written) => Ok(EventOutcome::Done(json!({"Review": {"BuildId": build}}))),
             Ok(Reviewed::Ignored(because)) => {
                 tracing::info!(because, "the build is not shown in GitLab");
-                Ok(EventOutcome::Ignored {
-                    because: because.to_owned(),
-                })
+                Ok(EventOutcome::ignored(because))
             }
             Ok(Reviewed::Rejected(reason)) => {
                 let reason = reason.to_string();
@@ -190,23 +190,23 @@ impl Handler {
         let environment = check.environment(&function_arn)?;
         Span::current().record("environment", &environment.id);
         tracing::info!(users = environment.user_names, "health check");
-        let clients = &self.clients;
-        let (credential, pipeline) = (&self.mirror_credential, &self.gitops_pipeline);
+        let checker = Checker {
+            environment: &environment,
+            clients: &self.clients,
+            mirror_credential: &self.mirror_credential,
+            gitops_pipeline: &self.gitops_pipeline,
+            emit: &|line| logging::emit(&line),
+            may_change: true,
+            schedule: Schedule {
+                began: self.clients.clock.now(),
+                interval: check.interval,
+            },
+        };
         let time = self.clients.clock.until(deadline - MARGIN);
-        if check.is_diagnosis {
-            let found = health_check::diagnose(&environment, clients, credential, pipeline, time);
-            return Ok(EventOutcome::Done(json!({"Doctor": found.await})));
-        }
-        let (interval, emit) = (check.interval, |line: Value| logging::emit(&line));
-        let work = health_check::check(
-            &environment,
-            clients,
-            credential,
-            pipeline,
-            interval,
-            time,
-            &emit,
-        );
-        Ok(EventOutcome::Done(json!({"HealthCheck": work.await})))
+        Ok(EventOutcome::Done(if check.is_diagnosis {
+            json!({"Doctor": checker.diagnose(time).await})
+        } else {
+            json!({"HealthCheck": checker.check(time).await})
+        }))
     }
 }

@@ -11,19 +11,22 @@ pub enum EventOutcome {
     Responded { status: Status, body: Value },
     /// Another invocation continues the request. It is the self-invocation of this number.
     Continued { hop: u32 },
-    /// The event is not about anything that the function does.
-    Ignored { because: String },
-    /// The event was handled, with this summary.
+    /// The event ended with this summary.
     Done(Value),
 }
 
 impl EventOutcome {
+    /// The end of an event that needs nothing.
+    pub fn ignored(because: &str) -> Self {
+        EventOutcome::Done(json!({"Ignored": because}))
+    }
+
     /// The status in the log.
     pub fn status(&self) -> &'static str {
         match self {
             EventOutcome::Responded { status, .. } => status.name(),
             EventOutcome::Continued { .. } => "CONTINUED",
-            EventOutcome::Ignored { .. } | EventOutcome::Done(_) => Status::Success.name(),
+            EventOutcome::Done(_) => Status::Success.name(),
         }
     }
 }
@@ -34,7 +37,6 @@ impl From<EventOutcome> for Value {
         match outcome {
             EventOutcome::Responded { body, .. } => body,
             EventOutcome::Continued { hop } => json!({"Continuation": {"Hop": hop}}),
-            EventOutcome::Ignored { because } => json!({"Ignored": because}),
             EventOutcome::Done(summary) => summary,
         }
     }

@@ -73,30 +73,24 @@ impl Handler {
         invocation: &Invocation,
         calls: &CallCounter,
     ) -> Handled {
-        let ReceivedRequest {
-            request,
-            event,
-            position,
-            received_at,
-        } = received;
         let function_arn = &invocation.function_arn;
         let put = |url, body| {
             self.response_clients
                 .http
                 .put(self.response_hosts, url, body)
         };
-        let failing = FailingCalls::continuing(&position.failing);
+        let failing = FailingCalls::continuing(&received.position.failing);
         let continue_later = |within| {
             let failing = failing.texts();
             self_invocation::continue_request(
                 &self.response_clients.aws,
                 function_arn,
-                event,
+                received.event,
                 Position {
                     failing,
-                    ..position.clone()
+                    ..received.position.clone()
                 },
-                received_at,
+                received.received_at,
                 within,
             )
         };
@@ -105,13 +99,13 @@ impl Handler {
             calls: calls.clone(),
             failing: failing.clone(),
             clock: self.clients.clock.clone(),
-            is_continuation: position.hop > 0,
+            is_continuation: received.position.hop > 0,
             function_arn: function_arn.clone(),
         });
         let deadline = self.deadline(invocation);
         handle_request(
             resource,
-            request,
+            received.request,
             deadline,
             &self.clients.clock,
             &self.worker,

@@ -23,9 +23,13 @@ pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 /// The checks of one invocation.
 #[derive(Clone, Copy)]
 pub struct Checker<'a> {
+    /// What is checked.
     pub environment: &'a Environment,
+    /// The clients of AWS, GitLab and HTTP.
     pub clients: &'a Clients,
+    /// The type of the credentials.
     pub mirror_credential: &'a MirrorCredential,
+    /// The type of the pipelines.
     pub gitops_pipeline: &'a GitOpsPipeline,
     /// Receives each line for CloudWatch.
     pub emit: Emit<'a>,

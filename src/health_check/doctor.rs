@@ -71,7 +71,7 @@ pub fn stack_problem(status: &str, id: &str) -> Option<String> {
 /// only they can, or if tags do not approve.
 pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<String> {
     let settings = child.settings.as_ref()?;
-    let approvals = settings.approvals.as_ref()?.from_gitlab.as_ref()?;
+    let (_, approvals) = settings.gitlab_approvals()?;
     let access = child.access()?;
     let read = async {
         let gitlab = gitlab::open(&clients.aws, &clients.http, access).await?;

@@ -18,7 +18,6 @@ use crate::feedback::drift;
 use crate::feedback::drift::{DriftTarget, Drifted, Found, Repair};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
-use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// The longest comparison of one stack. The next day's check starts again.
@@ -44,12 +43,10 @@ impl Checker<'_> {
     /// pipeline deploys, if this is the check of the day that does.
     pub async fn compare(&self, name: &str, child: &Child) -> Vec<ComparedStack> {
         let is_due = self.may_change && self.schedule.is_due(name, DAY);
-        let (Some(settings), Some(names)) = (
-            child.settings.as_ref().filter(|_| is_due),
-            ResourceNames::from_stack_name(name),
-        ) else {
+        let Some(settings) = child.settings.as_ref().filter(|_| is_due) else {
             return vec![];
         };
+        let names = &settings.names;
         let mut compared = vec![];
         let self_repair = self.environment.self_repair;
         if self_repair != SelfRepair::Disabled {
@@ -71,9 +68,7 @@ impl Checker<'_> {
                 repairs: None,
             };
             let mut deployed = self.compare_stack(deployed).await;
-            deployed.report_error = self
-                .report_to_gitlab(&names, settings, &deployed.found)
-                .await;
+            deployed.report_error = self.report_to_gitlab(settings, &deployed.found).await;
             compared.push(deployed);
         }
         compared
@@ -94,7 +89,6 @@ impl Checker<'_> {
 
     async fn report_to_gitlab(
         &self,
-        names: &ResourceNames,
         settings: &PipelineSettings,
         found: &Result<Found, CallError>,
     ) -> Option<String> {
@@ -102,9 +96,10 @@ impl Checker<'_> {
             return None;
         };
         let (aws, http) = (&self.clients.aws, &self.clients.http);
-        let reporting = reporting::report_drift(aws, http, names, settings, drifted);
+        let reporting = reporting::report_drift(aws, http, settings, drifted);
         let error = Box::pin(reporting).await.err()?;
-        self.emit(&names.pipeline(), &[(metrics::REPORT_FAILURES, 1.into())]);
+        let pipeline = settings.names.pipeline();
+        self.emit(&pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
         Some(error.to_string())
     }
 

@@ -38,114 +38,77 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-pub use self::checker::Emit;
+pub use self::checker::{Checker, Emit};
 pub use self::request::{Environment, EnvironmentError, FirstProject, HealthCheck, SelfRepair};
+pub use self::schedule::Schedule;
 
-use crate::clients::Clients;
 use crate::clients::gitlab::UnreachableGitLabs;
-use crate::gitops_pipeline::GitOpsPipeline;
-use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::credentials::BrokenMirrors;
 use crate::health_check::findings::{Check, Findings};
 use crate::health_check::pipelines::ChangedExecutions;
-use crate::health_check::schedule::Schedule;
 use crate::health_check::stacks::FoundStacks;
-use crate::mirror_credential::MirrorCredential;
 use crate::mirror_credential::health::CheckedGitLabs;
 
-/// Checks the environment as far as `time` allows, which ends when the next check begins after
-/// `interval`. Passes each line for CloudWatch to `emit`, and returns the summary.
-pub fn check<'a>(
-    environment: &'a Environment,
-    clients: &'a Clients,
-    mirror_credential: &'a MirrorCredential,
-    gitops_pipeline: &'a GitOpsPipeline,
-    interval: Option<Duration>,
-    time: Duration,
-    emit: Emit<'a>,
-) -> BoxFuture<'a, Value> {
-    let schedule = Schedule {
-        began: clients.clock.now(),
-        interval,
-    };
-    let limits = TimeLimits::of(schedule.time_within(time));
-    let checker = Checker {
-        environment,
-        clients,
-        mirror_credential,
-        gitops_pipeline,
-        emit,
-        may_change: true,
-        schedule,
-    };
-    Box::pin(async move {
-        let results = checker.check_all(&limits).await;
-        let (mut findings, stacks) = (results.findings, &results.stacks);
-        Box::pin(checker.create_pipelines(&stacks.missed, &mut findings, &limits)).await;
-        Box::pin(checker.start_missed_pushes(&stacks.suspected, &mut findings, &limits)).await;
-        // The first push of a repaired mirror may never end.
-        let until = limits.half_of_the_rest();
-        Box::pin(checker.repair_mirrors(&results.broken_mirrors, &mut findings, until)).await;
-        // The reports come last: a slow GitLab takes no time from the checks.
-        let reporting = async {
-            let unreachable = UnreachableGitLabs::default();
-            let changed = &results.changed_executions;
-            Box::pin(checker.report_executions(changed, &limits, &unreachable)).await;
-            Box::pin(checker.report_reviews(&stacks.reviewing, &limits, &unreachable)).await;
-        };
-        let reviewing = checker.start_reviews(&stacks.reviewing, &mut findings, &limits);
-        tokio::join!(Box::pin(reporting), Box::pin(reviewing));
-        let has_failed = u8::from(!findings.failed.is_empty());
-        let mut counts = vec![(metrics::HEALTH_CHECK_FAILED, has_failed.into())];
-        if findings.missing > 0 {
-            counts.push((metrics::MISSING_RESOURCES, findings.missing.into()));
-        }
-        checker.emit("", &counts);
-        json!({
-            "EnvID": environment.id,
-            "Checked": findings.totals,
-            "Created": findings.created,
-            "Started": findings.started,
-            "Unhealthy": findings.unhealthy(),
-            "NotChecked": findings.failed,
+impl<'a> Checker<'a> {
+    /// Checks the environment as far as `time` allows, which ends when the next check begins.
+    /// Returns the summary.
+    pub fn check(self, time: Duration) -> BoxFuture<'a, Value> {
+        let limits = TimeLimits::of(self.schedule.time_within(time));
+        Box::pin(async move {
+            let results = self.check_all(&limits).await;
+            let (mut findings, stacks) = (results.findings, &results.stacks);
+            Box::pin(self.create_pipelines(&stacks.missed, &mut findings, &limits)).await;
+            Box::pin(self.start_missed_pushes(&stacks.suspected, &mut findings, &limits)).await;
+            // The first push of a repaired mirror may never end.
+            let until = limits.half_of_the_rest();
+            Box::pin(self.repair_mirrors(&results.broken_mirrors, &mut findings, until)).await;
+            // The reports come last: a slow GitLab takes no time from the checks.
+            let reporting = async {
+                let unreachable = UnreachableGitLabs::default();
+                let changed = &results.changed_executions;
+                let report =
+                    self.report_executions(changed, &stacks.settings, &limits, &unreachable);
+                Box::pin(report).await;
+                Box::pin(self.report_reviews(&stacks.reviewing, &limits, &unreachable)).await;
+            };
+            let reviewing = self.start_reviews(&stacks.reviewing, &mut findings, &limits);
+            tokio::join!(Box::pin(reporting), Box::pin(reviewing));
+            let has_failed = u8::from(!findings.failed.is_empty());
+            let mut counts = vec![(metrics::HEALTH_CHECK_FAILED, has_failed.into())];
+            if findings.missing > 0 {
+                counts.push((metrics::MISSING_RESOURCES, findings.missing.into()));
+            }
+            self.emit("", &counts);
+            json!({
+                "EnvID": self.environment.id,
+                "Checked": findings.totals,
+                "Created": findings.created,
+                "Started": findings.started,
+                "Unhealthy": findings.unhealthy(),
+                "NotChecked": findings.failed,
+            })
         })
-    })
-}
+    }
 
-/// Checks the same. It changes nothing and writes no metrics. Returns each check with its problem.
-pub fn diagnose<'a>(
-    environment: &'a Environment,
-    clients: &'a Clients,
-    mirror_credential: &'a MirrorCredential,
-    gitops_pipeline: &'a GitOpsPipeline,
-    time: Duration,
-) -> BoxFuture<'a, Value> {
-    let checker = Checker {
-        environment,
-        clients,
-        mirror_credential,
-        gitops_pipeline,
-        emit: &|_| {},
-        may_change: false,
-        schedule: Schedule {
-            began: clients.clock.now(),
-            interval: None,
-        },
-    };
-    Box::pin(async move {
-        let results = checker.check_all(&TimeLimits::of(time)).await;
-        let mut findings = results.findings;
-        for push in &results.stacks.suspected {
-            findings.checked(push.subject(), Some(push.problem()));
-        }
-        let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
-        json!({
-            "EnvID": environment.id,
-            "Checks": checks,
-            "NotChecked": findings.failed,
+    /// Checks the same. It changes nothing and writes no metrics. Returns each check with its
+    /// problem.
+    pub fn diagnose(mut self, time: Duration) -> BoxFuture<'a, Value> {
+        (self.emit, self.may_change, self.schedule.interval) = (&|_| {}, false, None);
+        Box::pin(async move {
+            let results = self.check_all(&TimeLimits::of(time)).await;
+            let mut findings = results.findings;
+            for push in &results.stacks.suspected {
+                findings.checked(push.subject(), Some(push.problem()));
+            }
+            let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
+            json!({
+                "EnvID": self.environment.id,
+                "Checks": checks,
+                "NotChecked": findings.failed,
+            })
         })
-    })
+    }
 }
 
 /// The results of all checks, and the work that they leave to do.

@@ -25,10 +25,12 @@ pub const PIPELINES_PER_SECOND: u32 = 5;
 pub const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The executions of each pipeline whose reports are repeated.
-pub type ChangedExecutions = Vec<(String, Vec<Execution>)>;
+pub type ChangedExecutions = Vec<(ResourceNames, Vec<Execution>)>;
 
 /// The result of one pipeline's check.
 struct CheckedPipeline {
+    /// `None` if its name is not one that cfn-gitops gives.
+    names: Option<ResourceNames>,
     /// Without its executions: most are not needed any more.
     health: PipelineHealth,
     changed: Vec<Execution>,
@@ -58,9 +60,8 @@ impl Checker<'_> {
             match result {
                 Ok(Some(checked)) => {
                     self.report_pipeline(&mut findings, name, &checked);
-                    if !checked.changed.is_empty() {
-                        changed.push((name.to_owned(), checked.changed));
-                    }
+                    let names = checked.names.filter(|_| !checked.changed.is_empty());
+                    changed.extend(names.map(|names| (names, checked.changed)));
                 }
                 // It was deleted meanwhile.
                 Ok(None) => {}
@@ -76,25 +77,27 @@ impl Checker<'_> {
         let Some(mut health) = health::check(&self.clients.aws, name).await? else {
             return Ok(None);
         };
-        let problem = if self.may_change && health.approvals_waiting > 0 {
-            self.approve(name).await
-        } else {
-            None
+        let names = ResourceNames::from_pipeline_name(name);
+        let is_waiting = self.may_change && health.approvals_waiting > 0;
+        let problem = match names.as_ref().filter(|_| is_waiting) {
+            Some(names) => self.approve(names).await.err(),
+            None => None,
         };
         let executions = std::mem::take(&mut health.executions);
         Ok(Some(CheckedPipeline {
             changed: reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME),
+            names,
             health,
-            problem,
+            problem: problem.map(|error| error.to_string()),
         }))
     }
 
-    /// Approves a change set without changes whose event was lost. Returns the problem if that
-    /// failed.
-    async fn approve(&self, name: &str) -> Option<String> {
-        let names = ResourceNames::from_pipeline_name(name)?;
-        let approved = Box::pin(approval::approve(&self.clients.aws, &names)).await;
-        approved.err().map(|error| error.to_string())
+    /// Approves a change set without changes whose event was lost.
+    async fn approve(&self, names: &ResourceNames) -> Result<(), CallError> {
+        match self.gitops_pipeline.read_settings(names).await? {
+            Some(pipeline) => Box::pin(approval::approve(&self.clients.aws, &pipeline)).await,
+            None => Ok(()),
+        }
     }
 
     fn report_pipeline(&self, findings: &mut Findings, name: &str, checked: &CheckedPipeline) {

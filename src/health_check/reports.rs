@@ -1,5 +1,7 @@
 //! Repeats the reports to GitLab that lost events did not make.
 
+use std::collections::BTreeMap;
+
 use super::checker::Checker;
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::metrics;
@@ -7,12 +9,13 @@ use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
-use crate::feedback::reporting::{Execution, Reported};
+use crate::feedback::reporting::{Execution, ReportError, Reported};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
-/// How many pipelines a second are reported again: one `DescribeStacks` and usually at most ten
-/// requests to GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
+/// How many pipelines a second are reported again, usually with at most ten requests
+/// to GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>.
 const REPORTS_PER_SECOND: u32 = 2;
 
@@ -21,23 +24,32 @@ impl Checker<'_> {
     /// which counts as failed.
     ///
     /// If the time does not suffice, the next health checks report the rest: they check the
-    /// pipelines in another order, which is that of `changed`.
+    /// pipelines in another order, which is that of `changed`. `settings` are those of the
+    /// pipelines whose stacks were read.
     pub async fn report_executions<'a>(
         &self,
         changed: &'a ChangedExecutions,
+        settings: &BTreeMap<String, PipelineSettings>,
         limits: &TimeLimits,
         unreachable: &UnreachableGitLabs,
     ) {
         let limits = limits.until(limits.end);
-        let items = changed
-            .iter()
-            .map(|(name, executions)| (name.as_str(), executions));
+        let pipelines: Vec<String> = changed.iter().map(|(names, _)| names.pipeline()).collect();
+        let items = pipelines.iter().map(String::as_str).zip(changed);
         let pace = &Pace::per_second(REPORTS_PER_SECOND);
-        let report = |name, executions: &'a Vec<Execution>| -> Checking<'_, _> {
+        let report = |name, (names, changed): &'a (_, Vec<Execution>)| -> Checking<'_, _> {
             Box::pin(async move {
                 pace.wait().await;
-                let executions = executions.clone();
-                self.report_again(name, executions, unreachable).await
+                let report = async {
+                    let pipeline = match settings.get(name) {
+                        Some(settings) => Some(settings.clone()),
+                        // There was no time to read its stack, or that failed.
+                        None => self.gitops_pipeline.read_settings(names).await?,
+                    };
+                    let changed = changed.clone();
+                    reporting::catch_up(self.clients, pipeline, changed, unreachable).await
+                };
+                log_failed(name, Box::pin(report).await)
             })
         };
         let left = check_each(items.collect(), &limits, report, |name, failures| {
@@ -90,22 +102,15 @@ impl Checker<'_> {
             tracing::warn!("no time to repeat all reviews");
         }
     }
+}
 
-    /// Repeats the reports of one pipeline. Returns the number of failed parts.
-    async fn report_again(
-        &self,
-        name: &str,
-        changed: Vec<Execution>,
-        unreachable: &UnreachableGitLabs,
-    ) -> usize {
-        let approvals = self.gitops_pipeline.approvals();
-        let report = reporting::catch_up(self.clients, name, changed, approvals, unreachable);
-        match report.await {
-            Ok(reports) => reports.iter().map(Reported::log_failed).sum(),
-            Err(error) => {
-                tracing::warn!(pipeline = name, %error, "not reported");
-                1
-            }
+/// Logs the failed parts of the reports of a pipeline. Returns their number.
+fn log_failed(pipeline: &str, reports: Result<Vec<Reported>, ReportError>) -> usize {
+    match reports {
+        Ok(reports) => reports.iter().map(Reported::log_failed).sum(),
+        Err(error) => {
+            tracing::warn!(pipeline, %error, "not reported");
+            1
         }
     }
 }

@@ -28,6 +28,7 @@ use crate::common::pace::Pace;
 use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::names;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 
 /// How many stacks a second are looked up, with one `DescribeStacks` each, and for a stack with a
@@ -67,6 +68,8 @@ pub struct FoundStacks {
     pub missed: Vec<BranchPush>,
     /// Pushes without an execution, as far as one look shows.
     pub suspected: Vec<SuspectedPush>,
+    /// The settings of the pipelines whose stacks were read, by the pipelines' names.
+    pub settings: BTreeMap<String, PipelineSettings>,
     /// The pipelines whose branches are reviewed.
     pub reviewing: Vec<ReviewTarget>,
     /// How pipelines reach GitLab.
@@ -205,8 +208,11 @@ impl FoundStacks {
         if problem.is_some() || is_whole {
             findings.checked(subject, problem);
         }
-        self.reviewing
-            .extend(child.settings.and_then(ReviewTarget::of));
+        if let Some(settings) = child.settings {
+            let pipeline = settings.names.pipeline();
+            self.reviewing.extend(ReviewTarget::of(settings.clone()));
+            self.settings.insert(pipeline, settings);
+        }
         self.missed.extend(child.waits_for);
     }
 }

@@ -9,8 +9,8 @@ use cfn_custom_resource::Clock;
 use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
-use cfn_gitops::health_check;
-use cfn_gitops::health_check::{Environment, FirstProject, SelfRepair};
+use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
+use cfn_gitops::health_check::{Checker, Emit, Environment, FirstProject, Schedule, SelfRepair};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -239,14 +239,33 @@ fn dev(user_names: &str, self_repair: SelfRepair) -> Environment {
     }
 }
 
-fn resources(
-    fake: &FakeAws,
-    connector: SharedHttpConnector,
-) -> (Clients, MirrorCredential, GitOpsPipeline) {
+type Resources = (Clients, MirrorCredential, GitOpsPipeline);
+
+fn checker<'a>(
+    environment: &'a Environment,
+    (clients, mirror_credential, gitops_pipeline): &'a Resources,
+    interval: Option<Duration>,
+    emit: Emit<'a>,
+) -> Checker<'a> {
+    Checker {
+        environment,
+        clients,
+        mirror_credential,
+        gitops_pipeline,
+        emit,
+        may_change: true,
+        schedule: Schedule {
+            began: clients.clock.now(),
+            interval,
+        },
+    }
+}
+
+fn resources(fake: &FakeAws, connector: SharedHttpConnector) -> Resources {
     let http = Http::new(connector.clone());
     let clients = Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
     let credentials = MirrorCredential::new(clients.clone());
-    let pipelines = GitOpsPipeline::new(clients.clone());
+    let pipelines = GitOpsPipeline::new(clients.clone(), FunctionApprovals::Denied);
     (clients, credentials, pipelines)
 }
 
@@ -257,11 +276,10 @@ async fn look_with(
     interval: Option<Duration>,
     time: Duration,
 ) -> Looked {
-    let (clients, credentials, pipelines) = &resources(fake, connector);
+    let resources = resources(fake, connector);
     let lines = Mutex::new(vec![]);
     let emit = |line| lines.lock().expect("no panic").push(line);
-    let summary =
-        health_check::check(&dev, clients, credentials, pipelines, interval, time, &emit).await;
+    let summary = checker(&dev, &resources, interval, &emit).check(time).await;
     let lines = lines.into_inner().expect("no panic");
     for shown in lines.iter().chain([&summary]) {
         assert_eq!(fake.secret_in(&shown.to_string()), None, "{shown}");
@@ -272,9 +290,11 @@ async fn look_with(
 
 /// A diagnosis of `dev` in this time.
 pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
-    let (clients, credentials, pipelines) = &resources(fake, fake.connector("doctor"));
+    let resources = resources(fake, fake.connector("doctor"));
     let dev = dev("user-dev-*", SelfRepair::Disabled);
-    let found = health_check::diagnose(&dev, clients, credentials, pipelines, time).await;
+    let unexpected = |line: Value| panic!("a diagnosis writes no metrics: {line}");
+    let checker = checker(&dev, &resources, None, &unexpected);
+    let found = checker.diagnose(time).await;
     assert_eq!(fake.secret_in(&found.to_string()), None, "{found}");
     found
 }

@@ -10,8 +10,8 @@ use cfn_custom_resource::Clock;
 use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
-use cfn_gitops::health_check;
-use cfn_gitops::health_check::HealthCheck;
+use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
+use cfn_gitops::health_check::{Checker, HealthCheck, Schedule};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -78,17 +78,20 @@ async fn look(fake: &FakeAws) -> Looked {
     let http = Http::new(connector.clone());
     let clients = &Clients::new(&sdk_config(connector), http, clock);
     let credentials = MirrorCredential::new(clients.clone());
-    let pipelines = GitOpsPipeline::new(clients.clone());
-    let work = health_check::check(
-        &environment,
+    let pipelines = GitOpsPipeline::new(clients.clone(), FunctionApprovals::Denied);
+    let checker = Checker {
+        environment: &environment,
         clients,
-        &credentials,
-        &pipelines,
-        Some(INTERVAL),
-        INVOCATION_TIME,
-        &emit,
-    );
-    let summary = work.await;
+        mirror_credential: &credentials,
+        gitops_pipeline: &pipelines,
+        emit: &emit,
+        may_change: true,
+        schedule: Schedule {
+            began,
+            interval: Some(INTERVAL),
+        },
+    };
+    let summary = checker.check(INVOCATION_TIME).await;
     let after = fake.calls();
     let metrics = metrics.into_inner().expect("no panic");
     let last = &metrics["OrphanedPipelineStacks"].1;

@@ -44,9 +44,9 @@ pub struct Response {
 }
 
 impl Response {
-    /// The body to send, and the status in it: at most [`MAX_BODY_BYTES`] of UTF-8, unless the members that are copied
-    /// from the request are larger. If the attributes do not fit, the body is a FAILED with the
-    /// code `too_large`.
+    /// The body to send, and the status in it: at most [`MAX_BODY_BYTES`] of UTF-8, unless the
+    /// members that are copied from the request are larger. If the attributes do not fit, the body
+    /// is a FAILED with the code `too_large`.
     pub fn body(&self, request: &Request, too_large: ReasonCode) -> (Status, String) {
         let body = self.shortened(request);
         if body.len() <= MAX_BODY_BYTES || self.data.is_empty() {

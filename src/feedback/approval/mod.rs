@@ -26,8 +26,6 @@ use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::gitlab::GitLab;
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
-use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::observe::pipeline_settings;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::approval_tags::Decision;
 
@@ -39,18 +37,14 @@ const ENDED: [&str; 2] = [
     "InvalidApprovalTokenException",
 ];
 
-/// Approves the change set that waits in the pipeline of `names`, if its properties allow that and
-/// the change set has no changes.
-pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> {
-    let settings = pipeline_settings::read(aws, names).await?;
-    let Some(settings) = settings.and_then(|settings| settings.approvals) else {
+/// Approves the change set that waits in `pipeline`, if its properties allow that and the change
+/// set has no changes.
+pub async fn approve(aws: &Aws, pipeline: &PipelineSettings) -> Result<(), CallError> {
+    let Some(settings) = pipeline.approvals().filter(|it| it.auto_approve) else {
         return Ok(());
     };
-    let pipeline = names.pipeline();
-    if !settings.auto_approve {
-        return Ok(());
-    }
-    let request = ApprovalRequest::read(aws, &pipeline, &settings).await?;
+    let pipeline = pipeline.names.pipeline();
+    let request = ApprovalRequest::read(aws, &pipeline, settings).await?;
     match request.filter(|request| request.change_set.creation == Creation::Empty) {
         Some(request) => put(aws, &pipeline, &request, ApprovalStatus::Approved, SUMMARY).await,
         None => Ok(()),
@@ -58,7 +52,7 @@ pub async fn approve(aws: &Aws, names: &ResourceNames) -> Result<(), CallError> 
 }
 
 /// Ends the request that waits in `pipeline` as a person decides in GitLab. Returns the execution
-/// if it still waits.
+/// if it still waits, or why none does.
 ///
 /// # Errors
 /// If AWS or GitLab does not return a record that is needed. Then nothing is approved.
@@ -66,16 +60,15 @@ pub async fn approve_from_gitlab(
     aws: &Aws,
     gitlab: &GitLab,
     pipeline: &PipelineSettings,
-) -> Result<Option<String>, ApprovalError> {
-    let Some(settings) = &pipeline.approvals else {
-        return Ok(None);
-    };
-    let Some(approvals) = &settings.from_gitlab else {
-        return Ok(None);
+) -> Result<Result<String, &'static str>, ApprovalError> {
+    let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
+        return Ok(Err(
+            "Approval.FromGitLab or FunctionApprovals does not allow tags to approve",
+        ));
     };
     let name = pipeline.names.pipeline();
     let Some(request) = ApprovalRequest::read(aws, &name, settings).await? else {
-        return Ok(None);
+        return Ok(Err("no change set waits for an approval"));
     };
     let inquiry = Inquiry {
         gitlab,
@@ -84,7 +77,7 @@ pub async fn approve_from_gitlab(
         request: &request,
     };
     let Some((tag, user)) = Box::pin(inquiry.decide(aws)).await?.verdict else {
-        return Ok(Some(request.execution_id));
+        return Ok(Ok(request.execution_id));
     };
     let [approved, rejected] = BY_PERSON;
     let (status, text) = match tag.decision {
@@ -93,7 +86,7 @@ pub async fn approve_from_gitlab(
     };
     let summary = format!("{text}@{} ({}), tag {}", user.username, user.id, tag.name());
     put(aws, &name, &request, status, &summary).await?;
-    Ok(None)
+    Ok(Err("the tag has ended the request"))
 }
 
 /// Ends `request`, if it still waits.

@@ -8,17 +8,16 @@ use crate::feedback::drift::Drifted;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan;
 use crate::gitops_pipeline::executions::{self, ExecutionStatus};
-use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// Posts whether the deployed stack differs from its template, unless GitLab shows it.
 pub async fn report(
     aws: &Aws,
     http: &Http,
-    names: &ResourceNames,
     settings: &PipelineSettings,
     drifted: &Drifted,
 ) -> Result<(), ReportError> {
+    let names = &settings.names;
     let reported = async {
         let Some(report) = settings
             .report

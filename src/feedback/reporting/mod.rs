@@ -7,6 +7,7 @@
 //!
 //! - [`event`] reads from an event which execution it names, and which part of the report it is
 //!   about
+//! - [`open`] checks that the pipeline is reported, and opens its GitLab
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
@@ -20,6 +21,7 @@ mod ended_approval;
 mod event;
 mod execution;
 pub(crate) mod note;
+mod open;
 mod outcome;
 mod outputs;
 mod plan;
@@ -31,99 +33,82 @@ pub(crate) use crate::feedback::reporting::event::PipelineEvent;
 pub(crate) use crate::feedback::reporting::execution::Execution;
 pub use crate::feedback::reporting::execution::changed_since;
 pub(crate) use crate::feedback::reporting::outcome::may_pass;
-pub use crate::feedback::reporting::outcome::{ReportError, Reported};
+pub use crate::feedback::reporting::outcome::{EventReport, ReportError, Reported};
 pub(crate) use crate::feedback::reporting::plan::commit_status;
 pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
 
 use std::time::Duration;
 
-use futures_util::TryFutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::clients::Clients;
+use crate::clients::aws::CallError;
 use crate::clients::gitlab::UnreachableGitLabs;
-use crate::clients::{Clients, gitlab};
 use crate::feedback::approval;
 use crate::feedback::reporting::context::About;
+use crate::feedback::reporting::open::ReportTarget;
 use crate::feedback::reporting::plan::Scope;
-use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::observe::pipeline_settings;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
-use crate::gitops_pipeline::spec::FunctionApprovals;
 
 /// The time after which a health check reports no further execution of a pipeline: a request to a
 /// GitLab that does not respond takes a minute.
 const MAX_TIME: Duration = Duration::from_mins(2);
 
-/// Reports the subject of `event`, if its pipeline belongs to a `Custom::GitOpsPipeline` with
-/// `GitLab`.
+/// Why an execution is not reported.
+const NO_COMMIT: &str = "the execution does not exist, or has not read its commit yet";
+
+/// Reports the subject of `event` about a `pipeline`.
 ///
 /// # Errors
-/// If nothing can be reported: the settings, the execution or the token cannot be read.
+/// If nothing can be reported: the execution or the token cannot be read.
 pub async fn handle(
     clients: &Clients,
-    approvals: FunctionApprovals,
+    pipeline: Option<PipelineSettings>,
     event: &PipelineEvent,
-) -> Result<Reported, ReportError> {
-    let Clients { aws, http, clock } = clients;
-    let id = &event.execution_id;
-    let reported = async {
-        let Some(pipeline) = pipeline_settings::read(aws, &event.names).await? else {
-            return Ok(Reported::default());
-        };
-        let pipeline = pipeline.allowing(approvals);
-        let Some(settings) = &pipeline.report else {
-            return Ok(Reported::default());
-        };
-        let newest = execution::newest_of_same_commit(aws, &event.names.pipeline(), id).await?;
-        let Some(execution) = newest else {
-            return Ok(Reported::default());
-        };
-        let gitlab = gitlab::open(aws, http, &settings.access).await?;
-        let about = event.scope.into();
-        Ok(report::report(aws, &gitlab, &pipeline, settings, about, execution, clock).await)
+) -> Result<EventReport, ReportError> {
+    let target = match ReportTarget::of(pipeline) {
+        Ok(target) => target,
+        Err(because) => return Ok(Err(because)),
     };
-    let failed = |error: ReportError| error.about(&format!("execution {id}"));
-    Box::pin(reported).await.map_err(failed)
+    let Some(execution) = newest(clients, &target, &event.execution_id).await? else {
+        return Ok(Err(NO_COMMIT));
+    };
+    let opened = target.open(clients).await?;
+    let reported = report::report(&opened, event.scope.into(), execution).await;
+    Ok(Ok(reported))
 }
 
-/// Approves or rejects the change set that waits in the pipeline of `tag`, by the tags of its
+/// Approves or rejects the change set that waits in the `pipeline` of `tag`, by the tags of its
 /// request in GitLab. If it still waits, the note states the reason.
 ///
 /// # Errors
 /// If it is unknown who approves, or if nothing can be reported.
 pub async fn decide(
     clients: &Clients,
-    approvals: FunctionApprovals,
+    pipeline: Option<PipelineSettings>,
     tag: &ApprovalTag,
-) -> Result<Reported, ReportError> {
-    let Clients { aws, http, clock } = clients;
-    let decided = async {
-        let mut reported = Reported::default();
-        let Some(pipeline) = pipeline_settings::read(aws, &tag.names).await? else {
-            return Ok(reported);
-        };
-        let pipeline = pipeline.allowing(approvals);
-        let Some(settings) = &pipeline.report else {
-            return Ok(reported);
-        };
-        let gitlab = gitlab::open(aws, http, &settings.access).await?;
-        let Some(id) = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await? else {
-            return Ok(reported);
-        };
-        let name = pipeline.names.pipeline();
-        if let Some(execution) = execution::newest_of_same_commit(aws, &name, &id).await? {
-            let topic = About {
-                scope: Scope::Approval,
-                tag: Some(tag),
-            };
-            reported =
-                report::report(aws, &gitlab, &pipeline, settings, topic, execution, clock).await;
-        }
-        Ok(reported)
+) -> Result<EventReport, ReportError> {
+    let target = match ReportTarget::of(pipeline) {
+        Ok(target) => target,
+        Err(because) => return Ok(Err(because)),
     };
-    let failed = |error: ReportError| error.about(&format!("tag {}", tag.name()));
-    Box::pin(decided).await.map_err(failed)
+    let opened = target.open(clients).await?;
+    let checking = approval::approve_from_gitlab(&clients.aws, &opened.gitlab, &target.pipeline);
+    let id = match checking.await? {
+        Ok(id) => id,
+        Err(because) => return Ok(Err(because)),
+    };
+    let Some(execution) = newest(clients, &target, &id).await? else {
+        return Ok(Err(NO_COMMIT));
+    };
+    let about = About {
+        scope: Scope::Approval,
+        tag: Some(tag),
+    };
+    let reported = report::report(&opened, about, execution).await;
+    Ok(Ok(reported))
 }
 
 /// Repeats the reports of the executions that [`changed_since`] selected: events may have lost
@@ -134,44 +119,37 @@ pub async fn decide(
 /// If nothing can be reported, or if GitLab is one of the `unreachable` ones.
 pub fn catch_up<'a>(
     clients: &'a Clients,
-    pipeline_name: &'a str,
+    pipeline: Option<PipelineSettings>,
     changed: Vec<Execution>,
-    approvals: FunctionApprovals,
     unreachable: &'a UnreachableGitLabs,
 ) -> BoxFuture<'a, Result<Vec<Reported>, ReportError>> {
-    let Clients { aws, http, clock } = clients;
     let caught_up = async move {
         let mut reports = vec![];
-        let Some(names) = ResourceNames::from_pipeline_name(pipeline_name) else {
+        let Ok(target) = ReportTarget::of(pipeline) else {
             return Ok(reports);
         };
-        if changed.is_empty() {
-            return Ok(reports);
-        }
-        let Some(pipeline) = pipeline_settings::read(aws, &names).await? else {
-            return Ok(reports);
-        };
-        let pipeline = pipeline.allowing(approvals);
-        let Some(settings) = &pipeline.report else {
-            return Ok(reports);
-        };
-        let url = &settings.access.url;
+        let name = target.pipeline.names.pipeline();
+        let failed = |error: ReportError| error.about(&format!("pipeline {name}"));
+        let url = &target.settings.access.url;
         if let Some(error) = unreachable.error_of(url) {
-            return Err(error.into());
+            return Err(failed(error.into()));
         }
-        let gitlab = gitlab::open(aws, http, &settings.access).await?;
+        let opened = target
+            .open(clients)
+            .await
+            .map_err(|error| failed(error.into()))?;
         // The note reports that it is unknown who approves.
-        if let Err(error) = approval::approve_from_gitlab(aws, &gitlab, &pipeline).await {
-            tracing::warn!(pipeline = pipeline_name, %error, "the tags cannot be checked");
+        let checking =
+            approval::approve_from_gitlab(&clients.aws, &opened.gitlab, &target.pipeline);
+        if let Err(error) = checking.await {
+            tracing::warn!(pipeline = name, %error, "the tags cannot be checked");
         }
         let began = Instant::now();
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
-            let about = Scope::All.into();
-            let one =
-                report::report(aws, &gitlab, &pipeline, settings, about, execution, clock).await;
+            let one = report::report(&opened, Scope::All.into(), execution).await;
             for error in one.gitlab_errors() {
-                unreachable.note(url, Some(&settings.project), error);
+                unreachable.note(url, Some(&target.settings.project), error);
             }
             reports.push(one);
             if unreachable.error_of(url).is_some() || began.elapsed() > MAX_TIME {
@@ -180,16 +158,21 @@ pub fn catch_up<'a>(
         }
         let left = changed.len();
         if left > 0 {
-            tracing::warn!(
-                pipeline = pipeline_name,
-                left,
-                "executions are not reported"
-            );
+            tracing::warn!(pipeline = name, left, "executions are not reported");
         }
         Ok(reports)
     };
-    let failed = move |error: ReportError| error.about(&format!("pipeline {pipeline_name}"));
-    Box::pin(caught_up.map_err(failed))
+    Box::pin(caught_up)
+}
+
+/// The newest execution of the commit of the execution `id`. `None` if it is not known yet.
+async fn newest(
+    clients: &Clients,
+    target: &ReportTarget,
+    id: &str,
+) -> Result<Option<Execution>, CallError> {
+    let name = target.pipeline.names.pipeline();
+    execution::newest_of_same_commit(&clients.aws, &name, id).await
 }
 
 #[cfg(test)]

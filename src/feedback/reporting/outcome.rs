@@ -60,6 +60,9 @@ impl From<ApprovalError> for ReportError {
     }
 }
 
+/// The report of an event, or why nothing is reported.
+pub type EventReport = Result<Reported, &'static str>;
+
 /// The result of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {

@@ -4,23 +4,20 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::clients::aws::{Aws, CallError};
-use crate::clients::gitlab::{
-    CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, StatusState,
-};
+use crate::clients::aws::CallError;
+use crate::clients::gitlab::{CommitRef, GitLabError, NoteTarget, ProjectDetails, StatusState};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::context::{About, Context};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
 use crate::feedback::reporting::plan::{Desired, Post, Shown, Topic};
 use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan, waiting};
 use crate::feedback::rights;
 use crate::gitops_pipeline::executions::APPROVAL;
-use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::settings::ReportSettings;
 use crate::reconcile::{Next, Reconcile, reconcile};
-use cfn_custom_resource::{Clock, Progress};
+use cfn_custom_resource::Progress;
 
 /// Maximum requests of a part that GitLab does not confirm, or rejects for another delivery's.
 pub const MAX_RETRIES: u32 = 4;
@@ -30,22 +27,15 @@ pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Reports the parts of an execution that `about` includes. The execution is the newest one of its
 /// commit.
-pub async fn report(
-    aws: &Aws,
-    gitlab: &GitLab,
-    pipeline: &PipelineSettings,
-    settings: &ReportSettings,
-    about: About<'_>,
-    execution: Execution,
-    clock: &Clock,
-) -> Reported {
+pub async fn report(opened: &OpenedReport<'_>, about: About<'_>, execution: Execution) -> Reported {
+    let ReportTarget { pipeline, settings } = opened.target;
     let context = Context {
-        aws,
+        aws: &opened.clients.aws,
         pipeline,
         settings,
-        gitlab,
+        gitlab: &opened.gitlab,
         about,
-        clock,
+        clock: &opened.clients.clock,
         commit: CommitRef {
             project: settings.project.clone(),
             sha: execution.commit.clone(),
@@ -215,8 +205,7 @@ impl Reporter<'_> {
         if !is_wanted {
             return Ok(None);
         }
-        let approvals = pipeline.approvals.as_ref();
-        let tags = if approvals.is_some_and(|it| it.from_gitlab.is_some()) {
+        let tags = if pipeline.gitlab_approvals().is_some() {
             let path = self.project().await?.path.clone();
             waiting::tags(&self.context, &self.execution.id, &path).await?
         } else {

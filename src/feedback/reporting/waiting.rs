@@ -13,10 +13,7 @@ pub async fn tags(
     project: &str,
 ) -> Result<Option<(ApprovalRequest, String)>, CallError> {
     let (aws, pipeline) = (context.aws, context.pipeline);
-    let Some(settings) = &pipeline.approvals else {
-        return Ok(None);
-    };
-    let Some(approvals) = &settings.from_gitlab else {
+    let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
         return Ok(None);
     };
     let name = pipeline.names.pipeline();

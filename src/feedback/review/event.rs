@@ -6,6 +6,7 @@ use crate::gitops_pipeline::names::ResourceNames;
 
 /// A change of a review branch's build. The event's state is not read, because a later event may
 /// have been delivered before.
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildEvent {
     pub names: ResourceNames,
@@ -14,9 +15,8 @@ pub struct BuildEvent {
 }
 
 impl BuildEvent {
-    /// Parses the event's `detail`. `None` if the project's name is not one that cfn-gitops gives to
-    /// a project for review branches.
-    /// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref>
+    /// Parses the event's `detail`. `None` if the project's name is not one that cfn-gitops gives
+    /// to a project for review branches.
     pub fn parse(detail: &Value) -> Option<Self> {
         let project = detail["project-name"].as_str()?;
         let (_, build_id) = detail["build-id"].as_str()?.split_once(":build/")?;

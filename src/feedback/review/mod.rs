@@ -34,22 +34,28 @@ pub use self::target::ReviewTarget;
 
 use self::build::{BuildState, ReviewBuild};
 use self::reviewer::Reviewer;
+use crate::clients::Clients;
 use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{GitLab, GitLabError, UnreachableGitLabs};
 use crate::clients::http::Http;
 use crate::feedback::reporting::ReportError;
-use crate::gitops_pipeline::observe::pipeline_settings;
+use crate::gitops_pipeline::GitOpsPipeline;
 use cfn_custom_resource::Progress;
 
 /// Writes the note about the build that `event` names.
 ///
 /// # Errors
 /// If AWS or GitLab fails in a way that may pass.
-pub async fn handle(aws: &Aws, http: &Http, event: &BuildEvent) -> Result<Reviewed, ReportError> {
+pub async fn handle(
+    clients: &Clients,
+    pipelines: &GitOpsPipeline,
+    event: &BuildEvent,
+) -> Result<Reviewed, ReportError> {
+    let Clients { aws, http, .. } = clients;
     let id = &event.build_id;
     let reviewed = async {
-        let target = pipeline_settings::read(aws, &event.names).await?;
+        let target = pipelines.read_settings(&event.names).await?;
         let target = target.and_then(ReviewTarget::of);
         let Some(target) = target.filter(|target| target.review.change_set_comment != Some(false))
         else {

@@ -4,10 +4,10 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{describe, described};
-use crate::clients::aws::{Aws, CallError};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
-use crate::gitops_pipeline::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
+use crate::gitops_pipeline::settings::{
+    ApprovalSettings, ChangeSetSettings, GitLabApprovals, ReportSettings,
+};
 use crate::gitops_pipeline::spec::{FunctionApprovals, GitLabProject};
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
@@ -22,30 +22,21 @@ pub struct PipelineSettings {
     pub report: Option<ReportSettings>,
     /// The input of the function's change sets. `None` if it creates none.
     pub change_sets: Option<ChangeSetSettings>,
-    /// The approvals of the function. `None` if only people approve.
-    pub approvals: Option<ApprovalSettings>,
-}
-
-/// Reads the settings of the pipeline of `names`. `None` if its child stack does not exist, or no
-/// resource owns it.
-pub async fn read(aws: &Aws, names: &ResourceNames) -> Result<Option<PipelineSettings>, CallError> {
-    let stack_name = names.stack();
-    let found = describe(aws, &stack_name).await?;
-    let child = found.map(|stack| described(stack, &stack_name));
-    Ok(child.and_then(|child| PipelineSettings::of(&child, names.clone())))
+    /// The approvals of the function that the environment allows.
+    approvals: Option<ApprovalSettings>,
 }
 
 impl PipelineSettings {
-    /// The same, without approvals that the environment's parameter `FunctionApprovals` does not
-    /// allow.
-    #[must_use]
-    pub fn allowing(mut self, approvals: FunctionApprovals) -> Self {
-        if let Some(settings) = &mut self.approvals
-            && approvals != FunctionApprovals::GitLab
-        {
-            settings.from_gitlab = None;
-        }
-        self
+    /// The approvals of the function. `None` if only people approve in AWS.
+    pub fn approvals(&self) -> Option<&ApprovalSettings> {
+        self.approvals.as_ref()
+    }
+
+    /// Whose tags in GitLab approve. `None` if none do, or if the environment's parameter
+    /// `FunctionApprovals` does not allow it.
+    pub fn gitlab_approvals(&self) -> Option<(&ApprovalSettings, &GitLabApprovals)> {
+        let settings = self.approvals()?;
+        Some((settings, settings.from_gitlab.as_ref()?))
     }
 
     /// Whether the executions are reported to this project.
@@ -54,10 +45,20 @@ impl PipelineSettings {
         report.is_some_and(|it| it.project == target.project && it.access.url == target.access.url)
     }
 
-    /// The settings that `child`, the stack of `names`, stores. `None` if no resource owns it, or
-    /// it was never complete.
-    pub fn of(child: &ChildStack, names: ResourceNames) -> Option<Self> {
+    /// The settings that `child`, the stack of `names`, stores, with the approvals that are
+    /// `allowed`. `None` if no resource owns it, or it was never complete.
+    pub fn of(
+        child: &ChildStack,
+        names: ResourceNames,
+        allowed: FunctionApprovals,
+    ) -> Option<Self> {
         child.owner.as_ref()?;
+        let mut approvals: Option<ApprovalSettings> = parse(child, template::APPROVALS_OUTPUT);
+        if let Some(approvals) = &mut approvals
+            && allowed != FunctionApprovals::GitLab
+        {
+            approvals.from_gitlab = None;
+        }
         let output = |name: &str| child.outputs.get(name).cloned();
         Some(PipelineSettings {
             names,
@@ -66,7 +67,7 @@ impl PipelineSettings {
             repository_name: output(template::REPOSITORY_OUTPUT)?,
             report: parse(child, template::REPORTING_OUTPUT),
             change_sets: parse(child, template::CHANGE_SETS_OUTPUT),
-            approvals: parse(child, template::APPROVALS_OUTPUT),
+            approvals,
         })
     }
 }
@@ -77,37 +78,44 @@ fn parse<T: DeserializeOwned>(child: &ChildStack, output: &str) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_cloudformation::types::{Output, Stack, Tag};
+    use serde_json::json;
+
     use super::*;
-    use crate::gitops_pipeline::settings::GitLabApprovals;
+    use crate::common::ownership::{LOGICAL_ID, STACK_ID};
+    use crate::gitops_pipeline::observe::described;
 
     #[test]
     fn tags_approve_only_if_the_environment_allows_it() {
-        let approvals = ApprovalSettings {
-            stack_name: "cfnstack-dev-shop".to_owned(),
-            change_set_name: "changeset-dev-shop".to_owned(),
-            auto_approve: true,
-            from_gitlab: Some(GitLabApprovals {
-                project: 15,
-                allow_author: false,
-            }),
+        let approvals = json!({
+            "StackName": "cfnstack-dev-shop",
+            "ChangeSetName": "changeset-dev-shop",
+            "FromGitLab": {"Project": 15, "AllowAuthor": false},
+        })
+        .to_string();
+        let name = "gitops-dev-shop";
+        let id = format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/{name}/1");
+        let mut stack = Stack::builder().stack_id(id);
+        for key in [STACK_ID, LOGICAL_ID] {
+            stack = stack.tags(Tag::builder().key(key).value("owner").build());
+        }
+        for (key, value) in [
+            (template::APPROVALS_OUTPUT, &*approvals),
+            (template::BRANCH_OUTPUT, "main"),
+            (template::REPOSITORY_OUTPUT, "shop"),
+        ] {
+            let output = Output::builder().output_key(key).output_value(value);
+            stack = stack.outputs(output.build());
+        }
+        let child = described(stack.build(), name);
+        let allows_tags = |parameter| {
+            let names = ResourceNames::from_stack_name(name).expect("names");
+            let allowed = FunctionApprovals::parse(parameter);
+            let settings = PipelineSettings::of(&child, names, allowed).expect("settings");
+            assert!(settings.approvals().is_some());
+            settings.gitlab_approvals().is_some()
         };
-        let settings = PipelineSettings {
-            names: ResourceNames::new("dev", "shop").expect("names"),
-            location: AwsLocation::from_arn("arn:aws:sns:eu-central-1:123456789012:topic")
-                .expect("an ARN"),
-            branch: "main".to_owned(),
-            repository_name: "shop".to_owned(),
-            report: None,
-            change_sets: None,
-            approvals: Some(approvals),
-        };
-        let allowed = |parameter| {
-            let settings = settings
-                .clone()
-                .allowing(FunctionApprovals::parse(parameter));
-            settings.approvals.expect("settings").from_gitlab.is_some()
-        };
-        assert!(allowed("GitLab"));
-        assert!(!allowed("NoChanges") && !allowed("Denied"));
+        assert!(allows_tags("GitLab"));
+        assert!(!allows_tags("NoChanges") && !allows_tags("Denied"));
     }
 }

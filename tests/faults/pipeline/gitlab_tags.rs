@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use crate::fixture::{
     CHILD, PARENT, changed, fake, in_account, paused, properties, pushed, stack, with,
 };
+use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use fake_aws::{FakeAws, FaultKind, On, Options};
-use test_support::custom_resource::answered_once;
+use test_support::custom_resource::answered_by;
 use test_support::propagation::ExistenceChecks;
 
 const PROJECT: &str = "platform/shop";
@@ -131,8 +132,12 @@ fn number_of_the_project_is_stored_and_survives_an_outage() {
 
 /// The findings of the doctor.
 async fn diagnosis(fake: &FakeAws, name: &str) -> String {
+    diagnosis_by(fake, name, FunctionApprovals::GitLab).await
+}
+
+async fn diagnosis_by(fake: &FakeAws, name: &str, approvals: FunctionApprovals) -> String {
     let request = pushed(fake, name, json!({"Doctor": {"EnvID": "dev"}}));
-    let found = answered_once(fake, name, &request).await;
+    let found = answered_by(fake, name, &request, approvals).await;
     found.expect("not killed").expect("findings").to_string()
 }
 
@@ -155,6 +160,10 @@ fn doctor_names_a_rule_that_admits_others() {
         let found = diagnosis(fake, "exposed").await;
         for part in ["the tags that approve in GitLab: ", "admits Developers"] {
             assert!(found.contains(part), "{found}");
+        }
+        for approvals in [FunctionApprovals::Denied, FunctionApprovals::NoChanges] {
+            let found = diagnosis_by(fake, &format!("{approvals:?}"), approvals).await;
+            assert!(!found.contains("the tags that approve"), "{found}");
         }
         switch_merge_requests_off(fake);
         let found = diagnosis(fake, "without merge requests").await;

@@ -10,11 +10,11 @@ fn calls_per_event_are_as_documented() {
     let rows = [
         ("start without a commit", "deployed", 0, (2, 0)),
         ("start", "deployed", 1, (5, 3)),
-        // An event of the approval reads the settings twice. Two policies and one type are
-        // compared. After it has created a note, it looks for a second one.
-        ("approval with a note", "waiting", 3, (14, 8)),
+        // Two policies and one type are compared. After it has created a note, it looks for a
+        // second one.
+        ("approval with a note", "waiting", 3, (13, 8)),
         // It ends the note on two merge requests, and looks for one on the commit.
-        ("approved", "deployed", 4, (7, 10)),
+        ("approved", "deployed", 4, (6, 10)),
         // It creates the environment, whose address is set afterwards.
         ("first deployed", "deployed", 5, (8, 7)),
         ("end", "deployed", 6, (6, 5)),

@@ -8,8 +8,8 @@ use cfn_custom_resource::Clock;
 use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
-use cfn_gitops::health_check;
-use cfn_gitops::health_check::{Environment, SelfRepair};
+use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
+use cfn_gitops::health_check::{Checker, Environment, Schedule, SelfRepair};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -293,19 +293,21 @@ async fn check_health_once(
         credential_age_days: None,
         first_project: None,
     };
-    let pipelines = GitOpsPipeline::new(clients.clone());
+    let pipelines = GitOpsPipeline::new(clients.clone(), FunctionApprovals::Denied);
     let emit = |line: Value| secrecy::note(line.to_string());
-    let (credentials, pipelines) = (&credentials, &pipelines);
-    let check = health_check::check(
-        &dev,
+    let checker = Checker {
+        environment: &dev,
         clients,
-        credentials,
-        pipelines,
-        None,
-        CHECK_TIME,
-        &emit,
-    );
-    secrecy::note(check.await.to_string());
+        mirror_credential: &credentials,
+        gitops_pipeline: &pipelines,
+        emit: &emit,
+        may_change: true,
+        schedule: Schedule {
+            began: fake.now(),
+            interval: None,
+        },
+    };
+    secrecy::note(checker.check(CHECK_TIME).await.to_string());
 }
 
 /// A health check, and the one of the next day: it deletes the change sets that remain from an hour

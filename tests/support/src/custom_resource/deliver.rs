@@ -139,11 +139,21 @@ pub async fn answered_once(
     name: &str,
     request: &StackRequest,
 ) -> Option<Result<Value, String>> {
+    answered_by(fake, name, request, FunctionApprovals::GitLab).await
+}
+
+/// The same of a function whose environment has this `FunctionApprovals`.
+pub async fn answered_by(
+    fake: &FakeAws,
+    name: &str,
+    request: &StackRequest,
+    approvals: FunctionApprovals,
+) -> Option<Result<Value, String>> {
     let caller = fake.caller(name);
     let clock = Clock::starting_at(fake.now());
     let wire = (request.wire)(fake, &caller);
     let config = sdk_config(wire.clone());
-    let provider = Handler::new(&config, wire, clock).allowing(FunctionApprovals::GitLab);
+    let provider = Handler::new(&config, wire, clock).allowing(approvals);
     let invocation = Invocation {
         request_id: request.name.clone(),
         deadline: fake.now() + request.lifetime,

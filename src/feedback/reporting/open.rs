@@ -1,0 +1,43 @@
+//! A pipeline whose executions are reported, and its GitLab.
+
+use crate::clients::gitlab::{GitLab, GitLabError};
+use crate::clients::{Clients, gitlab};
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
+
+/// A pipeline whose executions are reported.
+pub struct ReportTarget {
+    pub pipeline: PipelineSettings,
+    /// The parts of the report, and its place in GitLab.
+    pub settings: ReportSettings,
+}
+
+/// The same, with the client of its GitLab. All reports of an event share it.
+pub struct OpenedReport<'a> {
+    pub clients: &'a Clients,
+    pub target: &'a ReportTarget,
+    pub gitlab: GitLab,
+}
+
+impl ReportTarget {
+    /// The `pipeline` that was read, if it is reported.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn of(pipeline: Option<PipelineSettings>) -> Result<Self, &'static str> {
+        let mut pipeline = pipeline.ok_or("no stack of a pipeline has the name")?;
+        let settings = pipeline.report.take();
+        let settings = settings.ok_or("the pipeline has no GitLab in its properties")?;
+        Ok(ReportTarget { pipeline, settings })
+    }
+
+    /// Reads the token.
+    pub async fn open<'a>(&'a self, clients: &'a Clients) -> Result<OpenedReport<'a>, GitLabError> {
+        let access = &self.settings.access;
+        Ok(OpenedReport {
+            clients,
+            target: self,
+            gitlab: gitlab::open(&clients.aws, &clients.http, access).await?,
+        })
+    }
+}

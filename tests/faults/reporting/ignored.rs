@@ -1,0 +1,92 @@
+//! Events that nothing is reported about, each with its reason.
+
+use crate::approvals::set_outputs;
+use crate::fixture::{Reporting, SHOP, event, in_account};
+use crate::gitlab_approvals::{RUN, SUBJECT, in_scene, tag_event};
+use fake_aws::{AwsState, FakeAws};
+use test_support::custom_resource::{StackRequest, answered_once};
+
+/// Why the function ignores the event.
+async fn because(fake: &FakeAws, request: &StackRequest) -> String {
+    let answer = answered_once(fake, &request.name, request).await;
+    let answer = answer.expect("not killed").expect("an outcome");
+    let because = answer["Ignored"].as_str();
+    because.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+const NO_STACK: &str = "no stack of a pipeline has the name";
+const NO_GITLAB: &str = "the pipeline has no GitLab in its properties";
+
+fn remove_gitlab(aws: &mut AwsState) {
+    set_outputs(aws, |outputs| drop(outputs.remove("Reporting")));
+}
+
+#[test]
+fn execution_that_is_not_reported_has_a_reason() {
+    let unknown = Reporting {
+        project_id: "unknown",
+        ..SHOP
+    };
+    let no_commit = "the execution does not exist, or has not read its commit yet";
+    type Change = fn(&mut AwsState);
+    let rows: [(Reporting, Change, &str); 3] = [
+        (unknown, |_| {}, NO_STACK),
+        (SHOP, remove_gitlab, NO_GITLAB),
+        (SHOP, |_| {}, no_commit),
+    ];
+    for (of, change, reason) in rows {
+        in_account(async |fake| {
+            fake.arrange(change);
+            for (name, action) in [("execution", None), ("approval", Some("Approval"))] {
+                let event = event(fake, of, (RUN, action), name);
+                assert_eq!(because(fake, &event).await, reason);
+            }
+        });
+    }
+}
+
+#[test]
+fn tag_that_decides_nothing_has_a_reason() {
+    let not_allowed = "Approval.FromGitLab or FunctionApprovals does not allow tags to approve";
+    let no_request = "no change set waits for an approval";
+    type Change = fn(&mut AwsState);
+    let rows: [(Change, &str); 3] = [
+        (remove_gitlab, NO_GITLAB),
+        (
+            |aws| set_outputs(aws, |outputs| drop(outputs.remove("Approvals"))),
+            not_allowed,
+        ),
+        (
+            |aws| crate::approvals::pipeline(aws).running.clear(),
+            no_request,
+        ),
+    ];
+    for (change, reason) in rows {
+        in_scene(async |scene| {
+            let fake = &scene.fake;
+            fake.arrange(change);
+            let event = tag_event(fake, &scene.deploy, "tag");
+            assert_eq!(because(fake, &event).await, reason);
+            assert_eq!(fake.count("PutApprovalResult"), 0);
+        });
+    }
+    in_scene(async |scene| {
+        let tag = scene.deploy.replace("/shop/", "/unknown/");
+        let event = tag_event(&scene.fake, &tag, "tag");
+        assert_eq!(because(&scene.fake, &event).await, NO_STACK);
+    });
+}
+
+#[test]
+fn event_of_an_approval_describes_its_pipelines_stack_once() {
+    in_scene(async |scene| {
+        let fake = &scene.fake;
+        let event = event(fake, SHOP, SUBJECT, "asked");
+        let answer = answered_once(fake, "asked", &event).await;
+        answer.expect("not killed").expect("a report");
+        let mut calls = fake.journal_of("asked");
+        calls.retain(|call| call.operation == "DescribeStacks");
+        calls.retain(|call| call.params["StackName"] == "gitops-dev-shop");
+        assert_eq!(calls.len(), 1, "{calls:?}");
+    });
+}
