@@ -15,9 +15,6 @@ use crate::health_check::HealthCheck;
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::{MAX_EVENT_BYTES, Request};
 
-/// The longest source and detail-type in the text of an error, in bytes.
-const MAX_SHOWN: usize = 128;
-
 /// An event.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -107,7 +104,7 @@ fn shown_origin(event: &Value) -> String {
     let origin = format!("{}, {}", member("source"), member("detail-type"));
     let is_shown = |c: char| c.is_ascii_alphanumeric() || " .,_-/".contains(c);
     match origin.len() {
-        3..=MAX_SHOWN if origin.chars().all(is_shown) => format!(" ({origin})"),
+        3..=128 if origin.chars().all(is_shown) => format!(" ({origin})"),
         _ => String::new(),
     }
 }

@@ -139,7 +139,7 @@ fn other_source_or_detail_type_is_unknown() {
         (build_of_a_pipeline, "unknown"),
         (of("aws.events", "Other Event", &json!({})), "unknown"),
         (of("my.events", "Scheduled Event", &json!({})), "unknown"),
-        // Only the source tells events of CodeCommit from others.
+        // The source alone distinguishes events of CodeCommit.
         (with(push(), "/detail-type", json!("")), "push"),
         (without(tag(), "", "detail-type"), "tag"),
     ]);

@@ -23,7 +23,7 @@ pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 /// The checks of one invocation.
 #[derive(Clone, Copy)]
 pub struct Checker<'a> {
-    /// What is checked.
+    /// The environment that is checked.
     pub environment: &'a Environment,
     /// The clients of AWS, GitLab and HTTP.
     pub clients: &'a Clients,

@@ -14,6 +14,8 @@ async fn because(fake: &FakeAws, request: &StackRequest) -> String {
     because.unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
+type Change = fn(&mut AwsState);
+
 const NO_STACK: &str = "no stack of a pipeline has the name";
 const NO_GITLAB: &str = "the pipeline has no GitLab in its properties";
 
@@ -28,7 +30,6 @@ fn execution_that_is_not_reported_has_a_reason() {
         ..SHOP
     };
     let no_commit = "the execution does not exist, or has not read its commit yet";
-    type Change = fn(&mut AwsState);
     let rows: [(Reporting, Change, &str); 3] = [
         (unknown, |_| {}, NO_STACK),
         (SHOP, remove_gitlab, NO_GITLAB),
@@ -49,7 +50,6 @@ fn execution_that_is_not_reported_has_a_reason() {
 fn tag_that_decides_nothing_has_a_reason() {
     let not_allowed = "Approval.FromGitLab or FunctionApprovals does not allow tags to approve";
     let no_request = "no change set waits for an approval";
-    type Change = fn(&mut AwsState);
     let rows: [(Change, &str); 3] = [
         (remove_gitlab, NO_GITLAB),
         (
