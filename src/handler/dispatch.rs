@@ -82,9 +82,9 @@ fn log_outcome(
             tracing::info!(status, duration_ms, aws_calls, aws_retries, "end");
         }
         Err(error) => {
-            let status = "ERROR";
-            let code = error.code().to_string();
-            tracing::error!(status, %error, code, duration_ms, aws_calls, aws_retries, "end");
+            let (status, reason) = ("ERROR", error.reason());
+            let error = reason.as_error();
+            tracing::error!(status, error, duration_ms, aws_calls, aws_retries, "end");
         }
     }
 }

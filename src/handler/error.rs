@@ -5,13 +5,13 @@ use crate::clients::http::ClientError;
 use crate::common::reason_codes::Code;
 use crate::feedback::reporting::ReportError;
 use crate::health_check::EnvironmentError;
-use cfn_custom_resource::{Failure, MAX_EVENT_BYTES, ReasonCode, SendError};
+use cfn_custom_resource::{Failure, MAX_EVENT_BYTES, Reason, SendError};
 
-/// The end of the text of an unknown event.
-const KNOWN_EVENTS: &str = "It handles a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), its own \
-    continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
-    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push or tag of an approval, a CodePipeline state change and a \
-    CodeBuild state change (`source`, `detail`), the scheduled health check (`HealthCheck`), and a diagnosis \
+/// The remedy for an event of an unknown kind.
+const KNOWN_EVENTS: &str = "Send one of these: a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), the \
+    function's own continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
+    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push or tag of an approval, a CodePipeline state change or \
+    a CodeBuild state change (`source`, `detail`), the scheduled health check (`HealthCheck`), or a diagnosis \
     (`Doctor`)";
 
 /// Why the first event was not handled.
@@ -27,45 +27,31 @@ pub enum StartError {
 
 /// An error that is returned to Lambda, which delivers an asynchronous event twice more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.reason())]
 pub enum HandlerError {
     /// The event is of no kind that the function handles. Its origin is shown if it has one.
-    #[error("classifying the event: the function does not handle this kind{_0}. {KNOWN_EVENTS} - {}", self.code())]
     UnknownEvent(String),
     /// The event is not a request, and has so many bytes.
-    #[error(
-        "classifying the event: it has {_0} bytes, and at most {MAX_EVENT_BYTES} are decoded. {KNOWN_EVENTS} - {}",
-        self.code()
-    )]
     EventTooLarge(usize),
     /// The response was not delivered to CloudFormation.
-    #[error("sending the response to CloudFormation: {} - {}", .0, self.code())]
     ResponseNotDelivered(#[from] SendError),
     /// It is unknown whether another invocation continues the request.
-    #[error("continuing the request in another invocation: no response - {}", self.code())]
     MaybeContinued,
     /// The pipeline of a branch with a first push was not created.
-    #[error(transparent)]
     NotStarted(Failure),
     /// A change set without changes was not approved.
-    #[error(transparent)]
     NotApproved(Failure),
     /// An execution was not reported to GitLab.
-    #[error(transparent)]
     NotReported(#[from] ReportError),
     /// A rotation step failed.
-    #[error(transparent)]
     NotRotated(Failure),
     /// The environment of a health check is unknown.
-    #[error("{} - {}", .0, self.code())]
     NoEnvironment(#[from] EnvironmentError),
     /// The invocation's time was over.
-    #[error("handling the event: {} - {}", .0, self.code())]
     OutOfTime(OutOfTime),
     /// The HTTP client or the thread of the work cannot be created.
-    #[error("{} - {}", .0, self.code())]
     StartFailed(#[from] StartError),
     /// The handling panicked. The panic's text is left out, because it may contain a secret.
-    #[error("handling the event: internal error. See the function's log. - {}", self.code())]
     Panicked,
 }
 
@@ -91,21 +77,51 @@ impl HandlerError {
         }
     }
 
-    /// The code at the end of the error's text.
-    pub(super) fn code(&self) -> ReasonCode {
-        let code = match self {
-            HandlerError::UnknownEvent(_)
-            | HandlerError::EventTooLarge(_)
-            | HandlerError::NoEnvironment(_) => Code::UnusableEvent,
-            HandlerError::ResponseNotDelivered(_) => Code::ResponseNotDelivered,
-            HandlerError::MaybeContinued => Code::NotContinued,
+    /// The reason that reports this error.
+    pub(super) fn reason(&self) -> Reason {
+        const READ_LOG: &str = "Read the function's log";
+        let (code, problem, remedy) = match self {
             HandlerError::NotStarted(Failure(reason))
             | HandlerError::NotApproved(Failure(reason))
-            | HandlerError::NotRotated(Failure(reason)) => return reason.code,
-            HandlerError::NotReported(error) => return error.reason.code,
-            HandlerError::OutOfTime(_) => Code::OutOfTime,
-            HandlerError::StartFailed(_) | HandlerError::Panicked => Code::InternalError,
+            | HandlerError::NotRotated(Failure(reason)) => return reason.clone(),
+            HandlerError::NotReported(error) => return error.reason.clone(),
+            HandlerError::UnknownEvent(origin) => (
+                Code::UnusableEvent,
+                format!("classifying the event: the function does not handle this kind{origin}"),
+                KNOWN_EVENTS,
+            ),
+            HandlerError::EventTooLarge(bytes) => (
+                Code::UnusableEvent,
+                format!(
+                    "classifying the event: it has {bytes} bytes, and at most {MAX_EVENT_BYTES} are decoded"
+                ),
+                KNOWN_EVENTS,
+            ),
+            HandlerError::NoEnvironment(error) => {
+                (Code::UnusableEvent, error.to_string(), error.remedy())
+            }
+            HandlerError::ResponseNotDelivered(error) => (
+                Code::ResponseNotDelivered,
+                format!("sending the response to CloudFormation: {error}"),
+                error.remedy(),
+            ),
+            HandlerError::MaybeContinued => (
+                Code::NotContinued,
+                "continuing the request in another invocation: no response".to_owned(),
+                "Wait: Lambda delivers the event again. Then repeat the stack operation",
+            ),
+            HandlerError::OutOfTime(cut) => (
+                Code::OutOfTime,
+                format!("handling the event: {cut}"),
+                "Wait for the next attempt. If it stays so, increase the function's Timeout",
+            ),
+            HandlerError::StartFailed(error) => (Code::InternalError, error.to_string(), READ_LOG),
+            HandlerError::Panicked => (
+                Code::InternalError,
+                "handling the event: internal error".to_owned(),
+                READ_LOG,
+            ),
         };
-        code.into()
+        Reason::new(code, problem, remedy)
     }
 }

@@ -69,7 +69,7 @@ pub enum SelfRepair {
 pub enum EnvironmentError {
     /// Neither the event nor the function's name has an environment.
     #[error(
-        "checking the health of an environment: neither does the event name one (`HealthCheck.EnvID`: a letter, then letters and digits, all in lower case), nor is the function called {FUNCTION_NAME_PREFIX}<EnvID>"
+        "checking the health of an environment: the event names none, and the function is not called {FUNCTION_NAME_PREFIX}<EnvID>"
     )]
     Unnamed,
     /// The function belongs to another environment, whose metrics and alarms it writes.
@@ -80,6 +80,20 @@ pub enum EnvironmentError {
         /// The environment in the function's name.
         own: String,
     },
+}
+
+impl EnvironmentError {
+    /// The imperative for the operator.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            EnvironmentError::Unnamed => {
+                "Set HealthCheck.EnvID to a letter, then letters and digits, all in lower case"
+            }
+            EnvironmentError::OtherEnvironment { .. } => {
+                "Invoke the function of that environment, or leave out HealthCheck.EnvID"
+            }
+        }
+    }
 }
 
 impl HealthCheck {

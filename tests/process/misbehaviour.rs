@@ -79,7 +79,7 @@ fn panic_inside_the_sdk_fails_too() {
         let event = function.request(kind, &json!({"UserName": "mirror"}));
         let (answer, took) = function.failed(&function.invoke(&event, Duration::from_mins(1)));
         let reason = reason(&answer);
-        let cause = "internal error. See the function's log - CFG-106";
+        let cause = "internal error. Read the function's log - CFG-106";
         assert!(reason.ends_with(cause), "{reason}");
         assert!(took < Duration::from_secs(30), "{took:?}");
     }
@@ -109,7 +109,7 @@ fn panic_of_another_event_has_a_stable_name_and_no_text() {
         let (ended, took) = function.invoke(&event, Duration::from_mins(1)).ended();
         let error = ended.error();
         assert_eq!(error["errorType"], "InternalError", "{error}");
-        let text = "handling the event: internal error. See the function's log. - CFG-106";
+        let text = "handling the event: internal error. Read the function's log - CFG-106";
         assert_eq!(error["errorMessage"], text);
         assert!(took < Duration::from_secs(30), "{took:?}");
     }

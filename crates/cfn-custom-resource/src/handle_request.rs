@@ -177,7 +177,7 @@ async fn run<R: Resource>(
         // The panic's text is left out, because it may contain a secret.
         Ok(Err(_)) => {
             progress.ended("internal error");
-            let remedy = "See the function's log";
+            let remedy = "Read the function's log";
             (R::CODES.internal_error, "internal error".to_owned(), remedy)
         }
         Err(_) => {

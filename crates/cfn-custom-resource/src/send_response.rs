@@ -37,6 +37,20 @@ pub enum SendError {
     Unreachable,
 }
 
+impl SendError {
+    /// What the operator can do.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            SendError::Rejected(_) | SendError::Expired => "Repeat the stack operation",
+            SendError::Unusable => "Send the ResponseURL that CloudFormation sends",
+            SendError::Refused => "Start a server at the address, or ignore this in a local run",
+            SendError::Unreachable => {
+                "Check the function's network path to Amazon S3, then repeat the stack operation"
+            }
+        }
+    }
+}
+
 /// Sends `body` to `url`. Retries after network errors, 5xx, 408 and 429 until `until`.
 ///
 /// `put` makes one attempt and returns the HTTP status. [`SendError::Unreachable`] is retried,
