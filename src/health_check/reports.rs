@@ -41,9 +41,11 @@ impl Checker<'_> {
             Box::pin(async move {
                 pace.wait().await;
                 let report = async {
-                    let pipeline = match settings.get(name) {
+                    let read = settings.get(name);
+                    let pipeline = match read.filter(|it| it.gitlab_approvals().is_none()) {
                         Some(settings) => Some(settings.clone()),
-                        // There was no time to read its stack, or that failed.
+                        // There was no time to read its stack, or that failed. Or the settings
+                        // that permit an approval are minutes old.
                         None => self.gitops_pipeline.read_settings(names).await?,
                     };
                     let changed = changed.clone();

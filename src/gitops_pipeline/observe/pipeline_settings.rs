@@ -53,12 +53,15 @@ impl PipelineSettings {
         allowed: FunctionApprovals,
     ) -> Option<Self> {
         child.owner.as_ref()?;
-        let mut approvals: Option<ApprovalSettings> = parse(child, template::APPROVALS_OUTPUT);
-        if let Some(approvals) = &mut approvals
-            && allowed != FunctionApprovals::GitLab
-        {
-            approvals.from_gitlab = None;
-        }
+        let stored: Option<ApprovalSettings> = parse(child, template::APPROVALS_OUTPUT);
+        let approvals = match allowed {
+            FunctionApprovals::Denied => None,
+            FunctionApprovals::NoChanges => stored.map(|stored| ApprovalSettings {
+                from_gitlab: None,
+                ..stored
+            }),
+            FunctionApprovals::GitLab => stored,
+        };
         let output = |name: &str| child.outputs.get(name).cloned();
         Some(PipelineSettings {
             names,
@@ -86,7 +89,7 @@ mod tests {
     use crate::gitops_pipeline::observe::described;
 
     #[test]
-    fn tags_approve_only_if_the_environment_allows_it() {
+    fn function_approves_only_if_the_environment_allows_it() {
         let approvals = json!({
             "StackName": "cfnstack-dev-shop",
             "ChangeSetName": "changeset-dev-shop",
@@ -108,14 +111,15 @@ mod tests {
             stack = stack.outputs(output.build());
         }
         let child = described(stack.build(), name);
-        let allows_tags = |parameter| {
+        let allows = |parameter| {
             let names = ResourceNames::from_stack_name(name).expect("names");
             let allowed = FunctionApprovals::parse(parameter);
             let settings = PipelineSettings::of(&child, names, allowed).expect("settings");
-            assert!(settings.approvals().is_some());
-            settings.gitlab_approvals().is_some()
+            let allowed = settings.approvals().is_some();
+            (allowed, settings.gitlab_approvals().is_some())
         };
-        assert!(allows_tags("GitLab"));
-        assert!(!allows_tags("NoChanges") && !allows_tags("Denied"));
+        assert_eq!(allows("GitLab"), (true, true));
+        assert_eq!(allows("NoChanges"), (true, false));
+        assert_eq!(allows("Denied"), (false, false));
     }
 }
