@@ -33,8 +33,9 @@ static URL: Format = Format::with_parser(
     Pattern::new("^(https://|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])([:/]|$))[^@?#\\\\ ]*$")
         .up_to(256),
     "must be https://, a host and perhaps a path, without a login (http:// only to this machine)",
-    http::is_https_or_loopback,
-);
+    |url| http::is_https_or_loopback(url) && api_path(url).is_none(),
+)
+.with_place(api_path);
 static SECRET_ID: Format = Format::new(
     Pattern::new("^[A-Za-z0-9/_+=.@:-]+$").up_to(2048),
     "must be the name or the ARN of a secret",
@@ -59,6 +60,12 @@ pub static PROJECT: Format = Format::new(
     "must be a project's number or its full path (group/project)",
 )
 .with_place(path_in_address);
+
+/// The path of the API, which is not a part of the address.
+fn api_path(url: &str) -> Option<String> {
+    let is_api = url.trim_end_matches('/').ends_with("/api/v4");
+    is_api.then(|| "leave out /api/v4".to_owned())
+}
 
 /// The path of the project in its address, or in a text that has more than the path.
 fn path_in_address(text: &str) -> Option<String> {
@@ -104,6 +111,13 @@ mod tests {
             "http://127.1",
         ] {
             assert!(!URL.fits(url), "{url}");
+        }
+        for url in [
+            "https://gitlab.example.com/api/v4",
+            "https://gitlab.example.com/git/api/v4/",
+        ] {
+            assert!(!URL.fits(url), "{url}");
+            assert!(URL.error_of(url).ends_with("; leave out /api/v4"), "{url}");
         }
         assert!(URL.fits("https://gitlab.example.com:8443/git/"));
         assert!(URL.fits("http://127.0.0.1:8080"));
