@@ -108,7 +108,8 @@ impl GitOpsPipeline {
                 let stored = stored.as_ref().and_then(PipelineSettings::gitlab_approvals);
                 return match stored {
                     Some((_, stored)) => {
-                        tracing::warn!(%error, "the tags cannot be checked");
+                        let error = error.reason();
+                        tracing::warn!(error = error.as_error(), "the tags cannot be checked");
                         Ok(Some(stored.project))
                     }
                     None => Err(Failure(error.reason())),

@@ -79,7 +79,7 @@ pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<String> {
     };
     let why = match Box::pin(read).await {
         Ok(protection) => protection.check_all(&settings.names).err()?.to_string(),
-        Err(error) => error.to_string(),
+        Err(error) => error.reason().text(),
     };
     Some(format!("the tags that approve in GitLab: {why}"))
 }

@@ -14,7 +14,7 @@ use super::pipelines::PIPELINES_PER_SECOND;
 use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab;
-use crate::clients::gitlab::{Containment, GitLabError};
+use crate::clients::gitlab::{Containment, GitLabError, RetryTime};
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -180,7 +180,10 @@ impl Checker<'_> {
             return Ok(None);
         }
         if let Some(report) = &push.report
-            && !self.is_in_gitlab(report, push).await?
+            && !self
+                .is_in_gitlab(report, push)
+                .await
+                .map_err(|error| error.reason())?
         {
             return Ok(None);
         }
@@ -208,9 +211,13 @@ impl Checker<'_> {
         let (gitlab, found) = match within(GITLAB_TIMEOUT, Box::pin(read)).await {
             Ok(Ok((_, Containment::Contained))) => return Ok(true),
             Ok(Ok(read)) => read,
-            Ok(Err(error)) if !error.is_transient() => return Err(error),
+            Ok(Err(error)) if error.retry != RetryTime::Later => return Err(error),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "a push without an execution is not compared with GitLab");
+                let error = error.reason();
+                tracing::warn!(
+                    error = error.as_error(),
+                    "a push without an execution is not compared with GitLab"
+                );
                 return Ok(true);
             }
             Err(error) => {

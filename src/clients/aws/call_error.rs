@@ -319,12 +319,12 @@ fn no_response(failure: &DispatchFailure) -> (Code, String) {
     let error = error.map(HttpError::from_connector);
     let code = match error {
         Some(HttpError::TooLarge | HttpError::NoResponse) | None => Code::AwsUnavailable,
-        Some(_) => Code::AwsUnreachable,
+        Some(HttpError::Unsendable | HttpError::NoConnection | HttpError::Tls(_)) => {
+            Code::AwsUnreachable
+        }
     };
     let cause = match &error {
-        Some(HttpError::UntrustedCertificate(why)) => {
-            format!("AWS's certificate is not trusted: {why}")
-        }
+        Some(HttpError::Tls(why)) => format!("AWS could not be reached: {why}"),
         Some(HttpError::NoConnection) => "AWS could not be reached: no connection".to_owned(),
         Some(HttpError::TooLarge) => "AWS's response is too large".to_owned(),
         Some(HttpError::Unsendable) => {

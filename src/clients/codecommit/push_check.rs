@@ -40,10 +40,12 @@ pub enum PushCheckError {
 impl PushCheckError {
     /// Whether the server rejected the login or denied the push.
     pub fn is_rejection(&self) -> bool {
-        matches!(
-            self,
-            PushCheckError::LoginRejected | PushCheckError::PushDenied
-        )
+        match self {
+            PushCheckError::LoginRejected | PushCheckError::PushDenied => true,
+            PushCheckError::Status(_)
+            | PushCheckError::NoResponse
+            | PushCheckError::InsecureAddress => false,
+        }
     }
 
     /// The reason that reports this error of `doing` something.

@@ -76,13 +76,10 @@ impl<'a> Call<'a> {
         self
     }
 
-    pub fn error(&self, kind: ErrorKind) -> GitLabError {
-        GitLabError::new(&self.doing, kind)
-    }
-
     /// The error of a successful response of another form.
     pub fn unexpected(&self) -> GitLabError {
-        self.error(ErrorKind::UnexpectedResponse { status: 200 })
+        let kind = ErrorKind::UnexpectedResponse { status: 200 };
+        GitLabError::unclear(kind).of(&self.doing)
     }
 
     /// The body of a successful response.
@@ -121,12 +118,12 @@ impl<'a> Call<'a> {
     /// A response, even if GitLab rejected the request.
     async fn response(&self) -> Result<ApiResponse> {
         let response = self.gitlab.send(&self.request).await;
-        response.map_err(|kind| self.error(kind))
+        response.map_err(|error| error.of(&self.doing))
     }
 
     async fn check(&self, response: ApiResponse) -> Result<ApiResponse> {
         let checked = self.gitlab.check(&self.request, response).await;
-        checked.map_err(|kind| self.error(kind))
+        checked.map_err(|error| error.of(&self.doing))
     }
 
     pub fn decode<T>(
@@ -134,6 +131,7 @@ impl<'a> Call<'a> {
         response: &ApiResponse,
         parse: impl Fn(&Value) -> Option<T>,
     ) -> Result<T> {
-        response.decode(parse).map_err(|kind| self.error(kind))
+        let decoded = response.decode(parse);
+        decoded.map_err(|error| error.of(&self.doing))
     }
 }

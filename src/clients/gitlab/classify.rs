@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::error::{ErrorKind, GitLabError, MAINTAINER, Rejection};
+use super::error::{ErrorKind, GitLabError, MAINTAINER, Rejection, Result, RetryTime};
 use super::response::ApiResponse;
 use super::sanitize::is_bare;
 use super::transport::{ApiRequest, Area, GitLab};
@@ -18,19 +18,21 @@ impl GitLab {
         &self,
         request: &ApiRequest<'_>,
         response: ApiResponse,
-    ) -> Result<ApiResponse, ErrorKind> {
+    ) -> Result<ApiResponse> {
         if response.is_success() {
             return match request.endpoint {
                 Some(endpoint) if endpoint.is_done(&response) => Ok(response),
                 _ if response.body.is_none() => Err(response.not_gitlab()),
-                _ => Err(ErrorKind::UnexpectedResponse {
+                _ => Err(GitLabError::unclear(ErrorKind::UnexpectedResponse {
                     status: response.status,
-                }),
+                })),
             };
         }
         let (status, message) = (response.status, response.message());
         if response.is_temporary() {
-            return Err(ErrorKind::rejected(status, Rejection::Temporary, message));
+            let error = GitLabError::rejected(status, Rejection::Temporary, message);
+            let retry = RetryTime::Later;
+            return Err(GitLabError { retry, ..error });
         }
         let Some(body) = &response.body else {
             return Err(response.not_gitlab());
@@ -41,7 +43,8 @@ impl GitLab {
             Some("insufficient_scope") => return Err(self.insufficient_scope()),
             Some("insufficient_granular_scope") => {
                 let token = self.token_source.clone();
-                return Err(ErrorKind::InsufficientPermissions { message, token });
+                let kind = ErrorKind::InsufficientPermissions { message, token };
+                return Err(GitLabError::answered(kind));
             }
             Some("invalid_token") => return Err(self.token_rejected(message)),
             Some(_) if describes_token => return Err(self.token_rejected(message)),
@@ -61,7 +64,13 @@ impl GitLab {
             }
             _ => {
                 let cause = classify_message(&message, request.area);
-                ErrorKind::rejected(status, cause, message)
+                let retry = if status == 400 && is_conflict(&message) {
+                    RetryTime::AfterRead
+                } else {
+                    RetryTime::Never
+                };
+                let error = GitLabError::rejected(status, cause, message);
+                GitLabError { retry, ..error }
             }
         })
     }
@@ -72,19 +81,19 @@ impl GitLab {
         status: u16,
         message: String,
         request: &ApiRequest<'_>,
-    ) -> ErrorKind {
+    ) -> GitLabError {
         let area = request.area;
         let unexplained = match area {
             _ if status == 404 => Rejection::Other,
             Area::Report(_) => Rejection::ReportDenied,
             Area::Mirrors(_) => Rejection::Denied,
-            _ => Rejection::AccessDenied,
+            Area::Rules(_) | Area::Project(_) | Area::Instance => Rejection::AccessDenied,
         };
         let project = match self.send(look_up).await {
             Ok(project) => project,
             // GitLab is at fault, so the request may succeed later.
-            Err(kind) if GitLabError::new("", kind.clone()).is_transient() => return kind,
-            Err(_) => return ErrorKind::rejected(status, unexplained, message),
+            Err(error) if error.retry == RetryTime::Later => return error,
+            Err(_) => return GitLabError::rejected(status, unexplained, message),
         };
         if project.member("error") == Some("insufficient_scope") {
             return self.insufficient_scope();
@@ -93,17 +102,17 @@ impl GitLab {
             return self.token_rejected(project.message());
         }
         if (status, project.status) == (404, 404) && project.is_own_denial() {
-            return ErrorKind::NotFound;
+            return GitLabError::answered(ErrorKind::NotFound);
         }
         let is_shown = look_up.endpoint.is_some_and(|it| it.is_done(&project));
         let Some(shown) = project.body.filter(|_| is_shown) else {
-            return ErrorKind::rejected(status, unexplained, message);
+            return GitLabError::rejected(status, unexplained, message);
         };
         let level = access_level(&shown);
         let closed = request.endpoint.and_then(|it| it.closed(&shown, level));
         let hides_repository = message.ends_with("Repository Not Found");
         if let Some(cause) = closed.filter(|_| status != 404 || hides_repository) {
-            return ErrorKind::rejected(status, cause, message);
+            return GitLabError::rejected(status, cause, message);
         }
         let cause = match (area, level) {
             // Not every report needs a Maintainer, and a Maintainer may not do everything.
@@ -111,23 +120,23 @@ impl GitLab {
             (Area::Mirrors(_) | Area::Rules(_), Some(level))
                 if status != 404 && level < MAINTAINER =>
             {
-                return ErrorKind::NotMaintainer { status, level };
+                return GitLabError::answered(ErrorKind::NotMaintainer { status, level });
             }
             (Area::Mirrors(_), Some(_)) if status != 404 => Rejection::MirrorsDisabled,
             // GitLab shows no level for an administrator and for members of an invited group.
             _ => unexplained,
         };
-        ErrorKind::rejected(status, cause, message)
+        GitLabError::rejected(status, cause, message)
     }
 
-    fn insufficient_scope(&self) -> ErrorKind {
+    fn insufficient_scope(&self) -> GitLabError {
         let token = self.token_source.clone();
-        ErrorKind::InsufficientScope { token }
+        GitLabError::answered(ErrorKind::InsufficientScope { token })
     }
 
-    fn token_rejected(&self, message: String) -> ErrorKind {
+    fn token_rejected(&self, message: String) -> GitLabError {
         let token = self.token_source.clone();
-        ErrorKind::TokenRejected { message, token }
+        GitLabError::answered(ErrorKind::TokenRejected { message, token })
     }
 }
 
@@ -136,6 +145,13 @@ impl GitLab {
 pub(super) fn access_level(shown: &Value) -> Option<u64> {
     let level = |of: &str| shown["permissions"][of]["access_level"].as_u64();
     level("project_access").max(level("group_access"))
+}
+
+/// Whether the state of a status or of a deployment has changed meanwhile
+/// (`app/models/deployment.rb`). The text is a constant of the gem `state_machines`, which is not
+/// translated.
+fn is_conflict(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("cannot transition")
 }
 
 /// Why GitLab rejected the request, as far as its message shows that. The texts are constants of

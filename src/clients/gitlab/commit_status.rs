@@ -30,7 +30,10 @@ pub enum StatusState {
 impl StatusState {
     /// Whether GitLab changes a status in this state. Otherwise it creates another one.
     pub fn is_open(self) -> bool {
-        matches!(self, StatusState::Pending | StatusState::Running)
+        match self {
+            StatusState::Pending | StatusState::Running => true,
+            StatusState::Success | StatusState::Failed | StatusState::Canceled => false,
+        }
     }
 }
 

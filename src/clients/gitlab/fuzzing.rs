@@ -39,8 +39,8 @@ pub fn read_response(
     request.secret = Some(secret);
     let response = client.read(response, &request);
     let mut shown = vec![format!("{:?}", response.body)];
-    if let Err(kind) = response.clone().into_result() {
-        shown.push(kind.to_string());
+    if let Err(error) = response.clone().into_result() {
+        shown.push(error.reason().to_string());
     }
     ReadResponse {
         message: response.message(),

@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use super::call::Call;
-use super::error::{ErrorKind, Result};
+use super::error::{ErrorKind, GitLabError, Result};
 
 /// The sizes of pages, the largest first, which is the most that GitLab returns. Each is a multiple
 /// of the next one, so that a page which is too large can be read in smaller ones.
@@ -68,7 +68,7 @@ impl Call<'_> {
         parse: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<T>> {
         let elements = self.read(reading, parse).await?.at_most(usize::MAX);
-        elements.ok_or_else(|| self.error(ErrorKind::TooLarge))
+        elements.ok_or_else(|| GitLabError::unclear(ErrorKind::TooLarge).of(&self.doing))
     }
 
     /// The result of `parse` for the elements that are read. Pages that are too large are read in

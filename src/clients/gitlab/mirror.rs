@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::error::{ErrorKind, Feature, GitLabError, Rejection, Result};
+use super::error::{ErrorKind, Feature, GitLabError, Rejection, Result, UnusableValue};
 use super::list::Reading;
 use super::members::{parse_time, typed};
 use super::mirror_address::{Destination, spellings, with_login};
@@ -143,7 +143,14 @@ impl Mirror {
 
     /// Whether the latest push failed, as with a deleted login.
     pub fn has_failed(&self) -> bool {
-        matches!(self.status, PushStatus::Failed | PushStatus::ToRetry)
+        match self.status {
+            PushStatus::Failed | PushStatus::ToRetry => true,
+            PushStatus::None
+            | PushStatus::Scheduled
+            | PushStatus::Started
+            | PushStatus::Finished
+            | PushStatus::Other => false,
+        }
     }
 
     /// Whether it is disabled and has never pushed, as a killed delivery leaves one.
@@ -250,7 +257,7 @@ impl GitLab {
         Err(match rejected {
             Some(error) if is_duplicate => error.because(Rejection::DuplicateAddress),
             Some(error) => error,
-            None => call.error(ErrorKind::UnsafeLogin),
+            None => GitLabError::unsent(ErrorKind::Unusable(UnusableValue::Login)).of(&call.doing),
         })
     }
 
@@ -270,7 +277,7 @@ impl GitLab {
         if self.ignored_branch_regex(settings, &mirror).await {
             let call = self.mirror_call("POST", "creating", project, mirror.id);
             self.delete(project, mirror.id).await?;
-            return Err(call.error(ErrorKind::Unsupported(Feature::BranchRegex)));
+            return Err(call.unsupported(Feature::BranchRegex));
         }
         Ok(mirror)
     }
@@ -309,7 +316,7 @@ impl GitLab {
             return call.body(body).find_mirror().await;
         }
         if self.ignored_branch_regex(settings, &mirror).await {
-            return Err(call.error(ErrorKind::Unsupported(Feature::BranchRegex)));
+            return Err(call.unsupported(Feature::BranchRegex));
         }
         Ok(Some(mirror))
     }
@@ -327,7 +334,7 @@ impl GitLab {
             // A GitLab before 16.11 does not have the call, and responds as if the mirror did not
             // exist.
             Ok(None) => match self.mirror(project, id).await? {
-                Some(_) => Err(call.error(ErrorKind::Unsupported(Feature::Sync))),
+                Some(_) => Err(call.unsupported(Feature::Sync)),
                 None => Ok(false),
             },
             // The message is in the language of the token's user.
@@ -340,8 +347,8 @@ impl GitLab {
                     },
                 ..
             }) if self.shows_disabled(project, id).await => {
-                let kind = ErrorKind::rejected(status, Rejection::StaysDisabled, message);
-                Err(call.error(kind))
+                let cause = Rejection::StaysDisabled;
+                Err(GitLabError::rejected(status, cause, message).of(&call.doing))
             }
             Err(error) => Err(error),
         }
@@ -387,6 +394,10 @@ impl GitLab {
 }
 
 impl Call<'_> {
+    fn unsupported(&self, feature: Feature) -> GitLabError {
+        GitLabError::answered(ErrorKind::Unsupported(feature)).of(&self.doing)
+    }
+
     /// The mirror in a successful response. `None` if it does not exist.
     async fn find_mirror(&self) -> Result<Option<Mirror>> {
         let found = self.unless(is_missing).await?;

@@ -4,7 +4,7 @@
 //! `Call`. No value that leaves this module contains the token or a mirror's login.
 //!
 //! The modules use each other in one direction: endpoints such as `mirror` and `tags`, then `list`,
-//! `call`, `classify`, `transport`, `endpoints`, `response`, `error` and `sanitize`.
+//! `call`, `classify`, `transport`, `endpoints`, `response`, `reason`, `error` and `sanitize`.
 //!
 //! Source: <https://docs.gitlab.com/api/remote_mirrors/>, and GitLab's `lib/api/remote_mirrors.rb`.
 
@@ -30,6 +30,7 @@ mod project;
 mod project_parts;
 pub(crate) mod property;
 mod pushes;
+mod reason;
 mod response;
 mod sanitize;
 mod tags;
@@ -45,7 +46,9 @@ pub(crate) use self::commit_status::{
     CommitRef, CommitStatus, MAX_CHARACTERS, ShownStatus, StatusState,
 };
 pub(crate) use self::deployment::{GitLabEnvironment, guessed_tier};
-pub(crate) use self::error::{ErrorKind, GitLabError, MAINTAINER, Rejection};
+pub(crate) use self::error::{
+    ErrorKind, ErrorScope, GitLabError, MAINTAINER, Rejection, RetryTime, Sent,
+};
 pub(crate) use self::merge_request::{NotePlace, NoteTarget};
 pub(crate) use self::mirror::{Mirror, PushStatus, Settings};
 pub(crate) use self::mirror_address::Destination;

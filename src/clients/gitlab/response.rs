@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::{ErrorKind, Rejection};
+use super::error::{ErrorKind, ErrorScope, GitLabError, Rejection, Result, RetryTime, Sent};
 use super::sanitize;
 
 /// Parts of GitLab's messages about a state that passes: a lock
@@ -28,6 +28,8 @@ pub(super) struct ApiResponse {
     /// Whether the redirect is GitLab's for a project that was moved: to the number of one that was
     /// requested by its path (`url_with_project_id` in `lib/api/helpers.rb`).
     pub is_moved: bool,
+    /// Whether it is a page with which Cloudflare checks for a browser.
+    pub is_challenge: bool,
     pub retry_after: Option<Duration>,
 }
 
@@ -54,28 +56,29 @@ impl Paging {
 
 impl ApiResponse {
     /// The response, unless its status means that GitLab did not process the request.
-    pub fn into_result(self) -> Result<ApiResponse, ErrorKind> {
-        match self.status {
-            429 => Err(ErrorKind::Throttled {
-                message: self.message(),
-            }),
-            500.. => Err(ErrorKind::ServerError {
-                status: self.status,
-                message: self.message(),
-            }),
+    pub fn into_result(self) -> Result<ApiResponse> {
+        let (status, message) = (self.status, self.message());
+        let later = |kind, sent| {
+            Err(GitLabError::new(
+                kind,
+                sent,
+                RetryTime::Later,
+                ErrorScope::Unclear,
+            ))
+        };
+        match status {
+            429 => later(ErrorKind::Throttled { message }, Sent::No),
+            500.. => later(ErrorKind::ServerError { status, message }, Sent::Unknown),
             300..400 if self.is_moved => {
                 let to = self.redirects_to;
                 let message = format!("GitLab redirects to {to}, and the token is not sent there");
-                Err(ErrorKind::rejected(
-                    self.status,
-                    Rejection::ProjectMoved,
-                    message,
-                ))
+                let cause = Rejection::ProjectMoved;
+                Err(GitLabError::rejected(status, cause, message))
             }
-            300..400 => Err(ErrorKind::Redirected {
-                status: self.status,
-                to: self.redirects_to,
-            }),
+            300..400 => {
+                let to = self.redirects_to;
+                Err(GitLabError::unsent(ErrorKind::Redirected { status, to }))
+            }
             _ => Ok(self),
         }
     }
@@ -99,9 +102,18 @@ impl ApiResponse {
     }
 
     /// The error of a response that is not from GitLab's API.
-    pub fn not_gitlab(&self) -> ErrorKind {
+    pub fn not_gitlab(&self) -> GitLabError {
         let (status, message) = (self.status, self.message());
-        ErrorKind::NotGitLab { status, message }
+        if self.is_success() {
+            return GitLabError::unclear(ErrorKind::NotGitLab { status, message });
+        }
+        GitLabError::unsent(if self.is_challenge {
+            ErrorKind::Challenged { status }
+        } else if self.is_unknown_route() {
+            ErrorKind::UnknownRoute
+        } else {
+            ErrorKind::NotGitLab { status, message }
+        })
     }
 
     /// GitLab's message, sanitized.
@@ -123,11 +135,11 @@ impl ApiResponse {
     }
 
     /// The body, decoded by `parse`.
-    pub fn decode<T>(&self, parse: impl Fn(&Value) -> Option<T>) -> Result<T, ErrorKind> {
+    pub fn decode<T>(&self, parse: impl Fn(&Value) -> Option<T>) -> Result<T> {
         let status = self.status;
         let body = self.body.as_ref().ok_or_else(|| self.not_gitlab())?;
         let decoded = Some(body).filter(|body| !body.is_null()).and_then(parse);
-        decoded.ok_or(ErrorKind::UnexpectedResponse { status })
+        decoded.ok_or_else(|| GitLabError::unclear(ErrorKind::UnexpectedResponse { status }))
     }
 
     /// Whether GitLab did nothing, and accepts the same request later.

@@ -5,7 +5,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::{ErrorKind, GitLabError};
+use super::error::{ErrorKind, GitLabError, RetryTime, UnusableValue};
 use super::sanitize;
 use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
 use super::transport::GitLab;
@@ -33,23 +33,27 @@ pub struct Access {
 /// Reads the token if its owner allows it for this GitLab. Returns a client that uses it.
 pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, GitLabError> {
     let url = access.url.trim_end_matches('/').to_owned();
-    let unusable = |kind| GitLabError {
-        doing: format!("reaching GitLab at {}", sanitize::shown(&url)),
-        kind,
-    };
+    let unusable = |kind| GitLabError::unsent(kind).of(&format!("reaching GitLab at {url}"));
     if !is_usable(&url) {
-        return Err(unusable(ErrorKind::UnusableUrl));
+        return Err(unusable(ErrorKind::Unusable(UnusableValue::Url)));
     }
     let trusted = match &access.ca_certificate {
         Some(pem) => http::fingerprints(pem).and_then(|all| Ok((http.trusting(pem)?, all))),
         None => Ok((http.clone(), vec![])),
     };
-    let (http, fingerprints) = trusted.map_err(|_| unusable(ErrorKind::InvalidCaCertificate))?;
+    let (http, fingerprints) =
+        trusted.map_err(|_| unusable(ErrorKind::Unusable(UnusableValue::CaCertificate)))?;
     let secret = &access.token_secret_id;
     let token = read(aws, access, &fingerprints).await;
-    let token = token.map_err(|error| GitLabError {
-        doing: format!("reading GitLab's token from secret {secret}"),
-        kind: error.into(),
+    let token = token.map_err(|error| {
+        let is_passing = matches!(&error, TokenError::Failed(error) if error.is_transient());
+        let retry = if is_passing {
+            RetryTime::Later
+        } else {
+            RetryTime::Never
+        };
+        let error = GitLabError::unsent(error.into());
+        GitLabError { retry, ..error }.of(&format!("reading GitLab's token from secret {secret}"))
     })?;
     let source = TokenSource {
         secret_id: secret.clone(),

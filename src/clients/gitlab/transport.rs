@@ -12,12 +12,12 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
 use super::endpoints::Endpoint;
-use super::error::ErrorKind;
+use super::error::{ErrorKind, ErrorScope, GitLabError, Result, RetryTime, Sent, UnusableValue};
 use super::response::{ApiResponse, Paging};
 use super::sanitize;
 use super::token_error::TokenSource;
 use crate::clients::failing_calls;
-use crate::clients::http::{Http, HttpError, RESERVED};
+use crate::clients::http::{Http, HttpError, RESERVED, TlsError};
 use crate::common::password::Password;
 use cfn_custom_resource::{Attempt, retry};
 
@@ -34,6 +34,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// of it. JSON values take up to 80 times the memory of their text: `{"a":0},` does, and the
 /// function may have 128 MB.
 pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
+
+/// The beginnings of the titles of Cloudflare's pages that check for a browser.
+const CHALLENGES: [&str; 2] = ["<title>Just a moment", "<title>Checking your browser"];
 
 /// The part of the API that a request is about, with the number or the path of its project.
 /// GitLab's response does not show which right the request needs.
@@ -130,7 +133,7 @@ impl GitLab {
 
     /// Sends `request` and retries it where that is safe. A 429, a redirect and a status of 500 or
     /// more are errors, any other response is returned.
-    pub(super) async fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, ErrorKind> {
+    pub(super) async fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse> {
         let path = request.path.split('?').next().unwrap_or_default();
         let call = format!("{} {path}", request.method);
         let attempt = async || {
@@ -140,9 +143,10 @@ impl GitLab {
                 // GitLab did not process the request.
                 Ok(response) if response.status == 429 || response.is_temporary() => true,
                 Err(HttpError::NoConnection) => true,
+                Err(HttpError::Tls(error)) => error.is_passing(),
                 Ok(response) => response.status >= 500 && request.is_idempotent,
                 Err(HttpError::NoResponse) => request.is_idempotent,
-                Err(_) => false,
+                Err(HttpError::Unsendable | HttpError::TooLarge) => false,
             };
             match &outcome {
                 Ok(response) if may_retry => {
@@ -223,6 +227,9 @@ impl GitLab {
             self.redact(json, request);
         }
         let is_page = text.trim_start().starts_with('<');
+        // https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
+        let is_challenge = header("cf-mitigated").is_some_and(|value| value == "challenge")
+            || is_page && CHALLENGES.iter().any(|title| text.contains(title));
         let plain = Some(text.as_ref()).filter(|_| body.is_none() && !is_page);
         let plain = plain.map(|text| sanitize::shown(&self.without_secrets(text, request)));
         let location = header("location").map_or("an unnamed address".to_owned(), |to| {
@@ -240,6 +247,7 @@ impl GitLab {
                 size: number("x-per-page"),
                 total: number("x-total"),
             },
+            is_challenge,
             is_moved: is_number(project_in(&location)) && !is_number(project_in(&request.path)),
             redirects_to: location,
             retry_after: header("retry-after")
@@ -276,15 +284,30 @@ impl GitLab {
         }
     }
 
-    fn transport_error(&self, error: HttpError, request: &ApiRequest<'_>) -> ErrorKind {
+    fn transport_error(&self, error: HttpError, request: &ApiRequest<'_>) -> GitLabError {
+        let later = |kind, sent, scope| GitLabError::new(kind, sent, RetryTime::Later, scope);
         match error {
-            HttpError::Unsendable => ErrorKind::UnusableUrl,
-            HttpError::NoConnection => ErrorKind::Unreachable,
-            HttpError::UntrustedCertificate(why) => ErrorKind::UntrustedCertificate(
-                sanitize::shown(&self.without_secrets(&why, request)),
-            ),
-            HttpError::TooLarge => ErrorKind::TooLarge,
-            HttpError::NoResponse => ErrorKind::NoResponse,
+            HttpError::Unsendable => GitLabError::unsent(ErrorKind::Unusable(UnusableValue::Url)),
+            HttpError::NoConnection => later(ErrorKind::Unreachable, Sent::No, ErrorScope::GitLab),
+            HttpError::Tls(error) => {
+                let is_passing = error.is_passing();
+                let retry = if is_passing {
+                    RetryTime::Later
+                } else {
+                    RetryTime::Never
+                };
+                let error = match error {
+                    TlsError::WrongName(names) => {
+                        TlsError::WrongName(self.without_secrets(&names, request))
+                    }
+                    error => error,
+                };
+                GitLabError::new(ErrorKind::Tls(error), Sent::No, retry, ErrorScope::GitLab)
+            }
+            HttpError::TooLarge => GitLabError::unclear(ErrorKind::TooLarge),
+            HttpError::NoResponse => {
+                later(ErrorKind::NoResponse, Sent::Unknown, ErrorScope::Unclear)
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::error::GitLabError;
+use super::error::{ErrorScope, GitLabError};
 
 /// The instances of GitLab that one check or one delivery could not reach, by their addresses.
 /// Without it, each project would wait for the same GitLab.
@@ -24,19 +24,19 @@ impl UnreachableGitLabs {
     /// Adds an error of a request to the GitLab at `url`. `project` is `None` if it was about none.
     /// A project that one property names by its path and another one by its number counts twice.
     pub fn note(&self, url: &str, project: Option<&str>, error: &GitLabError) {
-        if !error.is_unreachable() {
+        if error.scope == ErrorScope::Request {
             return;
         }
         let mut gitlabs = self.locked();
         let failures = gitlabs.entry(url.to_owned()).or_default();
         failures.projects.extend(project.map(ToOwned::to_owned));
-        if error.has_no_connection() || failures.projects.len() > 1 {
+        if error.scope == ErrorScope::GitLab || failures.projects.len() > 1 {
             let doing = format!(
                 "skipped, because {url} does not respond as expected. The last request was {}",
                 error.doing
             );
-            let kind = error.kind.clone();
-            failures.error.get_or_insert(GitLabError { doing, kind });
+            let error = error.clone();
+            failures.error.get_or_insert(GitLabError { doing, ..error });
         }
     }
 
@@ -54,34 +54,25 @@ impl UnreachableGitLabs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::gitlab::ErrorKind;
+    use crate::clients::gitlab::{ErrorKind, RetryTime, Sent};
 
     #[test]
     fn errors_of_one_project_do_not_make_gitlab_unreachable() {
         const URL: &str = "https://a.example";
-        let server_error = || ErrorKind::ServerError {
-            status: 500,
-            message: String::new(),
-        };
-        let redirected = ErrorKind::Redirected {
-            status: 301,
-            to: format!("{URL}/api/v4/projects/40"),
-        };
-        let untrusted = ErrorKind::UntrustedCertificate(String::new());
-        let lost = || ErrorKind::NoResponse;
+        let (own, unclear, all) = (ErrorScope::Request, ErrorScope::Unclear, ErrorScope::GitLab);
         // Each row: the errors of projects, and whether GitLab is unreachable then.
         let rows = [
-            (vec![("1", server_error()), ("1", lost())], false),
-            (vec![("1", server_error()), ("2", redirected)], false),
-            (vec![("1", server_error()), ("2", lost())], true),
-            (vec![("1", ErrorKind::Unreachable)], true),
-            (vec![("1", untrusted)], true),
+            (vec![("1", unclear), ("1", unclear)], false),
+            (vec![("1", unclear), ("2", own)], false),
+            (vec![("1", unclear), ("2", unclear)], true),
+            (vec![("1", all)], true),
         ];
         for (errors, expected) in rows {
             let gitlabs = UnreachableGitLabs::default();
-            for (project, kind) in &errors {
-                let (doing, kind) = ("posting".to_owned(), kind.clone());
-                gitlabs.note(URL, Some(*project), &GitLabError { doing, kind });
+            for (project, scope) in &errors {
+                let kind = ErrorKind::NoResponse;
+                let error = GitLabError::new(kind, Sent::Unknown, RetryTime::Later, *scope);
+                gitlabs.note(URL, Some(*project), &error.of("posting"));
             }
             assert_eq!(gitlabs.error_of(URL).is_some(), expected, "{errors:?}");
             assert_eq!(gitlabs.error_of("https://b.example"), None);

@@ -4,6 +4,8 @@ use std::error::Error as _;
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
+use super::tls_error::TlsError;
+
 /// Why there is no response. The cause is left out, because HTTP clients put the address into
 /// their texts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,9 +16,9 @@ pub enum HttpError {
     /// No connection. Nothing was sent.
     #[error("no connection")]
     NoConnection,
-    /// The server's certificate is not trusted. Nothing was sent.
-    #[error("its certificate is not trusted: {0}")]
-    UntrustedCertificate(String),
+    /// No TLS connection.
+    #[error(transparent)]
+    Tls(TlsError),
     /// The response exceeds the limit.
     #[error("the response is too large")]
     TooLarge,

@@ -6,6 +6,7 @@
 mod error;
 mod reqwest_connector;
 mod response_hosts;
+mod tls_error;
 mod trust_roots;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ pub use crate::clients::http::error::HttpError;
 pub use crate::clients::http::reqwest_connector::ClientError;
 use crate::clients::http::response_hosts::is_loopback;
 pub use crate::clients::http::response_hosts::{ResponseHosts, is_https_or_loopback};
+pub use crate::clients::http::tls_error::TlsError;
 pub use crate::clients::http::trust_roots::{
     InvalidCertificate, fingerprints, is_certificate, unreadable_certificate,
 };

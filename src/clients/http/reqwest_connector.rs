@@ -16,6 +16,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::{CipherSuite, ClientConfig, NamedGroup, RootCertStore};
 
 use super::error::HttpError;
+use super::tls_error::TlsError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -127,9 +128,12 @@ async fn send(
 /// contain a login.
 fn connector_error(error: reqwest::Error) -> ConnectorError {
     let error = error.without_url();
-    let reason = if let Some(why) = rejected_certificate(&error) {
-        // The SDK does not retry this kind: the certificate does not change within seconds.
-        return ConnectorError::user(HttpError::UntrustedCertificate(why).into());
+    let reason = if let Some(why) = tls_error(&error) {
+        if !why.is_passing() {
+            // The SDK does not retry this kind.
+            return ConnectorError::user(HttpError::Tls(why).into());
+        }
+        HttpError::Tls(why)
     } else if error.is_connect() {
         HttpError::NoConnection
     } else if error.is_builder() {
@@ -144,12 +148,13 @@ fn connector_error(error: reqwest::Error) -> ConnectorError {
     }
 }
 
-/// Why the server's certificate was rejected. `None` for another error.
-fn rejected_certificate(error: &reqwest::Error) -> Option<String> {
+/// Why there is no TLS connection. `None` for another error.
+fn tls_error(error: &reqwest::Error) -> Option<TlsError> {
+    let is_connecting = error.is_connect();
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
-        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
-            return Some(why.to_string());
+        if let Some(error) = error.downcast_ref() {
+            return TlsError::new(error, is_connecting);
         }
         // `source` of an `io::Error` skips the error that it contains.
         let held = error.downcast_ref::<std::io::Error>();

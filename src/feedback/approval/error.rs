@@ -10,6 +10,6 @@ pub enum ApprovalError {
     #[error(transparent)]
     Aws(#[from] CallError),
     /// GitLab does not respond, or denies a request.
-    #[error(transparent)]
+    #[error("{}", .0.reason().text())]
     GitLab(#[from] GitLabError),
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clients::aws::CallError;
-use crate::clients::gitlab::{ErrorKind, GitLabError};
+use crate::clients::gitlab::{GitLabError, RetryTime};
 use crate::feedback::approval::ApprovalError;
 use crate::feedback::reporting::plan::{Post, Topic};
 use cfn_custom_resource::Reason;
@@ -45,7 +45,7 @@ impl From<GitLabError> for ReportError {
     fn from(error: GitLabError) -> Self {
         ReportError {
             reason: error.reason(),
-            is_final: !may_pass(&error),
+            is_final: error.retry == RetryTime::Never,
             gitlab: Some(Box::new(error)),
         }
     }
@@ -108,53 +108,5 @@ impl Reported {
     /// permanently.
     pub fn error_that_may_pass(&self) -> Option<&ReportError> {
         self.failed.values().find(|error| !error.is_final)
-    }
-}
-
-/// Whether the same request may succeed later. Another delivery may be posting at the same time:
-/// GitLab responds with 409 while it updates the commit's pipeline, and with 400 while it adds a
-/// job (`app/services/ci/create_commit_status_service.rb`,
-/// `app/services/ci/pipelines/add_job_service.rb`). It also responds with 400 if the state of a
-/// status or of a deployment has changed meanwhile (`app/models/deployment.rb`). The texts of a 400
-/// are constants of GitLab and of the gem `state_machines`, which are not translated.
-pub fn may_pass(error: &GitLabError) -> bool {
-    let is_conflict = match &error.kind {
-        ErrorKind::Rejected { status: 409, .. } => true,
-        ErrorKind::Rejected {
-            status: 400,
-            message,
-            ..
-        } => {
-            let message = message.to_lowercase();
-            let texts = ["cannot transition", "failed to obtain a lock"];
-            texts.iter().any(|text| message.contains(text))
-        }
-        _ => false,
-    };
-    is_conflict || error.is_transient()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clients::gitlab::Rejection;
-
-    #[test]
-    fn conflict_of_two_reports_is_not_final() {
-        let is_final = |status, message: &str| {
-            let error = GitLabError {
-                doing: "posting".to_owned(),
-                kind: ErrorKind::Rejected {
-                    status,
-                    message: message.to_owned(),
-                    cause: Rejection::ReportRejected,
-                },
-            };
-            ReportError::from(error).is_final
-        };
-        assert!(!is_final(409, "Conflict"));
-        assert!(!is_final(400, "Failed to obtain a lock"));
-        assert!(!is_final(400, "Cannot transition status via :enqueue"));
-        assert!(is_final(400, "name is invalid") && is_final(422, "Failed to obtain a lock"));
     }
 }

@@ -71,8 +71,11 @@ impl Scope {
                 }
                 Topic::EnvironmentUrl => false,
             },
-            Scope::Approval => matches!(topic, Topic::Approval | Topic::Note),
-            Scope::Deployment => matches!(topic, Topic::Deployment | Topic::EnvironmentUrl),
+            Scope::Approval | Scope::Deployment => match topic {
+                Topic::Approval | Topic::Note => self == Scope::Approval,
+                Topic::Deployment | Topic::EnvironmentUrl => self == Scope::Deployment,
+                Topic::Execution => false,
+            },
         }
     }
 
@@ -103,7 +106,7 @@ impl Shown {
         match topic {
             Topic::Execution => &self.execution,
             Topic::Approval => &self.approval,
-            _ => &[],
+            Topic::Deployment | Topic::EnvironmentUrl | Topic::Note => &[],
         }
     }
 }
@@ -173,7 +176,7 @@ impl Desired {
         match topic {
             Topic::Execution => self.execution.as_ref(),
             Topic::Approval => self.approval.as_ref(),
-            _ => None,
+            Topic::Deployment | Topic::EnvironmentUrl | Topic::Note => None,
         }
     }
 }

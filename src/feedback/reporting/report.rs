@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::CallError;
-use crate::clients::gitlab::{CommitRef, GitLabError, NoteTarget, ProjectDetails, StatusState};
+use crate::clients::gitlab::{
+    CommitRef, ErrorScope, GitLabError, NoteTarget, ProjectDetails, RetryTime, Sent, StatusState,
+};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::context::{About, Context};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
-use crate::feedback::reporting::outcome::{ReportError, Reported, may_pass};
+use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Shown, Topic};
 use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan, waiting};
 use crate::feedback::rights;
@@ -288,7 +290,7 @@ impl Reporter<'_> {
     /// Whether this part of the report has not failed. Without a connection to GitLab, each would
     /// fail.
     fn is_open(&self, topic: Topic) -> bool {
-        let is_unreachable = GitLabError::has_no_connection;
+        let is_unreachable = |error: &GitLabError| error.scope == ErrorScope::GitLab;
         !self.reported.failed.contains_key(&topic)
             && !self.reported.gitlab_errors().any(is_unreachable)
     }
@@ -425,9 +427,9 @@ impl Reconcile for Reporter<'_> {
                 }
                 // One more attempt: a request without a response may take a minute.
                 Err(error)
-                    if may_pass(&error)
+                    if error.retry != RetryTime::Never
                         && retries < MAX_RETRIES
-                        && (retries == 0 || !error.outcome_unknown()) =>
+                        && (retries == 0 || error.sent != Sent::Unknown) =>
                 {
                     *self.retries.entry(post.topic()).or_default() += 1;
                     is_repeated = true;
@@ -435,7 +437,7 @@ impl Reconcile for Reporter<'_> {
                 Err(error) => {
                     // GitLab does not change, for example, an open status that another user's
                     // status has replaced.
-                    let is_final = !error.is_transient();
+                    let is_final = error.retry != RetryTime::Later;
                     let error = ReportError {
                         is_final,
                         ..error.into()

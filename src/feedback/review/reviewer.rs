@@ -10,12 +10,10 @@ use super::{finding, note, output, parameters};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::gitlab::{
-    CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, Rejection,
+    CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, Rejection, RetryTime,
 };
 use crate::feedback::change_sets::{Base, ChangeSet, ComparisonResult, Creation, NewChangeSet};
-use crate::feedback::reporting::{
-    MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, may_pass,
-};
+use crate::feedback::reporting::{MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status};
 use crate::feedback::{change_sets, rights};
 use crate::gitops_pipeline::names::REVIEW_CHANGE_SETS;
 use crate::gitops_pipeline::{describe_stack, early_validation};
@@ -229,7 +227,8 @@ impl Reviewer<'_> {
         let posted = self.post_status(finding).await;
         let posted = posted.map_err(|error| ReportError {
             // A conflict that lasts does not end with another delivery.
-            is_final: !error.is_transient() || error.kind.is_rejection(Rejection::Temporary),
+            is_final: error.retry != RetryTime::Later
+                || error.kind.is_rejection(Rejection::Temporary),
             ..error.into()
         });
         // A status that failed does not suppress the note, which shows that the review has ended
@@ -258,7 +257,9 @@ impl Reviewer<'_> {
         let desired = commit_status(names, "/review", state, &description, &url);
         for _ in 0..MAX_RETRIES {
             match self.gitlab.show_commit_status(&commit, &desired).await {
-                Err(error) if may_pass(&error) => tokio::time::sleep(RETRY_INTERVAL).await,
+                Err(error) if error.retry != RetryTime::Never => {
+                    tokio::time::sleep(RETRY_INTERVAL).await
+                }
                 result => return result,
             }
         }

@@ -1,7 +1,7 @@
 //! Why a delivery did not reach the desired state, and whether a later attempt may reach it.
 
 use crate::clients::aws::CallError;
-use crate::clients::gitlab::GitLabError;
+use crate::clients::gitlab::{GitLabError, RetryTime};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::is_concurrent;
 use crate::mirror_credential::messages::with_permission;
@@ -59,7 +59,7 @@ impl From<CallError> for ApplyError {
 impl From<GitLabError> for ApplyError {
     fn from(error: GitLabError) -> Self {
         ApplyError {
-            is_transient: error.is_transient(),
+            is_transient: error.retry == RetryTime::Later,
             reason: error.reason(),
         }
     }

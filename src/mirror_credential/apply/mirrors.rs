@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::clients::gitlab::{ErrorKind, GitLab, GitLabError, Mirror};
+use crate::clients::gitlab::{ErrorKind, GitLab, GitLabError, Mirror, Rejection, RetryTime, Sent};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::issue::MAX_UNCERTAIN_CALLS;
@@ -60,7 +60,9 @@ impl Applier<'_> {
         loop {
             match self.try_read_projects().await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_transient() && tokio::time::Instant::now() < give_up => {
+                Err(error)
+                    if error.retry == RetryTime::Later && tokio::time::Instant::now() < give_up =>
+                {
                     self.gitlab_clients.forget_failures();
                     tokio::time::sleep(GITLAB_POLL_INTERVAL * 5).await;
                 }
@@ -141,7 +143,7 @@ impl Applier<'_> {
         for (wanted, created) in wanted.into_iter().zip(join_all(calls).await) {
             match created {
                 Ok(mirror) => self.note_created(wanted, mirror),
-                Err(error) if error.outcome_unknown() => uncertain.push((wanted, error)),
+                Err(error) if error.sent == Sent::Unknown => uncertain.push((wanted, error)),
                 Err(error) => result = result.and(Err(error.into())),
             }
         }
@@ -392,7 +394,10 @@ impl Applier<'_> {
         let url = self.spec.gitlab.as_ref().map(|access| &access.url);
         let is_former =
             url != Some(&record.gitlab_url) && !self.state.pushes_with_current_login(record);
-        if !is_former && !error.has_moved() {
+        // The project has another path now, or GitLab another address.
+        let has_moved = matches!(error.kind, ErrorKind::Redirected { .. })
+            || error.kind.is_rejection(Rejection::ProjectMoved);
+        if !is_former && !has_moved {
             return Err(error.into());
         }
         self.warnings.push(error.reason());

@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use crate::clients::gitlab::{
-    Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, TokenError, UnreachableGitLabs,
+    Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, Sent, TokenError,
+    UnreachableGitLabs,
 };
 use crate::clients::{Clients, gitlab};
 use crate::common::reason_codes::Code;
@@ -84,7 +85,7 @@ impl<'a> GitLabClients<'a> {
     pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
         match gitlab.mirror(&record.project, record.id).await {
-            Err(error) if !error.is_from_gitlab() => Err(error),
+            Err(error) if error.sent != Sent::Yes => Err(error),
             _ => Ok(()),
         }
     }
@@ -102,10 +103,8 @@ impl<'a> GitLabClients<'a> {
             return opened.clone();
         }
         let Some(access) = self.accesses.iter().find(|access| access.url == url) else {
-            return Err(GitLabError {
-                doing: format!("reaching GitLab at {url}"),
-                kind: TokenError::Unnamed.into(),
-            });
+            let error = GitLabError::unsent(TokenError::Unnamed.into());
+            return Err(error.of(&format!("reaching GitLab at {url}")));
         };
         let opened = gitlab::open(&self.clients.aws, &self.clients.http, access).await;
         let opened = opened.map(Arc::new);
@@ -116,10 +115,9 @@ impl<'a> GitLabClients<'a> {
     async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, GitLabError> {
         let (gitlab_url, project, id) = (&record.gitlab_url, &record.project, record.id);
         self.at(gitlab_url).await.map_err(|error| match error.kind {
-            ErrorKind::Token(TokenError::Unnamed) => GitLabError {
-                doing: format!("removing push mirror {id} of project {project} at {gitlab_url}"),
-                ..error
-            },
+            ErrorKind::Token(TokenError::Unnamed) => error.of(&format!(
+                "removing push mirror {id} of project {project} at {gitlab_url}"
+            )),
             _ => error,
         })
     }

@@ -138,7 +138,10 @@ impl<'a> DeletedMirrors<'a> {
                 }) => {
                     left.push(LeftMirror::possible(hidden_mirror(record).problem));
                 }
-                Err(error) => left.push(LeftMirror::recorded(record, Some(error))),
+                Err(error) => {
+                    let why = error.reason().text();
+                    left.push(LeftMirror::recorded(record, Some(why)));
+                }
             }
         };
         self.gitlab_clients.delete_each(&self.records, note).await;
@@ -189,7 +192,7 @@ impl<'a> DeletedMirrors<'a> {
         let search = Box::pin(self.gitlab_clients.look_for(url, wanted));
         let found = match within(time, search).await {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => return (vec![], vec![unread(wanted, &error)]),
+            Ok(Err(error)) => return (vec![], vec![unread(wanted, &error.reason().text())]),
             Err(cut) => {
                 let why = cut.and("GitLab did not respond in time");
                 return (vec![], vec![unread(wanted, &why)]);
@@ -213,7 +216,9 @@ impl<'a> DeletedMirrors<'a> {
                         )
                     }));
                 }
-                Err(error) => failed.push(unread(std::slice::from_ref(wanted), &error)),
+                Err(error) => {
+                    failed.push(unread(std::slice::from_ref(wanted), &error.reason().text()))
+                }
             }
         }
         (left, failed)

@@ -66,7 +66,7 @@ impl CheckedGitLabs {
             secret_id: access.token_secret_id.clone(),
             details: details.map_err(|error| {
                 self.unreachable.note(&access.url, None, &error);
-                error.to_string()
+                error.reason().text()
             }),
         }
     }

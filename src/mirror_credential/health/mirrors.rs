@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::Aws;
-use crate::clients::gitlab::{GitLabError, Mirror, Mirrored, PushStatus};
+use crate::clients::gitlab::{GitLabError, Mirror, Mirrored};
 use crate::common::password::Password;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
@@ -44,7 +44,7 @@ pub async fn check_mirror(
 ) -> MirrorHealth {
     let url = &record.gitlab_url;
     let unread = |error: &GitLabError| MirrorHealth {
-        fault: Some(error.to_string()),
+        fault: Some(error.reason().text()),
         ..unchecked(record)
     };
     if let Some(error) = checked.unreachable.error_of(url) {
@@ -172,7 +172,7 @@ fn fault_of(
              or update its stack with a new RotationSerial"
         ));
     }
-    if matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry) {
+    if mirror.has_failed() {
         let why = mirror.last_error.as_ref().map(|why| why.shown([password]));
         let why = why.unwrap_or_else(|| "GitLab does not say why".to_owned());
         return Some(format!(

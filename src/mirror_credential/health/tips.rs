@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit::{self, BranchTip};
-use crate::clients::gitlab::{Branch, Containment, ErrorKind, GitLab, GitLabError};
+use crate::clients::gitlab::{Branch, Containment, ErrorKind, ErrorScope, GitLab, GitLabError};
 use crate::common::pace::Pace;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 
@@ -54,7 +54,7 @@ pub struct ForeignTip {
 pub enum TipsError {
     #[error(transparent)]
     CodeCommit(#[from] CallError),
-    #[error(transparent)]
+    #[error("{}", .0.reason().text())]
     GitLab(#[from] GitLabError),
     #[error(
         "repository {0} does not exist. If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then update the resource with a changed property, such as RenderingSerial. Otherwise create it again: aws codecommit create-repository --repository-name {0}. Then push to the project"
@@ -65,7 +65,12 @@ pub enum TipsError {
 impl TipsError {
     /// Whether GitLab does not respond.
     fn is_silent(&self) -> bool {
-        matches!(self, TipsError::GitLab(error) if error.has_no_connection() || error.kind == ErrorKind::NoResponse)
+        match self {
+            TipsError::GitLab(error) => {
+                error.scope == ErrorScope::GitLab || error.kind == ErrorKind::NoResponse
+            }
+            TipsError::CodeCommit(_) | TipsError::NoRepository(_) => false,
+        }
     }
 
     /// Whether every other branch has the same error.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::clients::gitlab::{GitLab, GitLabError};
+use crate::clients::gitlab::{GitLab, GitLabError, RetryTime};
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::mirrors::Project;
@@ -48,8 +48,9 @@ async fn read_project(
         if !matches!(phase, Some(RotationPhase::Create | RotationPhase::Set)) {
             match read_branches(gitlab, wanted, &mut project).await {
                 // A rotation's mirrors push the same branches as those that they replace.
-                Err(error) if phase.is_some() && !error.is_transient() => {
-                    tracing::warn!(%error, "the branches were not read");
+                Err(error) if phase.is_some() && error.retry != RetryTime::Later => {
+                    let error = error.reason();
+                    tracing::warn!(error = error.as_error(), "the branches were not read");
                 }
                 read => read?,
             }

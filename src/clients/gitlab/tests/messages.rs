@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::script::{Reply, Script};
 use super::{INFRA, MIRRORS, PROJECT, create, described, gitlab, ok};
-use crate::clients::gitlab::{GitLabError, NotePlace};
+use crate::clients::gitlab::{GitLabError, NotePlace, RetryTime, Sent};
 use crate::clients::http::HttpError;
 
 const LIST: &str = "/remote_mirrors?per_page=100&page=1";
@@ -67,7 +67,7 @@ async fn message_of_a_denial_is_its_only_cause() {
         // https://github.com/rack/rack-attack#responses
         let others = &GUESSES[..GUESSES.len() - usize::from(code == "CFG-403")];
         assert_reason(&error, &[said, code], others);
-        assert!(!error.is_transient(), "{error}");
+        assert_eq!(error.retry, RetryTime::Never, "{error}");
     }
 }
 
@@ -86,7 +86,7 @@ async fn note_that_is_not_deleted_is_an_error() {
     let places = [NotePlace::MergeRequest(3)];
     let written = gitlab.write_note(INFRA, &places, Some(7), marker, &text);
     let error = written.await.expect_err("a second note is left");
-    assert!(error.is_transient(), "{error}");
+    assert_eq!(error.retry, RetryTime::Later, "{error}");
     script.sent();
 }
 
@@ -98,14 +98,14 @@ async fn failed_look_up_names_no_cause() {
     let first = [(LIST, missing())];
     let error = rejected(&[&first[..], &four(Reply::page(502))].concat()).await;
     assert_reason(&error, &["HTTP 502", "CFG-401"], &GUESSES);
-    assert!(error.is_transient());
+    assert_eq!(error.retry, RetryTime::Later);
     let forbidden = ("", Reply::message(403, "403 Forbidden"));
     let error = rejected(&[(LIST, missing()), forbidden]).await;
     assert_reason(&error, &["404 Not found", "CFG-412"], &GUESSES);
     let lost = four(Reply::Nothing(HttpError::NoConnection));
     let denied = [(LIST, Reply::message(401, "401 Unauthorized"))];
     let error = rejected(&[&denied[..], &lost].concat()).await;
-    assert!(error.is_transient(), "{error}");
+    assert_eq!(error.retry, RetryTime::Later, "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +168,11 @@ async fn state_that_passes_is_retried_and_not_final() {
         let script = Script::default().then_times(4, &post, &busy);
         let error = create(&gitlab(&script)).await.expect_err("still busy");
         script.sent();
-        assert!(error.is_transient() && !error.outcome_unknown(), "{error}");
+        assert_eq!(
+            (error.retry, error.sent),
+            (RetryTime::Later, Sent::Yes),
+            "{error}"
+        );
         assert_reason(
             &error,
             &[message.trim_end_matches('.'), "CFG-401"],
@@ -179,7 +183,7 @@ async fn state_that_passes_is_retried_and_not_final() {
     let read_only =
         "403 Forbidden - The repository is temporarily read-only. Please try again later.";
     let error = rejected(&[(LIST, Reply::message(403, read_only))]).await;
-    assert!(!error.is_transient(), "{error}");
+    assert_eq!(error.retry, RetryTime::Never, "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,8 +8,10 @@ use super::{
     gitlab, ok, settings, with_regex,
 };
 use crate::clients::gitlab::error::Feature;
+use crate::clients::gitlab::error::UnusableValue;
 use crate::clients::gitlab::{
-    CommitRef, CommitStatus, ErrorKind, Mirror, ProjectDetails, Rejection, Settings, StatusState,
+    CommitRef, CommitStatus, ErrorKind, Mirror, ProjectDetails, Rejection, Sent, Settings,
+    StatusState,
 };
 use crate::common::password::Password;
 
@@ -77,8 +79,12 @@ async fn login_that_is_unsafe_in_an_address_is_not_sent() {
             .create(INFRA, CLONE_URL, login, &password, &settings(), &[])
             .await;
         let error = made.expect_err("refused");
-        assert_eq!(error.kind, ErrorKind::UnsafeLogin, "{login}");
-        assert!(!error.outcome_unknown());
+        assert_eq!(
+            error.kind,
+            ErrorKind::Unusable(UnusableValue::Login),
+            "{login}"
+        );
+        assert_eq!(error.sent, Sent::No);
     }
 }
 
@@ -289,7 +295,7 @@ async fn foreign_response_is_neither_done_nor_missing() {
             let error = result.expect_err("unproved");
             let reason = error.reason().to_string();
             assert!(reason.contains("CFG-403"), "{reply:?}: {reason}");
-            assert!(!error.is_from_gitlab(), "{reply:?}");
+            assert_ne!(error.sent, Sent::Yes, "{reply:?}");
         }
         script.sent();
         // An older GitLab lacks the route, so the mirror itself is looked up.

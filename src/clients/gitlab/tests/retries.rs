@@ -7,7 +7,8 @@ use serde_json::json;
 use super::script::{Reply, Script};
 use super::{INFRA, MIRRORS, create, described, gitlab, ok};
 use crate::clients::gitlab::ErrorKind;
-use crate::clients::http::HttpError;
+use crate::clients::gitlab::error::UnusableValue;
+use crate::clients::http::{HttpError, TlsError};
 
 fn get(path: &str) -> String {
     format!("GET {MIRRORS}{path}")
@@ -58,16 +59,15 @@ async fn create_is_retried_only_if_gitlab_did_nothing() {
 #[tokio::test(start_paused = true)]
 async fn permanent_error_is_not_retried() {
     let (status, message) = (200, "Welcome".to_owned());
-    let unknown = "unknown issuer".to_owned();
-    let untrusted = Reply::Nothing(HttpError::UntrustedCertificate(unknown.clone()));
+    let untrusted = Reply::Nothing(HttpError::Tls(TlsError::UnknownCa));
     let odd = ErrorKind::UnexpectedResponse { status };
     let large = Reply::text(200, &" ".repeat(1_000_001));
     for (reply, kind) in [
-        (untrusted, ErrorKind::UntrustedCertificate(unknown)),
+        (untrusted, ErrorKind::Tls(TlsError::UnknownCa)),
         (Reply::Nothing(HttpError::TooLarge), ErrorKind::TooLarge),
         (
             Reply::Nothing(HttpError::Unsendable),
-            ErrorKind::UnusableUrl,
+            ErrorKind::Unusable(UnusableValue::Url),
         ),
         (large, ErrorKind::TooLarge),
         (

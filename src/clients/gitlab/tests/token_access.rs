@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::script::{Reply, Script};
 use super::{MIRRORS, TOKEN, described, ok};
 use crate::clients::aws::SdkClients;
+use crate::clients::gitlab::error::UnusableValue;
 use crate::clients::gitlab::token_error::TokenError;
 use crate::clients::gitlab::{Access, ErrorKind, GitLab, GitLabError, open as open_gitlab};
 
@@ -90,7 +91,7 @@ async fn token_without_the_url_tag_is_not_read() {
     let fault = fault(Script::default().then(DESCRIBE, ok(description))).await;
     assert!(matches!(fault, TokenError::Untagged { .. }), "{fault}");
     let advice = "--tags Key=cfn-gitops:gitlab-url,Value=https://gitlab.example.com";
-    assert!(fault.to_string().contains(advice), "{fault}");
+    assert!(fault.remedy().to_string().contains(advice), "{fault}");
 }
 
 /// A secret with the tag of its GitLab, and others.
@@ -110,7 +111,7 @@ async fn own_secret_is_never_read_as_a_token() {
         let fault = fault(Script::default().then(DESCRIBE, tagged_with(&[(tag, "x")]))).await;
         assert_eq!(fault, TokenError::OwnSecret(tag));
         assert!(
-            fault.to_string().contains("GitLab.TokenSecretId"),
+            fault.remedy().to_string().contains("GitLab.TokenSecretId"),
             "{fault}"
         );
     }
@@ -157,7 +158,7 @@ async fn certificate_that_the_token_owner_omits_is_rejected() {
     ] {
         let script = Script::default().then(DESCRIBE, tagged_with(&tags));
         let error = open(&script, &trusting(pem)).await.expect_err("untrusted");
-        let text = error.to_string();
+        let text = error.reason().text();
         let is_untrusted = matches!(error.kind, ErrorKind::Token(TokenError::UntrustedCa { .. }));
         assert!(is_untrusted, "{text}");
         let remedy = "--tags 'Key=cfn-gitops:gitlab-ca-sha256,Value=";
@@ -180,8 +181,9 @@ async fn missing_secret_differs_from_denied_secret() {
         assert_eq!(fault(rejected(missing())).await, TokenError::Missing);
         let fault = fault(rejected(denied())).await;
         assert!(matches!(fault, TokenError::Denied { .. }), "{fault}");
-        let text = fault.to_string();
-        assert!(text.contains("not authorized") && text.contains("cfn-gitops:gitlab-url"));
+        let remedy = fault.remedy().to_string();
+        assert!(fault.to_string().contains("not authorized"), "{fault}");
+        assert!(remedy.contains("cfn-gitops:gitlab-url"), "{remedy}");
     }
     let deleted = refusal(400, "InvalidRequestException", "marked for deletion");
     let fault = fault(reading(deleted)).await;
@@ -201,7 +203,8 @@ fn reading(reply: Reply) -> Script {
 async fn secret_without_a_token_names_the_missing_key() {
     let no_member = fault(reading(holding(&json!({"other": TOKEN})))).await;
     assert_eq!(no_member, TokenError::NoMember("token".to_owned()));
-    assert!(no_member.to_string().contains("GitLab.TokenSecretKey"));
+    let remedy = no_member.remedy().to_string();
+    assert!(remedy.contains("GitLab.TokenSecretKey"), "{remedy}");
     let binary = ok(json!({"SecretBinary": "AAAA"}));
     assert_eq!(fault(reading(binary)).await, TokenError::NoText);
 }
@@ -225,7 +228,7 @@ async fn unusable_url_sends_nothing() {
             ..access()
         };
         let error = open(&Script::default(), &access).await.expect_err(url);
-        assert_eq!(error.kind, ErrorKind::UnusableUrl, "{url}");
+        assert_eq!(error.kind, ErrorKind::Unusable(UnusableValue::Url), "{url}");
         assert!(!error.to_string().contains("password@"), "{error}");
     }
 }
@@ -257,6 +260,9 @@ async fn invalid_ca_certificate_sends_nothing() {
         ..access()
     };
     let error = open(&Script::default(), &access).await.expect_err("none");
-    assert_eq!(error.kind, ErrorKind::InvalidCaCertificate);
+    assert_eq!(
+        error.kind,
+        ErrorKind::Unusable(UnusableValue::CaCertificate)
+    );
     assert!(error.to_string().contains("GitLab.CaCertificate"));
 }

@@ -8,24 +8,52 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+};
 
 use super::AUTHORITY;
-use crate::clients::http::{Http, HttpError};
+use crate::clients::http::{Http, HttpError, TlsError};
 
 /// The certificate of a server on this machine, signed by [`AUTHORITY`].
 const CERTIFICATE: &str = include_str!("server.pem");
 const KEY: &str = include_str!("server-key.pem");
 
-/// Answers every request with its own content, until the test ends.
+/// Self-signed, with the same key, as `openssl req -x509` makes it.
+const CA_AS_SERVER: &str = include_str!("ca_as_server.pem");
+
+/// Self-signed, with the same key, until 2020.
+const EXPIRED: &str = include_str!("expired.pem");
+
 fn serve_over_tls() -> SocketAddr {
-    let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes());
+    serve(CERTIFICATE, &[&TLS13, &TLS12], false)
+}
+
+/// Answers every request with its own content, until the test ends.
+fn serve(
+    certificate: &str,
+    versions: &[&'static SupportedProtocolVersion],
+    wants_client_certificate: bool,
+) -> SocketAddr {
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes());
     let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = if wants_client_certificate {
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_slice(AUTHORITY.as_bytes());
+        roots.add(authority.expect("an authority")).expect("a root");
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        verifier.build().expect("a verifier")
+    } else {
+        WebPkiClientVerifier::no_client_auth()
+    };
     let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .expect("versions")
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate.expect("a certificate")], key)
         .expect("a server");
     let config = Arc::new(config);
@@ -85,10 +113,8 @@ async fn server_of_an_unknown_ca_receives_nothing() {
     let url = format!("https://{}/api", serve_over_tls());
     let http = Http::over_reqwest().expect("a client");
     for _ in 0..2 {
-        match send(&http, &url).await {
-            Err(HttpError::UntrustedCertificate(why)) => assert!(!why.is_empty()),
-            other => panic!("{other:?}"),
-        }
+        let refused = send(&http, &url).await;
+        assert_eq!(refused, Err(HttpError::Tls(TlsError::UnknownCa)));
         // The trust of one client does not extend to the other.
         http.trusting(AUTHORITY).expect("trust");
     }
@@ -101,10 +127,80 @@ async fn certificate_for_another_name_is_rejected() {
     let http = Http::over_reqwest().expect("a client");
     let trusting = http.trusting(AUTHORITY).expect("trust");
     let refused = send(&trusting, &format!("https://localhost:{port}/api")).await;
-    assert!(
-        matches!(refused, Err(HttpError::UntrustedCertificate(_))),
-        "{refused:?}"
-    );
+    let names = TlsError::WrongName("127.0.0.1".to_owned());
+    assert_eq!(refused, Err(HttpError::Tls(names)));
+}
+
+/// Each has its own remedy.
+#[tokio::test]
+async fn failed_handshake_names_its_cause() {
+    let both: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+    for (trusted, served, versions, wants_client_certificate, expected) in [
+        (
+            CA_AS_SERVER,
+            CA_AS_SERVER,
+            &both[..],
+            false,
+            TlsError::CaAsServer,
+        ),
+        (EXPIRED, EXPIRED, &both, false, TlsError::Expired),
+        (
+            AUTHORITY,
+            CERTIFICATE,
+            &both[..1],
+            true,
+            TlsError::ClientCertificateWanted,
+        ),
+        (
+            AUTHORITY,
+            CERTIFICATE,
+            &both[1..],
+            true,
+            TlsError::ClientCertificateWanted,
+        ),
+    ] {
+        let url = format!(
+            "https://{}/api",
+            serve(served, versions, wants_client_certificate)
+        );
+        let http = Http::over_reqwest().expect("a client");
+        let http = http.trusting(trusted).expect("trust");
+        for _ in 0..5 {
+            assert_eq!(
+                send(&http, &url).await,
+                Err(HttpError::Tls(expected.clone()))
+            );
+        }
+    }
+}
+
+/// Servers without TLS 1.2, which this TLS stack does not have, and those that fail.
+#[tokio::test]
+async fn alert_of_the_server_is_named() {
+    for (bytes, expected) in [
+        (
+            &b"\x15\x03\x01\x00\x02\x02\x46"[..],
+            TlsError::NothingInCommon,
+        ),
+        (b"\x15\x03\x01\x00\x02\x02\x28", TlsError::Refused),
+        (b"\x15\x03\x01\x00\x02\x02\x70", TlsError::UnknownName),
+        (b"\x15\x03\x01\x00\x02\x02\x50", TlsError::ServerFailed),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", TlsError::NotTls),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(bytes);
+                // Closing with unread bytes would reset the connection.
+                let _ = stream.read(&mut [0; 4096]);
+            }
+        });
+        let http = Http::over_reqwest().expect("a client");
+        let refused = send(&http, &format!("https://{address}/")).await;
+        assert_eq!(refused, Err(HttpError::Tls(expected)));
+    }
 }
 
 #[tokio::test]

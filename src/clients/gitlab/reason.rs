@@ -1,0 +1,195 @@
+//! The reason that reports an error of GitLab: its remedy and its code.
+
+use super::error::{ErrorKind, Feature, GitLabError, Rejection, UnusableValue};
+use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
+use crate::clients::http::TlsError;
+use crate::common::reason_codes::{Code, GITLAB_SAYS_IT};
+use cfn_custom_resource::{Reason, Remedy};
+
+const CHECK_URL: &str = "Check that GitLab.Url leads to GitLab, and not to a proxy or a login page";
+
+/// Where a Maintainer switches parts of a project on and off.
+const FEATURES: &str = "Settings, General, Visibility, project features, permissions";
+
+impl GitLabError {
+    pub fn reason(&self) -> Reason {
+        let (code, remedy) = (self.kind.reason_code(), self.kind.remedy());
+        Reason::new(code, self.to_string(), remedy)
+    }
+}
+
+impl ErrorKind {
+    fn reason_code(&self) -> Code {
+        match self {
+            ErrorKind::Unusable(UnusableValue::Url | UnusableValue::CaCertificate) => {
+                Code::InvalidProperties
+            }
+            ErrorKind::Token(error) => error.reason_code(),
+            ErrorKind::Unreachable
+            | ErrorKind::NoResponse
+            | ErrorKind::ServerError { .. }
+            | ErrorKind::Throttled { .. } => Code::GitLabUnreachable,
+            ErrorKind::Tls(_) => Code::GitLabNotTrusted,
+            ErrorKind::TooLarge
+            | ErrorKind::Redirected { .. }
+            | ErrorKind::NotGitLab { .. }
+            | ErrorKind::Challenged { .. }
+            | ErrorKind::UnknownRoute
+            | ErrorKind::UnexpectedResponse { .. } => Code::NotGitLab,
+            ErrorKind::TokenRejected { .. } => Code::TokenRejected,
+            ErrorKind::InsufficientScope { .. }
+            | ErrorKind::InsufficientPermissions { .. }
+            | ErrorKind::NotMaintainer { .. } => Code::TokenLacksAccess,
+            ErrorKind::NotFound => Code::ProjectMissing,
+            ErrorKind::Unusable(UnusableValue::Login) => Code::AddressRejected,
+            ErrorKind::Unsupported(_) => Code::GitLabRejected,
+            ErrorKind::Rejected { cause, .. } => cause.reason_code(),
+        }
+    }
+
+    #[rustfmt::skip] // A table.
+    fn remedy(&self) -> Remedy {
+        let remedy = match self {
+            ErrorKind::Token(error) => return error.remedy(),
+            ErrorKind::Rejected { cause, .. } => return cause.remedy(),
+            ErrorKind::Redirected { to, .. } => return remedy_of_redirect(to),
+            ErrorKind::TokenRejected { token, .. } => return store_token("a valid token", token),
+            ErrorKind::InsufficientScope { token } => return store_token("a token that has it", token),
+            ErrorKind::InsufficientPermissions { token, .. } => return store_token("a fine-grained token with the permission", token),
+            ErrorKind::Tls(error) => remedy_of_tls(error),
+            ErrorKind::Unusable(UnusableValue::Url) => "Set GitLab.Url to such an address (http is accepted for this machine only)",
+            ErrorKind::Unusable(UnusableValue::CaCertificate) => "Set GitLab.CaCertificate to the certificate of the private CA",
+            ErrorKind::Unusable(UnusableValue::Login) => "Change RotationSerial for another password",
+            ErrorKind::Unreachable => "Check GitLab.Url, and the function's network path to it",
+            ErrorKind::NoResponse => "Try again in some minutes. If it stays so, check the function's network path to GitLab, and GitLab's load",
+            ErrorKind::TooLarge => "If GitLab.Url does not lead to GitLab, correct it",
+            ErrorKind::ServerError { .. } => "Try again in some minutes. If it stays so, look at GitLab's own logs or status page",
+            ErrorKind::Throttled { .. } => "Deploy again later",
+            ErrorKind::NotGitLab { .. } | ErrorKind::UnexpectedResponse { .. } => CHECK_URL,
+            ErrorKind::Challenged { .. } => "Try again later. If it stays so, exclude the function's addresses from Cloudflare's challenges. For gitlab.com, let the function send from an address of its own (a NAT gateway with an Elastic IP address)",
+            ErrorKind::UnknownRoute => "If a proxy in front of GitLab decodes %2F in paths, let it pass them unchanged, or set GitLabProject (of a pipeline: GitLab.Project) to the project's number. If GitLab has a path of its own, such as /gitlab, add it to GitLab.Url",
+            ErrorKind::NotMaintainer { .. } => "Make the user a Maintainer, or store a Maintainer's token",
+            ErrorKind::NotFound => "Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number. If it is right, make the token's user a Maintainer of the project",
+            ErrorKind::Unsupported(Feature::Sync) => "Upgrade GitLab to 16.11 or later",
+            ErrorKind::Unsupported(Feature::BranchRegex) => "Remove BranchRegex, and protect the branches to mirror",
+        };
+        remedy.into()
+    }
+}
+
+fn store_token(which: &str, token: &TokenSource) -> Remedy {
+    let id = &token.secret_id;
+    format!(
+        "Store {which} with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`"
+    )
+    .into()
+}
+
+/// The remedy for a redirect to this address, which is not that of a moved project.
+fn remedy_of_redirect(to: &str) -> Remedy {
+    match to.split_once("/api/v4") {
+        Some((url, _)) if url.starts_with("https://") => {
+            format!("If that is this GitLab's own address, set GitLab.Url to {url}").into()
+        }
+        _ => CHECK_URL.into(),
+    }
+}
+
+#[rustfmt::skip] // A table.
+fn remedy_of_tls(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::Expired | TlsError::Revoked => "Renew GitLab's certificate",
+        TlsError::NotYetValid => "Wait until it is valid, or correct the clock of the server that issued it",
+        TlsError::WrongName(_) => "Set GitLab.Url to one of its names, or issue a certificate with the name in GitLab.Url as a subject alternative name",
+        TlsError::UnknownCa => "If a private CA signed it, set GitLab.CaCertificate to the CA's certificate. If a public one did, let the server send the intermediate certificates too",
+        TlsError::CaAsServer => "Create GitLab's certificate with `-addext basicConstraints=critical,CA:FALSE`, or let a CA sign it, and set GitLab.CaCertificate to the new one or to the CA's",
+        TlsError::BadSignature => "Set GitLab.CaCertificate to the present certificate of the CA: another one has the same name",
+        TlsError::UnsupportedAlgorithm => "Issue GitLab's certificate with ECDSA (P-256 or P-384) or RSA of at least 2048 bits, and SHA-256 or better",
+        TlsError::UnusableCertificate => "Issue an X.509 certificate of version 3 for server authentication, with its intermediate certificates",
+        TlsError::ClientCertificateWanted => "Let the proxy in front of GitLab accept the function without a client certificate",
+        TlsError::NothingInCommon => "Let the server support TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20",
+        TlsError::UnknownName => "Check the host name in GitLab.Url, and the names that the server has",
+        TlsError::Refused => "Let the server support TLS 1.3, or TLS 1.2 with ECDHE, and require no client certificate",
+        TlsError::ServerFailed => "Try again in some minutes. If it stays so, read the server's log",
+        TlsError::NotTls => "Check the port in GitLab.Url: the server there does not use https",
+        TlsError::Failed => "Check with `openssl s_client` what the server at GitLab.Url responds",
+    }
+}
+
+impl Rejection {
+    fn reason_code(self) -> Code {
+        match self {
+            Rejection::Denied | Rejection::AccessDenied => Code::TokenLacksAccess,
+            Rejection::Temporary => Code::GitLabUnreachable,
+            Rejection::ReportDenied => Code::ReportDenied,
+            Rejection::SwitchedOff(_) | Rejection::MembersOnly(_) => Code::PartSwitchedOff,
+            Rejection::ReportRejected => Code::ReportRejected,
+            Rejection::ProjectMoved => Code::ProjectMissing,
+            Rejection::MirrorsDisabled | Rejection::StaysDisabled => Code::MirrorsDisabled,
+            Rejection::TooManyMirrors | Rejection::DuplicateAddress => Code::MirrorLimit,
+            Rejection::AddressBlocked => Code::AddressRejected,
+            Rejection::Other => Code::GitLabRejected,
+        }
+    }
+
+    #[rustfmt::skip] // A table.
+    fn remedy(self) -> Remedy {
+        let remedy = match self {
+            Rejection::SwitchedOff(_) => return format!("Change that in the project's {FEATURES}").into(),
+            Rejection::MembersOnly(_) => return format!("Add the user to the project, or change that in the project's {FEATURES}").into(),
+            Rejection::Other | Rejection::ReportRejected => return GITLAB_SAYS_IT,
+            Rejection::MirrorsDisabled => "Check, for example, whether push mirrors are switched off for the instance, the project is being deleted, or an external authorization service denies access to it. An administrator of a self-managed GitLab allows push mirrors in Admin, Settings, Repository, Repository mirroring",
+            Rejection::Denied => "Give the token the scope `api`, make its user a Maintainer of the project, and allow push mirrors for the instance",
+            Rejection::AccessDenied => "Give the token's user this right in the project, or switch on this part of the project",
+            Rejection::Temporary => "Deploy again later: this state of GitLab passes",
+            Rejection::ReportDenied => "Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only",
+            Rejection::ProjectMoved => "Set GitLabProject to the project's present path, or to its number, which does not change",
+            Rejection::TooManyMirrors => "Disable or remove a mirror in the project's Settings, Repository, Mirroring repositories: while its password changes, each mirror needs a second one",
+            Rejection::DuplicateAddress => "If this GitLab accepts an address only once, remove the mirrors to this repository that are not needed",
+            Rejection::AddressBlocked => "If GitLab may not send requests there, let an administrator allow this address (Admin, Settings, Network, Outbound requests). If GitLab cannot resolve the host name of CodeCommit, correct the DNS of the GitLab server. If it rejects the username, set UserName to a name that begins with a letter or a digit",
+            Rejection::StaysDisabled => "Check whether the project has no repository or is being deleted, the instance is in silent mode, or push mirrors are switched off for it",
+        };
+        remedy.into()
+    }
+}
+
+impl TokenError {
+    fn reason_code(&self) -> Code {
+        match self {
+            TokenError::Missing
+            | TokenError::OwnSecret(_)
+            | TokenError::NoText
+            | TokenError::NoMember(_)
+            | TokenError::NotJson(_)
+            | TokenError::NotAToken(_) => Code::TokenUnusable,
+            TokenError::Denied { .. }
+            | TokenError::Untagged { .. }
+            | TokenError::OtherGitLab { .. }
+            | TokenError::OtherEnvironment { .. }
+            | TokenError::UntrustedCa { .. } => Code::TokenNotAllowed,
+            TokenError::Unnamed => Code::MirrorsLeft,
+            TokenError::Failed(error) => error.reason_code,
+        }
+    }
+
+    #[rustfmt::skip] // A table.
+    pub(super) fn remedy(&self) -> Remedy {
+        let tag = "aws secretsmanager tag-resource --secret-id";
+        let remedy = match self {
+            TokenError::Failed(error) => return error.reason().remedy,
+            TokenError::Denied { url, .. } => format!("Let the secret's owner give it the tag {URL_TAG} with the value {url}. If it has the tag {ENV_TAG}, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too"),
+            TokenError::Untagged { secret, url } => format!("Allow this GitLab with `{tag} {secret} --tags Key={URL_TAG},Value={url}`"),
+            TokenError::OtherGitLab { tagged, url } => format!("Set GitLabUrl to {tagged} (the property GitLab.Url), or GitLab.TokenSecretId to the secret of a token for {url}"),
+            TokenError::UntrustedCa { all, secret, .. } => format!("Allow the certificate with `{tag} {secret} --tags 'Key={CA_TAG},Value={all}'`"),
+            TokenError::Unnamed => "Update the stack, or remove its mirrors in GitLab".into(),
+            TokenError::Missing => "Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token".into(),
+            TokenError::OtherEnvironment { .. } => "Set GitLab.TokenSecretId to the secret of this environment's token".into(),
+            TokenError::OwnSecret(_) => "Set GitLab.TokenSecretId to the secret of a GitLab token".into(),
+            TokenError::NoText => "Store the token in it as text".into(),
+            TokenError::NoMember(_) => "Set GitLab.TokenSecretKey to the member that is the token".into(),
+            TokenError::NotJson(_) => "Correct the value in Secrets Manager".into(),
+            TokenError::NotAToken(_) => "Store the token alone, or as the member GitLab.TokenSecretKey of a JSON object".into(),
+        };
+        remedy.into()
+    }
+}
