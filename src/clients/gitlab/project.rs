@@ -20,6 +20,9 @@ pub struct ProjectDetails {
     pub id: Option<u64>,
     /// Its path, without characters that GitLab does not allow in it.
     pub path: String,
+    /// Its address for people, which the function may not use: GitLab may have another one for the
+    /// function. `None` if it is not an https address that ends with the path.
+    pub web_url: Option<String>,
     /// Whether GitLab pulls it from elsewhere, and creates its tags.
     pub is_pull_mirror: bool,
     /// Whether CI jobs can push to it. They act as the users who started them.
@@ -78,9 +81,19 @@ impl ProjectDetails {
     /// Parses GitLab's description. Missing members have a default.
     pub fn parse(described: &Value) -> Self {
         let path = described["path_with_namespace"].as_str();
+        let path = sanitize::only(path.unwrap_or_default(), "_.-/");
+        // The host is a setting of GitLab's administrator, and not of the project.
+        let is_link = |url: &&str| {
+            let host = url.strip_prefix("https://");
+            let host = host.and_then(|it| it.strip_suffix(&format!("/{path}")));
+            let is_plain = sanitize::only(url, "_.-/:") == **url;
+            is_plain && !path.is_empty() && host.is_some_and(|host| !host.is_empty())
+        };
+        let web_url = described["web_url"].as_str().filter(is_link);
         ProjectDetails {
             id: described["id"].as_u64(),
-            path: sanitize::only(path.unwrap_or_default(), "_.-/"),
+            web_url: web_url.map(ToOwned::to_owned),
+            path,
             // GitLab does not show it without the feature (`ee/lib/ee/api/entities/project.rb`).
             is_pull_mirror: !matches!(described["mirror"], Value::Null | Value::Bool(false)),
             // Since GitLab 17.2, for users who may also list the protected tags: `admin_project` in

@@ -208,8 +208,10 @@ impl Reporter<'_> {
             return Ok(None);
         }
         let tags = if pipeline.gitlab_approvals().is_some() {
-            let path = self.project().await?.path.clone();
-            waiting::tags(&self.context, &self.execution.id, &path).await?
+            let project = self.project().await?;
+            let own = || format!("{}/{}", settings.access.url, project.path);
+            let url = project.web_url.clone().unwrap_or_else(own);
+            waiting::tags(&self.context, &self.execution.id, &url).await?
         } else {
             None
         };

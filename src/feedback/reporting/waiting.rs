@@ -5,12 +5,12 @@ use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::reporting::context::Context;
 use crate::feedback::reporting::note;
 
-/// The request of `execution` that waits, and the part of the note about its tags. `project` is the
-/// path of the project. `None` if tags do not approve.
+/// The request of `execution` that waits, and the part of the note about its tags. `url` is the
+/// project's address for people. `None` if tags do not approve.
 pub async fn tags(
     context: &Context<'_>,
     execution: &str,
-    project: &str,
+    url: &str,
 ) -> Result<Option<(ApprovalRequest, String)>, CallError> {
     let (aws, pipeline) = (context.aws, context.pipeline);
     let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
@@ -38,7 +38,6 @@ pub async fn tags(
     let other = context.about.tag.filter(|tag| tag.key != request.key);
     doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));
     let names = inquiry.tags().map(|tag| tag.name());
-    let url = format!("{}/{project}", context.settings.access.url);
-    let written = note::tags(&url, &context.commit.sha, names, &doubts);
+    let written = note::tags(url, &context.commit.sha, names, &doubts);
     Ok(Some((request, written)))
 }

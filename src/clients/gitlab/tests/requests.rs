@@ -349,6 +349,7 @@ async fn project_details_are_parsed() {
     let project = |is_empty, access_level| ProjectDetails {
         id: Some(42),
         path: String::new(),
+        web_url: None,
         is_pull_mirror: false,
         allows_pushes_of_jobs: false,
         switched_off: vec![],
@@ -366,6 +367,20 @@ async fn project_details_are_parsed() {
         "project_access": {"access_level": 40}, "group_access": null}});
     assert_eq!(answered(body).await, project(false, Some(40)));
     assert_eq!(answered(json!({})).await, project(false, None));
+    for (web_url, is_link) in [
+        ("https://git.example.com/a/b", true),
+        ("https://git.example.com:8443/gl/a/b", true),
+        ("http://git.example.com/a/b", false),
+        ("https://user@git.example.com/a/b", false),
+        ("https://git.example.com/a/b?x", false),
+        ("https://git.example.com/a)[x](b/a/b", false),
+        ("https://git.example.com/a/c", false),
+        ("https:///a/b", false),
+    ] {
+        let body = json!({"path_with_namespace": "a/b", "web_url": web_url});
+        let expected = is_link.then(|| web_url.to_owned());
+        assert_eq!(answered(body).await.web_url, expected, "{web_url}");
+    }
     let public = answered(json!({"visibility": "public"})).await;
     assert!(public.is_public && public.has_environments());
     for switched_off in ["builds_access_level", "environments_access_level"] {
