@@ -86,6 +86,7 @@ reason_codes! {
     ReportRejected 420 "GitLab rejects a part of the report"
     MirrorNotShown 421 "GitLab does not show the mirror as it was created"
     PartSwitchedOff 422 "A part of the project is switched off"
+    NoTlsConnection 423 "The TLS handshake with GitLab failed"
     StackFailed 501 "The operation on the child stack failed"
     StackHeld 502 "The child stack's name is taken"
     StackUnchangeable 503 "The child stack cannot be changed"

@@ -29,7 +29,7 @@ impl ErrorKind {
             | ErrorKind::NoResponse
             | ErrorKind::ServerError { .. }
             | ErrorKind::Throttled { .. } => Code::GitLabUnreachable,
-            ErrorKind::Tls(_) => Code::GitLabNotTrusted,
+            ErrorKind::Tls(error) => of_tls(error).0,
             ErrorKind::TooLarge
             | ErrorKind::Redirected { .. }
             | ErrorKind::NotGitLab { .. }
@@ -56,7 +56,7 @@ impl ErrorKind {
             ErrorKind::TokenRejected { token, .. } => return store_token("a valid token", token),
             ErrorKind::InsufficientScope { token } => return store_token("a token that has it", token),
             ErrorKind::InsufficientPermissions { token, .. } => return store_token("a fine-grained token with the permission", token),
-            ErrorKind::Tls(error) => remedy_of_tls(error),
+            ErrorKind::Tls(error) => of_tls(error).1,
             ErrorKind::Unusable(UnusableValue::Url) => "Set GitLab.Url to such an address (http is accepted for this machine only)",
             ErrorKind::Unusable(UnusableValue::CaCertificate) => "Set GitLab.CaCertificate to the certificate of the private CA",
             ErrorKind::Unusable(UnusableValue::Login) => "Change RotationSerial for another password",
@@ -96,23 +96,24 @@ fn remedy_of_redirect(to: &str) -> Remedy {
 }
 
 #[rustfmt::skip] // A table.
-fn remedy_of_tls(error: &TlsError) -> &'static str {
+fn of_tls(error: &TlsError) -> (Code, &'static str) {
+    let (certificate, handshake) = (Code::GitLabNotTrusted, Code::NoTlsConnection);
     match error {
-        TlsError::Expired | TlsError::Revoked => "Renew GitLab's certificate",
-        TlsError::NotYetValid => "Wait until it is valid, or correct the clock of the server that issued it",
-        TlsError::WrongName(_) => "Set GitLab.Url to one of its names, or issue a certificate with the name in GitLab.Url as a subject alternative name",
-        TlsError::UnknownCa => "If a private CA signed it, set GitLab.CaCertificate to the CA's certificate. If a public one did, let the server send the intermediate certificates too",
-        TlsError::CaAsServer => "Create GitLab's certificate with `-addext basicConstraints=critical,CA:FALSE`, or let a CA sign it, and set GitLab.CaCertificate to the new one or to the CA's",
-        TlsError::BadSignature => "Set GitLab.CaCertificate to the present certificate of the CA: another one has the same name",
-        TlsError::UnsupportedAlgorithm => "Issue GitLab's certificate with ECDSA (P-256 or P-384) or RSA of at least 2048 bits, and SHA-256 or better",
-        TlsError::UnusableCertificate => "Issue an X.509 certificate of version 3 for server authentication, with its intermediate certificates",
-        TlsError::ClientCertificateWanted => "Let the proxy in front of GitLab accept the function without a client certificate",
-        TlsError::NothingInCommon => "Let the server support TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20",
-        TlsError::UnknownName => "Check the host name in GitLab.Url, and the names that the server has",
-        TlsError::Refused => "Let the server support TLS 1.3, or TLS 1.2 with ECDHE, and require no client certificate",
-        TlsError::ServerFailed => "Try again in some minutes. If it stays so, read the server's log",
-        TlsError::NotTls => "Check the port in GitLab.Url: the server there does not use https",
-        TlsError::Failed => "Check with `openssl s_client` what the server at GitLab.Url responds",
+        TlsError::Expired | TlsError::Revoked => (certificate, "Renew GitLab's certificate"),
+        TlsError::NotYetValid => (certificate, "Wait until it is valid, or correct the clock of the server that issued it"),
+        TlsError::WrongName(_) => (certificate, "Set GitLab.Url to one of its names, or issue a certificate with the name in GitLab.Url as a subject alternative name"),
+        TlsError::UnknownCa => (certificate, "If a private CA signed it, set GitLab.CaCertificate to the CA's certificate. If a public one did, let the server send the intermediate certificates too"),
+        TlsError::CaAsServer => (certificate, "Create GitLab's certificate with `-addext basicConstraints=critical,CA:FALSE`, or let a CA sign it, and set GitLab.CaCertificate to the new one or to the CA's"),
+        TlsError::BadSignature => (certificate, "Set GitLab.CaCertificate to the present certificate of the CA: another one has the same name"),
+        TlsError::UnsupportedAlgorithm => (certificate, "Issue GitLab's certificate with ECDSA (P-256 or P-384) or RSA of at least 2048 bits, and SHA-256 or better"),
+        TlsError::UnusableCertificate => (certificate, "Issue an X.509 certificate of version 3 for server authentication, with its intermediate certificates"),
+        TlsError::ClientCertificateWanted => (handshake, "Let the proxy in front of GitLab accept the function without a client certificate"),
+        TlsError::NothingInCommon => (handshake, "Let the server support TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20"),
+        TlsError::UnknownName => (handshake, "Check the host name in GitLab.Url, and the names that the server has"),
+        TlsError::Refused => (handshake, "Let the server support TLS 1.3, or TLS 1.2 with ECDHE, and require no client certificate"),
+        TlsError::ServerFailed => (handshake, "Try again in some minutes. If it stays so, read the server's log"),
+        TlsError::NotTls => (handshake, "Check the port in GitLab.Url: the server there does not use https"),
+        TlsError::Failed => (handshake, "Check with `openssl s_client` what the server at GitLab.Url responds"),
     }
 }
 

@@ -447,6 +447,12 @@ async fn error_before_the_api_has_its_own_remedy() {
             "Renew",
             "CaCertificate",
         ),
+        (
+            Reply::Nothing(HttpError::Tls(TlsError::ClientCertificateWanted)),
+            "CFG-423",
+            "without a client certificate",
+            "GitLab.Url",
+        ),
     ] {
         let reason = explained(reply, None).await.reason().to_string();
         let has = |part: &str| reason.contains(part);
