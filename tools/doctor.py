@@ -23,13 +23,16 @@ from terminal import write
 # connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
 _CONFIG = Config(read_timeout=905, retries={"total_max_attempts": 1}, tcp_keepalive=True)
 
+AGAIN = "Correct the cause, and run this again"
+
 
 @dataclass
 class Check:
-    """The subject of a check, with its problem if it has one."""
+    """The subject of a check, with its problem and the remedy if it has one."""
 
     subject: str
     problem: str | None = None
+    remedy: str | None = None
 
 
 @entry("Nothing was changed")
@@ -45,8 +48,8 @@ def main() -> int:
     checks = [stack_check(stack), *function_checks(account, settings.env_id, stack), *rule_checks(account, settings.env_id)]
     for check in checks:
         write(f"{'PROBLEM' if check.problem else 'ok':8}{check.subject}")
-        if check.problem:
-            write(f"{'':8}  {check.problem}")
+        for line in filter(None, (check.problem, check.remedy)):
+            write(f"{'':8}  {line}")
     problems = sum(check.problem is not None for check in checks)
     write(f"{len(checks)} checks, {problems} with a problem")
     return 1 if problems else 0
@@ -55,8 +58,8 @@ def main() -> int:
 def stack_check(stack: dict) -> Check:
     status = stack["StackStatus"]
     is_complete = status.endswith("_COMPLETE") and "ROLLBACK" not in status
-    problem = f"its status is {status}. Read its events: aws cloudformation describe-stack-events --stack-name {stack['StackName']}"
-    return Check(f"stack {stack['StackName']}", None if is_complete else problem)
+    subject, remedy = f"stack {stack['StackName']}", "Read its events: aws cloudformation describe-stack-events --stack-name "
+    return Check(subject) if is_complete else Check(subject, f"its status is {status}", remedy + stack["StackName"])
 
 
 def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> list[Check]:
@@ -65,7 +68,7 @@ def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> 
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
     subject = f"function cfn-gitops-{env_id}"
     if "ServiceToken" not in outputs:
-        return [Check(subject, "the stack has no output ServiceToken. Deploy it again")]
+        return [Check(subject, "the stack has no output ServiceToken", "Deploy it again")]
     event = {"Doctor": {"EnvID": env_id, "UserNames": parameters.get("MirrorUserNames", "")}}
     if parameters.get("ProjectID"):
         # As the schedule of the health check does.
@@ -79,15 +82,21 @@ def function_checks(account: sam_settings.Account, env_id: str, stack: dict) -> 
         response = client.invoke(FunctionName=outputs["ServiceToken"], Payload=json.dumps(event).encode())
         result = json.loads(response["Payload"].read())
         if "FunctionError" in response:
-            return [Check(subject, f"{result.get('errorMessage')} Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
+            return [Check(subject, f"{result.get('errorMessage')}", f"Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
         found = result["Doctor"]
-        checks = [Check(each["Subject"], each.get("Problem")) for each in found["Checks"]]
-        return [Check(subject), *checks, *(Check("a part that was not checked", why) for why in found["NotChecked"])]
+        checks = [finding(each["Subject"], each) for each in found["Checks"]]
+        return [Check(subject), *checks, *(finding("a part that was not checked", each) for each in found["NotChecked"])]
     except (BotoCoreError, ClientError) as error:
-        return [Check(subject, f"{error}. Correct the cause, and run this again")]
+        return [Check(subject, f"{error}", AGAIN)]
     except (AttributeError, KeyError, TypeError, ValueError):
-        return [Check(subject, "its response is not a diagnosis. Deploy this version of it: "
-                               "the output ServiceToken may name another function")]
+        return [Check(subject, "its response is not a diagnosis: the output ServiceToken may name another function",
+                      "Deploy this version of it")]
+
+
+def finding(subject: str, parts: dict) -> Check:
+    """A finding of the function. The code is last, as in every reason."""
+    remedy = " - ".join(parts[part] for part in ("Remedy", "Code") if part in parts)
+    return Check(subject, parts.get("Problem"), remedy)
 
 
 def rule_checks(account: sam_settings.Account, env_id: str) -> list[Check]:
@@ -96,10 +105,10 @@ def rule_checks(account: sam_settings.Account, env_id: str) -> list[Check]:
     try:
         rules = [rule for page in pages for rule in page["Rules"]]
     except (BotoCoreError, ClientError) as error:
-        return [Check("the event rules", f"{error}. Correct the cause, and run this again")]
+        return [Check("the event rules", f"{error}", AGAIN)]
+    enable = "Enable it: aws events enable-rule --name "
     return [
-        Check(f"event rule {rule['Name']}", None if rule.get("State") != "DISABLED" else
-              f"it is disabled. Enable it: aws events enable-rule --name {rule['Name']}")
+        Check(f"event rule {rule['Name']}", *(("it is disabled", enable + rule["Name"]) if rule.get("State") == "DISABLED" else ()))
         for rule in rules
     ]
 

@@ -17,7 +17,7 @@ from tests.deployment.waiting import eventually, under_way
 from console import Progress, note, require
 from run_loop import Loop
 
-_COMMAND = "This command creates a change set that reverts the drift: "
+_COMMAND = "Create a change set that reverts the drift: "
 
 
 class Changes:
@@ -126,7 +126,7 @@ class Changes:
 
     def _logged_command(self, stack_name: str) -> str:
         lines = [line for line in self._log() if _COMMAND in line and f"--stack-name {stack_name} " in line]
-        return str(json.loads(lines[-1])["what"].split(_COMMAND)[1]) if lines else ""
+        return str(json.loads(lines[-1])["remedy"].split(_COMMAND)[1]) if lines else ""
 
     def _run(self, command: str) -> None:
         """Runs the command as it is in the log."""

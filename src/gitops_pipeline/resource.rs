@@ -22,7 +22,7 @@ use crate::clients::aws::{Aws, CallError, retrying_absence};
 use crate::clients::gitlab;
 use crate::clients::http::Http;
 use crate::common::ownership::Owner;
-use crate::common::reason_codes::invalid_properties;
+use crate::common::reason_codes::{Code, invalid_properties};
 use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
 
 /// The prefix of the physical ID of a rejected Create. The ID that the resource would have had
@@ -108,8 +108,10 @@ impl GitOpsPipeline {
                 let stored = stored.as_ref().and_then(PipelineSettings::gitlab_approvals);
                 return match stored {
                     Some((_, stored)) => {
-                        let error = error.reason();
-                        tracing::warn!(error = error.as_error(), "the tags cannot be checked");
+                        tracing::warn!(
+                            error = error.reason().as_error(),
+                            "the protection of the tags is not checked"
+                        );
                         Ok(Some(stored.project))
                     }
                     None => Err(Failure(error.reason())),
@@ -117,8 +119,10 @@ impl GitOpsPipeline {
             }
         };
         let number = protection.check_all(&spec.names);
-        let rejected = |why| invalid_properties(&format!("Approval.FromGitLab: {why}"));
-        number.map(Some).map_err(rejected)
+        number.map(Some).map_err(|exposure| {
+            let problem = format!("Approval.FromGitLab: {exposure}");
+            Failure::new(Code::InvalidProperties, problem, exposure.remedy())
+        })
     }
 
     /// Deletes the replacement that a rolled-back Update started. If the Update never responded,
@@ -218,7 +222,10 @@ fn tolerate_denial(written: Result<(), CallError>) -> Result<(), Failure> {
     match written {
         Err(error) if error.is_transient() => Err(Failure(error.reason())),
         Err(error) => {
-            tracing::error!(%error, "tombstone not written");
+            tracing::error!(
+                error = error.reason().as_error(),
+                "the tombstone is not written"
+            );
             Ok(())
         }
         Ok(()) => Ok(()),

@@ -16,6 +16,7 @@ use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::mirror_credential::MirrorCredential;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// Receives each line for CloudWatch.
 pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
@@ -54,16 +55,16 @@ impl Checker<'_> {
 
     /// Reports that `left` of all resources of a `kind` were not checked.
     pub fn report_left(&self, kind: &str, left: usize, all: usize, findings: &mut Findings) {
-        let why = format!("there was no time to check {left} of {all} {kind}");
+        let problem = format!("there was no time to check {left} of {all} {kind}");
         if !self.schedule.is_covered(left, all) {
             let remedy = match self.schedule.interval {
-                Some(_) => ". Set HealthCheckMinutes to 15, or divide the environment",
-                None => "",
+                Some(_) => "Set HealthCheckMinutes to 15, or divide the environment",
+                None => "Look for the others in the log of the scheduled health checks",
             };
-            findings.failed(&format!("{why}{remedy}"));
+            findings.failed(Reason::new(ReasonCode::NONE, problem, remedy));
         } else if left > 0 {
             tracing::warn!(
-                why,
+                error = problem,
                 "no time to check all: the next checks begin with others"
             );
         }
@@ -77,11 +78,10 @@ pub async fn listed<T>(
     limits: &TimeLimits,
 ) -> Option<T> {
     let time = limits.checks_end.saturating_duration_since(Instant::now());
-    let failed = match within(time, Box::pin(listing)).await {
+    match within(time, Box::pin(listing)).await {
         Ok(Ok(listed)) => return Some(listed),
-        Ok(Err(error)) => error.to_string(),
-        Err(cut) => cut.and("there was no time to list everything"),
-    };
-    findings.failed(&failed);
+        Ok(Err(error)) => findings.failed(error),
+        Err(cut) => findings.cut(&cut, "list everything"),
+    }
     None
 }

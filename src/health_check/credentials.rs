@@ -23,6 +23,7 @@ use crate::mirror_credential::health::{
     TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
+use cfn_custom_resource::{Failure, Reason, ReasonCode};
 
 /// The least time in which a repair of mirrors begins.
 const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
@@ -40,7 +41,7 @@ pub type BrokenMirrors = Vec<(String, bool)>;
 struct CheckedCredential {
     health: Result<Health, CheckError>,
     /// `None` if rotations are not checked.
-    rotation: Option<Result<Option<PendingRotation>, String>>,
+    rotation: Option<Result<Option<PendingRotation>, Reason>>,
 }
 
 impl Checker<'_> {
@@ -86,7 +87,7 @@ impl Checker<'_> {
                 Err(CheckError::Missing(_, problem)) => {
                     findings.missing(format!("secret {name}"), problem);
                 }
-                Err(CheckError::Failed(why)) => findings.failed(&why),
+                Err(CheckError::Failed(reason)) => findings.failed(reason),
             }
             if let Some(rotation) = checked.rotation {
                 report_rotation(&mut findings, name, rotation);
@@ -153,9 +154,10 @@ impl Checker<'_> {
             match Box::pin(repair).await {
                 Ok(true) => tracing::warn!(secret, "mirrors repaired"),
                 Ok(false) => tracing::info!(secret, "a rotation creates the mirrors again"),
-                Err(error) => {
+                Err(Failure(reason)) => {
                     let subject = format!("the mirrors of secret {secret}");
-                    findings.checked(subject, Some(format!("they were not repaired: {error}")));
+                    let problem = format!("they were not repaired: {}", reason.problem);
+                    findings.checked(subject, Some(Reason { problem, ..reason }));
                 }
             }
         }
@@ -173,7 +175,7 @@ impl Checker<'_> {
             let rotation = credentials
                 .check_rotation(&secret.name, self.may_change)
                 .await;
-            Some(rotation.map_err(|error| error.to_string()))
+            Some(rotation.map_err(|error| error.reason))
         } else {
             None
         };
@@ -211,20 +213,22 @@ impl Checker<'_> {
         }
         if health.user_exists {
             let problem = match health.issued {
-                None => Some("it does not exist. Issue another one"),
-                Some(_) if health.is_inactive => Some("it is inactive. Replace it"),
+                None => Some("it does not exist"),
+                Some(_) if health.is_inactive => Some("it is inactive"),
                 Some(_) => None,
             };
-            let problem = problem
-                .map(|problem| format!("{problem}: update its stack with a new RotationSerial"));
+            let remedy = "Update its stack with a new RotationSerial, which issues another one";
+            let problem = problem.map(|problem| Reason::new(ReasonCode::NONE, problem, remedy));
             let subject = format!("the credential of user {}", health.user_name);
             findings.checked(subject, problem);
         } else {
             let user_name = &health.user_name;
-            let problem = format!(
-                "it does not exist, so its mirrors cannot push. Create it again, with its policies: aws iam create-user \
-                 --user-name {user_name}. Then update the stack of its secret with a new RotationSerial"
+            let problem = "it does not exist, so its mirrors cannot push";
+            let remedy = format!(
+                "Create it again, with its policies: aws iam create-user --user-name {user_name}. Then update \
+                 the stack of its secret with a new RotationSerial"
             );
+            let problem = Reason::new(ReasonCode::NONE, problem, remedy);
             findings.missing(format!("IAM user {user_name}"), problem);
         }
         self.report_other_credentials(findings, health);
@@ -242,12 +246,15 @@ impl Checker<'_> {
         let user_name = &health.user_name;
         for id in &health.other_credentials {
             let subject = format!("another credential of user {user_name}, {id}");
-            let problem = format!(
-                "its secret does not hold it. Unless a deployment or a rotation runs, delete it: aws \
-                 iam delete-service-specific-credential --user-name {user_name} \
-                 --service-specific-credential-id {id}"
+            let remedy = format!(
+                "Unless a deployment or a rotation runs, delete it: aws iam delete-service-specific-credential \
+                 --user-name {user_name} --service-specific-credential-id {id}"
             );
-            findings.checked(subject, Some(problem));
+            let problem = "its secret does not hold it";
+            findings.checked(
+                subject,
+                Some(Reason::new(ReasonCode::NONE, problem, remedy)),
+            );
         }
     }
 
@@ -274,9 +281,13 @@ impl Checker<'_> {
             let subject = format!("branch {branch} of repository {repository}");
             let problem = format!(
                 "its commit {commit} was never in the branch of GitLab's project {project}, so the \
-                 mirror did not push it. Find out who pushed it, then push to GitLab, which replaces it"
+                 mirror did not push it"
             );
-            findings.checked(subject, Some(problem));
+            let remedy = "Find out who pushed it, then push to GitLab, which replaces it";
+            findings.checked(
+                subject,
+                Some(Reason::new(ReasonCode::NONE, problem, remedy)),
+            );
             findings.foreign.push((repository.clone(), tip.clone()));
         }
     }
@@ -319,7 +330,10 @@ impl Checker<'_> {
             Ok(None) => tracing::info!(secret_id, "GitLab's token does not expire"),
             // A rejected token is the fault of each of its mirrors, and of the reports of its
             // pipelines.
-            Err(why) => tracing::info!(secret_id, why, "expiry of GitLab's token unknown"),
+            Err(reason) => {
+                let error = reason.as_error();
+                tracing::info!(secret_id, error, "expiry of GitLab's token unknown");
+            }
         }
     }
 }
@@ -367,12 +381,16 @@ impl FoundMirrors {
                 "it is disabled, has never pushed"
             };
             let problem = format!(
-                "{what}, and no secret names it ({gitlab_url}): a deployment that was killed may have left it, or a deleted secret. Unless a \
-                 person created it, or a deployment or a rotation runs, remove it in the project's \
-                 Settings, Repository, Mirroring repositories"
+                "{what}, and no secret names it ({gitlab_url}): a deployment that was killed may have left it, \
+                 or a deleted secret"
             );
+            let remedy = "Unless a person created it, or a deployment or a rotation runs, remove it in the \
+                project's Settings, Repository, Mirroring repositories";
             if !self.named.contains(&(gitlab_url, id)) {
-                findings.checked(subject, Some(problem));
+                findings.checked(
+                    subject,
+                    Some(Reason::new(ReasonCode::NONE, problem, remedy)),
+                );
             }
         }
     }
@@ -381,30 +399,35 @@ impl FoundMirrors {
 fn report_rotation(
     findings: &mut Findings,
     name: &str,
-    rotation: Result<Option<PendingRotation>, String>,
+    rotation: Result<Option<PendingRotation>, Reason>,
 ) {
-    let subject = |version_id| format!("the rotation of secret {name} to version {version_id}");
+    let mut pending = |version_id, since, so: &str, remedy: &'static str| {
+        let subject = format!("the rotation of secret {name} to version {version_id}");
+        let problem = format!("it is pending since {}{so}", write_time(since));
+        findings.checked(
+            subject,
+            Some(Reason::new(ReasonCode::NONE, problem, remedy)),
+        );
+    };
     match rotation {
         Ok(Some(PendingRotation::Waits { version_id, since })) => {
-            let since = write_time(since);
-            let problem = format!(
-                "it is pending since {since}. Secrets Manager reattempts it; the log of its steps \
-                 says why they fail"
-            );
-            findings.checked(subject(version_id), Some(problem));
+            let so = ", and Secrets Manager reattempts it";
+            let remedy = "Look into the log of its steps for why they fail";
+            pending(version_id, since, so, remedy);
         }
         Ok(Some(PendingRotation::Abandoned { version_id, since })) => {
-            let since = write_time(since);
-            let problem = format!(
-                "it is pending since {since}, and the secret has no rotation schedule. The next health \
-                 check ends it"
+            let so = ", and the secret has no rotation schedule";
+            pending(
+                version_id,
+                since,
+                so,
+                "Wait for the next health check, which ends it",
             );
-            findings.checked(subject(version_id), Some(problem));
         }
         Ok(Some(PendingRotation::Ended)) => {
             tracing::warn!(secret = name, "a rotation without a schedule was ended");
         }
         Ok(None) => {}
-        Err(why) => findings.failed(&why),
+        Err(reason) => findings.failed(reason),
     }
 }

@@ -1,4 +1,4 @@
-//! The problems of tokens and pipelines' stacks, with their remedies.
+//! The problems of tokens and pipelines' stacks.
 
 use std::time::SystemTime;
 
@@ -12,64 +12,69 @@ use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
+use cfn_custom_resource::{Reason, ReasonCode, Remedy};
 
 /// A property whose change creates a pipeline's stack again.
 pub const CHANGED_PROPERTY: &str = "a changed property, such as RenderingSerial or Tags (of the first project: the \
     parameter GitLabProjectUrl)";
 
-/// The problem of a token at the time `now`, with the remedy. `None` if it has none.
-pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<String> {
+/// The problem of a token at the time `now`. `None` if it has none.
+pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<Reason> {
     const REMEDY: &str = "Create a token with the scope api, and store it in the secret";
     let details = match &token.details {
         Ok(details) => details,
-        Err(why) => return Some(why.clone()),
+        Err(error) => return Some(error.clone()),
     };
+    let problem = |problem: String| Some(Reason::new(ReasonCode::NONE, problem, REMEDY));
     let scopes = &details.scopes;
     // GitLab shows this scope of a fine-grained token, and no permissions. A call names those that
     // are missing: `app/services/authn/personal_access_tokens/create_granular_service.rb`.
     let may_suffice = |scope: &String| scope == "api" || scope == "granular";
     if !scopes.is_empty() && !scopes.iter().any(may_suffice) {
-        let scopes = scopes.join(", ");
-        return Some(format!("its scope is {scopes}. {REMEDY}"));
+        return problem(format!("its scope is {}", scopes.join(", ")));
     }
     let expires_at = details.expires_at?;
     let left = expires_at.duration_since(now).unwrap_or_default();
-    let is_soon = GITLAB_TOKEN_DAYS_LEFT.is_wrong(days(left));
-    is_soon.then(|| format!("it expires at {}. {REMEDY}", write_time(expires_at)))
+    if !GITLAB_TOKEN_DAYS_LEFT.is_wrong(days(left)) {
+        return None;
+    }
+    problem(format!("it expires at {}", write_time(expires_at)))
 }
 
-/// The problem of a pipeline's stack `id` in this `status`, with the remedy. `None` if it has
-/// content that works, or while an operation runs.
-pub fn stack_problem(status: &str, id: &str) -> Option<String> {
-    let (what, remedy) = match status {
+/// The problem of a pipeline's stack `id` in this `status`. `None` if it has content that works, or
+/// while an operation runs.
+pub fn stack_problem(status: &str, id: &str) -> Option<Reason> {
+    let (what, remedy): (_, Remedy) = match status {
         "UPDATE_ROLLBACK_FAILED" => (
             "its update failed and could not be rolled back",
             format!(
                 "Remove the cause in its events. Then update its resource, which continues the \
                  rollback, or run aws cloudformation continue-update-rollback --stack-name {id}"
-            ),
+            )
+            .into(),
         ),
         "DELETE_FAILED" => (
             "it could not be deleted",
-            "Remove the cause in its events, then delete its resource again".to_owned(),
+            "Remove the cause in its events, then delete its resource again".into(),
         ),
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "REVIEW_IN_PROGRESS" => (
             "it was never created completely, so there is no pipeline",
             "Remove the cause in its events, then update its resource with a changed property, such as Tags"
-                .to_owned(),
+                .into(),
         ),
         "IMPORT_ROLLBACK_FAILED" => (
             "an import failed and could not be rolled back",
-            format!("Run aws cloudformation continue-update-rollback --stack-name {id}"),
+            format!("Run aws cloudformation continue-update-rollback --stack-name {id}").into(),
         ),
         _ => return None,
     };
-    Some(format!("its status is {status}: {what}. {remedy}"))
+    let problem = format!("its status is {status}: {what}");
+    Some(Reason::new(ReasonCode::NONE, problem, remedy))
 }
 
 /// Why others than Maintainers can create the tags that approve, or why that is unknown. `None` if
 /// only they can, or if tags do not approve.
-pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<String> {
+pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<Reason> {
     let settings = child.settings.as_ref()?;
     let (_, approvals) = settings.gitlab_approvals()?;
     let access = child.access()?;
@@ -77,15 +82,16 @@ pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<String> {
         let gitlab = gitlab::open(&clients.aws, &clients.http, access).await?;
         TagProtection::read(&gitlab, &approvals.project.to_string()).await
     };
-    let why = match Box::pin(read).await {
-        Ok(protection) => protection.check_all(&settings.names).err()?.to_string(),
-        Err(error) => error.reason().text(),
+    let reason = match Box::pin(read).await {
+        Ok(protection) => protection.check_all(&settings.names).err()?.reason(),
+        Err(error) => error.reason(),
     };
-    Some(format!("the tags that approve in GitLab: {why}"))
+    let problem = format!("the tags that approve in GitLab: {}", reason.problem);
+    Some(Reason { problem, ..reason })
 }
 
 /// Why no branch is reviewed. `None` if branches are, or if the pipeline reviews none.
-pub async fn review_problem(clients: &Clients, child: &Child) -> Option<String> {
+pub async fn review_problem(clients: &Clients, child: &Child) -> Option<Reason> {
     let settings = child.settings.as_ref()?;
     settings.change_sets.as_ref()?.review.as_ref()?;
     let report = settings.report.as_ref()?;
@@ -96,46 +102,53 @@ pub async fn review_problem(clients: &Clients, child: &Child) -> Option<String> 
     // The check of the token has the problem of a GitLab that does not respond.
     let project = Box::pin(read).await.ok()?;
     (!project.has_merge_requests()).then(|| {
-        format!(
-            "merge requests are switched off in project {}, so no branch is reviewed. Switch them on \
-             in its Settings, General, Visibility, project features, permissions, or remove Review",
+        let problem = format!(
+            "merge requests are switched off in project {}, so no branch is reviewed",
             report.project
-        )
+        );
+        let remedy = "Switch them on in its Settings, General, Visibility, project features, permissions, \
+            or remove Review";
+        Reason::new(ReasonCode::NONE, problem, remedy)
     })
 }
 
-/// The problem of a stack `id` whose owner does not exist, with the remedy.
-pub fn orphan_problem(child: &Child, id: &str) -> String {
-    let owner = &child.owner.stack_id;
-    format!(
-        "its owner, stack {owner}, no longer exists; delete it with \
-         `aws cloudformation delete-stack --stack-name {id}`"
-    )
+/// The problem of a stack `id` whose owner does not exist.
+pub fn orphan_problem(child: &Child, id: &str) -> Reason {
+    let problem = format!(
+        "its owner, stack {}, no longer exists",
+        child.owner.stack_id
+    );
+    let remedy = format!("Delete it: aws cloudformation delete-stack --stack-name {id}");
+    Reason::new(ReasonCode::NONE, problem, remedy)
 }
 
-/// The problem of a stack `id` whose `part` was deleted by hand, with the remedy.
+/// The problem of a stack `id` whose `part` was deleted by hand.
 pub fn part_problem(
     part: MissingPart,
     child: &Child,
     settings: &PipelineSettings,
     id: &str,
-) -> String {
+) -> Reason {
     let names = &settings.names;
-    let what = match part {
+    let reason = |problem: &str, remedy: String| Reason::new(ReasonCode::NONE, problem, remedy);
+    let problem = match part {
         MissingPart::Repository if settings.repository_name != names.repository() => {
             let name = &settings.repository_name;
-            return format!(
-                "its source repository does not exist. Create it again in its account: aws codecommit \
-                 create-repository --repository-name {name}. Then push to it"
+            let remedy = format!(
+                "Create it again in its account: aws codecommit create-repository --repository-name {name}. \
+                 Then push to it"
             );
+            return reason("its source repository does not exist", remedy);
         }
         MissingPart::Repository => {
             let (owner, logical_id) = (&child.owner.stack_id, &child.owner.logical_id);
-            return format!(
-                "its repository does not exist. CloudFormation does not restore it. So delete the stack, which deletes \
-                 nothing that it deployed: aws cloudformation delete-stack --stack-name {id}. Then update resource \
-                 {logical_id} of stack {owner} with {CHANGED_PROPERTY}, and push to the branch again"
+            let problem = "its repository does not exist, and CloudFormation does not restore it";
+            let remedy = format!(
+                "Delete the stack, which deletes nothing that it deployed: aws cloudformation delete-stack \
+                 --stack-name {id}. Then update resource {logical_id} of stack {owner} with \
+                 {CHANGED_PROPERTY}, and push to the branch again"
             );
+            return reason(problem, remedy);
         }
         MissingPart::Pipeline => "its pipeline does not exist, so pushes deploy nothing",
         MissingPart::EventRule => {
@@ -152,18 +165,21 @@ pub fn part_problem(
         repairs: None,
     };
     let command = target.revert_command(&child.parameters, &[]);
-    format!(
-        "{what}. Restore it by a change set: {command} and then, when that is created, aws cloudformation \
+    let remedy = format!(
+        "Restore it by a change set: {command} and then, when that is created, aws cloudformation \
          execute-change-set --stack-name {id} --change-set-name {REVERT_DRIFT}"
-    )
+    );
+    reason(problem, remedy)
 }
 
-/// The problem of a stack that an older function rendered, with the remedy. `None` if this one did.
-pub fn outdated_problem(child: &Child) -> Option<String> {
+/// The problem of a stack that an older function rendered. `None` if this one did.
+pub fn outdated_problem(child: &Child) -> Option<Reason> {
     let version = child.outdated_version?;
     let owner = &child.owner.stack_id;
-    Some(format!(
-        "its rendering has version {version}, and this function's is {RENDERING_VERSION}. Set RenderingSerial \
-         of its resource in stack {owner} to {RENDERING_VERSION} (scripts/upgrade.py)"
-    ))
+    let problem =
+        format!("its rendering has version {version}, and this function's is {RENDERING_VERSION}");
+    let remedy = format!(
+        "Set RenderingSerial of its resource in stack {owner} to {RENDERING_VERSION} (scripts/upgrade.py)"
+    );
+    Some(Reason::new(ReasonCode::NONE, problem, remedy))
 }

@@ -19,6 +19,7 @@ use crate::feedback::drift::{DriftTarget, Drifted, Found, Repair};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use cfn_custom_resource::{Reason, ReasonCode, Remedy};
 
 /// The longest comparison of one stack. The next day's check starts again.
 const COMPARISON_TIMEOUT: Duration = Duration::from_secs(180);
@@ -35,7 +36,7 @@ pub struct ComparedStack {
     subject: DriftTarget,
     found: Result<Found, CallError>,
     /// Why GitLab does not show it. `None` if it does, or need not.
-    report_error: Option<String>,
+    report_error: Option<Reason>,
 }
 
 impl Checker<'_> {
@@ -91,7 +92,7 @@ impl Checker<'_> {
         &self,
         settings: &PipelineSettings,
         found: &Result<Found, CallError>,
-    ) -> Option<String> {
+    ) -> Option<Reason> {
         let (Ok(Found::Compared(drifted)), Some(_)) = (found, &settings.report) else {
             return None;
         };
@@ -100,22 +101,22 @@ impl Checker<'_> {
         let error = Box::pin(reporting).await.err()?;
         let pipeline = settings.names.pipeline();
         self.emit(&pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
-        Some(error.to_string())
+        Some(error.reason)
     }
 
     /// Writes the metric of a comparison, and its finding.
     pub fn report_drift(&self, findings: &mut Findings, compared: &ComparedStack) {
         let stack_name = &compared.subject.stack_name;
         if let Some(error) = &compared.report_error {
-            tracing::warn!(stack_name, error, "drift not reported");
+            let error = error.as_error();
+            tracing::warn!(stack_name, error, "drift is not shown in GitLab");
         }
         let drifted = match &compared.found {
             Ok(Found::Compared(drifted)) => drifted,
-            Ok(Found::Nothing(why)) => {
-                tracing::info!(stack_name, why, "the stack was not compared");
-                return;
+            Ok(Found::Nothing(because)) => {
+                return tracing::info!(stack_name, because, "the stack was not compared");
             }
-            Err(error) => return findings.failed(&error.to_string()),
+            Err(error) => return findings.failed(error.clone()),
         };
         let (count, not_compared) = (drifted.resources.len(), drifted.not_compared);
         let is_partial = drifted.is_partial;
@@ -145,7 +146,7 @@ impl Checker<'_> {
                 return;
             }
             if let Err(error) = self.delete_leftovers_of(stack_name).await {
-                findings.failed(&error.to_string());
+                findings.failed(error);
             }
         }
     }
@@ -173,8 +174,8 @@ impl Checker<'_> {
     }
 }
 
-/// The differences, and the remedy.
-fn problem(subject: &DriftTarget, drifted: &Drifted) -> String {
+/// The differences.
+fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
     let names = drifted
         .resources
         .iter()
@@ -185,25 +186,23 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> String {
     }
     let names = listed.join(", ");
     let count = drifted.resources.len();
-    let unrepaired = match &drifted.repair {
-        Repair::Started => {
-            return format!(
-                "{count} of its resources differ from its template: {names}. The repair was started"
-            );
-        }
+    let repair = match &drifted.repair {
+        Repair::Started => ". The repair was started",
         Repair::Destructive => {
-            " It was not repaired: the change set replaces or removes a resource, or may do so.".to_owned()
+            ". It was not repaired: the change set replaces or removes a resource, or may do so"
         }
         Repair::Deploying => {
-            " It was not repaired: an execution of its pipeline is in progress. The next daily check tries again."
-                .to_owned()
+            ". It was not repaired: an execution of its pipeline is in progress. The next daily check tries again"
         }
-        Repair::Failed(why) => format!(" {why}."),
-        Repair::None => String::new(),
+        Repair::Failed(problem) => &format!(". {problem}"),
+        Repair::None => "",
     };
-    let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
-    format!(
-        "{count} of its resources differ from its template: {names}.{unrepaired} This command creates a change set \
-         that reverts the drift: {command}"
-    )
+    let remedy: Remedy = if drifted.repair == Repair::Started {
+        "Wait for the next daily check, which compares the stack again".into()
+    } else {
+        let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
+        format!("Create a change set that reverts the drift: {command}").into()
+    };
+    let problem = format!("{count} of its resources differ from its template: {names}{repair}");
+    Reason::new(ReasonCode::NONE, problem, remedy)
 }

@@ -3,14 +3,16 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::clients::failing_calls::OutOfTime;
 use crate::mirror_credential::health::ForeignTip;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// A checked part of the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     pub subject: String,
-    /// With the remedy. `None` if there is none.
-    pub problem: Option<String>,
+    /// `None` if it is healthy.
+    pub problem: Option<Reason>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -33,38 +35,55 @@ pub struct Findings {
     /// How many resources are missing that a stack declares.
     pub missing: usize,
     /// Why something was not checked.
-    pub failed: Vec<String>,
+    pub failed: Vec<Reason>,
 }
 
 impl Check {
-    /// The member of a diagnosis.
+    /// The member of the result.
     pub fn shown(&self) -> Value {
-        match &self.problem {
-            Some(problem) => json!({"Subject": self.subject, "Problem": problem}),
-            None => json!({"Subject": self.subject}),
-        }
+        let mut shown = self.problem.as_ref().map_or_else(|| json!({}), shown);
+        shown["Subject"] = json!(self.subject);
+        shown
     }
+}
+
+/// The parts of a reason.
+fn shown(reason: &Reason) -> Value {
+    let mut shown = json!({"Problem": reason.problem, "Remedy": reason.remedy.to_string()});
+    if reason.code != ReasonCode::NONE {
+        shown["Code"] = json!(reason.code.0);
+    }
+    shown
 }
 
 impl Findings {
     /// Adds a checked resource with its problem.
-    pub fn checked(&mut self, subject: String, problem: Option<String>) {
+    pub fn checked(&mut self, subject: String, problem: Option<Reason>) {
         if let Some(problem) = &problem {
-            tracing::warn!(what = format!("{subject}: {problem}"), "unhealthy");
+            tracing::warn!(subject, error = problem.as_error(), "unhealthy");
         }
         self.checks.push(Check { subject, problem });
     }
 
     /// Adds a resource that a stack declares and that does not exist.
-    pub fn missing(&mut self, subject: String, problem: String) {
+    pub fn missing(&mut self, subject: String, problem: Reason) {
         self.missing += 1;
         self.checked(subject, Some(problem));
     }
 
     /// Adds a failed check.
-    pub fn failed(&mut self, why: &str) {
-        tracing::warn!(why, "check failed");
-        self.failed.push(why.to_owned());
+    pub fn failed(&mut self, reason: impl Into<Reason>) {
+        let reason = reason.into();
+        tracing::warn!(error = reason.as_error(), "check failed");
+        self.failed.push(reason);
+    }
+
+    /// Adds a check that had no time for this.
+    pub fn cut(&mut self, cut: &OutOfTime, what: &str) {
+        let remedy = "Wait for the next health check. If it fails as well, correct the cause of the \
+            failing calls, or divide the environment";
+        let problem = cut.and(&format!("there was no time to {what}"));
+        self.failed(Reason::new(ReasonCode::NONE, problem, remedy));
     }
 
     /// Adds the findings of `other` after these.
@@ -80,12 +99,14 @@ impl Findings {
         self.failed.extend(other.failed);
     }
 
-    /// Each problem with its subject.
-    pub fn unhealthy(&self) -> Vec<String> {
-        let unhealthy = self.checks.iter().filter_map(|check| {
-            let problem = check.problem.as_ref()?;
-            Some(format!("{}: {problem}", check.subject))
-        });
-        unhealthy.collect()
+    /// The checked parts with a problem.
+    pub fn unhealthy(&self) -> Vec<Value> {
+        let unhealthy = self.checks.iter().filter(|check| check.problem.is_some());
+        unhealthy.map(Check::shown).collect()
+    }
+
+    /// Why something was not checked.
+    pub fn not_checked(&self) -> Vec<Value> {
+        self.failed.iter().map(shown).collect()
     }
 }

@@ -35,6 +35,7 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::names;
 use crate::mirror_credential::health::{LostSecret, SecretSummary};
+use cfn_custom_resource::{Reason, ReasonCode};
 
 const PIPELINE_TYPE: &str = "Custom::GitOpsPipeline";
 const CREDENTIAL_TYPE: &str = "Custom::MirrorCredential";
@@ -65,7 +66,7 @@ struct Search<'a> {
     found: &'a FoundStacks,
     stacks: &'a Stacks,
     /// The problem of each missing subject.
-    missing: BTreeMap<String, String>,
+    missing: BTreeMap<String, Reason>,
     /// The failed reads. One of them does not end the search.
     errors: Vec<CallError>,
 }
@@ -100,10 +101,10 @@ impl Checker<'_> {
         let until = limits.checks_end.max(limits.half_of_the_rest());
         let time = until.saturating_duration_since(Instant::now());
         if let Err(cut) = within(time, Box::pin(looks)).await {
-            findings.failed(&cut.and("there was no time to look for missing resources"));
+            findings.cut(&cut, "look for missing resources");
         }
         for error in search.errors {
-            findings.failed(&error.to_string());
+            findings.failed(error);
         }
         for (subject, problem) in search.missing {
             findings.missing(subject, problem);
@@ -235,11 +236,14 @@ impl Search<'_> {
             Err(error) => {
                 self.errors.push(error);
                 let problem = format!(
-                    "it imports {}, owns neither a secret nor a pipeline of the environment, \
-                     and its resources could not be listed. If it declares one, update it with {CHANGED_PROPERTY}, or \
-                     with a new RotationSerial",
+                    "it imports {}, owns neither a secret nor a pipeline of the environment, and its resources could \
+                     not be listed",
                     names::SERVICE_TOKEN.prefix(&self.checker.environment.id)
                 );
+                let remedy = format!(
+                    "If it declares one, update it with {CHANGED_PROPERTY}, or with a new RotationSerial"
+                );
+                let problem = Reason::new(ReasonCode::NONE, problem, remedy);
                 self.missing.insert(format!("stack {name}"), problem);
             }
         }
@@ -261,11 +265,13 @@ impl Search<'_> {
         let is_absent = self.noted(child).is_some_and(|child| child.is_none());
         let shown = self.resource(owner).await;
         if is_absent && shown.is_some_and(|shown| shown.is_declared_as(&name)) {
-            let problem = format!(
-                "it does not exist, so pushes deploy nothing. Create it again: update resource {} of stack {} with \
-                 {CHANGED_PROPERTY}, and push to the branch again",
+            let remedy = format!(
+                "Create it again: update resource {} of stack {} with {CHANGED_PROPERTY}, and push to the \
+                 branch again",
                 owner.logical_id, owner.stack_id
             );
+            let problem = "it does not exist, so pushes deploy nothing";
+            let problem = Reason::new(ReasonCode::NONE, problem, remedy);
             self.missing
                 .insert(format!("pipeline stack {name}"), problem);
         }
@@ -288,12 +294,14 @@ impl Search<'_> {
         let is_absent = self.noted(exists) == Some(false);
         let shown = self.resource(owner).await;
         if is_absent && shown.is_some_and(|shown| shown.is_declared_as(&name)) {
-            let problem = format!(
-                "it does not exist, so rotations and updates fail. Create its IAM user again if that does not exist, \
-                 with its policies. Then update resource {} of stack {} with a new RotationSerial, and remove the \
-                 former mirror in the project's Settings, Repository, Mirroring repositories",
+            let remedy = format!(
+                "Create its IAM user again if that does not exist, with its policies. Then update resource {} of \
+                 stack {} with a new RotationSerial, and remove the former mirror in the project's Settings, \
+                 Repository, Mirroring repositories",
                 owner.logical_id, owner.stack_id
             );
+            let problem = "it does not exist, so rotations and updates fail";
+            let problem = Reason::new(ReasonCode::NONE, problem, remedy);
             self.missing.insert(subject, problem);
         }
     }

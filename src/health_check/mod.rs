@@ -86,7 +86,7 @@ impl<'a> Checker<'a> {
                 "Created": findings.created,
                 "Started": findings.started,
                 "Unhealthy": findings.unhealthy(),
-                "NotChecked": findings.failed,
+                "NotChecked": findings.not_checked(),
             })
         })
     }
@@ -105,7 +105,7 @@ impl<'a> Checker<'a> {
             json!({
                 "EnvID": self.environment.id,
                 "Checks": checks,
-                "NotChecked": findings.failed,
+                "NotChecked": findings.not_checked(),
             })
         })
     }

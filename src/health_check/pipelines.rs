@@ -14,6 +14,7 @@ use crate::feedback::reporting::Execution;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
 use crate::gitops_pipeline::names::ResourceNames;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// How many pipelines a second are checked, with one `ListPipelineExecutions` and one
 /// `GetPipelineState` each. AWS documents no rate of these. A loop over 160 pipelines without a
@@ -35,7 +36,7 @@ struct CheckedPipeline {
     health: PipelineHealth,
     changed: Vec<Execution>,
     /// Why an empty change set was not approved.
-    problem: Option<String>,
+    problem: Option<Reason>,
 }
 
 impl Checker<'_> {
@@ -65,7 +66,7 @@ impl Checker<'_> {
                 }
                 // It was deleted meanwhile.
                 Ok(None) => {}
-                Err(error) => findings.failed(&error.to_string()),
+                Err(error) => findings.failed(error),
             }
         });
         let left = left.await;
@@ -88,7 +89,7 @@ impl Checker<'_> {
             changed: reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME),
             names,
             health,
-            problem: problem.map(|error| error.to_string()),
+            problem: problem.map(Reason::from),
         }))
     }
 
@@ -104,10 +105,9 @@ impl Checker<'_> {
         findings.totals.pipelines += 1;
         let pipeline = &checked.health;
         let problem = (pipeline.succeeded == Some(false)).then(|| {
-            format!(
-                "its newest execution failed. Read the reason: aws codepipeline get-pipeline-state \
-                 --name {name}"
-            )
+            let remedy =
+                format!("Read the reason: aws codepipeline get-pipeline-state --name {name}");
+            Reason::new(ReasonCode::NONE, "its newest execution failed", remedy)
         });
         findings.checked(format!("pipeline {name}"), problem);
         let waiting = pipeline.approvals_waiting;

@@ -1,7 +1,6 @@
 //! Starts the pipelines whose branches have a commit that no execution has, or whose execution an
 //! update canceled.
 
-use std::error::Error;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
@@ -23,6 +22,7 @@ use crate::gitops_pipeline::pushes::missed_push::{
 };
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::mirror_credential::health::ForeignTip;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// How long GitLab may take to show where a commit is.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(20);
@@ -51,22 +51,21 @@ impl SuspectedPush {
         format!("branch {} of pipeline {}", self.branch.name, self.pipeline)
     }
 
-    /// The problem, and its remedy.
-    pub fn problem(&self) -> String {
+    /// The problem.
+    pub fn problem(&self) -> Reason {
         let commit = &self.missed.commit;
         let problem = if self.missed.was_canceled {
             format!(
-                "an update of the pipeline canceled the execution of its latest commit {commit}. The"
+                "an update of the pipeline canceled the execution of its latest commit {commit}"
             )
         } else {
             format!(
-                "no execution has its latest commit {commit}. If it was pushed more than a minute ago, the"
+                "no execution has its latest commit {commit}, unless it was pushed in the last minute"
             )
         };
-        format!(
-            "{problem} next health check starts one, unless the event rule is disabled, GitLab's branch does not \
-             contain the commit, or GitLab rejects the look-up"
-        )
+        let remedy = "Wait for the next health check, which starts one. It does not if the event rule is \
+            disabled, GitLab's branch does not contain the commit, or GitLab rejects the look-up";
+        Reason::new(ReasonCode::NONE, problem, remedy)
     }
 }
 
@@ -170,22 +169,17 @@ impl Checker<'_> {
     }
 
     /// `None` if the push needs no start.
-    async fn start_missed_push(
-        &self,
-        push: &SuspectedPush,
-    ) -> Result<Option<Outcome>, Box<dyn Error + Send + Sync>> {
+    async fn start_missed_push(&self, push: &SuspectedPush) -> Result<Option<Outcome>, Reason> {
         let (aws, branch) = (&self.clients.aws, &push.branch);
         let found = missed_push::find(aws, branch, self.schedule.began).await?;
         if found != PipelineLook::Push(push.missed.clone()) {
             return Ok(None);
         }
-        if let Some(report) = &push.report
-            && !self
-                .is_in_gitlab(report, push)
-                .await
-                .map_err(|error| error.reason())?
-        {
-            return Ok(None);
+        if let Some(report) = &push.report {
+            let is_in_gitlab = self.is_in_gitlab(report, push).await;
+            if !is_in_gitlab.map_err(|error| error.reason())? {
+                return Ok(None);
+            }
         }
         let started = missed_push::start(aws, branch, &push.missed).await?;
         Ok(Some(started))
@@ -213,9 +207,8 @@ impl Checker<'_> {
             Ok(Ok(read)) => read,
             Ok(Err(error)) if error.retry != RetryTime::Later => return Err(error),
             Ok(Err(error)) => {
-                let error = error.reason();
                 tracing::warn!(
-                    error = error.as_error(),
+                    error = error.reason().as_error(),
                     "a push without an execution is not compared with GitLab"
                 );
                 return Ok(true);
@@ -254,7 +247,7 @@ impl Checker<'_> {
     fn report_missed_push(
         &self,
         push: &SuspectedPush,
-        started: Result<Option<Outcome>, Box<dyn Error + Send + Sync>>,
+        started: Result<Option<Outcome>, Reason>,
         findings: &mut Findings,
     ) {
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
@@ -289,14 +282,18 @@ impl Checker<'_> {
                 commit,
                 "the push has no execution and is not started: the event rule is disabled"
             ),
-            Err(error) => {
-                tracing::error!(pipeline, branch, commit, %error, "not started");
+            Err(reason) => {
+                let error = reason.as_error();
+                tracing::error!(pipeline, branch, commit, error, "a commit is not started");
                 let mut subject = format!("commit {commit}");
                 if push.missed.was_canceled {
                     subject += ", whose execution was canceled";
                 }
-                let problem = format!("it does not run {subject}: {error}");
-                findings.checked(format!("pipeline {pipeline}"), Some(problem));
+                let problem = format!("it does not run {subject}: {}", reason.problem);
+                findings.checked(
+                    format!("pipeline {pipeline}"),
+                    Some(Reason { problem, ..reason }),
+                );
             }
         }
         self.emit(pipeline, &[(metrics::MISSED_PUSHES, 1.into())]);

@@ -95,7 +95,8 @@ impl Checker<'_> {
                     Ok(0) => {}
                     Ok(written) => tracing::warn!(pipeline, written, "reviews repeated"),
                     Err(error) => {
-                        tracing::warn!(pipeline, %error, "not reviewed");
+                        let error = error.reason.as_error();
+                        tracing::warn!(pipeline, error, "reviews are not repeated");
                         self.emit(pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
                     }
                 },
@@ -111,7 +112,8 @@ fn log_failed(pipeline: &str, reports: Result<Vec<Reported>, ReportError>) -> us
     match reports {
         Ok(reports) => reports.iter().map(Reported::log_failed).sum(),
         Err(error) => {
-            tracing::warn!(pipeline, %error, "not reported");
+            let error = error.reason.as_error();
+            tracing::warn!(pipeline, error, "executions are not reported again");
             1
         }
     }

@@ -53,7 +53,7 @@ impl Checker<'_> {
             |pipeline, found| match found {
                 Ok(found) if found.is_empty() => {}
                 Ok(found) => self.report_builds(pipeline, found, findings),
-                Err(error) => findings.failed(&error.to_string()),
+                Err(error) => findings.failed(error),
             },
         );
         if left.await > 0 {
@@ -78,7 +78,7 @@ impl Checker<'_> {
                     "the head has no build, and waits for another one to end"
                 }
                 Err(error) => {
-                    findings.failed(&error.to_string());
+                    findings.failed(error);
                     continue;
                 }
             };

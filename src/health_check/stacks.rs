@@ -30,6 +30,7 @@ use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
+use cfn_custom_resource::{Failure, Reason};
 
 /// How many stacks a second are looked up, with one `DescribeStacks` each, and for a stack with a
 /// pipeline one `GetBranch` and one `ListPipelineExecutions`. If its newest execution was canceled,
@@ -89,7 +90,7 @@ struct ReadStack {
     child: Child,
     looked: Result<LookedAt, CallError>,
     /// The problem of the tags that approve, or of the reviews. Only a diagnosis looks for it.
-    gitlab: Option<String>,
+    gitlab: Option<Reason>,
 }
 
 impl Stacks {
@@ -196,7 +197,7 @@ impl FoundStacks {
                     findings.missing(subject.clone(), part_problem(part, &child, settings, id));
                 }
             }
-            Err(error) => findings.failed(&error.to_string()),
+            Err(error) => findings.failed(error),
         }
         self.accesses.extend(child.access().cloned());
         self.owners.insert(child.owner.stack_id.clone());
@@ -253,7 +254,7 @@ impl Checker<'_> {
                 Ok(None) => {}
                 Err(error) => {
                     counts.unread += 1;
-                    findings.failed(&error.to_string());
+                    findings.failed(error);
                 }
             }
         });
@@ -326,8 +327,8 @@ impl Checker<'_> {
                 findings.created.push(name);
             }
             Ok(Ok(Started::Unmatched | Started::Nothing { .. })) => {}
-            Ok(Err(error)) => {
-                findings.checked(format!("pipeline stack {name}"), Some(error.to_string()));
+            Ok(Err(Failure(reason))) => {
+                findings.checked(format!("pipeline stack {name}"), Some(reason));
             }
             // The next check reads its state.
             Err(error) => {

@@ -38,8 +38,8 @@ def test_deleted_secret_and_pipeline_are_found_and_restored(aws: LocalAws, produ
     for _ in range(2):
         assert looks(aws, "prd")["MissingResources", ""] == 2
     log = function_log(aws, "cfn-gitops-prd")
-    for subject in (f"secret {secret}: it was deleted", f"pipeline stack {child}: it does not exist"):
-        assert subject in log, log[-3000:]
+    for subject, problem in ((f"secret {secret}", "it was deleted"), (f"pipeline stack {child}", "it does not exist")):
+        assert f'"subject":"{subject}","error":"{problem}' in log, log[-3000:]
     status, output = production.run("doctor.py")
     assert status == 1 and {f"PROBLEM secret {secret}", f"PROBLEM pipeline stack {child}"} <= set(problems(output)), output
     # The remedies of both: a new RotationSerial, and another property of the pipeline's resource.

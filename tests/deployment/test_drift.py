@@ -12,7 +12,7 @@ from tests.deployment.reviewing import ReviewedStack, reviewed
 from tests.deployment.steps import Environment, function_log
 from tests.deployment.watching import looks_at_everything
 
-COMMAND = "This command creates a change set that reverts the drift: "
+COMMAND = "Create a change set that reverts the drift: "
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def self_repair(environment: Environment) -> Iterator[None]:
 def logged_command(aws: LocalAws, stack_name: str) -> str:
     """The latest command in the log that reverts the drift of this stack."""
     lines = [line for line in function_log(aws, "cfn-gitops-dev").splitlines() if f"--stack-name {stack_name} " in line]
-    return str(json.loads(lines[-1])["what"].split(COMMAND)[1])
+    return str(json.loads(lines[-1])["remedy"].split(COMMAND)[1])
 
 
 def state(aws: LocalAws, rule: str) -> str:

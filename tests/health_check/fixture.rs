@@ -194,8 +194,7 @@ impl Looked {
 
     pub fn texts(&self, of: &str) -> Vec<String> {
         let texts = self.summary[of].as_array().expect("a list");
-        let texts = texts.iter().map(|text| text.as_str().expect("a text"));
-        texts.map(ToOwned::to_owned).collect()
+        texts.iter().map(text).collect()
     }
 }
 
@@ -299,15 +298,33 @@ pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
     found
 }
 
+/// A name, or a finding in one line.
+fn text(shown: &Value) -> String {
+    let Some(problem) = problem(shown) else {
+        return shown.as_str().expect("a text").to_owned();
+    };
+    match shown["Subject"].as_str() {
+        Some(subject) => format!("{subject}: {problem}"),
+        None => problem,
+    }
+}
+
+/// The problem of a finding with its remedy. `None` if it has none.
+fn problem(shown: &Value) -> Option<String> {
+    let problem = shown["Problem"].as_str()?;
+    Some(format!(
+        "{problem}. {}",
+        shown["Remedy"].as_str().expect("a remedy")
+    ))
+}
+
 /// A complete diagnosis: each subject with its problem.
 pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
     let found = diagnose(fake, Duration::from_secs(300)).await;
     assert_eq!(found["NotChecked"], json!([]), "{found}");
     let checks = found["Checks"].as_array().expect("a list").iter();
-    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-    let subject = |check: &Value| text(&check["Subject"]).expect("a subject");
     checks
-        .map(|check| (subject(check), text(&check["Problem"])))
+        .map(|check| (text(&check["Subject"]), problem(check)))
         .collect()
 }
 

@@ -108,24 +108,24 @@ impl World {
     }
 
     /// Executes the remedy of a finding: its commands, and its updates of a resource.
-    async fn execute(&mut self, problem: &str) {
+    async fn execute(&mut self, remedy: &str) {
         let fake = self.fake.clone();
-        commands::run(&fake, problem).await;
-        if problem.contains("a new RotationSerial") {
+        commands::run(&fake, remedy).await;
+        if remedy.contains("a new RotationSerial") {
             let mut changed = properties(USER, PROJECT, REPOSITORY);
             changed["RotationSerial"] = json!("2");
             self.mirror.update(&changed, None).await.assert_success();
         }
-        if problem.contains("with a changed property, such as RenderingSerial") {
+        if remedy.contains("with a changed property, such as RenderingSerial") {
             let mut changed = shop();
             changed["RenderingSerial"] = json!("again");
             self.shop.update(&changed, None).await.assert_success();
             fake.push(SHOP, "main", "c1");
         }
-        if problem.contains("push to the project") {
+        if remedy.contains("push to the project") {
             fake.push_to_gitlab(PROJECT, "main", "c2");
         }
-        if problem.contains("remove the former mirror") {
+        if remedy.contains("remove the former mirror") {
             fake.change(|aws| {
                 let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
                 let first = *mirrors.keys().next().expect("a mirror");
@@ -139,33 +139,29 @@ impl World {
     }
 }
 
-/// The problem of the only unhealthy subject, which is this one.
-fn only_problem(looked: &Looked, subject: &str) -> String {
+/// The remedy of the only unhealthy subject, which is this one. The mirrors of a user cannot push
+/// without it.
+fn only_remedy(looked: &Looked, subject: &str) -> String {
     assert!(!looked.has_failed(), "{}", looked.summary);
-    let unhealthy = looked.texts("Unhealthy").into_iter();
-    let unhealthy: Vec<_> = unhealthy.filter(|one| !is_about_its_mirrors(one)).collect();
-    let [problem] = &unhealthy[..] else {
-        panic!("{subject}: {unhealthy:?}");
-    };
-    let problem = problem.strip_prefix(&format!("{subject}: "));
-    problem
-        .unwrap_or_else(|| panic!("{subject}: {unhealthy:?}"))
+    let unhealthy = looked.summary["Unhealthy"].as_array().expect("a list");
+    let is_own = |found: &&Value| found["Problem"] != "its IAM user user-dev-mirror does not exist";
+    let unhealthy: Vec<_> = unhealthy.iter().filter(is_own).collect();
+    assert_eq!(unhealthy.len(), 1, "{unhealthy:?}");
+    assert_eq!(unhealthy[0]["Subject"], subject);
+    unhealthy[0]["Remedy"]
+        .as_str()
+        .expect("a remedy")
         .to_owned()
-}
-
-/// The mirrors of a user cannot push without it.
-fn is_about_its_mirrors(problem: &str) -> bool {
-    problem.contains("its IAM user user-dev-mirror does not exist")
 }
 
 /// A health check that finds one problem, about this subject. The other project keeps its metrics.
 async fn look_and_find(world: &World, subject: &str) -> (Looked, String) {
     let looked = look(&world.fake).await;
-    let problem = only_problem(&looked, subject);
+    let remedy = only_remedy(&looked, subject);
     assert!(looked.is_healthy(OTHER));
     looked.value("CredentialAge", "user-dev-other");
     looked.value("ApprovalsWaiting", "codepipeline-dev-cfn-blog");
-    (looked, problem)
+    (looked, remedy)
 }
 
 const MISSING: &str = "MissingResourcesAlarm";
@@ -221,11 +217,11 @@ async fn deletion_by_hand_is_found_until_its_remedy_ends_it() {
         checks[0].assert_healthy();
         assert_eq!(alarms::raised(&checks), [""; 0]);
         world.delete(what).await;
-        let mut problem = String::new();
+        let mut remedy = String::new();
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_mins(15)).await;
             let (looked, found) = look_and_find(&world, subject).await;
-            problem = found;
+            remedy = found;
             checks.push(looked);
             let raised = alarms::raised(&checks);
             // The alarm of mirrors needs two checks.
@@ -233,9 +229,9 @@ async fn deletion_by_hand_is_found_until_its_remedy_ends_it() {
             let is_raised = raised.iter().any(|name| name == alarm);
             assert_eq!(is_raised, is_due, "{what}: {raised:?}");
         }
-        assert_problem(&world.fake, subject, &[&problem]).await;
-        world.execute(&problem).await;
-        let context = format!("{what}: {problem}");
+        assert_problem(&world.fake, subject, &[&remedy]).await;
+        world.execute(&remedy).await;
+        let context = format!("{what}: {remedy}");
         for _ in 0..2 {
             checks.push(look(&world.fake).await);
             assert_eq!(checks.last().expect("a check").unhealthy(), "", "{context}");
@@ -271,15 +267,15 @@ async fn deleted_child_stack_is_found_by_the_imports() {
         owner(&fake, "shop-admin");
         look(&fake).await.assert_healthy();
         world.delete_child().await;
-        let (mut checks, mut problem) = (vec![], String::new());
+        let (mut checks, mut remedy) = (vec![], String::new());
         for _ in 0..3 {
             let looked = look_by_schedule(&fake, INTERVAL, LONG).await;
-            problem = only_problem(&looked, "pipeline stack gitops-dev-shop");
+            remedy = only_remedy(&looked, "pipeline stack gitops-dev-shop");
             checks.push(looked);
             assert_eq!(alarms::raised(&checks), ["MissingResourcesAlarm"]);
             tokio::time::sleep(INTERVAL).await;
         }
-        world.execute(&problem).await;
+        world.execute(&remedy).await;
         look(&fake).await.assert_healthy();
     }
 }

@@ -230,8 +230,7 @@ async fn foreign_tip_of_a_pipeline_without_gitlab_is_not_started() {
 #[tokio::test(start_paused = true)]
 async fn canceled_execution_is_started_and_not_counted() {
     let fake = with_canceled_execution(&properties(), "c1").await;
-    let problem =
-        "an update of the pipeline canceled the execution of its latest commit c1. The next";
+    let problem = "an update of the pipeline canceled the execution of its latest commit c1. Wait";
     assert_problem(&fake, "branch", &[problem]).await;
     let looked = look(&fake, &[], 2).await;
     assert!(looked.texts("Started").is_empty());

@@ -144,7 +144,8 @@ def test_findings_and_outputs_are_harmless(account: FakeAccount, monkeypatch: py
     client.exceptions.PipelineNotFoundException = KeyError
     client.get_paginator.return_value.paginate.return_value = [
         {"Rules": [], "pipelineExecutionSummaries": [{"status": "InProgress", "pipelineExecutionId": HOSTILE}]}]
-    result = {"Doctor": {"Checks": [{"Subject": HOSTILE, "Problem": HOSTILE}], "NotChecked": [HOSTILE]}}
+    reason = {"Problem": HOSTILE, "Remedy": HOSTILE, "Code": HOSTILE}
+    result = {"Doctor": {"Checks": [{"Subject": HOSTILE, **reason}], "NotChecked": [reason]}}
     client.invoke.return_value = {"Payload": io.BytesIO(json.dumps(result).encode())}
     assert doctor.main() == 1
     shown = capsys.readouterr().out

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::clients::gitlab::{GitLab, GitLabError, ProjectDetails, ProtectedTag};
 use crate::gitops_pipeline::names::ResourceNames;
+use cfn_custom_resource::{Reason, ReasonCode, Remedy};
 
 /// The number of hexadecimal digits of a key.
 const KEY_DIGITS: usize = 16;
@@ -34,33 +35,61 @@ pub enum Exposure {
     #[error("GitLab shows another project than the pipeline's")]
     OtherProject,
     /// All who can push to the upstream create tags as the user of the mirror.
-    #[error(
-        "the project is a pull mirror, so others can create its tags. Reject requests that wait in AWS, then end the mirroring"
-    )]
+    #[error("the project is a pull mirror, so others can create its tags")]
     PullMirror,
     /// They show the authors of a change.
     #[error(
-        "merge requests are switched off in the project, so GitLab does not show who wrote and merged a change. Reject requests that wait in AWS, then switch merge requests on in Settings, General, Visibility, project features, permissions"
+        "merge requests are switched off in the project, so GitLab does not show who wrote and merged a change"
     )]
     NoMergeRequests,
     /// It acts as its owner.
-    #[error(
-        "a deploy key of the project has write access, and acts as its owner. Reject requests that wait in AWS, then remove its write access"
-    )]
+    #[error("a deploy key of the project has write access, and acts as its owner")]
     PushingDeployKey,
     /// A job runs code of Developers, even if a Maintainer started it.
-    #[error(
-        "the project allows CI jobs to push, and they act as the users who started them. Reject requests that wait in AWS, then switch off \"Allow Git push requests to the repository\" in Settings > CI/CD > Job token permissions"
-    )]
+    #[error("the project allows CI jobs to push, and they act as the users who started them")]
     PushingJobs,
     /// Developers create such tags.
-    #[error("no protected tag of the project matches {0}. Protect {1}/* for Maintainers")]
+    #[error("no protected tag of the project matches {0}")]
     Unprotected(String, &'static str),
     /// GitLab joins overlapping rules by "any" (`app/models/concerns/protected_ref.rb`).
-    #[error(
-        "the protected tag {0:?} matches {2}/… and admits {1}. Remove that entry, or replace the rule by one that does not match {2}/…"
-    )]
+    #[error("the protected tag {0:?} matches {2}/… and admits {1}")]
     Admits(String, &'static str, &'static str),
+}
+
+impl Exposure {
+    /// The reason that reports it.
+    pub fn reason(&self) -> Reason {
+        Reason::new(ReasonCode::NONE, self.to_string(), self.remedy())
+    }
+
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Exposure::OtherProject => "Set GitLab.Project to the pipeline's project".into(),
+            Exposure::PullMirror => {
+                "Reject requests that wait in AWS, then end the mirroring".into()
+            }
+            Exposure::NoMergeRequests => {
+                "Reject requests that wait in AWS, then switch merge requests on in \
+                Settings, General, Visibility, project features, permissions"
+                    .into()
+            }
+            Exposure::PushingDeployKey => {
+                "Reject requests that wait in AWS, then remove its write access".into()
+            }
+            Exposure::PushingJobs => {
+                "Reject requests that wait in AWS, then switch off \"Allow Git push requests \
+                to the repository\" in Settings > CI/CD > Job token permissions"
+                    .into()
+            }
+            Exposure::Unprotected(_, decision) => {
+                format!("Protect {decision}/* for Maintainers").into()
+            }
+            Exposure::Admits(_, _, decision) => format!(
+                "Remove that entry, or replace the rule by one that does not match {decision}/…"
+            )
+            .into(),
+        }
+    }
 }
 
 impl ApprovalTag {

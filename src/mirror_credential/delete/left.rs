@@ -20,7 +20,7 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::mirror_credential::intent_log::key;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::request_context::RequestContext;
-use cfn_custom_resource::Progress;
+use cfn_custom_resource::{Progress, Reason, ReasonCode};
 
 /// On the record: the user of the deleted login. Then the mirrors' project, if it is proved that a
 /// deletion left them.
@@ -72,8 +72,7 @@ pub struct LeftMirrors {
     /// The project of the mirrors. `None` if they may not exist, or may be of another owner.
     pub project: Option<String>,
     pub subject: String,
-    /// The problem, with its remedy.
-    pub problem: String,
+    pub problem: Reason,
 }
 
 /// The records of one deletion.
@@ -101,10 +100,13 @@ impl Records<'_> {
         match within(time, Box::pin(join_all(writes))).await {
             Ok(written) => {
                 for error in written.into_iter().filter_map(Result::err) {
-                    tracing::warn!(%error, "the mirrors that are left are not recorded");
+                    tracing::warn!(
+                        error = error.reason().as_error(),
+                        "the mirrors that are left are not recorded"
+                    );
                 }
             }
-            Err(cut) => tracing::warn!(error = %cut, "the mirrors that are left are not recorded"),
+            Err(cut) => tracing::warn!(error = %cut, "no time to record the mirrors that are left"),
         }
     }
 
@@ -149,22 +151,25 @@ pub fn parse(secret: &SecretListEntry, user_names: &NamePattern) -> Option<LeftM
         None => (value, None),
     };
     let (name, description) = (secret.name()?, secret.description().unwrap_or_default());
-    let (subject, remedy) = match project {
+    let (subject, so, remedy) = match project {
         Some(project) => (
             format!("a mirror of project {project} without a credential"),
-            "Its login is deleted, so its pushes fail. Remove it",
+            ". Its login is deleted, so its pushes fail",
+            "Remove it",
         ),
         None => (
             format!("a mirror that the deletion of user {user_name}'s credential may have left"),
+            "",
             "If it exists and you do not use it, remove it",
         ),
     };
+    let remedy = format!(
+        "{remedy} in the project's Settings, Repository, Mirroring repositories. Then end this finding: aws \
+         secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery"
+    );
     user_names.matches(user_name).then(|| LeftMirrors {
         project: project.map(ToOwned::to_owned),
         subject,
-        problem: format!(
-            "{description}. {remedy} in the project's Settings, Repository, Mirroring repositories. Then end this \
-             finding: aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery"
-        ),
+        problem: Reason::new(ReasonCode::NONE, format!("{description}{so}"), remedy),
     })
 }

@@ -9,6 +9,7 @@ use crate::clients::gitlab::{Access, GitLabError, TokenDetails, UnreachableGitLa
 use crate::common::pace::Pace;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::resource::MirrorCredential;
+use cfn_custom_resource::Reason;
 
 /// How many mirrors a second are read, with three requests each if they are healthy. GitLab's
 /// smallest documented limit is 1,200 requests a minute for a user:
@@ -21,7 +22,7 @@ pub struct TokenHealth {
     /// The name or ARN of its secret.
     pub secret_id: String,
     /// GitLab's details, or why they are unknown.
-    pub details: Result<TokenDetails, String>,
+    pub details: Result<TokenDetails, Reason>,
 }
 
 /// The findings of one health check about each GitLab.
@@ -66,7 +67,7 @@ impl CheckedGitLabs {
             secret_id: access.token_secret_id.clone(),
             details: details.map_err(|error| {
                 self.unreachable.note(&access.url, None, &error);
-                error.reason().text()
+                error.reason()
             }),
         }
     }

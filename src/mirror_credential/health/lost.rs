@@ -13,6 +13,7 @@ use crate::mirror_credential::intent_log::{LOGICAL_ID, Owner, STACK_ID, USER_NAM
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::state::User;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html>
 const MAX_USERS_OF_A_PAGE: i32 = 1000;
@@ -41,15 +42,21 @@ enum LostState {
 }
 
 impl LostSecret {
-    /// The problem, with its remedy.
-    pub fn problem(&self) -> String {
+    /// The problem.
+    pub fn problem(&self) -> Reason {
         match self.state {
-            LostState::Deleted => format!(
-                "it was deleted, and the mirrors of user {} still push with its login, which nothing rotates. Create \
-                 it again: update resource {} of stack {} with a new RotationSerial, then remove the former mirror \
-                 in the project's Settings, Repository, Mirroring repositories",
-                self.user_name, self.owner.logical_id, self.owner.stack_id
-            ),
+            LostState::Deleted => {
+                let problem = format!(
+                    "it was deleted, and the mirrors of user {} still push with its login, which nothing rotates",
+                    self.user_name
+                );
+                let remedy = format!(
+                    "Create it again: update resource {} of stack {} with a new RotationSerial, then remove the \
+                     former mirror in the project's Settings, Repository, Mirroring repositories",
+                    self.owner.logical_id, self.owner.stack_id
+                );
+                Reason::new(ReasonCode::NONE, problem, remedy)
+            }
             LostState::ToBeDeleted(at) => deletion_problem(&self.name, at),
             LostState::Untagged => untagged_problem(&self.name, &self.user_name, &self.owner),
         }
@@ -57,23 +64,25 @@ impl LostSecret {
 }
 
 /// The problem of the secret `name`, which a person scheduled for deletion.
-pub fn deletion_problem(name: &str, deleted_at: SystemTime) -> String {
+pub fn deletion_problem(name: &str, deleted_at: SystemTime) -> Reason {
     let deleted_at = write_time(deleted_at);
-    format!(
+    let problem = format!(
         "it is scheduled for deletion (DeletedDate {deleted_at}), and its mirrors still push with its \
-         login. Every update and rotation fails. Restore it: aws secretsmanager restore-secret \
-         --secret-id {name}"
-    )
+         login. Every update and rotation fails"
+    );
+    let remedy = format!("Restore it: aws secretsmanager restore-secret --secret-id {name}");
+    Reason::new(ReasonCode::NONE, problem, remedy)
 }
 
 /// The problem of the secret `name`, whose tags a person removed.
-pub fn untagged_problem(name: &str, user_name: &str, owner: &Owner) -> String {
+pub fn untagged_problem(name: &str, user_name: &str, owner: &Owner) -> Reason {
     let (stack_id, logical_id) = (&owner.stack_id, &owner.logical_id);
-    format!(
-        "its tags were removed, so every update and rotation fails. Put them back: aws secretsmanager tag-resource \
-         --secret-id {name} --tags Key={STACK_ID},Value={stack_id} Key={LOGICAL_ID},Value={logical_id} \
-         Key={USER_NAME},Value={user_name}"
-    )
+    let problem = "its tags were removed, so every update and rotation fails";
+    let remedy = format!(
+        "Add them again: aws secretsmanager tag-resource --secret-id {name} --tags \
+         Key={STACK_ID},Value={stack_id} Key={LOGICAL_ID},Value={logical_id} Key={USER_NAME},Value={user_name}"
+    );
+    Reason::new(ReasonCode::NONE, problem, remedy)
 }
 
 impl MirrorCredential {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLabError, Mirror, Mirrored};
 use crate::common::password::Password;
+use crate::common::reason_codes::GITLAB_SAYS_IT;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 pub use crate::mirror_credential::health::tips::ForeignTip;
@@ -12,6 +13,7 @@ use crate::mirror_credential::health::tips::{Comparison, TipsError};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorHealth {
@@ -27,7 +29,7 @@ pub struct MirrorHealth {
     /// The commits in CodeCommit that it did not push. `None` if that is unknown.
     pub foreign: Option<Vec<ForeignTip>>,
     /// Why it cannot push. `None` if it has no fault.
-    pub fault: Option<String>,
+    pub fault: Option<Reason>,
     /// Whether it was deleted or disabled in GitLab, so that creating it again repairs it.
     pub is_repairable: bool,
 }
@@ -44,7 +46,7 @@ pub async fn check_mirror(
 ) -> MirrorHealth {
     let url = &record.gitlab_url;
     let unread = |error: &GitLabError| MirrorHealth {
-        fault: Some(error.reason().text()),
+        fault: Some(error.reason()),
         ..unchecked(record)
     };
     if let Some(error) = checked.unreachable.error_of(url) {
@@ -85,12 +87,10 @@ fn unchecked(record: &MirrorRecord) -> MirrorHealth {
 /// The health of a mirror that was deleted in GitLab.
 fn gone(record: &MirrorRecord) -> MirrorHealth {
     let MirrorRecord { id, gitlab_url, .. } = record;
-    let gone = format!(
-        "it is gone ({id} at {gitlab_url}). Create it again: update its stack with a new \
-         RotationSerial"
-    );
+    let remedy = "Create it again: update its stack with a new RotationSerial";
+    let problem = format!("it is gone ({id} at {gitlab_url})");
     MirrorHealth {
-        fault: Some(gone),
+        fault: Some(Reason::new(ReasonCode::NONE, problem, remedy)),
         is_repairable: true,
         ..unchecked(record)
     }
@@ -121,20 +121,23 @@ async fn read(
             let place = format!("push mirror {id} at {gitlab_url}");
             let regex = settings.branch_regex.as_deref();
             let reason = messages::every_branch_is_pushed(&place, project, &reason, regex);
-            fault = Some(reason.text());
+            fault = Some(reason);
         }
         Ok(Mirrored::Everything(_)) => {}
         Err(error) if fault.is_none() => return Err(error),
-        Ok(Mirrored::Branches(Err(why))) | Err(why) => log_uncompared(record, &why),
+        Ok(Mirrored::Branches(Err(error))) | Err(error) => {
+            log_uncompared(record, &error.reason());
+        }
     }
     let mut foreign = None;
     if let Some(branches) = branches {
         let (tips, errors) = comparison.of(&branches).await;
-        for why in &errors {
-            if matches!(why, TipsError::NoRepository(_)) {
-                fault = Some(why.to_string());
+        for error in &errors {
+            let reason = error.reason();
+            if matches!(error, TipsError::NoRepository(_)) {
+                fault = Some(reason);
             } else {
-                log_uncompared(record, why);
+                log_uncompared(record, &reason);
             }
         }
         // Branches that were not compared may lag or be foreign, too.
@@ -154,9 +157,15 @@ async fn read(
     })
 }
 
-fn log_uncompared(record: &MirrorRecord, why: &dyn std::error::Error) {
+fn log_uncompared(record: &MirrorRecord, reason: &Reason) {
     let (project, repository) = (&record.project, &record.repository_name);
-    tracing::warn!(project, repository, %why, "the mirror's branches were not compared");
+    let error = reason.as_error();
+    tracing::warn!(
+        project,
+        repository,
+        error,
+        "the mirror's branches were not compared"
+    );
 }
 
 fn fault_of(
@@ -164,28 +173,29 @@ fn fault_of(
     record: &MirrorRecord,
     password: &Password,
     now: SystemTime,
-) -> Option<String> {
+) -> Option<Reason> {
     let MirrorRecord { id, gitlab_url, .. } = record;
+    let fault = |problem, remedy| Some(Reason::new(ReasonCode::NONE, problem, remedy));
     if !mirror.enabled {
-        return Some(format!(
-            "it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode. Enable it in GitLab, \
-             or update its stack with a new RotationSerial"
-        ));
+        return fault(
+            format!("it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode"),
+            "Enable it in GitLab, or update its stack with a new RotationSerial".into(),
+        );
     }
     if mirror.has_failed() {
         let why = mirror.last_error.as_ref().map(|why| why.shown([password]));
         let why = why.unwrap_or_else(|| "GitLab does not say why".to_owned());
-        return Some(format!(
-            "its latest push failed ({id} at {gitlab_url}): {why}"
-        ));
+        let problem = format!("its latest push failed ({id} at {gitlab_url}): {why}");
+        return fault(problem, GITLAB_SAYS_IT);
     }
     if mirror.is_stuck(now) {
         let since = mirror.started_at.map(write_time).unwrap_or_default();
-        return Some(format!(
-            "GitLab shows a push in progress since {since} ({id} at {gitlab_url}): its process was \
-             killed. Push a commit to the project, which corrects that, or change RotationSerial, \
-             which replaces the mirror"
-        ));
+        let problem = format!(
+            "GitLab shows a push in progress since {since} ({id} at {gitlab_url}): its process was killed"
+        );
+        let remedy = "Push a commit to the project, which corrects that, or change RotationSerial, \
+            which replaces the mirror";
+        return fault(problem, remedy.into());
     }
     None
 }

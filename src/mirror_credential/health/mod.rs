@@ -31,6 +31,10 @@ use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::state::{DeniedRead, StoredLogin, User};
+use cfn_custom_resource::{Reason, ReasonCode};
+
+/// The remedy for a login that no longer works.
+const NEW_LOGIN: &str = "Update its stack with a new RotationSerial, which issues another login";
 
 /// A secret of cfn-gitops. Secrets Manager may list it minutes late.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,14 +99,14 @@ impl Health {
 pub enum CheckError {
     /// The secret was deleted, or is being created.
     Nothing,
-    /// A person deleted the secret or its tags. With its owner, and the problem with its remedy.
-    Missing(Option<Owner>, String),
-    Failed(String),
+    /// A person deleted the secret or its tags. With its owner, and the problem.
+    Missing(Option<Owner>, Reason),
+    Failed(Reason),
 }
 
 impl From<CallError> for CheckError {
     fn from(error: CallError) -> Self {
-        CheckError::Failed(error.to_string())
+        CheckError::Failed(error.reason())
     }
 }
 
@@ -180,15 +184,15 @@ impl MirrorCredential {
         }
         let value = calls::read_login(aws, &secret, &current.version_id).await?;
         let value = value.ok_or_else(|| {
-            let name = &listed.name;
-            CheckError::Failed(format!(
-                "reading secret {name}: its value is gone, or no login"
-            ))
+            let problem = format!(
+                "reading secret {}: its value is gone, or no login",
+                listed.name
+            );
+            CheckError::Failed(Reason::new(ReasonCode::NONE, problem, NEW_LOGIN))
         })?;
         let access = calls::read_access(aws, &secret).await?;
         let accesses = access.iter().cloned().collect();
         let mut gitlabs = GitLabClients::new(&self.clients, accesses);
-        let fault = fault.as_deref();
         self.check_mirrors(&mut health, &mut gitlabs, &value, fault, checked)
             .await;
         health.named = value.mirrors;
@@ -204,7 +208,7 @@ impl MirrorCredential {
         health: &mut Health,
         gitlabs: &mut GitLabClients<'_>,
         value: &StoredLogin,
-        fault: Option<&str>,
+        fault: Option<Reason>,
         checked: &CheckedGitLabs,
     ) {
         for record in &value.mirrors {
@@ -212,8 +216,11 @@ impl MirrorCredential {
             let (aws, password) = (&self.clients.aws, &value.password);
             let mut mirror = check_mirror(aws, gitlabs, record, password, checked, now).await;
             // GitLab masks logins in its messages, but the check does not depend on that.
-            let own_fault = mirror.fault.map(|fault| password.redact(&fault));
-            mirror.fault = own_fault.or_else(|| fault.map(ToOwned::to_owned));
+            let own_fault = mirror.fault.map(|fault| {
+                let remedy = password.redact(&fault.remedy.to_string());
+                Reason::new(fault.code, password.redact(&fault.problem), remedy)
+            });
+            mirror.fault = own_fault.or_else(|| fault.clone());
             health.mirrors.push(mirror);
         }
         if checked.is_diagnosis {
@@ -227,9 +234,8 @@ fn without_login(name: &str, is_changed_by_hand: bool) -> CheckError {
     if !is_changed_by_hand {
         return CheckError::Nothing;
     }
-    CheckError::Failed(format!(
-        "reading secret {name}: its value was changed outside of cfn-gitops; update its stack"
-    ))
+    let problem = format!("reading secret {name}: its value was changed outside of cfn-gitops");
+    CheckError::Failed(Reason::new(ReasonCode::NONE, problem, NEW_LOGIN))
 }
 
 /// The secret, if it belongs to a user of `user_names`.
@@ -248,12 +254,22 @@ fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretS
 }
 
 /// Why the mirrors cannot push with the login `current`. `None` if its credential is active.
-fn credential_fault(user: &User, current: &Login) -> Option<String> {
+fn credential_fault(user: &User, current: &Login) -> Option<Reason> {
     let user_name = &user.name;
-    match user.credential(&current.credential_id) {
-        None if !user.exists => Some(format!("its IAM user {user_name} does not exist")),
-        None => Some(format!("its credential is gone from user {user_name}")),
-        Some(one) if one.active => None,
-        Some(_) => Some(format!("its credential of user {user_name} is inactive")),
-    }
+    let (problem, remedy) = match user.credential(&current.credential_id) {
+        None if !user.exists => (
+            format!("its IAM user {user_name} does not exist"),
+            "Create the user again, with its policies, then update the stack with a new RotationSerial",
+        ),
+        None => (
+            format!("its credential is gone from user {user_name}"),
+            NEW_LOGIN,
+        ),
+        Some(one) if one.active => return None,
+        Some(_) => (
+            format!("its credential of user {user_name} is inactive"),
+            NEW_LOGIN,
+        ),
+    };
+    Some(Reason::new(ReasonCode::NONE, problem, remedy))
 }

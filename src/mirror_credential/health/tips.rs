@@ -8,6 +8,7 @@ use crate::clients::codecommit::{self, BranchTip};
 use crate::clients::gitlab::{Branch, Containment, ErrorKind, ErrorScope, GitLab, GitLabError};
 use crate::common::pace::Pace;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use cfn_custom_resource::{Reason, ReasonCode};
 
 /// The most branches of a mirror that are compared. Most mirrors push the branches of two or three
 /// environments.
@@ -56,13 +57,27 @@ pub enum TipsError {
     CodeCommit(#[from] CallError),
     #[error("{}", .0.reason().text())]
     GitLab(#[from] GitLabError),
-    #[error(
-        "repository {0} does not exist. If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then update the resource with a changed property, such as RenderingSerial. Otherwise create it again: aws codecommit create-repository --repository-name {0}. Then push to the project"
-    )]
+    #[error("repository {0} does not exist")]
     NoRepository(String),
 }
 
 impl TipsError {
+    /// The reason that reports it.
+    pub fn reason(&self) -> Reason {
+        match self {
+            TipsError::CodeCommit(error) => error.reason(),
+            TipsError::GitLab(error) => error.reason(),
+            TipsError::NoRepository(name) => {
+                let remedy = format!(
+                    "If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then \
+                     update the resource with a changed property, such as RenderingSerial. Otherwise create it \
+                     again: aws codecommit create-repository --repository-name {name}. Then push to the project"
+                );
+                Reason::new(ReasonCode::NONE, self.to_string(), remedy)
+            }
+        }
+    }
+
     /// Whether GitLab does not respond.
     fn is_silent(&self) -> bool {
         match self {
