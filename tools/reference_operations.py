@@ -61,9 +61,12 @@ def arguments(source: str, start: int) -> list[str]:
 
 
 def fields_in_source() -> tuple[list[str], list[str], list[LoggingCall]]:
-    """The fields that the JSON layer adds to each line, those of the invocation's span, and all other calls."""
+    """The fields that the JSON layer adds to each line, those of the invocation's span, and all other calls. The
+    layer's own fields of a reason are one of them."""
     calls = [call for file in sources() for call in logging_calls(file.read_text())]
-    of_each_line = re.findall(r'\("(\w+)", ', _JSON_LAYER.read_text())
+    layer = _JSON_LAYER.read_text()
+    of_each_line = re.findall(r'(?<!set)\("(\w+)", ', layer)
+    calls.append(LoggingCall("reason", re.findall(r'set\("(\w+)", ', layer)))
     of_invocation = [field for call in calls if call.macro == "error_span" for field in call.fields]
     return of_each_line, of_invocation, [call for call in calls if call.macro != "error_span"]
 

@@ -102,7 +102,7 @@ impl<K: PartialEq> Backoff<K> {
                 return Err(error);
             }
         }
-        tracing::warn!(%error, "retrying");
+        tracing::warn!(%error, "retrying a call");
         self.polls = self.polls.max(4);
         self.pause().await;
         Ok(())
@@ -117,7 +117,7 @@ impl<K: PartialEq> Backoff<K> {
         if !error.is_transient() {
             return Err(error);
         }
-        tracing::warn!(%error, "retrying until it is answered");
+        tracing::warn!(%error, "retrying a call until it is answered");
         self.pause().await;
         Ok(())
     }
@@ -131,7 +131,7 @@ impl<K: PartialEq> Backoff<K> {
         if self.rejections >= MAX_REJECTIONS {
             return Err(error);
         }
-        tracing::warn!(%error, "rejected; reading the state again");
+        tracing::warn!(%error, "an operation is rejected: reading the state again");
         Ok(())
     }
 }

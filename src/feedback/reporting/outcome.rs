@@ -98,8 +98,8 @@ impl Reported {
     /// Logs the parts that failed. Returns the number.
     pub fn log_failed(&self) -> usize {
         for (part, error) in &self.failed {
-            let (part, reason) = (part.name(), error.to_string());
-            tracing::warn!(part, reason, "not reported");
+            let (part, error) = (part.name(), error.reason.as_error());
+            tracing::warn!(part, error, "a part of an execution is not reported");
         }
         self.failed.len()
     }

@@ -4,6 +4,7 @@ use crate::clients::aws::CallError;
 use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::reporting::context::Context;
 use crate::feedback::reporting::note;
+use crate::feedback::reporting::outcome::ReportError;
 
 /// The request of `execution` that waits, and the part of the note about its tags. `url` is the
 /// project's address for people. `None` if tags do not approve.
@@ -30,7 +31,13 @@ pub async fn tags(
     let mut doubts = match Box::pin(inquiry.decide(aws)).await {
         Ok(decided) => decided.doubts,
         Err(error) => {
-            tracing::warn!(pipeline = name, %error, "the tags cannot be checked");
+            let error = ReportError::from(error);
+            let error = error.reason.as_error();
+            tracing::warn!(
+                pipeline = name,
+                error,
+                "the tags of a request are not checked"
+            );
             let [_, deploy] = inquiry.tags();
             vec![(deploy.name(), Doubt::Unreadable)]
         }

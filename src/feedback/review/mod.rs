@@ -111,7 +111,7 @@ pub async fn catch_up(
                 Ok(reviewed) => written += usize::from(reviewed == Reviewed::Written),
                 Err(error) => {
                     if let Some(error) = failure.replace(error) {
-                        tracing::warn!(%error, "not reviewed");
+                        tracing::warn!(error = error.reason.as_error(), "a build is not reviewed");
                     }
                 }
             }

@@ -237,7 +237,8 @@ impl Reviewer<'_> {
         let written = self.write_note(finding, has_ended).await;
         match (posted, written.map_err(ReportError::from)) {
             (Err(status), Err(note)) => {
-                tracing::warn!(error = %status, "not reviewed");
+                let error = status.reason.as_error();
+                tracing::warn!(error, "the status of a review is not posted");
                 Err(if note.is_final { status } else { note })
             }
             (posted, written) => posted.and(written),

@@ -49,12 +49,13 @@ pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> St
     let types: BTreeSet<&str> = uses.iter().map(|(of_type, _)| *of_type).collect();
     let left_out = types.len().saturating_sub(MAX_TYPES);
     let compared = within(TIMEOUT, Box::pin(compare(aws, names, &uses, types))).await;
-    let because = match compared {
+    match compared {
         Ok(Ok(missing)) => return lines(&missing, left_out, names),
-        Ok(Err(error)) => error.to_string(),
-        Err(cut) => cut.and("it took too long"),
-    };
-    tracing::warn!(because, "rights not compared");
+        Ok(Err(error)) => {
+            tracing::warn!(error = error.reason().as_error(), "rights are not compared");
+        }
+        Err(cut) => tracing::warn!(error = %cut, "no time to compare the rights"),
+    }
     String::new()
 }
 
@@ -73,7 +74,13 @@ async fn compare(
     for of_type in types.into_iter().take(MAX_TYPES) {
         let schema = schema(aws, of_type).await;
         // The other types can be compared.
-        let schema = schema.inspect_err(|error| tracing::warn!(%error, "rights not compared"));
+        let schema = schema.inspect_err(|error| {
+            let error = error.reason();
+            tracing::warn!(
+                error = error.as_error(),
+                "the rights for a type are not compared"
+            );
+        });
         let handlers = schema.unwrap_or_default().handlers;
         for (_, handler) in uses.iter().filter(|(it, _)| *it == of_type) {
             let published = handlers.get(handler.0).map(|it| &it.permissions[..]);

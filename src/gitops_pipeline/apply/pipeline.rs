@@ -205,7 +205,10 @@ impl PipelineApplier<'_> {
             let executed =
                 latest_commit::ensure_executed(self.aws, &pipeline, source, branch, None);
             if let Err(error) = executed.await {
-                tracing::warn!(%error, "the pipeline may lack the latest commit");
+                tracing::warn!(
+                    error = error.reason().as_error(),
+                    "the pipeline may lack the latest commit"
+                );
             }
         }
         let cross_account = spec.cross_account_source();

@@ -140,9 +140,8 @@ impl<'a> StackApplier<'a> {
     async fn delete(&mut self) -> Result<(), CallError> {
         let child = self.tracker.child.as_ref();
         if let Some(failure) = child.and_then(|child| child.failure.as_ref()) {
-            let reason = failure.reason.as_str();
             tracing::warn!(
-                reason,
+                error = failure.reason.as_str(),
                 "a service could not assume a role; creating it again"
             );
             self.state.creates_again = true;

@@ -101,7 +101,10 @@ impl StackDeleter<'_> {
         };
         let rule = match rule {
             Err(error) if self.deletion.ignores(&error) => {
-                tracing::error!(%error, "approval rule template not looked up");
+                tracing::error!(
+                    error = error.reason().as_error(),
+                    "the approval rule template is not looked up"
+                );
                 return Ok(());
             }
             rule => rule?,
@@ -140,9 +143,9 @@ impl Reconcile for StackDeleter<'_> {
             Ok(is_new) => is_new,
             Err(error) if self.deletion.ignores(&error) && !self.tracker.was_seen() => {
                 tracing::error!(
-                    %error,
+                    error = error.reason().as_error(),
                     pipeline_stack = self.tracker.name(),
-                    "stack not looked up: if it exists, delete it"
+                    "a stack is not looked up: if it exists, delete it"
                 );
                 self.state.is_unreadable = true;
                 return Ok(());

@@ -94,7 +94,10 @@ pub async fn supersedes(
             Err(error) if error.is_transient() => backoff.retry_until_answered(error).await?,
             // A function without the permission to read tombstones could not write one either.
             Err(error) => {
-                tracing::error!(%error, "tombstone not looked up");
+                tracing::error!(
+                    error = error.reason().as_error(),
+                    "the tombstone is not looked up"
+                );
                 return Ok(false);
             }
         }

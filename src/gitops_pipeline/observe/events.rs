@@ -72,7 +72,10 @@ pub async fn first_failure(
     let read = early_validation::read_for_operation(aws, &child.id, belongs);
     match within(FINDINGS_TIMEOUT, Box::pin(read)).await {
         Ok(Ok(found)) => findings.extend(found),
-        Ok(Err(error)) => tracing::warn!(%error, "the reason of the failure may lack details"),
+        Ok(Err(error)) => tracing::warn!(
+            error = error.reason().as_error(),
+            "the reason of the failure may lack details"
+        ),
         Err(cut) => tracing::warn!(error = %cut, "the reason of the failure may lack details"),
     }
     let reason = match first {

@@ -88,7 +88,10 @@ pub async fn do_files_differ(
             true
         }
         Err(error) => {
-            tracing::warn!(%error, "the differences cannot be read; the pipeline starts");
+            tracing::warn!(
+                error = error.reason().as_error(),
+                "the differences cannot be read; the pipeline starts"
+            );
             true
         }
     }

@@ -168,7 +168,11 @@ pub async fn find(
         Lookup::Found(tip) => tip.commit(),
         Lookup::Denied(error) => {
             if newest_canceled(&listed, now).is_some() {
-                tracing::warn!(pipeline, %error, "a canceled execution is not started again");
+                tracing::warn!(
+                    pipeline,
+                    error = error.reason().as_error(),
+                    "a canceled execution is not started again"
+                );
             }
             None
         }

@@ -185,7 +185,10 @@ impl Applier<'_> {
         if !was_inactive && !applier.planner().only_replaces_inactive() {
             return Err(Failure(reason));
         }
-        tracing::warn!(error = %reason, "the inactive credential is not replaced");
+        tracing::warn!(
+            error = reason.as_error(),
+            "the inactive credential is not replaced"
+        );
         applier.state.login.replacement_error = Some(reason);
         if let Err(error) = applier.run().await {
             Box::pin(applier.roll_back(&error)).await;
@@ -244,7 +247,10 @@ impl Applier<'_> {
             // The mirrors are as the saved spec has them. Otherwise the plan would have failed.
             warnings.extend(self.planner().mirrors.branch_faults());
             for warning in plan::lfs_warnings(self.spec, &self.state) {
-                tracing::warn!(%warning, "Git LFS objects are not mirrored");
+                tracing::warn!(
+                    error = warning.as_error(),
+                    "Git LFS objects are not mirrored"
+                );
                 warnings.push(warning);
             }
         }
@@ -330,7 +336,10 @@ impl Reconcile for Applier<'_> {
         match tagged {
             Ok(()) => self.state.user.issue_intent = Some(intent),
             // The intent stays open, and is closed at the end.
-            Err(error) => tracing::info!(%error, "the issue intent is not closed yet"),
+            Err(error) => tracing::info!(
+                error = error.reason().as_error(),
+                "the issue intent is not closed yet"
+            ),
         }
         result
     }

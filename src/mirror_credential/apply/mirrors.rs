@@ -432,7 +432,10 @@ impl Applier<'_> {
             .collect();
         for record in own {
             if let Err(error) = self.delete_orphan_mirror(&record).await {
-                tracing::warn!(%error, "not rolled back");
+                tracing::warn!(
+                    error = error.reason.as_error(),
+                    "an unrecorded mirror is not rolled back"
+                );
             }
         }
     }

@@ -19,7 +19,10 @@ impl Applier<'_> {
         self.progress.ended("failed");
         if let Some(rotation) = &self.context.rotation {
             if let Err(error) = Box::pin(self.abort_rotation(rotation)).await {
-                tracing::warn!(%error, "the rotation is not rolled back");
+                tracing::warn!(
+                    error = error.reason.as_error(),
+                    "the rotation is not rolled back"
+                );
             }
             return;
         }
@@ -31,7 +34,10 @@ impl Applier<'_> {
         self.progress
             .ended(if undone.is_ok() { "done" } else { "failed" });
         if let Err(error) = undone {
-            tracing::warn!(%error, "not rolled back");
+            tracing::warn!(
+                error = error.reason().as_error(),
+                "the request is not rolled back"
+            );
         }
     }
 
@@ -67,7 +73,7 @@ impl Applier<'_> {
             scope: DeletionScope::FailedCreate { waits_for_iam },
         };
         for left in delete(self.clients, &target, self.context, self.progress).await? {
-            tracing::warn!(left, "not rolled back");
+            tracing::warn!(left, "a mirror is not rolled back");
         }
         Ok(())
     }

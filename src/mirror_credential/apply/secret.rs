@@ -229,7 +229,7 @@ impl Applier<'_> {
         let is_saved = secret.is_some_and(|secret| secret.saves(&self.spec.document));
         let may_go_on = error.is_quota() && is_saved && self.state.log.full_at.is_none();
         if may_go_on {
-            tracing::warn!(%error, "the log gets no entry");
+            tracing::warn!(error = error.reason().as_error(), "the log gets no entry");
             self.state.log.full_at = Some(self.clients.clock.now());
         }
         may_go_on
@@ -283,7 +283,10 @@ impl Applier<'_> {
     async fn tag_secret_if_allowed(&mut self) -> Result<(), CallError> {
         match self.tag_secret().await {
             Err(error) if error.is_denied() => {
-                tracing::warn!(%error, "the request is not recorded");
+                tracing::warn!(
+                    error = error.reason().as_error(),
+                    "the request is not recorded"
+                );
                 self.state.log.recording_denied_at = Some(self.clients.clock.now());
                 Ok(())
             }

@@ -173,7 +173,7 @@ impl<'a> DeletedMirrors<'a> {
             let (left, unread) = self.others(&recorded, time, Mirror::has_failed).await;
             self.left.extend(left.into_iter().map(LeftMirror::possible));
             for error in unread {
-                tracing::info!(error, "not looked for other mirrors");
+                tracing::info!(error, "other mirrors are not looked for");
             }
         }
     }

@@ -28,7 +28,11 @@ pub async fn delete(
     let mut deleter = Deleter::start(clients, target, context, progress).await?;
     reconcile(&mut deleter, progress).await?;
     for denied in deleter.denied_reads() {
-        tracing::error!(error = %denied.0, "not looked up: if it exists, delete it");
+        let error = denied.0.reason();
+        tracing::error!(
+            error = error.as_error(),
+            "a resource is not looked up: if it exists, delete it"
+        );
     }
     match deleter.user_without_login() {
         Some(user_name) if !deleter.mirrors.left.is_empty() => {

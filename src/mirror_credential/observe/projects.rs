@@ -6,6 +6,7 @@ use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::clients::gitlab::{GitLab, GitLabError, RetryTime};
+use crate::mirror_credential::messages;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::mirrors::Project;
@@ -49,8 +50,10 @@ async fn read_project(
             match read_branches(gitlab, wanted, &mut project).await {
                 // A rotation's mirrors push the same branches as those that they replace.
                 Err(error) if phase.is_some() && error.retry != RetryTime::Later => {
-                    let error = error.reason();
-                    tracing::warn!(error = error.as_error(), "the branches were not read");
+                    tracing::warn!(
+                        error = error.reason().as_error(),
+                        "the branches of a project are not read"
+                    );
                 }
                 read => read?,
             }
@@ -58,7 +61,10 @@ async fn read_project(
         if phase.is_some()
             && let Some(reason) = project.pushes_everything(&wanted.settings)
         {
-            tracing::warn!(project = name, ?reason, "GitLab pushes every branch");
+            let regex = wanted.settings.branch_regex.as_deref();
+            let mirror = "the mirror of the rotation";
+            let reason = messages::every_branch_is_pushed(mirror, name, &reason, regex);
+            tracing::warn!(error = reason.as_error(), "GitLab pushes every branch");
         }
     }
     Ok((name.to_owned(), project))
