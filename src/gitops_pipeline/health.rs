@@ -36,60 +36,38 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
 
 /// Reads the health of a pipeline. `None` if it does not exist.
 pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, CallError> {
-    let Some((succeeded, executions)) = latest_end(aws, name).await? else {
-        return Ok(None);
-    };
-    let Some(waiting) = waiting_approvals(aws, name).await? else {
-        return Ok(None);
-    };
-    Ok(Some(PipelineHealth {
-        succeeded,
-        approvals_waiting: waiting.len(),
-        approval_requested: waiting.into_iter().flatten().min(),
-        executions,
-    }))
-}
-
-/// Whether the latest execution that succeeded or failed has succeeded, and the latest hundred
-/// executions. The outer `None` means that the pipeline does not exist. Stopped and superseded
-/// executions do not count as an end.
-async fn latest_end(
-    aws: &Aws,
-    name: &str,
-) -> Result<Option<(Option<bool>, Vec<PipelineExecutionSummary>)>, CallError> {
-    let end = |listed: &[PipelineExecutionSummary]| {
-        // The latest execution comes first.
-        listed
-            .iter()
-            .find_map(|one| match executions::status_of(one) {
-                ExecutionStatus::Succeeded => Some(true),
-                ExecutionStatus::Failed => Some(false),
-                _ => None,
-            })
-    };
     let listed = executions::list_while(aws, name, |listed| {
-        listed.len() < executions::LATEST || end(listed).is_none()
+        listed.len() < executions::LATEST || latest_end(listed).is_none()
     });
-    Ok(listed.await?.map(|mut latest| {
-        let end = end(&latest);
-        latest.truncate(executions::LATEST);
-        (end, latest)
-    }))
-}
-
-/// When each pending approval was requested. The inner `None` means that CodePipeline does not
-/// report the time, the outer one that the pipeline does not exist.
-async fn waiting_approvals(
-    aws: &Aws,
-    name: &str,
-) -> Result<Option<Vec<Option<SystemTime>>>, CallError> {
+    let Some(mut latest) = listed.await? else {
+        return Ok(None);
+    };
     let Some(state) = executions::state(aws, name).await? else {
         return Ok(None);
     };
+    let succeeded = latest_end(&latest);
+    latest.truncate(executions::LATEST);
     let stages = state.stage_states().iter();
     let actions = stages.flat_map(|stage| stage.action_states());
-    let requested = actions.filter(|action| waits(action)).map(requested_at);
-    Ok(Some(requested.collect()))
+    let waiting: Vec<_> = actions.filter(|action| waits(action)).collect();
+    Ok(Some(PipelineHealth {
+        succeeded,
+        approvals_waiting: waiting.len(),
+        approval_requested: waiting.into_iter().filter_map(requested_at).min(),
+        executions: latest,
+    }))
+}
+
+/// Whether the latest execution that succeeded or failed has succeeded. `None` if none has ended.
+/// Stopped and superseded executions do not count as an end.
+fn latest_end(listed: &[PipelineExecutionSummary]) -> Option<bool> {
+    // The latest execution comes first.
+    let mut listed = listed.iter();
+    listed.find_map(|one| match executions::status_of(one) {
+        ExecutionStatus::Succeeded => Some(true),
+        ExecutionStatus::Failed => Some(false),
+        _ => None,
+    })
 }
 
 /// When a pending action was requested: its status last changed then.
