@@ -16,7 +16,7 @@ use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
 use crate::gitops_pipeline::GitOpsPipeline;
 use crate::mirror_credential::MirrorCredential;
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::Reason;
 
 /// Receives each line for CloudWatch.
 pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
@@ -61,7 +61,7 @@ impl Checker<'_> {
                 Some(_) => "Set HealthCheckMinutes to 15, or divide the environment",
                 None => "Look for the others in the log of the scheduled health checks",
             };
-            findings.failed(Reason::new(ReasonCode::NONE, problem, remedy));
+            findings.failed(Reason::uncoded(problem, remedy));
         } else if left > 0 {
             tracing::warn!(
                 error = problem,

@@ -23,7 +23,7 @@ use crate::mirror_credential::health::{
     TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
-use cfn_custom_resource::{Failure, Reason, ReasonCode};
+use cfn_custom_resource::{Failure, Reason};
 
 /// The least time in which a repair of mirrors begins.
 const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
@@ -218,7 +218,7 @@ impl Checker<'_> {
                 Some(_) => None,
             };
             let remedy = "Update its stack with a new RotationSerial, which issues another one";
-            let problem = problem.map(|problem| Reason::new(ReasonCode::NONE, problem, remedy));
+            let problem = problem.map(|problem| Reason::uncoded(problem, remedy));
             let subject = format!("the credential of user {}", health.user_name);
             findings.checked(subject, problem);
         } else {
@@ -228,7 +228,7 @@ impl Checker<'_> {
                 "Create it again, with its policies: aws iam create-user --user-name {user_name}. Then update \
                  the stack of its secret with a new RotationSerial"
             );
-            let problem = Reason::new(ReasonCode::NONE, problem, remedy);
+            let problem = Reason::uncoded(problem, remedy);
             findings.missing(format!("IAM user {user_name}"), problem);
         }
         self.report_other_credentials(findings, health);
@@ -251,10 +251,7 @@ impl Checker<'_> {
                  --user-name {user_name} --service-specific-credential-id {id}"
             );
             let problem = "its secret does not hold it";
-            findings.checked(
-                subject,
-                Some(Reason::new(ReasonCode::NONE, problem, remedy)),
-            );
+            findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
         }
     }
 
@@ -284,10 +281,7 @@ impl Checker<'_> {
                  mirror did not push it"
             );
             let remedy = "Find out who pushed it, then push to GitLab, which replaces it";
-            findings.checked(
-                subject,
-                Some(Reason::new(ReasonCode::NONE, problem, remedy)),
-            );
+            findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
             findings.foreign.push((repository.clone(), tip.clone()));
         }
     }
@@ -387,10 +381,7 @@ impl FoundMirrors {
             let remedy = "Unless a person created it, or a deployment or a rotation runs, remove it in the \
                 project's Settings, Repository, Mirroring repositories";
             if !self.named.contains(&(gitlab_url, id)) {
-                findings.checked(
-                    subject,
-                    Some(Reason::new(ReasonCode::NONE, problem, remedy)),
-                );
+                findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
             }
         }
     }
@@ -404,10 +395,7 @@ fn report_rotation(
     let mut pending = |version_id, since, so: &str, remedy: &'static str| {
         let subject = format!("the rotation of secret {name} to version {version_id}");
         let problem = format!("it is pending since {}{so}", write_time(since));
-        findings.checked(
-            subject,
-            Some(Reason::new(ReasonCode::NONE, problem, remedy)),
-        );
+        findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
     };
     match rotation {
         Ok(Some(PendingRotation::Waits { version_id, since })) => {

@@ -12,7 +12,7 @@ use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
-use cfn_custom_resource::{Reason, ReasonCode, Remedy};
+use cfn_custom_resource::{Reason, Remedy};
 
 /// A property whose change creates a pipeline's stack again.
 pub const CHANGED_PROPERTY: &str = "a changed property, such as RenderingSerial or Tags (of the first project: the \
@@ -25,7 +25,7 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<Reason> {
         Ok(details) => details,
         Err(error) => return Some(error.clone()),
     };
-    let problem = |problem: String| Some(Reason::new(ReasonCode::NONE, problem, REMEDY));
+    let problem = |problem: String| Some(Reason::uncoded(problem, REMEDY));
     let scopes = &details.scopes;
     // GitLab shows this scope of a fine-grained token, and no permissions. A call names those that
     // are missing: `app/services/authn/personal_access_tokens/create_granular_service.rb`.
@@ -69,7 +69,7 @@ pub fn stack_problem(status: &str, id: &str) -> Option<Reason> {
         _ => return None,
     };
     let problem = format!("its status is {status}: {what}");
-    Some(Reason::new(ReasonCode::NONE, problem, remedy))
+    Some(Reason::uncoded(problem, remedy))
 }
 
 /// Why others than Maintainers can create the tags that approve, or why that is unknown. `None` if
@@ -108,7 +108,7 @@ pub async fn review_problem(clients: &Clients, child: &Child) -> Option<Reason> 
         );
         let remedy = "Switch them on in its Settings, General, Visibility, project features, permissions, \
             or remove Review";
-        Reason::new(ReasonCode::NONE, problem, remedy)
+        Reason::uncoded(problem, remedy)
     })
 }
 
@@ -119,7 +119,7 @@ pub fn orphan_problem(child: &Child, id: &str) -> Reason {
         child.owner.stack_id
     );
     let remedy = format!("Delete it: aws cloudformation delete-stack --stack-name {id}");
-    Reason::new(ReasonCode::NONE, problem, remedy)
+    Reason::uncoded(problem, remedy)
 }
 
 /// The problem of a stack `id` whose `part` was deleted by hand.
@@ -130,7 +130,7 @@ pub fn part_problem(
     id: &str,
 ) -> Reason {
     let names = &settings.names;
-    let reason = |problem: &str, remedy: String| Reason::new(ReasonCode::NONE, problem, remedy);
+    let reason = |problem: &str, remedy: String| Reason::uncoded(problem, remedy);
     let problem = match part {
         MissingPart::Repository if settings.repository_name != names.repository() => {
             let name = &settings.repository_name;
@@ -181,5 +181,5 @@ pub fn outdated_problem(child: &Child) -> Option<Reason> {
     let remedy = format!(
         "Set RenderingSerial of its resource in stack {owner} to {RENDERING_VERSION} (scripts/upgrade.py)"
     );
-    Some(Reason::new(ReasonCode::NONE, problem, remedy))
+    Some(Reason::uncoded(problem, remedy))
 }

@@ -19,7 +19,7 @@ use crate::feedback::drift::{DriftTarget, Drifted, Found, Repair};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use cfn_custom_resource::{Reason, ReasonCode, Remedy};
+use cfn_custom_resource::{Reason, Remedy};
 
 /// The longest comparison of one stack. The next day's check starts again.
 const COMPARISON_TIMEOUT: Duration = Duration::from_secs(180);
@@ -204,5 +204,5 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
         format!("Create a change set that reverts the drift: {command}").into()
     };
     let problem = format!("{count} of its resources differ from its template: {names}{repair}");
-    Reason::new(ReasonCode::NONE, problem, remedy)
+    Reason::uncoded(problem, remedy)
 }

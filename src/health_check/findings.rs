@@ -83,7 +83,7 @@ impl Findings {
         let remedy = "Wait for the next health check. If it fails as well, correct the cause of the \
             failing calls, or divide the environment";
         let problem = cut.and(&format!("there was no time to {what}"));
-        self.failed(Reason::new(ReasonCode::NONE, problem, remedy));
+        self.failed(Reason::uncoded(problem, remedy));
     }
 
     /// Adds the findings of `other` after these.

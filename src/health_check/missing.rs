@@ -35,7 +35,7 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::names;
 use crate::mirror_credential::health::{LostSecret, SecretSummary};
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::Reason;
 
 const PIPELINE_TYPE: &str = "Custom::GitOpsPipeline";
 const CREDENTIAL_TYPE: &str = "Custom::MirrorCredential";
@@ -243,7 +243,7 @@ impl Search<'_> {
                 let remedy = format!(
                     "If it declares one, update it with {CHANGED_PROPERTY}, or with a new RotationSerial"
                 );
-                let problem = Reason::new(ReasonCode::NONE, problem, remedy);
+                let problem = Reason::uncoded(problem, remedy);
                 self.missing.insert(format!("stack {name}"), problem);
             }
         }
@@ -271,7 +271,7 @@ impl Search<'_> {
                 owner.logical_id, owner.stack_id
             );
             let problem = "it does not exist, so pushes deploy nothing";
-            let problem = Reason::new(ReasonCode::NONE, problem, remedy);
+            let problem = Reason::uncoded(problem, remedy);
             self.missing
                 .insert(format!("pipeline stack {name}"), problem);
         }
@@ -301,7 +301,7 @@ impl Search<'_> {
                 owner.logical_id, owner.stack_id
             );
             let problem = "it does not exist, so rotations and updates fail";
-            let problem = Reason::new(ReasonCode::NONE, problem, remedy);
+            let problem = Reason::uncoded(problem, remedy);
             self.missing.insert(subject, problem);
         }
     }

@@ -14,7 +14,7 @@ use crate::feedback::reporting::Execution;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
 use crate::gitops_pipeline::names::ResourceNames;
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::Reason;
 
 /// How many pipelines a second are checked, with one `ListPipelineExecutions` and one
 /// `GetPipelineState` each. AWS documents no rate of these. A loop over 160 pipelines without a
@@ -107,7 +107,7 @@ impl Checker<'_> {
         let problem = (pipeline.succeeded == Some(false)).then(|| {
             let remedy =
                 format!("Read the reason: aws codepipeline get-pipeline-state --name {name}");
-            Reason::new(ReasonCode::NONE, "its newest execution failed", remedy)
+            Reason::uncoded("its newest execution failed", remedy)
         });
         findings.checked(format!("pipeline {name}"), problem);
         let waiting = pipeline.approvals_waiting;

@@ -22,7 +22,7 @@ use crate::gitops_pipeline::pushes::missed_push::{
 };
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::mirror_credential::health::ForeignTip;
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::Reason;
 
 /// How long GitLab may take to show where a commit is.
 const GITLAB_TIMEOUT: Duration = Duration::from_secs(20);
@@ -65,7 +65,7 @@ impl SuspectedPush {
         };
         let remedy = "Wait for the next health check, which starts one. It does not if the event rule is \
             disabled, GitLab's branch does not contain the commit, or GitLab rejects the look-up";
-        Reason::new(ReasonCode::NONE, problem, remedy)
+        Reason::uncoded(problem, remedy)
     }
 }
 

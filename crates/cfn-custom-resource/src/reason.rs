@@ -108,6 +108,11 @@ impl Reason {
         }
     }
 
+    /// A reason without a code.
+    pub fn uncoded(problem: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
+        Reason::new(ReasonCode::NONE, problem, remedy)
+    }
+
     /// One reason with the problems of all, each remedy once, and the code of the first. `None` if
     /// there are none.
     pub fn join(reasons: impl IntoIterator<Item = Reason>) -> Option<Self> {

@@ -20,7 +20,7 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::mirror_credential::intent_log::key;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::request_context::RequestContext;
-use cfn_custom_resource::{Progress, Reason, ReasonCode};
+use cfn_custom_resource::{Progress, Reason};
 
 /// On the record: the user of the deleted login. Then the mirrors' project, if it is proved that a
 /// deletion left them.
@@ -170,6 +170,6 @@ pub fn parse(secret: &SecretListEntry, user_names: &NamePattern) -> Option<LeftM
     user_names.matches(user_name).then(|| LeftMirrors {
         project: project.map(ToOwned::to_owned),
         subject,
-        problem: Reason::new(ReasonCode::NONE, format!("{description}{so}"), remedy),
+        problem: Reason::uncoded(format!("{description}{so}"), remedy),
     })
 }

@@ -13,7 +13,7 @@ use crate::mirror_credential::intent_log::{LOGICAL_ID, Owner, STACK_ID, USER_NAM
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::state::User;
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::Reason;
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html>
 const MAX_USERS_OF_A_PAGE: i32 = 1000;
@@ -55,7 +55,7 @@ impl LostSecret {
                      former mirror in the project's Settings, Repository, Mirroring repositories",
                     self.owner.logical_id, self.owner.stack_id
                 );
-                Reason::new(ReasonCode::NONE, problem, remedy)
+                Reason::uncoded(problem, remedy)
             }
             LostState::ToBeDeleted(at) => deletion_problem(&self.name, at),
             LostState::Untagged => untagged_problem(&self.name, &self.user_name, &self.owner),
@@ -71,7 +71,7 @@ pub fn deletion_problem(name: &str, deleted_at: SystemTime) -> Reason {
          login. Every update and rotation fails"
     );
     let remedy = format!("Restore it: aws secretsmanager restore-secret --secret-id {name}");
-    Reason::new(ReasonCode::NONE, problem, remedy)
+    Reason::uncoded(problem, remedy)
 }
 
 /// The problem of the secret `name`, whose tags a person removed.
@@ -82,7 +82,7 @@ pub fn untagged_problem(name: &str, user_name: &str, owner: &Owner) -> Reason {
         "Add them again: aws secretsmanager tag-resource --secret-id {name} --tags \
          Key={STACK_ID},Value={stack_id} Key={LOGICAL_ID},Value={logical_id} Key={USER_NAME},Value={user_name}"
     );
-    Reason::new(ReasonCode::NONE, problem, remedy)
+    Reason::uncoded(problem, remedy)
 }
 
 impl MirrorCredential {

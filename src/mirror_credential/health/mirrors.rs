@@ -13,7 +13,7 @@ use crate::mirror_credential::health::tips::{Comparison, TipsError};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorHealth {
@@ -90,7 +90,7 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
     let remedy = "Create it again: update its stack with a new RotationSerial";
     let problem = format!("it is gone ({id} at {gitlab_url})");
     MirrorHealth {
-        fault: Some(Reason::new(ReasonCode::NONE, problem, remedy)),
+        fault: Some(Reason::uncoded(problem, remedy)),
         is_repairable: true,
         ..unchecked(record)
     }
@@ -175,7 +175,7 @@ fn fault_of(
     now: SystemTime,
 ) -> Option<Reason> {
     let MirrorRecord { id, gitlab_url, .. } = record;
-    let fault = |problem, remedy| Some(Reason::new(ReasonCode::NONE, problem, remedy));
+    let fault = |problem, remedy| Some(Reason::uncoded(problem, remedy));
     if !mirror.enabled {
         return fault(
             format!("it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode"),

@@ -31,7 +31,7 @@ use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::state::{DeniedRead, StoredLogin, User};
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::Reason;
 
 /// The remedy for a login that no longer works.
 const NEW_LOGIN: &str = "Update its stack with a new RotationSerial, which issues another login";
@@ -188,7 +188,7 @@ impl MirrorCredential {
                 "reading secret {}: its value is gone, or no login",
                 listed.name
             );
-            CheckError::Failed(Reason::new(ReasonCode::NONE, problem, NEW_LOGIN))
+            CheckError::Failed(Reason::uncoded(problem, NEW_LOGIN))
         })?;
         let access = calls::read_access(aws, &secret).await?;
         let accesses = access.iter().cloned().collect();
@@ -235,7 +235,7 @@ fn without_login(name: &str, is_changed_by_hand: bool) -> CheckError {
         return CheckError::Nothing;
     }
     let problem = format!("reading secret {name}: its value was changed outside of cfn-gitops");
-    CheckError::Failed(Reason::new(ReasonCode::NONE, problem, NEW_LOGIN))
+    CheckError::Failed(Reason::uncoded(problem, NEW_LOGIN))
 }
 
 /// The secret, if it belongs to a user of `user_names`.
@@ -271,5 +271,5 @@ fn credential_fault(user: &User, current: &Login) -> Option<Reason> {
             NEW_LOGIN,
         ),
     };
-    Some(Reason::new(ReasonCode::NONE, problem, remedy))
+    Some(Reason::uncoded(problem, remedy))
 }

@@ -8,7 +8,7 @@ use crate::clients::codecommit::{self, BranchTip};
 use crate::clients::gitlab::{Branch, Containment, ErrorKind, ErrorScope, GitLab, GitLabError};
 use crate::common::pace::Pace;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::Reason;
 
 /// The most branches of a mirror that are compared. Most mirrors push the branches of two or three
 /// environments.
@@ -73,7 +73,7 @@ impl TipsError {
                      update the resource with a changed property, such as RenderingSerial. Otherwise create it \
                      again: aws codecommit create-repository --repository-name {name}. Then push to the project"
                 );
-                Reason::new(ReasonCode::NONE, self.to_string(), remedy)
+                Reason::uncoded(self.to_string(), remedy)
             }
         }
     }
