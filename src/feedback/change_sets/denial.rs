@@ -6,7 +6,7 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// The remedy for an action that pipelines may not perform. If several actions have different
 /// remedies, the first one suffices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Remedy {
+pub enum DenialRemedy {
     Policy,
     /// The boundary of deployed roles: the deploy role's limits deny each role without it, and no
     /// policy lifts them.
@@ -17,7 +17,7 @@ pub enum Remedy {
     ByHand,
 }
 
-impl Remedy {
+impl DenialRemedy {
     /// Every remedy.
     #[cfg(test)]
     pub const ALL: [Self; 4] = [Self::Policy, Self::Boundary, Self::RoleName, Self::ByHand];
@@ -26,25 +26,25 @@ impl Remedy {
     /// template.yaml.
     pub fn of_missing(action: &str) -> Self {
         let Some(name) = action.strip_prefix("iam:") else {
-            return Remedy::Policy;
+            return DenialRemedy::Policy;
         };
         let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
         if has(&["PassRole", "ServiceLinkedRole", "InstanceProfile"]) {
-            return Remedy::Policy;
+            return DenialRemedy::Policy;
         }
         if has(&["User", "Group"]) || !has(&["Role", "Policy"]) {
-            return Remedy::ByHand;
+            return DenialRemedy::ByHand;
         }
         if has(&["Role"]) {
-            return Remedy::Boundary;
+            return DenialRemedy::Boundary;
         }
-        Remedy::Policy
+        DenialRemedy::Policy
     }
 
     /// The remedy for an action that the limits deny.
     fn of_denied(action: &str, resource: &str, names: &ResourceNames) -> Self {
-        if Self::of_missing(action) != Remedy::Boundary {
-            return Remedy::ByHand;
+        if Self::of_missing(action) != DenialRemedy::Boundary {
+            return DenialRemedy::ByHand;
         }
         let role = resource.split_once(":role/").map_or("", |(_, name)| name);
         let prefixes = [
@@ -52,30 +52,30 @@ impl Remedy {
             names::DEPLOYED_STACK.prefix(&names.env_id),
         ];
         if role.is_empty() || prefixes.iter().any(|prefix| role.starts_with(prefix)) {
-            return Remedy::Boundary;
+            return DenialRemedy::Boundary;
         }
-        Remedy::RoleName
+        DenialRemedy::RoleName
     }
 
     /// The sentence in GitLab and in the runbook.
     pub fn text(self, env_id: &str) -> String {
         match self {
-            Remedy::Policy => {
+            DenialRemedy::Policy => {
                 "Add a policy that allows it to DeployPolicyArns of the environment's stack"
                     .to_owned()
             }
-            Remedy::Boundary => format!(
+            DenialRemedy::Boundary => format!(
                 "Set DeployedRoles=Bounded in the environment's stack, and in the role PermissionsBoundary: !Sub \
                  arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{}",
                 names::DEPLOYED_ROLES_BOUNDARY.prefix(env_id)
             ),
-            Remedy::RoleName => {
+            DenialRemedy::RoleName => {
                 format!(
                     "Name the role {}…, or omit its name",
                     names::ROLES.prefix(env_id)
                 )
             }
-            Remedy::ByHand => {
+            DenialRemedy::ByHand => {
                 "No policy can allow it: remove it from the template, and deploy it by hand"
                     .to_owned()
             }
@@ -89,7 +89,7 @@ impl Remedy {
 pub struct Denial<'a> {
     action: &'a str,
     resource: &'a str,
-    remedy: Remedy,
+    remedy: DenialRemedy,
     /// The words of the reason before it.
     before: Vec<&'a str>,
 }
@@ -113,9 +113,9 @@ impl<'a> Denial<'a> {
         let resource = resource.unwrap_or_default();
         let remedy = match denial.split_once("with an explicit deny") {
             Some((_, by)) if by.starts_with(" in a ") => return None,
-            Some(_) => Remedy::of_denied(action, resource, names),
+            Some(_) => DenialRemedy::of_denied(action, resource, names),
             None if denial.contains("no identity-based policy allows") => {
-                Remedy::of_missing(action)
+                DenialRemedy::of_missing(action)
             }
             None => return None,
         };
@@ -154,7 +154,7 @@ impl<'a> Denial<'a> {
     ) -> Option<String> {
         let (action, remedy) = (shown(self.action)?, self.remedy.text(&names.env_id));
         // The longest remedy needs the space, and the role is in the template.
-        let is_short = self.remedy != Remedy::Boundary;
+        let is_short = self.remedy != DenialRemedy::Boundary;
         let resource =
             shown(self.resource).filter(|it| is_short && !hides_resource && !it.is_empty());
         let resource = resource.map_or(String::new(), |resource| format!(" ({resource})"));
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn runbook_has_every_remedy() {
-        for remedy in Remedy::ALL {
+        for remedy in DenialRemedy::ALL {
             let text = remedy.text("<EnvID>");
             assert!(RUNBOOK.replace('`', "").contains(&text), "{text}");
         }

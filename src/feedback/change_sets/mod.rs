@@ -17,7 +17,7 @@ mod values;
 pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, execute, list};
 pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
-pub use self::denial::Remedy;
+pub use self::denial::DenialRemedy;
 pub use self::markdown::{code, counts, short_commit, write_table};
 pub use self::reason::{Audience, GONE, Template, depends_on_audience, shown_reason};
 pub use self::values::Values;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use self::policies::Policies;
 use crate::clients::aws::{Aws, CallError, required};
 use crate::clients::failing_calls::within;
-use crate::feedback::change_sets::{Change, Effect, Remedy, code};
+use crate::feedback::change_sets::{Change, DenialRemedy, Effect, code};
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The time for the comparison. Afterwards the note is written without it.
@@ -65,7 +65,7 @@ async fn compare(
     names: &ResourceNames,
     uses: &BTreeSet<(&str, TypeHandler)>,
     types: BTreeSet<&str>,
-) -> Result<BTreeMap<Remedy, Vec<String>>, CallError> {
+) -> Result<BTreeMap<DenialRemedy, Vec<String>>, CallError> {
     let mut missing = BTreeMap::<_, Vec<_>>::new();
     if types.is_empty() {
         return Ok(missing);
@@ -189,9 +189,14 @@ fn needed<'a>(
 
 /// The remedy for the lack of all `actions`, and those that it allows. For example, an inline
 /// policy may be that of a role, a user or a group, and pipelines may have only roles.
-fn remedy_of(actions: &[&str]) -> Option<(Remedy, String)> {
-    let remedy = actions.iter().map(|it| Remedy::of_missing(it)).min()?;
-    let of_remedy = actions.iter().filter(|it| Remedy::of_missing(it) == remedy);
+fn remedy_of(actions: &[&str]) -> Option<(DenialRemedy, String)> {
+    let remedy = actions
+        .iter()
+        .map(|it| DenialRemedy::of_missing(it))
+        .min()?;
+    let of_remedy = actions
+        .iter()
+        .filter(|it| DenialRemedy::of_missing(it) == remedy);
     let listed: Vec<String> = of_remedy.take(MAX_ACTIONS).map(|it| code(it)).collect();
     let one_of = if listed.len() > 1 { "one of " } else { "" };
     Some((remedy, one_of.to_owned() + &listed.join(", ")))
@@ -199,14 +204,14 @@ fn remedy_of(actions: &[&str]) -> Option<(Remedy, String)> {
 
 /// A line for each remedy, and one for the types that were not looked up.
 fn lines(
-    missing: &BTreeMap<Remedy, Vec<String>>,
+    missing: &BTreeMap<DenialRemedy, Vec<String>>,
     left_out: usize,
     names: &ResourceNames,
 ) -> String {
-    let line = |(remedy, rights): (&Remedy, &Vec<String>)| {
+    let line = |(remedy, rights): (&DenialRemedy, &Vec<String>)| {
         let (rights, remedy) = (rights.join(", "), remedy.text(&names.env_id));
         format!(
-            "\n**Pipelines may not {rights} in {}.** {remedy}.\n",
+            "\n**Pipelines may not {rights} in {}.**\n\n{remedy}.\n",
             code(&names.env_id)
         )
     };
