@@ -121,7 +121,8 @@ impl GitOpsPipeline {
         let number = protection.check_all(&spec.names);
         number.map(Some).map_err(|exposure| {
             let problem = format!("Approval.FromGitLab: {exposure}");
-            Failure::new(Code::InvalidProperties, problem, exposure.remedy())
+            let remedy = exposure.reason().remedy;
+            Failure::new(Code::InvalidProperties, problem, remedy)
         })
     }
 

@@ -139,8 +139,8 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     denied = dev.push_only(template=with_resources(resources)).commit
     dev.waits_for_approval(dev.execution_of(denied))
     project, missing = dev.source.project, (
-        "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`) in `dev`.** Add a policy",
-        "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.** Set DeployedRoles=Bounded")
+        "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`) in `dev`.**\n\nAdd a policy",
+        "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.**\n\nSet DeployedRoles=Bounded")
     [note] = eventually(lambda: project.commit_notes(denied), "the note")
     assert all(line in note.body for line in missing), note
     assert dev.deploy(denied) == "Failed"

@@ -10,6 +10,7 @@ use crate::clients::gitlab::{
 use crate::gitops_pipeline::executions::actions::{Action, ActionState};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::approval_tags::{ApprovalTag, Exposure};
+use cfn_custom_resource::Remedy;
 
 /// A push to the source branch of a merge request belongs to it if GitLab records it so long after
 /// the merge. GitLab records pushes in the background.
@@ -33,64 +34,81 @@ pub enum Doubt {
     #[error("the pipeline's branch in GitLab does not contain the commit")]
     NotOnBranch,
     /// GitLab writes the event at once, so it is missing for another reason.
-    #[error("GitLab shows no event that names its creator. {}", ASK_AGAIN)]
+    #[error("GitLab shows no event that names its creator")]
     NoEvent,
     /// One event stands for several tags.
     #[error(
-        "it may be one of several tags that were pushed at once, whose creators GitLab does not name. {}",
-        ASK_AGAIN
+        "it may be one of several tags that were pushed at once, whose creators GitLab does not name"
     )]
     Bulk,
     /// Its events do not name one creator.
-    #[error("it was removed, moved or created again. {}", ASK_AGAIN)]
+    #[error("it was removed, moved or created again")]
     NotCreatedOnce,
     /// A CI job may have created both.
-    #[error(
-        "it belongs to a release, so a CI job may have created it. {}",
-        ASK_AGAIN
-    )]
+    #[error("it belongs to a release, so a CI job may have created it")]
     Released,
     /// A rejection that is not proved may still be genuine.
-    #[error(
-        "this request has a rejection, even if that decides nothing. {}",
-        ASK_AGAIN
-    )]
+    #[error("this request has a rejection, even if that decides nothing")]
     Rejected,
-    #[error("GitLab lists more than 5,000 pushes since the last deployment. Approve in AWS")]
+    #[error("GitLab lists more than 5,000 pushes since the last deployment")]
     TooManyPushes,
     #[error("its creator is {0}")]
     Creator(&'static str),
     /// Two people are needed.
-    #[error("its creator {0}. Another Maintainer has to approve")]
+    #[error("its creator {0}, and another Maintainer has to approve")]
     Author(&'static str),
     /// Then, all commits would be new.
     #[error(
-        "none of the latest executions has succeeded after the approval of a person, so the authors are not known. Approve in AWS, or set Approval.AllowAuthor"
+        "none of the latest executions has succeeded after the approval of a person, so the authors are not known"
     )]
     FirstDeployment,
     /// Then, no commit would be new.
     #[error(
-        "its commit is the last deployed one, so there are no new commits whose authors are known. Approve in AWS, or set Approval.AllowAuthor"
+        "its commit is the last deployed one, so there are no new commits whose authors are known"
     )]
     SameCommit,
     /// The authors of some would be missing.
-    #[error(
-        "there are more than 100 commits since the last deployed one, or one is too long. Approve in AWS"
-    )]
+    #[error("there are more than 100 commits since the last deployed one, or one is too long")]
     TooManyCommits,
     /// Their authors and mergers would be missing.
-    #[error("GitLab shows too much of the merge requests of its commits. Approve in AWS")]
+    #[error("GitLab shows too much of the merge requests of its commits")]
     TooLargeMerges,
     /// GitLab does not have the last deployed commit, or the commit is an older one.
-    #[error("GitLab does not show the commits since the last deployed one. Approve in AWS")]
+    #[error("GitLab does not show the commits since the last deployed one")]
     UnknownCommits,
     /// A call failed.
-    #[error(
-        "AWS or GitLab does not show what is needed. The function's log says what, and it tries again"
-    )]
+    #[error("AWS or GitLab does not show what is needed")]
     Unreadable,
     #[error("the tags of this request were changed meanwhile")]
     Changed,
+}
+
+impl Doubt {
+    pub fn remedy(&self) -> Remedy {
+        let remedy = match self {
+            Doubt::Exposed(exposure) => return exposure.reason().remedy,
+            Doubt::OtherKey => "Use a link of this note",
+            Doubt::NotOnBranch => "Find out who moved the branch, or pushed to CodeCommit",
+            Doubt::OtherCommit
+            | Doubt::NoEvent
+            | Doubt::Bulk
+            | Doubt::NotCreatedOnce
+            | Doubt::Released
+            | Doubt::Rejected
+            | Doubt::Creator(_)
+            | Doubt::Author(_) => ASK_AGAIN,
+            Doubt::TooManyPushes
+            | Doubt::TooManyCommits
+            | Doubt::TooLargeMerges
+            | Doubt::UnknownCommits => "Approve in AWS",
+            Doubt::FirstDeployment | Doubt::SameCommit => {
+                "Approve in AWS, or set Approval.AllowAuthor"
+            }
+            Doubt::Unreadable => "Wait: the function tries again, and its log has the cause",
+            Doubt::Changed => "Wait: the function reads them again",
+        };
+        remedy.into()
+    }
 }
 
 /// GitLab's records of the people who made the commits.

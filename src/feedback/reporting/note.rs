@@ -109,12 +109,9 @@ pub fn tags(
         "\nA Maintainer decides by a tag on this commit: {deploys} deploys these changes, {rejects} rejects them.\n"
     );
     for (tag, doubt) in doubts {
-        let _ = writeln!(
-            text,
-            "\n{} decides nothing: {}.",
-            code(tag),
-            doubt.to_string().replace('`', "")
-        );
+        let (tag, remedy) = (code(tag), doubt.remedy());
+        let problem = doubt.to_string().replace('`', "");
+        let _ = writeln!(text, "\n{tag} decides nothing: {problem}.\n\n{remedy}.");
     }
     text
 }

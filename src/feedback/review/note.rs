@@ -11,6 +11,7 @@ use super::template::Scan;
 use crate::clients::gitlab::StatusState;
 use crate::feedback::change_sets::{code, counts, short_commit, write_table};
 use crate::gitops_pipeline::names::ResourceNames;
+use cfn_custom_resource::Reason;
 
 /// The most types of resources in a summary.
 const MAX_TYPES: usize = 50;
@@ -44,56 +45,48 @@ pub fn render(
     finding: &ReviewFinding,
     has_ended: bool,
 ) -> String {
-    let mut note = marker(&target.names);
-    note.push_str(&build_marker(build.uuid(), has_ended));
     let environment = code(&target.report.environment_name);
-    let of_stack = format!(", stack {}", code(&target.change_sets.stack_name));
+    let stack = format!(", stack {}", code(&target.change_sets.stack_name));
+    let url = target.location.build_console(&target.names, &build.id);
     let no_change_set = format!("No change set for {environment}");
-    let (headline, of_stack, result) = match finding {
-        ReviewFinding::Changes(changes, _) => {
-            let merged = if commits_behind > 0 {
-                "This branch"
-            } else {
-                "A merge"
-            };
-            let headline = format!("{merged} changes {environment}");
-            (headline, of_stack.as_str(), counts(changes))
+    let mut more = String::new();
+    let (headline, of, result) = match finding {
+        ReviewFinding::Changes(changes, scan) => {
+            write_behind(&mut more, commits_behind, &target.deployed_branch);
+            write_table(&mut more, changes, &url);
+            write_unpackaged(&mut more, scan);
+            let is_behind = commits_behind > 0;
+            let change = if is_behind { "This branch" } else { "A merge" };
+            let headline = format!("{change} changes {environment}");
+            (headline, &*stack, counts(changes))
         }
         ReviewFinding::BuildFailed(phase) => {
             let headline = format!("The build for {environment} failed");
             (headline, "", format!("phase {}", code(phase)))
         }
-        ReviewFinding::Unusable(unusable) => (no_change_set, "", text(unusable)),
-        ReviewFinding::Summary(reasons, _) => {
-            (no_change_set, of_stack.as_str(), reasons.join("; "))
+        ReviewFinding::Unusable(unusable) => {
+            let reason = unusable_output(unusable);
+            write_remedy(&mut more, &reason);
+            (no_change_set, "", reason.problem)
+        }
+        ReviewFinding::Summary(reasons, scan) => {
+            write_types(&mut more, scan);
+            write_unpackaged(&mut more, scan);
+            (no_change_set, &*stack, reasons.join("; "))
         }
         ReviewFinding::MissingValues(missing) => {
-            (no_change_set, of_stack.as_str(), missing_values(missing))
+            let reason = missing_values(missing);
+            write_remedy(&mut more, &reason);
+            (no_change_set, &*stack, reason.problem)
         }
         ReviewFinding::Rejected(reason) => {
             let headline = format!("CloudFormation rejects the changes to {environment}");
-            (headline, of_stack.as_str(), code(&shortened(reason)))
+            (headline, &*stack, code(&shortened(reason)))
         }
     };
+    let marker = marker(&target.names) + &build_marker(build.uuid(), has_ended);
     let commit = short_commit(&build.commit);
-    let url = target.location.build_console(&target.names, &build.id);
-    let _ = writeln!(
-        note,
-        "\n**{headline}**: [build]({url})\n\nCommit {commit}{of_stack}: {result}"
-    );
-    match finding {
-        ReviewFinding::Changes(changes, scan) => {
-            write_behind(&mut note, commits_behind, &target.deployed_branch);
-            write_table(&mut note, changes, &url);
-            write_unpackaged(&mut note, scan);
-        }
-        ReviewFinding::Summary(_, scan) => {
-            write_types(&mut note, scan);
-            write_unpackaged(&mut note, scan);
-        }
-        _ => {}
-    }
-    note
+    format!("{marker}\n**{headline}**: [build]({url})\n\nCommit {commit}{of}: {result}\n{more}")
 }
 
 /// The commit status of a result: its state, and its description, which GitLab does not read as
@@ -106,8 +99,8 @@ pub fn status(finding: &ReviewFinding) -> (StatusState, String) {
             (Success, format!("No change set: {}", reasons.join("; ")))
         }
         ReviewFinding::BuildFailed(phase) => (Failed, format!("The build failed in phase {phase}")),
-        ReviewFinding::Unusable(unusable) => (Failed, text(unusable)),
-        ReviewFinding::MissingValues(missing) => (Failed, missing_values(missing)),
+        ReviewFinding::Unusable(unusable) => (Failed, unusable_output(unusable).text()),
+        ReviewFinding::MissingValues(missing) => (Failed, missing_values(missing).text()),
         ReviewFinding::Rejected(reason) => {
             let text = format!("CloudFormation rejects the changes: {reason}");
             (Failed, text)
@@ -117,37 +110,44 @@ pub fn status(finding: &ReviewFinding) -> (StatusState, String) {
     (state, text.chars().filter(is_shown).collect())
 }
 
-fn text(unusable: &Unusable) -> String {
-    match unusable {
-        Unusable::Missing(path) => format!(
-            "the build stored no {}. Add it to `artifacts` in the buildspec",
-            code(path)
+fn unusable_output(unusable: &Unusable) -> Reason {
+    let (problem, remedy) = match unusable {
+        Unusable::Missing(path) => (
+            format!("the build stored no {}", code(path)),
+            "Add it to `artifacts` in the buildspec",
         ),
-        Unusable::TooLarge(path, max) => {
-            format!("{} is larger than {} KB", code(path), max / 1024)
-        }
-        Unusable::Invalid(path, kind, why) => {
-            format!("{} is not {kind}: {}", code(path), code(why))
-        }
-    }
+        Unusable::TooLarge(path, max) => (
+            format!("{} is larger than {} KB", code(path), max / 1024),
+            "Make it smaller. Divide a template into nested stacks",
+        ),
+        Unusable::Invalid(path, kind, why) => (
+            format!("{} is not {kind}: {}", code(path), code(why)),
+            "Correct the file, or the build that writes it",
+        ),
+    };
+    Reason::uncoded(problem, remedy)
 }
 
-fn missing_values(missing: &MissingValues) -> String {
-    let mut texts = vec![];
+fn missing_values(missing: &MissingValues) -> Reason {
+    let names = |names: &[String]| code(&shortened(&names.join(", ")));
+    let (mut problems, mut remedy) = (vec![], "Review the template instead".to_owned());
     if !missing.unnamed.is_empty() {
-        let names = code(&shortened(&missing.unnamed.join(", ")));
-        let remedy = match &missing.configuration {
+        problems.push(format!("no value of {}", names(&missing.unnamed)));
+        remedy = match &missing.configuration {
             Some(path) => format!("Add a value to `Parameters` in {}", code(path)),
             None => "Add a default, or a value to `Deploy.ParameterOverrides`".to_owned(),
         };
-        texts.push(format!("no value of {names}. {remedy}"));
     }
     if !missing.computed.is_empty() {
-        let names = code(&shortened(&missing.computed.join(", ")));
+        let names = names(&missing.computed);
         let of = "which CodePipeline computes in the next deployment";
-        texts.push(format!("no value yet of {names}, {of}"));
+        problems.push(format!("no value yet of {names}, {of}"));
     }
-    texts.join("; ")
+    Reason::uncoded(problems.join("; "), remedy)
+}
+
+fn write_remedy(note: &mut String, reason: &Reason) {
+    let _ = writeln!(note, "\n{}.", reason.remedy);
 }
 
 fn shortened(text: &str) -> String {

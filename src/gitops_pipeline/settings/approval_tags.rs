@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::clients::gitlab::{GitLab, GitLabError, ProjectDetails, ProtectedTag};
 use crate::gitops_pipeline::names::ResourceNames;
-use cfn_custom_resource::{Reason, ReasonCode, Remedy};
+use cfn_custom_resource::Reason;
 
 /// The number of hexadecimal digits of a key.
 const KEY_DIGITS: usize = 16;
@@ -30,65 +30,62 @@ pub struct ApprovalTag {
 
 /// Why others than Maintainers may create the tags, or why a tag proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.reason().problem)]
 pub enum Exposure {
     /// The answers are about another project.
-    #[error("GitLab shows another project than the pipeline's")]
     OtherProject,
     /// All who can push to the upstream create tags as the user of the mirror.
-    #[error("the project is a pull mirror, so others can create its tags")]
     PullMirror,
     /// They show the authors of a change.
-    #[error(
-        "merge requests are switched off in the project, so GitLab does not show who wrote and merged a change"
-    )]
     NoMergeRequests,
     /// It acts as its owner.
-    #[error("a deploy key of the project has write access, and acts as its owner")]
     PushingDeployKey,
     /// A job runs code of Developers, even if a Maintainer started it.
-    #[error("the project allows CI jobs to push, and they act as the users who started them")]
     PushingJobs,
     /// Developers create such tags.
-    #[error("no protected tag of the project matches {0}")]
     Unprotected(String, &'static str),
     /// GitLab joins overlapping rules by "any" (`app/models/concerns/protected_ref.rb`).
-    #[error("the protected tag {0:?} matches {2}/… and admits {1}")]
     Admits(String, &'static str, &'static str),
 }
 
 impl Exposure {
     /// The reason that reports it.
     pub fn reason(&self) -> Reason {
-        Reason::new(ReasonCode::NONE, self.to_string(), self.remedy())
-    }
-
-    pub fn remedy(&self) -> Remedy {
-        match self {
-            Exposure::OtherProject => "Set GitLab.Project to the pipeline's project".into(),
-            Exposure::PullMirror => {
-                "Reject requests that wait in AWS, then end the mirroring".into()
-            }
-            Exposure::NoMergeRequests => {
-                "Reject requests that wait in AWS, then switch merge requests on in \
-                Settings, General, Visibility, project features, permissions"
-                    .into()
-            }
-            Exposure::PushingDeployKey => {
-                "Reject requests that wait in AWS, then remove its write access".into()
-            }
-            Exposure::PushingJobs => {
-                "Reject requests that wait in AWS, then switch off \"Allow Git push requests \
-                to the repository\" in Settings > CI/CD > Job token permissions"
-                    .into()
-            }
-            Exposure::Unprotected(_, decision) => {
-                format!("Protect {decision}/* for Maintainers").into()
-            }
-            Exposure::Admits(_, _, decision) => format!(
-                "Remove that entry, or replace the rule by one that does not match {decision}/…"
-            )
-            .into(),
-        }
+        let (problem, remedy) = match self {
+            Exposure::OtherProject => (
+                "GitLab shows another project than the pipeline's",
+                "Set GitLab.Project to the number of the project",
+            ),
+            Exposure::PullMirror => (
+                "the project is a pull mirror, so others can create its tags",
+                "Reject requests that wait in AWS, then end the mirroring",
+            ),
+            Exposure::NoMergeRequests => (
+                "merge requests are switched off in the project, so GitLab does not show who wrote and merged a change",
+                "Reject requests that wait in AWS, then switch merge requests on in Settings, General, Visibility, \
+                 project features, permissions",
+            ),
+            Exposure::PushingDeployKey => (
+                "a deploy key of the project has write access, and acts as its owner",
+                "Reject requests that wait in AWS, then remove its write access",
+            ),
+            Exposure::PushingJobs => (
+                "the project allows CI jobs to push, and they act as the users who started them",
+                "Reject requests that wait in AWS, then switch off \"Allow Git push requests to the repository\" in \
+                 Settings > CI/CD > Job token permissions",
+            ),
+            Exposure::Unprotected(tag, decision) => (
+                &*format!("no protected tag of the project matches {tag}"),
+                &*format!("Protect {decision}/* for Maintainers"),
+            ),
+            Exposure::Admits(pattern, whom, decision) => (
+                &*format!("the protected tag {pattern:?} matches {decision}/… and admits {whom}"),
+                &*format!(
+                    "Remove that entry, or replace the rule by one that does not match {decision}/…"
+                ),
+            ),
+        };
+        Reason::uncoded(problem, remedy.to_owned())
     }
 }
 

@@ -126,7 +126,7 @@ async fn write_note(fake: &FakeAws, action: &str) {
 #[test]
 fn note_names_the_rights_that_pipelines_lack() {
     let missing = "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`), delete \
-        `AWS::DynamoDB::Table` (`dynamodb:DeleteTable`) in `dev`.** Add a policy that allows it to DeployPolicyArns";
+        `AWS::DynamoDB::Table` (`dynamodb:DeleteTable`) in `dev`.**\n\nAdd a policy that allows it to DeployPolicyArns";
     for (allowed, expected) in [("sns:*", true), ("dynamodb:*", false), ("*", false)] {
         in_account(async |fake| {
             write_note(fake, allowed).await;

@@ -206,7 +206,7 @@ fn parameter_without_a_value_names_its_file() {
         let mut template = changed();
         template["Parameters"]["Size"] = json!({"Type": "Number"});
         let note = note_about(fake, &Output::of(template)).await;
-        let text = "no value of `Size`. Add a value to `Parameters` in `dev.json`";
+        let text = "no value of `Size`\n\nAdd a value to `Parameters` in `dev.json`.\n";
         assert!(note.contains(text), "{note}");
     });
 }
