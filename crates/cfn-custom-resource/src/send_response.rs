@@ -38,7 +38,7 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// What the operator can do.
+    /// The imperative for the operator.
     pub fn remedy(self) -> &'static str {
         match self {
             SendError::Rejected(_) | SendError::Expired => "Repeat the stack operation",
