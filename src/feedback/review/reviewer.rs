@@ -259,7 +259,7 @@ impl Reviewer<'_> {
         for _ in 0..MAX_RETRIES {
             match self.gitlab.show_commit_status(&commit, &desired).await {
                 Err(error) if error.retry != RetryTime::Never => {
-                    tokio::time::sleep(RETRY_INTERVAL).await
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                 }
                 result => return result,
             }
