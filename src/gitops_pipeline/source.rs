@@ -127,18 +127,9 @@ impl Source {
 
     /// Looks up a branch.
     pub async fn tip(&self, branch: &str) -> Result<Lookup<BranchTip>, CallError> {
-        self.read(async |client| codecommit::tip(client, &self.name, branch).await)
-            .await
-    }
-
-    /// Reads the latest commit of a branch. `None` if the branch or its repository does not exist.
-    pub async fn branch_tip(&self, branch: &str) -> Result<Lookup<Option<String>>, CallError> {
         let is_new = self.is_given && self.retry == Retry::Yes;
-        let read = retrying_absence(is_new, Box::pin(self.tip(branch)));
-        Ok(match read.await? {
-            Lookup::Found(tip) => Lookup::Found(tip.commit()),
-            Lookup::Denied(error) => Lookup::Denied(error),
-        })
+        let read = self.read(async |client| codecommit::tip(client, &self.name, branch).await);
+        retrying_absence(is_new, Box::pin(read)).await
     }
 
     /// Another account, or the key of its repository, may deny a read without failing the request.

@@ -118,15 +118,6 @@ pub async fn tip(
     }
 }
 
-/// The latest commit of a branch. `None` if the branch or its repository does not exist.
-pub async fn branch_tip(
-    codecommit: &Client,
-    repository_name: &str,
-    branch: &str,
-) -> Result<Option<String>, CallError> {
-    Ok(tip(codecommit, repository_name, branch).await?.commit())
-}
-
 /// The names of all branches. Empty if the repository does not exist.
 pub async fn branches(
     codecommit: &Client,

@@ -133,7 +133,8 @@ pub async fn of_heads(
     let branches: BTreeSet<&String> = builds.iter().map(|build| &build.branch).collect();
     let mut of_heads = vec![];
     for branch in branches {
-        let head = codecommit::branch_tip(&aws.codecommit, repository_name, branch).await?;
+        let tip = codecommit::tip(&aws.codecommit, repository_name, branch).await?;
+        let head = tip.commit();
         let mut of_branch = builds.iter().filter(|build| build.branch == *branch);
         let of_head = of_branch.find(|build| Some(&build.commit) == head.as_ref());
         of_heads.extend(of_head.cloned());

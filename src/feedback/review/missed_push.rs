@@ -81,6 +81,6 @@ pub fn is_limit(error: &CallError) -> bool {
 }
 
 async fn head(aws: &Aws, target: &ReviewTarget, branch: String) -> Result<Option<Head>, CallError> {
-    let tip = codecommit::branch_tip(&aws.codecommit, &target.repository_name, &branch).await?;
-    Ok(tip.map(|commit| Head { branch, commit }))
+    let tip = codecommit::tip(&aws.codecommit, &target.repository_name, &branch).await?;
+    Ok(tip.commit().map(|commit| Head { branch, commit }))
 }

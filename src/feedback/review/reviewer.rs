@@ -59,8 +59,8 @@ impl Reviewer<'_> {
         let branch = &self.build.branch;
         self.doing(format!("looking up branch {branch}"));
         let repository = &self.target.repository_name;
-        let tip = codecommit::branch_tip(&self.aws.codecommit, repository, branch).await?;
-        Ok(match tip {
+        let tip = codecommit::tip(&self.aws.codecommit, repository, branch).await?;
+        Ok(match tip.commit() {
             None => Some("the branch does not exist any more"),
             Some(tip) if tip != self.build.commit => Some("a later commit was pushed"),
             Some(_) => None,

@@ -120,8 +120,8 @@ impl Renderer<'_> {
         if child.is_some_and(ChildStack::has_pipeline) {
             return Ok(true);
         }
-        Ok(match source.branch_tip(self.spec.branch()).await? {
-            Lookup::Found(tip) => tip.is_some(),
+        Ok(match source.tip(self.spec.branch()).await? {
+            Lookup::Found(tip) => tip.commit().is_some(),
             // The branch counts as existing, because the pipeline reads it itself. But if an
             // earlier lookup did not find it, the stack waits for the event of its first push.
             Lookup::Denied(_) => !self.waits_already(child),

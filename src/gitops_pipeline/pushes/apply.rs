@@ -114,8 +114,8 @@ impl FirstPushApplier<'_> {
     async fn read_branch(&mut self) -> Result<(), CallError> {
         if let Some(child) = &self.tracker.child {
             let source = self.open_source(child).await?;
-            self.state.is_pushed = Some(match source.branch_tip(&self.push.branch).await? {
-                Lookup::Found(tip) => tip.is_some(),
+            self.state.is_pushed = Some(match source.tip(&self.push.branch).await? {
+                Lookup::Found(tip) => tip.commit().is_some(),
                 // Without an event, only the lookup shows that the branch was pushed.
                 Lookup::Denied(_) => self.push.repository_arn.is_some(),
             });

@@ -39,8 +39,8 @@ pub async fn start_if_matching(
     }
     let mut backoff = Backoff::<()>::new();
     loop {
-        let tip = codecommit::branch_tip(&aws.codecommit, repository_name, &push.branch).await?;
-        let Some(tip) = tip else {
+        let tip = codecommit::tip(&aws.codecommit, repository_name, &push.branch).await?;
+        let Some(tip) = tip.commit() else {
             return Ok(PushResult::NoBranch);
         };
         let listed = latest_commit::list(aws, pipeline_name).await?;

@@ -29,8 +29,8 @@ pub async fn ensure_executed(
     let mut backoff = Backoff::<()>::new();
     let mut absent = 0;
     loop {
-        let commit = match source.branch_tip(branch).await? {
-            Lookup::Found(tip) => tip,
+        let commit = match source.tip(branch).await? {
+            Lookup::Found(tip) => tip.commit(),
             Lookup::Denied(_) => pushed.map(ToOwned::to_owned),
         };
         let Some(commit) = commit else {
