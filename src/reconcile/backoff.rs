@@ -108,20 +108,6 @@ impl<K: PartialEq> Backoff<K> {
         Ok(())
     }
 
-    /// Waits after a transient error, however often it occurred, or returns another one. For a read
-    /// without whose answer the request cannot end.
-    ///
-    /// # Errors
-    /// `error`, if it is not transient.
-    pub async fn retry_until_answered(&mut self, error: CallError) -> Result<(), CallError> {
-        if !error.is_transient() {
-            return Err(error);
-        }
-        tracing::warn!(%error, "retrying a call until it is answered");
-        self.pause().await;
-        Ok(())
-    }
-
     /// Counts a rejection of an operation.
     ///
     /// # Errors
@@ -133,11 +119,5 @@ impl<K: PartialEq> Backoff<K> {
         }
         tracing::warn!(%error, "an operation is rejected: reading the state again");
         Ok(())
-    }
-}
-
-impl<K: PartialEq> Default for Backoff<K> {
-    fn default() -> Self {
-        Backoff::new()
     }
 }

@@ -3,7 +3,7 @@
 use super::error::ApplyError;
 use super::render::Renderer;
 use super::stack::{ReadyStack, StackApplier};
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::Aws;
 use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
@@ -107,7 +107,7 @@ impl PipelineApplier<'_> {
         // A Delete writes its tombstone first, and then looks up the stack and the rule. This
         // request created both before it looks up the tombstone. So one of the two requests finds
         // the other.
-        let deleted_before = async { Ok(!has_rule && self.is_deleted().await?) };
+        let deleted_before = async { Ok(!has_rule && self.is_deleted().await) };
         let (repository, is_deleted) = tokio::try_join!(repository, deleted_before)?;
         if is_deleted {
             return Err(ApplyError::Deleted);
@@ -115,12 +115,11 @@ impl PipelineApplier<'_> {
         self.set_default_branch(&ready.child, &repository).await?;
         if has_rule {
             let applied = self.apply_rule(&ready.child, checked.rule_is_ours).await;
-            match self.is_deleted().await {
-                // It may have deleted the repository before the rule was associated with it.
-                Ok(true) => return Err(ApplyError::Deleted),
-                Err(error) if applied.is_ok() => return Err(error.into()),
-                _ => applied?,
+            // The Delete may have deleted the repository before the rule was associated with it.
+            if self.is_deleted().await {
+                return Err(ApplyError::Deleted);
             }
+            applied?;
         }
         Box::pin(self.finish(ready, source, repository)).await
     }
@@ -213,7 +212,7 @@ impl PipelineApplier<'_> {
         }
         let cross_account = spec.cross_account_source();
         let branch_denial = match cross_account {
-            Some(_) if is_new => source.branch_tip(spec.branch()).await?.denied(),
+            Some(_) if is_new => source.tip(spec.branch()).await?.denied(),
             _ => None,
         };
         let (repository_arn, clone_url, denial) = match (repository, cross_account) {
@@ -239,14 +238,14 @@ impl PipelineApplier<'_> {
         if !now.is_some_and(|now| now.is_superseding(self.context)) {
             return Ok(());
         }
-        if self.is_deleted().await? {
+        if self.is_deleted().await {
             return Err(ApplyError::Deleted);
         }
         let reason = messages::superseded(&self.spec.names.stack());
         Err(ApplyError::Failed(reason))
     }
 
-    async fn is_deleted(&self) -> Result<bool, CallError> {
+    async fn is_deleted(&self) -> bool {
         let (context, names) = (self.context, &self.spec.names);
         tombstone::supersedes(self.aws, names, &context.owner, &context.request).await
     }

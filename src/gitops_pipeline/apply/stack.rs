@@ -58,9 +58,9 @@ impl<'a> StackApplier<'a> {
         let content = self.renderer.render(None, self.source);
         let ahead = async { Ok(tokio::join!(content, tombstone)) };
         let ((), ahead) = tokio::try_join!(self.observe(), ahead)?;
-        if let (None, (Ok(rendered), Ok(supersedes))) = (&self.tracker.child, ahead) {
+        if let (None, (Ok(rendered), has_tombstone)) = (&self.tracker.child, ahead) {
             self.state.content = Some(rendered.key.clone());
-            self.state.has_tombstone = Some(supersedes);
+            self.state.has_tombstone = Some(has_tombstone);
             self.rendered = Some(rendered);
         }
         Ok(())
@@ -76,12 +76,11 @@ impl<'a> StackApplier<'a> {
         Ok(())
     }
 
-    async fn read_tombstone(&mut self) -> Result<(), CallError> {
-        let (context, names) = (self.renderer.context, &self.renderer.spec.names);
-        let supersedes =
-            tombstone::supersedes(self.renderer.aws, names, &context.owner, &context.request);
-        self.state.has_tombstone = Some(supersedes.await?);
-        Ok(())
+    async fn read_tombstone(&mut self) {
+        let Renderer { aws, context, spec } = *self.renderer;
+        let (owner, request) = (&context.owner, &context.request);
+        let supersedes = tombstone::supersedes(aws, &spec.names, owner, request);
+        self.state.has_tombstone = Some(supersedes.await);
     }
 
     async fn read_failure(&mut self) {
@@ -231,7 +230,7 @@ impl Reconcile for StackApplier<'_> {
     async fn apply(&mut self, step: ApplyStep) -> Result<(), ApplyError> {
         match step {
             ApplyStep::ReadCreated => self.read_created().await?,
-            ApplyStep::ReadTombstone => self.read_tombstone().await?,
+            ApplyStep::ReadTombstone => self.read_tombstone().await,
             ApplyStep::ReadFailure => self.read_failure().await,
             ApplyStep::Render => self.render().await?,
             ApplyStep::Create { again } => self.send(true, again).await?,

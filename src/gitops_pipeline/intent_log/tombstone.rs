@@ -86,19 +86,26 @@ pub async fn supersedes(
     names: &ResourceNames,
     owner: &Owner,
     request: &RequestKey,
-) -> Result<bool, CallError> {
+) -> bool {
     let mut backoff = Backoff::<()>::new();
     loop {
         match look_up(aws, names, owner).await {
-            Ok(found) => return Ok(found.is_some_and(|found| found.signed >= request.signed)),
-            Err(error) if error.is_transient() => backoff.retry_until_answered(error).await?,
+            Ok(found) => return found.is_some_and(|found| found.signed >= request.signed),
+            Err(error) if error.is_transient() => {
+                let reason = error.reason();
+                tracing::warn!(
+                    error = reason.as_error(),
+                    "the tombstone is looked up again"
+                );
+                backoff.pause().await;
+            }
             // A function without the permission to read tombstones could not write one either.
             Err(error) => {
                 tracing::error!(
                     error = error.reason().as_error(),
                     "the tombstone is not looked up"
                 );
-                return Ok(false);
+                return false;
             }
         }
     }
