@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use aws_sdk_cloudformation::types::Parameter;
 
-use super::changed_files::{PushResult, start_if_matching};
+use super::changed_files::{Started, start_if_matching};
 use super::event::{BranchPush, repository};
 use super::plan::{End, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
@@ -21,20 +21,6 @@ use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
-
-/// The result of a first push.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Started {
-    /// The pipeline exists and runs the commit, or a later one.
-    Pipeline { name: String },
-    /// The push changes no file of `Source.Paths`.
-    Unmatched,
-    /// No stack of this function waits for the push.
-    Nothing {
-        /// The reason, for the log.
-        because: String,
-    },
-}
 
 /// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.
 /// Starts the pipeline of a stack with `Source.Paths` if the push changes one of these files.
@@ -93,14 +79,7 @@ impl FirstPushApplier<'_> {
         }
         if let Some(paths) = paths {
             let repository = source.name();
-            let result = start_if_matching(aws, &name, repository, self.push, &paths).await?;
-            return Ok(match result {
-                PushResult::Executed => Started::Pipeline { name },
-                PushResult::Unmatched => Started::Unmatched,
-                PushResult::NoBranch => Started::Nothing {
-                    because: format!("branch {branch} does not exist"),
-                },
-            });
+            return start_if_matching(aws, &name, repository, self.push, &paths).await;
         }
         latest_commit::ensure_executed(aws, &name, &source, branch, pushed).await?;
         Ok(Started::Pipeline { name })

@@ -16,14 +16,18 @@ use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::paths::Paths;
 use crate::reconcile::backoff::Backoff;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PushResult {
-    /// The pipeline runs the commit, or a later one.
-    Executed,
-    /// No file of `Source.Paths` changed.
+/// The result of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// The pipeline exists and runs the commit, or a later one.
+    Pipeline { name: String },
+    /// The push changes no file of `Source.Paths`.
     Unmatched,
-    /// The branch no longer exists.
-    NoBranch,
+    /// No stack of this function waits for the push, or its branch no longer exists.
+    Nothing {
+        /// The reason, for the log.
+        because: String,
+    },
 }
 
 /// Starts the pipeline if `push` changes a file of `paths`, and no execution has the push.
@@ -33,36 +37,32 @@ pub async fn start_if_matching(
     repository_name: &str,
     push: &BranchPush,
     paths: &Paths,
-) -> Result<PushResult, CallError> {
-    if !is_match(aws, repository_name, push, paths).await {
-        return Ok(PushResult::Unmatched);
+) -> Result<Started, CallError> {
+    if let (Some(old), Some(new)) = (&push.old_commit, &push.commit)
+        && !do_files_differ(aws, repository_name, old, new, paths).await
+    {
+        return Ok(Started::Unmatched);
     }
+    let name = pipeline_name.to_owned();
     let mut backoff = Backoff::<()>::new();
     loop {
         let tip = codecommit::tip(&aws.codecommit, repository_name, &push.branch).await?;
         let Some(tip) = tip.commit() else {
-            return Ok(PushResult::NoBranch);
+            let because = format!("branch {} does not exist", push.branch);
+            return Ok(Started::Nothing { because });
         };
         let listed = latest_commit::list(aws, pipeline_name).await?;
         let executions: Vec<ListedExecution> =
             listed.iter().map(ListedExecution::from_summary).collect();
         match find_need(push, &tip, &executions) {
-            ExecutionNeed::Met => return Ok(PushResult::Executed),
+            ExecutionNeed::Met => return Ok(Started::Pipeline { name }),
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
             ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
                 let token = executions::start_token(&tip, &listed);
                 executions::start(aws, pipeline_name, token).await?;
-                return Ok(PushResult::Executed);
+                return Ok(Started::Pipeline { name });
             }
         }
-    }
-}
-
-/// Whether the push changes a file of `paths`.
-async fn is_match(aws: &Aws, repository_name: &str, push: &BranchPush, paths: &Paths) -> bool {
-    match (&push.old_commit, &push.commit) {
-        (Some(old), Some(new)) => do_files_differ(aws, repository_name, old, new, paths).await,
-        _ => true,
     }
 }
 

@@ -9,6 +9,6 @@ pub(super) mod latest_commit;
 pub(crate) mod missed_push;
 mod plan;
 
-pub use self::apply::Started;
 pub(super) use self::apply::start;
+pub use self::changed_files::Started;
 pub use self::event::BranchPush;
