@@ -7,12 +7,7 @@ use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::names::NameScheme;
 use crate::gitops_pipeline::spec::{EnvironmentVariable, Spec};
 
-pub fn log_group(spec: &Spec) -> Value {
-    log_group_of(spec, names::BUILD_PROJECT)
-}
-
-/// The log group of a build project.
-pub fn log_group_of(spec: &Spec, NameScheme(project): NameScheme) -> Value {
+pub fn log_group(spec: &Spec, NameScheme(project): NameScheme) -> Value {
     json!({
         "Type": "AWS::Logs::LogGroup",
         "Properties": {

@@ -29,7 +29,7 @@ use crate::common::ascii;
 /// Renders the template.
 pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let mut resources = json!({
-        "BuildLogGroup": build::log_group(spec),
+        "BuildLogGroup": build::log_group(spec, names::BUILD_PROJECT),
         "BuildProject": build::project(spec),
         "Pipeline": pipeline::pipeline(spec, repository),
         "EventRule": events::rule(spec, repository),

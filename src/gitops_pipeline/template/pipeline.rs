@@ -18,8 +18,10 @@ pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {
     if let Some(arn) = &spec.artifact_key_arn {
         store["EncryptionKey"] = json!({"Type": "KMS", "Id": arn});
     }
+    let mut sources = vec![code(spec, repository)];
+    sources.extend(spec.image.as_ref().map(image));
     let mut stages = vec![
-        json!({"Name": "Source", "Actions": sources(spec, repository)}),
+        json!({"Name": "Source", "Actions": sources}),
         json!({"Name": "Build", "Actions": [build(spec)]}),
     ];
     stages.extend(deploy_stages(spec));
@@ -36,12 +38,6 @@ pub fn pipeline(spec: &Spec, repository: RepositoryOrigin) -> Value {
             "Tags": tags(spec),
         },
     })
-}
-
-fn sources(spec: &Spec, repository: RepositoryOrigin) -> Vec<Value> {
-    let mut actions = vec![code(spec, repository)];
-    actions.extend(spec.image.as_ref().map(image));
-    actions
 }
 
 /// The source action with the role of another account through which it reads.
@@ -221,7 +217,7 @@ fn deploy(spec: &Spec) -> Value {
 fn create_change_set(spec: &Spec) -> Value {
     let mut configuration = template_configuration(spec);
     configuration["ActionMode"] = json!("CHANGE_SET_REPLACE");
-    configuration["ChangeSetName"] = change_set_name();
+    configuration["ChangeSetName"] = named(names::CHANGE_SET);
     json!({
         "Name": "CreateChangeSet",
         "ActionTypeId": cloudformation(),
@@ -240,7 +236,7 @@ fn execute_change_set(spec: &Spec, run_order: u32) -> Value {
         "Configuration": {
             "ActionMode": "CHANGE_SET_EXECUTE",
             "StackName": stack_name(spec),
-            "ChangeSetName": change_set_name(),
+            "ChangeSetName": named(names::CHANGE_SET),
         },
         "Region": {"Ref": "AWS::Region"},
         "Namespace": "DeployVariables",
@@ -282,8 +278,4 @@ fn stack_name(spec: &Spec) -> Value {
         Some(name) => json!(name),
         None => named(names::DEPLOYED_STACK),
     }
-}
-
-fn change_set_name() -> Value {
-    named(names::CHANGE_SET)
 }

@@ -9,7 +9,7 @@ use crate::gitops_pipeline::spec::{Review, Spec};
 
 /// Adds the project, its log and the rule that starts it to `resources`.
 pub fn add(spec: &Spec, review: &Review, repository: RepositoryOrigin, resources: &mut Value) {
-    resources["ReviewLogGroup"] = build::log_group_of(spec, names::REVIEW_PROJECT);
+    resources["ReviewLogGroup"] = build::log_group(spec, names::REVIEW_PROJECT);
     resources["ReviewProject"] = project(spec, review, repository);
     resources["ReviewRule"] = rule(spec, review, repository);
 }
