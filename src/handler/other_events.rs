@@ -31,7 +31,7 @@ impl Handler {
         rotation: RotationEvent,
         deadline: SystemTime,
     ) -> Result<EventOutcome, HandlerError> {
-        let (step, secret) = (rotation.step(), &rotation.secret_id);
+        let (step, secret) = (rotation.phase.step(), &rotation.secret_id);
         let span = Span::current();
         span.record("rotation_step", step);
         span.record("secret", secret);

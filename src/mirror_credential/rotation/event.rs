@@ -39,11 +39,6 @@ impl RotationEvent {
         entry_number(&event.version_id).is_none().then_some(event)
     }
 
-    /// The step, as Secrets Manager names it.
-    pub fn step(&self) -> &'static str {
-        self.phase.step()
-    }
-
     /// The failure of this step because of `cause`, with its consequence.
     pub fn failure(&self, cause: ApplyError) -> Failure {
         let consequence = if cause.is_transient && self.is_repair {
@@ -54,7 +49,7 @@ impl RotationEvent {
             // The step deleted the resources of the rotation, best effort.
             "The rotation has ended, and the next one starts anew"
         };
-        let (step, secret_id, mut reason) = (self.step(), &self.secret_id, cause.reason);
+        let (step, secret_id, mut reason) = (self.phase.step(), &self.secret_id, cause.reason);
         let problem = reason.problem.trim_end_matches('.');
         reason.problem = format!("{step} of secret {secret_id}: {problem}. {consequence}");
         Failure(reason)

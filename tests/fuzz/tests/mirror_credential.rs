@@ -73,7 +73,7 @@ fn rotation_is_one_of_four_steps_and_never_about_the_log() {
             "ClientRequestToken": version,
         })]);
         if let Some(found) = RotationEvent::parse(&event) {
-            assert_eq!(event["Step"], found.step());
+            assert_eq!(event["Step"], found.phase.step());
             assert_eq!(event["SecretId"], found.secret_id);
             assert_eq!(event["ClientRequestToken"], found.version_id);
             assert_eq!(entry_number(&found.version_id), None);
