@@ -28,14 +28,7 @@ pub struct ChildStack {
     /// The latest operation that a request of this resource started.
     pub latest_request: Option<(RequestKey, Purpose)>,
     /// Why its latest operation failed. `None` until it was read.
-    pub failure: Option<StackFailure>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StackFailure {
-    pub reason: String,
-    /// Whether a service could not assume a role, which IAM may not have propagated yet.
-    pub is_role_not_assumable: bool,
+    pub failure: Option<String>,
 }
 
 /// Changes whenever an operation on the stack starts, ends or reaches another status.

@@ -140,7 +140,7 @@ impl<'a> StackApplier<'a> {
         let child = self.tracker.child.as_ref();
         if let Some(failure) = child.and_then(|child| child.failure.as_ref()) {
             tracing::warn!(
-                error = failure.reason.as_str(),
+                error = failure,
                 "a service could not assume a role; creating it again"
             );
             self.state.creates_again = true;

@@ -5,7 +5,6 @@ pub mod plan;
 use self::plan::{DeleteState, DeleteStep};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
-use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::calls::StackCall;
 use crate::gitops_pipeline::calls::approval_rule;
 use crate::gitops_pipeline::calls::approval_rule::FoundRule;
@@ -64,14 +63,6 @@ impl Deletion<'_> {
 
     fn ignores(&self, error: &CallError) -> bool {
         self.on_denial == OnDenial::Ignore && error.is_denied()
-    }
-
-    fn error(&self, code: Code, cause: String) -> CallError {
-        CallError::local(
-            code,
-            format!("deleting stack {}", self.names.stack()),
-            cause,
-        )
     }
 }
 
@@ -172,7 +163,10 @@ impl Reconcile for StackDeleter<'_> {
         match plan::next(child, &self.state, deletion.context, &deletion.purpose) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
-            Next::Fail((code, cause)) => Next::Fail(deletion.error(code, cause)),
+            Next::Fail((code, cause)) => {
+                let doing = format!("deleting stack {}", self.tracker.name());
+                Next::Fail(CallError::local(code, doing, cause))
+            }
         }
     }
 

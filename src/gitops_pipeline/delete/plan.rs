@@ -79,7 +79,7 @@ pub fn next(
     };
     match (stack_step(stack, context), &stack.failure) {
         (DeleteStep::ReadFailure, Some(failure)) => {
-            let cause = format!("{}; resolve that and delete again", failure.reason);
+            let cause = format!("{failure}; resolve that and delete again");
             Next::Fail((Code::StackNotDeleted, cause))
         }
         (step, _) => Next::Apply(step),

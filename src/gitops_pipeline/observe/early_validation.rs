@@ -74,17 +74,9 @@ pub async fn read_for_change_set(
     }
 }
 
-/// Why CloudFormation rejected the operation on stack `stack_id` whose events have a token that
-/// `is_own` accepts.
-pub async fn read_for_operation(
-    aws: &Aws,
-    stack_id: &str,
-    is_own: impl Fn(Option<&str>) -> bool,
-) -> Result<Vec<Finding>, CallError> {
-    read(aws, stack_id, None, is_own).await
-}
-
-async fn read(
+/// Why CloudFormation rejected the operation on `stack` whose events have a token that `is_own`
+/// accepts. With a `change_set`, only its creation counts.
+pub async fn read(
     aws: &Aws,
     stack: &str,
     change_set: Option<&str>,

@@ -57,19 +57,19 @@ pub async fn read_operations(
 
 /// Why an operation on `child` failed: the first failed resource, and its reason. CloudFormation
 /// cancels the others. If a hook rejected the resource, also the hook's message. If a validation
-/// rejected the operation before CloudFormation changed a resource, its findings. `belongs` returns
+/// rejected the operation before CloudFormation changed a resource, its findings. `is_own` returns
 /// whether an event with this token belongs to the operation.
 pub async fn first_failure(
     aws: &Aws,
     child: &ChildStack,
-    belongs: impl Fn(Option<&str>) -> bool,
+    is_own: impl Fn(Option<&str>) -> bool,
 ) -> String {
-    let (first, mut findings) = match first_failed_resource(aws, child, &belongs).await {
+    let (first, mut findings) = match first_failed_resource(aws, child, &is_own).await {
         Ok(read) => read,
         Err(error) => return error.to_string(),
     };
     // They are only a text, so they delay a rollback no longer.
-    let read = early_validation::read_for_operation(aws, &child.id, belongs);
+    let read = early_validation::read(aws, &child.id, None, is_own);
     match within(FINDINGS_TIMEOUT, Box::pin(read)).await {
         Ok(Ok(found)) => findings.extend(found),
         Ok(Err(error)) => tracing::warn!(
@@ -114,14 +114,14 @@ impl FailedResource {
 async fn first_failed_resource(
     aws: &Aws,
     child: &ChildStack,
-    belongs: &impl Fn(Option<&str>) -> bool,
+    is_own: &impl Fn(Option<&str>) -> bool,
 ) -> Result<(Option<FailedResource>, Vec<Finding>), CallError> {
     let (mut first, mut findings) = (None, vec![]);
     let mut events = events(aws, &child.id);
     // The latest event comes first.
     while let Some(event) = events.next().await {
         let event = required(event, || reading(&child.id))?;
-        if !belongs(event.client_request_token()) {
+        if !is_own(event.client_request_token()) {
             continue;
         }
         let status = status(&event);

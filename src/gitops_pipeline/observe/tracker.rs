@@ -3,10 +3,10 @@
 use tokio::time::Instant;
 
 use super::{first_failure, observe};
-use crate::clients::aws::{Aws, CallError, is_role_not_assumable};
+use crate::clients::aws::{Aws, CallError};
 use crate::gitops_pipeline::calls::{OperationStart, StackCall};
 use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, request_token};
-use crate::gitops_pipeline::state::{ChildStack, OperationKey, StackFailure};
+use crate::gitops_pipeline::state::{ChildStack, OperationKey};
 use crate::reconcile::backoff::Backoff;
 
 pub struct StackTracker<'a> {
@@ -81,21 +81,17 @@ impl<'a> StackTracker<'a> {
         Ok(true)
     }
 
-    /// Reads why the latest operation failed. `belongs` returns whether an operation of a request
-    /// is the one that failed. An operation without a request's token may always be.
-    pub async fn read_failure(&mut self, belongs: impl Fn(&RequestKey, &Purpose) -> bool) {
+    /// Reads why the latest operation failed. `is_own` returns whether an operation of a request is
+    /// the one that failed. An operation without a request's token may always be.
+    pub async fn read_failure(&mut self, is_own: impl Fn(&RequestKey, &Purpose) -> bool) {
         let Some(child) = &mut self.child else {
             return;
         };
-        let belongs = |token: Option<&str>| {
+        let may_be_own = |token: Option<&str>| {
             let read = token.and_then(request_token::read);
-            read.is_none_or(|(request, purpose)| belongs(&request, &purpose))
+            read.is_none_or(|(request, purpose)| is_own(&request, &purpose))
         };
-        let reason = first_failure(self.aws, child, belongs).await;
-        child.failure = Some(StackFailure {
-            is_role_not_assumable: is_role_not_assumable(&reason),
-            reason,
-        });
+        child.failure = Some(first_failure(self.aws, child, may_be_own).await);
     }
 
     /// A call that starts an operation on the observed stack.

@@ -1,6 +1,7 @@
 //! Plans a Create or an Update of the child stack.
 
 use super::operation::StartedBy;
+use crate::clients::aws::is_role_not_assumable;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -157,7 +158,7 @@ fn without_stack(
         if deleted.latest_purpose() != Some((context.request.clone(), Purpose::Delete)) {
             return match &deleted.failure {
                 None => Next::Apply(ApplyStep::ReadFailure),
-                Some(failure) => Next::Fail(ApplyStop::Failed(failure.reason.clone())),
+                Some(failure) => Next::Fail(ApplyStop::Failed(failure.clone())),
             };
         }
     }
@@ -189,8 +190,8 @@ fn after_failure(child: &ChildStack) -> Plan {
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" => Some(ApplyStep::Delete),
         _ => None,
     };
-    match step.filter(|_| is_first && failure.is_role_not_assumable) {
+    match step.filter(|_| is_first && is_role_not_assumable(failure)) {
         Some(step) => Next::Apply(step),
-        None => Next::Fail(ApplyStop::Failed(failure.reason.clone())),
+        None => Next::Fail(ApplyStop::Failed(failure.clone())),
     }
 }

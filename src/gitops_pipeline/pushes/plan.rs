@@ -64,9 +64,7 @@ pub fn next(
     if child.latest_token.as_ref() == Some(&state.token) {
         return match &child.failure {
             None => Next::Apply(FirstPushStep::ReadFailure),
-            Some(failure) => {
-                Next::Fail(messages::stack_failed(name, &child.status, &failure.reason))
-            }
+            Some(failure) => Next::Fail(messages::stack_failed(name, &child.status, failure)),
         };
     }
     match state.is_pushed {
