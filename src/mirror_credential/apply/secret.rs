@@ -76,22 +76,21 @@ impl Applier<'_> {
 
     /// Whether the key of the secret may have been created just before the request.
     fn is_key_new(&self) -> bool {
-        let key = self.spec.settings.kms_key_id.as_ref();
+        let key = self.spec.kms_key_id.as_ref();
         key.is_some_and(|key| self.state.request.previous.new_names.contains(key))
     }
 
     async fn change_settings(&mut self) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
-        let settings = self.spec.settings.clone();
-        let key = settings.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY);
+        let key = self.spec.kms_key_id.clone();
         let call = self.clients.aws.secrets.update_secret();
-        let call = call.secret_id(&secret.arn).kms_key_id(key);
+        let call = call
+            .secret_id(&secret.arn)
+            .kms_key_id(key.as_deref().unwrap_or(DEFAULT_KEY));
         let doing = || format!("changing the settings of secret {}", secret.arn);
         let sent = retrying_absence(self.is_key_new(), call.send()).await;
         required(sent, doing)?;
-        self.state
-            .secret
-            .change(|secret| secret.settings = settings);
+        self.state.secret.change(|secret| secret.kms_key_id = key);
         Ok(())
     }
 
@@ -122,7 +121,7 @@ impl Applier<'_> {
                         changed_by: Some(context.request_key.clone()),
                         claimant: Some(context.claimant.clone()),
                     },
-                    settings: spec.settings.clone(),
+                    kms_key_id: spec.kms_key_id.clone(),
                     tags: spec.tags.clone(),
                     arn,
                     ..Secret::default()
@@ -227,10 +226,10 @@ impl Applier<'_> {
     fn may_go_on_without_entry(&mut self, error: &CallError) -> bool {
         let secret = self.state.secret.present();
         let is_saved = secret.is_some_and(|secret| secret.saves(&self.spec.document));
-        let may_go_on = error.is_quota() && is_saved && self.state.log.full_at.is_none();
+        let may_go_on = error.is_quota() && is_saved && !self.state.log.is_full;
         if may_go_on {
             tracing::warn!(error = error.reason().as_error(), "the log gets no entry");
-            self.state.log.full_at = Some(self.clients.clock.now());
+            self.state.log.is_full = true;
         }
         may_go_on
     }
@@ -287,7 +286,7 @@ impl Applier<'_> {
                     error = error.reason().as_error(),
                     "the request is not recorded"
                 );
-                self.state.log.recording_denied_at = Some(self.clients.clock.now());
+                self.state.log.is_recording_denied = true;
                 Ok(())
             }
             tagged => tagged,
@@ -380,7 +379,7 @@ async fn create_secret(
         .create_secret()
         .name(name)
         .description(format!("CodeCommit login of IAM user {}", spec.user_name))
-        .set_kms_key_id(spec.settings.kms_key_id.clone())
+        .set_kms_key_id(spec.kms_key_id.clone())
         .set_tags(Some(tags.collect()));
     let created = required(call.send().await, || format!("creating secret {name}"))?;
     Ok(created.arn.unwrap_or_else(|| name.clone()))

@@ -77,7 +77,7 @@ pub async fn put(
                 error.with_remedy(DEPLOY_TOMORROW)
             } else if error.is_key_error() {
                 // AWS's own sentence, which names the key, is left out with its message.
-                let key = secret.settings.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY);
+                let key = secret.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY);
                 error.with_remedy(format!(
                     "Enable key {key}, cancel its deletion, or set KmsKeyId to another"
                 ))

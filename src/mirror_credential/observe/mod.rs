@@ -18,7 +18,6 @@ use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::{MIRROR_INTENT_LABEL, SavedSpec};
-use crate::mirror_credential::spec::SecretSettings;
 use crate::mirror_credential::state::{
     Credential, DeniedRead, Secret, SecretLog, SecretOrigin, User,
 };
@@ -160,9 +159,7 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
     Secret {
         arn: output.arn().unwrap_or_default().to_owned(),
         origin,
-        settings: SecretSettings {
-            kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
-        },
+        kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
         log: parse_log(output),
         rotates: output.rotation_enabled().unwrap_or_default(),
         last_changed: time(output.last_changed_date()),

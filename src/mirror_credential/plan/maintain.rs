@@ -7,6 +7,7 @@ use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{
     CredentialStep, MirrorStep, Plan, SecretStep, choose, choose_any,
 };
+use crate::mirror_credential::spec::short_key;
 use crate::mirror_credential::state::{Credential, Secret};
 use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
@@ -42,7 +43,8 @@ impl Planner<'_> {
 
     /// Changes the secret's settings or tags.
     fn plan_settings(&self, secret: &Secret) -> Plan {
-        if !secret.settings.matches(&self.spec.settings) {
+        let (stored, wanted) = (&secret.kms_key_id, &self.spec.kms_key_id);
+        if short_key(stored.as_deref()) != short_key(wanted.as_deref()) {
             return choose(SecretStep::ChangeSettings);
         }
         if self.tags_differ(secret) {
@@ -71,7 +73,7 @@ impl Planner<'_> {
             self.record_request()?;
         }
         // At the quota, a peer cannot store a login either.
-        if may_be_at_work && state.log.full_at.is_none() {
+        if may_be_at_work && !state.log.is_full {
             self.check_claims()?;
             return choose(SecretStep::ClaimIfAllowed(secret.next_entry()));
         }
@@ -84,8 +86,8 @@ impl Planner<'_> {
     fn record_request(&self) -> Plan {
         let state = self.state;
         let is_needed = state.request.previous.needs_record || state.user.tombstone.is_some();
-        let is_denied = state.log.recording_denied_at.is_some();
-        choose_any((is_needed && !is_denied).then_some(SecretStep::TagSecretIfAllowed))
+        let is_possible = !state.log.is_recording_denied;
+        choose_any((is_needed && is_possible).then_some(SecretStep::TagSecretIfAllowed))
     }
 
     /// Verifies the current login if it is active, and changes its mirrors until they match the
@@ -151,7 +153,7 @@ impl Planner<'_> {
         }
         // This entry also concludes every claim before it.
         let is_new = !secret.saves(&self.spec.document);
-        let is_open = secret.is_unfinished() && self.state.log.full_at.is_none();
+        let is_open = secret.is_unfinished() && !self.state.log.is_full;
         if (is_new || is_open) && !self.state.mirrors.deletion_incomplete {
             return choose(SecretStep::SaveSpec(secret.next_entry()));
         }

@@ -73,7 +73,7 @@ impl<'a> Planner<'a> {
         let current = secret.and_then(|secret| secret.log.current.as_ref());
         // The Update that this one rolls back stored a new login, and then reached the quota.
         let restores = secret.is_some_and(|secret| secret.saves(&spec.document));
-        let may_keep = state.log.full_at.is_some() && restores;
+        let may_keep = state.log.is_full && restores;
         current.filter(|login| {
             let is_of_serial = login.serial_key == serial_key(spec.rotation_serial.as_deref());
             login.user_key == key(&state.user.name) && (is_of_serial || may_keep)

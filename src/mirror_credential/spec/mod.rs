@@ -1,13 +1,11 @@
 //! The properties as a template sets them: the desired state.
 
 pub mod mirrors;
-mod secret_settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-pub use self::secret_settings::{DEFAULT_KEY, SecretSettings};
 pub use crate::mirror_credential::spec::mirrors::{WantedMirror, gitlab_in, mirrors_in};
 
 use crate::clients::codecommit::REPOSITORY_NAME;
@@ -89,6 +87,17 @@ static KMS_KEY: Format = Format::with_parser(
     },
 );
 
+/// The alias of the key that encrypts a secret for which no key was chosen.
+pub const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
+
+/// The part of a key's ID, ARN or alias that all notations have. An ARN ends in `:key/<id>` or
+/// `:alias/<name>`.
+pub fn short_key(key: Option<&str>) -> &str {
+    let key = key.unwrap_or(DEFAULT_KEY);
+    let key = key.rsplit(':').next().unwrap_or(key);
+    key.strip_prefix("key/").unwrap_or(key)
+}
+
 /// The handling of CodeCommit credentials of the user that this resource did not issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForeignCredentials {
@@ -105,8 +114,8 @@ pub struct Spec {
     pub user_name: String,
     /// The secret that contains the login.
     pub secret_name: String,
-    /// The settings of the secret.
-    pub settings: SecretSettings,
+    /// Key ID, ARN or alias. `None` for the account's default key.
+    pub kms_key_id: Option<String>,
     /// Repositories that the login must be able to push to.
     pub repository_names: Vec<String>,
     /// The handling of credentials that this resource did not issue.
@@ -135,7 +144,7 @@ impl Spec {
     /// and the repositories.
     pub fn names(&self) -> BTreeSet<&str> {
         let token = self.gitlab.as_ref().map(|gitlab| &gitlab.token_secret_id);
-        let others = token.into_iter().chain(&self.settings.kms_key_id);
+        let others = token.into_iter().chain(&self.kms_key_id);
         let mut names = self.repositories();
         names.extend(others.chain([&self.user_name]).map(String::as_str));
         names
@@ -175,9 +184,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
             .text("SecretName")
             .unwrap_or_else(|| default_secret_name(&user_name)),
         user_name,
-        settings: SecretSettings {
-            kms_key_id: object.text("KmsKeyId"),
-        },
+        kms_key_id: object.text("KmsKeyId"),
         repository_names,
         foreign_credentials: match object.text("ForeignCredentials").as_deref() {
             Some("Delete") => ForeignCredentials::Delete,

@@ -90,11 +90,11 @@ pub struct LogState {
     pub follows_closed_intent: bool,
     /// How much of this delivery's time it waits for peers.
     pub peer_timeout: Duration,
-    /// When the function was denied to record this request on the secret.
-    pub recording_denied_at: Option<SystemTime>,
-    /// When the secret had reached its quota of versions, and the request went on without an
-    /// entry of the log, because it may have nothing to undo.
-    pub full_at: Option<SystemTime>,
+    /// The function was denied to record this request on the secret.
+    pub is_recording_denied: bool,
+    /// The secret had reached its quota of versions, and the request went on without an entry of
+    /// the log, because it may have nothing to undo.
+    pub is_full: bool,
 }
 
 /// The planner's input, beside the spec and the request.

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::mirror_credential::intent_log::mirrors::{SavedSpec, spec_key};
 use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
-use crate::mirror_credential::spec::SecretSettings;
 
 /// A secret, without its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +15,8 @@ pub struct Secret {
     pub arn: String,
     /// Who created it, from its tags.
     pub origin: SecretOrigin,
-    pub settings: SecretSettings,
+    /// Key ID, ARN or alias. `None` for the account's default key.
+    pub kms_key_id: Option<String>,
     /// The tags of the spec.
     pub tags: BTreeMap<String, String>,
     pub log: SecretLog,

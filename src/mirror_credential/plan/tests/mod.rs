@@ -10,7 +10,7 @@ use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner};
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::spec::{ForeignCredentials, SecretSettings, Spec};
+use crate::mirror_credential::spec::{ForeignCredentials, Spec};
 use crate::mirror_credential::state::{
     Credential, Issued, Secret, SecretOrigin, SecretState, State, User,
 };
@@ -147,7 +147,7 @@ pub(in crate::mirror_credential) fn spec() -> Spec {
     Spec {
         user_name: USER.to_owned(),
         secret_name: NAME.to_owned(),
-        settings: SecretSettings::default(),
+        kms_key_id: None,
         repository_names: Vec::new(),
         foreign_credentials: ForeignCredentials::Refuse,
         rotation_serial: None,

@@ -154,7 +154,7 @@ step_table! {
     } => SecretStep::TagSecretIfAllowed;
     request_that_may_not_be_recorded_continues: same, settled(), |k| {
         k.request.previous.needs_record = true;
-        k.log.recording_denied_at = Some(at(3600));
+        k.log.is_recording_denied = true;
         unrecorded(k);
     } => Step::Done;
     unchanged_properties_are_not_recorded: same, settled(), |k| unrecorded(k) => Step::Done;
@@ -238,7 +238,7 @@ step_table! {
             s.log.current = Some(login(1, "CUR"));
         });
     } => SecretStep::TagSecret;
-    changed_key_changes_the_settings: |d| d.settings.kms_key_id = Some("alias/x".to_owned()), settled()
+    changed_key_changes_the_settings: |d| d.kms_key_id = Some("alias/x".to_owned()), settled()
         => SecretStep::ChangeSettings;
     changed_tag_tags_the_secret: |d| {
         d.tags.insert("team".to_owned(), "a".to_owned());
