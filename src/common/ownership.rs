@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use cfn_custom_resource::Request;
 use sha2::{Digest, Sha256};
 
 /// The tag with the owner's stack.
@@ -21,6 +22,22 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// The resource of `request`.
+    pub fn of(request: &Request) -> Self {
+        Owner {
+            stack_id: request.stack_id.clone(),
+            logical_id: request.logical_resource_id.clone(),
+        }
+    }
+
+    /// The owner in the tags whose values `tag` returns. `None` if they name none.
+    pub fn from_tags<'t>(tag: impl Fn(&str) -> Option<&'t str>) -> Option<Self> {
+        Some(Owner {
+            stack_id: tag(STACK_ID)?.to_owned(),
+            logical_id: tag(LOGICAL_ID)?.to_owned(),
+        })
+    }
+
     /// A short name for the owner.
     pub fn key(&self) -> String {
         key(&format!("{} {}", self.stack_id, self.logical_id))

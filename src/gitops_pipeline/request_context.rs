@@ -27,10 +27,7 @@ impl RequestContext {
             let remedy = "Send the StackId that CloudFormation sends";
             return Err(Failure::new(Code::IncompleteRequest, problem, remedy));
         };
-        let owner = Owner {
-            stack_id: request.stack_id.clone(),
-            logical_id: request.logical_resource_id.clone(),
-        };
+        let owner = Owner::of(request);
         let key = RequestKey::new(request.signed_at, &request.request_id, &owner.key());
         let compared_at = request.compared_at();
         let compared_at = RequestKey::new(compared_at, &request.request_id, &owner.key()).signed;

@@ -291,10 +291,7 @@ impl Resource for GitOpsPipeline {
     }
 
     fn rejected_id(&self, request: &Request) -> String {
-        let owner = Owner {
-            stack_id: request.stack_id.clone(),
-            logical_id: request.logical_resource_id.clone(),
-        };
+        let owner = Owner::of(request);
         // The date of the URL is the same for all deliveries.
         let signed_at = request.response_url.signed_at();
         let signed_at = signed_at.unwrap_or(request.signed_at);

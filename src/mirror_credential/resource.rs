@@ -161,10 +161,7 @@ impl Resource for MirrorCredential {
     ) -> Result<Outcome, Failure> {
         let is_create = request.request_type == Some(RequestType::Create);
         let context = RequestContext {
-            owner: Owner {
-                stack_id: request.stack_id.clone(),
-                logical_id: request.logical_resource_id.clone(),
-            },
+            owner: Owner::of(&request),
             signed_at: request.signed_at,
             compared_at: request.compared_at(),
             request_key: request_key(&request),

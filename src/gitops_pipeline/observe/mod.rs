@@ -11,7 +11,7 @@ use aws_smithy_types::DateTime;
 use self::events::first_failure;
 pub use self::events::was_pipeline_updated;
 use crate::clients::aws::{Aws, CallError};
-use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
+use crate::common::ownership::Owner;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::reconcile::backoff::Backoff;
 
@@ -86,7 +86,11 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
             .map(DateTime::secs)
             .max()
             .unwrap_or(0),
-        owner: owner(stack.tags.as_deref().unwrap_or_default()),
+        owner: Owner::from_tags(|key| {
+            let tags = stack.tags.iter().flatten();
+            tags.filter(|tag| tag.key() == Some(key))
+                .find_map(Tag::value)
+        }),
         parameters: parameters
             .into_iter()
             .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value?)))
@@ -117,15 +121,4 @@ pub async fn describe(aws: &Aws, name: &str) -> Result<Option<Stack>, CallError>
             }
         }
     }
-}
-
-fn owner(tags: &[Tag]) -> Option<Owner> {
-    let value = |key: &str| {
-        let tag = tags.iter().find(|tag| tag.key() == Some(key))?;
-        tag.value().map(ToOwned::to_owned)
-    };
-    Some(Owner {
-        stack_id: value(STACK_ID)?,
-        logical_id: value(LOGICAL_ID)?,
-    })
 }

@@ -47,14 +47,6 @@ pub const CLAIM_LABEL: &str = "cfn-gitops:claim";
 /// and the clocks of IAM and Lambda differ by less than the rest.
 const MAX_ISSUE_TIME: Duration = Duration::from_secs(20 * 60);
 
-/// The owner that `tags` name. `None` if they name none.
-pub fn owner(tags: &BTreeMap<String, String>) -> Option<Owner> {
-    Some(Owner {
-        stack_id: tags.get(STACK_ID)?.clone(),
-        logical_id: tags.get(LOGICAL_ID)?.clone(),
-    })
-}
-
 /// The write-ahead record of an attempt to issue. The attempt issued every credential of the user
 /// that is not in `before`.
 #[derive(Clone, Debug, PartialEq, Eq)]

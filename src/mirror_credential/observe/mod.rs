@@ -16,8 +16,8 @@ use crate::clients::codecommit;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::{MIRROR_INTENT_LABEL, SavedSpec};
+use crate::mirror_credential::intent_log::{Login, Owner};
 use crate::mirror_credential::state::{
     Credential, DeniedRead, Secret, SecretLog, SecretOrigin, User,
 };
@@ -149,7 +149,7 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
     let time = |time: Option<&DateTime>| time.and_then(|time| SystemTime::try_from(*time).ok());
     let tag = |key: &str| tags.get(key).filter(|value| !value.is_empty());
     let origin = SecretOrigin {
-        owner: intent_log::owner(&tags),
+        owner: Owner::from_tags(|key| tags.get(key).map(String::as_str)),
         user_name: tag(intent_log::USER_NAME).cloned(),
         as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
         changed_by: tag(intent_log::CHANGED_BY).cloned(),

@@ -48,7 +48,7 @@ impl User {
         User {
             name: name.to_owned(),
             exists: true,
-            owner: intent_log::owner(tags),
+            owner: Owner::from_tags(|key| tags.get(key).map(String::as_str)),
             secret_name: tag(intent_log::SECRET_NAME).cloned(),
             issue_intent: IssueIntent::from_tags(tags),
             tombstone: tag(intent_log::TOMBSTONE).and_then(|text| Tombstone::read(text)),
