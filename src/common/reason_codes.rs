@@ -124,7 +124,6 @@ pub const PROTOCOL: ProtocolCodes = ProtocolCodes {
     not_continued: ReasonCode(Code::NotContinued.text()),
 };
 
-/// The failure of a request whose properties are invalid.
 pub(crate) fn invalid_properties(errors: &impl Display) -> Failure {
     let remedy = "Correct the properties in the template";
     Failure::new(Code::InvalidProperties, errors.to_string(), remedy)

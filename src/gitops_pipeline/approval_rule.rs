@@ -7,7 +7,6 @@ use serde_json::json;
 /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateApprovalRuleTemplate.html>
 pub const MAX_CONTENT_CHARACTERS: usize = 3000;
 
-/// `ApprovalRule`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ApprovalRule {

@@ -11,9 +11,7 @@ use crate::common::ownership::Owner;
 pub struct Child {
     /// CloudFormation's status, for example `UPDATE_ROLLBACK_FAILED`.
     pub status: String,
-    /// The resource that owns it.
     pub owner: Owner,
-    /// The names of its parameters.
     pub parameters: Vec<String>,
     /// The first push of its branch, if the stack waits for one.
     pub waits_for: Option<BranchPush>,

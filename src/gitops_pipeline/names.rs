@@ -79,7 +79,6 @@ schemes! {
     /// The change set that waits for an approval.
     CHANGE_SET = change_set: "changeset-${EnvID}-${ProjectID}";
     EVENT_RULE = event_rule: "event-rule-${EnvID}-codepipeline-exec-cfn-${ProjectID}";
-    /// The event rule of review branches.
     REVIEW_RULE = review_rule: "event-rule-${EnvID}-codepipeline-exec-rev-${ProjectID}";
     /// The event rule of a base image.
     IMAGE_RULE: "event-rule-${EnvID}-codepipeline-exec-ecr-${ProjectID}";
@@ -127,7 +126,6 @@ pub const DRIFT_CHANGE_SET: &str = "drift-cfn-gitops";
 pub struct ResourceNames {
     /// `EnvID`: lower-case letters and digits, so that the first hyphen of a name follows it.
     pub env_id: String,
-    /// `ProjectID`
     pub project_id: String,
 }
 
@@ -143,12 +141,10 @@ impl ResourceNames {
         })
     }
 
-    /// Parses the name of a child stack.
     pub fn from_stack_name(stack_name: &str) -> Option<Self> {
         STACK.parse(stack_name)
     }
 
-    /// Parses the name of a pipeline.
     pub fn from_pipeline_name(pipeline_name: &str) -> Option<Self> {
         PIPELINE.parse(pipeline_name)
     }
@@ -159,7 +155,6 @@ impl ResourceNames {
     }
 }
 
-/// Whether `text` can be an `EnvID`.
 pub fn is_env_id(text: &str) -> bool {
     ENV_ID.fits(text)
 }
@@ -193,7 +188,6 @@ impl AwsLocation {
         })
     }
 
-    /// The ARN of a role in this account.
     pub fn role(&self, name: &str) -> String {
         format!("arn:{}:iam::{}:role/{name}", self.partition, self.account)
     }
@@ -204,7 +198,6 @@ impl AwsLocation {
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 
-    /// The URL of a pipeline in the console.
     pub fn pipeline_console(&self, pipeline_name: &str) -> String {
         let (pipeline, region) = (self.console(pipeline_name), &self.region);
         format!("{pipeline}/view?region={region}")

@@ -6,7 +6,6 @@ use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Failure, Reason, Request, RequestType};
 
-/// A request for one child stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestContext {
     pub owner: Owner,

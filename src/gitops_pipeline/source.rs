@@ -125,7 +125,6 @@ impl Source {
         retrying_absence(self.retry == Retry::Yes, Box::pin(read)).await
     }
 
-    /// Looks up a branch.
     pub async fn tip(&self, branch: &str) -> Result<Lookup<BranchTip>, CallError> {
         let is_new = self.is_given && self.retry == Retry::Yes;
         let read = self.read(async |client| codecommit::tip(client, &self.name, branch).await);

@@ -35,7 +35,6 @@ pub struct ChildStack {
 pub type OperationKey = (String, String, Option<String>);
 
 impl ChildStack {
-    /// See [`OperationKey`].
     pub fn operation_key(&self) -> OperationKey {
         let token = self.latest_token.clone();
         (self.id.clone(), self.status.clone(), token)

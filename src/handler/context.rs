@@ -87,7 +87,6 @@ impl Handler {
         self.worker.is_blocked().await
     }
 
-    /// When Lambda ends the invocation.
     pub(super) fn deadline(&self, invocation: &Invocation) -> SystemTime {
         let now = self.clients.clock.now();
         // Ignore a past deadline: `cargo lambda` sends a constant from 1970.

@@ -77,7 +77,6 @@ impl HandlerError {
         }
     }
 
-    /// The reason that reports this error.
     pub(super) fn reason(&self) -> Reason {
         const READ_LOG: &str = "Read the function's log";
         let (code, problem, remedy) = match self {

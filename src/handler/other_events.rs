@@ -25,7 +25,6 @@ use cfn_custom_resource::Failure;
 const MARGIN: Duration = Duration::from_secs(2);
 
 impl Handler {
-    /// Runs one step of a rotation.
     pub(super) async fn handle_rotation(
         self,
         rotation: RotationEvent,

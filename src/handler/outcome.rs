@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use cfn_custom_resource::Status;
 
-/// The outcome of an event that was handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventOutcome {
     /// CloudFormation has this response, or no delivery of the event can send it.

@@ -44,7 +44,6 @@ pub fn user_is_missing(name: &str) -> Reason {
     Reason::new(Code::UserMissing, problem, remedy)
 }
 
-/// A later request has changed the secret.
 pub fn later_request() -> Reason {
     let problem = "a later request has superseded this one";
     Reason::new(Code::OvertakenByRequest, problem, REPEAT_IF_WANTED)
@@ -139,7 +138,6 @@ pub fn user_name_changes(spec: &Spec) -> Reason {
     Reason::new(Code::UserNameChanged, problem, CHANGE_SECRET_NAME)
 }
 
-/// The rejection of a name whose secret is scheduled for deletion.
 pub fn secret_is_scheduled(name: &str) -> Reason {
     let problem =
         format!("creating secret {name}: a secret of that name is scheduled for deletion");
@@ -150,7 +148,6 @@ pub fn secret_is_scheduled(name: &str) -> Reason {
     Reason::new(Code::SecretScheduled, problem, remedy)
 }
 
-/// Foreign credentials take the slots.
 pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
     let ids: Vec<&str> = foreign
         .iter()
@@ -188,7 +185,6 @@ pub fn stays_inactive(user_name: &str, id: &str, error: &Reason) -> Reason {
     Reason::new(Code::CredentialInactive, problem, remedy)
 }
 
-/// IAM has no free slot for a credential.
 pub fn both_slots_taken(user_name: &str) -> Reason {
     let problem = format!(
         "issuing a credential for user {user_name}: both of its slots for CodeCommit credentials are \
@@ -279,7 +275,6 @@ pub fn claims_are_not_shown(secret_name: &str) -> Reason {
     Reason::new(Code::AwsUnavailable, problem, remedy)
 }
 
-/// GitLab shows a mirror of this resource with the address `shown`.
 pub fn mirror_shown_elsewhere(
     record: &MirrorRecord,
     shown: &Destination,
@@ -295,7 +290,6 @@ pub fn mirror_shown_elsewhere(
     Reason::new(Code::MirrorNotShown, problem, remedy)
 }
 
-/// GitLab did not find the mirrors of a project that it had created.
 pub fn mirror_is_not_found(project: &str, id: u64) -> Reason {
     let problem = format!(
         "reading push mirror {id} of project {project}: GitLab created it and did not find it, twice in \
@@ -323,32 +317,27 @@ pub fn stack_is_changing() -> Reason {
     Reason::new(Code::RotationDeferred, problem, remedy)
 }
 
-/// The secret holds no login to replace.
 pub fn nothing_to_rotate() -> Reason {
     let problem = "the secret holds no login of Custom::MirrorCredential";
     Reason::new(Code::NothingToRotate, problem, "Update its stack first")
 }
 
-/// The rotation has stored no login in its version.
 pub fn not_prepared(version_id: &str) -> Reason {
     let problem = format!("version {version_id} holds no login: createSecret has to come first");
     Reason::new(Code::RotationNotPending, problem, ROTATE_AGAIN)
 }
 
-/// Another delivery of the step has stored another login.
 pub fn version_is_taken(version_id: &str) -> Reason {
     let problem =
         format!("storing the login of version {version_id}: it holds another login already");
     Reason::new(Code::RotationOvertaken, problem, ROTATE_AGAIN)
 }
 
-/// A stack update or another rotation superseded the rotation.
 pub fn rotation_is_overtaken(version_id: &str) -> Reason {
     let problem = format!("a change of the stack superseded the rotation to version {version_id}");
     Reason::new(Code::RotationOvertaken, problem, ROTATE_AGAIN)
 }
 
-/// The mirrors in GitLab are not those that the rotation created.
 pub fn mirrors_have_changed(version_id: &str) -> Reason {
     let problem = format!(
         "the mirrors of version {version_id} no longer exist, or the properties name others"

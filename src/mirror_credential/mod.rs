@@ -27,7 +27,7 @@ mod plan;
 mod request_context;
 mod resource;
 pub mod rotation;
-pub mod spec;
+pub(crate) mod spec;
 mod state;
 mod timing;
 

@@ -4,7 +4,6 @@ use crate::mirror_credential::intent_log::{Owner, Tombstone, write_time};
 use crate::mirror_credential::state::{Secret, User};
 use std::time::SystemTime;
 
-/// The request that this delivery works for.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     pub owner: Owner,
@@ -24,7 +23,6 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// Whether `secret` belongs to the resource.
     pub fn owns(&self, secret: &Secret) -> bool {
         secret.origin.owner.as_ref() == Some(&self.owner)
     }
@@ -60,7 +58,6 @@ impl RequestContext {
     }
 }
 
-/// One step of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
     /// The version that Secrets Manager chose: the `ClientRequestToken`.

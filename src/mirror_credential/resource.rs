@@ -186,7 +186,6 @@ impl Resource for MirrorCredential {
     }
 }
 
-/// The previous spec of a Create or an Update, and what `spec` changes.
 fn previous_spec(request: &Request, spec: &Spec) -> PreviousSpec {
     let old = &request.old_properties;
     let id = request.physical_resource_id.as_ref();

@@ -36,7 +36,6 @@ pub struct CallError {
     pub status: Option<u16>,
     /// The error code and message, or why there is no response.
     pub cause: String,
-    /// The code of the reason that reports this error.
     pub(crate) reason_code: Code,
     /// A remedy that fits the call better than the one of its code.
     pub(crate) remedy: Option<Remedy>,
@@ -132,7 +131,6 @@ impl CallError {
         })
     }
 
-    /// The error with another reason code.
     #[must_use]
     pub(crate) fn with_reason_code(self, reason_code: Code) -> Self {
         CallError {

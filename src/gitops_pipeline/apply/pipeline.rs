@@ -22,13 +22,11 @@ use cfn_custom_resource::{Failure, Progress, Reason};
 /// The result of a successful Create or Update.
 #[derive(Clone, Debug)]
 pub struct AppliedPipeline {
-    /// The child stack's ARN.
     pub stack_id: String,
     /// The repository's ARN, even if the child stack did not create the repository.
     pub repository_arn: String,
     /// The repository's URL for git. Empty if the source account denies the lookup.
     pub clone_url: String,
-    /// The reason of the success.
     pub warning: Option<Reason>,
 }
 
@@ -37,7 +35,6 @@ pub struct PipelineApplier<'a> {
     pub context: &'a RequestContext,
     pub spec: &'a Spec,
     pub progress: &'a Progress,
-    /// Whether the resource is new.
     pub creates: bool,
     /// Whether its repository, or the role that reads it, may have been created just before.
     pub is_source_new: bool,

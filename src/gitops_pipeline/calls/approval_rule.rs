@@ -13,7 +13,6 @@ const MAX_DELETIONS: u32 = 4;
 
 const NO_TEMPLATE: &str = "ApprovalRuleTemplateDoesNotExistException";
 
-/// An approval rule template that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundRule {
     description: String,
@@ -21,7 +20,6 @@ pub struct FoundRule {
 }
 
 impl FoundRule {
-    /// Whether `owner` created it.
     pub fn is_of(&self, owner: &Owner) -> bool {
         self.description == description(owner)
     }

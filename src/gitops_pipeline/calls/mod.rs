@@ -23,7 +23,6 @@ pub enum OperationStart {
     Rejected(CallError),
 }
 
-/// Starts one operation on a child stack.
 pub struct StackCall<'a> {
     pub aws: &'a Aws,
     pub name: &'a str,

@@ -79,7 +79,6 @@ pub struct StackDeleter<'a> {
 }
 
 impl StackDeleter<'_> {
-    /// Deletes the stack and its dependents.
     pub async fn run(&mut self, progress: &Progress) -> Result<(), Failure> {
         Box::pin(reconcile(self, progress)).await.map_err(failure)
     }

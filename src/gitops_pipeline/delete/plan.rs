@@ -8,7 +8,6 @@ use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
 use crate::reconcile::Next;
 
-/// One change or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteStep {
     /// Delete the approval rule template, and the adopted repository if `repository`.

@@ -93,7 +93,6 @@ pub async fn is_one_in_progress(aws: &Aws, pipeline_name: &str) -> Result<bool, 
     Ok(!listed.iter().map(status_of).all(|status| status.is_end()))
 }
 
-/// CodePipeline's status of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecutionStatus {
     InProgress,

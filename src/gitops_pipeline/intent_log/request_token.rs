@@ -13,7 +13,6 @@ const FIRST_PUSH: &str = "first-push";
 /// The suffix of the content of [`Purpose::ApplyAgain`].
 const AGAIN: &str = "again";
 
-/// The purpose of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Create or update the stack with this content.

@@ -40,14 +40,12 @@ pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, status: &st
 
 const REPEAT_IF_WANTED: &str = "Repeat the stack operation if its result is still wanted";
 
-/// A later request has changed the stack.
 pub fn superseded(name: &str) -> Reason {
     let problem =
         format!("changing stack {name}: a later request has changed it; nothing was done");
     Reason::new(Code::OvertakenByRequest, problem, REPEAT_IF_WANTED)
 }
 
-/// CloudFormation cannot change a stack with this status.
 pub fn unknown_status(name: &str, status: &str) -> Reason {
     let problem =
         format!("changing stack {name}: it is {status}, which CloudFormation does not change");
@@ -59,7 +57,6 @@ pub fn unknown_status(name: &str, status: &str) -> Reason {
     Reason::new(Code::StackUnchangeable, problem, remedy)
 }
 
-/// The repository of `spec` does not exist at `location`.
 pub fn no_repository(spec: &Spec, location: &AwsLocation) -> Reason {
     let name = spec.repository();
     let AwsLocation {
@@ -84,13 +81,11 @@ pub fn no_repository(spec: &Spec, location: &AwsLocation) -> Reason {
     Reason::new(Code::RepositoryMissing, problem, remedy)
 }
 
-/// A later Delete superseded the request.
 pub fn deleted_since(name: &str) -> Reason {
     let problem = format!("creating stack {name}: a later Delete has deleted it; nothing is left");
     Reason::new(Code::OvertakenByDelete, problem, REPEAT_IF_WANTED)
 }
 
-/// The stack operation failed, because of `reason`.
 pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
     let (doing, then) = match status {
         "UPDATE_ROLLBACK_FAILED" => (
@@ -143,7 +138,6 @@ const NEW_TO_CODECOMMIT: &str = "Create one repository in the CodeCommit console
     CodeCommit for the account, and deploy again: CodeCommit has been open to all accounts again since \
     24 November 2025, but this account still has the earlier restriction";
 
-/// A repository with the name of the child stack's repository exists.
 pub fn repository_is_held(name: &str) -> Reason {
     let problem = format!(
         "creating repository {name}: it exists and no earlier stack of this pipeline left it"
@@ -174,7 +168,6 @@ const DEPLOY_PROVIDER: &str = "Deploy the provider stack again, which creates th
 const OWN_ENVIRONMENT: &str = "Use the ServiceToken of the environment EnvID: the provider stack allows this \
     in its own environment only";
 
-/// Adds the remedy to the error of a call.
 pub fn with_remedy(error: CallError) -> CallError {
     let code = error.code.as_deref().unwrap_or_default();
     if code.starts_with("TokenAlreadyExists") {

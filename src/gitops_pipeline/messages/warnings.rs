@@ -28,7 +28,6 @@ pub fn all(
     Reason::join(warnings)
 }
 
-/// The function may not assume the role of the source.
 fn source_is_denied(why: &CallError) -> Reason {
     let problem = format!(
         "the source was not checked ({why}): CloneUrlHttp is empty, and only an execution of the pipeline \
@@ -39,13 +38,11 @@ fn source_is_denied(why: &CallError) -> Reason {
     Reason::new(Code::SourceHidden, problem, remedy)
 }
 
-/// The role of the source may not read the repository.
 fn repository_hidden(why: &CallError) -> Reason {
     let problem = format!("CloneUrlHttp is empty ({why})");
     Reason::new(Code::SourceHidden, problem, allow("GetRepository"))
 }
 
-/// The role of the source may not read the branch.
 fn branch_hidden(why: &CallError) -> Reason {
     let problem =
         format!("the branch was not checked ({why}). The pipeline reads it with the same role");
@@ -59,7 +56,6 @@ fn allow(action: &str) -> String {
     )
 }
 
-/// The other account cannot write to the artifact bucket.
 fn bucket_is_not_shared(path: &str) -> Reason {
     let problem = format!(
         "{path} is in another account, and the environment's own bucket, which is the default, admits no \

@@ -28,7 +28,6 @@ pub struct Finding {
     /// The resource with its type, and the path in the template.
     pub place: String,
     pub cause: String,
-    /// Whether it is of a hook.
     pub is_of_hook: bool,
     /// The operation that it belongs to. `None` if CloudFormation does not return it.
     pub operation_id: Option<String>,

@@ -39,7 +39,6 @@ impl PipelineSettings {
         Some((settings, settings.from_gitlab.as_ref()?))
     }
 
-    /// Whether the executions are reported to this project.
     pub fn reports_to(&self, target: &GitLabProject) -> bool {
         let report = self.report.as_ref();
         report.is_some_and(|it| it.project == target.project && it.access.url == target.access.url)

@@ -29,7 +29,6 @@ pub enum ApplyStep {
     },
     /// Cancel the update of an earlier request, whose content is superseded.
     CancelUpdate,
-    /// Continue a rollback that failed.
     ContinueRollback,
     /// Delete a stack that failed, because it occupies the name.
     Delete,
@@ -56,9 +55,7 @@ pub enum ApplyStop {
 pub struct ApplyState {
     /// Hash of the rendered content. `None` until it was rendered for the observed stack.
     pub content: Option<String>,
-    /// The content that this invocation started to apply.
     pub started_content: Option<String>,
-    /// The ID of the stack that this invocation created.
     pub created_id: Option<String>,
     /// Whether [`ApplyStep::ReadCreated`] was executed since the stack was observed. If it was, and
     /// the created stack was deleted, then that is the observed stack.

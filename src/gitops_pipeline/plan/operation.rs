@@ -7,7 +7,6 @@ use crate::gitops_pipeline::state::ChildStack;
 /// The caller that started the latest operation, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartedBy {
-    /// This request.
     This(Purpose),
     /// An earlier request of the same resource.
     Earlier(Purpose),

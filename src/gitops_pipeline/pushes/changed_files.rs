@@ -16,7 +16,6 @@ use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::paths::Paths;
 use crate::reconcile::backoff::Backoff;
 
-/// The result of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
     /// The pipeline exists and runs the commit, or a later one.
@@ -118,7 +117,6 @@ impl ListedExecution {
     }
 }
 
-/// Whether a push needs an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ExecutionNeed {
     /// An execution has the push.

@@ -19,7 +19,6 @@ pub struct BranchPush {
     /// The ARN of the pushed repository. `None` if no event reported the push. Then the function
     /// has to look up the branch.
     pub repository_arn: Option<String>,
-    /// The pushed branch.
     pub branch: String,
     /// The pushed commit, if the event contains it.
     pub commit: Option<String>,

@@ -93,15 +93,12 @@ pub struct DeployedBranch {
 /// The tip of a branch that no execution has, or whose execution an update canceled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissedPush {
-    /// The tip.
     pub commit: String,
     /// Whether an update of the pipeline canceled its execution.
     pub was_canceled: bool,
-    /// The token of its start.
     token: String,
 }
 
-/// The result of a look at a branch and its pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PipelineLook {
     Push(MissedPush),
@@ -133,7 +130,6 @@ impl DeployedBranch {
         })
     }
 
-    /// Whether it is a branch of this repository of this account.
     pub fn is_in(&self, repository_name: &str) -> bool {
         self.repository.cross_account.is_none() && self.repository.name == repository_name
     }
@@ -262,7 +258,6 @@ fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bo
     }
 }
 
-/// Whether the function started `execution`.
 fn is_own_start(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
     // The detail is "the user ARN":
     // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
@@ -281,7 +276,6 @@ pub enum EventRule {
     Enabled,
     /// A person froze the environment.
     Disabled,
-    /// A person deleted it.
     Missing,
 }
 
@@ -303,10 +297,8 @@ pub async fn event_rule(aws: &Aws, name: &str) -> Result<EventRule, CallError> {
     })
 }
 
-/// The result for a missed push.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
-    /// Its execution or its build is started.
     Started,
     /// Nothing is started: the event rule is disabled.
     Frozen,

@@ -6,10 +6,8 @@ use crate::gitops_pipeline::state::ChildStack;
 use crate::reconcile::Next;
 use cfn_custom_resource::Reason;
 
-/// One change or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstPushStep {
-    /// Read whether the branch exists.
     ReadBranch,
     /// Update the stack, so that it creates the pipeline.
     AddPipeline,
@@ -27,7 +25,6 @@ pub struct FirstPushState {
     pub is_pushed: Option<bool>,
 }
 
-/// The end of a first push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     HasPipeline(Box<ChildStack>),

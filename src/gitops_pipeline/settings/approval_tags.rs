@@ -24,7 +24,6 @@ pub enum Decision {
 pub struct ApprovalTag {
     pub decision: Decision,
     pub names: ResourceNames,
-    /// The key of the request for approval.
     pub key: String,
 }
 
@@ -137,7 +136,6 @@ impl Decision {
     }
 }
 
-/// Who can create the tags of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagProtection {
     pub project: ProjectDetails,

@@ -130,7 +130,6 @@ impl ChangeSetSettings {
     }
 }
 
-/// The approvals of the function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ApprovalSettings {

@@ -24,7 +24,6 @@ macro_rules! arn {
     };
 }
 
-/// A key of `BranchMap`.
 pub static BRANCH_MAP_KEY: Format = Format::new(
     Pattern::new("^[a-z][a-z0-9]*$"),
     "must be an EnvID: lower-case letters and digits, a letter first",
@@ -61,7 +60,6 @@ pub static TOPIC_ARN: Format = Format::new(
     "must be the ARN of an SNS topic",
 );
 
-/// The ARN of a CodeCommit repository.
 pub static REPOSITORY_ARN: Format = Format::new(
     arn!("codecommit", "[A-Za-z0-9_.-]+"),
     "must be the ARN of a CodeCommit repository",
@@ -76,7 +74,6 @@ pub static IMAGE_REPOSITORY_NAME: Format = Format::new(
      hyphens between them",
 );
 
-/// The ARN of an ECR repository.
 pub static IMAGE_REPOSITORY_ARN: Format = Format::new(
     arn!("ecr", "repository/[a-z0-9._/-]+"),
     "must be the ARN of an ECR repository",
@@ -169,7 +166,6 @@ pub static TIME_ZONE: Format = Format::new(
     "must be the name of a time zone, such as UTC or Europe/Berlin",
 );
 
-/// A link for the approver.
 pub static LINK: Format = Format::new(
     Pattern::new("^https?://").up_to(1000),
     "must be an address that starts with https:// or http://, of at most 1000 characters",

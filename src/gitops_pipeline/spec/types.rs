@@ -12,10 +12,8 @@ use crate::gitops_pipeline::paths::Paths;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Spec {
-    /// `EnvID` and `ProjectID`
     #[serde(skip)]
     pub names: ResourceNames,
-    /// The branch that each environment deploys.
     #[serde(skip)]
     pub branch_map: BTreeMap<String, String>,
     /// An existing repository. `None` if the child stack creates one.
@@ -66,7 +64,6 @@ impl Spec {
         given.unwrap_or_else(|| self.names.repository())
     }
 
-    /// The stack that the pipeline deploys.
     pub fn deployed_stack(&self) -> String {
         let given = self.deploy.stack_name.clone();
         given.unwrap_or_else(|| self.names.deployed_stack())
@@ -97,7 +94,6 @@ impl Spec {
         }
     }
 
-    /// The branch that this environment deploys.
     pub fn branch(&self) -> &str {
         // `decode` rejects a map without this environment.
         self.branch_map
@@ -118,7 +114,6 @@ pub struct RepositoryRef {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrossAccount {
     pub repository_arn: String,
-    /// A role of that account.
     pub role_arn: String,
 }
 
@@ -141,7 +136,6 @@ pub struct Image {
     pub tag: String,
 }
 
-/// `Build`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[allow(clippy::struct_field_names)] // Named as the properties.
@@ -177,7 +171,6 @@ pub struct EnvironmentVariable {
     pub source: String,
 }
 
-/// `Approval`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Approval {
@@ -197,7 +190,6 @@ pub struct Approval {
     pub gitlab_project: Option<u64>,
 }
 
-/// `Approval.AutoApprove`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum AutoApprove {
     /// Nothing.
@@ -231,7 +223,6 @@ impl FunctionApprovals {
     }
 }
 
-/// `Deploy`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Deploy {
@@ -264,7 +255,6 @@ pub struct GitLabProject {
     pub project: String,
 }
 
-/// `Report`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Report {
@@ -280,7 +270,6 @@ pub struct Report {
     pub environment_url_output: Option<String>,
 }
 
-/// `Review`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Review {
@@ -294,7 +283,6 @@ pub struct Review {
     pub build_role_arn: Option<String>,
 }
 
-/// `Drift`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Drift {
     /// The deployed stack is not compared.
@@ -304,7 +292,6 @@ pub enum Drift {
     Report,
 }
 
-/// `Deploy.OnFailure`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum OnFailure {
     /// The execution fails.
@@ -314,7 +301,6 @@ pub enum OnFailure {
     Rollback,
 }
 
-/// `Deploy.Window`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Window {
@@ -323,7 +309,6 @@ pub struct Window {
     pub time_zone: String,
 }
 
-/// `Deploy.ActionMode`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ActionMode {
@@ -336,7 +321,6 @@ pub enum ActionMode {
     ReplaceOnFailure,
 }
 
-/// `ExecutionMode`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExecutionMode {

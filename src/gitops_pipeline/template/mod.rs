@@ -26,7 +26,6 @@ use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
 use super::spec::{DeletionPolicy, Spec};
 use crate::common::ascii;
 
-/// Renders the template.
 pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let mut resources = json!({
         "BuildLogGroup": build::log_group(spec, names::BUILD_PROJECT),

@@ -20,11 +20,8 @@ pub enum RepositoryOrigin {
     Adopted,
 }
 
-/// The output with the origin of the repository.
 pub const ORIGIN_OUTPUT: &str = "RepositoryOrigin";
-/// The output with the deletion policy of an adopted repository.
 pub const DELETION_POLICY_OUTPUT: &str = "RepositoryDeletionPolicy";
-/// The output that names the repository.
 pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
 /// The output that names the branch, with `\uXXXX` for characters beyond ASCII.
 pub const BRANCH_OUTPUT: &str = "BranchName";
@@ -40,21 +37,16 @@ pub const APPROVALS_OUTPUT: &str = "Approvals";
 /// The parameter: the clone URL of a repository that this stack does not create. Only with
 /// `Review`.
 pub const CLONE_URL: &str = "RepositoryCloneUrl";
-/// The parameter: whether the branch exists.
 pub const BRANCH_EXISTS: &str = "BranchExists";
-/// The output with the version of the rendering.
 pub const VERSION_OUTPUT: &str = "RenderingVersion";
 /// The version of this function's rendering. It counts the releases that changed the template for
 /// the same properties, and `template.yaml` repeats it.
 pub const RENDERING_VERSION: u32 = 1;
-/// The output with the ARN of a repository in another account.
 pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
-/// The output with the role that reads it.
 pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
 /// The tag that lets the next child stack adopt a retained repository.
 pub const STACK_NAME_TAG: &str = "cfn-gitops:stack-name";
 
-/// The repository's name, as a value of the template.
 pub fn repository_name(spec: &Spec, repository: RepositoryOrigin) -> Value {
     match repository {
         RepositoryOrigin::Created => json!({"Fn::GetAtt": ["Repository", "Name"]}),
@@ -132,7 +124,6 @@ pub fn named(NameScheme(name): NameScheme) -> Value {
     sub(name)
 }
 
-/// `Fn::Sub`.
 pub fn sub(text: &str) -> Value {
     json!({"Fn::Sub": text})
 }

@@ -41,7 +41,6 @@ pub struct RetryBudget {
     pub uncertain_calls: u32,
     /// Calls that failed because no slot was free.
     pub slots_refused: u32,
-    /// Attempts to move `AWSCURRENT`.
     pub move_retries: u32,
     /// The issued login was rejected once.
     pub login_rejected: bool,

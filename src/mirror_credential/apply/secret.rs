@@ -408,7 +408,6 @@ async fn move_label(
     Ok(moved.is_some())
 }
 
-/// Removes `AWSPENDING` from a version.
 pub async fn drop_pending(aws: &Aws, secret: &Secret, version_id: &str) -> Result<(), CallError> {
     let dropped = move_label(aws, secret, "AWSPENDING", version_id, None).await;
     dropped.map(drop)

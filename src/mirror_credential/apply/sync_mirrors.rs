@@ -187,7 +187,6 @@ pub async fn is_empty(gitlab: &GitLab, record: &MirrorRecord) -> bool {
     project.is_ok_and(|project| project.is_empty)
 }
 
-/// A push that the delivery waits for.
 struct AwaitedPush {
     record: MirrorRecord,
     /// The mirror before the push was requested.
@@ -196,7 +195,6 @@ struct AwaitedPush {
     has_commits: bool,
 }
 
-/// The state of a requested push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Push {
     UnderWay,

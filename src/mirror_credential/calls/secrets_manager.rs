@@ -160,7 +160,6 @@ pub async fn read_access(aws: &Aws, secret: &Secret) -> Result<Option<Access>, C
     Ok(document.as_ref().and_then(spec::gitlab_in))
 }
 
-/// The value of a version of the secret.
 pub struct Version {
     id: String,
     pub text: Password,

@@ -20,7 +20,6 @@ use crate::mirror_credential::{calls, messages, observe};
 use crate::reconcile::{Next, Reconcile};
 use cfn_custom_resource::Progress;
 
-/// A running deletion.
 pub struct Deleter<'a> {
     clients: &'a Clients,
     target: &'a DeletionTarget,

@@ -66,7 +66,6 @@ impl LeftMirror {
     }
 }
 
-/// The mirrors of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftMirrors {
     /// The project of the mirrors. `None` if they may not exist, or may be of another owner.
@@ -75,11 +74,8 @@ pub struct LeftMirrors {
     pub problem: Reason,
 }
 
-/// The records of one deletion.
 pub struct Records<'a> {
-    /// The name of the deleted secret.
     pub secret_name: &'a str,
-    /// The user of the deleted login.
     pub user_name: &'a str,
     pub context: &'a RequestContext,
 }

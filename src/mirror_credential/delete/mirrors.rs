@@ -28,7 +28,6 @@ const OTHER_MIRRORS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the reads for the mirrors may delay the first step, which stops peers.
 const EARLY_READS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The mirrors of the deleted credential.
 pub struct DeletedMirrors<'a> {
     clients: &'a Clients,
     target: &'a DeletionTarget,
@@ -89,7 +88,6 @@ impl<'a> DeletedMirrors<'a> {
         }
     }
 
-    /// Reads which mirrors the secret names.
     async fn read_records(&mut self, secret: &Secret) {
         let aws = &self.clients.aws;
         for login in secret.logins().filter(|login| login.mirrors > 0) {

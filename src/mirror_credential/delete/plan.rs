@@ -33,7 +33,6 @@ pub struct DeletionState {
     pub denied: Option<DeniedRead>,
     /// No peer can store a login: this delivery holds the log, or no delivery may write the secret.
     pub is_fenced: bool,
-    /// This delivery has deleted the secret.
     pub is_secret_deleted: bool,
     /// The users with this Delete's tombstone.
     pub tombstones_written: Vec<String>,
@@ -46,7 +45,6 @@ pub struct DeletionState {
 }
 
 impl DeletionState {
-    /// The denied reads of the secret and the users.
     pub fn denied_reads(&self) -> impl Iterator<Item = &DeniedRead> {
         let users = self.users.iter().filter_map(|user| user.denied.as_ref());
         self.denied.iter().chain(users)
@@ -55,7 +53,6 @@ impl DeletionState {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeleteStep {
-    /// Write the tombstone on the user.
     WriteTombstone(String),
     /// Write a claim as the log's entry with this number, so that no peer can store a login.
     Fence(u64),
@@ -80,7 +77,6 @@ pub enum DeleteStep {
     LookForMirrors,
 }
 
-/// Why a deletion fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeleteStop {
     Denied(DeniedRead),

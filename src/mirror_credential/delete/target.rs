@@ -6,8 +6,9 @@ use crate::mirror_credential::spec::WantedMirror;
 /// Why a resource is deleted. It determines the precautions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletionScope {
-    /// CloudFormation's Delete.
-    Delete { create: CreateResponse },
+    Delete {
+        create: CreateResponse,
+    },
     /// A replacement that is unknown to CloudFormation: its Update was rolled back before it
     /// responded.
     UnknownReplacement,
@@ -41,7 +42,6 @@ pub struct DeletionTarget {
     pub gitlab: Option<Access>,
     /// The `Mirrors` of the properties. GitLab is asked for those that no record names.
     pub mirrors: Vec<WantedMirror>,
-    /// `ForeignCredentials: Delete`.
     pub deletes_foreign: bool,
     pub scope: DeletionScope,
 }
@@ -60,7 +60,6 @@ impl DeletionTarget {
         }
     }
 
-    /// Whether the Create never responded.
     pub fn is_create_unanswered(&self) -> bool {
         matches!(
             self.scope,

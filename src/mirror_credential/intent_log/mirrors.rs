@@ -17,7 +17,6 @@ const BY_ROTATION: &str = "rotation ";
 /// The prefix of the claimant that aborts a rotation.
 const BY_ABORT: &str = "given up ";
 
-/// The claimant that aborts the rotation to `version_id`.
 pub fn abort_claimant(version_id: &str) -> String {
     format!("{BY_ABORT}{version_id}")
 }
@@ -35,7 +34,6 @@ pub fn claimant(rotation: Option<&str>) -> String {
 /// One push mirror of this resource. GitLab assigns the ID, which is unique within its instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct MirrorRecord {
-    /// The URL of the GitLab instance.
     #[serde(rename = "gitLabUrl")]
     pub gitlab_url: String,
     /// ID or full path of the project.
@@ -91,7 +89,6 @@ impl MirrorIntent {
         self.claimant.starts_with(BY_ROTATION) || self.claimant.starts_with(BY_ABORT)
     }
 
-    /// Whether a rotation to `version_id` wrote it.
     pub fn is_by_rotation(&self, version_id: &str) -> bool {
         let rotation = self.claimant.strip_prefix(BY_ROTATION);
         rotation.is_some_and(|rest| rest.starts_with(version_id))

@@ -77,7 +77,6 @@ impl IssueIntent {
         }
     }
 
-    /// The tag of this intent.
     pub fn tag(&self) -> (&'static str, String) {
         let key = if self.closed {
             CLOSED_INTENT
@@ -229,7 +228,6 @@ pub struct Login {
     pub entry: u64,
     /// The version that holds the login. It is not part of the label.
     pub version_id: String,
-    /// The service-specific credential.
     pub credential_id: String,
     /// The [`key`] of the `RotationSerial` that it was issued for.
     pub serial_key: String,

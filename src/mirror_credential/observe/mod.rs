@@ -119,7 +119,6 @@ pub async fn clone_urls(
     Ok(urls.await?.into_iter().collect())
 }
 
-/// The clone URL of `repository_name`, which CodeCommit returns.
 async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError> {
     if let Some(repository) = codecommit::look_up(&aws.codecommit, repository_name).await? {
         return Ok(repository.clone_url);

@@ -36,7 +36,6 @@ use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::State;
 use cfn_custom_resource::Reason;
 
-/// The next step of `context` from `state` towards `spec`.
 pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
     let plan = Planner::new(spec, context, state).plan();
     plan.break_value().unwrap_or(Step::Done)

@@ -12,7 +12,6 @@ use crate::mirror_credential::spec::{ForeignCredentials, Spec};
 use crate::mirror_credential::state::{Credential, Secret, State};
 use cfn_custom_resource::Reason;
 
-/// The credential whose login the secret holds.
 pub enum CurrentLogin<'a> {
     /// The secret names it, and IAM may list it later.
     Unknown,
@@ -106,7 +105,6 @@ impl<'a> Planner<'a> {
         listed.is_some_and(|credential| !credential.active)
     }
 
-    /// The class of a credential of the user.
     pub fn class(&self, credential: &Credential) -> CredentialClass {
         match self.recorded_class(credential) {
             // Another person created it after this delivery wrote its intent.
@@ -125,7 +123,6 @@ impl<'a> Planner<'a> {
         classify(credential, user, self.secret, name, owner, others)
     }
 
-    /// The user's credentials of the class `wanted`.
     pub fn of_class(&self, wanted: CredentialClass) -> impl Iterator<Item = &'a Credential> {
         let credentials = self.state.user.credentials.iter();
         credentials.filter(move |credential| self.class(credential) == wanted)

@@ -3,14 +3,12 @@
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{Secret, State};
 
-/// A step of a rollback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RollBackStep {
     /// Delete the mirrors that this delivery created.
     DeleteMirrors,
     /// Delete the credential with this ID, which no version of the secret names.
     DeleteCredential(String),
-    /// Delete the resource.
     DeleteResource {
         /// A call to issue whose outcome is unknown may have issued a credential.
         waits_for_iam: bool,

@@ -16,7 +16,6 @@ use crate::mirror_credential::timing::{LAMBDA_MAX_LIFETIME, PROPAGATION_TIME};
 use cfn_custom_resource::Reason;
 
 impl Planner<'_> {
-    /// The next step of `rotation`.
     pub fn plan_rotation(&self, rotation: &Rotation) -> Plan {
         let Some(secret) = self.secret else {
             return choose(SecretStep::ReadSecret);

@@ -65,9 +65,7 @@ pub enum CredentialStep {
     /// Store the login as the log's next entry, under `AWSCURRENT`. A rotation stores it in its own
     /// version, under `AWSPENDING`.
     Store,
-    /// Read the login of this version of the secret.
     ReadLogin(String),
-    /// Verify that the stored login can push.
     VerifyStored,
     /// Deactivate the superseded credential with this ID. Only a rotation does so: an Update
     /// deletes it.
@@ -90,7 +88,6 @@ pub enum SecretStep {
     SaveSpec(u64),
     /// Remove the label of an earlier saved spec.
     DropOldSpec(u64),
-    /// Remove the label of a superseded login.
     DropOldLogin(u64),
     /// Move `AWSCURRENT`, unless a peer has moved it.
     MoveAwsCurrent {
@@ -100,7 +97,6 @@ pub enum SecretStep {
     /// Write the current login again as the log's entry with this number, to move `AWSCURRENT` to
     /// it.
     CopyCurrentVersion(u64),
-    /// Remove `AWSPENDING` from this version.
     DropPending(String),
     /// Change the secret's settings to the spec's.
     ChangeSettings,
@@ -112,7 +108,6 @@ pub enum SecretStep {
     UntagSecret(Vec<String>),
 }
 
-/// A step for the mirrors in GitLab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MirrorStep {
     /// Read the mirror intent in this version: a peer has not finished it.

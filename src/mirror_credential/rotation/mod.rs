@@ -233,7 +233,6 @@ fn not_rotatable(cause: &str) -> ApplyError {
     ))
 }
 
-/// The context of a rotation step, which works for the owner of the secret.
 fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestContext {
     // A rotation changes no property, so it is as old as the saved spec.
     let as_of = secret.origin.as_of.unwrap_or(SystemTime::UNIX_EPOCH);

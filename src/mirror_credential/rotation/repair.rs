@@ -101,8 +101,7 @@ impl MirrorCredential {
     }
 }
 
-/// Whether a repair stored this version.
-pub fn is_repair(version_id: &str) -> bool {
+pub(crate) fn is_repair(version_id: &str) -> bool {
     version_id.starts_with(VERSION_PREFIX)
 }
 

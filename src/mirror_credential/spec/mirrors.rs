@@ -11,7 +11,6 @@ use crate::clients::gitlab::{Access, Settings};
 use crate::common::branch_names::BRANCH_NAME;
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
-/// `GitLab`
 pub static GITLAB: Property = Property::new("GitLab", Kind::Object(&ACCESS));
 
 /// `Mirrors`. One Lambda invocation can push and confirm 50 mirrors, but not many more.
@@ -78,14 +77,11 @@ static REGEX: Format = Format::new(
 /// could take a second, and would block the function during that time.
 const MAX_REGEX_BYTES: usize = 64 * 1024;
 
-/// One entry of `Mirrors`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedMirror {
     /// Number or full path.
     pub project: String,
-    /// The CodeCommit repository that GitLab pushes to.
     pub repository_name: String,
-    /// The branches that GitLab pushes.
     pub settings: Settings,
     /// Branches that must be among them.
     pub required_branches: Vec<String>,

@@ -103,30 +103,22 @@ pub fn short_key(key: Option<&str>) -> &str {
 pub enum ForeignCredentials {
     /// Fail if a credential is needed and IAM's limit is reached, and name them.
     Refuse,
-    /// Delete them.
     Delete,
 }
 
-/// The properties of one `Custom::MirrorCredential`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// The IAM user.
     pub user_name: String,
-    /// The secret that contains the login.
     pub secret_name: String,
     /// Key ID, ARN or alias. `None` for the account's default key.
     pub kms_key_id: Option<String>,
     /// Repositories that the login must be able to push to.
     pub repository_names: Vec<String>,
-    /// The handling of credentials that this resource did not issue.
     pub foreign_credentials: ForeignCredentials,
     /// Any change issues a new password.
     pub rotation_serial: Option<String>,
-    /// The template's tags of the secret.
     pub tags: BTreeMap<String, String>,
-    /// The GitLab of the mirrors.
     pub gitlab: Option<Access>,
-    /// The projects that GitLab pushes with this login.
     pub mirrors: Vec<WantedMirror>,
     /// The properties as the template sets them. A rotation reads them from the secret.
     pub document: Value,
@@ -150,7 +142,6 @@ impl Spec {
         names
     }
 
-    /// Whether `record` is about the mirror `wanted`.
     pub fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
         let url = self.gitlab.as_ref().map(|gitlab| &gitlab.url);
         url == Some(&record.gitlab_url)
@@ -229,7 +220,6 @@ pub fn document(properties: &Value) -> Value {
     document
 }
 
-/// The default `SecretName`.
 pub fn default_secret_name(user_name: &str) -> String {
     format!("codecommit-mirror/{user_name}")
 }
@@ -249,12 +239,10 @@ pub fn secret_name_in(properties: &Value) -> Option<String> {
     }
 }
 
-/// Whether `ForeignCredentials` is `Delete`. The other properties may be invalid.
 pub fn deletes_foreign(properties: &Value) -> bool {
     properties["ForeignCredentials"] == "Delete"
 }
 
-/// Whether `name` is a valid `SecretName`.
 pub fn is_secret_name(name: &str) -> bool {
     SECRET_NAME.fits(name)
 }

@@ -64,7 +64,6 @@ pub struct CreatedResources {
     pub mirrors: BTreeSet<MirrorRecord>,
     /// The credentials. IAM may not list them yet.
     pub credentials: Vec<Credential>,
-    /// The credential whose login this delivery stored.
     pub stored_credential: Option<String>,
     /// The number of the log's entry in which this delivery last tried to store a login.
     pub storing_entry: Option<u64>,

@@ -6,7 +6,6 @@ use crate::clients::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settin
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
 use cfn_custom_resource::Reason;
 
-/// One project in GitLab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
     /// All its mirrors, of any origin.
@@ -77,11 +76,9 @@ pub struct IntentState {
 pub struct MirrorState {
     /// The projects of the spec. `None` if they have to be read (again).
     pub projects: Option<BTreeMap<String, Project>>,
-    /// Why GitLab could not be read.
     pub gitlab_error: Option<Reason>,
     /// GitLab instances with mirrors to delete that responded.
     pub reachable_gitlabs: BTreeSet<String>,
-    /// Mirrors whose settings this delivery sent.
     pub settings_sent: BTreeSet<u64>,
     /// Mirrors that pushed since this delivery started, or have nothing to push.
     pub synced: BTreeSet<u64>,

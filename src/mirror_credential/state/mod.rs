@@ -22,7 +22,6 @@ use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::state::mirrors::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
 
-/// The secret as this delivery has read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretState {
     /// Not read yet, or a peer may have changed it since.
@@ -72,9 +71,7 @@ impl From<Option<Secret>> for SecretState {
 pub struct LogState {
     /// This delivery has read the secret of the log at least once.
     pub was_seen: bool,
-    /// When this delivery created the secret.
     pub created_at: Option<SystemTime>,
-    /// The claim that this delivery holds.
     pub claim: Option<u64>,
     /// How many claims this delivery has tried to write.
     pub claims: u32,

@@ -28,7 +28,6 @@ pub struct PreviousSpec {
     pub unknown_replacement: Option<String>,
 }
 
-/// A read at the start that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedRead {
     pub reason: Reason,

@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::mirror_credential::intent_log::mirrors::{SavedSpec, spec_key};
 use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
 
-/// A secret, without its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secret {
     /// Its ARN. It has another suffix each time that a secret of this name is created.
@@ -52,7 +51,6 @@ pub struct SecretLog {
     pub superseded: Vec<Login>,
     /// The value under `AWSCURRENT` is from another writer.
     pub changed_by_hand: bool,
-    /// The version under `AWSPENDING`.
     pub pending: Option<String>,
     /// The saved specs, the latest one last.
     pub saved_specs: Vec<SavedSpec>,
@@ -70,7 +68,6 @@ impl Secret {
         self.log.current.iter().chain(&self.log.superseded)
     }
 
-    /// The latest entry with a login.
     pub fn latest_login(&self) -> Option<u64> {
         self.logins().map(|login| login.entry).max()
     }

@@ -31,9 +31,7 @@ pub struct User {
     pub owner: Option<Owner>,
     /// The secret that holds its login.
     pub secret_name: Option<String>,
-    /// The latest intent to issue a credential.
     pub issue_intent: Option<IssueIntent>,
-    /// The tombstone of the latest Delete.
     pub tombstone: Option<Tombstone>,
     /// Its CodeCommit credentials. IAM may list them late.
     pub credentials: Vec<Credential>,

@@ -16,7 +16,6 @@ use crate::mirror_credential::state::{Secret, State};
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 use cfn_custom_resource::Reason;
 
-/// The part of the plan that is about mirrors.
 pub struct MirrorPlanner<'a> {
     spec: &'a Spec,
     context: &'a RequestContext,
@@ -168,7 +167,6 @@ impl<'a> MirrorPlanner<'a> {
         self.state.mirrors.projects.as_ref()?.get(name)
     }
 
-    /// The mirrors of `records` that are in the spec and exist.
     pub fn kept(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let kept = records.iter().filter(|record| {
             self.spec.wanted(record).is_some() && self.state.mirrors.shown(record).is_some()
@@ -215,7 +213,6 @@ impl<'a> MirrorPlanner<'a> {
         choose_any((!is_named).then(|| MirrorStep::CommitMirrorIds(secret.next_entry())))
     }
 
-    /// Enables the mirrors of `records`, and lets them push.
     pub fn push(&self, records: &[MirrorRecord]) -> Plan {
         self.enable(records)?;
         self.sync(records)
