@@ -27,7 +27,7 @@ mod plan;
 mod request_context;
 mod resource;
 pub mod rotation;
-pub(crate) mod spec;
+pub mod spec;
 mod state;
 mod timing;
 

@@ -1,19 +1,18 @@
 //! The properties as a template sets them: the desired state.
 
-pub mod mirrors;
-
-use std::collections::{BTreeMap, BTreeSet};
+mod mirrors;
+mod types;
 
 use serde_json::Value;
 
-pub use crate::mirror_credential::spec::mirrors::{WantedMirror, gitlab_in, mirrors_in};
+pub use self::mirrors::gitlab_in;
+pub(crate) use self::mirrors::{WantedMirror, mirrors_in};
+pub(crate) use self::types::{ForeignCredentials, Spec};
 
+use self::mirrors::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
 use crate::clients::codecommit::REPOSITORY_NAME;
-use crate::clients::gitlab::Access;
 use crate::common::tags;
 use crate::common::tags::TAGS;
-use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
-use crate::mirror_credential::spec::mirrors::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
 
 /// The properties of `Custom::MirrorCredential`. `docs/schemas/custom-mirrorcredential.json` is
@@ -92,68 +91,10 @@ pub const DEFAULT_KEY: &str = "alias/aws/secretsmanager";
 
 /// The part of a key's ID, ARN or alias that all notations have. An ARN ends in `:key/<id>` or
 /// `:alias/<name>`.
-pub fn short_key(key: Option<&str>) -> &str {
+pub(crate) fn short_key(key: Option<&str>) -> &str {
     let key = key.unwrap_or(DEFAULT_KEY);
     let key = key.rsplit(':').next().unwrap_or(key);
     key.strip_prefix("key/").unwrap_or(key)
-}
-
-/// The handling of CodeCommit credentials of the user that this resource did not issue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForeignCredentials {
-    /// Fail if a credential is needed and IAM's limit is reached, and name them.
-    Refuse,
-    Delete,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spec {
-    pub user_name: String,
-    pub secret_name: String,
-    /// Key ID, ARN or alias. `None` for the account's default key.
-    pub kms_key_id: Option<String>,
-    /// Repositories that the login must be able to push to.
-    pub repository_names: Vec<String>,
-    pub foreign_credentials: ForeignCredentials,
-    /// Any change issues a new password.
-    pub rotation_serial: Option<String>,
-    pub tags: BTreeMap<String, String>,
-    pub gitlab: Option<Access>,
-    pub mirrors: Vec<WantedMirror>,
-    /// The properties as the template sets them. A rotation reads them from the secret.
-    pub document: Value,
-}
-
-impl Spec {
-    /// Every repository that the login must be able to push to.
-    pub fn repositories(&self) -> BTreeSet<&str> {
-        let mirrored = self.mirrors.iter().map(|mirror| &mirror.repository_name);
-        let named = self.repository_names.iter().chain(mirrored);
-        named.map(String::as_str).collect()
-    }
-
-    /// The names of everything that has to exist: the user, the key, the secret with GitLab's token
-    /// and the repositories.
-    pub fn names(&self) -> BTreeSet<&str> {
-        let token = self.gitlab.as_ref().map(|gitlab| &gitlab.token_secret_id);
-        let others = token.into_iter().chain(&self.kms_key_id);
-        let mut names = self.repositories();
-        names.extend(others.chain([&self.user_name]).map(String::as_str));
-        names
-    }
-
-    pub fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
-        let url = self.gitlab.as_ref().map(|gitlab| &gitlab.url);
-        url == Some(&record.gitlab_url)
-            && record.project == wanted.project
-            && record.repository_name == wanted.repository_name
-    }
-
-    /// The mirror that `record` is about. `None` if the template no longer has it.
-    pub fn wanted(&self, record: &MirrorRecord) -> Option<&WantedMirror> {
-        let mut wanted = self.mirrors.iter();
-        wanted.find(|wanted| self.is_for(record, wanted))
-    }
 }
 
 /// Decodes the properties.
@@ -220,7 +161,7 @@ pub fn document(properties: &Value) -> Value {
     document
 }
 
-pub fn default_secret_name(user_name: &str) -> String {
+pub(crate) fn default_secret_name(user_name: &str) -> String {
     format!("codecommit-mirror/{user_name}")
 }
 
@@ -239,11 +180,11 @@ pub fn secret_name_in(properties: &Value) -> Option<String> {
     }
 }
 
-pub fn deletes_foreign(properties: &Value) -> bool {
+pub(crate) fn deletes_foreign(properties: &Value) -> bool {
     properties["ForeignCredentials"] == "Delete"
 }
 
-pub fn is_secret_name(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     SECRET_NAME.fits(name)
 }
 
