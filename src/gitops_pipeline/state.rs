@@ -6,6 +6,7 @@ use super::intent_log::{Purpose, RequestKey, request_token};
 use super::paths::Paths;
 use super::request_context::RequestContext;
 use super::template;
+use crate::clients::aws::is_role_not_assumable;
 use crate::common::ascii;
 use crate::common::ownership::Owner;
 
@@ -56,6 +57,12 @@ impl ChildStack {
                 | "IMPORT_COMPLETE"
                 | "IMPORT_ROLLBACK_COMPLETE"
         )
+    }
+
+    /// Whether its latest operation failed because a service could not assume a role, which may be
+    /// too new.
+    pub fn has_unusable_role(&self) -> bool {
+        self.failure.as_deref().is_some_and(is_role_not_assumable)
     }
 
     pub fn is_in_progress(&self) -> bool {

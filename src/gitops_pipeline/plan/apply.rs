@@ -1,7 +1,6 @@
 //! Plans a Create or an Update of the child stack.
 
 use super::operation::StartedBy;
-use crate::clients::aws::is_role_not_assumable;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -187,7 +186,7 @@ fn after_failure(child: &ChildStack) -> Plan {
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" => Some(ApplyStep::Delete),
         _ => None,
     };
-    match step.filter(|_| is_first && is_role_not_assumable(failure)) {
+    match step.filter(|_| is_first && child.has_unusable_role()) {
         Some(step) => Next::Apply(step),
         None => Next::Fail(ApplyStop::Failed(failure.clone())),
     }
