@@ -89,7 +89,8 @@ impl Handler {
         let shown = self.end_report(&event.names, &id, report);
         let approved = approved.map_err(|error| HandlerError::NotApproved(Failure(error.reason())));
         if let (Err(_), Err(error)) = (&shown, &approved) {
-            tracing::warn!(%error, "not approved");
+            let reason = error.reason();
+            tracing::warn!(error = reason.as_error(), "a change set is not approved");
         }
         let shown = shown?;
         approved?;
@@ -130,7 +131,8 @@ impl Handler {
         let reported = match reported {
             // Lambda would deliver the event twice more, with the same result.
             Err(error) if error.is_final => {
-                tracing::warn!(%error, "not reported");
+                let error = error.reason.as_error();
+                tracing::warn!(error, "an execution is not reported");
                 Reported::default()
             }
             reported => reported?,
@@ -160,8 +162,7 @@ impl Handler {
                 Ok(EventOutcome::ignored(because))
             }
             Ok(Reviewed::Rejected(reason)) => {
-                let reason = reason.to_string();
-                tracing::warn!(part = "review", reason, "not reported");
+                tracing::warn!(error = reason.as_error(), "a review is not reported");
                 self.emit_report_failures(&event.names, 1);
                 let rejected = json!({"Review": {"BuildId": build, "Rejected": 1}});
                 Ok(EventOutcome::Done(rejected))

@@ -141,7 +141,12 @@ pub fn catch_up<'a>(
         let checking =
             approval::approve_from_gitlab(&clients.aws, &opened.gitlab, &target.pipeline);
         if let Err(error) = checking.await {
-            tracing::warn!(pipeline = name, %error, "the tags cannot be checked");
+            let error = ReportError::from(error).reason;
+            tracing::warn!(
+                pipeline = name,
+                error = error.as_error(),
+                "the tags cannot be checked"
+            );
         }
         let began = Instant::now();
         let mut changed = changed.into_iter();
