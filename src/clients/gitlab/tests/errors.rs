@@ -295,104 +295,38 @@ async fn redirect_is_reported_and_not_followed() {
 #[tokio::test(start_paused = true)]
 async fn error_carries_whether_the_request_was_sent_and_may_be_repeated() {
     let post = format!("POST {MIRRORS}");
-    let large = Reply::text(201, &" ".repeat(1_000_001));
+    let nothing = Reply::Nothing;
     let tls = |error| Reply::Nothing(HttpError::Tls(error));
+    let large = Reply::text(201, &" ".repeat(1_000_001));
+    let of = |status, message| Reply::message(status, message);
+    let lost = (Sent::Unknown, RetryTime::Later, ErrorScope::Unclear);
+    let unclear = (Sent::Unknown, RetryTime::Never, ErrorScope::Request);
+    let stopped = (Sent::No, RetryTime::Never, ErrorScope::Request);
+    let offline = (Sent::No, RetryTime::Later, ErrorScope::GitLab);
+    let untrusted = (Sent::No, RetryTime::Never, ErrorScope::GitLab);
+    let throttled = (Sent::No, RetryTime::Later, ErrorScope::Unclear);
+    let answered = |retry| (Sent::Yes, retry, ErrorScope::Request);
+    let transition = "Cannot transition status";
     for (reply, times, expected) in [
-        (
-            Reply::Nothing(HttpError::NoResponse),
-            1,
-            (Sent::Unknown, RetryTime::Later, ErrorScope::Unclear),
-        ),
-        (
-            Reply::Silence,
-            1,
-            (Sent::Unknown, RetryTime::Later, ErrorScope::Unclear),
-        ),
-        (
-            Reply::page(502),
-            1,
-            (Sent::Unknown, RetryTime::Later, ErrorScope::Unclear),
-        ),
-        (
-            Reply::message(500, "500 Error"),
-            1,
-            (Sent::Unknown, RetryTime::Later, ErrorScope::Unclear),
-        ),
-        (
-            Reply::page(200),
-            1,
-            (Sent::Unknown, RetryTime::Never, ErrorScope::Request),
-        ),
-        (
-            Reply::empty(201),
-            1,
-            (Sent::Unknown, RetryTime::Never, ErrorScope::Request),
-        ),
-        (
-            Reply::json(201, json!({})),
-            1,
-            (Sent::Unknown, RetryTime::Never, ErrorScope::Request),
-        ),
-        (
-            large,
-            1,
-            (Sent::Unknown, RetryTime::Never, ErrorScope::Request),
-        ),
-        (
-            Reply::message(400, "bad"),
-            1,
-            (Sent::Yes, RetryTime::Never, ErrorScope::Request),
-        ),
-        (
-            Reply::message(409, "409 Conflict"),
-            4,
-            (Sent::Yes, RetryTime::Later, ErrorScope::Request),
-        ),
-        (
-            Reply::message(400, "Cannot transition"),
-            1,
-            (Sent::Yes, RetryTime::AfterRead, ErrorScope::Request),
-        ),
-        (
-            Reply::message(422, "Cannot transition"),
-            1,
-            (Sent::Yes, RetryTime::Never, ErrorScope::Request),
-        ),
-        (
-            Reply::page(403),
-            1,
-            (Sent::No, RetryTime::Never, ErrorScope::Request),
-        ),
-        (
-            Reply::page(302),
-            1,
-            (Sent::No, RetryTime::Never, ErrorScope::Request),
-        ),
-        (
-            Reply::empty(429),
-            4,
-            (Sent::No, RetryTime::Later, ErrorScope::Unclear),
-        ),
-        (
-            Reply::Nothing(HttpError::NoConnection),
-            4,
-            (Sent::No, RetryTime::Later, ErrorScope::GitLab),
-        ),
-        (
-            tls(TlsError::Expired),
-            1,
-            (Sent::No, RetryTime::Never, ErrorScope::GitLab),
-        ),
-        (
-            tls(TlsError::ServerFailed),
-            4,
-            (Sent::No, RetryTime::Later, ErrorScope::GitLab),
-        ),
-        (
-            Reply::Nothing(HttpError::Unsendable),
-            1,
-            (Sent::No, RetryTime::Never, ErrorScope::Request),
-        ),
+        (nothing(HttpError::NoResponse), 1, lost),
+        (Reply::Silence, 1, lost),
+        (Reply::page(502), 1, lost),
+        (of(500, "500 Internal Server Error"), 1, lost),
+        (Reply::page(200), 1, unclear),
+        (Reply::empty(201), 1, unclear),
+        (Reply::json(201, json!({})), 1, unclear),
+        (large, 1, unclear),
+        (of(400, "bad"), 1, answered(RetryTime::Never)),
+        (of(409, "409 Conflict"), 4, answered(RetryTime::Later)),
+        (of(400, transition), 1, answered(RetryTime::AfterRead)),
+        (of(422, transition), 1, answered(RetryTime::Never)),
+        (Reply::page(403), 1, stopped),
+        (Reply::page(302), 1, stopped),
+        (nothing(HttpError::Unsendable), 1, stopped),
+        (Reply::empty(429), 4, throttled),
+        (nothing(HttpError::NoConnection), 4, offline),
+        (tls(TlsError::ServerFailed), 4, offline),
+        (tls(TlsError::Expired), 1, untrusted),
     ] {
         let script = Script::default()
             .then_times(times, &post, &reply)
