@@ -35,8 +35,8 @@ impl Paths {
 impl PathMatcher {
     /// Whether a change of the file at `path` starts the pipeline.
     pub fn is_match(&self, path: &str) -> bool {
-        let any = |globs: &[Regex]| globs.iter().any(|glob| glob.is_match(path));
-        (self.includes.is_empty() || any(&self.includes)) && !any(&self.excludes)
+        let is_any_match = |globs: &[Regex]| globs.iter().any(|glob| glob.is_match(path));
+        (self.includes.is_empty() || is_any_match(&self.includes)) && !is_any_match(&self.excludes)
     }
 }
 

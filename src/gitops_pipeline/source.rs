@@ -112,7 +112,7 @@ impl Source {
     }
 
     /// Why the function may not assume the role. `None` if it may, or if it needs no role.
-    pub fn refusal(&self) -> Option<&CallError> {
+    pub fn denial(&self) -> Option<&CallError> {
         match &self.reader {
             Reader::NotAdmitted(why) => Some(why),
             Reader::Own(_) | Reader::Assumed(_) => None,

@@ -97,7 +97,7 @@ impl ChildStack {
     }
 
     /// Whether its pipeline can run. After a rollback that failed, the pipeline still exists.
-    pub fn can_run(&self) -> bool {
+    pub fn is_runnable(&self) -> bool {
         let has_failed_rollback = self.status == "UPDATE_ROLLBACK_FAILED";
         self.is_settled() || (has_failed_rollback && self.has_pipeline())
     }

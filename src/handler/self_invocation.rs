@@ -127,7 +127,7 @@ pub async fn continue_request(
     };
     let sent = retry(doubling(INITIAL_BACKOFF, within), last_call, attempt).await;
     sent.map_err(|error| {
-        if error.outcome_unknown() {
+        if error.is_outcome_unknown() {
             ContinuationError::OutcomeUnknown
         } else {
             // Lambda's message is left out, because it may contain a part of the event.

@@ -98,7 +98,7 @@ impl<K: PartialEq> Backoff<K> {
     pub async fn retry(&mut self, error: CallError) -> Result<(), CallError> {
         if !error.is_throttled() {
             self.unanswered += 1;
-            if !error.outcome_unknown() || self.unanswered >= MAX_UNANSWERED {
+            if !error.is_outcome_unknown() || self.unanswered >= MAX_UNANSWERED {
                 return Err(error);
             }
         }
@@ -112,7 +112,7 @@ impl<K: PartialEq> Backoff<K> {
     ///
     /// # Errors
     /// `error`, if the state has stayed the same for too many rejections.
-    pub fn retry_refusal(&mut self, error: CallError) -> Result<(), CallError> {
+    pub fn retry_rejection(&mut self, error: CallError) -> Result<(), CallError> {
         self.rejections += 1;
         if self.rejections >= MAX_REJECTIONS {
             return Err(error);

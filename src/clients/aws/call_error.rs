@@ -122,7 +122,7 @@ impl CallError {
             Code::AwsThrottled
         } else if self.is_quota() {
             Code::QuotaReached
-        } else if self.outcome_unknown() {
+        } else if self.is_outcome_unknown() {
             Code::AwsUnavailable
         } else if self.is_key_error() {
             Code::KeyUnusable
@@ -244,7 +244,7 @@ impl CallError {
 
     /// Whether it is unknown if the service executed the request: no response, an unreadable one,
     /// or an internal error.
-    pub fn outcome_unknown(&self) -> bool {
+    pub fn is_outcome_unknown(&self) -> bool {
         self.code.is_none() || self.status.is_some_and(|status| status >= 500)
     }
 
@@ -255,7 +255,7 @@ impl CallError {
         }
         let code = self.code.as_deref();
         let is_expired = code.is_some_and(|code| code.contains("Expired"));
-        self.outcome_unknown() || self.is_throttled() || is_expired
+        self.is_outcome_unknown() || self.is_throttled() || is_expired
     }
 
     /// Adds the `remedy` of a denied call, unless it has one. The one for a denial by another

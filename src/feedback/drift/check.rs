@@ -134,7 +134,7 @@ async fn end(
             change_sets::execute(aws, stack_name, CHANGE_SET, &format!("{token}-execute")).await;
         if let Err(error) = executed {
             // The drift is reported nevertheless. The SDK may have repeated an executed call.
-            repair = if error.outcome_unknown() || error.has_code(&["ChangeSetNotFound"]) {
+            repair = if error.is_outcome_unknown() || error.has_code(&["ChangeSetNotFound"]) {
                 Repair::Failed(format!("The repair may have started: {error}"))
             } else {
                 change_sets::abandon(aws, stack_name, CHANGE_SET).await;

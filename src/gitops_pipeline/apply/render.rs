@@ -124,7 +124,7 @@ impl Renderer<'_> {
             Lookup::Found(tip) => tip.commit().is_some(),
             // The branch counts as existing, because the pipeline reads it itself. But if an
             // earlier lookup did not find it, the stack waits for the event of its first push.
-            Lookup::Denied(_) => !self.waits_already(child),
+            Lookup::Denied(_) => !self.is_waiting(child),
         })
     }
 
@@ -149,7 +149,7 @@ impl Renderer<'_> {
     }
 
     /// Whether `child`, which has no pipeline, waits for a push to the source of the spec.
-    fn waits_already(&self, child: Option<&ChildStack>) -> bool {
+    fn is_waiting(&self, child: Option<&ChildStack>) -> bool {
         let arn = self
             .spec
             .cross_account_source()

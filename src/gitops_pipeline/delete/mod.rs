@@ -61,7 +61,7 @@ impl Deletion<'_> {
         Ok(deleter)
     }
 
-    fn ignores(&self, error: &CallError) -> bool {
+    fn is_ignored(&self, error: &CallError) -> bool {
         self.on_denial == OnDenial::Ignore && error.is_denied()
     }
 }
@@ -90,7 +90,7 @@ impl StackDeleter<'_> {
             None => approval_rule::look_up(aws, names).await,
         };
         let rule = match rule {
-            Err(error) if self.deletion.ignores(&error) => {
+            Err(error) if self.deletion.is_ignored(&error) => {
                 tracing::error!(
                     error = error.reason().as_error(),
                     "the approval rule template is not looked up"
@@ -131,7 +131,7 @@ impl Reconcile for StackDeleter<'_> {
         }
         let is_new = match self.tracker.observe_same().await {
             Ok(is_new) => is_new,
-            Err(error) if self.deletion.ignores(&error) && !self.tracker.was_seen() => {
+            Err(error) if self.deletion.is_ignored(&error) && !self.tracker.has_previous() => {
                 tracing::error!(
                     error = error.reason().as_error(),
                     pipeline_stack = self.tracker.name(),
@@ -143,7 +143,7 @@ impl Reconcile for StackDeleter<'_> {
             Err(error) => return Err(error),
         };
         if is_new {
-            self.state.was_seen = self.tracker.was_seen();
+            self.state.has_previous = self.tracker.has_previous();
             self.state.has_deleted_rule_again = false;
         }
         Ok(())

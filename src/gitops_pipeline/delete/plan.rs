@@ -30,7 +30,7 @@ pub enum DeleteStep {
 #[allow(clippy::struct_excessive_bools)] // Independent facts, each named.
 pub struct DeleteState {
     /// Whether the stack had been observed before.
-    pub was_seen: bool,
+    pub has_previous: bool,
     /// Whether the stack could not be looked up, and the deletion ignores that.
     pub is_unreadable: bool,
     pub has_deleted_dependents: bool,
@@ -70,7 +70,7 @@ pub fn next(
     }
     let to_delete = to_delete.filter(|stack| stack.status != "DELETE_COMPLETE");
     let Some(stack) = to_delete else {
-        return if may_have_dependents && state.was_seen && !state.has_deleted_rule_again {
+        return if may_have_dependents && state.has_previous && !state.has_deleted_rule_again {
             Next::Apply(DeleteStep::DeleteRuleAgain)
         } else {
             Next::Done(())

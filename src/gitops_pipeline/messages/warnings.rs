@@ -16,7 +16,7 @@ pub fn all(
     branch_denial: Option<&CallError>,
 ) -> Option<Reason> {
     let mut warnings = Vec::new();
-    if let Some(why) = source.refusal() {
+    if let Some(why) = source.denial() {
         warnings.push(source_is_denied(why));
     } else {
         warnings.extend(repository_denial.map(repository_hidden));

@@ -148,7 +148,7 @@ async fn first_failed_resource(
 
 /// Whether CloudFormation began or ended an update of the pipeline in the stack `stack_name` during
 /// this time, also in a rollback.
-pub async fn was_pipeline_updated(
+pub async fn has_updated_pipeline(
     aws: &Aws,
     stack_name: &str,
     during: &RangeInclusive<SystemTime>,

@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::types::{Stack, Tag};
 use aws_smithy_types::DateTime;
 
 use self::events::first_failure;
-pub use self::events::was_pipeline_updated;
+pub use self::events::has_updated_pipeline;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::state::ChildStack;
@@ -29,13 +29,13 @@ pub async fn observe(
             return Ok(None);
         };
         let mut child = described(stack, name);
-        let still_runs = |before: &&ChildStack| {
+        let is_still_running = |before: &&ChildStack| {
             before.id == child.id
                 && before.status == child.status
                 && before.changed == child.changed
                 && child.is_in_progress()
         };
-        if let Some(before) = before.filter(still_runs) {
+        if let Some(before) = before.filter(is_still_running) {
             child.latest_token.clone_from(&before.latest_token);
             child.latest_request.clone_from(&before.latest_request);
             return Ok(Some(child));

@@ -41,7 +41,7 @@ impl<'a> StackTracker<'a> {
     }
 
     /// Whether a stack was observed before the current one.
-    pub fn was_seen(&self) -> bool {
+    pub fn has_previous(&self) -> bool {
         self.previous.is_some()
     }
 
@@ -124,7 +124,7 @@ impl<'a> StackTracker<'a> {
         start: Result<OperationStart, CallError>,
     ) -> Result<(), CallError> {
         match start {
-            Ok(OperationStart::Rejected(error)) => self.backoff.retry_refusal(error)?,
+            Ok(OperationStart::Rejected(error)) => self.backoff.retry_rejection(error)?,
             Ok(_) => {}
             Err(error) => self.backoff.retry(error).await?,
         }

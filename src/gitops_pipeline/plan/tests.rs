@@ -318,7 +318,7 @@ fn dependents_are_deleted_before_the_stack() {
     }
     // A superseded request may have created the rule meanwhile.
     let state = delete::DeleteState {
-        was_seen: true,
+        has_previous: true,
         has_deleted_dependents: true,
         ..state
     };

@@ -72,7 +72,8 @@ impl FirstPushApplier<'_> {
         // Without an event, the branch's latest commit needs an execution.
         let paths = child.paths().filter(|_| pushed.is_some());
         // With `Source.Paths`, each push gets here, and not only one that adds the pipeline.
-        let is_first = paths.is_none() || self.push.old_commit.is_none() || self.tracker.was_seen();
+        let is_first =
+            paths.is_none() || self.push.old_commit.is_none() || self.tracker.has_previous();
         // A given repository keeps its default branch.
         if is_first && source.is_own() && source.name() == self.names.repository() {
             codecommit::set_default_branch(&aws.codecommit, source.name(), branch).await?;

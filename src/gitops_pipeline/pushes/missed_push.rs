@@ -121,7 +121,7 @@ impl DeployedBranch {
     /// The branch of `child`, which stores `settings`. `None` if the stack has no pipeline, or an
     /// operation runs.
     pub fn of(child: &ChildStack, settings: &PipelineSettings) -> Option<Self> {
-        let is_deployed = child.can_run() && child.has_pipeline();
+        let is_deployed = child.is_runnable() && child.has_pipeline();
         is_deployed.then_some(DeployedBranch {
             names: settings.names.clone(),
             name: settings.branch.clone(),
@@ -135,7 +135,7 @@ impl DeployedBranch {
     }
 
     /// Whether a push from one commit to the other starts the pipeline.
-    async fn differs(&self, aws: &Aws, old: &str, new: &str) -> bool {
+    async fn is_started_by(&self, aws: &Aws, old: &str, new: &str) -> bool {
         match &self.paths {
             Some(paths) if old != new => {
                 do_files_differ(aws, &self.repository.name, old, new, paths).await
@@ -177,12 +177,12 @@ pub async fn find(
         return Ok(PipelineLook::Nothing);
     };
     let is_lost = match executed_instead_of(&tip, &listed, names) {
-        Some(executed) => branch.differs(aws, executed, &tip).await,
+        Some(executed) => branch.is_started_by(aws, executed, &tip).await,
         None => false,
     };
     let was_canceled = match newest_canceled(&listed, now) {
-        Some((commit, ran)) if !is_lost && !branch.differs(aws, commit, &tip).await => {
-            observe::was_pipeline_updated(aws, &names.stack(), &ran).await?
+        Some((commit, ran)) if !is_lost && !branch.is_started_by(aws, commit, &tip).await => {
+            observe::has_updated_pipeline(aws, &names.stack(), &ran).await?
         }
         _ => false,
     };

@@ -49,7 +49,7 @@ pub fn next(
     if child.is_in_progress() {
         return Next::Apply(FirstPushStep::Wait);
     }
-    if !child.can_run() {
+    if !child.is_runnable() {
         return Next::Fail(messages::unknown_status(name, &child.status));
     }
     if !push.is_deployed_by(child) {

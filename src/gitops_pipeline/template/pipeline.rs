@@ -118,18 +118,18 @@ fn image_variables(image: &Image) -> Value {
 /// With a change set, one stage contains all actions from creating to executing it. With several
 /// stages, a newer execution could replace the change set in between.
 fn deploy_stages(spec: &Spec) -> Vec<Value> {
-    let asks = spec.approval.required;
+    let has_approval = spec.approval.required;
     let mut stages = Vec::new();
     if spec.deploy.action_mode == ActionMode::ChangeSet {
         let mut actions = vec![create_change_set(spec)];
-        if asks {
+        if has_approval {
             actions.push(approval(spec, 2));
         }
-        actions.push(execute_change_set(spec, if asks { 3 } else { 2 }));
+        actions.push(execute_change_set(spec, if has_approval { 3 } else { 2 }));
         stages.push(deploy_stage(&spec.deploy, &actions));
         return stages;
     }
-    if asks {
+    if has_approval {
         stages.push(json!({"Name": "Approval", "Actions": [approval(spec, 1)]}));
     }
     stages.push(deploy_stage(&spec.deploy, &[deploy(spec)]));

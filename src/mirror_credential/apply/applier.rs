@@ -40,7 +40,7 @@ pub struct RetryBudget {
     pub throttled_calls: u32,
     pub uncertain_calls: u32,
     /// Calls that failed because no slot was free.
-    pub slots_refused: u32,
+    pub calls_without_slot: u32,
     pub move_retries: u32,
     /// The issued login was rejected once.
     pub login_rejected: bool,
@@ -117,7 +117,7 @@ impl<'a> Applier<'a> {
             secret => or_failed(secret, &mut failed).map_or(SecretState::Unread, SecretState::from),
         };
         let mut state = State::new(started_at, user, secret);
-        state.log.was_seen = state.secret.present().is_some();
+        state.log.has_read_secret = state.secret.present().is_some();
         state.log.peer_timeout = clients.clock.until(progress.until()).mul_f64(0.5);
         state.clone_urls = or_failed(clone_urls, &mut failed).unwrap_or_default();
         state.login.stored.extend(login);
@@ -154,7 +154,7 @@ impl Applier<'_> {
     pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
         let (clients, spec, context) = (self.clients, self.spec, self.context);
         let (progress, previous) = (self.progress, self.state.request.previous.clone());
-        let was_inactive = self.planner().only_replaces_inactive();
+        let was_inactive = self.planner().has_only_inactive_to_replace();
         let time = clients.clock.until(progress.until()) * 3 / 4;
         self.replace_until = Some(clients.clock.now() + time);
         let time = if was_inactive { time } else { Duration::MAX };
@@ -162,7 +162,7 @@ impl Applier<'_> {
             Ok(Ok(())) => return self.finish(),
             Ok(Err(error)) => {
                 // IAM may have shown only after some steps that it is inactive.
-                let may_keep = (was_inactive || self.planner().may_only_replace_inactive())
+                let may_keep = (was_inactive || self.planner().may_have_only_inactive_to_replace())
                     && self.planner().check_request().is_continue();
                 let user = self.state.user.clone();
                 Box::pin(self.roll_back(&error)).await;
@@ -181,7 +181,7 @@ impl Applier<'_> {
         let applier = Applier::start(clients, spec, context, progress, previous);
         let mut applier = Box::pin(applier).await;
         applier.state.user.keep_inactive(&user);
-        if !was_inactive && !applier.planner().only_replaces_inactive() {
+        if !was_inactive && !applier.planner().has_only_inactive_to_replace() {
             return Err(Failure(reason));
         }
         tracing::warn!(
@@ -297,7 +297,7 @@ impl Reconcile for Applier<'_> {
         let now = self.clients.clock.now();
         self.state.now = now;
         let is_over = self.replace_until.is_some_and(|until| now >= until);
-        if is_over && self.planner().may_only_replace_inactive() {
+        if is_over && self.planner().may_have_only_inactive_to_replace() {
             let reason = out_of_time(self.progress, "it takes too long");
             return Err(ApplyError::transient(reason));
         }

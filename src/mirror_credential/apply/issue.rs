@@ -113,8 +113,8 @@ impl Applier<'_> {
             IssueResult::NoSlot(error) => {
                 // IAM may not list the credential in the slot yet, or may still count a deleted
                 // one.
-                self.retries.slots_refused += 1;
-                if self.retries.slots_refused > 1 {
+                self.retries.calls_without_slot += 1;
+                if self.retries.calls_without_slot > 1 {
                     return Err(error.with_reason_code(Code::NoFreeSlot));
                 }
                 self.state.login.uncertain_since = Some(self.clients.clock.now());
@@ -169,7 +169,7 @@ fn to_result(
         Err(error) if error.is_throttled() || is_concurrent(&error) => {
             return Ok(IssueResult::Busy);
         }
-        Err(error) if error.outcome_unknown() => return Ok(IssueResult::Unknown(error)),
+        Err(error) if error.is_outcome_unknown() => return Ok(IssueResult::Unknown(error)),
         Err(error) => return Err(error),
     };
     let credential = Credential {

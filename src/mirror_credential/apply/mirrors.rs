@@ -63,7 +63,7 @@ impl Applier<'_> {
                 Err(error)
                     if error.retry == RetryTime::Later && tokio::time::Instant::now() < give_up =>
                 {
-                    self.gitlab_clients.forget_failures();
+                    self.gitlab_clients.clear_failures();
                     tokio::time::sleep(GITLAB_POLL_INTERVAL * 5).await;
                 }
                 Err(error)
@@ -338,8 +338,8 @@ impl Applier<'_> {
     fn with_current_project(&self, record: &MirrorRecord) -> MirrorRecord {
         let url = self.spec.gitlab.as_ref().map(|access| &access.url);
         let projects = self.state.mirrors.projects.iter().flatten();
-        let shows = |project: &Project| project.mirrors.iter().any(|one| one.id == record.id);
-        let mut found = projects.filter(|(_, project)| shows(project));
+        let has_mirror = |project: &Project| project.mirrors.iter().any(|one| one.id == record.id);
+        let mut found = projects.filter(|(_, project)| has_mirror(project));
         match found.next() {
             Some((name, _)) if url == Some(&record.gitlab_url) => MirrorRecord {
                 project: name.clone(),
@@ -352,7 +352,7 @@ impl Applier<'_> {
     /// Checks that the GitLab of a mirror responds, before the mirror is superseded.
     async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
         self.ensure_access_to(&record.gitlab_url).await?;
-        self.gitlab_clients.answers(record).await?;
+        self.gitlab_clients.check_response(record).await?;
         self.state
             .mirrors
             .reachable_gitlabs
@@ -406,7 +406,7 @@ impl Applier<'_> {
 
     /// Reads the access to a GitLab that the template no longer has from the saved spec.
     async fn ensure_access_to(&mut self, url: &str) -> Result<(), ApplyError> {
-        if self.gitlab_clients.knows(url) {
+        if self.gitlab_clients.has_access_to(url) {
             return Ok(());
         }
         let secret = self.state.secret.required()?;

@@ -37,7 +37,7 @@ impl Applier<'_> {
             .secret
             .change(|secret| secret.log.highest_claimed_entry = highest);
         let secret = self.state.secret.present();
-        self.state.log.was_seen |= secret.is_some_and(|secret| self.context.owns(secret));
+        self.state.log.has_read_secret |= secret.is_some_and(|secret| self.context.owns(secret));
         let current = secret.and_then(|secret| secret.log.current.as_ref());
         let login = &mut self.state.login;
         // A peer may have taken the credential over, and have stored it.

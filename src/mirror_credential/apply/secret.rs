@@ -225,7 +225,7 @@ impl Applier<'_> {
     /// was saved last. An Update that failed at the quota has stored no other spec.
     fn may_go_on_without_entry(&mut self, error: &CallError) -> bool {
         let secret = self.state.secret.present();
-        let is_saved = secret.is_some_and(|secret| secret.saves(&self.spec.document));
+        let is_saved = secret.is_some_and(|secret| secret.has_saved(&self.spec.document));
         let may_go_on = error.is_quota() && is_saved && !self.state.log.is_full;
         if may_go_on {
             tracing::warn!(error = error.reason().as_error(), "the log gets no entry");

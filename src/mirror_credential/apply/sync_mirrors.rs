@@ -93,7 +93,7 @@ async fn start_pushes(
             waiting.push(AwaitedPush {
                 record: (*record).clone(),
                 before: state.mirrors.shown(record).cloned(),
-                was_asked_again: false,
+                is_requested_again: false,
                 has_commits: false,
             });
         } else {
@@ -119,8 +119,8 @@ async fn has_ended(
             return Ok(true);
         }
         // IAM may not have propagated the login to where GitLab's push arrived.
-        Push::Failed if !awaited.was_asked_again => {
-            awaited.was_asked_again = true;
+        Push::Failed if !awaited.is_requested_again => {
+            awaited.is_requested_again = true;
             gitlab.sync(&record.project, record.id).await?;
             awaited.before = Some(mirror.clone());
         }
@@ -191,7 +191,7 @@ struct AwaitedPush {
     record: MirrorRecord,
     /// The mirror before the push was requested.
     before: Option<Mirror>,
-    was_asked_again: bool,
+    is_requested_again: bool,
     has_commits: bool,
 }
 

@@ -75,14 +75,14 @@ impl<'a> GitLabClients<'a> {
     }
 
     /// Clears the records of unreachable instances, so that the next call tries them again.
-    pub fn forget_failures(&mut self) {
+    pub fn clear_failures(&mut self) {
         self.opened.retain(|_, opened| opened.is_ok());
         self.unreachable = UnreachableGitLabs::default();
     }
 
     /// Whether the GitLab of `record` responds. A mirror is superseded only if GitLab can delete
     /// it.
-    pub async fn answers(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
+    pub async fn check_response(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
         match gitlab.mirror(&record.project, record.id).await {
             Err(error) if error.sent != Sent::Yes => Err(error),
@@ -91,7 +91,7 @@ impl<'a> GitLabClients<'a> {
     }
 
     /// Whether there is an access for the GitLab at `url`.
-    pub fn knows(&self, url: &str) -> bool {
+    pub fn has_access_to(&self, url: &str) -> bool {
         self.accesses.iter().any(|access| access.url == url)
     }
 

@@ -120,7 +120,7 @@ impl<'a> DeletedMirrors<'a> {
     /// Leaves in `unanswered` those about whose deletion GitLab has not answered.
     async fn delete_recorded(&mut self, secret: &Secret, unanswered: &mut Vec<MirrorRecord>) {
         let mut urls = self.records.iter().map(|record| &record.gitlab_url);
-        if urls.any(|url| !self.gitlab_clients.knows(url)) {
+        if urls.any(|url| !self.gitlab_clients.has_access_to(url)) {
             let access = calls::read_access(&self.clients.aws, secret).await;
             self.gitlab_clients.add(access.ok().flatten());
         }
@@ -252,6 +252,6 @@ async fn read_login(
     let login = calls::read_current_login(aws, &target.secret_name);
     let reads = async { tokio::join!(login, gitlab_clients.at(&url)).0 };
     let login = tokio::time::timeout(EARLY_READS_TIMEOUT, Box::pin(reads)).await;
-    gitlab_clients.forget_failures();
+    gitlab_clients.clear_failures();
     login.ok()?.ok().flatten()
 }

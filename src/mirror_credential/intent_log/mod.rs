@@ -146,7 +146,7 @@ impl IssueIntent {
 
     /// Whether this attempt issued the credential `id`, created at `created`. It did not if the
     /// credential existed before, or if IAM created it long after the attempt began.
-    pub fn issued(&self, id: &str, created: SystemTime) -> bool {
+    pub fn has_issued(&self, id: &str, created: SystemTime) -> bool {
         !self.closed
             && self.recorded_class(id).is_none()
             && created <= self.started + MAX_ISSUE_TIME

@@ -36,9 +36,9 @@ fn attempt_issued_new_credentials_of_its_time() {
         before: vec![("OLD".to_owned(), CredentialClass::Superseded)],
         closed: false,
     };
-    assert!(issue_intent.issued("NEW", at(5)));
-    assert!(!issue_intent.issued("OLD", at(5)));
-    assert!(!issue_intent.issued("NEW", at(86_400)));
+    assert!(issue_intent.has_issued("NEW", at(5)));
+    assert!(!issue_intent.has_issued("OLD", at(5)));
+    assert!(!issue_intent.has_issued("NEW", at(86_400)));
     let class = issue_intent.recorded_class("OLD");
     assert_eq!(class, Some(CredentialClass::Superseded));
 }

@@ -170,13 +170,13 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
 fn parse_log(output: &DescribeSecretOutput) -> SecretLog {
     let mut log = SecretLog::default();
     for (version_id, labels) in output.version_ids_to_stages().into_iter().flatten() {
-        let has = |wanted: &str| labels.iter().any(|label| label == wanted);
-        let is_claim = has(intent_log::CLAIM_LABEL);
+        let has_label = |wanted: &str| labels.iter().any(|label| label == wanted);
+        let is_claim = has_label(intent_log::CLAIM_LABEL);
         if is_claim {
             log.claim = intent_log::entry_number(version_id).unwrap_or_default();
-            log.mirror_intent = has(MIRROR_INTENT_LABEL).then(|| version_id.clone());
+            log.mirror_intent = has_label(MIRROR_INTENT_LABEL).then(|| version_id.clone());
         }
-        if has("AWSPENDING") {
+        if has_label("AWSPENDING") {
             log.pending = Some(version_id.clone());
         }
         let saved = labels.iter().filter_map(|label| SavedSpec::read(label));
@@ -186,7 +186,7 @@ fn parse_log(output: &DescribeSecretOutput) -> SecretLog {
             .filter_map(|label| Login::read(label, version_id));
         let mut logins: Vec<Login> = logins.collect();
         logins.sort_by_key(|login| login.entry);
-        if has("AWSCURRENT") {
+        if has_label("AWSCURRENT") {
             // Secrets Manager puts AWSCURRENT on a secret's first version, even if that is a claim.
             log.changed_by_hand = logins.is_empty() && !is_claim;
             log.current = logins.pop();

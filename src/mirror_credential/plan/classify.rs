@@ -40,11 +40,11 @@ pub fn classify(
         Some(CredentialClass::Foreign) | None => {}
         Some(recorded) => return recorded,
     }
-    if !issue_intent.issued(id, credential.created) {
+    if !issue_intent.has_issued(id, credential.created) {
         return CredentialClass::Foreign;
     }
     match secret {
-        Some(secret) if secret.awaits(issue_intent) => CredentialClass::Orphan,
+        Some(secret) if secret.is_awaiting(issue_intent) => CredentialClass::Orphan,
         // The attempt was for this secret and has been closed: this one came later.
         Some(secret) if issue_intent.secret_key == key(&secret.arn) => CredentialClass::Foreign,
         // The secret was deleted before the attempt was closed. An attempt issues one credential,
@@ -87,6 +87,6 @@ pub fn next_deletion<'a>(
 
 fn is_earliest(credential: &Credential, user: &User, issue_intent: &IssueIntent) -> bool {
     let listed = user.credentials.iter();
-    let mut issued = listed.filter(|one| issue_intent.issued(&one.id, one.created));
+    let mut issued = listed.filter(|one| issue_intent.has_issued(&one.id, one.created));
     issued.all(|one| one.created >= credential.created)
 }

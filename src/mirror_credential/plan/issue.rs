@@ -53,7 +53,7 @@ impl Planner<'_> {
                 choose(CredentialStep::WaitForIam)
             };
         }
-        let may_have_left = secret.was_taken_over() || state.login.uncertain_since.is_some();
+        let may_have_left = secret.is_taken_over() || state.login.uncertain_since.is_some();
         if may_have_left && !state.is_settled() {
             return choose(CredentialStep::WaitForIam);
         }
@@ -102,11 +102,11 @@ impl Planner<'_> {
     /// orphan mirrors of earlier attempts have to be deleted.
     pub fn claim(&self, secret: &Secret) -> Plan {
         let state = self.state;
-        if self.ownership_tags_differ(secret) {
+        if self.has_other_ownership_tags(secret) {
             return choose(SecretStep::TagSecret);
         }
         self.mirrors.read_mirror_intent(secret)?;
-        if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {
+        if self.mirrors.has_mirrors() && state.mirrors.projects.is_none() {
             return choose(MirrorStep::ReadProjects);
         }
         if !self.state.holds_claim() {
@@ -144,7 +144,7 @@ impl Planner<'_> {
             return choose(CredentialStep::Store);
         }
         // A working login is replaced only by a verified one.
-        let must_work = secret.log.current.is_some() || self.mirrors.wants_mirrors();
+        let must_work = secret.log.current.is_some() || self.mirrors.has_mirrors();
         if must_work && !issued.verified && has_repositories {
             return choose(CredentialStep::VerifyIssued);
         }

@@ -47,7 +47,7 @@ impl Planner<'_> {
         if short_key(stored.as_deref()) != short_key(wanted.as_deref()) {
             return choose(SecretStep::ChangeSettings);
         }
-        if self.tags_differ(secret) {
+        if self.has_other_tags(secret) {
             return choose(SecretStep::TagSecret);
         }
         let untag = self.unwanted_tags(secret);
@@ -66,7 +66,7 @@ impl Planner<'_> {
             && !self.state.holds_claim()
             && (is_recent || secret.rotating().is_some());
         let changes_settings = self.plan_settings(secret).is_break();
-        if self.ownership_tags_differ(secret) {
+        if self.has_other_ownership_tags(secret) {
             if may_be_at_work || changes_settings {
                 return choose(SecretStep::TagSecret);
             }
@@ -97,13 +97,13 @@ impl Planner<'_> {
         let Some(current) = &secret.log.current else {
             return Continue(());
         };
-        let has_mirrors = self.mirrors.wants_mirrors() || current.mirrors > 0;
+        let has_mirrors = self.mirrors.has_mirrors() || current.mirrors > 0;
         if !has_mirrors || !active || self.mirrors.gitlab_error().is_some() {
             // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::check_acceptance`.
             // With an inactive credential they cannot push.
             return self.verify_stored(active);
         }
-        if self.mirrors.wants_mirrors() && state.mirrors.projects.is_none() {
+        if self.mirrors.has_mirrors() && state.mirrors.projects.is_none() {
             return choose(MirrorStep::ReadProjects);
         }
         let Some(value) = state.login.stored.get(&current.version_id) else {
@@ -152,7 +152,7 @@ impl Planner<'_> {
             return choose(SecretStep::DropOldLogin(superseded.entry));
         }
         // This entry also concludes every claim before it.
-        let is_new = !secret.saves(&self.spec.document);
+        let is_new = !secret.has_saved(&self.spec.document);
         let is_open = secret.is_unfinished() && !self.state.log.is_full;
         if (is_new || is_open) && !self.state.mirrors.deletion_incomplete {
             return choose(SecretStep::SaveSpec(secret.next_entry()));

@@ -71,7 +71,7 @@ impl<'a> Planner<'a> {
         let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
         let current = secret.and_then(|secret| secret.log.current.as_ref());
         // The Update that this one rolls back stored a new login, and then reached the quota.
-        let restores = secret.is_some_and(|secret| secret.saves(&spec.document));
+        let restores = secret.is_some_and(|secret| secret.has_saved(&spec.document));
         let may_keep = state.log.is_full && restores;
         current.filter(|login| {
             let is_of_serial = login.serial_key == serial_key(spec.rotation_serial.as_deref());
@@ -82,21 +82,22 @@ impl<'a> Planner<'a> {
     /// Whether the request changes only an inactive credential: it rolls another one back, or it is
     /// delivered again. It succeeds without a replacement, because the login did not work before
     /// it.
-    pub fn only_replaces_inactive(&self) -> bool {
+    pub fn has_only_inactive_to_replace(&self) -> bool {
         let login = self.saved_login();
         login.is_some_and(|login| self.is_inactive(&login.credential_id))
     }
 
     /// The same, or IAM's list may not show it yet: CodeCommit rejected the login.
-    pub fn may_only_replace_inactive(&self) -> bool {
-        self.only_replaces_inactive() || (self.state.login.rejected && self.saved_login().is_some())
+    pub fn may_have_only_inactive_to_replace(&self) -> bool {
+        self.has_only_inactive_to_replace()
+            || (self.state.login.rejected && self.saved_login().is_some())
     }
 
     /// The current login, if the request restores the saved settings.
     fn saved_login(&self) -> Option<&'a Login> {
         let secret = self.secret?;
         self.matching_login()
-            .filter(|_| secret.saves(&self.spec.document))
+            .filter(|_| secret.has_saved(&self.spec.document))
     }
 
     /// Whether IAM lists the credential `id` as inactive.
@@ -161,8 +162,8 @@ impl<'a> Planner<'a> {
     /// response to this delivery's own call was lost.
     fn may_have_orphans(&self) -> bool {
         let state = self.state;
-        let was_taken_over = self.secret.is_some_and(Secret::was_taken_over);
-        let may_be_peers = was_taken_over && !state.log.follows_closed_intent;
+        let is_taken_over = self.secret.is_some_and(Secret::is_taken_over);
+        let may_be_peers = is_taken_over && !state.log.follows_closed_intent;
         !state.log.issue_intent_written || may_be_peers || state.login.may_have_issued
     }
 
@@ -189,19 +190,19 @@ impl<'a> Planner<'a> {
     /// Whether the secret's tags do not name the spec's user and this request. The delivery has to
     /// write them before it changes anything else, because an outdated peer stops only when it
     /// reads them.
-    pub fn ownership_tags_differ(&self, secret: &Secret) -> bool {
+    pub fn has_other_ownership_tags(&self, secret: &Secret) -> bool {
         let as_of = secret.origin.as_of.map(write_time);
-        self.user_tag_differs(secret) || as_of != Some(write_time(self.context.signed_at))
+        self.has_other_user_tag(secret) || as_of != Some(write_time(self.context.signed_at))
     }
 
     /// Whether the secret's tags do not match the spec.
-    pub fn tags_differ(&self, secret: &Secret) -> bool {
+    pub fn has_other_tags(&self, secret: &Secret) -> bool {
         let mut tags = self.spec.tags.iter();
-        self.user_tag_differs(secret)
+        self.has_other_user_tag(secret)
             || tags.any(|(key, value)| secret.tags.get(key) != Some(value))
     }
 
-    fn user_tag_differs(&self, secret: &Secret) -> bool {
+    fn has_other_user_tag(&self, secret: &Secret) -> bool {
         secret.origin.user_name.as_ref() != Some(&self.spec.user_name)
     }
 }

@@ -42,8 +42,8 @@ impl Planner<'_> {
     fn check_secret_state(&self) -> Plan {
         let (state, context) = (self.state, self.context);
         // Of two deliveries of a Create, the one that fails deletes the secret that it created.
-        let was_seen = state.log.was_seen && !context.is_create;
-        let is_at_work = state.log.claim.is_some() || state.log.claim_lost_at.is_some() || was_seen;
+        let has_read = state.log.has_read_secret && !context.is_create;
+        let is_at_work = state.log.claim.is_some() || state.log.claim_lost_at.is_some() || has_read;
         let created_at = state.log.created_at;
         let may_be_shown_late = created_at.is_some_and(|at| state.now < at + PROPAGATION_TIME);
         match &state.secret {
@@ -76,7 +76,7 @@ impl Planner<'_> {
     fn wait_for_peer(&self, secret: &Secret) -> Plan {
         let state = self.state;
         if let Some((entry, at)) = state.log.highest_claimed_entry
-            && !secret.shows(entry)
+            && !secret.has_entry(entry)
             && state.now < at + PROPAGATION_TIME
         {
             // A peer wrote that entry. The plan needs its content, which Secrets Manager shows
@@ -89,11 +89,11 @@ impl Planner<'_> {
         } else {
             state.log.peer_timeout
         };
-        let waits = |lost_at: SystemTime| {
+        let is_waiting = |lost_at: SystemTime| {
             state.now < (lost_at + PEER_TIMEOUT).max(state.started_at + peer_timeout)
         };
         let may_be_at_work = secret.is_unfinished() && !state.holds_claim();
-        if may_be_at_work && state.log.claim_lost_at.is_some_and(waits) {
+        if may_be_at_work && state.log.claim_lost_at.is_some_and(is_waiting) {
             return choose(SecretStep::WaitForPeer);
         }
         let is_outdated = self.context.is_outdated(secret);

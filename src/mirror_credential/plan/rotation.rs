@@ -31,19 +31,19 @@ impl Planner<'_> {
         let Some(prepared) = secret.prepared(version) else {
             return match rotation.phase {
                 RotationPhase::Create => self.plan_first_phase(secret, rotation, is_pending),
-                _ if !is_pending => self.refuse_phase(messages::not_pending(version)),
+                _ if !is_pending => self.reject_phase(messages::not_pending(version)),
                 // When a schedule is attached, Secrets Manager tests whether the function responds.
                 RotationPhase::Test => Continue(()),
-                _ => self.refuse_phase(messages::not_prepared(version)),
+                _ => self.reject_phase(messages::not_prepared(version)),
             };
         };
         let is_next = secret.rotating().map(|login| &login.version_id) == Some(version);
         if !is_next || secret.log.claim != claim_of(prepared) {
-            return self.refuse_phase(messages::rotation_is_overtaken(version));
+            return self.reject_phase(messages::rotation_is_overtaken(version));
         }
         match rotation.phase {
             RotationPhase::Create => Continue(()),
-            _ if !is_pending => self.refuse_phase(messages::not_pending(version)),
+            _ if !is_pending => self.reject_phase(messages::not_pending(version)),
             phase => self.plan_phase(phase, secret, prepared),
         }
     }
@@ -54,7 +54,7 @@ impl Planner<'_> {
     fn plan_first_phase(&self, secret: &Secret, rotation: &Rotation, is_pending: bool) -> Plan {
         let version = &rotation.version_id;
         if secret.log.current.is_none() {
-            return self.refuse_phase(messages::nothing_to_rotate());
+            return self.reject_phase(messages::nothing_to_rotate());
         }
         if self.state.holds_claim() {
             return self.plan_issue();
@@ -68,7 +68,7 @@ impl Planner<'_> {
         let is_own = is_open && self.state.mirrors.intent.content.is_by_rotation(version);
         if !is_pending && !is_own && !rotation.is_repair {
             // A late copy of a phase must not restart a rotation that has ended.
-            return self.refuse_phase(messages::not_pending(version));
+            return self.reject_phase(messages::not_pending(version));
         }
         // Secrets Manager itself has just changed the secret, so only the claim's own age counts.
         let mirror_intent = &self.state.mirrors.intent.content;
@@ -89,7 +89,7 @@ impl Planner<'_> {
 
     /// Rejects the phase. It waits first, because Secrets Manager may show the previous phase's
     /// entries late.
-    fn refuse_phase(&self, reason: Reason) -> Plan {
+    fn reject_phase(&self, reason: Reason) -> Plan {
         if self.state.now < self.state.started_at + PROPAGATION_TIME {
             return choose(SecretStep::WaitForPeer);
         }
@@ -98,14 +98,14 @@ impl Planner<'_> {
 
     /// The steps from a prepared login to a current one.
     fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Plan {
-        if self.mirrors.wants_mirrors() && self.state.mirrors.projects.is_none() {
+        if self.mirrors.has_mirrors() && self.state.mirrors.projects.is_none() {
             return choose(MirrorStep::ReadProjects);
         }
         let Some(value) = self.state.login.stored.get(&prepared.version_id) else {
             return choose(CredentialStep::ReadLogin(prepared.version_id.clone()));
         };
         let Some(value) = value else {
-            return self.refuse_phase(messages::not_prepared(&prepared.version_id));
+            return self.reject_phase(messages::not_prepared(&prepared.version_id));
         };
         if let Some(reason) = self.mirrors.shown_elsewhere(&value.mirrors) {
             return choose(Step::Reject(reason));
@@ -113,7 +113,7 @@ impl Planner<'_> {
         // A person may have deleted a mirror since.
         let kept = self.mirrors.kept(&value.mirrors);
         if kept.len() != value.mirrors.len() || kept.len() != self.spec.mirrors.len() {
-            return self.refuse_phase(messages::mirrors_have_changed(&prepared.version_id));
+            return self.reject_phase(messages::mirrors_have_changed(&prepared.version_id));
         }
         if !self.state.login.verified && !self.spec.repositories().is_empty() {
             return choose(CredentialStep::VerifyStored);

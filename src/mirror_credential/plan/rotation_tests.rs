@@ -6,7 +6,7 @@ use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::mirrors::{abort_claimant, claimant};
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::plan::mirrors::tests::{
-    edit, mirror, mirrored, new_mirror, pushing, record, seen, value,
+    change_secret, mirror, mirrored, new_mirror, pushing, record, show_mirrors, value,
 };
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
@@ -22,16 +22,18 @@ const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 
 /// Secrets Manager has chosen a version, which has no value.
 fn named() -> State {
-    state(pushing(), |k| {
-        edit(k, |secret| secret.log.pending = Some(VERSION.to_owned()));
+    state(pushing(), |state| {
+        change_secret(state, |secret| {
+            secret.log.pending = Some(VERSION.to_owned())
+        });
     })
 }
 
 /// `createSecret` has ended.
 fn prepared() -> State {
-    state(named(), |k| {
-        k.user.credentials.push(credential("NEW"));
-        edit(k, |secret| {
+    state(named(), |state| {
+        state.user.credentials.push(credential("NEW"));
+        change_secret(state, |secret| {
             secret.log.claim = 3;
             secret.log.mirror_intent = Some(version_id(3));
             let prepared = Login {
@@ -41,15 +43,18 @@ fn prepared() -> State {
             };
             secret.log.superseded = vec![prepared];
         });
-        k.login.stored.insert(VERSION.to_owned(), Some(value(&[8])));
-        seen(k, vec![mirror(7), mirror(8)]);
+        state
+            .login
+            .stored
+            .insert(VERSION.to_owned(), Some(value(&[8])));
+        show_mirrors(state, vec![mirror(7), mirror(8)]);
     })
 }
 
 /// `finishSecret` has moved `AWSCURRENT`.
 fn rotated() -> State {
-    state(prepared(), |k| {
-        edit(k, |secret| {
+    state(prepared(), |state| {
+        change_secret(state, |secret| {
             let next = secret.log.superseded.pop();
             secret.log.superseded.extend(secret.log.current.take());
             secret.log.current = next;
@@ -60,16 +65,16 @@ fn rotated() -> State {
 
 /// A peer's claim is one minute old.
 fn at_work(base: State) -> State {
-    state(base, |k| {
-        edit(k, |secret| secret.log.claim = 2);
-        k.mirrors.intent.read_from = Some(version_id(2));
-        k.mirrors.intent.content.written = Some(at(3540));
+    state(base, |state| {
+        change_secret(state, |secret| secret.log.claim = 2);
+        state.mirrors.intent.read_from = Some(version_id(2));
+        state.mirrors.intent.content.written = Some(at(3540));
     })
 }
 
 /// A reason whose text does not matter.
-fn any() -> Reason {
-    Reason::new(Code::NothingToRotate, "any", "Do it")
+fn some_reason() -> Reason {
+    Reason::new(Code::NothingToRotate, "problem", "Do it")
 }
 
 fn plan(phase: RotationPhase, state: &State, change: impl FnOnce(&mut RequestContext)) -> Step {
@@ -91,37 +96,35 @@ fn plan(phase: RotationPhase, state: &State, change: impl FnOnce(&mut RequestCon
 
 fn rotate(phase: RotationPhase, state: &State) -> Step {
     match plan(phase, state, |_| {}) {
-        Step::Reject(_) => Step::Reject(any()),
-        Step::Defer(_) => Step::Defer(any()),
+        Step::Reject(_) => Step::Reject(some_reason()),
+        Step::Defer(_) => Step::Defer(some_reason()),
         step => step,
     }
 }
 
-/// The next step after a phase has failed permanently.
-fn abort(state: &State) -> Step {
+/// The next step after a phase of the rotation to `version_id` has failed permanently.
+fn abort(version_id: &str, state: &State) -> Step {
     plan(Set, state, |context| {
-        context.claimant = abort_claimant(VERSION);
+        context.claimant = abort_claimant(version_id);
         let rotation = context.rotation.as_mut().expect("a rotation");
         rotation.is_aborted = true;
     })
 }
 
 /// `AWSPENDING` is removed from the prepared version.
-fn dropped(change: impl FnOnce(&mut State)) -> State {
-    state(prepared(), |k| {
-        edit(k, |secret| secret.log.pending = None);
-        change(k);
+fn dropped() -> State {
+    state(prepared(), |state| {
+        change_secret(state, |secret| secret.log.pending = None);
     })
 }
 
 /// A peer has taken the log over, and has finished it.
-fn overtaken(change: impl FnOnce(&mut State)) -> State {
-    dropped(|k| {
-        edit(k, |secret| {
+fn overtaken() -> State {
+    state(dropped(), |state| {
+        change_secret(state, |secret| {
             secret.log.claim = 5;
             secret.log.saved_specs = vec![noted(6)];
         });
-        change(k);
     })
 }
 
@@ -132,7 +135,7 @@ fn moves_to(version_id: &str) -> Step {
 }
 
 fn rejected() -> Step {
-    Step::Reject(any())
+    Step::Reject(some_reason())
 }
 
 /// The new mirror is enabled and has not pushed.
@@ -141,42 +144,34 @@ fn enabled() -> State {
         enabled: true,
         ..new_mirror(8)
     };
-    state(prepared(), |k| seen(k, vec![mirror(7), enabled]))
-}
-
-/// One test for each row: a state, and the step that the plan of an abort chooses.
-macro_rules! aborts {
-    ($($name:ident: $state:expr => $expected:expr;)*) => {
-        $(
-            #[test]
-            fn $name() {
-                let expected: Step = $expected.into();
-                assert_eq!(abort(&$state), expected);
-            }
-        )*
-    };
+    state(prepared(), |state| {
+        show_mirrors(state, vec![mirror(7), enabled])
+    })
 }
 
 step_table! {
     rotate:
     create_without_a_login_claims: Create, named() => SecretStep::Claim(2);
-    create_with_an_open_claim_reads_its_intent:
-        Create, named(), |k| edit(k, |secret| secret.log.claim = 2) => MirrorStep::ReadMirrorIntent(version_id(2));
-    create_during_a_stack_update_is_deferred: Create, at_work(named()) => Step::Defer(any());
-    create_after_an_aborted_rotation_claims: Create, at_work(named()), |k| {
-        k.mirrors.intent.content.claimant = abort_claimant("another");
+    create_with_an_open_claim_reads_its_intent: Create, named(), |state| {
+        change_secret(state, |secret| secret.log.claim = 2);
+    } => MirrorStep::ReadMirrorIntent(version_id(2));
+    create_during_a_stack_update_is_deferred:
+        Create, at_work(named()) => Step::Defer(some_reason());
+    create_after_an_aborted_rotation_claims: Create, at_work(named()), |state| {
+        state.mirrors.intent.content.claimant = abort_claimant("another");
     } => SecretStep::Claim(3);
-    create_after_an_old_claim_claims: Create, at_work(named()), |k| {
-        k.mirrors.intent.content.written = Some(at(0));
+    create_after_an_old_claim_claims: Create, at_work(named()), |state| {
+        state.mirrors.intent.content.written = Some(at(0));
     } => SecretStep::Claim(3);
-    create_of_the_same_rotation_claims: Create, at_work(named()), |k| {
-        k.mirrors.intent.content.claimant = claimant(Some(VERSION));
+    create_of_the_same_rotation_claims: Create, at_work(named()), |state| {
+        state.mirrors.intent.content.claimant = claimant(Some(VERSION));
     } => SecretStep::Claim(3);
-    late_create_of_an_ended_rotation_is_rejected:
-        Create, pushing(), |k| k.mirrors.intent.content.claimant = claimant(Some(VERSION)) => rejected();
-    create_with_an_old_claim_keeps_its_label: Create, named(), |k| {
-        k.log.claim = Some(2);
-        edit(k, |secret| {
+    late_create_of_an_ended_rotation_is_rejected: Create, pushing(), |state| {
+        state.mirrors.intent.content.claimant = claimant(Some(VERSION));
+    } => rejected();
+    create_with_an_old_claim_keeps_its_label: Create, named(), |state| {
+        state.log.claim = Some(2);
+        change_secret(state, |secret| {
             secret.log.claim = 2;
             secret.last_changed = Some(at(0));
         });
@@ -184,105 +179,128 @@ step_table! {
     test_of_a_new_schedule_is_done: Test, named() => Step::Done;
     set_before_create_is_rejected: Set, named() => rejected();
     test_without_a_rotation_is_rejected: Test, pushing() => rejected();
-    rejection_waits_for_late_labels: Set, pushing(), |k| k.now = at(5) => SecretStep::WaitForPeer;
-    set_of_an_aborted_rotation_is_rejected: Set, dropped(|_| {}) => rejected();
-    second_create_leaves_the_mirror_disabled:
-        Create, prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]) => Step::Done;
-    finish_after_a_stack_update_is_rejected:
-        Finish, prepared(), |k| edit(k, |secret| secret.log.claim = 5) => rejected();
-    set_without_one_of_its_mirrors_is_rejected: Set, prepared(), |k| {
-        k.login.stored.insert(VERSION.to_owned(), Some(value(&[8, 9])));
+    rejection_waits_for_late_labels: Set, pushing(), |state| {
+        state.now = at(5);
+    } => SecretStep::WaitForPeer;
+    set_of_an_aborted_rotation_is_rejected: Set, dropped() => rejected();
+    second_create_leaves_the_mirror_disabled: Create, prepared(), |state| {
+        show_mirrors(state, vec![mirror(7), new_mirror(8)]);
+    } => Step::Done;
+    finish_after_a_stack_update_is_rejected: Finish, prepared(), |state| {
+        change_secret(state, |secret| secret.log.claim = 5);
     } => rejected();
-    set_verifies_the_login_first: Set, prepared(), |k| k.login.verified = false => CredentialStep::VerifyStored;
-    set_enables_the_mirror:
-        Set, prepared(), |k| seen(k, vec![mirror(7), new_mirror(8)]) => MirrorStep::EnableMirrors(vec![record(8)]);
+    set_without_one_of_its_mirrors_is_rejected: Set, prepared(), |state| {
+        state.login.stored.insert(VERSION.to_owned(), Some(value(&[8, 9])));
+    } => rejected();
+    set_verifies_the_login_first: Set, prepared(), |state| {
+        state.login.verified = false;
+    } => CredentialStep::VerifyStored;
+    set_enables_the_mirror: Set, prepared(), |state| {
+        show_mirrors(state, vec![mirror(7), new_mirror(8)]);
+    } => MirrorStep::EnableMirrors(vec![record(8)]);
     second_set_is_done: Set, prepared() => Step::Done;
     test_syncs_the_mirror: Test, enabled() => MirrorStep::SyncMirrors(vec![record(8)]);
     second_test_is_done: Test, prepared() => Step::Done;
     finish_moves_aws_current: Finish, prepared() => moves_to(VERSION);
-    second_finish_retires_the_old_mirror: Finish, rotated() => MirrorStep::RetireMirrors(vec![record(7)]);
-    finish_deactivates_the_old_credential:
-        Finish, rotated(), |k| seen(k, vec![mirror(8)]) => CredentialStep::Deactivate("CUR".to_owned());
-    finish_keeps_the_inactive_credential: Finish, rotated(), |k| {
-        seen(k, vec![mirror(8)]);
-        k.user.credentials[0].active = false;
+    second_finish_retires_the_old_mirror:
+        Finish, rotated() => MirrorStep::RetireMirrors(vec![record(7)]);
+    finish_deactivates_the_old_credential: Finish, rotated(), |state| {
+        show_mirrors(state, vec![mirror(8)]);
+    } => CredentialStep::Deactivate("CUR".to_owned());
+    finish_keeps_the_inactive_credential: Finish, rotated(), |state| {
+        show_mirrors(state, vec![mirror(8)]);
+        state.user.credentials[0].active = false;
     } => CredentialStep::CloseIssueIntent;
-    finish_drops_the_label_of_a_deleted_credential: Finish, rotated(), |k| {
-        seen(k, vec![mirror(8)]);
-        k.user.credentials.remove(0);
+    finish_drops_the_label_of_a_deleted_credential: Finish, rotated(), |state| {
+        show_mirrors(state, vec![mirror(8)]);
+        state.user.credentials.remove(0);
     } => SecretStep::DropOldLogin(1);
     test_after_finish_is_done: Test, rotated() => Step::Done;
 }
 
 step_table! {
     step:
-    stack_update_keeps_the_label_of_a_recent_rotation:
-        mirrored, named(), |k| edit(k, |secret| secret.last_changed = Some(at(3540))) => Step::Done;
+    stack_update_keeps_the_label_of_a_recent_rotation: mirrored, named(), |state| {
+        change_secret(state, |secret| secret.last_changed = Some(at(3540)));
+    } => Step::Done;
 }
 
-aborts! {
-    abort_drops_the_pending_label_first: prepared() => SecretStep::DropPending(VERSION.to_owned());
-    abort_of_a_prepared_rotation_claims: dropped(|_| {}) => SecretStep::Claim(5);
-    abort_with_the_claim_of_its_phase_claims_again: dropped(|k| {
-        k.log.claim = Some(5);
-        edit(k, |secret| secret.log.claim = 5);
-    }) => SecretStep::Claim(6);
-    abort_with_its_claim_copies_the_current_login: dropped(|k| {
-        k.log.claim = Some(5);
-        k.mirrors.intent.content.claimant = abort_claimant(VERSION);
-        edit(k, |secret| secret.log.claim = 5);
-    }) => SecretStep::CopyCurrentVersion(6);
-    abort_during_a_stack_update_is_done: dropped(|k| edit(k, |secret| secret.log.claim = 5)) => Step::Done;
-    abort_of_a_current_version_is_done: rotated() => Step::Done;
-    abort_keeps_a_stored_credential_until_its_mirror_is_retired:
-        overtaken(|k| k.login.issued = Some(issued(None))) => MirrorStep::RetireMirrors(vec![record(8)]);
-    abort_deletes_an_unstored_credential: overtaken(|k| {
-        k.login.issued = Some(Issued { id: "LOST".to_owned(), ..issued(None) });
-    }) => CredentialStep::DeleteCredential("LOST".to_owned());
-    abort_drops_a_former_version_of_the_current_login:
-        overtaken(|k| edit(k, |secret| secret.log.superseded = vec![login(4, "CUR")])) => SecretStep::DropOldLogin(4);
-    abort_without_a_mirror_deletes_the_credential:
-        overtaken(|k| seen(k, vec![mirror(7)])) => CredentialStep::DeleteCredential("NEW".to_owned());
-    abort_without_a_credential_drops_its_label: overtaken(|k| {
-        seen(k, vec![mirror(7)]);
-        k.login.deleted_credentials.push("NEW".to_owned());
-    }) => SecretStep::DropOldLogin(4);
+step_table! {
+    abort:
+    abort_drops_the_pending_label_first:
+        VERSION, prepared() => SecretStep::DropPending(VERSION.to_owned());
+    abort_of_a_prepared_rotation_claims: VERSION, dropped() => SecretStep::Claim(5);
+    abort_with_the_claim_of_its_phase_claims_again: VERSION, dropped(), |state| {
+        state.log.claim = Some(5);
+        change_secret(state, |secret| secret.log.claim = 5);
+    } => SecretStep::Claim(6);
+    abort_with_its_claim_copies_the_current_login: VERSION, dropped(), |state| {
+        state.log.claim = Some(5);
+        state.mirrors.intent.content.claimant = abort_claimant(VERSION);
+        change_secret(state, |secret| secret.log.claim = 5);
+    } => SecretStep::CopyCurrentVersion(6);
+    abort_during_a_stack_update_is_done: VERSION, dropped(), |state| {
+        change_secret(state, |secret| secret.log.claim = 5);
+    } => Step::Done;
+    abort_of_a_current_version_is_done: VERSION, rotated() => Step::Done;
+    abort_keeps_a_stored_credential_until_its_mirror_is_retired: VERSION, overtaken(), |state| {
+        state.login.issued = Some(issued(None));
+    } => MirrorStep::RetireMirrors(vec![record(8)]);
+    abort_deletes_an_unstored_credential: VERSION, overtaken(), |state| {
+        state.login.issued = Some(Issued { id: "LOST".to_owned(), ..issued(None) });
+    } => CredentialStep::DeleteCredential("LOST".to_owned());
+    abort_drops_a_former_version_of_the_current_login: VERSION, overtaken(), |state| {
+        change_secret(state, |secret| secret.log.superseded = vec![login(4, "CUR")]);
+    } => SecretStep::DropOldLogin(4);
+    abort_without_a_mirror_deletes_the_credential: VERSION, overtaken(), |state| {
+        show_mirrors(state, vec![mirror(7)]);
+    } => CredentialStep::DeleteCredential("NEW".to_owned());
+    abort_without_a_credential_drops_its_label: VERSION, overtaken(), |state| {
+        show_mirrors(state, vec![mirror(7)]);
+        state.login.deleted_credentials.push("NEW".to_owned());
+    } => SecretStep::DropOldLogin(4);
 }
 
 #[test]
 fn superseded_rotation_cannot_finish() {
-    let stranger = |state: &State| step(mirrored, state);
-    let fence = state(prepared(), |k| {
-        k.log.claim = Some(5);
-        edit(k, |secret| {
+    let stack_update = |state: &State| step(mirrored, state);
+    let claimed = state(prepared(), |state| {
+        state.log.claim = Some(5);
+        change_secret(state, |secret| {
             secret.log.claim = 5;
             // A version from before the rotation is not a copy.
             secret.log.superseded.push(login(2, "CUR"));
         });
     });
     assert_eq!(
-        stranger(&prepared()),
+        stack_update(&prepared()),
         MirrorStep::ReadMirrorIntent(version_id(3)).into()
     );
-    let told = state(prepared(), |k| {
-        k.mirrors.intent.read_from = Some(version_id(3));
+    let with_intent = state(prepared(), |state| {
+        state.mirrors.intent.read_from = Some(version_id(3));
     });
-    assert_eq!(stranger(&told), SecretStep::ClaimIfAllowed(5).into());
-    assert_eq!(stranger(&fence), SecretStep::CopyCurrentVersion(6).into());
-    let copied = state(fence, |k| {
-        edit(k, |secret| secret.log.superseded.push(login(6, "CUR")));
+    assert_eq!(
+        stack_update(&with_intent),
+        SecretStep::ClaimIfAllowed(5).into()
+    );
+    assert_eq!(
+        stack_update(&claimed),
+        SecretStep::CopyCurrentVersion(6).into()
+    );
+    let copied = state(claimed, |state| {
+        change_secret(state, |secret| secret.log.superseded.push(login(6, "CUR")));
     });
-    assert_eq!(stranger(&copied), moves_to(&version_id(6)));
-    let safe = state(copied, |k| {
-        edit(k, |secret| {
+    assert_eq!(stack_update(&copied), moves_to(&version_id(6)));
+    let restored = state(copied, |state| {
+        change_secret(state, |secret| {
             let copy = secret.log.superseded.pop();
             secret.log.superseded.extend(secret.log.current.take());
             secret.log.current = copy;
         });
-        k.login.stored.insert(version_id(6), Some(value(&[7])));
+        state.login.stored.insert(version_id(6), Some(value(&[7])));
     });
     assert_eq!(
-        stranger(&safe),
+        stack_update(&restored),
         SecretStep::DropPending(VERSION.to_owned()).into()
     );
 }

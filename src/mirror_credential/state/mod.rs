@@ -70,7 +70,7 @@ impl From<Option<Secret>> for SecretState {
 #[derive(Clone, Debug, Default)]
 pub struct LogState {
     /// This delivery has read the secret of the log at least once.
-    pub was_seen: bool,
+    pub has_read_secret: bool,
     pub created_at: Option<SystemTime>,
     pub claim: Option<u64>,
     /// How many claims this delivery has tried to write.

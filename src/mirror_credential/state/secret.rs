@@ -135,7 +135,7 @@ impl Secret {
     }
 
     /// Whether a claim before the latest one has not ended in a login or a saved spec.
-    pub fn was_taken_over(&self) -> bool {
+    pub fn is_taken_over(&self) -> bool {
         match self.latest_concluded() {
             Some(entry) => self.log.claim > entry + 1,
             None => self.log.claim > 0,
@@ -143,13 +143,13 @@ impl Secret {
     }
 
     /// Whether the spec that was saved last is `document`.
-    pub fn saves(&self, document: &Value) -> bool {
+    pub fn has_saved(&self, document: &Value) -> bool {
         let saved = self.log.saved_specs.last();
         saved.is_some_and(|saved| saved.key == spec_key(document))
     }
 
     /// Whether the log shows entry `number`, or a later one.
-    pub fn shows(&self, number: u64) -> bool {
+    pub fn has_entry(&self, number: u64) -> bool {
         self.latest_entry() >= number
     }
 
@@ -169,7 +169,7 @@ impl Secret {
 
     /// Whether `issue_intent` is for this secret and may have issued a credential that is not
     /// stored.
-    pub fn awaits(&self, issue_intent: &IssueIntent) -> bool {
+    pub fn is_awaiting(&self, issue_intent: &IssueIntent) -> bool {
         issue_intent.secret_key == key(&self.arn) && self.latest_login() <= Some(issue_intent.claim)
     }
 }

@@ -31,7 +31,7 @@ impl<'a> MirrorPlanner<'a> {
         }
     }
 
-    pub fn wants_mirrors(&self) -> bool {
+    pub fn has_mirrors(&self) -> bool {
         !self.spec.mirrors.is_empty()
     }
 
@@ -42,7 +42,7 @@ impl<'a> MirrorPlanner<'a> {
             return Continue(());
         };
         let secret = self.state.secret.present();
-        if let Some(secret) = secret.filter(|secret| secret.saves(&self.spec.document))
+        if let Some(secret) = secret.filter(|secret| secret.has_saved(&self.spec.document))
             && let Some(login) = &secret.log.current
             && login.mirrors == self.spec.mirrors.len()
         {

@@ -15,7 +15,9 @@ fn same(_: &mut Spec) {}
 
 /// The request names another user, and keeps the secret.
 fn other_user(base: State) -> State {
-    state(base, |k| k.request.previous.changes_user_name = true)
+    state(base, |state| {
+        state.request.previous.changes_user_name = true
+    })
 }
 
 fn of_another_user(secret: &mut Secret) {
@@ -27,7 +29,7 @@ fn of_another_user(secret: &mut Secret) {
 
 /// A person deleted the secret.
 fn without_secret() -> State {
-    state(settled(), |k| k.secret = SecretState::Absent)
+    state(settled(), |state| state.secret = SecretState::Absent)
 }
 
 fn failed_read(state: &mut State) {
@@ -43,12 +45,13 @@ fn failure() -> Reason {
 
 /// The request replaces the former secret, which a request changed that was signed at `as_of`.
 fn replacing(as_of: u64) -> State {
-    state(fresh(), |k| {
-        k.user.exists = true;
+    state(fresh(), |state| {
+        state.user.exists = true;
         let mut former = secret();
         former.origin.as_of = Some(at(as_of));
-        k.request.previous.secret_name = Some(FORMER.to_owned());
-        k.request
+        state.request.previous.secret_name = Some(FORMER.to_owned());
+        state
+            .request
             .former_secrets
             .insert(FORMER.to_owned(), Some(former));
     })
@@ -56,9 +59,9 @@ fn replacing(as_of: u64) -> State {
 
 /// The user's tags name the former secret.
 fn moving() -> State {
-    state(replacing(0), |k| {
-        k.user.owner = Some(owner());
-        k.user.secret_name = Some(FORMER.to_owned());
+    state(replacing(0), |state| {
+        state.user.owner = Some(owner());
+        state.user.secret_name = Some(FORMER.to_owned());
     })
 }
 
@@ -82,8 +85,8 @@ fn delete_replacement() -> Step {
 
 /// The replacement was rolled back before it responded.
 fn replaced(base: State) -> State {
-    state(base, |k| {
-        k.request.previous.unknown_replacement = Some("replacement".to_owned());
+    state(base, |state| {
+        state.request.previous.unknown_replacement = Some("replacement".to_owned());
     })
 }
 
@@ -91,58 +94,77 @@ step_table! {
     step:
     user_of_the_stored_login_may_be_restored: same, other_user(settled()) => Step::Done;
     other_user_than_that_of_the_login_is_rejected_before_a_missing_one:
-        same, other_user(state(settled(), |k| present(k, of_another_user))), |k| k.user.exists = false
-        => Step::Reject(user_differs());
-    secret_of_another_owner_does_not_show_the_user: same, other_user(settled()), |k| present(k, |s| s.origin.owner = None)
-        => Step::Reject(messages::secret_is_held(NAME, None));
-    user_of_a_deleted_secret_may_be_restored: same, other_user(without_secret()) => SecretStep::CreateSecret;
-    other_user_of_a_deleted_secret_is_rejected: same, other_user(without_secret()), |k| k.user.owner = None
-        => Step::Reject(messages::user_name_changes(&spec()));
-    other_user_is_not_judged_without_a_read: same, other_user(without_secret()), |k| {
-        k.user = User::absent(USER, None);
-        failed_read(k);
+        same, other_user(state(settled(), |state| present(state, of_another_user))), |state| {
+        state.user.exists = false;
+    } => Step::Reject(user_differs());
+    secret_of_another_owner_does_not_show_the_user: same, other_user(settled()), |state| {
+        present(state, |s| s.origin.owner = None);
+    } => Step::Reject(messages::secret_is_held(NAME, None));
+    user_of_a_deleted_secret_may_be_restored:
+        same, other_user(without_secret()) => SecretStep::CreateSecret;
+    other_user_of_a_deleted_secret_is_rejected: same, other_user(without_secret()), |state| {
+        state.user.owner = None;
+    } => Step::Reject(messages::user_name_changes(&spec()));
+    other_user_is_not_judged_without_a_read: same, other_user(without_secret()), |state| {
+        state.user = User::absent(USER, None);
+        failed_read(state);
     } => Step::Reject(failure());
-    deleted_secret_of_a_begun_request_does_not_reject_the_user: same, other_user(without_secret()), |k| {
-        k.user.owner = None;
-        k.request.has_begun = true;
-        k.log.claim = Some(0);
+    deleted_secret_of_a_begun_request_does_not_reject_the_user:
+        same, other_user(without_secret()), |state| {
+        state.user.owner = None;
+        state.request.has_begun = true;
+        state.log.claim = Some(0);
     } => Step::SupersededByDelete;
     unknown_replacement_is_deleted_first: same, replaced(settled()) => delete_replacement();
-    unknown_replacement_is_deleted_even_if_a_read_failed: same, replaced(fresh()), |k| failed_read(k) => delete_replacement();
-    rejected_user_keeps_the_unknown_replacement: same, replaced(other_user(without_secret())), |k| k.user.owner = None
-        => Step::Reject(messages::user_name_changes(&spec()));
-    failed_read_is_reported: same, settled(), |k| failed_read(k) => Step::Reject(failure());
-    failed_read_that_may_pass_defers: same, settled(), |k| {
-        k.request.failed_read = Some(FailedRead { reason: failure(), is_transient: true });
+    unknown_replacement_is_deleted_even_if_a_read_failed: same, replaced(fresh()), |state| {
+        failed_read(state);
+    } => delete_replacement();
+    rejected_user_keeps_the_unknown_replacement:
+        same, replaced(other_user(without_secret())), |state| {
+        state.user.owner = None;
+    } => Step::Reject(messages::user_name_changes(&spec()));
+    failed_read_is_reported: same, settled(), |state| failed_read(state) => Step::Reject(failure());
+    failed_read_that_may_pass_defers: same, settled(), |state| {
+        state.request.failed_read = Some(FailedRead { reason: failure(), is_transient: true });
     } => Step::Defer(failure());
     replacement_of_a_secret_begins: same, replacing(0) => SecretStep::CreateSecret;
     late_copy_of_a_replacement_is_rejected: same, replacing(1) => later();
-    late_copy_is_rejected_before_a_failed_read: same, replacing(1), |k| failed_read(k) => later();
-    replaced_secret_of_another_owner_is_not_compared: same, replacing(1), |k| {
-        for former in k.request.former_secrets.values_mut().flatten() {
+    late_copy_is_rejected_before_a_failed_read: same, replacing(1), |state| {
+        failed_read(state);
+    } => later();
+    replaced_secret_of_another_owner_is_not_compared: same, replacing(1), |state| {
+        for former in state.request.former_secrets.values_mut().flatten() {
             former.origin.owner = None;
         }
     } => SecretStep::CreateSecret;
-    moved_login_needs_the_secret_that_holds_it: same, moving(), |k| k.request.former_secrets.clear()
-        => RequestStep::ReadFormerSecret(FORMER.to_owned());
-    moved_login_is_verified_with_cloudformation: same, moving() => RequestStep::LookAtCloudFormation;
-    moved_login_of_a_deleted_secret_is_verified_too:
-        same, moving(), |k| k.request.former_secrets = [(FORMER.to_owned(), None)].into()
-        => RequestStep::LookAtCloudFormation;
-    moved_login_is_looked_at_again: same, moving(), |k| k.request.unconfirmed_looks = 5
-        => RequestStep::LookAtCloudFormation;
-    move_that_cloudformation_does_not_show_is_rejected:
-        same, moving(), |k| k.request.unconfirmed_looks = 6 => not_in_progress();
-    confirmed_move_begins: same, moving(), |k| k.request.is_confirmed = true => SecretStep::CreateSecret;
-    begun_move_is_not_verified_again: same, moving(), |k| k.request.has_begun = true => SecretStep::CreateSecret;
-    late_create_does_not_move_the_login_of_a_later_request: same, moving(), |k| {
-        k.request.previous.secret_name = None;
-        for former in k.request.former_secrets.values_mut().flatten() {
+    moved_login_needs_the_secret_that_holds_it: same, moving(), |state| {
+        state.request.former_secrets.clear();
+    } => RequestStep::ReadFormerSecret(FORMER.to_owned());
+    moved_login_is_verified_with_cloudformation:
+        same, moving() => RequestStep::LookAtCloudFormation;
+    moved_login_of_a_deleted_secret_is_verified_too: same, moving(), |state| {
+        state.request.former_secrets = [(FORMER.to_owned(), None)].into();
+    } => RequestStep::LookAtCloudFormation;
+    moved_login_is_looked_at_again: same, moving(), |state| {
+        state.request.unconfirmed_looks = 5;
+    } => RequestStep::LookAtCloudFormation;
+    move_that_cloudformation_does_not_show_is_rejected: same, moving(), |state| {
+        state.request.unconfirmed_looks = 6;
+    } => not_in_progress();
+    confirmed_move_begins: same, moving(), |state| {
+        state.request.is_confirmed = true;
+    } => SecretStep::CreateSecret;
+    begun_move_is_not_verified_again: same, moving(), |state| {
+        state.request.has_begun = true;
+    } => SecretStep::CreateSecret;
+    late_create_does_not_move_the_login_of_a_later_request: same, moving(), |state| {
+        state.request.previous.secret_name = None;
+        for former in state.request.former_secrets.values_mut().flatten() {
             former.origin.as_of = Some(at(1));
         }
     } => later();
-    released_user_moves_without_verification: same, moving(), |k| {
-        k.user.tombstone = Some(Tombstone {
+    released_user_moves_without_verification: same, moving(), |state| {
+        state.user.tombstone = Some(Tombstone {
             owner_key: owner().key(),
             signed_at: at(0),
             done_at: at(0),
@@ -164,7 +186,9 @@ fn rotation_does_not_move_a_login() {
         }),
         ..context()
     };
-    let settled = state(settled(), |k| k.user.secret_name = Some(FORMER.to_owned()));
+    let settled = state(settled(), |state| {
+        state.user.secret_name = Some(FORMER.to_owned())
+    });
     let step = next(&spec(), &context, &settled);
     assert!(!matches!(step, Step::Request(_)), "{step:?}");
 }

@@ -53,26 +53,26 @@ fn first_create_saves_its_spec_while_it_issues() {
     };
     assert_eq!(first_saved_spec(&context(), &claimed()), Some(1));
     assert_eq!(first_saved_spec(&update, &claimed()), None);
-    let unclaimed = state(claimed(), |k| k.log.claim = None);
+    let unclaimed = state(claimed(), |state| state.log.claim = None);
     assert_eq!(first_saved_spec(&context(), &unclaimed), None);
-    let with_entry = state(claimed(), |k| present(k, |s| s.log.claim = 1));
+    let with_entry = state(claimed(), |state| present(state, |s| s.log.claim = 1));
     assert_eq!(first_saved_spec(&context(), &with_entry), None);
 }
 
 #[test]
 fn issue_intent_is_closed_when_its_credential_is_known() {
     let issued = |change: fn(&mut State)| {
-        let base = state(claimed(), |k| {
-            k.login.issued = Some(issued(None));
-            k.mirrors.intent.ids_committed = true;
+        let base = state(claimed(), |state| {
+            state.login.issued = Some(issued(None));
+            state.mirrors.intent.ids_committed = true;
         });
         may_close_issue_intent(&state(base, change))
     };
     assert!(issued(|_| {}));
-    assert!(!issued(|k| k.login.issued = None));
-    assert!(!issued(|k| k.login.may_have_issued = true));
-    assert!(!issued(|k| k.log.issue_intent_written = false));
-    assert!(!issued(|k| k
+    assert!(!issued(|state| state.login.issued = None));
+    assert!(!issued(|state| state.login.may_have_issued = true));
+    assert!(!issued(|state| state.log.issue_intent_written = false));
+    assert!(!issued(|state| state
         .user
         .issue_intent
         .as_mut()
@@ -80,13 +80,13 @@ fn issue_intent_is_closed_when_its_credential_is_known() {
         .closed = true));
     // Without mirrors, a spec that was saved after the claim shows it, or a stored login.
     for (entry, closes) in [(0, false), (1, true)] {
-        let state = state(claimed(), |k| {
-            k.login.issued = Some(super::issued(None));
-            present(k, |s| s.log.saved_specs = vec![noted(entry)]);
+        let state = state(claimed(), |state| {
+            state.login.issued = Some(super::issued(None));
+            present(state, |s| s.log.saved_specs = vec![noted(entry)]);
         });
         assert_eq!(may_close_issue_intent(&state), closes, "{entry}");
-        let stored = super::state(claimed(), |k| {
-            present(k, |s| s.log.current = Some(login(entry, "CUR")));
+        let stored = super::state(claimed(), |state| {
+            present(state, |s| s.log.current = Some(login(entry, "CUR")));
         });
         assert_eq!(may_close_issue_intent(&stored), closes, "{entry}");
     }
@@ -94,199 +94,228 @@ fn issue_intent_is_closed_when_its_credential_is_known() {
 
 step_table! {
     step:
-    finished_resource_is_done_without_a_wait:
-        same, settled(), |k| unsettle(k, |s| s.log.current = Some(login(1, "CUR"))) => Step::Done;
-    new_user_and_no_secret_creates_the_secret: same, fresh(), |k| k.user.exists = true => SecretStep::CreateSecret;
-    secret_that_a_create_has_deleted_is_created_again: same, fresh(), |k| {
-        k.user.exists = true;
-        k.log.was_seen = true;
-    } => SecretStep::CreateSecret;
-    credential_of_another_resource_is_not_foreign: same, fresh(), |k| {
-        k.user.exists = true;
-        k.user.credentials = vec![credential("HIS")];
-        k.login.other_resource_credentials = vec!["HIS".to_owned()];
-    } => SecretStep::CreateSecret;
-    foreign_credential_waits_for_a_later_read: same, fresh(), |k| {
-        k.user.exists = true;
-        k.user.credentials = vec![credential("HIS")];
-        k.secret_read_after_user = false;
-    } => SecretStep::ReadSecret;
-    user_with_a_history_needs_the_secret_read:
-        same, settled(), |k| k.secret = SecretState::Unread => SecretStep::ReadSecret;
-    claim_without_intent_writes_the_intent:
-        same, claimed(), |k| k.log.issue_intent_written = false => CredentialStep::WriteIssueIntent;
-    claim_with_intent_issues_without_a_wait: same, claimed(), |k| unsettle(k, |_| {}) => CredentialStep::Issue;
-    issued_login_is_stored: same, claimed(), |k| k.login.issued = Some(issued(Some("a+b="))) => CredentialStep::Store;
-    password_with_a_slash_is_reset:
-        same, claimed(), |k| k.login.issued = Some(issued(Some("a/b="))) => CredentialStep::Reset("NEW".to_owned());
-    unknown_password_is_reset:
-        same, claimed(), |k| k.login.issued = Some(issued(None)) => CredentialStep::Reset("NEW".to_owned());
-    claim_of_a_peer_without_a_login_is_taken_over: same, claimed(), |k| k.log.claim = None => SecretStep::Claim(1);
-    peer_that_took_over_is_waited_for: same, claimed(), |k| {
-        k.log.claim = None;
-        k.log.claim_lost_at = Some(at(3599));
-    } => SecretStep::WaitForPeer;
-    finished_peer_is_not_waited_for: same, settled(), |k| k.log.claim_lost_at = Some(at(3599)) => Step::Done;
-    peer_that_verifies_its_login_is_waited_for: |d| d.repository_names = vec!["r".to_owned()], claimed(), |k| {
-        k.log.claim = None;
-        k.log.claim_lost_at = Some(at(0));
-        k.log.peer_timeout = Duration::from_hours(2);
-    } => SecretStep::WaitForPeer;
-    entry_of_a_peer_is_waited_for:
-        same, settled(), |k| k.log.highest_claimed_entry = Some((2, at(3595))) => SecretStep::WaitForPeer;
-    name_of_a_deleted_secret_is_waited_for: same, settled(), |k| {
-        k.now = at(5);
-        present(k, |s| s.deleted_at = Some(at(0)));
-    } => SecretStep::WaitForPeer;
-    claim_of_a_live_peer_is_taken_over_if_allowed:
-        same, settled(), |k| open_claim(k, 3000) => SecretStep::ClaimIfAllowed(3);
-    live_peer_is_fenced_by_the_tags_first: same, settled(), |k| {
-        open_claim(k, 3000);
-        unrecorded(k);
-    } => SecretStep::TagSecret;
-    changed_properties_are_recorded_even_if_nothing_else_changes: same, settled(), |k| {
-        k.request.previous.needs_record = true;
-        unrecorded(k);
-    } => SecretStep::TagSecretIfAllowed;
-    request_is_recorded_before_an_earlier_tombstone_is_removed: same, settled(), |k| {
-        k.user.tombstone = Some(Tombstone { ended: "another".to_owned(), ..tombstone(0) });
-        unrecorded(k);
-    } => SecretStep::TagSecretIfAllowed;
-    request_that_may_not_be_recorded_continues: same, settled(), |k| {
-        k.request.previous.needs_record = true;
-        k.log.is_recording_denied = true;
-        unrecorded(k);
+    finished_resource_is_done_without_a_wait: same, settled(), |state| {
+        unsettle(state, |s| s.log.current = Some(login(1, "CUR")));
     } => Step::Done;
-    unchanged_properties_are_not_recorded: same, settled(), |k| unrecorded(k) => Step::Done;
-    claim_of_a_dead_peer_is_concluded: same, settled(), |k| open_claim(k, 0) => SecretStep::SaveSpec(3);
-    own_claim_without_a_new_login_is_concluded: same, settled(), |k| {
-        open_claim(k, 3000);
-        k.log.claim = Some(2);
+    new_user_and_no_secret_creates_the_secret: same, fresh(), |state| {
+        state.user.exists = true;
+    } => SecretStep::CreateSecret;
+    secret_that_a_create_has_deleted_is_created_again: same, fresh(), |state| {
+        state.user.exists = true;
+        state.log.has_read_secret = true;
+    } => SecretStep::CreateSecret;
+    credential_of_another_resource_is_not_foreign: same, fresh(), |state| {
+        state.user.exists = true;
+        state.user.credentials = vec![credential("HIS")];
+        state.login.other_resource_credentials = vec!["HIS".to_owned()];
+    } => SecretStep::CreateSecret;
+    foreign_credential_waits_for_a_later_read: same, fresh(), |state| {
+        state.user.exists = true;
+        state.user.credentials = vec![credential("HIS")];
+        state.secret_read_after_user = false;
+    } => SecretStep::ReadSecret;
+    user_with_a_history_needs_the_secret_read: same, settled(), |state| {
+        state.secret = SecretState::Unread;
+    } => SecretStep::ReadSecret;
+    claim_without_intent_writes_the_intent: same, claimed(), |state| {
+        state.log.issue_intent_written = false;
+    } => CredentialStep::WriteIssueIntent;
+    claim_with_intent_issues_without_a_wait: same, claimed(), |state| {
+        unsettle(state, |_| {});
+    } => CredentialStep::Issue;
+    issued_login_is_stored: same, claimed(), |state| {
+        state.login.issued = Some(issued(Some("a+b=")));
+    } => CredentialStep::Store;
+    password_with_a_slash_is_reset: same, claimed(), |state| {
+        state.login.issued = Some(issued(Some("a/b=")));
+    } => CredentialStep::Reset("NEW".to_owned());
+    unknown_password_is_reset: same, claimed(), |state| {
+        state.login.issued = Some(issued(None));
+    } => CredentialStep::Reset("NEW".to_owned());
+    claim_of_a_peer_without_a_login_is_taken_over: same, claimed(), |state| {
+        state.log.claim = None;
+    } => SecretStep::Claim(1);
+    peer_that_took_over_is_waited_for: same, claimed(), |state| {
+        state.log.claim = None;
+        state.log.claim_lost_at = Some(at(3599));
+    } => SecretStep::WaitForPeer;
+    finished_peer_is_not_waited_for: same, settled(), |state| {
+        state.log.claim_lost_at = Some(at(3599));
+    } => Step::Done;
+    peer_that_verifies_its_login_is_waited_for:
+        |d| d.repository_names = vec!["r".to_owned()], claimed(), |state| {
+        state.log.claim = None;
+        state.log.claim_lost_at = Some(at(0));
+        state.log.peer_timeout = Duration::from_hours(2);
+    } => SecretStep::WaitForPeer;
+    entry_of_a_peer_is_waited_for: same, settled(), |state| {
+        state.log.highest_claimed_entry = Some((2, at(3595)));
+    } => SecretStep::WaitForPeer;
+    name_of_a_deleted_secret_is_waited_for: same, settled(), |state| {
+        state.now = at(5);
+        present(state, |s| s.deleted_at = Some(at(0)));
+    } => SecretStep::WaitForPeer;
+    claim_of_a_live_peer_is_taken_over_if_allowed: same, settled(), |state| {
+        open_claim(state, 3000);
+    } => SecretStep::ClaimIfAllowed(3);
+    live_peer_is_fenced_by_the_tags_first: same, settled(), |state| {
+        open_claim(state, 3000);
+        unrecorded(state);
+    } => SecretStep::TagSecret;
+    changed_properties_are_recorded_even_if_nothing_else_changes: same, settled(), |state| {
+        state.request.previous.needs_record = true;
+        unrecorded(state);
+    } => SecretStep::TagSecretIfAllowed;
+    request_is_recorded_before_an_earlier_tombstone_is_removed: same, settled(), |state| {
+        state.user.tombstone = Some(Tombstone { ended: "another".to_owned(), ..tombstone(0) });
+        unrecorded(state);
+    } => SecretStep::TagSecretIfAllowed;
+    request_that_may_not_be_recorded_continues: same, settled(), |state| {
+        state.request.previous.needs_record = true;
+        state.log.is_recording_denied = true;
+        unrecorded(state);
+    } => Step::Done;
+    unchanged_properties_are_not_recorded: same, settled(), |state| unrecorded(state) => Step::Done;
+    claim_of_a_dead_peer_is_concluded: same, settled(), |state| {
+        open_claim(state, 0);
     } => SecretStep::SaveSpec(3);
-    credential_of_a_peer_is_reset: same, claimed(), |k| {
-        k.user.credentials = vec![credential("LOST")];
-        k.log.claim = Some(1);
-        present(k, |s| s.log.claim = 1);
+    own_claim_without_a_new_login_is_concluded: same, settled(), |state| {
+        open_claim(state, 3000);
+        state.log.claim = Some(2);
+    } => SecretStep::SaveSpec(3);
+    credential_of_a_peer_is_reset: same, claimed(), |state| {
+        state.user.credentials = vec![credential("LOST")];
+        state.log.claim = Some(1);
+        present(state, |s| s.log.claim = 1);
     } => CredentialStep::Reset("LOST".to_owned());
-    orphan_of_an_earlier_intent_is_reset: same, claimed(), |k| {
-        k.user.credentials = vec![credential("LOST")];
-        k.log.issue_intent_written = false;
+    orphan_of_an_earlier_intent_is_reset: same, claimed(), |state| {
+        state.user.credentials = vec![credential("LOST")];
+        state.log.issue_intent_written = false;
     } => CredentialStep::Reset("LOST".to_owned());
-    inactive_orphan_is_deleted: same, claimed(), |k| {
-        k.user.credentials = vec![Credential { active: false, ..credential("LOST") }];
-        k.log.issue_intent_written = false;
+    inactive_orphan_is_deleted: same, claimed(), |state| {
+        state.user.credentials = vec![Credential { active: false, ..credential("LOST") }];
+        state.log.issue_intent_written = false;
     } => delete("LOST");
     // A person has set it to inactive between the list and the reset.
-    inactive_credential_is_not_stored: same, claimed(), |k| {
-        k.user.credentials = vec![Credential { active: false, ..credential("NEW") }];
-        k.login.issued = Some(issued(Some("a")));
+    inactive_credential_is_not_stored: same, claimed(), |state| {
+        state.user.credentials = vec![Credential { active: false, ..credential("NEW") }];
+        state.login.issued = Some(issued(Some("a")));
     } => delete("NEW");
-    uncertain_call_waits_for_iam:
-        same, claimed(), |k| k.login.uncertain_since = Some(at(3595)) => CredentialStep::WaitForIam;
-    changed_serial_claims_first: |d| d.rotation_serial = Some("2".to_owned()), settled() => SecretStep::Claim(2);
-    claim_before_a_later_login_claims_again: |d| d.rotation_serial = Some("2".to_owned()), settled(), |k| {
-        present(k, |s| {
+    uncertain_call_waits_for_iam: same, claimed(), |state| {
+        state.login.uncertain_since = Some(at(3595));
+    } => CredentialStep::WaitForIam;
+    changed_serial_claims_first:
+        |d| d.rotation_serial = Some("2".to_owned()), settled() => SecretStep::Claim(2);
+    claim_before_a_later_login_claims_again:
+        |d| d.rotation_serial = Some("2".to_owned()), settled(), |state| {
+        present(state, |s| {
             s.log.current = Some(login(3, "CUR"));
             s.log.claim = 2;
         });
-        k.log.claim = Some(2);
+        state.log.claim = Some(2);
     } => SecretStep::Claim(4);
-    unlisted_current_credential_is_replaced: same, settled(), |k| k.user.credentials.clear() => SecretStep::Claim(2);
-    unlisted_current_credential_waits_for_iam: same, settled(), |k| {
-        k.user.credentials.clear();
-        unsettle(k, |s| s.log.current = Some(login(1, "CUR")));
+    unlisted_current_credential_is_replaced: same, settled(), |state| {
+        state.user.credentials.clear();
+    } => SecretStep::Claim(2);
+    unlisted_current_credential_waits_for_iam: same, settled(), |state| {
+        state.user.credentials.clear();
+        unsettle(state, |s| s.log.current = Some(login(1, "CUR")));
     } => CredentialStep::WaitForIam;
-    credential_that_a_peer_superseded_is_deleted:
-        same, settled(), |k| k.login.issued = Some(issued(None)) => delete("NEW");
-    new_login_is_verified_before_it_replaces_one: |d| {
-        d.rotation_serial = Some("2".to_owned());
-        d.repository_names = vec!["r".to_owned()];
-    }, settled(), |k| {
-        present(k, |s| {
+    credential_that_a_peer_superseded_is_deleted: same, settled(), |state| {
+        state.login.issued = Some(issued(None));
+    } => delete("NEW");
+    new_login_is_verified_before_it_replaces_one:
+        |d| { d.rotation_serial = Some("2".to_owned()); d.repository_names = vec!["r".to_owned()]; }, settled(), |state| {
+        present(state, |s| {
             s.log.current = Some(login(1, "CUR"));
             s.log.claim = 2;
         });
-        k.log.claim = Some(2);
-        k.login.issued = Some(issued(Some("a")));
-        k.user.credentials.push(credential("NEW"));
+        state.log.claim = Some(2);
+        state.login.issued = Some(issued(Some("a")));
+        state.user.credentials.push(credential("NEW"));
     } => CredentialStep::VerifyIssued;
-    unlisted_superseded_credential_is_deleted_at_once: same, settled(), |k| {
-        unsettle(k, |s| {
+    unlisted_superseded_credential_is_deleted_at_once: same, settled(), |state| {
+        unsettle(state, |s| {
             s.log.current = Some(login(3, "CUR"));
             s.log.superseded = vec![login(1, "OLD")];
         });
     } => delete("OLD");
-    label_of_a_deleted_login_is_dropped: same, settled(), |k| {
-        present(k, |s| {
+    label_of_a_deleted_login_is_dropped: same, settled(), |state| {
+        present(state, |s| {
             s.log.current = Some(login(3, "CUR"));
             s.log.superseded = vec![login(1, "OLD")];
         });
-        k.login.deleted_credentials.push("OLD".to_owned());
+        state.login.deleted_credentials.push("OLD".to_owned());
     } => SecretStep::DropOldLogin(1);
-    inactive_credential_is_replaced:
-        same, settled(), |k| k.user.credentials[0].active = false => SecretStep::Claim(2);
-    inactive_credential_that_cannot_be_replaced_stays: |d| d.repository_names = vec!["r".to_owned()], settled(), |k| {
-        k.user.credentials[0].active = false;
-        k.login.replacement_error = Some(messages::both_slots_taken(USER));
+    inactive_credential_is_replaced: same, settled(), |state| {
+        state.user.credentials[0].active = false;
+    } => SecretStep::Claim(2);
+    inactive_credential_that_cannot_be_replaced_stays:
+        |d| d.repository_names = vec!["r".to_owned()], settled(), |state| {
+        state.user.credentials[0].active = false;
+        state.login.replacement_error = Some(messages::both_slots_taken(USER));
     } => Step::Done;
-    login_for_repositories_is_verified: |d| d.repository_names = vec!["r".to_owned()], settled()
-        => CredentialStep::VerifyStored;
+    login_for_repositories_is_verified:
+        |d| d.repository_names = vec!["r".to_owned()], settled() => CredentialStep::VerifyStored;
     // An Update to another user was interrupted after it had written the tag.
-    secret_tagged_with_another_user_is_tagged: same, settled(), |k| {
-        present(k, |s| {
+    secret_tagged_with_another_user_is_tagged: same, settled(), |state| {
+        present(state, |s| {
             s.origin.user_name = Some("user-dev-b".to_owned());
             s.log.current = Some(login(1, "CUR"));
         });
     } => SecretStep::TagSecret;
-    changed_key_changes_the_settings: |d| d.kms_key_id = Some("alias/x".to_owned()), settled()
-        => SecretStep::ChangeSettings;
-    changed_tag_tags_the_secret: |d| {
-        d.tags.insert("team".to_owned(), "a".to_owned());
-    }, settled() => SecretStep::TagSecret;
-    dropped_tag_untags_the_secret: same, settled(), |k| {
-        k.request.previous.tag_keys = vec!["gone".to_owned(), "team".to_owned()];
-        present(k, |s| {
+    changed_key_changes_the_settings:
+        |d| d.kms_key_id = Some("alias/x".to_owned()), settled() => SecretStep::ChangeSettings;
+    changed_tag_tags_the_secret: |d| { d.tags.insert("team".to_owned(), "a".to_owned()); }, settled()
+        => SecretStep::TagSecret;
+    dropped_tag_untags_the_secret: same, settled(), |state| {
+        state.request.previous.tag_keys = vec!["gone".to_owned(), "team".to_owned()];
+        present(state, |s| {
             s.log.current = Some(login(1, "CUR"));
             s.tags.insert("team".to_owned(), "a".to_owned());
         });
     } => SecretStep::UntagSecret(vec!["team".to_owned()]);
-    foreign_credential_in_a_free_slot_stays:
-        same, settled(), |k| k.user.credentials.push(credential("HIS")) => Step::Done;
-    foreign_credential_during_the_intent_rejects: same, claimed(), |k| k.user.credentials = vec![credential("HIS")]
-        => Step::Reject(messages::foreign_in_the_way(USER, &[&credential("HIS")]));
+    foreign_credential_in_a_free_slot_stays: same, settled(), |state| {
+        state.user.credentials.push(credential("HIS"));
+    } => Step::Done;
+    foreign_credential_during_the_intent_rejects: same, claimed(), |state| {
+        state.user.credentials = vec![credential("HIS")];
+    } => Step::Reject(messages::foreign_in_the_way(USER, &[&credential("HIS")]));
     // A credential that is created after the login is foreign.
-    open_intent_of_a_stored_login_is_closed: same, settled(), |k| {
-        k.user.issue_intent.as_mut().expect("an intent").closed = false;
-        k.user.credentials.push(credential("HIS"));
+    open_intent_of_a_stored_login_is_closed: same, settled(), |state| {
+        state.user.issue_intent.as_mut().expect("an intent").closed = false;
+        state.user.credentials.push(credential("HIS"));
     } => CredentialStep::CloseIssueIntent;
     // An attempt issues one credential: the earliest one.
-    credential_for_a_former_secret_is_deleted: same, settled(), |k| {
-        k.user.issue_intent = Some(issue_intent(0));
+    credential_for_a_former_secret_is_deleted: same, settled(), |state| {
+        state.user.issue_intent = Some(issue_intent(0));
         let created = at(2);
         let his = Credential { created, ..credential("HIS") };
-        k.user.credentials.extend([his, credential("LOST")]);
-        present(k, |s| {
+        state.user.credentials.extend([his, credential("LOST")]);
+        present(state, |s| {
             s.log.current = Some(login(1, "CUR"));
             s.arn = "arn:secret-b".to_owned();
         });
     } => delete("LOST");
-    lost_tag_of_the_owner_is_written_again:
-        same, settled(), |k| k.user.owner = None => CredentialStep::CloseIssueIntent;
-    later_delete_supersedes: same, settled(), |k| {
-        k.user.tombstone = Some(tombstone(5));
+    lost_tag_of_the_owner_is_written_again: same, settled(), |state| {
+        state.user.owner = None;
+    } => CredentialStep::CloseIssueIntent;
+    later_delete_supersedes: same, settled(), |state| {
+        state.user.tombstone = Some(tombstone(5));
     } => Step::SupersededByDelete;
-    secret_deleted_meanwhile_supersedes:
-        same, claimed(), |k| k.secret = SecretState::Absent => Step::SupersededByDelete;
-    new_secret_that_is_shown_late_is_waited_for: same, claimed(), |k| {
-        k.secret = SecretState::Absent;
-        k.log.created_at = Some(at(3595));
+    secret_deleted_meanwhile_supersedes: same, claimed(), |state| {
+        state.secret = SecretState::Absent;
+    } => Step::SupersededByDelete;
+    new_secret_that_is_shown_late_is_waited_for: same, claimed(), |state| {
+        state.secret = SecretState::Absent;
+        state.log.created_at = Some(at(3595));
     } => SecretStep::WaitForPeer;
-    new_secret_that_stays_absent_supersedes: same, claimed(), |k| {
-        k.secret = SecretState::Absent;
-        k.log.created_at = Some(at(3590));
+    new_secret_that_stays_absent_supersedes: same, claimed(), |state| {
+        state.secret = SecretState::Absent;
+        state.log.created_at = Some(at(3590));
     } => Step::SupersededByDelete;
-    secret_deleted_after_a_lost_claim_supersedes: same, fresh(), |k| {
-        k.user.exists = true;
-        k.log.claim_lost_at = Some(at(0));
+    secret_deleted_after_a_lost_claim_supersedes: same, fresh(), |state| {
+        state.user.exists = true;
+        state.log.claim_lost_at = Some(at(0));
     } => Step::SupersededByDelete;
 }

@@ -97,7 +97,7 @@ pub(in crate::mirror_credential) fn value(mirrors: &[u64]) -> StoredLogin {
     }
 }
 
-pub(in crate::mirror_credential) fn seen(state: &mut State, mirrors: Vec<Mirror>) {
+pub(in crate::mirror_credential) fn show_mirrors(state: &mut State, mirrors: Vec<Mirror>) {
     let project = Project {
         protected_branches: Some(protected(&["development"])),
         ..Project::new(mirrors)
@@ -113,7 +113,10 @@ fn protected(own: &[&str]) -> ProtectedBranches {
     }
 }
 
-pub(in crate::mirror_credential) fn edit(state: &mut State, change: impl FnOnce(&mut Secret)) {
+pub(in crate::mirror_credential) fn change_secret(
+    state: &mut State,
+    change: impl FnOnce(&mut Secret),
+) {
     if let SecretState::Present(secret) = &mut state.secret {
         change(secret);
     }
@@ -121,27 +124,27 @@ pub(in crate::mirror_credential) fn edit(state: &mut State, change: impl FnOnce(
 
 /// A login with one mirror, which pushes.
 pub(in crate::mirror_credential) fn pushing() -> State {
-    state(settled(), |k| {
-        edit(k, |secret| {
+    state(settled(), |state| {
+        change_secret(state, |secret| {
             let current = Login {
                 mirrors: 1,
                 ..login(1, "CUR")
             };
             secret.log.current = Some(current);
         });
-        k.login.stored.insert(version_id(1), Some(value(&[7])));
-        seen(k, vec![mirror(7)]);
-        k.login.verified = true;
+        state.login.stored.insert(version_id(1), Some(value(&[7])));
+        show_mirrors(state, vec![mirror(7)]);
+        state.login.verified = true;
     })
 }
 
 /// The first login was issued, its mirror was created, and the log names the mirror.
 fn sealed() -> State {
-    state(claimed(), |k| {
-        k.login.issued = Some(issued(Some("p")));
-        seen(k, vec![new_mirror(8)]);
-        k.mirrors.intent.ids_committed = true;
-        k.mirrors.intent.content.created = vec![record(8)];
+    state(claimed(), |state| {
+        state.login.issued = Some(issued(Some("p")));
+        show_mirrors(state, vec![new_mirror(8)]);
+        state.mirrors.intent.ids_committed = true;
+        state.mirrors.intent.content.created = vec![record(8)];
     })
 }
 
@@ -160,14 +163,14 @@ fn protecting(state: &mut State, own: &[&str]) {
 
 /// `state` in a project with commits that protects no branch itself.
 fn unprotected(base: State) -> State {
-    state(base, |k| protecting(k, &[]))
+    state(base, |state| protecting(state, &[]))
 }
 
 /// The same before the first credential is issued.
 fn untouched(base: State) -> State {
-    state(base, |k| {
-        k.login.issued = None;
-        k.mirrors.intent.content.created.clear();
+    state(base, |state| {
+        state.login.issued = None;
+        state.mirrors.intent.content.created.clear();
     })
 }
 
@@ -181,7 +184,7 @@ fn silence() -> Reason {
     Reason::new(Code::GitLabUnreachable, "HTTP 502", "Try again")
 }
 
-fn refusal(step: Step) -> String {
+fn rejection(step: Step) -> String {
     match step {
         Step::Reject(reason) => reason.text(),
         other => panic!("not a refusal: {other:?}"),
@@ -190,21 +193,21 @@ fn refusal(step: Step) -> String {
 
 #[test]
 fn new_mirror_of_an_unprotected_project_is_refused() {
-    let reason = refusal(step(
+    let reason = rejection(step(
         without_required_branches,
         &untouched(unprotected(sealed())),
     ));
     assert!(reason.contains("every branch") && reason.contains("Mirrors[0]"));
     assert!(reason.contains("set OnlyProtectedBranches to false"));
     // A new login needs a new mirror.
-    let rejected = state(unprotected(pushing()), |k| k.login.rejected = true);
-    assert!(refusal(step(without_required_branches, &rejected)).contains("every branch"));
+    let rejected = state(unprotected(pushing()), |state| state.login.rejected = true);
+    assert!(rejection(step(without_required_branches, &rejected)).contains("every branch"));
 }
 
 #[test]
 fn unprotected_project_without_commits_is_accepted() {
-    let empty = state(unprotected(sealed()), |k| {
-        each_project(k, |project| project.is_empty = true);
+    let empty = state(unprotected(sealed()), |state| {
+        each_project(state, |project| project.is_empty = true);
     });
     assert_eq!(
         step(without_required_branches, &empty),
@@ -215,8 +218,8 @@ fn unprotected_project_without_commits_is_accepted() {
 #[test]
 fn empty_project_needs_its_default_branch_only() {
     let empty = |default_branch: &str| {
-        state(untouched(unprotected(sealed())), |k| {
-            each_project(k, |project| {
+        state(untouched(unprotected(sealed())), |state| {
+            each_project(state, |project| {
                 project.is_empty = true;
                 project.default_branch = Some(default_branch.to_owned());
             });
@@ -224,7 +227,7 @@ fn empty_project_needs_its_default_branch_only() {
     };
     let next = step(mirrored, &empty("development"));
     assert!(!matches!(next, Step::Reject(_)), "{next:?}");
-    let reason = refusal(step(mirrored, &empty("main")));
+    let reason = rejection(step(mirrored, &empty("main")));
     assert!(reason.contains("branch development of project"), "{reason}");
 }
 
@@ -234,7 +237,9 @@ fn noted_mirror_of_an_unprotected_project_is_left_alone() {
     changed_by_hand[1].enabled = false;
     changed_by_hand[2].status = PushStatus::Failed;
     for shown in changed_by_hand {
-        let state = unprotected(state(pushing(), |k| seen(k, vec![shown.clone()])));
+        let state = unprotected(state(pushing(), |state| {
+            show_mirrors(state, vec![shown.clone()])
+        }));
         let next = step(without_required_branches, &state);
         assert_eq!(next, Step::Done, "{shown:?}");
     }

@@ -21,7 +21,7 @@ fn elsewhere(state: &mut State, id: u64) {
         destination,
         ..mirror(id)
     };
-    seen(state, vec![shown]);
+    show_mirrors(state, vec![shown]);
 }
 
 fn not_shown(id: u64) -> Step {
@@ -35,7 +35,7 @@ fn not_shown(id: u64) -> Step {
 
 /// GitLab created these mirrors, and then did not find them.
 fn vanish(state: &mut State, ids: &[u64]) {
-    seen(state, vec![]);
+    show_mirrors(state, vec![]);
     state.mirrors.intent.content.created.clear();
     for id in ids {
         state.created.mirrors.insert(record(*id));
@@ -55,98 +55,109 @@ step_table! {
     step:
     mirror_that_pushes_is_done: mirrored, pushing() => Step::Done;
     pushing_mirror_with_a_new_spec_saves_the_spec: renewed, pushing() => SecretStep::SaveSpec(2);
-    unread_projects_are_read: mirrored, pushing(), |k| k.mirrors.projects = None => MirrorStep::ReadProjects;
-    unread_mirrors_of_the_login_are_read:
-        mirrored, pushing(), |k| k.login.stored.clear() => CredentialStep::ReadLogin(version_id(1));
-    deleted_mirror_claims: mirrored, pushing(), |k| seen(k, vec![]) => SecretStep::Claim(2);
-    saved_mirror_with_another_address_is_left_alone: mirrored, pushing(), |k| elsewhere(k, 7) => Step::Done;
-    changed_spec_with_another_address_rejects: renewed, pushing(), |k| elsewhere(k, 7) => not_shown(7);
-    new_password_with_another_address_rejects: mirrored, pushing(), |k| {
-        elsewhere(k, 7);
-        k.login.rejected = true;
-    } => not_shown(7);
-    spec_without_a_mirror_of_another_address_goes_on:
-        |_| {}, pushing(), |k| elsewhere(k, 7) => MirrorStep::CheckGitLab(record(7));
-    created_mirror_with_another_address_rejects: mirrored, sealed(), |k| {
-        k.created.mirrors.insert(record(8));
-        elsewhere(k, 8);
-    } => not_shown(8);
-    mirror_that_vanished_once_is_created_again: mirrored, sealed(), |k| {
-        vanish(k, &[8]);
-    } => MirrorStep::CreateMirrors(vec![0]);
-    mirror_that_vanished_twice_rejects: mirrored, sealed(), |k| {
-        vanish(k, &[8, 9]);
-    } => Step::Reject(messages::mirror_is_not_found(PROJECT, 9));
-    disabled_mirror_is_enabled:
-        mirrored, pushing(), |k| {
-            seen(k, vec![Mirror { enabled: false, ..mirror(7) }]);
-        } => MirrorStep::EnableMirrors(vec![record(7)]);
-    failed_mirror_is_synced: mirrored, pushing(), |k| {
-        seen(k, vec![Mirror { status: PushStatus::Failed, ..mirror(7) }]);
-    } => MirrorStep::SyncMirrors(vec![record(7)]);
-    unwanted_mirror_checks_its_gitlab_first: |_| {}, pushing() => MirrorStep::CheckGitLab(record(7));
-    login_without_the_unwanted_mirror_is_stored: |_| {}, pushing(), |k| {
-        k.mirrors.reachable_gitlabs.insert(GITLAB.to_owned());
-        k.log.claim = Some(2);
-        edit(k, |secret| secret.log.claim = 2);
-    } => CredentialStep::Store;
-    issued_login_without_a_mirror_creates_it: mirrored, sealed(), |k| {
-        k.mirrors.intent.content.created.clear();
-        k.mirrors.intent.ids_committed = false;
-        seen(k, vec![]);
-    } => MirrorStep::CreateMirrors(vec![0]);
-    created_mirror_is_committed:
-        mirrored, sealed(), |k| k.mirrors.intent.ids_committed = false => MirrorStep::CommitMirrorIds(1);
-    committed_mirror_verifies_the_login: mirrored, sealed() => CredentialStep::VerifyIssued;
-    verified_login_enables_the_mirror: mirrored, sealed(), |k| prove(k) => MirrorStep::EnableMirrors(vec![record(8)]);
-    enabled_mirror_is_synced: mirrored, sealed(), |k| {
-        prove(k);
-        seen(k, vec![Mirror { enabled: true, ..new_mirror(8) }]);
-    } => MirrorStep::SyncMirrors(vec![record(8)]);
-    pushed_mirror_stores_the_login: mirrored, sealed(), |k| {
-        prove(k);
-        seen(k, vec![mirror(8)]);
-    } => CredentialStep::Store;
-    orphan_mirror_is_deleted: mirrored, sealed(), |k| {
-        k.mirrors.orphans.insert(record(9));
-    } => MirrorStep::DeleteOrphanMirror(record(9));
-    orphan_beside_a_login_without_mirrors_is_deleted: |_| {}, settled(), |k| {
-        k.mirrors.orphans.insert(record(9));
-    } => MirrorStep::DeleteOrphanMirror(record(9));
-    orphan_of_the_current_login_stays: mirrored, pushing(), |k| {
-        k.mirrors.orphans.insert(record(7));
-    } => Step::Done;
-    unreachable_gitlab_without_a_change_is_done: mirrored, pushing(), |k| {
-        k.mirrors.projects = None;
-        k.mirrors.gitlab_error = Some(silence());
-    } => Step::Done;
-    unreachable_gitlab_with_unread_mirrors_reads_them: mirrored, pushing(), |k| {
-        k.login.stored.clear();
-        k.mirrors.gitlab_error = Some(silence());
+    unread_projects_are_read: mirrored, pushing(), |state| {
+        state.mirrors.projects = None;
+    } => MirrorStep::ReadProjects;
+    unread_mirrors_of_the_login_are_read: mirrored, pushing(), |state| {
+        state.login.stored.clear();
     } => CredentialStep::ReadLogin(version_id(1));
-    unreachable_gitlab_with_a_change_rejects: renewed, pushing(), |k| {
-        k.mirrors.projects = None;
-        k.mirrors.gitlab_error = Some(silence());
+    deleted_mirror_claims: mirrored, pushing(), |state| show_mirrors(state, vec![]) => SecretStep::Claim(2);
+    saved_mirror_with_another_address_is_left_alone: mirrored, pushing(), |state| {
+        elsewhere(state, 7);
+    } => Step::Done;
+    changed_spec_with_another_address_rejects: renewed, pushing(), |state| {
+        elsewhere(state, 7);
+    } => not_shown(7);
+    new_password_with_another_address_rejects: mirrored, pushing(), |state| {
+        elsewhere(state, 7);
+        state.login.rejected = true;
+    } => not_shown(7);
+    spec_without_a_mirror_of_another_address_goes_on: |_| {}, pushing(), |state| {
+        elsewhere(state, 7);
+    } => MirrorStep::CheckGitLab(record(7));
+    created_mirror_with_another_address_rejects: mirrored, sealed(), |state| {
+        state.created.mirrors.insert(record(8));
+        elsewhere(state, 8);
+    } => not_shown(8);
+    mirror_that_vanished_once_is_created_again: mirrored, sealed(), |state| {
+        vanish(state, &[8]);
+    } => MirrorStep::CreateMirrors(vec![0]);
+    mirror_that_vanished_twice_rejects: mirrored, sealed(), |state| {
+        vanish(state, &[8, 9]);
+    } => Step::Reject(messages::mirror_is_not_found(PROJECT, 9));
+    disabled_mirror_is_enabled: mirrored, pushing(), |state| {
+        show_mirrors(state, vec![Mirror { enabled: false, ..mirror(7) }]);
+    } => MirrorStep::EnableMirrors(vec![record(7)]);
+    failed_mirror_is_synced: mirrored, pushing(), |state| {
+        show_mirrors(state, vec![Mirror { status: PushStatus::Failed, ..mirror(7) }]);
+    } => MirrorStep::SyncMirrors(vec![record(7)]);
+    unwanted_mirror_checks_its_gitlab_first:
+        |_| {}, pushing() => MirrorStep::CheckGitLab(record(7));
+    login_without_the_unwanted_mirror_is_stored: |_| {}, pushing(), |state| {
+        state.mirrors.reachable_gitlabs.insert(GITLAB.to_owned());
+        state.log.claim = Some(2);
+        change_secret(state, |secret| secret.log.claim = 2);
+    } => CredentialStep::Store;
+    issued_login_without_a_mirror_creates_it: mirrored, sealed(), |state| {
+        state.mirrors.intent.content.created.clear();
+        state.mirrors.intent.ids_committed = false;
+        show_mirrors(state, vec![]);
+    } => MirrorStep::CreateMirrors(vec![0]);
+    created_mirror_is_committed: mirrored, sealed(), |state| {
+        state.mirrors.intent.ids_committed = false;
+    } => MirrorStep::CommitMirrorIds(1);
+    committed_mirror_verifies_the_login: mirrored, sealed() => CredentialStep::VerifyIssued;
+    verified_login_enables_the_mirror: mirrored, sealed(), |state| {
+        prove(state);
+    } => MirrorStep::EnableMirrors(vec![record(8)]);
+    enabled_mirror_is_synced: mirrored, sealed(), |state| {
+        prove(state);
+        show_mirrors(state, vec![Mirror { enabled: true, ..new_mirror(8) }]);
+    } => MirrorStep::SyncMirrors(vec![record(8)]);
+    pushed_mirror_stores_the_login: mirrored, sealed(), |state| {
+        prove(state);
+        show_mirrors(state, vec![mirror(8)]);
+    } => CredentialStep::Store;
+    orphan_mirror_is_deleted: mirrored, sealed(), |state| {
+        state.mirrors.orphans.insert(record(9));
+    } => MirrorStep::DeleteOrphanMirror(record(9));
+    orphan_beside_a_login_without_mirrors_is_deleted: |_| {}, settled(), |state| {
+        state.mirrors.orphans.insert(record(9));
+    } => MirrorStep::DeleteOrphanMirror(record(9));
+    orphan_of_the_current_login_stays: mirrored, pushing(), |state| {
+        state.mirrors.orphans.insert(record(7));
+    } => Step::Done;
+    unreachable_gitlab_without_a_change_is_done: mirrored, pushing(), |state| {
+        state.mirrors.projects = None;
+        state.mirrors.gitlab_error = Some(silence());
+    } => Step::Done;
+    unreachable_gitlab_with_unread_mirrors_reads_them: mirrored, pushing(), |state| {
+        state.login.stored.clear();
+        state.mirrors.gitlab_error = Some(silence());
+    } => CredentialStep::ReadLogin(version_id(1));
+    unreachable_gitlab_with_a_change_rejects: renewed, pushing(), |state| {
+        state.mirrors.projects = None;
+        state.mirrors.gitlab_error = Some(silence());
     } => Step::Reject(silence());
-    superseded_mirror_is_retired_before_its_credential: mirrored, pushing(), |k| {
-        k.user.credentials.push(credential("OLD"));
-        edit(k, |secret| {
+    superseded_mirror_is_retired_before_its_credential: mirrored, pushing(), |state| {
+        state.user.credentials.push(credential("OLD"));
+        change_secret(state, |secret| {
             secret.log.current = Some(login_with_mirror(3, "CUR"));
             secret.log.superseded = vec![login_with_mirror(1, "OLD")];
         });
-        k.login.stored.insert(version_id(1), Some(value(&[6, 7])));
-        k.login.stored.insert(version_id(3), Some(value(&[7])));
-        seen(k, vec![mirror(6), mirror(7)]);
+        state.login.stored.insert(version_id(1), Some(value(&[6, 7])));
+        state.login.stored.insert(version_id(3), Some(value(&[7])));
+        show_mirrors(state, vec![mirror(6), mirror(7)]);
     } => MirrorStep::RetireMirrors(vec![record(6)]);
-    mirror_is_created_beside_ten_enabled_ones: mirrored, pushing(), |k| {
-        k.log.claim = Some(2);
-        edit(k, |secret| secret.log.claim = 2);
-        seen(k, (20..30).map(mirror).collect());
+    mirror_is_created_beside_ten_enabled_ones: mirrored, pushing(), |state| {
+        state.log.claim = Some(2);
+        change_secret(state, |secret| secret.log.claim = 2);
+        show_mirrors(state, (20..30).map(mirror).collect());
     } => MirrorStep::CreateMirrors(vec![0]);
 }
 
 #[test]
 fn unprotected_required_branch_rejects() {
-    let state = state(pushing(), |k| protecting(k, &["main"]));
-    assert!(refusal(step(renewed, &state)).contains("development"));
+    let state = state(pushing(), |state| protecting(state, &["main"]));
+    assert!(rejection(step(renewed, &state)).contains("development"));
 }
