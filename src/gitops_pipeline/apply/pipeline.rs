@@ -91,14 +91,15 @@ impl PipelineApplier<'_> {
         let given = self.spec.source.as_ref();
         let source = &Source::open(self.aws, &self.spec.names, given, retry).await?;
         let mut stack = StackApplier::new(&renderer, source, self.progress);
-        let (checked, ()) = tokio::try_join!(self.check(source), stack.start(self.creates))?;
+        let (checked, ()) =
+            tokio::try_join!(self.check(&renderer, source), stack.start(self.creates))?;
         let ready = Box::pin(reconcile(&mut stack, self.progress)).await?;
         let has_rule = self.spec.approval_rule.is_some() || checked.rule_is_ours;
         let repository = async {
             match checked.given {
                 // It has not changed since it was looked up.
                 Some(lookup) => Ok(lookup),
-                None => self.look_up(source).await,
+                None => renderer.look_up(source).await,
             }
         };
         // A Delete writes its tombstone first, and then looks up the stack and the rule. This
@@ -122,11 +123,11 @@ impl PipelineApplier<'_> {
     }
 
     /// Rejects a request that cannot succeed, before anything is changed.
-    async fn check(&self, source: &Source) -> Result<Checked, ApplyError> {
+    async fn check(&self, renderer: &Renderer<'_>, source: &Source) -> Result<Checked, ApplyError> {
         let spec = self.spec;
         let given = async {
             match &spec.source {
-                Some(_) => self.look_up(source).await.map(Some),
+                Some(_) => renderer.look_up(source).await.map(Some),
                 None => Ok(None),
             }
         };
@@ -142,17 +143,6 @@ impl PipelineApplier<'_> {
             given,
             rule_is_ours,
         })
-    }
-
-    async fn look_up(&self, source: &Source) -> Result<Lookup<Repository>, ApplyError> {
-        match source.look_up().await? {
-            Lookup::Found(Some(repository)) => Ok(Lookup::Found(repository)),
-            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(
-                self.spec,
-                &self.context.location,
-            ))),
-            Lookup::Denied(error) => Ok(Lookup::Denied(error)),
-        }
     }
 
     /// Sets the default branch of the pipeline's own repository. A given one is not changed.

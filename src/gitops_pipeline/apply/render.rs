@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::error::ApplyError;
 use crate::clients::aws::Aws;
 use crate::clients::codecommit;
+use crate::clients::codecommit::Repository;
 use crate::common::ascii;
 use crate::common::ownership;
 use crate::common::ownership::{LOGICAL_ID, STACK_ID};
@@ -128,6 +129,18 @@ impl Renderer<'_> {
         })
     }
 
+    /// Looks up the repository, which has to exist.
+    pub async fn look_up(&self, source: &Source) -> Result<Lookup<Repository>, ApplyError> {
+        match source.look_up().await? {
+            Lookup::Found(Some(repository)) => Ok(Lookup::Found(repository)),
+            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(
+                self.spec,
+                &self.context.location,
+            ))),
+            Lookup::Denied(error) => Ok(Lookup::Denied(error)),
+        }
+    }
+
     /// The clone URL of a repository that the child stack does not create. `None` if the template
     /// does not need it.
     async fn clone_url(
@@ -138,12 +151,8 @@ impl Renderer<'_> {
         if !template::needs_clone_url(self.spec, origin) {
             return Ok(None);
         }
-        match source.look_up().await? {
-            Lookup::Found(Some(repository)) => Ok(Some(repository.clone_url)),
-            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(
-                self.spec,
-                &self.context.location,
-            ))),
+        match self.look_up(source).await? {
+            Lookup::Found(repository) => Ok(Some(repository.clone_url)),
             Lookup::Denied(error) => Err(error.into()),
         }
     }
