@@ -54,7 +54,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         approval_rule: object
             .is_set("ApprovalRule")
             .then(|| object.object("ApprovalRule").read()),
-        gitlab: decode_gitlab(&object),
+        gitlab: decode_gitlab(object.object("GitLab")),
         review: review::decode(&object),
         tags: tags::from_properties(&object, &mut errors),
         ..object.read()
@@ -192,11 +192,7 @@ fn default_action_mode(spec: &Spec) -> ActionMode {
     }
 }
 
-fn decode_gitlab(object: &Object) -> Option<GitLabProject> {
-    if !object.is_set("GitLab") {
-        return None;
-    }
-    let gitlab = object.object("GitLab");
+fn decode_gitlab(gitlab: &Object) -> Option<GitLabProject> {
     Some(GitLabProject {
         access: Access::decode(gitlab)?,
         project: gitlab.text("Project")?,

@@ -89,21 +89,13 @@ pub struct WantedMirror {
     pub waits_for_sync: bool,
 }
 
-/// Decodes `GitLab`. `None` if it is missing or has no token.
-pub fn decode_gitlab(properties: &Object) -> Option<Access> {
-    if !properties.is_set("GitLab") {
-        return None;
-    }
-    Access::decode(properties.object("GitLab"))
-}
-
 /// The value of `GitLab`. The other properties may be invalid.
 pub fn gitlab_in(properties: &Value) -> Option<Access> {
     static TABLE: [Property; 1] = [GITLAB];
     let only_gitlab = serde_json::json!({"GitLab": properties["GitLab"]});
     let mut errors = ValidationErrors::default();
     let properties = Object::decode(&TABLE, &only_gitlab, "", &mut errors);
-    decode_gitlab(&properties).filter(|_| errors.0.is_empty())
+    Access::decode(properties.object("GitLab")).filter(|_| errors.0.is_empty())
 }
 
 /// The valid entries of `Mirrors`. The other properties may be invalid.

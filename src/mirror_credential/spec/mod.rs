@@ -9,8 +9,9 @@ pub use self::mirrors::gitlab_in;
 pub(crate) use self::mirrors::{WantedMirror, mirrors_in};
 pub(crate) use self::types::{ForeignCredentials, Spec};
 
-use self::mirrors::{GITLAB, MIRRORS, decode_gitlab, decode_mirrors};
+use self::mirrors::{GITLAB, MIRRORS, decode_mirrors};
 use crate::clients::codecommit::REPOSITORY_NAME;
+use crate::clients::gitlab::Access;
 use crate::common::tags;
 use crate::common::tags::TAGS;
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
@@ -124,7 +125,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         },
         rotation_serial: object.text("RotationSerial"),
         tags: tags::from_properties(&object, &mut errors),
-        gitlab: decode_gitlab(&object),
+        gitlab: Access::decode(object.object("GitLab")),
         mirrors: decode_mirrors(&object, &mut errors),
         document: document(properties),
     };
