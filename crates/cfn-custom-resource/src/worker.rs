@@ -68,7 +68,7 @@ impl Worker {
         }
     }
 
-    /// Whether earlier work blocks the thread although it was aborted. Ask this before an event,
+    /// Whether earlier work blocks the thread although it was aborted. Call this before an event,
     /// and start another worker if it is.
     pub async fn is_blocked(&self) -> bool {
         let is_idle = Arc::strong_count(&self.tasks) == 1;

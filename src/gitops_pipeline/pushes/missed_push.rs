@@ -279,7 +279,7 @@ pub enum EventRule {
     Missing,
 }
 
-/// Looks up the event rule `name`. A state that this function does not know counts as disabled.
+/// Looks up the event rule `name`. An unknown state counts as disabled.
 pub async fn event_rule(aws: &Aws, name: &str) -> Result<EventRule, CallError> {
     let call = aws.events.describe_rule().name(name);
     let absent = ["ResourceNotFoundException"];

@@ -24,7 +24,7 @@ pub struct Deleter<'a> {
     clients: &'a Clients,
     target: &'a DeletionTarget,
     context: &'a RequestContext,
-    state: DeletionState,
+    pub state: DeletionState,
     pub mirrors: DeletedMirrors<'a>,
 }
 
@@ -71,11 +71,6 @@ impl<'a> Deleter<'a> {
             },
             mirrors,
         })
-    }
-
-    /// The reads that were denied and that did not prevent the deletion.
-    pub fn denied_reads(&self) -> impl Iterator<Item = &DeniedRead> {
-        self.state.denied_reads()
     }
 
     /// The user whose login was deleted. `None` if there was neither a secret nor a credential.

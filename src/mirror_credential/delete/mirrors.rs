@@ -165,7 +165,7 @@ impl<'a> DeletedMirrors<'a> {
             self.left.extend(left.map(LeftMirror::possible));
         }
         // Beside a recorded mirror, an earlier one may be left whose secret a person deleted. One
-        // that works is of another secret or person. A GitLab that has failed is not asked again.
+        // that works is of another secret or person. A GitLab that has failed is not read again.
         if !recorded.is_empty() && self.left.is_empty() {
             let time = self.gitlab_time().min(OTHER_MIRRORS_TIMEOUT);
             let (left, unread) = self.others(&recorded, time, Mirror::has_failed).await;

@@ -27,7 +27,7 @@ pub async fn delete(
 ) -> Result<Vec<String>, CallError> {
     let mut deleter = Deleter::start(clients, target, context, progress).await?;
     reconcile(&mut deleter, progress).await?;
-    for denied in deleter.denied_reads() {
+    for denied in deleter.state.denied_reads() {
         let error = denied.0.reason();
         tracing::error!(
             error = error.as_error(),

@@ -40,7 +40,7 @@ pub struct DeletionState {
     pub deleted_credentials: Vec<String>,
     /// The mirrors are deleted, or their GitLab is unreachable.
     pub are_mirrors_deleted: bool,
-    /// The mirrors of the properties, until GitLab was asked for mirrors beside the recorded ones.
+    /// The mirrors of the properties, until GitLab was searched for others than the recorded ones.
     pub mirrors_to_look_for: Vec<WantedMirror>,
 }
 
@@ -73,7 +73,7 @@ pub enum DeleteStep {
     DeleteSecret,
     /// Remove the records from a user that no longer holds anything of this resource.
     ReleaseUser(String),
-    /// Ask GitLab which mirrors are left that no record names.
+    /// Look in GitLab for mirrors that no record names.
     LookForMirrors,
 }
 
@@ -201,7 +201,7 @@ impl<'a> DeletionPlanner<'a> {
         if let Some(user) = users.find(|user| self.is_held(user)) {
             return Some(DeleteStep::ReleaseUser(user.name.clone()));
         }
-        // GitLab is asked last: it must not delay the deletion of the login.
+        // GitLab is read last: it must not delay the deletion of the login.
         (!state.mirrors_to_look_for.is_empty()).then_some(DeleteStep::LookForMirrors)
     }
 

@@ -40,7 +40,7 @@ pub struct DeletionTarget {
     pub user_name: Option<String>,
     /// The GitLab of its mirrors. The secret's log may name another one.
     pub gitlab: Option<Access>,
-    /// The `Mirrors` of the properties. GitLab is asked for those that no record names.
+    /// The `Mirrors` of the properties. GitLab is searched for those that no record names.
     pub mirrors: Vec<WantedMirror>,
     pub deletes_foreign: bool,
     pub scope: DeletionScope,
