@@ -31,4 +31,5 @@ pub mod spec;
 mod state;
 mod timing;
 
-pub use crate::mirror_credential::resource::{ATTRIBUTES, MirrorCredential};
+pub use crate::mirror_credential::apply::attributes::ATTRIBUTES;
+pub use crate::mirror_credential::resource::MirrorCredential;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::clients::Clients;
 use crate::common::reason_codes::{Code, invalid_properties};
 use crate::common::tags;
-use crate::mirror_credential::apply::applier::{Applied, Applier};
+use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{CreateResponse, DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::Owner;
@@ -56,8 +56,7 @@ impl MirrorCredential {
     ) -> Result<Outcome, Failure> {
         let previous = previous_spec(request, spec);
         let applier = Applier::start(&self.clients, spec, context, progress, previous);
-        let result = Box::pin(Box::pin(applier).await.apply_spec()).await?;
-        Ok(outcome(spec, &result))
+        Box::pin(Box::pin(applier).await.apply_spec()).await
     }
 
     async fn delete(
@@ -213,56 +212,10 @@ fn previous_spec(request: &Request, spec: &Spec) -> PreviousSpec {
     }
 }
 
-fn outcome(spec: &Spec, applied: &Applied) -> Outcome {
-    let credential = &applied.credential;
-    Outcome {
-        physical_resource_id: spec.secret_name.clone(),
-        attributes: BTreeMap::from([
-            ("SecretArn", applied.secret.arn.clone()),
-            ("SecretName", spec.secret_name.clone()),
-            ("UserName", spec.user_name.clone()),
-            ("ServiceUserName", credential.service_user_name.clone()),
-            ("ServiceSpecificCredentialId", credential.id.clone()),
-            ("CreateDate", intent_log::write_time(credential.created)),
-        ]),
-        note: Reason::join(applied.warnings.iter().cloned()),
-    }
-}
-
-/// The attributes that `Fn::GetAtt` returns, in alphabetical order.
-pub const ATTRIBUTES: [&str; 6] = [
-    "CreateDate",
-    "SecretArn",
-    "SecretName",
-    "ServiceSpecificCredentialId",
-    "ServiceUserName",
-    "UserName",
-];
-
 /// The keys of `Tags`, read without validating the other properties.
 fn tag_keys(properties: &Value) -> Vec<String> {
     let tags = properties["Tags"].as_array().into_iter().flatten();
     tags.filter_map(|tag| Some(tag["Key"].as_str()?.to_owned()))
         .filter(|key| !key.starts_with(tags::OWN))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::mirror_credential::plan::tests::{credential, secret};
-
-    #[test]
-    fn every_attribute_of_an_outcome_is_listed() {
-        let spec = spec::decode(&json!({"UserName": "u"})).expect("valid");
-        let applied = Applied {
-            secret: secret(),
-            credential: credential("id"),
-            warnings: Vec::new(),
-        };
-        let outcome = outcome(&spec, &applied);
-        assert!(outcome.attributes.into_keys().eq(ATTRIBUTES));
-    }
 }

@@ -10,6 +10,7 @@ use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, retrying_absence};
 use crate::clients::failing_calls::within;
 use crate::common::reason_codes::Code;
+use crate::mirror_credential::apply::attributes::attributes;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::plan::planner::Planner;
@@ -17,21 +18,11 @@ use crate::mirror_credential::plan::step::Step;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{
-    Credential, FailedRead, PreviousSpec, RequestState, Secret, SecretState, State, StoredLogin,
-    User,
+    FailedRead, PreviousSpec, RequestState, Secret, SecretState, State, StoredLogin, User,
 };
 use crate::mirror_credential::{calls, messages, observe, plan};
 use crate::reconcile::{Next, Reconcile, reconcile};
-use cfn_custom_resource::{Failure, Progress, Reason};
-
-/// The resource after its spec was applied.
-pub struct Applied {
-    pub secret: Secret,
-    /// The credential whose login the secret holds.
-    pub credential: Credential,
-    /// The operator should see these although the request succeeded.
-    pub warnings: Vec<Reason>,
-}
+use cfn_custom_resource::{Failure, Outcome, Progress, Reason};
 
 #[derive(Debug, Default)]
 pub struct RetryBudget {
@@ -151,7 +142,7 @@ impl Applier<'_> {
     ///
     /// If an inactive credential cannot be replaced, and the request changes nothing else, it is
     /// left inactive. Otherwise every rollback would fail until the cause is removed.
-    pub async fn apply_spec(mut self) -> Result<Applied, Failure> {
+    pub async fn apply_spec(mut self) -> Result<Outcome, Failure> {
         let (clients, spec, context) = (self.clients, self.spec, self.context);
         let (progress, previous) = (self.progress, self.state.request.previous.clone());
         let was_inactive = self.planner().has_only_inactive_to_replace();
@@ -223,12 +214,12 @@ impl Applier<'_> {
         Ok(())
     }
 
-    fn finish(&self) -> Result<Applied, Failure> {
-        let applied = self.applied();
-        applied.ok_or_else(|| ApplyError::internal("done without a credential").into())
+    fn finish(&self) -> Result<Outcome, Failure> {
+        let outcome = self.outcome();
+        outcome.ok_or_else(|| ApplyError::internal("done without a credential").into())
     }
 
-    fn applied(&self) -> Option<Applied> {
+    fn outcome(&self) -> Option<Outcome> {
         let secret = self.state.secret.present()?;
         let login = secret.log.current.as_ref()?;
         let credential = self.state.user.credential(&login.credential_id)?;
@@ -253,10 +244,10 @@ impl Applier<'_> {
                 warnings.push(warning);
             }
         }
-        Some(Applied {
-            secret: secret.clone(),
-            credential: credential.clone(),
-            warnings,
+        Some(Outcome {
+            physical_resource_id: self.spec.secret_name.clone(),
+            attributes: attributes(self.spec, secret, credential),
+            note: Reason::join(warnings),
         })
     }
 
@@ -264,13 +255,9 @@ impl Applier<'_> {
         Planner::new(self.spec, self.context, &self.state)
     }
 
-    /// Whether the user may have been created just before the request.
-    pub fn is_user_new(&self) -> bool {
-        self.state
-            .request
-            .previous
-            .new_names
-            .contains(&self.spec.user_name)
+    /// Whether the thing of this name may have been created just before the request.
+    pub fn may_be_new(&self, name: &str) -> bool {
+        self.state.request.previous.new_names.contains(name)
     }
 
     async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {

@@ -96,7 +96,7 @@ impl Applier<'_> {
             tags.push((OPEN_INTENT, String::new()));
         }
         let tagging = calls::tag_user(&self.clients.aws, &self.spec.user_name, &tags);
-        retrying_absence(self.is_user_new(), tagging).await?;
+        retrying_absence(self.may_be_new(&self.spec.user_name), tagging).await?;
         let user = &mut self.state.user;
         user.owner = Some(self.context.owner.clone());
         user.secret_name = Some(self.spec.secret_name.clone());

@@ -41,7 +41,7 @@ impl Applier<'_> {
     pub async fn issue(&mut self) -> Result<(), CallError> {
         let entry = plan::first_saved_spec(self.context, &self.state);
         let result = issue(&self.clients.aws, &self.spec.user_name);
-        let result = retrying_absence(self.is_user_new(), result);
+        let result = retrying_absence(self.may_be_new(&self.spec.user_name), result);
         let (result, saved) = tokio::join!(result, async {
             match entry {
                 Some(entry) => self.write_spec(entry).await.map(Some),

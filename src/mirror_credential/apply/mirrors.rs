@@ -415,13 +415,6 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Deletes the mirrors that this delivery created and that no login names, best effort. If
-    /// GitLab fails, the log still names them for the next delivery.
-    pub async fn roll_back_mirrors(&mut self) {
-        self.state.orphan_created_mirrors();
-        self.delete_own_orphans().await;
-    }
-
     /// Deletes the mirrors that this delivery created before a peer took the log over. The peer
     /// has not read their IDs.
     pub async fn delete_own_orphans(&mut self) {

@@ -4,6 +4,7 @@
 //! them.
 
 pub mod applier;
+pub mod attributes;
 mod credential;
 pub mod error;
 mod issue;

@@ -78,7 +78,7 @@ impl Applier<'_> {
         self.state.user_read_at = self.clients.clock.now();
         self.state.secret_read_after_user = false;
         let read = observe::read_user(&self.clients.aws, &self.spec.user_name);
-        let mut user = retrying_absence(self.is_user_new(), read).await?;
+        let mut user = retrying_absence(self.may_be_new(&self.spec.user_name), read).await?;
         user.keep_inactive(&self.state.user);
         let deleted = &self.state.login.deleted_credentials;
         let listed = &mut user.credentials;

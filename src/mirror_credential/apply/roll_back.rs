@@ -46,7 +46,11 @@ impl Applier<'_> {
         let secret = observe::read_secret(aws, &spec.secret_name).await?;
         for step in roll_back(self.context, &self.state, secret.as_ref(), for_delete) {
             match step {
-                RollBackStep::DeleteMirrors => self.roll_back_mirrors().await,
+                RollBackStep::DeleteMirrors => {
+                    // If GitLab fails, the log still names them for the next delivery.
+                    self.state.orphan_created_mirrors();
+                    self.delete_own_orphans().await;
+                }
                 RollBackStep::DeleteCredential(id) => {
                     calls::delete_credential(aws, &spec.user_name, &id).await?;
                     self.state.note_credential_deleted(&id);

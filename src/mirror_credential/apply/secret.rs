@@ -74,10 +74,9 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Whether the key of the secret may have been created just before the request.
     fn is_key_new(&self) -> bool {
         let key = self.spec.kms_key_id.as_ref();
-        key.is_some_and(|key| self.state.request.previous.new_names.contains(key))
+        key.is_some_and(|key| self.may_be_new(key))
     }
 
     async fn change_settings(&mut self) -> Result<(), CallError> {
