@@ -48,7 +48,7 @@ impl ProtocolCodes {
     };
 }
 
-/// The end of a problem.
+/// The action that ends a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// An imperative with the exact property, parameter or command, without a period at the end.
@@ -88,7 +88,7 @@ impl fmt::Display for Remedy {
 pub struct Reason {
     /// The action, the ID and the cause.
     pub problem: String,
-    /// The end of the problem.
+    /// The action that ends the problem.
     pub remedy: Remedy,
     /// The entry of your documentation that explains it.
     pub code: ReasonCode,
