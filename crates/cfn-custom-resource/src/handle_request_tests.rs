@@ -70,12 +70,12 @@ async fn hanging_handler_fails_before_every_deadline() {
         (
             "",
             800..900,
-            "continuing the request in another invocation: no function - CFG-107",
+            "continuing the request in another invocation: no function. Repeat the stack operation - CFG-107",
         ),
         (
             short,
             20..30,
-            "no time was left; the request may be sent again - CFG-105",
+            "no time was left. Repeat the stack operation, with a longer ServiceTimeout if it has one - CFG-105",
         ),
     ] {
         let (found, took) = failed(Behaviour::Hang, 0, members).await;

@@ -159,7 +159,7 @@ fn number_whose_text_could_change_is_rejected() {
 fn map_can_be_json_text_only_if_the_table_allows_it() {
     let (object, errors) = decode(&json!({"Needed": "x", "Json": r#"{"a":1}"#, "Map": "{}"}));
     assert_eq!(object.map("Json")["a"], "1");
-    assert_eq!(errors, "Map: must be an object");
+    assert_eq!(errors, "Map: must be an object, and not a text");
 }
 
 #[test]
