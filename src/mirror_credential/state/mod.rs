@@ -68,6 +68,7 @@ impl From<Option<Secret>> for SecretState {
 
 /// The intent log, and this delivery's own entries.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // Independent facts, each named.
 pub struct LogState {
     /// This delivery has read the secret of the log at least once.
     pub has_read_secret: bool,
