@@ -84,7 +84,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         )
         .await;
         match handled {
-            Handled::Responded { body, sent } => {
+            Handled::Responded { body, sent, .. } => {
                 sent?;
                 Ok::<Value, lambda_runtime::Error>(body)
             }

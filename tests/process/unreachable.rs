@@ -55,7 +55,7 @@ fn endless_response_is_abandoned_and_the_process_survives() {
     let reason = function.fails(&event);
     // It names the call, which is the first of several at once.
     assert!(reason.contains("AWS's response is too large ("), "{reason}");
-    assert!(reason.ends_with(") - CFG-204"), "{reason}");
+    assert!(reason.ends_with(" - CFG-204"), "{reason}");
     let peak = function.peak_memory();
     assert!(peak < 100_000, "{peak} kB");
     function.succeeds(&event);
