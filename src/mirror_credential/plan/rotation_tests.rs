@@ -24,7 +24,7 @@ const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
 fn named() -> State {
     state(pushing(), |state| {
         change_secret(state, |secret| {
-            secret.log.pending = Some(VERSION.to_owned())
+            secret.log.pending = Some(VERSION.to_owned());
         });
     })
 }
@@ -145,7 +145,7 @@ fn enabled() -> State {
         ..new_mirror(8)
     };
     state(prepared(), |state| {
-        show_mirrors(state, vec![mirror(7), enabled])
+        show_mirrors(state, vec![mirror(7), enabled]);
     })
 }
 

@@ -16,7 +16,7 @@ fn same(_: &mut Spec) {}
 /// The request names another user, and keeps the secret.
 fn other_user(base: State) -> State {
     state(base, |state| {
-        state.request.previous.changes_user_name = true
+        state.request.previous.changes_user_name = true;
     })
 }
 
@@ -187,7 +187,7 @@ fn rotation_does_not_move_a_login() {
         ..context()
     };
     let settled = state(settled(), |state| {
-        state.user.secret_name = Some(FORMER.to_owned())
+        state.user.secret_name = Some(FORMER.to_owned());
     });
     let step = next(&spec(), &context, &settled);
     assert!(!matches!(step, Step::Request(_)), "{step:?}");

@@ -238,7 +238,7 @@ fn noted_mirror_of_an_unprotected_project_is_left_alone() {
     changed_by_hand[2].status = PushStatus::Failed;
     for shown in changed_by_hand {
         let state = unprotected(state(pushing(), |state| {
-            show_mirrors(state, vec![shown.clone()])
+            show_mirrors(state, vec![shown.clone()]);
         }));
         let next = step(without_required_branches, &state);
         assert_eq!(next, Step::Done, "{shown:?}");
