@@ -1,9 +1,4 @@
 //! Classifies an event, dispatches it, and returns its one result.
-//!
-//! - `event` parses every kind of event
-//! - [`dispatch`](Handler::handle) logs the outcome and catches panics, for every kind of event
-//! - `request` handles CloudFormation's requests; `cfn` has their deadlines and their guard
-//! - `other_events` handles rotations, first pushes and health checks, within the time of `guard`
 
 mod context;
 mod dispatch;

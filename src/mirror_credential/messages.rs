@@ -74,7 +74,6 @@ pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
     Reason::new(Code::UserHeld, problem, remedy)
 }
 
-/// The secret belongs to another resource, or to no resource of cfn-gitops.
 pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
     let release = format!(
         "`aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
@@ -97,8 +96,6 @@ pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
     Reason::new(Code::SecretHeld, problem, remedy)
 }
 
-/// The rejection of a request that moves a login, and that CloudFormation does not seem to have
-/// sent.
 pub fn not_in_progress(spec: &Spec, held_for: &str, owner: &Owner) -> Reason {
     let problem = format!(
         "moving the login of user {} from secret {held_for} to secret {}: CloudFormation does not show \
@@ -174,7 +171,6 @@ pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
     Reason::new(Code::ForeignCredentials, problem, remedy)
 }
 
-/// The current credential is inactive, and `error` prevented its replacement.
 pub fn stays_inactive(user_name: &str, id: &str, error: &Reason) -> Reason {
     let problem = format!(
         "the credential {id} of user {user_name} stays inactive, so its login does not work. It was not \
@@ -197,7 +193,6 @@ pub fn both_slots_taken(user_name: &str) -> Reason {
     Reason::new(Code::NoFreeSlot, problem, remedy)
 }
 
-/// The mirror does not push a required branch, because GitLab does not protect it.
 pub fn branch_is_not_protected(
     mirror: usize,
     project: &str,
@@ -220,8 +215,6 @@ pub fn branch_is_not_protected(
     Reason::new(Code::BranchNotMirrored, problem, remedy)
 }
 
-/// GitLab would push every branch through the mirror `mirror`, although its settings select some
-/// branches.
 pub fn every_branch_is_pushed(
     mirror: &str,
     project: &str,
@@ -265,7 +258,6 @@ pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
     Reason::new(Code::MirrorsDisabled, problem, remedy)
 }
 
-/// None of the claims of this delivery became the latest entry of the log.
 pub fn claims_are_not_shown(secret_name: &str) -> Reason {
     let problem = format!(
         "recording the request in secret {secret_name}: Secrets Manager shows none of its records as the \
@@ -300,7 +292,6 @@ pub fn mirror_is_not_found(project: &str, id: u64) -> Reason {
     Reason::new(Code::MirrorNotShown, problem, remedy)
 }
 
-/// The remedy of a rotation that has ended.
 const ROTATE_AGAIN: &str =
     "Wait for the next rotation, or start one with `aws secretsmanager rotate-secret`";
 
@@ -310,7 +301,6 @@ pub fn not_pending(version_id: &str) -> Reason {
     Reason::new(Code::RotationNotPending, problem, ROTATE_AGAIN)
 }
 
-/// A rotation waits until CloudFormation's request has ended.
 pub fn stack_is_changing() -> Reason {
     let problem = "a change of the stack is in progress";
     let remedy = "Wait until it has ended: Secrets Manager repeats the step";

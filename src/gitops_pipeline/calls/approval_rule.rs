@@ -25,7 +25,6 @@ impl FoundRule {
     }
 }
 
-/// The description of a template that `owner` creates.
 fn description(owner: &Owner) -> String {
     format!(
         "Made by the resource {} of stack {}",

@@ -85,7 +85,6 @@ pub fn next(
     }
 }
 
-/// The step for a stack that has to be deleted.
 fn stack_step(stack: &ChildStack, context: &RequestContext) -> DeleteStep {
     let started_by = StartedBy::of(stack, context, None);
     match (stack.status.as_str(), &started_by) {
@@ -106,7 +105,6 @@ fn is_left(child: &ChildStack, context: &RequestContext) -> bool {
     is_own && child.is_superseding(context)
 }
 
-/// Whether a deletion for `purpose` includes `child`.
 fn is_to_delete(child: &ChildStack, context: &RequestContext, purpose: &Purpose) -> bool {
     // Another delivery may have reported a complete stack as created.
     let was_complete = !matches!(

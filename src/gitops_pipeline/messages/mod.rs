@@ -9,7 +9,6 @@ use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
-/// The stack belongs to another resource, or to no resource of this type.
 pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, status: &str) -> Reason {
     let release = format!("`aws cloudformation delete-stack --stack-name {name}`");
     let (cause, remedy) = match owner {
@@ -149,7 +148,6 @@ pub fn repository_is_held(name: &str) -> Reason {
     Reason::new(Code::RepositoryHeld, problem, remedy)
 }
 
-/// `Source` names the child stack's own repository, which the change would delete.
 pub fn own_repository_given(name: &str) -> Reason {
     let problem = format!(
         "Source.RepositoryName: {name} is the repository that this pipeline created, and the change \

@@ -22,8 +22,6 @@ use crate::gitops_pipeline::template;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
 
-/// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.
-/// Starts the pipeline of a stack with `Source.Paths` if the push changes one of these files.
 pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Failure> {
     let Some(names) = &push.names else {
         let because = "the event names no stack of a pipeline".to_owned();

@@ -10,7 +10,6 @@ use cfn_custom_resource::Reason;
 /// The number of hexadecimal digits of a key.
 const KEY_DIGITS: usize = 16;
 
-/// The decision of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The execution of the change set.
