@@ -6,7 +6,7 @@ fn decoded(properties: &Value) -> Result<(Option<Access>, Vec<WantedMirror>), St
     static TABLE: [Property; 2] = [GITLAB, MIRRORS];
     let mut errors = ValidationErrors::default();
     let properties = Object::decode(&TABLE, properties, "", &mut errors);
-    let gitlab = decode_gitlab(&properties);
+    let gitlab = Access::decode(properties.object("GitLab"));
     let mirrors = decode_mirrors(&properties, &mut errors);
     if errors.0.is_empty() {
         Ok((gitlab, mirrors))
