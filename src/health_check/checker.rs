@@ -23,26 +23,20 @@ pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 
 /// The checks of one invocation.
 #[derive(Clone, Copy)]
+#[allow(missing_docs)] // The types of its fields describe them.
 pub struct Checker<'a> {
-    /// The environment that is checked.
     pub environment: &'a Environment,
-    /// The clients of AWS, GitLab and HTTP.
     pub clients: &'a Clients,
-    /// The type of the credentials.
     pub mirror_credential: &'a MirrorCredential,
-    /// The type of the pipelines.
     pub gitops_pipeline: &'a GitOpsPipeline,
-    /// Receives each line for CloudWatch.
     pub emit: Emit<'a>,
-    /// Whether the check may change something.
+    /// `false` for a diagnosis.
     pub may_change: bool,
-    /// When the health check began, and how often it runs.
     pub schedule: Schedule,
 }
 
 impl Checker<'_> {
-    /// Writes metrics of `subject`.
-    pub fn emit(&self, subject: &str, metrics: &[(Metric, Value)]) {
+    pub(crate) fn emit(&self, subject: &str, metrics: &[(Metric, Value)]) {
         let line = metrics::line(self.schedule.began, &self.environment.id, subject, metrics);
         (self.emit)(line);
     }

@@ -37,7 +37,6 @@ const CREDENTIALS_PER_SECOND: u32 = 5;
 /// The secrets whose mirrors are to be repaired, and whether their latest repair was interrupted.
 pub type BrokenMirrors = Vec<(String, bool)>;
 
-/// The result of one credential's check.
 struct CheckedCredential {
     health: Result<Health, CheckError>,
     /// `None` if rotations are not checked.

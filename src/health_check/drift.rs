@@ -30,7 +30,6 @@ const MAX_CHANGE_SET_AGE: Duration = Duration::from_secs(60 * 60);
 /// The most names of resources in a finding.
 const MAX_NAMES: usize = 20;
 
-/// The result of one stack's comparison.
 #[derive(Debug)]
 pub struct ComparedStack {
     subject: DriftTarget,
@@ -174,7 +173,6 @@ impl Checker<'_> {
     }
 }
 
-/// The differences.
 fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
     let names = drifted
         .resources

@@ -22,7 +22,6 @@ pub struct Totals {
     pub pipelines: usize,
 }
 
-/// The findings of a health check.
 #[derive(Debug, Default)]
 pub struct Findings {
     pub totals: Totals,
@@ -47,7 +46,6 @@ impl Check {
     }
 }
 
-/// The parts of a reason.
 fn shown(reason: &Reason) -> Value {
     let mut shown = json!({"Problem": reason.problem, "Remedy": reason.remedy.to_string()});
     if reason.code != ReasonCode::NONE {
@@ -57,7 +55,6 @@ fn shown(reason: &Reason) -> Value {
 }
 
 impl Findings {
-    /// Adds a checked resource with its problem.
     pub fn checked(&mut self, subject: String, problem: Option<Reason>) {
         if let Some(problem) = &problem {
             tracing::warn!(subject, error = problem.as_error(), "unhealthy");
@@ -71,7 +68,6 @@ impl Findings {
         self.checked(subject, Some(problem));
     }
 
-    /// Adds a failed check.
     pub fn failed(&mut self, reason: impl Into<Reason>) {
         let reason = reason.into();
         tracing::warn!(error = reason.as_error(), "check failed");
@@ -86,7 +82,6 @@ impl Findings {
         self.failed(Reason::uncoded(problem, remedy));
     }
 
-    /// Adds the findings of `other` after these.
     pub fn add(&mut self, other: Findings) {
         self.totals.mirrors += other.totals.mirrors;
         self.totals.credentials += other.totals.credentials;
@@ -99,13 +94,11 @@ impl Findings {
         self.failed.extend(other.failed);
     }
 
-    /// The checked parts with a problem.
     pub fn unhealthy(&self) -> Vec<Value> {
         let unhealthy = self.checks.iter().filter(|check| check.problem.is_some());
         unhealthy.map(Check::shown).collect()
     }
 
-    /// Why something was not checked.
     pub fn not_checked(&self) -> Vec<Value> {
         self.failed.iter().map(shown).collect()
     }

@@ -28,7 +28,6 @@ pub const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The executions of each pipeline whose reports are repeated.
 pub type ChangedExecutions = Vec<(ResourceNames, Vec<Execution>)>;
 
-/// The result of one pipeline's check.
 struct CheckedPipeline {
     /// `None` if its name is not one that cfn-gitops gives.
     names: Option<ResourceNames>,

@@ -51,7 +51,6 @@ impl SuspectedPush {
         format!("branch {} of pipeline {}", self.branch.name, self.pipeline)
     }
 
-    /// The problem.
     pub fn problem(&self) -> Reason {
         let commit = &self.missed.commit;
         let problem = if self.missed.was_canceled {

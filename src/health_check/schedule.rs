@@ -81,7 +81,6 @@ fn checks_of(period: Duration, interval: Duration) -> u64 {
     (period.as_secs() / interval.as_secs().max(1)).max(1)
 }
 
-/// `time` in days.
 pub fn days(time: Duration) -> f64 {
     time.as_secs_f64() / DAY.as_secs_f64()
 }

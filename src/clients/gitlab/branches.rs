@@ -71,7 +71,6 @@ pub(super) fn ref_matches(pattern: &str, name: &str) -> bool {
     !pattern.contains('?') && NamePattern::new(pattern).matches(name)
 }
 
-/// An existing branch.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Branch {
     pub name: String,
@@ -110,7 +109,6 @@ pub enum Containment {
 }
 
 impl GitLab {
-    /// The branches that the project protects itself.
     pub async fn protected_branches(&self, project: &str) -> Result<ProtectedBranches> {
         // https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         let parse = |branch: &Value| {

@@ -44,7 +44,6 @@ pub struct CommitStatus {
     pub name: String,
     #[serde(rename(deserialize = "status"))]
     pub state: StatusState,
-    /// A text for a developer.
     #[serde(default, deserialize_with = "lenient")]
     pub description: String,
     #[serde(default, deserialize_with = "lenient")]
@@ -73,7 +72,6 @@ pub struct ShownStatus {
 /// The response to a status that was posted. GitLab may show neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct PostedStatus {
-    /// The pipeline that holds it.
     #[serde(default, deserialize_with = "lenient")]
     pub pipeline_id: Option<u64>,
     /// The number of the token's user.

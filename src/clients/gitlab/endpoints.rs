@@ -14,7 +14,6 @@ use super::error::{REPORTER, Rejection};
 use super::project_parts::{PartAccess, ProjectPart};
 use super::response::ApiResponse;
 
-/// An endpoint of GitLab's API.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     method: &'static str,

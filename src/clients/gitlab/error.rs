@@ -13,7 +13,6 @@ pub const MAINTAINER: u64 = 40;
 /// A Reporter's access level.
 pub const REPORTER: u64 = 20;
 
-/// Most calls fail with a [`GitLabError`].
 pub type Result<T, E = GitLabError> = std::result::Result<T, E>;
 
 /// A call that failed. It contains neither the token nor a password.
@@ -81,7 +80,6 @@ pub enum ErrorKind {
     /// The response, or the list of which it is a page, exceeds a limit.
     #[error("the response is larger than cfn-gitops reads: 300 KB, or a list of 5,000 elements")]
     TooLarge,
-    /// A status of 500 or more.
     #[error("HTTP {status}: {message}; {}", failure_of(*.status))]
     ServerError { status: u16, message: String },
     #[error("HTTP 429: {message}; GitLab throttles the requests")]
@@ -171,17 +169,14 @@ pub enum UnusableValue {
 /// A feature that older versions or other editions of GitLab lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Feature {
-    /// The call that starts a push.
     #[error("HTTP 404: this GitLab cannot start a push by API")]
     Sync,
-    /// `mirror_branch_regex`, which the Community Edition ignores.
     #[error(
         "this GitLab does not support mirror_branch_regex: BranchRegex needs the Enterprise Edition (documented for Premium and Ultimate)"
     )]
     BranchRegex,
 }
 
-/// Why GitLab rejected a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// A Maintainer may not mirror (`app/policies/project_policy.rb`: `mirror_available`,

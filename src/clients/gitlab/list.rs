@@ -18,7 +18,6 @@ const PAGE_SIZES: [usize; 4] = [100, 20, 4, 1];
 /// request, or commit" in <https://docs.gitlab.com/administration/instance_limits/>.
 const MAX_ELEMENTS: usize = 5_000;
 
-/// How a list is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     /// The elements of a page: one of [`PAGE_SIZES`].
@@ -42,7 +41,6 @@ impl Reading {
         skips_large: true,
     };
 
-    /// The first `limit` elements.
     pub const fn first(page: usize, limit: usize) -> Self {
         Reading {
             page,

@@ -28,7 +28,6 @@ pub enum NoteTarget<'a> {
     Branch { into: &'a str },
 }
 
-/// Where a note is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotePlace {
     /// The merge request with this number within its project.

@@ -27,7 +27,6 @@ const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 /// mirrors of a project.
 const MAX_ENABLED_MIRRORS: usize = 10;
 
-/// The settings of a mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub only_protected_branches: bool,
@@ -82,21 +81,16 @@ pub enum PushStatus {
     Other,
 }
 
-/// A push mirror of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// GitLab's number of the mirror.
     pub id: u64,
     /// Where it pushes to, as GitLab shows it.
     pub destination: Destination,
     /// Whether the mirror pushes. Also `false` while the instance mirrors nothing: in silent mode,
     /// or if push mirrors are switched off.
     pub enabled: bool,
-    /// The settings that GitLab stored.
     pub settings: Settings,
-    /// The status of the latest push.
     pub status: PushStatus,
-    /// Why the latest push failed.
     pub last_error: Option<Unredacted>,
     /// When the latest push began.
     pub started_at: Option<SystemTime>,
@@ -193,7 +187,6 @@ impl Mirror {
 }
 
 impl GitLab {
-    /// All push mirrors of a project.
     pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>> {
         let purpose = "listing the push mirrors of";
         let call = self.get(Area::Mirrors(project), "/remote_mirrors", purpose);

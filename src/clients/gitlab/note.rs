@@ -163,7 +163,6 @@ impl GitLab {
         call.send::<Identified>().await.map(drop)
     }
 
-    /// Replaces the text of a note.
     pub async fn edit_note(&self, project: &str, note: &Note, body: &str) -> Result<()> {
         let purpose = format!("editing {} of", note.path);
         let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
@@ -182,7 +181,6 @@ impl GitLab {
         deleted.await.map(drop)
     }
 
-    /// A call about the notes in `place`.
     fn note_call<'a>(
         &'a self,
         method: &'static str,

@@ -27,7 +27,6 @@ struct TokenUser {
 }
 
 impl GitLab {
-    /// The ID of the token's user.
     pub async fn own_user_id(&self) -> Result<u64> {
         let token: TokenUser = self.own_token("looking up the token's user").await?;
         Ok(token.user_id)

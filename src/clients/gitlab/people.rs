@@ -24,7 +24,6 @@ const MAX_MERGES: usize = 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GitLabUser {
-    /// GitLab's number.
     pub id: u64,
     /// The name that others see, without characters that GitLab does not allow in it.
     pub username: String,
@@ -74,7 +73,6 @@ impl GitLabUser {
 }
 
 impl GitLab {
-    /// The user with this number.
     pub async fn user(&self, id: u64) -> Result<GitLabUser> {
         let purpose = format!("looking up user {id}");
         let call = self.get(Area::Instance, &format!("/users/{id}"), &purpose);

@@ -27,7 +27,6 @@ pub struct ProjectDetails {
     pub is_pull_mirror: bool,
     /// Whether CI jobs can push to it. They act as the users who started them.
     pub allows_pushes_of_jobs: bool,
-    /// Its parts that are switched off.
     pub switched_off: Vec<ProjectPart>,
     /// Whether its repository has no commit.
     pub is_empty: bool,
@@ -36,7 +35,6 @@ pub struct ProjectDetails {
     pub default_branch: Option<String>,
     /// The access level of the token's user: 40 is a Maintainer. `None` if GitLab does not show it.
     pub access_level: Option<u64>,
-    /// Whether anyone may see it.
     pub is_public: bool,
     /// Whether only its members may see it. False if GitLab does not show that.
     pub is_private: bool,
@@ -45,7 +43,6 @@ pub struct ProjectDetails {
 }
 
 impl GitLab {
-    /// Looks up a project.
     pub async fn project(&self, project: &str) -> Result<ProjectDetails> {
         // With the statistics, which a Reporter and above may read.
         let call = self.get(Area::Project(project), "", "looking up");
@@ -62,7 +59,6 @@ impl ProjectDetails {
         self.opens("/releases/:tag")
     }
 
-    /// Whether it has merge requests.
     pub fn has_merge_requests(&self) -> bool {
         self.opens("/merge_requests/:iid")
     }

@@ -36,7 +36,6 @@ pub(super) struct ApiResponse {
 /// The headers of a page.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Paging {
-    /// Whether they name a next page.
     pub has_next: bool,
     /// The largest size of a page that the server accepts, if it is less than the requested one.
     pub size: Option<usize>,
@@ -134,7 +133,6 @@ impl ApiResponse {
         self.body.as_ref()?[name].as_str()
     }
 
-    /// The body, decoded by `parse`.
     pub fn decode<T>(&self, parse: impl Fn(&Value) -> Option<T>) -> Result<T> {
         let status = self.status;
         let body = self.body.as_ref().ok_or_else(|| self.not_gitlab())?;

@@ -89,7 +89,6 @@ async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Pas
     token_in(value, &access.token_secret_key)
 }
 
-/// The value of a secret's tag.
 fn tag<'a>(described: &'a DescribeSecretOutput, key: &str) -> Option<&'a str> {
     let mut tags = described.tags().iter();
     tags.find(|tag| tag.key() == Some(key))?.value()

@@ -15,9 +15,7 @@ pub const ENV_TAG: &str = "cfn-gitops:env";
 /// Where a token was read from. It does not hold the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSource {
-    /// `GitLab.TokenSecretId`.
     pub secret_id: String,
-    /// `GitLab.TokenSecretKey`.
     pub secret_key: String,
 }
 

@@ -201,7 +201,6 @@ impl Http {
     }
 }
 
-/// Counts the SDK's attempts.
 #[derive(Debug)]
 struct CountingConnector(SharedHttpConnector);
 

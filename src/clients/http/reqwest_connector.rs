@@ -33,7 +33,6 @@ const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 /// Headers that contain credentials.
 const SECRET_HEADERS: [&str; 3] = ["authorization", "private-token", "x-amz-security-token"];
 
-/// Sends requests over the network.
 #[derive(Debug)]
 struct ReqwestConnector(reqwest::Client);
 
@@ -55,7 +54,6 @@ pub fn connector(tls: ClientConfig) -> Result<SharedHttpConnector, ClientError> 
     Ok(SharedHttpConnector::new(ReqwestConnector(client)))
 }
 
-/// TLS that trusts `roots`.
 pub fn tls(roots: Arc<RootCertStore>) -> Result<ClientConfig, ClientError> {
     let mut tls = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()

@@ -39,7 +39,6 @@ pub struct NewChangeSet {
     pub token: Option<String>,
     /// The role with which CloudFormation would execute it.
     pub role_arn: String,
-    /// The capabilities of the template.
     pub capabilities: Vec<String>,
     /// The values of the parameters. `None` for the present value.
     pub parameters: Vec<(String, Option<String>)>,
@@ -53,14 +52,12 @@ pub enum Base {
     Template {
         /// The address of the template in S3.
         url: String,
-        /// The tags of the stack.
         tags: Vec<(String, String)>,
     },
     /// The stack's present template with its resources as they are.
     Resources,
 }
 
-/// The result of a creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
     /// CloudFormation is creating it, with this ID.
@@ -69,7 +66,6 @@ pub enum Created {
     Exists,
     /// An operation on the stack runs.
     StackIsBusy,
-    /// The stack was deleted meanwhile.
     StackIsGone,
 }
 

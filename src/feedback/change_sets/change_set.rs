@@ -11,7 +11,6 @@ use aws_sdk_cloudformation::types::{
 
 use super::values::Values;
 
-/// A change set, as CloudFormation describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeSet {
     /// Its ID. Another change set of the same name has another one.

@@ -18,7 +18,6 @@ pub enum DenialRemedy {
 }
 
 impl DenialRemedy {
-    /// Every remedy.
     #[cfg(test)]
     pub const ALL: [Self; 4] = [Self::Policy, Self::Boundary, Self::RoleName, Self::ByHand];
 

@@ -29,7 +29,6 @@ const MIN_BASE64: usize = 8;
 /// Values that are longer together are not compared: the function has little time for a report.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
-/// The digits of an account number.
 const ACCOUNT_DIGITS: usize = 12;
 
 /// The values of an operation's parameters.

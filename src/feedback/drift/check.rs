@@ -16,7 +16,6 @@ use crate::gitops_pipeline::names::DRIFT_CHANGE_SET as CHANGE_SET;
 use crate::gitops_pipeline::{describe_stack, early_validation, executions};
 use cfn_custom_resource::Progress;
 
-/// Compares a stack with its template.
 pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> {
     let stack_name = &target.stack_name;
     // The caller enforces the deadline.

@@ -2,7 +2,6 @@
 
 use crate::feedback::change_sets::{Change, ChangeSet, Creation, DriftStatus, Effect};
 
-/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// It was not compared, for this reason. The next health check of another day compares it.
@@ -10,7 +9,6 @@ pub enum Found {
     Compared(Drifted),
 }
 
-/// The differences from the template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drifted {
     /// The resources that differ, sorted.
@@ -23,11 +21,9 @@ pub struct Drifted {
     pub repair: Repair,
     /// The names of the stack's parameters.
     pub parameters: Vec<String>,
-    /// The capabilities of the stack's template.
     pub capabilities: Vec<String>,
 }
 
-/// The result of a repair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Repair {
     /// There was none: nothing differs, or drift is only reported.
@@ -56,7 +52,6 @@ impl Repair {
 }
 
 impl Drifted {
-    /// The differences in the change set `read`.
     pub fn of(read: &ChangeSet) -> Self {
         let drifted = read.changes.iter().filter(|change| has_drifted(change));
         let skipped = |change: &&Change| change.drift == Some(DriftStatus::NotCompared);

@@ -7,7 +7,6 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// The name of the change set that an operator creates.
 pub const REVERT_DRIFT: &str = "revert-drift";
 
-/// A stack to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftTarget {
     /// The names of its pipeline's resources.

@@ -15,7 +15,6 @@ pub struct PipelineEvent {
 }
 
 impl PipelineEvent {
-    /// Whether it is about the approval.
     pub fn is_about_approval(&self) -> bool {
         self.scope == Scope::Approval
     }

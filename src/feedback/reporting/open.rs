@@ -5,7 +5,6 @@ use crate::clients::{Clients, gitlab};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 
-/// A pipeline whose executions are reported.
 pub struct ReportTarget {
     pub pipeline: PipelineSettings,
     /// The parts of the report, and its place in GitLab.
@@ -31,7 +30,6 @@ impl ReportTarget {
         Ok(ReportTarget { pipeline, settings })
     }
 
-    /// Reads the token.
     pub async fn open<'a>(&'a self, clients: &'a Clients) -> Result<OpenedReport<'a>, GitLabError> {
         let access = &self.settings.access;
         Ok(OpenedReport {

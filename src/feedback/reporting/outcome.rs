@@ -63,7 +63,7 @@ impl From<ApprovalError> for ReportError {
 /// The report of an event, or why nothing is reported.
 pub type EventReport = Result<Reported, &'static str>;
 
-/// The result of a report.
+/// One report, as far as GitLab accepted it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
     /// The requests that GitLab accepted.
@@ -90,8 +90,7 @@ impl Reported {
         }
     }
 
-    /// GitLab's errors.
-    pub fn gitlab_errors(&self) -> impl Iterator<Item = &GitLabError> {
+    pub(crate) fn gitlab_errors(&self) -> impl Iterator<Item = &GitLabError> {
         self.failed.values().filter_map(|it| it.gitlab.as_deref())
     }
 

@@ -90,7 +90,6 @@ impl Scope {
 pub struct Shown {
     /// The statuses of the execution, in each pipeline that holds one. The latest one is last.
     pub execution: Vec<ShownStatus>,
-    /// The statuses of its approval.
     pub approval: Vec<ShownStatus>,
     /// The state of the commit's latest deployment to the environment.
     pub deployment: Option<StatusState>,
@@ -121,7 +120,6 @@ pub enum Post {
     CreateDeployment(StatusState),
     /// Change the environment with this number.
     ChangeEnvironment {
-        /// GitLab's number.
         id: u64,
         /// Its address. `None` if it stays as it is.
         external_url: Option<String>,
@@ -130,7 +128,6 @@ pub enum Post {
     },
     /// Write the note, or edit it.
     WriteNote(String),
-    /// Replace the text of a note.
     EditNote(Note, String),
 }
 
@@ -145,7 +142,6 @@ impl Post {
     }
 }
 
-/// The desired records of an execution.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// The status of the execution. `None` if statuses are switched off.

@@ -68,7 +68,6 @@ pub async fn report(opened: &OpenedReport<'_>, about: About<'_>, execution: Exec
     result
 }
 
-/// A running report.
 struct Reporter<'a> {
     context: Context<'a>,
     /// Read when it is needed first.
@@ -99,7 +98,6 @@ enum Observed {
 }
 
 impl Reporter<'_> {
-    /// Decides the desired records of the execution.
     async fn decide(&mut self) -> Result<(), ReportError> {
         let (pipeline, settings) = (self.context.pipeline, self.context.settings);
         let (names, state) = (&pipeline.names, self.execution.state);

@@ -35,7 +35,6 @@ pub enum BuildState {
     Failed(String),
 }
 
-/// A prefix in a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputLocation {
     pub bucket: String,

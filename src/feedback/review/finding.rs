@@ -11,7 +11,6 @@ use crate::gitops_pipeline::early_validation;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReviewSettings;
 
-/// The result of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReviewFinding {
     /// The change set has these changes, sorted. The template contains this.

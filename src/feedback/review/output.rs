@@ -20,7 +20,6 @@ const MAX_TEMPLATE_BYTES: usize = 1_048_576;
 /// as it does for an event.
 const MAX_CONFIGURATION_BYTES: usize = MAX_EVENT_BYTES;
 
-/// The kinds of files.
 const TEMPLATE: &str = "a template";
 const CONFIGURATION: &str = "a template configuration";
 
@@ -35,7 +34,6 @@ pub struct BuildOutput {
     pub scan: Scan,
     /// The values of the parameters. `None` for the present value.
     pub parameters: Vec<(String, Option<String>)>,
-    /// The tags of the stack.
     pub tags: Vec<(String, String)>,
 }
 

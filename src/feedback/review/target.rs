@@ -4,11 +4,9 @@ use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::{ChangeSetSettings, ReportSettings, ReviewSettings};
 
-/// A pipeline whose branches are reviewed.
 #[derive(Clone, Debug)]
 pub struct ReviewTarget {
     pub names: ResourceNames,
-    /// Its region and account.
     pub location: AwsLocation,
     /// The repository with the branches.
     pub repository_name: String,

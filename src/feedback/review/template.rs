@@ -12,7 +12,6 @@ use saphyr_parser::{Event, Parser, Tag};
 
 use crate::common::text_file::place;
 
-/// The contents of a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     pub blockers: BTreeSet<Blocker>,

@@ -30,7 +30,6 @@ enum StatementEffect {
 }
 
 impl Policies {
-    /// Reads the policies of a role.
     pub async fn read(aws: &Aws, role: &str) -> Result<Self, CallError> {
         let (iam, doing) = (&aws.iam, || format!("reading the policies of role {role}"));
         let mut documents = vec![];

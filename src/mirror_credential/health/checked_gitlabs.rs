@@ -37,7 +37,6 @@ pub struct CheckedGitLabs {
 }
 
 impl CheckedGitLabs {
-    /// Nothing was checked yet.
     pub fn new(is_diagnosis: bool) -> Self {
         CheckedGitLabs {
             pace: Pace::per_second(MIRRORS_PER_SECOND),
@@ -57,7 +56,6 @@ impl CheckedGitLabs {
         self.unreachable.error_of(url).is_none() && tokens.insert(token)
     }
 
-    /// The token of `access` with GitLab's `details`.
     fn token_health(
         &self,
         access: &Access,

@@ -42,7 +42,6 @@ enum LostState {
 }
 
 impl LostSecret {
-    /// The problem.
     pub fn problem(&self) -> Reason {
         match self.state {
             LostState::Deleted => {
@@ -113,8 +112,7 @@ impl MirrorCredential {
         (lost, errors)
     }
 
-    /// Whether the secret `name` exists.
-    pub async fn has_secret(&self, name: &str) -> Result<bool, CallError> {
+    pub(crate) async fn has_secret(&self, name: &str) -> Result<bool, CallError> {
         let secret = observe::read_secret(&self.clients.aws, name).await?;
         Ok(secret.is_some())
     }

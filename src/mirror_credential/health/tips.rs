@@ -62,7 +62,6 @@ pub enum TipsError {
 }
 
 impl TipsError {
-    /// The reason that reports it.
     pub fn reason(&self) -> Reason {
         match self {
             TipsError::CodeCommit(error) => error.reason(),
