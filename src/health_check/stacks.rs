@@ -49,7 +49,6 @@ pub struct Stacks {
     all: BTreeMap<String, (String, String)>,
     /// The IDs of nested stacks with that of the stack at the top.
     roots: BTreeMap<String, String>,
-    ids: BTreeSet<String>,
     /// The names of the pipelines' stacks, with their IDs.
     pub pipelines: BTreeMap<String, String>,
     /// The names of the stacks that pipelines deploy.
@@ -77,7 +76,6 @@ pub struct FoundStacks {
     pub accesses: Vec<Access>,
 }
 
-/// The result of one stack's check.
 struct CheckedStack<'a> {
     id: &'a str,
     /// `None` if it was deleted meanwhile, or is not a pipeline's.
@@ -85,7 +83,6 @@ struct CheckedStack<'a> {
     drift: Vec<ComparedStack>,
 }
 
-/// A pipeline's stack with its problems.
 struct ReadStack {
     child: Child,
     looked: Result<LookedAt, CallError>,
@@ -94,9 +91,8 @@ struct ReadStack {
 }
 
 impl Stacks {
-    /// Whether the stack with this ID exists.
     pub fn contains(&self, id: &str) -> bool {
-        self.ids.contains(id)
+        self.all.values().any(|(listed, _)| listed == id)
     }
 
     /// The ID of the stack that contains the nested stack `id`, or `id` itself.
@@ -141,7 +137,6 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
         if name.starts_with(&deployed_prefix) {
             stacks.deployed.insert(name.clone());
         }
-        stacks.ids.insert(id.clone());
         if let Some(root) = stack.root_id.or(stack.parent_id) {
             stacks.roots.insert(id.clone(), root);
         }

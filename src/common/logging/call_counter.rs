@@ -9,12 +9,9 @@ tokio::task_local! {
 
 /// The number of calls so far. Clones share the count.
 #[derive(Clone, Debug, Default)]
-pub struct CallCounter(Arc<Counters>);
-
-#[derive(Debug, Default)]
-struct Counters {
-    made: AtomicU64,
-    retried: AtomicU64,
+pub struct CallCounter {
+    made: Arc<AtomicU64>,
+    retried: Arc<AtomicU64>,
 }
 
 impl CallCounter {
@@ -25,12 +22,12 @@ impl CallCounter {
 
     /// All attempts.
     pub fn made(&self) -> u64 {
-        self.0.made.load(Ordering::Relaxed)
+        self.made.load(Ordering::Relaxed)
     }
 
     /// The attempts that were retries.
     pub fn retried(&self) -> u64 {
-        self.0.retried.load(Ordering::Relaxed)
+        self.retried.load(Ordering::Relaxed)
     }
 }
 
@@ -38,9 +35,9 @@ impl CallCounter {
 pub fn count_attempt(header: Option<&str>) {
     // Outside of `count` there is no counter.
     let _ = COUNTER.try_with(|calls| {
-        calls.0.made.fetch_add(1, Ordering::Relaxed);
+        calls.made.fetch_add(1, Ordering::Relaxed);
         if header.is_some_and(|header| !header.starts_with("attempt=1;")) {
-            calls.0.retried.fetch_add(1, Ordering::Relaxed);
+            calls.retried.fetch_add(1, Ordering::Relaxed);
         }
     });
 }

@@ -4,11 +4,10 @@
 //! commits. So every record is read from GitLab, and nothing is approved if a record cannot be
 //! read.
 
-use super::error::ApprovalError;
 use super::plan;
 use super::plan::{Authorship, Doubt};
 use super::request::{ApprovalRequest, Range};
-use crate::clients::aws::Aws;
+use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{GitLab, GitLabError, GitLabUser, ProjectPush, Tag};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -20,7 +19,15 @@ use crate::gitops_pipeline::settings::approval_tags::{
 /// The most tags of a person whose commits are looked up. Each takes a call.
 const MAX_TAGS: usize = 20;
 
-/// Why a tag is not proved.
+/// Why it is unknown who approves.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApprovalError {
+    #[error(transparent)]
+    Aws(#[from] CallError),
+    #[error("{}", .0.reason().text())]
+    GitLab(#[from] GitLabError),
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Unproved {
     /// GitLab's records contradict it.

@@ -7,14 +7,12 @@
 //! - [`gitlab`] queries GitLab for the tags of the request
 //! - [`plan`] decides whether they approve, as pure functions
 
-mod error;
 mod gitlab;
 mod plan;
 mod request;
 mod summary;
 
-pub use self::error::ApprovalError;
-pub use self::gitlab::Inquiry;
+pub use self::gitlab::{ApprovalError, Inquiry};
 pub use self::plan::Doubt;
 pub use self::request::ApprovalRequest;
 pub use self::summary::{SUMMARY, person_of};

@@ -19,7 +19,6 @@ use crate::gitops_pipeline::names::REVIEW_CHANGE_SETS;
 use crate::gitops_pipeline::{describe_stack, early_validation};
 use cfn_custom_resource::{Progress, Reason};
 
-/// The end of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reviewed {
     /// The notes show the build.
@@ -30,7 +29,6 @@ pub enum Reviewed {
     Rejected(Reason),
 }
 
-/// A running review of one build.
 pub struct Reviewer<'a> {
     pub aws: &'a Aws,
     pub gitlab: &'a GitLab,
@@ -57,7 +55,7 @@ impl Reviewer<'_> {
     /// Why the build is not that of the branch's latest commit. `None` if it is.
     async fn outdated(&self) -> Result<Option<&'static str>, CallError> {
         let branch = &self.build.branch;
-        self.doing(format!("looking up branch {branch}"));
+        self.progress.doing(format!("looking up branch {branch}"));
         let repository = &self.target.repository_name;
         let tip = codecommit::tip(&self.aws.codecommit, repository, branch).await?;
         Ok(match tip.commit() {
@@ -70,7 +68,8 @@ impl Reviewer<'_> {
     /// Why no note has to be written. `None` if one has to.
     async fn shown(&self) -> Result<Option<&'static str>, ReportError> {
         let branch = &self.build.branch;
-        self.doing(format!("reading the notes of branch {branch} in GitLab"));
+        self.progress
+            .doing(format!("reading the notes of branch {branch} in GitLab"));
         let project = &self.target.report.project;
         let places = match self.places().await {
             Err(error) if error.lacks_merge_requests() => {
@@ -122,7 +121,8 @@ impl Reviewer<'_> {
 
     async fn read_output(&self) -> Result<Result<BuildOutput, Unusable>, CallError> {
         let id = &self.build.id;
-        self.doing(format!("reading what build {id} stored"));
+        self.progress
+            .doing(format!("reading what build {id} stored"));
         let (review, location) = (&self.target.review, &self.target.location);
         match &self.build.output {
             Some(stored) => output::read(self.aws, stored, review, location).await,
@@ -132,7 +132,7 @@ impl Reviewer<'_> {
 
     async fn read_stack(&self) -> Result<DeployedStack, CallError> {
         let name = self.stack_name();
-        self.doing(format!("looking up stack {name}"));
+        self.progress.doing(format!("looking up stack {name}"));
         let stack = describe_stack(self.aws, name).await?;
         let status = stack.as_ref().and_then(Stack::stack_status);
         let parameters = stack.iter().flat_map(|stack| stack.parameters());
@@ -157,7 +157,8 @@ impl Reviewer<'_> {
         stack: &DeployedStack,
     ) -> Result<Result<ReviewFinding, &'static str>, ReportError> {
         let (target, id) = (self.target, &self.build.id);
-        self.doing(format!("creating the change set of build {id}"));
+        self.progress
+            .doing(format!("creating the change set of build {id}"));
         let new = NewChangeSet {
             stack_name: self.stack_name().to_owned(),
             name: self.change_set_name(),
@@ -205,7 +206,7 @@ impl Reviewer<'_> {
         let mut errors = vec![];
         if let Creation::Failed(_) = &read.creation {
             let (id, name) = (&self.build.id, self.change_set_name());
-            self.doing(format!(
+            self.progress.doing(format!(
                 "reading why the change set of build {id} is invalid"
             ));
             errors =
@@ -217,13 +218,15 @@ impl Reviewer<'_> {
 
     async fn delete_change_set(&self) -> Result<(), CallError> {
         let (id, name) = (&self.build.id, self.change_set_name());
-        self.doing(format!("deleting the change set of build {id}"));
+        self.progress
+            .doing(format!("deleting the change set of build {id}"));
         change_sets::delete(self.aws, self.stack_name(), &name).await
     }
 
     async fn write(&self, finding: &ReviewFinding) -> Result<(), ReportError> {
         let id = &self.build.id;
-        self.doing(format!("writing the note about build {id} to GitLab"));
+        self.progress
+            .doing(format!("writing the note about build {id} to GitLab"));
         let posted = self.post_status(finding).await;
         let posted = posted.map_err(|error| ReportError {
             // A conflict that lasts does not end with another delivery.
@@ -295,11 +298,6 @@ impl Reviewer<'_> {
             into: &self.target.deployed_branch,
         };
         self.gitlab.note_places(&self.commit(), target).await
-    }
-
-    /// Starts a step of the log.
-    fn doing(&self, step: String) {
-        self.progress.doing(step);
     }
 
     fn commit(&self) -> CommitRef {
