@@ -12,10 +12,8 @@
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
 //! - [`note`] renders the note about a change set, and [`ended_approval`] ends it
-//! - [`waiting`] is the part of the note about the tags that approve
 //! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
-mod context;
 mod drift;
 mod ended_approval;
 mod event;
@@ -26,7 +24,6 @@ mod outcome;
 mod outputs;
 mod plan;
 mod report;
-mod waiting;
 
 pub(crate) use crate::feedback::reporting::drift::report as report_drift;
 pub(crate) use crate::feedback::reporting::event::PipelineEvent;
@@ -45,7 +42,6 @@ use crate::clients::Clients;
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::feedback::approval;
-use crate::feedback::reporting::context::About;
 use crate::feedback::reporting::open::ReportTarget;
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -75,7 +71,7 @@ pub async fn handle(
         return Ok(Err(NO_COMMIT));
     };
     let opened = target.open(clients).await?;
-    let reported = report::report(&opened, event.scope.into(), execution).await;
+    let reported = report::report(&opened, event.scope, None, execution).await;
     Ok(Ok(reported))
 }
 
@@ -102,11 +98,7 @@ pub async fn decide(
     let Some(execution) = newest(clients, &target, &id).await? else {
         return Ok(Err(NO_COMMIT));
     };
-    let about = About {
-        scope: Scope::Approval,
-        tag: Some(tag),
-    };
-    let reported = report::report(&opened, about, execution).await;
+    let reported = report::report(&opened, Scope::Approval, Some(tag), execution).await;
     Ok(Ok(reported))
 }
 
@@ -151,7 +143,7 @@ pub fn catch_up<'a>(
         let began = Instant::now();
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
-            let one = report::report(&opened, Scope::All.into(), execution).await;
+            let one = report::report(&opened, Scope::All, None, execution).await;
             for error in one.gitlab_errors() {
                 unreachable.note(url, Some(&target.settings.project), error);
             }

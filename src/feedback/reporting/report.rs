@@ -4,22 +4,26 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::clients::aws::CallError;
+use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
-    CommitRef, ErrorScope, GitLabError, NoteTarget, ProjectDetails, RetryTime, Sent, StatusState,
+    CommitRef, ErrorScope, GitLab, GitLabError, NoteTarget, ProjectDetails, RetryTime, Sent,
+    StatusState,
 };
+use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Audience;
-use crate::feedback::reporting::context::{About, Context};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
-use crate::feedback::reporting::plan::{Desired, Post, Shown, Topic};
-use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan, waiting};
+use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
+use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan};
 use crate::feedback::rights;
 use crate::gitops_pipeline::executions::APPROVAL;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::reconcile::{Next, Reconcile, reconcile};
-use cfn_custom_resource::Progress;
+use cfn_custom_resource::{Clock, Progress};
 
 /// Maximum requests of a part that GitLab does not confirm, or rejects for another delivery's.
 pub const MAX_RETRIES: u32 = 4;
@@ -27,16 +31,22 @@ pub const MAX_RETRIES: u32 = 4;
 /// The pause after such a request.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Reports the parts of an execution that `about` includes. The execution is the newest one of its
-/// commit.
-pub async fn report(opened: &OpenedReport<'_>, about: About<'_>, execution: Execution) -> Reported {
+/// Reports the parts of an execution that `scope` includes. The execution is the newest one of its
+/// commit. `tag` is the tag that was pushed, if the event is about one.
+pub async fn report(
+    opened: &OpenedReport<'_>,
+    scope: Scope,
+    tag: Option<&ApprovalTag>,
+    execution: Execution,
+) -> Reported {
     let ReportTarget { pipeline, settings } = opened.target;
     let context = Context {
         aws: &opened.clients.aws,
         pipeline,
         settings,
         gitlab: &opened.gitlab,
-        about,
+        scope,
+        tag,
         clock: &opened.clients.clock,
         commit: CommitRef {
             project: settings.project.clone(),
@@ -66,6 +76,18 @@ pub async fn report(opened: &OpenedReport<'_>, about: About<'_>, execution: Exec
     result.settle(Topic::Execution, ended);
     result.settle(Topic::Note, reporter.unread_notes.map_or(Ok(()), Err));
     result
+}
+
+/// The inputs of a report, which do not change.
+struct Context<'a> {
+    aws: &'a Aws,
+    pipeline: &'a PipelineSettings,
+    settings: &'a ReportSettings,
+    gitlab: &'a GitLab,
+    scope: Scope,
+    tag: Option<&'a ApprovalTag>,
+    clock: &'a Clock,
+    commit: CommitRef,
 }
 
 struct Reporter<'a> {
@@ -101,7 +123,7 @@ impl Reporter<'_> {
     async fn decide(&mut self) -> Result<(), ReportError> {
         let (pipeline, settings) = (self.context.pipeline, self.context.settings);
         let (names, state) = (&pipeline.names, self.execution.state);
-        let scope = self.context.about.scope;
+        let scope = self.context.scope;
         if scope.has_actions(state) {
             self.execution.actions = self.list_actions().await?;
         }
@@ -205,15 +227,7 @@ impl Reporter<'_> {
         if !is_wanted {
             return Ok(None);
         }
-        let tags = if pipeline.gitlab_approvals().is_some() {
-            let project = self.project().await?;
-            let own = || format!("{}/{}", settings.access.url, project.path);
-            let url = project.web_url.clone().unwrap_or_else(own);
-            waiting::tags(&self.context, &self.execution.id, &url).await?
-        } else {
-            None
-        };
-        let (changes, tags) = if let Some((request, tags)) = tags {
+        let (changes, tags) = if let Some((request, tags)) = self.tags().await? {
             (Some(request.change_set), tags)
         } else {
             let aws = self.context.aws;
@@ -231,6 +245,50 @@ impl Reporter<'_> {
         };
         let note = note::render(&change_set.changes, names, settings, sha, url);
         Ok(Some(note + &rights + &tags))
+    }
+
+    /// The request of the execution that waits, and the part of the note about its tags. `None` if
+    /// tags do not approve.
+    async fn tags(&mut self) -> Result<Option<(ApprovalRequest, String)>, ReportError> {
+        let (aws, pipeline) = (self.context.aws, self.context.pipeline);
+        let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
+            return Ok(None);
+        };
+        let gitlab_url = &self.context.settings.access.url;
+        let project = self.project().await?;
+        let own = || format!("{gitlab_url}/{}", project.path);
+        let url = project.web_url.clone().unwrap_or_else(own);
+        let name = pipeline.names.pipeline();
+        let request = ApprovalRequest::read(aws, &name, settings).await?;
+        let is_own = |request: &ApprovalRequest| request.execution_id == self.execution.id;
+        let Some(request) = request.filter(is_own) else {
+            return Ok(None);
+        };
+        let inquiry = Inquiry {
+            gitlab: self.context.gitlab,
+            pipeline,
+            approvals,
+            request: &request,
+        };
+        let mut doubts = match Box::pin(inquiry.decide(aws)).await {
+            Ok(decided) => decided.doubts,
+            Err(error) => {
+                let error = ReportError::from(error);
+                let error = error.reason.as_error();
+                tracing::warn!(
+                    pipeline = name,
+                    error,
+                    "the tags of a request are not checked"
+                );
+                let [_, deploy] = inquiry.tags();
+                vec![(deploy.name(), Doubt::Unreadable)]
+            }
+        };
+        let other = self.context.tag.filter(|tag| tag.key != request.key);
+        doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));
+        let names = inquiry.tags().map(|tag| tag.name());
+        let written = note::tags(&url, &self.context.commit.sha, names, &doubts);
+        Ok(Some((request, written)))
     }
 
     /// Reads the present record of each desired one.
