@@ -220,7 +220,7 @@ impl Checker<'_> {
         // GitLab's events only decide about the report.
         let is_foreign = found == Containment::Missing
             && match timeout(GITLAB_TIMEOUT, Box::pin(gitlab.latest_pushes(project))).await {
-                Ok(pushes) => !pushes?.had_tip(branch, commit),
+                Ok(pushes) => !pushes?.contains_tip(branch, commit),
                 Err(_) => false,
             };
         if is_foreign {

@@ -115,8 +115,8 @@ impl GitLab {
             let name = branch["name"].as_str()?.to_owned();
             Some((name, branch["inherited"] != true))
         };
-        let purpose = "listing the protected branches of";
-        let call = self.get(Area::Project(project), "/protected_branches", purpose);
+        let purpose = format!("listing the protected branches of project {project}");
+        let call = self.get(Area::Project(project), "/protected_branches", &purpose);
         let listed = call.list(Reading::ALL, parse).await?;
         let is_complete = listed.len() < MAX_LISTED;
         let own = listed.into_iter().filter(|(_, is_own)| *is_own);
@@ -137,9 +137,8 @@ impl GitLab {
     /// The existing branches whose names match `regex`. Every edition has this parameter.
     /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
     fn branches_like<'a>(&'a self, project: &'a str, regex: &str, condition: &str) -> Call<'a> {
-        let area = Area::Project(project);
-        let mut call = self.get(area, "/repository/branches", "listing the branches of");
-        call.doing = format!("{} that match {condition}", call.doing);
+        let purpose = format!("listing the branches of project {project} that match {condition}");
+        let call = self.get(Area::Project(project), "/repository/branches", &purpose);
         call.query("regex", regex)
     }
 
@@ -212,7 +211,7 @@ impl GitLab {
     pub async fn branch(&self, project: &str, name: &str) -> Result<Option<Branch>> {
         // https://docs.gitlab.com/api/branches/
         let part = format!("/repository/branches/{}", query_value(name));
-        let purpose = format!("looking up branch {name} of");
+        let purpose = format!("looking up branch {name} of project {project}");
         let call = self.get(Area::Project(project), &part, &purpose);
         call.find(&[NO_BRANCH]).await
     }
@@ -233,7 +232,8 @@ impl GitLab {
         // https://docs.gitlab.com/api/repositories/. If the project lacks one of two commits,
         // GitLab's message names the last one, even if the first one is missing
         // (`lib/gitlab/git/merge_base.rb`).
-        let purpose = format!("looking up whether commit {tip} contains {commit} in");
+        let purpose =
+            format!("looking up whether commit {tip} contains {commit} in project {project}");
         let call = self.get(Area::Project(project), "/repository/merge_base", &purpose);
         let call = call.query("refs[]", tip).query("refs[]", commit);
         let found = call.find::<Tip>(&NO_ANCESTOR).await?;

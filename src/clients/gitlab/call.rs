@@ -1,7 +1,8 @@
 //! One call of GitLab's API: its request, and the text with which its errors begin.
 //!
 //! ```text
-//! let call = self.get(Area::Project(project), "/repository/commits", "listing the commits of");
+//! let purpose = format!("listing the commits of project {project}");
+//! let call = self.get(Area::Project(project), "/repository/commits", &purpose);
 //! let commits = call.query("ref_name", branch).list(Reading::ALL, typed::<Commit>).await?;
 //! ```
 
@@ -19,13 +20,13 @@ use crate::common::password::Password;
 pub(super) struct Call<'a> {
     gitlab: &'a GitLab,
     request: ApiRequest<'a>,
-    /// A gerund, the thing, its project and the address of GitLab.
+    /// The purpose, and the address of GitLab.
     pub doing: String,
 }
 
 impl GitLab {
-    /// A GET of `part` of the area's project. Its errors begin with `purpose`, a gerund and the
-    /// thing. If there is a project, its name follows, so `purpose` ends with a preposition.
+    /// A GET of `part` of the area's project. Its errors begin with `purpose`: a gerund, the thing
+    /// and its project.
     pub(super) fn get<'a>(&'a self, area: Area<'a>, part: &str, purpose: &str) -> Call<'a> {
         self.call("GET", area, part, purpose)
     }
@@ -38,14 +39,10 @@ impl GitLab {
         part: &str,
         purpose: &str,
     ) -> Call<'a> {
-        let url = &self.url;
         Call {
             gitlab: self,
             request: ApiRequest::new(method, area, part),
-            doing: match area.project() {
-                Some(project) => format!("{purpose} project {project} at {url}"),
-                None => format!("{purpose} at {url}"),
-            },
+            doing: format!("{purpose} at {}", self.url),
         }
     }
 }

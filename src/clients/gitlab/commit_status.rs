@@ -87,10 +87,10 @@ impl GitLab {
         commit: &CommitRef,
         name: &str,
     ) -> Result<Vec<ShownStatus>> {
-        let (sha, area) = (&commit.sha, Area::Report(&commit.project));
+        let CommitRef { project, sha, .. } = commit;
         let part = format!("/repository/commits/{}/statuses", query_value(sha));
-        let purpose = format!("reading status {name} of commit {sha} in");
-        let call = self.get(area, &part, &purpose);
+        let purpose = format!("reading status {name} of commit {sha} in project {project}");
+        let call = self.get(Area::Report(project), &part, &purpose);
         let call = call.query("ref", &commit.branch).query("name", name);
         let parse = |one: &Value| Some((one["id"].as_u64()?, typed::<ShownStatus>(one)));
         let mut listed = call.list(Reading::ALL, parse).await?;
@@ -163,10 +163,10 @@ impl GitLab {
         if let Some(id) = pipeline_id {
             body["pipeline_id"] = id.into();
         }
-        let (sha, name, area) = (&commit.sha, &status.name, Area::Report(&commit.project));
+        let (CommitRef { project, sha, .. }, name) = (commit, &status.name);
         let part = format!("/statuses/{}", query_value(sha));
-        let purpose = format!("posting status {name} of commit {sha} in");
-        let call = self.call("POST", area, &part, &purpose);
+        let purpose = format!("posting status {name} of commit {sha} in project {project}");
+        let call = self.call("POST", Area::Report(project), &part, &purpose);
         let call = call.body(body);
         let posted = call.success().await?;
         call.decode(&posted, typed::<Identified>)?;

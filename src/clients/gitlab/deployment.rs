@@ -58,8 +58,10 @@ impl GitLab {
         since: Option<SystemTime>,
         clock: &Clock,
     ) -> Result<Option<StatusState>> {
-        let purpose = format!("listing the deployments to environment {environment} in");
-        let call = self.get(Area::Report(&commit.project), "/deployments", &purpose);
+        let project = &commit.project;
+        let purpose =
+            format!("listing the deployments to environment {environment} in project {project}");
+        let call = self.get(Area::Report(project), "/deployments", &purpose);
         let call = call.query("environment", environment);
         let call = call.query("order_by", "id").query("sort", "desc");
         let latest = Reading::first(SEARCHED, SEARCHED);
@@ -89,9 +91,11 @@ impl GitLab {
         environment: &str,
         state: StatusState,
     ) -> Result<()> {
-        let purpose = format!("creating a deployment to environment {environment} in");
+        let project = &commit.project;
+        let purpose =
+            format!("creating a deployment to environment {environment} in project {project}");
         let create = async |of: &str| {
-            let area = Area::Report(&commit.project);
+            let area = Area::Report(project);
             let body = json!({
                 "environment": environment,
                 "sha": commit.sha,
@@ -114,7 +118,7 @@ impl GitLab {
         project: &str,
         name: &str,
     ) -> Result<Option<GitLabEnvironment>> {
-        let purpose = format!("looking up environment {name} in");
+        let purpose = format!("looking up environment {name} in project {project}");
         let call = self.get(Area::Report(project), "/environments", &purpose);
         let listed = call.query("name", name).list(Reading::ALL, typed).await?;
         Ok(listed.into_iter().next())
@@ -135,7 +139,7 @@ impl GitLab {
             }
         }
         let part = format!("/environments/{id}");
-        let purpose = format!("changing environment {id} in");
+        let purpose = format!("changing environment {id} in project {project}");
         let call = self.call("PUT", Area::Report(project), &part, &purpose);
         call.body(body).send::<Identified>().await.map(drop)
     }

@@ -96,7 +96,7 @@ impl GitLab {
     /// Lists the merge requests that contain a commit, or created it.
     pub(super) fn merge_requests_of<'a>(&'a self, project: &'a str, sha: &str) -> Call<'a> {
         let part = format!("/repository/commits/{}/merge_requests", query_value(sha));
-        let purpose = format!("listing the merge requests of commit {sha} in");
+        let purpose = format!("listing the merge requests of commit {sha} in project {project}");
         self.get(Area::Report(project), &part, &purpose)
     }
 
@@ -107,7 +107,7 @@ impl GitLab {
             return Ok(None);
         };
         let part = format!("/merge_requests/{iid}");
-        let purpose = format!("reading merge request {iid} of");
+        let purpose = format!("reading merge request {iid} of project {project}");
         let call = self.get(Area::Report(project), &part, &purpose);
         let call = call.query("include_diverged_commits_count", "true");
         match call.send::<Value>().await {

@@ -188,8 +188,8 @@ impl Mirror {
 
 impl GitLab {
     pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>> {
-        let purpose = "listing the push mirrors of";
-        let call = self.get(Area::Mirrors(project), "/remote_mirrors", purpose);
+        let purpose = format!("listing the push mirrors of project {project}");
+        let call = self.get(Area::Mirrors(project), "/remote_mirrors", &purpose);
         call.list(Reading::ALL, Mirror::parse).await
     }
 
@@ -219,8 +219,8 @@ impl GitLab {
         settings: &Settings,
         known: &[Mirror],
     ) -> Result<Mirror> {
-        let (area, purpose) = (Area::Mirrors(project), "creating the push mirror of");
-        let call = self.call("POST", area, "/remote_mirrors", purpose);
+        let purpose = format!("creating the push mirror of project {project}");
+        let call = self.call("POST", Area::Mirrors(project), "/remote_mirrors", &purpose);
         let call = call.secret(password);
         let (mut rejected, mut others) = (None, vec![]);
         for spelling in spellings(clone_url) {
@@ -317,7 +317,7 @@ impl GitLab {
     /// Requests a push. `false` if the mirror does not exist.
     pub async fn sync(&self, project: &str, id: u64) -> Result<bool> {
         let part = format!("/remote_mirrors/{id}/sync");
-        let purpose = format!("starting a push of push mirror {id} of");
+        let purpose = format!("starting a push of push mirror {id} of project {project}");
         let call = self.call("POST", Area::Mirrors(project), &part, &purpose);
         let call = call.idempotent();
         let is_unknown =
@@ -368,7 +368,7 @@ impl GitLab {
         id: u64,
     ) -> Call<'a> {
         let part = format!("/remote_mirrors/{id}");
-        let purpose = format!("{gerund} push mirror {id} of");
+        let purpose = format!("{gerund} push mirror {id} of project {project}");
         self.call(method, Area::Mirrors(project), &part, &purpose)
     }
 

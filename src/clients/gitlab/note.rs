@@ -164,7 +164,7 @@ impl GitLab {
     }
 
     pub async fn edit_note(&self, project: &str, note: &Note, body: &str) -> Result<()> {
-        let purpose = format!("editing {} of", note.path);
+        let purpose = format!("editing {} of project {project}", note.path);
         let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
         let call = call.body(json!({"body": body}));
         call.send::<Identified>().await.map(drop)
@@ -172,7 +172,7 @@ impl GitLab {
 
     /// Deletes a note. One that does not exist counts as deleted.
     async fn delete_note(&self, project: &str, note: &Note) -> Result<()> {
-        let purpose = format!("deleting {} of", note.path);
+        let purpose = format!("deleting {} of project {project}", note.path);
         let call = self.call("DELETE", Area::Report(project), &note.path, &purpose);
         let deleted = call.unless(|response| {
             let message = response.member("message").unwrap_or_default();
@@ -189,8 +189,10 @@ impl GitLab {
         place: &NotePlace,
     ) -> Call<'a> {
         let purpose = match place {
-            NotePlace::MergeRequest(iid) => format!("{gerund} merge request {iid} of"),
-            NotePlace::Commit(sha) => format!("{gerund} commit {sha} of"),
+            NotePlace::MergeRequest(iid) => {
+                format!("{gerund} merge request {iid} of project {project}")
+            }
+            NotePlace::Commit(sha) => format!("{gerund} commit {sha} of project {project}"),
         };
         self.call(method, Area::Report(project), &place.notes_path(), &purpose)
     }

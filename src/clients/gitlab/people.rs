@@ -97,7 +97,7 @@ impl GitLab {
     /// the user is not a member.
     pub async fn member_level(&self, project: &str, user: u64) -> Result<Option<u64>> {
         let part = format!("/members/all/{user}");
-        let purpose = format!("looking up member {user} of");
+        let purpose = format!("looking up member {user} of project {project}");
         let call = self.get(Area::Project(project), &part, &purpose);
         // `lib/api/members.rb` looks up the member among those that exist.
         let found: Option<Value> = call.find(&["404 Not found", "404 Not Found"]).await?;
@@ -115,7 +115,7 @@ impl GitLab {
         to: &str,
     ) -> Result<Option<Vec<Commit>>> {
         let range = format!("{from}..{to}");
-        let purpose = format!("listing the commits {range} of");
+        let purpose = format!("listing the commits {range} of project {project}");
         let call = self.get(Area::Project(project), "/repository/commits", &purpose);
         let call = call.query("ref_name", &range);
         let listed = call.read(Reading::first(20, MAX_COMMITS + 1), typed).await;
@@ -130,9 +130,7 @@ impl GitLab {
         project: &str,
         commit: &str,
     ) -> Result<Option<Vec<RequestedMerge>>> {
-        let mut call = self.merge_requests_of(project, commit);
-        let url = &self.url;
-        call.doing = format!("listing the merge requests of commit {commit} in {project} at {url}");
+        let call = self.merge_requests_of(project, commit);
         let reading = Reading::first(4, MAX_MERGES + 1);
         let listed = call.read(reading, RequestedMerge::parse).await;
         or_too_many(listed, MAX_MERGES)

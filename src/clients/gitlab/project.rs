@@ -45,7 +45,11 @@ pub struct ProjectDetails {
 impl GitLab {
     pub async fn project(&self, project: &str) -> Result<ProjectDetails> {
         // With the statistics, which a Reporter and above may read.
-        let call = self.get(Area::Project(project), "", "looking up");
+        let call = self.get(
+            Area::Project(project),
+            "",
+            &format!("looking up project {project}"),
+        );
         let call = call.query("statistics", "true");
         call.decode(&call.success().await?, |described| {
             typed::<Identified>(described).map(|_| ProjectDetails::parse(described))

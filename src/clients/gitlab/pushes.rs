@@ -37,52 +37,31 @@ pub struct ProjectPush {
     pub at: SystemTime,
 }
 
-/// A push of a branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TipChange {
-    branch: String,
-    /// The branch's tip before the push. `None` for a new branch.
-    from: Option<String>,
-    /// Its tip after the push. `None` for a deleted branch.
-    to: Option<String>,
-    at: Option<SystemTime>,
-}
-
 /// The latest pushes to a project, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LatestPushes(Vec<TipChange>);
+pub struct LatestPushes(Vec<ProjectPush>);
 
 impl LatestPushes {
     /// Whether `commit` was the tip of `branch` before or after one of them.
-    pub fn had_tip(&self, branch: &str, commit: &str) -> bool {
+    pub fn contains_tip(&self, branch: &str, commit: &str) -> bool {
         let is_it = |one: &Option<String>| one.as_deref() == Some(commit);
-        let mut of_branch = self.0.iter().filter(|push| push.branch == branch);
+        let mut of_branch = self.0.iter().filter(|push| push.is_of_branch(branch));
         of_branch.any(|push| is_it(&push.from) || is_it(&push.to))
     }
 
     /// When `branch` last got the tip `commit`. `None` if none of them shows it.
     pub fn pushed_at(&self, branch: &str, commit: &str) -> Option<SystemTime> {
-        let is_it = |push: &&TipChange| push.branch == branch && push.to.as_deref() == Some(commit);
-        self.0.iter().find(is_it)?.at
-    }
-}
-
-impl TipChange {
-    /// Parses an element of GitLab's list. `None` for a push of a tag, and of many branches, which
-    /// is one event without commits.
-    fn parse(event: &Value) -> Option<Self> {
-        let push = &event["push_data"];
-        let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
-        Some(TipChange {
-            branch: text("ref").filter(|_| push["ref_type"] == "branch")?,
-            from: text("commit_from"),
-            to: text("commit_to"),
-            at: event["created_at"].as_str().and_then(parse_time),
-        })
+        let mut of_branch = self.0.iter().filter(|push| push.is_of_branch(branch));
+        let push = of_branch.find(|push| push.to.as_deref() == Some(commit))?;
+        Some(push.at)
     }
 }
 
 impl ProjectPush {
+    fn is_of_branch(&self, name: &str) -> bool {
+        !self.is_of_tags && self.name.as_deref() == Some(name)
+    }
+
     /// Parses an element of GitLab's list. `None` if it is neither of branches nor of tags, because
     /// the list is not understood then.
     fn parse(event: &Value) -> Option<Self> {
@@ -121,7 +100,8 @@ impl GitLab {
     ) -> Result<Option<Vec<ProjectPush>>> {
         let time = write_time(since - Duration::from_secs(3 * 24 * 60 * 60));
         let day = time.split('T').next().unwrap_or_default();
-        let call = self.get(Area::Project(project), "/events", "listing the pushes of");
+        let purpose = format!("listing the pushes of project {project}");
+        let call = self.get(Area::Project(project), "/events", &purpose);
         let call = call.query("action", "pushed").query("after", day);
         let read = call.read(Reading::ALL, ProjectPush::parse).await?;
         Ok(read.at_most(usize::MAX))
@@ -132,8 +112,10 @@ impl GitLab {
     /// three branches. <https://docs.gitlab.com/api/events/>,
     /// <https://docs.gitlab.com/administration/settings/push_event_activities_limit/>
     pub async fn latest_pushes(&self, project: &str) -> Result<LatestPushes> {
-        let call = self.get(Area::Project(project), "/events", "listing the pushes of");
-        let parse = |event: &Value| Some(TipChange::parse(event));
+        let purpose = format!("listing the pushes of project {project}");
+        let call = self.get(Area::Project(project), "/events", &purpose);
+        // One that is not understood is not the push that is looked for.
+        let parse = |event: &Value| Some(ProjectPush::parse(event));
         let call = call.query("action", "pushed");
         let latest = call.read(Reading::first(100, 100), parse).await?;
         Ok(LatestPushes(

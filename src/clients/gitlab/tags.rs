@@ -96,7 +96,7 @@ impl GitLab {
     /// The tag `name`. `None` if it does not exist.
     pub async fn tag(&self, project: &str, name: &str) -> Result<Option<Tag>> {
         let part = format!("/repository/tags/{}", query_value(name));
-        let purpose = format!("looking up tag {name} of");
+        let purpose = format!("looking up tag {name} of project {project}");
         let call = self.get(Area::Project(project), &part, &purpose);
         match call.find::<ShownTag>(&[NO_TAG]).await? {
             None => Ok(None),
@@ -112,7 +112,7 @@ impl GitLab {
     /// setting that allows jobs to push (`app/services/releases/create_service.rb`).
     pub async fn has_release(&self, project: &str, name: &str) -> Result<bool> {
         let part = format!("/releases/{}", query_value(name));
-        let purpose = format!("looking up the release of tag {name} of");
+        let purpose = format!("looking up the release of tag {name} of project {project}");
         let call = self.get(Area::Project(project), &part, &purpose);
         let found = call.find::<IgnoredAny>(&NO_RELEASE).await?;
         Ok(found.is_some())
@@ -120,16 +120,16 @@ impl GitLab {
 
     /// The rules about tags. The token's user needs to be a Maintainer.
     pub async fn protected_tags(&self, project: &str) -> Result<Vec<ProtectedTag>> {
-        let purpose = "listing the protected tags of";
-        let call = self.get(Area::Rules(project), "/protected_tags", purpose);
+        let purpose = format!("listing the protected tags of project {project}");
+        let call = self.get(Area::Rules(project), "/protected_tags", &purpose);
         call.list(Reading::ALL, ProtectedTag::parse).await
     }
 
     /// Whether a deploy key of the project can push. It acts as its owner, whom GitLab does not
     /// show (`lib/gitlab/deploy_key_access.rb`).
     pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool> {
-        let purpose = "listing the deploy keys of";
-        let call = self.get(Area::Rules(project), "/deploy_keys", purpose);
+        let purpose = format!("listing the deploy keys of project {project}");
+        let call = self.get(Area::Rules(project), "/deploy_keys", &purpose);
         let can_push = |key: &Value| Some(key["can_push"] != false);
         Ok(call.list(Reading::ALL, can_push).await?.contains(&true))
     }

@@ -163,7 +163,7 @@ impl Comparison<'_> {
         }
         let pushes = self.gitlab.latest_pushes(project).await?;
         if let Some(tip) = tip
-            && !pushes.had_tip(name, &tip)
+            && !pushes.contains_tip(name, &tip)
         {
             let history = self.gitlab.history_contains(project, &branch.tip.id, &tip);
             if history.await? != Containment::Contained {
