@@ -74,14 +74,14 @@ impl GitLab {
             let (created, since) = (one.created_at, since);
             created.is_none_or(|created| since.is_none_or(|since| created >= since))
         };
-        let mut has_success = false;
-        let found = latest.iter().find(|one| {
-            let is_latest_success = one.status == Some(StatusState::Success) && !has_success;
-            has_success |= is_latest_success;
+        let is_success = |one: &Deployment| one.status == Some(StatusState::Success);
+        let latest_success = latest.iter().position(is_success);
+        let mut latest = latest.iter().enumerate();
+        let found = latest.find(|(at, one)| {
             let is_of_commit = one.sha == commit.sha && one.deployable.is_none();
-            is_of_commit && (is_since(one) || is_latest_success)
+            is_of_commit && (is_since(one) || Some(*at) == latest_success)
         });
-        Ok(found.and_then(|one| one.status))
+        Ok(found.and_then(|(_, one)| one.status))
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.

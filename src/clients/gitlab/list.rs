@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::error::{ErrorKind, GitLabError, Result};
+use super::response::Paging;
 
 /// The sizes of pages, the largest first, which is the most that GitLab returns. Each is a multiple
 /// of the next one, so that a page which is too large can be read in smaller ones.
@@ -57,6 +58,15 @@ pub(super) struct ListPart<T> {
     pub is_complete: bool,
 }
 
+/// A page of a list.
+#[derive(Clone, Copy)]
+struct Cursor {
+    /// The number of elements of the page, of which `position` is a multiple.
+    size: usize,
+    /// The number of elements before the page.
+    position: usize,
+}
+
 impl Call<'_> {
     /// The result of `parse` for each element. It is an error if an element cannot be parsed or
     /// was not read: a part of a list proves nothing.
@@ -81,45 +91,66 @@ impl Call<'_> {
             elements: vec![],
             is_complete: false,
         };
-        let (mut size, mut position, mut seen, mut is_shifted) = (reading.page, 0, 0, false);
-        while seen < reading.limit && position <= MAX_ELEMENTS {
-            let number = position / size + 1;
-            let page = self.clone().query("per_page", &size.to_string());
-            let page = page.query("page", &number.to_string());
-            match page.success().await {
-                Ok(response) => {
-                    let elements = self.decode(&response, |page| {
-                        let page = page.as_array().filter(|page| page.len() <= size)?;
-                        page.iter().map(&parse).collect::<Option<Vec<T>>>()
-                    })?;
-                    let found = elements.len();
-                    seen += found;
+        let mut cursor = Cursor {
+            size: reading.page,
+            position: 0,
+        };
+        let (mut seen, mut is_shifted) = (0, false);
+        while !part.is_complete && seen < reading.limit && cursor.position <= MAX_ELEMENTS {
+            match self.page(cursor, &parse).await {
+                Ok((elements, paging)) => {
+                    seen += elements.len();
+                    is_shifted |= elements.len() < cursor.size;
+                    part.is_complete = !paging.may_continue(cursor.size, elements.len(), seen);
                     part.elements.extend(elements);
-                    part.is_complete = !response.paging.may_continue(size, found, seen);
-                    if part.is_complete {
-                        break;
-                    }
-                    is_shifted |= found < size;
+                    cursor = cursor.advance(reading.page);
                 }
                 // Smaller pages would not begin where this one does.
                 Err(error) if error.kind != ErrorKind::TooLarge || is_shifted => return Err(error),
-                Err(error) => match PAGE_SIZES.into_iter().find(|smaller| *smaller < size) {
-                    Some(smaller) => {
-                        size = smaller;
-                        continue;
-                    }
+                Err(error) => match cursor.smaller() {
+                    Some(smaller) => cursor = smaller,
                     None if !reading.skips_large => return Err(error),
                     None => {
                         let doing = &self.doing;
                         tracing::warn!(doing, "an element of the list is too large: skipped");
+                        cursor = cursor.advance(reading.page);
                     }
                 },
             }
-            position += size;
-            let fits = |size: &usize| *size <= reading.page && position.is_multiple_of(*size);
-            size = PAGE_SIZES.into_iter().find(fits).unwrap_or(1);
         }
         Ok(part)
+    }
+
+    async fn page<T>(
+        &self,
+        cursor: Cursor,
+        parse: impl Fn(&Value) -> Option<T>,
+    ) -> Result<(Vec<T>, Paging)> {
+        let Cursor { size, position } = cursor;
+        let call = self.clone().query("per_page", &size.to_string());
+        let call = call.query("page", &(position / size + 1).to_string());
+        let response = call.success().await?;
+        let elements = self.decode(&response, |page| {
+            let page = page.as_array().filter(|page| page.len() <= size)?;
+            page.iter().map(&parse).collect()
+        })?;
+        Ok((elements, response.paging))
+    }
+}
+
+impl Cursor {
+    /// A smaller page that begins at the same element. `None` if there is none.
+    fn smaller(self) -> Option<Self> {
+        let size = PAGE_SIZES.into_iter().find(|size| *size < self.size)?;
+        Some(Cursor { size, ..self })
+    }
+
+    /// The largest page of at most `max` elements that begins after this one.
+    fn advance(self, max: usize) -> Self {
+        let position = self.position + self.size;
+        let fits = |size: &usize| *size <= max && position.is_multiple_of(*size);
+        let size = PAGE_SIZES.into_iter().find(fits).unwrap_or(1);
+        Cursor { size, position }
     }
 }
 
