@@ -47,7 +47,7 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
     latest.truncate(executions::LATEST);
     let stages = state.stage_states().iter();
     let actions = stages.flat_map(|stage| stage.action_states());
-    let waiting: Vec<_> = actions.filter(|action| waits(action)).collect();
+    let waiting: Vec<_> = actions.filter(|action| is_waiting(action)).collect();
     Ok(Some(PipelineHealth {
         succeeded,
         approvals_waiting: waiting.len(),
@@ -77,7 +77,7 @@ fn requested_at(action: &ActionState) -> Option<SystemTime> {
 /// Whether an action waits for an approval. It then has a token, except in parallel mode: "For a
 /// pipeline where the execution mode is set to PARALLEL, the token […] is not available"
 /// (`PutApprovalResult`).
-fn waits(action: &ActionState) -> bool {
+fn is_waiting(action: &ActionState) -> bool {
     action.latest_execution().is_some_and(|execution| {
         let has_token = execution.token().is_some_and(|token| !token.is_empty());
         execution.status() == Some(&ActionExecutionStatus::InProgress)

@@ -184,7 +184,7 @@ impl Checker<'_> {
         Ok(Some(started))
     }
 
-    /// Whether GitLab's branch contains the tip. Also `true` if GitLab does not answer now: the
+    /// Whether GitLab's branch contains the tip. Also `true` if GitLab does not respond now: the
     /// event would have started the tip.
     ///
     /// # Errors
@@ -250,7 +250,7 @@ impl Checker<'_> {
         findings: &mut Findings,
     ) {
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
-        match started {
+        let text = match started {
             Ok(None) => return,
             // An update is ordinary, so the metric and its alarm do not count this start.
             Ok(Some(Outcome::Started)) if push.missed.was_canceled => {
@@ -261,40 +261,32 @@ impl Checker<'_> {
                 );
             }
             Ok(Some(Outcome::Started)) => {
-                tracing::warn!(
-                    pipeline,
-                    branch,
-                    commit,
-                    "started: the push had no execution"
-                );
                 findings.started.push(pipeline.clone());
+                "started: the push had no execution"
             }
-            Ok(Some(Outcome::Frozen)) if push.missed.was_canceled => tracing::warn!(
-                pipeline,
-                branch,
-                commit,
+            Ok(Some(Outcome::Frozen)) if push.missed.was_canceled => {
                 "an update canceled the execution, and it is not started: the event rule is disabled"
-            ),
-            Ok(Some(Outcome::Frozen)) => tracing::warn!(
-                pipeline,
-                branch,
-                commit,
-                "the push has no execution and is not started: the event rule is disabled"
-            ),
-            Err(reason) => {
-                let error = reason.as_error();
-                tracing::error!(pipeline, branch, commit, error, "a commit is not started");
-                let mut subject = format!("commit {commit}");
-                if push.missed.was_canceled {
-                    subject += ", whose execution was canceled";
-                }
-                let problem = format!("it does not run {subject}: {}", reason.problem);
-                findings.checked(
-                    format!("pipeline {pipeline}"),
-                    Some(Reason { problem, ..reason }),
-                );
             }
+            Ok(Some(Outcome::Frozen)) => {
+                "the push has no execution and is not started: the event rule is disabled"
+            }
+            Err(reason) => return self.report_failed_start(push, reason, findings),
+        };
+        tracing::warn!(pipeline, branch, commit, "{text}");
+        self.emit(pipeline, &[(metrics::MISSED_PUSHES, 1.into())]);
+    }
+
+    fn report_failed_start(&self, push: &SuspectedPush, reason: Reason, findings: &mut Findings) {
+        let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
+        let error = reason.as_error();
+        tracing::error!(pipeline, branch, commit, error, "a commit is not started");
+        let mut subject = format!("commit {commit}");
+        if push.missed.was_canceled {
+            subject += ", whose execution was canceled";
         }
+        let problem = format!("it does not run {subject}: {}", reason.problem);
+        let problem = Some(Reason { problem, ..reason });
+        findings.checked(format!("pipeline {pipeline}"), problem);
         self.emit(pipeline, &[(metrics::MISSED_PUSHES, 1.into())]);
     }
 }

@@ -103,14 +103,14 @@ impl HealthCheck {
         // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
         let is_scheduled =
             event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event";
-        let request = |kind: &str| event.get(kind).filter(|asked| asked.is_object());
+        let request = |kind: &str| event.get(kind).filter(|it| it.is_object());
         let diagnosis = request("Doctor");
-        let asked = request("HealthCheck").or(diagnosis);
-        if asked.is_none() && !is_scheduled {
+        let requested = request("HealthCheck").or(diagnosis);
+        if requested.is_none() && !is_scheduled {
             return None;
         }
-        let member = |name: &str| asked.and_then(|asked| asked[name].as_str());
-        let number = |name: &str| asked.and_then(|asked| asked[name].as_u64());
+        let member = |name: &str| requested.and_then(|it| it[name].as_str());
+        let number = |name: &str| requested.and_then(|it| it[name].as_u64());
         let age = number("CredentialAgeAlarmDays");
         Some(HealthCheck {
             env_id: member("EnvID").map(ToOwned::to_owned),
@@ -127,7 +127,7 @@ impl HealthCheck {
                 _ => SelfRepair::Disabled,
             },
             credential_age_days: age.and_then(|days| u32::try_from(days).ok()),
-            first_project: asked.and_then(|asked| FirstProject::parse(&asked["FirstProject"])),
+            first_project: requested.and_then(|it| FirstProject::parse(&it["FirstProject"])),
             is_diagnosis: diagnosis.is_some(),
         })
     }

@@ -24,9 +24,9 @@ impl Checker<'_> {
         findings: &mut Findings,
         limits: &TimeLimits,
     ) {
-        let due = |name: &String| self.schedule.is_due(name, HOUR);
+        let is_due = |name: &String| self.schedule.is_due(name, HOUR);
         let all = reviewing.iter().map(|it| (it.names.pipeline(), it));
-        let targets: Vec<_> = all.filter(|(name, _)| due(name)).collect();
+        let targets: Vec<_> = all.filter(|(name, _)| is_due(name)).collect();
         let items = targets
             .iter()
             .map(|(name, target)| (name.as_str(), *target));

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::commit_status::{CommitRef, StatusState};
-use super::error::{GitLabError, Rejection, Result};
+use super::error::{ErrorKind, GitLabError, Rejection, Result};
 use super::list::Reading;
 use super::members::{Identified, lenient, time, typed};
 use super::transport::{Area, GitLab};
@@ -172,5 +172,12 @@ pub fn guessed_tier(name: &str) -> Option<&'static str> {
 
 /// Whether GitLab rejected a value of the request: a branch that does not exist, for example.
 fn is_invalid(error: &GitLabError) -> bool {
-    error.kind.rejected_status() == Some(400) && error.kind.is_rejection(Rejection::ReportRejected)
+    matches!(
+        error.kind,
+        ErrorKind::Rejected {
+            status: 400,
+            cause: Rejection::ReportRejected,
+            ..
+        }
+    )
 }

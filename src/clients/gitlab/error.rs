@@ -66,9 +66,13 @@ pub enum ErrorScope {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ErrorKind {
-    /// Nothing can be sent with it.
-    #[error(transparent)]
-    Unusable(UnusableValue),
+    /// The token would cross a network unencrypted, or the address is invalid.
+    #[error("GitLab.Url is not an https address without a login, a query and a fragment")]
+    UnusableUrl,
+    #[error("GitLab.CaCertificate holds no readable PEM certificate")]
+    InvalidCaCertificate,
+    #[error("the login has a character that GitLab does not accept in a mirror's address")]
+    UnsafeLogin,
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error("no connection")]
@@ -142,8 +146,13 @@ pub enum ErrorKind {
         "HTTP 404: GitLab does not show the project: there is no such project, or the token's user may not see it"
     )]
     NotFound,
-    #[error(transparent)]
-    Unsupported(Feature),
+    /// Versions before 16.11 lack the call.
+    #[error("HTTP 404: this GitLab cannot start a push by API")]
+    NoSync,
+    #[error(
+        "this GitLab does not support mirror_branch_regex: BranchRegex needs the Enterprise Edition (documented for Premium and Ultimate)"
+    )]
+    NoBranchRegex,
     #[error("HTTP {status}: {}{}", message.trim_end_matches('.'), cause.explanation())]
     Rejected {
         status: u16,
@@ -151,30 +160,6 @@ pub enum ErrorKind {
         /// The cause, as far as the message and the project show it.
         cause: Rejection,
     },
-}
-
-/// A value with which nothing can be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnusableValue {
-    /// The token would cross a network unencrypted, or the address is invalid.
-    #[error("GitLab.Url is not an https address without a login, a query and a fragment")]
-    Url,
-    #[error("GitLab.CaCertificate holds no readable PEM certificate")]
-    CaCertificate,
-    /// The login has a character that is not safe in an address.
-    #[error("the login has a character that GitLab does not accept in a mirror's address")]
-    Login,
-}
-
-/// A feature that older versions or other editions of GitLab lack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Feature {
-    #[error("HTTP 404: this GitLab cannot start a push by API")]
-    Sync,
-    #[error(
-        "this GitLab does not support mirror_branch_regex: BranchRegex needs the Enterprise Edition (documented for Premium and Ultimate)"
-    )]
-    BranchRegex,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,14 +218,6 @@ impl ErrorKind {
     /// Whether GitLab rejected the request for this `cause`.
     pub fn is_rejection(&self, cause: Rejection) -> bool {
         matches!(self, ErrorKind::Rejected { cause: own, .. } if *own == cause)
-    }
-
-    /// The HTTP status of a request that GitLab rejected.
-    pub(super) fn rejected_status(&self) -> Option<u16> {
-        match self {
-            ErrorKind::Rejected { status, .. } => Some(*status),
-            _ => None,
-        }
     }
 
     /// Whether GitLab rejected a value of a mirror, and its message does not show which. The

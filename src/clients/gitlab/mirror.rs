@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::error::{ErrorKind, Feature, GitLabError, Rejection, Result, UnusableValue};
+use super::error::{ErrorKind, GitLabError, Rejection, Result};
 use super::list::Reading;
 use super::members::{parse_time, typed};
 use super::mirror_address::{Destination, spellings, with_login};
@@ -50,12 +50,12 @@ impl Settings {
         }
     }
 
-    /// The body of a second request that gets from these settings to the `wanted` ones. `None` if
+    /// The body of a second request that gets from these settings to the `desired` ones. `None` if
     /// none is needed.
-    fn pending_switch_off(&self, wanted: &Settings) -> Option<Value> {
-        if self.branch_regex.is_some() && wanted.branch_regex.is_none() {
+    fn pending_switch_off(&self, desired: &Settings) -> Option<Value> {
+        if self.branch_regex.is_some() && desired.branch_regex.is_none() {
             Some(json!({"mirror_branch_regex": ""}))
-        } else if self.only_protected_branches && !wanted.only_protected_branches {
+        } else if self.only_protected_branches && !desired.only_protected_branches {
             Some(json!({"only_protected_branches": false}))
         } else {
             None
@@ -250,13 +250,8 @@ impl GitLab {
         Err(match rejected {
             Some(error) if is_duplicate => error.because(Rejection::DuplicateAddress),
             Some(error) => error,
-            None => GitLabError::unsent(ErrorKind::Unusable(UnusableValue::Login)).of(&call.doing),
+            None => GitLabError::unsent(ErrorKind::UnsafeLogin).of(&call.doing),
         })
-    }
-
-    /// Whether the mirrors of the project are so. `false` if GitLab does not list them.
-    async fn shows(&self, project: &str, are_so: impl Fn(&[Mirror]) -> bool) -> bool {
-        self.mirrors(project).await.is_ok_and(|all| are_so(&all))
     }
 
     /// Deletes a new mirror whose settings GitLab ignored: when enabled, it would push every
@@ -267,10 +262,10 @@ impl GitLab {
         settings: &Settings,
         mirror: Mirror,
     ) -> Result<Mirror> {
-        if self.ignored_branch_regex(settings, &mirror).await {
+        if self.has_ignored_branch_regex(settings, &mirror).await {
             let call = self.mirror_call("POST", "creating", project, mirror.id);
             self.delete(project, mirror.id).await?;
-            return Err(call.unsupported(Feature::BranchRegex));
+            return Err(call.unsupported(ErrorKind::NoBranchRegex));
         }
         Ok(mirror)
     }
@@ -292,10 +287,9 @@ impl GitLab {
         let mirror = match call.clone().body(body).find_mirror().await {
             Ok(Some(mirror)) => mirror,
             Err(error) if enabled && error.kind.is_unexplained() => {
-                let is_full = |all: &[Mirror]| {
-                    all.iter().filter(|mirror| mirror.enabled).count() >= MAX_ENABLED_MIRRORS
-                };
-                return Err(if self.shows(project, is_full).await {
+                let listed = self.mirrors(project).await.unwrap_or_default();
+                let enabled = listed.iter().filter(|mirror| mirror.enabled).count();
+                return Err(if enabled >= MAX_ENABLED_MIRRORS {
                     error.because(Rejection::TooManyMirrors)
                 } else {
                     error
@@ -308,8 +302,8 @@ impl GitLab {
         if let Some(body) = mirror.settings.pending_switch_off(settings) {
             return call.body(body).find_mirror().await;
         }
-        if self.ignored_branch_regex(settings, &mirror).await {
-            return Err(call.unsupported(Feature::BranchRegex));
+        if self.has_ignored_branch_regex(settings, &mirror).await {
+            return Err(call.unsupported(ErrorKind::NoBranchRegex));
         }
         Ok(Some(mirror))
     }
@@ -327,7 +321,7 @@ impl GitLab {
             // A GitLab before 16.11 does not have the call, and responds as if the mirror did not
             // exist.
             Ok(None) => match self.mirror(project, id).await? {
-                Some(_) => Err(call.unsupported(Feature::Sync)),
+                Some(_) => Err(call.unsupported(ErrorKind::NoSync)),
                 None => Ok(false),
             },
             // The message is in the language of the token's user.
@@ -339,7 +333,7 @@ impl GitLab {
                         cause: Rejection::Other,
                     },
                 ..
-            }) if self.shows_disabled(project, id).await => {
+            }) if self.is_disabled(project, id).await => {
                 let cause = Rejection::StaysDisabled;
                 Err(GitLabError::rejected(status, cause, message).of(&call.doing))
             }
@@ -355,7 +349,7 @@ impl GitLab {
         call.unless(is_missing).await.map(drop)
     }
 
-    async fn shows_disabled(&self, project: &str, id: u64) -> bool {
+    async fn is_disabled(&self, project: &str, id: u64) -> bool {
         let shown = self.mirror(project, id).await;
         shown.is_ok_and(|mirror| mirror.is_some_and(|mirror| !mirror.enabled))
     }
@@ -375,7 +369,7 @@ impl GitLab {
     /// Whether GitLab ignored `mirror_branch_regex`. The Community Edition does not have the
     /// parameter. The Enterprise Edition applies it without a licence check
     /// (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`, `ee/app/models/ee/remote_mirror.rb`).
-    async fn ignored_branch_regex(&self, requested: &Settings, stored: &Mirror) -> bool {
+    async fn has_ignored_branch_regex(&self, requested: &Settings, stored: &Mirror) -> bool {
         if requested.branch_regex.is_none() || stored.settings.branch_regex.is_some() {
             return false;
         }
@@ -387,8 +381,8 @@ impl GitLab {
 }
 
 impl Call<'_> {
-    fn unsupported(&self, feature: Feature) -> GitLabError {
-        GitLabError::answered(ErrorKind::Unsupported(feature)).of(&self.doing)
+    fn unsupported(&self, kind: ErrorKind) -> GitLabError {
+        GitLabError::answered(kind).of(&self.doing)
     }
 
     /// The mirror in a successful response. `None` if it does not exist.

@@ -57,7 +57,7 @@ pub(crate) use self::own_token::TokenDetails;
 pub(crate) use self::people::{Commit, GitLabUser, RequestedMerge};
 pub(crate) use self::project::ProjectDetails;
 pub(crate) use self::pushes::{ProjectPush, RefChange};
-pub(crate) use self::tags::{ProtectedTag, Tag};
+pub(crate) use self::tags::{Admitted, ProtectedTag, Tag};
 pub(crate) use self::token::{Access, open};
 pub(crate) use self::token_error::TokenError;
 pub(crate) use self::transport::GitLab;

@@ -40,7 +40,7 @@ impl GitLab {
 
     /// GitLab's description of the token.
     ///
-    /// This also answers for project and group access tokens, which are personal access tokens of
+    /// This also works for project and group access tokens, which are personal access tokens of
     /// bot users. <https://docs.gitlab.com/api/personal_access_tokens/#self-inform>
     async fn own_token<T: DeserializeOwned>(&self, purpose: &str) -> Result<T> {
         let call = self.get(Area::Instance, "/personal_access_tokens/self", purpose);

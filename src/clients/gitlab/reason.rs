@@ -1,6 +1,6 @@
 //! The reason that reports an error of GitLab: its remedy and its code.
 
-use super::error::{ErrorKind, Feature, GitLabError, Rejection, UnusableValue};
+use super::error::{ErrorKind, GitLabError, Rejection};
 use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
 use crate::clients::http::TlsError;
 use crate::common::reason_codes::{Code, GITLAB_SAYS_IT};
@@ -21,9 +21,7 @@ impl GitLabError {
 impl ErrorKind {
     fn reason_code(&self) -> Code {
         match self {
-            ErrorKind::Unusable(UnusableValue::Url | UnusableValue::CaCertificate) => {
-                Code::InvalidProperties
-            }
+            ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
             ErrorKind::Token(error) => error.reason_code(),
             ErrorKind::Unreachable
             | ErrorKind::NoResponse
@@ -41,8 +39,8 @@ impl ErrorKind {
             | ErrorKind::InsufficientPermissions { .. }
             | ErrorKind::NotMaintainer { .. } => Code::TokenLacksAccess,
             ErrorKind::NotFound => Code::ProjectMissing,
-            ErrorKind::Unusable(UnusableValue::Login) => Code::AddressRejected,
-            ErrorKind::Unsupported(_) => Code::GitLabRejected,
+            ErrorKind::UnsafeLogin => Code::AddressRejected,
+            ErrorKind::NoSync | ErrorKind::NoBranchRegex => Code::GitLabRejected,
             ErrorKind::Rejected { cause, .. } => cause.reason_code(),
         }
     }
@@ -57,9 +55,9 @@ impl ErrorKind {
             ErrorKind::InsufficientScope { token } => return store_token("a token that has it", token),
             ErrorKind::InsufficientPermissions { token, .. } => return store_token("a fine-grained token with the permission", token),
             ErrorKind::Tls(error) => of_tls(error).1,
-            ErrorKind::Unusable(UnusableValue::Url) => "Set GitLab.Url to such an address (http is accepted for this machine only)",
-            ErrorKind::Unusable(UnusableValue::CaCertificate) => "Set GitLab.CaCertificate to the certificate of the private CA",
-            ErrorKind::Unusable(UnusableValue::Login) => "Change RotationSerial for another password",
+            ErrorKind::UnusableUrl => "Set GitLab.Url to such an address (http is accepted for this machine only)",
+            ErrorKind::InvalidCaCertificate => "Set GitLab.CaCertificate to the certificate of the private CA",
+            ErrorKind::UnsafeLogin => "Change RotationSerial for another password",
             ErrorKind::Unreachable => "Check GitLab.Url, and the function's network path to it",
             ErrorKind::NoResponse => "Try again in some minutes. If it stays so, check the function's network path to GitLab, and GitLab's load",
             ErrorKind::TooLarge => "If GitLab.Url does not lead to GitLab, correct it",
@@ -70,8 +68,8 @@ impl ErrorKind {
             ErrorKind::UnknownRoute => "If a proxy in front of GitLab decodes %2F in paths, let it pass them unchanged, or set GitLabProject (of a pipeline: GitLab.Project) to the project's number. If GitLab has a path of its own, such as /gitlab, add it to GitLab.Url",
             ErrorKind::NotMaintainer { .. } => "Make the user a Maintainer, or store a Maintainer's token",
             ErrorKind::NotFound => "Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number. If it is right, make the token's user a Maintainer of the project",
-            ErrorKind::Unsupported(Feature::Sync) => "Upgrade GitLab to 16.11 or later",
-            ErrorKind::Unsupported(Feature::BranchRegex) => "Remove BranchRegex, and protect the branches to mirror",
+            ErrorKind::NoSync => "Upgrade GitLab to 16.11 or later",
+            ErrorKind::NoBranchRegex => "Remove BranchRegex, and protect the branches to mirror",
         };
         remedy.into()
     }
@@ -107,7 +105,7 @@ fn of_tls(error: &TlsError) -> (Code, &'static str) {
         TlsError::BadSignature => (certificate, "Set GitLab.CaCertificate to the present certificate of the CA: another one has the same name"),
         TlsError::UnsupportedAlgorithm => (certificate, "Issue GitLab's certificate with ECDSA (P-256 or P-384) or RSA of at least 2048 bits, and SHA-256 or better"),
         TlsError::UnusableCertificate => (certificate, "Issue an X.509 certificate of version 3 for server authentication, with its intermediate certificates"),
-        TlsError::ClientCertificateWanted => (handshake, "Let the proxy in front of GitLab accept the function without a client certificate"),
+        TlsError::ClientCertificateRequired => (handshake, "Let the proxy in front of GitLab accept the function without a client certificate"),
         TlsError::NothingInCommon => (handshake, "Let the server support TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20"),
         TlsError::UnknownName => (handshake, "Check the host name in GitLab.Url, and the names that the server has"),
         TlsError::Refused => (handshake, "Let the server support TLS 1.3, or TLS 1.2 with ECDHE, and require no client certificate"),

@@ -139,8 +139,8 @@ pub fn without_logins(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + "://".len());
         masked.push_str(before);
-        let ends = |c: char| c.is_whitespace() || c.is_control() || "'\"<>`".contains(c);
-        let (address, further) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        let is_end = |c: char| c.is_whitespace() || c.is_control() || "'\"<>`".contains(c);
+        let (address, further) = after.split_at(after.find(is_end).unwrap_or(after.len()));
         // The last `@`, because a password may contain one, and another address may follow a comma.
         if let Some((_, host)) = address.rsplit_once('@') {
             masked.push_str(MASK);

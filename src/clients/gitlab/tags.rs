@@ -3,6 +3,8 @@
 //! Source: <https://docs.gitlab.com/api/tags/>, <https://docs.gitlab.com/api/protected_tags/>,
 //! <https://docs.gitlab.com/api/deploy_keys/>.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -55,7 +57,25 @@ pub struct ProtectedTag {
     /// A name, or a pattern with `*`.
     pub pattern: String,
     /// Whom it admits beside Maintainers. `None` if Maintainers alone.
-    pub also_admits: Option<&'static str>,
+    pub also_admits: Option<Admitted>,
+}
+
+/// Whom a rule admits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    DeployKey,
+    Developers,
+    UnknownRole,
+}
+
+impl fmt::Display for Admitted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Admitted::DeployKey => "a deploy key",
+            Admitted::Developers => "Developers",
+            Admitted::UnknownRole => "a role that is unknown to cfn-gitops",
+        })
+    }
 }
 
 impl ProtectedTag {
@@ -74,21 +94,21 @@ impl ProtectedTag {
 
 /// Whom an entry of a rule admits beside Maintainers. The entry of a deploy key has the access
 /// level 40, too (`app/models/concerns/protected_ref_deploy_key_access.rb`).
-fn also_admitted(entry: &Value) -> Option<&'static str> {
+fn also_admitted(entry: &Value) -> Option<Admitted> {
     let members = entry.as_object().into_iter().flatten();
     let mut set = members.filter(|(_, value)| !value.is_null());
     let level = entry["access_level"].as_u64();
     let is_single = !entry["user_id"].is_null() || !entry["group_id"].is_null();
     if !entry["deploy_key_id"].is_null() {
-        Some("a deploy key")
+        Some(Admitted::DeployKey)
     } else if set.any(|(name, _)| !KNOWN_MEMBERS.contains(&name.as_str())) {
-        Some("a role that cfn-gitops does not know")
+        Some(Admitted::UnknownRole)
     } else if is_single || matches!(level, Some(NO_ONE | MAINTAINER | OWNER | ADMINISTRATOR)) {
         None
     } else if level == Some(DEVELOPER) {
-        Some("Developers")
+        Some(Admitted::Developers)
     } else {
-        Some("a role that cfn-gitops does not know")
+        Some(Admitted::UnknownRole)
     }
 }
 
@@ -130,7 +150,7 @@ impl GitLab {
     pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool> {
         let purpose = format!("listing the deploy keys of project {project}");
         let call = self.get(Area::Rules(project), "/deploy_keys", &purpose);
-        let can_push = |key: &Value| Some(key["can_push"] != false);
-        Ok(call.list(Reading::ALL, can_push).await?.contains(&true))
+        let may_push = |key: &Value| Some(key["can_push"] != false);
+        Ok(call.list(Reading::ALL, may_push).await?.contains(&true))
     }
 }

@@ -5,7 +5,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::{ErrorKind, GitLabError, RetryTime, UnusableValue};
+use super::error::{ErrorKind, GitLabError, RetryTime};
 use super::sanitize;
 use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
 use super::transport::GitLab;
@@ -35,14 +35,13 @@ pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, Git
     let url = access.url.trim_end_matches('/').to_owned();
     let unusable = |kind| GitLabError::unsent(kind).of(&format!("reaching GitLab at {url}"));
     if !is_usable(&url) {
-        return Err(unusable(ErrorKind::Unusable(UnusableValue::Url)));
+        return Err(unusable(ErrorKind::UnusableUrl));
     }
     let trusted = match &access.ca_certificate {
         Some(pem) => http::fingerprints(pem).and_then(|all| Ok((http.trusting(pem)?, all))),
         None => Ok((http.clone(), vec![])),
     };
-    let (http, fingerprints) =
-        trusted.map_err(|_| unusable(ErrorKind::Unusable(UnusableValue::CaCertificate)))?;
+    let (http, fingerprints) = trusted.map_err(|_| unusable(ErrorKind::InvalidCaCertificate))?;
     let secret = &access.token_secret_id;
     let token = read(aws, access, &fingerprints).await;
     let token = token.map_err(|error| {

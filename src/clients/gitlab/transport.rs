@@ -12,7 +12,7 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
 use super::endpoints::Endpoint;
-use super::error::{ErrorKind, ErrorScope, GitLabError, Result, RetryTime, Sent, UnusableValue};
+use super::error::{ErrorKind, ErrorScope, GitLabError, Result, RetryTime, Sent};
 use super::response::{ApiResponse, Paging};
 use super::sanitize;
 use super::token_error::TokenSource;
@@ -287,7 +287,7 @@ impl GitLab {
     fn transport_error(&self, error: HttpError, request: &ApiRequest<'_>) -> GitLabError {
         let later = |kind, sent, scope| GitLabError::new(kind, sent, RetryTime::Later, scope);
         match error {
-            HttpError::Unsendable => GitLabError::unsent(ErrorKind::Unusable(UnusableValue::Url)),
+            HttpError::Unsendable => GitLabError::unsent(ErrorKind::UnusableUrl),
             HttpError::NoConnection => later(ErrorKind::Unreachable, Sent::No, ErrorScope::GitLab),
             HttpError::Tls(error) => {
                 let is_passing = error.is_passing();

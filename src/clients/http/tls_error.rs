@@ -27,7 +27,7 @@ pub enum TlsError {
     #[error("the server's certificate is not one for a server, or is malformed")]
     UnusableCertificate,
     #[error("the server requires a client certificate, and the function has none")]
-    ClientCertificateWanted,
+    ClientCertificateRequired,
     #[error("the server and the function have no TLS version and cipher suite in common")]
     NothingInCommon,
     #[error("the server does not know the host name")]
@@ -56,9 +56,9 @@ impl TlsError {
                 | AlertDescription::UnsupportedCertificate
                 | AlertDescription::CertificateUnknown
                 | AlertDescription::UnknownCA,
-            ) => Some(TlsError::ClientCertificateWanted),
+            ) => Some(TlsError::ClientCertificateRequired),
             Error::AlertReceived(AlertDescription::HandshakeFailure) if !is_connecting => {
-                Some(TlsError::ClientCertificateWanted)
+                Some(TlsError::ClientCertificateRequired)
             }
             _ if !is_connecting => None,
             Error::AlertReceived(alert) => Some(match alert {
@@ -117,7 +117,7 @@ impl TlsError {
             | TlsError::BadSignature
             | TlsError::UnsupportedAlgorithm
             | TlsError::UnusableCertificate
-            | TlsError::ClientCertificateWanted
+            | TlsError::ClientCertificateRequired
             | TlsError::NothingInCommon
             | TlsError::UnknownName
             | TlsError::Refused

@@ -28,20 +28,20 @@ pub use crate::common::logging::json_layer::millis;
 
 /// Sets up logging for the process. A panic is logged with its location and without its text.
 pub fn init() {
-    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    subscriber(&wanted, write).init();
+    let directives = std::env::var("RUST_LOG").unwrap_or_default();
+    subscriber(&directives, write).init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "internal error");
     }));
 }
 
-/// Passes each line of the `RUST_LOG` `wanted` to `write`.
-pub fn subscriber<W>(wanted: &str, write: W) -> impl Subscriber + Send + Sync
+/// Passes each line of the `RUST_LOG` `directives` to `write`.
+pub fn subscriber<W>(directives: &str, write: W) -> impl Subscriber + Send + Sync
 where
     W: Fn(&[u8]) + Send + Sync + 'static,
 {
-    registry().with(JsonLines(write).with_filter(filter(wanted)))
+    registry().with(JsonLines(write).with_filter(filter(directives)))
 }
 
 /// Writes a line of metrics for CloudWatch, at any level.
@@ -73,9 +73,9 @@ pub fn invocation(lambda_request: &str) -> Span {
     )
 }
 
-/// The filter for the `RUST_LOG` `wanted`: a level, or directives such as `cfn_gitops=warn`.
-fn filter(wanted: &str) -> Targets {
-    let own = match wanted.parse::<Targets>() {
+/// The filter for the `RUST_LOG` `directives`: a level, or directives such as `cfn_gitops=warn`.
+fn filter(directives: &str) -> Targets {
+    let own = match directives.parse::<Targets>() {
         Ok(targets) => targets
             .iter()
             .find(|(target, _)| *target == "cfn_gitops")
@@ -85,7 +85,7 @@ fn filter(wanted: &str) -> Targets {
     };
     let own = match own {
         // An empty `RUST_LOG` would otherwise switch logging off.
-        Some(level) if !wanted.is_empty() => level,
+        Some(level) if !directives.is_empty() => level,
         _ => LevelFilter::INFO,
     };
     Targets::new()

@@ -137,11 +137,11 @@ impl Inquiry<'_> {
         let (branch, commit) = (&self.pipeline.branch, &range.commit);
         let containment = gitlab.branch_contains(project, branch, commit).await?;
         plan::check_commit(shown, commit, containment)?;
-        let asked = self.request.since;
+        let requested = self.request.since;
         let since = range
             .deployed
             .as_ref()
-            .map_or(asked, |(_, started)| asked.min(*started));
+            .map_or(requested, |(_, started)| requested.min(*started));
         let pushes = gitlab.pushes_since(project, since).await?;
         if protection.project.has_releases() && gitlab.has_release(project, &tag.name()).await? {
             return Err(Doubt::Released.into());

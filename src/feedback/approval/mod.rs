@@ -103,9 +103,9 @@ async fn put(
     let call = call.pipeline_name(pipeline).stage_name(DEPLOY);
     let call = call.action_name(APPROVAL).token(&request.token);
     let call = call.set_result(result.ok());
-    let doing = || format!("answering the request for approval of pipeline {pipeline}");
+    let doing = || format!("ending the request for approval of pipeline {pipeline}");
     if optional(call.send().await, &ENDED, doing)?.is_some() {
-        tracing::info!(pipeline, summary, "approval answered");
+        tracing::info!(pipeline, summary, "request for approval ended");
     }
     Ok(())
 }

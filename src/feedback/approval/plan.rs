@@ -17,7 +17,7 @@ use cfn_custom_resource::Remedy;
 const EVENT_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// The remedy if a new tag of the same name would decide nothing either.
-const ASK_AGAIN: &str =
+const REQUEST_AGAIN: &str =
     "Approve in AWS. Or ask again: reject the request in AWS, then retry the stage";
 
 /// Why a tag approves and rejects nothing.
@@ -52,11 +52,17 @@ pub enum Doubt {
     Rejected,
     #[error("GitLab lists more than 5,000 pushes since the last deployment")]
     TooManyPushes,
-    #[error("its creator is {0}")]
-    Creator(&'static str),
+    #[error("its creator is the user of the function's token")]
+    OwnUser,
+    /// A bot, or a blocked user.
+    #[error("its creator is not an active person")]
+    NotAPerson,
+    /// A rule may admit single users.
+    #[error("its creator is not a Maintainer of the project, as far as the token's user sees")]
+    NotMaintainer,
     /// Two people are needed.
     #[error("its creator {0}, and another Maintainer has to approve")]
-    Author(&'static str),
+    Author(Contribution),
     /// Then, all commits would be new.
     #[error(
         "none of the latest executions has succeeded after the approval of a person, so the authors are not known"
@@ -83,6 +89,17 @@ pub enum Doubt {
     Changed,
 }
 
+/// How the creator of a tag took part in the commits that it would deploy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Contribution {
+    #[error("is an author of one of its commits")]
+    Commit,
+    #[error("has written or merged one of its merge requests")]
+    MergeRequest,
+    #[error("has pushed one of its commits, or branches or tags that may have one")]
+    Push,
+}
+
 impl Doubt {
     pub fn remedy(&self) -> Remedy {
         let remedy = match self {
@@ -95,8 +112,10 @@ impl Doubt {
             | Doubt::NotCreatedOnce
             | Doubt::Released
             | Doubt::Rejected
-            | Doubt::Creator(_)
-            | Doubt::Author(_) => ASK_AGAIN,
+            | Doubt::OwnUser
+            | Doubt::NotAPerson
+            | Doubt::NotMaintainer
+            | Doubt::Author(_) => REQUEST_AGAIN,
             Doubt::TooManyPushes
             | Doubt::TooManyCommits
             | Doubt::TooLargeMerges
@@ -202,15 +221,11 @@ pub fn creator(
 /// Checks that `user` is a person who may create the tag. `level` is that of an active member.
 pub fn check_person(user: &GitLabUser, level: Option<u64>, own_user: u64) -> Result<(), Doubt> {
     if user.id == own_user {
-        Err(Doubt::Creator("the user of the function's token"))
+        Err(Doubt::OwnUser)
     } else if !user.is_active_person || user.username.is_empty() {
-        // A bot, or a blocked user.
-        Err(Doubt::Creator("not an active person"))
+        Err(Doubt::NotAPerson)
     } else if level < Some(MAINTAINER) {
-        // A rule may admit single users.
-        Err(Doubt::Creator(
-            "not a Maintainer of the project, as far as the token's user sees",
-        ))
+        Err(Doubt::NotMaintainer)
     } else {
         Ok(())
     }
@@ -244,20 +259,16 @@ pub fn check_authors(
         ..
     } = authorship;
     if commits.iter().any(|commit| user.has_email_of(commit)) {
-        return Err(Doubt::Author("is an author of one of its commits"));
+        return Err(Doubt::Author(Contribution::Commit));
     }
     if merges.iter().any(|merge| merge.people.contains(&user.id)) {
-        return Err(Doubt::Author(
-            "has written or merged one of its merge requests",
-        ));
+        return Err(Doubt::Author(Contribution::MergeRequest));
     }
     let mut all = pushes.iter().enumerate();
     if all.any(|(at, push)| {
         push.author == user.id && authorship.may_add(push, &pushes[at + 1..], branch)
     }) {
-        return Err(Doubt::Author(
-            "has pushed one of its commits, or branches or tags that may have one",
-        ));
+        return Err(Doubt::Author(Contribution::Push));
     }
     Ok(())
 }
@@ -285,7 +296,7 @@ impl Authorship {
             return true;
         };
         if !push.is_of_tags {
-            return self.has(object) || self.is_source(name, push.at, branch);
+            return self.has_commit(object) || self.is_source(name, push.at, branch);
         }
         let Some(commit) = self.commit_of(object) else {
             return true;
@@ -294,11 +305,11 @@ impl Authorship {
         // of a commit that was there before. But a commit can also come by a tag of such a name.
         let is_decision = ApprovalTag::parse(name).is_some();
         let was_there = || older.iter().any(|it| it.to.as_deref() == Some(commit));
-        self.has(commit) && !(is_decision && was_there())
+        self.has_commit(commit) && !(is_decision && was_there())
     }
 
     /// Whether it is one of the commits, or one that a squash or a rebase replaced by them.
-    fn has(&self, commit: &str) -> bool {
+    fn has_commit(&self, commit: &str) -> bool {
         let mut replaced = self.merges.iter().filter_map(|merge| merge.head.as_deref());
         self.commits.iter().any(|one| one.id == commit) || replaced.any(|head| head == commit)
     }
@@ -321,7 +332,7 @@ impl Authorship {
         let is_it = |end: &Option<String>| end.as_deref() == Some(object);
         let mut of_branches = self.pushes.iter().filter(|push| !push.is_of_tags);
         let is_commit =
-            self.has(object) || of_branches.any(|push| is_it(&push.from) || is_it(&push.to));
+            self.has_commit(object) || of_branches.any(|push| is_it(&push.from) || is_it(&push.to));
         is_commit.then_some(object)
     }
 }

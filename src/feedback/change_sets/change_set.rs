@@ -139,8 +139,8 @@ impl Change {
             effect,
             logical_id: resource.logical_resource_id().unwrap_or("?").to_owned(),
             resource_type: resource.resource_type().unwrap_or("?").to_owned(),
-            is_updated: resource.details().iter().any(updates),
-            is_deleted: resource.policy_action().is_some_and(deletes),
+            is_updated: resource.details().iter().any(is_update),
+            is_deleted: resource.policy_action().is_some_and(is_deletion),
             drift,
             properties: changed_properties(resource.details()),
         })
@@ -148,7 +148,7 @@ impl Change {
 }
 
 /// Attributes such as `Metadata` are not given to the resource's handler.
-fn updates(detail: &ResourceChangeDetail) -> bool {
+fn is_update(detail: &ResourceChangeDetail) -> bool {
     let attribute = detail.target().and_then(|target| target.attribute());
     let is_given = matches!(
         attribute,
@@ -157,7 +157,7 @@ fn updates(detail: &ResourceChangeDetail) -> bool {
     is_given && detail.evaluation() == Some(&EvaluationType::Static)
 }
 
-fn deletes(action: &PolicyAction) -> bool {
+fn is_deletion(action: &PolicyAction) -> bool {
     use PolicyAction::{Delete, ReplaceAndDelete, ReplaceAndSnapshot, Snapshot};
     matches!(
         action,

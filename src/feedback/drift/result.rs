@@ -54,8 +54,8 @@ impl Repair {
 impl Drifted {
     pub fn of(read: &ChangeSet) -> Self {
         let drifted = read.changes.iter().filter(|change| has_drifted(change));
-        let skipped = |change: &&Change| change.drift == Some(DriftStatus::NotCompared);
-        let not_compared = read.changes.iter().filter(skipped).count();
+        let is_skipped = |change: &&Change| change.drift == Some(DriftStatus::NotCompared);
+        let not_compared = read.changes.iter().filter(is_skipped).count();
         Drifted {
             resources: drifted.cloned().collect(),
             not_compared,

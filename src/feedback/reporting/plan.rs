@@ -372,8 +372,8 @@ fn is_shown(desired: &CommitStatus, shown: Option<&CommitStatus>) -> bool {
 /// Why an execution failed: its failed action with the reason. Without one, a condition of a stage
 /// failed: an alarm or the deployment window.
 fn failure(execution: &Execution) -> String {
-    let failed = |action: &&Action| action.state == ActionState::Failed;
-    match execution.actions.iter().find(failed) {
+    let is_failed = |action: &&Action| action.state == ActionState::Failed;
+    match execution.actions.iter().find(is_failed) {
         Some(action) => with_summary(&format!("{} failed", action.name), action),
         None => "A condition of the stage failed".to_owned(),
     }

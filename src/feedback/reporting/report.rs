@@ -220,11 +220,11 @@ impl Reporter<'_> {
         let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
             return Ok(None);
         };
-        let is_wanted = match settings.change_set_comment {
-            Some(is_wanted) => is_wanted,
+        let has_note = match settings.change_set_comment {
+            Some(has_note) => has_note,
             None => !self.project().await?.is_public,
         };
-        if !is_wanted {
+        if !has_note {
             return Ok(None);
         }
         let (changes, tags) = if let Some((request, tags)) = self.tags().await? {

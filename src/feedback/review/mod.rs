@@ -63,7 +63,7 @@ pub async fn handle(
         };
         let build = build::read(aws, id).await?;
         let gitlab = gitlab::open(aws, http, &target.report.access).await?;
-        if !is_wanted(&gitlab, &target).await? {
+        if !has_notes(&gitlab, &target).await? {
             return Ok(Reviewed::Ignored("the project is public"));
         }
         review(aws, &gitlab, &target, build).await
@@ -102,7 +102,7 @@ pub async fn catch_up(
             return Err(error.into());
         }
         let gitlab = gitlab::open(aws, http, &target.report.access).await?;
-        if !is_wanted(&gitlab, target).await? {
+        if !has_notes(&gitlab, target).await? {
             return Ok(0);
         }
         let (mut written, mut failure) = (0, None);
@@ -128,9 +128,9 @@ pub async fn catch_up(
 }
 
 /// Whether notes are written: by default not in a public project, where everyone reads them.
-async fn is_wanted(gitlab: &GitLab, target: &ReviewTarget) -> Result<bool, GitLabError> {
+async fn has_notes(gitlab: &GitLab, target: &ReviewTarget) -> Result<bool, GitLabError> {
     match target.review.change_set_comment {
-        Some(is_wanted) => Ok(is_wanted),
+        Some(has_notes) => Ok(has_notes),
         None => Ok(!gitlab.project(&target.report.project).await?.is_public),
     }
 }

@@ -82,11 +82,10 @@ impl Reviewer<'_> {
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         let build = note::build_marker(self.build.uuid(), true);
         // If a place has more than one note, writing deletes all but the first.
-        let shows_build =
-            |notes: &Vec<Note>| matches!(&notes[..], [it] if it.body.contains(&build));
+        let has_build = |notes: &Vec<Note>| matches!(&notes[..], [it] if it.body.contains(&build));
         Ok(if notes.is_empty() {
             Some("the branch has no open merge request")
-        } else if notes.iter().all(shows_build) {
+        } else if notes.iter().all(has_build) {
             Some("the notes show the build already")
         } else {
             None

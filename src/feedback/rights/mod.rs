@@ -154,14 +154,14 @@ fn needed<'a>(
 ) -> Vec<&'a str> {
     let noun = of_type.rsplit("::").next().unwrap_or_default();
     let name = |action: &'a str| action.split(':').nth(1).unwrap_or_default();
-    let begins = |action, with: &[&str]| with.iter().any(|it| name(action).starts_with(it));
+    let has_verb = |action, with: &[&str]| with.iter().any(|it| name(action).starts_with(it));
     let actions = || published.iter().copied();
     let is_own = |action| {
         verbs
             .iter()
             .any(|verb| name(action).strip_prefix(verb) == Some(noun))
     };
-    let is_write = |action| !begins(action, &READS) && action != "iam:PassRole";
+    let is_write = |action| !has_verb(action, &READS) && action != "iam:PassRole";
     let mut needed: Vec<&str> = actions().filter(|it| is_own(it)).collect();
     if needed.is_empty() {
         needed = actions().filter(|it| is_write(it)).collect();
@@ -173,7 +173,7 @@ fn needed<'a>(
             .iter()
             .filter_map(|verb| name(action).strip_prefix(verb));
         let is_longer_noun = |rest: &str| rest.starts_with(noun) || rest.ends_with(noun);
-        begins(action, &OTHER_CREATIONS) || verbs.any(is_longer_noun)
+        has_verb(action, &OTHER_CREATIONS) || verbs.any(is_longer_noun)
     };
     let is_known = actions().all(|action| !action.contains('*'));
     let others = actions().filter(|it| is_variant(it));

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::clients::gitlab::{GitLab, GitLabError, ProjectDetails, ProtectedTag};
+use crate::clients::gitlab::{Admitted, GitLab, GitLabError, ProjectDetails, ProtectedTag};
 use crate::gitops_pipeline::names::ResourceNames;
 use cfn_custom_resource::Reason;
 
@@ -41,9 +41,9 @@ pub enum Exposure {
     /// A job runs code of Developers, even if a Maintainer started it.
     PushingJobs,
     /// Developers create such tags.
-    Unprotected(String, &'static str),
+    Unprotected(String, Decision),
     /// GitLab joins overlapping rules by "any" (`app/models/concerns/protected_ref.rb`).
-    Admits(String, &'static str, &'static str),
+    Admits(String, Admitted, Decision),
 }
 
 impl Exposure {
@@ -74,14 +74,17 @@ impl Exposure {
             ),
             Exposure::Unprotected(tag, decision) => (
                 &*format!("no protected tag of the project matches {tag}"),
-                &*format!("Protect {decision}/* for Maintainers"),
+                &*format!("Protect {}/* for Maintainers", decision.name()),
             ),
-            Exposure::Admits(pattern, whom, decision) => (
-                &*format!("the protected tag {pattern:?} matches {decision}/… and admits {whom}"),
-                &*format!(
-                    "Remove that entry, or replace the rule by one that does not match {decision}/…"
-                ),
-            ),
+            Exposure::Admits(pattern, whom, decision) => {
+                let tags = format!("{}/…", decision.name());
+                (
+                    &*format!("the protected tag {pattern:?} matches {tags} and admits {whom}"),
+                    &*format!(
+                        "Remove that entry, or replace the rule by one that does not match {tags}"
+                    ),
+                )
+            }
         };
         Reason::uncoded(problem, remedy.to_owned())
     }
@@ -169,7 +172,7 @@ impl TagProtection {
         if self.project.allows_pushes_of_jobs {
             return Err(Exposure::PushingJobs);
         }
-        let (name, decision) = (tag.name(), tag.decision.name());
+        let (name, decision) = (tag.name(), tag.decision);
         let matching = || self.rules.iter().filter(|rule| rule.matches(&name));
         if matching().next().is_none() {
             return Err(Exposure::Unprotected(name, decision));

@@ -53,7 +53,7 @@ pub async fn check_mirror(
         return unread(&error);
     }
     checked.pace.wait().await;
-    let asked = async {
+    let checking = async {
         let gitlab = gitlabs.at(url).await?;
         let comparison = Comparison {
             aws,
@@ -64,7 +64,7 @@ pub async fn check_mirror(
         };
         read(&comparison, password).await
     };
-    asked.await.unwrap_or_else(|error| {
+    checking.await.unwrap_or_else(|error| {
         let project = Some(record.project.as_str());
         checked.unreachable.note(url, project, &error);
         unread(&error)

@@ -128,7 +128,7 @@ fn denied_approval_is_an_error_and_the_execution_is_reported() {
         let event = event(fake, SHOP, SUBJECT, "denied");
         let answer = answered_once(fake, "denied", &event).await;
         let error = answer.expect("not killed").expect_err("it is denied");
-        let doing = "answering the request for approval";
+        let doing = "ending the request for approval";
         assert!(error.contains(doing), "{error}");
         assert_eq!(waiting(fake), Some("token-1"));
         assert!(!statuses(fake, "/approval").is_empty());

@@ -382,7 +382,7 @@ async fn error_before_the_api_has_its_own_remedy() {
             "CaCertificate",
         ),
         (
-            Reply::Nothing(HttpError::Tls(TlsError::ClientCertificateWanted)),
+            Reply::Nothing(HttpError::Tls(TlsError::ClientCertificateRequired)),
             "CFG-423",
             "without a client certificate",
             "GitLab.Url",

@@ -8,7 +8,6 @@ use super::{
     gitlab, ok, settings, with_regex,
 };
 use crate::clients::gitlab::error::Feature;
-use crate::clients::gitlab::error::UnusableValue;
 use crate::clients::gitlab::{
     CommitRef, CommitStatus, ErrorKind, Mirror, ProjectDetails, Rejection, Sent, Settings,
     StatusState,
@@ -79,11 +78,7 @@ async fn login_that_is_unsafe_in_an_address_is_not_sent() {
             .create(INFRA, CLONE_URL, login, &password, &settings(), &[])
             .await;
         let error = made.expect_err("refused");
-        assert_eq!(
-            error.kind,
-            ErrorKind::Unusable(UnusableValue::Login),
-            "{login}"
-        );
+        assert_eq!(error.kind, ErrorKind::UnsafeLogin, "{login}");
         assert_eq!(error.sent, Sent::No);
     }
 }
@@ -234,7 +229,7 @@ async fn ignored_regex_deletes_the_mirror_if_the_edition_is_known() {
             script = script.then(&format!("DELETE {MIRRORS}/7"), Reply::empty(204));
         }
         let made = create_with(&gitlab(&script), &with_regex()).await;
-        let left_out = ErrorKind::Unsupported(Feature::BranchRegex);
+        let left_out = ErrorKind::NoBranchRegex;
         let expected = if is_known { Err(left_out) } else { Ok(7) };
         let made = made.map(|mirror| mirror.id).map_err(|error| error.kind);
         assert_eq!(made, expected);
@@ -334,7 +329,7 @@ async fn sync_of_old_gitlab_differs_from_missing_mirror() {
         )
         .then(&get("/7"), ok(described(7)));
     let error = gitlab(&script).sync(INFRA, 7).await.expect_err("too old");
-    assert_eq!(error.kind, ErrorKind::Unsupported(Feature::Sync));
+    assert_eq!(error.kind, ErrorKind::NoSync);
     script.sent();
 }
 

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::script::{Reply, Script};
 use super::{INFRA, MIRRORS, create, described, gitlab, ok};
 use crate::clients::gitlab::ErrorKind;
-use crate::clients::gitlab::error::UnusableValue;
 use crate::clients::http::{HttpError, TlsError};
 
 fn get(path: &str) -> String {
@@ -67,7 +66,7 @@ async fn permanent_error_is_not_retried() {
         (Reply::Nothing(HttpError::TooLarge), ErrorKind::TooLarge),
         (
             Reply::Nothing(HttpError::Unsendable),
-            ErrorKind::Unusable(UnusableValue::Url),
+            ErrorKind::UnusableUrl,
         ),
         (large, ErrorKind::TooLarge),
         (

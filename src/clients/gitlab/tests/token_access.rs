@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::script::{Reply, Script};
 use super::{MIRRORS, TOKEN, described, ok};
 use crate::clients::aws::SdkClients;
-use crate::clients::gitlab::error::UnusableValue;
 use crate::clients::gitlab::token_error::TokenError;
 use crate::clients::gitlab::{Access, ErrorKind, GitLab, GitLabError, open as open_gitlab};
 
@@ -228,7 +227,7 @@ async fn unusable_url_sends_nothing() {
             ..access()
         };
         let error = open(&Script::default(), &access).await.expect_err(url);
-        assert_eq!(error.kind, ErrorKind::Unusable(UnusableValue::Url), "{url}");
+        assert_eq!(error.kind, ErrorKind::UnusableUrl, "{url}");
         assert!(!error.to_string().contains("password@"), "{error}");
     }
 }
@@ -260,9 +259,6 @@ async fn invalid_ca_certificate_sends_nothing() {
         ..access()
     };
     let error = open(&Script::default(), &access).await.expect_err("none");
-    assert_eq!(
-        error.kind,
-        ErrorKind::Unusable(UnusableValue::CaCertificate)
-    );
+    assert_eq!(error.kind, ErrorKind::InvalidCaCertificate);
     assert!(error.to_string().contains("GitLab.CaCertificate"));
 }

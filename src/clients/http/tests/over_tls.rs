@@ -149,14 +149,14 @@ async fn failed_handshake_names_its_cause() {
             CERTIFICATE,
             &both[..1],
             true,
-            TlsError::ClientCertificateWanted,
+            TlsError::ClientCertificateRequired,
         ),
         (
             AUTHORITY,
             CERTIFICATE,
             &both[1..],
             true,
-            TlsError::ClientCertificateWanted,
+            TlsError::ClientCertificateRequired,
         ),
     ] {
         let url = format!(
