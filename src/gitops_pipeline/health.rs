@@ -11,10 +11,12 @@ use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus};
 use crate::gitops_pipeline::names;
 
+/// A pipeline's executions and approvals, as CodePipeline shows them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineHealth {
     /// Whether its latest finished execution succeeded. `None` if none has finished.
     pub succeeded: Option<bool>,
+    /// The number of pending approvals.
     pub approvals_waiting: usize,
     /// When the oldest pending approval was requested. `None` if none is pending.
     pub approval_requested: Option<SystemTime>,

@@ -24,7 +24,7 @@ pub(crate) mod executions;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-pub(crate) mod health;
+pub mod health;
 mod intent_log;
 mod messages;
 pub(crate) mod names;

@@ -155,13 +155,6 @@ struct Counts {
     unread: usize,
 }
 
-impl Counts {
-    fn add(&mut self, child: &Child, is_owned: bool) {
-        self.orphans += usize::from(!is_owned);
-        self.outdated += usize::from(is_owned && child.outdated_version.is_some());
-    }
-}
-
 impl FoundStacks {
     /// Adds the stack `name` with its findings, and the work that it leaves to do. `is_owned` if
     /// its owner exists.
@@ -243,7 +236,9 @@ impl Checker<'_> {
             match checked.read {
                 Ok(Some(read)) => {
                     let is_owned = stacks.contains(&read.child.owner.stack_id);
-                    counts.add(&read.child, is_owned);
+                    let is_outdated = is_owned && read.child.outdated_version.is_some();
+                    counts.orphans += usize::from(!is_owned);
+                    counts.outdated += usize::from(is_outdated);
                     found.add(name, checked.id, read, is_owned, &mut findings);
                 }
                 Ok(None) => {}
@@ -305,29 +300,24 @@ impl Checker<'_> {
         for push in missed {
             let left = until.saturating_duration_since(Instant::now());
             let time = left.min(PIPELINE_CREATION_TIMEOUT);
-            self.create_pipeline(push, findings, time).await;
-        }
-    }
-
-    /// Creates the pipeline that waits for `push`, if its branch exists, within `time`.
-    async fn create_pipeline(&self, push: &BranchPush, findings: &mut Findings, time: Duration) {
-        let name = push.stack_name().unwrap_or_default();
-        let work = Box::pin(self.gitops_pipeline.start(push));
-        match within(time, work).await {
-            Ok(Ok(Started::Pipeline { name })) => {
-                tracing::warn!(
-                    pipeline = name,
-                    "pipeline created: the first push of its branch was not delivered"
-                );
-                findings.created.push(name);
-            }
-            Ok(Ok(Started::Unmatched | Started::Nothing { .. })) => {}
-            Ok(Err(Failure(reason))) => {
-                findings.checked(format!("pipeline stack {name}"), Some(reason));
-            }
-            // The next check reads its state.
-            Err(error) => {
-                tracing::warn!(pipeline_stack = name, %error, "no time to create the pipeline");
+            let name = push.stack_name().unwrap_or_default();
+            let work = Box::pin(self.gitops_pipeline.start(push));
+            match within(time, work).await {
+                Ok(Ok(Started::Pipeline { name })) => {
+                    tracing::warn!(
+                        pipeline = name,
+                        "pipeline created: the first push of its branch was not delivered"
+                    );
+                    findings.created.push(name);
+                }
+                Ok(Ok(Started::Unmatched | Started::Nothing { .. })) => {}
+                Ok(Err(Failure(reason))) => {
+                    findings.checked(format!("pipeline stack {name}"), Some(reason));
+                }
+                // The next check reads its state.
+                Err(error) => {
+                    tracing::warn!(pipeline_stack = name, %error, "no time to create the pipeline");
+                }
             }
         }
     }

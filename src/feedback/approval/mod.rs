@@ -10,16 +10,14 @@
 mod gitlab;
 mod plan;
 mod request;
-mod summary;
 
 pub use self::gitlab::{ApprovalError, Inquiry};
-pub use self::plan::Doubt;
+pub use self::plan::{Doubt, SUMMARY, person_of};
 pub use self::request::ApprovalRequest;
-pub use self::summary::{SUMMARY, person_of};
 
 use aws_sdk_codepipeline::types::{ApprovalResult, ApprovalStatus};
 
-use self::summary::BY_PERSON;
+use self::plan::BY_PERSON;
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::gitlab::GitLab;
 use crate::feedback::change_sets::Creation;

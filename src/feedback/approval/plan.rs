@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::summary::{BY_PERSON, SUMMARY};
 use crate::clients::gitlab::{
     Commit, Containment, GitLabUser, MAINTAINER, ProjectPush, RefChange, RequestedMerge, Tag,
 };
@@ -19,6 +18,15 @@ const EVENT_DELAY: Duration = Duration::from_secs(60 * 60);
 /// The remedy if a new tag of the same name would decide nothing either.
 const REQUEST_AGAIN: &str =
     "Approve in AWS. Or ask again: reject the request in AWS, then retry the stage";
+
+/// The summary of the function's approval in CodePipeline.
+pub const SUMMARY: &str = "cfn-gitops: the change set has no changes";
+
+/// How the summary of a person's decision in GitLab begins. The person and the tag follow.
+pub const BY_PERSON: [&str; 2] = [
+    "cfn-gitops: approved in GitLab by ",
+    "cfn-gitops: rejected in GitLab by ",
+];
 
 /// Why a tag approves and rejects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -140,6 +148,12 @@ pub struct Authorship {
     pub pushes: Vec<ProjectPush>,
     /// The tags whose commits were read: an event does not show the commit of an annotation.
     pub tags: Vec<Tag>,
+}
+
+/// Who decided in GitLab, and by which tag, according to the summary of an approval.
+pub fn person_of(summary: &str) -> Option<&str> {
+    let mut texts = BY_PERSON.iter();
+    texts.find_map(|text| Some(summary.split_once(text)?.1))
 }
 
 /// Whether a person has given an approval: CodePipeline shows their principal, or the function's

@@ -40,11 +40,14 @@ pub struct Reviewer<'a> {
 impl Reviewer<'_> {
     /// Writes the notes about the build, if it is that of the branch's latest commit.
     pub async fn review(&self) -> Result<Reviewed, ReportError> {
-        if let Some(because) = self.outdated().await? {
-            return self.clean_up(because).await;
-        }
-        if let Some(because) = self.shown().await? {
-            return self.clean_up(because).await;
+        let because = match self.outdated().await? {
+            None => self.shown().await?,
+            outdated => outdated,
+        };
+        if let Some(because) = because {
+            // An earlier delivery may have left it behind.
+            self.delete_change_set().await?;
+            return Ok(Reviewed::Ignored(because));
         }
         match self.find().await? {
             Ok(finding) => self.write(&finding).await.map(|()| Reviewed::Written),
@@ -90,12 +93,6 @@ impl Reviewer<'_> {
         } else {
             None
         })
-    }
-
-    /// Deletes the change set that an earlier delivery may have left behind.
-    async fn clean_up(&self, because: &'static str) -> Result<Reviewed, ReportError> {
-        self.delete_change_set().await?;
-        Ok(Reviewed::Ignored(because))
     }
 
     /// The finding about the build, or why nothing is written.

@@ -7,7 +7,6 @@ use super::{
     CLONE_URL, INFRA, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, create_with, described,
     gitlab, ok, settings, with_regex,
 };
-use crate::clients::gitlab::error::Feature;
 use crate::clients::gitlab::{
     CommitRef, CommitStatus, ErrorKind, Mirror, ProjectDetails, Rejection, Sent, Settings,
     StatusState,
