@@ -162,9 +162,9 @@ impl Reconcile for StackDeleter<'_> {
         match plan::next(child, &self.state, deletion.context, &deletion.purpose) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
-            Next::Fail((code, cause)) => {
+            Next::Fail((code, cause, remedy)) => {
                 let doing = format!("deleting stack {}", self.tracker.name());
-                Next::Fail(CallError::local(code, doing, cause))
+                Next::Fail(CallError::local(code, doing, cause).with_remedy(remedy))
             }
         }
     }

@@ -38,22 +38,23 @@ pub struct DeleteState {
     pub has_deleted_rule_again: bool,
 }
 
-/// Plans the next step of a deletion for `purpose`. It fails with a code and the cause.
+/// Plans the next step of a deletion for `purpose`. It fails with a code, the cause and the remedy.
 pub fn next(
     child: Option<&ChildStack>,
     state: &DeleteState,
     context: &RequestContext,
     purpose: &Purpose,
-) -> Next<DeleteStep, (), (Code, String)> {
+) -> Next<DeleteStep, (), (Code, String, &'static str)> {
     if state.is_unreadable {
         return Next::Done(());
     }
     if *purpose == Purpose::Delete && child.is_some_and(|child| is_left(child, context)) {
         // This Delete is a late copy, to which CloudFormation no longer listens, or a forged
         // request came between.
-        let cause = "a later request has changed it, so it is left. If the parent stack is in \
-            DELETE_FAILED, delete it again. If it no longer has the resource, delete this stack";
-        return Next::Fail((Code::OvertakenByRequest, cause.to_owned()));
+        let cause = "a later request has changed it, so it is left".to_owned();
+        let remedy = "If the parent stack is in DELETE_FAILED, delete it again. If it no longer has the \
+            resource, delete this stack";
+        return Next::Fail((Code::OvertakenByRequest, cause, remedy));
     }
     let to_delete = child.filter(|child| is_to_delete(child, context, purpose));
     let is_of_later_request = child.is_some_and(|child| child.is_of_later_request(context));
@@ -78,8 +79,8 @@ pub fn next(
     };
     match (stack_step(stack, context), &stack.failure) {
         (DeleteStep::ReadFailure, Some(failure)) => {
-            let cause = format!("{failure}; resolve that and delete again");
-            Next::Fail((Code::StackNotDeleted, cause))
+            let remedy = "Correct this cause, and delete again";
+            Next::Fail((Code::StackNotDeleted, failure.clone(), remedy))
         }
         (step, _) => Next::Apply(step),
     }

@@ -141,7 +141,7 @@ fn check_superseded(status: &str) {
     let newer = child(status, Some(key(101).token(&make(CONTENT))));
     assert_eq!(plan(Some(&newer)), Next::Fail(ApplyStop::Superseded));
     let fails = |stack: &ChildStack| match plan_delete(Some(stack), &Purpose::Delete) {
-        Next::Fail((code, _)) => assert_eq!(code, Code::OvertakenByRequest),
+        Next::Fail((code, ..)) => assert_eq!(code, Code::OvertakenByRequest),
         plan => panic!("{plan:?}"),
     };
     fails(&newer);
@@ -332,7 +332,7 @@ fn delete_that_is_older_than_a_change_of_its_stack_fails() {
     for later in [make(CONTENT), Purpose::Delete] {
         let mut stack = child("UPDATE_COMPLETE", Some(key(101).token(&later)));
         let failed = plan(&stack, Purpose::Delete);
-        assert!(matches!(failed, Next::Fail((Code::OvertakenByRequest, _))));
+        assert!(matches!(failed, Next::Fail((Code::OvertakenByRequest, ..))));
         assert_eq!(plan(&stack, Purpose::RollBack), DELETED);
         stack.owner = None;
         assert_eq!(plan(&stack, Purpose::Delete), DELETED, "of another owner");
