@@ -215,7 +215,7 @@ impl<'a> DeletedMirrors<'a> {
                     }));
                 }
                 Err(error) => {
-                    failed.push(unread(std::slice::from_ref(wanted), &error.reason().text()))
+                    failed.push(unread(std::slice::from_ref(wanted), &error.reason().text()));
                 }
             }
         }
