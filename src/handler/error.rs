@@ -107,7 +107,7 @@ impl HandlerError {
             HandlerError::MaybeContinued => (
                 Code::NotContinued,
                 "continuing the request in another invocation: no response".to_owned(),
-                "Wait: Lambda delivers the event again. Then repeat the stack operation",
+                "Wait: Lambda delivers the event again. If the stack operation fails, repeat it",
             ),
             HandlerError::OutOfTime(cut) => (
                 Code::OutOfTime,

@@ -97,15 +97,16 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The source and the detail-type of an unknown event, for the text of the error. Empty if they may
-/// be anything but names: any other text may contain a secret.
+/// The source and the detail-type of an unknown event of AWS, for the text of the error. Empty for
+/// another one, which may contain a secret.
 fn shown_origin(event: &Value) -> String {
     let member = |name: &str| event[name].as_str().unwrap_or_default();
     let origin = format!("{}, {}", member("source"), member("detail-type"));
     let is_shown = |c: char| c.is_ascii_alphanumeric() || " .,_-/".contains(c);
-    match origin.len() {
-        3..=128 if origin.chars().all(is_shown) => format!(" ({origin})"),
-        _ => String::new(),
+    if origin.starts_with("aws.") && origin.len() <= 128 && origin.chars().all(is_shown) {
+        format!(" ({origin})")
+    } else {
+        String::new()
     }
 }
 

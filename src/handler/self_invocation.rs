@@ -91,7 +91,7 @@ pub async fn continue_request(
     if position.hop >= MAX_HOPS {
         let times = position.hop;
         return Err(ContinuationError::Rejected(format!(
-            "{times} invocations have already continued it. Increase the function's Timeout"
+            "{times} invocations have already continued it"
         )));
     }
     let rejected = |what: &str| ContinuationError::Rejected(what.to_owned());

@@ -59,7 +59,7 @@ impl SuspectedPush {
             )
         } else {
             format!(
-                "no execution has its latest commit {commit}, unless it was pushed in the last minute"
+                "no execution has its latest commit {commit}, which may have been pushed in the last minute"
             )
         };
         let remedy = "Wait for the next health check, which starts one. It does not if the event rule is \

@@ -100,7 +100,9 @@ where
                     Some(failing) => format!("{step}: {failing}; {error}"),
                     None => format!("{step}: {error}"),
                 };
-                Err(Failure::new(R::CODES.not_continued, text, REPEAT))
+                let remedy = "Allow the function to invoke itself, and increase its timeout, then repeat the \
+                    stack operation";
+                Err(Failure::new(R::CODES.not_continued, text, remedy))
             }
         }
     };

@@ -116,18 +116,18 @@ impl Reason {
     /// One reason with the problems of all, each remedy once, and the code of the first. `None` if
     /// there are none.
     pub fn join(reasons: impl IntoIterator<Item = Reason>) -> Option<Self> {
-        let mut reasons = reasons.into_iter();
-        let mut joined = reasons.next()?;
-        let mut remedies = vec![joined.remedy.to_string()];
-        for reason in reasons {
-            joined.problem = format!("{}; {}", joined.problem, reason.problem);
-            let remedy = reason.remedy.to_string();
-            if !remedies.contains(&remedy) {
-                remedies.push(remedy);
-                joined.remedy = remedies.join(". ").into();
-            }
+        reasons.into_iter().reduce(Reason::and)
+    }
+
+    /// This reason with the problem and the remedy of `other`.
+    #[must_use]
+    pub fn and(mut self, other: Reason) -> Self {
+        self.problem = format!("{}; {}", sentence(&self.problem), other.problem);
+        let (own, others) = (self.remedy.to_string(), other.remedy.to_string());
+        if !own.contains(&others) {
+            self.remedy = format!("{own}. {others}").into();
         }
-        Some(joined)
+        self
     }
 
     /// The reason as the value of a log's field: a subscriber finds its parts by a downcast.
@@ -137,9 +137,13 @@ impl Reason {
 
     /// The problem and its remedy.
     pub fn text(&self) -> String {
-        // A quoted message may end with a period.
-        let problem = self.problem.trim_end_matches(['.', ' ']);
-        format!("{problem}. {}", self.remedy)
+        let problem = sentence(&self.problem);
+        let end = if problem.ends_with(['?', '!']) {
+            ""
+        } else {
+            "."
+        };
+        format!("{problem}{end} {}", self.remedy)
     }
 
     /// The end of a reason, after its text: the separator and the code. It remains when the text is
@@ -150,6 +154,11 @@ impl Reason {
             code => format!("{SEPARATOR}{code}"),
         }
     }
+}
+
+/// A text without the period with which a quoted message may end.
+fn sentence(text: &str) -> &str {
+    text.trim_end_matches(['.', ' '])
 }
 
 /// Why a request failed.

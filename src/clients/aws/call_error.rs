@@ -307,7 +307,7 @@ pub fn required<T, E: ProvideErrorMetadata>(
     result.map_err(|error| CallError::new(doing(), &error))
 }
 
-/// Why there is no response: each cause has another remedy.
+/// Why there is no response.
 fn no_response(failure: &DispatchFailure) -> (Code, String) {
     let error = failure.as_connector_error();
     // An error of the SDK itself: it has no credentials. The connector's errors have a source.

@@ -139,7 +139,9 @@ fn may_be_propagating(response: &HttpResponse) -> bool {
 fn is_transient(code: &str, message: &str) -> bool {
     let gives_no_reason = !message.contains(" because ");
     let names_identity_policy = message.contains("no identity-based policy allows");
-    let is_denied = DENIED.contains(&code) && (gives_no_reason || names_identity_policy);
+    // CodeCommit's denial by a repository's key is one of a policy, too.
+    let is_denial = DENIED.contains(&code) || code == "EncryptionKeyAccessDeniedException";
+    let is_denied = is_denial && (gives_no_reason || names_identity_policy);
     let is_elsewhere = DENIED_ELSEWHERE.iter().any(|part| message.contains(part));
     !is_elsewhere && (is_denied || is_role_not_assumable(message))
 }

@@ -53,7 +53,8 @@ impl PushCheckError {
         let (code, remedy) = match self {
             PushCheckError::LoginRejected => (
                 Code::LoginRejected,
-                "Check in IAM that the credential is active, then change RotationSerial",
+                "Deploy again: IAM may need longer to accept a new login. If it stays so, check in IAM that \
+                 the credential is active, then change RotationSerial",
             ),
             PushCheckError::PushDenied => (
                 Code::PushDenied,
@@ -62,7 +63,11 @@ impl PushCheckError {
                  kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on it (kms:ViaService codecommit). \
                  If all is allowed, the stored password is no longer the credential's: change RotationSerial",
             ),
-            PushCheckError::Status(_) | PushCheckError::NoResponse => (
+            PushCheckError::Status(_) => (
+                Code::AwsUnavailable,
+                "Try again. If it stays so, look at the AWS Health Dashboard",
+            ),
+            PushCheckError::NoResponse => (
                 Code::AwsUnavailable,
                 "Check the function's network path to CodeCommit's git endpoint, and deploy again",
             ),

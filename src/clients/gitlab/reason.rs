@@ -99,7 +99,7 @@ fn of_tls(error: &TlsError) -> (Code, &'static str) {
     match error {
         TlsError::Expired | TlsError::Revoked => (certificate, "Renew GitLab's certificate"),
         TlsError::NotYetValid => (certificate, "Wait until it is valid, or correct the clock of the server that issued it"),
-        TlsError::WrongName(_) => (certificate, "Set GitLab.Url to one of its names, or issue a certificate with the name in GitLab.Url as a subject alternative name"),
+        TlsError::WrongName(_) => (certificate, "Set GitLab.Url to a name in the certificate if it has one, or issue a certificate with the name in GitLab.Url as a subject alternative name"),
         TlsError::UnknownCa => (certificate, "If a private CA signed it, set GitLab.CaCertificate to the CA's certificate. If a public one did, let the server send the intermediate certificates too"),
         TlsError::CaAsServer => (certificate, "Create GitLab's certificate with `-addext basicConstraints=critical,CA:FALSE`, or let a CA sign it, and set GitLab.CaCertificate to the new one or to the CA's"),
         TlsError::BadSignature => (certificate, "Set GitLab.CaCertificate to the present certificate of the CA: another one has the same name"),
@@ -136,7 +136,8 @@ impl Rejection {
         let remedy = match self {
             Rejection::SwitchedOff(_) => return format!("Change that in the project's {FEATURES}").into(),
             Rejection::MembersOnly(_) => return format!("Add the user to the project, or change that in the project's {FEATURES}").into(),
-            Rejection::Other | Rejection::ReportRejected => return GITLAB_SAYS_IT,
+            Rejection::Other => return GITLAB_SAYS_IT,
+            Rejection::ReportRejected => "Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab",
             Rejection::MirrorsDisabled => "Check, for example, whether push mirrors are switched off for the instance, the project is being deleted, or an external authorization service denies access to it. An administrator of a self-managed GitLab allows push mirrors in Admin, Settings, Repository, Repository mirroring",
             Rejection::Denied => "Give the token the scope `api`, make its user a Maintainer of the project, and allow push mirrors for the instance",
             Rejection::AccessDenied => "Give the token's user this right in the project, or switch on this part of the project",

@@ -104,10 +104,15 @@ impl TlsError {
         }
     }
 
-    /// Whether another attempt may succeed within seconds.
+    /// Whether another attempt may succeed without a change by a person: a proxy may answer so while
+    /// it restarts. A certificate does not change within minutes.
     pub fn is_passing(&self) -> bool {
         match self {
-            TlsError::ServerFailed => true,
+            TlsError::ServerFailed
+            | TlsError::UnknownName
+            | TlsError::Refused
+            | TlsError::NotTls
+            | TlsError::Failed => true,
             TlsError::Expired
             | TlsError::NotYetValid
             | TlsError::WrongName(_)
@@ -118,11 +123,7 @@ impl TlsError {
             | TlsError::UnsupportedAlgorithm
             | TlsError::UnusableCertificate
             | TlsError::ClientCertificateRequired
-            | TlsError::NothingInCommon
-            | TlsError::UnknownName
-            | TlsError::Refused
-            | TlsError::NotTls
-            | TlsError::Failed => false,
+            | TlsError::NothingInCommon => false,
         }
     }
 }

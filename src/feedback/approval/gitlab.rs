@@ -24,7 +24,7 @@ const MAX_TAGS: usize = 20;
 pub enum ApprovalError {
     #[error(transparent)]
     Aws(#[from] CallError),
-    #[error("{}", .0.reason().text())]
+    #[error(transparent)]
     GitLab(#[from] GitLabError),
 }
 

@@ -82,7 +82,7 @@ pub async fn approve_from_gitlab(
     };
     let summary = format!("{text}@{} ({}), tag {}", user.username, user.id, tag.name());
     put(aws, &name, &request, status, &summary).await?;
-    Ok(Err("the tag has ended the request"))
+    Ok(Err("the request for approval has ended"))
 }
 
 /// Ends `request`, if it still waits.

@@ -134,10 +134,13 @@ async fn end(
         if let Err(error) = executed {
             // The drift is reported nevertheless. The SDK may have repeated an executed call.
             repair = if error.is_outcome_unknown() || error.has_code(&["ChangeSetNotFound"]) {
-                Repair::Failed(format!("The repair may have started: {error}"))
+                Repair::Failed(format!(
+                    "The repair may have started: {}",
+                    error.reason().text()
+                ))
             } else {
                 change_sets::abandon(aws, stack_name, CHANGE_SET).await;
-                Repair::Failed(format!("It was not repaired: {error}"))
+                Repair::Failed(format!("It was not repaired: {}", error.reason().text()))
             };
         }
     } else {

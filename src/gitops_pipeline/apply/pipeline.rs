@@ -72,9 +72,11 @@ impl PipelineApplier<'_> {
         match deletion.run(self.progress).await {
             Ok(()) => Err(Failure(reason)),
             Err(Failure(also)) => {
-                let problem = format!("{}; then, {}", reason.problem, also.problem);
-                let remedy = format!("{}. {}", reason.remedy, also.remedy);
-                Err(Failure::new(reason.code, problem, remedy))
+                let also = Reason {
+                    problem: format!("then, {}", also.problem),
+                    ..also
+                };
+                Err(Failure(reason.and(also)))
             }
         }
     }

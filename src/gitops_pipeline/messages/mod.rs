@@ -48,11 +48,19 @@ pub fn superseded(name: &str) -> Reason {
 pub fn unknown_status(name: &str, status: &str) -> Reason {
     let problem =
         format!("changing stack {name}: it is {status}, which CloudFormation does not change");
-    let end = match status {
-        "UPDATE_ROLLBACK_FAILED" | "IMPORT_ROLLBACK_FAILED" => "continue-update-rollback",
-        _ => "delete-stack",
+    let remedy = match status {
+        "UPDATE_ROLLBACK_FAILED" => format!(
+            "Run `aws cloudformation continue-update-rollback --stack-name {name}`, then deploy again"
+        ),
+        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "REVIEW_IN_PROGRESS"
+        | "DELETE_FAILED" => format!(
+            "Run `aws cloudformation delete-stack --stack-name {name}`, then update its resource with a \
+             changed property, such as Tags"
+        ),
+        _ => {
+            "Bring the stack to an end in the CloudFormation console, then deploy again".to_owned()
+        }
     };
-    let remedy = format!("Run `aws cloudformation {end} --stack-name {name}`, then deploy again");
     Reason::new(Code::StackUnchangeable, problem, remedy)
 }
 
@@ -70,10 +78,17 @@ pub fn no_repository(spec: &Spec, location: &AwsLocation) -> Reason {
         }
         (Some(_), None) => (
             "Source.RepositoryName",
-            "Create it there, or set Source.RepositoryName to the name of another",
+            "Create it there, or set Source.RepositoryName to the name of another".to_owned(),
         ),
-        // CloudFormation creates it with the child stack.
-        (None, _) => ("looking up the pipeline's own repository", "Deploy again"),
+        // CloudFormation does not restore it.
+        (None, _) => (
+            "looking up the pipeline's own repository",
+            format!(
+                "Delete stack {}, which deletes nothing that it deployed. Then update the resource with a \
+                 changed property, such as RenderingSerial, and push again",
+                spec.names.stack()
+            ),
+        ),
     };
     let problem =
         format!("{doing}: repository {name} does not exist in {region} of account {account}");
@@ -86,23 +101,22 @@ pub fn deleted_since(name: &str) -> Reason {
 }
 
 pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
-    let (doing, then) = match status {
+    let (doing, also, then) = match status {
         "UPDATE_ROLLBACK_FAILED" => (
             "updating",
+            "; its rollback failed too",
             format!(
-                ". Its rollback failed too: the next update repeats it, as does `aws cloudformation \
+                ". The next update repeats the rollback, as does `aws cloudformation \
                  continue-update-rollback --stack-name {name}`"
             ),
         ),
-        status if status.starts_with("UPDATE") => ("updating", String::new()),
+        status if status.starts_with("UPDATE") => ("updating", "", String::new()),
         "DELETE_FAILED" => (
             "creating",
-            format!(
-                ". The remaining resources cannot be deleted: run `aws cloudformation delete-stack \
-                 --stack-name {name}` to see why"
-            ),
+            "; the remaining resources cannot be deleted",
+            format!(". Run `aws cloudformation delete-stack --stack-name {name}` to see why"),
         ),
-        _ => ("creating", String::new()),
+        _ => ("creating", "", String::new()),
     };
     // Some resource types read the role before they pass it.
     let is_denied_role = reason.contains("iam:PassRole") || reason.contains("iam:GetRole");
@@ -116,9 +130,12 @@ pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
             "Correct the role's trust policy, and deploy again",
         )
     } else {
-        (Code::StackFailed, "Correct this cause, and deploy again")
+        (
+            Code::StackFailed,
+            "Correct the cause, which the stack's events have, and deploy again",
+        )
     };
-    let problem = format!("{doing} stack {name}: {reason}");
+    let problem = format!("{doing} stack {name}: {reason}{also}");
     Reason::new(code, problem, format!("{remedy}{then}"))
 }
 

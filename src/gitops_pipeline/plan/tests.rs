@@ -57,7 +57,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
 }
 
 type ApplyPlan = Next<ApplyStep, (), ApplyStop>;
-type DeletePlan = Next<DeleteStep, (), (Code, String)>;
+type DeletePlan = Next<DeleteStep, (), (Code, String, &'static str)>;
 
 const READ_FAILURE: ApplyPlan = Next::Apply(ApplyStep::ReadFailure);
 const CREATE: ApplyPlan = Next::Apply(ApplyStep::Create { again: false });

@@ -144,28 +144,26 @@ impl Applier<'_> {
     /// left inactive. Otherwise every rollback would fail until the cause is removed.
     pub async fn apply_spec(mut self) -> Result<Outcome, Failure> {
         let (clients, spec, context) = (self.clients, self.spec, self.context);
-        let (progress, previous) = (self.progress, self.state.request.previous.clone());
+        let progress = self.progress;
         let was_inactive = self.planner().has_only_inactive_to_replace();
         let time = clients.clock.until(progress.until()) * 3 / 4;
         self.replace_until = Some(clients.clock.now() + time);
         let time = if was_inactive { time } else { Duration::MAX };
-        let (reason, user) = match within(time, Box::pin(self.run())).await {
+        let run = within(time, Box::pin(self.run())).await;
+        let (user, previous) = (self.state.user.clone(), self.state.request.previous.clone());
+        let reason = match run {
             Ok(Ok(())) => return self.finish(),
             Ok(Err(error)) => {
                 // IAM may have shown only after some steps that it is inactive.
                 let may_keep = (was_inactive || self.planner().may_have_only_inactive_to_replace())
                     && self.planner().check_request().is_continue();
-                let user = self.state.user.clone();
                 Box::pin(self.roll_back(&error)).await;
                 if !may_keep {
                     return Err(error.into());
                 }
-                (error.reason, user)
+                error.reason
             }
-            Err(cut) => {
-                let what = cut.and("it takes too long");
-                (out_of_time(progress, &what), self.state.user)
-            }
+            Err(cut) => out_of_time(progress, &cut.and("it takes too long")),
         };
         // The plan starts again, as after a killed delivery: it finds the resources that the
         // failure has left.

@@ -12,6 +12,7 @@ use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls::{CODECOMMIT, is_concurrent};
+use crate::mirror_credential::messages;
 use crate::mirror_credential::observe::is_active;
 use crate::mirror_credential::plan;
 use crate::mirror_credential::state::Credential;
@@ -115,7 +116,9 @@ impl Applier<'_> {
                 // one.
                 self.retries.calls_without_slot += 1;
                 if self.retries.calls_without_slot > 1 {
-                    return Err(error.with_reason_code(Code::NoFreeSlot));
+                    let remedy = messages::both_slots_taken(&self.spec.user_name).remedy;
+                    let error = error.with_reason_code(Code::NoFreeSlot);
+                    return Err(error.with_remedy(remedy));
                 }
                 self.state.login.uncertain_since = Some(self.clients.clock.now());
             }

@@ -45,9 +45,14 @@ impl Applier<'_> {
         previous.unknown_replacement = None;
         let (clients, spec, context) = (self.clients, self.spec, self.context);
         let started = Applier::start(clients, spec, context, self.progress, previous);
+        let mut started = Box::pin(started).await;
+        if let Some(reason) = self.state.login.replacement_error.take() {
+            started.state.user.keep_inactive(&self.state.user);
+            started.state.login.replacement_error = Some(reason);
+        }
         *self = Applier {
             replace_until: self.replace_until,
-            ..Box::pin(started).await
+            ..started
         };
         Ok(())
     }

@@ -150,8 +150,8 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
     let error = error.map_or_else(String::new, |error| error.shown(passwords));
     // A constant of GitLab (`app/services/projects/update_remote_mirror_service.rb`).
     let has_diverged = error.contains("Some refs have diverged");
-    let mut remedy = "Correct this cause, then update the stack, or press the mirror's update button in \
-        the project's Settings, Repository, Mirroring repositories";
+    let mut remedy = "Correct the cause, then update the stack, or press the mirror's update button in the \
+        project's Settings, Repository, Mirroring repositories";
     let mut error = if error.is_empty() {
         "GitLab reports no reason".to_owned()
     } else {
@@ -161,7 +161,7 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
         error.push_str(
             "; with KeepDivergentRefs GitLab overwrites nothing that went another way in the repository",
         );
-        remedy = "Remove it there, or set KeepDivergentRefs to false";
+        remedy = "Delete the diverged branches and tags in the repository, or set KeepDivergentRefs to false";
     }
     if let (PushStatus::Started, Some(since)) = (mirror.status, mirror.started_at) {
         let since = write_time(since);

@@ -137,7 +137,7 @@ impl<'a> DeletedMirrors<'a> {
                     left.push(LeftMirror::possible(hidden_mirror(record).problem));
                 }
                 Err(error) => {
-                    let why = error.reason().text();
+                    let why = error.to_string();
                     left.push(LeftMirror::recorded(record, Some(why)));
                 }
             }
@@ -190,7 +190,7 @@ impl<'a> DeletedMirrors<'a> {
         let search = Box::pin(self.gitlab_clients.look_for(url, wanted));
         let found = match within(time, search).await {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => return (vec![], vec![unread(wanted, &error.reason().text())]),
+            Ok(Err(error)) => return (vec![], vec![unread(wanted, &error.to_string())]),
             Err(cut) => {
                 let why = cut.and("GitLab did not respond in time");
                 return (vec![], vec![unread(wanted, &why)]);
@@ -215,7 +215,7 @@ impl<'a> DeletedMirrors<'a> {
                     }));
                 }
                 Err(error) => {
-                    failed.push(unread(std::slice::from_ref(wanted), &error.reason().text()));
+                    failed.push(unread(std::slice::from_ref(wanted), &error.to_string()));
                 }
             }
         }

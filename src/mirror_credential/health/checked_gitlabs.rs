@@ -46,9 +46,9 @@ impl CheckedGitLabs {
         }
     }
 
-    /// Whether the token of `access` is read now: it was not read before, and its GitLab is not
+    /// Notes that the token of `access` is read. `false` if it was read before, or if its GitLab is
     /// known to be unreachable.
-    fn is_first_read(&self, access: &Access) -> bool {
+    fn begin_read(&self, access: &Access) -> bool {
         let url = &access.url;
         let (id, key) = (&access.token_secret_id, &access.token_secret_key);
         let token = (url.clone(), id.clone(), key.clone());
@@ -79,7 +79,7 @@ impl MirrorCredential {
         access: &Access,
         checked: &CheckedGitLabs,
     ) -> Option<TokenHealth> {
-        if !checked.is_first_read(access) {
+        if !checked.begin_read(access) {
             return None;
         }
         checked.pace.wait().await;
@@ -98,7 +98,7 @@ pub async fn check_token(
     access: &Access,
     checked: &CheckedGitLabs,
 ) -> Option<TokenHealth> {
-    if !checked.is_first_read(access) {
+    if !checked.begin_read(access) {
         return None;
     }
     let gitlab = gitlabs.at(&access.url).await.ok()?;

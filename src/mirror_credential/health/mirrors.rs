@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLabError, Mirror, Mirrored};
 use crate::common::password::Password;
-use crate::common::reason_codes::GITLAB_SAYS_IT;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 pub use crate::mirror_credential::health::tips::ForeignTip;
@@ -175,18 +174,21 @@ fn fault_of(
     now: SystemTime,
 ) -> Option<Reason> {
     let MirrorRecord { id, gitlab_url, .. } = record;
-    let fault = |problem, remedy| Some(Reason::uncoded(problem, remedy));
+    let fault = |problem, remedy: &'static str| Some(Reason::uncoded(problem, remedy));
     if !mirror.enabled {
         return fault(
             format!("it is disabled ({id} at {gitlab_url}), or GitLab is in silent mode"),
-            "Enable it in GitLab, or update its stack with a new RotationSerial".into(),
+            "Enable it in GitLab, or update its stack with a new RotationSerial",
         );
     }
     if mirror.has_failed() {
         let why = mirror.last_error.as_ref().map(|why| why.shown([password]));
         let why = why.unwrap_or_else(|| "GitLab does not say why".to_owned());
         let problem = format!("its latest push failed ({id} at {gitlab_url}): {why}");
-        return fault(problem, GITLAB_SAYS_IT);
+        let remedy = "Correct this cause, then press the mirror's update button in the project's Settings, \
+            Repository, Mirroring repositories. If its login is rejected, update its stack with a new \
+            RotationSerial";
+        return fault(problem, remedy);
     }
     if mirror.is_stuck(now) {
         let since = mirror.started_at.map(write_time).unwrap_or_default();
@@ -195,7 +197,7 @@ fn fault_of(
         );
         let remedy = "Push a commit to the project, which corrects that, or change RotationSerial, \
             which replaces the mirror";
-        return fault(problem, remedy.into());
+        return fault(problem, remedy);
     }
     None
 }

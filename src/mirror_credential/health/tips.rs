@@ -55,7 +55,7 @@ pub struct ForeignTip {
 pub enum TipsError {
     #[error(transparent)]
     CodeCommit(#[from] CallError),
-    #[error("{}", .0.reason().text())]
+    #[error(transparent)]
     GitLab(#[from] GitLabError),
     #[error("repository {0} does not exist")]
     NoRepository(String),

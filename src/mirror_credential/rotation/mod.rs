@@ -96,12 +96,11 @@ impl MirrorCredential {
     async fn run_phase(&self, event: &RotationEvent, until: SystemTime) -> Result<(), ApplyError> {
         let aws = &self.clients.aws;
         let Some(secret) = observe::read_secret(aws, &event.secret_id).await? else {
-            return Err(not_rotatable("there is no such secret"));
+            return Err(not_rotatable("there is no such secret", SCHEDULE_OTHER));
         };
         let Some(owner) = secret.origin.owner.clone() else {
-            return Err(not_rotatable(
-                "it was not created by Custom::MirrorCredential",
-            ));
+            let cause = "it was not created by Custom::MirrorCredential";
+            return Err(not_rotatable(cause, SCHEDULE_OTHER));
         };
         let is_pending = secret.open_rotation() == Some(&event.version_id);
         let is_prepared = secret.prepared(&event.version_id).is_some();
@@ -211,26 +210,26 @@ async fn read_spec_with_retry(clients: &Clients, secret: &Secret) -> Result<Spec
 /// Reads the spec that was applied last.
 async fn read_spec(aws: &Aws, secret: &Secret) -> Result<Spec, ApplyError> {
     let Some(document) = calls::read_saved_spec(aws, secret).await? else {
-        return Err(not_rotatable(
-            "its stack has to be created or updated to the end first",
-        ));
+        let cause = "its stack was never created or updated to the end";
+        return Err(not_rotatable(cause, UPDATE_STACK));
     };
-    let spec = spec::decode(&document).map_err(|errors| not_rotatable(&errors.to_string()))?;
+    let spec = spec::decode(&document);
+    let spec = spec.map_err(|errors| not_rotatable(&errors.to_string(), UPDATE_STACK))?;
     let name = secret.arn.rsplit(':').next().unwrap_or_default();
     // An ARN ends in a hyphen and six characters.
     if name.len() != spec.secret_name.len() + 7 || !name.starts_with(&spec.secret_name) {
-        return Err(not_rotatable("its log belongs to another secret"));
+        let cause = "its log belongs to another secret";
+        return Err(not_rotatable(cause, UPDATE_STACK));
     }
     Ok(spec)
 }
 
-/// The secret cannot be rotated, because of `cause`.
-fn not_rotatable(cause: &str) -> ApplyError {
-    ApplyError::permanent(Reason::new(
-        Code::NothingToRotate,
-        cause,
-        "Update the stack of the secret's Custom::MirrorCredential to the end",
-    ))
+const SCHEDULE_OTHER: &str =
+    "Set the rotation schedule's SecretId to the Ref of a Custom::MirrorCredential";
+const UPDATE_STACK: &str = "Update the stack of the secret's Custom::MirrorCredential to the end";
+
+fn not_rotatable(cause: &str, remedy: &'static str) -> ApplyError {
+    ApplyError::permanent(Reason::new(Code::NothingToRotate, cause, remedy))
 }
 
 fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestContext {
