@@ -104,8 +104,8 @@ impl TlsError {
         }
     }
 
-    /// Whether another attempt may succeed without a change by a person: a proxy may answer so while
-    /// it restarts. A certificate does not change within minutes.
+    /// Whether another attempt may succeed without a change by a person: a proxy may answer so
+    /// while it restarts. A certificate does not change within minutes.
     pub fn is_passing(&self) -> bool {
         match self {
             TlsError::ServerFailed
