@@ -176,3 +176,41 @@ impl Failure {
         Failure(Reason::new(code, problem, remedy))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_joined_into_sentences() {
+        let reason = |problem: &str| Reason::new(ReasonCode("CFG-102"), problem, "Do it");
+        for (problem, joined) in [
+            ("reading x: no", "reading x: no. Do it - CFG-102"),
+            ("reading x: No.", "reading x: No. Do it - CFG-102"),
+            (
+                "Nme: did you mean Name?",
+                "Nme: did you mean Name? Do it - CFG-102",
+            ),
+        ] {
+            assert_eq!(reason(problem).to_string(), joined);
+        }
+        let said = Reason::uncoded("reading x: 400: no", Remedy::SaysIt("AWS"));
+        assert_eq!(
+            said.to_string(),
+            "reading x: 400: no. AWS's message is all that is known"
+        );
+    }
+
+    #[test]
+    fn joined_reasons_have_each_remedy_once() {
+        let reason = |problem: &str, remedy: &'static str| Reason::uncoded(problem, remedy);
+        let all = [
+            reason("a.", "Do A"),
+            reason("b", "Do A"),
+            reason("c", "Do C"),
+        ];
+        let joined = Reason::join(all).map(|joined| joined.to_string());
+        assert_eq!(joined.as_deref(), Some("a; b; c. Do A. Do C"));
+        assert_eq!(Reason::join([]), None);
+    }
+}

@@ -337,8 +337,30 @@ fn no_response(failure: &DispatchFailure) -> (Code, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::action_of;
+    use super::*;
     use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
+
+    #[test]
+    fn remedy_fits_the_key_and_the_policy() {
+        let remedy = |code, error_type, cause: &str| {
+            let error = CallError {
+                error_type,
+                code: Some("AccessDenied".to_owned()),
+                ..CallError::local(code, "reading", cause)
+            };
+            error.reason().remedy.to_string()
+        };
+        let of_secret = remedy(Code::KeyUnusable, "aws_sdk_secretsmanager::E", "no");
+        assert!(of_secret.starts_with("Enable the key"), "{of_secret}");
+        let of_repository = remedy(Code::KeyUnusable, "aws_sdk_codecommit::E", "no");
+        assert!(
+            of_repository.contains("kms:ViaService codecommit"),
+            "{of_repository}"
+        );
+        let by_organization = "with an explicit deny in a service control policy";
+        let tags = remedy(Code::AwsDeniedElsewhere, "", by_organization);
+        assert!(tags.ends_with("with the property Tags"), "{tags}");
+    }
 
     #[test]
     fn error_type_names_the_action() {

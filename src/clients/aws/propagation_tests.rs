@@ -18,6 +18,7 @@ fn denial_without_identity_policy_may_pass() {
     }
     let kms = "Access to KMS is not allowed";
     assert!(is_transient("AccessDeniedException", kms));
+    assert!(is_transient("EncryptionKeyAccessDeniedException", kms));
 }
 
 #[test]

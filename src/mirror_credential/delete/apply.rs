@@ -252,9 +252,10 @@ impl<'a> Deleter<'a> {
 
 /// The regions with replicas of a secret that AWS does not delete for that:
 /// `You can't delete secret … that still has replica regions [eu-west-1].`
-fn replica_regions(error: &CallError) -> Option<&str> {
+fn replica_regions(error: &CallError) -> Option<String> {
     let (_, regions) = error.cause.split_once("replica regions [")?;
-    regions.split_once(']').map(|(regions, _)| regions)
+    let (regions, _) = regions.split_once(']')?;
+    Some(regions.replace(',', ""))
 }
 
 impl Reconcile for Deleter<'_> {
@@ -346,5 +347,23 @@ fn secret_or_denied(
         Ok(secret) => Ok((SecretState::from(secret), None)),
         Err(error) if error.is_denied() => Ok((SecretState::Absent, Some(DeniedRead(error)))),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::reason_codes::Code;
+
+    #[test]
+    fn regions_of_replicas_are_those_of_the_message() {
+        let regions = |cause: &str| {
+            let error = CallError::local(Code::AwsRejected, "deleting secret s", cause);
+            replica_regions(&error)
+        };
+        let cause = "InvalidParameterException: You can't delete secret s that still has replica \
+            regions [eu-west-1, eu-west-2].";
+        assert_eq!(regions(cause).as_deref(), Some("eu-west-1 eu-west-2"));
+        assert_eq!(regions("InvalidParameterException: no"), None);
     }
 }

@@ -89,6 +89,20 @@ fn every_error_is_collected_with_its_path() {
 }
 
 #[test]
+fn text_and_function_in_place_of_a_map_are_named() {
+    let (_, errors) = decode(&json!({"Needed": "x", "Map": "{\"a\": \"y\"}"}));
+    assert_eq!(errors, "Map: must be an object, and not a text");
+    let function = json!({"Fn::GetParam": ["Build", "a.json", "A"]});
+    let (_, errors) = decode(&json!({"Needed": "x", "Map": {"a": function}}));
+    assert!(
+        errors.starts_with("Map.a: must be a string, and not a function"),
+        "{errors}"
+    );
+    let (_, errors) = decode(&json!({"Needed": "x", "Map": {"a": {"b": 1}}}));
+    assert_eq!(errors, "Map.a: must be a string");
+}
+
+#[test]
 fn booleans_and_numbers_are_accepted_as_text() {
     for (value, expected) in [
         (json!("false"), false),
