@@ -116,12 +116,12 @@ impl Reason {
     /// One reason with the problems of all, each remedy once, and the code of the first. `None` if
     /// there are none.
     pub fn join(reasons: impl IntoIterator<Item = Reason>) -> Option<Self> {
-        reasons.into_iter().reduce(Reason::and)
+        reasons.into_iter().reduce(|all, next| all.and(&next))
     }
 
     /// This reason with the problem and the remedy of `other`.
     #[must_use]
-    pub fn and(mut self, other: Reason) -> Self {
+    pub fn and(mut self, other: &Reason) -> Self {
         self.problem = format!("{}; {}", sentence(&self.problem), other.problem);
         let (own, others) = (self.remedy.to_string(), other.remedy.to_string());
         if !own.contains(&others) {

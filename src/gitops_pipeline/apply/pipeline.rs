@@ -76,7 +76,7 @@ impl PipelineApplier<'_> {
                     problem: format!("then, {}", also.problem),
                     ..also
                 };
-                Err(Failure(reason.and(also)))
+                Err(Failure(reason.and(&also)))
             }
         }
     }

@@ -114,6 +114,25 @@ fn rollback_leaves_a_credential_inactive_for_every_cause() {
     }
 }
 
+#[test]
+fn rollback_of_a_replacement_leaves_it_inactive() {
+    let replacement = with(before(), "SecretName", json!("codecommit-mirror/other"));
+    for cause in [
+        "no policy allows new credentials",
+        "IAM throttles new credentials",
+    ] {
+        in_account_with(Options::default(), async |fake, stack, _| {
+            let leaked = leak(fake, stack, &before(), cause).await;
+            stack
+                .update(&replacement, None)
+                .await
+                .assert_reason(["issuing"]);
+            assert_warned(fake, &leaked, &[]);
+            assert_kept(fake, &leaked, cause);
+        });
+    }
+}
+
 fn late_lists() -> Options {
     Options {
         lists_late: Duration::from_secs(10),
