@@ -148,7 +148,9 @@ pub fn judge(
         let names = format!("reading the request: {}: ", missing.join(", "));
         // The reason is cut off where the request's own IDs leave no room.
         let text = reason_codes::split(reason).map_or(reason, |(text, _)| text);
-        let cut = text.strip_suffix('…').filter(|_| put.body.len() > 4000);
+        // The remedy follows if it has room.
+        let cut = text.split_once('…').map(|(cut, _)| cut);
+        let cut = cut.filter(|_| put.body.len() > 4000);
         let names_them =
             reason.starts_with(&names) || cut.is_some_and(|cut| names.starts_with(cut));
         if body["Status"] != "FAILED" || !names_them {

@@ -87,7 +87,7 @@ impl Response {
         let code = reason.suffix();
         cut(&reason.problem, &format!(" {}{code}", reason.remedy))
             .or_else(|| cut(&reason.text(), &code))
-            .unwrap_or_else(|| self.render(request, Some(&code)))
+            .unwrap_or_else(|| self.render(request, Some(&format!("…{code}"))))
     }
 
     fn render(&self, request: &Request, reason: Option<&str>) -> String {

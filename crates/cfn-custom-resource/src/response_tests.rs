@@ -45,6 +45,24 @@ fn reason_in_any_script_fits_the_body() {
 }
 
 #[test]
+fn request_that_fills_the_body_leaves_the_code() {
+    let event = format!(
+        r#"{{"ResponseURL":"https://x/","RequestId":"{}"}}"#,
+        "r".repeat(5000)
+    );
+    let request = Request::parse(&event, SystemTime::UNIX_EPOCH).expect("a request");
+    let response = Response {
+        status: Status::Failed,
+        physical_resource_id: "new".to_owned(),
+        reason: Some(Reason::new(CODE, "reading the request: no", "Do it")),
+        data: BTreeMap::new(),
+    };
+    let (_, body) = response.body(&request, CODE);
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(body["Reason"], "… - CFG-207");
+}
+
+#[test]
 fn too_large_attributes_fail_with_the_same_physical_id() {
     let data = BTreeMap::from([("Name", "x".repeat(5000))]);
     let body: Value = serde_json::from_str(&body(Status::Success, None, data)).expect("JSON");
