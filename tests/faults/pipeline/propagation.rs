@@ -152,7 +152,8 @@ fn create_finds_it_at_each_call() {
 #[test]
 fn missing_repository_fails_after_a_minute() {
     let wanted = with(ruled(), "Source", json!({"RepositoryName": "typo"}));
-    let reason = "Source.RepositoryName: repository typo does not exist - CFG-208";
+    let reason =
+        "repository typo does not exist in eu-central-1 of account 123456789012. Create it";
     for request_type in ["Create", "Update"] {
         NEW_THINGS.missing_fails_after_a_minute(request_type, &wanted, reason);
     }
