@@ -100,6 +100,7 @@ impl<'a> Applier<'a> {
         );
         let mut failed = None;
         let replaced = or_failed(replaced, &mut failed).flatten();
+        let is_user_unread = user.is_err();
         let user = or_failed(user, &mut failed);
         let user = user.unwrap_or_else(|| User::absent(&spec.user_name, None));
         let secret = match secret {
@@ -121,6 +122,7 @@ impl<'a> Applier<'a> {
         state.request = RequestState {
             previous,
             failed_read: failed,
+            is_user_unread,
             former_secrets: replaced.into_iter().collect(),
             ..RequestState::default()
         };

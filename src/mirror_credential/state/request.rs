@@ -41,6 +41,8 @@ pub struct RequestState {
     pub previous: PreviousSpec,
     /// The first read at the start that failed. The state lacks its result.
     pub failed_read: Option<FailedRead>,
+    /// The read of the user failed.
+    pub is_user_unread: bool,
     /// The secrets that the request replaces, or from which it moves the login, by their names.
     /// `None` if one does not exist.
     pub former_secrets: BTreeMap<String, Option<Secret>>,

@@ -69,7 +69,7 @@ fn forged_request_moves_no_login_to_another_secret() {
         ("UPDATE_COMPLETE", not_shown),
         ("DELETE_IN_PROGRESS", not_shown),
         ("", not_shown),
-        ("denied", "deploy the provider stack again"),
+        ("denied", "Deploy the provider stack again"),
     ] {
         for forged in 0..4 {
             in_account(async |fake, stack, _| {

@@ -133,12 +133,12 @@ const MISSING: [(&str, &str, &str); 3] = [
     (
         "UserName",
         "typo",
-        "there is no IAM user of that name - CFG-301",
+        "there is no IAM user of that name in this account. Create it",
     ),
     (
         "RepositoryNames",
         "typo",
-        "looking up repository typo: it does not exist - CFG-208",
+        "looking up repository typo: it does not exist in eu-central-1 of the function's account. Create it",
     ),
     (
         "TokenSecretId",

@@ -107,8 +107,13 @@ step_table! {
     } => Step::Reject(messages::user_name_changes(&spec()));
     other_user_is_not_judged_without_a_read: same, other_user(without_secret()), |state| {
         state.user = User::absent(USER, None);
+        state.request.is_user_unread = true;
         failed_read(state);
     } => Step::Reject(failure());
+    other_user_is_rejected_before_a_failed_read: same, other_user(without_secret()), |state| {
+        state.user.owner = None;
+        failed_read(state);
+    } => Step::Reject(messages::user_name_changes(&spec()));
     deleted_secret_of_a_begun_request_does_not_reject_the_user:
         same, other_user(without_secret()), |state| {
         state.user.owner = None;
