@@ -103,11 +103,7 @@ impl<'a> Applier<'a> {
         let is_user_unread = user.is_err();
         let user = or_failed(user, &mut failed);
         let user = user.unwrap_or_else(|| User::absent(&spec.user_name, None));
-        let secret = match secret {
-            // The denied look-up of the user is the reason to report.
-            Err(_) if user.denied.is_some() => SecretState::Unread,
-            secret => or_failed(secret, &mut failed).map_or(SecretState::Unread, SecretState::from),
-        };
+        let secret = secret_state(secret, &user, &mut failed);
         let mut state = State::new(started_at, user, secret);
         state.log.has_read_secret = state.secret.present().is_some();
         state.log.peer_timeout = clients.clock.until(progress.until()).mul_f64(0.5);
@@ -334,6 +330,18 @@ impl Reconcile for Applier<'_> {
 fn out_of_time(progress: &Progress, what: &str) -> Reason {
     let problem = format!("{}: {what}", progress.last());
     Reason::new(Code::OutOfTime, problem, "Repeat the stack operation")
+}
+
+fn secret_state(
+    read: Result<Option<Secret>, CallError>,
+    user: &User,
+    failed: &mut Option<FailedRead>,
+) -> SecretState {
+    match read {
+        // The denied look-up of the user is the reason to report.
+        Err(_) if user.denied.is_some() => SecretState::Unread,
+        read => or_failed(read, failed).map_or(SecretState::Unread, SecretState::from),
+    }
 }
 
 /// The result of a read at the start. `None` if it failed. `failed` keeps the first failure.
