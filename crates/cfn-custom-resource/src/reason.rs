@@ -124,7 +124,8 @@ impl Reason {
     pub fn and(mut self, other: &Reason) -> Self {
         self.problem = format!("{}; {}", sentence(&self.problem), other.problem);
         let (own, others) = (self.remedy.to_string(), other.remedy.to_string());
-        if !own.contains(&others) {
+        let is_said = format!(". {own}. ").contains(&format!(". {others}. "));
+        if !is_said {
             self.remedy = format!("{own}. {others}").into();
         }
         self
@@ -212,5 +213,8 @@ mod tests {
         let joined = Reason::join(all).map(|joined| joined.to_string());
         assert_eq!(joined.as_deref(), Some("a; b; c. Do A. Do C"));
         assert_eq!(Reason::join([]), None);
+
+        let beginning = reason("a", "Create it there").and(&reason("b", "Create it"));
+        assert_eq!(beginning.to_string(), "a; b. Create it there. Create it");
     }
 }
