@@ -68,8 +68,8 @@ impl Response {
         (failed.status, failed.shortened(request))
     }
 
-    /// The body with as much of the reason as fits: its problem is shortened first, then its
-    /// remedy. The code stays.
+    /// The body with as much of the reason as fits: its problem is shortened. If its remedy has no
+    /// room either, the whole text is cut at its end. The code stays.
     fn shortened(&self, request: &Request) -> String {
         let Some(reason) = &self.reason else {
             return self.render(request, None);

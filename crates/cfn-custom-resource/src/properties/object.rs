@@ -363,7 +363,7 @@ fn no_text(value: &Value) -> &'static str {
     if value.is_number() {
         "must be a string: put the number in quotes, because its text could change otherwise"
     } else if is_function(value) {
-        "must be a string, and not a function: it is one that CloudFormation does not compute here"
+        "must be a string, and not a function: CloudFormation does not compute this one"
     } else {
         "must be a string"
     }
@@ -372,11 +372,10 @@ fn no_text(value: &Value) -> &'static str {
 /// Whether a value is a function, such as `Fn::GetParam`, which only CodePipeline computes.
 /// CloudFormation sends the results of its own functions.
 fn is_function(value: &Value) -> bool {
-    let mut names = value
-        .as_object()
-        .into_iter()
-        .flat_map(|object| object.keys());
-    names.next().is_some_and(|name| name.starts_with("Fn::")) && names.next().is_none()
+    let is_one = |object: &serde_json::Map<String, Value>| {
+        object.len() == 1 && object.keys().all(|name| name.starts_with("Fn::"))
+    };
+    value.as_object().is_some_and(is_one)
 }
 
 /// The beginning of a name from outside, for an error.
