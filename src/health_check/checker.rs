@@ -23,7 +23,6 @@ pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 
 /// The checks of one invocation.
 #[derive(Clone, Copy)]
-#[allow(missing_docs)] // The types of its fields describe them.
 pub struct Checker<'a> {
     pub environment: &'a Environment,
     pub clients: &'a Clients,

@@ -4,7 +4,6 @@ use rustls::{AlertDescription, CertificateError, Error};
 
 /// Why there is no TLS connection. No request was executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)] // The sentence of each describes it.
 pub enum TlsError {
     #[error("the server's certificate has expired")]
     Expired,
@@ -30,7 +29,7 @@ pub enum TlsError {
     ClientCertificateRequired,
     #[error("the server and the function have no TLS version and cipher suite in common")]
     NothingInCommon,
-    #[error("the server does not know the host name")]
+    #[error("the server has no such host name")]
     UnknownName,
     /// The server does not show why.
     #[error("the server ended the TLS handshake")]
