@@ -5,8 +5,10 @@
 PYTHON ?= python3
 # How much of the slow checks runs: test, ci or all.
 SCHEDULES ?= test
-# A table of samconfig.toml.
-CONFIG_ENV ?= dev
+# A table of samconfig.toml. Not from the environment, where ENV is a setting of POSIX shells.
+ifneq ($(origin ENV),command line)
+ENV := dev
+endif
 EVENT ?= events/create.json
 
 SHELL := /bin/bash
@@ -19,6 +21,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 # The directory of all build output. The templates expect it there, even if the machine sets another one.
 export CARGO_TARGET_DIR := $(CURDIR)/target
+# The scripts of tools/ import the packages of the repository.
+export PYTHONPATH := $(CURDIR)
 # Tests leave no files in the tree.
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -30,7 +34,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
-.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy undeploy doctor upgrade try invoke shell lint \
+.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy doctor failures upgrade leave undeploy try invoke shell lint \
         lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies audit fuzz test-function test-rust test-rust-compiled scale clean
 
 help: ## list the targets
@@ -81,18 +85,12 @@ dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two bui
 release: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
 	@SIGNING_KEY="$(SIGNING_KEY)" python tools/release.py
 
-deploy: $(INSTALLED) build ## build, and deploy to the account of AWS_PROFILE (CONFIG_ENV=prd, PARAMETERS="RotationSerial=2 ...")
-	@python tools/deploy.py --config-env $(CONFIG_ENV) -- $(PARAMETERS)
+deploy: $(INSTALLED) build ## build, and deploy to the account of AWS_PROFILE (ENV=prd, PARAMETERS="RotationSerial=2 ...")
+	@python tools/deploy.py --env $(ENV) -- $(PARAMETERS)
 
-undeploy: $(INSTALLED) ## delete the stack after a prompt (CONFIG_ENV=prd; DELETE_BUCKET=yes, CONFIRM=<stack name>)
-	@DELETE_BUCKET="$(DELETE_BUCKET)" CONFIRM="$(CONFIRM)" KEEP_STACKS="$(KEEP_STACKS)" \
-	    python tools/undeploy.py --config-env $(CONFIG_ENV)
-
-doctor: $(INSTALLED) ## check an environment, from GitLab's token to the pipelines' rules, and show each problem (CONFIG_ENV=prd)
-	@python tools/doctor.py --config-env $(CONFIG_ENV)
-
-upgrade: $(INSTALLED) ## render the pipelines of an environment again after its function's upgrade, one at a time (CONFIG_ENV=prd)
-	@python tools/upgrade.py --config-env $(CONFIG_ENV)
+# The operator's command, as in the release folder: `make doctor ENV=prd` is `cfn-gitops doctor --env prd`.
+doctor failures upgrade leave undeploy: $(INSTALLED) ## the subcommands of cfn-gitops (ENV=prd, ARGUMENTS="--json")
+	@python -m cli $@ --env $(ENV) $(ARGUMENTS)
 
 try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLab project, after a prompt (GITLAB_PROJECT=group/project)
 	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python tools/try_run.py $(if $(ACTS),--acts $(ACTS)) \

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import program
-from terminal import shown, write_shown
+from cli import ending
+from cli.terminal import shown, write_shown
 
 WIDTH = 96
 BOLD, DIM, GREEN, RED, CYAN = "1", "2", "32", "31", "36"
@@ -152,12 +152,12 @@ def ending_at_interrupt(sentence: str) -> Iterator[None]:
     """At an interrupt, leaves the block, prints the sentence and ends with status 130."""
     def interrupt(*_: object) -> None:
         # A second one would interrupt the end, and servers would report the connections that it closes.
-        for each in program.SIGNALS:
+        for each in ending.SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
         raise KeyboardInterrupt
 
-    before = program.handle(interrupt)
+    before = ending.handle(interrupt)
     try:
         yield
     except KeyboardInterrupt:

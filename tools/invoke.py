@@ -18,9 +18,9 @@ from pathlib import Path
 
 import boto3
 
-import sam_settings
-from program import entry
-from terminal import visible, write
+from cli.account import name_the_region_for_all
+from cli.ending import entry
+from cli.terminal import visible, write
 
 ROOT = Path(__file__).parents[1]
 # The first invocation waits for the function to be compiled.
@@ -48,7 +48,7 @@ def free_port() -> int:
 
 def environment() -> dict[str, str]:
     """Sets access keys from a profile or a login: the function reads them from its environment, as on Lambda."""
-    sam_settings.name_the_region_for_all()
+    name_the_region_for_all()
     session = boto3.Session()
     found = dict(os.environ)
     if session.region_name:

@@ -30,7 +30,7 @@ from tests.deployment.waiting import NotInTime  # noqa: E402
 from console import (  # noqa: E402
     BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table,
     warnings, write)
-from program import entry  # noqa: E402
+from cli.ending import entry  # noqa: E402
 from run_approval import PARAMETERS, AwsApprover, GitLabApprover  # noqa: E402
 from run_two_accounts import Elsewhere  # noqa: E402
 from story import ACTS as SHARED_ACTS, Act, Names, Story  # noqa: E402

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import terminal
+from cli import terminal
 from tests.local.gitlab.project import Mirror
 from tests.deployment.mirroring import MirroredProject, Source
 from tests.deployment.steps import Account, Login

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.local.aws import LocalAws  # noqa: E402
 from console import BOLD, ending_at_interrupt, table, write  # noqa: E402
-from program import entry  # noqa: E402
+from cli.ending import entry  # noqa: E402
 
 _STACK = "environment-dev"
 # Of events/update-user-replacing.json. The first user is in template.yaml.

@@ -6,6 +6,7 @@ nothing here uses anything but the services' public interfaces. tests/deployment
 
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,8 +39,6 @@ class Names:
     # A protected wildcard, and a branch that matches it.
     review_branches: str
     review_branch: str
-    # The option of tools/undeploy.py that takes an environment's name.
-    undeploy_option: str = "--config-env"
 
     @property
     def user(self) -> str:
@@ -249,7 +248,7 @@ class Story:
         note(f"GitLab has one mirror left, {kept[0].id} of {self.names.second}.")
         url = kept[0].url
         self.second_loop.delete_deployed()
-        self.undeploy(self.names.second, DELETE_BUCKET="yes")
+        self.undeploy(self.names.second, "--delete-bucket")
         require(self.source.mirrors_to(url) == [], "GitLab still has a mirror")
         note("GitLab has no mirror left.")
 
@@ -263,7 +262,7 @@ class Story:
         note(f"{self.names.first}'s artifact bucket is retained on purpose. Names that begin with aws-sam-cli belong to "
              "sam, which shares them between all stacks. A tombstone, a secret without a value that AWS deletes after "
              "a week, keeps a late request from creating a deleted pipeline again.")
-        self.undeploy(self.names.first, DELETE_BUCKET="yes")
+        self.undeploy(self.names.first, "--delete-bucket")
         self.wait_until_left(self.own(self.before), {})
 
     def wait_until_left(self, before: dict[str, list[str]], expected: dict[str, list[str]]) -> None:
@@ -288,18 +287,25 @@ class Story:
         return [name for name in steps.deletion_marks(self.aws)
                 if name.startswith((f"cfn-gitops-{self.names.first}/", f"cfn-gitops-{self.names.second}/"))]
 
-    def undeploy(self, env_id: str, fails: bool = False, **variables: str) -> None:
-        """Runs `make undeploy` with CONFIRM, which answers its question."""
-        given = {**variables, "CONFIRM": f"cfn-gitops-{env_id}"}
-        with under_way(f"make undeploy has deleted {env_id}"):
-            undeploy = subprocess.run(
-                [sys.executable, ROOT / "tools/undeploy.py", self.names.undeploy_option, env_id],
-                env=self.aws.environment() | given, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, check=False)
-        note(f"make undeploy of {env_id}: {' '.join(f'{name}={value}' for name, value in given.items())}")
-        for line in undeploy.stdout.splitlines():
+    def undeploy(self, env_id: str, *options: str, fails: bool = False) -> None:
+        with under_way(f"cfn-gitops undeploy has deleted {env_id}"):
+            ran = undeploy(self.aws.environment(), env_id, *options)
+        note(f"cfn-gitops undeploy --env {env_id} {' '.join([*options, '--yes'])}:")
+        for line in ran.stdout.splitlines():
             note(line, indent=6)
-        require((undeploy.returncode != 0) == fails, "undeploy should " + ("fail" if fails else "succeed"))
+        require((ran.returncode != 0) == fails, "undeploy should " + ("fail" if fails else "succeed"))
+
+
+def undeploy(environment: dict[str, str], env_id: str, *options: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs `cfn-gitops undeploy`, with a table for this environment."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as settings:
+        settings.write(f'[{env_id}.global.parameters]\nstack_name = "cfn-gitops-{env_id}"\n'
+                       f'[{env_id}.deploy.parameters]\nparameter_overrides = ["EnvID={env_id}"]\n')
+        settings.flush()
+        return subprocess.run(
+            [sys.executable, "-m", "cli", "undeploy", "--env", env_id, "--config-file", settings.name, *options, "--yes"],
+            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            check=False, timeout=timeout)
 
 
 @dataclass(frozen=True)

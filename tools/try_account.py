@@ -7,7 +7,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-import sam_settings
+from cli.account import Account
 
 # https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
 BUILDS = "Concurrently running builds for Linux/Small environment"
@@ -19,7 +19,7 @@ _OWN_VARIABLES = {"GITLAB_TOKEN", "CONFIRM"}
 class RemoteAccount:
     """The account and region that the environment variables select."""
 
-    def __init__(self, account: sam_settings.Account) -> None:
+    def __init__(self, account: Account) -> None:
         self.account_id, self.region = account.id, account.region
         self._session: boto3.Session = account.session
         self._clients: dict[str, Any] = {}

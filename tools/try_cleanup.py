@@ -1,7 +1,5 @@
 """Deletes everything that `make try` has created, even after a failure, and reports the remaining resources."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +13,7 @@ from tests.deployment.steps import Stack
 from tests.deployment.waiting import NotInTime, eventually
 from tests.local.gitlab.project import Mirror
 from console import note, reason
-from story import ROOT, Names
+from story import Names, undeploy
 from try_account import RemoteAccount
 from try_approvals import tag_name
 from try_gitlab import RemoteProject
@@ -85,9 +83,7 @@ class Cleanup:
         stack = Stack(self.aws, f"cfn-gitops-{env_id}")
         if stack.exists():
             stack.wait()
-        ran = subprocess.run([sys.executable, ROOT / "tools/undeploy.py", "--env-id", env_id], text=True,
-                             env=self.aws.environment() | {"DELETE_BUCKET": "yes", "CONFIRM": stack.name}, check=False,
-                             timeout=_UNDEPLOY_SECONDS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        ran = undeploy(self.aws.environment(), env_id, "--delete-bucket", timeout=_UNDEPLOY_SECONDS)
         if ran.returncode != 0:
             raise OSError(ran.stdout)
         note(ran.stdout.strip().splitlines()[-1].removeprefix("- "))

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-import terminal
+from cli import terminal
 from tests.local.gitlab.project import ApiClient, ApiProject
 
 MAINTAINER = 40

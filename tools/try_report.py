@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from tests.deployment.mirroring import Source
 from console import BOLD, GREEN, RED, reason, table, write
-from terminal import visible, without_secrets
+from cli.terminal import visible, without_secrets
 from try_account import RemoteAccount
 from try_acts import TryStory
 from try_assumptions import HELD, NOT_HELD, NOT_SEEN, Observations

@@ -23,9 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import sam_settings  # noqa: E402
-import terminal  # noqa: E402
-from program import end_at_ctrl_c_only, entry  # noqa: E402
+from cli import account, terminal  # noqa: E402
+from cli.ending import end_at_ctrl_c_only, entry  # noqa: E402
 import try_assumptions as assumptions  # noqa: E402
 from tests.deployment import steps, waiting  # noqa: E402
 from tests.deployment.mirroring import Source  # noqa: E402
@@ -68,7 +67,7 @@ class Options:
 
 def names_of(first: str) -> Names:
     return Names(first, first, f"{first}p", f"{first}p", f"{first}x", f"{first}-other", f"{first}-feature",
-                 f"{first}-review/*", f"{first}-review/another", "--env-id")
+                 f"{first}-review/*", f"{first}-review/another")
 
 
 @entry("Delete what a run has left with make try CLEAN=<its name>")
@@ -84,7 +83,7 @@ def main() -> int:
     waiting.PACE = waiting.Pace(given.interval, seconds=1800, stack_seconds=7200, sam_interval=given.interval)
     steps.PROXIES.update({name: os.environ[name] for name in _NETWORK if os.environ.get(name)})
     name = given.clean or "try" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(5))
-    options = Options(RemoteAccount(sam_settings.account()), gitlab_of_the_user(), project_of_the_user(), names_of(name),
+    options = Options(RemoteAccount(account.connect()), gitlab_of_the_user(), project_of_the_user(), names_of(name),
                       given.acts, tuple(chosen(given.scenarios)))
     source = RemoteSource(options)
     with tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory:

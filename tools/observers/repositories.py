@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene
 from observers.sources import allows, mirrored, policy, probe, seconds_between, seconds_until, trail, user
-from terminal import shortened
+from cli.terminal import shortened
 from tests.deployment.pipelines import issue_login
 from tests.deployment.steps import Login, PushRefused, Working
 

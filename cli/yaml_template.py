@@ -5,15 +5,13 @@ so it is rejected. CloudFormation itself does not support aliases, merge keys an
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
 """
 
+from __future__ import annotations
+
 import re
 from typing import Any
 
-try:
-    import yaml
-except ImportError:  # boto3 does not require it
-    yaml = None  # type: ignore[assignment]
+import yaml
 
-IS_AVAILABLE = yaml is not None
 # `!Ref A` is {"Ref": "A"}, and `!Sub A` is {"Fn::Sub": "A"}.
 _WITHOUT_FN = ("Ref", "Condition")
 _YAML = "tag:yaml.org,2002:"
@@ -25,7 +23,7 @@ class Unreadable(Exception):
 
 def parsed(text: str) -> Any:
     """The template, with its functions in their long form. Keys are texts, and so is a scalar that is not a boolean or a
-    number in its shortest form: `012` and `2012-10-17` stay as they are. Needs `IS_AVAILABLE`."""
+    number in its shortest form: `012` and `2012-10-17` stay as they are."""
     if "\ufeff" in text[1:]:
         raise Unreadable("its YAML has a byte order mark within the text")
     try:

@@ -1,25 +1,18 @@
 """The failed resources of an operation on a stack, with CloudFormation's reasons.
 
-    python3 scripts/stack_failures.py --config-env dev    the latest operation on the environment's stack
-    python3 scripts/stack_failures.py project-dev-shop    that on another stack
-
-The release folder has this file in scripts/, a clone in tools/.
-
 `sam deploy` shows a failed validation without the resource: "To troubleshoot Early Validation errors, use the
 DescribeEvents API" (https://github.com/aws/aws-sam-cli/issues/9154). Of a hook that failed it shows only the name
-(https://github.com/aws/aws-cdk/issues/21674). This script calls DescribeEvents, and reads the hooks' messages.
+(https://github.com/aws/aws-cdk/issues/21674). So this calls DescribeEvents, and reads the hooks' messages.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
 """
 
-import argparse
-import sys
-from datetime import datetime, timezone
-from typing import Any, TextIO
+from __future__ import annotations
 
-import sam_settings
+from datetime import datetime, timezone
+from typing import Any
+
 from botocore.exceptions import BotoCoreError, ClientError
-from program import entry
-from terminal import visible, write
+from cli.terminal import visible
 
 # Resources that CloudFormation stopped because another one failed.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
@@ -100,30 +93,5 @@ def _line(event: dict[str, Any]) -> str:
     return visible(f"{event.get('LogicalResourceId', 'stack')} ({event.get('ResourceType', 'AWS::CloudFormation::Stack')}): {reason}")
 
 
-def show(stack_name: str, lines: list[str], to: TextIO) -> None:
-    write(f"Stack {stack_name}: what failed (docs/runbook/a-failed-deploy.md):", *(f"  {line}" for line in lines), to=to)
-
-
-@entry("Nothing was changed")
-def main() -> int:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--config-env", default="dev")
-    arguments.add_argument("stack", nargs="?", help="its name, or the ID of a deleted one (default: the environment's)")
-    given = arguments.parse_args()
-    name = given.stack or sam_settings.read(given.config_env).stack_name
-    account = sam_settings.account()
-    stack = account.stack(name)
-    if stack is None:
-        sys.exit(f"stack {name} does not exist in account {account.id}, region {account.region}. "
-                 "Name a deleted one by its ID")
-    failures = StackFailures(account.session.client("cloudformation"), name)
-    failures.keep_latest()
-    if lines := failures.lines():
-        show(name, lines, sys.stdout)
-    else:
-        write(f"Stack {name} is in {stack['StackStatus']}. Its latest operation has no failed resource")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def heading(stack_name: str) -> str:
+    return f"Stack {stack_name}: what failed (docs/runbook/a-failed-deploy.md):"

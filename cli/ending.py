@@ -1,4 +1,7 @@
-"""How a script ends: an interrupt, an error of AWS and the text of `sys.exit` are one line, and no signal skips a clean-up."""
+"""The place where each subcommand ends, and each of the project's own scripts: an interrupt, an error of AWS or of the
+user's machine, and the text of `sys.exit` are one line, and no signal skips a clean-up."""
+
+from __future__ import annotations
 
 import contextlib
 import functools
@@ -9,10 +12,26 @@ import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 
-from terminal import shown, write
+from cli.terminal import shown, write
 
 # Ctrl-C, the end of a CI job, and a closed terminal.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Failure(Exception):
+    """What went wrong, and what to do. The exit status is 1."""
+
+    status = 1
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}{'' if problem.endswith('?') else '.'} {remedy}")
+        self.problem, self.remedy = problem, remedy
+
+
+class WrongUse(Failure):
+    """The exit status is 2."""
+
+    status = 2
 
 
 def entry(interrupted: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
@@ -20,22 +39,35 @@ def entry(interrupted: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
     def decorated(main: Callable[[], int]) -> Callable[[], int]:
         @functools.wraps(main)
         def run() -> int:
-            sys.excepthook = _show_traceback
-            try:
-                with _interrupted_by_signals():
-                    return main()
-            except KeyboardInterrupt:
-                write("", f"Interrupted. {interrupted}", to=sys.stderr)
-                return 130
-            except SystemExit as ended:
-                raise SystemExit(shown(ended.code) if isinstance(ended.code, str) else ended.code) from None
-            except _errors_of_aws() as error:
-                write(f"{error}. Correct the cause, and run this again", to=sys.stderr)
-                return 1
+            return ended(main, interrupted)
 
         return run
 
     return decorated
+
+
+def ended(run: Callable[[], int], interrupted: str | Callable[[], str], show: Callable[[Failure], None] | None = None) -> int:
+    """The exit status of `run`. `show` writes a failure, by default to standard error. Status 130 is an interrupt."""
+    sys.excepthook = _show_traceback
+    try:
+        with _interrupted_by_signals():
+            return run()
+    except KeyboardInterrupt:
+        sentence = interrupted if isinstance(interrupted, str) else interrupted()
+        write("", f"Interrupted. {sentence}", to=sys.stderr)
+        return 130
+    except SystemExit as end:
+        raise SystemExit(shown(end.code) if isinstance(end.code, str) else end.code) from None
+    except Exception as error:
+        failure = error if isinstance(error, Failure) else _explained(error)
+        if failure is None:
+            raise
+        (show or _show)(failure)
+        return failure.status
+
+
+def _show(failure: Failure) -> None:
+    write(failure, to=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -83,10 +115,14 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(noted[0])
 
 
-def _errors_of_aws() -> tuple[type[Exception], ...]:
-    """Without an import: some scripts run before boto3 is installed."""
-    exceptions = sys.modules.get("botocore.exceptions")
-    return (exceptions.BotoCoreError, exceptions.ClientError) if exceptions else ()
+def _explained(error: Exception) -> Failure | None:
+    """An error of AWS or of the user's machine. `None` if it is a defect. Without boto3, which some scripts install, there
+    is no error of AWS."""
+    if "botocore" not in sys.modules:
+        return None
+    from cli import machine
+
+    return machine.explained(error)
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:

@@ -1,8 +1,10 @@
 """The output of the scripts: each text is one line, without secrets and without the effect of its control characters.
 
 Texts of others, such as CloudFormation's reasons and GitLab's responses, may contain escape sequences that hide or
-forge lines. So a script writes with `write` alone, and its `main` is a `program.entry`.
+forge lines. So a script writes with `write` alone, and ends with `ending.ended`.
 """
+
+from __future__ import annotations
 
 import base64
 import codecs
@@ -44,7 +46,7 @@ def without_secrets(text: object, *more: str) -> str:
         if plain[at:at + _PART] in parts:
             secret[at:at + _PART] = [True] * _PART
     left, was_secret = "", False
-    for character, is_secret in zip(read, secret, strict=True):
+    for character, is_secret in zip(read, secret):
         if not is_secret:
             left += character[0]
         elif not was_secret:

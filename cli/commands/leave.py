@@ -1,32 +1,33 @@
-"""Deletes the function of an environment, and keeps everything that it created: docs/how-to/leave.md.
-
-    python3 scripts/leave.py --config-env dev             shows what it would do, and changes nothing
-    python3 scripts/leave.py --config-env dev --apply     does it
-    python3 scripts/leave.py --config-env dev --apply project-dev-shop    does it for this stack only
-
-The release folder has this file in scripts/, a clone in tools/.
+"""Delete the function of an environment, and keep everything that it created: docs/how-to/leave.md.
 
 It updates each stack that uses the function, so that CloudFormation retains its resources, and then deletes the stack.
-The environment's own stack is the last one. After an interruption, run it again: it continues from the deployed
-templates. The exit status is 1 if a stack is left.
+The environment's own stack is the last one. It lists all of this, and does it only after you type the name of that stack,
+or with --yes. After an interruption, run it again: it continues from the deployed templates. The exit status is 1 if a
+stack is left.
 """
+
+from __future__ import annotations
 
 import argparse
 import contextlib
 import json
 import re
-import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-import sam_settings
-import undeploy
-import yaml_template
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
-from stack_failures import StackFailures
-from program import entry, uninterrupted
-from terminal import visible, write
+
+from cli import samconfig, yaml_template
+from cli.account import Account, Environment, parameters
+from cli.ending import Failure, uninterrupted
+from cli.output import GOES_ON, Output, is_confirmed
+from cli.stack_deletion import delete_stack
+from cli.stack_failures import StackFailures
+from cli.terminal import visible
+
+EXAMPLES = ("cfn-gitops leave --env dev", "cfn-gitops leave --env dev project-dev-shop    this stack only")
+INTERRUPTED = GOES_ON
 
 # The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no purpose.
 _ROTATION = "AWS::SecretsManager::RotationSchedule"
@@ -65,8 +66,6 @@ class Template:
     """
 
     def __init__(self, deployed: dict[str, Any] | str, deleted: set[str]) -> None:
-        if isinstance(deployed, str) and not yaml_template.IS_AVAILABLE:
-            raise NotDeleted("its template is in YAML. Install PyYAML, which reads it: python3 -m pip install pyyaml")
         try:
             template = yaml_template.parsed(deployed) if isinstance(deployed, str) else deployed
         except yaml_template.Unreadable as error:
@@ -89,8 +88,8 @@ class Template:
 class Leaving:
     """One stack."""
 
-    def __init__(self, account: sam_settings.Account, name: str, deleted_pattern: str, function_arn: str) -> None:
-        self._account, self.name, self._function_arn = account, name, function_arn
+    def __init__(self, account: Account, name: str, deleted_pattern: str, function_arn: str, output: Output) -> None:
+        self._account, self.name, self._function_arn, self._output = account, name, function_arn, output
         self._cloudformation, self._deleted_pattern = account.session.client("cloudformation"), deleted_pattern
         self._look()
 
@@ -119,26 +118,26 @@ class Leaving:
         if others := sorted(kind for kind in kinds if not re.fullmatch(_OF_PROJECT, kind)):
             raise NotDeleted(f"it also has {', '.join(others)}. To keep the stack, set DeletionPolicy: Retain in its "
                              "resources Custom::…, deploy it, and deploy it again without them. "
-                             f"Or name it, to delete the stack and keep its resources: --apply {self.name}")
+                             f"Or name it, to delete the stack and keep its resources: leave {self.name}")
 
     def show(self) -> None:
-        write(f"{self.name} ({self._stack['StackStatus']}):")
+        self._output.tell(f"{self.name} ({self._stack['StackStatus']}):")
         for step, names in (
                 ("" if self._is_ready() else "update it to keep", ", ".join(sorted(self._kept))),
                 ("delete it, and with it",
                  ", ".join(f"{name} ({self._types[name]})" for name in sorted(self._deleted - {_ADDED})) or "nothing")):
             if step:
-                write(*textwrap.wrap(visible(f"{step}: {names}"), 120, initial_indent="  - ", subsequent_indent="    "))
+                self._output.tell(*textwrap.wrap(visible(f"{step}: {names}"), 120, initial_indent="  - ", subsequent_indent="    "))
 
     def apply(self) -> None:
         self._remove_stored()
         if not self._is_ready():
             self._update()
+            self._output.has_done(f"stack {self.name} retains its resources")
             self._look()
         if not self._is_ready():
             raise NotDeleted("its deployed template does not retain all resources. Run this again")
-        if not undeploy.delete_stack(self._account.session, self.name):
-            raise NotDeleted("correct the cause, and run this again")
+        delete_stack(self._account.session, self.name, self._output)
 
     def _template(self) -> Template:
         deployed = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]
@@ -215,7 +214,7 @@ class Leaving:
         """The object of a template that is too large for a request, with an empty bucket if the template names none."""
         if len(text.encode()) <= _INLINE_LIMIT:
             return None
-        bucket = sam_settings.member(json.loads(text), "Resources", "Function", "Properties", "Code", "S3Bucket")
+        bucket = samconfig.member(json.loads(text), "Resources", "Function", "Properties", "Code", "S3Bucket")
         return {"Bucket": bucket if isinstance(bucket, str) else "", "Key": f"{self.name}/leave.template",
                 "ExpectedBucketOwner": self._account.id}
 
@@ -231,7 +230,7 @@ class Leaving:
                 if each["Key"] == stored["Key"]:
                     s3.delete_object(**stored, VersionId=each["VersionId"])
         except ClientError as error:
-            write(f"The template of an earlier run may be left at s3://{stored['Bucket']}/{stored['Key']}: {error}")
+            self._output.tell(f"The template of an earlier run may be left at s3://{stored['Bucket']}/{stored['Key']}: {error}")
 
 
 def _is_own(change: dict[str, Any]) -> bool:
@@ -244,21 +243,21 @@ def _is_own(change: dict[str, Any]) -> bool:
         or each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference") for each in details)
 
 
-def function_of(stack: dict[str, Any], settings: sam_settings.Settings) -> str:
-    """The function's ARN. Ends the program if the stack is not that of the environment."""
-    export = f"cfn-gitops-{settings.env_id}-ServiceToken"
-    ids = [each.get("ParameterValue") for each in stack.get("Parameters", []) if each["ParameterKey"] == "EnvID"]
+def function_of(stack: dict[str, Any], environment: Environment) -> str:
+    """The function's ARN. Raises `Failure` if the stack is not that of the environment."""
+    settings, env_id = environment.settings, environment.env_id
+    export = f"cfn-gitops-{env_id}-ServiceToken"
     arns = [str(each["OutputValue"]) for each in stack.get("Outputs", []) if each.get("ExportName") == export]
-    if ids != [settings.env_id] or not arns:
-        sys.exit(f"stack {settings.stack_name} does not have EnvID {settings.env_id} and the export {export}. "
-                 f"Correct the table {settings.table} of samconfig.toml")
+    if parameters(stack).get("EnvID") != env_id or not arns:
+        raise Failure(f"stack {settings.stack_name} does not have EnvID {env_id} and the export {export}",
+                      f"Correct the table {settings.table} of samconfig.toml")
     return arns[0]
 
 
-def users(account: sam_settings.Account, env_id: str) -> list[str]:
+def users(environment: Environment) -> list[str]:
     """The stacks that use the environment's function."""
-    pages = account.session.client("cloudformation").get_paginator("list_imports").paginate(
-        ExportName=f"cfn-gitops-{env_id}-ServiceToken")
+    pages = environment.account.client("cloudformation").get_paginator("list_imports").paginate(
+        ExportName=f"cfn-gitops-{environment.env_id}-ServiceToken")
     try:
         return [name for page in pages for name in page["Imports"]]
     except ClientError as error:
@@ -268,46 +267,47 @@ def users(account: sam_settings.Account, env_id: str) -> list[str]:
         raise
 
 
-@entry("CloudFormation goes on with an update or a deletion that has begun. Run this again for the rest")
-def main() -> int:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--config-env", default="dev")
-    arguments.add_argument("--apply", action="store_true", help="otherwise it changes nothing")
-    arguments.add_argument("stacks", nargs="*", help="only these, not all")
-    given = arguments.parse_args()
-    settings = sam_settings.read(given.config_env)
-    account = sam_settings.account()
-    write(f"Account {account.id}, region {account.region}, environment {settings.env_id}"
-          + (":" if given.apply else ". Nothing is changed without --apply:"))
-    environment = account.stack(settings.stack_name)
-    gone = [name for name in dict.fromkeys([settings.stack_name, *given.stacks]) if account.stack(name) is None]
-    for name in gone:
-        write(f"stack {name} does not exist: it is deleted, or in another account or region")
-    if environment is None:
-        return 0
-    function_arn = function_of(environment, settings)
-    using = users(account, settings.env_id)
-    stacks = [*using, settings.stack_name]
-    if unknown := set(given.stacks) - {*stacks, *gone}:
-        sys.exit(f"not a stack of this environment: {', '.join(sorted(unknown))}. Its stacks: {', '.join(stacks)}")
-    left, failed = set(using), False
-    for name in [each for each in stacks if each in given.stacks or not given.stacks]:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stacks", nargs="*", metavar="STACK", help="only these stacks, not all")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(environment: Environment, given: Any, output: Output) -> int:
+    account, name_of_environment = environment.account, environment.settings.stack_name
+    own = account.stack(name_of_environment)
+    if own is None:
+        output.tell(f"stack {name_of_environment} does not exist in {environment.place}: it is deleted, or in another account "
+                    "or region")
+        return 1 if given.stacks else 0
+    function_arn = function_of(own, environment)
+    using = users(environment)
+    names = [*using, name_of_environment]
+    if unknown := [name for name in given.stacks if name not in names]:
+        raise Failure(f"not a stack of environment {environment.env_id}: {', '.join(unknown)}"
+                      + samconfig.did_you_mean(unknown[0], names), f"Its stacks: {', '.join(names)}")
+    plan: list[Leaving] = []
+    left, failed = set(using), []
+    for name in [each for each in names if each in given.stacks or not given.stacks]:
         try:
-            is_environment = name == settings.stack_name
-            stack = Leaving(account, name, _WITH_ENVIRONMENT if is_environment else _WITH_PROJECT, function_arn)
+            is_environment = name == name_of_environment
+            stack = Leaving(account, name, _WITH_ENVIRONMENT if is_environment else _WITH_PROJECT, function_arn, output)
             stack.show()
             if not is_environment and name not in given.stacks:
                 stack.require_project()
-            if given.apply and is_environment and left:
-                raise NotDeleted(f"its function is needed by {', '.join(sorted(left))}")
-            if given.apply:
-                stack.apply()
-            left.discard(name)
+            plan.append(stack)
         except (NotDeleted, BotoCoreError, ClientError) as reason:
-            failed = True
-            write(f"LEFT    {name}: {reason}")
+            failed.append(f"{name}: {reason}")
+            output.tell(f"LEFT    {failed[-1]}")
+    if plan and not is_confirmed(output, f"To do this, type {name_of_environment}:", name_of_environment, given.yes):
+        return 1
+    for stack in plan:
+        try:
+            if stack.name == name_of_environment and left:
+                raise NotDeleted(f"its function is needed by {', '.join(sorted(left))}")
+            stack.apply()
+            left.discard(stack.name)
+        except (NotDeleted, Failure, BotoCoreError, ClientError) as reason:
+            failed.append(f"{stack.name}: {reason}")
+            output.tell(f"LEFT    {failed[-1]}")
+    output.document["left"] = failed
     return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The account and region that a subcommand works in, and the stacks of an environment there."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from cli.ending import Failure
+from cli.samconfig import Settings
+
+_STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+")
+
+
+@dataclass
+class Account:
+    session: boto3.Session
+    id: str
+    # That of the caller.
+    arn: str = ""
+
+    @property
+    def region(self) -> str:
+        return str(self.session.region_name)
+
+    def client(self, service: str, **more: Any) -> Any:
+        return self.session.client(service, **more)
+
+    def bucket_of(self, env_id: str) -> str:
+        """The name in template.yaml."""
+        return f"s3-{env_id}-codepipeline-artifact-{self.id}-{self.region}"
+
+    def has_bucket(self, name: str) -> bool:
+        try:
+            self.session.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.id)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise
+        return True
+
+    def stacks(self) -> list[dict[str, Any]]:
+        """All existing stacks, with tags and roles."""
+        pages = self.session.client("cloudformation").get_paginator("describe_stacks").paginate()
+        return [stack for page in pages for stack in page["Stacks"]]
+
+    def repositories(self, stack: dict[str, Any]) -> list[str]:
+        """The CodeCommit repositories that the stack has created."""
+        pages = self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(
+            StackName=stack["StackId"])
+        created = [each for page in pages for each in page["StackResourceSummaries"]
+                   if each["ResourceType"] == "AWS::CodeCommit::Repository"]
+        # The physical ID is CodeCommit's, a UUID. GetRepository takes names only.
+        ids = {each["PhysicalResourceId"] for each in created if each.get("PhysicalResourceId")}
+        pages = self.session.client("codecommit").get_paginator("list_repositories").paginate() if ids else []
+        return [each["repositoryName"] for page in pages for each in page["repositories"] if each["repositoryId"] in ids]
+
+    def stack(self, name: str) -> dict[str, Any] | None:
+        """`None` if the stack does not exist."""
+        try:
+            stack: dict[str, Any] = self.session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            # Untyped, so only its text identifies it.
+            if "does not exist" in str(error):
+                return None
+            raise
+        return stack
+
+
+@dataclass
+class Environment:
+    """What a subcommand gets: an environment in an account and a region."""
+
+    settings: Settings
+    account: Account
+
+    @property
+    def env_id(self) -> str:
+        return self.settings.env_id
+
+    @property
+    def place(self) -> str:
+        return f"account {self.account.id}, region {self.account.region}"
+
+    def stack(self) -> dict[str, Any]:
+        """The environment's stack. Raises `Failure` if it does not exist."""
+        if stack := self.account.stack(self.settings.stack_name):
+            return stack
+        raise Failure(f"stack {self.settings.stack_name} does not exist in {self.place}",
+                      "If that is the wrong place, name another one with --profile or --region. Otherwise deploy it: "
+                      f"sam deploy --config-env {self.settings.table}")
+
+
+def outputs(stack: dict[str, Any]) -> dict[str, str]:
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def parameters(stack: dict[str, Any]) -> dict[str, str]:
+    return {each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])}
+
+
+def owner_of(stack: dict[str, Any]) -> str | None:
+    """The ID of the stack that a pipeline's stack belongs to. `None` if its tag has another form: who may create stacks may
+    choose their tags."""
+    value = next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == "cfn-gitops:stack-id"), "")
+    return value if _STACK_ID.fullmatch(value) else None
+
+
+def name_the_region_for_all() -> None:
+    """Every SDK reads AWS_REGION; boto3, and with it sam, reads AWS_DEFAULT_REGION instead."""
+    if region := os.environ.get("AWS_REGION"):
+        os.environ["AWS_DEFAULT_REGION"] = region
+
+
+def connect(profile: str = "", region: str = "") -> Account:
+    """The account of a profile and a region. If one is empty, it is that of the environment variables."""
+    name_the_region_for_all()
+    session = boto3.Session(profile_name=profile or None, region_name=region or None)
+    if not session.region_name:
+        raise Failure("no region is set", "Name it with --region, or set AWS_REGION")
+    identity = session.client("sts").get_caller_identity()
+    return Account(session, identity["Account"], identity["Arn"])

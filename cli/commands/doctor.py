@@ -1,0 +1,92 @@
+"""Check an environment, from GitLab's token to the pipelines' rules.
+
+It changes nothing. The function checks what only it can read: credentials, tokens, mirrors and pipelines. The rules and
+the stack are read with your own permissions.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import machine
+from cli.account import Environment, outputs, parameters
+from cli.output import Finding, Output
+
+EXAMPLES = ("cfn-gitops doctor --env dev", "cfn-gitops doctor --env prd --profile operations --json")
+INTERRUPTED = "Nothing was changed"
+
+# A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
+# connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
+_CONFIG = Config(read_timeout=905, retries={"total_max_attempts": 1}, tcp_keepalive=True)
+
+def run(environment: Environment, given: Any, output: Output) -> int:
+    stack = environment.stack()
+    return output.findings([stack_check(stack), *function_checks(environment, stack), *rule_checks(environment)])
+
+
+def stack_check(stack: dict) -> Finding:
+    status = stack["StackStatus"]
+    is_complete = status.endswith("_COMPLETE") and "ROLLBACK" not in status
+    subject, remedy = f"stack {stack['StackName']}", "Read its events: aws cloudformation describe-stack-events --stack-name "
+    return Finding(subject) if is_complete else Finding(subject, f"its status is {status}", remedy + stack["StackName"])
+
+
+def function_checks(environment: Environment, stack: dict[str, Any]) -> list[Finding]:
+    """The function's findings."""
+    env_id, found_outputs, given = environment.env_id, outputs(stack), parameters(stack)
+    subject = f"function cfn-gitops-{env_id}"
+    if "ServiceToken" not in found_outputs:
+        return [Finding(subject, "the stack has no output ServiceToken", "Deploy it again")]
+    event = {"Doctor": {"EnvID": env_id, "UserNames": given.get("MirrorUserNames", "")}}
+    if given.get("ProjectID"):
+        # As the schedule of the health check does.
+        event["Doctor"]["FirstProject"] = {
+            "StackId": stack["StackId"],
+            "PipelineStack": f"gitops-{env_id}-{given['ProjectID']}",
+            "Secret": f"codecommit-mirror/user-{env_id}-codecommit-mirroring",
+        }
+    client = environment.account.client("lambda", config=_CONFIG)
+    try:
+        response = client.invoke(FunctionName=found_outputs["ServiceToken"], Payload=json.dumps(event).encode())
+        result = json.loads(response["Payload"].read())
+        if "FunctionError" in response:
+            return [Finding(subject, f"{result.get('errorMessage')}", f"Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
+        found = result["Doctor"]
+        checks = [finding(each["Subject"], each) for each in found["Checks"]]
+        return [Finding(subject), *checks, *(finding("a part that was not checked", each) for each in found["NotChecked"])]
+    except (BotoCoreError, ClientError) as error:
+        return [failed(subject, error)]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return [Finding(subject, "its response is not a diagnosis: the output ServiceToken may name another function",
+                      "Deploy this version of it")]
+
+
+def finding(subject: str, parts: dict[str, Any]) -> Finding:
+    """A finding of the function."""
+    problem, remedy, code = (str(parts.get(part) or "") for part in ("Problem", "Remedy", "Code"))
+    return Finding(subject, problem, remedy, code)
+
+
+def failed(subject: str, error: Exception) -> Finding:
+    """What AWS or this machine did not do."""
+    failure = machine.explained(error)
+    return Finding(subject, failure.problem, failure.remedy) if failure else Finding(subject, f"{error}", "Run this again")
+
+
+def rule_checks(environment: Environment) -> list[Finding]:
+    """Whether EventBridge passes events."""
+    pages = environment.account.client("events").get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{environment.env_id}-")
+    try:
+        rules = [rule for page in pages for rule in page["Rules"]]
+    except (BotoCoreError, ClientError) as error:
+        return [failed("the event rules", error)]
+    enable = "Enable it: aws events enable-rule --name "
+    return [
+        Finding(f"event rule {rule['Name']}", *(("it is disabled", enable + rule["Name"]) if rule.get("State") == "DISABLED" else ()))
+        for rule in rules
+    ]
+

@@ -1,0 +1,156 @@
+"""Errors of the user's machine, and of AWS, as a problem and a remedy: profile, credentials, region, network, clock.
+
+botocore has a class for each, and AWS a code. An error that is not listed is AWS's own text, or a defect.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore import exceptions as aws
+
+from cli.ending import Failure
+from cli.samconfig import did_you_mean
+
+_AGAIN = "Correct the cause, and run this again"
+_LOG_IN = ("Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts get-caller-identity` "
+           "shows whether it works")
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_UNKNOWN_KEY = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken"}
+_WRONG_CLOCK = {"RequestTimeTooSkewed", "RequestInTheFuture"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"}
+_THROTTLED = {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+# A label of a host name.
+_REGION = re.compile(r"(?<=[.])[a-z]+(-[a-z]+)*-[0-9]+(?=[.])")
+
+
+def explained(error: Exception) -> Failure | None:
+    """`None` if neither AWS nor the user's machine causes it."""
+    for kinds, explain in _EXPLANATIONS:
+        if isinstance(error, kinds):
+            return explain(error)
+    return None
+
+
+def is_denied(error: aws.ClientError) -> bool:
+    return code_of(error) in _DENIED
+
+
+def code_of(error: aws.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _profile(error: Any) -> Failure:
+    # With an AWS_PROFILE that does not exist, boto3 creates no session.
+    known, name = sorted(botocore.session.Session(profile="default").available_profiles), error.kwargs.get("profile", "")
+    return Failure(f"there is no profile {name} in ~/.aws/config" + did_you_mean(name, known),
+                   f"Name one with --profile, or in AWS_PROFILE: {', '.join(known)}" if known else
+                   "Create it: `aws configure sso`")
+
+
+def _credentials(error: Exception) -> Failure:
+    return Failure(f"no AWS credentials: {error}", _LOG_IN)
+
+
+def _sso(error: Exception) -> Failure:
+    return Failure(f"the login has expired, or there is none yet: {error}", _LOG_IN)
+
+
+def _config(error: Exception) -> Failure:
+    return Failure(f"~/.aws/config or ~/.aws/credentials is not read: {error}", "Correct the file")
+
+
+def _missing_part(error: Exception) -> Failure:
+    return Failure(f"this profile needs a part of the AWS SDK that cfn-gitops does not have: {error}",
+                   'Pass its credentials: eval "$(aws configure export-credentials --format env)"')
+
+
+def _region(error: Exception) -> Failure:
+    return Failure(f"no region is set, or it is not the name of one: {error}", "Name it with --region, or set AWS_REGION")
+
+
+def _endpoint(error: Any) -> Failure:
+    host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
+    found = _REGION.search(host)
+    known = _regions()
+    if found and known and found[0] not in known:
+        return Failure(f"{host} does not answer, and {found[0]} is not a region that this version knows"
+                       + did_you_mean(found[0], known), "Correct --region, AWS_REGION or the profile's region")
+    return Failure(f"{host} does not answer",
+                   "Check the network, and HTTPS_PROXY if it needs one. If only this service fails, the region may not have it")
+
+
+def _regions() -> set[str]:
+    session = boto3.Session("none", "none", region_name="us-east-1")
+    return {region for partition in session.get_available_partitions()
+            for region in session.get_available_regions("ec2", partition_name=partition)}
+
+
+def _proxy(_: Exception) -> Failure:
+    # Its address may contain a password.
+    given = [f"{name} ({urlsplit(os.environ[name]).hostname})" for name in _PROXIES if os.environ.get(name)]
+    return Failure(f"the proxy does not answer, or rejects the connection: {', '.join(given) or 'of the AWS configuration'}",
+                   "Correct the address, or unset the variable")
+
+
+def _tls(error: Any) -> Failure:
+    host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
+    return Failure(f"the certificate of {host} is not trusted: {_last_part(error)}",
+                   "If your network inspects TLS, name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem")
+
+
+def _last_part(error: Any) -> str:
+    found = re.search(r"\[SSL[^\]]*\][^()']*", str(error))
+    return found[0].strip() if found else str(error.kwargs.get("error", error))
+
+
+def _time_limit(error: Any) -> Failure:
+    host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
+    return Failure(f"{host} did not answer in time, or closed the connection", "Check the network, and run this again")
+
+
+def _rejected(error: Any) -> Failure:
+    code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
+    if code in _WRONG_CLOCK or "Signature expired" in message or "Signature not yet current" in message:
+        return Failure(f"this machine's clock differs from AWS's: {message}", "Set it: `timedatectl set-ntp true`")
+    if code in _EXPIRED:
+        return Failure(f"the credentials have expired ({code})", _LOG_IN)
+    if code in _UNKNOWN_KEY:
+        return Failure(f"AWS does not know these credentials in this region ({code}): {message}", _LOG_IN)
+    if code == "SignatureDoesNotMatch":
+        return Failure("the secret access key does not belong to the access key", "Correct ~/.aws/credentials, or log in again")
+    if code in _DENIED:
+        return Failure(f"{error.operation_name} is denied: {message}", "Add the permission, or name another profile with --profile")
+    if code in _THROTTLED:
+        return Failure(f"AWS throttles {error.operation_name}", "Run this again in a minute")
+    return Failure(str(error), _AGAIN)
+
+
+def _other(error: Exception) -> Failure:
+    return Failure(str(error), _AGAIN)
+
+
+# The first that matches: a class comes before its base class.
+_EXPLANATIONS: list[tuple[Any, Callable[[Any], Failure]]] = [
+    (aws.ProfileNotFound, _profile),
+    ((aws.SSOError, aws.TokenRetrievalError), _sso),
+    ((aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.InvalidConfigError,
+      aws.MetadataRetrievalError), _credentials),
+    ((aws.ConfigParseError, aws.ConfigNotFound), _config),
+    (aws.MissingDependencyException, _missing_part),
+    ((aws.NoRegionError, aws.InvalidRegionError), _region),
+    (aws.ProxyConnectionError, _proxy),
+    (aws.SSLError, _tls),
+    (aws.ConnectTimeoutError, _time_limit),
+    (aws.EndpointConnectionError, _endpoint),
+    ((aws.ReadTimeoutError, aws.ConnectionClosedError, aws.HTTPClientError), _time_limit),
+    (aws.ClientError, _rejected),
+    (aws.BotoCoreError, _other),
+]

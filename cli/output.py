@@ -1,0 +1,143 @@
+"""What a subcommand writes: text for people, or with --json one document for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cli.ending import Failure
+from cli.terminal import shown, write, write_shown
+
+# After an interrupt of a command that changes stacks.
+GOES_ON = "CloudFormation goes on with a change that has begun. Run this again for the rest"
+BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
+
+
+@dataclass
+class Finding:
+    """The result of one check. Sound without a problem. `reason` says why it was not checked."""
+
+    subject: str
+    problem: str = ""
+    remedy: str = ""
+    code: str = ""
+    reason: str = ""
+
+    @property
+    def result(self) -> str:
+        return "not checked" if self.reason else "found" if self.problem else "sound"
+
+    def members(self) -> dict[str, str]:
+        return {"subject": self.subject, "result": self.result,
+                **{name: value for name, value in asdict(self).items() if value and name != "subject"}}
+
+
+@dataclass
+class Output:
+    as_json: bool = False
+    document: dict[str, Any] = field(default_factory=dict)
+    # The changes so far.
+    done: list[str] = field(default_factory=list)
+
+    def write(self, *lines: object, style: str = "") -> None:
+        """The result. With --json it is in the document instead."""
+        for line in lines if not self.as_json else ():
+            write_shown(styled(shown(line), style) + "\n")
+
+    def tell(self, *lines: object, end: str = "\n") -> None:
+        """The course of a change. With --json on standard error."""
+        write(*lines, to=sys.stderr if self.as_json else None, end=end)
+
+    def has_done(self, change: str) -> None:
+        self.done.append(change)
+        self.document["done"] = self.done
+        self.tell(f"ok      {change}")
+
+    def place(self, account: str, region: str, environment: str) -> None:
+        self.document |= {"account": account, "region": region, "environment": environment}
+        self.tell_unless_json(f"Account {account}, region {region}, environment {environment}")
+
+    def tell_unless_json(self, line: str) -> None:
+        self.write(line, style=BOLD)
+
+    def findings(self, findings: Sequence[Finding]) -> int:
+        """Writes each, and returns the exit status."""
+        self.document["checks"] = [finding.members() for finding in findings]
+        for finding in findings:
+            label, style = {"found": ("FOUND", RED), "sound": ("sound", GREEN)}.get(finding.result, ("not checked", YELLOW))
+            if self.as_json:
+                continue
+            write_shown(styled(f"{label:13}", style) + shown(finding.subject) + "\n")
+            code = f" - {finding.code}" if finding.code else ""
+            for line in filter(None, (finding.reason, finding.problem, finding.remedy + code if finding.remedy else code[3:])):
+                write(f"{'':13}  {line}")
+        counts = {result: sum(finding.result == result for finding in findings) for result in ("found", "sound", "not checked")}
+        self.document["counts"] = counts
+        self.write(f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()), style=BOLD)
+        return 1 if counts["found"] else 0
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns as wide as their longest cell."""
+        lines = [[shown(cell) for cell in row] for row in (heads, *rows)]
+        widths = [max(width(line[column]) for line in lines) for column in range(len(heads))]
+        for number, line in enumerate(lines):
+            text = "  ".join(cell + " " * (widths[column] - width(cell)) for column, cell in enumerate(line)).rstrip()
+            if not self.as_json:
+                write_shown(styled(text, "" if number else BOLD) + "\n")
+
+    def failure(self, failure: Failure) -> None:
+        if self.as_json:
+            self.document["error"] = {"problem": failure.problem, "remedy": failure.remedy}
+        write(failure, to=sys.stderr)
+
+    def end(self) -> None:
+        if self.as_json:
+            # ASCII: without a character that changes a terminal's line.
+            write_shown(shown_json(self.document) + "\n")
+
+
+def shown_json(document: dict[str, Any]) -> str:
+    return json.dumps(_shown(document), indent=2)
+
+
+def _shown(value: Any) -> Any:
+    """The value without secrets in its texts. JSON itself escapes control characters."""
+    from cli.terminal import without_secrets
+
+    if isinstance(value, dict):
+        return {str(key): _shown(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shown(each) for each in value]
+    return without_secrets(value) if isinstance(value, str) else value
+
+
+def width(text: str) -> int:
+    """The columns on a terminal: an East Asian character has two, and a combining one none."""
+    return sum(0 if unicodedata.combining(each) else 1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
+
+
+def in_colour() -> bool:
+    """Colours are used on a terminal, unless NO_COLOR is set: https://no-color.org."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, style: str) -> str:
+    return f"\033[{style}m{text}\033[0m" if style and in_colour() else text
+
+
+def is_confirmed(output: Output, question: str, expected: str, yes: bool) -> bool:
+    """Asks before a change, unless --yes is given. The end of the input counts as no."""
+    if yes:
+        return True
+    output.tell(f"{question} ", end="")
+    answer = sys.stdin.readline().strip()
+    output.tell("")
+    if answer == expected:
+        return True
+    write(f"Nothing was changed: the answer is {answer or 'empty'}, not {expected}", to=sys.stderr)
+    return False

@@ -1,0 +1,101 @@
+"""An environment's settings in samconfig.toml."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.ending import Failure, WrongUse
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib  # type: ignore[import-not-found, no-redef]
+
+FILE = Path("samconfig.toml")
+
+
+@dataclass
+class Settings:
+    """One environment's table of samconfig.toml."""
+
+    table: str
+    stack_name: str
+    parameters: dict[str, str]
+    # As sam reads them. Empty if the file has none.
+    profile: str = ""
+    region: str = ""
+
+    @property
+    def env_id(self) -> str:
+        if "EnvID" not in self.parameters:
+            raise Failure(f"samconfig.toml: parameter_overrides of [{self.table}] lacks EnvID", "Add it, as in EnvID=dev")
+        return self.parameters["EnvID"]
+
+
+def read(table_name: str, more: list[str] | None = None, file: Path = FILE) -> Settings:
+    """The table of an environment: its parameter_overrides, overridden by `more` (Name=value)."""
+    content = contents(file)
+    tables = {name: table for name, table in content.items() if isinstance(table, dict)}
+    if table_name not in tables:
+        raise WrongUse(f"{file} has no environment {table_name}" + did_you_mean(table_name, tables),
+                       f"Name one of its tables: {', '.join(sorted(tables))}" if tables else
+                       "It is empty: copy that of the release")
+    table = tables[table_name]
+    name = setting(table, "stack_name")
+    if not name:
+        raise Failure(f"{file}: [{table_name}.global.parameters] lacks stack_name",
+                      f'Add it, as in stack_name = "cfn-gitops-{table_name}"')
+    return Settings(table_name, name, parameter_overrides(table, file) | pairs(more or []), setting(table, "profile"),
+                    setting(table, "region"))
+
+
+def contents(file: Path) -> dict[str, Any]:
+    try:
+        return dict(tomllib.loads(file.read_text("utf-8")))
+    except FileNotFoundError:
+        raise Failure(f"there is no {file} in {Path.cwd()}", "Run this in the folder of your samconfig.toml, or name the "
+                      "file: --config-file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Failure(f"{file} is not read: {reason}", "Correct it, or copy that of the release") from error
+
+
+def setting(table: dict[str, Any], name: str) -> str:
+    """A setting of `sam deploy`, for all commands or for this one. Empty if it does not exist, or is not a text."""
+    found = [member(table, command, "parameters", name) for command in ("deploy", "global")]
+    return next((value for value in found if isinstance(value, str) and value), "")
+
+
+def member(table: Any, *path: str) -> Any:
+    """The member of a table in tables. `None` if it does not exist."""
+    for name in path:
+        table = table.get(name) if isinstance(table, dict) else None
+    return table
+
+
+def parameter_overrides(table: dict[str, Any], file: Path = FILE) -> dict[str, str]:
+    """A list of parameters, or one text with all of them, as `sam deploy --guided` saves it."""
+    given = member(table, "deploy", "parameters", "parameter_overrides") or []
+    lines = [given] if isinstance(given, str) else given
+    try:
+        return pairs([pair for line in lines for pair in shlex.split(line)])
+    except (AttributeError, TypeError, ValueError) as error:
+        raise Failure(f"{file}: parameter_overrides is not a list of texts Name=value: {error}", "Correct it") from error
+
+
+def pairs(given: list[str]) -> dict[str, str]:
+    wrong = [pair for pair in given if "=" not in pair]
+    if wrong:
+        raise WrongUse(f"parameters must be Name=value pairs, not {' '.join(wrong)}", "Correct them")
+    return dict(pair.split("=", 1) for pair in given)
+
+
+def did_you_mean(name: str, known: Any) -> str:
+    """A question that names the closest known name. Empty if none is close."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f". Did you mean {near[0]}?" if near else ""
