@@ -38,7 +38,8 @@ DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
         lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies audit fuzz test-function test-rust test-rust-compiled scale clean
 
 help: ## list the targets
-	@awk -F ' ?## ' '/^[a-z-]+:.*## / { split($$1, t, ":"); printf "  make %-16s %s\n", t[1], $$2 }' Makefile
+	@awk -F ' ?## ' '/^[a-z -]+:.*## / { split($$1, t, ":"); if (length(t[1]) > 16) { print "  make " t[1]; t[1] = "" } \
+	    printf "  %-21s %s\n", (t[1] ? "make " t[1] : ""), $$2 }' Makefile
 
 # For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation, with
 # the local GitLab.
@@ -170,11 +171,14 @@ clean: ## remove all build output and installed tools
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.
-$(INSTALLED): $(addprefix tools/requirements/,all.txt run.txt build.txt)
+$(INSTALLED): $(addprefix tools/requirements/,all.txt run.txt build.txt cli.txt)
 	@test -x .venv/bin/pip || $(MAKE) .venv/bin/pip
 	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements/build.txt
 	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r tools/requirements/all.txt
 	@cp tools/requirements/run.txt $(RUN_INSTALLED)
+	@rm -rf .venv/cli
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target .venv/cli --python-version 3.9 \
+	    --platform manylinux2014_x86_64 -r tools/requirements/cli.txt
 	@cp tools/requirements/all.txt $@
 
 $(RUN_INSTALLED): tools/requirements/run.txt

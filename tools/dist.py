@@ -1,7 +1,7 @@
 """Creates the release files in dist/: `make dist`.
 
 A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam package` and
-`sam publish`, and an SBOM. In addition the other templates, the schemas, the scripts for an environment, the licences
+`sam publish`, and an SBOM. In addition the other templates, the schemas, the operator's command, the licences
 and samconfig.toml. Also the documentation as Markdown and as a site, the examples, the parameters of a quick-create
 link, and SHA256SUMS of all files. Templates are packed without comments. The same source and toolchain give the same
 bytes.
@@ -21,13 +21,11 @@ import quick_create
 import sbom
 import strip_template
 import third_party_notices
+from tools import bundle
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-# The folder `scripts` of the release. They need boto3 only, and `leave` PyYAML for a template in YAML.
-SCRIPTS = tuple(f"{name}.py" for name in ("doctor", "leave", "program", "sam_settings", "stack_failures", "terminal",
-                                          "undeploy", "upgrade", "yaml_template"))
 # They have the same paths as in the repository, so that the links of the README work.
 _FOLDERS = ("docs", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
 # Has MkDocs, see tools/requirements/docs.txt.
@@ -106,11 +104,9 @@ def files(directory: Path) -> list[Path]:
 
 def copy_files(directory: Path) -> None:
     """Copies the files that are packed unchanged."""
-    (directory / "scripts").mkdir()
     for name in _FILES:
         shutil.copyfile(ROOT / name, directory / name)
-    for name in SCRIPTS:
-        shutil.copyfile(ROOT / "tools" / name, directory / "scripts" / name)
+    bundle.write(directory / "cfn-gitops")
     for name in _FOLDERS:
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
     # The commands of the pages have this path.

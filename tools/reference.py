@@ -4,17 +4,18 @@ and the pictures.
 `python tools/reference.py` lists the pages that differ from their source. With `--write` it writes them.
 """
 
-import ast
+import importlib
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
-import dist
 import pictures
 import reference_operations
 import reference_properties
 from samcli.yamlhelper import yaml_parse
+
+from cli import main
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs/reference"
@@ -118,30 +119,49 @@ def template_parameters() -> str:
         "stack has the default. *Empty* is an empty text, which stands for what follows it.", *sections]) + "\n"
 
 
-def script_row(script: Path) -> list[str]:
-    """The usage lines of the script's docstring, and its first paragraph. Empty for a module without usage lines."""
-    text = ast.get_docstring(ast.parse(script.read_text())) or ""
-    usage = re.findall(r"^ {4}(.*\bpython)3?( scripts/.+?)(?: {2,}(?:# )?(.*))?$", text, re.MULTILINE)
-    lines = (code(f"{before}3{after}") + (f": {cell(meaning)}" if meaning else "") for before, after, meaning in usage)
-    return ["<br>".join(lines), cell(text.split("\n\n")[0])] if usage else []
+def subcommands() -> list[str]:
+    """A section for each subcommand of `cfn-gitops`: what it does, its own arguments, and its examples."""
+    [choices] = [action.choices for action in main.parser()._actions if action.choices]
+    sections = []
+    for name, command in choices.items():
+        own = [action for group in command._action_groups if group.title in OWN_ARGUMENTS for action in group._group_actions
+               if action.dest != "help"]
+        rows = [[code(", ".join(action.option_strings) or str(action.metavar or action.dest)), cell(action.help or "")] for action in own]
+        examples = "\n".join(re.sub("^cfn-gitops", "./cfn-gitops", example) for example in
+                             importlib.import_module(f"cli.commands.{name}").EXAMPLES)
+        sections += [f"### {name}", command.description, *([table(["Argument", "Meaning"], rows)] if rows else []),
+                     f"```sh\n{examples}\n```"]
+    return sections
+
+
+# argparse's names of a command's own groups: `optional arguments` before Python 3.10.
+OWN_ARGUMENTS = ("options", "optional arguments", "positional arguments")
 
 
 def commands() -> str:
-    """As `make help` lists them, and the scripts of a release."""
-    scripts = filter(None, (script_row(ROOT / "tools" / name) for name in sorted(dist.SCRIPTS)))
-    found = re.findall(r"^([a-z-]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    rows = [[code(f"make {name}"), cell(text[0].upper() + text[1:])] for name, text in found]
+    """The operator's command as its help describes it, and the targets as `make help` lists them."""
+    found = re.findall(r"^([a-z -]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = [[code(f"make {name}"), cell(text[0].upper() + text[1:])] for names, text in found for name in names.split()]
+    [common] = [group for action in main.parser()._actions if action.choices
+                for group in action.choices["doctor"]._action_groups if group.title == "environment"]
+    options = [[code(", ".join(action.option_strings) + (f" {action.metavar}" if action.metavar else "")), cell(action.help)]
+               for action in common._group_actions]
     return "\n\n".join([
         "# Commands", _GENERATED,
+        "## cfn-gitops",
+        "The file `cfn-gitops` of the release folder checks, shows and changes environments. It needs Python 3.9 or newer, and\n"
+        "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`. In a clone, `make doctor ENV=prd` is the\n"
+        "same as `./cfn-gitops doctor --env prd`.",
+        "It first prints account, region and environment. Before it changes anything, it lists the changes and asks. `--yes`\n"
+        "answers. The exit status is 0, 1 after a finding or a failure, and 2 after wrong use. Ctrl-C, SIGTERM and SIGHUP interrupt\n"
+        "it with status 130. What CloudFormation has begun goes on, and a second run continues with the rest.",
+        "Control characters and line breaks in the texts of others, such as CloudFormation's reasons, are shown as escapes:\n"
+        "`\\x1b`, `\\n`. The first start unpacks the file into `~/.cache/cfn-gitops`.",
+        table(["Option of each subcommand", "Meaning"], options),
+        *subcommands(),
+        "## make",
         "Run these in a clone. [Contributing](../../CONTRIBUTING.md) lists what they need and how long the checks take.",
-        table(["Command", "What it does"], rows),
-        "## Scripts of the release folder",
-        "In a clone, they are in `tools/`. They need Python 3.11 or newer with `boto3`, and use the account of `AWS_PROFILE`.\n"
-        "For a template in YAML, `leave.py` also needs PyYAML.\n"
-        "`dev` is a table of `samconfig.toml`. Control characters and line breaks in the texts of others, such as CloudFormation's\n"
-        "reasons, are shown as escapes: `\\x1b`, `\\n`. Ctrl-C, SIGTERM and SIGHUP interrupt a script, which then ends with status\n"
-        "130. What CloudFormation has begun goes on, and a second run continues with the rest.",
-        table(["Command", "What it does"], list(scripts))]) + "\n"
+        table(["Command", "What it does"], rows)]) + "\n"
 
 
 def resource(page: str, schema: str) -> str:
@@ -191,7 +211,7 @@ PAGES = {
 }
 
 
-def main(write: bool) -> int:
+def write_pages(write: bool) -> int:
     differing = {name: content for name, page in PAGES.items()
                  if (content := page()) != ((REFERENCE / name).read_text() if (REFERENCE / name).exists() else "")}
     for name, content in differing.items():
@@ -202,4 +222,4 @@ def main(write: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main("--write" in sys.argv[1:]))
+    sys.exit(write_pages("--write" in sys.argv[1:]))

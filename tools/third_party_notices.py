@@ -1,15 +1,18 @@
-"""The licences of everything that is linked into the binary, which have to be passed on with it.
+"""The licences of everything that is linked into the binary or is in the file `cfn-gitops`, which have to be passed on.
 
-cargo lists the packages, without build scripts, macros and tests. The texts come from the packages. Equal texts
-appear once. LLVM's libunwind, which zig links, needs no notice in a binary (LLVM-exception).
+cargo lists the packages of the binary, without build scripts, macros and tests. The texts come from the packages. Equal
+texts appear once. LLVM's libunwind, which zig links, needs no notice in a binary (LLVM-exception).
 """
 
+import email.parser
 import json
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools import bundle
 
 ROOT = Path(__file__).parents[1]
 # tools/build.sh builds for it.
@@ -65,17 +68,27 @@ def linked() -> list[Package]:
             if (package["name"], f"v{package['version']}") in names and package["source"]]
 
 
+def bundled() -> list[Package]:
+    """The packages in the file `cfn-gitops`."""
+    found = []
+    for directory in sorted(bundle.PACKAGES.glob("*.dist-info")):
+        about = email.parser.HeaderParser().parsestr((directory / "METADATA").read_text())
+        licence = about["License-Expression"] or about["License"].splitlines()[0]
+        found.append(Package(about["Name"], about["Version"], licence, (about["Author"] or about["Name"],), directory))
+    return found
+
+
 def of() -> str:
     """The whole file."""
     notices = _Notices()
-    packages = [(package, package.texts()) for package in linked()]
+    packages = [(package, package.texts()) for package in (*linked(), *bundled())]
     for package, texts in packages:
         for text in texts:
             notices.add(text, package.words)
     for package in [package for package, texts in packages if not texts]:
         notices.add(_standard_text(package, notices), package.words)
     notices.add(_MIT.format(holders="The Rust Project contributors"), f"Rust's standard library, {rust_version()} (MIT OR Apache-2.0)")
-    parts = ["cfn-gitops is under the licence in the file LICENSE. Its binary holds what follows.\n"]
+    parts = ["cfn-gitops is under the licence in the file LICENSE. Its binary and the file cfn-gitops contain what follows.\n"]
     for text, whose in sorted(notices.by_words.values(), key=lambda notice: (-len(notice[1]), notice[1], notice[0])):
         parts.append("\n".join([_RULE, *whose, _RULE, "", text, ""]))
     return "\n".join(parts)

@@ -33,14 +33,16 @@ OVERRIDES = [
     "networkx",
     "packaging",
 ]
-# The oldest Python that `make` accepts.
-PYTHON = "3.11"
+# The oldest Python that `make` accepts, and that of AWS CloudShell, for which boto3 has no newer versions. botocore requires
+# an urllib3 without support there, because of an OpenSSL that Amazon Linux 2023 does not have.
+PYTHON, CLI_PYTHON = "3.11", "3.9"
+CLI, CLI_PACKAGES, CLI_OVERRIDES = "tools/requirements/cli.txt", ["boto3", "pyyaml", "tomli"], ["urllib3<3"]
 
 
-def resolved(tools: Iterable[str], *options: str) -> dict[str, str]:
+def resolved(tools: Iterable[str], *options: str, python: str = PYTHON) -> dict[str, str]:
     """Each package with its lines, which have the version and the hashes."""
     done = subprocess.run(["uv", "pip", "compile", "--quiet", "--no-annotate", "--no-header", "--generate-hashes",
-                           "--python-version", PYTHON, *options, "-"], cwd=ROOT, input="\n".join(tools), text=True,
+                           "--python-version", python, *options, "-"], cwd=ROOT, input="\n".join(tools), text=True,
                           stdout=subprocess.PIPE, check=True)
     return {block.split("==")[0]: block for block in re.findall(r"^\S+==.*\n(?: .*\n)*", done.stdout, re.MULTILINE)}
 
@@ -53,6 +55,8 @@ def write(path: str, packages: dict[str, str]) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         overrides, versions = Path(folder) / "overrides.txt", Path(folder) / "versions.txt"
+        overrides.write_text("\n".join(CLI_OVERRIDES))
+        write(CLI, resolved(CLI_PACKAGES, "--only-binary=:all:", f"--override={overrides}", python=CLI_PYTHON))
         overrides.write_text("\n".join(OVERRIDES))
         # Together, because all of them are installed into .venv.
         packages = resolved(TOOLS[BUILD] + TOOLS[RUN] + TOOLS[ALL], f"--override={overrides}")

@@ -26,7 +26,7 @@ from cli.stack_deletion import delete_stack
 from cli.stack_failures import StackFailures
 from cli.terminal import visible
 
-EXAMPLES = ("cfn-gitops leave --env dev", "cfn-gitops leave --env dev project-dev-shop    this stack only")
+EXAMPLES = ("cfn-gitops leave --env dev", "cfn-gitops leave --env dev project-dev-shop    # this stack only")
 INTERRUPTED = GOES_ON
 
 # The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no purpose.

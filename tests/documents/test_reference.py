@@ -10,6 +10,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 import pictures
+from cli import main
+
 import reference
 import reference_operations
 import reference_properties
@@ -32,13 +34,13 @@ def test_page_of_parameters_has_every_parameter_and_output():
             assert page.count(f'<a name="{template.stem}-{name.lower()}"></a>') == 1, (template.name, name)
 
 
-def test_page_of_commands_has_each_script_of_the_release_folder(tmp_path):
+def test_page_of_commands_has_each_subcommand_and_its_options():
     page = (reference.REFERENCE / "commands.md").read_text()
-    for name in reference.dist.SCRIPTS:
-        is_command = '__name__ == "__main__"' in (ROOT / "tools" / name).read_text()
-        assert (f"python3 scripts/{name} " in page) is is_command, name
-    (tmp_path / "a.py").write_text('"""Does\nit.\n\n    python scripts/a.py b    c d\n    E=f python3 scripts/a.py\n"""')
-    assert reference.script_row(tmp_path / "a.py") == ["`python3 scripts/a.py b`: c d<br>`E=f python3 scripts/a.py`", "Does it."]
+    for name in main.COMMANDS:
+        assert f"\n### {name}\n" in page and f"./cfn-gitops {name} --env dev" in page, name
+        assert f"| `make {name}` |" in page, name
+    for option in ("--env NAME", "--profile NAME", "--region NAME", "--json", "--delete-bucket", "--yes"):
+        assert f"| `{option}` |" in page, option
 
 
 def test_property_without_a_text_is_named(monkeypatch):

@@ -1,0 +1,77 @@
+"""The file `cfn-gitops` of the release: it starts without any installed package, on each Python from 3.9 on."""
+
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tools import bundle
+
+ROOT = Path(__file__).parents[2]
+PYTHONS = {path.name: path for folder in (*Path.home().glob(".pyenv/versions/*/bin"), *map(Path, ("/usr/bin", "/usr/local/bin")))
+           for path in folder.glob("python?.*") if re.fullmatch(r"python[23]\.\d+", path.name)}
+TOO_OLD = [path for name, path in sorted(PYTHONS.items()) if (int(name[6]), int(name[8:])) < (3, 9)]
+ACCOUNT = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-central-1", "AWS_MAX_ATTEMPTS": "1",
+           # No program listens there.
+           "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("release")
+    bundle.write(folder / "cfn-gitops")
+    shutil.copy(ROOT / "samconfig.toml", folder)
+    return folder / "cfn-gitops"
+
+
+def start(python: Path | str, file: Path, *arguments: str, home: Path | str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([python, file, *arguments], cwd=file.parent, env={"HOME": str(home), "PATH": "/usr/bin:/bin", **ACCOUNT},
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+
+@pytest.mark.parametrize("python", sorted(PYTHONS.keys() - {path.name for path in TOO_OLD}))
+def test_each_python_calls_aws_with_the_own_packages(python: str, file: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        ran = start(PYTHONS[python], file, "doctor", home=tmp_path)
+        assert (ran.returncode, ran.stdout.count("\n")) == (1, 1) and "127.0.0.1 does not answer" in ran.stdout, ran.stdout
+    [unpacked] = (tmp_path / ".cache/cfn-gitops").iterdir()
+    assert unpacked.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(not TOO_OLD, reason="there is no older Python")
+@pytest.mark.parametrize("python", TOO_OLD, ids=lambda path: path.name)
+def test_older_python_gets_one_line(python: Path, file: Path, tmp_path: Path) -> None:
+    ran = start(python, file, "doctor", home=tmp_path)
+    version = python.name.removeprefix("python")
+    assert ran.returncode == 1 and re.fullmatch(rf"cfn-gitops needs Python 3\.9 or newer\. \S+ is Python {re.escape(version)}\.\n", ran.stdout)
+
+
+def test_home_that_cannot_be_written_leaves_nothing(file: Path, tmp_path: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    # Root may write into each folder, but nobody below a file.
+    home.write_text("")
+    temporary.mkdir()
+    ran = subprocess.run([file, "--version"], env={"HOME": str(home), "TMPDIR": str(temporary), "PATH": os.environ["PATH"]},
+                         text=True, capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "cfn-gitops 0.1.0\n", "")
+    assert list(temporary.iterdir()) == []
+
+
+def test_same_source_gives_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    bundle.write(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == file.read_bytes()
+    with zipfile.ZipFile(file) as content:
+        assert not [name for name in content.namelist() if name.endswith((".so", ".pyc"))]
+
+
+def test_file_has_the_data_of_each_called_service(file: Path) -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "cli").rglob("*.py"))
+    called = set(re.findall(r"""(?:client|resource)\(\s*"([a-z0-9-]+)\"""", source))
+    assert called and called <= set(bundle.SERVICES)
+    with zipfile.ZipFile(file) as content:
+        assert {name.split("/")[2] for name in content.namelist() if name.startswith("botocore/data/") and name.count("/") > 3} == \
+            set(bundle.SERVICES)
