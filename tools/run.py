@@ -18,15 +18,11 @@ if __name__ == "__main__":
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.local import gitlab as local_gitlab  # noqa: E402
-from tests.local.aws import LocalAws  # noqa: E402
-from tests.local.aws.partition import regions_with  # noqa: E402
-from tests.local.aws.settings import IAM_IS_LATE  # noqa: E402
-from tests.local.gitlab import LocalGitLab  # noqa: E402
-from tests.deployment import mirroring, steps, waiting  # noqa: E402
-from tests.deployment.mirroring import Source  # noqa: E402
-from tests.deployment.steps import PushRefused  # noqa: E402
-from tests.deployment.waiting import NotInTime  # noqa: E402
+from tests.play.local import IAM_IS_LATE, LocalAws, LocalGitLab, gitlab as local_gitlab, regions_with  # noqa: E402
+from tests.play import mirroring, steps, waiting  # noqa: E402
+from tests.play.mirroring import Source  # noqa: E402
+from tests.play.steps import PushRefused  # noqa: E402
+from tests.play.waiting import NotInTime  # noqa: E402
 from console import (  # noqa: E402
     BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table,
     warnings, write)

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from tests.local.aws import LocalAws
-from tests.local.gitlab import LocalGitLab
-from tests.deployment.mirroring import Source
-from tests.deployment.steps import ROOT, Stack
-from tests.deployment.waiting import eventually
+from tests.play.local import LocalAws, LocalGitLab
+from tests.play.mirroring import Source
+from tests.play.steps import ROOT, Stack
+from tests.play.waiting import eventually
 from console import Progress, note, require
 from run_loop import Loop
 

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.deployment import steps
-from tests.deployment.pipelines import with_resources
-from tests.deployment.steps import Environment
-from tests.deployment.waiting import eventually, under_way
+from tests.play import steps
+from tests.play.pipelines import with_resources
+from tests.play.steps import Environment
+from tests.play.waiting import eventually, under_way
 from console import Progress, note, require
 from run_loop import Loop
 

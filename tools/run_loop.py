@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cli import terminal
-from tests.local.gitlab.project import Mirror
-from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.steps import Account, Login
-from tests.deployment.waiting import eventually
+from tests.play.local import Mirror
+from tests.play.mirroring import MirroredProject, Source
+from tests.play.steps import Account, Login
+from tests.play.waiting import eventually
 from console import Progress, note, require
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tests.local.aws import LocalAws
-from tests.deployment.steps import Environment
-from tests.deployment.two_accounts import IMAGES, OTHER, REPOSITORY, TwoAccounts
+from tests.play.local import LocalAws
+from tests.play.steps import Environment
+from tests.play.two_accounts import IMAGES, OTHER, REPOSITORY, TwoAccounts
 from console import Progress, note, require
 
 

@@ -17,7 +17,7 @@ from samcli.yamlhelper import yaml_parse
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.local.aws import LocalAws  # noqa: E402
+from tests.play.local import LocalAws  # noqa: E402
 from console import BOLD, ending_at_interrupt, table, write  # noqa: E402
 from cli.ending import entry  # noqa: E402
 

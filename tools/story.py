@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deployment import steps, waiting
-from tests.deployment.mirroring import Source
-from tests.deployment.steps import Account, Environment, Login, PushRefused
-from tests.deployment.waiting import NotInTime, eventually, under_way
+from tests.play import steps, waiting
+from tests.play.mirroring import Source
+from tests.play.steps import Account, Environment, Login, PushRefused
+from tests.play.waiting import NotInTime, eventually, under_way
 from console import NotShown, Progress, difference, note, require, table
 from run_changes import Changes
 from run_loop import Loop

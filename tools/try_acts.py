@@ -7,8 +7,8 @@ from pathlib import Path
 
 import try_approvals as approvals
 import try_assumptions as assumptions
-from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import PROJECT
+from tests.play.mirroring import Source
+from tests.play.pipelines import PROJECT
 from story import ACTS as SHARED_ACTS, Act, Names, Story
 from try_account import RemoteAccount
 from try_assumptions import Observations

@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.deployment.waiting import NotInTime, eventually
+from tests.play.waiting import NotInTime, eventually
 from story import Story
 from try_assumptions import Observations, function_log
 from try_gitlab import GitLabError, RemoteProject

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from observers import sources
-from tests.deployment import steps, waiting
+from tests.play import steps, waiting
 from console import note
 from story import Story
 from try_gitlab import MAINTAINER

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from observers import sources
-from tests.deployment import playing, steps
-from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import Pipeline
-from tests.deployment.steps import Stack
-from tests.deployment.waiting import NotInTime, eventually
-from tests.local.gitlab.project import Mirror
+from tests.play import playing, steps
+from tests.play.mirroring import Source
+from tests.play.pipelines import Pipeline
+from tests.play.steps import Stack
+from tests.play.waiting import NotInTime, eventually
+from tests.play.local import Mirror
 from console import note, reason
 from story import Names, undeploy
 from try_account import RemoteAccount

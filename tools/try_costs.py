@@ -5,7 +5,7 @@ Prices of us-east-1 on 2026-11-25, in US dollars. Other regions differ by some p
 
 from collections.abc import Sequence
 
-from tests.deployment.scenarios import Scenario
+from tests.play.scenarios import Scenario
 
 # https://aws.amazon.com/codepipeline/pricing: a pipeline of type V2 costs for each minute of its actions. The function
 # creates only such pipelines.

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from cli import terminal
-from tests.local.gitlab.project import ApiClient, ApiProject
+from tests.play.local import ApiClient, ApiProject
 
 MAINTAINER = 40
 # Of a connection and of each wait for bytes, and of a request as a whole.

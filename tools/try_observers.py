@@ -9,7 +9,7 @@ from typing import Any
 
 import observers
 from observers import LOOKS_AFTER, OBSERVERS, NotSeen, World
-from tests.deployment import waiting
+from tests.play import waiting
 from console import note
 from try_acts import TryStory
 

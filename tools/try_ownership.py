@@ -2,7 +2,7 @@
 
 import re
 
-from tests.deployment.stage import BRANCHES
+from tests.play.stage import BRANCHES
 from story import Names
 
 # Of the acts' pipelines.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from tests.deployment.mirroring import Source
+from tests.play.mirroring import Source
 from console import BOLD, GREEN, RED, reason, table, write
 from cli.terminal import visible, without_secrets
 from try_account import RemoteAccount

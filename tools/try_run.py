@@ -26,12 +26,12 @@ sys.path.insert(0, str(ROOT))
 from cli import account, terminal  # noqa: E402
 from cli.ending import end_at_ctrl_c_only, entry  # noqa: E402
 import try_assumptions as assumptions  # noqa: E402
-from tests.deployment import steps, waiting  # noqa: E402
-from tests.deployment.mirroring import Source  # noqa: E402
+from tests.play import steps, waiting  # noqa: E402
+from tests.play.mirroring import Source  # noqa: E402
 from console import BOLD, GREEN, RED, heading, reason, write  # noqa: E402
 from story import Act, Names, Story  # noqa: E402
 from observers import OBSERVERS  # noqa: E402
-from tests.deployment.scenarios import Scenario  # noqa: E402
+from tests.play.scenarios import Scenario  # noqa: E402
 from try_account import RemoteAccount  # noqa: E402
 from try_acts import STEPS, Step, TryStory  # noqa: E402
 from try_cleanup import Cleanup  # noqa: E402

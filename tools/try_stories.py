@@ -6,13 +6,13 @@ import sys
 from functools import cached_property
 
 from observers import sources
-from tests.deployment import playing, scenarios
-from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import developer_login
-from tests.deployment.scenarios import Scenario
-from tests.deployment.stage import Stage
-from tests.deployment.steps import Login
-from tests.deployment.waiting import eventually
+from tests.play import playing, scenarios
+from tests.play.mirroring import Source
+from tests.play.pipelines import developer_login
+from tests.play.scenarios import Scenario
+from tests.play.stage import Stage
+from tests.play.steps import Login
+from tests.play.waiting import eventually
 from console import note
 from try_acts import TryStory
 from try_cleanup import branches, delete_branches, developer

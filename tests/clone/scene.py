@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests import preloaded
-from tests.deployment.steps import ROOT, Stack
+from tests.play.steps import ROOT, Stack
 
 REPOSITORIES, INSTANCES = "111122223333", "123456789012"
 LABS = "222233334444"  # a second account with instances

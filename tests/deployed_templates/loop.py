@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import Stack, allow, policy, trust
 from tests.deployed_templates.scene import Scene
-from tests.deployment.pipelines import Pipeline
+from tests.play.pipelines import Pipeline
 
 CHILD = (Path(__file__).parents[2] / "templates/pipeline.yaml").read_text()
 BUILDSPEC = """version: 0.2

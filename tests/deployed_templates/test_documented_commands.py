@@ -13,7 +13,7 @@ from tests.local.aws.testing import error_of, eventually
 from tests.deployed_templates.helpers import a_queue_of, deleted
 from tests.deployed_templates.loop import Loop, begun
 from tests.deployment.pages import Folder, blocks
-from tests.deployment.steps import ROOT
+from tests.play.steps import ROOT
 
 PAGES = ROOT / "docs/how-to"
 # Repositories that remain have no owner, and other tests here list the account's repositories.

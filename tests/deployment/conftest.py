@@ -17,9 +17,9 @@ from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.local.gitlab import LocalGitLab
 from tests import preloaded
-from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import Pipeline, ProjectStack, developer_login, eventually
-from tests.deployment.steps import (
+from tests.play.mirroring import Source
+from tests.play.pipelines import Pipeline, ProjectStack, developer_login, eventually
+from tests.play.steps import (
     BOOTSTRAP,
     DEPLOYABLE,
     ROOT,

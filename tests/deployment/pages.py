@@ -15,7 +15,7 @@ import botocore
 
 from tests.local.aws import LocalAws
 from tests import preloaded
-from tests.deployment.steps import BOOTSTRAP, ROOT, sam_settings, template_with
+from tests.play.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 
 
 # The content of the pictures of tools/pictures.py.

@@ -9,11 +9,11 @@ import pytest
 from tests.local.aws import LocalAws
 from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.local.gitlab.project import MergeRequest
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Transcript
-from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.pipelines import eventually
-from tests.deployment.steps import ROOT, Account, Environment, Login, Pushed, Stack
+from tests.play.mirroring import MirroredProject, Source
+from tests.play.pipelines import eventually
+from tests.play.steps import ROOT, Account, Environment, Login, Pushed, Stack
 
 BRANCHES = "review/*"
 TEMPLATE = ROOT / "templates/project.yaml"

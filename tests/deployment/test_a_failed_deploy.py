@@ -13,10 +13,10 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Transcript
-from tests.deployment.mirroring import Source
-from tests.deployment.steps import ROOT, Environment, Stack
+from tests.play.mirroring import Source
+from tests.play.steps import ROOT, Environment, Stack
 
 TEMPLATE = ROOT / "templates/project.yaml"
 PAGE = ROOT / "docs/runbook/a-failed-deploy.md"

@@ -9,10 +9,10 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment.mirroring import Source
+from tests.play.mirroring import Source
 from tests.deployment.pages import Folder, blocks, compare_recorded
-from tests.deployment.pipelines import Pipeline, ProjectStack, accepted, eventually, with_resources
-from tests.deployment.steps import ROOT, Environment, Login
+from tests.play.pipelines import Pipeline, ProjectStack, accepted, eventually, with_resources
+from tests.play.steps import ROOT, Environment, Login
 from tests.deployment.watching import looks
 
 

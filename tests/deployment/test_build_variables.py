@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment.pipelines import PROJECT, ProjectStack
-from tests.deployment.steps import Environment
+from tests.play.pipelines import PROJECT, ProjectStack
+from tests.play.steps import Environment
 
 NAMES = {"BuildParameterNames": "/build/dev/*", "BuildSecretNames": "build/dev/*"}
 VARIABLES = [

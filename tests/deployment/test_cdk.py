@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.pages import blocks
-from tests.deployment.steps import ROOT, Environment, Stack, Working
+from tests.play.steps import ROOT, Environment, Stack, Working
 
 PAGE = ROOT / "docs/how-to/cdk-and-terraform.md"
 pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")

@@ -13,7 +13,7 @@ import pytest
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.deployment.conftest import Production
-from tests.deployment.steps import ROOT
+from tests.play.steps import ROOT
 
 GROUP = "/aws/lambda/cfn-gitops-prd"
 PAGE = ROOT / "docs/runbook/a-failed-deploy.md"

@@ -2,7 +2,7 @@
 
 from tests.local.aws import LocalAws
 from tests.deployment.conftest import Production
-from tests.deployment.steps import function_log
+from tests.play.steps import function_log
 from tests.deployment.watching import looks
 
 PIPELINE_RULE = "event-rule-prd-cfn-gitops-report"

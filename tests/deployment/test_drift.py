@@ -9,7 +9,7 @@ import pytest
 from tests.local.aws import LocalAws
 from tests.deployment.pages import Folder
 from tests.deployment.reviewing import ReviewedStack, reviewed
-from tests.deployment.steps import Environment, function_log
+from tests.play.steps import Environment, function_log
 from tests.deployment.watching import looks_at_everything
 
 COMMAND = "Create a change set that reverts the drift: "

@@ -14,11 +14,11 @@ from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.local.gitlab.certificates import Authority
-from tests.deployment import steps
-from tests.deployment.mirroring import MirroredProject, Source
+from tests.play import steps
+from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks, clone
-from tests.deployment.pipelines import PROJECT, accepted, eventually
-from tests.deployment.steps import ROOT, Stack
+from tests.play.pipelines import PROJECT, accepted, eventually
+from tests.play.steps import ROOT, Stack
 
 README, CONNECT, PAGE, ALLOW, RUNBOOK = ROOT / "README.md", *(ROOT / "docs" / name for name in (
     "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md"))

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment.pipelines import Project, ProjectStack
-from tests.deployment.steps import ROOT, Environment
+from tests.play.pipelines import Project, ProjectStack
+from tests.play.steps import ROOT, Environment
 
 EXAMPLES = ROOT / "examples"
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Production, Transcript
-from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import Project
-from tests.deployment.steps import ROOT, Environment, Stack
-from tests.deployment.waiting import eventually
+from tests.play.mirroring import Source
+from tests.play.pipelines import Project
+from tests.play.steps import ROOT, Environment, Stack
+from tests.play.waiting import eventually
 
 TEMPLATE = ROOT / "templates/project.yaml"
 OF_THE_PROJECT = ["Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Transcript
-from tests.deployment.mirroring import Source, refusals
-from tests.deployment.pipelines import accepted
-from tests.deployment.steps import ROOT, Environment, Stack, Working
+from tests.play.mirroring import Source, refusals
+from tests.play.pipelines import accepted
+from tests.play.steps import ROOT, Environment, Stack, Working
 
 # Without a pipeline.
 BRANCH = "refs/heads/elsewhere"

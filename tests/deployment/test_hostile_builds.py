@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from tests.local.aws import LocalAws
-from tests.deployment.pipelines import Project, ProjectStack, documented_buildspec, eventually
-from tests.deployment.steps import ROOT, Environment, Stack
+from tests.play.pipelines import Project, ProjectStack, documented_buildspec, eventually
+from tests.play.steps import ROOT, Environment, Stack
 
 pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment.pipelines import eventually, with_resources
+from tests.play.pipelines import eventually, with_resources
 from tests.deployment.reviewing import ReviewedStack, note_about, notes, reviewed
-from tests.deployment.steps import Environment, decisions_of
+from tests.play.steps import Environment, decisions_of
 
 pytestmark = pytest.mark.usefixtures("expected_denials")
 

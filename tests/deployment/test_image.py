@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment.images import push_image
-from tests.deployment import pipelines
-from tests.deployment.pipelines import ProjectStack
-from tests.deployment.steps import Environment
+from tests.play.images import push_image
+from tests.play import pipelines
+from tests.play.pipelines import ProjectStack
+from tests.play.steps import Environment
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.deployment.conftest import Production
-from tests.deployment.pipelines import Project, ProjectStack, eventually
-from tests.deployment.steps import Environment, Login
+from tests.play.pipelines import Project, ProjectStack, eventually
+from tests.play.steps import Environment, Login
 
 BUILT = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "Succeeded")]
 COMPLETE = [*BUILT, ("Approval", "Succeeded"), ("Deploy", "Succeeded")]

@@ -8,8 +8,8 @@ import pytest
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
-from tests.deployment import steps
-from tests.deployment.steps import Login, Working
+from tests.play import steps
+from tests.play.steps import Login, Working
 
 from observers import OBSERVERS, NotSeen, World
 from observers import approvals, artifacts, deletions, first_deployment, first_push, health_checks, updates

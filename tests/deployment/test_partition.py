@@ -9,9 +9,9 @@ from pathlib import Path
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
-from tests.deployment import steps
-from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.steps import Environment
+from tests.play import steps
+from tests.play.mirroring import MirroredProject, Source
+from tests.play.steps import Environment
 
 
 def test_environment_in_china_deploys_rotates_and_is_deleted(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.local.aws import LocalAws
-from tests.deployment.pipelines import ProjectStack, eventually
+from tests.play.pipelines import ProjectStack, eventually
 
 
 def test_two_projects_of_one_repository_start_for_their_files(aws: LocalAws, stack: ProjectStack,

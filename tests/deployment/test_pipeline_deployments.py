@@ -3,7 +3,7 @@
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment.pipelines import Pipeline, ProjectStack, eventually, with_resources
+from tests.play.pipelines import Pipeline, ProjectStack, eventually, with_resources
 
 
 def shown(aws: LocalAws, pipeline: Pipeline) -> tuple[str, list[tuple[str, str]]]:

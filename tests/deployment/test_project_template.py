@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.pages import Folder, blocks
-from tests.deployment.pipelines import Project
-from tests.deployment.steps import ROOT, Environment, Login, Stack
+from tests.play.pipelines import Project
+from tests.play.steps import ROOT, Environment, Login, Stack
 
 TEMPLATE = ROOT / "templates/project.yaml"
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Transcript
-from tests.deployment.pipelines import Project
-from tests.deployment.steps import ROOT, Environment, Login, Stack, Working
+from tests.play.pipelines import Project
+from tests.play.steps import ROOT, Environment, Login, Stack, Working
 
 import run
 import story

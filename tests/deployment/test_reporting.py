@@ -1,7 +1,7 @@
 """The records of a pipeline's executions in GitLab."""
 
-from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import PROJECT, ProjectStack, accepted, eventually
+from tests.play.mirroring import Source
+from tests.play.pipelines import PROJECT, ProjectStack, accepted, eventually
 
 TEMPLATE = (PROJECT / "root-stack-infra.yaml").read_text() + """
   Address:

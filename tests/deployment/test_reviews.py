@@ -1,10 +1,10 @@
 """The note and status of a review branch on its merge request, with real pushes, builds and change sets."""
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
-from tests.deployment.pipelines import eventually, with_resources
+from tests.play import steps
+from tests.play.pipelines import eventually, with_resources
 from tests.deployment.reviewing import ReviewedStack, note_about, notes, reviewed
-from tests.deployment.steps import Environment, decisions_of
+from tests.play.steps import Environment, decisions_of
 from tests.deployment.watching import looks
 
 FAILING = "version: 0.2\nphases: {build: {commands: [exit 1]}}\n"

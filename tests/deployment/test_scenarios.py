@@ -8,12 +8,12 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Transcript
-from tests.deployment.mirroring import Source
-from tests.deployment.playing import Stage, play
-from tests.deployment.scenarios import Scenario, scenarios
-from tests.deployment.steps import Environment, Login
+from tests.play.mirroring import Source
+from tests.play.playing import Stage, play
+from tests.play.scenarios import Scenario, scenarios
+from tests.play.steps import Environment, Login
 
 STORIES = scenarios("local")
 

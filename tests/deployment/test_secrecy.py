@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote
 
 from tests.deployment.conftest import Transcript
-from tests.deployment.steps import BOOTSTRAP, DEPLOYABLE
+from tests.play.steps import BOOTSTRAP, DEPLOYABLE
 
 # The form of the passwords that the local IAM issues: 44 base64 characters. It also finds passwords that were reset
 # before they were stored.

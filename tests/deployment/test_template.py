@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Transcript
-from tests.deployment.pipelines import Pipeline
-from tests.deployment.steps import Environment, Working
+from tests.play.pipelines import Pipeline
+from tests.play.steps import Environment, Working
 
 USER = "user-dev-codecommit-mirroring"
 SECRET = f"codecommit-mirror/{USER}"

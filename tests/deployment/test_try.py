@@ -17,8 +17,8 @@ from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.local.gitlab import HeldProject, LocalGitLab
-from tests.deployment import steps
-from tests.deployment.steps import ROOT, Login, Working
+from tests.play import steps
+from tests.play.steps import ROOT, Login, Working
 
 from try_observers import OBSERVERS
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
-from tests.deployment import pipelines, steps
-from tests.deployment.pipelines import Pipeline, eventually
-from tests.deployment.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
+from tests.play import pipelines, steps
+from tests.play.pipelines import Pipeline, eventually
+from tests.play.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
 from tests.policies.test_ways import session_policy
 
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
+from tests.play import steps
 from tests.deployment.conftest import Production
-from tests.deployment.pipelines import Project, template
-from tests.deployment.steps import Stack
+from tests.play.pipelines import Project, template
+from tests.play.steps import Stack
 
 STACK = "cfn-gitops-prd"
 BUCKET = "s3-prd-codepipeline-artifact-123456789012-eu-central-1"

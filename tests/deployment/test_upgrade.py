@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
-from tests.deployment.mirroring import MirroredProject, Source
+from tests.play import steps
+from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks
-from tests.deployment.steps import ROOT, TEMPLATES, Environment, Login, Stack
+from tests.play.steps import ROOT, Environment, Login, Stack
 
 # It has neither a version nor settings of reports, and its actions name their region.
-FORMER = (TEMPLATES / "former-rendering.json").read_text()
+FORMER = (ROOT / "tests/deployment/templates/former-rendering.json").read_text()
 
 
 class Shop(MirroredProject):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
-from tests.deployment.mirroring import Source
+from tests.play import steps
+from tests.play.mirroring import Source
 from tests.deployment.pages import compare_recorded
-from tests.deployment.pipelines import accepted, eventually
-from tests.deployment.steps import Environment, Working
+from tests.play.pipelines import accepted, eventually
+from tests.play.steps import Environment, Working
 from tests.deployment.watching import looks
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.local.aws import LocalAws
 from tests.local.aws.cloudwatch.embedded_metrics import Metric
-from tests.deployment.pipelines import eventually
+from tests.play.pipelines import eventually
 
 
 def rule(env_id: str) -> str:

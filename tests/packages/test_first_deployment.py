@@ -11,9 +11,9 @@ import pytest
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment.mirroring import MirroredProject, Source
+from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks
-from tests.deployment.pipelines import accepted, eventually
+from tests.play.pipelines import accepted, eventually
 from tests.packages.conftest import dist
 
 _BRANCH = "main"

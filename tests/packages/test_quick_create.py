@@ -9,7 +9,7 @@ from samcli.yamlhelper import yaml_parse
 
 from tests.local.aws import LocalAws
 from tests.deployment.pages import Folder, blocks
-from tests.deployment.steps import ROOT, Stack
+from tests.play.steps import ROOT, Stack
 from tests.packages.conftest import dist
 
 _PAGE = ROOT / "docs/how-to/quick-create.md"

@@ -10,8 +10,8 @@ import pytest
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.steps import BOOTSTRAP, ROOT, Environment
+from tests.play.mirroring import MirroredProject, Source
+from tests.play.steps import BOOTSTRAP, ROOT, Environment
 from tests.deployment.pages import OF_DEV, Folder
 
 import dist

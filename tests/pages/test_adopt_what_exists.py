@@ -8,12 +8,12 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
-from tests.deployment.mirroring import MirroredProject, Source
+from tests.play import steps
+from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import OF_DEV, Folder, blocks
-from tests.deployment.pipelines import Pipeline, issue_login
-from tests.deployment.steps import ROOT, Stack
-from tests.deployment.waiting import eventually
+from tests.play.pipelines import Pipeline, issue_login
+from tests.play.steps import ROOT, Stack
+from tests.play.waiting import eventually
 
 PAGE = ROOT / "docs/how-to/adopt-what-exists.md"
 OWN = ROOT / "tests/deployment/templates/own_environment.yaml"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment.mirroring import MirroredProject, Source
+from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks
-from tests.deployment.steps import ROOT, Stack
+from tests.play.steps import ROOT, Stack
 
 PAGE = ROOT / "docs/how-to/build-images.md"
 IMAGES = "ecr-dev-container"

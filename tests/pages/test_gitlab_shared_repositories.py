@@ -4,12 +4,12 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
-from tests.deployment.mirroring import MirroredProject, Source
+from tests.play import steps
+from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks
-from tests.deployment.steps import ROOT, Login
-from tests.deployment.two_accounts import as_parameters
-from tests.deployment.waiting import eventually
+from tests.play.steps import ROOT, Login
+from tests.play.two_accounts import as_parameters
+from tests.play.waiting import eventually
 
 PAGE = ROOT / "docs/how-to/gitlab-shared-repositories.md"
 PIPELINES, REPOSITORIES = "333344445555", "666677778888"

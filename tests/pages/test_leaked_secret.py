@@ -4,10 +4,10 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
-from tests.deployment.mirroring import MirroredProject
-from tests.deployment.pipelines import accepted
-from tests.deployment.steps import ROOT, Working
+from tests.play import steps
+from tests.play.mirroring import MirroredProject
+from tests.play.pipelines import accepted
+from tests.play.steps import ROOT, Working
 from tests.deployment.pages import Folder, blocks
 
 PAGE = ROOT / "docs/runbook/leaked-secret.md"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.deployment import steps
-from tests.deployment.mirroring import MirroredProject, Source
+from tests.play import steps
+from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import OF_DEV, Folder, blocks
-from tests.deployment.pipelines import Project
-from tests.deployment.steps import ROOT
+from tests.play.pipelines import Project
+from tests.play.steps import ROOT
 
 PAGE = ROOT / "docs/how-to/leave.md"
 USER = "user-dev-codecommit-mirroring"

@@ -7,8 +7,8 @@ import boto3
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment.mirroring import MirroredProject
-from tests.deployment.steps import ROOT, what_is_there
+from tests.play.mirroring import MirroredProject
+from tests.play.steps import ROOT, what_is_there
 from tests.deployment.pages import Folder, blocks
 
 # boto3 and the packages that it requires.

@@ -4,10 +4,10 @@ stay."""
 from pathlib import Path
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
-from tests.deployment.mirroring import MirroredProject
-from tests.deployment.pipelines import Project
-from tests.deployment.steps import ROOT
+from tests.play import steps
+from tests.play.mirroring import MirroredProject
+from tests.play.pipelines import Project
+from tests.play.steps import ROOT
 from tests.deployment.pages import Folder, blocks
 
 PAGE = ROOT / "docs/how-to/remove.md"

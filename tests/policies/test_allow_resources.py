@@ -7,7 +7,7 @@ import pytest
 
 from tests.local.policies.evaluation import Caller
 from tests.local.policies.statements import as_list
-from tests.deployment.pipelines import PROJECT
+from tests.play.pipelines import PROJECT
 from tests.policies import allowed, scene, vocabulary
 from tests.policies.allowed import API, BUCKET, MAPPING, QUEUE, TABLE, TOPIC
 from tests.policies.scene import PIPELINES

@@ -14,8 +14,8 @@ import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.local.aws import LocalAws
-from tests.deployment.steps import ROOT
-from tests.deployment.waiting import eventually
+from tests.play.steps import ROOT
+from tests.play.waiting import eventually
 from tests.replication.aws_cli import AwsCli
 
 SOURCE_REGION, REPLICA_REGION = "eu-central-1", "eu-west-1"

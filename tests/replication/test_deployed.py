@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment.steps import Stack
+from tests.play.steps import Stack
 from tests.replication.aws_cli import AwsCli
 from tests.replication.scene import REPLICA_REGION, ROOT, SOURCE_REGION, TAG, Scene, in_region, programs, until
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.deployment import waiting
+from tests.play import waiting
 from tests.tools.conftest import ROOT
 
 import console

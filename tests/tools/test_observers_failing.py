@@ -28,9 +28,9 @@ from tests.tools.test_observers_later import (
 from observers import NotSeen, World, people, repositories
 from observers.repositories import Clone
 from observers.scenes import Scene
-from tests.deployment import steps
-from tests.deployment.pipelines import Pipeline
-from tests.deployment.steps import Login
+from tests.play import steps
+from tests.play.pipelines import Pipeline
+from tests.play.steps import Login
 from try_acts import TryStory
 from try_gitlab import RemoteGitLab
 from try_observers import OBSERVERS

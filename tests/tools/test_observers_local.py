@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
+from tests.play import steps
 
 from observers import OBSERVERS, NotSeen, World
 from observers import attackers, builds, change_sets, repositories, scenes, sources

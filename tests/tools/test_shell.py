@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.deployment.steps import BOOTSTRAP
+from tests.play.steps import BOOTSTRAP
 from tests.tools.conftest import ROOT
 
 import invoke

@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from tests.deployment.steps import PushRefused
+from tests.play.steps import PushRefused
 from tests.tools.conftest import ROOT, FakeAccount
 from tests.tools.test_console import run_program
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.tools.conftest import ROOT  # it adds the scripts to the path
-from tests.deployment import playing, scenarios
+from tests.play import playing, scenarios
 
 import try_assumptions
 import try_costs

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.deployment import steps
-from tests.deployment.steps import Login
+from tests.play import steps
+from tests.play.steps import Login
 from tests.local.gitlab import project as gitlab_project
 from tests.local.gitlab.project import ApiClient, EndlessList
 

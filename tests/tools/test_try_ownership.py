@@ -37,7 +37,7 @@ OTHERS = ["prod-{}", "prod-{}-data", "{}0", "{}data", "a{}", "x-{}-probe", "/{}"
 
 
 def test_names_of_each_kind_are_own() -> None:
-    listed = re.search(r"\n    return \{\n(.*?)\n    \}\n", (ROOT / "tests/deployment/steps.py").read_text(), re.DOTALL)
+    listed = re.search(r"\n    return \{\n(.*?)\n    \}\n", (ROOT / "tests/play/steps.py").read_text(), re.DOTALL)
     assert listed and re.findall(r'^        "(.*?)":', listed[1], re.MULTILINE) == list(OWN) == list(try_ownership._BEGINNINGS)
     assert try_ownership.own(OWN, NAMES) == OWN
     assert try_ownership.stories(OWN, NAMES) == ["s1", "s12", "s2"]

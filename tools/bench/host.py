@@ -20,7 +20,7 @@ import certifi
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
-from tests.local.gitlab.certificates import Authority  # noqa: E402
+from tests.play.local import Authority  # noqa: E402
 
 # A time limit longer than any step here, also with valgrind on a slow machine.
 _PATIENCE = 240

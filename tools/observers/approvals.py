@@ -9,8 +9,8 @@ from observers import NotSeen, Seen, World, observes
 from observers import sources
 from observers.scenes import error_of
 from observers.sources import probe, seconds_until
-from tests.deployment import steps
-from tests.deployment.steps import Stack
+from tests.play import steps
+from tests.play.steps import Stack
 
 _READS = ("Get", "List", "Describe", "BatchGet")
 

@@ -5,8 +5,8 @@ from typing import Any
 from observers import NotSeen, Seen, World, observes
 from observers import sources
 from observers.sources import probe
-from tests.deployment.pipelines import Pipeline
-from tests.deployment.waiting import eventually
+from tests.play.pipelines import Pipeline
+from tests.play.waiting import eventually
 
 
 @observes("build-reads-artifacts-with-its-role")

@@ -12,7 +12,7 @@ from typing import Any
 from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene, arn_of, error_of, role_of, scratch
 from observers.sources import allows, probe, seconds_until
-from tests.deployment.waiting import eventually
+from tests.play.waiting import eventually
 
 # As templates/replication.yaml.
 _IMAGE = "aws/codebuild/amazonlinux-x86_64-standard:6.0"

@@ -11,8 +11,8 @@ from typing import Any
 from observers import NotSeen, Seen, World
 from observers.scenes import Scene, error_of, scratch
 from observers.sources import CAPABILITIES, HANDLE, probe, role, seconds_until
-from tests.deployment.steps import Stack
-from tests.deployment.waiting import eventually
+from tests.play.steps import Stack
+from tests.play.waiting import eventually
 
 _EXTENSIONS = "AWS::LanguageExtensions"
 _SERVERLESS = "AWS::Serverless-2016-10-31"

@@ -10,7 +10,7 @@ from typing import Any
 from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene, scratch, with_function
 from observers.sources import absent_is_fine, logged, probe, seconds_until, stack, update, user
-from tests.deployment.steps import Stack
+from tests.play.steps import Stack
 
 # Logs the request without its signature. Sends the answers that the properties name, one after the other, and logs each.
 # The name in the properties is the physical ID.

@@ -10,7 +10,7 @@ from observers import NotSeen, Seen, World, observes
 from observers import sources
 from observers.scenes import error_of
 from observers.sources import probe, seconds_until
-from tests.deployment.pipelines import issue_login
+from tests.play.pipelines import issue_login
 
 # src/clients/aws/propagation.rs has the same texts.
 _NOT_ASSUMABLE = ("is invalid or cannot be assumed", "is not authorized to perform: sts:AssumeRole",

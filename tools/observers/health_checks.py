@@ -9,7 +9,7 @@ from typing import Any
 from observers import NotSeen, Seen, World, observes
 from observers.approvals import as_pipelines_deploy
 from observers.sources import seconds_between, seconds_until
-from tests.deployment import waiting
+from tests.play import waiting
 
 
 _APPROVAL_SECONDS = 60

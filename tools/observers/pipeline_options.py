@@ -11,9 +11,9 @@ from typing import Any
 from observers import NotSeen, Seen, World
 from observers.scenes import Scene, arn_of, error_of, role_of, scratch
 from observers.sources import HANDLE, allows, archive, delete_stack, probe, seconds_until
-from tests.deployment.pipelines import Pipeline
-from tests.deployment.steps import Stack
-from tests.deployment.waiting import NotInTime, eventually
+from tests.play.pipelines import Pipeline
+from tests.play.steps import Stack
+from tests.play.waiting import NotInTime, eventually
 
 # CodePipeline's shortest time to watch an alarm is a minute. Longer shows which failure came before its end.
 _ALARM_MINUTES = 2

@@ -17,8 +17,8 @@ from observers import NotSeen, Seen, World, observes
 from observers.scenes import Scene
 from observers.sources import allows, mirrored, policy, probe, seconds_between, seconds_until, trail, user
 from cli.terminal import shortened
-from tests.deployment.pipelines import issue_login
-from tests.deployment.steps import Login, PushRefused, Working
+from tests.play.pipelines import issue_login
+from tests.play.steps import Login, PushRefused, Working
 
 _REJECTED = (401, 403)
 # git's output after a rejection, and not after a failure of the network or of the server.

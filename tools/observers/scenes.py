@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from observers import Seen, World, observes
 from observers.sources import allows, policy, probe, stack
-from tests.deployment.steps import Stack
-from tests.deployment.waiting import eventually
+from tests.play.steps import Stack
+from tests.play.waiting import eventually
 
 S = TypeVar("S")
 

@@ -21,8 +21,8 @@ from botocore.exceptions import ClientError
 
 from observers import NotSeen, World
 from story import Names
-from tests.deployment import steps, waiting
-from tests.deployment.steps import Account, Stack
+from tests.play import steps, waiting
+from tests.play.steps import Account, Stack
 from try_gitlab import Answer, request
 from try_ownership import probes
 

@@ -14,10 +14,10 @@ import requests
 from tests.local.aws import LocalAws
 from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.local.gitlab.project import Mirror
-from tests.deployment import steps
-from tests.deployment.pipelines import Project, accepted
-from tests.deployment.steps import Account, Login, Pushed
-from tests.deployment.waiting import NotInTime, eventually
+from tests.play import steps
+from tests.play.pipelines import Project, accepted
+from tests.play.steps import Account, Login, Pushed
+from tests.play.waiting import NotInTime, eventually
 
 URL_TAG = "cfn-gitops:gitlab-url"
 

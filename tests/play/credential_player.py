@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.deployment import steps
-from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import accepted
-from tests.deployment.scenarios import Scenario, Step, UnknownWord
-from tests.deployment.stage import BRANCHES, PROTECTED, Player, Stage
-from tests.deployment.steps import Stack, Working
-from tests.deployment.waiting import eventually
+from tests.play import steps
+from tests.play.mirroring import Source
+from tests.play.pipelines import accepted
+from tests.play.scenarios import Scenario, Step, UnknownWord
+from tests.play.stage import BRANCHES, PROTECTED, Player, Stage
+from tests.play.steps import Stack, Working
+from tests.play.waiting import eventually
 
 
 class CredentialPlayer(Player):

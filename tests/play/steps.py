@@ -15,15 +15,14 @@ from botocore.exceptions import ClientError
 
 from tests.local.aws import LocalAws
 from tests import preloaded
-from tests.deployment import waiting
-from tests.deployment.waiting import eventually, under_way
+from tests.play import waiting
+from tests.play.waiting import eventually, under_way
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
 DEPLOYABLE = ROOT / "target/lambda/cfn-gitops/bootstrap"
 # Or the machine's own build: `make run` and `make test` deploy it to the local AWS.
 BOOTSTRAP = Path(os.environ.get("CFN_GITOPS_BINARY", DEPLOYABLE))
-TEMPLATES = Path(__file__).parent / "templates"
 # A server that does not respond must not stop a clean-up.
 _GIT_SECONDS = 600
 

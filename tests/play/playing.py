@@ -1,11 +1,11 @@
 """Plays a story of tests/scenarios in a deployed environment, and deletes everything that the story has created."""
 
-from tests.deployment.credential_player import CredentialPlayer
-from tests.deployment.pipeline_player import PipelinePlayer, renamed
-from tests.deployment.pipelines import Pipeline
-from tests.deployment.scenarios import Scenario, Step
-from tests.deployment.stage import Mismatch, Player, Stage, method
-from tests.deployment.steps import Account, Stack
+from tests.play.credential_player import CredentialPlayer
+from tests.play.pipeline_player import PipelinePlayer, renamed
+from tests.play.pipelines import Pipeline
+from tests.play.scenarios import Scenario, Step
+from tests.play.stage import Mismatch, Player, Stage, method
+from tests.play.steps import Account, Stack
 
 _PLAYERS: dict[str, type[Player]] = {"MirrorCredential": CredentialPlayer, "GitOpsPipeline": PipelinePlayer}
 

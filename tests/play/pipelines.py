@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.deployment.steps import (
+from tests.play.steps import (
     ROOT, Account, Login, Pushed, PushRefused, Stack, Working)
-from tests.deployment.waiting import NotInTime, eventually
+from tests.play.waiting import NotInTime, eventually
 
 PROJECT = ROOT / "examples/project"
 ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",

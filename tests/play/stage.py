@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.deployment.mirroring import Source
-from tests.deployment.pipelines import Pipeline
-from tests.deployment.scenarios import Scenario, Step
-from tests.deployment.steps import Account, Login, Stack
-from tests.deployment.waiting import NotInTime, eventually
+from tests.play.mirroring import Source
+from tests.play.pipelines import Pipeline
+from tests.play.scenarios import Scenario, Step
+from tests.play.steps import Account, Login, Stack
+from tests.play.waiting import NotInTime, eventually
 
 # The branches of a project, and those that it protects.
 BRANCHES, PROTECTED = ("main", "development", "feature"), ("main", "development")

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tests.local.aws import LocalAws
-from tests.deployment import steps
-from tests.deployment.images import push_image
-from tests.deployment.pipelines import Project, developer_login
-from tests.deployment.steps import ROOT, Environment, Stack
+from tests.play import steps
+from tests.play.images import push_image
+from tests.play.pipelines import Project, developer_login
+from tests.play.steps import ROOT, Environment, Stack
 
 TEMPLATES = ROOT / "templates"
 OTHER = "210987654321"

@@ -6,10 +6,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.deployment.pipelines import Pipeline, Project, accepted
-from tests.deployment.scenarios import Scenario, Step
-from tests.deployment.stage import Player, Stage
-from tests.deployment.steps import Working
+from tests.play.pipelines import Pipeline, Project, accepted
+from tests.play.scenarios import Scenario, Step
+from tests.play.stage import Player, Stage
+from tests.play.steps import Working
 
 # An execution that another one has replaced, or that a person or an update has stopped, is not one of the pushes.
 _REPLACED = {"Cancelled", "Superseded", "Stopped"}
