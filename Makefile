@@ -21,8 +21,6 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 # The directory of all build output. The templates expect it there, even if the machine sets another one.
 export CARGO_TARGET_DIR := $(CURDIR)/target
-# The scripts of tools/ import the packages of the repository.
-export PYTHONPATH := $(CURDIR)
 # Tests leave no files in the tree.
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -44,8 +42,8 @@ help: ## list the targets
 # For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation, with
 # the local GitLab.
 run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each act (REGION=cn-north-1)
-	@tools/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
-	@python tools/run.py $(if $(REGION),--region $(REGION))
+	@tools/run/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
+	@python -m tools.run.run $(if $(REGION),--region $(REGION))
 
 # On a terminal, cargo's bar replaces a line for each of hundreds of crates. A log has its warnings and errors alone.
 run-function:
@@ -60,58 +58,58 @@ local-function:
 	@$(PYTHON) -m zipfile -c target/local/function.zip target/local/bootstrap
 
 test: ## the checks of the project (SCHEDULES=ci: with the release build and more fault schedules, SCHEDULES=all: everything)
-	@tools/start.sh test
-	@SCHEDULES=$(SCHEDULES) $(PYTHON) tools/run_checks.py
+	@tools/run/start.sh test
+	@SCHEDULES=$(SCHEDULES) $(PYTHON) -m tools.checks.run
 
 bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
 	@python tools/bench/run.py
 
 # Checks the existing file: `make test` has just built it. Another release build is for SCHEDULES=all alone.
 check-figures: $(INSTALLED)
-	@python tools/check_figures.py $(if $(filter all,$(SCHEDULES)),--cargo-build)
+	@python -m tools.checks.figures $(if $(filter all,$(SCHEDULES)),--cargo-build)
 
 build: $(INSTALLED) ## build and check the file that `sam deploy` uploads
-	@tools/build.sh
-	@python tools/check_bootstrap.py $(BOOTSTRAP)
+	@tools/release/build.sh
+	@python -m tools.release.check_bootstrap $(BOOTSTRAP)
 
 docs: $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## build the documentation as a static site in site/, and check its links
-	@.venv-docs/bin/python tools/build_site.py
+	@.venv-docs/bin/python -m tools.docs.build_site
 
 dist: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the release files in dist/: zip, templates, SBOM, licences, documentation, examples, checksums
-	@python tools/dist.py
+	@python -m tools.release.dist
 
 dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two builds of the last commit give the same files (two release builds)
-	@python tools/dist_check.py
+	@python -m tools.release.dist_check
 
 release: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
-	@SIGNING_KEY="$(SIGNING_KEY)" python tools/release.py
+	@SIGNING_KEY="$(SIGNING_KEY)" python -m tools.release.archive
 
 deploy: $(INSTALLED) build ## build, and deploy to the account of AWS_PROFILE (ENV=prd, PARAMETERS="RotationSerial=2 ...")
-	@python tools/deploy.py --env $(ENV) -- $(PARAMETERS)
+	@python -m tools.run.deploy --env $(ENV) -- $(PARAMETERS)
 
 # The operator's command, as in the release folder: `make doctor ENV=prd` is `cfn-gitops doctor --env prd`.
 doctor failures upgrade leave undeploy: $(INSTALLED) ## the subcommands of cfn-gitops (ENV=prd, ARGUMENTS="--json")
 	@python -m cli $@ --env $(ENV) $(ARGUMENTS)
 
 try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLab project, after a prompt (GITLAB_PROJECT=group/project)
-	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python tools/try_run.py $(if $(ACTS),--acts $(ACTS)) \
+	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python -m tools.trial.run $(if $(ACTS),--acts $(ACTS)) \
 	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(CLEAN),--clean $(CLEAN))
 
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
-	@python tools/invoke.py $(EVENT)
+	@python -m tools.run.invoke $(EVENT)
 
 shell: ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
-	@tools/start.sh shell $(MAKE) --silent $(INSTALLED)
-	@python tools/shell.py
+	@tools/run/start.sh shell $(MAKE) --silent $(INSTALLED)
+	@python -m tools.run.shell
 
 lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies ## formatting, clippy, the template linters, prose, lines, shape of the code, licences
 
 # Licences, versions and sources. Cargo downloads missing crates.
 lint-dependencies: $(INSTALLED)
-	cargo-deny --locked --config tools/deny.toml check licenses bans sources
+	cargo-deny --locked --config tools/checks/deny.toml check licenses bans sources
 
 audit: $(INSTALLED) ## check the dependencies with cargo-deny, including published advisories (needs github.com)
-	cargo-deny --locked --config tools/deny.toml check
+	cargo-deny --locked --config tools/checks/deny.toml check
 
 lint-format:
 	cargo fmt --all --check
@@ -128,17 +126,17 @@ lint-templates: $(INSTALLED)
 	cfn-lint --regions us-east-1 eu-central-1 --append-rules docs/schemas/rules --template $(TEMPLATES) tests/deployment/templates/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
-# The words of tools/prose.yaml, and the length of sentences.
+# The words of tools/checks/prose.yaml, and the length of sentences.
 lint-prose: $(INSTALLED)
-	@python tools/check_prose.py
+	@python -m tools.checks.prose
 
 # The lines of each area. They are printed, and not limited.
 lint-lines:
-	@$(PYTHON) tools/check_lines.py
+	@$(PYTHON) -m tools.checks.lines
 
 # Dependency cycles of modules, and the other rules of the code's structure.
 lint-structure:
-	@$(PYTHON) tools/check_structure.py
+	@$(PYTHON) -m tools.checks.structure
 
 fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz
@@ -198,6 +196,6 @@ $(DOCS_INSTALLED): tools/requirements/docs.txt
 	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements/docs.txt
 	@cp tools/requirements/docs.txt $@
 
-$(DOCS_SCRIPTS): tools/site_scripts.py $(DOCS_INSTALLED)
-	@.venv-docs/bin/python tools/site_scripts.py .venv-docs/scripts
-	@cp tools/site_scripts.py $@
+$(DOCS_SCRIPTS): tools/docs/site_scripts.py $(DOCS_INSTALLED)
+	@.venv-docs/bin/python -m tools.docs.site_scripts .venv-docs/scripts
+	@cp tools/docs/site_scripts.py $@

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import bundle
+from tools.release import bundle
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = {path.name: path for folder in (*Path.home().glob(".pyenv/versions/*/bin"), *map(Path, ("/usr/bin", "/usr/local/bin")))

@@ -18,7 +18,7 @@ from tests import preloaded
 from tests.play.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 
 
-# The content of the pictures of tools/pictures.py.
+# The content of the pictures of tools/docs/pictures.py.
 RECORDED = Path(__file__).with_name("recorded.json")
 
 

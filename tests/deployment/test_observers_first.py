@@ -11,11 +11,11 @@ from tests.local.aws.settings import IAM_IS_LATE
 from tests.play import steps
 from tests.play.steps import Login, Working
 
-from observers import OBSERVERS, NotSeen, World
-from observers import approvals, artifacts, deletions, first_deployment, first_push, health_checks, updates
-from try_acts import TryStory
-from try_gitlab import RemoteGitLab
-from try_run import Options, RemoteSource, names_of
+from tools.trial.observers import OBSERVERS, NotSeen, World
+from tools.trial.observers import approvals, artifacts, deletions, first_deployment, first_push, health_checks, updates
+from tools.trial.acts import TryStory
+from tools.trial.gitlab import RemoteGitLab
+from tools.trial.run import Options, RemoteSource, names_of
 
 OWN = {name for name, observer in OBSERVERS.items() if observer.__module__ in {
     module.__name__ for module in (approvals, artifacts, first_deployment, first_push, health_checks, updates)}}

@@ -10,8 +10,8 @@ from tests.deployment.conftest import Transcript
 from tests.play.pipelines import Project
 from tests.play.steps import ROOT, Environment, Login, Stack, Working
 
-import run
-import story
+from tools.run import run
+from tools.run import story
 
 README = (ROOT / "README.md").read_text()
 RECORDED = (ROOT / "docs/tutorial/local-run.md").read_text()

@@ -20,10 +20,10 @@ from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.play import steps
 from tests.play.steps import ROOT, Login, Working
 
-from try_observers import OBSERVERS
+from tools.trial.observing import OBSERVERS
 
 PROJECT = "platform/trial"
-COMMAND = [sys.executable, str(ROOT / "tools/try_run.py"), "--interval", "0.2"]
+COMMAND = [sys.executable, "-m", "tools.trial.run", "--interval", "0.2"]
 
 
 @dataclass
@@ -50,7 +50,7 @@ class User:
     there: dict[str, list[str]]
 
     def tries(self, *options: str, **variables: str) -> Trial:
-        ran = subprocess.run(COMMAND + [*options], env=self._environment(**variables), input="", text=True,
+        ran = subprocess.run(COMMAND + [*options], cwd=ROOT, env=self._environment(**variables), input="", text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         recorded = {path.stem: path.read_text() for path in ROOT.glob("try-try*-recorded/*.json")}
         return Trial(ran.returncode, ran.stdout, self.report(), recorded)
@@ -67,7 +67,7 @@ class User:
     def begins(self, *options: str) -> tuple[subprocess.Popen[str], Iterator[str]]:
         """A run, and the lines of its output."""
         # A shell without job control ignores the signal in programs that it starts in the background.
-        running = subprocess.Popen(COMMAND + [*options], env=self._environment(CONFIRM="yes"), stdin=subprocess.DEVNULL,
+        running = subprocess.Popen(COMMAND + [*options], cwd=ROOT, env=self._environment(CONFIRM="yes"), stdin=subprocess.DEVNULL,
                                    text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         assert running.stdout

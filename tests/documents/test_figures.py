@@ -1,13 +1,8 @@
 """The figures of tools/bench/plot.py."""
 
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
-ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "tools/bench"))
-
-import plot
+from tools.bench import plot
 
 _SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,11 +1,11 @@
-"""The texts that tools/check_prose.py reads, and its findings. `make lint-prose` checks the repository itself."""
+"""The texts that tools/checks/prose.py reads, and its findings. `make lint-prose` checks the repository itself."""
 
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-import check_prose
+from tools.checks import prose as check_prose
 
 
 def read(tmp_path, name, text):
@@ -19,7 +19,7 @@ def read(tmp_path, name, text):
     ("a.md", "| a | b\\|c |\n|---|---|\n", [(1, "a"), (1, "b\\|c"), (2, "---"), (2, "---")]),
     ("a.md", "```sh\ncode\n```\n<!-- hidden -->\nshown\n", [(5, "shown")]),
     ("a.md", "One.\na    b\nTwo.\n", [(1, "One."), (3, "Two.")]),
-    ("a.md", "<!-- Written by tools/reference.py. Change the source, and run it. -->\ntext\n", []),
+    ("a.md", "<!-- Written by tools/docs/reference.py. Change the source, and run it. -->\ntext\n", []),
     ("a.rs", "//! One\n//! two.\nlet a = 1; // not read\n/// Three.\nfn a() {}\n", [(1, "One two."), (4, "Three.")]),
     ("a.py", '"""One\ntwo."""\na = 1  # three\n# four\n# five\n', [(1, "One two."), (3, "three"), (4, "four five")]),
     ("a.sh", "#!/bin/sh\n# One.\ntrue\n", [(2, "One.")]),

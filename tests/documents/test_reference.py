@@ -1,4 +1,4 @@
-"""The output of tools/reference.py: the pages of docs/reference/, and the pictures."""
+"""The output of tools/docs/reference.py: the pages of docs/reference/, and the pictures."""
 
 import json
 import re
@@ -9,18 +9,17 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-import pictures
 from cli import main
-
-import reference
-import reference_operations
-import reference_properties
+from tools.docs import pictures
+from tools.docs import reference
+from tools.docs import reference_operations
+from tools.docs import reference_properties
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
 def test_page_is_as_its_source_gives_it(name):
     differs = (reference.REFERENCE / name).read_text() != reference.PAGES[name]()
-    assert not differs, "run `python tools/reference.py --write`"
+    assert not differs, "run `python -m tools.docs.reference --write`"
 
 
 def test_page_of_parameters_has_every_parameter_and_output():

@@ -1,4 +1,4 @@
-"""How tools/build_site.py prepares the pages. `make docs` builds the site itself."""
+"""How tools/docs/build_site.py prepares the pages. `make docs` builds the site itself."""
 
 import argparse
 import json
@@ -8,9 +8,9 @@ import markdown
 import pytest
 
 ROOT = Path(__file__).parents[2]
-import build_site
-import site_hooks
-import site_scripts
+from tools.docs import build_site
+from tools.docs import site_hooks
+from tools.docs import site_scripts
 
 
 def pages_of(entries):

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
-import dist
+from tools.release import dist
 from tests.local.aws import LocalAws
 
 

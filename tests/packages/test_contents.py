@@ -12,7 +12,7 @@ from samcli.yamlhelper import yaml_parse
 
 from tests.packages.conftest import BOOTSTRAP, ROOT, dist
 
-import third_party_notices
+from tools.release import third_party_notices
 
 
 def test_zip_contains_only_an_executable_bootstrap(packages: Path) -> None:
@@ -100,12 +100,12 @@ def test_notices_contain_each_text_once_and_no_machine_path(packages: Path) -> N
 
 def test_site_is_built_with_a_fixed_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nmkdir site && echo $1 $SOURCE_DATE_EPOCH > site/index.html\n")
+    python.write_text("#!/bin/sh\nmkdir site && echo $* $SOURCE_DATE_EPOCH > site/index.html\n")
     python.chmod(0o700)
     monkeypatch.setattr(dist, "ROOT", tmp_path)
     monkeypatch.setattr(dist, "_DOCS_PYTHON", python)
     dist.write_site(tmp_path / "dist")
-    assert (tmp_path / "dist/site/index.html").read_text() == f"{tmp_path}/tools/build_site.py 315532800\n"
+    assert (tmp_path / "dist/site/index.html").read_text() == "-m tools.docs.build_site 315532800\n"
 
 
 def test_package_without_licence_text_stops_the_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ from packageurl import PackageURL
 
 from tests.packages.conftest import BOOTSTRAP, dist
 
-import sbom
-import third_party_notices
+from tools.release import sbom
+from tools.release import third_party_notices
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from samcli.yamlhelper import yaml_parse
 
 from tests.packages.conftest import ROOT, dist
 
-import strip_template
+from tools.release import strip_template
 
 _TEMPLATES = sorted((ROOT / "templates").glob("*.yaml"))
 

@@ -14,7 +14,7 @@ from tests.play.mirroring import MirroredProject, Source
 from tests.play.steps import BOOTSTRAP, ROOT, Environment
 from tests.deployment.pages import OF_DEV, Folder
 
-import dist
+from tools.release import dist
 
 BRANCH = "main"
 _ACCOUNTS = count(222200000000)

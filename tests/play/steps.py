@@ -26,7 +26,7 @@ BOOTSTRAP = Path(os.environ.get("CFN_GITOPS_BINARY", DEPLOYABLE))
 # A server that does not respond must not stop a clean-up.
 _GIT_SECONDS = 600
 
-# Variables that git gets, too: proxies and CAs of the machine (tools/try_run.py). The local services need none.
+# Variables that git gets, too: proxies and CAs of the machine (tools/trial/run.py). The local services need none.
 PROXIES: dict[str, str] = {}
 
 

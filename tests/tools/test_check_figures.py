@@ -9,9 +9,7 @@ import pytest
 
 from tests.tools.conftest import ROOT
 
-import check_figures
-
-SCRIPT = ROOT / "tools/check_figures.py"
+from tools.checks import figures as check_figures
 
 CHECKED_IN = {"package_bytes": 1000, "start_instructions": 1000, "create_instructions": 1000,
               "create_tls_instructions": 1000}
@@ -24,8 +22,8 @@ def check(tmp_path):
         bootstrap = tmp_path / "bootstrap"
         bootstrap.write_bytes(random.Random(0).randbytes(length))
         return subprocess.run(
-            [sys.executable, SCRIPT, "--package-alone", "--bootstrap", bootstrap,
-             "--figures", tmp_path / "figures.toml", *arguments], capture_output=True, text=True, check=False)
+            [sys.executable, "-m", "tools.checks.figures", "--package-alone", "--bootstrap", bootstrap,
+             "--figures", tmp_path / "figures.toml", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
     return run
 
@@ -60,7 +58,7 @@ def test_unmeasured_figure_is_skipped_and_unrecorded_one_fails():
 
 
 def test_the_repository_has_figures_of_every_kind():
-    checked_in = tomllib.loads((ROOT / "tools/figures.toml").read_text())
+    checked_in = tomllib.loads((ROOT / "tools/checks/figures.toml").read_text())
     names = [figure.name for figure in check_figures.FIGURES_IN_ORDER]
     assert list(checked_in["function"]) == names
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-import check_lines
+from tools.checks import lines as check_lines
 
 
 @pytest.mark.parametrize(("path", "area"), [
@@ -13,7 +13,7 @@ import check_lines
     ("tests/faults/main.rs", "rust_tests"), ("tests/scenarios/a.yaml", "rust_tests"),
     ("tests/fuzz/tests/gitops_pipeline.rs", "rust_tests"),
     ("tests/fake-aws/tests/stacks.rs", "emulators"), ("tests/local/README.md", "emulators"),
-    ("tests/templates/rendered/versions.json", "python_tests"), ("tools/check_lines.py", "tools"), ("tools/deny.toml", "tools"),
+    ("tests/templates/rendered/versions.json", "python_tests"), ("tools/checks/lines.py", "tools"), ("tools/checks/deny.toml", "tools"),
     ("tools/bench/harness/main.rs", "tools"), ("Makefile", "tools"), ("template.yaml", "templates"),
     ("docs/runbook/README.md", "docs"), ("README.md", "docs"), ("Cargo.toml", "other"),
     ("Cargo.lock", None), ("tools/bench/functions/floor/Cargo.lock", None), ("tools/requirements/run.txt", None),

@@ -2,7 +2,7 @@
 
 import pytest
 
-import check_structure
+from tools.checks import structure as check_structure
 
 SOUND = {
     "src/lib.rs": "mod high;\npub mod low;\nmod wide;\n",

@@ -14,14 +14,14 @@ import pytest
 from tests.play import waiting
 from tests.tools.conftest import ROOT
 
-import console
-import run
-from story import Act
+from tools.run import console
+from tools.run import run
+from tools.run.story import Act
 
 
 def run_program(text: str) -> subprocess.CompletedProcess[str]:
     """Runs a program that can import the scripts."""
-    return subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = ['tools', '.']\n{text}"], cwd=ROOT,
+    return subprocess.run([sys.executable, "-c", f"import sys\n{text}"], cwd=ROOT,
                           text=True, capture_output=True, timeout=60, check=False)
 
 
@@ -78,7 +78,8 @@ def test_time_and_name_of_a_step_are_coloured(monkeypatch: pytest.MonkeyPatch, c
 def test_interrupt_is_one_sentence_after_the_end(name: str) -> None:
     # The second one comes while it ends, and a server's thread reports a closed connection.
     ran = run_program(f"""
-import os, signal, threading, console
+import os, signal, threading
+from tools.run import console
 with console.ending_at_interrupt("Interrupted: all is stopped."):
     try:
         os.kill(os.getpid(), signal.{name})
@@ -96,7 +97,8 @@ def test_interrupt_of_the_checks_stops_them_in_one_sentence(tmp_path: Path) -> N
     pid = tmp_path / "pid"
     # The interrupt comes with the end of the first step.
     ran = run_program(f"""
-import os, pathlib, run_checks, signal
+import os, pathlib, signal
+from tools.checks import run as run_checks
 run_checks.steps = lambda: [
     run_checks.Step("ends", ["bash", "-c", "until [ -s {pid} ]; do :; done"]),
     run_checks.Step("waits", ["bash", "-c", "echo $$ > {pid}; exec tail -f /dev/null"])]

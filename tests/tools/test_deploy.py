@@ -8,7 +8,7 @@ import pytest
 
 from tests.tools.conftest import FakeAccount
 
-import deploy
+from tools.run import deploy
 
 
 def test_template_and_parameters_of_both_sources_are_passed(

@@ -4,7 +4,7 @@ import pytest
 
 from tests.tools.conftest import ROOT
 
-import invoke
+from tools.run import invoke
 
 
 @pytest.mark.parametrize(("given", "why"), [

@@ -21,8 +21,8 @@ def commands(*arguments: str) -> list[str]:
 
 def test_deploy_builds_and_checks_first() -> None:
     assert commands("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2") == [
-        "tools/build.sh", "python tools/check_bootstrap.py target/lambda/cfn-gitops/bootstrap",
-        "python tools/deploy.py --config-env prd -- RotationSerial=2"]
+        "tools/release/build.sh", "python -m tools.release.check_bootstrap target/lambda/cfn-gitops/bootstrap",
+        "python -m tools.run.deploy --config-env prd -- RotationSerial=2"]
     assert "--config-env dev " in commands("deploy")[-1]
 
 
@@ -32,8 +32,8 @@ def test_undeploy_passes_on_the_confirmation() -> None:
         "--config-env", "prd"]
 
 
-@pytest.mark.parametrize(("target", "program"), [("run", "run"), ("test", "run_checks"), ("shell", "shell")])
+@pytest.mark.parametrize(("target", "program"), [("run", "run.run"), ("test", "checks.run"), ("shell", "run.shell")])
 def test_machine_is_checked_before_anything_starts(target: str, program: str) -> None:
     first, *_, last = commands(target)
-    assert first.startswith((f"tools/start.sh {target}", f"`make {target}` installs"))
-    assert f" tools/{program}.py" in last
+    assert first.startswith((f"tools/run/start.sh {target}", f"`make {target}` installs"))
+    assert f" -m tools.{program}" in last

@@ -25,16 +25,16 @@ from tests.tools.test_observers_later import (
     CALLER, COMMIT, DENIAL, FREE, LOOKS, NAMES, PROBE, PROTECTED, ROWS, Answers, clone, double, intruder, optional,
     rejected, replayed, repository, sequence, with_client, world)
 
-from observers import NotSeen, World, people, repositories
-from observers.repositories import Clone
-from observers.scenes import Scene
+from tools.trial.observers import NotSeen, World, people, repositories
+from tools.trial.observers.repositories import Clone
+from tools.trial.observers.scenes import Scene
 from tests.play import steps
 from tests.play.pipelines import Pipeline
 from tests.play.steps import Login
-from try_acts import TryStory
-from try_gitlab import RemoteGitLab
-from try_observers import OBSERVERS
-from try_run import Options, RemoteSource
+from tools.trial.acts import TryStory
+from tools.trial.gitlab import RemoteGitLab
+from tools.trial.observing import OBSERVERS
+from tools.trial.run import Options, RemoteSource
 
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 # By failure: the code of AWS's error, and GitLab's status.

@@ -14,8 +14,8 @@ import pytest
 
 from tests.tools.test_observers_later import Answers, rejected
 
-from observers import OBSERVERS, NotSeen, World
-from observers import approvals, artifacts, first_deployment, first_push, health_checks, sources, updates
+from tools.trial.observers import OBSERVERS, NotSeen, World
+from tools.trial.observers import approvals, artifacts, first_deployment, first_push, health_checks, sources, updates
 
 MODULES = (approvals, artifacts, first_deployment, first_push, health_checks, updates)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from observers import (
+from tools.trial.observers import (
     OBSERVERS, World, attackers, builds, change_sets, deletions, people, pipeline_options, repositories, rotations)
-from observers.scenes import Scene
-from story import Names
+from tools.trial.observers.scenes import Scene
+from tools.run.story import Names
 
 MODULES = (attackers, builds, change_sets, deletions, people, pipeline_options, repositories, rotations)
 RUN = "try12345"

@@ -11,9 +11,9 @@ import pytest
 from tests.local.aws import LocalAws
 from tests.play import steps
 
-from observers import OBSERVERS, NotSeen, World
-from observers import attackers, builds, change_sets, repositories, scenes, sources
-from try_run import names_of
+from tools.trial.observers import OBSERVERS, NotSeen, World
+from tools.trial.observers import attackers, builds, change_sets, repositories, scenes, sources
+from tools.trial.run import names_of
 
 SCENES = (repositories.repository, change_sets.changing, change_sets.transformed, builds.building, attackers.intruder)
 # The local services lack pull requests, validations of change sets, notification rules of disabled pipelines, and a key

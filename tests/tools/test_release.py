@@ -15,8 +15,8 @@ import yaml
 
 from tests.tools.conftest import ROOT
 
-import dist
-import release
+from tools.release import dist
+from tools.release import archive as release
 
 PAGE = ROOT / "docs/project/release.md"
 VERSION = dist.version()

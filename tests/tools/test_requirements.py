@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from update_requirements import TOOLS
+from tools.requirements.update import TOOLS
 
 ROOT = Path(__file__).parents[2]
 PINNED = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( --hash=sha256:[0-9a-f]{64})+")

@@ -1,6 +1,6 @@
 """The steps of `make test`."""
 
-import run_checks
+from tools.checks import run as run_checks
 
 from tests.tools.conftest import ROOT
 

@@ -16,8 +16,8 @@ from tests.local.aws import LocalAws
 from tests.play.steps import BOOTSTRAP
 from tests.tools.conftest import ROOT
 
-import invoke
-import shell
+from tools.run import invoke
+from tools.run import shell
 
 EVENTS = ROOT / "events"
 _FUNCTION = "cfn-gitops-dev"

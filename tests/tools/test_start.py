@@ -1,4 +1,4 @@
-"""tools/start.sh on machines that lack something, with stand-ins for their programs."""
+"""tools/run/start.sh on machines that lack something, with stand-ins for their programs."""
 
 import re
 import shutil
@@ -37,7 +37,7 @@ class Machine:
 
     def start(self, target: str, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         # A shell without job control ignores SIGINT in programs that it starts in the background, and they inherit that.
-        return subprocess.run([str(shutil.which("bash")), ROOT / "tools/start.sh", target, *command],
+        return subprocess.run([str(shutil.which("bash")), ROOT / "tools/run/start.sh", target, *command],
                               cwd=self._directory, env={"PATH": str(self._bin), **variables}, text=True,
                               capture_output=True, timeout=60, check=False,
                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))

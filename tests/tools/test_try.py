@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from tests.tools.conftest import ROOT  # it adds the scripts to the path
+from tests.tools.conftest import ROOT
 from tests.play import playing, scenarios
 
-import try_assumptions
-import try_costs
-import try_observers
-import try_run
-import try_stories
-from try_gitlab import GitLabError, RemoteProject
-from try_report import Report
+from tools.trial import assumptions as try_assumptions
+from tools.trial import costs as try_costs
+from tools.trial import observing as try_observers
+from tools.trial import run as try_run
+from tools.trial import stories as try_stories
+from tools.trial.gitlab import GitLabError, RemoteProject
+from tools.trial.report import Report
 
-BY_ACTS = {name for file in ("try_assumptions", "try_approvals")
+BY_ACTS = {name for file in ("assumptions", "approvals")
            for name in re.findall(r'(?m)(?:seen\.add\(\s*|^        \()"([a-z0-9-]+)"',
-                                  (ROOT / f"tools/{file}.py").read_text())}
+                                  (ROOT / f"tools/trial/{file}.py").read_text())}
 BY_ACTS |= {name for names in try_assumptions.IMPLIED.values() for name in names}
 STORIES = {scenario.name: scenario for world in scenarios.WORLDS[1:] for scenario in scenarios.scenarios(world)}
 
@@ -116,7 +116,7 @@ def test_files_of_a_report_do_not_depend_on_the_locale(report: Report, monkeypat
     monkeypatch.setattr("try_report.ROOT", tmp_path)
     monkeypatch.setattr(Report, "lines", lambda _: iter(["é"]))
     report.story.seen = SimpleNamespace(rows=list, recorded={"a": {"response": "é \ud800"}}, count=lambda _: 0)  # type: ignore[assignment]
-    monkeypatch.setattr("try_report.table", lambda _: None)
+    monkeypatch.setattr("tools.trial.report.table", lambda _: None)
     report.print()
     assert encodings == ["utf-8", True]
 

@@ -14,10 +14,10 @@ from tests.play.steps import Login
 from tests.local.gitlab import project as gitlab_project
 from tests.local.gitlab.project import ApiClient, EndlessList
 
-import try_cleanup
-import try_gitlab
-import try_run
-from try_gitlab import GitLabError, RemoteGitLab
+from tools.trial import cleanup as try_cleanup
+from tools.trial import gitlab as try_gitlab
+from tools.trial import run as try_run
+from tools.trial.gitlab import GitLabError, RemoteGitLab
 
 
 class Pages(ApiClient):

@@ -9,11 +9,11 @@ import pytest
 from tests.tools.conftest import ROOT
 from tests.local.gitlab.project import ApiProject
 
-import try_cleanup
-import try_ownership
-import try_run
-from observers import sources
-from try_gitlab import RemoteProject
+from tools.trial import cleanup as try_cleanup
+from tools.trial import ownership as try_ownership
+from tools.trial import run as try_run
+from tools.trial.observers import sources
+from tools.trial.gitlab import RemoteProject
 
 NAMES = try_run.names_of("trya1b2c")
 OWN = {

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 
-from host import Harness, Program
+from tools.bench.host import Harness, Program
 
 # For each of apt-get's two commands: an unreachable network must not block the checks.
 _APT_GET_SECONDS = 120

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from host import ROOT, Program
+from tools.bench.host import ROOT, Program
 
 FUNCTIONS = ROOT / "tools/bench/functions"
 BOOTSTRAP = ROOT / "target" / "lambda" / "cfn-gitops" / "bootstrap"

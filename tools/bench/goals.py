@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from contenders import Contender
-from host import Run
-from measuring import (HTTP, HTTP_SLOW, TLS, TLS_SLOW, Measured, Setting, first_answer, memory, processor, waits,
-                       warm_answer)
+from tools.bench.contenders import Contender
+from tools.bench.host import Run
+from tools.bench.measuring import (
+    HTTP, HTTP_SLOW, TLS, TLS_SLOW, Measured, Setting, first_answer, memory, processor, waits, warm_answer)
 
 OURS, FLOOR, CRHELPER = "cfn-gitops", "floor", "crhelper"
 LARGEST_PACKAGE = 3_887_376

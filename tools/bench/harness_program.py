@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from host import ROOT
+from tools.bench.host import ROOT
 
 
 def built() -> Path:

@@ -18,9 +18,9 @@ from typing import Any
 
 import certifi
 
+from tests.play.local import Authority
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-from tests.play.local import Authority  # noqa: E402
 
 # A time limit longer than any step here, also with valgrind on a slow machine.
 _PATIENCE = 240

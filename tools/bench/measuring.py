@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from contenders import Contender
-from host import Harness, Run, event
+from tools.bench.contenders import Contender
+from tools.bench.host import Harness, Run, event
 
 # The number of Creates, each for another user, that a process handles one after another.
 CREATES = 10

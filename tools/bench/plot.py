@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-import goals
-from host import Run
-from measuring import TLS, TLS_SLOW, Measured, Setting, first_answer, memory, multiple, processor, warm_answer
+from tools.bench import goals
+from tools.bench.host import Run
+from tools.bench.measuring import (
+    TLS, TLS_SLOW, Measured, Setting, first_answer, memory, multiple, processor, warm_answer)
 
 
 @dataclass(frozen=True)

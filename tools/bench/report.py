@@ -6,10 +6,11 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import goals
-from host import Run
-from measuring import (CREATES, HTTP, HTTP_SLOW, LATENCY_MS, TLS, TLS_SLOW, Measured, Setting, count_calls, first_answer,
-                       first_put, memory, multiple, own_time_of_the_account, processor, starting, waits, warm_answer)
+from tools.bench import goals
+from tools.bench.host import Run
+from tools.bench.measuring import (
+    CREATES, HTTP, HTTP_SLOW, LATENCY_MS, TLS, TLS_SLOW, Measured, Setting, count_calls, first_answer, first_put,
+    memory, multiple, own_time_of_the_account, processor, starting, waits, warm_answer)
 
 # The markers around one part of a page that `make bench` writes.
 BEGIN, END = "<!-- make bench writes {}: begin -->", "<!-- make bench writes {}: end -->"

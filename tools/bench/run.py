@@ -6,14 +6,9 @@ Needs the requirements of `make build`. Without valgrind, the instructions are n
 
 import sys
 
-import callgrind
-import contenders
-import goals
-import harness_program
-import plot
-import report
-from host import ROOT, Harness, event
-from measuring import Measured, measure
+from tools.bench import callgrind, contenders, goals, harness_program, plot, report
+from tools.bench.host import ROOT, Harness, event
+from tools.bench.measuring import Measured, measure
 
 DOCUMENT = ROOT / "docs/project/benchmarks.md"
 GOALS = ROOT / "docs/project/decisions/2026-11-22-benchmark-goals.md"
@@ -54,7 +49,7 @@ def main() -> int:
     report.write(GOALS, "the goals", verdicts)
     plot.draw(measured, FIGURES)
     tell(f"Written to {DOCUMENT.relative_to(ROOT)}, {FIGURES.relative_to(ROOT)} and {GOALS.relative_to(ROOT)}.")
-    # A missed goal is only reported. tools/check_figures.py checks for growth.
+    # A missed goal is only reported. tools/checks/figures.py checks for growth.
     return 0
 
 

@@ -1,0 +1,1 @@
+"""`make bench`, and the counts of instructions for `make check-figures`."""

@@ -1,0 +1,1 @@
+"""`make docs`, the generated pages of docs/reference/, and the pictures."""

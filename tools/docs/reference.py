@@ -1,0 +1,223 @@
+"""Writes the pages of docs/reference/ that are generated from the code, the schemas, the templates and the Makefile,
+and the pictures.
+
+`python -m tools.docs.reference` lists the pages that differ from their source. With `--write` it writes them.
+"""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from samcli.yamlhelper import yaml_parse
+
+from cli import main
+from tools.docs import pictures, reference_operations, reference_properties
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs/reference"
+_BEGIN = "<!-- properties: begin. Written by tools/docs/reference.py from docs/schemas/ -->"
+_END = "<!-- properties: end -->"
+_GENERATED = "<!-- Written by tools/docs/reference.py. Change the source, and run it with --write. -->"
+
+
+def loaded(template: Path) -> dict[str, Any]:
+    return dict(yaml_parse(template.read_text()))
+
+
+def code(value: object) -> str:
+    text = str(value)
+    return f"``{text}``" if "`" in text else f"`{text}`"
+
+
+def cell(text: str) -> str:
+    """Text in one cell of a table. Names with a part in angle brackets become code."""
+    in_code = re.sub(r"(?<!`)(\S*<[A-Za-z]+>\S*[^\s.,;:`])(?!`)", r"`\1`", " ".join(text.split()))
+    pieces = in_code.replace("|", "\\|").split("`")
+    # Outside of code, these would be HTML and emphasis.
+    pieces[::2] = [piece.replace("<", "&lt;").replace("*", "\\*") for piece in pieces[::2]]
+    return "`".join(pieces)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = (f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+    return re.sub(r"\|  (?=\|)", "| ", "\n".join(lines))
+
+
+# The sentence of a description that explains an empty text.
+_EMPTY = re.compile(r"\s*\b(?:If empty: |Empty (?:for )?)(.+?)(?:\.(?=\s)|\.?$)", re.DOTALL)
+
+
+def default_of(parameter: dict[str, Any]) -> str:
+    """With the meaning of an empty text, which the description has in a sentence."""
+    if "Default" not in parameter:
+        return "required"
+    if str(parameter["Default"]):
+        return code(parameter["Default"])
+    meaning = _EMPTY.search(parameter.get("Description", ""))
+    return f"empty: {cell(meaning[1])}" if meaning else "empty"
+
+
+def limits_of(parameter: dict[str, Any]) -> str:
+    """A sentence with what CloudFormation checks before it creates anything."""
+    least, most = parameter.get("MinValue"), parameter.get("MaxValue")
+    if "AllowedValues" in parameter:
+        return "Allowed: " + ", ".join(code(value) if value else "empty" for value in parameter["AllowedValues"]) + "."
+    if least is not None and most is not None:
+        return f"Allowed: {least} to {most}."
+    if "ConstraintDescription" in parameter:
+        return f"Allowed: {parameter['ConstraintDescription']}."
+    return f"At most {parameter['MaxLength']} characters." if "MaxLength" in parameter else ""
+
+
+def parameter_row(template: Path, name: str, parameter: dict[str, Any]) -> list[str]:
+    """GitLab removes an `id`, so the row's anchor is a `name`."""
+    default, text = default_of(parameter), parameter.get("Description", "")
+    described = _EMPTY.sub("", text, count=1) if default.startswith("empty: ") else text
+    anchor = f'<a name="{template.stem}-{name.lower()}"></a>'
+    kind = "List. " if "List" in parameter["Type"] else ""
+    return [code(name), default, anchor + cell(f"{kind}{described} {limits_of(parameter)}")]
+
+
+def outputs(content: dict[str, Any]) -> str:
+    found = content.get("Outputs", {})
+    if not found:
+        return ""
+    names = {name: output["Export"]["Name"]["Fn::Sub"] for name, output in found.items() if "Export" in output}
+    rows = [[code(name), cell(output.get("Description", "")),
+             *([exported(names[name]) if name in names else ""] if names else [])] for name, output in found.items()]
+    return table(["Output", "Description", *(["Export"] if names else [])], rows)
+
+
+def exported(name: str) -> str:
+    """`cfn-gitops-${EnvID}-BucketName`, as the pages write it."""
+    return code(name.replace("${", "<").replace("}", ">"))
+
+
+def template_section(template: Path) -> list[str]:
+    content = loaded(template)
+    interface = content.get("Metadata", {}).get("AWS::CloudFormation::Interface", {})
+    rest = content.get("Parameters", {})
+    rows = []
+    for group in interface.get("ParameterGroups", []):
+        rows += [[f"**{group['Label']['default']}**", "", ""],
+                 *(parameter_row(template, name, rest.pop(name)) for name in group["Parameters"])]
+    rows += [parameter_row(template, name, parameter) for name, parameter in rest.items()]
+    tables = [table(["Parameter", "Default", "Description"], rows) if rows else "", outputs(content)]
+    return [f"## {template.relative_to(ROOT)}", cell(content["Description"]), *filter(None, tables)]
+
+
+def template_parameters() -> str:
+    templates = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml"))]
+    sections = [part for template in templates for part in template_section(template)]
+    return "\n\n".join([
+        "# Parameters and outputs of the templates", _GENERATED,
+        "A parameter that neither `samconfig.toml` nor `PARAMETERS` of `make deploy` names keeps its value in an update. A new\n"
+        "stack has the default. *Empty* is an empty text, which stands for what follows it.", *sections]) + "\n"
+
+
+def subcommands() -> list[str]:
+    """A section for each subcommand of `cfn-gitops`: what it does, its own arguments, and its examples."""
+    [choices] = [action.choices for action in main.parser()._actions if action.choices]
+    sections = []
+    for name, command in choices.items():
+        own = [action for group in command._action_groups if group.title in OWN_ARGUMENTS for action in group._group_actions
+               if action.dest != "help"]
+        rows = [[code(", ".join(action.option_strings) or str(action.metavar or action.dest)), cell(action.help or "")] for action in own]
+        examples = "\n".join(re.sub("^cfn-gitops", "./cfn-gitops", example) for example in
+                             importlib.import_module(f"cli.commands.{name}").EXAMPLES)
+        sections += [f"### {name}", command.description, *([table(["Argument", "Meaning"], rows)] if rows else []),
+                     f"```sh\n{examples}\n```"]
+    return sections
+
+
+# argparse's names of a command's own groups: `optional arguments` before Python 3.10.
+OWN_ARGUMENTS = ("options", "optional arguments", "positional arguments")
+
+
+def commands() -> str:
+    """The operator's command as its help describes it, and the targets as `make help` lists them."""
+    found = re.findall(r"^([a-z -]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = [[code(f"make {name}"), cell(text[0].upper() + text[1:])] for names, text in found for name in names.split()]
+    [common] = [group for action in main.parser()._actions if action.choices
+                for group in action.choices["doctor"]._action_groups if group.title == "environment"]
+    options = [[code(", ".join(action.option_strings) + (f" {action.metavar}" if action.metavar else "")), cell(action.help)]
+               for action in common._group_actions]
+    return "\n\n".join([
+        "# Commands", _GENERATED,
+        "## cfn-gitops",
+        "The file `cfn-gitops` of the release folder checks, shows and changes environments. It needs Python 3.9 or newer, and\n"
+        "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`. In a clone, `make doctor ENV=prd` is the\n"
+        "same as `./cfn-gitops doctor --env prd`.",
+        "It first prints account, region and environment. Before it changes anything, it lists the changes and asks. `--yes`\n"
+        "answers. The exit status is 0, 1 after a finding or a failure, and 2 after wrong use. Ctrl-C, SIGTERM and SIGHUP interrupt\n"
+        "it with status 130. What CloudFormation has begun goes on, and a second run continues with the rest.",
+        "Control characters and line breaks in the texts of others, such as CloudFormation's reasons, are shown as escapes:\n"
+        "`\\x1b`, `\\n`. The first start unpacks the file into `~/.cache/cfn-gitops`.",
+        table(["Option of each subcommand", "Meaning"], options),
+        *subcommands(),
+        "## make",
+        "Run these in a clone. [Contributing](../../CONTRIBUTING.md) lists what they need and how long the checks take.",
+        table(["Command", "What it does"], rows)]) + "\n"
+
+
+def resource(page: str, schema: str) -> str:
+    """The page of a resource with the sections of its properties between the marks. The rest is written by hand."""
+    before, rest = (REFERENCE / page).read_text().split(_BEGIN)
+    after = rest.split(_END)[1]
+    return f"{before}{_BEGIN}\n\n{reference_properties.properties(schema)}\n\n{_END}{after}"
+
+
+def metrics() -> str:
+    alarms = reference_operations.alarms_of(loaded(ROOT / "template.yaml"))
+    return "\n\n".join([
+        "# Metrics and alarms", _GENERATED,
+        "The health check logs these metrics in the namespace `CfnGitOps`, with the dimension `EnvID` alone, which the "
+        "alarms\nuse. With the second dimension, they exist only for a project, token, user, pipeline or stack that has a "
+        "*wrong* value:\nsee [Metrics of one project](../runbook/watching.md#metrics-of-one-project). "
+        "[Health check and alarms](../runbook/watching.md)\nexplains what to do about each alarm. "
+        "[metrics.json](../metrics.json) has the metrics as data.",
+        "## Metrics", table(["Metric", "Second dimension", "Unit", "Meaning", "Wrong", "Alarm"], [
+            [*row[:3], cell(row[3]), *row[4:]] for row in reference_operations.metric_rows(alarms)]),
+        "## Alarms", "A period of `HealthCheckMinutes` is as long as that parameter of `template.yaml`. `AlarmTopicArn` "
+        "is notified when an\nalarm is raised, and when it ends.",
+        table(["Alarm", "Raised when", "Description"], [
+            [row[0], cell(row[1]), cell(row[2])] for row in reference_operations.alarm_rows(alarms)])]) + "\n"
+
+
+def log_fields() -> str:
+    head = ["Field", "Meaning"]
+    of_each_line, of_invocation, others = reference_operations.log_field_rows()
+    return "\n\n".join([
+        "# Log fields", _GENERATED,
+        "The function logs JSON lines. [Logs](../runbook/logs.md) shows a line and queries for CloudWatch Logs Insights.",
+        "## Fields of every line", table(head, of_each_line),
+        "## Fields of an invocation", "Every line of an invocation has those of these fields that its event has. Lines of "
+        "libraries and of a start that\nfails have none of them.", table(head, of_invocation),
+        "## Fields of single messages", table(head, others)]) + "\n"
+
+
+PAGES = {
+    "mirror-credential.md": lambda: resource("mirror-credential.md", "custom-mirrorcredential.json"),
+    "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
+    "template-parameters.md": template_parameters,
+    "commands.md": commands,
+    "metrics.md": metrics,
+    "log-fields.md": log_fields,
+    **{f"../../{path}": drawn for path, drawn in pictures.PICTURES.items()},
+}
+
+
+def write_pages(write: bool) -> int:
+    differing = {name: content for name, page in PAGES.items()
+                 if (content := page()) != ((REFERENCE / name).read_text() if (REFERENCE / name).exists() else "")}
+    for name, content in differing.items():
+        if write:
+            (REFERENCE / name).write_text(content)
+        print(f"{(REFERENCE / name).resolve().relative_to(ROOT)} {'is written' if write else 'differs from its source: run with --write'}")
+    return 1 if differing and not write else 0
+
+
+if __name__ == "__main__":
+    sys.exit(write_pages("--write" in sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""`make build`, `make dist` and `make release`: the files that a user gets."""

@@ -1,0 +1,1 @@
+"""The pinned Python packages, and the program that updates them."""

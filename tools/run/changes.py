@@ -1,0 +1,137 @@
+"""Reviews and drift in `make run` and `make try`: the changes of a branch, and changes by hand.
+
+This script acts as the developer who opens a merge request, as the person who changes resources, and as the operator.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.play import steps
+from tests.play.pipelines import with_resources
+from tests.play.steps import Environment
+from tests.play.waiting import eventually, under_way
+from tools.run.console import Progress, note, require
+from tools.run.loop import Loop
+
+_COMMAND = "Create a change set that reverts the drift: "
+
+
+class Changes:
+    """The review branches and the stacks of one environment's first project."""
+
+    def __init__(self, loop: Loop, environment: Environment, branch: str) -> None:
+        self.loop, self.environment, self.branch = loop, environment, branch
+        self.aws, self.project, self.gitlab = loop.aws, loop.project, loop.source.project
+
+    # --- a review ------------------------------------------------------------------------
+
+    def reviews(self) -> None:
+        project, progress = self.project, Progress()
+        before = len(project.executions())
+        pushed = project.push_only(to=f"refs/heads/{self.branch}", template=with_resources("Another"))
+        merge_request = self.gitlab.merge_request(self.branch, self.loop.branch)
+        progress.show("push", f"to GitLab: {self.branch} is at {pushed.commit[:12]}, with one more resource. A merge "
+                              f"request to {self.loop.branch} is opened.")
+        project.arrives(f"refs/heads/{self.branch}", pushed.commit)
+        progress.show("mirror", f"{self.branch} in CodeCommit is at {pushed.commit[:12]}.")
+        text = eventually(lambda: next((each.body for each in merge_request.notes if pushed.commit[:8] in each.body), ""),
+                          "the merge request has the note")
+        progress.show("Build", f"{project.review_project} runs buildspec.yml, with a role that deploys nothing.")
+        require("| `Another` | `AWS::Events::Rule` | added |" in text, f"the note is {text}")
+        progress.show("GitLab", "shows one note on the merge request:")
+        for line in filter(None, text.splitlines()[1:]):
+            # A link's address has no place to be wrapped at.
+            note(re.sub(r"\]\((https://[^/]+/)[^)]+\)", r"](\1…)", line), indent=14)
+        require(project.own_change_sets() == [], "a change set is left")
+        require(len(project.executions()) == before, "the pipeline was started")
+        require(not any("Another" in each["LogicalResourceId"] for each in project.deployed.resources()), "it was deployed")
+        progress.show("", f"{project.deployed.name} has no change set of the function left. The pipeline was not started.")
+        self.gitlab.close_merge_request(merge_request)
+
+    # --- drift ----------------------------------------------------------------------------
+
+    def repairs(self) -> None:
+        self._reverts_drift()
+        self._repairs_itself()
+
+    def _reverts_drift(self) -> None:
+        project, cloudformation = self.project, self.aws.client("cloudformation")
+        stack, commit, rule = project.deployed, project.deployed_commit(), project.deployed.outputs()["Rule"]
+        self.aws.client("events").enable_rule(Name=rule)
+        note(f"A person enables the rule of {stack.name}, which its template disables.")
+        self._check()
+        self._wait_for_status(commit, "failed")
+        note(f"The health check finds 1 resource that differs. GitLab shows the status drift at {commit[:12]} as failed. "
+             "The log has the command:")
+        command = eventually(lambda: self._logged_command(stack.name), "the log has the command")
+        note(command, indent=6)
+        self._run(command)
+        which = {"StackName": stack.name, "ChangeSetName": "revert-drift"}
+        eventually(lambda: cloudformation.describe_change_set(**which)["Status"] == "CREATE_COMPLETE",
+                   "the change set is complete")
+        cloudformation.execute_change_set(**which)
+        require(stack.wait() == "UPDATE_COMPLETE", f"{stack.name} is {stack.status()}")
+        require(self._state(rule) == "DISABLED", "the rule is still enabled")
+        note("The operator runs it, reads the change set and executes it: the rule is disabled again.")
+        self._check()
+        self._wait_for_status(commit, "success")
+        note("The next health check finds nothing. GitLab shows the status drift as success.")
+
+    def _repairs_itself(self) -> None:
+        project = self.project
+        changed = self.environment.deploy(SelfRepair="Repair")
+        require(changed.succeeded, changed.output + "\n".join(self.environment.failures()))
+        self._check(SelfRepair="Report")
+        require(self._drifted(project.stack_name) == 0, f"{project.stack_name} differs from its template without a change")
+        self.aws.client("events").disable_rule(Name=project.event_rule)
+        note(f"sam deploy with SelfRepair=Repair: now the function also repairs the stacks of pipelines. A person disables "
+             f"{project.event_rule}, so no push would start the pipeline.")
+
+        def is_repaired() -> bool:
+            # The policy of the parameter may take effect late.
+            self._check(SelfRepair="Repair")
+            return self._state(project.event_rule) == "ENABLED"
+
+        eventually(is_repaired, f"{project.event_rule} is enabled")
+        status = project.child.wait()
+        require(status == "UPDATE_COMPLETE", f"{project.stack_name} is {status}")
+        note(f"The health check executes a change set of {project.stack_name}: the rule is enabled again.")
+
+    def _check(self, **more: str) -> None:
+        """Compares all stacks now. The scheduled check compares each stack once a day."""
+        payload = {"HealthCheck": {"EnvID": self.environment.env_id, **more}}
+        with under_way("the health check has ended"):
+            self.aws.client("lambda").invoke(
+                FunctionName=self.environment.function_name, Payload=json.dumps(payload).encode())
+
+    def _state(self, rule: str) -> str:
+        return str(self.aws.client("events").describe_rule(Name=rule)["State"])
+
+    def _wait_for_status(self, commit: str, state: str) -> None:
+        name = f"cfn-gitops/{self.environment.env_id}/{self.project.project_id}/drift"
+        eventually(lambda: self.loop.states(commit).get(name) == state, f"{name} is {state}")
+
+    def _drifted(self, stack_name: str) -> int:
+        """The number of resources that the latest comparison found, -1 without one."""
+        lines = [json.loads(line) for line in self._log() if '"message":"compared"' in line]
+        found = [line["drifted"] for line in lines if line["stack_name"] == stack_name]
+        return int(found[-1]) if found else -1
+
+    def _log(self) -> list[str]:
+        return steps.function_log(self.aws, self.environment.function_name).splitlines()
+
+    def _logged_command(self, stack_name: str) -> str:
+        lines = [line for line in self._log() if _COMMAND in line and f"--stack-name {stack_name} " in line]
+        return str(json.loads(lines[-1])["remedy"].split(_COMMAND)[1]) if lines else ""
+
+    def _run(self, command: str) -> None:
+        """Runs the command as it is in the log."""
+        environment = self.aws.environment()
+        path = f"{Path(sys.executable).parent}:{environment['PATH']}"
+        ran = subprocess.run(shlex.split(command), env=environment | {"PATH": path}, text=True, capture_output=True,
+                             check=False)
+        require(ran.returncode == 0, ran.stderr)

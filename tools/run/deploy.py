@@ -1,0 +1,61 @@
+"""Runs `sam deploy` for one environment: shows the target first, and stops early if the deployment would fail.
+
+    python -m tools.run.deploy --env dev -- RotationSerial=2
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from cli import samconfig
+from cli.account import connect
+from cli.ending import entry
+from cli.stack_failures import StackFailures, heading
+from cli.terminal import output_of_another_program, write
+
+ROOT = Path(__file__).parents[2]
+# If the stack is in one of these states, `sam deploy` creates its resources instead of updating them.
+_FIRST = {None, "REVIEW_IN_PROGRESS"}
+
+
+@entry("CloudFormation goes on with a deployment that has begun")
+def main() -> int:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--env", default="dev")
+    arguments.add_argument("--yes", action="store_true", help="do not ask before the change set is executed")
+    arguments.add_argument("parameters", nargs="*")
+    given = arguments.parse_args()
+    settings = samconfig.read(given.env, given.parameters, ROOT / samconfig.FILE)
+    account = connect(settings.profile, settings.region)
+    write(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
+          + " ".join(f"{key}={value}" for key, value in settings.parameters.items()))
+    bucket = account.bucket_of(settings.env_id)
+    stack = account.stack(settings.stack_name) or {}
+    if stack.get("StackStatus") in _FIRST and account.has_bucket(bucket):
+        write(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.",
+              f"Remove it with `cfn-gitops undeploy --env {settings.table} --delete-bucket`, or import it into the new "
+              "stack (docs/how-to/operating.md, \"Deploying again\").", to=sys.stderr)
+        return 1
+    # With the template: without it, sam would take that of an earlier `sam build`, which may be older. The parameters of
+    # the file too, because sam ignores them if the command line has any. Quoted, because sam rejects an empty value
+    # otherwise.
+    command = ["sam", "deploy", "--config-env", settings.table, "--template-file", "template.yaml",
+               "--parameter-overrides", *(f'{key}="{value}"' for key, value in settings.parameters.items())]
+    if given.yes:
+        command.append("--no-confirm-changeset")
+    failures = StackFailures(account.session.client("cloudformation"), settings.stack_name)
+    # sam shows CloudFormation's reasons itself.
+    with output_of_another_program() as output:
+        status = subprocess.run(command, cwd=ROOT, check=False, stdout=output, stderr=output,
+                                env=os.environ | {"COLUMNS": str(shutil.get_terminal_size().columns)}).returncode
+    if status != 0 and (lines := failures.lines()):
+        write("", to=sys.stderr)
+        write(heading(settings.stack_name), *(f"  {line}" for line in lines), to=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""The loop in `make run` and `make try`: from a push to GitLab to a deployed stack.
+
+This script acts as the developer and as the approvers. GitLab and the environment do everything in between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cli import terminal
+from tests.play.local import Mirror
+from tests.play.mirroring import MirroredProject, Source
+from tests.play.steps import Account, Login
+from tests.play.waiting import eventually
+from tools.run.console import Progress, note, require
+
+
+def approve_in_aws(loop: Loop, progress: Progress, commit: str) -> None:
+    progress.show("Approval", f"Nothing is deployed yet. {loop.approver} reads the change set and approves it in CodePipeline.")
+    loop.project.decide(loop.project.execution_of(commit))
+
+
+# Approves the execution of a commit.
+Approve = Callable[["Loop", Progress, str], None]
+
+
+class Loop:
+    """The first project of one environment."""
+
+    def __init__(self, aws: Account, env_id: str, branch: str, directory: Path, source: Source) -> None:
+        self.aws, self.env_id, self.branch, self.source = aws, env_id, branch, source
+        self.project = MirroredProject(aws, env_id, "infra", directory, source, branch)
+        self.passwords: set[str] = set()
+        terminal.hide(self.passwords)
+        self.approved_by("This script, as the approver,", aws.client)
+
+    def approved_by(self, who: str, client: Callable[[str], Any]) -> None:
+        """Sets who approves in AWS, and what creates their clients."""
+        self.approver, self._changes = who, client("cloudformation")
+        self.project.approver = client("codepipeline")
+
+    def login(self) -> Login:
+        """The login that GitLab's mirror uses for CodeCommit."""
+        held = self.project.mirror_login()
+        self.passwords.add(held.password)
+        return held
+
+    def mirror(self) -> Mirror:
+        """The only mirror to this repository. The secret names it."""
+        [held] = self.source.mirrors_to(self.project.mirrored_url)
+        named = self.source.recorded(f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")
+        require([held.id] == named, f"the secret names mirrors {named}, GitLab has {held.id}")
+        return held
+
+    def mirror_after(self, former: Mirror) -> Mirror:
+        """Waits until another mirror has replaced this one. A rotation deletes the former one last."""
+        eventually(lambda: former.id not in [each.id for each in self.source.mirrors_to(self.project.mirrored_url)],
+                   f"mirror {former.id} is deleted")
+        return self.mirror()
+
+    def push(self, branch: str = "") -> str:
+        """Pushes to GitLab. Returns the commit when CodeCommit has it."""
+        return self.project.push(to=f"refs/heads/{branch or self.branch}").commit
+
+    def push_and_show(self, progress: Progress) -> str:
+        """Pushes, and prints each step."""
+        pushed = self.project.push_only()
+        progress.show("push", f"to {self.source.project.path} in GitLab, by a developer without a login for AWS: "
+                              f"{self.branch} is at {pushed.commit[:12]}.")
+        self.project.arrives(f"refs/heads/{self.branch}", pushed.commit)
+        mirror = self.mirror()
+        progress.show("mirror", f"{mirror.id} of GitLab pushes as {self.login().name}: {self.branch} in "
+                                f"CodeCommit is at {pushed.commit[:12]}.")
+        return pushed.commit
+
+    # --- acts --------------------------------------------------------------------------
+
+    def first_push(self) -> None:
+        project = self.project
+        require(not project.exists(), f"{project.name} exists before its branch")
+        progress = Progress()
+        commit = self.push_and_show(progress)
+        execution = project.execution_of(commit)
+        trigger = project.executions()[0]["trigger"]["triggerType"]
+        require(trigger == "CreatePipeline", f"{trigger} started the first run")
+        progress.show("event", f"{project.event_rule} invokes the function for the branch's first push, and it "
+                               "creates the pipeline. The pipeline's first run deploys this push, so no run fails.")
+        self._build_and_approve(progress, execution, commit, approve_in_aws)
+        eventually(lambda: [each["status"] for each in project.executions()] == ["Succeeded"], "one run has succeeded")
+        # From now on, the rule starts the pipeline.
+        eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
+
+    def push_approved_by(self, approve: Approve) -> None:
+        """A push after the first one."""
+        progress = Progress()
+        commit, execution = self.next_push(progress)
+        self._build_and_approve(progress, execution, commit, approve)
+
+    def next_push(self, progress: Progress) -> tuple[str, str]:
+        """Pushes, and returns the commit and the execution."""
+        project = self.project
+        commit = self.push_and_show(progress)
+        execution = project.execution_of(commit)
+        trigger = project.executions()[-1]["trigger"]
+        require(trigger["triggerType"] == "CloudWatchEvent" and trigger["triggerDetail"].endswith(project.event_rule),
+                f"{trigger} started the run")
+        progress.show("event", f"{project.event_rule} starts {project.name} with this commit.")
+        return commit, execution
+
+    def deploys_a_push_whose_event_is_lost(self, function_name: str) -> None:
+        """AWS loses the events of the repository."""
+        project, progress = self.project, Progress()
+        runs = len(project.executions())
+        commit = self.push_and_show(progress)
+        require(len(project.executions()) == runs, "an event started a run")
+        progress.show("event", "is lost on its way. Nothing starts.")
+        self.aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event",
+                                         Payload=json.dumps({"HealthCheck": {"EnvID": self.env_id}}).encode())
+        progress.show("health", "The health check looks for branches whose tip no run has. An event may still be on its "
+                                "way, so it looks again after a minute.")
+        execution = eventually(lambda: next((each["pipelineExecutionId"] for each in project.executions()[runs:]), ""),
+                               "the health check starts a run", seconds=150)
+        trigger = project.executions()[-1]["trigger"]["triggerType"]
+        require(trigger == "StartPipelineExecution", f"{trigger} started the run")
+        progress.show("health", f"The branch still has no run. The health check starts {project.name}.")
+        project.waits_for_approval(execution)
+        project.decide(execution)
+        require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
+        require(project.deployed_commit() == commit, "another commit is deployed")
+        require(len(project.executions()) == runs + 1, "another run was started")
+        progress.show("Deploy", f"{self.approver} approves it. {project.deployed.name} is at {commit[:12]}.")
+
+    def starts_nothing_and_is_rejected(self, other_branch: str, unprotected_branch: str) -> None:
+        project = self.project
+        runs, deployed = len(project.executions()), project.deployed_commit()
+        project.push(to=f"refs/tags/{self.branch}")
+        # While it exists, GitLab answers each commit status of the branch with 500: app/models/project.rb, `protected_for?`.
+        project.delete_reference(f"refs/tags/{self.branch}")
+        project.push(to=f"refs/heads/{other_branch}")
+        project.push_only(to=f"refs/heads/{unprotected_branch}")
+        note(f"Pushes of a tag named {self.branch}, of another protected branch and of an unprotected branch. Then:")
+        progress = Progress()
+        _, execution = self.next_push(progress)
+        require(len(project.executions()) == runs + 1, "another run was started")
+        require(f"refs/heads/{unprotected_branch}" not in project.mirrored(), "an unprotected branch was mirrored")
+        progress.show("", "GitLab did not mirror the unprotected branch.")
+        project.waits_for_approval(execution)
+        project.decide(execution, approves=False, why="not today")
+        require(project.ended(execution) == "Failed", "a rejected run continued")
+        require(project.deployed_commit() == deployed, "a rejected run was deployed")
+        require(len(project.executions()) == runs + 1, "another run was started later")
+        progress.show("", "The earlier pushes started nothing.")
+        progress.show("Approval", f"{self.approver} rejects it: {project.error(execution)}. "
+                                  f"{project.deployed.name} is still at {deployed[:12]}.")
+
+    def _build_and_approve(self, progress: Progress, execution: str, commit: str, approve: Approve) -> None:
+        project, before = self.project, self.project.deployed_commit()
+        project.waits_for_approval(execution)
+        ran = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "Succeeded")]
+        eventually(lambda: project.ran(execution)[:3] == ran, f"it ran {ran}")
+        source, build = (next(action for action in project.actions(execution) if action["actionName"] == name)
+                         for name in ("Source", "Build"))
+        taken = source["output"]["executionResult"]["externalExecutionId"]
+        require(taken == commit, f"the source is {taken}")
+        progress.show("Source", f"{project.name} runs with the pushed commit, {taken[:12]}.")
+        progress.show("Build", f"{build['output']['executionResult']['externalExecutionId'].split(':')[0]} runs "
+                               f"buildspec.yml. Its log has {len(project.build_log().splitlines())} lines.")
+        require(project.deployed_commit() == before, "it was deployed before the approval")
+        changes = self._changes.describe_change_set(
+            StackName=project.deployed.name, ChangeSetName=f"changeset-{self.env_id}-infra")["Changes"]
+        shown = ", ".join(f"{change['Action']} {change['LogicalResourceId']} ({change['ResourceType']})"
+                          for change in (each["ResourceChange"] for each in changes))
+        progress.show("Changes", f"The change set of {project.deployed.name}: {shown}.")
+        self._wait_for_statuses(commit, "running", "pending")
+        eventually(lambda: any("`Rule`" in each.body for each in self.source.project.commit_notes(commit)),
+                   "GitLab shows the change set")
+        progress.show("GitLab", "shows at the commit that it is on its way and waits for an approval, and lists the "
+                                "changes.")
+        approve(self, progress, commit)
+        status = project.ended(execution)
+        require(status == "Succeeded", f"the run ended {status}: {json.dumps(project.ran(execution))}")
+        require(project.deployed_commit() == commit, "another commit is deployed")
+        rule = self.aws.client("events").describe_rule(Name=project.deployed.outputs()["Rule"])
+        progress.show("Deploy", f"CloudFormation {'updates' if before else 'creates'} {project.deployed.name}. The description of its resource: "
+                                f"\"{rule['Description'][:30]}…\".")
+        self._wait_for_statuses(commit, "success", "success")
+        records = self.source.project.deployments
+        eventually(lambda: (commit, "success") in [(one.sha, one.status) for one in records(self.env_id)],
+                   "GitLab shows the deployment")
+        states = ", ".join(f"{name} {state}" for name, state in self.states(commit).items())
+        progress.show("GitLab", f"shows at {commit[:12]}: {states}; and a deployment to {self.env_id}.")
+
+    def _wait_for_statuses(self, commit: str, of_execution: str, of_approval: str) -> None:
+        name = f"cfn-gitops/{self.env_id}/infra"
+        expected = {name: of_execution, f"{name}/approval": of_approval}
+        # The health check of the day adds the status of the drift.
+        eventually(lambda: expected.items() <= self.states(commit).items(), f"GitLab shows {expected}")
+
+    def states(self, commit: str) -> dict[str, str]:
+        """The commit's statuses of cfn-gitops. Other systems may have statuses of their own."""
+        shown = self.source.project.status_states(commit)
+        return {name: state for name, state in sorted(shown.items()) if name.startswith("cfn-gitops/")}
+
+    def delete_deployed(self) -> None:
+        """Deletes the deployed stack, which cfn-gitops never deletes."""
+        name = self.project.deployed.name
+        status = self.project.deployed.delete()
+        require(status == "DELETE_COMPLETE", f"{name} is {status}")
+        note(f"aws cloudformation delete-stack --stack-name {name}: {status}.")

@@ -1,0 +1,1 @@
+"""`make try`: most acts of `make run` in an account and a GitLab project of the user."""
