@@ -36,7 +36,7 @@ def test_package_ten_percent_larger_fails_with_the_remedy(check):
     larger = check(112_000)
     assert larger.returncode == 1
     assert "+12.0%, more than +10%" in larger.stderr
-    assert "check_figures.py --write" in larger.stderr
+    assert "tools.checks.figures --write" in larger.stderr
     assert check(112_000, "--write").returncode == 0
     assert check(112_000).returncode == 0
 

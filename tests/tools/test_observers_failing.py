@@ -96,7 +96,7 @@ def filled(kind: Any, world: World, directory: Path) -> Any:
 
 def looks(world: World, directory: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The observers by their rows. Those of a scene look at it as if it had been opened."""
-    scenes = [each for module in sys.modules.copy() if module.startswith("observers.")
+    scenes = [each for module in sys.modules.copy() if module.startswith("tools.trial.observers.")
               for each in vars(sys.modules[module]).values() if isinstance(each, Scene)]
     of_scenes = {name: look for scene in scenes for name, look in scene.looks.items()}
     for name, look in (OBSERVERS | of_scenes).items():

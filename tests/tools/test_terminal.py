@@ -347,7 +347,7 @@ def test_answer_that_repeats_the_token_shows_no_part_of_it(padding: int, capsys:
     step = SimpleNamespace(act=SimpleNamespace(title="A title", reason="A reason", run=lambda _: fails()), name="")
     Cleanup._step(SimpleNamespace(faults=report.left), "token", fails)  # type: ignore[arg-type]
     try_run.perform(None, (1, 1), step, report)  # type: ignore[arg-type]
-    monkeypatch.setattr("try_report.ROOT", tmp_path)
+    monkeypatch.setattr("tools.trial.report.ROOT", tmp_path)
     (tmp_path / "Cargo.toml").write_text((ROOT / "Cargo.toml").read_text())
     terminal.hide(loop.passwords)
     report.print()

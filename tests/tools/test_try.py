@@ -113,7 +113,7 @@ def test_recorded_response_is_plain_json(report: Report, text: str) -> None:
 def test_files_of_a_report_do_not_depend_on_the_locale(report: Report, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     encodings: list[Any] = []
     monkeypatch.setattr(Path, "write_text", lambda _, text, encoding=None: encodings.append(encoding or text.isascii()))
-    monkeypatch.setattr("try_report.ROOT", tmp_path)
+    monkeypatch.setattr("tools.trial.report.ROOT", tmp_path)
     monkeypatch.setattr(Report, "lines", lambda _: iter(["é"]))
     report.story.seen = SimpleNamespace(rows=list, recorded={"a": {"response": "é \ud800"}}, count=lambda _: 0)  # type: ignore[assignment]
     monkeypatch.setattr("tools.trial.report.table", lambda _: None)
