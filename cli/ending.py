@@ -12,26 +12,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 
+# Passed on to the subcommands, which end here.
+from cli.failure import Failure, WrongUse
 from cli.terminal import shown, write
 
 # Ctrl-C, the end of a CI job, and a closed terminal.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Failure(Exception):
-    """What went wrong, and what to do. The exit status is 1."""
-
-    status = 1
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem}{'' if problem.endswith('?') else '.'} {remedy}")
-        self.problem, self.remedy = problem, remedy
-
-
-class WrongUse(Failure):
-    """The exit status is 2."""
-
-    status = 2
 
 
 def entry(interrupted: str) -> Callable[[Callable[[], int]], Callable[[], int]]:

@@ -15,7 +15,7 @@ import boto3
 import botocore.session
 from botocore import exceptions as aws
 
-from cli.ending import Failure
+from cli.failure import Failure
 from cli.samconfig import did_you_mean
 
 _AGAIN = "Correct the cause, and run this again"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.ending import Failure, WrongUse
+from cli.failure import Failure, WrongUse
 
 try:
     import tomllib

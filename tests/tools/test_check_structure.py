@@ -63,6 +63,39 @@ def test_fault_is_found(measured, fault, changes):
     assert found.keys() - {fault} <= {"dependency cycles of folders"}
 
 
+LAYERS, CYCLE = "Python imports past the layers", "dependency cycles of Python modules"
+PYTHON = {
+    "cli/__init__.py": "", "cli/main.py": "import sys\nfrom cli import output\n", "cli/output.py": "",
+    "tools/run/run.py": "from cli import output\nfrom tests.play.steps import push\nfrom tools.run import console\n",
+    "tools/run/console.py": "",
+    "tests/__init__.py": "", "tests/play/__init__.py": "", "tests/play/steps.py": "from tests.local import aws\n",
+    "tests/local/aws.py": "", "tests/local/conftest.py": "import pytest\n",
+    "tests/tools/test_run.py": "import pytest\nfrom tests.local.aws import LocalAws\nfrom tools.run import run\n",
+}
+
+
+@pytest.mark.parametrize(("fault", "place", "changes"), [
+    (LAYERS, "cli.output imports tools.run.console", {"cli/output.py": "def a():\n    from tools.run.console import note\n"}),
+    (LAYERS, "cli.output imports tests.play.steps", {"cli/output.py": "import tests.play.steps as steps\n"}),
+    (LAYERS, "tools.run.console imports tests.local.aws", {"tools/run/console.py": "from tests.local import aws\n"}),
+    (LAYERS, "tools.run.console imports tests.playing", {"tools/run/console.py": "from tests import playing\n", "tests/playing.py": ""}),
+    (LAYERS, "tools.run.console imports tests", {"tools/run/console.py": "import tests\n"}),
+    (LAYERS, "tests.play.steps imports pytest", {"tests/play/steps.py": "from pytest import fixture\n"}),
+    (LAYERS, "tests.play.steps imports tools.run.console", {"tests/play/steps.py": "from tools.run import console\n"}),
+    (LAYERS, "tests.local.conftest imports pytest", {"tests/local/aws.py": "from . import conftest\n"}),
+    # Python runs the packages around a module first.
+    (LAYERS, "tests imports pytest", {"tests/__init__.py": "import pytest\n"}),
+    (CYCLE, "cli.main and cli.output", {"cli/output.py": "def a():\n    from cli import main\n"}),
+    (CYCLE, "tools.run.run and tools.run.console", {"tools/run/console.py": "from tools.run.run import LocalStory\n"}),
+])
+def test_import_past_a_layer_is_found(measured, fault, place, changes):
+    assert measured(PYTHON) == {}
+    found = measured(PYTHON | changes)
+    assert found.keys() == {fault}
+    # A cycle begins anywhere.
+    assert any(shown.startswith(place) or set(shown.split(" and ")) == set(place.split(" and ")) for shown in found[fault])
+
+
 def test_module_of_both_resources_may_have_the_same_type(measured):
     rooms = {f"src/{sister}/mod.rs": "mod state;\n" for sister in ("mirror_credential", "gitops_pipeline")}
     states = {path.replace("mod.rs", "state.rs"): "pub struct State;\n" for path in rooms}

@@ -1,7 +1,7 @@
 """Checks whether the built function has grown: its package, and the instructions until its first responses.
 
-    python -m tools.checks.figures            # fails if a figure is too far above tools/checks/figures.toml
-    python -m tools.checks.figures --write    # writes tools/checks/figures.toml: commit it with the change that explains it
+    python -m tools.checks.figures          # fails if a figure is too far above tools/checks/figures.toml
+    python -m tools.checks.figures --write  # writes tools/checks/figures.toml: commit it with the change that explains it
 
 `cargo build --release` has to leave no symbols in its file. cargo-lambda strips by itself, so its file does not show
 that. With `--cargo-build` the script builds that file too (some minutes), and its size has the package's limit.

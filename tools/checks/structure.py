@@ -1,11 +1,13 @@
 """Looks for faults in the structure of the code, and fails if there is one.
 
-    python -m tools.checks.structure           # the count of each fault, and its places
-    python -m tools.checks.structure --modules # also each folder of `src`, with the modules that each of its modules uses
+    python -m tools.checks.structure            # the count of each fault, and its places
+    python -m tools.checks.structure --modules  # also each folder of `src`, with the modules that each of its modules uses
 
 A module uses another one if it names an item of it, by `use` or by a path. An item that a module only passes on with
 `pub use` counts as one of the module that defines it. A dependency cycle is counted among files, and among the entries
 of one folder. Of several cycles the first is shown. Tests and `fuzzing` are left out.
+
+`cli`, `tools` and `tests` are read too: `python_imports` has their layers.
 
 The only size with a limit is that of a function. If the limit made authors squeeze functions, more of them would have
 the last sizes below it than the sizes before. So the last line compares the two shares. It fails nothing.
@@ -18,11 +20,14 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+from tools.checks import python_imports
+
 ROOT = Path(__file__).parents[2]
 CRATES = {"cfn_gitops": "src", "cfn_custom_resource": "crates/cfn-custom-resource/src", "fake_aws": "tests/fake-aws/src"}
 FAULTS = (
     "dependency cycles of files", "dependency cycles of folders", "type names defined twice", "functions over 60 lines",
     "tuples as parameters", "comment lines over 100 columns", "impure imports of plans", "AWS enums read elsewhere",
+    "Python imports past the layers", "dependency cycles of Python modules",
 )
 MAX_FUNCTION_LINES = 60
 # A plan decides with data alone. It may use the types of clients, but not their calls, errors of calls, or a clock.
@@ -252,6 +257,9 @@ def measure() -> tuple[dict[str, list[str]], list[int]]:
                 found["impure imports of plans"] += [f"{place}: {name}" for name in imported]
     found["type names defined twice"] = [f"{name.partition('::')[2]}: {', '.join(places)}"
                                          for name, places in types.items() if len(places) > 1 and not are_counterparts(places)]
+    imports = python_imports.read(ROOT)
+    found["Python imports past the layers"] = python_imports.past_layers(imports)
+    found["dependency cycles of Python modules"] = [" and ".join(cycle) for cycle in cycles(imports)]
     return found, sizes
 
 

@@ -1,0 +1,19 @@
+"""What ends a subcommand with a sentence. Below `ending`, because `machine` explains errors with it."""
+
+from __future__ import annotations
+
+
+class Failure(Exception):
+    """What went wrong, and what to do. The exit status is 1."""
+
+    status = 1
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}{'' if problem.endswith('?') else '.'} {remedy}")
+        self.problem, self.remedy = problem, remedy
+
+
+class WrongUse(Failure):
+    """The exit status is 2."""
+
+    status = 2
