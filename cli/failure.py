@@ -1,10 +1,10 @@
-"""What ends a subcommand with a sentence. Below `ending`, because `machine` explains errors with it."""
+"""The errors that end a subcommand with a sentence. Below `ending`, because `machine` explains errors with it."""
 
 from __future__ import annotations
 
 
 class Failure(Exception):
-    """What went wrong, and what to do. The exit status is 1."""
+    """A problem and its remedy. The exit status is 1."""
 
     status = 1
 

@@ -1,2 +1,2 @@
-"""What the tests and `tools` both use: what a person does with a deployment, the waits for its effects, and the stories
-of tests/scenarios. No module here or below imports pytest or `tools`, as tools/checks/structure.py checks."""
+"""The common ground of the tests and `tools`: the actions of a user on a deployment, the waits for their effects, and the
+stories of tests/scenarios. No module here or below imports pytest or `tools`, as tools/checks/structure.py checks."""

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from cli import output
 from tests.play import waiting
 from tests.tools.conftest import ROOT
 
@@ -69,7 +70,7 @@ def test_long_rows_and_proofs_are_wrapped(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_time_and_name_of_a_step_are_coloured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(console, "in_colour", lambda: True)
+    monkeypatch.setattr(output, "in_colour", lambda: True)
     console.Progress().show("push", "to GitLab")
     assert capsys.readouterr().out == "\033[2m     0.0 s  \033[0m\033[36mpush      \033[0mto GitLab\n"
 

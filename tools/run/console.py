@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cli import ending
+from cli.output import BOLD, DIM, styled
 from cli.terminal import shown, write_shown
 
 WIDTH = 96
-BOLD, DIM, GREEN, RED, CYAN = "1", "2", "32", "31", "36"
+CYAN = "36"
 # A reader takes a longer silence for a hang.
 SILENCE_SECONDS = 8.0
 
@@ -25,15 +26,6 @@ class NotShown(Exception):
 
 _printed: list[str] = []
 _last_output = time.monotonic()
-
-
-def in_colour() -> bool:
-    """Colours are used on a terminal, unless NO_COLOR is set: https://no-color.org."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def styled(text: str, style: str) -> str:
-    return f"\033[{style}m{text}\033[0m" if style and in_colour() else text
 
 
 def write(text: str, style: str = "") -> None:

@@ -16,6 +16,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from cli.ending import entry
+from cli.output import BOLD, GREEN, RED
 from tests.play import mirroring, steps, waiting
 from tests.play.local import IAM_IS_LATE, LocalAws, LocalGitLab, gitlab as local_gitlab, regions_with
 from tests.play.mirroring import Source
@@ -23,8 +24,7 @@ from tests.play.steps import PushRefused
 from tests.play.waiting import NotInTime
 from tools.run.approval import PARAMETERS, AwsApprover, GitLabApprover
 from tools.run.console import (
-    BOLD, GREEN, RED, Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table,
-    warnings, write)
+    Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table, warnings, write)
 from tools.run.story import ACTS as SHARED_ACTS, Act, Names, Story
 from tools.run.two_accounts import Elsewhere
 

@@ -15,8 +15,9 @@ from typing import Any
 from samcli.yamlhelper import yaml_parse
 
 from cli.ending import entry
+from cli.output import BOLD
 from tests.play.local import LocalAws
-from tools.run.console import BOLD, ending_at_interrupt, table, write
+from tools.run.console import ending_at_interrupt, table, write
 
 ROOT = Path(__file__).parents[2]
 

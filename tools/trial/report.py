@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from cli.output import BOLD, GREEN, RED
 from cli.terminal import visible, without_secrets
 from tests.play.mirroring import Source
-from tools.run.console import BOLD, GREEN, RED, reason, table, write
+from tools.run.console import reason, table, write
 from tools.trial.account import RemoteAccount
 from tools.trial.acts import TryStory
 from tools.trial.assumptions import HELD, NOT_HELD, NOT_SEEN, Observations

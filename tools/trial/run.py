@@ -22,10 +22,11 @@ from pathlib import Path
 
 from cli import account, terminal
 from cli.ending import end_at_ctrl_c_only, entry
+from cli.output import BOLD, GREEN, RED
 from tests.play import steps, waiting
 from tests.play.mirroring import Source
 from tests.play.scenarios import Scenario
-from tools.run.console import BOLD, GREEN, RED, heading, reason, write
+from tools.run.console import heading, reason, write
 from tools.run.story import Act, Names, Story
 from tools.trial import assumptions
 from tools.trial.account import RemoteAccount
