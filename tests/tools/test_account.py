@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from tests.tools.conftest import sam_settings  # noqa: F401: it adds the scripts to the path
 
 import doctor
-from tools.trial import account as try_account
+import try_account
 
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "ListServiceQuotas")

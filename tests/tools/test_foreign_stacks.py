@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests.tools.conftest import FakeAccount
 
-from tools.run import deploy
+import deploy
 import doctor
 import leave
 import sam_settings

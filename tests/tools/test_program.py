@@ -16,17 +16,17 @@ from tests.tools.conftest import ROOT, FakeAccount
 from tests.tools.test_console import run_program
 from tests.tools.test_leave import FakeAws
 
-from tools.run import console
-from tools.run import deploy
+import console
+import deploy
 import doctor
-from tools.run import invoke
+import invoke
 import leave
 import program
 import stack_failures
-from tools.trial import run as try_run
+import try_run
 import undeploy
 import upgrade
-from tools.trial.cleanup import Cleanup
+from try_cleanup import Cleanup
 
 SCRIPTS = [deploy, doctor, leave, stack_failures, undeploy, upgrade]
 SIGNALS = pytest.mark.parametrize("by", program.SIGNALS, ids=lambda by: by.name)
@@ -234,5 +234,5 @@ def test_closed_terminal_stops_neither_the_clean_up_nor_the_end(monkeypatch: pyt
 
 
 def test_every_script_that_changes_something_handles_signals() -> None:
-    changing = ("run/deploy", "run/invoke", "run/run", "run/shell", "trial/run")
+    changing = ("deploy", "invoke", "leave", "run", "shell", "try_run", "undeploy", "upgrade")
     assert all("\n@entry(" in (ROOT / f"tools/{name}.py").read_text() for name in changing)

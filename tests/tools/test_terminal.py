@@ -21,22 +21,22 @@ from urllib.parse import quote, unquote
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from tests.play.steps import PushRefused
+from tests.deployment.steps import PushRefused
 from tests.tools.conftest import ROOT, FakeAccount
 from tests.tools.test_console import run_program
 
-from tools.run import console
-from tools.run import deploy
+import console
+import deploy
 import doctor
 import leave
 import stack_failures
 import terminal
-from tools.trial import run as try_run
+import try_run
 import undeploy
 import upgrade
-from tools.trial.cleanup import Cleanup
-from tools.trial.gitlab import GitLabError, RemoteGitLab
-from tools.trial.report import Report
+from try_cleanup import Cleanup
+from try_gitlab import GitLabError, RemoteGitLab
+from try_report import Report
 
 # A title, a cleared screen, a line that is written over, a forged line, colours of C1, directions of text, line ends.
 HOSTILE = ("a\x1b]0;pwn\x07\x1b[2J\x1b[1A\rok      forged\nok      forged\x0bok\x0cok\t\x08\x7f\x9b31m\x90\x9d0;pwn\x9c\x85ok\u061c\u200b"
@@ -206,8 +206,13 @@ def test_output_of_sam_is_harmless_and_immediate(account: FakeAccount, monkeypat
     assert_harmless(output.replace("\nok      forged", "\n| ok"))
 
 
-# The scripts of the other folders show the repository's own texts, and outputs of its own tests and compilers.
-SCRIPTS = sorted([*(ROOT / "tools/run").glob("*.py"), *(ROOT / "tools/trial").rglob("*.py")])
+# The scripts that show the repository's own texts, and outputs of its own tests and compilers.
+OF_THE_REPOSITORY = {
+    "build_site", "check_bootstrap", "check_figures", "check_lines", "check_prose", "check_structure", "dist",
+    "dist_check", "pictures", "quick_create", "reference", "reference_operations", "reference_properties", "release", "run_checks",
+    "sbom", "site_hooks", "site_scripts", "strip_template", "third_party_notices", "update_requirements"}
+SCRIPTS = [path for path in sorted([*(ROOT / "tools").glob("*.py"), *(ROOT / "tools/observers").glob("*.py")])
+           if path.stem not in OF_THE_REPOSITORY]
 
 
 def outputs(path: Path) -> list[str]:
@@ -218,11 +223,11 @@ def outputs(path: Path) -> list[str]:
     return [text for node in nodes if (text := node.name if isinstance(node, ast.alias) else ast.unparse(node)) in written]
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: "/".join(path.parts[-2:]))
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_scripts_write_through_the_terminal_alone(path: Path) -> None:
     # The `warnings` of `run` are lines of a log.
-    own = {"run/console.py": ["write_shown", "write_shown"], "run/run.py": ["warnings", "warnings"]}
-    assert sorted(outputs(path)) == sorted(own.get(str(path.relative_to(ROOT / "tools")), []))
+    own = {"terminal": ["write_shown", "write_shown", "print"], "console": ["write_shown", "write_shown"], "run": ["warnings", "warnings"]}
+    assert sorted(outputs(path)) == sorted(own.get(path.stem, []))
     if "\nif __name__ == " in (text := path.read_text()):
         assert re.search(r'\n@entry\(".+"\)\ndef main\(\) -> int:\n', text)
 
@@ -347,7 +352,7 @@ def test_answer_that_repeats_the_token_shows_no_part_of_it(padding: int, capsys:
     step = SimpleNamespace(act=SimpleNamespace(title="A title", reason="A reason", run=lambda _: fails()), name="")
     Cleanup._step(SimpleNamespace(faults=report.left), "token", fails)  # type: ignore[arg-type]
     try_run.perform(None, (1, 1), step, report)  # type: ignore[arg-type]
-    monkeypatch.setattr("tools.trial.report.ROOT", tmp_path)
+    monkeypatch.setattr("try_report.ROOT", tmp_path)
     (tmp_path / "Cargo.toml").write_text((ROOT / "Cargo.toml").read_text())
     terminal.hide(loop.passwords)
     report.print()
