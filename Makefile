@@ -62,7 +62,7 @@ test: ## the checks of the project (SCHEDULES=ci: with the release build and mor
 	@SCHEDULES=$(SCHEDULES) $(PYTHON) -m tools.checks.run
 
 bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
-	@python tools/bench/run.py
+	@python -m tools.bench.run
 
 # Checks the existing file: `make test` has just built it. Another release build is for SCHEDULES=all alone.
 check-figures: $(INSTALLED)
