@@ -22,10 +22,13 @@ INTERRUPTED = "Nothing was changed"
 # A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
 # connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
 _CONFIG = Config(read_timeout=905, retries={"total_max_attempts": 1}, tcp_keepalive=True)
+# The subject of what the function did not check.
+NOT_CHECKED = "a part that was not checked"
+
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     stack = environment.stack()
-    return output.findings([stack_check(stack), *function_checks(environment, stack), *rule_checks(environment)])
+    return output.findings([stack_check(stack), *function_checks(environment, stack, client_of(environment)), *rule_checks(environment)])
 
 
 def stack_check(stack: dict) -> Finding:
@@ -35,7 +38,11 @@ def stack_check(stack: dict) -> Finding:
     return Finding(subject) if is_complete else Finding(subject, f"its status is {status}", remedy + stack["StackName"])
 
 
-def function_checks(environment: Environment, stack: dict[str, Any]) -> list[Finding]:
+def client_of(environment: Environment) -> Any:
+    return environment.account.client("lambda", config=_CONFIG)
+
+
+def function_checks(environment: Environment, stack: dict[str, Any], client: Any) -> list[Finding]:
     """The function's findings."""
     env_id, found_outputs, given = environment.env_id, outputs(stack), parameters(stack)
     subject = f"function cfn-gitops-{env_id}"
@@ -49,7 +56,6 @@ def function_checks(environment: Environment, stack: dict[str, Any]) -> list[Fin
             "PipelineStack": f"gitops-{env_id}-{given['ProjectID']}",
             "Secret": f"codecommit-mirror/user-{env_id}-codecommit-mirroring",
         }
-    client = environment.account.client("lambda", config=_CONFIG)
     try:
         response = client.invoke(FunctionName=found_outputs["ServiceToken"], Payload=json.dumps(event).encode())
         result = json.loads(response["Payload"].read())
@@ -57,7 +63,7 @@ def function_checks(environment: Environment, stack: dict[str, Any]) -> list[Fin
             return [Finding(subject, f"{result.get('errorMessage')}", f"Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
         found = result["Doctor"]
         checks = [finding(each["Subject"], each) for each in found["Checks"]]
-        return [Finding(subject), *checks, *(finding("a part that was not checked", each) for each in found["NotChecked"])]
+        return [Finding(subject), *checks, *(finding(NOT_CHECKED, each) for each in found["NotChecked"])]
     except (BotoCoreError, ClientError) as error:
         return [failed(subject, error)]
     except (AttributeError, KeyError, TypeError, ValueError):

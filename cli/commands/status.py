@@ -1,0 +1,365 @@
+"""Show every project of an environment in one table.
+
+It changes nothing. A project with "!" needs a person, and comes first. A line below the table has the cause and what to do.
+
+  DEPLOYED  the commit of the last successful deployment, and SINCE when
+  STATE     the newest execution, or the approval that waits the longest
+  FROZEN    whether the event rule or a transition of the pipeline is disabled
+  DRIFT     how the deployed stack differed from its template when it was last compared. The pipeline's stack counts as well
+  OUTDATED  whether an older version of the function rendered the pipeline: `cfn-gitops upgrade`
+  MIRROR    whether GitLab's mirror works now, as the function's diagnosis finds it
+
+"?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that ended has failed,
+if something is broken, drifted, outdated or not read. It is 0 if projects only wait for an approval or are frozen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from cli import projects
+from cli.account import Environment, outputs
+from cli.output import BOLD, Output
+from cli.projects import Drift, Project
+from cli.terminal import shortened
+
+EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 0    without the mirrors, which is faster",
+            "cfn-gitops status --env dev --json")
+INTERRUPTED = "Nothing was changed"
+
+HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE", "FROZEN", "DRIFT", "OUTDATED", "MIRROR")
+# The reasons why a project needs a person, the most urgent one first, with their words in the last line.
+_CONCERNS = {"failed": "failed", "broken": "broken", "unread": "not read", "mirror": "with a broken mirror",
+             "approval": "waiting for approval", "frozen": "frozen", "drift": "drifted", "outdated": "outdated"}
+_ORDER = list(_CONCERNS)
+# These alone are not a failure.
+_WAITS = ("approval", "frozen")
+# A state that AWS adds later is shown as it is.
+_STATES = {"InProgress": "running", "Succeeded": "deployed", "Failed": "failed", "Stopped": "stopped", "Stopping": "stopping",
+           "Superseded": "superseded", "Cancelled": "cancelled"}
+_MAX_STATE, _MAX_CAUSE, _MAX_SUMMARY = 14, 400, 60
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
+_ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+# The pipeline's stack in one of these has no pipeline that can be changed: src/health_check/doctor.rs.
+_BROKEN = ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "IMPORT_ROLLBACK_FAILED")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--wait", type=_seconds, default=20, metavar="SECONDS",
+                        help="for the function's diagnosis of the mirrors, which takes longer with many projects. 0 leaves "
+                             "them out (default: 20)")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 900:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 900")
+    return seconds
+
+
+def run(environment: Environment, given: Any, output: Output) -> int:
+    found = projects.read(environment, given.wait)
+    rows = sorted((Row(each, environment, now()) for each in found), key=Row.order)
+    counts = Counter(concern for row in rows for concern in row.concerns())
+    output.document |= {"projects": [row.members() for row in rows], "counts": {concern: counts[concern] for concern in _ORDER}}
+    if not rows:
+        output.write(f"Environment {environment.env_id} has no project yet")
+        return 0
+    # Without the diagnosis, nothing is known of the mirrors.
+    shown = HEADS if given.wait else HEADS[:-1]
+    output.table(shown, [row.cells()[:len(shown)] for row in rows])
+    notes = [note for row in rows for note in row.notes()]
+    output.write("")
+    for note in [*notes, *_unread_notes(rows)]:
+        output.write(note[0], *(f"    {line}" for line in note[1:] if line))
+    needing = ", ".join(f"{counts[concern]} {words}" for concern, words in _CONCERNS.items() if counts[concern])
+    output.write(f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}", style=BOLD)
+    return 1 if any(counts[concern] for concern in _ORDER if concern not in _WAITS) else 0
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Row:
+    """A project as it is shown."""
+
+    def __init__(self, project: Project, environment: Environment, at: datetime) -> None:
+        self.project, self._environment, self._now = project, environment, at
+
+    def order(self) -> tuple[int, str]:
+        return min((_ORDER.index(each) for each in self.concerns()), default=len(_ORDER)), self.project.name
+
+    def concerns(self) -> list[str]:
+        project, found = self.project, set()
+        if project.failure():
+            found.add("failed")
+        if self._broken():
+            found.add("broken")
+        if project.unread:
+            found.add("unread")
+        if project.mirrors and any(each.problem for each in project.mirrors):
+            found.add("mirror")
+        if project.approvals:
+            found.add("approval")
+        if self.frozen():
+            found.add("frozen")
+        if any(each.status == "DRIFTED" for each in project.drifts):
+            found.add("drift")
+        if project.is_outdated:
+            found.add("outdated")
+        return [each for each in _ORDER if each in found]
+
+    def cells(self) -> list[str]:
+        project = self.project
+        mark, name = "!" if self.concerns() else "", shortened(project.name, 30)
+        if project.unreadable:
+            other = "-" if project.is_new else "?"
+            return [mark, name, other, other, self.state()[0], other, other, other, other]
+        commit, since = self._deployed()
+        return [mark, name, commit, since, self._state_cell(), _yes_or_no(self.frozen()), self._drift(),
+                _yes_or_no(project.is_outdated), self._mirror()]
+
+    def _deployed(self) -> tuple[str, str]:
+        project = self.project
+        if deployed := project.deployed():
+            return projects.commit_of(deployed[0]).get("revisionId", "")[:7] or "?", self._age(deployed[1])
+        is_unknown = project.executions is None and project.pushed and project.pipeline_exists is not False
+        return ("?", "?") if is_unknown or project.may_be_deployed() else ("-", "-")
+
+    def state(self) -> tuple[str, datetime | None]:
+        """The state, and since when. Empty if it was not read."""
+        project = self.project
+        if project.unreadable:
+            return "creating" if project.is_new else "unreadable", None
+        if not project.pushed:
+            return "no push yet", None
+        if project.pipeline_exists is False:
+            return "no pipeline", None
+        if project.approvals:
+            return "approval", min((each.since for each in project.approvals if each.since), default=None)
+        if project.approvals is None or project.executions is None:
+            return "", None
+        newest = project.newest()
+        if newest is None:
+            return "no execution", None
+        status = newest.get("status", "")
+        is_running = status in ("InProgress", "Stopping")
+        state = "rolled back" if status == "Succeeded" and projects.is_rollback(newest) else _STATES.get(status, status)
+        return state, newest.get("startTime" if is_running else "lastUpdateTime")
+
+    def _state_cell(self) -> str:
+        state, since = self.state()
+        # SINCE has that of a deployment.
+        return (shortened(state, _MAX_STATE) or "?") + (f" {self._age(since)}" if since and state != "deployed" else "")
+
+    def frozen(self) -> bool | None:
+        """Whether a push deploys nothing until a person enables something. `None` if that was not read."""
+        project = self.project
+        if project.unreadable:
+            return None
+        # A deleted rule is not a freeze: the health check starts the pipeline. An unknown state counts as disabled.
+        if project.rule and project.rule not in _ENABLED or project.disabled:
+            return True
+        is_read = project.disabled is not None or not project.pushed or project.pipeline_exists is False
+        return False if project.rule is not None and is_read else None
+
+    def _drift(self) -> str:
+        project = self.project
+        if drifted := next((each for each in project.drifts if each.status == "DRIFTED"), None):
+            return f"yes {self._age(drifted.checked)}"
+        if not project.deployed_stack:
+            return "-"
+        if any(each.call == "GetMetricData" for each in project.unread):
+            return "?"
+        first = project.drifts[0]
+        if first.status == "IN_SYNC":
+            return f"none {self._age(first.checked)}"
+        return "unchecked" if first.status == "NOT_CHECKED" else shortened(first.status.lower(), _MAX_STATE)
+
+    def _mirror(self) -> str:
+        mirrors = self.project.mirrors
+        if mirrors is None:
+            return "?" if any(each.call == projects.DIAGNOSIS for each in self.project.unread) else "-"
+        return "broken" if any(each.problem for each in mirrors) else "ok" if mirrors else "none"
+
+    def _broken(self) -> tuple[str, str] | None:
+        """The problem of its stack and the parts in it, and the remedy."""
+        project, status = self.project, self.project.stack["StackStatus"]
+        name, env = project.stack["StackName"], self._environment.settings.table
+        if project.is_new:
+            return None
+        if project.unreadable:
+            return f"{project.unreadable}. Its stack {name} is in {status}", (
+                f"If it is of cfn-gitops, see what failed: cfn-gitops failures {name} --env {env}. Otherwise delete it")
+        if status in _BROKEN:
+            return f"its stack {name} is in {status}", f"See what failed: cfn-gitops failures {name} --env {env}"
+        if not project.owner_exists:
+            return f"the owner of its stack {name} no longer exists", (
+                f"Delete it if it is not needed: aws cloudformation delete-stack --stack-name {name}")
+        if project.pushed and project.pipeline_exists is False:
+            return f"its pipeline {project.pipeline} does not exist, so pushes deploy nothing", (
+                f"See how to restore it: cfn-gitops doctor --env {env}")
+        if project.rule == "":
+            return f"its event rule {project.event_rule} does not exist, so only the health check starts a push", (
+                f"See how to restore it: cfn-gitops doctor --env {env}")
+        return None
+
+    def _age(self, since: datetime | None) -> str:
+        return age(since, self._now)
+
+    def _commit(self, execution: dict[str, Any]) -> str:
+        revision = projects.commit_of(execution)
+        if "revisionId" not in revision:
+            return "its commit is not known"
+        summary = shortened(revision.get("revisionSummary", "").strip().split("\n", 1)[0], _MAX_SUMMARY)
+        return f"commit {revision['revisionId'][:7]}" + (f' "{summary}"' if summary else "")
+
+    def notes(self) -> Iterator[list[str]]:
+        """A line for each concern, with the lines of its cause and remedy."""
+        project, env = self.project, self._environment.settings.table
+        name = shortened(project.name, 30)
+        if broken := self._broken():
+            yield [f"{name}: {broken[0]}", broken[1]]
+        if failure := project.failure():
+            yield from self._failure_notes(name, failure)
+        for each in project.mirrors or []:
+            if each.problem:
+                yield [f"{name}: {each.subject}", shortened(each.problem, _MAX_CAUSE), each.remedy]
+        for approval in project.approvals or []:
+            yield [f"{name}: {approval.action} has waited for {self._age(approval.since)}, "
+                   f"{self._commit(project.execution(approval.execution))}", f"Approve or reject it: {self._console()}"]
+        if project.rule and project.rule not in _ENABLED:
+            yield [f"{name}: event rule {project.event_rule} is {project.rule}, so a push starts nothing",
+                   f"To end the freeze: aws events enable-rule --name {project.event_rule}"]
+        for transition in project.disabled or []:
+            yield [f"{name}: the transition into stage {transition.stage} has been disabled for {self._age(transition.at)}"
+                   + (f" by {transition.by}" if transition.by else ""), shortened(transition.reason, _MAX_CAUSE),
+                   f"To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {project.pipeline} "
+                   f"--stage-name {transition.stage} --transition-type Inbound"]
+        for drift in project.drifts:
+            if drift.status == "DRIFTED":
+                yield [f"{name}: stack {drift.stack} differed from its template {self._age(drift.checked)} ago",
+                       "See the resources: " + (
+                           f"aws logs tail /aws/lambda/cfn-gitops-{self._environment.env_id} --since 2d "
+                           f"--filter-pattern '\"stack {drift.stack}\"'" if drift.by_health_check else
+                           f"aws cloudformation describe-stack-resource-drifts --stack-name {drift.stack} "
+                           "--stack-resource-drift-status-filters MODIFIED DELETED")]
+        if project.is_outdated:
+            yield [f"{name}: its pipeline has version {project.version}, which is older than the function's",
+                   f"Upgrade it: cfn-gitops upgrade --env {env}"]
+        if not project.deployed() and project.executions is not None and project.may_be_deployed():
+            yield [f"{name}: stack {project.deployed_stack_name} exists, and no execution that CodePipeline lists has "
+                   "deployed it"]
+
+    def _failure_notes(self, name: str, failure: dict[str, Any]) -> Iterator[list[str]]:
+        project, commit = self.project, self._commit(failure)
+        for action in project.failed_actions or []:
+            # CodePipeline itself ends an approval after seven days, without a person.
+            is_rejected = action.by and action.action == projects.APPROVAL
+            by = f" by {action.by}" if is_rejected and action.by not in action.cause else ""
+            end = "was rejected" if is_rejected else "failed"
+            yield [f"{name}: {action.action} {end} {self._age(action.at)} ago{by}, {commit}",
+                   shortened(action.cause, _MAX_CAUSE) or "CodePipeline shows no cause", self._remedy(action.action)]
+        if not project.failed_actions:
+            cause = failure.get("statusSummary") or ("its actions were not read" if project.failed_actions is None else
+                                                     "CodePipeline shows no action that failed")
+            yield [f"{name}: an execution failed {self._age(failure.get('lastUpdateTime'))} ago, {commit}",
+                   shortened(cause, _MAX_CAUSE), f"See the execution: {self._console()}"]
+
+    def _remedy(self, action: str) -> str:
+        project, env_id = self.project, self._environment.env_id
+        if action == projects.BUILD:
+            return f"Read its log: aws logs tail /aws/codebuild/codebuild-{env_id}-cfn-{project.name} --since 1d"
+        if action == projects.APPROVAL:
+            return f"See the execution: {self._console()}"
+        if action in (projects.DEPLOY, "CreateChangeSet") and project.deployed_stack:
+            table = self._environment.settings.table
+            return f"See what failed: cfn-gitops failures {project.deployed_stack_name} --env {table}"
+        return f"See the execution: {self._console()}"
+
+    def _console(self) -> str:
+        """As in src/gitops_pipeline/names.rs."""
+        region, partition = self._environment.account.region, self.project.stack["StackId"].split(":")[1:2]
+        domain = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}.get(
+            "".join(partition), "console.aws.amazon.com")
+        return f"https://{region}.{domain}/codesuite/codepipeline/pipelines/{self.project.pipeline}/view?region={region}"
+
+    def members(self) -> dict[str, Any]:
+        """Everything that was read, in full. `null` was not read, or does not exist: `unread` distinguishes them."""
+        project, deployed, (state, since) = self.project, self.project.deployed(), self.state()
+        failure, newest = project.failure(), project.newest()
+        return {
+            "project": project.name, "concerns": self.concerns(), "state": state or None, "since": _iso(since),
+            "stack": {"name": project.stack["StackName"], "id": project.stack["StackId"],
+                      "status": project.stack["StackStatus"], "unreadable": project.unreadable or None,
+                      "ownerExists": project.owner_exists},
+            "pipeline": {"name": project.pipeline, "exists": project.pipeline_exists, "pushed": project.pushed},
+            "repository": outputs(project.stack).get("RepositoryName"),
+            "deployed": {**_execution(deployed[0]), "since": _iso(deployed[1])} if deployed else None,
+            "newest": _execution(newest) if newest else None,
+            "approvals": None if project.approvals is None else [
+                {"execution": each.execution, "stage": each.stage, "action": each.action, "since": _iso(each.since),
+                 "commit": projects.commit_of(project.execution(each.execution)).get("revisionId")}
+                for each in project.approvals],
+            "failure": {**_execution(failure), "summary": failure.get("statusSummary"), "actions": None
+                        if project.failed_actions is None else [
+                {"action": each.action, "stage": each.stage, "cause": each.cause, "by": each.by, "at": _iso(each.at)}
+                for each in project.failed_actions]} if failure else None,
+            "frozen": {"frozen": self.frozen(), "rule": project.event_rule, "ruleState": project.rule, "transitions": None
+                       if project.disabled is None else [
+                {"stage": each.stage, "by": each.by, "reason": each.reason, "at": _iso(each.at)} for each in project.disabled]},
+            "drift": [_drift(each) for each in project.drifts],
+            "outdated": project.is_outdated, "renderingVersion": project.version,
+            "mirrors": None if project.mirrors is None else [each.members() for each in project.mirrors],
+            "unread": [{"call": each.call, "code": each.code, "reason": each.reason, "remedy": each.remedy}
+                       for each in project.unread],
+        }
+
+
+def _unread_notes(rows: list[Row]) -> Iterator[list[str]]:
+    """One for each call and cause, because the same permission is often missing for all projects."""
+    calls: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+    for row in rows:
+        for each in row.project.unread:
+            calls.setdefault((each.call, each.code), []).append((row.project.name, each))
+    for (call, _), found in calls.items():
+        names = [shortened(name, 30) for name, _ in found]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        of = "all projects" if len(names) == len(rows) > 1 else ", ".join(names[:5]) + more
+        yield [f"? {of}: {call} was not read", shortened(found[0][1].reason, _MAX_CAUSE), found[0][1].remedy]
+
+
+def _yes_or_no(value: bool | None) -> str:
+    return "?" if value is None else "yes" if value else "no"
+
+
+def age(since: datetime | None, at: datetime) -> str:
+    """In one unit, as kubectl does: 45s, 12m, 3h, 5d."""
+    if since is None:
+        return "?"
+    seconds = max(0, int((at - since).total_seconds()))
+    for unit, length, limit in (("s", 1, 60), ("m", 60, 60 * 60), ("h", 60 * 60, 48 * 60 * 60)):
+        if seconds < limit:
+            return f"{seconds // length}{unit}"
+    return f"{seconds // 86_400}d"
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+
+
+def _execution(execution: dict[str, Any]) -> dict[str, Any]:
+    revision = projects.commit_of(execution)
+    return {"execution": execution.get("pipelineExecutionId"), "status": execution.get("status"),
+            "type": execution.get("executionType", "STANDARD"), "commit": revision.get("revisionId"),
+            "message": revision.get("revisionSummary"), "started": _iso(execution.get("startTime")),
+            "updated": _iso(execution.get("lastUpdateTime"))}
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    return {"stack": drift.stack, "status": drift.status, "checked": _iso(drift.checked)}

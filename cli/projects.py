@@ -1,0 +1,421 @@
+"""The projects of an environment, as CloudFormation, CodePipeline, EventBridge and CloudWatch show them. It changes nothing.
+
+The function's health check concludes the same from the same calls: src/gitops_pipeline/health.rs, executions/ and
+pushes/missed_push.rs. An unknown value of AWS is shown as it is, and never counts as healthy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import machine
+from cli.account import Environment, outputs, owner_of, parameters
+from cli.commands import doctor, upgrade
+from cli.output import Finding
+
+# The names of the pipeline's actions: src/gitops_pipeline/executions/mod.rs.
+SOURCE, BUILD, APPROVAL, DEPLOY = "Source", "Build", "Approval", "Deploy"
+# With EnvID: src/gitops_pipeline/names.rs.
+_MAX_CHARACTERS = 30
+# The call of the mirrors: '{"Doctor": …}', as `cfn-gitops doctor` invokes the function.
+DIAGNOSIS = "the diagnosis"
+# As many as the function searches, three pages.
+_MAX_EXECUTIONS = 300
+_CONCURRENT = 10
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4},
+                 max_pool_connections=_CONCURRENT)
+# A comparison of the health check is repeated once a day.
+_DRIFT_HOURS = 25
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html (MetricDataQueries)
+_MAX_QUERIES = 500
+_EXISTS = re.compile("(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE|UPDATE_.*")
+_ENDED = {"Succeeded": True, "Failed": False}
+
+
+@dataclass
+class Unread:
+    """A call that was denied or failed."""
+
+    call: str
+    reason: str
+    remedy: str
+    code: str
+
+
+@dataclass
+class Approval:
+    execution: str
+    stage: str
+    action: str
+    since: datetime | None
+
+
+@dataclass
+class FailedAction:
+    """The action that failed. Without one, CodePipeline's summary of the execution is the cause."""
+
+    action: str
+    stage: str
+    cause: str
+    by: str
+    at: datetime | None
+
+
+@dataclass
+class Transition:
+    """A disabled transition into a stage."""
+
+    stage: str
+    by: str
+    reason: str
+    at: datetime | None
+
+
+@dataclass
+class Drift:
+    stack: str
+    # CloudFormation's, or DRIFTED if the health check found it later.
+    status: str
+    checked: datetime | None
+    by_health_check: bool = False
+
+
+@dataclass
+class Project:
+    """A project, as far as it was read. An attribute is `None` if it was not read: `unread` has the reason."""
+
+    name: str
+    stack: dict[str, Any]
+    pipeline: str
+    deployed_stack_name: str
+    # Why its stack is not that of a pipeline of cfn-gitops.
+    unreadable: str = ""
+    owner_exists: bool = True
+    is_outdated: bool | None = None
+    version: int = 0
+    pushed: bool = True
+    pipeline_exists: bool | None = None
+    approvals: list[Approval] | None = None
+    disabled: list[Transition] | None = None
+    # The newest first.
+    executions: list[dict[str, Any]] | None = None
+    failed_actions: list[FailedAction] | None = None
+    # The latest execution that entered the stage of the action Deploy.
+    in_deploy_stage: str = ""
+    # An execution whose action Deploy succeeded, and that failed later, for example because of an alarm.
+    deployed_and_failed: tuple[dict[str, Any], datetime | None] | None = None
+    # The state of its event rule. Empty if it does not exist.
+    rule: str | None = None
+    deployed_stack: dict[str, Any] | None = None
+    drifts: list[Drift] = field(default_factory=list)
+    # Those of the function's diagnosis about its repository. Empty if it shows no mirror.
+    mirrors: list[Finding] | None = None
+    unread: list[Unread] = field(default_factory=list)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its stack is being created, so that it has no outputs yet."""
+        return not self.stack.get("Outputs") and self.stack["StackStatus"] == "CREATE_IN_PROGRESS"
+
+    @property
+    def event_rule(self) -> str:
+        return self.pipeline.replace("codepipeline-", "event-rule-", 1).replace("-cfn-", "-codepipeline-exec-cfn-", 1)
+
+    def newest(self) -> dict[str, Any] | None:
+        return self.executions[0] if self.executions else None
+
+    def execution(self, execution_id: str) -> dict[str, Any]:
+        return next((each for each in self.executions or [] if each["pipelineExecutionId"] == execution_id), {})
+
+    def failure(self) -> dict[str, Any] | None:
+        """The newest execution that succeeded or failed, if it failed."""
+        ended = next((each for each in self.executions or [] if each.get("status") in _ENDED), None)
+        return None if ended is None or _ENDED[ended["status"]] else ended
+
+    def deployed(self) -> tuple[dict[str, Any], datetime | None] | None:
+        """The execution that deployed last, and when. `None` if no listed one did."""
+        if self.deployed_and_failed:
+            return self.deployed_and_failed
+        last = next((each for each in self.executions or [] if each.get("status") == "Succeeded"), None)
+        return (last, last.get("lastUpdateTime")) if last else None
+
+    def may_be_deployed(self) -> bool:
+        """Whether the stack exists, which no listed execution deployed."""
+        return bool(self.deployed_stack and _EXISTS.fullmatch(self.deployed_stack["StackStatus"]))
+
+
+def commit_of(execution: dict[str, Any]) -> dict[str, Any]:
+    """The revision of the code. Empty if the execution has read none yet, or only the image."""
+    return next((each for each in execution.get("sourceRevisions", []) if each.get("actionName") == SOURCE), {})
+
+
+def is_rollback(execution: dict[str, Any]) -> bool:
+    return execution.get("executionType", "STANDARD") != "STANDARD"
+
+
+class Pending:
+    """The result of a call that runs in a thread. Ctrl-C does not wait for a daemon thread, as it would for a pool's."""
+
+    def __init__(self, call: Callable[[], Any], limit: threading.Semaphore) -> None:
+        self._call, self._limit, self._error, self._began = call, limit, None, time.monotonic()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            with self._limit:
+                self._result = self._call()
+        except BaseException as error:
+            self._error = error
+
+    def result(self, seconds: float | None = None) -> Any:
+        """`None` if the call has not ended these seconds after its start."""
+        self._thread.join(None if seconds is None else max(0.0, self._began + seconds - time.monotonic()))
+        if self._thread.is_alive():
+            return None
+        if self._error:
+            raise self._error
+        return self._result
+
+
+def read(environment: Environment, seconds: float) -> list[Project]:
+    """Every project of the environment. Waits for the function's diagnosis for `seconds`, and does not start it for 0."""
+    account, env_id = environment.account, environment.env_id
+    # A session creates its clients in one thread only.
+    services = ("events", "codepipeline", "cloudwatch")
+    events, codepipeline, cloudwatch = (account.client(each, config=_CONFIG) for each in services)
+    function = doctor.client_of(environment) if seconds else None
+    limit = threading.Semaphore(_CONCURRENT)
+    rules = Pending(lambda: _read_rules(events, env_id), limit)
+    stacks = account.stacks()
+    stack = next((each for each in stacks if each["StackName"] == environment.settings.stack_name), None) or environment.stack()
+    diagnosis = None
+    if function:
+        diagnosis = Pending(lambda: doctor.function_checks(environment, stack, function), threading.Semaphore())
+    projects = [_project(child, stack, stacks, env_id) for child in upgrade.children_of(stacks, env_id)]
+    readable = [each for each in projects if not each.unreadable]
+    metrics = Pending(lambda: _read_drift_metrics(cloudwatch, env_id, readable), limit)
+    for pending in [Pending(lambda each=each: _read_pipeline(codepipeline, each), limit)  # type: ignore[misc]
+                    for each in readable if each.pushed]:
+        pending.result()
+    _add_rules(readable, *rules.result())
+    _add_drift_metrics(readable, *metrics.result())
+    if diagnosis:
+        _add_mirrors(readable, diagnosis.result(seconds), seconds)
+    return projects
+
+
+def _project(child: dict[str, Any], environment: dict[str, Any], stacks: list[dict[str, Any]], env_id: str) -> Project:
+    name, found = child["StackName"].removeprefix(f"gitops-{env_id}-"), outputs(child)
+    pipeline = f"codepipeline-{env_id}-cfn-{name}"
+    project = Project(name, child, pipeline, _deployed_stack_name(found) or f"cfnstack-{env_id}-{name}")
+    if len(env_id + name) > _MAX_CHARACTERS:
+        project.unreadable = "its name is too long for a project"
+    elif not child.get("Outputs"):
+        project.unreadable = "it has never been complete"
+    elif problem := upgrade.unreadable(child):
+        project.unreadable = problem
+    elif found["PipelineName"] != pipeline:
+        project.unreadable = f"its output PipelineName is {found['PipelineName']}, not {pipeline}"
+    if project.unreadable:
+        return project
+    project.version = upgrade.version_of(child) or 0
+    if version := upgrade.version_of(environment):
+        project.is_outdated = project.version < version
+    else:
+        project.unread.append(Unread("RenderingVersion", f"stack {environment['StackName']} has no such output",
+                                     "Deploy this version of it: sam deploy", "NoOutput"))
+    project.owner_exists = any(each["StackId"] == owner_of(child) for each in stacks)
+    project.pushed = parameters(child).get("BranchExists") != "false"
+    project.deployed_stack = next((each for each in stacks if each["StackName"] == project.deployed_stack_name), None)
+    project.drifts = [_drift(each) for each in (project.deployed_stack, child) if each]
+    return project
+
+
+def _deployed_stack_name(found: dict[str, str]) -> str:
+    """Another one than the default. Only pipelines with reviews or reports of drift show it."""
+    try:
+        name = json.loads(found.get("ChangeSets", "{}"))["StackName"]
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return name if isinstance(name, str) else ""
+
+
+def _drift(stack: dict[str, Any]) -> Drift:
+    information = stack.get("DriftInformation", {})
+    return Drift(stack["StackName"], information.get("StackDriftStatus", "NOT_CHECKED"), information.get("LastCheckTimestamp"))
+
+
+def _read_pipeline(client: Any, project: Project) -> None:
+    """Its approvals and transitions, and then its executions: so those of the approvals are listed."""
+    project.pipeline_exists = _noted(project, lambda: _read_state(client, project))
+    if project.pipeline_exists is not False:
+        _noted(project, lambda: _read_executions(client, project))
+    if failure := project.failure():
+        _noted(project, lambda: _read_failure(client, project, failure))
+
+
+def _noted(project: Project, call: Callable[[], Any]) -> Any:
+    """The result of the call. `None` if it failed, which is noted."""
+    try:
+        return call()
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and machine.code_of(error) == "PipelineNotFoundException":
+            return False
+        project.unread.append(_unread(error, "CodePipeline"))
+        return None
+
+
+def _unread(error: Any, call: str) -> Unread:
+    failure, code = machine.explained(error), machine.code_of(error) if isinstance(error, ClientError) else type(error).__name__
+    return Unread(getattr(error, "operation_name", call), failure.problem if failure else str(error),
+                  failure.remedy if failure else "Run this again", code)
+
+
+def _read_state(client: Any, project: Project) -> bool:
+    approvals: list[Approval] = []
+    disabled: list[Transition] = []
+    for stage in client.get_pipeline_state(name=project.pipeline).get("stageStates", []):
+        name, transition = stage.get("stageName", ""), stage.get("inboundTransitionState", {})
+        if not transition.get("enabled", True):
+            disabled.append(Transition(name, transition.get("lastChangedBy", ""), transition.get("disabledReason", ""),
+                                       transition.get("lastChangedAt")))
+        for action in stage.get("actionStates", []):
+            if action.get("actionName") == DEPLOY:
+                project.in_deploy_stage = stage.get("latestExecution", {}).get("pipelineExecutionId", "")
+            latest = action.get("latestExecution", {})
+            # In parallel mode an approval has no token:
+            # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
+            if latest.get("status") == "InProgress" and (latest.get("token") or action.get("actionName") == APPROVAL):
+                approvals.append(Approval(stage.get("latestExecution", {}).get("pipelineExecutionId", ""), name,
+                                          action.get("actionName", ""), latest.get("lastStatusChange")))
+    project.approvals, project.disabled = approvals, disabled
+    return True
+
+
+def _read_executions(client: Any, project: Project) -> None:
+    listed: list[dict[str, Any]] = []
+    for page in client.get_paginator("list_pipeline_executions").paginate(pipelineName=project.pipeline):
+        listed += page.get("pipelineExecutionSummaries", [])
+        project.executions = listed
+        if len(listed) >= _MAX_EXECUTIONS or any(each.get("status") == "Succeeded" for each in listed):
+            return
+
+
+def _read_failure(client: Any, project: Project, failure: dict[str, Any]) -> None:
+    latest = _actions(client, project, failure)
+    project.failed_actions = [
+        FailedAction(name, each.get("stageName", ""), _cause(each), each.get("updatedBy", ""), each.get("lastUpdateTime"))
+        for name, each in latest.items() if each.get("status") == "Failed"]
+    # A later execution may have failed in an earlier stage.
+    deploying = project.execution(project.in_deploy_stage)
+    if deploying.get("status") == "Failed" and deploying != failure and _is_after_success(project, deploying):
+        failure, latest = deploying, _actions(client, project, deploying)
+    deploy = latest.get(DEPLOY, {})
+    if deploy.get("status") == "Succeeded":
+        project.deployed_and_failed = failure, deploy.get("lastUpdateTime")
+
+
+def _is_after_success(project: Project, execution: dict[str, Any]) -> bool:
+    listed = project.executions or []
+    return "Succeeded" not in [each.get("status") for each in listed[:listed.index(execution)]]
+
+
+def _actions(client: Any, project: Project, execution: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The latest attempt of each action."""
+    pages = client.get_paginator("list_action_executions").paginate(
+        pipelineName=project.pipeline, filter={"pipelineExecutionId": execution["pipelineExecutionId"]})
+    latest: dict[str, dict[str, Any]] = {}
+    for attempt in (each for page in pages for each in page.get("actionExecutionDetails", [])):
+        # CodePipeline lists the latest attempt first.
+        latest.setdefault(attempt.get("actionName", ""), attempt)
+    return latest
+
+
+def _cause(attempt: dict[str, Any]) -> str:
+    result = attempt.get("output", {}).get("executionResult", {})
+    return str(result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary") or "")
+
+
+def _read_rules(client: Any, env_id: str) -> tuple[dict[str, str] | None, Unread | None]:
+    """The states of the event rules by their names."""
+    try:
+        pages = client.get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{env_id}-codepipeline-exec-cfn-")
+        return {rule["Name"]: rule.get("State", "") for page in pages for rule in page["Rules"]}, None
+    except (BotoCoreError, ClientError) as error:
+        return None, _unread(error, "ListRules")
+
+
+def _add_rules(projects: Iterable[Project], rules: dict[str, str] | None, unread: Unread | None) -> None:
+    for project in projects:
+        project.rule = rules.get(project.event_rule, "") if rules is not None else None
+        project.unread += [unread] if unread else []
+
+
+def _read_drift_metrics(client: Any, env_id: str, projects: Iterable[Project]) -> tuple[dict[str, datetime], Unread | None]:
+    """When the health check's latest comparison of a day found drift, by the stacks' names.
+
+    CloudFormation does not show its comparisons in a stack's drift status. The metric has the stack's name only while
+    the stack has drift, so its absence proves nothing."""
+    names = sorted({each.stack for project in projects for each in project.drifts})
+    found: dict[str, datetime] = {}
+    now = datetime.now(timezone.utc)
+    try:
+        for first in range(0, len(names), _MAX_QUERIES):
+            queries = [{"Id": f"m{number}", "MetricStat": {"Period": 3600, "Stat": "Maximum", "Metric": {
+                "Namespace": "CfnGitOps", "MetricName": "DriftedResources", "Dimensions": [
+                    {"Name": "EnvID", "Value": env_id}, {"Name": "StackName", "Value": name}]}}}
+                       for number, name in enumerate(names[first:first + _MAX_QUERIES])]
+            pages = client.get_paginator("get_metric_data").paginate(
+                MetricDataQueries=queries, StartTime=now - timedelta(hours=_DRIFT_HOURS), EndTime=now)
+            for each in (each for page in pages for each in page["MetricDataResults"]):
+                name = names[first + int(each["Id"][1:])]
+                times = [at for at, value in zip(each["Timestamps"], each["Values"]) if value > 0]
+                if times:
+                    found[name] = max([*times, *([found[name]] if name in found else [])])
+        return found, None
+    except (BotoCoreError, ClientError) as error:
+        return {}, _unread(error, "GetMetricData")
+
+
+def _add_drift_metrics(projects: Iterable[Project], found: dict[str, datetime], unread: Unread | None) -> None:
+    for project in projects:
+        for drift in project.drifts:
+            at = found.get(drift.stack)
+            if at and (drift.checked is None or at > drift.checked):
+                drift.status, drift.checked, drift.by_health_check = "DRIFTED", at, True
+        project.unread += [unread] if unread else []
+
+
+def _add_mirrors(projects: Iterable[Project], findings: list[Finding] | None, seconds: float) -> None:
+    unread = None
+    if findings is None:
+        unread = Unread(DIAGNOSIS, f"the function's diagnosis takes longer than {seconds:g} s",
+                        "Wait longer with --wait, or leave the mirrors out with --wait 0", "TimeLimit")
+    elif findings[0].problem:
+        unread = Unread(DIAGNOSIS, f"the function's diagnosis: {findings[0].problem}",
+                        findings[0].remedy + ". Or leave the mirrors out: --wait 0", findings[0].code)
+    # A mirror that is not shown may be one of these.
+    hidden = next((each for each in (findings or [])[1:]
+                   if each.problem and each.subject.startswith((doctor.NOT_CHECKED, "secret "))), None)
+    for project in projects:
+        found = outputs(project.stack)
+        # The mirror of a repository in another account is that account's.
+        if unread is None and not found.get("SourceRepositoryArn"):
+            about = f" repository {found.get('RepositoryName')}"
+            project.mirrors = [each for each in (findings or [])[1:] if each.subject.endswith(about)]
+            if not project.mirrors and hidden:
+                project.mirrors = None
+                project.unread.append(Unread(DIAGNOSIS, f"it shows no mirror, and {hidden.subject}: {hidden.problem}",
+                                             hidden.remedy, hidden.code))
+        project.unread += [unread] if unread else []

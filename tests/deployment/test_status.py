@@ -1,0 +1,64 @@
+"""`cfn-gitops status` of a deployed project with its mirror, from its first push to a rejected approval."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.local.aws import LocalAws
+from tests.deployment.mirroring import MirroredProject, Source
+from tests.deployment.steps import ROOT, Environment, Login, Stack, login
+
+
+class Shop(MirroredProject):
+    """A project of templates/project.yaml, with its mirror."""
+
+    def __init__(self, aws: LocalAws, name: str, directory: Path, source: Source) -> None:
+        super().__init__(aws, "dev", name, directory, source)
+        self.stack = Stack(aws, f"project-dev-{name}")
+
+    def mirror_login(self) -> Login:
+        return login(self.aws, self.stack.outputs()["SecretName"])
+
+
+def status(aws: LocalAws, project: str) -> dict[str, Any]:
+    """The project as the command shows it."""
+    ran = subprocess.run([sys.executable, "-m", "cli", "status", "--env", "dev", "--json"], cwd=ROOT, text=True, capture_output=True,
+                         env={**os.environ, **aws.environment()}, check=False)
+    assert ran.stderr == "", ran.stderr
+    [found] = [each for each in json.loads(ran.stdout)["projects"] if each["project"] == project]
+    assert ran.returncode or not {"failed", "broken", "unread", "mirror"} & set(found["concerns"]), ran.stdout
+    return dict(found)
+
+
+def test_status_follows_a_project(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
+    shop = Shop(aws, name, tmp_path, source)
+    given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
+    assert shop.stack.create(ROOT / "templates/project.yaml", **given) == "CREATE_COMPLETE", shop.stack.failures()
+    found = status(aws, name)
+    assert (found["state"], found["deployed"], found["concerns"]) == ("no push yet", None, []), found
+
+    first = shop.push().commit
+    waiting = shop.execution_of(first)
+    shop.waits_for_approval(waiting)
+    found = status(aws, name)
+    assert (found["state"], found["concerns"], found["deployed"]) == ("approval", ["approval"], None), found
+    assert [(each["execution"], each["commit"]) for each in found["approvals"]] == [(waiting, first)], found
+    shop.decide(waiting)
+    assert shop.ended(waiting) == "Succeeded", shop.said()
+    found = status(aws, name)
+    assert (found["state"], found["deployed"]["commit"], found["concerns"], found["unread"]) == ("deployed", first, [], []), found
+    assert [each["result"] for each in found["mirrors"]] == ["sound"], found
+
+    second = shop.execution_of(shop.push().commit)
+    shop.decide(second, approves=False, why="not today")
+    assert shop.ended(second) == "Failed", shop.said()
+    aws.client("events").disable_rule(Name=shop.event_rule)
+    found = status(aws, name)
+    assert (found["deployed"]["commit"], found["concerns"], found["frozen"]["ruleState"]) == (first, ["failed", "frozen"], "DISABLED"), found
+    [action] = found["failure"]["actions"]
+    assert (found["failure"]["execution"], action["action"]) == (second, "Approval") and "not today" in action["cause"], found
+    assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
+    assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()
