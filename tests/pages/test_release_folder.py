@@ -26,6 +26,9 @@ def bare(aws: LocalAws, folder: Path, tmp_path: Path) -> Folder:
 
 def test_commands_that_change_nothing_need_python_alone(infra: MirroredProject, bare: Folder) -> None:
     bare.run("python3 -c 'import boto3'", fails=True)
+    assert ": 0 found, " in bare.run("./cfn-gitops check --env dev")
+    printed = bare.run("./cfn-gitops status --env dev")
+    assert "1 project: none needs a person" in printed, printed
     printed = bare.run("./cfn-gitops doctor --env dev")
     assert "sound        stack cfn-gitops-dev\n" in printed and " checks: 0 found, " in printed, printed
     assert "every pipeline stack of dev has version 1" in bare.run("./cfn-gitops upgrade --env dev")
