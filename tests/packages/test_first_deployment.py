@@ -1,6 +1,7 @@
 """The five steps of the README, from the release folder alone, with the GitLab project of a new user."""
 
 import hashlib
+import re
 import shutil
 from base64 import b64encode
 from collections.abc import Iterator
@@ -38,13 +39,15 @@ def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGit
     folder, source = Folder(aws, release, tmp_path, gitlab.url), NewProject(aws, gitlab)
     project = MirroredProject(aws, "dev", "infra", tmp_path, source, _BRANCH)
     [parameters] = blocks(release / "README.md", "toml")
-    check, store_token, deploy, console = blocks(release / "README.md", heading="## Deploy it")
+    complete, store_token, check, deploy = blocks(release / "README.md", heading="## Deploy it")
+    [status] = re.findall(r"`(\./cfn-gitops status .*?)`", (release / "README.md").read_text())
     example = {path.name: path.read_text() for path in (release / "examples/project").iterdir()}
 
-    assert folder.run(check) == ""
+    assert folder.run(complete) == ""
     folder.run(store_token, typed=gitlab.token)
     commit = accepted(project.working.push(source.developer(), source.project.url, example)).commit
     folder.write_parameters("dev", parameters, GitLabUrl=gitlab.url)
+    assert "FOUND" not in folder.run(check)
     deployed = folder.run(deploy, typed="y\n")
     assert "Successfully created/updated stack - cfn-gitops-dev" in deployed
     zipped = (release / dist.zip_name()).read_bytes()
@@ -57,7 +60,7 @@ def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGit
     name = "cfn-gitops/dev/infra"
     eventually(lambda: source.project.status_states(commit) == {name: "running", f"{name}/approval": "pending"},
                "GitLab shows the approval that waits")
-    assert f"/pipelines/{project.name}/" in folder.run(console)
     project.decide(execution)
     assert project.ended(execution) == "Succeeded", project.said()
     assert project.deployed_commit() == commit
+    assert "infra" in (shown := folder.run(status)) and commit[:7] in shown

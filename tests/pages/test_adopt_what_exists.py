@@ -1,6 +1,7 @@
 """docs/how-to/adopt-what-exists.md: cfn-gitops replaces a team's own environment while pushes arrive."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
         "Description: !Ref Commit", "State: !If [IsNew, DISABLED, ENABLED]")
     assert team.old.deploy(team.push()) == "Succeeded", team.old.deployed.failures()
     assert "AWS::EarlyValidation::ResourceExistenceCheck" in reader.run("sam deploy --config-env dev", typed="y\n", fails=True)
-    assert "CodePipelineCFnRole (AWS::IAM::Role): " in reader.run("python3 scripts/stack_failures.py --config-env dev")
+    assert "CodePipelineCFnRole (AWS::IAM::Role): " in reader.run("./cfn-gitops failures --env dev", fails=True)
 
     team.shop.resources = resources
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
@@ -165,7 +166,8 @@ def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitL
     # The way back.
     saved = json.loads((folder / "codeseries-dev.json").read_text())
     assert {each["ParameterKey"]: each["ParameterValue"] for each in saved} == {"EnvID": "dev", "ProjectID": "shop"}
-    reader.run("KEEP_STACKS=yes DELETE_BUCKET=yes python3 scripts/undeploy.py --config-env dev", typed="cfn-gitops-dev\n")
+    [way_back] = re.findall(r"`(\./cfn-gitops undeploy .*?)`", PAGE.read_text())
+    reader.run(way_back, typed="cfn-gitops-dev\n")
     team.deploy_environment(folder / "codeseries-dev.yaml")
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
     assert team.old.deployed.describe()["StackId"] == stack

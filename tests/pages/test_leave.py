@@ -17,7 +17,7 @@ USER = "user-dev-codecommit-mirroring"
 
 def test_pushes_are_deployed_after_the_function_is_gone(account: LocalAws, gitlab: LocalGitLab, folder: Path,
                                                         tmp_path: Path) -> None:
-    show, apply, new_login, end = blocks(PAGE)
+    leave, new_login, end = blocks(PAGE)
     reader = Folder(account, folder, tmp_path, gitlab.url)
     source = Source(account, gitlab, "platform/left", "gitlab/infra", "main")
     infra = MirroredProject(account, "dev", "infra", tmp_path, source, "main")
@@ -29,9 +29,9 @@ def test_pushes_are_deployed_after_the_function_is_gone(account: LocalAws, gitla
     assert infra.deploy(first) == "Succeeded", infra.said()
     during = infra.push_only().commit
     before = steps.what_is_there(account)
-    assert "cfn-gitops-dev" in reader.run(show)
+    assert "cfn-gitops-dev" in reader.run(leave, typed="dev\n", fails=True)
     assert steps.what_is_there(account) == before
-    reader.run(apply)
+    reader.run(leave, typed="cfn-gitops-dev\n")
     source.forget_token()
     there = steps.what_is_there(account)
     assert there["functions"] == steps.deletion_marks(account) == []
@@ -52,7 +52,7 @@ def test_pushes_are_deployed_after_the_function_is_gone(account: LocalAws, gitla
 
 
 def test_only_the_function_is_deleted_without_first_project(account: LocalAws, folder: Path, tmp_path: Path) -> None:
-    show, apply, *_ = blocks(PAGE)
+    leave, *_ = blocks(PAGE)
     reader = Folder(account, folder, tmp_path)
     website = blocks(ROOT / "README.md", "yaml")[0]
     name = "RepositoryName: codecommit-dev-website\n"
@@ -67,24 +67,24 @@ def test_only_the_function_is_deleted_without_first_project(account: LocalAws, f
     assert shop.deploy(shop.push().commit) == "Succeeded", shop.said()
     before = steps.what_is_there(account)
 
-    printed = reader.run(show)
+    printed = reader.run(leave, fails=True)
     assert "MirrorRotation" not in printed and "Function (AWS::Lambda::Function)" in printed
     assert all(stack in printed for stack in ("project-dev-shop", "website"))
-    assert "website" in reader.run(f"{apply.strip()} cfn-gitops-dev", fails=True)
+    assert "website" in reader.run(f"{leave.strip()} cfn-gitops-dev", typed="cfn-gitops-dev\n", fails=True)
     assert steps.what_is_there(account) == before
-    printed = reader.run(apply, fails=True)
+    printed = reader.run(leave, typed="cfn-gitops-dev\n", fails=True)
     assert "LEFT    website: its update would also change Repository, " in printed
     assert "LEFT    cfn-gitops-dev: its function is needed by website" in printed
     assert deleted(before, account) == {"project-dev-shop"}
-    assert "stack project-dev-shop does not exist: it is deleted" in reader.run(f"{apply.strip()} project-dev-shop")
+    assert "not a stack of environment dev: project-dev-shop" in reader.run(f"{leave.strip()} project-dev-shop", fails=True)
     # It is interrupted after an update: the next run deletes the stack.
     (folder / "website.yaml").write_text(website)
     protect = "aws cloudformation update-termination-protection --stack-name website"
     reader.run(f"{deploy} website --template-file website.yaml\n{protect} --enable-termination-protection")
-    assert "LEFT    website: " in reader.run(apply, fails=True)
+    assert "LEFT    website: " in reader.run(leave, typed="cfn-gitops-dev\n", fails=True)
     assert deleted(before, account) == {"project-dev-shop"}
     reader.run(f"{protect} --no-enable-termination-protection")
-    printed = reader.run(apply)
+    printed = reader.run(leave, typed="cfn-gitops-dev\n")
     assert "website" in printed and "project-dev-shop" not in printed and "LEFT" not in printed
     gone = deleted(before, account)
     assert {name for name in gone if "cfn-gitops" not in name} == {"project-dev-shop", "website"}

@@ -1,9 +1,8 @@
-"""The scripts of the release folder, with Python and boto3 alone, and its schemas."""
+"""The command of the release folder, with a Python that has no package, and the schemas of the folder."""
 
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
 
 from tests.local.aws import LocalAws
@@ -11,42 +10,41 @@ from tests.play.mirroring import MirroredProject
 from tests.play.steps import ROOT, what_is_there
 from tests.deployment.pages import Folder, blocks
 
-# boto3 and the packages that it requires.
-PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
-
 
 @pytest.fixture
 def bare(aws: LocalAws, folder: Path, tmp_path: Path) -> Folder:
-    """A shell whose `python3` has the packages only."""
-    installed, packages, programs = Path(boto3.__file__).parents[1], tmp_path / "packages", tmp_path / "bin"
-    packages.mkdir()
+    """A shell whose `python3` has no packages, and whose home cannot be written."""
+    programs, home = tmp_path / "bin", tmp_path / "home"
     programs.mkdir()
-    for name in PACKAGES:
-        (packages / name).symlink_to(installed / name)
+    # Root may write into each folder, but not below a file.
+    home.write_text("")
     python = programs / "python3"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={packages} exec {sys.executable} -S "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     python.chmod(0o755)
-    return Folder(aws, folder, tmp_path, PATH=f"{programs}:/usr/bin:/bin")
+    return Folder(aws, folder, tmp_path, HOME=str(home), PATH=f"{programs}:/usr/bin:/bin")
 
 
-def test_scripts_that_delete_nothing_need_boto3_alone(infra: MirroredProject, bare: Folder) -> None:
-    bare.run("python3 -c 'import yaml'", fails=True)
-    printed = bare.run("python3 scripts/doctor.py --config-env dev")
-    assert "ok      stack cfn-gitops-dev" in printed
-    assert "checks, 0 with a problem" in printed
-    bare.run("python3 scripts/upgrade.py --config-env dev")
-    assert "update it to keep: " in bare.run("python3 scripts/leave.py --config-env dev")
-    assert "no failed resource" in bare.run("python3 scripts/stack_failures.py cfn-gitops-dev")
+def test_commands_that_change_nothing_need_python_alone(infra: MirroredProject, bare: Folder) -> None:
+    bare.run("python3 -c 'import boto3'", fails=True)
+    assert ": 0 found, " in bare.run("./cfn-gitops check --env dev")
+    printed = bare.run("./cfn-gitops status --env dev")
+    assert "1 project: none needs a person" in printed, printed
+    printed = bare.run("./cfn-gitops doctor --env dev")
+    assert "sound        stack cfn-gitops-dev\n" in printed and " checks: 0 found, " in printed, printed
+    assert "every pipeline stack of dev has version 1" in bare.run("./cfn-gitops upgrade --env dev")
+    printed = bare.run("./cfn-gitops leave --env dev", typed="dev\n", fails=True)
+    assert "update it to keep: " in printed and "Nothing was changed" in printed, printed
+    assert "no failed resource" in bare.run("./cfn-gitops failures cfn-gitops-dev --env dev")
 
 
-def test_undeploy_deletes_an_environment_with_boto3_alone(aws: LocalAws, infra: MirroredProject, reader: Folder,
-                                                          bare: Folder) -> None:
+def test_undeploy_deletes_an_environment_with_python_alone(aws: LocalAws, infra: MirroredProject, reader: Folder,
+                                                           bare: Folder) -> None:
     before = what_is_there(aws)
     reader.run("sam deploy --config-env prd --no-confirm-changeset --no-progressbar")
-    undeploy = "DELETE_BUCKET=yes python3 scripts/undeploy.py --config-env prd"
-    assert "Nothing was deleted" in bare.run(undeploy, typed="prd\n", fails=True)
+    undeploy = "./cfn-gitops undeploy --env prd --delete-bucket"
+    assert "Nothing was changed" in bare.run(undeploy, typed="prd\n", fails=True)
     printed = bare.run(undeploy, typed="cfn-gitops-prd\n")
-    assert "Stack cfn-gitops-prd is deleted." in printed
+    assert "ok      stack cfn-gitops-prd is deleted" in printed, printed
     assert what_is_there(aws) == before
 
 

@@ -27,7 +27,7 @@ def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader
 
     assert "FAILED" not in reader.run(functions + deployed)
     assert "project-dev-shop" in reader.run(projects)
-    reader.run(functions + environment)
+    reader.run(environment, typed="cfn-gitops-dev\n")
     assert infra.source.project.mirrors() == []
     reader.run(functions + uploads + shared)
     reader.run("aws cloudformation wait stack-delete-complete --stack-name aws-sam-cli-managed-default")
