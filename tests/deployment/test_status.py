@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.local.aws import LocalAws
-from tests.deployment.mirroring import MirroredProject, Source
-from tests.deployment.steps import ROOT, Environment, Login, Stack, login
+from tests.play.mirroring import MirroredProject, Source
+from tests.play.steps import ROOT, Environment, Login, Stack, login
 
 
 class Shop(MirroredProject):
