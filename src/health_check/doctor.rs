@@ -179,7 +179,7 @@ pub fn outdated_problem(child: &Child) -> Option<Reason> {
     let problem =
         format!("its rendering has version {version}, and this function's is {RENDERING_VERSION}");
     let remedy = format!(
-        "Set RenderingSerial of its resource in stack {owner} to {RENDERING_VERSION} (scripts/upgrade.py)"
+        "Set RenderingSerial of its resource in stack {owner} to {RENDERING_VERSION} with `cfn-gitops upgrade`"
     );
     Some(Reason::uncoded(problem, remedy))
 }
