@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use super::schedule::days;
+use crate::clients::gitlab::SUFFICIENT_SCOPES;
 use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
@@ -27,9 +28,7 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<Reason> {
     };
     let problem = |problem: String| Some(Reason::uncoded(problem, REMEDY));
     let scopes = &details.scopes;
-    // GitLab shows this scope of a fine-grained token, and no permissions. A call names those that
-    // are missing: `app/services/authn/personal_access_tokens/create_granular_service.rb`.
-    let may_suffice = |scope: &String| scope == "api" || scope == "granular";
+    let may_suffice = |scope: &String| SUFFICIENT_SCOPES.contains(&scope.as_str());
     if !scopes.is_empty() && !scopes.iter().any(may_suffice) {
         return problem(format!("its scope is {}", scopes.join(", ")));
     }

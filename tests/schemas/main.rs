@@ -5,7 +5,8 @@
 //! code. The examples beside this file hold both against each other: here the decoders are held
 //! against them, in `tests/templates/test_schemas.py` the schemas.
 //!
-//! The table of metrics is written in the same way: `docs/metrics.json`.
+//! The table of metrics is written in the same way: `docs/metrics.json`. So are the rules that the
+//! operator's command checks before a deployment: `cli/rules.json`.
 //!
 //! Change the files with `CFN_GITOPS_WRITE_SCHEMAS=1 cargo test --test schemas`, and read the
 //! difference.
@@ -14,10 +15,12 @@ mod generate;
 mod gitops_pipeline;
 mod mirror_credential;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cfn_custom_resource::{Property, ValidationErrors};
-use cfn_gitops::health_check::metrics;
+use cfn_gitops::clients::gitlab;
+use cfn_gitops::health_check::metrics::{self, Wrong};
 use cfn_gitops::{gitops_pipeline as pipeline, mirror_credential as mirror};
 use serde_json::{Value, json};
 
@@ -146,6 +149,19 @@ fn schemas_are_as_checked_in() {
 fn metrics_are_as_checked_in() {
     let content = json!({"namespace": metrics::NAMESPACE, "metrics": metrics::METRICS});
     assert_checked_in(&repository().join("docs/metrics.json"), &content);
+}
+
+#[test]
+fn rules_are_as_checked_in() {
+    let Wrong::Below(least_days) = metrics::GITLAB_TOKEN_DAYS_LEFT.wrong else {
+        panic!("a token has enough days, or too few");
+    };
+    let content = json!({
+        "gitlab": gitlab::rules(),
+        "least_token_days": least_days,
+        "default_branches": BTreeMap::from(pipeline::spec::DEFAULT_BRANCHES),
+    });
+    assert_checked_in(&repository().join("cli/rules.json"), &content);
 }
 
 #[test]

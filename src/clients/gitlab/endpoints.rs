@@ -22,7 +22,7 @@ pub(super) struct Endpoint {
     /// The status of a success. With 204 there is no body, otherwise there is JSON.
     status: u16,
     /// The parts that close it if they are switched off, or restricted to members.
-    closed_by: &'static [ProjectPart],
+    pub closed_by: &'static [ProjectPart],
     /// The part that closes it only if it is restricted to members.
     restricted_by: Option<ProjectPart>,
 }

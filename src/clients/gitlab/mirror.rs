@@ -25,7 +25,7 @@ const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 
 /// GitLab's `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`): the most enabled
 /// mirrors of a project.
-const MAX_ENABLED_MIRRORS: usize = 10;
+pub(super) const MAX_ENABLED_MIRRORS: usize = 10;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

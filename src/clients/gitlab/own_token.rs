@@ -11,6 +11,11 @@ use super::error::Result;
 use super::members::{Identified, lenient, texts, typed};
 use super::transport::{Area, GitLab};
 
+/// A token needs one of these scopes. GitLab shows `granular` of a fine-grained token, and no
+/// permissions. A call names those that are missing:
+/// `app/services/authn/personal_access_tokens/create_granular_service.rb`.
+pub const SUFFICIENT_SCOPES: [&str; 2] = ["api", "granular"];
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TokenDetails {
     /// For example `api`. Empty if GitLab does not show them.

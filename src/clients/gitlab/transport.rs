@@ -22,7 +22,7 @@ use crate::common::password::Password;
 use cfn_custom_resource::{Attempt, retry};
 
 /// One attempt. GitLab responds within seconds, or its own proxy times out after a minute.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The pauses between attempts, in milliseconds.
 const PAUSES: [u64; 3] = [500, 1000, 2000];

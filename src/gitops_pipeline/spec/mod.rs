@@ -100,6 +100,9 @@ fn decode_names(object: &Object, errors: &mut ValidationErrors) -> ResourceNames
     names
 }
 
+/// `BranchMap` if the template does not set it.
+pub const DEFAULT_BRANCHES: [(&str, &str); 2] = [("dev", "development"), ("prd", "master")];
+
 fn decode_branch_map(
     object: &Object,
     names: &ResourceNames,
@@ -108,7 +111,7 @@ fn decode_branch_map(
     let map = if object.is_set("BranchMap") {
         object.map("BranchMap")
     } else {
-        [("dev", "development"), ("prd", "master")]
+        DEFAULT_BRANCHES
             .map(|(env_id, branch)| (env_id.to_owned(), branch.to_owned()))
             .into()
     };
