@@ -13,10 +13,19 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// What a person reads who starts this program.
+const NOT_THE_COMMAND: &str = "cfn-gitops: this is the Lambda function's program, which only Lambda starts. The \
+    operator's command is the file cfn-gitops of the release folder: docs/reference/commands.md";
+
 // This thread receives events and sends responses. The work has a thread of its own: if it is
 // blocked, this one responds in time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
+    // Lambda and `cargo lambda watch` set it. Without it, the runtime would panic.
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
+        eprintln!("{NOT_THE_COMMAND}");
+        std::process::exit(2);
+    }
     logging::init();
     let current = &CurrentHandler::default();
     lambda_runtime::run(service_fn(|event: LambdaEvent<Payload>| async move {

@@ -1,14 +1,26 @@
 //! Lambda's Runtime API itself out of order.
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::function::Function;
+use crate::function::{Function, binary};
 use crate::http::Reply;
 
 fn mirror(function: &Function) -> Value {
     function.request("Create", &json!({"UserName": "mirror"}))
+}
+
+#[test]
+fn program_outside_of_lambda_names_the_command() {
+    let ended = Command::new(binary()).env_clear().output();
+    let ended = ended.expect("a program");
+    let text = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("docs/reference/commands.md"), "{text}");
+    assert!(ended.stdout.is_empty());
 }
 
 /// Lambda starts another process then.
