@@ -12,6 +12,7 @@ use super::mirror::MAX_ENABLED_MIRRORS;
 use super::own_token::SUFFICIENT_SCOPES;
 use super::project_parts::ProjectPart;
 use super::property::MEMBERS;
+use super::token::TOKEN_CHARACTERS;
 use super::token_error::{CA_TAG, ENV_TAG, URL_TAG};
 use super::transport::{ATTEMPT_TIMEOUT, MAX_RESPONSE_BYTES};
 use crate::common::ownership;
@@ -33,6 +34,7 @@ pub fn rules() -> Value {
             "env": ENV_TAG,
             "own": [ownership::STACK_ID, ownership::LOGICAL_ID],
         },
+        "token_characters": TOKEN_CHARACTERS,
         "sufficient_scopes": SUFFICIENT_SCOPES,
         "least_access_level": MAINTAINER,
         "max_enabled_mirrors": MAX_ENABLED_MIRRORS,

@@ -187,12 +187,13 @@ pub fn token_in(value: &str, key: &str) -> Result<Password, TokenError> {
     }
 }
 
+/// The characters of a token beside ASCII's letters and digits: `-`, `_` and `.`, and some more in
+/// the instance's prefix (`personal_access_token_prefix` in `app/models/application_setting.rb`).
+pub(super) const TOKEN_CHARACTERS: &str = "_-.+=/@:";
+
 /// Why a text is not a token: how one is stored by mistake. GitLab would call it expired.
-///
-/// A token has letters, digits, `-`, `_` and `.`, and the instance's prefix has some more
-/// characters (`personal_access_token_prefix` in `app/models/application_setting.rb`).
 fn fault_of(token: &str) -> Option<&'static str> {
-    let is_known = |c: char| c.is_ascii_alphanumeric() || "_-.+=/@:".contains(c);
+    let is_known = |c: char| c.is_ascii_alphanumeric() || TOKEN_CHARACTERS.contains(c);
     let (name, _) = token.split_once(['=', ':', ' ']).unwrap_or_default();
     let name = name.to_ascii_lowercase();
     let mut letters = name.chars();
