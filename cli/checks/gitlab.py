@@ -24,6 +24,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from botocore import httpsession
 
 from cli.rules import RULES
+from cli.terminal import shortened
 
 _RULES = RULES["gitlab"]
 CODES: dict[str, str] = _RULES["codes"]
@@ -176,7 +177,7 @@ class GitLab:
         base, is_api, _ = f"{to.scheme}://{to.netloc.rpartition('@')[2]}{to.path}".partition("/api/v4")
         remedy = f"If that is this GitLab's own address, set GitLabUrl to {base}, and the tag with it" if is_api and to.scheme == "https" \
             else _CHECK_URL
-        return Unread(f"{self.url} redirects to {base}, and the token is not sent there", remedy, "not_gitlab")
+        return Unread(f"{self.url} redirects to {shortened(base, 200)}, and the token is not sent there", remedy, "not_gitlab")
 
     def _not_gitlab(self, response: Response) -> Unread:
         return Unread(f"the response of {self.url} is not that of GitLab's API (HTTP {response.status})", _CHECK_URL, "not_gitlab")

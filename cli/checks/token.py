@@ -21,7 +21,7 @@ from cli.account import Environment
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, certificates_of, fingerprint, is_same, is_usable, project_path
 from cli.output import Finding
 from cli.rules import RULES
-from cli.terminal import hide
+from cli.terminal import hide, shortened
 
 _RULES = RULES["gitlab"]
 _TAGS = _RULES["tags"]
@@ -38,7 +38,7 @@ _MIRRORS_LIMITED_SINCE = (18, 9)
 
 def token_checks(environment: Environment) -> list[Finding]:
     """The findings about the GitLab token that the environment's parameters name."""
-    settings = Settings(parameters_of(environment), environment.env_id, environment.settings.table)
+    settings = Settings(parameters_of(environment), environment)
     if not settings.secret_id:
         return [Finding("GitLab token", reason="GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",
                         remedy="docs/how-to/connect-gitlab.md, Without a token, shows how")]
@@ -63,8 +63,8 @@ def parameters_of(environment: Environment) -> dict[str, str]:
 class Settings:
     """The parameters about GitLab, with the template's defaults."""
 
-    def __init__(self, given: dict[str, str], env_id: str, table: str) -> None:
-        self.env_id, self.table = env_id, table
+    def __init__(self, given: dict[str, str], environment: Environment) -> None:
+        self.env_id, self.table, self.region = environment.env_id, environment.settings.table, environment.account.region
         self.secret_id = given.get("GitLabTokenSecretId", "")
         self.secret_key = given.get("GitLabTokenSecretKey") or _RULES["secret_key"]["default"]
         self.key_arn = given.get("GitLabTokenKmsKeyArn", "")
@@ -72,7 +72,7 @@ class Settings:
         self.ca_certificate = given.get("GitLabCaCertificate", "")
         self.project = given.get("GitLabProject", "")
         self.project_id = given.get("ProjectID", "infra")
-        self.branch = given.get("BranchName") or RULES["default_branches"].get(env_id, "")
+        self.branch = given.get("BranchName") or RULES["default_branches"].get(self.env_id, "")
         self.reports = given.get("ReportToGitLab", "true") == "true"
         self.needs_merge_requests = bool(given.get("ReviewBranches")) or given.get("ApprovalFromGitLab") == "true"
         self.in_vpc = bool(given.get("VpcSubnetIds"))
@@ -206,7 +206,8 @@ class Secret:
         except (BotoCoreError, ClientError) as error:
             if _code(error) == "ResourceNotFoundException":
                 return Finding(subject, "the secret has no value", f"Store the token: {settings.store}", CODES["unusable"])
-            is_of_key = "KMS" in str(error) or "kms:" in str(error)
+            # Without a code of its own: https://repost.aws/knowledge-center/secrets-manager-cross-account-key
+            is_of_key = re.search("kms:|Access to KMS", str(error))
             return self._failed(subject, error, "kms:Decrypt on the key of the secret" if is_of_key else
                                 "secretsmanager:GetSecretValue on the secret, so GitLab was not read")
         if value is None:
@@ -278,8 +279,7 @@ class InGitLab:
         except Unread as error:
             found = [self._unread(subject, error), not_read(settings, "GitLab was not read")]
         except Denied as error:
-            found = [Finding(subject), self._denied(f"GitLab token, {_HERE}", error),
-                     not_read(settings, "GitLab does not accept the token")]
+            found = [self._denied(f"GitLab token, {_HERE}", error), not_read(settings, "GitLab does not accept the token")]
         if settings.in_vpc:
             found.append(Finding("path of the function to GitLab, through its VPC", reason="only the function can try it",
                                  remedy=f"After the deployment, run: cfn-gitops doctor --env {settings.table}"))
@@ -337,11 +337,11 @@ class InGitLab:
         if not scopes:
             return Finding(subject, reason="GitLab does not show it")
         if not set(scopes) & set(sufficient):
-            return Finding(subject, f"it is {', '.join(scopes)}, and cfn-gitops needs {sufficient[0]}",
+            return Finding(subject, f"it is {shortened(', '.join(scopes), 100)}, and cfn-gitops needs {sufficient[0]}",
                            f"Create a token with this scope, and store it: {self.settings.store}", CODES["lacks_access"])
         if sufficient[0] not in scopes:
             return Finding(subject, reason="it is a fine-grained token, whose permissions GitLab does not show")
-        return Finding(f"{subject}: {', '.join(scopes)}")
+        return Finding(f"{subject}: {shortened(', '.join(scopes), 100)}")
 
     def _expiry(self, token: dict[str, Any]) -> Finding:
         """https://docs.gitlab.com/user/profile/personal_access_tokens/#access-token-expiration"""
@@ -410,7 +410,7 @@ class InGitLab:
         found: dict[str, Finding] = {}
         for use, consequence in consequences.items():
             for part in closed_by[use]:
-                subject = f"{part} of project {settings.project}, {_HERE}"
+                subject = f"{_RULES['parts'][part].rpartition(' ')[0]} of project {settings.project}, {_HERE}"
                 problem = f"{_RULES['parts'][part]} switched off in the project, so {consequence}"
                 remedy = f"Switch it on {_FEATURES}" + (", or set ReportToGitLab to false" if use == "deployments" else "")
                 found.setdefault(part, Finding(subject, problem, remedy, CODES["part_switched_off"]) if self._is_off(part)
@@ -457,8 +457,10 @@ class InGitLab:
                        CODES["mirror_limit"])
 
     def _is_own(self, url: str) -> bool:
-        """Whether the first project's mirror exists, as after a deployment."""
-        return url.rstrip("/").endswith(f"/v1/repos/codecommit-{self.settings.env_id}-cfn-{self.settings.project_id}")
+        """Whether it is the mirror of the first project, as after a deployment."""
+        settings = self.settings
+        host = rf"git-codecommit\.{re.escape(settings.region)}\.amazonaws\.com(\.cn)?(:443)?"
+        return re.fullmatch(rf"https://([^/@]*@)?{host}/v1/repos/codecommit-{settings.env_id}-cfn-{settings.project_id}/?", url) is not None
 
     def _limits_mirrors(self) -> bool:
         """Older versions have no limit. https://docs.gitlab.com/api/metadata/"""

@@ -27,6 +27,7 @@ from cli.checks.gitlab import certificates_of, fingerprint, is_same, is_usable
 from cli.checks.token import NotAToken, token_checks, token_in
 from cli.output import Finding
 from cli.samconfig import Settings
+from tests import preloaded
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import a_user_with, allow
@@ -70,14 +71,17 @@ class Scene:
         self.user = self.gitlab.user("bot")
         self.token = self.gitlab.add_token("bot", user=self.user).value
         self.project = self.gitlab.project(PROJECT)
+        self._sessions: dict[str, boto3.Session] = {}
         self.project.protect(BRANCH)
         self.secrets.create_secret(Name=self.name, SecretString=self.token, Tags=[{"Key": URL_TAG, "Value": self.gitlab.url}])
         self.parameters |= {"EnvID": "dev", "GitLabTokenSecretId": self.name, "GitLabUrl": self.gitlab.url, "GitLabProject": PROJECT}
 
     def checks(self) -> list[Finding]:
         given = self.key or {"AccessKeyId": self.aws.account_id, "SecretAccessKey": "local"}
-        session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], region_name=self.aws.region)
-        account = Account(session, self.aws.account_id)
+        key = given["AccessKeyId"]
+        if key not in self._sessions:
+            self._sessions[key] = boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region)
+        account = Account(self._sessions[key], self.aws.account_id)
         return token_checks(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account))
 
     def found(self) -> list[Finding]:
@@ -93,15 +97,15 @@ class Scene:
         """The command of a remedy, as a person copies it."""
         command = re.search(r"aws secretsmanager .*", remedy)
         assert command, remedy
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         subprocess.run(["sh", "-c", command[0]], input=pasted, text=True, check=True, capture_output=True,
-                       env={**self.aws.environment(), "PATH": path})
+                       env={**self.aws.environment(), "PATH": f"{preloaded.path()}:{os.environ['PATH']}"})
 
 
 @pytest.fixture
 def scene(running: LocalAws) -> Iterator[Scene]:
     with local_gitlab.running() as gitlab:
         yield Scene(running, gitlab)
+    assert gitlab.complaints == []
 
 
 @pytest.fixture
@@ -114,13 +118,10 @@ def test_sound_settings_have_no_finding(scene: Scene) -> None:
     checks = scene.checks()
     assert {each.result for each in checks} == {"sound"}, checks
     subjects = " ".join(each.subject for each in checks)
-    for part in ("kind of the token", "personal access token", "scope of the token", "expiry of the token", f"project {PROJECT}",
-                 "access level 40", "merge_requests" if "review" in subjects else "builds_access_level", f"branch {BRANCH}",
-                 "10 of 10 are left"):
+    for part in ("personal access token", "scope of the token", "expiry of the token", f"project {PROJECT}", "access level 40",
+                 "CI/CD of project", f"branch {BRANCH}", "10 of 10 are left"):
         assert part in subjects, subjects
-    assert all(each.subject.partition(":")[0].endswith("from this machine") for each in checks if "secret" not in each.subject
-               and not each.subject.startswith("GitLab at"))
-    assert scene.gitlab.complaints == []
+    assert all("from this machine" in each.subject for each in checks if f"secret {scene.name}" not in each.subject)
 
 
 # --- the secret ----------------------------------------------------------------------------------
@@ -191,6 +192,15 @@ def test_denied_read_is_not_checked(scene: Scene, action: str) -> None:
     scene.key = a_user_with(scene.aws, f"u-{secrets.token_hex(4)}", allow(sorted(allowed), "*"))
     assert scene.found() == [] and scene.gitlab.requests == []
     assert any(action in each.reason and each.result == "not checked" for each in scene.checks())
+
+
+def test_denied_key_is_not_checked(scene: Scene) -> None:
+    key = scene.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    scene.secrets.update_secret(SecretId=scene.name, KmsKeyId=key)
+    scene.key = a_user_with(scene.aws, f"u-{secrets.token_hex(4)}", allow("secretsmanager:*", "*"))
+    for value, permission in (("", "kms:DescribeKey"), (key, "kms:Decrypt")):
+        scene.parameters["GitLabTokenKmsKeyArn"] = value
+        assert scene.found() == [] and any(permission in each.reason for each in scene.checks())
 
 
 def test_customer_key_needs_its_parameter(scene: Scene) -> None:
@@ -277,43 +287,51 @@ def test_protection_of_a_group_does_not_count(scene: Scene) -> None:
 
 
 def test_full_list_of_branches_proves_nothing(scene: Scene) -> None:
-    page = [json.dumps([{"name": f"b{number}"} for number in range(100)]), "[]"]
     scene.project.unprotect(BRANCH)
-    scene.gitlab.answers_instead(200, body=page[0], path="/protected_branches$")
+    page = json.dumps([{"name": f"b{number}"} for number in range(100)])
+    scene.gitlab.answers_instead(200, body=page, path="/protected_branches$")
     assert scene.found() == []
 
 
 @pytest.mark.parametrize(("part", "more"), [
-    ("repository_access_level", {}),
-    ("builds_access_level", {}),
-    ("environments_access_level", {}),
-    ("merge_requests_access_level", {"ReviewBranches": "review/*"}),
+    ("repository", {}),
+    ("builds", {}),
+    ("environments", {}),
+    ("merge_requests", {"ReviewBranches": "review/*"}),
 ])
 def test_part_that_is_off_is_found_if_needed(scene: Scene, part: str, more: dict[str, str]) -> None:
-    shown = {"id": 41, "permissions": {"project_access": {"access_level": 40}}, part: "disabled"}
+    shown = {"id": 41, "permissions": {"project_access": {"access_level": 40}}, f"{part}_access_level": "disabled"}
     path = f"/projects/{PROJECT.replace('/', '%2F')}$"
     scene.parameters |= more
     scene.gitlab.answers_instead(200, body=json.dumps(shown), path=path)
     finding = the_only(scene)
-    assert "switched off in the project" in finding.problem and part in finding.subject and finding.code == "CFG-422"
+    assert "switched off in the project" in finding.problem and finding.code == "CFG-422"
     scene.parameters |= {"ReportToGitLab": "false", "ReviewBranches": ""}
     scene.gitlab.answers_instead(200, body=json.dumps(shown), path=path)
-    assert bool(scene.found()) == (part == "repository_access_level")
+    assert bool(scene.found()) == (part == "repository")
 
 
 def test_mirrors_left_are_two_or_found(scene: Scene) -> None:
-    def plant(number: int) -> None:
-        scene.gitlab.send("POST", f"{scene.project.api}/remote_mirrors", json={
-            "url": f"https://u:word@git.example.com/{number}", "enabled": True})
+    def plant(address: str) -> None:
+        scene.gitlab.send("POST", f"{scene.project.api}/remote_mirrors", json={"url": f"https://u:word@{address}", "enabled": True})
 
     for number in range(8):
-        plant(number)
+        plant(f"git.example.com/{number}")
     assert scene.found() == []
-    plant(8)
+    plant("git.example.com/8")
     finding = the_only(scene)
     assert "1 of 10 are left, and this mirror needs 2" in finding.problem and finding.code == "CFG-410"
     scene.gitlab.answers_instead(200, body='{"version": "18.8.2"}', path="/metadata$")
     assert scene.found() == []
+
+
+def test_own_mirror_needs_only_one_more(scene: Scene) -> None:
+    own = "git-codecommit.eu-central-1.amazonaws.com/v1/repos/codecommit-dev-cfn-infra"
+    for address in (own, *(f"git.example.com/{number}" for number in range(8))):
+        scene.gitlab.send("POST", f"{scene.project.api}/remote_mirrors", json={"url": f"https://u:word@{address}", "enabled": True})
+    assert scene.found() == []
+    scene.parameters["ProjectID"] = "other"
+    assert "1 of 10 are left" in the_only(scene).problem
 
 
 def test_kind_of_the_token_is_that_of_its_user(scene: Scene) -> None:
@@ -414,14 +432,14 @@ class Hostile:
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
-    """A response whose parts come in time, and which does not end."""
+    """A response whose parts come in time, and that does not end."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-    with contextlib.suppress(OSError):
-        while True:
-            handler.wfile.write(b"A: b\r\n" if not handler.path.endswith("self") else b"")
-            handler.wfile.flush()
+    handler.connection.settimeout(0.02)
+    while True:
+        with contextlib.suppress(TimeoutError):
             if handler.connection.recv(1) == b"":
                 return
+        handler.wfile.write(b"A: b\r\n")
 
 
 def echo(handler: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
@@ -550,3 +568,11 @@ def test_token_is_the_member_or_the_whole_value() -> None:
     for value in ("", "\ufeffglpat-a", "a b", "glpat-ä", '{"token": "a", "token": "b"}', '{"token": 7}', "[]", "a\r\nb"):
         with pytest.raises(NotAToken):
             token_in(value, "token")
+
+
+def test_certificate_of_a_ca_is_told_from_a_servers(tmp_path: Path) -> None:
+    """The function accepts no server whose certificate is marked CA:TRUE."""
+    authority = Authority.make()
+    for pem, is_of_a_ca in ((authority.certificate, True), (authority.server_certificate()[0], False)):
+        [certificate] = certificates_of(pem)
+        assert bool(client._OF_A_CA.search(certificate)) == is_of_a_ca
