@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// What a person reads who starts this program.
+/// The text for a person who starts this program.
 const NOT_THE_COMMAND: &str = "cfn-gitops: this is the Lambda function's program, which only Lambda starts. The \
     operator's command is the file cfn-gitops of the release folder: docs/reference/commands.md";
 

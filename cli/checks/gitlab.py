@@ -44,8 +44,9 @@ _CERTIFICATE_FAULTS = {
     62: ("is for another name", "Set GitLabUrl to a name in the certificate"),
     64: ("is for another address", "Set GitLabUrl to a name in the certificate"),
 }
-_UNKNOWN_CA = ("is signed by a CA that is not trusted", "If a private CA signed it, set GitLabCaCertificate to the CA's certificate: "
-               "docs/how-to/connect-gitlab.md. If your network inspects TLS, run this from another one")
+_UNKNOWN_CA = ("is signed by a CA that is not trusted",
+               "If a private CA signed it, set GitLabCaCertificate to the CA's certificate: docs/how-to/connect-gitlab.md. If your "
+               "network inspects TLS, run this from another one")
 _CHECK_URL = "Check that GitLabUrl leads to GitLab, and not to a proxy or a login page"
 _CHECK_NETWORK = "Check GitLabUrl, and this machine's network path to it"
 
@@ -157,8 +158,8 @@ class GitLab:
         if 300 <= response.status < 400:
             raise self._redirected(response)
         if response.status in (408, 409, 423, 425, 429) or response.status >= 500:
-            raise Unread(f"{self.url} is not available now: HTTP {response.status}", "Run this again in some minutes", "unreachable",
-                         is_passing=True)
+            raise Unread(f"{self.url} is not available now: HTTP {response.status}", "Run this again in some minutes",
+                         "unreachable", is_passing=True)
         if response.status == 403 and response.member("error") in ("insufficient_scope", "insufficient_granular_scope"):
             raise Denied("lacks_access", response.status)
         # RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb implements it.
@@ -175,12 +176,14 @@ class GitLab:
         if re.search(r"/api/v4/projects/[0-9]+(/|$)", to.path):
             return Denied("project_missing", response.status)
         base, is_api, _ = f"{to.scheme}://{to.netloc.rpartition('@')[2]}{to.path}".partition("/api/v4")
-        remedy = f"If that is this GitLab's own address, set GitLabUrl to {base}, and the tag with it" if is_api and to.scheme == "https" \
-            else _CHECK_URL
-        return Unread(f"{self.url} redirects to {shortened(base, 200)}, and the token is not sent there", remedy, "not_gitlab")
+        base, is_other = shortened(base, 200), bool(is_api) and to.scheme == "https"
+        return Unread(f"{self.url} redirects to {base}, and the token is not sent there",
+                      f"If that is this GitLab's own address, set GitLabUrl and the tag to {base}" if is_other else _CHECK_URL,
+                      "not_gitlab")
 
     def _not_gitlab(self, response: Response) -> Unread:
-        return Unread(f"the response of {self.url} is not that of GitLab's API (HTTP {response.status})", _CHECK_URL, "not_gitlab")
+        return Unread(f"the response of {self.url} is not that of GitLab's API (HTTP {response.status})", _CHECK_URL,
+                      "not_gitlab")
 
     def unexpected(self) -> Unread:
         """JSON without the members that GitLab's API documents."""
@@ -248,7 +251,8 @@ class GitLab:
         certificate = channel.getpeercert(binary_form=True) if isinstance(channel, ssl.SSLSocket) else None
         if certificate and _OF_A_CA.search(certificate):
             raise Unread(f"the certificate of {self._host} is marked as that of a CA (CA:TRUE)",
-                         "Create it with `-addext basicConstraints=critical,CA:FALSE`: docs/how-to/connect-gitlab.md", "not_trusted")
+                         "Create it with `-addext basicConstraints=critical,CA:FALSE`: docs/how-to/connect-gitlab.md",
+                         "not_trusted")
 
     def _explained(self, error: Exception) -> Unread:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -256,8 +260,8 @@ class GitLab:
             return Unread(f"the certificate of {self._host} {fault}", remedy, "not_trusted")
         if isinstance(error, ssl.SSLError):
             return Unread(f"there is no TLS connection to {self._host}: {error.reason or 'the handshake failed'}",
-                          "Check the port in GitLabUrl. The server needs TLS 1.3, or TLS 1.2 with ECDHE, and no client certificate",
-                          "no_tls")
+                          "Check the port in GitLabUrl. The server needs TLS 1.3, or TLS 1.2 with ECDHE, and no client "
+                          "certificate", "no_tls")
         # A closed connection is both.
         if isinstance(error, HTTPException) and not isinstance(error, OSError):
             return Unread(f"the response of {self.url} is not HTTP", _CHECK_URL, "not_gitlab")
@@ -269,8 +273,8 @@ class GitLab:
             problem = f"there is no connection to {self.url}"
         if self._scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(self._host):
             # The function has no proxy, which could be another one that reads the token.
-            return Unread(f"{problem} without this machine's proxy, through which the token is not sent", _CHECK_NETWORK, "unreachable",
-                          is_passing=True)
+            return Unread(f"{problem} without this machine's proxy, through which the token is not sent", _CHECK_NETWORK,
+                          "unreachable", is_passing=True)
         return Unread(problem, _CHECK_NETWORK, "unreachable")
 
 

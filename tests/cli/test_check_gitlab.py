@@ -24,7 +24,8 @@ from cli import terminal
 from cli.account import Account, Environment
 from cli.checks import gitlab as client
 from cli.checks.gitlab import certificates_of, fingerprint, is_same, is_usable
-from cli.checks.token import NotAToken, token_checks, token_in
+from cli.checks.secret import NotAToken, token_in
+from cli.checks.token import token_checks
 from cli.output import Finding
 from cli.samconfig import Settings
 from tests import preloaded
@@ -74,7 +75,8 @@ class Scene:
         self._sessions: dict[str, boto3.Session] = {}
         self.project.protect(BRANCH)
         self.secrets.create_secret(Name=self.name, SecretString=self.token, Tags=[{"Key": URL_TAG, "Value": self.gitlab.url}])
-        self.parameters |= {"EnvID": "dev", "GitLabTokenSecretId": self.name, "GitLabUrl": self.gitlab.url, "GitLabProject": PROJECT}
+        self.parameters |= {"EnvID": "dev", "GitLabTokenSecretId": self.name, "GitLabUrl": self.gitlab.url,
+                            "GitLabProject": PROJECT}
 
     def checks(self) -> list[Finding]:
         given = self.key or {"AccessKeyId": self.aws.account_id, "SecretAccessKey": "local"}
@@ -134,7 +136,7 @@ def the_only(scene: Scene) -> Finding:
 
 
 def assert_unsent(scene: Scene) -> None:
-    assert scene.gitlab.requests == [] and any("neither read nor sent" in each.reason for each in scene.checks())
+    assert scene.gitlab.requests == [] and any("no token was sent" in each.reason for each in scene.checks())
 
 
 def test_missing_secret_is_created_by_its_remedy(scene: Scene) -> None:
@@ -233,7 +235,8 @@ def test_no_secret_means_a_mirror_by_hand(scene: Scene) -> None:
     assert finding.result == "not checked" and "by hand" in finding.reason
 
 
-@pytest.mark.parametrize("url", ["http://gitlab.example.com", "https://a:b@gitlab.example.com", "https://gitlab.example.com/api/v4"])
+@pytest.mark.parametrize("url", ["http://gitlab.example.com", "https://a:b@gitlab.example.com",
+                                 "https://gitlab.example.com/api/v4"])
 def test_unusable_url_is_found_before_the_read(scene: Scene, url: str) -> None:
     scene.parameters["GitLabUrl"] = url
     assert "not an https address" in the_only(scene).problem
@@ -311,14 +314,16 @@ def test_part_that_is_off_is_found_if_needed(scene: Scene, part: str, more: dict
     assert bool(scene.found()) == (part == "repository")
 
 
-def test_mirrors_left_are_two_or_found(scene: Scene) -> None:
-    def plant(address: str) -> None:
-        scene.gitlab.send("POST", f"{scene.project.api}/remote_mirrors", json={"url": f"https://u:word@{address}", "enabled": True})
+def plant_mirror(scene: Scene, address: str) -> None:
+    settings = {"url": f"https://u:word@{address}", "enabled": True}
+    scene.gitlab.send("POST", f"{scene.project.api}/remote_mirrors", json=settings)
 
+
+def test_mirrors_left_are_two_or_found(scene: Scene) -> None:
     for number in range(8):
-        plant(f"git.example.com/{number}")
+        plant_mirror(scene, f"git.example.com/{number}")
     assert scene.found() == []
-    plant("git.example.com/8")
+    plant_mirror(scene, "git.example.com/8")
     finding = the_only(scene)
     assert "1 of 10 are left, and this mirror needs 2" in finding.problem and finding.code == "CFG-410"
     scene.gitlab.answers_instead(200, body='{"version": "18.8.2"}', path="/metadata$")
@@ -328,7 +333,7 @@ def test_mirrors_left_are_two_or_found(scene: Scene) -> None:
 def test_own_mirror_needs_only_one_more(scene: Scene) -> None:
     own = "git-codecommit.eu-central-1.amazonaws.com/v1/repos/codecommit-dev-cfn-infra"
     for address in (own, *(f"git.example.com/{number}" for number in range(8))):
-        scene.gitlab.send("POST", f"{scene.project.api}/remote_mirrors", json={"url": f"https://u:word@{address}", "enabled": True})
+        plant_mirror(scene, address)
     assert scene.found() == []
     scene.parameters["ProjectID"] = "other"
     assert "1 of 10 are left" in the_only(scene).problem
@@ -395,7 +400,7 @@ Answer = Callable[[BaseHTTPRequestHandler], "tuple[int, dict[str, str], bytes] |
 
 
 class Hostile:
-    """A server that answers as `answer` says. `None` means that it has answered itself."""
+    """A server with the responses of `answer`. `None`: it has sent one itself."""
 
     def __init__(self, answer: Answer) -> None:
         self.received: list[str] = []
@@ -444,7 +449,8 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
 
 def echo(handler: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
     token = str(handler.headers["PRIVATE-TOKEN"])
-    return 200, {}, json.dumps({"id": 1, "user_id": 1, "name": token, token: token, "scopes": [token], "expires_at": token}).encode()
+    shown = {"id": 1, "user_id": 1, "name": token, token: token, "scopes": [token], "expires_at": token}
+    return 200, {}, json.dumps(shown).encode()
 
 
 ANSWERS: dict[str, tuple[Answer, str]] = {
@@ -486,7 +492,8 @@ def test_redirect_is_named_and_not_followed(scene: Scene) -> None:
         to = f"{other.url}/api/v4/personal_access_tokens/self?private_token=x"
         scene.gitlab.answers_instead(302, headers={"Location": to}, path="/self$")
         finding = the_only(scene)
-        assert f"redirects to {other.url}, and the token is not sent there" in finding.problem and "private_token" not in finding.problem
+        assert f"redirects to {other.url}, and the token is not sent there" in finding.problem
+        assert "private_token" not in finding.problem
         assert other.received == []
 
 
@@ -515,11 +522,10 @@ sys.exit(status)
 @pytest.mark.parametrize("name", ["echo", "echo in an error", "echo in a redirect", "echo in a page", "echo in a header line"])
 def test_token_is_in_no_output_argument_or_variable(scene: Scene, name: str, form: str) -> None:
     seen: list[str] = []
+    started: list[subprocess.Popen[str]] = []
 
     def answer(handler: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes] | None:
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                seen.extend((process / file).read_bytes().decode(errors="replace") for file in ("cmdline", "environ"))
+        seen.extend(Path(f"/proc/{started[0].pid}/{file}").read_text() for file in ("cmdline", "environ"))
         token = str(handler.headers["PRIVATE-TOKEN"])
         if name == "echo in an error":
             return 401, {}, json.dumps({"message": f"401 {token}", "error_description": token}).encode()
@@ -536,13 +542,15 @@ def test_token_is_in_no_output_argument_or_variable(scene: Scene, name: str, for
         scene.tag(**{URL_TAG: server.url})
         scene.parameters["GitLabUrl"] = server.url
         given = {"parameters": scene.parameters, "region": scene.aws.region, "account": scene.aws.account_id}
-        ended = subprocess.run([sys.executable, "-c", _PROGRAM, form], input=json.dumps(given), text=True, capture_output=True,
-                               env={**scene.aws.environment(), "PYTHONPATH": str(ROOT)}, check=False)
-    assert ended.returncode in (0, 1) and "Traceback" not in ended.stderr, ended.stderr
+        started.append(subprocess.Popen([sys.executable, "-c", _PROGRAM, form], text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env={**scene.aws.environment(), "PYTHONPATH": str(ROOT)}))
+        output, errors = started[0].communicate(json.dumps(given))
+    assert started[0].returncode in (0, 1) and "Traceback" not in errors, errors
     assert server.received and all(scene.token in text for text in server.received)
-    assert seen
+    assert any("token_checks" in text for text in seen)
     parts = {scene.token[at:at + 6] for at in range(len("glpat-"), len(scene.token) - 5)}
-    for text in (ended.stdout, ended.stderr, *seen):
+    for text in (output, errors, *seen):
         assert not [part for part in parts if part in text], text
 
 
@@ -552,11 +560,12 @@ def test_token_is_in_no_output_argument_or_variable(scene: Scene, name: str, for
 def test_addresses_are_compared_as_the_function_does() -> None:
     for url in ("https://gitlab.com", "https://GitLab.com:443/", " https://gitlab.com// "):
         assert is_same(url, "https://gitlab.com")
-    for url in ("https://gitlab.com.evil.example", "https://gitlab.com:444", "http://gitlab.com", "https://gitlab.com/x", "x", ""):
+    for url in ("https://gitlab.com.evil.example", "https://gitlab.com:444", "http://gitlab.com", "https://gitlab.com/x", "x"):
         assert not is_same(url, "https://gitlab.com")
     for url in ("https://gitlab.example.com:8443/git", "http://127.0.0.1:80", "http://localhost", "http://[::1]:1"):
         assert is_usable(url), url
-    for url in ("http://127.1", "http://127.0.0.1.example.com", "https://", "https://a\\b", "https://a b", "https://a?b", "https://a:b"):
+    for url in ("http://127.1", "http://127.0.0.1.example.com", "https://", "https://a\\b", "https://a b", "https://a?b",
+                "https://a:b"):
         assert not is_usable(url), url
 
 

@@ -18,7 +18,7 @@ use super::transport::{ATTEMPT_TIMEOUT, MAX_RESPONSE_BYTES};
 use crate::common::ownership;
 use crate::common::reason_codes::Code;
 
-/// What the operator's command reads.
+/// The rules that the operator's command reads.
 pub fn rules() -> Value {
     let [url, _, key, _] = MEMBERS;
     let pattern = match url.kind {

@@ -1,0 +1,226 @@
+"""The secret of the GitLab token: its tags, its key and its value.
+
+The token is read only if the tags of its secret allow that for GitLabUrl and GitLabCaCertificate, by the rules of the
+function (src/clients/gitlab/token.rs).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import machine
+from cli.account import Environment
+from cli.checks.gitlab import CODES, certificates_of, fingerprint, is_same, is_usable
+from cli.output import Finding
+from cli.rules import RULES
+from cli.terminal import hide
+
+_RULES = RULES["gitlab"]
+_TAGS = _RULES["tags"]
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
+
+
+class Settings:
+    """The parameters about GitLab, with the template's defaults."""
+
+    def __init__(self, given: dict[str, str], environment: Environment) -> None:
+        self.env_id, self.table, self.region = environment.env_id, environment.settings.table, environment.account.region
+        self.secret_id = given.get("GitLabTokenSecretId", "")
+        self.secret_key = given.get("GitLabTokenSecretKey") or _RULES["secret_key"]["default"]
+        self.key_arn = given.get("GitLabTokenKmsKeyArn", "")
+        self.url = (given.get("GitLabUrl") or _RULES["url"]["default"]).rstrip("/")
+        self.ca_certificate = given.get("GitLabCaCertificate", "")
+        self.project = given.get("GitLabProject", "")
+        self.project_id = given.get("ProjectID", "infra")
+        self.branch = given.get("BranchName") or RULES["default_branches"].get(self.env_id, "")
+        self.reports = given.get("ReportToGitLab", "true") == "true"
+        self.needs_merge_requests = bool(given.get("ReviewBranches")) or given.get("ApprovalFromGitLab") == "true"
+        self.in_vpc = bool(given.get("VpcSubnetIds"))
+        self.certificates: list[bytes] = []
+
+    @property
+    def store(self) -> str:
+        return f"aws secretsmanager put-secret-value --secret-id {shlex.quote(self.secret_id)} --secret-string file:///dev/stdin"
+
+    def tag(self, key: str, value: str) -> str:
+        pair = shlex.quote(f"Key={key},Value={value}")
+        return f"aws secretsmanager tag-resource --secret-id {shlex.quote(self.secret_id)} --tags {pair}"
+
+
+@dataclass
+class Secret:
+    """The token's secret. `token` is None if it may not be read, or is not one."""
+
+    environment: Environment
+    settings: Settings
+    token: str | None = field(default=None, repr=False)
+
+    def checks(self) -> list[Finding]:
+        settings, subject = self.settings, f"secret {self.settings.secret_id}"
+        self._client = self.environment.account.client("secretsmanager", config=_CONFIG)
+        try:
+            described = self._client.describe_secret(SecretId=settings.secret_id)
+        except (BotoCoreError, ClientError) as error:
+            return [self._undescribed(subject, error)]
+        if described.get("DeletedDate"):
+            return [Finding(subject, "it is scheduled for deletion, so its token cannot be read",
+                            f"Restore it: aws secretsmanager restore-secret --secret-id {shlex.quote(settings.secret_id)}",
+                            CODES["unusable"])]
+        permissions = self._permissions(described)
+        key = self._key(described.get("KmsKeyId", ""))
+        found = [Finding(subject), *permissions, *key]
+        if any(each.result != "sound" for each in permissions):
+            return found
+        return [*found, self._read()]
+
+    def _undescribed(self, subject: str, error: Exception) -> Finding:
+        settings = self.settings
+        if _code(error) == "ResourceNotFoundException":
+            tag = shlex.quote(f"Key={_TAGS['url']},Value={settings.url}")
+            return Finding(subject, f"it does not exist in {self.environment.place}",
+                           "Correct GitLabTokenSecretId, or create the secret and paste the token: aws secretsmanager "
+                           f"create-secret --name {shlex.quote(settings.secret_id)} --secret-string file:///dev/stdin "
+                           f"--tags {tag}", CODES["unusable"])
+        return self._failed(subject, error, "secretsmanager:DescribeSecret on it")
+
+    def _failed(self, subject: str, error: Exception, permission: str) -> Finding:
+        """Not checked, because of an error of AWS or of this machine."""
+        if isinstance(error, ClientError) and machine.is_denied(error):
+            return Finding(subject, reason=f"you do not have the permission {permission}",
+                           remedy="Add it, or let the owner of the secret run this")
+        failure = machine.explained(error)
+        return Finding(subject, reason=failure.problem if failure else str(error), remedy=failure.remedy if failure else "")
+
+    def _permissions(self, described: dict[str, Any]) -> list[Finding]:
+        """Whether the owner of the secret allows its token for these settings, by its tags."""
+        settings, name = self.settings, self.settings.secret_id
+        tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+        if own := next((key for key in _TAGS["own"] if key in tags), None):
+            return [Finding(f"tag {own} of secret {name}",
+                            "the secret is that of a stack's resource and holds a mirror's login, so it is never read as a token",
+                            "Set GitLabTokenSecretId to the secret of a GitLab token", CODES["unusable"])]
+        found = [Finding(f"tag {_TAGS['url']} of secret {name}", *self._url_fault(tags.get(_TAGS["url"])))]
+        if _TAGS["env"] in tags:
+            tagged = tags[_TAGS["env"]]
+            found.append(Finding(f"tag {_TAGS['env']} of secret {name}", *(() if tagged == settings.env_id else (
+                f"its owner allows the token for the environment {tagged} only, and this one is {settings.env_id}",
+                f"Set GitLabTokenSecretId to the secret of this environment's token. If it is this one: "
+                f"{settings.tag(_TAGS['env'], settings.env_id)}", CODES["not_allowed"]))))
+        if settings.ca_certificate:
+            found.append(Finding(f"tag {_TAGS['ca']} of secret {name}", *self._ca_fault(tags.get(_TAGS["ca"], ""))))
+        return found
+
+    def _url_fault(self, tagged: str | None) -> tuple[str, ...]:
+        settings = self.settings
+        if not is_usable(settings.url):
+            return (f"GitLabUrl {settings.url} is not an https address without a login, a query and a fragment",
+                    "Correct it. http is accepted for this machine only", CODES["invalid"])
+        if tagged is None:
+            return ("there is no such tag, with which the owner of the token allows it for a GitLab, so it was not read",
+                    f"If it is a token of {settings.url}: {settings.tag(_TAGS['url'], settings.url)}", CODES["not_allowed"])
+        if not is_same(tagged, settings.url):
+            return (f"its owner allows the token for {tagged}, and GitLabUrl is {settings.url}. It was not read",
+                    f"Set GitLabUrl to {tagged}. If it is a token of {settings.url}: {settings.tag(_TAGS['url'], settings.url)}",
+                    CODES["not_allowed"])
+        return ()
+
+    def _ca_fault(self, tagged: str) -> tuple[str, ...]:
+        settings = self.settings
+        try:
+            settings.certificates = certificates_of(settings.ca_certificate)
+        except ValueError:
+            return ("GitLabCaCertificate is not readable as certificates in PEM",
+                    "Set it to the CA's certificate, with its line breaks: docs/how-to/connect-gitlab.md", CODES["invalid"])
+        allowed = {each.replace(":", "").upper() for each in tagged.split()}
+        needed = [fingerprint(each) for each in settings.certificates]
+        missing = [each for each in needed if each not in allowed]
+        if missing:
+            return (f"its owner does not allow GitLabCaCertificate: the tag lacks the SHA-256 fingerprint {missing[0]}",
+                    f"If it is your GitLab's CA: {settings.tag(_TAGS['ca'], ' '.join(needed))}", CODES["not_allowed"])
+        return ()
+
+    def _key(self, key: str) -> list[Finding]:
+        """Whether the function may decrypt the secret. Nothing if it has the account's default key."""
+        if not key or key.endswith("alias/aws/secretsmanager"):
+            return []
+        subject, arn = f"KMS key of secret {self.settings.secret_id}", self.settings.key_arn
+        if key == arn:
+            return [Finding(subject)]
+        try:
+            about = self.environment.account.client("kms", config=_CONFIG).describe_key(KeyId=key)["KeyMetadata"]
+        except (BotoCoreError, ClientError) as error:
+            permission = f"kms:DescribeKey on {key}, so it is not compared with GitLabTokenKmsKeyArn"
+            return [self._failed(subject, error, permission)]
+        if about.get("KeyManager") == "AWS" or about["Arn"] == arn:
+            return [Finding(subject)]
+        return [Finding(subject, f"the function may not decrypt with it: GitLabTokenKmsKeyArn is {arn or 'not set'}",
+                        f"Set it in samconfig.toml: GitLabTokenKmsKeyArn={about['Arn']}", CODES["not_allowed"])]
+
+    def _read(self) -> Finding:
+        settings = self.settings
+        subject = f"token in secret {settings.secret_id}"
+        try:
+            value = self._client.get_secret_value(SecretId=settings.secret_id).get("SecretString")
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) == "ResourceNotFoundException":
+                return Finding(subject, "the secret has no value", f"Store the token: {settings.store}", CODES["unusable"])
+            # Without a code of its own: https://repost.aws/knowledge-center/secrets-manager-cross-account-key
+            is_of_key = re.search("kms:|Access to KMS", str(error))
+            return self._failed(subject, error, "kms:Decrypt on the key of the secret" if is_of_key else
+                                "secretsmanager:GetSecretValue on the secret, so GitLab was not read")
+        if value is None:
+            return Finding(subject, "the secret has no text value", f"Store the token as text: {settings.store}",
+                           CODES["unusable"])
+        try:
+            token = token_in(value, settings.secret_key)
+        except NotAToken as error:
+            return Finding(subject, f"{error}", error.remedy or f"Store the token alone: {settings.store}", CODES["unusable"])
+        hide({token})
+        self.token = token
+        return Finding(subject)
+
+
+class NotAToken(Exception):
+    """Without a part of the value."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
+def token_in(value: str, key: str) -> str:
+    """The member `key` if the value is a JSON object, otherwise all of it."""
+    try:
+        parsed = json.loads(value, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        if value.lstrip("\ufeff \t\r\n").startswith("{"):
+            raise NotAToken("the secret's value begins as a JSON object, but is not one",
+                            "Correct the value in Secrets Manager, or store the token alone") from None
+        parsed = None
+    token = value.strip()
+    if isinstance(parsed, dict):
+        member = parsed.get(key)
+        if not isinstance(member, str):
+            raise NotAToken(f"the secret's value is JSON without a text member {key}",
+                            "Set GitLabTokenSecretKey to the member that is the token")
+        token = member.strip()
+    if not re.fullmatch(f"[A-Za-z0-9{re.escape(_RULES['token_characters'])}]+", token):
+        raise NotAToken("the secret's value is not a token: it is empty, or has characters that no token has")
+    return token
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name twice")
+    return dict(pairs)
+
+
+def _code(error: Exception) -> str:
+    return machine.code_of(error) if isinstance(error, ClientError) else ""
