@@ -84,7 +84,9 @@ dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two bui
 release: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
 	@SIGNING_KEY="$(SIGNING_KEY)" python -m tools.release.archive
 
-deploy: $(INSTALLED) build ## build, and deploy to the account of AWS_PROFILE (ENV=prd, PARAMETERS="RotationSerial=2 ...")
+deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (ENV=prd, PARAMETERS="RotationSerial=2 ...")
+	@python -m tools.run.deploy --check --env $(ENV) -- $(PARAMETERS)
+	@$(MAKE) build
 	@python -m tools.run.deploy --env $(ENV) -- $(PARAMETERS)
 
 # The operator's command, as in the release folder: `make doctor ENV=prd` is `cfn-gitops doctor --env prd`.

@@ -4,7 +4,7 @@
 #
 #     tools/run/start.sh run make .venv/installed-run-requirements.txt
 #
-# It needs neither Python nor Rust. PYTHON is the interpreter, python3 by default.
+# It needs neither Python nor Rust. PYTHON is the interpreter, python3 by default. REGION is the region of `make run`.
 set -uo pipefail
 target=$1
 shift
@@ -73,6 +73,9 @@ if [ ${#missing[@]} -gt 0 ]; then
     printf '`make %s` did not start, because this machine lacks:\n' "$target" >&2
     printf -- '- %s\n' "${missing[@]}" >&2
     exit 1
+fi
+if [ "$target" = run ] && [ -n "${REGION:-}" ]; then
+    "$python" -m tools.run.regions "$REGION" || exit
 fi
 printf '`make %s` %s\n\n' "$target" "$text"
 [ $# -gt 0 ] || exit 0
