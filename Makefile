@@ -97,8 +97,8 @@ try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLa
 	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python -m tools.trial.run $(if $(ACTS),--acts $(ACTS)) \
 	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(CLEAN),--clean $(CLEAN))
 
-invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
-	@python -m tools.run.invoke $(EVENT)
+invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive (LOG=json)
+	@python -m tools.run.invoke $(if $(filter json,$(LOG)),--json-log) "$(EVENT)"
 
 shell: ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
 	@tools/run/start.sh shell $(MAKE) --silent $(INSTALLED)

@@ -31,6 +31,11 @@ def test_operators_command_gets_the_environment_and_arguments() -> None:
     assert commands("undeploy", "ENV=prd", "ARGUMENTS=--delete-bucket") == ["python -m cli undeploy --env prd --delete-bucket"]
 
 
+def test_invoke_gets_the_event_even_if_it_is_empty() -> None:
+    assert commands("invoke")[-1].split() == ["python", "-m", "tools.run.invoke", '"events/create.json"']
+    assert commands("invoke", "EVENT=", "LOG=json")[-1].split() == ["python", "-m", "tools.run.invoke", "--json-log", '""']
+
+
 @pytest.mark.parametrize(("target", "program"), [("run", "run.run"), ("test", "checks.run"), ("shell", "run.shell")])
 def test_machine_is_checked_before_anything_starts(target: str, program: str) -> None:
     first, *_, last = commands(target)
