@@ -100,9 +100,10 @@ try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLa
 invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive (LOG=json)
 	@python -m tools.run.invoke $(if $(filter json,$(LOG)),--json-log) "$(EVENT)"
 
-shell: ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
-	@tools/run/start.sh shell $(MAKE) --silent $(INSTALLED)
-	@python -m tools.run.shell
+# Its empty account needs the function and the local GitLab.
+shell: ## a shell inside a local AWS with what the example events name, or in an empty one for the README's steps (EMPTY=1)
+	@tools/run/start.sh $(if $(EMPTY),empty-shell,shell) $(MAKE) --silent --jobs=2 $(INSTALLED) $(if $(EMPTY),run-function)
+	@python -m tools.run.shell $(if $(EMPTY),--empty)
 
 lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies ## formatting, clippy, the template linters, prose, lines, shape of the code, licences
 

@@ -26,7 +26,8 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
-def run(aws: LocalAws, directory: Path, event: str, *arguments: str, build: str = "exit 0") -> subprocess.CompletedProcess[str]:
+def run(aws: LocalAws, directory: Path, event: str, *arguments: str,
+        build: str = "exit 0") -> subprocess.CompletedProcess[str]:
     cargo = directory / "cargo"
     cargo.write_text(f'#!/bin/sh\ncase $1 in\nbuild) {build};;\nrun) exec {BOOTSTRAP};;\n'
                      f'lambda) export CARGO={cargo}; exec {_CARGO_LAMBDA} "$@";;\nesac\n'
@@ -98,7 +99,8 @@ def test_expected_error_is_the_functions_own() -> None:
 
 
 @pytest.mark.parametrize(("given", "why"), [
-    ("events/creat.json", "EVENT=events/creat.json is not a file with an event: No such file or directory. Did you mean events/create.json?"),
+    ("events/creat.json", "EVENT=events/creat.json is not a file with an event: No such file or directory. Did you mean "
+     "events/create.json?"),
     ("events", "EVENT=events is not a file with an event: Is a directory."),
     ("events/README.md", "EVENT=events/README.md is not a file with an event: Expecting value"),
     ("", "EVENT is empty.")])

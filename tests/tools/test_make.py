@@ -36,6 +36,13 @@ def test_invoke_gets_the_event_even_if_it_is_empty() -> None:
     assert commands("invoke", "EVENT=", "LOG=json")[-1].split() == ["python", "-m", "tools.run.invoke", "--json-log", '""']
 
 
+def test_empty_shell_compiles_the_function() -> None:
+    first, *_, last = commands("shell", "EMPTY=1")
+    assert first.startswith(("tools/run/start.sh empty-shell", "`make shell EMPTY=1` installs"))
+    assert last.endswith("-m tools.run.shell --empty") and any("cargo build" in line for line in commands("shell", "EMPTY=1"))
+    assert not any("cargo build" in line for line in commands("shell"))
+
+
 @pytest.mark.parametrize(("target", "program"), [("run", "run.run"), ("test", "checks.run"), ("shell", "run.shell")])
 def test_machine_is_checked_before_anything_starts(target: str, program: str) -> None:
     first, *_, last = commands(target)

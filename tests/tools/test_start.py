@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import boto3
@@ -122,9 +123,15 @@ def test_regions_are_those_of_the_sdk() -> None:
         regions.checked("eu-cntral-1")
 
 
-@pytest.mark.parametrize("target", ["run", "test", "shell"])
+def test_region_is_checked_without_installed_packages() -> None:
+    checked = subprocess.run([sys.executable, "-S", "-m", "tools.run.regions", "nowhere-1"], cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
+                             text=True, capture_output=True, check=False)
+    assert checked.returncode == 2 and checked.stderr.startswith("CodeCommit is not in nowhere-1. README.md, "), checked.stderr
+
+
+@pytest.mark.parametrize("target", ["run", "test", "shell", "shell EMPTY=1"])
 def test_start_tells_what_follows_and_how_long(machine: Machine, target: str) -> None:
-    started = machine.start(target, "bash", "-c", "echo started; exit 3")
+    started = machine.start("empty-shell" if "EMPTY" in target else target, "bash", "-c", "echo started; exit 3")
     assert started.returncode == 3 and started.stderr == ""
     text, _, rest = started.stdout.partition("\n\n")
     assert text.startswith(f"`make {target}` installs Python packages into .venv") and rest == "started\n"

@@ -41,7 +41,7 @@ _SILENCE_SECONDS = 10
 _PATH = "/2015-03-31/functions/_/invocations"
 # cargo's and cargo-lambda's own lines among those of the function.
 _OF_CARGO = (" INFO ", "    Finished ", "     Running ")
-# What identifies the event is the same in each record. docs/reference/log-fields.yaml has all fields.
+# The fields that identify the event are the same in each record. docs/reference/log-fields.yaml has all fields.
 _OF_EACH_RECORD = {"timestamp", "level", "message", "target", "elapsed_ms", "lambda_request", "request", "request_type",
                    "resource_type", "stack", "logical_id", "environment", "step"}
 # The function's error if no program listens at the response's address.

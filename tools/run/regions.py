@@ -1,4 +1,4 @@
-"""The regions of `make run`, as data: tools/run/start.sh rejects another one before boto3, which knows them, is installed.
+"""The regions of `make run`, as data: tools/run/start.sh rejects another one before boto3, which has them too, is installed.
 
     python3 -m tools.run.regions eu-central-1
 """

@@ -107,9 +107,10 @@ LAST_ACT = Act("The output", "A printed password is no longer secret.",
                lambda story: story.printed_no_password(), "the output contains no password and no token")
 # The approval after the first push, and the others before the deletion.
 ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, *SHARED_ACTS[2:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
-NEXT = [("make shell", "a shell in a local AWS, for aws, sam and the example events"),
+NEXT = [("make shell", "a shell in a local AWS, for aws and the example events"),
+        ("make shell EMPTY=1", "an empty local AWS and a local GitLab, for the five steps of README.md"),
         ("README.md", "\"Deploy it\" has the five steps to an environment in your own account"),
-        ("make try", "most of these acts in your own account and GitLab project (docs/how-to/try.md)")]
+        ("make try", "most of these acts in your own account (docs/how-to/try.md)")]
 
 
 @entry("The local AWS and the local GitLab are stopped")

@@ -27,6 +27,11 @@ shell) gigabytes=2
     text="installs Python packages into .venv, starts a local AWS, and opens a shell in it.
 It needs no AWS account.
 This takes about 2 minutes the first time, and about 10 seconds later." ;;
+empty-shell) target="shell EMPTY=1" gigabytes=3
+    text="installs Python packages into .venv and compiles the function into target.
+Then it starts a local AWS and a local GitLab, and opens a shell in a release folder.
+It needs no AWS account.
+On two cores this takes about 5 minutes the first time, and about 20 seconds later." ;;
 esac
 
 [ "$(uname -s)" = Linux ] || missing+=("Linux: this is $(uname -s). Use a Linux machine, or a container.")
