@@ -35,6 +35,9 @@ done
 {_APPROVE}
 until aws cloudformation describe-stacks --stack-name cfnstack-dev-infra --output text \\
     --query "Stacks[0].StackStatus" | grep -x CREATE_COMPLETE; do :; done
+./cfn-gitops doctor --env dev
+./cfn-gitops status --env dev
+echo Typed
 """
 
 
@@ -62,7 +65,7 @@ def test_five_steps_of_the_readme_work_as_printed(tmp_path: Path) -> None:
         "PARAMETERS": _PARAMETERS, "TMPDIR": str(tmp_path), "__SAM_CLI_APP_DIR": str(tmp_path / "sam"), "HOME": str(tmp_path)}
     ran = subprocess.run([sys.executable, "-m", "tools.run.shell", "--empty"], env=environment, cwd=ROOT, text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=240, check=False)
-    assert ran.returncode == 0 and ran.stdout.splitlines()[-1] == "CREATE_COMPLETE", ran.stdout
+    assert ran.returncode == 0 and ran.stdout.splitlines()[-1] == "Typed", ran.stdout
     # Its folder and data are deleted, and nothing is left in the clone.
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(("cfn-gitops-", "local-"))) == []
     assert {path.name for path in ROOT.iterdir()} == before

@@ -127,7 +127,7 @@ def greet_in_empty_account(aws: LocalAws, gitlab: LocalGitLab) -> None:
         for line in lines:
             write(f"    {line}")
     write("")
-    write("Then `./cfn-gitops doctor --env dev` checks the environment. Push another change to deploy it.")
+    write("Then `./cfn-gitops status --env dev` shows the project. Push another change to deploy it.")
     write("`exit` or Ctrl-D leaves the shell, stops both, and deletes their data and this folder.")
     write("")
 
