@@ -84,7 +84,9 @@ dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two bui
 release: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
 	@SIGNING_KEY="$(SIGNING_KEY)" python -m tools.release.archive
 
-deploy: $(INSTALLED) build ## build, and deploy to the account of AWS_PROFILE (ENV=prd, PARAMETERS="RotationSerial=2 ...")
+deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (ENV=prd, PARAMETERS="RotationSerial=2 ...")
+	@python -m tools.run.deploy --check --env $(ENV) -- $(PARAMETERS)
+	@$(MAKE) build
 	@python -m tools.run.deploy --env $(ENV) -- $(PARAMETERS)
 
 # The operator's command, as in the release folder: `make doctor ENV=prd` is `cfn-gitops doctor --env prd`.
@@ -95,12 +97,13 @@ try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLa
 	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python -m tools.trial.run $(if $(ACTS),--acts $(ACTS)) \
 	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(CLEAN),--clean $(CLEAN))
 
-invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive
-	@python -m tools.run.invoke $(EVENT)
+invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive (LOG=json)
+	@python -m tools.run.invoke $(if $(filter json,$(LOG)),--json-log) "$(EVENT)"
 
-shell: ## a shell inside a local AWS with what the example events name, for aws, sam and `make invoke`
-	@tools/run/start.sh shell $(MAKE) --silent $(INSTALLED)
-	@python -m tools.run.shell
+# Its empty account needs the function and the local GitLab.
+shell: ## a shell inside a local AWS with what the example events name, or in an empty one for the README's steps (EMPTY=1)
+	@tools/run/start.sh $(if $(EMPTY),empty-shell,shell) $(MAKE) --silent --jobs=2 $(INSTALLED) $(if $(EMPTY),run-function)
+	@python -m tools.run.shell $(if $(EMPTY),--empty)
 
 lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies ## formatting, clippy, the template linters, prose, lines, shape of the code, licences
 

@@ -3,10 +3,9 @@ and the emulators can be rearranged without it."""
 
 from tests.local import gitlab
 from tests.local.aws import LocalAws
-from tests.local.aws.partition import regions_with
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.local.gitlab import LocalGitLab
 from tests.local.gitlab.certificates import Authority
 from tests.local.gitlab.project import ApiClient, ApiProject, Mirror
 
-__all__ = ["IAM_IS_LATE", "ApiClient", "ApiProject", "Authority", "LocalAws", "LocalGitLab", "Mirror", "gitlab", "regions_with"]
+__all__ = ["IAM_IS_LATE", "ApiClient", "ApiProject", "Authority", "LocalAws", "LocalGitLab", "Mirror", "gitlab"]

@@ -40,7 +40,7 @@ def test_acts_are_numbered_and_the_end_names_next_steps(monkeypatch: pytest.Monk
     assert "\n1 of 2: First\n   A reason.\n" in output and "\n2 of 2: Second\n" in output
     assert waits == ["act 1 has ended"]
     assert [line.split()[:2] for line in output.split("\nNext:\n")[1].splitlines()] == [
-        ["make", "shell"], ["README.md", '"Deploy'], ["make", "try"]]
+        ["make", "shell"], ["make", "shell"], ["README.md", '"Deploy'], ["make", "try"]]
     assert "\n## Deploy it\n" in (ROOT / "README.md").read_text() and (ROOT / "docs/how-to/try.md").exists()
 
 

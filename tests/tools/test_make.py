@@ -12,24 +12,35 @@ INSTALLED = [".venv/installed-requirements.txt", ".venv/installed-run-requiremen
 
 def commands(*arguments: str) -> list[str]:
     """The lines of an installed clone. A command with $(MAKE) runs even here, and its `make` prints its own."""
-    variables = ("CONFIG_ENV", "PARAMETERS", "CONFIRM", "DELETE_BUCKET", "KEEP_STACKS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    variables = ("ENV", "PARAMETERS", "ARGUMENTS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     made = subprocess.run(["make", "--dry-run", *(f"--old-file={file}" for file in INSTALLED), *arguments], cwd=ROOT,
                           env={name: value for name, value in os.environ.items() if name not in variables}, check=True,
                           text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return made.stdout.splitlines()
 
 
-def test_deploy_builds_and_checks_first() -> None:
-    assert commands("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2") == [
-        "tools/release/build.sh", "python -m tools.release.check_bootstrap target/lambda/cfn-gitops/bootstrap",
-        "python -m tools.run.deploy --config-env prd -- RotationSerial=2"]
-    assert "--config-env dev " in commands("deploy")[-1]
+def test_deploy_checks_builds_and_deploys() -> None:
+    first, *build, last = commands("deploy", "ENV=prd", "PARAMETERS=RotationSerial=2")
+    assert first == "python -m tools.run.deploy --check --env prd -- RotationSerial=2"
+    assert build[-2:] == ["tools/release/build.sh", "python -m tools.release.check_bootstrap target/lambda/cfn-gitops/bootstrap"]
+    assert last == "python -m tools.run.deploy --env prd -- RotationSerial=2"
+    assert "--env dev " in commands("deploy")[-1]
 
 
-def test_undeploy_passes_on_the_confirmation() -> None:
-    assert " ".join(commands("undeploy", "CONFIG_ENV=prd", "CONFIRM=cfn-gitops-prd", "DELETE_BUCKET=yes")).split() == [
-        'DELETE_BUCKET="yes"', 'CONFIRM="cfn-gitops-prd"', 'KEEP_STACKS=""', "\\", "python", "tools/undeploy.py",
-        "--config-env", "prd"]
+def test_operators_command_gets_the_environment_and_arguments() -> None:
+    assert commands("undeploy", "ENV=prd", "ARGUMENTS=--delete-bucket") == ["python -m cli undeploy --env prd --delete-bucket"]
+
+
+def test_invoke_gets_the_event_even_if_it_is_empty() -> None:
+    assert commands("invoke")[-1].split() == ["python", "-m", "tools.run.invoke", '"events/create.json"']
+    assert commands("invoke", "EVENT=", "LOG=json")[-1].split() == ["python", "-m", "tools.run.invoke", "--json-log", '""']
+
+
+def test_empty_shell_compiles_the_function() -> None:
+    first, *_, last = commands("shell", "EMPTY=1")
+    assert first.startswith(("tools/run/start.sh empty-shell", "`make shell EMPTY=1` installs"))
+    assert last.endswith("-m tools.run.shell --empty") and any("cargo build" in line for line in commands("shell", "EMPTY=1"))
+    assert not any("cargo build" in line for line in commands("shell"))
 
 
 @pytest.mark.parametrize(("target", "program"), [("run", "run.run"), ("test", "checks.run"), ("shell", "run.shell")])

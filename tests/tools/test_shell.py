@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -96,8 +97,16 @@ def test_shell_greets_and_a_failed_command_is_no_failure(monkeypatch: pytest.Mon
     monkeypatch.setattr(shell, "LocalAws", lambda: nullcontext(stand_in))
     monkeypatch.setattr(shell, "prepare", lambda aws: None)
     monkeypatch.setenv("SHELL", str(program))
+    monkeypatch.setattr(shell.sys, "argv", ["shell.py"])
     assert shell.main() == 0
     greeting = capsys.readouterr().out
     assert "account 123456789012, region eu-central-1" in greeting and "`exit` or Ctrl-D leaves the shell" in greeting
     assert all(command in greeting for command, _ in shell.TRY)
+    assert max(map(len, greeting.splitlines())) <= 100
+
+
+def test_greeting_of_the_empty_account_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    shell.greet_in_empty_account(LocalAws(), MagicMock(url="http://127.0.0.1:65535"))
+    greeting = capsys.readouterr().out
+    assert "account 123456789012, region eu-central-1" in greeting and '"GitLabUrl=http://127.0.0.1:65535",' in greeting
     assert max(map(len, greeting.splitlines())) <= 100

@@ -4,11 +4,16 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
+import boto3
 import pytest
 
+from cli.ending import WrongUse
 from tests.tools.conftest import ROOT
+
+from tools.run import regions
 
 _TOOLS = ("awk", "bash", "cut", "head", "sed", "sort", "tail")
 _DISK = "echo Filesystem; echo /dev/vda 90000000 1 {} 10% /"
@@ -99,9 +104,34 @@ def test_second_run_needs_no_further_disk_space(machine: Machine, tmp_path: Path
     assert machine.start("run").returncode == 0
 
 
-@pytest.mark.parametrize("target", ["run", "test", "shell"])
+def test_region_is_checked_before_anything_starts(machine: Machine) -> None:
+    machine.has("python3", 'case "$*" in *run.regions*) echo "no $3" >&2; exit 2;; *version*) echo 3.11;; esac')
+    started = machine.start("run", "bash", "-c", "echo started", REGION="nowhere-1")
+    assert (started.returncode, started.stdout, started.stderr) == (2, "", "no nowhere-1\n")
+    assert machine.start("run", REGION="").returncode == 0
+    # Only `make run` has a region.
+    assert machine.start("shell", REGION="nowhere-1").returncode == 0
+
+
+def test_regions_are_those_of_the_sdk() -> None:
+    session = boto3.Session()
+    listed = [region for partition in session.get_available_partitions()
+              for region in session.get_available_regions("codecommit", partition)]
+    assert regions.WITH_CODECOMMIT == sorted(listed)
+    assert regions.checked("cn-north-1") == "cn-north-1"
+    with pytest.raises(WrongUse, match="^CodeCommit is not in eu-cntral-1. Did you mean eu-central-1\\? README"):
+        regions.checked("eu-cntral-1")
+
+
+def test_region_is_checked_without_installed_packages() -> None:
+    checked = subprocess.run([sys.executable, "-S", "-m", "tools.run.regions", "nowhere-1"], cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
+                             text=True, capture_output=True, check=False)
+    assert checked.returncode == 2 and checked.stderr.startswith("CodeCommit is not in nowhere-1. README.md, "), checked.stderr
+
+
+@pytest.mark.parametrize("target", ["run", "test", "shell", "shell EMPTY=1"])
 def test_start_tells_what_follows_and_how_long(machine: Machine, target: str) -> None:
-    started = machine.start(target, "bash", "-c", "echo started; exit 3")
+    started = machine.start("empty-shell" if "EMPTY" in target else target, "bash", "-c", "echo started; exit 3")
     assert started.returncode == 3 and started.stderr == ""
     text, _, rest = started.stdout.partition("\n\n")
     assert text.startswith(f"`make {target}` installs Python packages into .venv") and rest == "started\n"

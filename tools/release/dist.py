@@ -115,6 +115,19 @@ def write_what_goes_with_it(directory: Path) -> None:
     write_templates(directory)
     (directory / "quick-create.txt").write_text(quick_create.link((ROOT / "template.yaml").read_text()))
     (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of())
+    write_checksums(directory)
+
+
+def write_for_local_aws(directory: Path, function: Path) -> None:
+    """A release folder with this zip of the function, without the files that need cargo and MkDocs."""
+    shutil.copy(function, directory / zip_name())
+    (directory / "template.yaml").write_text(packaged((ROOT / "template.yaml").read_text()))
+    copy_files(directory)
+    write_templates(directory)
+    write_checksums(directory)
+
+
+def write_checksums(directory: Path) -> None:
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(directory)}\n"
             for path in files(directory)]
     (directory / "SHA256SUMS").write_text("".join(sums))

@@ -1,18 +1,24 @@
 """Runs `sam deploy` for one environment: shows the target first, and stops early if the deployment would fail.
 
     python -m tools.run.deploy --env dev -- RotationSerial=2
+
+With --check it stops before `sam`. `make deploy` runs that before the build, which takes minutes.
 """
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from cli import samconfig
 from cli.account import connect
-from cli.ending import entry
+from cli.ending import WrongUse, entry
 from cli.stack_failures import StackFailures, heading
 from cli.terminal import output_of_another_program, write
 
@@ -21,14 +27,38 @@ ROOT = Path(__file__).parents[2]
 _FIRST = {None, "REVIEW_IN_PROGRESS"}
 
 
+def declared() -> dict[str, dict[str, Any]]:
+    """The parameters of template.yaml. Its other sections have CloudFormation's tags, and take a second to read."""
+    [section] = re.findall(r"^Parameters:\n(.*?)^\w", (ROOT / "template.yaml").read_text(), re.DOTALL | re.MULTILINE)
+    return dict(yaml.safe_load(section))
+
+
+def reject_wrong(parameters: dict[str, str], table: str) -> None:
+    """sam ignores a parameter that the template does not have. CloudFormation rejects a wrong value, but after the build."""
+    known = declared()
+    for name, value in parameters.items():
+        rule, problem = known.get(name, {}), ""
+        allowed = [str(each) for each in rule.get("AllowedValues", [])]
+        if name not in known:
+            problem = f"template.yaml has no parameter {name}{samconfig.did_you_mean(name, known)}"
+        elif allowed and value not in allowed:
+            problem = f"{name}={value} is not one of {', '.join(allowed)}"
+        elif not re.fullmatch(rule.get("AllowedPattern", ".*"), value, re.DOTALL):
+            problem = f"{name}={value} is not {rule.get('ConstraintDescription') or rule['AllowedPattern']}"
+        if problem:
+            raise WrongUse(problem, f"Correct PARAMETERS, or parameter_overrides of [{table}] in samconfig.toml")
+
+
 @entry("CloudFormation goes on with a deployment that has begun")
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--env", default="dev")
     arguments.add_argument("--yes", action="store_true", help="do not ask before the change set is executed")
+    arguments.add_argument("--check", action="store_true", help="end before sam")
     arguments.add_argument("parameters", nargs="*")
     given = arguments.parse_args()
     settings = samconfig.read(given.env, given.parameters, ROOT / samconfig.FILE)
+    reject_wrong(settings.parameters, settings.table)
     account = connect(settings.profile, settings.region)
     write(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
           + " ".join(f"{key}={value}" for key, value in settings.parameters.items()))
@@ -39,6 +69,8 @@ def main() -> int:
               f"Remove it with `cfn-gitops undeploy --env {settings.table} --delete-bucket`, or import it into the new "
               "stack (docs/how-to/operating.md, \"Deploying again\").", to=sys.stderr)
         return 1
+    if given.check:
+        return 0
     # With the template: without it, sam would take that of an earlier `sam build`, which may be older. The parameters of
     # the file too, because sam ignores them if the command line has any. Quoted, because sam rejects an empty value
     # otherwise.

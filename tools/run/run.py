@@ -18,13 +18,14 @@ if __name__ == "__main__":
 from cli.ending import entry
 from cli.output import BOLD, GREEN, RED
 from tests.play import mirroring, steps, waiting
-from tests.play.local import IAM_IS_LATE, LocalAws, LocalGitLab, gitlab as local_gitlab, regions_with
+from tests.play.local import IAM_IS_LATE, LocalAws, LocalGitLab, gitlab as local_gitlab
 from tests.play.mirroring import Source
 from tests.play.steps import PushRefused
 from tests.play.waiting import NotInTime
 from tools.run.approval import PARAMETERS, AwsApprover, GitLabApprover
 from tools.run.console import (
     Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table, warnings, write)
+from tools.run.regions import checked
 from tools.run.story import ACTS as SHARED_ACTS, Act, Names, Story
 from tools.run.two_accounts import Elsewhere
 
@@ -106,16 +107,17 @@ LAST_ACT = Act("The output", "A printed password is no longer secret.",
                lambda story: story.printed_no_password(), "the output contains no password and no token")
 # The approval after the first push, and the others before the deletion.
 ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, *SHARED_ACTS[2:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
-NEXT = [("make shell", "a shell in a local AWS, for aws, sam and the example events"),
+NEXT = [("make shell", "a shell in a local AWS, for aws and the example events"),
+        ("make shell EMPTY=1", "an empty local AWS and a local GitLab, for the five steps of README.md"),
         ("README.md", "\"Deploy it\" has the five steps to an environment in your own account"),
-        ("make try", "most of these acts in your own account and GitLab project (docs/how-to/try.md)")]
+        ("make try", "most of these acts in your own account (docs/how-to/try.md)")]
 
 
 @entry("The local AWS and the local GitLab are stopped")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--region", choices=regions_with("codecommit"), default="eu-central-1")
-    region = parser.parse_args().region
+    parser.add_argument("--region", default="eu-central-1")
+    region = checked(parser.parse_args().region)
     with (ending_at_interrupt("Interrupted: the local AWS and the local GitLab are stopped, and their data is deleted."),
           Heartbeat(waiting.UNDER_WAY)):
         return perform(region)

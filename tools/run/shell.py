@@ -1,14 +1,19 @@
-"""A shell inside a local AWS that has the resources that the example events name: `make shell`.
+"""A shell inside a local AWS: `make shell`.
 
-It has the first project's user with its policy, its repository, and the roles and the artifact bucket of template.yaml.
-It does not have the resources that the custom resources create.
+It has the resources that the example events name: the first project's user with its policy, its repository, and the roles
+and the artifact bucket of template.yaml. It does not have the resources that the custom resources create.
+
+With --empty, the account has an approver only, a local GitLab runs beside it, and the shell is in a release folder. There
+the five steps of the README work.
 """
 
+import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,9 @@ from samcli.yamlhelper import yaml_parse
 
 from cli.ending import entry
 from cli.output import BOLD
-from tests.play.local import LocalAws
+from tests.play.local import LocalAws, LocalGitLab, gitlab as local_gitlab
+from tools.release import dist
+from tools.run.approval import AwsApprover
 from tools.run.console import ending_at_interrupt, table, write
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +38,11 @@ _REPOSITORY_TAGS = {"cfn-gitops:stack-name": "gitops-dev-infra"}
 
 TRY = [("make invoke EVENT=events/create.json", "the function issues a credential. The first call compiles it"),
        ("aws secretsmanager list-secrets", "the secret with its password"),
-       ("aws iam get-role --role-name role-dev-cfn-gitops", "the role of the function")]
+       ("aws iam get-role --role-name role-dev-cfn-gitops", "the role of the function"),
+       ("sam validate", "sam reads template.yaml. `make shell EMPTY=1` has an empty account to deploy it to")]
+# The project of the README.
+_PROJECT, _BRANCH = "platform/infra", "main"
+_TOKEN_FILE = "gitlab-token"
 
 
 def template() -> dict[str, Any]:
@@ -67,16 +78,97 @@ def greet(aws: LocalAws) -> None:
     write("")
 
 
+def store_logins(directory: Path, aws: LocalAws, gitlab: LocalGitLab, olivia: dict[str, str]) -> dict[str, str]:
+    """The variables for git and the AWS CLI, which read the logins from files. GitLab's token is also in the release folder."""
+    address, token = gitlab.url.removeprefix("http://"), gitlab.token
+    files = {"git": f"http://developer:{token}@{address}\n", f"release/{_TOKEN_FILE}": token,
+             "aws": f"[olivia]\naws_access_key_id = {olivia['AccessKeyId']}\n"
+                    f"aws_secret_access_key = {olivia['SecretAccessKey']}\n"}
+    for name, content in files.items():
+        (directory / name).touch(mode=0o600)
+        (directory / name).write_text(content)
+    # The empty helper removes those of the user, which would store this login too.
+    helpers = ("", f"store --file={directory / 'git'}")
+    variables = {"AWS_SHARED_CREDENTIALS_FILE": str(directory / "aws"), "GITLAB_URL": gitlab.url,
+                 "GIT_CONFIG_COUNT": str(len(helpers))}
+    for number, helper in enumerate(helpers):
+        variables |= {f"GIT_CONFIG_KEY_{number}": f"credential.{gitlab.url}.helper", f"GIT_CONFIG_VALUE_{number}": helper}
+    for role in ("AUTHOR", "COMMITTER"):
+        variables |= {f"GIT_{role}_NAME": "A Developer", f"GIT_{role}_EMAIL": "developer@example.com"}
+    return aws.environment() | variables
+
+
+def steps(gitlab_url: str) -> list[tuple[str, str, list[str]]]:
+    """The README's steps that differ here: each with the difference, and with the lines to enter."""
+    return [
+        ("Step 2", "with the address of this GitLab, and a token that it accepts, from a file:", [
+            "aws secretsmanager create-secret --name gitlab/infra --secret-string file:///dev/stdin \\",
+            f"    --tags Key=cfn-gitops:gitlab-url,Value={gitlab_url} < {_TOKEN_FILE}"]),
+        ("Step 3", "git has a login for this project:", [
+            f"git clone {gitlab_url}/{_PROJECT}.git ../infra && cp examples/project/* ../infra",
+            f'git -C ../infra add . && git -C ../infra commit -m "First" && git -C ../infra push origin {_BRANCH}']),
+        ("Step 4", "with this line in `parameter_overrides` too:", [f'    "GitLabUrl={gitlab_url}",']),
+        ("Step 5", "there is no console. Olivia reads the token of the approval when it waits, and approves:", [
+            "token=$(aws --profile olivia codepipeline get-pipeline-state --output text \\",
+            "    --name codepipeline-dev-cfn-infra \\",
+            "    --query \"stageStates[].actionStates[?actionName=='Approval'][].latestExecution.token\")",
+            "aws --profile olivia codepipeline put-approval-result --token \"$token\" \\",
+            "    --pipeline-name codepipeline-dev-cfn-infra --stage-name Deploy --action-name Approval \\",
+            "    --result \"status=Approved,summary=read\""])]
+
+
+def greet_in_empty_account(aws: LocalAws, gitlab: LocalGitLab) -> None:
+    write(f"A shell in an empty local AWS, beside a local GitLab: account {aws.account_id}, region {aws.region}.", BOLD)
+    write("No real account is used. This is a release folder. The five steps of \"Deploy it\" in its README.md")
+    write("work here, with these differences:")
+    for step, difference, lines in steps(gitlab.url):
+        write("")
+        write(f"{step}: {difference}")
+        for line in lines:
+            write(f"    {line}")
+    write("")
+    write("Then `./cfn-gitops status --env dev` shows the project. Push another change to deploy it.")
+    write("`exit` or Ctrl-D leaves the shell, stops both, and deletes their data and this folder.")
+    write("")
+
+
 @entry("The local AWS is stopped")
 def main() -> int:
-    with ending_at_interrupt("Interrupted: the local AWS is stopped, and its data is deleted."), LocalAws() as aws:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--empty", action="store_true", help="an empty account with a local GitLab")
+    with ending_at_interrupt("Interrupted: the local AWS is stopped, and its data is deleted."):
+        return in_empty_account() if parser.parse_args().empty else with_examples()
+
+
+def with_examples() -> int:
+    with LocalAws() as aws:
         prepare(aws)
         greet(aws)
-        # Ctrl-C is for the programs in the shell.
-        signal.signal(signal.SIGINT, lambda *_: None)
-        # `exit` returns the status of the last command, which is not a failure of the shell.
-        subprocess.run([os.environ.get("SHELL", "sh")], env=aws.environment(), check=False)
-        return 0
+        return shell(aws.environment(), Path.cwd())
+
+
+def in_empty_account() -> int:
+    # GitLab delays a mirror's next run by a minute, the local one by a second. It ends last, because functions still send
+    # requests to it.
+    with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory,
+          local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab, LocalAws() as aws):
+        folder = Path(directory, "release")
+        folder.mkdir()
+        dist.write_for_local_aws(folder, ROOT / "target/local/function.zip")
+        gitlab.project(_PROJECT, default_branch=_BRANCH)
+        olivia = AwsApprover(aws, "dev")
+        olivia.join()
+        environment = store_logins(Path(directory), aws, gitlab, olivia.key)
+        greet_in_empty_account(aws, gitlab)
+        return shell(environment, folder)
+
+
+def shell(environment: dict[str, str], directory: Path) -> int:
+    # Ctrl-C is for the programs in the shell.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    # `exit` returns the status of the last command, which is not a failure of the shell.
+    subprocess.run([os.environ.get("SHELL", "sh")], env=environment, cwd=directory, check=False)
+    return 0
 
 
 if __name__ == "__main__":

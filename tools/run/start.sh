@@ -4,7 +4,7 @@
 #
 #     tools/run/start.sh run make .venv/installed-run-requirements.txt
 #
-# It needs neither Python nor Rust. PYTHON is the interpreter, python3 by default.
+# It needs neither Python nor Rust. PYTHON is the interpreter, python3 by default. REGION is the region of `make run`.
 set -uo pipefail
 target=$1
 shift
@@ -27,6 +27,11 @@ shell) gigabytes=2
     text="installs Python packages into .venv, starts a local AWS, and opens a shell in it.
 It needs no AWS account.
 This takes about 2 minutes the first time, and about 10 seconds later." ;;
+empty-shell) target="shell EMPTY=1" gigabytes=3
+    text="installs Python packages into .venv and compiles the function into target.
+Then it starts a local AWS and a local GitLab, and opens a shell in a release folder.
+It needs no AWS account.
+On two cores this takes about 5 minutes the first time, and about 20 seconds later." ;;
 esac
 
 [ "$(uname -s)" = Linux ] || missing+=("Linux: this is $(uname -s). Use a Linux machine, or a container.")
@@ -73,6 +78,9 @@ if [ ${#missing[@]} -gt 0 ]; then
     printf '`make %s` did not start, because this machine lacks:\n' "$target" >&2
     printf -- '- %s\n' "${missing[@]}" >&2
     exit 1
+fi
+if [ "$target" = run ] && [ -n "${REGION:-}" ]; then
+    "$python" -m tools.run.regions "$REGION" || exit
 fi
 printf '`make %s` %s\n\n' "$target" "$text"
 [ $# -gt 0 ] || exit 0

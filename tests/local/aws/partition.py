@@ -32,12 +32,6 @@ def partition_of(region: str) -> str:
     return str(_endpoints().get_partition_for_region(region))
 
 
-def regions_with(service: str) -> list[str]:
-    endpoints = _endpoints()
-    return [region for partition in endpoints.get_available_partitions()
-            for region in endpoints.get_available_endpoints(service, partition)]
-
-
 def install(region: str) -> None:
     """Comes before the first import of MiniStack."""
     partition = partition_of(region)
