@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli.ending import Failure
@@ -123,7 +122,5 @@ def connect(profile: str = "", region: str = "") -> Account:
     session = boto3.Session(profile_name=profile or None, region_name=region or None)
     if not session.region_name:
         raise Failure("no region is set", "Name it with --region, or set AWS_REGION")
-    # A misspelled region has no host, which takes up to 15 s with the default number of retries.
-    few = Config(retries={"mode": "standard", "total_max_attempts": 2})
-    identity = session.client("sts", config=few).get_caller_identity()
+    identity = session.client("sts").get_caller_identity()
     return Account(session, identity["Account"], identity["Arn"])

@@ -1,91 +1,27 @@
-"""The commands that `make deploy` runs: the check before the build, and the deployment."""
+"""The command that `make deploy` runs."""
 
+import sys
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
 
-from cli import account
-from tests.tools.conftest import ROOT
+from tests.tools.conftest import FakeAccount
 
 from tools.run import deploy
 
 
-@pytest.fixture
-def sam(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
-    """sam, in an account without stacks and buckets."""
+def test_template_and_parameters_of_both_sources_are_passed(
+        monkeypatch: pytest.MonkeyPatch, repository: Path, account: FakeAccount) -> None:
     run = MagicMock(return_value=MagicMock(returncode=0))
     monkeypatch.setattr(deploy.subprocess, "run", run)
     # tests/deployment/test_deploy_failures.py tests this.
-    monkeypatch.setattr(deploy, "StackFailures", MagicMock())
-    found = account.Account(MagicMock(region_name="eu-central-1"), "111122223333")
-    monkeypatch.setattr(found, "stack", lambda name: None)
-    monkeypatch.setattr(found, "has_bucket", lambda name: False)
-    monkeypatch.setattr(deploy, "connect", lambda profile, region: found)
-    return run
-
-
-@pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A samconfig.toml with the project shop, beside the template."""
-    (tmp_path / "template.yaml").symlink_to(ROOT / "template.yaml")
-    written = (ROOT / "samconfig.toml").read_text().replace('    # "ProjectID=infra"', '    "ProjectID=shop"', 1)
-    (tmp_path / "samconfig.toml").write_text(written)
-    monkeypatch.setattr(deploy, "ROOT", tmp_path)
-    return tmp_path / "samconfig.toml"
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(deploy.sys, "argv", ["deploy.py", *arguments])
-    return deploy.main()
-
-
-def test_template_and_parameters_of_both_sources_are_passed(
-        monkeypatch: pytest.MonkeyPatch, settings: Path, sam: MagicMock) -> None:
-    assert run(monkeypatch, "--", "RotationSerial=2") == 0
+    monkeypatch.setattr(deploy.stack_failures, "StackFailures", MagicMock())
+    monkeypatch.setattr(sys, "argv", ["deploy.py", "--", "RotationSerial=2"])
+    path = repository / "samconfig.toml"
+    path.write_text(path.read_text().replace('    # "ProjectID=infra"', '    "ProjectID=shop"', 1))
+    assert deploy.main() == 0
     # Without the template, sam prefers .aws-sam/build/template.yaml of an earlier `sam build`.
-    assert [call.args for call in sam.call_args_list] == [([
+    assert [call.args for call in run.call_args_list] == [([
         "sam", "deploy", "--config-env", "dev", "--template-file", "template.yaml", "--parameter-overrides",
         'EnvID="dev"', 'ProjectID="shop"', 'RotationSerial="2"'],)]
-
-
-def test_check_ends_before_sam(monkeypatch: pytest.MonkeyPatch, settings: Path, sam: MagicMock,
-                               capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "--check") == 0
-    assert "Stack cfn-gitops-dev, account 111122223333, region eu-central-1" in capsys.readouterr().out
-    monkeypatch.setattr(deploy.connect("", ""), "has_bucket", lambda name: True)
-    assert run(monkeypatch, "--check") == 1
-    assert "would make this one fail" in capsys.readouterr().err
-    assert not sam.called
-
-
-@pytest.mark.parametrize(("arguments", "problem"), [
-    (["--env", "prod"], "has no environment prod. Did you mean prd?"),
-    (["--", "RotationSeriall=2"], "template.yaml has no parameter RotationSeriall. Did you mean RotationSerial?"),
-    (["--", "RotationSerial"], "must be Name=value pairs, not RotationSerial"),
-    (["--", "LogLevel=warning"], "LogLevel=warning is not one of info, warn, error"),
-    (["--", "GitLabUrl=gitlab.com"], "GitLabUrl=gitlab.com is not an https address without user name"),
-])
-def test_wrong_use_is_rejected_before_any_call(
-        arguments: list[str], problem: str, monkeypatch: pytest.MonkeyPatch, settings: Path, sam: MagicMock,
-        capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(deploy, "connect", MagicMock(side_effect=AssertionError))
-    assert run(monkeypatch, "--check", *arguments) == 2
-    assert problem in capsys.readouterr().err
-
-
-def test_defaults_of_the_template_pass_its_own_rules() -> None:
-    declared = deploy.declared()
-    assert len(declared) > 30
-    deploy.reject_wrong({name: str(each["Default"]) for name, each in declared.items() if "Default" in each}, "dev")
-
-
-def test_misspelled_region_is_rejected_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two attempts. Without a network, no host is found either."""
-    for name, value in (("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:9")):
-        monkeypatch.setenv(name, value)
-    slept = MagicMock()
-    monkeypatch.setattr("botocore.endpoint.time.sleep", slept)
-    with pytest.raises(Exception, match="Could not connect"):
-        account.connect(region="eu-cntral-1")
-    assert slept.call_count == 1

@@ -25,11 +25,12 @@ from cli.terminal import output_of_another_program, write
 ROOT = Path(__file__).parents[2]
 # If the stack is in one of these states, `sam deploy` creates its resources instead of updating them.
 _FIRST = {None, "REVIEW_IN_PROGRESS"}
+TEMPLATE = ROOT / "template.yaml"
 
 
 def declared() -> dict[str, dict[str, Any]]:
     """The parameters of template.yaml. Its other sections have CloudFormation's tags, and take a second to read."""
-    [section] = re.findall(r"^Parameters:\n(.*?)^\w", (ROOT / "template.yaml").read_text(), re.DOTALL | re.MULTILINE)
+    [section] = re.findall(r"^Parameters:\n(.*?)^\w", TEMPLATE.read_text(), re.DOTALL | re.MULTILINE)
     return dict(yaml.safe_load(section))
 
 
@@ -59,6 +60,9 @@ def main() -> int:
     given = arguments.parse_args()
     settings = samconfig.read(given.env, given.parameters, ROOT / samconfig.FILE)
     reject_wrong(settings.parameters, settings.table)
+    if given.check:
+        # A misspelled region has no host, and botocore's default of five attempts takes up to 15 s.
+        os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
     account = connect(settings.profile, settings.region)
     write(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
           + " ".join(f"{key}={value}" for key, value in settings.parameters.items()))
