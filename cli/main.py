@@ -68,7 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         settings = samconfig.read(given.env, file=given.config_file)
-        settings.env_id  # noqa: B018: the table has one
         account = connect(given.profile or settings.profile, given.region or settings.region)
         environment = Environment(settings, account)
         output.place(account.id, account.region, settings.env_id)

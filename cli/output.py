@@ -123,7 +123,7 @@ def width(text: str) -> int:
 
 def in_colour() -> bool:
     """Colours are used on a terminal, unless NO_COLOR is set: https://no-color.org."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def styled(text: str, style: str) -> str:
@@ -135,9 +135,13 @@ def is_confirmed(output: Output, question: str, expected: str, yes: bool) -> boo
     if yes:
         return True
     output.tell(f"{question} ", end="")
-    answer = sys.stdin.readline().strip()
+    try:
+        answer = sys.stdin.readline().strip() if sys.stdin else ""
+    except (OSError, ValueError):
+        # A terminal that was closed, or bytes in another encoding.
+        answer = ""
     output.tell("")
     if answer == expected:
         return True
-    write(f"Nothing was changed: the answer is {answer or 'empty'}, not {expected}", to=sys.stderr)
+    output.failure(Failure(f"nothing was changed: the answer is {answer or 'empty'}, not {expected}", f"Type {expected}, or use --yes"))
     return False

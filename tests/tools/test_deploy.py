@@ -6,7 +6,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from tests.tools.conftest import FakeAccount
+from tests.cli.conftest import FakeAccount
 
 from tools.run import deploy
 
@@ -16,7 +16,7 @@ def test_template_and_parameters_of_both_sources_are_passed(
     run = MagicMock(return_value=MagicMock(returncode=0))
     monkeypatch.setattr(deploy.subprocess, "run", run)
     # tests/deployment/test_deploy_failures.py tests this.
-    monkeypatch.setattr(deploy.stack_failures, "StackFailures", MagicMock())
+    monkeypatch.setattr(deploy, "StackFailures", MagicMock())
     monkeypatch.setattr(sys, "argv", ["deploy.py", "--", "RotationSerial=2"])
     path = repository / "samconfig.toml"
     path.write_text(path.read_text().replace('    # "ProjectID=infra"', '    "ProjectID=shop"', 1))

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from cli.main import COMMANDS
 from tests.tools.conftest import ROOT
 
 INSTALLED = [".venv/installed-requirements.txt", ".venv/installed-run-requirements.txt"]
@@ -12,7 +13,7 @@ INSTALLED = [".venv/installed-requirements.txt", ".venv/installed-run-requiremen
 
 def commands(*arguments: str) -> list[str]:
     """The lines of an installed clone. A command with $(MAKE) runs even here, and its `make` prints its own."""
-    variables = ("CONFIG_ENV", "PARAMETERS", "CONFIRM", "DELETE_BUCKET", "KEEP_STACKS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    variables = ("ENV", "PARAMETERS", "ARGUMENTS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     made = subprocess.run(["make", "--dry-run", *(f"--old-file={file}" for file in INSTALLED), *arguments], cwd=ROOT,
                           env={name: value for name, value in os.environ.items() if name not in variables}, check=True,
                           text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
@@ -20,16 +21,16 @@ def commands(*arguments: str) -> list[str]:
 
 
 def test_deploy_builds_and_checks_first() -> None:
-    assert commands("deploy", "CONFIG_ENV=prd", "PARAMETERS=RotationSerial=2") == [
+    assert commands("deploy", "ENV=prd", "PARAMETERS=RotationSerial=2") == [
         "tools/release/build.sh", "python -m tools.release.check_bootstrap target/lambda/cfn-gitops/bootstrap",
-        "python -m tools.run.deploy --config-env prd -- RotationSerial=2"]
-    assert "--config-env dev " in commands("deploy")[-1]
+        "python -m tools.run.deploy --env prd -- RotationSerial=2"]
+    assert "--env dev " in commands("deploy")[-1]
 
 
-def test_undeploy_passes_on_the_confirmation() -> None:
-    assert " ".join(commands("undeploy", "CONFIG_ENV=prd", "CONFIRM=cfn-gitops-prd", "DELETE_BUCKET=yes")).split() == [
-        'DELETE_BUCKET="yes"', 'CONFIRM="cfn-gitops-prd"', 'KEEP_STACKS=""', "\\", "python", "tools/undeploy.py",
-        "--config-env", "prd"]
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_subcommand_is_a_target_with_its_arguments(command: str) -> None:
+    assert commands(command, "ENV=prd", "ARGUMENTS=--json")[-1].split() == ["python", "-m", "cli", command, "--env", "prd", "--json"]
+    assert commands(command)[-1].split() == ["python", "-m", "cli", command, "--env", "dev"]
 
 
 @pytest.mark.parametrize(("target", "program"), [("run", "run.run"), ("test", "checks.run"), ("shell", "run.shell")])

@@ -1,21 +1,21 @@
-"""tools/stack_failures.py, and the runbook's query, with the events of a hook of a user.
+"""cli/stack_failures.py, `cfn-gitops failures`, and the runbook's query, with the events of a hook of a user.
 
 The members are those of StackEvent and OperationEvent in CloudFormation's API reference, and
 github.com/Sceptre/sceptre issue 1343 has a listing. github.com/aws/aws-cdk issue 21674: the resource's own reason has
 only the hook's name.
 """
 
+import json
 import re
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import jmespath
 import pytest
 
-import stack_failures
+from cli.stack_failures import StackFailures
+from tests.cli.conftest import ROOT, FakeAccount, Run
 
-ROOT = Path(__file__).parents[2]
 STACK, HOOK = "arn:aws:cloudformation:eu-central-1:1:stack/s/1", "AWS::ControlTower::Hook"
 MESSAGE = "Hook failed with message: [CT.LAMBDA.PR.3] use a VPC"
 LINE = f"Function (AWS::Lambda::Function): {MESSAGE}"
@@ -55,7 +55,7 @@ class CloudFormation:
 @pytest.mark.parametrize("lists", [["describe_stack_events"], ["describe_events"], ["describe_stack_events", "describe_events"]])
 def test_message_of_a_hook_is_printed_once(lists: list[str]) -> None:
     account = CloudFormation()
-    failures = stack_failures.StackFailures(account, "s")
+    failures = StackFailures(account, "s")
     given = {"describe_stack_events": EVENTS, "describe_events": OPERATION}
     account.lists = {name: given[name] for name in lists}
     lines = failures.lines()
@@ -69,3 +69,28 @@ def test_runbooks_query_shows_the_message_of_a_hook() -> None:
     for query, key, events in zip(queries, ["StackEvents", "OperationEvents"], [EVENTS, OPERATION], strict=True):
         found = jmespath.search(query, {key: events})
         assert MESSAGE in str(found), query
+
+
+def test_failures_of_a_stack_are_status_1_and_a_list(account: FakeAccount, run: Run) -> None:
+    account.known["s"] = {"StackName": "s", "StackStatus": "CREATE_FAILED"}
+    fake = CloudFormation()
+    account.session.client.return_value = fake
+    ended = run("failures", "s")
+    assert ended.status == 0 and ended.out.endswith(
+        "Stack s is in CREATE_FAILED. Its latest operation has no failed resource\n")
+    fake.lists["describe_stack_events"] = EVENTS
+    ended = run("failures", "s")
+    assert ended.status == 1 and ended.out.splitlines()[1:] == [
+        "Stack s: what failed (docs/runbook/a-failed-deploy.md):", f"  {LINE}",
+        f"  Function (AWS::Lambda::Function): The following hook(s) failed: [{HOOK}]"]
+    ended = run("failures", "s", "--json")
+    document = json.loads(ended.out)
+    assert ended.status == 1 and (document["stack"], document["status"], document["failures"][0]) == ("s", "CREATE_FAILED", LINE)
+
+
+@pytest.mark.parametrize(("name", "question"), [("cfn-gitops-dve", ". Did you mean cfn-gitops-dev? "), ("nosuch", ". ")])
+def test_stack_that_does_not_exist_is_status_1(name: str, question: str, account: FakeAccount, run: Run) -> None:
+    account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev"}
+    ended = run("failures", name)
+    assert (ended.status, ended.err) == (1, f"stack {name} does not exist in account 111122223333, region eu-central-1{question}"
+                                            "Name a deleted one by its ID\n")
