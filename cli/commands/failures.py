@@ -33,6 +33,10 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     failures = StackFailures(account.client("cloudformation"), name)
     failures.keep_latest()
     lines = failures.lines()
+    if failures.error and not lines:
+        raise failures.error
+    if failures.error:
+        lines.append(f"There may be more, because not everything was read: {failures.error}")
     output.document |= {"stack": stack["StackName"], "status": stack["StackStatus"], "failures": lines}
     if lines:
         output.write(heading(name), *(f"  {line}" for line in lines))

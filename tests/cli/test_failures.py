@@ -12,6 +12,7 @@ from typing import Any
 
 import jmespath
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cli.stack_failures import StackFailures
 from tests.cli.conftest import ROOT, FakeAccount, Run
@@ -86,6 +87,28 @@ def test_failures_of_a_stack_are_status_1_and_a_list(account: FakeAccount, run: 
     ended = run("failures", "s", "--json")
     document = json.loads(ended.out)
     assert ended.status == 1 and (document["stack"], document["status"], document["failures"][0]) == ("s", "CREATE_FAILED", LINE)
+
+
+@pytest.mark.parametrize("operation", KEYS)
+@pytest.mark.parametrize("error", [ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "ListChangeSets"),
+                                   EndpointConnectionError(endpoint_url="https://cloudformation.eu-central-1.amazonaws.com")])
+def test_list_that_is_not_read_is_not_without_failures(error: Exception, operation: str, account: FakeAccount, run: Run,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    account.known["s"] = {"StackName": "s", "StackStatus": "CREATE_COMPLETE"}
+    fake = CloudFormation()
+    account.session.client.return_value = fake
+    working = fake.get_paginator
+
+    def fails(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(fake, "get_paginator", lambda asked: type("Paginator", (), {"paginate": staticmethod(fails)})
+                        if asked == operation else working(asked))
+    ended = run("failures", "s")
+    assert ended.status == 1 and ended.err.startswith(("AWS throttles ListChangeSets. ", "cloudformation.eu-central-1.amazonaws.com does not"))
+    fake.lists = {"describe_stack_events": EVENTS, "describe_events": OPERATION}
+    ended = run("failures", "s")
+    assert ended.status == 1 and LINE in ended.out and "There may be more, because not everything was read: " in ended.out
 
 
 @pytest.mark.parametrize(("name", "question"), [("cfn-gitops-dve", ". Did you mean cfn-gitops-dev? "), ("nosuch", ". ")])
