@@ -79,7 +79,7 @@ class Account:
 
 @dataclass
 class Environment:
-    """What a subcommand gets: an environment in an account and a region."""
+    """An environment in an account and a region, for a subcommand."""
 
     settings: Settings
     account: Account
@@ -142,7 +142,7 @@ def connect(profile: str = "", region: str = "") -> Account:
     except (Failure, BotoCoreError, ClientError, ResponseParserError):
         raise
     except Exception as error:
-        # botocore passes on what a file, a variable or the output of a credential_process causes in its parsers.
+        # botocore passes on the errors of its parsers: of a file, a variable, or the output of a credential_process.
         raise Failure(f"the AWS configuration is not read: {error}",
                       "Correct the profile in ~/.aws/config, or the variable AWS_…. `aws sts get-caller-identity` shows whether "
                       "it works") from error

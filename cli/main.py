@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """Each subcommand's arguments. Its module tells the rest."""
+    """Each subcommand's arguments. Its module has the rest."""
     whole = Parser(prog="cfn-gitops", description="Checks, shows and changes the environments of cfn-gitops in an AWS account.",
                    epilog="`cfn-gitops COMMAND --help` shows its arguments and examples.\n\nExit status: 0, 1 after a finding "
                           "or a failure, 2 after wrong use, 130 after an interrupt.",

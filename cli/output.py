@@ -1,4 +1,4 @@
-"""What a subcommand writes: text for people, or with --json one document for programs."""
+"""The output of a subcommand: text for people, or with --json one document for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 @dataclass
 class Finding:
-    """The result of one check. Sound without a problem. `reason` says why it was not checked."""
+    """The result of one check. Sound without a problem. `reason` names the obstacle if it was not checked."""
 
     subject: str
     problem: str = ""
@@ -131,7 +131,7 @@ def styled(text: str, style: str) -> str:
 
 
 def is_confirmed(output: Output, question: str, expected: str, yes: bool) -> bool:
-    """Asks before a change, unless --yes is given. The end of the input counts as no."""
+    """Requires an answer before a change, unless --yes is given. The end of the input counts as no."""
     if yes:
         return True
     output.tell(f"{question} ", end="")

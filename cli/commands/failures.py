@@ -1,4 +1,4 @@
-"""Show what failed in the latest operation on a stack, with CloudFormation's reasons.
+"""Show the failures of the latest operation on a stack, with CloudFormation's reasons.
 
 It changes nothing. Without a name, the stack is that of the environment.
 """

@@ -79,7 +79,7 @@ def machine(aws: AwsServer, folder: Path, tmp_path_factory: pytest.TempPathFacto
 
 @dataclass
 class Trouble:
-    """What is wrong, the expected line on standard error, and the exit status."""
+    """The cause, the expected line on standard error, and the exit status."""
 
     arrange: Callable[[Machine], Any]
     line: str
@@ -138,22 +138,29 @@ LOG_IN = "Log in, for example with `aws sso login`, or name another profile with
 NETWORK = "Check the network"
 TROUBLES: dict[str, Trouble] = {
     # The profile and its credentials.
-    "unknown profile": Trouble(lambda machine: machine.config("[profile production]\n", "prodution"),
-                               "no profile prodution in .* Did you mean production[?] Name one with --profile, or in AWS_PROFILE: production"),
-    "unknown profile as an option": Trouble(lambda machine: machine.config("[profile production]\n"), "Did you mean production[?]",
-                                            arguments=("--profile", "prodution")),
-    "no profile at all": Trouble(lambda machine: machine.set(AWS_PROFILE="work"), "no profile work in .* Create it: `aws configure sso`"),
-    "no credentials": Trouble(lambda machine: machine.config(""), f"no AWS credentials: Unable to locate credentials. {LOG_IN}"),
-    "half of the credentials": Trouble(lambda machine: machine.unset("AWS_SECRET_ACCESS_KEY"), f"missing: AWS_SECRET_ACCESS_KEY. {LOG_IN}"),
+    "unknown profile": Trouble(
+        lambda machine: machine.config("[profile production]\n", "prodution"),
+        "no profile prodution in .* Did you mean production[?] Name one with --profile, or in AWS_PROFILE: production"),
+    "unknown profile as an option": Trouble(
+        lambda machine: machine.config("[profile production]\n"), "Did you mean production[?]",
+        arguments=("--profile", "prodution")),
+    "no profile at all": Trouble(
+        lambda machine: machine.set(AWS_PROFILE="work"), "no profile work in .* Create it: `aws configure sso`"),
+    "no credentials": Trouble(
+        lambda machine: machine.config(""), f"no AWS credentials: Unable to locate credentials. {LOG_IN}"),
+    "half of the credentials": Trouble(
+        lambda machine: machine.unset("AWS_SECRET_ACCESS_KEY"), f"missing: AWS_SECRET_ACCESS_KEY. {LOG_IN}"),
     "expired credentials": Trouble(answers(403, "ExpiredToken", "The security token included in the request is expired"),
                                    f"the credentials have expired \\(ExpiredToken\\). {LOG_IN}"),
     "unknown key": Trouble(answers(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
                            f"AWS does not know these credentials in this region .*{LOG_IN}"),
     "wrong secret key": Trouble(answers(403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
                                 "the secret access key does not belong to the access key. Correct ~/.aws/credentials"),
-    "no SSO login": Trouble(lambda machine: machine.config(SSO, "work"), f"the login has expired, or there is none yet: .*{LOG_IN}"),
-    "SSO session that does not exist": Trouble(lambda machine: machine.config(SSO.replace("[sso-session company", "[sso-session other"), "work"),
-                                               "a profile of ~/.aws/config is wrong: .*sso-session does not exist.* Correct it"),
+    "no SSO login": Trouble(
+        lambda machine: machine.config(SSO, "work"), f"the login has expired, or there is none yet: .*{LOG_IN}"),
+    "SSO session that does not exist": Trouble(
+        lambda machine: machine.config(SSO.replace("[sso-session company", "[sso-session other"), "work"),
+        "a profile of ~/.aws/config is wrong: .*sso-session does not exist.* Correct it"),
     "source profile that does not exist": Trouble(
         lambda machine: machine.config("[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = hom\n", "work"),
         'a profile of ~/.aws/config is wrong: .*"hom".* Correct it'),
@@ -170,64 +177,93 @@ TROUBLES: dict[str, Trouble] = {
     "no token of a web identity": Trouble(
         lambda machine: (machine.config(""), machine.set(AWS_WEB_IDENTITY_TOKEN_FILE="/nosuch", AWS_ROLE_ARN="arn:aws:iam::1:role/a")),
         "the AWS configuration is not read: .*/nosuch"),
-    "broken config": Trouble(lambda machine: machine.config(f"[default]\naws_access_key_id = a\naws_secret_access_key {KEY}\n"),
-                             "/.aws/config is not read \\(at line 3\\). Correct the file"),
-    "config without a section": Trouble(lambda machine: machine.config(f"{KEY}\n"), "/.aws/config is not read \\(at line 1\\). "),
-    "wrong number in a variable": Trouble(lambda machine: machine.set(AWS_MAX_ATTEMPTS="many"), "the AWS configuration is not read: .*'many'"),
+    "broken config": Trouble(
+        lambda machine: machine.config(f"[default]\naws_access_key_id = a\naws_secret_access_key {KEY}\n"),
+        "/.aws/config is not read \\(at line 3\\). Correct the file"),
+    "config without a section": Trouble(
+        lambda machine: machine.config(f"{KEY}\n"), "/.aws/config is not read \\(at line 1\\). "),
+    "wrong number in a variable": Trouble(
+        lambda machine: machine.set(AWS_MAX_ATTEMPTS="many"), "the AWS configuration is not read: .*'many'"),
     "wrong address in a variable": Trouble(lambda machine: machine.set(AWS_ENDPOINT_URL="example"),
                                            "the AWS configuration is not read: Invalid endpoint: example"),
     # The region.
-    "no region": Trouble(lambda machine: machine.unset("AWS_REGION", "AWS_DEFAULT_REGION"), "no region is set. Name it with --region, or set AWS_REGION"),
+    "no region": Trouble(
+        lambda machine: machine.unset("AWS_REGION", "AWS_DEFAULT_REGION"),
+        "no region is set. Name it with --region, or set AWS_REGION"),
     "text that is no region": Trouble(lambda machine: None, "not the name of one: .*'eu central'.* Name it with --region",
                                       arguments=("--region", "eu central")),
     "unknown region": Trouble(without_names("eu-centrall-1"), "eu-centrall-1 is not a region that this version knows. "
                               "Did you mean eu-central-1[?] Correct --region, AWS_REGION or the profile's region"),
     # The network.
-    "no network": Trouble(without_names(), f"sts.eu-central-1.amazonaws.com does not answer. {NETWORK}, and HTTPS_PROXY if it needs one"),
+    "no network": Trouble(
+        without_names(), f"sts.eu-central-1.amazonaws.com does not answer. {NETWORK}, and HTTPS_PROXY if it needs one"),
     "connection refused": Trouble(lambda machine: machine.set(AWS_ENDPOINT_URL=f"http://127.0.0.1:{machine.closed_port()}"),
                                   f"127.0.0.1 does not answer. {NETWORK}"),
-    "proxy that refuses": Trouble(proxy("http://ann:{password}@127.0.0.1:{closed}"), "the proxy does not answer, or rejects the connection: "
-                                  "HTTPS_PROXY \\(127.0.0.1\\). Correct the address, or unset the variable"),
-    "proxy that does not answer": Trouble(proxy("http://ann:{password}@127.0.0.1:{silent}"),
-                                          f"sts.eu-central-1.amazonaws.com did not answer in time.* {NETWORK}, and the proxy of HTTPS_PROXY "
-                                          "\\(127.0.0.1\\)"),
-    "address that is no proxy's": Trouble(proxy("http://ann:{password}@127.0.0.1:port"), "the address of the proxy is not read: HTTPS_PROXY "
-                                          "\\(127.0.0.1\\). Correct it"),
-    "address that is not read": Trouble(proxy("ann:{password}@[127.0.0.1"), "the address of the proxy is not read: HTTPS_PROXY"),
-    "wrong clock": Trouble(answers(403, "SignatureDoesNotMatch", "Signature expired: 20261127T000000Z is now earlier than 20261127T010000Z"),
-                           "this machine's clock differs from AWS's: Signature expired.* Set it: `timedatectl set-ntp true`"),
-    "clock of another service": Trouble(answers(403, "RequestTimeTooSkewed", "The difference is too large"), "this machine's clock differs"),
-    "access denied": Trouble(answers(403, "AccessDenied", "a policy denies it"),
-                             "GetCallerIdentity is denied: a policy denies it. Add the permission, or name another profile with --profile"),
-    "throttling": Trouble(answers(400, "Throttling", "Rate exceeded"), "AWS throttles GetCallerIdentity. Run this again in a minute"),
-    "server that does not answer": Trouble(silent_server, f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}"),
+    "proxy that refuses": Trouble(
+        proxy("http://ann:{password}@127.0.0.1:{closed}"),
+        "the proxy does not answer, or rejects the connection: HTTPS_PROXY \\(127.0.0.1\\). Correct the address, or unset the variable"),
+    "proxy that does not answer": Trouble(
+        proxy("http://ann:{password}@127.0.0.1:{silent}"),
+        f"sts.eu-central-1.amazonaws.com did not answer in time.* {NETWORK}, and the proxy of HTTPS_PROXY \\(127.0.0.1\\)"),
+    "address that is no proxy's": Trouble(
+        proxy("http://ann:{password}@127.0.0.1:port"),
+        "the address of the proxy is not read: HTTPS_PROXY \\(127.0.0.1\\). Correct it"),
+    "address that is not read": Trouble(
+        proxy("ann:{password}@[127.0.0.1"), "the address of the proxy is not read: HTTPS_PROXY"),
+    "wrong clock": Trouble(
+        answers(403, "SignatureDoesNotMatch", "Signature expired: 20261127T000000Z is now earlier than 20261127T010000Z"),
+        "this machine's clock differs from AWS's: Signature expired.* Set it: `timedatectl set-ntp true`"),
+    "clock of another service": Trouble(
+        answers(403, "RequestTimeTooSkewed", "The difference is too large"), "this machine's clock differs"),
+    "access denied": Trouble(
+        answers(403, "AccessDenied", "a policy denies it"),
+        "GetCallerIdentity is denied: a policy denies it. Add the permission, or name another profile with --profile"),
+    "throttling": Trouble(
+        answers(400, "Throttling", "Rate exceeded"), "AWS throttles GetCallerIdentity. Run this again in a minute"),
+    "server that does not answer": Trouble(
+        silent_server, f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}"),
     "connection that is closed": Trouble(answers(lambda handler: setattr(handler, "close_connection", True)),
                                          f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}"),
-    "page of a login": Trouble(answers("<html><body>Log in<br></body>"), "the answer is not that of AWS. Check the network: a proxy, or the page"),
+    "page of a login": Trouble(
+        answers("<html><body>Log in<br></body>"), "the answer is not that of AWS. Check the network: a proxy, or the page"),
     "another XML": Trouble(answers("<html/>"), "the answer is not that of AWS. Check the network"),
     "error of AWS": Trouble(answers(500, "InternalFailure", "try later"), "try later.* run this again"),
     # samconfig.toml.
-    "no samconfig.toml": Trouble(over("samconfig.toml", lambda path: None), "there is no samconfig.toml in /.* or name the file: --config-file"),
-    "another file that does not exist": Trouble(lambda machine: None, "there is no other.toml in /", arguments=("--config-file", "other.toml")),
-    "broken samconfig.toml": Trouble(in_samconfig("[dev.global.parameters]\nstack_name = 'a' 'b'\n"),
-                                     "samconfig.toml is not read: .*at line 2, column 18.* Correct it, or copy that of the release"),
-    "empty samconfig.toml": Trouble(in_samconfig(""), "samconfig.toml has no environment dev. It has none: copy that of the release", 2),
-    "samconfig.toml without the table": Trouble(lambda machine: None, "samconfig.toml has no environment dve. Did you mean dev[?] "
-                                                "Name one of its tables: dev, prd", 2, ("--env", "dve")),
-    "no stack_name": Trouble(in_samconfig("[dev.deploy.parameters]\n"),
-                             'samconfig.toml: \\[dev.global.parameters\\] lacks stack_name. Add it, as in stack_name = "cfn-gitops-dev"'),
-    "no EnvID": Trouble(in_samconfig(f"{OVERRIDES} ['ProjectID=a']"),
-                        'samconfig.toml: .*\\[dev.deploy.parameters\\] lacks EnvID. Add it, as in parameter_overrides = \\["EnvID=dev"\\]'),
+    "no samconfig.toml": Trouble(
+        over("samconfig.toml", lambda path: None), "there is no samconfig.toml in /.* or name the file: --config-file"),
+    "another file that does not exist": Trouble(
+        lambda machine: None, "there is no other.toml in /", arguments=("--config-file", "other.toml")),
+    "broken samconfig.toml": Trouble(
+        in_samconfig("[dev.global.parameters]\nstack_name = 'a' 'b'\n"),
+        "samconfig.toml is not read: .*at line 2, column 18.* Correct it, or copy that of the release"),
+    "empty samconfig.toml": Trouble(
+        in_samconfig(""), "samconfig.toml has no environment dev. It has none: copy that of the release", 2),
+    "samconfig.toml without the table": Trouble(
+        lambda machine: None,
+        "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd", 2,
+        ("--env", "dve")),
+    "no stack_name": Trouble(
+        in_samconfig("[dev.deploy.parameters]\n"),
+        'samconfig.toml: \\[dev.global.parameters\\] lacks stack_name. Add it, as in stack_name = "cfn-gitops-dev"'),
+    "no EnvID": Trouble(
+        in_samconfig(f"{OVERRIDES} ['ProjectID=a']"),
+        'samconfig.toml: .*\\[dev.deploy.parameters\\] lacks EnvID. Add it, as in parameter_overrides = \\["EnvID=dev"\\]'),
     "empty EnvID": Trouble(in_samconfig(f"{OVERRIDES} ['EnvID=']"), "lacks EnvID. Add it"),
-    "parameter without a value": Trouble(in_samconfig(f"{OVERRIDES} ['EnvID']"),
-                                         "samconfig.toml: parameter_overrides is not a list of texts Name=value: .*EnvID.* Write it as in"),
-    "parameters that are no texts": Trouble(in_samconfig(f"{OVERRIDES} [1]"), "samconfig.toml: parameter_overrides is not a list of texts"),
-    "quote that is not closed": Trouble(in_samconfig(OVERRIDES + "['EnvID=\"dev']"), "parameter_overrides is not a list of texts .*quotation"),
-    "folder instead of samconfig.toml": Trouble(over("samconfig.toml", Path.mkdir), "samconfig.toml is not read: Is a directory. "),
-    "samconfig.toml in Latin-1": Trouble(in_samconfig("# \n# é".encode("latin-1")),
-                                         "samconfig.toml is not read: it is not UTF-8 \\(at line 2, column 3\\). Save it as UTF-8"),
+    "parameter without a value": Trouble(
+        in_samconfig(f"{OVERRIDES} ['EnvID']"),
+        "samconfig.toml: parameter_overrides is not a list of texts Name=value: .*EnvID.* Write it as in"),
+    "parameters that are no texts": Trouble(
+        in_samconfig(f"{OVERRIDES} [1]"), "samconfig.toml: parameter_overrides is not a list of texts"),
+    "quote that is not closed": Trouble(
+        in_samconfig(OVERRIDES + "['EnvID=\"dev']"), "parameter_overrides is not a list of texts .*quotation"),
+    "folder instead of samconfig.toml": Trouble(
+        over("samconfig.toml", Path.mkdir), "samconfig.toml is not read: Is a directory. "),
+    "samconfig.toml in Latin-1": Trouble(
+        in_samconfig("# \n# é".encode("latin-1")),
+        "samconfig.toml is not read: it is not UTF-8 \\(at line 2, column 3\\). Save it as UTF-8"),
     "unreadable samconfig.toml": Trouble(unreadable, "samconfig.toml is not read: Permission denied. Correct it"),
-    "link to itself": Trouble(over("samconfig.toml", lambda path: path.symlink_to(path)), "samconfig.toml is not read: Too many levels"),
+    "link to itself": Trouble(
+        over("samconfig.toml", lambda path: path.symlink_to(path)), "samconfig.toml is not read: Too many levels"),
 }
 # After the caller's identity.
 LATER: dict[str, Trouble] = {
@@ -235,9 +271,12 @@ LATER: dict[str, Trouble] = {
                              "a policy denies it"),
     "expired credentials": Trouble(lambda machine: setattr(machine.server, "other", (403, "ExpiredToken", "it is expired")),
                                    f"the credentials have expired.*{LOG_IN}"),
-    "throttling": Trouble(lambda machine: setattr(machine.server, "other", (400, "Throttling", "Rate exceeded")), "AWS throttles |Rate exceeded"),
-    "server that does not answer": Trouble(lambda machine: (machine.server.released.clear(), setattr(machine.server, "other", silent)),
-                                           f"did not answer in time.*{NETWORK}"),
+    "throttling": Trouble(
+        lambda machine: setattr(machine.server, "other", (400, "Throttling", "Rate exceeded")),
+        "AWS throttles |Rate exceeded"),
+    "server that does not answer": Trouble(
+        lambda machine: (machine.server.released.clear(), setattr(machine.server, "other", silent)),
+        f"did not answer in time.*{NETWORK}"),
     "region without the service": Trouble(
         lambda machine: (machine.unset("AWS_ENDPOINT_URL"), machine.without_names(), machine.set(AWS_ENDPOINT_URL_STS=machine.server.url)),
         f"eu-central-1.amazonaws.com does not answer. {NETWORK}.* the region may not have it"),

@@ -48,7 +48,7 @@ def test_syntax_is_that_of_python_3_9(path: Path) -> None:
 
 
 def test_newer_calls_are_not_used() -> None:
-    """What Python 3.9 rejects when it runs, and not when it reads the file."""
+    """Python 3.9 rejects these only when it runs them, not when it reads the file."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

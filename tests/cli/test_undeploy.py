@@ -17,7 +17,7 @@ PIPELINE = {"StackName": "gitops-prd-infra", "StackId": "2", "StackStatus": "CRE
 
 @pytest.fixture
 def deleted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount) -> list[str]:
-    """What `undeploy --env prd` deletes."""
+    """The names that `undeploy --env prd` deletes."""
     stack: dict[str, Any] = {"StackName": "cfn-gitops-prd", "StackId": STACK_ID, "StackStatus": "UPDATE_COMPLETE"}
     account.known |= {stack["StackName"]: stack, PIPELINE["StackName"]: PIPELINE}
     account.buckets.add(account.bucket_of("prd"))
