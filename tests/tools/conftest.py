@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import FakeAccount, secrets  # noqa: F401: a fixture
+from tools.run import deploy
 
 ROOT = Path(__file__).parents[2]
-import deploy
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from cli.account import Account
 from cli.commands import doctor
 
-import try_account
+from tools.trial import account as try_account
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "ListServiceQuotas")
 

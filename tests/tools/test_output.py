@@ -16,15 +16,14 @@ import pytest
 from cli import terminal
 from tests.cli.conftest import FakeAccount
 from tests.cli.test_terminal import FORMS, HOSTILE, PASSWORD, PHRASE, TOKEN, assert_harmless, decoded, outputs, parts
-from tests.deployment.steps import PushRefused
+from tests.play.steps import PushRefused
 from tests.tools.conftest import ROOT
 
-import console
-import deploy
-import try_run
-from try_cleanup import Cleanup
-from try_gitlab import GitLabError, RemoteGitLab
-from try_report import Report
+from tools.run import console, deploy
+from tools.trial import run as try_run
+from tools.trial.cleanup import Cleanup
+from tools.trial.gitlab import GitLabError, RemoteGitLab
+from tools.trial.report import Report
 
 OUTPUTS: dict[str, Callable[[], None]] = {
     "write": lambda: console.write(HOSTILE), "note": lambda: console.note(HOSTILE),
@@ -83,20 +82,17 @@ def test_output_of_sam_is_harmless_and_immediate(account: FakeAccount, monkeypat
     assert_harmless(output.replace("\nok      forged", "\n| ok"))
 
 
-# The scripts that show the repository's own texts, and outputs of its own tests and compilers.
-OF_THE_REPOSITORY = {
-    "build_site", "check_bootstrap", "check_figures", "check_lines", "check_prose", "check_structure", "dist",
-    "dist_check", "pictures", "quick_create", "reference", "reference_operations", "reference_properties", "release", "run_checks",
-    "sbom", "site_hooks", "site_scripts", "strip_template", "third_party_notices", "update_requirements"}
-SCRIPTS = [path for path in sorted((ROOT / "tools").rglob("*.py"))
-           if path.stem not in OF_THE_REPOSITORY and "bench" not in path.parts]
+# The other folders show the repository's own texts, and outputs of its own tests and compilers.
+SCRIPTS = {str(path.relative_to(ROOT / "tools")): path for folder in ("run", "trial")
+           for path in sorted((ROOT / "tools" / folder).rglob("*.py"))}
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_scripts_write_through_the_terminal_alone(path: Path) -> None:
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_write_through_the_terminal_alone(name: str) -> None:
+    path = SCRIPTS[name]
     # The `warnings` of `run` are lines of a log.
-    own = {"console": ["write_shown", "write_shown"], "run": ["warnings", "warnings"]}
-    assert sorted(outputs(path)) == sorted(own.get(path.stem, []))
+    own = {"run/console.py": ["write_shown", "write_shown"], "run/run.py": ["warnings", "warnings"]}
+    assert sorted(outputs(path)) == sorted(own.get(name, []))
     if "\nif __name__ == " in (text := path.read_text()):
         assert re.search(r'\n@entry\(".+"\)\ndef main\(\) -> int:\n', text)
 
@@ -161,7 +157,7 @@ def test_answer_that_repeats_the_token_shows_no_part_of_it(padding: int, capsys:
     step = SimpleNamespace(act=SimpleNamespace(title="A title", reason="A reason", run=lambda _: fails()), name="")
     Cleanup._step(SimpleNamespace(faults=report.left), "token", fails)  # type: ignore[arg-type]
     try_run.perform(None, (1, 1), step, report)  # type: ignore[arg-type]
-    monkeypatch.setattr("try_report.ROOT", tmp_path)
+    monkeypatch.setattr("tools.trial.report.ROOT", tmp_path)
     (tmp_path / "Cargo.toml").write_text((ROOT / "Cargo.toml").read_text())
     terminal.hide(loop.passwords)
     report.print()

@@ -15,11 +15,9 @@ from tests.cli.conftest import FakeAccount
 from tests.cli.test_ending import Closed, by_each, handlers, sends  # noqa: F401: a fixture
 from tests.tools.conftest import ROOT
 
-import console
-import deploy
-import invoke
-import try_run
-from try_cleanup import Cleanup
+from tools.run import console, deploy, invoke
+from tools.trial import run as try_run
+from tools.trial.cleanup import Cleanup
 
 
 @by_each
@@ -86,5 +84,5 @@ def test_closed_terminal_stops_neither_the_clean_up_nor_the_end(monkeypatch: pyt
 
 
 def test_every_script_that_changes_something_handles_signals() -> None:
-    changing = ("deploy", "invoke", "run", "shell", "try_run")
+    changing = ("run/deploy", "run/invoke", "run/run", "run/shell", "trial/run")
     assert all("\n@entry(" in (ROOT / f"tools/{name}.py").read_text() for name in changing)
