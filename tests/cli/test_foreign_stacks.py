@@ -176,7 +176,8 @@ def test_response_of_another_function_is_found(payload: Any, stacks: FakeAccount
     ("[dev.global.parameters]\nstack_name = 1", "lacks stack_name"), ("dev = 1", "has no environment dev"),
     ("[dev.global.parameters]\nstack_name = 'a'", "lacks EnvID"),
     *((f"[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = {value}", "is not a list of texts")
-      for value in ("['a=\"b']", "[1]", "1", "true", "[['a=b']]", "['a']"))])
+      for value in ("['a=\"b']", "[1]", "1", "true", "[['a=b']]")),
+    ("[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = ['a']", "samconfig.toml.* a[ .]")])
 def test_samconfig_that_is_not_read_is_one_sentence(content: str | bytes | None, message: str, folder: Path,
                                                     account: FakeAccount, run: Run) -> None:
     path = folder / "samconfig.toml"

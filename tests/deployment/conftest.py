@@ -235,8 +235,8 @@ class Production(Environment):
 
     def run(self, command: str, *arguments: str) -> tuple[int, str]:
         """Runs `make deploy`, or a subcommand of cfn-gitops. Returns its exit status and output."""
-        program = [ROOT / "tools/deploy.py"] if command == "deploy" else ["-m", "cli", command]
-        ran = subprocess.run([sys.executable, *program, "--env", "prd", *arguments],
+        program = ["tools.run.deploy"] if command == "deploy" else ["cli", command]
+        ran = subprocess.run([sys.executable, "-m", *program, "--env", "prd", *arguments],
                              env=self._environment | {"PYTHONPATH": str(ROOT)}, cwd=ROOT, text=True, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
         self.output += ran.stdout
