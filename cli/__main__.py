@@ -5,7 +5,17 @@ import sys
 if sys.version_info < (3, 9):
     sys.exit("cfn-gitops needs Python 3.9 or newer. %s is Python %d.%d." % ((sys.executable,) + sys.version_info[:2]))
 
-from cli.main import main
+
+def start():
+    try:
+        from cli.main import main
+
+        return main()
+    except KeyboardInterrupt:
+        # While the modules are loaded, which takes most of a second.
+        sys.stderr.write("\nInterrupted\n")
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
+from cli import machine
 from cli.ending import Failure
 from cli.samconfig import Settings
 
+# Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of silence.
+_CONFIG = Config(connect_timeout=10, read_timeout=60)
 _STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+")
 
 
@@ -73,7 +79,7 @@ class Account:
 
 @dataclass
 class Environment:
-    """What a subcommand gets: an environment in an account and a region."""
+    """An environment in an account and a region, for a subcommand."""
 
     settings: Settings
     account: Account
@@ -119,8 +125,25 @@ def name_the_region_for_all() -> None:
 def connect(profile: str = "", region: str = "") -> Account:
     """The account of a profile and a region. If one is empty, it is that of the environment variables."""
     name_the_region_for_all()
-    session = boto3.Session(profile_name=profile or None, region_name=region or None)
-    if not session.region_name:
-        raise Failure("no region is set", "Name it with --region, or set AWS_REGION")
-    identity = session.client("sts").get_caller_identity()
-    return Account(session, identity["Account"], identity["Arn"])
+    try:
+        core = botocore.session.Session()
+        core.set_default_client_config(_CONFIG)
+        session = boto3.Session(botocore_session=core, profile_name=profile or None, region_name=region or None)
+        if not session.region_name:
+            raise Failure("no region is set", "Name it with --region, or set AWS_REGION")
+        caller = session.client("sts").get_caller_identity()
+        identity = caller["Account"], caller["Arn"]
+    except EOFError:
+        raise Failure("the profile needs the code of an MFA device, and there is no terminal to type it",
+                      "Run this in a terminal, or name another profile with --profile") from None
+    except KeyError:
+        # Another XML.
+        raise Failure(*machine.NOT_OF_AWS) from None
+    except (Failure, BotoCoreError, ClientError, ResponseParserError):
+        raise
+    except Exception as error:
+        # botocore passes on the errors of its parsers: of a file, a variable, or the output of a credential_process.
+        raise Failure(f"the AWS configuration is not read: {error}",
+                      "Correct the profile in ~/.aws/config, or the variable AWS_…. `aws sts get-caller-identity` shows whether "
+                      "it works") from error
+    return Account(session, *identity)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 
 # Passed on to the subcommands, which end here.
-from cli.failure import Failure, WrongUse
+from cli.failure import Failure, Interrupted, WrongUse
 from cli.terminal import shown, write
 
 # Ctrl-C, the end of a CI job, and a closed terminal.
@@ -39,17 +39,17 @@ def ended(run: Callable[[], int], interrupted: str | Callable[[], str], show: Ca
         with _interrupted_by_signals():
             return run()
     except KeyboardInterrupt:
-        sentence = interrupted if isinstance(interrupted, str) else interrupted()
-        write("", f"Interrupted. {sentence}", to=sys.stderr)
-        return 130
+        # A terminal shows ^C at the beginning of the line.
+        write("", to=sys.stderr)
+        failure: Failure | None = Interrupted("Interrupted", interrupted if isinstance(interrupted, str) else interrupted())
     except SystemExit as end:
         raise SystemExit(shown(end.code) if isinstance(end.code, str) else end.code) from None
     except Exception as error:
         failure = error if isinstance(error, Failure) else _explained(error)
         if failure is None:
             raise
-        (show or _show)(failure)
-        return failure.status
+    (show or _show)(failure)
+    return failure.status
 
 
 def _show(failure: Failure) -> None:

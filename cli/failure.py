@@ -17,3 +17,9 @@ class WrongUse(Failure):
     """The exit status is 2."""
 
     status = 2
+
+
+class Interrupted(Failure):
+    """The end by a signal."""
+
+    status = 130

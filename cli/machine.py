@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from cli.failure import Failure
 from cli.samconfig import did_you_mean
@@ -21,6 +22,7 @@ from cli.samconfig import did_you_mean
 _AGAIN = "Correct the cause, and run this again"
 _LOG_IN = ("Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts get-caller-identity` "
            "shows whether it works")
+NOT_OF_AWS = ("the answer is not that of AWS", "Check the network: a proxy, or the page of a login, may answer instead")
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _UNKNOWN_KEY = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken"}
 _WRONG_CLOCK = {"RequestTimeTooSkewed", "RequestInTheFuture"}
@@ -63,8 +65,16 @@ def _sso(error: Exception) -> Failure:
     return Failure(f"the login has expired, or there is none yet: {error}", _LOG_IN)
 
 
-def _config(error: Exception) -> Failure:
-    return Failure(f"~/.aws/config or ~/.aws/credentials is not read: {error}", "Correct the file")
+def _config(error: Any) -> Failure:
+    cause = error.kwargs.get("error")
+    # Not its text, which has the line, perhaps with a key.
+    lines = [getattr(cause, "lineno", None), *(line for line, _ in getattr(cause, "errors", []))]
+    line = next((f" (at line {each})" for each in lines if each), "")
+    return Failure(f"{error.kwargs.get('path', '~/.aws/config')} is not read{line}", "Correct the file")
+
+
+def _wrong_profile(error: Exception) -> Failure:
+    return Failure(f"a profile of ~/.aws/config is wrong: {error}", "Correct it, or name another profile with --profile")
 
 
 def _missing_part(error: Exception) -> Failure:
@@ -94,10 +104,31 @@ def _regions() -> set[str]:
 
 
 def _proxy(_: Exception) -> Failure:
-    # Its address may contain a password.
-    given = [f"{name} ({urlsplit(os.environ[name]).hostname})" for name in _PROXIES if os.environ.get(name)]
-    return Failure(f"the proxy does not answer, or rejects the connection: {', '.join(given) or 'of the AWS configuration'}",
+    return Failure(f"the proxy does not answer, or rejects the connection: {_proxies() or 'of the AWS configuration'}",
                    "Correct the address, or unset the variable")
+
+
+def _proxies() -> str:
+    """The variables with their hosts, because an address may contain a password."""
+    return ", ".join(f"{name} ({_host(os.environ[name])})" for name in _PROXIES if os.environ.get(name))
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or "not an address"
+    except ValueError:
+        return "not an address"
+
+
+def _http(error: Any) -> Failure:
+    # A text of urllib3 may contain the proxy's address with its password.
+    if isinstance(error.kwargs.get("error"), ValueError) and _proxies():
+        return Failure(f"the address of the proxy is not read: {_proxies()}", "Correct it, as in http://proxy.example.com:3128")
+    return Failure(f"the connection failed ({type(error.kwargs.get('error')).__name__})", _network())
+
+
+def _network() -> str:
+    return f"Check the network{f', and the proxy of {_proxies()}' if _proxies() else ''}, and run this again"
 
 
 def _tls(error: Any) -> Failure:
@@ -113,7 +144,7 @@ def _last_part(error: Any) -> str:
 
 def _time_limit(error: Any) -> Failure:
     host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
-    return Failure(f"{host} did not answer in time, or closed the connection", "Check the network, and run this again")
+    return Failure(f"{host} did not answer in time, or closed the connection", _network())
 
 
 def _rejected(error: Any) -> Failure:
@@ -133,6 +164,10 @@ def _rejected(error: Any) -> Failure:
     return Failure(str(error), _AGAIN)
 
 
+def _not_of_aws(_: Exception) -> Failure:
+    return Failure(*NOT_OF_AWS)
+
+
 def _other(error: Exception) -> Failure:
     return Failure(str(error), _AGAIN)
 
@@ -140,9 +175,10 @@ def _other(error: Exception) -> Failure:
 # The first that matches: a class comes before its base class.
 _EXPLANATIONS: list[tuple[Any, Callable[[Any], Failure]]] = [
     (aws.ProfileNotFound, _profile),
-    ((aws.SSOError, aws.TokenRetrievalError), _sso),
-    ((aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.InvalidConfigError,
-      aws.MetadataRetrievalError), _credentials),
+    # LoginError, that of `aws login`, is newer.
+    ((aws.SSOError, aws.TokenRetrievalError, getattr(aws, "LoginError", aws.SSOError)), _sso),
+    ((aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.MetadataRetrievalError), _credentials),
+    (aws.InvalidConfigError, _wrong_profile),
     ((aws.ConfigParseError, aws.ConfigNotFound), _config),
     (aws.MissingDependencyException, _missing_part),
     ((aws.NoRegionError, aws.InvalidRegionError), _region),
@@ -150,7 +186,11 @@ _EXPLANATIONS: list[tuple[Any, Callable[[Any], Failure]]] = [
     (aws.SSLError, _tls),
     (aws.ConnectTimeoutError, _time_limit),
     (aws.EndpointConnectionError, _endpoint),
-    ((aws.ReadTimeoutError, aws.ConnectionClosedError, aws.HTTPClientError), _time_limit),
+    ((aws.ReadTimeoutError, aws.ConnectionClosedError), _time_limit),
+    (aws.HTTPClientError, _http),
     (aws.ClientError, _rejected),
+    (ResponseParserError, _not_of_aws),
     (aws.BotoCoreError, _other),
+    # A file, a program, a folder or a socket of this machine.
+    (OSError, _other),
 ]

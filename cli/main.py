@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
-import sys
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from cli import samconfig
 from cli.account import Environment, connect
 from cli.ending import ended
 from cli.output import Output
+from cli.terminal import shown, write_shown
 
 # In the order of an environment's life.
 COMMANDS = ("status", "doctor", "failures", "upgrade", "leave", "undeploy")
@@ -24,15 +25,26 @@ _VERSION = Path(__file__).with_name("VERSION")
 class Parser(argparse.ArgumentParser):
     """Wrong use is status 2, with the closest known word."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Rejects an unknown argument with the options of its subcommand, which calls this. Those of the whole are others."""
+        given, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return given, unknown
+
     def error(self, message: str) -> Any:
         words = [word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))]
-        given = next((word for word in sys.argv[1:] if word in message), "")
-        self.exit(2, f"{self.prog}: {message}{samconfig.did_you_mean(given, words) if given else ''}\n"
+        given = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
+        self.exit(2, f"{self.prog}: {shown(message)}{samconfig.did_you_mean(given[1], words) if given else ''}\n"
                      f"Run `{self.prog} --help` for its arguments and examples.\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # The reader of a pipe may have ended.
+        write_shown(message, file)
 
 
 def parser() -> Parser:
-    """Each subcommand's arguments. Its module tells the rest."""
+    """Each subcommand's arguments. Its module has the rest."""
     whole = Parser(prog="cfn-gitops", description="Checks, shows and changes the environments of cfn-gitops in an AWS account.",
                    epilog="`cfn-gitops COMMAND --help` shows its arguments and examples.\n\nExit status: 0, 1 after a finding "
                           "or a failure, 2 after wrong use, 130 after an interrupt.",
@@ -68,7 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         settings = samconfig.read(given.env, file=given.config_file)
-        settings.env_id  # noqa: B018: the table has one
         account = connect(given.profile or settings.profile, given.region or settings.region)
         environment = Environment(settings, account)
         output.place(account.id, account.region, settings.env_id)

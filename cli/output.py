@@ -1,4 +1,4 @@
-"""What a subcommand writes: text for people, or with --json one document for programs."""
+"""The output of a subcommand: text for people, or with --json one document for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 @dataclass
 class Finding:
-    """The result of one check. Sound without a problem. `reason` says why it was not checked."""
+    """The result of one check. Sound without a problem. `reason` names the obstacle if it was not checked."""
 
     subject: str
     problem: str = ""
@@ -123,7 +123,7 @@ def width(text: str) -> int:
 
 def in_colour() -> bool:
     """Colours are used on a terminal, unless NO_COLOR is set: https://no-color.org."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def styled(text: str, style: str) -> str:
@@ -131,13 +131,17 @@ def styled(text: str, style: str) -> str:
 
 
 def is_confirmed(output: Output, question: str, expected: str, yes: bool) -> bool:
-    """Asks before a change, unless --yes is given. The end of the input counts as no."""
+    """Requires an answer before a change, unless --yes is given. The end of the input counts as no."""
     if yes:
         return True
     output.tell(f"{question} ", end="")
-    answer = sys.stdin.readline().strip()
+    try:
+        answer = sys.stdin.readline().strip() if sys.stdin else ""
+    except (OSError, ValueError):
+        # A terminal that was closed, or bytes in another encoding.
+        answer = ""
     output.tell("")
     if answer == expected:
         return True
-    write(f"Nothing was changed: the answer is {answer or 'empty'}, not {expected}", to=sys.stderr)
+    output.failure(Failure(f"nothing was changed: the answer is {answer or 'empty'}, not {expected}", f"Type {expected}, or use --yes"))
     return False

@@ -32,8 +32,6 @@ class Settings:
 
     @property
     def env_id(self) -> str:
-        if "EnvID" not in self.parameters:
-            raise Failure(f"samconfig.toml: parameter_overrides of [{self.table}] lacks EnvID", "Add it, as in EnvID=dev")
         return self.parameters["EnvID"]
 
 
@@ -44,14 +42,17 @@ def read(table_name: str, more: list[str] | None = None, file: Path = FILE) -> S
     if table_name not in tables:
         raise WrongUse(f"{file} has no environment {table_name}" + did_you_mean(table_name, tables),
                        f"Name one of its tables: {', '.join(sorted(tables))}" if tables else
-                       "It is empty: copy that of the release")
+                       "It has none: copy that of the release")
     table = tables[table_name]
     name = setting(table, "stack_name")
     if not name:
         raise Failure(f"{file}: [{table_name}.global.parameters] lacks stack_name",
                       f'Add it, as in stack_name = "cfn-gitops-{table_name}"')
-    return Settings(table_name, name, parameter_overrides(table, file) | pairs(more or []), setting(table, "profile"),
-                    setting(table, "region"))
+    parameters = parameter_overrides(table, file) | pairs(more or [])
+    if not parameters.get("EnvID"):
+        raise Failure(f"{file}: parameter_overrides of [{table_name}.deploy.parameters] lacks EnvID",
+                      f'Add it, as in parameter_overrides = ["EnvID={table_name}"]')
+    return Settings(table_name, name, parameters, setting(table, "profile"), setting(table, "region"))
 
 
 def contents(file: Path) -> dict[str, Any]:
@@ -60,6 +61,10 @@ def contents(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise Failure(f"there is no {file} in {Path.cwd()}", "Run this in the folder of your samconfig.toml, or name the "
                       "file: --config-file") from None
+    except UnicodeDecodeError as error:
+        *lines, last = error.object[:error.start].split(b"\n")
+        raise Failure(f"{file} is not read: it is not UTF-8 (at line {len(lines) + 1}, column {len(last) + 1})",
+                      "Save it as UTF-8") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Failure(f"{file} is not read: {reason}", "Correct it, or copy that of the release") from error
@@ -84,8 +89,10 @@ def parameter_overrides(table: dict[str, Any], file: Path = FILE) -> dict[str, s
     lines = [given] if isinstance(given, str) else given
     try:
         return pairs([pair for line in lines for pair in shlex.split(line)])
-    except (AttributeError, TypeError, ValueError) as error:
-        raise Failure(f"{file}: parameter_overrides is not a list of texts Name=value: {error}", "Correct it") from error
+    except (AttributeError, TypeError, ValueError, WrongUse) as error:
+        reason = error.problem if isinstance(error, WrongUse) else error
+        raise Failure(f"{file}: parameter_overrides is not a list of texts Name=value: {reason}",
+                      'Write it as in parameter_overrides = ["EnvID=dev"]') from error
 
 
 def pairs(given: list[str]) -> dict[str, str]:

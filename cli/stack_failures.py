@@ -26,6 +26,8 @@ class StackFailures:
     def __init__(self, cloudformation: Any, stack_name: str) -> None:
         self._cloudformation, self._stack_name = cloudformation, stack_name
         self._is_denied = False
+        # The first one, of a list that is not read. Without it, a list without failures proves nothing.
+        self.error: ClientError | BotoCoreError | None = None
         self._old = {event["EventId"] for event in [*self._stack_events(), *self._errors()]}
         self._old |= {change_set["ChangeSetId"] for change_set in self._change_sets()}
 
@@ -66,16 +68,19 @@ class StackFailures:
                 and "WARN" not in (event.get("ValidationFailureMode"), event.get("HookFailureMode"))]
 
     def _all(self, operation: str, key: str, **more: Any) -> list[dict[str, Any]]:
-        """Every page. Empty if the stack does not exist, and after any other error: this must not hide the
-        operation's own error."""
+        """Every page. Empty if the stack does not exist, and after any other `error`: this must not hide the operation's
+        own error."""
         try:
             pages = self._cloudformation.get_paginator(operation).paginate(StackName=self._stack_name, **more)
             return [found for page in pages for found in page[key]]
         except ClientError as error:
-            denied = error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
-            self._is_denied = self._is_denied or (denied and operation == "describe_events")
-        except BotoCoreError:
-            pass
+            code = error.response["Error"]["Code"]
+            if operation == "describe_events" and code in ("AccessDenied", "AccessDeniedException"):
+                self._is_denied = True
+            elif code != "ValidationError":
+                self.error = self.error or error
+        except BotoCoreError as error:
+            self.error = self.error or error
         return []
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import codecs
+import contextlib
 import functools
 import os
 import re
 import sys
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from typing import TextIO
 
 _MASK = "<secret>"
@@ -100,19 +100,25 @@ def write(*lines: object, to: TextIO | None = None, end: str = "\n") -> None:
 def write_shown(text: str, to: TextIO | None = None) -> None:
     """Writes a text whose parts are `shown`, for example with colours between them."""
     stream = to or sys.stdout
+    if stream is None:
+        # The file was closed before the start.
+        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), end="", file=stream, flush=True)
     except OSError:
         # The terminal is closed, or the reader of a pipe has ended. The script goes on, as with a clean-up.
         nowhere = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
+        with contextlib.suppress(OSError, ValueError):
+            # Python writes the rest of the buffer at its end, and would report that it cannot.
+            os.dup2(nowhere.fileno(), stream.fileno())
         if stream is sys.stdout:
             sys.stdout = nowhere
         elif stream is sys.stderr:
             sys.stderr = nowhere
 
 
-@contextmanager
+@contextlib.contextmanager
 def output_of_another_program() -> Iterator[int]:
     """A file for the output of another program, which appears on the terminal at once. Its line breaks are kept."""
     reading, writing = os.pipe()

@@ -78,7 +78,7 @@ def finding(subject: str, parts: dict[str, Any]) -> Finding:
 
 
 def failed(subject: str, error: Exception) -> Finding:
-    """What AWS or this machine did not do."""
+    """A failure of AWS or of this machine."""
     failure = machine.explained(error)
     return Finding(subject, failure.problem, failure.remedy) if failure else Finding(subject, f"{error}", "Run this again")
 

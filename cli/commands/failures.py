@@ -1,4 +1,4 @@
-"""Show what failed in the latest operation on a stack, with CloudFormation's reasons.
+"""Show the failures of the latest operation on a stack, with CloudFormation's reasons.
 
 It changes nothing. Without a name, the stack is that of the environment.
 """
@@ -33,6 +33,10 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     failures = StackFailures(account.client("cloudformation"), name)
     failures.keep_latest()
     lines = failures.lines()
+    if failures.error and not lines:
+        raise failures.error
+    if failures.error:
+        lines.append(f"There may be more, because not everything was read: {failures.error}")
     output.document |= {"stack": stack["StackName"], "status": stack["StackStatus"], "failures": lines}
     if lines:
         output.write(heading(name), *(f"  {line}" for line in lines))

@@ -61,6 +61,16 @@ def test_home_that_cannot_be_written_leaves_nothing(file: Path, tmp_path: Path) 
     assert list(temporary.iterdir()) == []
 
 
+def test_full_disk_is_one_line_and_leaves_nothing(file: Path, tmp_path: Path) -> None:
+    # No file may be larger than 100 blocks.
+    ran = subprocess.run(["sh", "-c", 'ulimit -f 100 && exec "$0" --version', file], text=True, capture_output=True, check=False,
+                         env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]})
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.fullmatch("cfn-gitops cannot unpack its packages: .*too large.* Free some space, or name another folder: "
+                        "XDG_CACHE_HOME=/path\n", ran.stderr), ran.stderr
+    assert list((tmp_path / ".cache/cfn-gitops").iterdir()) == []
+
+
 def test_same_source_gives_the_same_bytes(file: Path, tmp_path: Path) -> None:
     bundle.write(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == file.read_bytes()

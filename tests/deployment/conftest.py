@@ -233,10 +233,11 @@ class Production(Environment):
         self._environment = aws.environment() | sam_settings(directory) | {
             "PATH": f"{preloaded.path()}:{aws.environment()['PATH']}"}
 
-    def run(self, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
-        """Runs the script of `make deploy` or `make undeploy`. Returns its exit status and output."""
-        ran = subprocess.run([sys.executable, ROOT / "tools" / script, "--config-env", "prd", *arguments],
-                             env=self._environment | variables, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+    def run(self, command: str, *arguments: str) -> tuple[int, str]:
+        """Runs `make deploy`, or a subcommand of cfn-gitops. Returns its exit status and output."""
+        program = ["tools.run.deploy"] if command == "deploy" else ["cli", command]
+        ran = subprocess.run([sys.executable, "-m", *program, "--env", "prd", *arguments],
+                             env=self._environment | {"PYTHONPATH": str(ROOT)}, cwd=ROOT, text=True, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
         self.output += ran.stdout
         return ran.returncode, ran.stdout
@@ -256,7 +257,7 @@ def production(_production: Production, transcript: Transcript) -> Iterator[Prod
     if not _production.exists():
         # Another order of independent resources than in the first environment.
         _production.aws.set(order_seed=7)
-        status, output = _production.run("deploy.py", "--yes")
+        status, output = _production.run("deploy", "--yes")
         assert status == 0, output
     yield _production
     transcript.add("the output of deploying and undeploying prd", _production.output)

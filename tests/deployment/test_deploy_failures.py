@@ -1,5 +1,5 @@
 """The output of `make deploy` if `sam deploy` fails: the resources and CloudFormation's reasons. After `sam deploy` alone,
-tools/stack_failures.py prints the same.
+`cfn-gitops failures` shows the same.
 
 An AWS of its own, in which prd was never deployed.
 """
@@ -39,29 +39,30 @@ def shown(printed: str) -> list[str]:
 
 def test_taken_name_is_printed_with_its_resource(empty_account: LocalAws, production: Production) -> None:
     empty_account.client("logs").create_log_group(logGroupName=GROUP)
-    status, printed = production.run("deploy.py", "--yes")
+    status, printed = production.run("deploy", "--yes")
     assert status != 0 and "AWS::EarlyValidation::ResourceExistenceCheck" in printed, printed
     # The page has the printed output.
     assert "\n".join(shown(printed)) in PAGE.read_text()
-    assert production.run("stack_failures.py") == (0, "\n".join([*shown(printed), ""]))
+    status, failures = production.run("failures")
+    assert (status, failures.split("\n", 1)[1]) == (1, "\n".join([*shown(printed), ""]))
     # A failure is printed once: the next one has another cause.
     empty_account.client("logs").delete_log_group(logGroupName=GROUP)
     empty_account.client("iam").create_user(UserName="user-prd-codecommit-mirroring")
-    status, printed = production.run("deploy.py", "--yes")
+    status, printed = production.run("deploy", "--yes")
     assert status != 0 and GROUP not in "".join(shown(printed)), printed
     assert "user-prd-codecommit-mirroring' already exists" in "".join(shown(printed))
-    assert shown(production.run("stack_failures.py")[1]) == shown(printed)
+    assert shown(production.run("failures")[1]) == shown(printed)
 
 
 def test_failed_resource_is_printed_with_its_reason(production: Production) -> None:
-    status, printed = production.run("deploy.py", "--yes", "--", "GitLabProject=platform/infra",
+    status, printed = production.run("deploy", "--yes", "--", "GitLabProject=platform/infra",
                                      "GitLabTokenSecretId=gitlab/absent")
     assert status != 0
     assert "gitlab/absent" in "".join(shown(printed)), printed
     assert "cancelled" not in "".join(shown(printed))
-    assert shown(production.run("stack_failures.py")[1]) == shown(printed)
+    assert shown(production.run("failures")[1]) == shown(printed)
     # The latest operation: the deletion, which has no failure.
     production.delete()
-    status, printed = production.run("stack_failures.py", production.id)
-    assert (status, printed) == (0, f"Stack {production.id} is in DELETE_COMPLETE. Its latest operation has no "
+    status, printed = production.run("failures", production.id)
+    assert (status, printed.split("\n", 1)[1]) == (0, f"Stack {production.id} is in DELETE_COMPLETE. Its latest operation has no "
                                     "failed resource\n")

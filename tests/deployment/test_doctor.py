@@ -1,4 +1,4 @@
-"""`make doctor` against a deployed environment."""
+"""`cfn-gitops doctor` against a deployed environment."""
 
 from tests.local.aws import LocalAws
 from tests.deployment.conftest import Production
@@ -8,22 +8,22 @@ from tests.deployment.watching import looks
 PIPELINE_RULE = "event-rule-prd-cfn-gitops-report"
 
 
-def problems(output: str) -> list[str]:
+def found(output: str) -> list[str]:
     """The lines that name a problem."""
-    return [line for line in output.splitlines() if line.startswith("PROBLEM")]
+    return [line for line in output.splitlines() if line.startswith("FOUND")]
 
 
 def test_only_a_disabled_rule_is_a_problem_with_its_remedy(aws: LocalAws, production: Production) -> None:
-    status, output = production.run("doctor.py")
-    assert (status, problems(output)) == (0, []), output
-    for subject in ("ok      stack cfn-gitops-prd", "ok      function cfn-gitops-prd", "the credential of user user-prd-",
+    status, output = production.run("doctor")
+    assert (status, found(output)) == (0, []), output
+    for subject in ("sound        stack cfn-gitops-prd", "sound        function cfn-gitops-prd", "the credential of user user-prd-",
                     f"event rule {PIPELINE_RULE}"):
         assert subject in output, output
     events = aws.client("events")
     events.disable_rule(Name=PIPELINE_RULE)
-    status, output = production.run("doctor.py")
+    status, output = production.run("doctor")
     events.enable_rule(Name=PIPELINE_RULE)
-    assert (status, problems(output)) == (1, [f"PROBLEM event rule {PIPELINE_RULE}"]), output
+    assert (status, found(output)) == (1, [f"FOUND        event rule {PIPELINE_RULE}"]), output
     assert f"aws events enable-rule --name {PIPELINE_RULE}" in output
 
 
@@ -40,13 +40,13 @@ def test_deleted_secret_and_pipeline_are_found_and_restored(aws: LocalAws, produ
     log = function_log(aws, "cfn-gitops-prd")
     for subject, problem in ((f"secret {secret}", "it was deleted"), (f"pipeline stack {child}", "it does not exist")):
         assert f'"subject":"{subject}","error":"{problem}' in log, log[-3000:]
-    status, output = production.run("doctor.py")
-    assert status == 1 and {f"PROBLEM secret {secret}", f"PROBLEM pipeline stack {child}"} <= set(problems(output)), output
+    status, output = production.run("doctor")
+    assert status == 1 and {f"FOUND        secret {secret}", f"FOUND        pipeline stack {child}"} <= set(found(output)), output
     # The remedies of both: a new RotationSerial, and another property of the pipeline's resource.
     changed = production.change(RotationSerial="restored", GitLabProjectUrl="https://gitlab.com/platform/infra")
     assert changed == "UPDATE_COMPLETE", production.failures()
     assert ("MissingResources", "") not in looks(aws, "prd")
-    status, output = production.run("doctor.py")
-    assert (status, problems(output)) == (0, []), output
+    status, output = production.run("doctor")
+    assert (status, found(output)) == (0, []), output
     # The other tests use the environment's own values.
     assert production.change(RotationSerial="", GitLabProjectUrl="") == "UPDATE_COMPLETE", production.failures()

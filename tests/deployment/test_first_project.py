@@ -114,12 +114,12 @@ def test_first_project_moves_to_a_stack_of_its_own_and_back(aws: LocalAws, produ
     assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
     transcript.add_pipeline(infra)
     before = steps.what_is_there(aws)
-    status, output = production.run("deploy.py", "--yes", "--", "ProjectID=")
+    status, output = production.run("deploy", "--yes", "--", "ProjectID=")
     assert status == 0, output
     assert first_project(production) == set()
     # The deployed stack stays.
     assert infra.deployed.exists() and not infra.child.exists()
-    status, output = production.run("doctor.py")
+    status, output = production.run("doctor")
     assert status == 0, output
 
     own = Stack(aws, "project-prd-infra")
@@ -131,12 +131,12 @@ def test_first_project_moves_to_a_stack_of_its_own_and_back(aws: LocalAws, produ
     assert moved.deploy(pushed.commit) == "Succeeded", moved.said()
     assert moved.deployed_commit() == pushed.commit
     transcript.add_pipeline(moved)
-    status, output = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM="cfn-gitops-prd")
+    status, output = production.run("undeploy", "--keep-stacks", "--yes")
     assert status == 1 and "stack gitops-prd-infra: names project-prd-infra as its owner" in output, output
     assert "stack cfn-gitops-prd: will be deleted\n" in output, output
     assert own.delete() == "DELETE_COMPLETE", own.failures()
 
-    status, output = production.run("deploy.py", "--yes", "--", "ProjectID=infra")
+    status, output = production.run("deploy", "--yes", "--", "ProjectID=infra")
     assert status == 0, output
     transcript.collect_passwords(aws)
     changes = ("CodeCommit credentials", "pipelines")  # a new credential, and no pipeline before the first push

@@ -1,4 +1,4 @@
-"""The scripts of `make deploy` and `make undeploy`, with another environment of samconfig.toml."""
+"""`make deploy` and `cfn-gitops undeploy`, with another environment of samconfig.toml."""
 
 import json
 from pathlib import Path
@@ -22,15 +22,15 @@ def test_dependent_stacks_are_named_before_anything_is_deleted(aws: LocalAws, pr
     assert other.create(SECOND) == "CREATE_COMPLETE", other.failures()
     before = steps.what_is_there(aws)
 
-    status, output = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
+    status, output = production.run("undeploy", "--keep-stacks", "--yes")
     assert status == 1 and "stack gitops-prd-second: names second-project as its owner" in output, output
     assert steps.what_is_there(aws) == before
     assert other.delete() == "DELETE_COMPLETE", other.failures()
 
     before = steps.what_is_there(aws)
-    status, output = production.run("undeploy.py", CONFIRM=STACK)
+    status, output = production.run("undeploy", "--yes")
     assert status == 1 and "stack cfnstack-prd-infra: stays, a pipeline deployed it" in output, output
-    assert "role-prd-codedeploy-cfn" in output and "KEEP_STACKS=yes" in output
+    assert "role-prd-codedeploy-cfn" in output and "--keep-stacks" in output
     assert steps.what_is_there(aws) == before
     assert infra.deployed.delete() == "DELETE_COMPLETE", infra.deployed.failures()
 
@@ -45,22 +45,22 @@ def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, pr
         s3.put_object(Bucket=BUCKET, Key="artifact", Body=body)
     s3.delete_object(Bucket=BUCKET, Key="artifact")
 
-    status, output = production.run("undeploy.py", KEEP_STACKS="yes", CONFIRM=STACK)
+    status, output = production.run("undeploy", "--keep-stacks", "--yes")
     assert (status, f"bucket {BUCKET}: stays" in output) == (0, True), output
     rule = infra.deployed.outputs()["Rule"]
     assert left(aws) == {BUCKET, infra.deployed.name, rule}
-    status, output = production.run("doctor.py")
+    status, output = production.run("doctor")
     assert status == 1 and f"stack {STACK} does not exist" in output, output
     assert infra.deployed_commit() == pushed.commit
 
-    status, output = production.run("deploy.py", "--yes")
-    assert status == 1 and BUCKET in output and "make undeploy" in output
+    status, output = production.run("deploy", "--yes")
+    assert status == 1 and BUCKET in output and "cfn-gitops undeploy --env prd --delete-bucket" in output
     assert not production.exists()
 
-    status, output = production.run("undeploy.py", DELETE_BUCKET="yes")
-    assert status == 1 and f"CONFIRM={STACK}" in output
+    status, output = production.run("undeploy", "--delete-bucket")
+    assert status == 1 and "nothing was changed: the answer is empty" in output
     assert BUCKET in left(aws)
-    status, output = production.run("undeploy.py", DELETE_BUCKET="yes", CONFIRM=STACK)
+    status, output = production.run("undeploy", "--delete-bucket", "--yes")
     assert status == 0 and "versions and delete markers" in output, output
     assert left(aws) == {infra.deployed.name, rule}
 

@@ -1,4 +1,4 @@
-"""The scripts' requests to an account, and their calls."""
+"""The requests of `make try` and of the doctor to an account."""
 
 from typing import Any
 from unittest.mock import MagicMock
@@ -7,11 +7,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.tools.conftest import sam_settings  # noqa: F401: it adds the scripts to the path
+from cli.account import Account
+from cli.commands import doctor
 
-import doctor
-import try_account
-
+from tools.trial import account as try_account
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "ListServiceQuotas")
 
@@ -32,6 +31,6 @@ def test_account_without_builds_prevents_a_run(quotas: Any, count: int) -> None:
 def test_long_calls_keep_their_connection() -> None:
     """Behind a NAT gateway an idle connection ends after 350 seconds."""
     assert doctor._CONFIG.tcp_keepalive is True
-    account = sam_settings.Account(boto3.Session("key", "secret", region_name="eu-central-1"), "123456789012")
+    account = Account(boto3.Session("key", "secret", region_name="eu-central-1"), "123456789012")
     client = try_account.RemoteAccount(account).client("lambda")
     assert client.meta.config.tcp_keepalive is True

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from cli.main import COMMANDS
 from tests.tools.conftest import ROOT
 
 INSTALLED = [".venv/installed-requirements.txt", ".venv/installed-run-requirements.txt"]
@@ -27,8 +28,10 @@ def test_deploy_checks_builds_and_deploys() -> None:
     assert "--env dev " in commands("deploy")[-1]
 
 
-def test_operators_command_gets_the_environment_and_arguments() -> None:
-    assert commands("undeploy", "ENV=prd", "ARGUMENTS=--delete-bucket") == ["python -m cli undeploy --env prd --delete-bucket"]
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_subcommand_is_a_target_with_its_arguments(command: str) -> None:
+    assert commands(command, "ENV=prd", "ARGUMENTS=--json")[-1].split() == ["python", "-m", "cli", command, "--env", "prd", "--json"]
+    assert commands(command)[-1].split() == ["python", "-m", "cli", command, "--env", "dev"]
 
 
 def test_invoke_gets_the_event_even_if_it_is_empty() -> None:

@@ -29,7 +29,12 @@ def unpacked(archive):
         except OSError:
             folder = beside = tempfile.mkdtemp(prefix="cfn-gitops-")
             atexit.register(shutil.rmtree, folder, True)
-        content.extractall(beside)
+        try:
+            content.extractall(beside)
+        except BaseException:
+            # An interrupt, or a full disk.
+            shutil.rmtree(beside, True)
+            raise
     if folder != beside:
         try:
             os.rename(beside, folder)
@@ -40,7 +45,12 @@ def unpacked(archive):
 
 
 if __name__ == "__main__":
-    sys.path[0] = unpacked(sys.path[0])
-    from cli.main import main
-
-    sys.exit(main())
+    try:
+        sys.path[0] = unpacked(sys.path[0])
+        from cli.__main__ import start
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted\n")
+        sys.exit(130)
+    except OSError as error:
+        sys.exit("cfn-gitops cannot unpack its packages: %s. Free some space, or name another folder: XDG_CACHE_HOME=/path" % error)
+    sys.exit(start())

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from samcli.cli.types import CfnParameterOverridesType
 
+from cli import samconfig
+from cli.ending import WrongUse
 from tests.deployment.pages import blocks
-from tests.tools.conftest import ROOT, sam_settings
+from tests.cli.conftest import ROOT
 
 TABLES = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items() if name != "version"}
 
@@ -18,18 +20,19 @@ def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
     for name, table in TABLES.items():
         assert table["global"]["parameters"]["stack_name"] == f"cfn-gitops-{name}"
     # A later release has the same file: a parameter in it would change every environment that has another value.
-    assert sam_settings.read("dev").parameters == {"EnvID": "dev"}
+    assert samconfig.read("dev", file=ROOT / "samconfig.toml").parameters == {"EnvID": "dev"}
     assert str(TABLES["dev"]).replace("dev", "prd") == str(TABLES["prd"])
     # `sam deploy` otherwise skips an upload if the key exists. It compares no content.
     assert TABLES["dev"]["deploy"]["parameters"]["force_upload"] is True
 
 
 @pytest.mark.parametrize(("given", "message"), [
-    (("tst",), "no environment tst. Set CONFIG_ENV to one of: dev, prd"),
+    (("tst",), "samconfig.toml has no environment tst. Name one of its tables: dev, prd"),
+    (("dve",), "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd"),
     (("dev", ["LogLevel"]), "must be Name=value pairs, not LogLevel")])
 def test_wrong_environment_or_parameter_is_rejected(given: tuple[Any, ...], message: str) -> None:
-    with pytest.raises(SystemExit, match=message):
-        sam_settings.read(*given)
+    with pytest.raises(WrongUse, match=message):
+        samconfig.read(*given, file=ROOT / "samconfig.toml")
 
 
 def shown_with_a_certificate() -> list[str]:
@@ -50,5 +53,5 @@ def shown_with_a_certificate() -> list[str]:
     ([], {}),
 ])
 def test_scripts_and_sam_read_the_same_parameters(given: list[str] | str, parameters: dict[str, str]) -> None:
-    assert sam_settings.parameter_overrides({"deploy": {"parameters": {"parameter_overrides": given}}}) == parameters
+    assert samconfig.parameter_overrides({"deploy": {"parameters": {"parameter_overrides": given}}}) == parameters
     assert CfnParameterOverridesType().convert(given, None, None) == parameters

@@ -1,27 +1,22 @@
-"""Stacks of others: names, tags and outputs that anyone may choose who may create stacks. They stop no script."""
+"""Stacks of others: names, tags and outputs that anyone may choose who may create stacks. They stop no command."""
 
 import io
-import sys
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from tests.tools.conftest import FakeAccount
-
-import deploy
-import doctor
-import leave
-import sam_settings
-import stack_failures
-import undeploy
-import upgrade
+from cli.account import Environment, owner_of
+from cli.commands import undeploy, upgrade
+from cli.ending import Failure
+from cli.output import Output
+from tests.cli.conftest import FakeAccount, Run
 
 OWN = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1a2b"
 PROJECT = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project-dev-shop/1a2b"
 GONE = "arn:aws:cloudformation:eu-central-1:111122223333:stack/gone/1a2b"
-SETTINGS = sam_settings.Settings("dev", "cfn-gitops-dev", {"EnvID": "dev"})
 NOT_IDS = ["noslash", "", "/", "arn", "a/b/c", "arn:aws:s3:::bucket/key/1", OWN.replace("stack/", "stackset/"), f"{OWN}/2", f"x{OWN}",
            f"{OWN}\n", OWN.replace("cfn-gitops-dev", "\x1b[2J"), OWN.replace("111122223333", "1"), "x" * 100_000]
 NETWORK = EndpointConnectionError(endpoint_url="https://example.com")
@@ -47,22 +42,26 @@ def stacks(account: FakeAccount) -> FakeAccount:
     return account
 
 
-def run(main: Any, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
-    return int(main())
+def refusal(environment: Environment, keeps: bool = False) -> str:
+    """Why undeploy deletes nothing. Empty if it would."""
+    try:
+        undeploy.require_unneeded(environment, keeps, Output())
+    except Failure as failure:
+        return str(failure)
+    return ""
 
 
 @pytest.mark.parametrize("tag", NOT_IDS, ids=lambda tag: tag[:20])
-def test_tag_that_is_no_stack_id_has_no_owner(tag: str, stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+def test_tag_that_is_no_stack_id_has_no_owner(tag: str, stacks: FakeAccount, environment: Environment, run: Run,
                                               capsys: pytest.CaptureFixture[str]) -> None:
     evil = stack("gitops-dev-evil", owner=tag, RenderingVersion="x")
     stacks.known["gitops-dev-evil"] = evil
     del stacks.known["gitops-dev-shop"]
-    assert sam_settings.owner_of(evil) is None
-    assert undeploy.may_go(stacks, SETTINGS)
+    assert owner_of(evil) is None
+    assert refusal(environment) == ""
     assert "evil" not in capsys.readouterr().out
     assert upgrade.outdated(stacks.stacks(), "dev", 2) == {}
-    assert run(upgrade.main, monkeypatch) == 0
+    assert run("upgrade", "--yes").status == 0
 
 
 @pytest.mark.parametrize("outputs", [
@@ -71,131 +70,119 @@ def test_tag_that_is_no_stack_id_has_no_owner(tag: str, stacks: FakeAccount, mon
     {"PipelineName": ""}], ids=lambda outputs: str(outputs)[:30])
 @pytest.mark.parametrize("owner", [PROJECT, OWN, GONE], ids=["project", "own", "gone"])
 def test_unreadable_outputs_leave_only_their_stack(outputs: dict[str, str], owner: str, stacks: FakeAccount,
-                                                   monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+                                                   run: Run) -> None:
     stacks.known = {"gitops-dev-evil": stack("gitops-dev-evil", owner=owner, **outputs), **stacks.known}
-    assert run(upgrade.main, monkeypatch) == 1
-    printed = capsys.readouterr().out
+    ended = run("upgrade", "--yes")
+    printed = ended.out
+    assert ended.status == 1
     assert "LEFT    gitops-dev-evil: it" in printed and "ok      gitops-dev-shop: version 2" in printed
     updated = stacks.session.client.return_value.update_stack.call_args_list
     assert [call.kwargs["StackName"] for call in updated] == [PROJECT]
 
 
 @pytest.mark.parametrize("version", ["x", "", "0", "-1", None])
-def test_environment_without_a_version_is_named(version: str | None, stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
-                                                capsys: pytest.CaptureFixture[str]) -> None:
+def test_environment_without_a_version_is_named(version: str | None, stacks: FakeAccount, run: Run) -> None:
     outputs = {} if version is None else {"RenderingVersion": version}
     stacks.known["cfn-gitops-dev"] = stack("cfn-gitops-dev", OWN, **outputs)
-    assert run(upgrade.main, monkeypatch) == 1
-    assert "has no output RenderingVersion. Deploy this version of it first" in capsys.readouterr().out
+    ended = run("upgrade", "--yes")
+    assert (ended.status, ended.err) == (1, "stack cfn-gitops-dev has no output RenderingVersion. Deploy this version of it first: "
+                                            "sam deploy --config-env dev\n")
 
 
 @pytest.mark.parametrize("error", [NETWORK, DENIED])
 @pytest.mark.parametrize("call", ["get_paginator", "update_stack", "get_waiter"])
 def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(call: str, error: Exception, stacks: FakeAccount,
-                                                                 monkeypatch: pytest.MonkeyPatch,
-                                                                 capsys: pytest.CaptureFixture[str]) -> None:
+                                                                 run: Run) -> None:
     second = PROJECT.replace("shop", "other")
     stacks.known |= {"project-dev-other": stack("project-dev-other", second),
                      "gitops-dev-other": stack("gitops-dev-other", owner=second, PipelineName="other")}
     client = stacks.session.client.return_value
     working = getattr(client, call).return_value
     getattr(client, call).side_effect = [error, working, working]
-    assert run(upgrade.main, monkeypatch) == 1
-    printed = capsys.readouterr().out
+    ended = run("upgrade", "--yes")
+    printed = ended.out
+    assert ended.status == 1
     assert "LEFT    gitops-dev-shop: " in printed and str(error) in printed and "ok      gitops-dev-other: version 2" in printed
 
 
-def test_stack_without_its_owner_blocks_only_with_a_role(stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
+def test_stack_without_its_owner_blocks_only_with_a_role(stacks: FakeAccount, environment: Environment,
                                                         capsys: pytest.CaptureFixture[str]) -> None:
     child = stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=GONE)
     for role in ("role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "mine"):
         child["RoleARN"] = f"arn:aws:iam::111122223333:role/{role}"
-        assert undeploy.may_go(stacks, SETTINGS) and "shop" not in capsys.readouterr().out
+        assert refusal(environment) == "" and "shop" not in capsys.readouterr().out
     # No stack can be deleted first.
     child["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-cfn-gitops-provisioning"
-    assert not undeploy.may_go(stacks, SETTINGS)
+    assert "nothing is deleted, because CloudFormation deletes gitops-dev-shop with role-dev-codedeploy-cfn" in refusal(environment)
     assert "- stack gitops-dev-shop: stays, its owner is deleted" in capsys.readouterr().out
-    monkeypatch.setenv("KEEP_STACKS", "yes")
-    assert undeploy.may_go(stacks, SETTINGS)
+    assert refusal(environment, keeps=True) == ""
 
 
-def test_tag_of_a_stranger_does_not_advise_to_delete_its_owner(stacks: FakeAccount, capsys: pytest.CaptureFixture[str],
-                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tag_of_a_stranger_does_not_advise_to_delete_its_owner(stacks: FakeAccount, environment: Environment,
+                                                               run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     database = PROJECT.replace("project-dev-shop", "prod-database")
     stacks.known = {each["StackName"]: each for each in (
         stack("cfn-gitops-dev", OWN, RenderingVersion="2"), stack("prod-database", database) | {"Parameters": []},
         stack("gitops-dev-evil", owner=database, PipelineName="a"), stack("my-own", owner=OWN), stack("gitops-prd-a", owner=OWN),
         stack("gitops-dev-infra", owner=OWN, RenderingVersion="2", PipelineName="infra"))}
-    monkeypatch.setenv("KEEP_STACKS", "yes")
-    assert not undeploy.may_go(stacks, SETTINGS)
-    printed = capsys.readouterr()
-    assert printed.out == ("- stack gitops-dev-infra: will be deleted with it\n"
+    reason = refusal(environment, keeps=True)
+    assert capsys.readouterr().out == ("- stack gitops-dev-infra: will be deleted with it\n"
                            "- stack gitops-dev-evil: names prod-database as its owner, in a tag\n")
-    assert "If an owner has no such resource, cfn-gitops did not create the stack that names it. Delete that stack instead" in printed.err
-    assert run(upgrade.main, monkeypatch) == 1
+    assert "If an owner has no such resource, cfn-gitops did not create the stack that names it. Delete that stack instead" in reason
+    ended = run("upgrade", "--yes")
+    assert ended.status == 1
     assert ("LEFT    gitops-dev-evil: its tag names stack prod-database as its owner, which has no parameter RenderingSerial. Set the "
             "property RenderingSerial of its Custom::GitOpsPipeline to 2. If it has no such resource, delete gitops-dev-evil"
-            ) in capsys.readouterr().out
+            ) in ended.out
 
 
-def test_tag_of_a_stranger_updates_no_project_of_another_environment(stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
-                                                                     capsys: pytest.CaptureFixture[str]) -> None:
+def test_tag_of_a_stranger_updates_no_project_of_another_environment(stacks: FakeAccount, run: Run) -> None:
     parameters = stacks.known["project-dev-shop"]["Parameters"]
     parameters.append({"ParameterKey": "EnvID", "ParameterValue": "prd"})
-    assert run(upgrade.main, monkeypatch) == 1
-    assert "LEFT    gitops-dev-shop: its tag names stack project-dev-shop, whose EnvID is not dev. " in capsys.readouterr().out
+    ended = run("upgrade", "--yes")
+    assert ended.status == 1
+    assert "LEFT    gitops-dev-shop: its tag names stack project-dev-shop, whose EnvID is not dev. " in ended.out
     updates = stacks.session.client.return_value.update_stack
     assert not updates.called
     parameters[-1]["ParameterValue"] = "dev"
-    assert run(upgrade.main, monkeypatch) == 0 and updates.called
+    assert run("upgrade", "--yes").status == 0 and updates.called
 
 
-def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount) -> None:
+def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount, environment: Environment) -> None:
     del stacks.known["gitops-dev-shop"]
     for arn in ("role/path/role-dev-codedeploy-cfn", "role/my-role-dev-codedeploy-cfn"):
         stacks.known["mine"] = stack("mine") | {"RoleARN": f"arn:aws:iam::111122223333:{arn}"}
-        assert undeploy.may_go(stacks, SETTINGS)
+        assert refusal(environment) == ""
     stacks.known["mine"]["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-codedeploy-cfn"
-    assert not undeploy.may_go(stacks, SETTINGS)
-
-
-@pytest.mark.parametrize("error", [NETWORK, DENIED])
-@pytest.mark.parametrize("script", [deploy, doctor, leave, stack_failures, undeploy, upgrade], ids=lambda script: script.__name__)
-def test_error_of_aws_is_one_line(script: Any, error: Exception, account: FakeAccount, monkeypatch: pytest.MonkeyPatch,
-                                  capsys: pytest.CaptureFixture[str]) -> None:
-    def fails(*_: Any) -> None:
-        raise error
-
-    for name in ("stack", "stacks", "has_bucket"):
-        monkeypatch.setattr(account, name, fails)
-    assert run(script.main, monkeypatch) == 1
-    assert capsys.readouterr().err == f"{error}. Correct the cause, and run this again\n"
+    assert refusal(environment)
 
 
 @pytest.mark.parametrize("payload", [b"", b"x", b"[]", b"null", b"{}", b'{"Doctor": 1}', b'{"Doctor": {"Checks": [1]}}',
                                      b'{"Doctor": {"Checks": []}}', b'{"Doctor": {"Checks": [{}], "NotChecked": []}}', NETWORK, DENIED],
                          ids=lambda payload: str(payload)[:20])
-def test_response_of_another_function_is_a_problem(payload: Any, stacks: FakeAccount, monkeypatch: pytest.MonkeyPatch,
-                                                   capsys: pytest.CaptureFixture[str]) -> None:
+def test_response_of_another_function_is_found(payload: Any, stacks: FakeAccount, run: Run) -> None:
     invoke = stacks.session.client.return_value.invoke
     invoke.return_value = {"Payload": io.BytesIO(payload if isinstance(payload, bytes) else b"")}
     invoke.side_effect = None if isinstance(payload, bytes) else payload
-    assert run(doctor.main, monkeypatch) == 1
-    printed = capsys.readouterr().out
-    assert "PROBLEM function cfn-gitops-dev\n" in printed and "2 checks, 1 with a problem" in printed
+    ended = run("doctor")
+    assert ended.status == 1
+    assert "FOUND        function cfn-gitops-dev\n" in ended.out and "2 checks: 1 found, 1 sound, 0 not checked" in ended.out
 
 
 @pytest.mark.parametrize(("content", "message"), [
-    ("dev = {", "samconfig.toml is not read"), (b"\xff", "samconfig.toml is not read"), (None, "samconfig.toml is not read"),
-    ("[dev]", "lacks stack_name"), ("[dev]\nglobal = 1", "lacks stack_name"), ("[dev.global.parameters]\nstack_name = 1", "lacks stack_name"),
-    ("dev = 1", "has no environment dev"), ("[dev.global.parameters]\nstack_name = 'a'", "lacks EnvID"),
+    ("dev = {", "samconfig.toml is not read: .*end of document"), ("\ndev = {]", "samconfig.toml is not read: .*line 2, column 8"),
+    (b"a\n b\xff", "samconfig.toml is not read: .*line 2, column 3"),
+    (None, "there is no samconfig.toml in "), ("[dev]", "lacks stack_name"), ("[dev]\nglobal = 1", "lacks stack_name"),
+    ("[dev.global.parameters]\nstack_name = 1", "lacks stack_name"), ("dev = 1", "has no environment dev"),
+    ("[dev.global.parameters]\nstack_name = 'a'", "lacks EnvID"),
     *((f"[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = {value}", "is not a list of texts")
-      for value in ("['a=\"b']", "[1]", "1", "true", "[['a=b']]"))])
-def test_samconfig_that_is_not_read_is_one_sentence(content: str | bytes | None, message: str, repository: Path,
-                                                    account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = repository / "samconfig.toml"
+      for value in ("['a=\"b']", "[1]", "1", "true", "[['a=b']]")),
+    ("[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = ['a']", "samconfig.toml.* a[ .]")])
+def test_samconfig_that_is_not_read_is_one_sentence(content: str | bytes | None, message: str, folder: Path,
+                                                    account: FakeAccount, run: Run) -> None:
+    path = folder / "samconfig.toml"
     path.unlink()
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(SystemExit, match=message):
-        run(undeploy.main, monkeypatch)
+    ended = run("undeploy")
+    assert ended.status in (1, 2) and re.search(message, ended.err) and ended.err.count("\n") == 1

@@ -1,8 +1,7 @@
-"""The templates that `leave.py` deploys, and the stacks that it deletes or leaves."""
+"""The templates that `cfn-gitops leave` deploys, and the stacks that it deletes or leaves."""
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, WaiterError
 from samcli.yamlhelper import yaml_parse
 
-from tests.tools.conftest import ROOT, FakeAccount
-
-import leave
+from cli import yaml_template
+from cli.commands import leave
+from tests.cli import conftest
+from tests.cli.conftest import ROOT, FakeAccount
 
 TEMPLATES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml"))]
 READABLE = """\
@@ -100,7 +100,7 @@ class FakeAws:
         self.templates: dict[str, dict[str, Any] | str] = {}
         self.hidden: set[str] = set()
         self.meta = type("Meta", (), {"endpoint_url": "https://s3.eu-central-1.amazonaws.com"})
-        account.session.client.side_effect = lambda service: self
+        account.session.client.side_effect = lambda service, **_: self
         self.add("cfn-gitops-prd", [("Function", "AWS::Lambda::Function")], **ENVIRONMENT)
 
     def add(self, name: str, resources: list[tuple[str, str]], **more: Any) -> None:
@@ -170,27 +170,22 @@ class FakeAws:
 def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws(account)
 
-    def delete_stack(_session: Any, name: str) -> bool:
+    def delete_stack(_session: Any, name: str, _output: Any) -> None:
         fake.calls.append(f"delete {name}: {', '.join(sorted(fake.stacks[name].keys() - {leave._ADDED}))}")
-        return True
 
-    monkeypatch.setattr(leave.undeploy, "delete_stack", delete_stack)
+    monkeypatch.setattr(leave, "delete_stack", delete_stack)
     return fake
 
 
-Run = Callable[..., tuple[Any, str]]
+Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`leave.py --config-env prd` with further arguments. Returns its status, or its last message, and its output."""
-    def ran(*arguments: str) -> tuple[Any, str]:
-        monkeypatch.setattr(sys, "argv", ["leave.py", "--config-env", "prd", *arguments])
-        try:
-            status: Any = leave.main()
-        except SystemExit as ended:
-            status = ended.code
-        return status, capsys.readouterr().out
+def run(run: conftest.Run) -> Run:
+    """`cfn-gitops leave --env prd` with further arguments. Returns its status and its output."""
+    def ran(*arguments: str, answer: str = "") -> tuple[int, str]:
+        ended = run("leave", "--env", "prd", *arguments, answer=answer)
+        return ended.status, ended.out + ended.err
 
     return ran
 
@@ -226,7 +221,7 @@ def test_template_with_two_readings_is_left(form: str, aws: FakeAws, run: Run) -
         leave.Template(text, set())
     aws.add("project-prd-shop", [MIRROR])
     aws.templates["project-prd-shop"] = text
-    status, printed = run("--apply", "project-prd-shop")
+    status, printed = run("--yes", "project-prd-shop")
     assert status == 1 and "LEFT    project-prd-shop: its template " in printed
     assert aws.calls == []
 
@@ -239,7 +234,7 @@ def test_policy_in_any_notation_is_replaced_before_the_deletion(form: str, begin
     assert template.policies["A"] == "Delete" and json.loads(template.text)["Resources"]["A"]["DeletionPolicy"] == "Retain"
     aws.add("project-prd-shop", [("A", MIRROR[1])])
     aws.templates["project-prd-shop"] = text
-    assert run("--apply", "project-prd-shop")[0] == 0
+    assert run("--yes", "project-prd-shop")[0] == 0
     assert aws.stacks["project-prd-shop"]["A"]["DeletionPolicy"] == "Retain"
     assert aws.calls[-2:] == ["stack_update_complete", "delete project-prd-shop: A"]
 
@@ -251,7 +246,7 @@ def test_text_never_shows_that_resources_are_retained(aws: FakeAws, run: Run) ->
         f"Resources:\n  {MIRROR[0]}:\n    Type: {MIRROR[1]}\n    DeletionPolicy: Retain\n"
         f"  {leave._ADDED}:\n    Type: {leave._ADDED_TYPE}\n")
     assert "update it to keep: MirrorCredential" in run("project-prd-shop")[1]
-    assert run("--apply", "project-prd-shop")[0] == 0
+    assert run("--yes", "project-prd-shop")[0] == 0
     assert "execute" in aws.calls
 
 
@@ -274,7 +269,7 @@ def test_stack_without_the_deployed_policies_is_left(lost: str, aws: FakeAws, ru
             aws.account.known["project-prd-shop"]["StackStatus"] = "UPDATE_IN_PROGRESS"
 
     monkeypatch.setattr(aws, "execute_change_set", executed)
-    status, printed = run("--apply", "project-prd-shop")
+    status, printed = run("--yes", "project-prd-shop")
     assert status == 1 and "LEFT    project-prd-shop: it" in printed
     assert [call for call in aws.calls if call.startswith("delete project")] == []
 
@@ -285,11 +280,11 @@ def test_stack_without_a_completed_change_is_left(status: str, aws: FakeAws, run
     aws.add("project-prd-shop", [MIRROR, (leave._ADDED, leave._ADDED_TYPE)])
     aws.stacks["project-prd-shop"]["MirrorCredential"]["DeletionPolicy"] = "Retain"
     aws.account.known["project-prd-shop"]["StackStatus"] = status
-    printed = run("--apply", "project-prd-shop")
+    printed = run("--yes", "project-prd-shop")
     assert printed[0] == 1 and f"LEFT    project-prd-shop: it is in {status}. " in printed[1] and aws.calls == []
     for complete in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):
         aws.account.known["project-prd-shop"]["StackStatus"] = complete
-        assert run("--apply", "project-prd-shop")[0] == 0
+        assert run("--yes", "project-prd-shop")[0] == 0
     assert aws.calls == ["delete project-prd-shop: MirrorCredential"] * 2
 
 
@@ -299,23 +294,15 @@ def test_deletion_that_failed_continues(aws: FakeAws, run: Run) -> None:
     aws.templates["project-prd-shop"] = {"Resources": {
         MIRROR[0]: retained, ROTATION[0]: {"Type": ROTATION[1]}, leave._ADDED: {"Type": leave._ADDED_TYPE}}}
     aws.hidden |= {ROTATION[0], leave._ADDED}
-    assert run("--apply", "project-prd-shop")[0] == 0
+    assert run("--yes", "project-prd-shop")[0] == 0
     assert aws.calls == ["delete project-prd-shop: MirrorCredential, MirrorRotation"]
-
-
-def test_yaml_without_pyyaml_is_left(aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leave.yaml_template, "IS_AVAILABLE", False)
-    aws.add("project-prd-shop", [MIRROR])
-    aws.templates["project-prd-shop"] = READABLE
-    assert "Install PyYAML, which reads it: python3 -m pip install pyyaml" in run("--apply", "project-prd-shop")[1]
-    assert aws.calls == []
 
 
 def test_scalars_and_functions_have_the_forms_of_json() -> None:
     text = """{A: !Ref B, C: !GetAtt A.B.C, D: !GetAtt [A, B], E: !Sub "${A}", F: !If [C, !Ref D, 1], G: {Condition: A},
         H: [1, 012, 0x1, 1_0, 1.5, 1.10, 1e3, .inf, -3], I: [true, No, "yes", y], J: [2012-10-17, 22:22, =, "1", "", ~],
         K: !Condition A, 123456789012: a, 012345670123: b, on: c, 1.0: d}"""
-    assert leave.yaml_template.parsed(text) == {
+    assert yaml_template.parsed(text) == {
         "A": {"Ref": "B"}, "C": {"Fn::GetAtt": ["A", "B.C"]}, "D": {"Fn::GetAtt": ["A", "B"]}, "E": {"Fn::Sub": "${A}"},
         "F": {"Fn::If": ["C", {"Ref": "D"}, 1]}, "G": {"Condition": "A"},
         "H": [1, "012", "0x1", "1_0", 1.5, "1.10", "1e3", ".inf", -3], "I": [True, False, "yes", "y"],
@@ -331,7 +318,7 @@ def test_other_change_or_failure_leaves_the_stack(change: dict[str, Any] | None,
     aws.add("project-prd-shop", [MIRROR, USER])
     aws.is_validated = bool(change)
     aws.pages_of_changes.append([change] if change else [])
-    status, printed = run("--apply", "project-prd-shop")
+    status, printed = run("--yes", "project-prd-shop")
     assert status == 1
     assert aws.calls[2:] == ["change_set_create_complete", "delete change set"]
     reason = f"its update would also change {change['LogicalResourceId']}," if change else "its update failed; "
@@ -345,8 +332,9 @@ def test_other_change_or_failure_leaves_the_stack(change: dict[str, Any] | None,
 def test_stack_of_another_environment_is_refused(wrong: dict[str, Any] | None, aws: FakeAws, run: Run) -> None:
     aws.account.known["other"] = {"StackName": "other"}
     aws.account.known["cfn-gitops-prd"] |= wrong or {}
-    message = "stack cfn-gitops-prd does not have EnvID prd" if wrong else "not a stack of this environment: other"
-    assert message in str(run("--apply", "other")[0])
+    message = "stack cfn-gitops-prd does not have EnvID prd" if wrong else "not a stack of environment prd: other. "
+    status, printed = run("--yes", "other")
+    assert status == 1 and message in printed
     assert aws.calls == []
 
 
@@ -354,7 +342,7 @@ def test_rotation_with_another_function_is_kept(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR, ROTATION])
     assert "and with it: MirrorRotation" in run()[1]
     aws.rotation_lambda_arn = "arn:aws:lambda:eu-central-1:111122223333:function:other"
-    status, printed = run("--apply", "project-prd-shop")
+    status, printed = run("--yes", "project-prd-shop")
     assert status == 0 and "keep: MirrorCredential, MirrorRotation" in printed
     assert aws.stacks["project-prd-shop"]["MirrorRotation"]["DeletionPolicy"] == "Retain"
 
@@ -368,18 +356,18 @@ def test_resources_that_were_added_to_the_environment_are_kept(aws: FakeAws, run
     added = {f"My{kind.split('::')[1]}": kind for kind in kinds.values() if re.fullmatch(services, kind) and kind != ROTATION[1]}
     aws.stacks["cfn-gitops-prd"] = {name: {"Type": kind} for name, kind in {
         **kinds, **added, "MySecret": "AWS::SecretsManager::Secret", "Functions": "AWS::Lambda::Function"}.items()}
-    assert run("--apply")[0] == 0
+    assert run("--yes")[0] == 0
     resources = aws.stacks["cfn-gitops-prd"]
     assert {name for name, each in resources.items() if each.get("DeletionPolicy") != "Retain"} == {*deleted, "MirrorRotation", leave._ADDED}
 
 
 def test_application_is_only_deleted_by_its_name(aws: FakeAws, run: Run) -> None:
     aws.add("orders", [MIRROR, ("Orders", "AWS::DynamoDB::Table")])
-    status, printed = run("--apply")
+    status, printed = run("--yes")
     assert status == 1
-    assert "LEFT    orders: it also has AWS::DynamoDB::Table." in printed and "--apply orders" in printed
+    assert "LEFT    orders: it also has AWS::DynamoDB::Table." in printed and ": leave orders\n" in printed
     assert aws.calls == []
-    assert run("--apply", "orders")[0] == 0
+    assert run("--yes", "orders")[0] == 0
     assert aws.calls[-1] == "delete orders: MirrorCredential, Orders"
 
 
@@ -395,7 +383,7 @@ def test_connection_error_leaves_only_its_stack(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-a", [MIRROR])
     aws.add("project-prd-b", [MIRROR])
     aws.unreachable = "project-prd-a"
-    status, printed = run("--apply")
+    status, printed = run("--yes")
     assert status == 1 and "LEFT    project-prd-a: Could not connect to the endpoint URL" in printed
     assert aws.calls[-1] == "delete project-prd-b: MirrorCredential"
 
@@ -405,10 +393,29 @@ def test_large_template_is_stored_if_the_bucket_has_a_name(aws: FakeAws, run: Ru
     monkeypatch.setattr(leave, "_INLINE_LIMIT", 1)
     aws.stacks["cfn-gitops-prd"]["User"] = {"Type": "AWS::IAM::User"}
     aws.code = {"S3Bucket": {"Ref": "Bucket"}, "S3Key": "function.zip"}
-    status, printed = run("--apply")
+    status, printed = run("--yes")
     assert status == 1
     assert "LEFT    cfn-gitops-prd: its template has more than 1 bytes, and names no bucket" in printed
     aws.code, aws.calls = {"S3Bucket": "code", "S3Key": "function.zip"}, []
-    run("--apply")
+    run("--yes")
     assert aws.calls[:5] == ["delete change set", "put code/cfn-gitops-prd/leave.template", "create with TemplateURL",
                              "change_set_create_complete", "delete code/cfn-gitops-prd/leave.template 1"]
+
+
+@pytest.mark.parametrize(("answer", "status"), [("cfn-gitops-prd\n", 0), ("project-prd-shop\n", 1), ("yes\n", 1), ("", 1)])
+def test_only_the_typed_name_of_the_environment_changes_anything(answer: str, status: int, aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR])
+    ended, printed = run("project-prd-shop", answer=answer)
+    assert ended == status and bool(aws.calls) == (status == 0)
+    assert printed.index("update it to keep: MirrorCredential") < printed.index("To do this, type cfn-gitops-prd:")
+    assert ("nothing was changed: the answer is" in printed) == (status == 1)
+
+
+def test_misspelled_stack_is_named_with_the_closest_one(aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR])
+    status, printed = run("projct-prd-shop", "--yes")
+    assert status == 1 and aws.calls == []
+    assert "not a stack of environment prd: projct-prd-shop. Did you mean project-prd-shop? Its stacks: project-prd-shop, " in printed
+    # Even if the environment's stack does not exist any more.
+    del aws.account.known["cfn-gitops-prd"]
+    assert run("projct-prd-shop", "--yes")[0] == 1 and run("--yes")[0] == 0

@@ -1,0 +1,96 @@
+"""The subcommands without AWS: `cli.main.main` with a fake account, in a folder with the repository's samconfig.toml."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+from cli import main as command_line
+from cli import terminal
+from cli.account import Account, Environment
+from cli.samconfig import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret of one test does not mask the output of the next one."""
+    monkeypatch.setattr(terminal, "_SECRETS", [])
+
+
+class FakeAccount(Account):
+    """An account with given stacks and buckets."""
+
+    def __init__(self) -> None:
+        super().__init__(MagicMock(region_name="eu-central-1"), "111122223333")
+        self.known: dict[str, dict[str, Any]] = {}
+        self.buckets: set[str] = set()
+
+    def has_bucket(self, name: str) -> bool:
+        return name in self.buckets
+
+    def stack(self, name: str) -> dict[str, Any] | None:
+        return self.known.get(name)
+
+    def stacks(self) -> list[dict[str, Any]]:
+        return list(self.known.values())
+
+    def repositories(self, stack: dict[str, Any]) -> list[str]:
+        return stack.get("Repositories", [])
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
+    fake = FakeAccount()
+    monkeypatch.setattr(command_line, "connect", lambda *_: fake)
+    return fake
+
+
+@pytest.fixture
+def environment(account: FakeAccount) -> Environment:
+    return Environment(Settings("dev", "cfn-gitops-dev", {"EnvID": "dev"}), account)
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The current folder, with a samconfig.toml."""
+    (tmp_path / "samconfig.toml").write_text((ROOT / "samconfig.toml").read_text())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@dataclass
+class Ended:
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`cfn-gitops` with these arguments, and an answer on its standard input."""
+    def ran(*arguments: str, answer: str = "") -> Ended:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        try:
+            status = command_line.main(arguments)
+        except SystemExit as end:
+            status = end.code  # type: ignore[assignment]
+        return Ended(status, *capsys.readouterr())
+
+    return ran
+
+
+def run_program(text: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program that can import the package."""
+    return subprocess.run([sys.executable, "-c", f"import sys\n{text}"], cwd=ROOT, text=True, capture_output=True, timeout=60,
+                          check=False)

@@ -1,0 +1,466 @@
+"""Every subcommand on a machine that is not set up: one line with the problem and the remedy, and never a traceback."""
+
+import functools
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.config import Config
+
+from cli import __main__ as program
+from cli import account, main
+from cli.main import COMMANDS
+from tests.cli.aws_server import Answering, AwsServer, Machine, interrupts, running, silent
+from tests.cli.conftest import ROOT, Ended, Run
+from tests.local.gitlab.certificates import Authority
+
+AUTHORITY = Authority.make()
+PASSWORD = "s3cret-of-the-proxy"
+KEY = "wJalrXUtnFEMI-K7MDENG"
+# Those that change something do not ask.
+OPTIONS = {"upgrade": ["--yes"], "leave": ["--yes"], "undeploy": ["--yes", "--delete-bucket"]}
+SSO = """[profile work]
+sso_session = company
+sso_account_id = 111122223333
+sso_role_name = Admin
+[sso-session company]
+sso_region = eu-central-1
+sso_start_url = https://company.awsapps.com/start
+"""
+TABLE = "[dev.global.parameters]\nstack_name = 'cfn-gitops-dev'\n"
+OVERRIDES = f"{TABLE}[dev.deploy.parameters]\nparameter_overrides = "
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[AwsServer]:
+    with running(AwsServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aws_over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
+    """With a certificate of a CA of its own."""
+    with running(AwsServer(AUTHORITY.server_context(tmp_path_factory.mktemp("tls"), "127.0.0.1"))) as server:
+        yield server
+
+
+# botocore reads its models for each session, which takes most of the time.
+_loader = functools.cache(botocore.session.create_loader)
+
+
+@pytest.fixture
+def machine(aws: AwsServer, folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch,
+            request: pytest.FixtureRequest) -> Iterator[Machine]:
+    for name in os.environ:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    made = Machine(aws, tmp_path_factory.mktemp("home"), folder, monkeypatch)
+    made.set(HOME=str(made.home), AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY=KEY, AWS_REGION="eu-central-1",
+             AWS_DEFAULT_REGION="eu-central-1", AWS_ENDPOINT_URL=aws.url, AWS_EC2_METADATA_DISABLED="true", AWS_MAX_ATTEMPTS="1")
+    monkeypatch.setattr(account, "_CONFIG", Config(connect_timeout=0.2, read_timeout=0.2))
+    monkeypatch.setattr(botocore.session, "create_loader", _loader)
+    before = aws.identity, aws.other
+    yield made
+    aws.identity, aws.other = before
+    aws.released.set()
+    made.close()
+
+
+@dataclass
+class Trouble:
+    """The cause, the expected line on standard error, and the exit status."""
+
+    arrange: Callable[[Machine], Any]
+    line: str
+    status: int = 1
+    arguments: tuple[str, ...] = ()
+
+
+def answers(*identity: Any) -> Callable[[Machine], None]:
+    return lambda machine: setattr(machine.server, "identity", identity if len(identity) > 1 else identity[0])
+
+
+def in_samconfig(content: str | bytes) -> Callable[[Machine], None]:
+    return lambda machine: machine.samconfig(content)
+
+
+def over(path: str, then: Callable[[Path], Any]) -> Callable[[Machine], None]:
+    """Something else in the place of samconfig.toml."""
+    def arrange(machine: Machine) -> None:
+        (machine.folder / path).unlink()
+        then(machine.folder / path)
+
+    return arrange
+
+
+def unreadable(machine: Machine) -> None:
+    def denied(*_: Any) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    # Root may read each file.
+    machine.monkeypatch.setattr(Path, "read_text", denied)
+
+
+def silent_server(machine: Machine) -> None:
+    machine.server.released.clear()
+    machine.server.identity = silent
+
+
+def proxy(address: str) -> Callable[[Machine], None]:
+    def arrange(machine: Machine) -> None:
+        machine.unset("AWS_ENDPOINT_URL")
+        machine.set(HTTPS_PROXY=address.format(closed=machine.closed_port(), silent=machine.silent_port(), password=PASSWORD))
+
+    return arrange
+
+
+def without_names(region: str = "eu-central-1") -> Callable[[Machine], None]:
+    def arrange(machine: Machine) -> None:
+        machine.unset("AWS_ENDPOINT_URL")
+        machine.set(AWS_REGION=region)
+        machine.without_names()
+
+    return arrange
+
+
+LOG_IN = "Log in, for example with `aws sso login`, or name another profile with --profile"
+NETWORK = "Check the network"
+TROUBLES: dict[str, Trouble] = {
+    # The profile and its credentials.
+    "unknown profile": Trouble(
+        lambda machine: machine.config("[profile production]\n", "prodution"),
+        "no profile prodution in .* Did you mean production[?] Name one with --profile, or in AWS_PROFILE: production"),
+    "unknown profile as an option": Trouble(
+        lambda machine: machine.config("[profile production]\n"), "Did you mean production[?]",
+        arguments=("--profile", "prodution")),
+    "no profile at all": Trouble(
+        lambda machine: machine.set(AWS_PROFILE="work"), "no profile work in .* Create it: `aws configure sso`"),
+    "no credentials": Trouble(
+        lambda machine: machine.config(""), f"no AWS credentials: Unable to locate credentials. {LOG_IN}"),
+    "half of the credentials": Trouble(
+        lambda machine: machine.unset("AWS_SECRET_ACCESS_KEY"), f"missing: AWS_SECRET_ACCESS_KEY. {LOG_IN}"),
+    "expired credentials": Trouble(answers(403, "ExpiredToken", "The security token included in the request is expired"),
+                                   f"the credentials have expired \\(ExpiredToken\\). {LOG_IN}"),
+    "unknown key": Trouble(answers(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
+                           f"AWS does not know these credentials in this region .*{LOG_IN}"),
+    "wrong secret key": Trouble(answers(403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
+                                "the secret access key does not belong to the access key. Correct ~/.aws/credentials"),
+    "no SSO login": Trouble(
+        lambda machine: machine.config(SSO, "work"), f"the login has expired, or there is none yet: .*{LOG_IN}"),
+    "SSO session that does not exist": Trouble(
+        lambda machine: machine.config(SSO.replace("[sso-session company", "[sso-session other"), "work"),
+        "a profile of ~/.aws/config is wrong: .*sso-session does not exist.* Correct it"),
+    "source profile that does not exist": Trouble(
+        lambda machine: machine.config("[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = hom\n", "work"),
+        'a profile of ~/.aws/config is wrong: .*"hom".* Correct it'),
+    "credential_process that fails": Trouble(
+        lambda machine: machine.config("[profile work]\ncredential_process = sh -c 'echo not today; exit 3' \n".replace(
+            "echo not today", "printf \"not\\\\ntoday\" >&2"), "work"), f"no AWS credentials: .*not.*today.*{LOG_IN}"),
+    **{f"credential_process with {name}": Trouble(
+        lambda machine, command=command: machine.config(f"[profile work]\ncredential_process = {command}\n", "work"),
+        f"{line}.* `aws sts get-caller-identity` shows whether it works")
+       for name, command, line in [("no program", "nosuch-program", "the AWS configuration is not read: .*nosuch-program"),
+                                   ("another output", "echo hello", "the AWS configuration is not read: "),
+                                   ("a list", "echo []", "the AWS configuration is not read: "),
+                                   ("no key", "echo {\\\"Version\\\":1}", "no AWS credentials: .*AccessKeyId")]},
+    "no token of a web identity": Trouble(
+        lambda machine: (machine.config(""), machine.set(AWS_WEB_IDENTITY_TOKEN_FILE="/nosuch", AWS_ROLE_ARN="arn:aws:iam::1:role/a")),
+        "the AWS configuration is not read: .*/nosuch"),
+    "broken config": Trouble(
+        lambda machine: machine.config(f"[default]\naws_access_key_id = a\naws_secret_access_key {KEY}\n"),
+        "/.aws/config is not read \\(at line 3\\). Correct the file"),
+    "config without a section": Trouble(
+        lambda machine: machine.config(f"{KEY}\n"), "/.aws/config is not read \\(at line 1\\). "),
+    "wrong number in a variable": Trouble(
+        lambda machine: machine.set(AWS_MAX_ATTEMPTS="many"), "the AWS configuration is not read: .*'many'"),
+    "wrong address in a variable": Trouble(lambda machine: machine.set(AWS_ENDPOINT_URL="example"),
+                                           "the AWS configuration is not read: Invalid endpoint: example"),
+    # The region.
+    "no region": Trouble(
+        lambda machine: machine.unset("AWS_REGION", "AWS_DEFAULT_REGION"),
+        "no region is set. Name it with --region, or set AWS_REGION"),
+    "text that is no region": Trouble(lambda machine: None, "not the name of one: .*'eu central'.* Name it with --region",
+                                      arguments=("--region", "eu central")),
+    "unknown region": Trouble(without_names("eu-centrall-1"), "eu-centrall-1 is not a region that this version knows. "
+                              "Did you mean eu-central-1[?] Correct --region, AWS_REGION or the profile's region"),
+    # The network.
+    "no network": Trouble(
+        without_names(), f"sts.eu-central-1.amazonaws.com does not answer. {NETWORK}, and HTTPS_PROXY if it needs one"),
+    "connection refused": Trouble(lambda machine: machine.set(AWS_ENDPOINT_URL=f"http://127.0.0.1:{machine.closed_port()}"),
+                                  f"127.0.0.1 does not answer. {NETWORK}"),
+    "proxy that refuses": Trouble(
+        proxy("http://ann:{password}@127.0.0.1:{closed}"),
+        "the proxy does not answer, or rejects the connection: HTTPS_PROXY \\(127.0.0.1\\). Correct the address, or unset the variable"),
+    "proxy that does not answer": Trouble(
+        proxy("http://ann:{password}@127.0.0.1:{silent}"),
+        f"sts.eu-central-1.amazonaws.com did not answer in time.* {NETWORK}, and the proxy of HTTPS_PROXY \\(127.0.0.1\\)"),
+    "address that is no proxy's": Trouble(
+        proxy("http://ann:{password}@127.0.0.1:port"),
+        "the address of the proxy is not read: HTTPS_PROXY \\(127.0.0.1\\). Correct it"),
+    "address that is not read": Trouble(
+        proxy("ann:{password}@[127.0.0.1"), "the address of the proxy is not read: HTTPS_PROXY"),
+    "wrong clock": Trouble(
+        answers(403, "SignatureDoesNotMatch", "Signature expired: 20261127T000000Z is now earlier than 20261127T010000Z"),
+        "this machine's clock differs from AWS's: Signature expired.* Set it: `timedatectl set-ntp true`"),
+    "clock of another service": Trouble(
+        answers(403, "RequestTimeTooSkewed", "The difference is too large"), "this machine's clock differs"),
+    "access denied": Trouble(
+        answers(403, "AccessDenied", "a policy denies it"),
+        "GetCallerIdentity is denied: a policy denies it. Add the permission, or name another profile with --profile"),
+    "throttling": Trouble(
+        answers(400, "Throttling", "Rate exceeded"), "AWS throttles GetCallerIdentity. Run this again in a minute"),
+    "server that does not answer": Trouble(
+        silent_server, f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}"),
+    "connection that is closed": Trouble(answers(lambda handler: setattr(handler, "close_connection", True)),
+                                         f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}"),
+    "page of a login": Trouble(
+        answers("<html><body>Log in<br></body>"), "the answer is not that of AWS. Check the network: a proxy, or the page"),
+    "another XML": Trouble(answers("<html/>"), "the answer is not that of AWS. Check the network"),
+    "error of AWS": Trouble(answers(500, "InternalFailure", "try later"), "try later.* run this again"),
+    # samconfig.toml.
+    "no samconfig.toml": Trouble(
+        over("samconfig.toml", lambda path: None), "there is no samconfig.toml in /.* or name the file: --config-file"),
+    "another file that does not exist": Trouble(
+        lambda machine: None, "there is no other.toml in /", arguments=("--config-file", "other.toml")),
+    "broken samconfig.toml": Trouble(
+        in_samconfig("[dev.global.parameters]\nstack_name = 'a' 'b'\n"),
+        "samconfig.toml is not read: .*at line 2, column 18.* Correct it, or copy that of the release"),
+    "empty samconfig.toml": Trouble(
+        in_samconfig(""), "samconfig.toml has no environment dev. It has none: copy that of the release", 2),
+    "samconfig.toml without the table": Trouble(
+        lambda machine: None,
+        "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd", 2,
+        ("--env", "dve")),
+    "no stack_name": Trouble(
+        in_samconfig("[dev.deploy.parameters]\n"),
+        'samconfig.toml: \\[dev.global.parameters\\] lacks stack_name. Add it, as in stack_name = "cfn-gitops-dev"'),
+    "no EnvID": Trouble(
+        in_samconfig(f"{OVERRIDES} ['ProjectID=a']"),
+        'samconfig.toml: .*\\[dev.deploy.parameters\\] lacks EnvID. Add it, as in parameter_overrides = \\["EnvID=dev"\\]'),
+    "empty EnvID": Trouble(in_samconfig(f"{OVERRIDES} ['EnvID=']"), "lacks EnvID. Add it"),
+    "parameter without a value": Trouble(
+        in_samconfig(f"{OVERRIDES} ['EnvID']"),
+        "samconfig.toml.* EnvID[ .].* as in "),
+    "parameters that are no texts": Trouble(
+        in_samconfig(f"{OVERRIDES} [1]"), "samconfig.toml: parameter_overrides is not a list of texts"),
+    "quote that is not closed": Trouble(
+        in_samconfig(OVERRIDES + "['EnvID=\"dev']"), "parameter_overrides is not a list of texts .*quotation"),
+    "folder instead of samconfig.toml": Trouble(
+        over("samconfig.toml", Path.mkdir), "samconfig.toml is not read: Is a directory. "),
+    "samconfig.toml in Latin-1": Trouble(
+        in_samconfig("# \n# é".encode("latin-1")),
+        "samconfig.toml is not read: it is not UTF-8 \\(at line 2, column 3\\). Save it as UTF-8"),
+    "unreadable samconfig.toml": Trouble(unreadable, "samconfig.toml is not read: Permission denied. Correct it"),
+    "link to itself": Trouble(
+        over("samconfig.toml", lambda path: path.symlink_to(path)), "samconfig.toml is not read: Too many levels"),
+}
+# After the caller's identity.
+LATER: dict[str, Trouble] = {
+    "access denied": Trouble(lambda machine: setattr(machine.server, "other", (403, "AccessDenied", "a policy denies it")),
+                             "a policy denies it"),
+    "expired credentials": Trouble(lambda machine: setattr(machine.server, "other", (403, "ExpiredToken", "it is expired")),
+                                   f"the credentials have expired.*{LOG_IN}"),
+    "throttling": Trouble(
+        lambda machine: setattr(machine.server, "other", (400, "Throttling", "Rate exceeded")),
+        "AWS throttles |Rate exceeded"),
+    "server that does not answer": Trouble(
+        lambda machine: (machine.server.released.clear(), setattr(machine.server, "other", silent)),
+        f"did not answer in time.*{NETWORK}"),
+    "region without the service": Trouble(
+        lambda machine: (machine.unset("AWS_ENDPOINT_URL"), machine.without_names(), machine.set(AWS_ENDPOINT_URL_STS=machine.server.url)),
+        f"eu-central-1.amazonaws.com does not answer. {NETWORK}.* the region may not have it"),
+}
+
+
+def check(ended: Ended, trouble: Trouble) -> Any:
+    """The document, after the rules of every ending."""
+    shown = ended.out + ended.err
+    assert "Traceback" not in shown and PASSWORD not in shown and KEY not in shown
+    assert ended.err.count("\n") <= 2 and ended.err.replace("\n", "").isprintable()
+    document = json.loads(ended.out)
+    if "error" in document:
+        assert re.search(trouble.line, ended.err), ended.err
+        assert ended.status == trouble.status
+        assert document["error"]["problem"] and document["error"]["remedy"]
+    return document
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", TROUBLES)
+def test_trouble_of_the_machine_is_one_line(name: str, command: str, machine: Machine, run: Run) -> None:
+    trouble = TROUBLES[name]
+    trouble.arrange(machine)
+    ended = run(command, *OPTIONS.get(command, []), "--json", *trouble.arguments)
+    assert "error" in check(ended, trouble), ended
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_text_of_a_trouble_is_only_on_standard_error(name: str, machine: Machine, run: Run) -> None:
+    trouble = TROUBLES[name]
+    trouble.arrange(machine)
+    ended = run("doctor", *trouble.arguments)
+    assert (ended.status, ended.out) == (trouble.status, "") and re.search(trouble.line, ended.err) and ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("by", (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), ids=lambda by: by.name)
+@pytest.mark.parametrize("at", ["identity", "other"])
+def test_interrupt_is_one_line_and_status_130(at: str, by: signal.Signals, command: str, machine: Machine, run: Run) -> None:
+    setattr(machine.server, at, interrupts(by))
+    document = check(run(command, *OPTIONS.get(command, []), "--json"), Trouble(lambda _: None, r"^\nInterrupted\. [A-Z].*", 130))
+    assert document["error"]["problem"] == "Interrupted"
+
+
+def test_trust_in_the_ca_is_the_remedy_of_its_certificate(machine: Machine, aws_over_tls: AwsServer, run: Run, tmp_path: Path) -> None:
+    machine.set(AWS_ENDPOINT_URL=aws_over_tls.url)
+    for command in COMMANDS:
+        ended = run(command, *OPTIONS.get(command, []), "--json")
+        assert "error" in check(ended, Trouble(lambda _: None, "the certificate of 127.0.0.1 is not trusted: .*CERTIFICATE_VERIFY_FAILED.* "
+                                                                "name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem"))
+    machine.set(AWS_CA_BUNDLE="/nosuch")
+    assert re.search("certificate of 127.0.0.1 is not trusted: .*AWS_CA_BUNDLE", run("doctor").err)
+    (tmp_path / "ca.pem").write_text(AUTHORITY.certificate)
+    machine.set(AWS_CA_BUNDLE=str(tmp_path / "ca.pem"))
+    assert "no answer is set" in run("doctor").err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", LATER)
+def test_later_trouble_is_one_line_or_a_finding(name: str, command: str, machine: Machine, run: Run) -> None:
+    LATER[name].arrange(machine)
+    ended = run(command, *OPTIONS.get(command, []), "--json")
+    document = check(ended, LATER[name])
+    # A subcommand of many checks goes on after the one that failed, and its findings have the problem.
+    assert "error" in document or re.search(re.split(r"\. |[.][*]", LATER[name].line)[0], ended.out), ended
+
+
+def ran(machine: Machine, *arguments: str, **more: Any) -> subprocess.Popen[Any]:
+    """The real program, in the environment of the machine, without a terminal."""
+    files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-m", "cli", *arguments], cwd=machine.folder, start_new_session=True,
+                            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}, **files | more)
+
+
+def closed_pipe() -> int:
+    """The writing end of a pipe whose reader has ended."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+STACK = """<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>
+<StackName>cfn-gitops-dev</StackName><StackStatus>CREATE_FAILED</StackStatus><CreationTime>2026-11-01T00:00:00Z</CreationTime>
+</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
+
+
+def has_stack(handler: Answering) -> None:
+    """An account with the environment's stack, and without event rules."""
+    handler.send(200, '{"Rules": []}' if handler.headers.get("X-Amz-Target") else STACK)
+
+
+@pytest.mark.parametrize(("arguments", "stream"), [
+    (["doctor"], "stdout"), (["doctor", "--json"], "stdout"), (["doctor", "--help"], "stdout"), (["doctor", "--env", "dve"], "stderr"),
+    (["dctor"], "stderr")], ids=str)
+def test_closed_pipe_has_no_traceback(arguments: list[str], stream: str, machine: Machine) -> None:
+    machine.server.other = has_stack
+    writing = closed_pipe()
+    program = ran(machine, *arguments, **{stream: writing})
+    os.close(writing)
+    out, err = program.communicate(timeout=60)
+    status = 0 if "--help" in arguments else 2 if arguments[-1] in ("dve", "dctor") else 1
+    assert program.returncode == status and "Traceback" not in f"{out}{err}" and "ignored" not in f"{out}{err}", err
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_closed_file_has_no_traceback(stream: str, machine: Machine) -> None:
+    machine.server.other = has_stack
+    shell = f'exec "$0" -m cli undeploy {dict(stdin="<&-", stdout=">&-", stderr="2>&-")[stream]}'
+    ended = subprocess.run(["sh", "-c", shell, sys.executable], cwd=machine.folder, text=True, capture_output=True, timeout=60,
+                           env={**os.environ, "PYTHONPATH": str(ROOT)}, input="", check=False)
+    assert ended.returncode == 1 and "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_other_encoding_of_the_terminal_has_no_traceback(machine: Machine) -> None:
+    machine.samconfig(f"{TABLE}\n[\"d\u00e9v \u65e5\u672c\"]\n")
+    machine.set(PYTHONIOENCODING="ascii")
+    program = ran(machine, "doctor", "--env", "d\u00e9v", text=False)
+    err = program.communicate(timeout=60)[1].decode("ascii")
+    assert program.returncode == 2 and "Name one of its tables: dev, d" in err and "Traceback" not in err
+    # A typed answer in another encoding.
+    machine.server.other = has_stack
+    machine.samconfig(f"{OVERRIDES} ['EnvID=dev']")
+    machine.set(PYTHONIOENCODING="utf-8")
+    program = ran(machine, "undeploy", text=False, stdin=subprocess.PIPE)
+    out, _ = program.communicate(b"\xff\xfe\n", timeout=60)
+    assert program.returncode == 1 and b"Traceback" not in out
+
+
+@pytest.mark.parametrize("by", (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), ids=lambda by: by.name)
+def test_signal_to_the_program_is_status_130(by: signal.Signals, machine: Machine) -> None:
+    programs: list[subprocess.Popen[Any]] = []
+
+    def interrupted(handler: Any) -> None:
+        started.wait(60)
+        programs[0].send_signal(by)
+        handler.close_connection = True
+
+    started = threading.Event()
+    machine.server.identity = interrupted
+    programs.append(ran(machine, "upgrade", "--yes"))
+    started.set()
+    out, err = programs[0].communicate(timeout=60)
+    assert (programs[0].returncode, out, err) == (
+        130, "", "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n")
+
+
+def test_interrupt_while_modules_are_loaded_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "main", interrupt)
+    assert program.start() == 130 and capsys.readouterr().err == "\nInterrupted\n"
+
+
+def test_expired_login_of_a_profile_is_one_line(machine: Machine) -> None:
+    """As `aws sso login` has left it a day ago. botocore reads HOME when it is loaded."""
+    machine.config(SSO)
+    cache = machine.home / ".aws/sso/cache"
+    cache.mkdir(parents=True)
+    # The name of the session. https://docs.aws.amazon.com/sdkref/latest/guide/access-sso.html
+    (cache / f"{hashlib.sha1(b'company').hexdigest()}.json").write_text(json.dumps(
+        {"accessToken": KEY, "expiresAt": "2026-01-01T00:00:00Z", "region": "eu-central-1", "startUrl": "https://company.awsapps.com/start"}))
+    started = ran(machine, "failures", "--profile", "work")
+    out, err = started.communicate(timeout=60)
+    assert (started.returncode, out) == (1, "") and KEY not in err and err.count("\n") == 1
+    assert re.search(f"the login has expired, or there is none yet: .*{LOG_IN}", err)
+
+
+def test_code_of_an_mfa_device_needs_a_terminal(machine: Machine) -> None:
+    machine.config("[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = home\nmfa_serial = arn:aws:iam::1:mfa/a\n"
+                   f"[profile home]\naws_access_key_id = AKIA\naws_secret_access_key = {KEY}\n", "work")
+    started = ran(machine, "doctor")
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 1 and "Traceback" not in err and KEY not in err
+    assert "the profile needs the code of an MFA device, and there is no terminal to type it. Run this in a terminal, or" in err
+
+
+@pytest.mark.parametrize(("arguments", "line"), [
+    (["docter"], "invalid choice: 'docter' .*Did you mean doctor[?]"), ([], "the following arguments are required: COMMAND"),
+    (["doctor", "--jsn"], "unrecognized arguments: --jsn. Did you mean --json[?]"),
+    (["doctor", "--env"], "argument --env: expected one argument"), (["doctor", "--profle", "work"], "--profle work. Did you mean --profile[?]"),
+    (["undeploy", "--delete-buckets"], "--delete-buckets. Did you mean --delete-bucket[?]")], ids=str)
+def test_wrong_use_is_status_2_and_two_lines(arguments: list[str], line: str, run: Run) -> None:
+    ended = run(*arguments)
+    assert (ended.status, ended.out) == (2, "") and re.search(line, ended.err)
+    assert ended.err.count("\n") == 2 and re.search(r"Run `cfn-gitops( [a-z]+)? --help` for its arguments and examples\.\n$", ended.err)

@@ -1,0 +1,67 @@
+"""The arguments that all subcommands have, and the first line."""
+
+import importlib
+import json
+from typing import Any
+
+import pytest
+
+from cli import main
+from cli.main import COMMANDS
+from tests.cli.aws_server import Machine
+from tests.cli.conftest import FakeAccount, Run
+from tests.cli.test_machine import OPTIONS, aws, machine  # noqa: F401: fixtures
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_the_options_their_defaults_and_an_example(command: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    module: Any = importlib.import_module(f"cli.commands.{command}")
+    ended = run(command, "--help")
+    assert (ended.status, ended.err) == (0, "")
+    for expected in (module.__doc__.split("\n")[0], "--env NAME", "(default: dev)", "--profile NAME", "--region NAME", "--json",
+                     *module.EXAMPLES):
+        assert expected in ended.out
+    assert all(example.startswith(f"cfn-gitops {command} ") for example in module.EXAMPLES)
+    # The sentence after an interrupt.
+    assert module.INTERRUPTED[0].isupper() and not module.INTERRUPTED.endswith(".")
+    assert f"\n    {command} " in run("--help").out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_first_line_names_account_region_and_environment(command: str, machine: Machine, run: Run) -> None:  # noqa: F811
+    place = "Account 111122223333, region eu-central-1, environment prd"
+    assert run(command, "--env", "prd", *OPTIONS.get(command, [])).out.split("\n")[0] == place
+    document = json.loads(run(command, "--env", "prd", "--json", *OPTIONS.get(command, [])).out)
+    assert (document["account"], document["region"], document["environment"]) == ("111122223333", "eu-central-1", "prd")
+
+
+@pytest.mark.parametrize("command", ["doctor", "upgrade"])
+def test_missing_stack_is_named_with_its_place(command: str, account: FakeAccount, run: Run) -> None:
+    ended = run(command)
+    assert (ended.status, ended.err) == (1, "stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. If that is the "
+                                            "wrong place, name another one with --profile or --region. Otherwise deploy it: sam deploy "
+                                            "--config-env dev\n")
+
+
+def test_options_come_before_the_settings_of_samconfig(account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch,
+                                                       folder: Any) -> None:
+    given: list[tuple[str, str]] = []
+    monkeypatch.setattr(main, "connect", lambda *selected: (given.append(selected), account)[1])
+    run("doctor")
+    path = folder / "samconfig.toml"
+    path.write_text(path.read_text().replace('stack_name = "cfn-gitops-dev"', 'stack_name = "a"\nprofile = "work"\nregion = "eu-west-1"'))
+    run("doctor")
+    run("doctor", "--profile", "other", "--region", "eu-west-2")
+    assert given == [("", ""), ("work", "eu-west-1"), ("other", "eu-west-2")]
+
+
+def test_another_file_is_read_and_named(account: FakeAccount, run: Run, folder: Any) -> None:
+    (folder / "other.toml").write_text("[test.global.parameters]\nstack_name = 'a'\n")
+    ended = run("doctor", "--env", "test", "--config-file", "other.toml")
+    assert ended.status == 1 and ended.err.startswith("other.toml: parameter_overrides of [test.deploy.parameters] lacks EnvID. ")
+
+
+def test_version_is_one_line(run: Run) -> None:
+    ended = run("--version")
+    assert ended.status == 0 and ended.out.startswith("cfn-gitops ") and ended.out.count("\n") == 1
