@@ -59,7 +59,7 @@ def test_signal_stops_the_function_that_invoke_has_started(by: signal.Signals, m
     stopped: list[Any] = []
     monkeypatch.setattr(sys, "argv", ["invoke.py", str(ROOT / "events/create.json")])
     monkeypatch.setattr(invoke, "environment", dict)
-    monkeypatch.setattr(invoke.subprocess, "run", lambda *_, **__: None)
+    monkeypatch.setattr(invoke, "compile_function", lambda: None)
     monkeypatch.setattr(invoke.subprocess, "Popen", lambda *_, **__: SimpleNamespace(pid=1, wait=lambda: stopped.append("waited")))
     monkeypatch.setattr(invoke, "wait_until_listening", sends(by))
     monkeypatch.setattr(invoke.os, "killpg", lambda *given: stopped.append(given))
