@@ -17,6 +17,8 @@ except ImportError:  # before Python 3.11
     import tomli as tomllib  # type: ignore[import-not-found, no-redef]
 
 FILE = Path("samconfig.toml")
+# `[dev.deploy.parameters]`, and the first part of it.
+_HEADER = re.compile(r"""\s*\[\s*["']?([A-Za-z0-9_-]+)["']?\s*(?:\.[^=]*)?\]\s*(?:#.*)?$""")
 
 
 @dataclass
@@ -80,12 +82,45 @@ def member(table: Any, *path: str) -> Any:
 
 def parameter_overrides(table: dict[str, Any], file: Path = FILE) -> dict[str, str]:
     """A list of parameters, or one text with all of them, as `sam deploy --guided` saves it."""
-    given = member(table, "deploy", "parameters", "parameter_overrides") or []
-    lines = [given] if isinstance(given, str) else given
+    return dict(override_pairs(table, file))
+
+
+def override_pairs(table: dict[str, Any], file: Path = FILE) -> list[tuple[str, str]]:
+    """The name and the value of each, even if a name is there twice."""
+    found: list[tuple[str, str]] = []
     try:
-        return pairs([pair for line in lines for pair in shlex.split(line)])
+        for text in override_texts(table):
+            words = shlex.split(text)
+            if wrong := [word for word in words if "=" not in word]:
+                raise Failure(f"{file}{_place_of(text, file)}: {wrong[0]} is outside of quotation marks, so sam ignores it",
+                              "Quote a value with a space or a line break, as in 'Name=\"two words\"'")
+            found += [(name, value) for name, _, value in (word.partition("=") for word in words)]
     except (AttributeError, TypeError, ValueError) as error:
         raise Failure(f"{file}: parameter_overrides is not a list of texts Name=value: {error}", "Correct it") from error
+    return found
+
+
+def _place_of(text: str, file: Path) -> str:
+    begins = text.split("\n")[0]
+    lines = file.read_text("utf-8").split("\n") if file.is_file() else []
+    return next((f", line {number}" for number, line in enumerate(lines, 1) if begins in line), "")
+
+
+def override_texts(table: dict[str, Any]) -> list[str]:
+    given = member(table, "deploy", "parameters", "parameter_overrides") or []
+    return [given] if isinstance(given, str) else given
+
+
+def lines_of(content: str, table_name: str, pattern: str) -> list[int]:
+    """The numbers of the lines in an environment's tables that match. Empty if the file writes them in another form of
+    TOML, such as one line."""
+    is_own, found = False, []
+    for number, line in enumerate(content.split("\n"), 1):
+        if header := _HEADER.match(line):
+            is_own = header[1] == table_name
+        elif is_own and not line.lstrip().startswith("#") and re.search(pattern, line):
+            found.append(number)
+    return found
 
 
 def pairs(given: list[str]) -> dict[str, str]:

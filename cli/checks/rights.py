@@ -1,0 +1,179 @@
+"""Whether the caller may create what the template creates, as far as SimulatePrincipalPolicy shows it.
+
+creates.json has the actions and the form of the resource for each type. CloudFormation calls them with the caller's
+permissions, or with those of the role that samconfig.toml names.
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cli.account import outputs
+from cli.checks.rows import Reader, Row, pages
+from cli.checks.template import Template
+from cli.output import Finding
+
+_CREATES = Path(__file__).with_name("creates.json")
+_SESSION = re.compile(r"arn:[a-z-]+:sts::[0-9]{12}:assumed-role/([^/]+)/.+")
+# What `sam deploy` calls itself, on the stack.
+_DEPLOYS = ["CreateChangeSet", "DescribeChangeSet", "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet"]
+_SAM_STACK = "aws-sam-cli-managed-default"
+# The types that SAM renders or that the function implements.
+_FUNCTION, _CUSTOM = "AWS::Serverless::Function", "Custom::"
+
+
+@dataclass
+class Request:
+    """Actions on resources. Each action is evaluated with each resource."""
+
+    actions: list[str]
+    arns: list[str]
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Verdict:
+    action: str
+    arn: str
+    decision: str
+    missing: list[str]
+    # `None` if no organization or no boundary has a part in it.
+    by_organization: bool | None
+    by_boundary: bool | None
+
+
+def right_rows(reader: Reader, template: Template, role_arn: str, bucket: str) -> list[Row]:
+    """`role_arn` and `bucket` are those of samconfig.toml. Empty if it names none."""
+    for service in ("iam", "cloudformation"):
+        reader.client(service)
+    caller = reader.account.arn
+    if not role_arn:
+        return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*deploys(reader, template, bucket), *creates(reader, template)]))]
+    passes = Request(["iam:PassRole"], [role_arn], {"iam:PassedToService": "cloudformation.amazonaws.com"})
+    return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*deploys(reader, template, bucket), passes])),
+            Row(f"rights of {role_arn}", lambda: _checks(reader, role_arn, creates(reader, template)))]
+
+
+def creates(reader: Reader, template: Template) -> list[Request]:
+    """What CloudFormation calls to create the template's resources."""
+    types, requests = json.loads(_CREATES.read_text("utf-8"))["types"], []
+    where = {"partition": _partition(reader), "region": reader.account.region, "account": reader.account.id}
+    names: dict[str, list[str]] = {}
+    for each in template.resources():
+        kind = "AWS::Lambda::Function" if each.type == _FUNCTION else each.type
+        if kind in types:
+            names.setdefault(kind, []).append(template.name(each, types[kind]["name"]))
+    for kind, found in names.items():
+        about = types[kind]
+        # A hundred alarms have the same form of name. IAM limits the simulations, so three represent them.
+        chosen = sorted(set(found))[:3] if kind.startswith("AWS::CloudWatch") else sorted(set(found))
+        requests.append(Request(about["actions"], [about["arn"].format(name=name, **where) for name in chosen]))
+    for each in template.resources():
+        if each.type == _FUNCTION:
+            function = types["AWS::Lambda::Function"]["arn"].format(name=template.name(each, "FunctionName"), **where)
+            role = template.name(template.resource(each.properties["Role"]["Fn::GetAtt"][0]), "RoleName")
+            requests.append(Request(["iam:PassRole"], [types["AWS::IAM::Role"]["arn"].format(name=role, **where)],
+                                    {"iam:PassedToService": "lambda.amazonaws.com"}))
+            if any(other.type.startswith(_CUSTOM) for other in template.resources()):
+                requests.append(Request(["lambda:InvokeFunction"], [function]))
+    return requests
+
+
+def deploys(reader: Reader, template: Template, bucket: str) -> list[Request]:
+    """What sam calls."""
+    where = f"arn:{_partition(reader)}:cloudformation:{reader.account.region}"
+    stack = f"{where}:{reader.account.id}:stack/{reader.environment.settings.stack_name}/*"
+    requests = [Request([f"cloudformation:{action}" for action in _DEPLOYS], [stack]),
+                Request(["cloudformation:CreateChangeSet"], [f"{where}:aws:transform/Serverless-2016-10-31"]),
+                Request(["cloudformation:GetTemplateSummary"], ["*"])]
+    if not bucket:
+        # sam creates it with its first deployment.
+        managed = reader.account.stack(_SAM_STACK)
+        bucket = outputs(managed).get("SourceBucket", "") if managed else ""
+    if bucket:
+        requests.append(Request(["s3:GetObject", "s3:PutObject"], [f"arn:{_partition(reader)}:s3:::{bucket}/cfn-gitops/object"]))
+    return requests
+
+
+def _partition(reader: Reader) -> str:
+    return str(reader.account.arn.split(":")[1])
+
+
+def _checks(reader: Reader, principal: str, requests: list[Request]) -> list[Finding]:
+    iam, subject = reader.client("iam"), f"rights of {principal}"
+    if principal.endswith(":root"):
+        return [Finding(subject, reason="IAM does not simulate the root user", remedy="Deploy as a role, for example of IAM Identity Center")]
+    source = principal
+    if session := _SESSION.fullmatch(principal):
+        source = iam.get_role(RoleName=session[1])["Role"]["Arn"]
+    elif ":federated-user/" in principal:
+        return [Finding(subject, reason="IAM does not simulate a federated user", remedy="Deploy as a role")]
+    verdicts = [verdict for request in requests for verdict in simulated(iam, source, request, reader.account.region)]
+    return judged(subject, verdicts)
+
+
+def simulated(iam: Any, source: str, request: Request, region: str) -> list[Verdict]:
+    """A verdict for each action with each resource. IAM may leave one out."""
+    keys = {"aws:SecureTransport": "true", "aws:RequestedRegion": region, **request.keys}
+    if request.actions[0].startswith("iam:"):
+        # IAM is in one region: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+        del keys["aws:RequestedRegion"]
+    entries = [{"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "boolean" if value == "true" else "string"}
+               for key, value in keys.items()]
+    results = pages(iam, "simulate_principal_policy", "EvaluationResults", PolicySourceArn=source, ActionNames=request.actions,
+                    ResourceArns=request.arns, ContextEntries=entries)
+    return list(_verdicts(results))
+
+
+def _verdicts(results: Iterable[dict[str, Any]]) -> Iterable[Verdict]:
+    for result in results:
+        organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations")
+        boundary = result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary")
+        action = result["EvalActionName"]
+        # "If you include a list of resources, then any missing context values are instead included under the
+        # ResourceSpecificResults section."
+        specific = result.get("ResourceSpecificResults", [])
+        for each in specific:
+            yield Verdict(action, each["EvalResourceName"], each["EvalResourceDecision"], each.get("MissingContextValues", []), organization,
+                          each.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", boundary))
+        if not specific:
+            yield Verdict(action, result.get("EvalResourceName", "*"), result["EvalDecision"], result.get("MissingContextValues", []),
+                          organization, boundary)
+
+
+def judged(subject: str, verdicts: list[Verdict]) -> list[Finding]:
+    """A finding for each service with a denied action. Not checked if the denial depends on what a simulation does not know."""
+    denied = [each for each in verdicts if each.decision != "allowed"]
+    proven = [each for each in denied if not each.missing and each.by_organization is not False]
+    services: dict[str, list[Verdict]] = {}
+    for each in proven:
+        services.setdefault(each.action.partition(":")[0], []).append(each)
+    found = [_denied(subject, service, each) for service, each in services.items()]
+    unclear = sorted({each.action for each in denied if each not in proven})
+    if unclear:
+        keys = sorted({key for each in denied if each not in proven for key in each.missing})
+        why = f"their policies have conditions on {', '.join(keys)}" if keys else "a service control policy decides"
+        found.append(Finding(subject, reason=f"IAM simulates a denial of {', '.join(unclear)}, but {why}, which a simulation cannot settle",
+                             remedy="Compare the policies yourself", code="" if keys else "CFG-202"))
+    return found or [Finding(f"{subject}: {len({each.action for each in verdicts})} actions, as IAM simulates them")]
+
+
+def _denied(subject: str, service: str, verdicts: list[Verdict]) -> Finding:
+    actions = sorted({each.action for each in verdicts})
+    arns = sorted({each.arn for each in verdicts})
+    more = f" and {len(arns) - 1} more" if len(arns) > 1 else ""
+    if any(each.by_boundary is False for each in verdicts):
+        why, remedy = "the permissions boundary does not allow", "Allow them in the boundary"
+    elif any(each.decision == "explicitDeny" for each in verdicts):
+        why, remedy = "a policy denies", "Remove the Deny"
+    else:
+        why, remedy = "no policy allows", "Add them to a policy"
+    return Finding(f"{subject}: {service}", f"{why} {', '.join(actions)} on {arns[0]}{more}", f"{remedy}, or deploy with another --profile")
+

@@ -1,0 +1,68 @@
+"""Rows whose reads run at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import machine
+from cli.account import Environment
+from cli.ending import Failure
+from cli.output import Finding
+
+# A check takes seconds, so a service that does not answer is not waited for.
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}, max_pool_connections=16)
+_AT_ONCE = 16
+
+
+@dataclass
+class Row:
+    """`read` returns the findings, and raises an error of AWS if it cannot."""
+
+    subject: str
+    read: Callable[[], list[Finding]]
+
+
+class Reader:
+    """The clients of an environment, one of each service. A session must not create them in threads:
+    https://docs.aws.amazon.com/boto3/latest/guide/clients.html"""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment, self.account = environment, environment.account
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """Call it before the rows are read."""
+        if service not in self._clients:
+            self._clients[service] = self.account.client(service, config=_CONFIG)
+        return self._clients[service]
+
+
+def findings(rows: Iterable[Row]) -> list[Finding]:
+    """Those of each row, in the rows' order."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [finding for found in pool.map(_read, rows) for finding in found]
+
+
+def _read(row: Row) -> list[Finding]:
+    try:
+        return row.read()
+    except (BotoCoreError, ClientError, Failure) as error:
+        return [not_checked(row.subject, error)]
+
+
+def not_checked(subject: str, error: Exception) -> Finding:
+    """Because of an error of AWS or of this machine."""
+    failure = error if isinstance(error, Failure) else machine.explained(error)
+    assert failure, error
+    return Finding(subject, reason=failure.problem, remedy=failure.remedy)
+
+
+def pages(client: Any, operation: str, key: str, **given: Any) -> list[Any]:
+    """The items of every page."""
+    return [item for page in client.get_paginator(operation).paginate(**given) for item in page[key]]
