@@ -94,7 +94,7 @@ class Names:
             rows.append(_row(f"secret {self._secret()}", self._secrets, [self._secret()]))
             child = f"gitops-{self.env_id}-{project_id}"
             repository = f"codecommit-{self.env_id}-cfn-{project_id}"
-            rows.append(Row(f"stack {child} and repository {repository}", lambda: self._project(child, repository)))
+            rows.append(_row(f"stack {child} and repository {repository}", lambda _: self._project(child, repository), []))
         return rows
 
     def _names(self, resource_type: str, member: str) -> list[str]:
