@@ -60,11 +60,10 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
 class Names:
     """The names of the template's resources in this environment."""
 
-    def __init__(self, reader: Reader, template: Template, stack: dict[str, Any] | None, owned: set[str]) -> None:
-        self.reader, self.account, self.template = reader, reader.account, template
-        self.stack_id = str(stack["StackId"]) if stack else ""
-        # The physical IDs of the stack's resources.
-        self.owned = owned
+    def __init__(self, reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], owned: set[str]) -> None:
+        """`stacks` are all of the account, by name. `owned` are the physical IDs of the environment's stack."""
+        self.reader, self.account, self.template, self.stacks, self.owned = reader, reader.account, template, stacks, owned
+        self.stack_id = str(stacks.get(reader.environment.settings.stack_name, {}).get("StackId", ""))
         self.env_id = reader.environment.env_id
         self.partition = self.account.arn.split(":")[1]
 
@@ -228,8 +227,7 @@ class Names:
 
     def _project(self, child: str, repository: str) -> list[Finding]:
         """The first project's child stack, and a repository that such a stack left."""
-        stack = self.account.stack(child)
-        if stack:
+        if stack := self.stacks.get(child):
             owner = owner_of(stack)
             if owner and owner == self.stack_id:
                 return []

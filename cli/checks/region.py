@@ -6,7 +6,6 @@ import socket
 from collections import Counter
 from typing import Any
 
-import botocore.session
 from botocore.exceptions import EndpointConnectionError
 
 from cli.checks.rows import Reader, Row, not_checked, pages
@@ -31,12 +30,12 @@ def _subject(reader: Reader, service: str) -> str:
 
 
 def _service(reader: Reader, service: str) -> Finding:
-    subject, region = _subject(reader, service), reader.account.region
+    subject = _subject(reader, service)
     try:
         getattr(reader.client(service), _READS[service])()
     except EndpointConnectionError as error:
         # STS has just answered, so the network and the credentials work.
-        if not _is_listed(service, region) and _is_unknown_host(error):
+        if _is_unknown_host(error) and not _is_listed(reader, service):
             return Finding(subject, f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
                            "Choose another region, with --region or AWS_REGION. README.md, Where it works, lists those without "
                            "CodeCommit")
@@ -44,10 +43,10 @@ def _service(reader: Reader, service: str) -> Finding:
     return Finding(subject)
 
 
-def _is_listed(service: str, region: str) -> bool:
+def _is_listed(reader: Reader, service: str) -> bool:
     """Whether the SDK's data names the region. They may be older than the region."""
-    session = botocore.session.Session(profile="default")
-    return any(region in session.get_available_regions(service, partition)
+    session = reader.account.session
+    return any(reader.account.region in session.get_available_regions(service, partition)
                for partition in session.get_available_partitions())
 
 
@@ -63,14 +62,14 @@ def _is_unknown_host(error: Any) -> bool:
     return False
 
 
-def quota_rows(reader: Reader, template: Template | None, owned: set[str]) -> list[Row]:
-    """`owned` are the physical IDs of the environment's stack."""
+def quota_rows(reader: Reader, template: Template | None, is_first: bool) -> list[Row]:
+    """`is_first` if the environment's stack has created nothing yet."""
     quotas = reader.client("service-quotas")
     rows = [Row("quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)])]
     if template:
         needed = Counter(_KINDS[each.type] for each in template.resources() if each.type in _KINDS)
         iam = reader.client("iam")
-        rows.append(Row("quotas of IAM", lambda: _iam_quotas(iam, needed, is_first=not owned)))
+        rows.append(Row("quotas of IAM", lambda: _iam_quotas(iam, needed, is_first)))
     return rows
 
 

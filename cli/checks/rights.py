@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _SESSION = re.compile(r"arn:[a-z-]+:sts::[0-9]{12}:assumed-role/([^/]+)/.+")
 # What `sam deploy` calls itself, on the stack.
 _DEPLOYS = ["CreateChangeSet", "DescribeChangeSet", "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet"]
 _SAM_STACK = "aws-sam-cli-managed-default"
+# IAM throttles the simulations of an account.
+_AT_ONCE = 4
 # The types that SAM renders or that the function implements.
 _FUNCTION, _CUSTOM = "AWS::Serverless::Function", "Custom::"
 
@@ -49,32 +52,37 @@ class Verdict:
     by_boundary: bool | None
 
 
-def right_rows(reader: Reader, template: Template, role_arn: str, bucket: str) -> list[Row]:
-    """`role_arn` and `bucket` are those of samconfig.toml. Empty if it names none."""
-    for service in ("iam", "cloudformation"):
-        reader.client(service)
-    caller = reader.account.arn
+def right_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], role_arn: str, bucket: str) -> list[Row]:
+    """`stacks` are all of the account, by name. `role_arn` and `bucket` are those of samconfig.toml, or empty."""
+    reader.client("iam")
+    caller, called = reader.account.arn, deploys(reader, stacks, bucket)
     if not role_arn:
-        return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*deploys(reader, template, bucket), *creates(reader, template)]))]
+        return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*called, *creates(reader, template)]))]
     passes = Request(["iam:PassRole"], [role_arn], {"iam:PassedToService": "cloudformation.amazonaws.com"})
-    return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*deploys(reader, template, bucket), passes])),
+    return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*called, passes])),
             Row(f"rights of {role_arn}", lambda: _checks(reader, role_arn, creates(reader, template)))]
+
+
+def read_creates() -> dict[str, dict[str, Any]]:
+    """The member with the name, the form of the ARN and the actions of each type."""
+    types: dict[str, dict[str, Any]] = json.loads(_CREATES.read_text("utf-8"))["types"]
+    return types
 
 
 def creates(reader: Reader, template: Template) -> list[Request]:
     """What CloudFormation calls to create the template's resources."""
-    types, requests = json.loads(_CREATES.read_text("utf-8"))["types"], []
+    types, requests = read_creates(), []
     where = {"partition": _partition(reader), "region": reader.account.region, "account": reader.account.id}
     names: dict[str, list[str]] = {}
     for each in template.resources():
         kind = "AWS::Lambda::Function" if each.type == _FUNCTION else each.type
         if kind in types:
             names.setdefault(kind, []).append(template.name(each, types[kind]["name"]))
+    boundary = template.values.get("PermissionsBoundaryArn")
     for kind, found in names.items():
-        about = types[kind]
-        # A hundred alarms have the same form of name. IAM limits the simulations, so three represent them.
-        chosen = sorted(set(found))[:3] if kind.startswith("AWS::CloudWatch") else sorted(set(found))
-        requests.append(Request(about["actions"], [about["arn"].format(name=name, **where) for name in chosen]))
+        arns = [types[kind]["arn"].format(name=name, **where) for name in sorted(set(found))]
+        has_boundary = boundary and kind in ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Policy")
+        requests.append(Request(types[kind]["actions"], arns, {"iam:PermissionsBoundary": boundary} if has_boundary else {}))
     for each in template.resources():
         if each.type == _FUNCTION:
             function = types["AWS::Lambda::Function"]["arn"].format(name=template.name(each, "FunctionName"), **where)
@@ -86,7 +94,7 @@ def creates(reader: Reader, template: Template) -> list[Request]:
     return requests
 
 
-def deploys(reader: Reader, template: Template, bucket: str) -> list[Request]:
+def deploys(reader: Reader, stacks: dict[str, dict[str, Any]], bucket: str) -> list[Request]:
     """What sam calls."""
     where = f"arn:{_partition(reader)}:cloudformation:{reader.account.region}"
     stack = f"{where}:{reader.account.id}:stack/{reader.environment.settings.stack_name}/*"
@@ -95,8 +103,7 @@ def deploys(reader: Reader, template: Template, bucket: str) -> list[Request]:
                 Request(["cloudformation:GetTemplateSummary"], ["*"])]
     if not bucket:
         # sam creates it with its first deployment.
-        managed = reader.account.stack(_SAM_STACK)
-        bucket = outputs(managed).get("SourceBucket", "") if managed else ""
+        bucket = outputs(stacks.get(_SAM_STACK, {})).get("SourceBucket", "")
     if bucket:
         requests.append(Request(["s3:GetObject", "s3:PutObject"], [f"arn:{_partition(reader)}:s3:::{bucket}/cfn-gitops/object"]))
     return requests
@@ -115,18 +122,21 @@ def _checks(reader: Reader, principal: str, requests: list[Request]) -> list[Fin
         source = iam.get_role(RoleName=session[1])["Role"]["Arn"]
     elif ":federated-user/" in principal:
         return [Finding(subject, reason="IAM does not simulate a federated user", remedy="Deploy as a role")]
-    verdicts = [verdict for request in requests for verdict in simulated(iam, source, request, reader.account.region)]
-    return judged(subject, verdicts)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        verdicts = [each for found in pool.map(lambda request: simulated(iam, source, request, reader.account.region), requests)
+                    for each in found]
+    answered = {(each.action, each.arn) for each in verdicts}
+    left = sorted({action for each in requests for action in each.actions for arn in each.arns if (action, arn) not in answered})
+    missing = [Finding(subject, reason=f"IAM did not simulate {', '.join(left)}", remedy="Run this again")] if left else []
+    return [*judged(subject, verdicts), *missing]
 
 
 def simulated(iam: Any, source: str, request: Request, region: str) -> list[Verdict]:
-    """A verdict for each action with each resource. IAM may leave one out."""
-    keys = {"aws:SecureTransport": "true", "aws:RequestedRegion": region, **request.keys}
-    if request.actions[0].startswith("iam:"):
-        # IAM is in one region: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-        del keys["aws:RequestedRegion"]
-    entries = [{"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "boolean" if value == "true" else "string"}
-               for key, value in keys.items()]
+    """A verdict for each action with each resource."""
+    # IAM's own calls go to another region: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    keys = request.keys if request.actions[0].startswith("iam:") else {"aws:RequestedRegion": region, **request.keys}
+    entries = [{"ContextKeyName": "aws:SecureTransport", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"},
+               *({"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in keys.items())]
     results = pages(iam, "simulate_principal_policy", "EvaluationResults", PolicySourceArn=source, ActionNames=request.actions,
                     ResourceArns=request.arns, ContextEntries=entries)
     return list(_verdicts(results))

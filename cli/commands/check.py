@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from cli import samconfig
 from cli.account import Environment, parameters
 from cli.checks import template as templates
@@ -26,24 +28,30 @@ INTERRUPTED = "Nothing was changed"
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    reader, file = Reader(environment), SettingsFile(environment, given.config_file)
-    stack = environment.account.stack(environment.settings.stack_name)
-    found = [*setting_checks(file), stack_check(environment, stack)]
+    file = SettingsFile(environment, given.config_file)
+    reader, found = Reader(environment), setting_checks(file)
     rows = service_rows(reader)
-    # A stack without resources has no name of its own.
-    owned = owned_by(reader, stack)
-    template = None
+    stacks, owned, template = None, None, None
+    try:
+        stacks = {stack["StackName"]: stack for stack in environment.account.stacks()}
+        stack = stacks.get(environment.settings.stack_name)
+        owned = owned_by(reader, stack)
+        found.append(stack_check(environment, stack))
+    except (BotoCoreError, ClientError) as error:
+        found.append(not_checked("the environment's stack, its pipelines and names", error))
     try:
         document = templates.read(given.config_file.parent)
-        template = Template(document, values(environment, document, stack))
-        found += [*parameter_checks(file, document), *rule_checks(template, file)]
-        rows += [*right_rows(reader, template, samconfig.setting(file.table, "role_arn"), samconfig.setting(file.table, "s3_bucket")),
-                 *Names(reader, template, stack, owned).rows()]
+        found += parameter_checks(file, document)
+        if stacks is not None and owned is not None:
+            template = Template(document, values(environment, document, stack))
+            found += rule_checks(template, file)
+            rows += [*right_rows(reader, template, stacks, samconfig.setting(file.table, "role_arn"),
+                                 samconfig.setting(file.table, "s3_bucket")),
+                     *Names(reader, template, stacks, owned).rows()]
     except Failure as failure:
         found.append(not_checked("parameters, rights and names", failure))
-    rows += quota_rows(reader, template, owned)
-    if stack is not None:
-        rows += execution_rows(reader, environment.account.stacks())
+    rows += quota_rows(reader, template, is_first=not owned)
+    rows += execution_rows(reader, list(stacks.values())) if stacks else []
     return output.findings([*found, *findings(rows), *always_unknown()])
 
 
