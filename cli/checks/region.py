@@ -95,7 +95,7 @@ def _iam_quotas(iam: Any, needed: Counter[str], is_first: bool) -> list[Finding]
 
 
 def always_unknown() -> list[Finding]:
-    """What only a refusal of AWS shows."""
+    """Obstacles that only a rejected deployment shows."""
     return [
         Finding("CodeCommit for new customers", code="CFG-510", reason="only the first CreateRepository shows whether the account still "
                 "has the old restriction", remedy="If the deployment fails with this code, ask AWS Support to enable CodeCommit"),

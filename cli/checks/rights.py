@@ -1,4 +1,4 @@
-"""Whether the caller may create what the template creates, as far as SimulatePrincipalPolicy shows it.
+"""Whether the caller may create the template's resources, as far as SimulatePrincipalPolicy shows it.
 
 creates.json has the actions and the form of the resource for each type. CloudFormation calls them with the caller's
 permissions, or with those of the role that samconfig.toml names.
@@ -23,7 +23,7 @@ from cli.output import Finding
 
 _CREATES = Path(__file__).with_name("creates.json")
 _SESSION = re.compile(r"arn:[a-z-]+:sts::[0-9]{12}:assumed-role/([^/]+)/.+")
-# What `sam deploy` calls itself, on the stack.
+# The calls of `sam deploy` on the stack.
 _DEPLOYS = ["CreateChangeSet", "DescribeChangeSet", "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet"]
 _SAM_STACK = "aws-sam-cli-managed-default"
 # IAM throttles the simulations of an account.
@@ -70,7 +70,7 @@ def read_creates() -> dict[str, dict[str, Any]]:
 
 
 def creates(reader: Reader, template: Template) -> list[Request]:
-    """What CloudFormation calls to create the template's resources."""
+    """The calls with which CloudFormation creates the template's resources."""
     types, requests = read_creates(), []
     where = {"partition": _partition(reader), "region": reader.account.region, "account": reader.account.id}
     names: dict[str, list[str]] = {}
@@ -95,7 +95,7 @@ def creates(reader: Reader, template: Template) -> list[Request]:
 
 
 def deploys(reader: Reader, stacks: dict[str, dict[str, Any]], bucket: str) -> list[Request]:
-    """What sam calls."""
+    """The calls of sam."""
     where = f"arn:{_partition(reader)}:cloudformation:{reader.account.region}"
     stack = f"{where}:{reader.account.id}:stack/{reader.environment.settings.stack_name}/*"
     requests = [Request([f"cloudformation:{action}" for action in _DEPLOYS], [stack]),

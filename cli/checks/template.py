@@ -15,7 +15,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z0-9:]+)\}")
 
 
 class Unresolved(Failure):
-    """The value depends on what is known only after the deployment."""
+    """The value is not known before the deployment."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"a name in {NAME} depends on {what}, which is not known before a deployment", "Compare it yourself")

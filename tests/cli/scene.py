@@ -17,7 +17,6 @@ from tests.local.aws import LocalAws
 from tests.local.aws.testing import a_user_with, allow
 
 ROOT = Path(__file__).parents[2]
-# What sam deploys: without an external role, resolve_s3 and a capability.
 SETTINGS = """[dev.global.parameters]
 stack_name = "cfn-gitops-dev"
 
@@ -46,7 +45,7 @@ class Folder:
 
 
 class Checked:
-    """What `check` wrote."""
+    """The document that `check` wrote, and its exit status."""
 
     def __init__(self, status: int, document: dict[str, Any]) -> None:
         self.status, self.document = status, document

@@ -155,7 +155,7 @@ def test_taken_names_are_found_and_their_remedies_work(
 def test_sound_account_has_no_finding(operator: Operator) -> None:
     checked = operator.check()
     assert checked.status == 0 and not checked.found, checked.found
-    # What only a refusal of AWS shows.
+    # No account can show these.
     assert [row["subject"] for row in checked.of("not checked")] == [
         "CodeCommit for new customers", "service control policies", "quota of CodeBuild, as it is applied"]
     assert {row.get("code") for row in checked.of("not checked")} == {"CFG-510", "CFG-202", None}

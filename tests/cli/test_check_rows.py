@@ -74,7 +74,7 @@ NO_NAME, NO_SERVER = socket.gaierror(socket.EAI_NONAME, "Name or service not kno
 
 @pytest.mark.parametrize(("region_name", "raised", "result"), [
     ("mx-central-1", NO_NAME, "found"),
-    # A resolver that fails, a region that the SDK knows, and a network without a route prove nothing.
+    # A resolver that fails, a region of the SDK's data, and a network without a route prove nothing.
     ("mx-central-1", NO_SERVER, "not checked"), ("eu-central-1", NO_NAME, "not checked"), ("mx-central-1", OSError(101, "no route"), "not checked"),
 ])
 def test_region_without_a_service_is_found_by_proof_only(
