@@ -35,11 +35,13 @@ def _pipeline(codepipeline: Any, name: str) -> list[Finding]:
              if _waits(action)]
     if found:
         return found
-    summaries = pages(codepipeline, "list_pipeline_executions", "pipelineExecutionSummaries", pipelineName=name)
-    return [Finding(f"pipeline {name}", f"execution {each['pipelineExecutionId']} is in progress, and a deployment that changes this "
-                    "pipeline would cancel it", f"Wait for its end: aws codepipeline get-pipeline-execution --pipeline-name {name} "
-                    f"--pipeline-execution-id {each['pipelineExecutionId']}")
-            for each in summaries if each["status"] in _UNFINISHED] or [Finding(f"pipeline {name} has no execution in progress")]
+    unfinished = [each["pipelineExecutionId"]
+                  for each in pages(codepipeline, "list_pipeline_executions", "pipelineExecutionSummaries", pipelineName=name)
+                  if each["status"] in _UNFINISHED]
+    show = f"aws codepipeline get-pipeline-execution --pipeline-name {name} --pipeline-execution-id"
+    return [Finding(f"pipeline {name}", f"execution {each} is in progress, and a deployment that changes this pipeline would "
+                    "cancel it", f"Wait for its end: {show} {each}")
+            for each in unfinished] or [Finding(f"pipeline {name} has no execution in progress")]
 
 
 def _waits(action: dict[str, Any]) -> bool:
@@ -52,10 +54,10 @@ def _waits(action: dict[str, Any]) -> bool:
 def _waiting(pipeline: str, stage: str, action: dict[str, Any]) -> Finding:
     name, changed = action["actionName"], action["latestExecution"].get("lastStatusChange")
     since = f" since {changed.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if isinstance(changed, datetime) else ""
-    query = f"stageStates[].actionStates[?actionName=='{name}'][].latestExecution.token"
+    token = (f"aws codepipeline get-pipeline-state --name {pipeline} --output text --query "
+             f"\"stageStates[].actionStates[?actionName=='{name}'][].latestExecution.token\"")
     return Finding(
-        f"pipeline {pipeline}", f"an approval waits{since}. A deployment that changes this pipeline would cancel its execution, even if "
-        "it is approved afterwards",
-        f"Approve or reject it first: aws codepipeline put-approval-result --pipeline-name {pipeline} --stage-name {stage} --action-name "
-        f"{name} --result status=Rejected,summary=later --token $(aws codepipeline get-pipeline-state --name {pipeline} --output text "
-        f"--query \"{query}\")")
+        f"pipeline {pipeline}", f"an approval waits{since}. A deployment that changes this pipeline would cancel its execution, "
+        "even if it is approved afterwards",
+        f"Approve or reject it first: aws codepipeline put-approval-result --pipeline-name {pipeline} --stage-name {stage} "
+        f"--action-name {name} --result status=Rejected,summary=later --token $({token})")

@@ -37,12 +37,12 @@ def setting_checks(given: SettingsFile) -> list[Finding]:
     found = []
     capabilities = samconfig.member(given.table, "deploy", "parameters", "capabilities") or []
     if _CAPABILITY not in (capabilities.split() if isinstance(capabilities, str) else capabilities):
-        found.append(Finding(given.place("capabilities"), f"the capabilities lack {_CAPABILITY}, without which CloudFormation rejects "
-                             "roles with names", f'Write: capabilities = "{_CAPABILITY}"'))
+        found.append(Finding(given.place("capabilities"), f"the capabilities lack {_CAPABILITY}, without which CloudFormation "
+                             "rejects roles with names", f'Write: capabilities = "{_CAPABILITY}"'))
     parameters = samconfig.member(given.table, "deploy", "parameters") or {}
     if not parameters.get("resolve_s3") and not parameters.get("s3_bucket"):
-        found.append(Finding(given.place("resolve_s3"), "there is neither resolve_s3 nor s3_bucket, so sam does not know where to "
-                             "store the function", "Write: resolve_s3 = true"))
+        found.append(Finding(given.place("resolve_s3"), "there is neither resolve_s3 nor s3_bucket, so sam has no bucket for the "
+                             "function", "Write: resolve_s3 = true"))
     return found or [Finding(f"{given.file.name}: settings of sam deploy")]
 
 
@@ -55,10 +55,11 @@ def parameter_checks(given: SettingsFile, document: dict[str, Any]) -> list[Find
         seen.append(name)
         place = given.place(name, which)
         if which:
-            found.append(Finding(place, f"{name} is there a second time, and sam takes the last value", "Remove one of the lines"))
+            found.append(Finding(place, f"{name} is there a second time, and sam takes the last value",
+                                 "Remove one of the lines"))
         elif name not in known:
-            found.append(Finding(place, f"the template has no parameter {name}, so sam ignores it" + did_you_mean(name, known),
-                                 "Correct the name, or remove the line"))
+            unknown = f"the template has no parameter {name}, so sam ignores it"
+            found.append(Finding(place, unknown + did_you_mean(name, known), "Correct the name, or remove the line"))
         if name in known and (reason := wrong_value(value, known[name])):
             found.append(Finding(place, f"{name}: {reason}", "Correct the value"))
     for text in samconfig.override_texts(given.table):
@@ -104,5 +105,6 @@ def _wrong_number(text: str, declared: dict[str, Any]) -> str:
 
 def rule_checks(template: Template, given: SettingsFile) -> list[Finding]:
     """The template's rules, which CloudFormation evaluates before it creates anything."""
-    return [Finding(given.place("parameter_overrides"), broken, "Correct parameter_overrides") for broken in template.broken_rules()] or [
-        Finding(f"{given.file.name}: rules of the template")]
+    place = given.place("parameter_overrides")
+    found = [Finding(place, broken, "Correct parameter_overrides") for broken in template.broken_rules()]
+    return found or [Finding(f"{given.file.name}: rules of the template")]

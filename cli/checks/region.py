@@ -37,8 +37,8 @@ def _service(reader: Reader, service: str) -> Finding:
         # STS has just answered, so the network and the credentials work.
         if _is_unknown_host(error) and not _is_listed(reader, service):
             return Finding(subject, f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
-                           "Choose another region, with --region or AWS_REGION. README.md, Where it works, lists those without "
-                           "CodeCommit")
+                           "Choose another region, with --region or AWS_REGION. `Where it works` in README.md lists those "
+                           "without CodeCommit")
         return not_checked(subject, error)
     return Finding(subject)
 
@@ -74,7 +74,8 @@ def quota_rows(reader: Reader, template: Template | None, is_first: bool) -> lis
 
 
 def build_quota(quotas: Any) -> Finding:
-    values = {each["QuotaName"]: each["Value"] for each in pages(quotas, "list_service_quotas", "Quotas", ServiceCode="codebuild")}
+    listed = pages(quotas, "list_service_quotas", "Quotas", ServiceCode="codebuild")
+    values = {each["QuotaName"]: each["Value"] for each in listed}
     subject = "quota of concurrent builds, as Service Quotas shows it"
     if BUILDS not in values:
         return Finding(subject, reason=f"Service Quotas does not list {BUILDS}")
@@ -88,20 +89,24 @@ def _iam_quotas(iam: Any, needed: Counter[str], is_first: bool) -> list[Finding]
     for kind, number in needed.items() if is_first else ():
         present, quota = summary.get(kind), summary.get(f"{kind}Quota")
         if present is not None and quota is not None and present + number > quota:
-            found.append(Finding(f"quota of IAM: {kind}", f"the account has {present} of {quota}, and the stack creates {number} more",
-                                 f"Delete unused ones, or request a higher quota in Service Quotas (IAM, {kind.lower()} per account)",
-                                 "CFG-209"))
+            found.append(Finding(
+                f"quota of IAM: {kind}", f"the account has {present} of {quota}, and the stack creates {number} more",
+                "Delete unused ones, or request a higher quota: the console's page Service Quotas, IAM"))
     return found or [Finding("quotas of IAM")]
 
 
 def always_unknown() -> list[Finding]:
     """Obstacles that only a rejected deployment shows."""
     return [
-        Finding("CodeCommit for new customers", code="CFG-510", reason="only the first CreateRepository shows whether the account still "
-                "has the old restriction", remedy="If the deployment fails with this code, ask AWS Support to enable CodeCommit"),
-        Finding("service control policies", code="CFG-202", reason="this account cannot read them, and a simulation shows only a "
-                "part of their effect", remedy="If the deployment fails with this code, ask the administrator of your organization"),
-        Finding("quota of CodeBuild, as it is applied", reason="CodeBuild shows it only when a build starts, and a new account may have less "
-                "than Service Quotas shows", remedy="If a build fails with `Cannot have more than 0 builds in queue for the account`, ask "
-                "AWS Support to lift the limit: docs/runbook/README.md. It is an error of the pipeline, without a reason code"),
+        Finding("CodeCommit for new customers", code="CFG-510",
+                reason="only the first CreateRepository shows whether the account still has the old restriction",
+                remedy="If the deployment fails with this code, ask AWS Support to enable CodeCommit"),
+        Finding("service control policies", code="CFG-202",
+                reason="this account cannot read them, and a simulation shows only a part of their effect",
+                remedy="If the deployment fails with this code, ask the administrator of your organization"),
+        # The error of a pipeline's action has no reason code.
+        Finding("quota of CodeBuild, as it is applied",
+                reason="CodeBuild shows it only when a build starts, and a new account may have less than Service Quotas shows",
+                remedy="If a build fails with `Cannot have more than 0 builds in queue for the account`, ask AWS Support to lift "
+                       "the limit: docs/runbook/README.md"),
     ]

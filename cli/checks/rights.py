@@ -52,7 +52,8 @@ class Verdict:
     by_boundary: bool | None
 
 
-def right_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], role_arn: str, bucket: str) -> list[Row]:
+def right_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], role_arn: str,
+               bucket: str) -> list[Row]:
     """`stacks` are all of the account, by name. `role_arn` and `bucket` are those of samconfig.toml, or empty."""
     reader.client("iam")
     caller, called = reader.account.arn, deploys(reader, stacks, bucket)
@@ -105,7 +106,8 @@ def deploys(reader: Reader, stacks: dict[str, dict[str, Any]], bucket: str) -> l
         # sam creates it with its first deployment.
         bucket = outputs(stacks.get(_SAM_STACK, {})).get("SourceBucket", "")
     if bucket:
-        requests.append(Request(["s3:GetObject", "s3:PutObject"], [f"arn:{_partition(reader)}:s3:::{bucket}/cfn-gitops/object"]))
+        code = f"arn:{_partition(reader)}:s3:::{bucket}/cfn-gitops/object"
+        requests.append(Request(["s3:GetObject", "s3:PutObject"], [code]))
     return requests
 
 
@@ -116,29 +118,32 @@ def _partition(reader: Reader) -> str:
 def _checks(reader: Reader, principal: str, requests: list[Request]) -> list[Finding]:
     iam, subject = reader.client("iam"), f"rights of {principal}"
     if principal.endswith(":root"):
-        return [Finding(subject, reason="IAM does not simulate the root user", remedy="Deploy as a role, for example of IAM Identity Center")]
+        return [Finding(subject, reason="IAM does not simulate the root user",
+                        remedy="Deploy as a role, for example of IAM Identity Center")]
     source = principal
     if session := _SESSION.fullmatch(principal):
         source = iam.get_role(RoleName=session[1])["Role"]["Arn"]
     elif ":federated-user/" in principal:
         return [Finding(subject, reason="IAM does not simulate a federated user", remedy="Deploy as a role")]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        verdicts = [each for found in pool.map(lambda request: simulated(iam, source, request, reader.account.region), requests)
-                    for each in found]
+        simulations = pool.map(lambda request: simulated(iam, source, request, reader.account.region), requests)
+        verdicts = [verdict for verdicts in simulations for verdict in verdicts]
     answered = {(each.action, each.arn) for each in verdicts}
-    left = sorted({action for each in requests for action in each.actions for arn in each.arns if (action, arn) not in answered})
+    left = sorted({action for each in requests for action in each.actions for arn in each.arns
+                   if (action, arn) not in answered})
     missing = [Finding(subject, reason=f"IAM did not simulate {', '.join(left)}", remedy="Run this again")] if left else []
     return [*judged(subject, verdicts), *missing]
 
 
 def simulated(iam: Any, source: str, request: Request, region: str) -> list[Verdict]:
     """A verdict for each action with each resource."""
-    # IAM's own calls go to another region: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    # IAM itself is in one region.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requestedregion
     keys = request.keys if request.actions[0].startswith("iam:") else {"aws:RequestedRegion": region, **request.keys}
-    entries = [{"ContextKeyName": "aws:SecureTransport", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"},
-               *({"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in keys.items())]
-    results = pages(iam, "simulate_principal_policy", "EvaluationResults", PolicySourceArn=source, ActionNames=request.actions,
-                    ResourceArns=request.arns, ContextEntries=entries)
+    entries = [{"ContextKeyName": "aws:SecureTransport", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"}]
+    entries += [{"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in keys.items()]
+    results = pages(iam, "simulate_principal_policy", "EvaluationResults", PolicySourceArn=source,
+                    ActionNames=request.actions, ResourceArns=request.arns, ContextEntries=entries)
     return list(_verdicts(results))
 
 
@@ -151,15 +156,16 @@ def _verdicts(results: Iterable[dict[str, Any]]) -> Iterable[Verdict]:
         # ResourceSpecificResults section."
         specific = result.get("ResourceSpecificResults", [])
         for each in specific:
-            yield Verdict(action, each["EvalResourceName"], each["EvalResourceDecision"], each.get("MissingContextValues", []), organization,
-                          each.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", boundary))
+            own = each.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", boundary)
+            yield Verdict(action, each["EvalResourceName"], each["EvalResourceDecision"], each.get("MissingContextValues", []),
+                          organization, own)
         if not specific:
-            yield Verdict(action, result.get("EvalResourceName", "*"), result["EvalDecision"], result.get("MissingContextValues", []),
-                          organization, boundary)
+            yield Verdict(action, result.get("EvalResourceName", "*"), result["EvalDecision"],
+                          result.get("MissingContextValues", []), organization, boundary)
 
 
 def judged(subject: str, verdicts: list[Verdict]) -> list[Finding]:
-    """A finding for each service with a denied action. Not checked if the denial depends on what a simulation does not know."""
+    """A finding for each service with a denied action. A denial that depends on another condition is not checked."""
     denied = [each for each in verdicts if each.decision != "allowed"]
     proven = [each for each in denied if not each.missing and each.by_organization is not False]
     services: dict[str, list[Verdict]] = {}
@@ -170,8 +176,8 @@ def judged(subject: str, verdicts: list[Verdict]) -> list[Finding]:
     if unclear:
         keys = sorted({key for each in denied if each not in proven for key in each.missing})
         why = f"their policies have conditions on {', '.join(keys)}" if keys else "a service control policy decides"
-        found.append(Finding(subject, reason=f"IAM simulates a denial of {', '.join(unclear)}, but {why}, which a simulation cannot settle",
-                             remedy="Compare the policies yourself", code="" if keys else "CFG-202"))
+        found.append(Finding(subject, reason=f"IAM simulates a denial of {', '.join(unclear)}. But {why}, and the simulation may "
+                             "differ from the call", remedy="Compare the policies yourself", code="" if keys else "CFG-202"))
     return found or [Finding(f"{subject}: {len({each.action for each in verdicts})} actions, as IAM simulates them")]
 
 
@@ -185,5 +191,6 @@ def _denied(subject: str, service: str, verdicts: list[Verdict]) -> Finding:
         why, remedy = "a policy denies", "Remove the Deny"
     else:
         why, remedy = "no policy allows", "Add them to a policy"
-    return Finding(f"{subject}: {service}", f"{why} {', '.join(actions)} on {arns[0]}{more}", f"{remedy}, or deploy with another --profile")
+    return Finding(f"{subject}: {service}", f"{why} {', '.join(actions)} on {arns[0]}{more}",
+                   f"{remedy}, or deploy with another --profile")
 

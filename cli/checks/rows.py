@@ -16,8 +16,9 @@ from cli.ending import Failure
 from cli.output import Finding
 
 # A check takes seconds, so a service that does not answer is not waited for.
-_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=16)
 _AT_ONCE = 16
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3},
+                 max_pool_connections=_AT_ONCE)
 
 
 @dataclass

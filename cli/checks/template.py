@@ -38,7 +38,8 @@ def read(folder: Path) -> dict[str, Any]:
         raise Failure(f"{file} is not read: {reason}", f"Put your samconfig.toml beside the release's {NAME}") from error
     except yaml_template.Unreadable as error:
         raise Failure(f"{file} is not read: {error}", "Copy that of the release") from error
-    if not isinstance(document, dict) or not all(isinstance(document.get(part), dict) for part in ("Parameters", "Resources")):
+    parts = ("Parameters", "Resources")
+    if not isinstance(document, dict) or not all(isinstance(document.get(part), dict) for part in parts):
         raise Failure(f"{file} is not a template with Parameters and Resources", "Copy that of the release")
     return document
 

@@ -14,11 +14,12 @@ from cli import samconfig
 from cli.account import Environment, parameters
 from cli.checks import template as templates
 from cli.checks.executions import execution_rows
-from cli.checks.names import Names, owned_by, stack_check
+from cli.checks.names import Names, owned_by
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks
 from cli.checks.region import always_unknown, quota_rows, service_rows
 from cli.checks.rights import right_rows
 from cli.checks.rows import Reader, findings, not_checked
+from cli.checks.stack import stack_check
 from cli.checks.template import Template
 from cli.ending import Failure
 from cli.output import Output
