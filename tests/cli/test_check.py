@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.cli.scene import SETTINGS, Folder, Operator, with_line
-from tests.deployment.pipelines import developer_login, eventually
-from tests.deployment.steps import Working
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import OTHER_ACCOUNT, a_user_with, allow, policy, trust
+from tests.play.pipelines import developer_login
+from tests.play.steps import Working
+from tests.play.waiting import eventually
 
 SECRET = "codecommit-mirror/user-dev-codecommit-mirroring"
 OTHER_STACK = f"arn:aws:cloudformation:eu-central-1:{OTHER_ACCOUNT}:stack/other/1a2b"

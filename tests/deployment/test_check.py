@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 
-from tests.deployment.steps import ROOT, Environment
 from tests.local.aws.testing import a_user_with, allow
+from tests.play.steps import ROOT, Environment
 
 
 def test_working_environment_has_no_finding(environment: Environment) -> None:
