@@ -62,7 +62,8 @@ class Checked:
 class Operator:
     """A user of the account who may do everything, or what the statements allow."""
 
-    def __init__(self, aws: LocalAws, folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, aws: LocalAws, folder: Folder, monkeypatch: pytest.MonkeyPatch,
+                 capsys: pytest.CaptureFixture[str]) -> None:
         self.aws, self.folder = aws, folder
         self._monkeypatch, self._capsys = monkeypatch, capsys
         self.use(a_user_with(aws, "operator", allow("*", "*")))
@@ -91,7 +92,7 @@ class Operator:
         """Runs the last command of the remedy."""
         command = re.findall(r"((?:aws|cfn-gitops) .+?)(?:\. |$)", row["remedy"])[-1]
         if command.startswith("cfn-gitops "):
-            command = f"{shlex.quote(sys.executable)} -m cli {command.removeprefix('cfn-gitops ')} --yes --config-file {self.folder.config}"
-        ran = subprocess.run(["bash", "-c", command], env=self.environment | {"PYTHONPATH": str(ROOT)}, cwd=self.folder.path, text=True,
-                             capture_output=True, check=False)
+            command = f"{shlex.quote(sys.executable)} -m cli {command.removeprefix('cfn-gitops ')} --yes"
+        ran = subprocess.run(["bash", "-c", command], env=self.environment | {"PYTHONPATH": str(ROOT)}, cwd=self.folder.path,
+                             text=True, capture_output=True, check=False)
         assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"

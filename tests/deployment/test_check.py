@@ -17,5 +17,7 @@ def test_working_environment_has_no_finding(environment: Environment) -> None:
                              "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
                              "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]})
     assert ran.stdout, ran.stderr
-    found = json.loads(ran.stdout)
-    assert (ran.returncode, found["counts"]["found"], found["counts"]["not checked"]) == (0, 0, 3), found["checks"]
+    results = {row["subject"]: row["result"] for row in json.loads(ran.stdout)["checks"]}
+    # It has no GitLab token, and no account can show the others.
+    unknown = {"GitLab token", "CodeCommit for new customers", "service control policies", "quota of CodeBuild, as it is applied"}
+    assert ran.returncode == 0 and {subject for subject, result in results.items() if result != "sound"} <= unknown, ran.stdout
