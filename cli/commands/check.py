@@ -18,9 +18,10 @@ from cli.checks.names import Names, owned_by
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks
 from cli.checks.region import always_unknown, quota_rows, service_rows
 from cli.checks.rights import right_rows
-from cli.checks.rows import Reader, findings, not_checked
+from cli.checks.rows import Reader, Row, findings, not_checked
 from cli.checks.stack import stack_check
 from cli.checks.template import Template
+from cli.checks.token import token_checks
 from cli.ending import Failure
 from cli.output import Output
 
@@ -53,6 +54,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         found.append(not_checked("parameters, rights and names", failure))
     rows += quota_rows(reader, template, is_first=not owned)
     rows += execution_rows(reader, list(stacks.values())) if stacks else []
+    rows.append(Row("GitLab token", lambda: token_checks(environment)))
     return output.findings([*found, *findings(rows), *always_unknown()])
 
 
