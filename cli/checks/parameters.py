@@ -26,21 +26,35 @@ class SettingsFile:
         self._content = file.read_text("utf-8")
         self.table: Any = samconfig.contents(file)[self.table_name]
 
-    def place(self, name: str, which: int = 0) -> str:
-        """Where the setting is, for example `samconfig.toml, line 25`."""
-        lines = samconfig.lines_of(self._content, self.table_name, rf"(?<![A-Za-z0-9_]){re.escape(name)}[\"']?\s*=")
-        return f"{self.file.name}, line {lines[which]}" if lines else f"{self.file.name}, [{self.table_name}]"
+    def get(self, name: str) -> Any:
+        """A setting of `sam deploy`, for this command or for all. `None` if it does not exist."""
+        found = [samconfig.member(self.table, command, "parameters", name) for command in ("deploy", "global")]
+        return next((value for value in found if value is not None), None)
+
+    def place(self, name: str) -> str:
+        """The place of a setting, for example `samconfig.toml, line 25`."""
+        return self._shown(self._lines(name)[:1])
+
+    def parameter_place(self, name: str, which: int = 0) -> str:
+        """That of a parameter, or of its second value. Tags may have the same name."""
+        begin = self._lines("parameter_overrides")[:1]
+        return self._shown([line for line in self._lines(name) if begin and line >= begin[0]][:which + 1])
+
+    def _lines(self, name: str) -> list[int]:
+        return samconfig.lines_of(self._content, self.table_name, rf"(?<![A-Za-z0-9_]){re.escape(name)}[\"']?\s*=")
+
+    def _shown(self, lines: list[int]) -> str:
+        return f"{self.file.name}, line {lines[-1]}" if lines else f"{self.file.name}, [{self.table_name}]"
 
 
 def setting_checks(given: SettingsFile) -> list[Finding]:
     """The settings of `sam deploy` that the template needs."""
     found = []
-    capabilities = samconfig.member(given.table, "deploy", "parameters", "capabilities") or []
+    capabilities = given.get("capabilities") or []
     if _CAPABILITY not in (capabilities.split() if isinstance(capabilities, str) else capabilities):
         found.append(Finding(given.place("capabilities"), f"the capabilities lack {_CAPABILITY}, without which CloudFormation "
                              "rejects roles with names", f'Write: capabilities = "{_CAPABILITY}"'))
-    parameters = samconfig.member(given.table, "deploy", "parameters") or {}
-    if not parameters.get("resolve_s3") and not parameters.get("s3_bucket"):
+    if not given.get("resolve_s3") and not given.get("s3_bucket"):
         found.append(Finding(given.place("resolve_s3"), "there is neither resolve_s3 nor s3_bucket, so sam has no bucket for the "
                              "function", "Write: resolve_s3 = true"))
     return found or [Finding(f"{given.file.name}: settings of sam deploy")]
@@ -53,7 +67,7 @@ def parameter_checks(given: SettingsFile, document: dict[str, Any]) -> list[Find
     for name, value in pairs:
         which = seen.count(name)
         seen.append(name)
-        place = given.place(name, which)
+        place = given.parameter_place(name, which)
         if which:
             found.append(Finding(place, f"{name} is there a second time, and sam takes the last value",
                                  "Remove one of the lines"))
@@ -65,7 +79,7 @@ def parameter_checks(given: SettingsFile, document: dict[str, Any]) -> list[Find
     for text in samconfig.override_texts(given.table):
         # shlex reads it as empty, and sam ignores the parameter or fails.
         for name in re.findall(r"(?:^|\s)([A-Za-z0-9]+)=(?=\s|$)", text):
-            found.append(Finding(given.place(name), f"{name} is empty without quotation marks, which sam does not accept",
+            found.append(Finding(given.parameter_place(name), f"{name} is empty without quotation marks, which sam does not accept",
                                  f"Write: '{name}=\"\"'"))
     return found or [Finding(f"{given.file.name}: parameters")]
 

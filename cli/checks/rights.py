@@ -84,14 +84,15 @@ def creates(reader: Reader, template: Template) -> list[Request]:
         arns = [types[kind]["arn"].format(name=name, **where) for name in sorted(set(found))]
         has_boundary = boundary and kind in ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Policy")
         requests.append(Request(types[kind]["actions"], arns, {"iam:PermissionsBoundary": boundary} if has_boundary else {}))
-    for each in template.resources():
-        if each.type == _FUNCTION:
-            function = types["AWS::Lambda::Function"]["arn"].format(name=template.name(each, "FunctionName"), **where)
-            role = template.name(template.resource(each.properties["Role"]["Fn::GetAtt"][0]), "RoleName")
-            requests.append(Request(["iam:PassRole"], [types["AWS::IAM::Role"]["arn"].format(name=role, **where)],
-                                    {"iam:PassedToService": "lambda.amazonaws.com"}))
-            if any(other.type.startswith(_CUSTOM) for other in template.resources()):
-                requests.append(Request(["lambda:InvokeFunction"], [function]))
+        if also := types[kind].get("also"):
+            requests.append(Request(also["actions"], [also["arn"].format(name=name, **where) for name in sorted(set(found))]))
+    function = types["AWS::Lambda::Function"]["arn"]
+    if any(each.type.startswith(_CUSTOM) for each in template.resources()):
+        requests.append(Request(["lambda:InvokeFunction"], [function.format(name=name, **where)
+                                                            for name in names.get("AWS::Lambda::Function", [])]))
+    roles = [template.function_role(each) for each in template.resources() if each.type == _FUNCTION]
+    requests.append(Request(["iam:PassRole"], [types["AWS::IAM::Role"]["arn"].format(name=role, **where) for role in roles],
+                            {"iam:PassedToService": "lambda.amazonaws.com"}))
     return requests
 
 

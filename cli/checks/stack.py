@@ -26,7 +26,10 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
         return Finding(f"{subject} has only a change set, which the next deployment replaces")
     if remedy := _remedy(status, name):
         return Finding(subject, f"its status is {status}, in which CloudFormation accepts no update", remedy)
-    deployed, env_id = parameters(stack).get("EnvID", environment.env_id), environment.env_id
+    deployed, env_id = parameters(stack).get("EnvID"), environment.env_id
+    if deployed is None:
+        return Finding(subject, "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
+                       "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]")
     if deployed == env_id:
         return Finding(subject)
     return Finding(subject, f"it has EnvID {deployed}, and samconfig.toml has {env_id}. EnvID is part of every name, so this "

@@ -61,9 +61,12 @@ class Template:
                 for logical_id, about in self._document["Resources"].items()
                 if "Condition" not in about or self._condition(about["Condition"])]
 
-    def resource(self, logical_id: str) -> Resource:
-        about = self._document["Resources"][logical_id]
-        return Resource(logical_id, about["Type"], about.get("Properties") or {})
+    def function_role(self, function: Resource) -> str:
+        """The name of its role."""
+        role = function.properties.get("Role")
+        if not isinstance(role, dict) or "Fn::GetAtt" not in role:
+            raise Unresolved(f"{function.logical_id}.Role")
+        return str(self._ref(role["Fn::GetAtt"][0]))
 
     def name(self, resource: Resource, member: str) -> str:
         """A property that is a name, or the first name of a list. Raises `Unresolved`."""

@@ -20,6 +20,8 @@ from tests.play.waiting import eventually
 SECRET = "codecommit-mirror/user-dev-codecommit-mirroring"
 OF_OTHER_STACK = [{"Key": "cfn-gitops:stack-id", "Value": f"arn:aws:cloudformation:eu-central-1:{OTHER_ACCOUNT}:stack/other/1a2b"}]
 NOTHING = {"Wait": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
+# The parameter of an environment's stack.
+EMPTY = {"Parameters": {"EnvID": {"Type": "String", "Default": "dev"}}, "Resources": NOTHING}
 ACCOUNTS = itertools.count(200_000_000_000)
 
 
@@ -188,7 +190,7 @@ def test_bucket_of_another_account_is_not_checked(operator: Operator, running: L
 
 
 def test_environment_under_another_stack_name_is_found(operator: Operator) -> None:
-    create_stack(operator.aws, "environment", {"Resources": NOTHING, "Outputs": {"ServiceToken": {
+    create_stack(operator.aws, "environment", {**EMPTY, "Outputs": {"ServiceToken": {
         "Value": "function", "Export": {"Name": "cfn-gitops-dev-ServiceToken"}}}})
     [row] = operator.check().found
     assert row["subject"] == "exports cfn-gitops-dev-…" and "stack_name" in row["remedy"]
@@ -197,8 +199,7 @@ def test_environment_under_another_stack_name_is_found(operator: Operator) -> No
 
 
 def test_stack_with_another_env_id_is_found(operator: Operator) -> None:
-    create_stack(operator.aws, "cfn-gitops-dev", {"Parameters": {"EnvID": {"Type": "String"}}, "Resources": NOTHING},
-                 Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
+    create_stack(operator.aws, "cfn-gitops-dev", EMPTY, Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
     [row] = operator.check().found
     assert "it has EnvID tst" in row["problem"]
     operator.folder.write(SETTINGS.replace('"EnvID=dev"', '"EnvID=tst", "BranchName=main"'))
@@ -291,7 +292,7 @@ def pipeline_that_waits(aws: LocalAws, working: Working) -> None:
         "name": name, "roleArn": role, "pipelineType": "V2",
         "artifactStore": {"type": "S3", "location": f"artifacts-{aws.account_id}"},
         "stages": [{"name": "Source", "actions": [source]}, {"name": "Deploy", "actions": [approval]}]})
-    owner = create_stack(aws, "cfn-gitops-dev", {"Resources": NOTHING})
+    owner = create_stack(aws, "cfn-gitops-dev", EMPTY)
     create_stack(aws, "gitops-dev-shop", {"Resources": NOTHING, "Outputs": {"PipelineName": {"Value": name}}},
                  Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner}])
     eventually(lambda: "token" in str(aws.client("codepipeline").get_pipeline_state(name=name)), "the approval waits")

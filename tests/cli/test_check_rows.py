@@ -59,9 +59,16 @@ STATUSES = {
 
 @pytest.mark.parametrize(("remedy", "status"), [(remedy, status) for remedy, all_of in STATUSES.items() for status in all_of.split()])
 def test_stack_status_has_its_remedy(remedy: str, status: str) -> None:
-    finding = stack_check(reader().environment, {"StackStatus": status})
+    finding = stack_check(reader().environment, {"StackStatus": status, "Parameters": [
+        {"ParameterKey": "EnvID", "ParameterValue": "dev"}]})
     assert finding.result == ("sound" if remedy == "sound" else "found")
     assert remedy == "sound" or remedy in finding.remedy
+
+
+def test_stack_of_another_program_is_found() -> None:
+    """`sam deploy` would replace its resources."""
+    finding = stack_check(reader().environment, {"StackStatus": "CREATE_COMPLETE"})
+    assert finding.problem.startswith("it has no parameter EnvID") and "stack_name" in finding.remedy
 
 
 def test_every_stack_status_of_the_api_is_tried() -> None:
@@ -211,7 +218,8 @@ CREATES = rights.read_creates()
 @pytest.mark.parametrize("resource_type", CREATES)
 def test_actions_are_those_of_the_create_handler(resource_type: str) -> None:
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource_type).schema
-    published, actions = set(schema["handlers"]["create"]["permissions"]), set(CREATES[resource_type]["actions"])
+    published = set(schema["handlers"]["create"]["permissions"])
+    actions = {*CREATES[resource_type]["actions"], *CREATES[resource_type].get("also", {}).get("actions", [])}
     left_out = {action for text in LEFT_OUT.get(resource_type, {}).values() for action in text.split()}
     assert actions | left_out == published and not actions & left_out
 

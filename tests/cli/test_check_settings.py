@@ -71,6 +71,19 @@ def test_space_outside_of_quotation_marks_ends_the_command(folder: Folder) -> No
         checked(folder, with_line('"BuildSecretNames=build dev"'))
 
 
+def test_line_is_not_that_of_a_tag(folder: Folder) -> None:
+    content = with_line('"ProjectID=my_project"').replace("resolve_s3 = true", 'resolve_s3 = true\ntags = "ProjectID=shop"')
+    [found] = [each for each in checked(folder, content) if each.result == "found"]
+    assert found.subject == "samconfig.toml, line 10"
+
+
+def test_all_parameters_in_one_text_have_its_line(folder: Folder) -> None:
+    """As `sam deploy --guided` saves them."""
+    content = SETTINGS.split("parameter_overrides")[0] + "parameter_overrides = 'EnvID=\"dev\" EnvID=\"dev\" LogLevel=\"debug\"'\n"
+    found = [each for each in checked(folder, content) if each.result == "found"]
+    assert [each.subject for each in found] == ["samconfig.toml, line 7"] * 2
+
+
 def test_sam_drops_what_the_rows_report() -> None:
     def read(text: str) -> dict[str, str]:
         return CfnParameterOverridesType().convert([text], None, None)
