@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cli.account import outputs
 from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import Template
 from cli.output import Finding
+from cli.pending import Pending
 
 _CREATES = Path(__file__).with_name("creates.json")
 _SESSION = re.compile(r"arn:[a-z-]+:sts::[0-9]{12}:assumed-role/([^/]+)/.+")
@@ -126,9 +127,9 @@ def _checks(reader: Reader, principal: str, requests: list[Request]) -> list[Fin
         source = iam.get_role(RoleName=session[1])["Role"]["Arn"]
     elif ":federated-user/" in principal:
         return [Finding(subject, reason="IAM does not simulate a federated user", remedy="Deploy as a role")]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        simulations = pool.map(lambda request: simulated(iam, source, request, reader.account.region), requests)
-        verdicts = [verdict for verdicts in simulations for verdict in verdicts]
+    limit, region = threading.Semaphore(_AT_ONCE), reader.account.region
+    simulations = [Pending(lambda each=each: simulated(iam, source, each, region), limit) for each in requests]  # type: ignore[misc]
+    verdicts = [verdict for pending in simulations for verdict in pending.result()]
     answered = {(each.action, each.arn) for each in verdicts}
     left = sorted({action for each in requests for action in each.actions for arn in each.arns
                    if (action, arn) not in answered})

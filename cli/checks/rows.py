@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from cli import machine
 from cli.account import Environment
 from cli.ending import Failure
 from cli.output import Finding
+from cli.pending import Pending
 
 # A check takes seconds, so a service that does not answer is not waited for.
-_AT_ONCE = 16
+_AT_ONCE, _SECONDS = 16, 60
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3},
                  max_pool_connections=_AT_ONCE)
 
@@ -46,8 +47,11 @@ class Reader:
 
 def findings(rows: Iterable[Row]) -> list[Finding]:
     """Those of each row, in the rows' order."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [finding for found in pool.map(_read, rows) for finding in found]
+    limit, found = threading.Semaphore(_AT_ONCE), []
+    for row, pending in [(row, Pending(lambda row=row: _read(row), limit)) for row in rows]:  # type: ignore[misc]
+        read = pending.result(_SECONDS)
+        found += [Finding(row.subject, reason=f"no response in {_SECONDS} seconds", remedy="Run this again")] if read is None else read
+    return found
 
 
 def _read(row: Row) -> list[Finding]:

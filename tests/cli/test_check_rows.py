@@ -1,6 +1,7 @@
 """The rows of `check` for what the local AWS does not have, with the responses that AWS documents."""
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import MagicMock
@@ -285,3 +286,11 @@ def test_row_that_fails_stops_no_other() -> None:
     checks = [Row("denied", failing(error("AccessDenied"))), Row("slow", failing(ConnectTimeoutError(endpoint_url="https://a.example"))),
             Row("sound", lambda: [Finding("sound")])]
     assert [each.result for each in findings(checks)] == ["not checked", "not checked", "sound"]
+
+
+def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_SECONDS", 0.01)
+    released = threading.Event()
+    checks = [Row("hanging", lambda: [Finding("hanging")] if released.wait() else []), Row("sound", lambda: [Finding("sound")])]
+    assert [each.result for each in findings(checks)][0] == "not checked"
+    released.set()
