@@ -9,8 +9,10 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from cli.account import owner_of, outputs
-from cli.checks.rows import Reader, Row, pages
+from cli.checks.rows import Reader, Row, not_checked, pages
 from cli.output import Finding
 
 _UNFINISHED = {"InProgress", "Stopping"}
@@ -27,21 +29,24 @@ def execution_rows(reader: Reader, stacks: list[dict[str, Any]]) -> list[Row]:
 
 def _pipeline(codepipeline: Any, name: str) -> list[Finding]:
     try:
-        stages = codepipeline.get_pipeline_state(name=name)["stageStates"]
+        stages = codepipeline.get_pipeline_state(name=name).get("stageStates", [])
     except codepipeline.exceptions.PipelineNotFoundException:
         # Its branch was never pushed.
         return [Finding(f"pipeline {name} does not exist yet")]
-    found = [_waiting(name, stage["stageName"], action) for stage in stages for action in stage.get("actionStates", [])
-             if _waits(action)]
-    if found:
-        return found
-    unfinished = [each["pipelineExecutionId"]
-                  for each in pages(codepipeline, "list_pipeline_executions", "pipelineExecutionSummaries", pipelineName=name)
-                  if each["status"] in _UNFINISHED]
+    waiting = [(stage, action) for stage in stages for action in stage.get("actionStates", []) if _waits(action)]
+    found = [_waiting(name, stage["stageName"], action) for stage, action in waiting]
+    named = {stage.get("latestExecution", {}).get("pipelineExecutionId") for stage, _ in waiting}
+    try:
+        listed = pages(codepipeline, "list_pipeline_executions", "pipelineExecutionSummaries", pipelineName=name)
+    except (BotoCoreError, ClientError) as error:
+        return [*found, not_checked(f"executions of pipeline {name}", error)]
+    unfinished = [each["pipelineExecutionId"] for each in listed
+                  if each["status"] in _UNFINISHED and each["pipelineExecutionId"] not in named]
     show = f"aws codepipeline get-pipeline-execution --pipeline-name {name} --pipeline-execution-id"
-    return [Finding(f"pipeline {name}", f"execution {each} is in progress, and a deployment that changes this pipeline would "
-                    "cancel it", f"Wait for its end: {show} {each}")
-            for each in unfinished] or [Finding(f"pipeline {name} has no execution in progress")]
+    found += [Finding(f"pipeline {name}", f"execution {each} is in progress, and a deployment that changes this pipeline would "
+                      "cancel it", f"Wait for its end: {show} {each}")
+              for each in unfinished]
+    return found or [Finding(f"pipeline {name} has no execution in progress")]
 
 
 def _waits(action: dict[str, Any]) -> bool:

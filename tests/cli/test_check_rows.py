@@ -266,6 +266,19 @@ def test_execution_in_progress_is_found() -> None:
     assert finding.result == "found" and finding.problem.startswith("execution e-1 is in progress")
 
 
+def test_execution_beside_a_waiting_approval_is_found() -> None:
+    of = reader()
+    checks = execution_rows(of, [child("shop")])
+    with Stubber(of.client("codepipeline")) as codepipeline:
+        codepipeline.add_response("get_pipeline_state", {"stageStates": [
+            {"stageName": "Deploy", "latestExecution": {"pipelineExecutionId": "e-1", "status": "InProgress"}, "actionStates": [
+                {"actionName": "Approval", "latestExecution": {"status": "InProgress", "token": "t"}}]}]})
+        codepipeline.add_response("list_pipeline_executions", {"pipelineExecutionSummaries": [
+            {"pipelineExecutionId": "e-2", "status": "InProgress"}, {"pipelineExecutionId": "e-1", "status": "InProgress"}]})
+        found = findings(checks)
+    assert [each.problem.split(".")[0].split(" is")[0] for each in found] == ["an approval waits", "execution e-2"]
+
+
 def test_pipeline_that_was_never_pushed_is_sound() -> None:
     of = reader()
     checks = execution_rows(of, [child("shop")])
