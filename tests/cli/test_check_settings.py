@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
+from click import BadParameter
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.commands.deploy.deploy_context import DeployContext
 
@@ -85,9 +86,12 @@ def test_all_parameters_in_one_text_have_its_line(folder: Folder) -> None:
 
 
 def test_sam_drops_what_the_rows_report() -> None:
-    def read(text: str) -> dict[str, str]:
-        return CfnParameterOverridesType().convert([text], None, None)
+    def read(*texts: str) -> dict[str, str]:
+        return CfnParameterOverridesType().convert(list(texts), None, None)
 
+    assert read("LogLevel=info", "LogLevel=warn") == {"LogLevel": "warn"}
+    with pytest.raises(BadParameter, match="ProjectID= is not a valid format"):
+        read("ProjectID=")
     assert read("BuildSecretNames=build dev") == {"BuildSecretNames": "build"}
     assert read("EnvID=dev ProjectID= LogLevel=info") == {"EnvID": "dev", "LogLevel": "info"}
     merged = DeployContext.merge_parameters({"Parameters": {"ProjectID": {"Type": "String"}}}, {"ProjectId": "infra"})
