@@ -92,18 +92,25 @@ def override_pairs(table: dict[str, Any], file: Path = FILE) -> list[tuple[str, 
         for text in override_texts(table):
             words = shlex.split(text)
             if wrong := [word for word in words if "=" not in word]:
-                raise Failure(f"{file}{_place_of(text, file)}: {wrong[0]} is outside of quotation marks, so sam ignores it",
-                              "Quote a value with a space or a line break, as in 'Name=\"two words\"'")
+                raise _not_a_pair(wrong[0], is_first=wrong[0] is words[0], place=f"{file}{_line_of(text, file)}")
             found += [(name, value) for name, _, value in (word.partition("=") for word in words)]
     except (AttributeError, TypeError, ValueError) as error:
         raise Failure(f"{file}: parameter_overrides is not a list of texts Name=value: {error}", "Correct it") from error
     return found
 
 
-def _place_of(text: str, file: Path) -> str:
-    begins = text.split("\n")[0]
+def _not_a_pair(word: str, is_first: bool, place: str) -> Failure:
+    if is_first:
+        return Failure(f"{place}: {word} has no value", "Write it as in 'EnvID=dev'")
+    return Failure(f"{place}: {word} is outside of quotation marks, so sam ignores it",
+                   "Quote a value with a space or a line break, as in 'Name=\"two words\"'")
+
+
+def _line_of(text: str, file: Path) -> str:
+    """The line on which the text begins. Empty if TOML's escapes hide it."""
+    begins = re.compile("""["']""" + re.escape(text.split("\n")[0]))
     lines = file.read_text("utf-8").split("\n") if file.is_file() else []
-    return next((f", line {number}" for number, line in enumerate(lines, 1) if begins in line), "")
+    return next((f", line {number}" for number, line in enumerate(lines, 1) if begins.search(line)), "")
 
 
 def override_texts(table: dict[str, Any]) -> list[str]:

@@ -70,6 +70,8 @@ def test_wrong_line_of_samconfig_is_found(folder: Folder, content: str, place: s
 def test_space_outside_of_quotation_marks_ends_the_command(folder: Folder) -> None:
     with pytest.raises(Failure, match="samconfig.toml, line 9: dev is outside of quotation marks, so sam ignores it"):
         checked(folder, with_line('"BuildSecretNames=build dev"'))
+    with pytest.raises(Failure, match="samconfig.toml, line 9: a has no value. Write it as in 'EnvID=dev'"):
+        checked(folder, with_line('"a"'))
 
 
 def test_line_is_not_that_of_a_tag(folder: Folder) -> None:
