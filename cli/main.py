@@ -17,7 +17,7 @@ from cli.output import Output
 from cli.terminal import shown, write_shown
 
 # In the order of an environment's life.
-COMMANDS = ("status", "doctor", "failures", "upgrade", "leave", "undeploy")
+COMMANDS = ("check", "status", "doctor", "failures", "upgrade", "leave", "undeploy")
 # In the release the build writes the version there.
 _VERSION = Path(__file__).with_name("VERSION")
 

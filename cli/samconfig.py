@@ -17,6 +17,8 @@ except ImportError:  # before Python 3.11
     import tomli as tomllib  # type: ignore[import-not-found, no-redef]
 
 FILE = Path("samconfig.toml")
+# `[dev.deploy.parameters]`, and the first part of it.
+_HEADER = re.compile(r"""\s*\[\s*["']?([A-Za-z0-9_-]+)["']?\s*(?:\.[^=]*)?\]\s*(?:#.*)?$""")
 
 
 @dataclass
@@ -85,14 +87,53 @@ def member(table: Any, *path: str) -> Any:
 
 def parameter_overrides(table: dict[str, Any], file: Path = FILE) -> dict[str, str]:
     """A list of parameters, or one text with all of them, as `sam deploy --guided` saves it."""
-    given = member(table, "deploy", "parameters", "parameter_overrides") or []
-    lines = [given] if isinstance(given, str) else given
+    return dict(override_pairs(table, file))
+
+
+def override_pairs(table: dict[str, Any], file: Path = FILE) -> list[tuple[str, str]]:
+    """The name and the value of each, even if a name is there twice."""
+    found: list[tuple[str, str]] = []
     try:
-        return pairs([pair for line in lines for pair in shlex.split(line)])
-    except (AttributeError, TypeError, ValueError, WrongUse) as error:
-        reason = error.problem if isinstance(error, WrongUse) else error
-        raise Failure(f"{file}: parameter_overrides is not a list of texts Name=value: {reason}",
+        for text in override_texts(table):
+            words = shlex.split(text)
+            if wrong := [word for word in words if "=" not in word]:
+                raise _not_a_pair(wrong[0], is_first=wrong[0] is words[0], place=f"{file}{_line_of(text, file)}")
+            found += [(name, value) for name, _, value in (word.partition("=") for word in words)]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise Failure(f"{file}: parameter_overrides is not a list of texts Name=value: {error}",
                       'Write it as in parameter_overrides = ["EnvID=dev"]') from error
+    return found
+
+
+def _not_a_pair(word: str, is_first: bool, place: str) -> Failure:
+    if is_first:
+        return Failure(f"{place}: {word} has no value", "Write it as in 'EnvID=dev'")
+    return Failure(f"{place}: {word} is outside of quotation marks, so sam ignores it",
+                   "Quote a value with a space or a line break, as in 'Name=\"two words\"'")
+
+
+def _line_of(text: str, file: Path) -> str:
+    """The line on which the text begins. Empty if TOML's escapes hide it."""
+    begins = re.compile("""["']""" + re.escape(text.split("\n")[0]))
+    lines = file.read_text("utf-8").split("\n") if file.is_file() else []
+    return next((f", line {number}" for number, line in enumerate(lines, 1) if begins.search(line)), "")
+
+
+def override_texts(table: dict[str, Any]) -> list[str]:
+    given = member(table, "deploy", "parameters", "parameter_overrides") or []
+    return [given] if isinstance(given, str) else given
+
+
+def lines_of(content: str, table_name: str, pattern: str) -> list[int]:
+    """The numbers of the lines in an environment's tables that match. Empty if the file writes them in another form of
+    TOML, such as one line."""
+    is_own, found = False, []
+    for number, line in enumerate(content.split("\n"), 1):
+        if header := _HEADER.match(line):
+            is_own = header[1] == table_name
+        elif is_own and not line.lstrip().startswith("#") and re.search(pattern, line):
+            found.append(number)
+    return found
 
 
 def pairs(given: list[str]) -> dict[str, str]:

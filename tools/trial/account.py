@@ -8,9 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.account import Account
-
-# https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
-BUILDS = "Concurrently running builds for Linux/Small environment"
+from cli.checks.region import BUILDS, build_quota  # noqa: F401: BUILDS is for its test
 
 # Variables that only this script may read. sam and git get everything else.
 _OWN_VARIABLES = {"GITLAB_TOKEN", "CONFIRM"}
@@ -40,12 +38,11 @@ class RemoteAccount:
 
     def problems(self) -> list[str]:
         """Obstacles to the builds of a run. Empty without permission to read the quotas."""
-        pages = self.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="codebuild")
         try:
-            quotas = {quota["QuotaName"]: quota["Value"] for page in pages for quota in page["Quotas"]}
+            quota = build_quota(self.client("service-quotas"))
         except (BotoCoreError, ClientError):
             return []
-        return [f"the quota of CodeBuild, {BUILDS}, is 0. Request a higher one"] if quotas.get(BUILDS) == 0 else []
+        return [f"{quota.problem}. {quota.remedy}"] if quota.problem else []
 
     def environment(self) -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES} | {

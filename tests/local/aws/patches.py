@@ -17,6 +17,8 @@ _ADDITIONS = (
     "iam.user_tags",
     "iam.deletion",
     "iam.group_resource",
+    "iam.simulation",
+    "servicequotas.api",
     "secretsmanager.versions",
     "secretsmanager.rotation",
     "secretsmanager.listing",

@@ -29,6 +29,8 @@ class Settings:
     # Whether a pipeline's action that creates a change set fails when it is empty (1) or continues (0). Not documented;
     # see `deploy_action`.
     empty_change_set_fails: int = 0
+    # CodeBuild's quota of concurrent builds, as Service Quotas shows it.
+    quota_of_builds: float = 1.0
     # The length of one minute of an alarm's WaitTime in a stage condition.
     rule_minute_seconds: float = 60.0
     # Selects one of the orders that the dependency graph allows for a stack's resources; 0 is by name.

@@ -65,6 +65,15 @@ def _delete_repository(request: dict) -> dict:
     return {"repositoryId": held.repository_id}
 
 
+def _update_repository_name(request: dict) -> dict:
+    # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_UpdateRepositoryName.html
+    held, name = existing({"repositoryName": request["oldName"]}), request["newName"]
+    if repositories.find(name):
+        raise Rejected("RepositoryNameExistsException", f"Repository named {name} already exists")
+    repositories.rename(held, name)
+    return {}
+
+
 def _list_repositories(request: dict) -> dict:
     return {"repositories": [{"repositoryName": held.name, "repositoryId": held.repository_id}
                              for held in repositories.every()]}
@@ -156,6 +165,6 @@ OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreateRepository": _create_repository, "GetRepository": _get_repository,
     "DeleteRepository": _delete_repository, "ListRepositories": _list_repositories, "GetBranch": _get_branch,
     "ListBranches": _list_branches, "DeleteBranch": _delete_branch, "UpdateDefaultBranch": _update_default_branch,
-    "GetCommit": _get_commit, "TagResource": _tag_resource, "UntagResource": _untag_resource,
+    "UpdateRepositoryName": _update_repository_name, "GetCommit": _get_commit, "TagResource": _tag_resource, "UntagResource": _untag_resource,
     "ListTagsForResource": _list_tags,
 }

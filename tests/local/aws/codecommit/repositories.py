@@ -88,6 +88,13 @@ def every() -> list[Repository]:
     return sorted(_repositories.values(), key=lambda held: held.name)
 
 
+def rename(held: Repository, name: str) -> None:
+    """The directory has the repository's ID, so it stays."""
+    _repositories.pop(held.name)
+    held.name = name
+    _repositories[name] = held
+
+
 def delete(held: Repository) -> None:
     _repositories.pop(held.name, None)
     shutil.rmtree(held.directory, ignore_errors=True)

@@ -1,0 +1,233 @@
+"""The names that the next deployment needs.
+
+A name is taken if something has it that the environment's stack did not create. CloudFormation then fails to create the
+resource, and rolls the whole deployment back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.account import owner_of
+from cli.checks.rows import Reader, Row, pages
+from cli.checks.template import Template
+from cli.machine import code_of
+from cli.output import Finding
+
+_ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "ResourceNotFound", "DashboardNotFoundError",
+           "RepositoryDoesNotExistException", "404"}
+_SERVICES = ("cloudformation", "cloudwatch", "codecommit", "events", "iam", "lambda", "logs", "s3", "secretsmanager")
+
+
+class Names:
+    """The names of the template's resources in this environment."""
+
+    def __init__(self, reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], owned: set[str]) -> None:
+        """`stacks` are all of the account, by name. `owned` are the physical IDs of the environment's stack."""
+        self._reader, self._account, self._template, self._stacks, self._owned = reader, reader.account, template, stacks, owned
+        self._stack_id = str(stacks.get(reader.environment.settings.stack_name, {}).get("StackId", ""))
+        self._env_id, self._partition = reader.environment.env_id, reader.account.arn.split(":")[1]
+        for service in _SERVICES:
+            reader.client(service)
+
+    def rows(self) -> list[Row]:
+        """One for each kind of resource."""
+        kinds: list[tuple[str, str, str, Callable[[list[str]], list[Finding]]]] = [
+            ("roles", "AWS::IAM::Role", "RoleName", self._roles),
+            ("users", "AWS::IAM::User", "UserName", self._users),
+            ("managed policies", "AWS::IAM::ManagedPolicy", "ManagedPolicyName", self._policies),
+            ("functions", "AWS::Serverless::Function", "FunctionName", self._functions),
+            ("log groups", "AWS::Logs::LogGroup", "LogGroupName", self._log_groups),
+            ("event rules", "AWS::Events::Rule", "Name", self._rules),
+            ("alarms", "AWS::CloudWatch::Alarm", "AlarmName", self._alarms),
+            ("dashboards", "AWS::CloudWatch::Dashboard", "DashboardName", self._dashboards),
+            ("buckets", "AWS::S3::Bucket", "BucketName", self._buckets),
+        ]
+        rows = []
+        for title, resource_type, member, read in kinds:
+            if names := [self._template.name(each, member) for each in self._template.resources()
+                         if each.type == resource_type and member in each.properties]:
+                more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+                rows.append(_row(f"names of {title}: {names[0]}{more}", read, names))
+        rows.append(_row("exports of other stacks", self._exports, self._template.exports()))
+        if project_id := self._template.values.get("ProjectID"):
+            # As the health check's rule in template.yaml names it.
+            secret = f"codecommit-mirror/user-{self._env_id}-codecommit-mirroring"
+            names = [f"gitops-{self._env_id}-{project_id}", f"codecommit-{self._env_id}-cfn-{project_id}"]
+            rows.append(_row(f"secret {secret}", self._secrets, [secret]))
+            rows.append(_row(f"stack {names[0]} and repository {names[1]}", self._project, names))
+        return rows
+
+    def _roles(self, names: list[str]) -> list[Finding]:
+        iam = self._reader.client("iam")
+        return [_taken("role", name, *_policies_of(iam, "role", name), f"aws iam delete-role --role-name {name}")
+                for name in self._foreign(names, lambda name: iam.get_role(RoleName=name))]
+
+    def _users(self, names: list[str]) -> list[Finding]:
+        iam = self._reader.client("iam")
+        return [_taken("user", name, *_policies_of(iam, "user", name), *_credentials_of(iam, name),
+                       f"aws iam delete-user --user-name {name}")
+                for name in self._foreign(names, lambda name: iam.get_user(UserName=name))]
+
+    def _policies(self, names: list[str]) -> list[Finding]:
+        iam, prefix = self._reader.client("iam"), f"arn:{self._partition}:iam::{self._account.id}:policy/"
+        # The physical ID of a managed policy is its ARN.
+        return [_taken("managed policy", arn.removeprefix(prefix), f"aws iam delete-policy --policy-arn {arn}")
+                for arn in self._foreign([prefix + name for name in names], lambda arn: iam.get_policy(PolicyArn=arn))]
+
+    def _functions(self, names: list[str]) -> list[Finding]:
+        client = self._reader.client("lambda")
+        return [_taken("function", name, f"aws lambda delete-function --function-name {name}")
+                for name in self._foreign(names, lambda name: client.get_function(FunctionName=name))]
+
+    def _log_groups(self, names: list[str]) -> list[Finding]:
+        logs = self._reader.client("logs")
+        present = {each["logGroupName"] for name in names
+                   for each in pages(logs, "describe_log_groups", "logGroups", logGroupNamePrefix=name)}
+        return [_taken("log group", name, f"aws logs delete-log-group --log-group-name {name}")
+                for name in names if name in present - self._owned]
+
+    def _rules(self, names: list[str]) -> list[Finding]:
+        events = self._reader.client("events")
+        present = {each["Name"] for each in pages(events, "list_rules", "Rules", NamePrefix=f"event-rule-{self._env_id}-")}
+        return [_taken("event rule", name, *_targets_of(events, name), f"aws events delete-rule --name {name}")
+                for name in names if name in present - self._owned]
+
+    def _alarms(self, names: list[str]) -> list[Finding]:
+        # A call describes at most 100.
+        listed = pages(self._reader.client("cloudwatch"), "describe_alarms", "MetricAlarms", AlarmNames=names[:100])
+        present = {each["AlarmName"] for each in listed}
+        return [_taken("alarm", name, f"aws cloudwatch delete-alarms --alarm-names {name}")
+                for name in names if name in present - self._owned]
+
+    def _dashboards(self, names: list[str]) -> list[Finding]:
+        client = self._reader.client("cloudwatch")
+        return [_taken("dashboard", name, f"aws cloudwatch delete-dashboards --dashboard-names {name}")
+                for name in self._foreign(names, lambda name: client.get_dashboard(DashboardName=name))]
+
+    def _buckets(self, names: list[str]) -> list[Finding]:
+        return [finding for name in names for finding in self._bucket(name)]
+
+    def _bucket(self, name: str) -> list[Finding]:
+        s3, subject = self._reader.client("s3"), f"bucket {name}"
+        try:
+            taken = self._foreign([name], lambda name: s3.head_bucket(Bucket=name, ExpectedBucketOwner=self._account.id))
+        except ClientError as error:
+            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+                raise
+            return [Finding(subject, reason="S3 answers 403: either another account has the name, or you lack s3:ListBucket on it",
+                            remedy="Add the permission. If S3 still answers 403, choose another EnvID")]
+        delete = f"cfn-gitops undeploy --env {self._reader.environment.settings.table} --delete-bucket"
+        return [Finding(subject, "it exists, and the environment's stack did not create it, so its creation fails",
+                        f"If nothing needs its artifacts, delete it: {delete}. Otherwise choose another EnvID") for _ in taken]
+
+    def _secrets(self, names: list[str]) -> list[Finding]:
+        return [finding for name in names for finding in self._secret(name)]
+
+    def _secret(self, name: str) -> list[Finding]:
+        try:
+            secret = self._reader.client("secretsmanager").describe_secret(SecretId=name)
+        except ClientError as error:
+            if code_of(error) not in _ABSENT:
+                raise
+            return []
+        owner, subject = owner_of(secret), f"secret {name}"
+        is_own = bool(self._stack_id) and owner == self._stack_id
+        release = f"aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery"
+        if secret.get("DeletedDate"):
+            restore = f"Restore it: aws secretsmanager restore-secret --secret-id {name}. Or free" if is_own else "Free"
+            return [Finding(subject, "it is scheduled for deletion, which reserves its name", f"{restore} the name: {release}",
+                            "CFG-304")]
+        if is_own:
+            return []
+        held = f"it belongs to stack {owner}" if owner else "Custom::MirrorCredential did not create it"
+        return [Finding(subject, f"it exists, and {held}", f"If nothing needs it, free the name: {release}", "CFG-303")]
+
+    def _exports(self, names: list[str]) -> list[Finding]:
+        listed = pages(self._reader.client("cloudformation"), "list_exports", "Exports")
+        others = {each["Name"]: each["ExportingStackId"] for each in listed if each["ExportingStackId"] != self._stack_id}
+        remedy = (f"The environment {self._env_id} exists under another stack name: set stack_name in samconfig.toml to it, or "
+                  "choose another EnvID")
+        return [Finding(f"exports cfn-gitops-{self._env_id}-…", f"stack {stack} exports them already", remedy)
+                for stack in sorted({others[name] for name in names if name in others})]
+
+    def _project(self, names: list[str]) -> list[Finding]:
+        """The first project's child stack, and a repository that such a stack left."""
+        child, repository = names
+        if stack := self._stacks.get(child):
+            owner = owner_of(stack)
+            if owner and owner == self._stack_id:
+                return []
+            held = f"it belongs to stack {owner}" if owner else "Custom::GitOpsPipeline did not create it"
+            return [Finding(f"stack {child}", f"it exists, and {held}", "Choose another ProjectID. If nothing needs it, free the "
+                            f"name: aws cloudformation delete-stack --stack-name {child}", "CFG-502")]
+        codecommit = self._reader.client("codecommit")
+        if not self._foreign([repository], lambda name: codecommit.get_repository(repositoryName=name)):
+            return []
+        arn = f"arn:{self._partition}:codecommit:{self._account.region}:{self._account.id}:{repository}"
+        # docs/concepts/pipelines.md, A retained repository.
+        if codecommit.list_tags_for_resource(resourceArn=arn)["tags"].get("cfn-gitops:stack-name") == child:
+            return [Finding(f"repository {repository}, which an earlier pipeline left: the new one adopts it")]
+        rename = f"aws codecommit update-repository-name --old-name {repository} --new-name {repository}-former"
+        return [Finding(f"repository {repository}", "it exists, and no earlier pipeline of this name left it",
+                        f"Choose another ProjectID, or rename the repository: {rename}", "CFG-504")]
+
+    def _foreign(self, names: list[str], read: Callable[[str], Any]) -> list[str]:
+        """Those that exist and are not the stack's."""
+        return [name for name in names if name not in self._owned and _exists(name, read)]
+
+
+def _exists(name: str, read: Callable[[str], Any]) -> bool:
+    try:
+        read(name)
+    except ClientError as error:
+        if code_of(error) not in _ABSENT:
+            raise
+        return False
+    return True
+
+
+def _taken(kind: str, name: str, *commands: str) -> Finding:
+    return Finding(f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails",
+                   f"If nothing needs it, delete it: {' && '.join(commands)}. Otherwise choose another EnvID")
+
+
+def _policies_of(iam: Any, kind: str, name: str) -> Iterator[str]:
+    """The commands that remove the policies of a user or a role. Without permission to list them, the remedy lacks them."""
+    key = {"role": "RoleName", "user": "UserName"}[kind]
+    with contextlib.suppress(ClientError):
+        for each in pages(iam, f"list_attached_{kind}_policies", "AttachedPolicies", **{key: name}):
+            yield f"aws iam detach-{kind}-policy --{kind}-name {name} --policy-arn {each['PolicyArn']}"
+        for each in pages(iam, f"list_{kind}_policies", "PolicyNames", **{key: name}):
+            yield f"aws iam delete-{kind}-policy --{kind}-name {name} --policy-name {each}"
+
+
+def _credentials_of(iam: Any, user_name: str) -> Iterator[str]:
+    with contextlib.suppress(ClientError):
+        for each in iam.list_service_specific_credentials(UserName=user_name)["ServiceSpecificCredentials"]:
+            yield (f"aws iam delete-service-specific-credential --user-name {user_name} --service-specific-credential-id "
+                   f"{each['ServiceSpecificCredentialId']}")
+
+
+def _targets_of(events: Any, rule: str) -> Iterator[str]:
+    with contextlib.suppress(ClientError):
+        if targets := pages(events, "list_targets_by_rule", "Targets", Rule=rule):
+            yield f"aws events remove-targets --rule {rule} --ids {' '.join(each['Id'] for each in targets)}"
+
+
+def _row(subject: str, read: Callable[[list[str]], list[Finding]], names: list[str]) -> Row:
+    return Row(subject, lambda: read(names) or [Finding(subject)])
+
+
+def owned_by(reader: Reader, stack: dict[str, Any] | None) -> set[str]:
+    """The physical IDs of the stack's resources. Empty if it does not exist."""
+    if stack is None:
+        return set()
+    listed = pages(reader.client("cloudformation"), "list_stack_resources", "StackResourceSummaries", StackName=stack["StackId"])
+    return {each["PhysicalResourceId"] for each in listed
+            if each.get("PhysicalResourceId") and each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")}

@@ -1,0 +1,124 @@
+"""An environment's settings in samconfig.toml, compared with the template that they are for.
+
+The rules are the template's own. sam passes only the parameters that the template has, and drops the others without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from cli import samconfig
+from cli.account import Environment
+from cli.checks.template import Template
+from cli.output import Finding
+from cli.samconfig import did_you_mean
+
+_CAPABILITY = "CAPABILITY_NAMED_IAM"
+
+
+class SettingsFile:
+    """The tables of one environment, with the lines of its settings."""
+
+    def __init__(self, environment: Environment, file: Path) -> None:
+        self.file, self.table_name = file, environment.settings.table
+        self._content = file.read_text("utf-8")
+        self.table: Any = samconfig.contents(file)[self.table_name]
+
+    def get(self, name: str) -> Any:
+        """A setting of `sam deploy`, for this command or for all. `None` if it does not exist."""
+        found = [samconfig.member(self.table, command, "parameters", name) for command in ("deploy", "global")]
+        return next((value for value in found if value is not None), None)
+
+    def place(self, name: str) -> str:
+        """The place of a setting, for example `samconfig.toml, line 25`."""
+        return self._shown(self._lines(name)[:1])
+
+    def parameter_place(self, name: str, which: int = 0) -> str:
+        """That of a parameter, or of its second value. Tags may have the same name."""
+        begin = self._lines("parameter_overrides")[:1]
+        return self._shown([line for line in self._lines(name) if begin and line >= begin[0]][:which + 1])
+
+    def _lines(self, name: str) -> list[int]:
+        return samconfig.lines_of(self._content, self.table_name, rf"(?<![A-Za-z0-9_]){re.escape(name)}[\"']?\s*=")
+
+    def _shown(self, lines: list[int]) -> str:
+        return f"{self.file.name}, line {lines[-1]}" if lines else f"{self.file.name}, [{self.table_name}]"
+
+
+def setting_checks(given: SettingsFile) -> list[Finding]:
+    """The settings of `sam deploy` that the template needs."""
+    found = []
+    capabilities = given.get("capabilities") or []
+    if _CAPABILITY not in (capabilities.split() if isinstance(capabilities, str) else capabilities):
+        found.append(Finding(given.place("capabilities"), f"the capabilities lack {_CAPABILITY}, without which CloudFormation "
+                             "rejects roles with names", f'Write: capabilities = "{_CAPABILITY}"'))
+    if not given.get("resolve_s3") and not given.get("s3_bucket"):
+        found.append(Finding(given.place("resolve_s3"), "there is neither resolve_s3 nor s3_bucket, so sam has no bucket for the "
+                             "function", "Write: resolve_s3 = true"))
+    return found or [Finding(f"{given.file.name}: settings of sam deploy")]
+
+
+def parameter_checks(given: SettingsFile, document: dict[str, Any]) -> list[Finding]:
+    """Each parameter in the file, by what the template declares."""
+    pairs = samconfig.override_pairs(given.table, given.file)
+    found, seen, known = [], [], document["Parameters"]
+    for name, value in pairs:
+        which = seen.count(name)
+        seen.append(name)
+        place = given.parameter_place(name, which)
+        if which:
+            found.append(Finding(place, f"{name} is there a second time, and sam takes the last value",
+                                 "Remove one of the lines"))
+        elif name not in known:
+            unknown = f"the template has no parameter {name}, so sam ignores it"
+            found.append(Finding(place, unknown + did_you_mean(name, known), "Correct the name, or remove the line"))
+        if name in known and (reason := wrong_value(value, known[name])):
+            found.append(Finding(place, f"{name}: {reason}", "Correct the value"))
+    for text in samconfig.override_texts(given.table):
+        # shlex reads it as empty, and sam ignores the parameter or fails.
+        for name in re.findall(r"(?:^|\s)([A-Za-z0-9]+)=(?=\s|$)", text):
+            found.append(Finding(given.parameter_place(name), f"{name} is empty without quotation marks, which sam does not accept",
+                                 f"Write: '{name}=\"\"'"))
+    return found or [Finding(f"{given.file.name}: parameters")]
+
+
+def wrong_value(value: str, declared: dict[str, Any]) -> str:
+    """Why CloudFormation would reject the value. Empty if it does not.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+    """
+    kind = str(declared.get("Type"))
+    # As CloudFormation, it compares each member of a list.
+    members = [member.strip() for member in value.split(",")] if kind == "CommaDelimitedList" else [value]
+    shown = value if len(value) <= 60 else f"{value[:60]}…"
+    allowed = [str(each) for each in declared.get("AllowedValues", [])]
+    if allowed and not set(members) <= set(allowed):
+        return f"{shown or 'the empty value'} is not one of {', '.join(allowed)}" + did_you_mean(value, allowed)
+    if kind == "Number":
+        return _wrong_number(shown, declared)
+    # Java's syntax, which Python shares for what the template uses.
+    pattern = declared.get("AllowedPattern")
+    if pattern and not all(re.fullmatch(pattern, member) for member in members):
+        return f"{shown or 'the empty value'} is not valid: {declared.get('ConstraintDescription') or pattern}"
+    if len(value) < int(declared.get("MinLength", 0)):
+        return f"it has {len(value)} characters, and needs at least {declared['MinLength']}"
+    if len(value) > int(declared.get("MaxLength", len(value))):
+        return f"it has {len(value)} characters, and may have at most {declared['MaxLength']}"
+    return ""
+
+
+def _wrong_number(text: str, declared: dict[str, Any]) -> str:
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
+        return f"{text or 'the empty value'} is not a number"
+    number = float(text)
+    low, high = float(declared.get("MinValue", number)), float(declared.get("MaxValue", number))
+    return "" if low <= number <= high else f"{text} is not between {declared.get('MinValue')} and {declared.get('MaxValue')}"
+
+
+def rule_checks(template: Template, given: SettingsFile) -> list[Finding]:
+    """The template's rules, which CloudFormation evaluates before it creates anything."""
+    place = given.place("parameter_overrides")
+    found = [Finding(place, broken, "Correct parameter_overrides") for broken in template.broken_rules()]
+    return found or [Finding(f"{given.file.name}: rules of the template")]

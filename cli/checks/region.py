@@ -1,0 +1,112 @@
+"""The services that the region has, and the quotas of the account."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from typing import Any
+
+from botocore.exceptions import EndpointConnectionError
+
+from cli.checks.rows import Reader, Row, not_checked, pages
+from cli.checks.template import Template
+from cli.output import Finding
+
+# One read of each service that not every region has. A response proves that it does.
+_READS = {"codecommit": "list_repositories", "codepipeline": "list_pipelines", "codebuild": "list_projects"}
+_TITLES = {"codecommit": "CodeCommit", "codepipeline": "CodePipeline", "codebuild": "CodeBuild"}
+# https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
+BUILDS = "Concurrently running builds for Linux/Small environment"
+_KINDS = {"AWS::IAM::Role": "Roles", "AWS::IAM::User": "Users", "AWS::IAM::ManagedPolicy": "Policies"}
+
+
+def service_rows(reader: Reader) -> list[Row]:
+    return [Row(_subject(reader, service), lambda service=service: [_service(reader, service)])  # type: ignore[misc]
+            for service in _READS if reader.client(service)]
+
+
+def _subject(reader: Reader, service: str) -> str:
+    return f"{_TITLES[service]} in {reader.account.region}"
+
+
+def _service(reader: Reader, service: str) -> Finding:
+    subject = _subject(reader, service)
+    try:
+        getattr(reader.client(service), _READS[service])()
+    except EndpointConnectionError as error:
+        # STS has just answered, so the network and the credentials work.
+        if _is_unknown_host(error) and not _is_listed(reader, service):
+            return Finding(subject, f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
+                           "Choose another region, with --region or AWS_REGION. `Where it works` in README.md lists those "
+                           "without CodeCommit")
+        return not_checked(subject, error)
+    return Finding(subject)
+
+
+def _is_listed(reader: Reader, service: str) -> bool:
+    """Whether the SDK's data names the region. They may be older than the region."""
+    session = reader.account.session
+    return any(reader.account.region in session.get_available_regions(service, partition)
+               for partition in session.get_available_partitions())
+
+
+def _is_unknown_host(error: Any) -> bool:
+    """Whether DNS answers that the name does not exist. A server that fails has another error."""
+    cause: Any = error.kwargs.get("error")
+    seen: list[Any] = []
+    while cause is not None and cause not in seen:
+        if isinstance(cause, socket.gaierror):
+            return cause.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+        seen.append(cause)
+        cause = getattr(cause, "reason", None) or cause.__cause__ or cause.__context__
+    return False
+
+
+def quota_rows(reader: Reader, template: Template | None, is_first: bool) -> list[Row]:
+    """`is_first` if the environment's stack has created nothing yet."""
+    quotas = reader.client("service-quotas")
+    rows = [Row("quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)])]
+    if template:
+        needed = Counter(_KINDS[each.type] for each in template.resources() if each.type in _KINDS)
+        iam = reader.client("iam")
+        rows.append(Row("quotas of IAM", lambda: _iam_quotas(iam, needed, is_first)))
+    return rows
+
+
+def build_quota(quotas: Any) -> Finding:
+    listed = pages(quotas, "list_service_quotas", "Quotas", ServiceCode="codebuild")
+    values = {each["QuotaName"]: each["Value"] for each in listed}
+    subject = "quota of concurrent builds, as Service Quotas shows it"
+    if BUILDS not in values:
+        return Finding(subject, reason=f"Service Quotas does not list {BUILDS}")
+    return Finding(subject) if values[BUILDS] else Finding(
+        subject, f"the quota of CodeBuild, {BUILDS}, is 0",
+        "Request a higher one: the console's page Service Quotas, AWS CodeBuild. Without it, the first build fails")
+
+
+def _iam_quotas(iam: Any, needed: Counter[str], is_first: bool) -> list[Finding]:
+    summary, found = iam.get_account_summary()["SummaryMap"], []
+    for kind, number in needed.items() if is_first else ():
+        present, quota = summary.get(kind), summary.get(f"{kind}Quota")
+        if present is not None and quota is not None and present + number > quota:
+            found.append(Finding(
+                f"quota of IAM: {kind}", f"the account has {present} of {quota}, and the stack creates {number} more",
+                "Delete unused ones, or request a higher quota: the console's page Service Quotas, IAM"))
+    return found or [Finding("quotas of IAM")]
+
+
+def always_unknown() -> list[Finding]:
+    """Obstacles that only a rejected deployment shows."""
+    return [
+        Finding("CodeCommit for new customers", code="CFG-510",
+                reason="only the first CreateRepository shows whether the account still has the old restriction",
+                remedy="If the deployment fails with this code, ask AWS Support to enable CodeCommit"),
+        Finding("service control policies", code="CFG-202",
+                reason="this account cannot read them, and a simulation shows only a part of their effect",
+                remedy="If the deployment fails with this code, ask the administrator of your organization"),
+        # The error of a pipeline's action has no reason code.
+        Finding("quota of CodeBuild, as it is applied",
+                reason="CodeBuild shows it only when a build starts, and a new account may have less than Service Quotas shows",
+                remedy="If a build fails with `Cannot have more than 0 builds in queue for the account`, ask AWS Support to lift "
+                       "the limit: docs/runbook/README.md"),
+    ]

@@ -1,0 +1,73 @@
+"""Rows whose reads run at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import machine
+from cli.account import Environment
+from cli.ending import Failure
+from cli.output import Finding
+from cli.pending import Pending
+
+# A check takes seconds, so a service that does not answer is not waited for.
+_AT_ONCE, _SECONDS = 16, 60
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3},
+                 max_pool_connections=_AT_ONCE)
+
+
+@dataclass
+class Row:
+    """`read` returns the findings, and raises an error of AWS if it cannot."""
+
+    subject: str
+    read: Callable[[], list[Finding]]
+
+
+class Reader:
+    """The clients of an environment, one of each service. A session must not create them in threads:
+    https://docs.aws.amazon.com/boto3/latest/guide/clients.html"""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment, self.account = environment, environment.account
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """Call it before the rows are read."""
+        if service not in self._clients:
+            self._clients[service] = self.account.client(service, config=_CONFIG)
+        return self._clients[service]
+
+
+def findings(rows: Iterable[Row]) -> list[Finding]:
+    """Those of each row, in the rows' order."""
+    limit, found = threading.Semaphore(_AT_ONCE), []
+    for row, pending in [(row, Pending(lambda row=row: _read(row), limit)) for row in rows]:  # type: ignore[misc]
+        read = pending.result(_SECONDS)
+        found += [Finding(row.subject, reason=f"no response in {_SECONDS} seconds", remedy="Run this again")] if read is None else read
+    return found
+
+
+def _read(row: Row) -> list[Finding]:
+    try:
+        return row.read()
+    except (BotoCoreError, ClientError, Failure) as error:
+        return [not_checked(row.subject, error)]
+
+
+def not_checked(subject: str, error: Exception) -> Finding:
+    """Because of an error of AWS or of this machine."""
+    failure = error if isinstance(error, Failure) else machine.explained(error)
+    assert failure, error
+    return Finding(subject, reason=failure.problem, remedy=failure.remedy)
+
+
+def pages(client: Any, operation: str, key: str, **given: Any) -> list[Any]:
+    """The items of every page."""
+    return [item for page in client.get_paginator(operation).paginate(**given) for item in page[key]]

@@ -1,0 +1,54 @@
+"""The status of the environment's stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cli.account import Environment, parameters
+from cli.output import Finding
+
+# CloudFormation accepts no update in these.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+_DELETE_FIRST = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+_WAITERS = {"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete", "DELETE": "stack-delete-complete",
+            "IMPORT": "stack-import-complete", "UPDATE_ROLLBACK": "stack-rollback-complete"}
+
+
+def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
+    """Whether CloudFormation accepts a deployment now. `stack` is `None` if it does not exist."""
+    name = environment.settings.stack_name
+    subject = f"stack {name}"
+    if stack is None:
+        return Finding(f"{subject} does not exist yet")
+    status = stack["StackStatus"]
+    if status == "REVIEW_IN_PROGRESS":
+        # https://github.com/aws/aws-sam-cli/blob/develop/samcli/lib/deploy/deployer.py, has_stack
+        return Finding(f"{subject} has only a change set, which the next deployment replaces")
+    if remedy := _remedy(status, name):
+        return Finding(subject, f"its status is {status}, in which CloudFormation accepts no update", remedy)
+    deployed, env_id = parameters(stack).get("EnvID"), environment.env_id
+    if deployed is None:
+        return Finding(subject, "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
+                       "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]")
+    if deployed == env_id:
+        return Finding(subject)
+    return Finding(subject, f"it has EnvID {deployed}, and samconfig.toml has {env_id}. EnvID is part of every name, so this "
+                   "update fails", f"Set EnvID={deployed}, or another stack_name for {env_id}")
+
+
+def _remedy(status: str, name: str) -> str:
+    """Empty if CloudFormation accepts an update."""
+    delete = f"aws cloudformation delete-stack --stack-name {name}"
+    if status == "ROLLBACK_IN_PROGRESS":
+        return f"Wait until it is ROLLBACK_COMPLETE, then delete it: {delete}"
+    if status.endswith("IN_PROGRESS"):
+        waiter = _WAITERS.get(status.replace("_COMPLETE_CLEANUP", "").replace("_IN_PROGRESS", ""))
+        return f"Wait for its end: aws cloudformation wait {waiter} --stack-name {name}" if waiter else "Wait for its end"
+    if status in _DELETE_FIRST:
+        return f"Delete it, and wait for that: {delete}"
+    if status == "UPDATE_ROLLBACK_FAILED":
+        return ("Correct the cause, which `cfn-gitops failures` shows, and continue: aws cloudformation continue-update-rollback "
+                f"--stack-name {name}")
+    if status == "UPDATE_FAILED":
+        return f"Roll it back: aws cloudformation rollback-stack --stack-name {name}"
+    return "" if status.endswith("_COMPLETE") else "Read its events: cfn-gitops failures"

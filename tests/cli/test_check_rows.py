@@ -1,0 +1,309 @@
+"""The rows of `check` for what the local AWS does not have, with the responses that AWS documents."""
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import MagicMock
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.stub import Stubber
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+from cli.account import Account, Environment
+from cli.checks import region, rights, rows, template as templates
+from cli.checks.executions import execution_rows
+from cli.checks.names import Names
+from cli.checks.rows import Reader, Row, findings
+from cli.checks.stack import stack_check
+from cli.checks.template import Template
+from cli.commands.check import values
+from cli.output import Finding
+from cli.samconfig import Settings
+from tests.cli.scene import ROOT
+
+ACCOUNT = "111122223333"
+CALLER = f"arn:aws:iam::{ACCOUNT}:user/operator"
+OWNER = f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/cfn-gitops-dev/1a2b"
+
+
+def reader(region_name: str = "eu-central-1", arn: str = CALLER) -> Reader:
+    session = boto3.Session("key", "secret", region_name=region_name)
+    return Reader(Environment(Settings("dev", "cfn-gitops-dev", {"EnvID": "dev"}), Account(session, ACCOUNT, arn)))
+
+
+def template(of: Reader, **parameters: str) -> Template:
+    document = templates.read(ROOT)
+    of.environment.settings.parameters |= parameters
+    return Template(document, values(of.environment, document, None))
+
+
+def error(code: str, operation: str = "Operation", status: int = 400) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)  # type: ignore[typeddict-item]
+
+
+# Every status of CloudFormation's API reference. https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html
+STATUSES = {
+    "sound": "CREATE_COMPLETE UPDATE_COMPLETE UPDATE_ROLLBACK_COMPLETE IMPORT_COMPLETE IMPORT_ROLLBACK_COMPLETE REVIEW_IN_PROGRESS",
+    "cloudformation wait": "CREATE_IN_PROGRESS UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_ROLLBACK_IN_PROGRESS "
+                           "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS DELETE_IN_PROGRESS IMPORT_IN_PROGRESS",
+    "Wait for its end": "IMPORT_ROLLBACK_IN_PROGRESS",
+    "cloudformation delete-stack": "ROLLBACK_COMPLETE ROLLBACK_FAILED CREATE_FAILED DELETE_FAILED ROLLBACK_IN_PROGRESS",
+    "cloudformation continue-update-rollback": "UPDATE_ROLLBACK_FAILED",
+    "cloudformation rollback-stack": "UPDATE_FAILED",
+    "cfn-gitops failures": "IMPORT_ROLLBACK_FAILED",
+}
+
+
+@pytest.mark.parametrize(("remedy", "status"), [(remedy, status) for remedy, all_of in STATUSES.items() for status in all_of.split()])
+def test_stack_status_has_its_remedy(remedy: str, status: str) -> None:
+    finding = stack_check(reader().environment, {"StackStatus": status, "Parameters": [
+        {"ParameterKey": "EnvID", "ParameterValue": "dev"}]})
+    assert finding.result == ("sound" if remedy == "sound" else "found")
+    assert remedy == "sound" or remedy in finding.remedy
+
+
+def test_stack_of_another_program_is_found() -> None:
+    """`sam deploy` would replace its resources."""
+    finding = stack_check(reader().environment, {"StackStatus": "CREATE_COMPLETE"})
+    assert finding.problem.startswith("it has no parameter EnvID") and "stack_name" in finding.remedy
+
+
+def test_every_stack_status_of_the_api_is_tried() -> None:
+    shape = boto3.Session().client("cloudformation", region_name="eu-central-1").meta.service_model.shape_for("StackStatus")
+    tried = {status for all_of in STATUSES.values() for status in all_of.split()}
+    assert tried == set(shape.enum) - {"DELETE_COMPLETE"}
+
+
+NO_NAME, NO_SERVER = socket.gaierror(socket.EAI_NONAME, "Name or service not known"), socket.gaierror(socket.EAI_AGAIN, "try again")
+
+
+@pytest.mark.parametrize(("region_name", "raised", "result"), [
+    ("mx-central-1", NO_NAME, "found"),
+    # A resolver that fails, a region of the SDK's data, and a network without a route prove nothing.
+    ("mx-central-1", NO_SERVER, "not checked"), ("eu-central-1", NO_NAME, "not checked"), ("mx-central-1", OSError(101, "no route"), "not checked"),
+])
+def test_region_without_a_service_is_found_by_proof_only(
+        monkeypatch: pytest.MonkeyPatch, region_name: str, raised: Exception, result: str) -> None:
+    monkeypatch.setattr(rows, "_CONFIG", Config(retries={"total_max_attempts": 1}, proxies={}))
+    monkeypatch.setattr(socket, "getaddrinfo", MagicMock(side_effect=raised))
+    of = reader(region_name)
+    [finding] = rows.findings(each for each in region.service_rows(of) if each.subject == f"CodeCommit in {region_name}")
+    assert finding.result == result
+    assert ("the region has no CodeCommit" if result == "found" else "does not answer") in finding.problem + finding.reason
+
+
+def test_response_proves_that_a_region_has_the_services() -> None:
+    """The SDK's data may be older than the region. A denial may come from a service control policy."""
+    of = reader("mx-central-1")
+    checks = region.service_rows(of)
+    with Stubber(of.client("codecommit")) as codecommit, Stubber(of.client("codepipeline")) as codepipeline, \
+            Stubber(of.client("codebuild")) as codebuild:
+        codecommit.add_response("list_repositories", {"repositories": []})
+        codepipeline.add_client_error("list_pipelines", "AccessDeniedException", "m")
+        codebuild.add_response("list_projects", {"projects": ["p"]})
+        found = rows.findings(checks)
+    assert [each.result for each in found] == ["sound", "not checked", "sound"]
+    assert found[1].reason == "ListPipelines is denied: m"
+
+
+def test_quota_of_roles_is_found_before_the_first_deployment() -> None:
+    for first, expected in ((True, "found"), (False, "sound")):
+        of = reader()
+        checks = region.quota_rows(of, template(of), is_first=first)
+        with Stubber(of.client("iam")) as iam:
+            iam.add_response("get_account_summary", {"SummaryMap": {"Roles": 995, "RolesQuota": 1000, "Users": 1, "UsersQuota": 5000}})
+            [finding] = findings(checks[1:])
+        assert finding.result == expected
+        assert not first or finding.problem == "the account has 995 of 1000, and the stack creates 7 more"
+
+
+def simulated(**more: Any) -> dict[str, Any]:
+    return {"EvalActionName": "iam:CreateRole", "EvalResourceName": "arn:aws:iam::111122223333:role/r", "EvalDecision": "implicitDeny", **more}
+
+
+def specific(decision: str, *missing: str) -> dict[str, Any]:
+    return {"EvalResourceName": "arn:aws:iam::111122223333:role/r", "EvalResourceDecision": decision, "MissingContextValues": list(missing)}
+
+
+@pytest.mark.parametrize(("results", "result", "text"), [
+    ([simulated()], "found", "no policy allows iam:CreateRole"),
+    ([simulated(EvalDecision="explicitDeny")], "found", "a policy denies iam:CreateRole"),
+    ([simulated(EvalDecision="allowed")], "sound", ""),
+    ([simulated(PermissionsBoundaryDecisionDetail={"AllowedByPermissionsBoundary": False})], "found", "the permissions boundary"),
+    # Its statements may have conditions that the simulation does not know.
+    ([simulated(OrganizationsDecisionDetail={"AllowedByOrganizations": False})], "not checked", "a service control policy decides"),
+    ([simulated(MissingContextValues=["aws:PrincipalTag/team"])], "not checked", "aws:PrincipalTag/team"),
+    ([simulated(ResourceSpecificResults=[specific("implicitDeny", "aws:MultiFactorAuthPresent")])], "not checked", "MultiFactorAuthPresent"),
+    ([simulated(ResourceSpecificResults=[specific("implicitDeny")], EvalDecision="allowed")], "found", "no policy allows"),
+    ([simulated(ResourceSpecificResults=[specific("allowed")])], "sound", ""),
+    ([], "not checked", "IAM did not simulate iam:CreateRole"),
+])
+def test_simulated_decision_is_a_finding_only_if_it_is_proven(results: list[dict[str, Any]], result: str, text: str) -> None:
+    of = reader()
+    with Stubber(of.client("iam")) as iam:
+        iam.add_response("simulate_principal_policy", {"EvaluationResults": results, "IsTruncated": False})
+        request = rights.Request(["iam:CreateRole"], ["arn:aws:iam::111122223333:role/r"])
+        checks = rights._checks(of, CALLER, [request])
+    assert result in {each.result for each in checks} and any(text in each.problem + each.reason for each in checks), checks
+    assert result == "found" or not any(each.problem for each in checks)
+
+
+@pytest.mark.parametrize(("arn", "reason"), [
+    (f"arn:aws:iam::{ACCOUNT}:root", "the root user"), (f"arn:aws:sts::{ACCOUNT}:federated-user/f", "a federated user")])
+def test_principal_that_iam_does_not_simulate_is_not_checked(arn: str, reason: str) -> None:
+    of = reader(arn=arn)
+    of.client("iam")
+    [finding] = rights._checks(of, arn, [])
+    assert finding.result == "not checked" and reason in finding.reason
+
+
+def test_session_is_simulated_as_its_role_with_its_path() -> None:
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_Admin_1/olivia@example.com"
+    role = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Admin_1"
+    of = reader(arn=session)
+    asked: dict[str, Any] = {"Path": "/", "RoleName": "AWSReservedSSO_Admin_1", "RoleId": "AROA1234567890123456", "CreateDate": 0, "Arn": role}
+    with Stubber(of.client("iam")) as iam:
+        iam.add_response("get_role", {"Role": asked}, {"RoleName": "AWSReservedSSO_Admin_1"})
+        iam.add_response("simulate_principal_policy", {"EvaluationResults": [simulated(EvalDecision="allowed")], "IsTruncated": False}, {
+            "PolicySourceArn": role, "ActionNames": ["iam:CreateRole"], "ResourceArns": ["arn:aws:iam::111122223333:role/r"],
+            "ContextEntries": [{"ContextKeyName": "aws:SecureTransport", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"}]})
+        [finding] = rights._checks(of, session, [rights.Request(["iam:CreateRole"], ["arn:aws:iam::111122223333:role/r"])])
+    assert finding.result == "sound"
+
+
+def test_role_in_samconfig_is_simulated_for_the_resources() -> None:
+    of = reader()
+    checks = rights.right_rows(of, template(of), {}, "arn:aws:iam::111122223333:role/cloudformation", "code")
+    assert [each.subject for each in checks] == [f"rights of {CALLER}", "rights of arn:aws:iam::111122223333:role/cloudformation"]
+
+
+_READ, _NOT_SET = "a read whose denial is not known to fail a creation", "a property that template.yaml does not set"
+_ELSEWHERE = "another resource, in `creates` and `deploys` of rights.py, or in the row of its own type"
+# The permissions of the create handlers that creates.json leaves out.
+LEFT_OUT = {
+    "AWS::CloudWatch::Dashboard": {_NOT_SET: "cloudwatch:TagResource"},
+    "AWS::Events::Rule": {_NOT_SET: "iam:PassRole"},
+    "AWS::IAM::ManagedPolicy": {_ELSEWHERE: "iam:AttachGroupPolicy iam:AttachRolePolicy iam:AttachUserPolicy"},
+    "AWS::IAM::Policy": {_NOT_SET: "iam:GetGroupPolicy iam:GetRolePolicy iam:PutGroupPolicy iam:PutRolePolicy"},
+    "AWS::IAM::Role": {_NOT_SET: "iam:UntagRole"},
+    "AWS::IAM::User": {_NOT_SET: "iam:AddUserToGroup iam:AttachUserPolicy iam:CreateLoginProfile iam:PutUserPolicy"},
+    "AWS::Lambda::Function": {
+        _ELSEWHERE: "iam:PassRole s3:GetObject s3:GetObjectVersion",
+        "VpcConfig: CloudFormation's error names the permission": "ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs",
+        _NOT_SET: """elasticfilesystem:DescribeMountTargets kms:CreateGrant kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey
+            lambda:AssociateRuntimeAlias lambda:GetLayerVersion lambda:PassCapacityProvider lambda:PutFunctionConcurrency
+            lambda:PutFunctionRecursionConfig lambda:PutFunctionScalingConfig lambda:PutRuntimeManagementConfig s3files:ListMountTargets""",
+        _READ: """lambda:GetCodeSigningConfig lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig
+            lambda:GetRuntimeManagementConfig"""},
+    "AWS::Logs::LogGroup": {
+        _NOT_SET: """firehose:TagDeliveryStream logs:CreateLogDelivery logs:PutBearerTokenAuthentication logs:PutDataProtectionPolicy
+            logs:PutIndexPolicy logs:PutResourcePolicy s3:REST.PUT.OBJECT""",
+        _READ: "logs:DescribeIndexPolicies logs:DescribeLogGroups logs:DescribeResourcePolicies logs:GetDataProtectionPolicy"},
+    "AWS::S3::Bucket": {
+        _READ: "s3:GetBucketAcl s3:ListBucket", "s3:PutBucketTagging is the action of a new bucket's tags": "s3:TagResource",
+        _NOT_SET: """iam:PassRole s3:CreateBucketMetadataTableConfiguration s3:DeleteObject s3:GetBucketMetadataTableConfiguration
+            s3:PutAccelerateConfiguration s3:PutAnalyticsConfiguration s3:PutBucketAbac s3:PutBucketCORS s3:PutBucketLogging
+            s3:PutBucketNotification s3:PutBucketObjectLockConfiguration s3:PutBucketReplication s3:PutBucketWebsite
+            s3:PutIntelligentTieringConfiguration s3:PutInventoryConfiguration s3:PutMetricsConfiguration s3:PutObjectAcl
+            s3:PutObjectLockConfiguration s3:PutReplicationConfiguration s3tables:CreateNamespace s3tables:CreateTable
+            s3tables:CreateTableBucket s3tables:GetTable s3tables:GetTableMetadataLocation s3tables:PutTableBucketPolicy
+            s3tables:PutTableEncryption s3tables:PutTablePolicy s3tables:UpdateTableMetadataLocation"""},
+}
+CREATES = rights.read_creates()
+
+
+@pytest.mark.parametrize("resource_type", CREATES)
+def test_actions_are_those_of_the_create_handler(resource_type: str) -> None:
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource_type).schema
+    published = set(schema["handlers"]["create"]["permissions"])
+    actions = {*CREATES[resource_type]["actions"], *CREATES[resource_type].get("also", {}).get("actions", [])}
+    left_out = {action for text in LEFT_OUT.get(resource_type, {}).values() for action in text.split()}
+    assert actions | left_out == published and not actions & left_out
+
+
+def test_every_type_of_the_template_has_its_actions() -> None:
+    types = {about["Type"] for about in templates.read(ROOT)["Resources"].values()}
+    # SAM renders the first. The function implements the next two, and Secrets Manager's rotation uses its own secret.
+    others = {"AWS::Serverless::Function", "Custom::GitOpsPipeline", "Custom::MirrorCredential", "AWS::SecretsManager::RotationSchedule"}
+    assert types - others == set(CREATES) - {"AWS::Lambda::Function"}
+
+
+def test_names_are_those_that_the_template_gives() -> None:
+    of = reader()
+    requests = rights.creates(of, template(of, EnvID="tst", BranchName="main"))
+    arns = {arn for request in requests for arn in request.arns}
+    assert {f"arn:aws:iam::{ACCOUNT}:role/role-tst-cfn-gitops", f"arn:aws:s3:::s3-tst-codepipeline-artifact-{ACCOUNT}-eu-central-1",
+            f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:cfn-gitops-tst"} <= arns
+    assert not any("${" in arn for arn in arns)
+
+
+def test_environment_without_a_project_needs_no_user() -> None:
+    of = reader()
+    without = template(of, ProjectID="")
+    assert not any(":user/" in arn for request in rights.creates(of, without) for arn in request.arns)
+    subjects = [row.subject for row in Names(of, without, {}, set()).rows()]
+    assert not any(each.startswith(("secret", "stack", "names of users")) for each in subjects)
+
+
+def child(name: str, **more: Any) -> dict[str, Any]:
+    return {"StackName": f"gitops-dev-{name}", "Outputs": [{"OutputKey": "PipelineName", "OutputValue": f"codepipeline-dev-cfn-{name}"}],
+            "Tags": [{"Key": "cfn-gitops:stack-id", "Value": OWNER}], **more}
+
+
+def test_execution_in_progress_is_found() -> None:
+    of = reader()
+    checks = execution_rows(of, [child("shop"), child("foreign", Tags=[]), {**child("other"), "StackName": "gitops-prd-other"}])
+    with Stubber(of.client("codepipeline")) as codepipeline:
+        codepipeline.add_response("get_pipeline_state", {"stageStates": [{"stageName": "Build", "actionStates": [
+            {"actionName": "Build", "latestExecution": {"status": "InProgress"}}]}]}, {"name": "codepipeline-dev-cfn-shop"})
+        codepipeline.add_response("list_pipeline_executions", {"pipelineExecutionSummaries": [
+            {"pipelineExecutionId": "e-1", "status": "InProgress"}, {"pipelineExecutionId": "e-0", "status": "Succeeded"}]})
+        [finding] = findings(checks)
+    assert finding.result == "found" and finding.problem.startswith("execution e-1 is in progress")
+
+
+def test_execution_beside_a_waiting_approval_is_found() -> None:
+    of = reader()
+    checks = execution_rows(of, [child("shop")])
+    with Stubber(of.client("codepipeline")) as codepipeline:
+        codepipeline.add_response("get_pipeline_state", {"stageStates": [
+            {"stageName": "Deploy", "latestExecution": {"pipelineExecutionId": "e-1", "status": "InProgress"}, "actionStates": [
+                {"actionName": "Approval", "latestExecution": {"status": "InProgress", "token": "t"}}]}]})
+        codepipeline.add_response("list_pipeline_executions", {"pipelineExecutionSummaries": [
+            {"pipelineExecutionId": "e-2", "status": "InProgress"}, {"pipelineExecutionId": "e-1", "status": "InProgress"}]})
+        found = findings(checks)
+    assert [each.problem.split(".")[0].split(" is")[0] for each in found] == ["an approval waits", "execution e-2"]
+
+
+def test_pipeline_that_was_never_pushed_is_sound() -> None:
+    of = reader()
+    checks = execution_rows(of, [child("shop")])
+    with Stubber(of.client("codepipeline")) as codepipeline:
+        codepipeline.add_client_error("get_pipeline_state", "PipelineNotFoundException")
+        [finding] = findings(checks)
+    assert finding.result == "sound"
+
+
+def failing(raised: Exception) -> Callable[[], list[Finding]]:
+    def read() -> list[Finding]:
+        raise raised
+
+    return read
+
+
+def test_row_that_fails_stops_no_other() -> None:
+    checks = [Row("denied", failing(error("AccessDenied"))), Row("slow", failing(ConnectTimeoutError(endpoint_url="https://a.example"))),
+            Row("sound", lambda: [Finding("sound")])]
+    assert [each.result for each in findings(checks)] == ["not checked", "not checked", "sound"]
+
+
+def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_SECONDS", 0.01)
+    released = threading.Event()
+    checks = [Row("hanging", lambda: [Finding("hanging")] if released.wait() else []), Row("sound", lambda: [Finding("sound")])]
+    assert [each.result for each in findings(checks)][0] == "not checked"
+    released.set()

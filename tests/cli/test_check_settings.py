@@ -1,0 +1,133 @@
+"""The rows of `check` about samconfig.toml, without AWS. sam's own parser confirms what they state about it."""
+
+import tomllib
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+from click import BadParameter
+from samcli.cli.types import CfnParameterOverridesType
+from samcli.commands.deploy.deploy_context import DeployContext
+
+from cli import samconfig
+from cli.account import Account, Environment
+from cli.checks import template as templates
+from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, wrong_value
+from cli.checks.template import Template
+from cli.commands.check import values
+from cli.ending import Failure
+from cli.output import Finding
+from tests.cli.scene import ROOT, SETTINGS, Folder, with_line
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def environment_of(folder: Folder) -> Environment:
+    account = Account(MagicMock(region_name="eu-central-1"), "111122223333", "arn:aws:iam::111122223333:user/operator")
+    return Environment(samconfig.read("dev", file=folder.config), account)
+
+
+def checked(folder: Folder, content: str) -> list[Finding]:
+    folder.write(content)
+    environment = environment_of(folder)
+    given, document = SettingsFile(environment, folder.config), templates.read(folder.path)
+    return [*setting_checks(given), *parameter_checks(given, document),
+            *rule_checks(Template(document, values(environment, document, None)), given)]
+
+
+def test_sound_settings_have_no_finding(folder: Folder) -> None:
+    for content in (SETTINGS, with_line("'ProjectID=\"\"'"), (ROOT / "samconfig.toml").read_text()):
+        assert {each.result for each in checked(folder, content)} == {"sound"}
+
+
+SETTINGS_FAULTS = [
+    (with_line('"ProjectId=infra"'), "line 9", "the template has no parameter ProjectId, so sam ignores it. Did you mean ProjectID?"),
+    (with_line('"EnvID=dev"'), "line 9", "EnvID is there a second time"),
+    (with_line('"ProjectID=my_project"'), "line 9", "ProjectID: my_project is not valid: at most 20 letters"),
+    (with_line('"LogLevel=debug"'), "line 9", "LogLevel: debug is not one of info, warn, error"),
+    (with_line('"RotationDays=1001"'), "line 9", "RotationDays: 1001 is not between 0 and 1000"),
+    (with_line('"RotationDays=often"'), "line 9", "RotationDays: often is not a number"),
+    (with_line('"ProjectID="'), "line 9", "ProjectID is empty without quotation marks"),
+    (SETTINGS.replace("EnvID=dev", "EnvID=development"), "line 8", "EnvID: it has 11 characters, and may have at most 10"),
+    (SETTINGS.replace("EnvID=dev", "EnvID=tst"), "line 7", "BranchName is required in an environment that is neither dev nor prd"),
+    (with_line('"GitLabProject=platform/infra"'), "line 7", "GitLabTokenSecretId is required with GitLabProject"),
+    (SETTINGS.replace("CAPABILITY_NAMED_IAM", "CAPABILITY_IAM"), "line 5", "the capabilities lack CAPABILITY_NAMED_IAM"),
+    (SETTINGS.replace("resolve_s3 = true\n", ""), "[dev]", "there is neither resolve_s3 nor s3_bucket"),
+]
+
+
+@pytest.mark.parametrize(("content", "place", "problem"), SETTINGS_FAULTS, ids=[problem[:30] for _, _, problem in SETTINGS_FAULTS])
+def test_wrong_line_of_samconfig_is_found(folder: Folder, content: str, place: str, problem: str) -> None:
+    found = [each for each in checked(folder, content) if each.result == "found"]
+    rows = [each for each in found if each.problem.startswith(problem)]
+    assert [each.subject for each in rows] == [f"samconfig.toml, {place}"], found
+    assert all(each.remedy for each in rows)
+
+
+def test_space_outside_of_quotation_marks_ends_the_command(folder: Folder) -> None:
+    with pytest.raises(Failure, match="samconfig.toml, line 9: dev is outside of quotation marks, so sam ignores it"):
+        checked(folder, with_line('"BuildSecretNames=build dev"'))
+    with pytest.raises(Failure, match="samconfig.toml, line 9: a has no value. Write it as in 'EnvID=dev'"):
+        checked(folder, with_line('"a"'))
+
+
+def test_line_is_not_that_of_a_tag(folder: Folder) -> None:
+    content = with_line('"ProjectID=my_project"').replace("resolve_s3 = true", 'resolve_s3 = true\ntags = "ProjectID=shop"')
+    [found] = [each for each in checked(folder, content) if each.result == "found"]
+    assert found.subject == "samconfig.toml, line 10"
+
+
+def test_all_parameters_in_one_text_have_its_line(folder: Folder) -> None:
+    """As `sam deploy --guided` saves them."""
+    content = SETTINGS.split("parameter_overrides")[0] + "parameter_overrides = 'EnvID=\"dev\" EnvID=\"dev\" LogLevel=\"debug\"'\n"
+    found = [each for each in checked(folder, content) if each.result == "found"]
+    assert [each.subject for each in found] == ["samconfig.toml, line 7"] * 2
+
+
+def test_sam_drops_what_the_rows_report() -> None:
+    def read(*texts: str) -> dict[str, str]:
+        return CfnParameterOverridesType().convert(list(texts), None, None)
+
+    assert read("LogLevel=info", "LogLevel=warn") == {"LogLevel": "warn"}
+    with pytest.raises(BadParameter, match="ProjectID= is not a valid format"):
+        read("ProjectID=")
+    assert read("BuildSecretNames=build dev") == {"BuildSecretNames": "build"}
+    assert read("EnvID=dev ProjectID= LogLevel=info") == {"EnvID": "dev", "LogLevel": "info"}
+    merged = DeployContext.merge_parameters({"Parameters": {"ProjectID": {"Type": "String"}}}, {"ProjectId": "infra"})
+    assert merged == [{"ParameterKey": "ProjectID", "UsePreviousValue": True}]
+
+
+def test_deployed_value_of_a_parameter_counts(folder: Folder) -> None:
+    """sam keeps the value of a parameter that no line names."""
+    environment, document = environment_of(folder), templates.read(folder.path)
+    stack = {"StackId": "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1", "Parameters": [
+        {"ParameterKey": "GitLabProject", "ParameterValue": "platform/infra"}]}
+    broken = Template(document, values(environment, document, stack)).broken_rules()
+    assert broken == ["GitLabTokenSecretId is required with GitLabProject"]
+
+
+def test_every_default_is_a_value_that_the_template_accepts() -> None:
+    document = templates.read(ROOT)
+    for name, about in document["Parameters"].items():
+        assert wrong_value(str(about.get("Default", "")), about) == "", name
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    ("Resources: {}", "is not a template with Parameters and Resources"), ("- a: [", "its YAML is not valid"),
+])
+def test_file_that_is_no_template_is_a_failure(tmp_path: Path, content: str, reason: str) -> None:
+    (tmp_path / "template.yaml").write_text(content)
+    with pytest.raises(Failure, match=reason):
+        templates.read(tmp_path)
+
+
+def test_line_is_that_of_the_environments_own_table() -> None:
+    content = (ROOT / "samconfig.toml").read_text()
+    tables = tomllib.loads(content)
+    for name in (name for name in tables if name != "version"):
+        [line] = samconfig.lines_of(content, name, r"EnvID=")
+        assert f"EnvID={name}" in content.split("\n")[line - 1]
+    assert samconfig.lines_of('dev.deploy.parameters.parameter_overrides = ["EnvID=dev"]', "dev", "EnvID=") == []
