@@ -52,7 +52,7 @@ def test_older_python_gets_one_line(python: Path, file: Path, tmp_path: Path) ->
 
 def test_home_that_cannot_be_written_leaves_nothing(file: Path, tmp_path: Path) -> None:
     home, temporary = tmp_path / "home", tmp_path / "temporary"
-    # Root may write into each folder, but nobody below a file.
+    # Root may write into each folder, but not below a file.
     home.write_text("")
     temporary.mkdir()
     ran = subprocess.run([file, "--version"], env={"HOME": str(home), "TMPDIR": str(temporary), "PATH": os.environ["PATH"]},

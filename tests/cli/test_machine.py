@@ -19,7 +19,7 @@ import pytest
 from botocore.config import Config
 
 from cli import __main__ as program
-from cli import account, main
+from cli import main
 from cli.main import COMMANDS
 from tests.cli.aws_server import Answering, AwsServer, Machine, interrupts, running, silent
 from tests.cli.conftest import ROOT, Ended, Run
@@ -68,7 +68,11 @@ def machine(aws: AwsServer, folder: Path, tmp_path_factory: pytest.TempPathFacto
     made = Machine(aws, tmp_path_factory.mktemp("home"), folder, monkeypatch)
     made.set(HOME=str(made.home), AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY=KEY, AWS_REGION="eu-central-1",
              AWS_DEFAULT_REGION="eu-central-1", AWS_ENDPOINT_URL=aws.url, AWS_EC2_METADATA_DISABLED="true", AWS_MAX_ATTEMPTS="1")
-    monkeypatch.setattr(account, "_CONFIG", Config(connect_timeout=0.2, read_timeout=0.2))
+    of_cli = [module for name, module in sys.modules.items() if name.startswith("cli.")]
+    for module in of_cli:
+        # Those of the account, and of longer calls.
+        if isinstance(getattr(module, "_CONFIG", None), Config):
+            monkeypatch.setattr(module, "_CONFIG", Config(connect_timeout=0.2, read_timeout=0.2))
     monkeypatch.setattr(botocore.session, "create_loader", _loader)
     before = aws.identity, aws.other
     yield made
