@@ -19,6 +19,8 @@ from cli.samconfig import Settings
 
 # Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of silence.
 _CONFIG = Config(connect_timeout=10, read_timeout=60)
+# A misspelled region has no host, and five attempts take up to 15 s.
+_OF_IDENTITY = Config(retries={"mode": "standard", "total_max_attempts": 2})
 _STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+")
 
 
@@ -131,7 +133,7 @@ def connect(profile: str = "", region: str = "") -> Account:
         session = boto3.Session(botocore_session=core, profile_name=profile or None, region_name=region or None)
         if not session.region_name:
             raise Failure("no region is set", "Name it with --region, or set AWS_REGION")
-        caller = session.client("sts").get_caller_identity()
+        caller = session.client("sts", config=_OF_IDENTITY).get_caller_identity()
         identity = caller["Account"], caller["Arn"]
     except EOFError:
         raise Failure("the profile needs the code of an MFA device, and there is no terminal to type it",

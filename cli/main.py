@@ -6,6 +6,7 @@ import argparse
 import importlib
 import inspect
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         settings = samconfig.read(given.env, file=given.config_file)
-        account = connect(given.profile or settings.profile, given.region or settings.region)
+        profile, region = given.profile or settings.profile, given.region or settings.region
+        output.selection = " ".join(f"--{name} {shlex.quote(value)}" for name, value in (("profile", profile), ("region", region)) if value)
+        account = connect(profile, region)
         environment = Environment(settings, account)
         output.place(account.id, account.region, settings.env_id)
         return int(module.run(environment, given, output))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from cli.ending import Failure
@@ -15,6 +16,8 @@ from cli.terminal import shown, write, write_shown
 
 # After an interrupt of a command that changes stacks.
 GOES_ON = "CloudFormation goes on with a change that has begun. Run this again for the rest"
+# `aws` with its own options before the service, and the others behind the subcommand.
+_COMMAND = re.compile(r"\baws(?= [a-z0-9-]+ [a-z])|\bsam deploy\b|\bcfn-gitops (?:check|status|doctor|failures|upgrade|leave|undeploy)\b")
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 
@@ -40,6 +43,8 @@ class Finding:
 @dataclass
 class Output:
     as_json: bool = False
+    # Options that select the account and region, for the commands in remedies. Empty if the environment variables do.
+    selection: str = ""
     document: dict[str, Any] = field(default_factory=dict)
     # The changes so far.
     done: list[str] = field(default_factory=list)
@@ -60,13 +65,15 @@ class Output:
 
     def place(self, account: str, region: str, environment: str) -> None:
         self.document |= {"account": account, "region": region, "environment": environment}
-        self.tell_unless_json(f"Account {account}, region {region}, environment {environment}")
+        self.write(f"Account {account}, region {region}, environment {environment}", style=BOLD)
 
-    def tell_unless_json(self, line: str) -> None:
-        self.write(line, style=BOLD)
+    def selecting(self, remedy: str) -> str:
+        """The remedy with the account and region of this run in each command: pasted, it must not reach another account."""
+        return _COMMAND.sub(lambda command: f"{command[0]} {self.selection}", remedy) if self.selection else remedy
 
     def findings(self, findings: Sequence[Finding]) -> int:
         """Writes each, and returns the exit status."""
+        findings = [replace(each, remedy=self.selecting(each.remedy)) for each in findings]
         self.document["checks"] = [finding.members() for finding in findings]
         for finding in findings:
             label, style = {"found": ("FOUND", RED), "sound": ("sound", GREEN)}.get(finding.result, ("not checked", YELLOW))
@@ -91,6 +98,7 @@ class Output:
                 write_shown(styled(text, "" if number else BOLD) + "\n")
 
     def failure(self, failure: Failure) -> None:
+        failure = Failure(failure.problem, self.selecting(failure.remedy))
         if self.as_json:
             self.document["error"] = {"problem": failure.problem, "remedy": failure.remedy}
         write(failure, to=sys.stderr)

@@ -297,7 +297,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
             plan.append(stack)
         except (NotDeleted, BotoCoreError, ClientError) as reason:
             failed.append(f"{name}: {reason}")
-            output.tell(f"LEFT    {failed[-1]}")
+            output.tell(output.selecting(f"LEFT    {failed[-1]}"))
     if plan and not is_confirmed(output, f"To do this, type {name_of_environment}:", name_of_environment, given.yes):
         return 1
     for stack in plan:
@@ -308,6 +308,6 @@ def run(environment: Environment, given: Any, output: Output) -> int:
             left.discard(stack.name)
         except (NotDeleted, Failure, BotoCoreError, ClientError) as reason:
             failed.append(f"{stack.name}: {reason}")
-            output.tell(f"LEFT    {failed[-1]}")
+            output.tell(output.selecting(f"LEFT    {failed[-1]}"))
     output.document["left"] = failed
     return 1 if failed else 0

@@ -74,8 +74,9 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     output.table(shown, [row.cells()[:len(shown)] for row in rows])
     notes = [note for row in rows for note in row.notes()]
     output.write("")
-    for note in [*notes, *_unread_notes(rows)]:
-        output.write(note[0], *(f"    {line}" for line in note[1:] if line))
+    for first, *lines in [*notes, *_unread_notes(rows)]:
+        *causes, remedy = lines or [""]
+        output.write(first, *(f"    {line}" for line in [*causes, output.selecting(remedy)] if line))
     needing = ", ".join(f"{counts[concern]} {words}" for concern, words in _CONCERNS.items() if counts[concern])
     output.write(f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}", style=BOLD)
     return 1 if any(counts[concern] for concern in _ORDER if concern not in _WAITS) else 0

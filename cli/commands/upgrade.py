@@ -44,7 +44,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
             left.append(f"{named(children)}: {reason}")
         else:
             plan[owner_id] = children
-    output.tell(*(f"LEFT    {each}" for each in left))
+    output.tell(*(output.selecting(f"LEFT    {each}") for each in left))
     for owner_id, children in plan.items():
         output.tell(f"- stack {stacks[owner_id]['StackName']}: will be updated, and with it {named(children)}")
     if plan and not is_confirmed(output, "To update them, type yes:", "yes", given.yes):
@@ -54,7 +54,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         owner = stacks[owner_id]
         if reason := obstacle(environment, owner, owner_id, children, version) or update(environment, owner, version):
             left.append(f"{named(children)}: {reason}")
-            output.tell(f"LEFT    {left[-1]}")
+            output.tell(output.selecting(f"LEFT    {left[-1]}"))
         else:
             output.has_done(f"{named(children)}: version {version}")
     output.document["left"] = left

@@ -24,9 +24,6 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(deploy.sys, "argv", ["deploy.py", "--check", *arguments])
-    # Set and removed, so that the test's end removes it too.
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "")
-    monkeypatch.delenv("AWS_MAX_ATTEMPTS")
     return deploy.main()
 
 
@@ -42,10 +39,10 @@ def test_check_ends_before_sam(monkeypatch: pytest.MonkeyPatch, sam: MagicMock,
 
 @pytest.mark.parametrize(("arguments", "problem"), [
     (["--env", "prod"], "has no environment prod. Did you mean prd?"),
-    (["--", "RotationSeriall=2"], "template.yaml has no parameter RotationSeriall. Did you mean RotationSerial?"),
+    (["--", "RotationSeriall=2"], "RotationSeriall: template.yaml has no such parameter. Did you mean RotationSerial?"),
     (["--", "RotationSerial"], "must be Name=value pairs, not RotationSerial"),
-    (["--", "LogLevel=warning"], "LogLevel=warning is not one of info, warn, error"),
-    (["--", "GitLabUrl=gitlab.com"], "GitLabUrl=gitlab.com is not an https address without user name"),
+    (["--", "LogLevel=warning"], "LogLevel: warning is not one of info, warn, error"),
+    (["--", "GitLabUrl=gitlab.com"], "GitLabUrl: gitlab.com is not valid: an https address without user name"),
 ])
 def test_wrong_use_is_rejected_before_any_call(
         arguments: list[str], problem: str, monkeypatch: pytest.MonkeyPatch, sam: MagicMock,

@@ -18,6 +18,7 @@ import yaml
 
 from cli import samconfig
 from cli.account import connect
+from cli.checks.parameters import wrong_value
 from cli.ending import WrongUse, entry
 from cli.stack_failures import StackFailures, heading
 from cli.terminal import output_of_another_program, write
@@ -38,16 +39,10 @@ def reject_wrong(parameters: dict[str, str], table: str) -> None:
     """sam ignores a parameter that the template does not have. CloudFormation rejects a wrong value, but after the build."""
     known = declared()
     for name, value in parameters.items():
-        rule, problem = known.get(name, {}), ""
-        allowed = [str(each) for each in rule.get("AllowedValues", [])]
-        if name not in known:
-            problem = f"template.yaml has no parameter {name}{samconfig.did_you_mean(name, known)}"
-        elif allowed and value not in allowed:
-            problem = f"{name}={value} is not one of {', '.join(allowed)}"
-        elif not re.fullmatch(rule.get("AllowedPattern", ".*"), value, re.DOTALL):
-            problem = f"{name}={value} is not {rule.get('ConstraintDescription') or rule['AllowedPattern']}"
+        problem = (wrong_value(value, known[name]) if name in known else
+                   f"template.yaml has no such parameter{samconfig.did_you_mean(name, known)}")
         if problem:
-            raise WrongUse(problem, f"Correct PARAMETERS, or parameter_overrides of [{table}] in samconfig.toml")
+            raise WrongUse(f"{name}: {problem}", f"Correct PARAMETERS, or parameter_overrides of [{table}] in samconfig.toml")
 
 
 @entry("CloudFormation goes on with a deployment that has begun")
@@ -60,9 +55,6 @@ def main() -> int:
     given = arguments.parse_args()
     settings = samconfig.read(given.env, given.parameters, ROOT / samconfig.FILE)
     reject_wrong(settings.parameters, settings.table)
-    if given.check:
-        # A misspelled region has no host, and botocore's default of five attempts takes up to 15 s.
-        os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
     account = connect(settings.profile, settings.region)
     write(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
           + " ".join(f"{key}={value}" for key, value in settings.parameters.items()))

@@ -1,0 +1,30 @@
+"""The commands in remedies select the account and region of the run: pasted, they must not reach another account."""
+
+import pytest
+
+from cli.failure import Failure
+from cli.output import Finding, Output
+
+REMEDIES = [
+    ("Restore it: aws secretsmanager restore-secret --secret-id gitlab/infra",
+     "Restore it: aws --profile 'my team' --region eu-west-1 secretsmanager restore-secret --secret-id gitlab/infra"),
+    ("Deploy it: sam deploy --config-env dev", "Deploy it: sam deploy --profile 'my team' --region eu-west-1 --config-env dev"),
+    ("See what failed: cfn-gitops failures cfnstack-dev-infra --env dev",
+     "See what failed: cfn-gitops failures --profile 'my team' --region eu-west-1 cfnstack-dev-infra --env dev"),
+    ("Delete it if it is not of cfn-gitops. In aws, nothing else", "Delete it if it is not of cfn-gitops. In aws, nothing else"),
+]
+
+
+@pytest.mark.parametrize(("remedy", "selecting"), REMEDIES)
+def test_commands_of_a_remedy_name_profile_and_region(remedy: str, selecting: str, capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(selection="--profile 'my team' --region eu-west-1")
+    output.findings([Finding("secret", "its problem is aws s3 sync", remedy)])
+    output.failure(Failure("it failed", remedy))
+    printed = capsys.readouterr()
+    assert selecting in printed.out and selecting in printed.err and "its problem is aws s3 sync" in printed.out
+    assert output.document["checks"][0]["remedy"] == selecting
+
+
+def test_commands_stay_as_they_are_without_options(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().findings([Finding("secret", "it is missing", REMEDIES[0][0])])
+    assert REMEDIES[0][0] in capsys.readouterr().out
