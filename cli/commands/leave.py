@@ -282,9 +282,10 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     function_arn = function_of(own, environment)
     using = users(environment)
     names = [*using, name_of_environment]
-    if unknown := [name for name in given.stacks if name not in names]:
-        raise Failure(f"not a stack of environment {environment.env_id}: {', '.join(unknown)}"
-                      + samconfig.did_you_mean(unknown[0], names), f"Its stacks: {', '.join(names)}")
+    if unknown := next((name for name in given.stacks if name not in names), None):
+        problem = (f"does not exist in {environment.place}, and may be deleted already" if account.stack(unknown) is None else
+                   f"does not use the function of environment {environment.env_id}")
+        raise Failure(f"stack {unknown} {problem}" + samconfig.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
     plan: list[Leaving] = []
     left, failed = set(using), []
     for name in [each for each in names if each in given.stacks or not given.stacks]:

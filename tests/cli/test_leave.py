@@ -332,7 +332,7 @@ def test_other_change_or_failure_leaves_the_stack(change: dict[str, Any] | None,
 def test_stack_of_another_environment_is_refused(wrong: dict[str, Any] | None, aws: FakeAws, run: Run) -> None:
     aws.account.known["other"] = {"StackName": "other"}
     aws.account.known["cfn-gitops-prd"] |= wrong or {}
-    message = "stack cfn-gitops-prd does not have EnvID prd" if wrong else "not a stack of environment prd: other. "
+    message = "stack cfn-gitops-prd does not have EnvID prd" if wrong else "stack other does not exist in account "
     status, printed = run("--yes", "other")
     assert status == 1 and message in printed
     assert aws.calls == []
@@ -415,7 +415,7 @@ def test_misspelled_stack_is_named_with_the_closest_one(aws: FakeAws, run: Run) 
     aws.add("project-prd-shop", [MIRROR])
     status, printed = run("projct-prd-shop", "--yes")
     assert status == 1 and aws.calls == []
-    assert "not a stack of environment prd: projct-prd-shop. Did you mean project-prd-shop? Its stacks: project-prd-shop, " in printed
+    assert ", and may be deleted already. Did you mean project-prd-shop? Name some of: project-prd-shop, " in printed
     # Even if the environment's stack does not exist any more.
     del aws.account.known["cfn-gitops-prd"]
     assert run("projct-prd-shop", "--yes")[0] == 1 and run("--yes")[0] == 0

@@ -76,7 +76,7 @@ def test_only_the_function_is_deleted_without_first_project(account: LocalAws, f
     assert "LEFT    website: its update would also change Repository, " in printed
     assert "LEFT    cfn-gitops-dev: its function is needed by website" in printed
     assert deleted(before, account) == {"project-dev-shop"}
-    assert "not a stack of environment dev: project-dev-shop" in reader.run(f"{leave.strip()} project-dev-shop", fails=True)
+    assert "stack project-dev-shop does not exist in account" in reader.run(f"{leave.strip()} project-dev-shop", fails=True)
     # It is interrupted after an update: the next run deletes the stack.
     (folder / "website.yaml").write_text(website)
     protect = "aws cloudformation update-termination-protection --stack-name website"
