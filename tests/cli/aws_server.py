@@ -78,8 +78,12 @@ def silent(handler: Answering) -> None:
 
 
 def interrupts(signal: int) -> Callable[[Answering], None]:
+    # Another one, of a request at the same time, might come after the end of the command.
+    first = iter([signal])
+
     def answer(handler: Answering) -> None:
-        os.kill(os.getpid(), signal)
+        for each in first:
+            os.kill(os.getpid(), each)
         handler.close_connection = True
 
     return answer
