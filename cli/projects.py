@@ -377,12 +377,12 @@ def _add_mirrors(projects: Iterable[Project], findings: list[Finding] | None, se
     if findings is None:
         unread = Unread(DIAGNOSIS, f"the function's diagnosis takes longer than {seconds:g} s",
                         "Wait longer with --wait, or leave the mirrors out with --wait 0", "TimeLimit")
-    elif findings[0].problem:
-        unread = Unread(DIAGNOSIS, f"the function's diagnosis: {findings[0].problem}",
+    elif problem := findings[0].problem or findings[0].reason:
+        unread = Unread(DIAGNOSIS, f"the function's diagnosis: {problem}",
                         findings[0].remedy + ". Or leave the mirrors out: --wait 0", findings[0].code)
     # A mirror that is not shown may be one of these.
     hidden = next((each for each in (findings or [])[1:]
-                   if each.problem and each.subject.startswith((doctor.NOT_CHECKED, "secret "))), None)
+                   if each.reason or each.problem and each.subject.startswith("secret ")), None)
     for project in projects:
         found = outputs(project.stack)
         # The mirror of a repository in another account is that account's.
@@ -391,6 +391,6 @@ def _add_mirrors(projects: Iterable[Project], findings: list[Finding] | None, se
             project.mirrors = [each for each in (findings or [])[1:] if each.subject.endswith(about)]
             if not project.mirrors and hidden:
                 project.mirrors = None
-                project.unread.append(Unread(DIAGNOSIS, f"it shows no mirror, and {hidden.subject}: {hidden.problem}",
+                project.unread.append(Unread(DIAGNOSIS, f"it shows no mirror, and {hidden.subject}: {hidden.problem or hidden.reason}",
                                              hidden.remedy, hidden.code))
         project.unread += [unread] if unread else []

@@ -1,7 +1,7 @@
 """Check an environment, from GitLab's token to the pipelines' rules.
 
 It changes nothing. The function checks what only it can read: credentials, tokens, mirrors and pipelines. The rules and
-the stack are read with your own permissions.
+the stack are read with your own permissions. The exit status is 1 after a finding, and if a part was not checked.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ INTERRUPTED = "Nothing was changed"
 # connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
 _CONFIG = Config(read_timeout=905, retries={"total_max_attempts": 1}, tcp_keepalive=True)
 # The subject of what the function did not check.
-NOT_CHECKED = "a part that was not checked"
+NOT_CHECKED = "a part of the environment"
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
+ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     stack = environment.stack()
-    return output.findings([stack_check(stack), *function_checks(environment, stack, client_of(environment)), *rule_checks(environment)])
+    findings = [stack_check(stack), *function_checks(environment, stack, client_of(environment)), *rule_checks(environment)]
+    # Unlike before a deployment, each part exists and can be read.
+    return output.findings(findings) or int(any(each.reason for each in findings))
 
 
 def stack_check(stack: dict) -> Finding:
@@ -63,7 +67,7 @@ def function_checks(environment: Environment, stack: dict[str, Any], client: Any
             return [Finding(subject, f"{result.get('errorMessage')}", f"Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
         found = result["Doctor"]
         checks = [finding(each["Subject"], each) for each in found["Checks"]]
-        return [Finding(subject), *checks, *(finding(NOT_CHECKED, each) for each in found["NotChecked"])]
+        return [Finding(subject), *checks, *(not_checked(each) for each in found["NotChecked"])]
     except (BotoCoreError, ClientError) as error:
         return [failed(subject, error)]
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -77,10 +81,16 @@ def finding(subject: str, parts: dict[str, Any]) -> Finding:
     return Finding(subject, problem, remedy, code)
 
 
+def not_checked(parts: dict[str, Any]) -> Finding:
+    """A part that the function could not read."""
+    problem, remedy, code = (str(parts.get(part) or "") for part in ("Problem", "Remedy", "Code"))
+    return Finding(NOT_CHECKED, remedy=remedy, code=code, reason=problem or "the function names no reason")
+
+
 def failed(subject: str, error: Exception) -> Finding:
-    """A failure of AWS or of this machine."""
+    """A failure of AWS or of this machine, which proves nothing about the subject."""
     failure = machine.explained(error)
-    return Finding(subject, failure.problem, failure.remedy) if failure else Finding(subject, f"{error}", "Run this again")
+    return Finding(subject, reason=failure.problem if failure else f"{error}", remedy=failure.remedy if failure else "Run this again")
 
 
 def rule_checks(environment: Environment) -> list[Finding]:
@@ -90,9 +100,7 @@ def rule_checks(environment: Environment) -> list[Finding]:
         rules = [rule for page in pages for rule in page["Rules"]]
     except (BotoCoreError, ClientError) as error:
         return [failed("the event rules", error)]
-    enable = "Enable it: aws events enable-rule --name "
-    return [
-        Finding(f"event rule {rule['Name']}", *(("it is disabled", enable + rule["Name"]) if rule.get("State") == "DISABLED" else ()))
-        for rule in rules
-    ]
+    return [Finding(f"event rule {rule['Name']}") if rule.get("State") in ENABLED else
+            Finding(f"event rule {rule['Name']}", f"its state is {rule.get('State')}",
+                    f"Enable it: aws events enable-rule --name {rule['Name']}") for rule in rules]
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from cli import projects
 from cli.account import Environment, outputs
+from cli.commands import doctor
 from cli.output import BOLD, Output
 from cli.projects import Drift, Project
 from cli.terminal import shortened
@@ -42,8 +43,6 @@ _WAITS = ("approval", "frozen")
 _STATES = {"InProgress": "running", "Succeeded": "deployed", "Failed": "failed", "Stopped": "stopped", "Stopping": "stopping",
            "Superseded": "superseded", "Cancelled": "cancelled"}
 _MAX_STATE, _MAX_CAUSE, _MAX_SUMMARY = 14, 400, 60
-# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
-_ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
 # The pipeline's stack in one of these has no pipeline that can be changed: src/health_check/doctor.rs.
 _BROKEN = ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "IMPORT_ROLLBACK_FAILED")
 
@@ -164,7 +163,7 @@ class Row:
         if project.unreadable:
             return None
         # A deleted rule is not a freeze: the health check starts the pipeline. An unknown state counts as disabled.
-        if project.rule and project.rule not in _ENABLED or project.disabled:
+        if project.rule and project.rule not in doctor.ENABLED or project.disabled:
             return True
         is_read = project.disabled is not None or not project.pushed or project.pipeline_exists is False
         return False if project.rule is not None and is_read else None
@@ -234,7 +233,7 @@ class Row:
         for approval in project.approvals or []:
             yield [f"{name}: {approval.action} has waited for {self._age(approval.since)}, "
                    f"{self._commit(project.execution(approval.execution))}", f"Approve or reject it: {self._console()}"]
-        if project.rule and project.rule not in _ENABLED:
+        if project.rule and project.rule not in doctor.ENABLED:
             yield [f"{name}: event rule {project.event_rule} is {project.rule}, so a push starts nothing",
                    f"To end the freeze: aws events enable-rule --name {project.event_rule}"]
         for transition in project.disabled or []:

@@ -332,7 +332,7 @@ def test_other_change_or_failure_leaves_the_stack(change: dict[str, Any] | None,
 def test_stack_of_another_environment_is_refused(wrong: dict[str, Any] | None, aws: FakeAws, run: Run) -> None:
     aws.account.known["other"] = {"StackName": "other"}
     aws.account.known["cfn-gitops-prd"] |= wrong or {}
-    message = "stack cfn-gitops-prd does not have EnvID prd" if wrong else "stack other does not exist in account "
+    message = "stack cfn-gitops-prd does not have EnvID prd" if wrong else "stack other does not use the function of environment prd. "
     status, printed = run("--yes", "other")
     assert status == 1 and message in printed
     assert aws.calls == []

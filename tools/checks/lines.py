@@ -28,6 +28,7 @@ AREAS = {
     "emulators": r"tests/(fake-aws|support|local)/",
     "rust_tests": r"tests/(fuzz/|scenarios/|.*\.rs$)",
     "python_tests": r"tests/",
+    "cli": r"cli/",
     "tools": r"(tools|\.ci)/|Makefile$",
     "templates": r"(templates|docs/schemas|examples|events)/|template\.yaml$",
     "docs": r"(docs|\.github|\.gitlab)/|.*\.md$",
