@@ -154,7 +154,7 @@ def commands() -> str:
         "answers. The exit status is 0, 1 after a finding or a failure, and 2 after wrong use. Ctrl-C, SIGTERM and SIGHUP interrupt\n"
         "it with status 130. What CloudFormation has begun goes on, and a second run continues with the rest.",
         "Control characters and line breaks in the texts of others, such as CloudFormation's reasons, are shown as escapes:\n"
-        "`\\x1b`, `\\n`. The first start unpacks the file into `~/.cache/cfn-gitops`.",
+        "`\\x1b`, `\\n`. Each start unpacks the file into a folder of its own below `TMPDIR`, and deletes it at the end.",
         table(["Option of each subcommand", "Meaning"], options),
         *subcommands(),
         "## make",

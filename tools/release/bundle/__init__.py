@@ -4,7 +4,6 @@ It is a zip behind a line for the shell. Its packages are installed into .venv/c
 tools/requirements/cli.txt. The same source gives the same bytes.
 """
 
-import hashlib
 import io
 import stat
 import tomllib
@@ -46,10 +45,6 @@ def write(destination: Path) -> None:
     files = {name: path.read_bytes() for name, path in sources()}
     files["cli/VERSION"] = f"{version}\n".encode()
     files["__main__.py"] = (ROOT / "tools/release/bundle/start.py").read_bytes()
-    digest = hashlib.sha256()
-    for name, content in sorted(files.items()):
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    files["BUILD"] = f"{version}-{digest.hexdigest()[:16]}".encode()
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as content_of:
         for name, content in sorted(files.items()):
