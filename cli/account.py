@@ -130,6 +130,8 @@ def connect(profile: str = "", region: str = "") -> Account:
     try:
         core = botocore.session.Session()
         core.set_default_client_config(_CONFIG)
+        # The client of the identity does not read it, and another client would fail later.
+        core.get_config_variable("max_attempts")
         session = boto3.Session(botocore_session=core, profile_name=profile or None, region_name=region or None)
         if not session.region_name:
             raise Failure("no region is set", "Name it with --region, or set AWS_REGION")

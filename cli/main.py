@@ -7,15 +7,16 @@ import importlib
 import inspect
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cli import samconfig
 from cli.account import Environment, connect
-from cli.ending import ended
+from cli.ending import WrongUse, ended
 from cli.output import Output
-from cli.terminal import shown, write_shown
+from cli.terminal import write_shown
 
 # In the order of an environment's life.
 COMMANDS = ("check", "status", "doctor", "failures", "upgrade", "leave", "undeploy")
@@ -36,8 +37,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         words = [word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))]
         given = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
-        self.exit(2, f"{self.prog}: {shown(message)}{samconfig.did_you_mean(given[1], words) if given else ''}\n"
-                     f"Run `{self.prog} --help` for its arguments and examples.\n")
+        raise WrongUse(f"{self.prog}: {message}{samconfig.did_you_mean(given[1], words) if given else ''}",
+                       f"Its arguments and examples: `{self.prog} --help`")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # The reader of a pipe may have ended.
@@ -60,8 +61,8 @@ def parser() -> Parser:
                                       epilog=f"examples:\n{examples}", formatter_class=argparse.RawDescriptionHelpFormatter)
         common = command.add_argument_group("environment")
         common.add_argument("--env", default="dev", metavar="NAME", help="a table of samconfig.toml (default: dev)")
-        common.add_argument("--profile", default="", metavar="NAME", help="a profile of ~/.aws/config (default: AWS_PROFILE)")
-        common.add_argument("--region", default="", metavar="NAME", help="an AWS region (default: AWS_REGION, or the profile's)")
+        common.add_argument("--profile", default="", metavar="NAME", help="a profile of ~/.aws/config (default: that of samconfig.toml, or AWS_PROFILE)")
+        common.add_argument("--region", default="", metavar="NAME", help="an AWS region (default: that of samconfig.toml, AWS_REGION, or the profile's)")
         common.add_argument("--config-file", type=Path, default=samconfig.FILE, metavar="FILE",
                             help="default: samconfig.toml in this folder")
         common.add_argument("--json", action="store_true", help="write one JSON document instead of text")
@@ -75,22 +76,35 @@ def version() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = parser().parse_args(arguments)
-    module = importlib.import_module(f"cli.commands.{given.command}")
-    output = Output(given.json)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    output = Output("--json" in words)
+    interrupted = "Nothing was changed"
 
     def run() -> int:
+        nonlocal interrupted
+        given = parser().parse_args(words)
+        module = importlib.import_module(f"cli.commands.{given.command}")
         settings = samconfig.read(given.env, file=given.config_file)
         profile, region = given.profile or settings.profile, given.region or settings.region
-        output.selection = " ".join(f"--{name} {shlex.quote(value)}" for name, value in (("profile", profile), ("region", region)) if value)
+        output.selection = _options(profile=profile, region=region)
+        file = "" if given.config_file == samconfig.FILE else str(given.config_file)
+        output.own_selection = _options(profile=given.profile, region=given.region, config_file=file)
         account = connect(profile, region)
-        environment = Environment(settings, account)
         output.place(account.id, account.region, settings.env_id)
-        return int(module.run(environment, given, output))
+        interrupted = module.INTERRUPTED
+        return int(module.run(Environment(settings, account), given, output))
 
-    def interrupted() -> str:
-        return (f"Done: {'; '.join(output.done)}. " if output.done else "") + str(module.INTERRUPTED)
+    def sentence() -> str:
+        return (f"Done: {'; '.join(output.done)}. " if output.done else "") + interrupted
 
-    status = ended(run, interrupted, output.failure)
-    output.end()
-    return status
+    try:
+        return ended(run, sentence, output.failure)
+    except Exception as defect:
+        output.document["error"] = {"problem": f"a defect of cfn-gitops: {type(defect).__name__}", "remedy": "Report it"}
+        raise
+    finally:
+        output.end()
+
+
+def _options(**values: str) -> str:
+    return " ".join(f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in values.items() if value)

@@ -8,16 +8,16 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cli.ending import Failure
-from cli.terminal import shown, write, write_shown
+from cli.terminal import shown, without_secrets, write, write_shown
 
 # After an interrupt of a command that changes stacks.
 GOES_ON = "CloudFormation goes on with a change that has begun. Run this again for the rest"
-# `aws` with its own options before the service, and the others behind the subcommand.
-_COMMAND = re.compile(r"\baws(?= [a-z0-9-]+ [a-z])|\bsam deploy\b|\bcfn-gitops (?:check|status|doctor|failures|upgrade|leave|undeploy)\b")
+# Where a command begins within a sentence. `aws` has its own options before the service.
+_COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;] )|(?<=[`(])|(?<=[Rr]un ))(?:aws(?= [a-z0-9]+)|sam deploy|cfn-gitops [a-z]+\b)(?! --(?:profile|region|config-file) )")
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 
@@ -43,8 +43,10 @@ class Finding:
 @dataclass
 class Output:
     as_json: bool = False
-    # Options that select the account and region, for the commands in remedies. Empty if the environment variables do.
+    # Options that select the account and region, for the commands in remedies, and those of `cfn-gitops`. Empty if the
+    # environment variables do.
     selection: str = ""
+    own_selection: str = ""
     document: dict[str, Any] = field(default_factory=dict)
     # The changes so far.
     done: list[str] = field(default_factory=list)
@@ -69,11 +71,14 @@ class Output:
 
     def selecting(self, remedy: str) -> str:
         """The remedy with the account and region of this run in each command: pasted, it must not reach another account."""
-        return _COMMAND.sub(lambda command: f"{command[0]} {self.selection}", remedy) if self.selection else remedy
+        def select(command: re.Match[str]) -> str:
+            selection = self.own_selection if command[0].startswith("cfn-gitops") else self.selection
+            return f"{command[0]} {selection}" if selection else command[0]
+
+        return _COMMAND.sub(select, remedy)
 
     def findings(self, findings: Sequence[Finding]) -> int:
         """Writes each, and returns the exit status."""
-        findings = [replace(each, remedy=self.selecting(each.remedy)) for each in findings]
         self.document["checks"] = [finding.members() for finding in findings]
         for finding in findings:
             label, style = {"found": ("FOUND", RED), "sound": ("sound", GREEN)}.get(finding.result, ("not checked", YELLOW))
@@ -81,7 +86,8 @@ class Output:
                 continue
             write_shown(styled(f"{label:13}", style) + shown(finding.subject) + "\n")
             code = f" - {finding.code}" if finding.code else ""
-            for line in filter(None, (finding.reason, finding.problem, finding.remedy + code if finding.remedy else code[3:])):
+            remedy = self.selecting(finding.remedy)
+            for line in filter(None, (finding.reason, finding.problem, remedy + code if remedy else code[3:])):
                 write(f"{'':13}  {line}")
         counts = {result: sum(finding.result == result for finding in findings) for result in ("found", "sound", "not checked")}
         self.document["counts"] = counts
@@ -104,19 +110,23 @@ class Output:
         write(failure, to=sys.stderr)
 
     def end(self) -> None:
-        if self.as_json:
-            # ASCII: without a character that changes a terminal's line.
-            write_shown(shown_json(self.document) + "\n")
+        if self.as_json and self.document:
+            write_shown(shown_json(self._selecting_in(self.document)) + "\n")
+
+    def _selecting_in(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: self._selecting_in(each, name) for name, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._selecting_in(each, key) for each in value]
+        return self.selecting(value) if isinstance(value, str) and key in ("remedy", "left") else value
 
 
-def shown_json(document: dict[str, Any]) -> str:
+def shown_json(document: Any) -> str:
+    """Without secrets in its texts, and in ASCII: without a character that changes a terminal's line."""
     return json.dumps(_shown(document), indent=2)
 
 
 def _shown(value: Any) -> Any:
-    """The value without secrets in its texts. JSON itself escapes control characters."""
-    from cli.terminal import without_secrets
-
     if isinstance(value, dict):
         return {str(key): _shown(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
