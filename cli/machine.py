@@ -100,7 +100,7 @@ def _endpoint(error: Any) -> Failure:
 def _regions() -> set[str]:
     session = boto3.Session("none", "none", region_name="us-east-1")
     return {region for partition in session.get_available_partitions()
-            for region in session.get_available_regions("ec2", partition_name=partition)}
+            for region in session.get_available_regions("cloudformation", partition_name=partition)}
 
 
 def _proxy(_: Exception) -> Failure:

@@ -20,12 +20,28 @@ from cli.terminal import write_shown
 
 # In the order of an environment's life.
 COMMANDS = ("check", "status", "doctor", "failures", "upgrade", "leave", "undeploy")
+_STATUS = "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 130 after an interrupt."
 # In the release the build writes the version there.
 _VERSION = Path(__file__).with_name("VERSION")
 
 
+# Words of other tools. Each leads to its counterpart here.
+_HABITS = {
+    "-o": "--json", "--output": "--json", "--format": "--json", "--config-env": "--env", "--pre": "`check` without an option",
+    "-v": "--version", "-V": "--version", "version": "--version", "help": "--help",
+    **dict.fromkeys(("deploy", "install", "bootstrap"), "`sam deploy --config-env dev`, after `check`"),
+    **dict.fromkeys(("delete", "remove", "destroy", "uninstall"), "undeploy, or leave, which keeps the projects"),
+    **dict.fromkeys(("get", "list", "ls", "describe", "show"), "status"),
+    **dict.fromkeys(("logs", "events", "why", "explain"), "failures, or status for the projects"),
+}
+
+
 class Parser(argparse.ArgumentParser):
-    """Wrong use is status 2, with the closest known word."""
+    """Wrong use is status 2, with the closest known word. Options have their full names: an abbreviation of --delete-bucket
+    deletes nothing."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Rejects an unknown argument with the options of its subcommand, which calls this. Those of the whole are others."""
@@ -36,8 +52,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         words = [word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))]
-        given = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
-        raise WrongUse(f"{self.prog}: {message}{samconfig.did_you_mean(given[1], words) if given else ''}",
+        found = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
+        given = found[1] if found else ""
+        hint = f". Did you mean {_HABITS[given]}?" if given in _HABITS else samconfig.did_you_mean(given, words)
+        raise WrongUse(f"{self.prog}: {message}{hint}",
                        f"Its arguments and examples: `{self.prog} --help`")
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -48,9 +66,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     """Each subcommand's arguments. Its module has the rest."""
     whole = Parser(prog="cfn-gitops", description="Checks, shows and changes the environments of cfn-gitops in an AWS account.",
-                   epilog="`cfn-gitops COMMAND --help` shows its arguments and examples.\n\nExit status: 0, 1 after a finding "
-                          "or a failure, 2 after wrong use, 130 after an interrupt.",
-                   formatter_class=argparse.RawDescriptionHelpFormatter)
+                   epilog=f"Options follow the command. `cfn-gitops COMMAND --help` shows them, and examples.\n\n{_STATUS}")
     whole.add_argument("--version", action="version", version=version())
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name in COMMANDS:
@@ -58,7 +74,7 @@ def parser() -> Parser:
         first, _, rest = inspect.cleandoc(module.__doc__).partition("\n\n")
         examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
         command = commands.add_parser(name, help=" ".join(first.split()).rstrip("."), description=f"{first}\n\n{rest}",
-                                      epilog=f"examples:\n{examples}", formatter_class=argparse.RawDescriptionHelpFormatter)
+                                      epilog=f"examples:\n{examples}\n\n{_STATUS}")
         common = command.add_argument_group("environment")
         common.add_argument("--env", default="dev", metavar="NAME", help="a table of samconfig.toml (default: dev)")
         common.add_argument("--profile", default="", metavar="NAME", help="a profile of ~/.aws/config (default: that of samconfig.toml, or AWS_PROFILE)")
@@ -78,10 +94,17 @@ def version() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     output = Output("--json" in words)
+    if Path(sys.argv[0]).name == "cfn-gitops":
+        output.program = sys.argv[0]
     interrupted = "Nothing was changed"
 
     def run() -> int:
         nonlocal interrupted
+        if not words:
+            parser().print_help(sys.stderr)
+            return WrongUse.status
+        if words[0].startswith("--") and len(words) > 1:
+            raise WrongUse(f"{words[0]} stands before the command", "Options follow it, as in `cfn-gitops status --env dev`")
         given = parser().parse_args(words)
         module = importlib.import_module(f"cli.commands.{given.command}")
         settings = samconfig.read(given.env, file=given.config_file)

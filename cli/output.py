@@ -17,7 +17,7 @@ from cli.terminal import shown, without_secrets, write, write_shown
 # After an interrupt of a command that changes stacks.
 GOES_ON = "CloudFormation goes on with a change that has begun. Run this again for the rest"
 # Where a command begins within a sentence. `aws` has its own options before the service.
-_COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;] )|(?<=[`(])|(?<=[Rr]un ))(?:aws(?= [a-z0-9]+)|sam deploy|cfn-gitops [a-z]+\b)(?! --(?:profile|region|config-file) )")
+_COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;] )|(?<=[`(])|(?<=[Rr]un ))(?:aws(?= [a-z0-9]+)|sam deploy|cfn-gitops(?: [a-z]+\b| --help))(?! --(?:profile|region|config-file) )")
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 
@@ -47,6 +47,8 @@ class Output:
     # environment variables do.
     selection: str = ""
     own_selection: str = ""
+    # As the user starts it.
+    program: str = "cfn-gitops"
     document: dict[str, Any] = field(default_factory=dict)
     # The changes so far.
     done: list[str] = field(default_factory=list)
@@ -72,8 +74,11 @@ class Output:
     def selecting(self, remedy: str) -> str:
         """The remedy with the account and region of this run in each command: pasted, it must not reach another account."""
         def select(command: re.Match[str]) -> str:
-            selection = self.own_selection if command[0].startswith("cfn-gitops") else self.selection
-            return f"{command[0]} {selection}" if selection else command[0]
+            if command[0].startswith("cfn-gitops"):
+                own, selection = command[0].replace("cfn-gitops", self.program, 1), self.own_selection
+            else:
+                own, selection = command[0], self.selection
+            return f"{own} {selection}" if selection else own
 
         return _COMMAND.sub(select, remedy)
 
@@ -161,5 +166,6 @@ def is_confirmed(output: Output, question: str, expected: str, yes: bool) -> boo
     output.tell("")
     if answer == expected:
         return True
-    output.failure(Failure(f"nothing was changed: the answer is {answer or 'empty'}, not {expected}", f"Type {expected}, or use --yes"))
+    remedy = f"The expected answer was {expected}" if answer else "Without a terminal, --yes answers"
+    output.failure(Failure(f"Nothing was changed: the answer is {answer or 'empty'}", remedy))
     return False

@@ -145,5 +145,7 @@ def pairs(given: list[str]) -> dict[str, str]:
 
 def did_you_mean(name: str, known: Any) -> str:
     """A question that names the closest known name. Empty if none is close."""
-    near = difflib.get_close_matches(name, list(known), 1)
+    words = list(known)
+    # A beginning of it, such as `--del`.
+    near = [word for word in words if len(name) > 2 and word.startswith(name)] or difflib.get_close_matches(name, words, 1)
     return f". Did you mean {near[0]}?" if near else ""

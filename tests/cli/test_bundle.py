@@ -48,7 +48,7 @@ def test_each_python_calls_aws_with_the_own_packages(python: str, file: Path, tm
 def test_older_python_gets_one_line(python: Path, file: Path, tmp_path: Path) -> None:
     ran = start(python, file, "doctor", temporary=tmp_path)
     version = python.name.removeprefix("python")
-    assert ran.returncode == 1 and re.fullmatch(rf"cfn-gitops needs Python 3\.9 or newer\. \S+ is Python {re.escape(version)}\.\n", ran.stdout)
+    assert ran.returncode == 1 and re.fullmatch(rf"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python {re.escape(version)}\. .+\n", ran.stdout)
 
 
 def test_full_disk_is_one_line_and_leaves_nothing(file: Path, tmp_path: Path) -> None:

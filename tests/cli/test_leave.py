@@ -408,7 +408,7 @@ def test_only_the_typed_name_of_the_environment_changes_anything(answer: str, st
     ended, printed = run("project-prd-shop", answer=answer)
     assert ended == status and bool(aws.calls) == (status == 0)
     assert printed.index("update it to keep: MirrorCredential") < printed.index("To do this, type cfn-gitops-prd:")
-    assert ("nothing was changed: the answer is" in printed) == (status == 1)
+    assert ("Nothing was changed: the answer is" in printed) == (status == 1)
 
 
 def test_misspelled_stack_is_named_with_the_closest_one(aws: FakeAws, run: Run) -> None:

@@ -20,7 +20,7 @@ from tests.cli.conftest import ROOT
 FILES = sorted((ROOT / "cli").rglob("*.py"))
 # Those that need only the standard library.
 ALONE = ["cli.ending", "cli.output", "cli.terminal"]
-REFUSED = r"cfn-gitops needs Python 3\.9 or newer\. \S+ is Python \d\.\d+\.\n"
+REFUSED = r"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python \d\.\d+\. .+\n"
 
 
 @cache

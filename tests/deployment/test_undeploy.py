@@ -58,7 +58,7 @@ def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, pr
     assert not production.exists()
 
     status, output = production.run("undeploy", "--delete-bucket")
-    assert status == 1 and "nothing was changed: the answer is empty" in output
+    assert status == 1 and "Nothing was changed: the answer is empty" in output
     assert BUCKET in left(aws)
     status, output = production.run("undeploy", "--delete-bucket", "--yes")
     assert status == 0 and "versions and delete markers" in output, output

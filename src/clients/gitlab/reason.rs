@@ -157,6 +157,7 @@ impl TokenError {
     fn reason_code(&self) -> Code {
         match self {
             TokenError::Missing
+            | TokenError::Deleted { .. }
             | TokenError::OwnSecret(_)
             | TokenError::NoText
             | TokenError::NoMember(_)
@@ -183,6 +184,7 @@ impl TokenError {
             TokenError::UntrustedCa { all, secret, .. } => format!("Allow the certificate with `{tag} {secret} --tags 'Key={CA_TAG},Value={all}'`"),
             TokenError::Unnamed => "Update the stack, or remove its mirrors in GitLab".into(),
             TokenError::Missing => "Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token".into(),
+            TokenError::Deleted { secret } => format!("Restore it: aws secretsmanager restore-secret --secret-id {secret}"),
             TokenError::OtherEnvironment { .. } => "Set GitLab.TokenSecretId to the secret of this environment's token".into(),
             TokenError::OwnSecret(_) => "Set GitLab.TokenSecretId to the secret of a GitLab token".into(),
             TokenError::NoText => "Store the token in it as text".into(),

@@ -79,6 +79,10 @@ async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Pas
     let call = aws.secrets.describe_secret().secret_id(secret);
     let described = optional(call.send().await, &absent, String::new).map_err(failed)?;
     let described = described.ok_or(TokenError::Missing)?;
+    if described.deleted_date().is_some() {
+        let secret = secret.clone();
+        return Err(TokenError::Deleted { secret });
+    }
     check_tags(&described, access, fingerprints)?;
     check_environment(&described, own_env_id().as_deref())?;
     let call = aws.secrets.get_secret_value().secret_id(secret);

@@ -26,6 +26,9 @@ pub enum TokenError {
     Unnamed,
     #[error("no such secret in this account and region")]
     Missing,
+    /// It still has its tags.
+    #[error("the secret is scheduled for deletion, so its token cannot be read")]
+    Deleted { secret: String },
     #[error("{cause}")]
     Denied { cause: String, url: String },
     #[error(

@@ -7,7 +7,8 @@ second, and deletes it at the end. A cache would be faster only from the second 
 import sys
 
 if sys.version_info < (3, 9):
-    sys.exit("cfn-gitops needs Python 3.9 or newer. %s is Python %d.%d." % ((sys.executable,) + sys.version_info[:2]))
+    sys.exit("cfn-gitops needs Python 3.9 or newer, and %s is Python %d.%d. Start it with a newer one, such as: python3.11 cfn-gitops"
+             % ((sys.executable,) + sys.version_info[:2]))
 
 import atexit
 import shutil

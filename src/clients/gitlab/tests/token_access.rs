@@ -192,6 +192,17 @@ async fn missing_secret_differs_from_denied_secret() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn deleted_secret_has_the_command_that_restores_it() {
+    let described = ok(json!({"Name": "gitlab-token", "DeletedDate": 1_760_000_000}));
+    let fault = fault(Script::default().then(DESCRIBE, described)).await;
+    let remedy = fault.remedy().to_string();
+    assert!(
+        remedy.contains("restore-secret --secret-id "),
+        "{fault}: {remedy}"
+    );
+}
+
 /// The secret allows this GitLab, and its value is `reply`.
 fn reading(reply: Reply) -> Script {
     let tagged = tagged("https://gitlab.example.com");
