@@ -17,9 +17,8 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import machine
+from cli import diagnosis, machine, pipelines
 from cli.account import Environment, outputs, owner_of, parameters
-from cli.commands import doctor, upgrade
 from cli.output import Finding
 from cli.pending import Pending
 
@@ -169,15 +168,15 @@ def read(environment: Environment, seconds: float) -> list[Project]:
     # A session creates its clients in one thread only.
     services = ("events", "codepipeline", "cloudwatch")
     events, codepipeline, cloudwatch = (account.client(each, config=_CONFIG) for each in services)
-    function = doctor.client_of(environment) if seconds else None
+    function = diagnosis.client_of(environment) if seconds else None
     limit = threading.Semaphore(_CONCURRENT)
     rules = Pending(lambda: _read_rules(events, env_id), limit)
     stacks = account.stacks()
     stack = next((each for each in stacks if each["StackName"] == environment.settings.stack_name), None) or environment.stack()
-    diagnosis = None
+    diagnosing = None
     if function:
-        diagnosis = Pending(lambda: doctor.function_checks(environment, stack, function), threading.Semaphore())
-    projects = [_project(child, stack, stacks, env_id) for child in upgrade.children_of(stacks, env_id)]
+        diagnosing = Pending(lambda: diagnosis.function_checks(environment, stack, function), threading.Semaphore())
+    projects = [_project(child, stack, stacks, env_id) for child in pipelines.children_of(stacks, env_id)]
     readable = [each for each in projects if not each.unreadable]
     metrics = Pending(lambda: _read_drift_metrics(cloudwatch, env_id, readable), limit)
     for pending in [Pending(lambda each=each: _read_pipeline(codepipeline, each), limit)  # type: ignore[misc]
@@ -185,8 +184,8 @@ def read(environment: Environment, seconds: float) -> list[Project]:
         pending.result()
     _add_rules(readable, *rules.result())
     _add_drift_metrics(readable, *metrics.result())
-    if diagnosis:
-        _add_mirrors(readable, diagnosis.result(seconds), seconds)
+    if diagnosing:
+        _add_mirrors(readable, diagnosing.result(seconds), seconds)
     return projects
 
 
@@ -198,14 +197,14 @@ def _project(child: dict[str, Any], environment: dict[str, Any], stacks: list[di
         project.unreadable = "its name is too long for a project"
     elif not child.get("Outputs"):
         project.unreadable = "it has never been complete"
-    elif problem := upgrade.unreadable(child):
+    elif problem := pipelines.unreadable(child):
         project.unreadable = problem
     elif found["PipelineName"] != pipeline:
         project.unreadable = f"its output PipelineName is {found['PipelineName']}, not {pipeline}"
     if project.unreadable:
         return project
-    project.version = upgrade.version_of(child) or 0
-    if version := upgrade.version_of(environment):
+    project.version = pipelines.version_of(child) or 0
+    if version := pipelines.version_of(environment):
         project.is_outdated = project.version < version
     else:
         project.unread.append(Unread("RenderingVersion", f"stack {environment['StackName']} has no such output",

@@ -23,8 +23,8 @@ from typing import Any
 
 from cli import projects
 from cli.account import Environment, outputs
-from cli.commands import doctor
 from cli.output import BOLD, Output
+from cli.pipelines import ENABLED
 from cli.projects import Drift, Project
 from cli.terminal import shortened
 
@@ -163,7 +163,7 @@ class Row:
         if project.unreadable:
             return None
         # A deleted rule is not a freeze: the health check starts the pipeline. An unknown state counts as disabled.
-        if project.rule and project.rule not in doctor.ENABLED or project.disabled:
+        if project.rule and project.rule not in ENABLED or project.disabled:
             return True
         is_read = project.disabled is not None or not project.pushed or project.pipeline_exists is False
         return False if project.rule is not None and is_read else None
@@ -233,7 +233,7 @@ class Row:
         for approval in project.approvals or []:
             yield [f"{name}: {approval.action} has waited for {self._age(approval.since)}, "
                    f"{self._commit(project.execution(approval.execution))}", f"Approve or reject it: {self._console()}"]
-        if project.rule and project.rule not in doctor.ENABLED:
+        if project.rule and project.rule not in ENABLED:
             yield [f"{name}: event rule {project.event_rule} is {project.rule}, so a push starts nothing",
                    f"To end the freeze: aws events enable-rule --name {project.event_rule}"]
         for transition in project.disabled or []:
