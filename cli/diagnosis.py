@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import machine
 from cli.account import Environment, outputs, parameters
@@ -45,11 +44,12 @@ def function_checks(environment: Environment, stack: dict[str, Any], client: Any
         found = result["Doctor"]
         checks = [finding(each["Subject"], each) for each in found["Checks"]]
         return [Finding(subject), *checks, *(not_checked(each) for each in found["NotChecked"])]
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
+        # botocore's error of a wrong region is a `ValueError` too.
+        if machine.explained(error) is None and isinstance(error, (AttributeError, KeyError, TypeError, ValueError)):
+            return [Finding(subject, "its response is not a diagnosis: the output ServiceToken may name another function",
+                          "Deploy this version of it")]
         return [failed(subject, error)]
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return [Finding(subject, "its response is not a diagnosis: the output ServiceToken may name another function",
-                      "Deploy this version of it")]
 
 
 def finding(subject: str, parts: dict[str, Any]) -> Finding:
@@ -65,6 +65,8 @@ def not_checked(parts: dict[str, Any]) -> Finding:
 
 
 def failed(subject: str, error: Exception) -> Finding:
-    """A failure of AWS or of this machine, which proves nothing about the subject."""
+    """A failure of AWS or of this machine, which proves nothing about the subject. Raises a defect."""
     failure = machine.explained(error)
-    return Finding(subject, reason=failure.problem if failure else f"{error}", remedy=failure.remedy if failure else "Run this again")
+    if failure is None:
+        raise error
+    return Finding(subject, reason=failure.problem, remedy=failure.remedy)

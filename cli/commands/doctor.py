@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cli.account import Environment
 from cli.diagnosis import client_of, failed, function_checks
 from cli.output import Finding, Output
@@ -38,7 +36,7 @@ def rule_checks(environment: Environment) -> list[Finding]:
     pages = environment.account.client("events").get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{environment.env_id}-")
     try:
         rules = [rule for page in pages for rule in page["Rules"]]
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
         return [failed("the event rules", error)]
     return [Finding(f"event rule {rule['Name']}") if rule.get("State") in ENABLED else
             Finding(f"event rule {rule['Name']}", f"its state is {rule.get('State')}",

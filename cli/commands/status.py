@@ -129,7 +129,7 @@ class Row:
         if deployed := project.deployed():
             return projects.commit_of(deployed[0]).get("revisionId", "")[:7] or "?", self._age(deployed[1])
         is_unknown = project.executions is None and project.pushed and project.pipeline_exists is not False
-        return ("?", "?") if is_unknown or project.may_be_deployed() else ("-", "-")
+        return ("?", "?") if is_unknown or project.may_be_deployed() or not project.deployed_stack_name else ("-", "-")
 
     def state(self) -> tuple[str, datetime | None]:
         """The state, and since when. Empty if it was not read."""
@@ -162,18 +162,18 @@ class Row:
         project = self.project
         if project.unreadable:
             return None
-        # A deleted rule is not a freeze: the health check starts the pipeline. An unknown state counts as disabled.
-        if project.rule and project.rule not in ENABLED or project.disabled:
+        # A deleted rule is not a freeze: the health check starts the pipeline.
+        if project.rule == "DISABLED" or project.disabled:
             return True
         is_read = project.disabled is not None or not project.pushed or project.pipeline_exists is False
-        return False if project.rule is not None and is_read else None
+        return False if project.rule in (*ENABLED, "") and is_read else None
 
     def _drift(self) -> str:
         project = self.project
         if drifted := next((each for each in project.drifts if each.status == "DRIFTED"), None):
             return f"yes {self._age(drifted.checked)}"
         if not project.deployed_stack:
-            return "-"
+            return "-" if project.deployed_stack_name else "?"
         if any(each.call == "GetMetricData" for each in project.unread):
             return "?"
         first = project.drifts[0]
@@ -233,7 +233,7 @@ class Row:
         for approval in project.approvals or []:
             yield [f"{name}: {approval.action} has waited for {self._age(approval.since)}, "
                    f"{self._commit(project.execution(approval.execution))}", f"Approve or reject it: {self._console()}"]
-        if project.rule and project.rule not in ENABLED:
+        if project.rule == "DISABLED":
             yield [f"{name}: event rule {project.event_rule} is {project.rule}, so a push starts nothing",
                    f"To end the freeze: aws events enable-rule --name {project.event_rule}"]
         for transition in project.disabled or []:
@@ -323,15 +323,19 @@ class Row:
 
 def _unread_notes(rows: list[Row]) -> Iterator[list[str]]:
     """One for each call and cause, because the same permission is often missing for all projects."""
-    calls: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+    calls: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
     for row in rows:
         for each in row.project.unread:
-            calls.setdefault((each.call, each.code), []).append((row.project.name, each))
-    for (call, _), found in calls.items():
+            # An unknown value is one project's own.
+            same = (each.call, each.code, each.reason if each.code == projects.UNKNOWN_VALUE else "")
+            calls.setdefault(same, []).append((row.project.name, each))
+    for (call, code, _), found in calls.items():
         names = [shortened(name, 30) for name, _ in found]
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         of = "all projects" if len(names) == len(rows) > 1 else ", ".join(names[:5]) + more
-        yield [f"? {of}: {call} was not read", shortened(found[0][1].reason, _MAX_CAUSE), found[0][1].remedy]
+        reason = shortened(found[0][1].reason, _MAX_CAUSE)
+        causes = [f"? {of}: {reason}"] if code == projects.UNKNOWN_VALUE else [f"? {of}: {call} was not read", reason]
+        yield [*causes, found[0][1].remedy]
 
 
 def _yes_or_no(value: bool | None) -> str:

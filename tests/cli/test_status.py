@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import EndpointConnectionError
+from botocore.parsers import ResponseParserError
 from botocore.validate import validate_parameters
 
 from cli import main, projects
@@ -63,6 +65,10 @@ class Aws:
         self.actions: dict[str, list[dict[str, Any]]] = {}
         self.stages: dict[str, list[dict[str, Any]]] = {}
         self.drifted: dict[str, list[datetime]] = {}
+        # Of results of metrics.
+        self.completeness = "Complete"
+        # By the pipelines' names. The others have the default.
+        self.deployed_stacks: dict[str, str] = {}
         self.checks: list[dict[str, str]] = []
         self.not_checked: list[dict[str, str]] = []
         self.denied: dict[str, str] = {}
@@ -136,6 +142,15 @@ class Aws:
             raise Rejected(f"PipelineNotFoundException: Account '111122223333' does not have a pipeline with name '{name}'")
         return {"stageStates": self.stages.get(name, [])}
 
+    def GetPipeline(self, given: Any) -> dict[str, Any]:
+        name = given["name"]
+        self.require("codepipeline:GetPipeline", name)
+        type_id = {"category": "Deploy", "owner": "AWS", "provider": "CloudFormation", "version": "1"}
+        stack = self.deployed_stacks.get(name, name.replace("codepipeline-dev-cfn-", "cfnstack-dev-"))
+        actions = [{"name": each, "actionTypeId": type_id, "configuration": {"StackName": stack}} for each in ("CreateChangeSet", "Deploy")]
+        return {"pipeline": {"name": name, "roleArn": "arn:aws:iam::111122223333:role/r", "stages": [
+            {"name": "Source", "actions": [{"name": "Source", "actionTypeId": type_id}]}, {"name": "Deploy", "actions": actions}]}}
+
     def ListPipelineExecutions(self, given: Any) -> dict[str, Any]:
         name = given["pipelineName"]
         self.require("codepipeline:ListPipelineExecutions", name)
@@ -150,7 +165,7 @@ class Aws:
     def GetMetricData(self, given: Any) -> dict[str, Any]:
         self.require("cloudwatch:GetMetricData")
         stacks = {each["Id"]: each["MetricStat"]["Metric"]["Dimensions"][1]["Value"] for each in given["MetricDataQueries"]}
-        return {"MetricDataResults": [{"Id": key, "Timestamps": self.drifted.get(name, []), "StatusCode": "Complete",
+        return {"MetricDataResults": [{"Id": key, "Timestamps": self.drifted.get(name, []), "StatusCode": self.completeness,
                                        "Values": [2.0] * len(self.drifted.get(name, []))} for key, name in stacks.items()]}
 
     def Invoke(self, given: Any) -> dict[str, Any]:
@@ -364,17 +379,21 @@ def test_cause_that_is_not_read_is_not_missing(aws: Aws, capsys: pytest.CaptureF
     assert ended == 1 and "    its actions were not read\n" in printed and one(capsys)["failure"]["actions"] is None
 
 
-@pytest.mark.parametrize("operation", ["ListRules", "GetMetricData", "GetPipelineState"])
-def test_lost_connection_stops_no_other_call(operation: str, aws: Aws, monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("error", "shown"), [
+    (EndpointConnectionError(endpoint_url="https://events.eu-central-1.amazonaws.com"), "events.eu-central-1.amazonaws.com does not answer"),
+    (ResponseParserError("a login"), "the answer is not that of AWS"), (ConnectionResetError("reset by peer"), "reset by peer")],
+    ids=["connection", "login page", "socket"])
+@pytest.mark.parametrize("operation", ["ListRules", "GetMetricData", "GetPipelineState", "Invoke"])
+def test_lost_connection_stops_no_other_call(operation: str, error: Exception, shown: str, aws: Aws, monkeypatch: pytest.MonkeyPatch,
                                              capsys: pytest.CaptureFixture[str]) -> None:
     aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
 
     def lost(_: Any) -> None:
-        raise EndpointConnectionError(endpoint_url="https://events.eu-central-1.amazonaws.com")
+        raise error
 
     monkeypatch.setattr(aws, operation, lost)
     ended, printed = run(capsys)
-    assert ended == 1 and "events.eu-central-1.amazonaws.com does not answer" in printed
+    assert ended == 1 and shown in printed
     cells = printed.splitlines()[2].split()
     assert cells[:4] == ["!", "shop", "4f2a9c1", "2h"] and "?" in cells
 
@@ -436,9 +455,70 @@ def test_unknown_values_of_aws_are_shown_as_they_are(aws: Aws, capsys: pytest.Ca
                 drift=("UNKNOWN", None))
     aws.project("web", execution(1, "Succeeded", ago(hours=2)))
     lines = run(capsys)[1].splitlines()
-    assert lines[2].split() == ["!", "shop", "4f2a9c1", "2h", "保留中", "1h", "yes", "unknown", "no", "ok"]
+    assert lines[2].split() == ["!", "shop", "4f2a9c1", "2h", "保留中", "1h", "?", "unknown", "no", "ok"]
     # The columns are aligned, although these characters have two each.
-    assert width(lines[2][:lines[2].index("yes")]) == lines[1].index("FROZEN")
+    assert width(lines[2][:lines[2].index("?")]) == lines[1].index("FROZEN")
+
+
+def _execution(aws: Aws) -> None:
+    aws.executions["codepipeline-dev-cfn-shop"].insert(0, execution(2, "TimedOut", ago(hours=1), PUSHED))
+
+
+def _drift(aws: Aws) -> None:
+    aws.stacks[2]["DriftInformation"]["StackDriftStatus"] = "UNKNOWN"
+
+
+def _own_drift(aws: Aws) -> None:
+    aws.stacks[1]["DriftInformation"]["StackDriftStatus"] = "UNKNOWN"
+
+
+def _stack(aws: Aws) -> None:
+    aws.stacks[1]["StackStatus"] = "UPDATE_PAUSED"
+
+
+def _deployed_stack(aws: Aws) -> None:
+    aws.stacks[2]["StackStatus"] = "UPDATE_PAUSED"
+
+
+def _rule(aws: Aws) -> None:
+    aws.rules["event-rule-dev-codepipeline-exec-cfn-shop"] = "PAUSED"
+
+
+def _action(aws: Aws) -> None:
+    aws.stages["codepipeline-dev-cfn-shop"] = [{"stageName": "Deploy", "actionStates": [
+        {"actionName": "Approval", "latestExecution": {"status": "Waiting"}}]}]
+
+
+@pytest.mark.parametrize(("change", "shown"), [
+    (_execution, "the status of execution 0b1c2d3e-0000-4000-8000-000000000002 is TimedOut"),
+    (_drift, "the drift status of stack cfnstack-dev-shop is UNKNOWN"),
+    (_own_drift, "the drift status of stack gitops-dev-shop is UNKNOWN"),
+    (_stack, "the status of stack gitops-dev-shop is UPDATE_PAUSED"),
+    (_deployed_stack, "the status of stack cfnstack-dev-shop is UPDATE_PAUSED"),
+    (_rule, "the state of event rule event-rule-dev-codepipeline-exec-cfn-shop is PAUSED"),
+    (_action, "the status of action Approval is Waiting")])
+def test_unknown_value_of_aws_is_never_healthy(change: Callable[[Aws], None], shown: str, aws: Aws,
+                                               capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
+    aws.project("web", execution(1, "Succeeded", ago(hours=2)))
+    assert run(capsys)[0] == 0
+    change(aws)
+    ended, printed = run(capsys)
+    assert ended == 1 and f"? shop: {shown}, which this version of cfn-gitops does not know\n" in printed
+    assert printed.endswith("2 projects: 1 not read\n")
+
+
+def test_unknown_status_before_a_success_decides_nothing(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(2, "Succeeded", ago(hours=1)), execution(1, "TimedOut", ago(hours=2)))
+    assert one(capsys)["concerns"] == []
+
+
+def test_known_statuses_are_those_of_aws() -> None:
+    """An older SDK may lack one of them."""
+    for service, shape, known in (("cloudformation", "StackStatus", projects._STACKS), ("events", "RuleState", projects._RULES),
+                                  ("codepipeline", "PipelineExecutionStatus", projects._EXECUTIONS),
+                                  ("codepipeline", "ActionExecutionStatus", projects._ACTIONS)):
+        assert set(SESSION.client(service).meta.service_model.shape_for(shape).enum) == set(known)
 
 
 def test_commit_deployed_before_an_alarm_failed_the_stage(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -543,10 +623,27 @@ def test_environment_without_a_version_has_nothing_up_to_date(aws: Aws, capsys: 
     assert found["outdated"] is None and found["unread"][0]["call"] == "RenderingVersion"
 
 
-def test_drift_that_cloudformation_detected_later_counts(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    aws.project("shop", execution(1, "Succeeded", ago(hours=2)), drift=("IN_SYNC", ago(hours=1)))
-    aws.drifted["cfnstack-dev-shop"] = [ago(hours=5)]
+@pytest.mark.parametrize("checked", [ago(minutes=115), ago(minutes=1), ago(hours=6), None])
+def test_drift_of_either_check_counts(checked: datetime | None, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """The health check finds it at 10:50, and the metric's hour begins at 10:00: before CloudFormation's check at 10:05."""
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)), drift=("IN_SYNC", checked))
     assert one(capsys)["concerns"] == []
+    aws.drifted["cfnstack-dev-shop"] = [ago(hours=2)]
+    assert one(capsys)["concerns"] == ["drift"] and run(capsys)[1].splitlines()[2].split()[-4:-2] == ["yes", "2h"]
+
+
+@pytest.mark.parametrize("completeness", ["PartialData", "InternalError", "Forbidden", "Later"])
+def test_incomplete_metrics_are_not_read(completeness: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
+    aws.completeness = completeness
+    ended, printed = run(capsys)
+    assert ended == 1 and f"CloudWatch's result is {completeness}" in printed and printed.splitlines()[2].split()[-3] == "?"
+    aws.drifted["cfnstack-dev-shop"] = [ago(hours=2)]
+    assert one(capsys)["concerns"] == ["unread", "drift"]
+
+
+def test_drift_of_the_pipelines_stack_counts(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
     aws.drifted["gitops-dev-shop"] = [ago(hours=5), ago(hours=3)]
     found = one(capsys)
     assert found["concerns"] == ["drift"]
@@ -560,6 +657,37 @@ def test_deployed_stack_may_have_another_name(aws: Aws, capsys: pytest.CaptureFi
     found = one(capsys)
     assert found["drift"][0] == {"stack": "mine", "status": "DRIFTED", "checked": "2026-11-27T11:00:00Z"}
     assert "describe-stack-resource-drifts --stack-name mine " in run(capsys)[1]
+
+
+@pytest.mark.parametrize("given", [{}, {"ChangeSets": json.dumps({"StackName": 1})}, {"ChangeSets": "x"}])
+def test_custom_name_is_read_from_the_pipeline(given: dict[str, str], aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(2, "Failed", ago(hours=1)), execution(1, "Succeeded", ago(hours=2)))
+    aws.stacks[1]["Outputs"] += [{"OutputKey": key, "OutputValue": value} for key, value in given.items()]
+    aws.actions[execution(2, "", NOW)["pipelineExecutionId"]] = [failed("Deploy", REASON, ago(hours=1))]
+    aws.deployed_stacks["codepipeline-dev-cfn-shop"] = aws.stacks[2]["StackName"] = "shop-live"
+    found = one(capsys)
+    assert found["drift"][0] == {"stack": "shop-live", "status": "IN_SYNC", "checked": "2026-11-27T06:00:00Z"}
+    assert aws.calls["GetPipeline"] == 1
+    assert "See what failed: cfn-gitops failures shop-live --env dev" in run(capsys)[1]
+    aws.drifted["shop-live"] = [ago(hours=3)]
+    assert one(capsys)["drift"][0]["status"] == "DRIFTED"
+
+
+def test_name_that_is_not_read_is_not_missing(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
+    aws.stacks[2]["StackName"] = "shop-live"
+    aws.denied["codepipeline:GetPipeline "] = "AccessDenied"
+    ended, printed = run(capsys)
+    assert ended == 1 and "? shop: GetPipeline was not read" in printed
+    assert printed.splitlines()[2].split() == ["!", "shop", "4f2a9c1", "2h", "deployed", "no", "?", "no", "ok"]
+    aws.executions["codepipeline-dev-cfn-shop"] = []
+    assert run(capsys)[1].splitlines()[2].split() == ["shop", "-", "-", "no", "execution", "no", "-", "no", "ok"]
+
+
+def test_stack_that_was_deleted_does_not_exist(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
+    del aws.stacks[2]
+    assert run(capsys)[1].splitlines()[2].split() == ["shop", "4f2a9c1", "2h", "deployed", "no", "-", "no", "ok"]
 
 
 def test_defect_in_a_thread_is_not_hidden(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
