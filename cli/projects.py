@@ -56,7 +56,7 @@ _STACKS = tuple(f"{begin}_{end}" for begin, ends in {
 
 @dataclass
 class Unread:
-    """A call that was denied or failed."""
+    """A call that was denied or failed, or an unknown value in its response."""
 
     call: str
     reason: str

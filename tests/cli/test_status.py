@@ -3,9 +3,11 @@ the members of AWS's models. https://docs.aws.amazon.com/codepipeline/latest/API
 
 import io
 import json
+import shlex
+import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.parsers import ResponseParserError
 from botocore.validate import validate_parameters
 
-from cli import main, projects
+from cli import main, output, projects
 from cli.account import Account
 from cli.commands import status
 from cli.output import width
@@ -236,19 +238,19 @@ def every_state(aws: Aws) -> None:
 
 TABLE = """\
 Account 111122223333, region eu-central-1, environment dev
-   PROJECT  DEPLOYED  SINCE  STATE        FROZEN  DRIFT      OUTDATED  MIRROR
-!  api      4f2a9c1   9d     failed 25m   no      none 6h    no        ok
-!  data     4f2a9c1   9d     failed 5h    no      none 6h    no        ok
-!  evil     ?         ?      unreadable   ?       ?          ?         ?
-!  vault    ?         ?      ?            ?       unchecked  no        none
-!  mail     4f2a9c1   9d     deployed     no      none 6h    no        broken
-!  billing  4f2a9c1   9d     approval 3d  no      none 6h    no        ok
-!  auth     4f2a9c1   9d     deployed     yes     none 6h    no        ok
-!  media    4f2a9c1   9d     deployed     no      yes 4h     no        ok
-!  legacy   4f2a9c1   9d     deployed     no      none 6h    yes       ok
-   fresh    -         -      no push yet  no      -          no        ok
-   shop     4f2a9c1   2h     deployed     no      none 6h    no        ok
-   web      4f2a9c1   9d     running 4m   no      none 6h    no        ok
+   PROJECT  DEPLOYED  SINCE  STATE (AGE)  FROZEN  DRIFT (AGE)  OUTDATED  MIRROR
+!  api      4f2a9c1   9d     failed 25m   no      none 6h      no        ok
+!  data     4f2a9c1   9d     failed 5h    no      none 6h      no        ok
+!  evil     ?         ?      unreadable   ?       ?            ?         ?
+!  vault    ?         ?      ?            ?       unchecked    no        none
+!  mail     4f2a9c1   9d     deployed     no      none 6h      no        broken
+!  billing  4f2a9c1   9d     approval 3d  no      none 6h      no        ok
+!  auth     4f2a9c1   9d     deployed     yes     none 6h      no        ok
+!  media    4f2a9c1   9d     deployed     no      yes 4h       no        ok
+!  legacy   4f2a9c1   9d     deployed     no      none 6h      yes       ok
+   fresh    -         -      no push yet  no      -            no        ok
+   shop     4f2a9c1   2h     deployed     no      none 6h      no        ok
+   web      4f2a9c1   9d     running 4m   no      none 6h      no        ok
 
 api: Build failed 25m ago, commit 9c8b7a6 "請求書を追加"
     Build terminated with state: FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR, Message: Error while executing command: make package. Reason: exit status 2\\n\\x1b[2Jforged
@@ -292,6 +294,27 @@ def test_table_fits_into_80_columns(aws: Aws, capsys: pytest.CaptureFixture[str]
     every_state(aws)
     table = run(capsys)[1].partition("\n\n")[0]
     assert max(map(width, table.splitlines())) <= 80
+
+
+def test_wider_table_is_two_that_do_not_wrap(aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    every_state(aws)
+    aws.project("a" * 27, execution(1, "ReplacedByAnother", ago(hours=40)))
+    whole = [line.split() for line in run(capsys)[1].partition("\n\n")[0].splitlines()[1:]]
+    monkeypatch.setattr(status, "columns", lambda: 80)
+    first, second, _ = run(capsys)[1].split("\n\n", 2)
+    deployed, settings = ([line.split() for line in each.splitlines()] for each in (first.partition("\n")[2], second))
+    assert max(map(width, [*first.splitlines(), *second.splitlines()])) <= 80
+    assert [line[1:2] if line[0] == "!" else line[:1] for line in deployed] == [
+        line[1:2] if line[0] == "!" else line[:1] for line in settings]
+    assert [sorted(line) for line in whole] == [
+        sorted(one + other[2 if other[0] == "!" else 1:]) for one, other in zip(deployed, settings, strict=True)]
+
+
+@pytest.mark.parametrize(("is_terminal", "columns"), [(True, 80), (False, float("inf"))])
+def test_only_a_terminal_has_columns(is_terminal: bool, columns: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert status.columns() == columns
 
 
 def test_json_has_every_field_in_full(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -426,11 +449,36 @@ def test_without_the_diagnosis_there_is_no_column(aws: Aws, capsys: pytest.Captu
     assert one(capsys, "--wait", "0")["mirrors"] is None
 
 
-@pytest.mark.parametrize("wrong", ["-1", "nan", "901", "soon"])
-def test_wrong_time_to_wait_is_wrong_use(wrong: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("wrong", "why"), [
+    ("-1", "-1 is not between 0 and 900"), ("nan", "nan is not between 0 and 900"), ("901", "901 is not between 0 and 900"),
+    ("abc", "abc is not a number of seconds"), ("", "an empty text is not a number of seconds")])
+def test_wrong_time_to_wait_is_wrong_use(wrong: str, why: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main.main(["status", f"--wait={wrong}"])
-    assert ended.value.code == 2 and "--wait" in capsys.readouterr().err
+    assert ended.value.code == 2 and f"argument --wait: {why}" in capsys.readouterr().err
+
+
+def test_examples_can_be_pasted() -> None:
+    for example in status.EXAMPLES:
+        main.parser().parse_args(shlex.split(example, comments=True)[1:])
+
+
+def test_commands_of_the_document_are_in_remedies(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the members `remedy` get profile and region."""
+    every_state(aws)
+    aws.stacks[0]["Outputs"] = []
+    aws.checks.append({"Subject": "secret codecommit-mirror/x", "Problem": "it was deleted", "Remedy": "aws secretsmanager restore-secret"})
+    found = document(capsys)
+    assert found["projects"][0]["unread"][0]["remedy"] == "Deploy this version of it: sam deploy"
+    assert not [text for name, text in members(found) if name != "remedy" and output._COMMAND.search(text)]
+
+
+def members(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Each text with the name of its member."""
+    if isinstance(value, str):
+        yield name, value
+    for key, each in value.items() if isinstance(value, dict) else ((name, each) for each in value) if isinstance(value, list) else ():
+        yield from members(each, key)
 
 
 def test_mirror_that_may_be_hidden_is_not_missing(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
