@@ -273,7 +273,7 @@ def _read_pipeline(client: Any, project: Project, stacks: list[dict[str, Any]]) 
     if failure := project.failure():
         _noted(project, lambda: _read_failure(client, project, failure))
     # A pipeline without an execution has deployed nothing.
-    if not project.deployed_stack and project.pipeline_exists is not False and project.executions != []:
+    if not project.deployed_stack and project.executions != []:
         project.deployed_stack_name = _noted(project, lambda: _read_stack_name(client, project)) or ""
         _add_deployed_stack(project, stacks)
 

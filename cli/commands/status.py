@@ -200,10 +200,10 @@ class Row:
             return "-" if project.deployed_stack_name else "?"
         if any(each.call == "GetMetricData" for each in project.unread):
             return "?"
+        if unknown := next((each.status for each in project.drifts if each.status not in ("IN_SYNC", "NOT_CHECKED")), ""):
+            return shortened(unknown.lower(), _MAX_STATE)
         first = project.drifts[0]
-        if first.status == "IN_SYNC":
-            return f"none {self._age(first.checked)}"
-        return "unchecked" if first.status == "NOT_CHECKED" else shortened(first.status.lower(), _MAX_STATE)
+        return f"none {self._age(first.checked)}" if first.status == "IN_SYNC" else "unchecked"
 
     def _mirror(self) -> str:
         mirrors = self.project.mirrors
@@ -267,7 +267,8 @@ class Row:
                    f"--stage-name {transition.stage} --transition-type Inbound"]
         for drift in project.drifts:
             if drift.status == "DRIFTED":
-                yield [f"{name}: stack {drift.stack} differed from its template {self._age(drift.checked)} ago",
+                found_by = ", as the health check found, which compares once a day" if drift.by_health_check else ""
+                yield [f"{name}: stack {drift.stack} differed from its template {self._age(drift.checked)} ago{found_by}",
                        "See the resources: " + (
                            f"aws logs tail /aws/lambda/cfn-gitops-{self._environment.env_id} --since 2d "
                            f"--filter-pattern '\"stack {drift.stack}\"'" if drift.by_health_check else

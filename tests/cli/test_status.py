@@ -127,6 +127,10 @@ class Aws:
                 raise Rejected(f"{code}: User: arn:aws:iam::111122223333:user/olivia is not authorized to perform: {call}"
                              + (f" on resource: {resource}" if resource else ""))
 
+    def require_pipeline(self, name: str) -> None:
+        if name not in self.executions:
+            raise Rejected(f"PipelineNotFoundException: Account '111122223333' does not have a pipeline with name '{name}'")
+
     def DescribeStacks(self, given: Any) -> dict[str, Any]:
         self.require("cloudformation:DescribeStacks")
         if given:
@@ -140,13 +144,13 @@ class Aws:
     def GetPipelineState(self, given: Any) -> dict[str, Any]:
         name = given["name"]
         self.require("codepipeline:GetPipelineState", name)
-        if name not in self.executions:
-            raise Rejected(f"PipelineNotFoundException: Account '111122223333' does not have a pipeline with name '{name}'")
+        self.require_pipeline(name)
         return {"stageStates": self.stages.get(name, [])}
 
     def GetPipeline(self, given: Any) -> dict[str, Any]:
         name = given["name"]
         self.require("codepipeline:GetPipeline", name)
+        self.require_pipeline(name)
         type_id = {"category": "Deploy", "owner": "AWS", "provider": "CloudFormation", "version": "1"}
         stack = self.deployed_stacks.get(name, name.replace("codepipeline-dev-cfn-", "cfnstack-dev-"))
         actions = [{"name": each, "actionTypeId": type_id, "configuration": {"StackName": stack}} for each in ("CreateChangeSet", "Deploy")]
@@ -267,7 +271,7 @@ billing: Approval has waited for 3d, commit 9c8b7a6 "Raise the limit of invoices
     Approve or reject it: https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: event rule event-rule-dev-codepipeline-exec-cfn-auth is DISABLED, so a push starts nothing
     To end the freeze: aws events enable-rule --name event-rule-dev-codepipeline-exec-cfn-auth
-media: stack cfnstack-dev-media differed from its template 4h ago
+media: stack cfnstack-dev-media differed from its template 4h ago, as the health check found, which compares once a day
     See the resources: aws logs tail /aws/lambda/cfn-gitops-dev --since 2d --filter-pattern '"stack cfnstack-dev-media"'
 legacy: its pipeline has version 1, which is older than the function's
     Upgrade it: cfn-gitops upgrade --env dev
@@ -554,6 +558,7 @@ def test_unknown_value_of_aws_is_never_healthy(change: Callable[[Aws], None], sh
     ended, printed = run(capsys)
     assert ended == 1 and f"? shop: {shown}, which this version of cfn-gitops does not know\n" in printed
     assert printed.endswith("2 projects: 1 not read\n")
+    assert change not in (_drift, _own_drift) or printed.splitlines()[2].split()[-3] == "unknown"
 
 
 def test_unknown_status_before_a_success_decides_nothing(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -728,6 +733,9 @@ def test_name_that_is_not_read_is_not_missing(aws: Aws, capsys: pytest.CaptureFi
     ended, printed = run(capsys)
     assert ended == 1 and "? shop: GetPipeline was not read" in printed
     assert printed.splitlines()[2].split() == ["!", "shop", "4f2a9c1", "2h", "deployed", "no", "?", "no", "ok"]
+    aws.denied.clear()
+    del aws.executions["codepipeline-dev-cfn-shop"]
+    assert run(capsys)[1].splitlines()[2].split() == ["!", "shop", "?", "?", "no", "pipeline", "no", "?", "no", "ok"]
     aws.executions["codepipeline-dev-cfn-shop"] = []
     assert run(capsys)[1].splitlines()[2].split() == ["shop", "-", "-", "no", "execution", "no", "-", "no", "ok"]
 
