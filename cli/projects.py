@@ -6,20 +6,20 @@ pushes/missed_push.rs. An unknown value of AWS is shown as it is, and never coun
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from cli import machine
+from cli import diagnosis, machine, pipelines
 from cli.account import Environment, outputs, owner_of, parameters
-from cli.commands import doctor, upgrade
 from cli.output import Finding
 from cli.pending import Pending
 
@@ -29,6 +29,7 @@ SOURCE, BUILD, APPROVAL, DEPLOY = "Source", "Build", "Approval", "Deploy"
 _MAX_CHARACTERS = 30
 # The call of the mirrors: '{"Doctor": …}', as `cfn-gitops doctor` invokes the function.
 DIAGNOSIS = "the diagnosis"
+UNKNOWN_VALUE = "UnknownValue"
 # As many as the function searches, three pages.
 _MAX_EXECUTIONS = 300
 _CONCURRENT = 10
@@ -40,11 +41,22 @@ _DRIFT_HOURS = 25
 _MAX_QUERIES = 500
 _EXISTS = re.compile("(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE|UPDATE_.*")
 _ENDED = {"Succeeded": True, "Failed": False}
+# The values of AWS that this version reads. Nothing is concluded from another one.
+_EXECUTIONS = (*_ENDED, "InProgress", "Stopped", "Stopping", "Superseded", "Cancelled")
+_ACTIONS = (*_ENDED, "InProgress", "Abandoned")
+_DRIFTS = ("IN_SYNC", "NOT_CHECKED", "DRIFTED")
+_RULES = (*pipelines.ENABLED, "DISABLED")
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html (StackStatus)
+_STACKS = tuple(f"{begin}_{end}" for begin, ends in {
+    "CREATE": "IN_PROGRESS FAILED COMPLETE", "ROLLBACK": "IN_PROGRESS FAILED COMPLETE", "DELETE": "IN_PROGRESS FAILED COMPLETE",
+    "UPDATE": "IN_PROGRESS FAILED COMPLETE COMPLETE_CLEANUP_IN_PROGRESS", "REVIEW": "IN_PROGRESS", "IMPORT": "IN_PROGRESS COMPLETE",
+    "UPDATE_ROLLBACK": "IN_PROGRESS FAILED COMPLETE COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_ROLLBACK": "IN_PROGRESS FAILED COMPLETE",
+}.items() for end in ends.split())
 
 
 @dataclass
 class Unread:
-    """A call that was denied or failed."""
+    """A call that was denied or failed, or an unknown value in its response."""
 
     call: str
     reason: str
@@ -84,7 +96,7 @@ class Transition:
 @dataclass
 class Drift:
     stack: str
-    # CloudFormation's, or DRIFTED if the health check found it later.
+    # DRIFTED if CloudFormation or the health check found drift. Otherwise CloudFormation's.
     status: str
     checked: datetime | None
     by_health_check: bool = False
@@ -97,6 +109,7 @@ class Project:
     name: str
     stack: dict[str, Any]
     pipeline: str
+    # Empty if it was not read.
     deployed_stack_name: str
     # Why its stack is not that of a pipeline of cfn-gitops.
     unreadable: str = ""
@@ -117,6 +130,7 @@ class Project:
     # The state of its event rule. Empty if it does not exist.
     rule: str | None = None
     deployed_stack: dict[str, Any] | None = None
+    # That of the deployed stack is the first one, if that stack exists.
     drifts: list[Drift] = field(default_factory=list)
     # Those of the function's diagnosis about its repository. Empty if it shows no mirror.
     mirrors: list[Finding] | None = None
@@ -130,6 +144,12 @@ class Project:
     @property
     def event_rule(self) -> str:
         return self.pipeline.replace("codepipeline-", "event-rule-", 1).replace("-cfn-", "-codepipeline-exec-cfn-", 1)
+
+    def expect(self, call: str, subject: str, value: str, known: Sequence[str]) -> None:
+        """Notes a value that this version does not know."""
+        if value not in known:
+            self.unread.append(Unread(call, f"{subject} is {value or 'empty'}, which this version of cfn-gitops does not know",
+                                      "Look at it in the console, and use a newer version of cfn-gitops", UNKNOWN_VALUE))
 
     def newest(self) -> dict[str, Any] | None:
         return self.executions[0] if self.executions else None
@@ -169,24 +189,24 @@ def read(environment: Environment, seconds: float) -> list[Project]:
     # A session creates its clients in one thread only.
     services = ("events", "codepipeline", "cloudwatch")
     events, codepipeline, cloudwatch = (account.client(each, config=_CONFIG) for each in services)
-    function = doctor.client_of(environment) if seconds else None
+    function = diagnosis.client_of(environment) if seconds else None
     limit = threading.Semaphore(_CONCURRENT)
     rules = Pending(lambda: _read_rules(events, env_id), limit)
     stacks = account.stacks()
     stack = next((each for each in stacks if each["StackName"] == environment.settings.stack_name), None) or environment.stack()
-    diagnosis = None
+    diagnosing = None
     if function:
-        diagnosis = Pending(lambda: doctor.function_checks(environment, stack, function), threading.Semaphore())
-    projects = [_project(child, stack, stacks, env_id) for child in upgrade.children_of(stacks, env_id)]
+        diagnosing = Pending(lambda: diagnosis.function_checks(environment, stack, function), threading.Semaphore())
+    projects = [_project(child, stack, stacks, env_id) for child in pipelines.children_of(stacks, env_id)]
     readable = [each for each in projects if not each.unreadable]
-    metrics = Pending(lambda: _read_drift_metrics(cloudwatch, env_id, readable), limit)
-    for pending in [Pending(lambda each=each: _read_pipeline(codepipeline, each), limit)  # type: ignore[misc]
+    for pending in [Pending(lambda each=each: _read_pipeline(codepipeline, each, stacks), limit)  # type: ignore[misc]
                     for each in readable if each.pushed]:
         pending.result()
     _add_rules(readable, *rules.result())
-    _add_drift_metrics(readable, *metrics.result())
-    if diagnosis:
-        _add_mirrors(readable, diagnosis.result(seconds), seconds)
+    # The pipelines name the stacks.
+    _add_drift_metrics(readable, *_read_drift_metrics(cloudwatch, env_id, readable))
+    if diagnosing:
+        _add_mirrors(readable, diagnosing.result(seconds), seconds)
     return projects
 
 
@@ -198,27 +218,35 @@ def _project(child: dict[str, Any], environment: dict[str, Any], stacks: list[di
         project.unreadable = "its name is too long for a project"
     elif not child.get("Outputs"):
         project.unreadable = "it has never been complete"
-    elif problem := upgrade.unreadable(child):
+    elif problem := pipelines.unreadable(child):
         project.unreadable = problem
     elif found["PipelineName"] != pipeline:
         project.unreadable = f"its output PipelineName is {found['PipelineName']}, not {pipeline}"
+    project.expect("DescribeStacks", f"the status of stack {child['StackName']}", child["StackStatus"], _STACKS)
     if project.unreadable:
         return project
-    project.version = upgrade.version_of(child) or 0
-    if version := upgrade.version_of(environment):
+    project.version = pipelines.version_of(child) or 0
+    if version := pipelines.version_of(environment):
         project.is_outdated = project.version < version
     else:
         project.unread.append(Unread("RenderingVersion", f"stack {environment['StackName']} has no such output",
                                      "Deploy this version of it: sam deploy", "NoOutput"))
     project.owner_exists = any(each["StackId"] == owner_of(child) for each in stacks)
     project.pushed = parameters(child).get("BranchExists") != "false"
-    project.deployed_stack = next((each for each in stacks if each["StackName"] == project.deployed_stack_name), None)
-    project.drifts = [_drift(each) for each in (project.deployed_stack, child) if each]
+    project.drifts = [_drift(project, child)]
+    _add_deployed_stack(project, stacks)
     return project
 
 
+def _add_deployed_stack(project: Project, stacks: list[dict[str, Any]]) -> None:
+    project.deployed_stack = next((each for each in stacks if each["StackName"] == project.deployed_stack_name), None)
+    if stack := project.deployed_stack:
+        project.expect("DescribeStacks", f"the status of stack {stack['StackName']}", stack["StackStatus"], _STACKS)
+        project.drifts.insert(0, _drift(project, stack))
+
+
 def _deployed_stack_name(found: dict[str, str]) -> str:
-    """Another one than the default. Only pipelines with reviews or reports of drift show it."""
+    """Another one than the default. Only pipelines with reviews or reports of drift show it: see `_read_stack_name`."""
     try:
         name = json.loads(found.get("ChangeSets", "{}"))["StackName"]
     except (KeyError, TypeError, ValueError):
@@ -226,25 +254,35 @@ def _deployed_stack_name(found: dict[str, str]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _drift(stack: dict[str, Any]) -> Drift:
-    information = stack.get("DriftInformation", {})
-    return Drift(stack["StackName"], information.get("StackDriftStatus", "NOT_CHECKED"), information.get("LastCheckTimestamp"))
+def _drift(project: Project, stack: dict[str, Any]) -> Drift:
+    name, information = stack["StackName"], stack.get("DriftInformation", {})
+    drift = Drift(name, information.get("StackDriftStatus", "NOT_CHECKED"), information.get("LastCheckTimestamp"))
+    project.expect("DescribeStacks", f"the drift status of stack {name}", drift.status, _DRIFTS)
+    return drift
 
 
-def _read_pipeline(client: Any, project: Project) -> None:
+def _read_pipeline(client: Any, project: Project, stacks: list[dict[str, Any]]) -> None:
     """Its approvals and transitions, and then its executions: so those of the approvals are listed."""
     project.pipeline_exists = _noted(project, lambda: _read_state(client, project))
     if project.pipeline_exists is not False:
         _noted(project, lambda: _read_executions(client, project))
+    # An older one than a success decides nothing.
+    for each in itertools.takewhile(lambda each: each.get("status") != "Succeeded", project.executions or []):
+        project.expect("ListPipelineExecutions", f"the status of execution {each['pipelineExecutionId']}", each.get("status", ""),
+                       _EXECUTIONS)
     if failure := project.failure():
         _noted(project, lambda: _read_failure(client, project, failure))
+    # A pipeline without an execution has deployed nothing.
+    if not project.deployed_stack and project.executions != []:
+        project.deployed_stack_name = _noted(project, lambda: _read_stack_name(client, project)) or ""
+        _add_deployed_stack(project, stacks)
 
 
 def _noted(project: Project, call: Callable[[], Any]) -> Any:
     """The result of the call. `None` if it failed, which is noted."""
     try:
         return call()
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
         if isinstance(error, ClientError) and machine.code_of(error) == "PipelineNotFoundException":
             return False
         project.unread.append(_unread(error, "CodePipeline"))
@@ -252,9 +290,19 @@ def _noted(project: Project, call: Callable[[], Any]) -> Any:
 
 
 def _unread(error: Any, call: str) -> Unread:
+    """Raises the error if it is a defect."""
     failure, code = machine.explained(error), machine.code_of(error) if isinstance(error, ClientError) else type(error).__name__
-    return Unread(getattr(error, "operation_name", call), failure.problem if failure else str(error),
-                  failure.remedy if failure else "Run this again", code)
+    if failure is None:
+        raise error
+    return Unread(getattr(error, "operation_name", call), failure.problem, failure.remedy, code)
+
+
+def _read_stack_name(client: Any, project: Project) -> str:
+    """That of the action Deploy. Its property `Deploy.StackName` may name another stack than the default."""
+    stages = client.get_pipeline(name=project.pipeline)["pipeline"].get("stages", [])
+    names = (action.get("configuration", {}).get("StackName", "") for stage in stages for action in stage.get("actions", [])
+             if action.get("name") == DEPLOY)
+    return str(next(names, ""))
 
 
 def _read_state(client: Any, project: Project) -> bool:
@@ -269,6 +317,8 @@ def _read_state(client: Any, project: Project) -> bool:
             if action.get("actionName") == DEPLOY:
                 project.in_deploy_stage = stage.get("latestExecution", {}).get("pipelineExecutionId", "")
             latest = action.get("latestExecution", {})
+            if "status" in latest:
+                project.expect("GetPipelineState", f"the status of action {action.get('actionName')}", latest["status"], _ACTIONS)
             # In parallel mode an approval has no token:
             # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
             if latest.get("status") == "InProgress" and (latest.get("token") or action.get("actionName") == APPROVAL):
@@ -327,23 +377,26 @@ def _read_rules(client: Any, env_id: str) -> tuple[dict[str, str] | None, Unread
     try:
         pages = client.get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{env_id}-codepipeline-exec-cfn-")
         return {rule["Name"]: rule.get("State", "") for page in pages for rule in page["Rules"]}, None
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
         return None, _unread(error, "ListRules")
 
 
 def _add_rules(projects: Iterable[Project], rules: dict[str, str] | None, unread: Unread | None) -> None:
     for project in projects:
         project.rule = rules.get(project.event_rule, "") if rules is not None else None
+        if project.rule:
+            project.expect("ListRules", f"the state of event rule {project.event_rule}", project.rule, _RULES)
         project.unread += [unread] if unread else []
 
 
 def _read_drift_metrics(client: Any, env_id: str, projects: Iterable[Project]) -> tuple[dict[str, datetime], Unread | None]:
-    """When the health check's latest comparison of a day found drift, by the stacks' names.
+    """When a comparison of the health check within a day found drift, by the stacks' names.
 
     CloudFormation does not show its comparisons in a stack's drift status. The metric has the stack's name only while
     the stack has drift, so its absence proves nothing."""
     names = sorted({each.stack for project in projects for each in project.drifts})
     found: dict[str, datetime] = {}
+    statuses: dict[str, str] = {}
     now = datetime.now(timezone.utc)
     try:
         for first in range(0, len(names), _MAX_QUERIES):
@@ -355,19 +408,23 @@ def _read_drift_metrics(client: Any, env_id: str, projects: Iterable[Project]) -
                 MetricDataQueries=queries, StartTime=now - timedelta(hours=_DRIFT_HOURS), EndTime=now)
             for each in (each for page in pages for each in page["MetricDataResults"]):
                 name = names[first + int(each["Id"][1:])]
+                statuses[name] = each.get("StatusCode", "")
                 times = [at for at, value in zip(each["Timestamps"], each["Values"]) if value > 0]
                 if times:
                     found[name] = max([*times, *([found[name]] if name in found else [])])
+        # Of the last page that has the metric.
+        if incomplete := {each for each in statuses.values() if each != "Complete"}:
+            return found, Unread("GetMetricData", f"CloudWatch's result is {', '.join(sorted(incomplete))}", "Run this again", "Incomplete")
         return found, None
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
         return {}, _unread(error, "GetMetricData")
 
 
 def _add_drift_metrics(projects: Iterable[Project], found: dict[str, datetime], unread: Unread | None) -> None:
     for project in projects:
         for drift in project.drifts:
-            at = found.get(drift.stack)
-            if at and (drift.checked is None or at > drift.checked):
+            # Even if CloudFormation checked it since: the metric's time is the beginning of an hour, and of another clock.
+            if at := found.get(drift.stack):
                 drift.status, drift.checked, drift.by_health_check = "DRIFTED", at, True
         project.unread += [unread] if unread else []
 

@@ -2,20 +2,24 @@
 
 It changes nothing. A project with "!" needs a person, and comes first. A line below the table has the cause and what to do.
 
-  DEPLOYED  the commit of the last successful deployment, and SINCE when
-  STATE     the newest execution, or the approval that waits the longest
-  FROZEN    whether the event rule or a transition of the pipeline is disabled
-  DRIFT     how the deployed stack differed from its template when it was last compared. The pipeline's stack counts as well
-  OUTDATED  whether an older version of the function rendered the pipeline: `cfn-gitops upgrade`
-  MIRROR    whether GitLab's mirror works now, as the function's diagnosis finds it
+    DEPLOYED  the commit of the last successful deployment, and SINCE when
+    STATE     the newest execution with the AGE of its start or end, or the approval that has waited the longest
+    FROZEN    whether the event rule or a transition of the pipeline is disabled
+    DRIFT     whether CloudFormation's last check, or the health check within a day, found a difference between the
+              deployed stack or the pipeline's stack and its template, with the AGE of that check
+    OUTDATED  whether an older version of the function rendered the pipeline: `cfn-gitops upgrade`
+    MIRROR    whether GitLab's mirror works now, as the function's diagnosis finds it
 
-"?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that ended has failed,
-if something is broken, drifted, outdated or not read. It is 0 if projects only wait for an approval or are frozen.
+"?" was not read, and a line states why. An unknown value of AWS counts as not read. "-" does not exist. The exit status is 1
+if the newest execution that ended has failed, if something is broken, drifted, outdated or not read. It is 0 if projects only
+wait for an approval or are frozen.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -23,16 +27,18 @@ from typing import Any
 
 from cli import projects
 from cli.account import Environment, outputs
-from cli.commands import doctor
-from cli.output import BOLD, Output
+from cli.output import BOLD, Output, width
+from cli.pipelines import ENABLED
 from cli.projects import Drift, Project
-from cli.terminal import shortened
+from cli.terminal import shortened, shown
 
-EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 0    without the mirrors, which is faster",
+EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 0    # without the mirrors, which is faster",
             "cfn-gitops status --env dev --json")
 INTERRUPTED = "Nothing was changed"
 
-HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE", "FROZEN", "DRIFT", "OUTDATED", "MIRROR")
+HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE (AGE)", "FROZEN", "DRIFT (AGE)", "OUTDATED", "MIRROR")
+# A table that is wider than the terminal is split before FROZEN. Both parts have the first two columns.
+_FIRST, _SPLIT = 2, 5
 # The reasons why a project needs a person, the most urgent one first, with their words in the last line.
 _CONCERNS = {"failed": "failed", "broken": "broken", "unread": "not read", "mirror": "with a broken mirror",
              "approval": "waiting for approval", "frozen": "frozen", "drift": "drifted", "outdated": "outdated"}
@@ -54,7 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text or 'an empty text'} is not a number of seconds") from None
     if not 0 <= seconds <= 900:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 900")
     return seconds
@@ -69,8 +78,12 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         output.write(f"Environment {environment.env_id} has no project yet")
         return 0
     # Without the diagnosis, nothing is known of the mirrors.
-    shown = HEADS if given.wait else HEADS[:-1]
-    output.table(shown, [row.cells()[:len(shown)] for row in rows])
+    lines = [line if given.wait else line[:-1] for line in ([*HEADS], *(row.cells() for row in rows))]
+    if not _fits(lines):
+        output.table(lines[0][:_SPLIT], [line[:_SPLIT] for line in lines[1:]])
+        output.write("")
+        lines = [line[:_FIRST] + line[_SPLIT:] for line in lines]
+    output.table(lines[0], lines[1:])
     notes = [note for row in rows for note in row.notes()]
     output.write("")
     for first, *lines in [*notes, *_unread_notes(rows)]:
@@ -79,6 +92,17 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     needing = ", ".join(f"{counts[concern]} {words}" for concern, words in _CONCERNS.items() if counts[concern])
     output.write(f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}", style=BOLD)
     return 1 if any(counts[concern] for concern in _ORDER if concern not in _WAITS) else 0
+
+
+def _fits(lines: list[list[str]]) -> bool:
+    widths = (max(width(shown(cell)) for cell in column) for column in zip(*lines))
+    return sum(widths) + 2 * (len(lines[0]) - 1) <= columns()
+
+
+def columns() -> float:
+    """Of the terminal. A file or another program gets one table."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if is_terminal else float("inf")
 
 
 def now() -> datetime:
@@ -129,7 +153,7 @@ class Row:
         if deployed := project.deployed():
             return projects.commit_of(deployed[0]).get("revisionId", "")[:7] or "?", self._age(deployed[1])
         is_unknown = project.executions is None and project.pushed and project.pipeline_exists is not False
-        return ("?", "?") if is_unknown or project.may_be_deployed() else ("-", "-")
+        return ("?", "?") if is_unknown or project.may_be_deployed() or not project.deployed_stack_name else ("-", "-")
 
     def state(self) -> tuple[str, datetime | None]:
         """The state, and since when. Empty if it was not read."""
@@ -162,24 +186,24 @@ class Row:
         project = self.project
         if project.unreadable:
             return None
-        # A deleted rule is not a freeze: the health check starts the pipeline. An unknown state counts as disabled.
-        if project.rule and project.rule not in doctor.ENABLED or project.disabled:
+        # A deleted rule is not a freeze: the health check starts the pipeline.
+        if project.rule == "DISABLED" or project.disabled:
             return True
         is_read = project.disabled is not None or not project.pushed or project.pipeline_exists is False
-        return False if project.rule is not None and is_read else None
+        return False if project.rule in (*ENABLED, "") and is_read else None
 
     def _drift(self) -> str:
         project = self.project
         if drifted := next((each for each in project.drifts if each.status == "DRIFTED"), None):
             return f"yes {self._age(drifted.checked)}"
         if not project.deployed_stack:
-            return "-"
+            return "-" if project.deployed_stack_name else "?"
         if any(each.call == "GetMetricData" for each in project.unread):
             return "?"
+        if unknown := next((each.status for each in project.drifts if each.status not in ("IN_SYNC", "NOT_CHECKED")), ""):
+            return shortened(unknown.lower(), _MAX_STATE)
         first = project.drifts[0]
-        if first.status == "IN_SYNC":
-            return f"none {self._age(first.checked)}"
-        return "unchecked" if first.status == "NOT_CHECKED" else shortened(first.status.lower(), _MAX_STATE)
+        return f"none {self._age(first.checked)}" if first.status == "IN_SYNC" else "unchecked"
 
     def _mirror(self) -> str:
         mirrors = self.project.mirrors
@@ -233,7 +257,7 @@ class Row:
         for approval in project.approvals or []:
             yield [f"{name}: {approval.action} has waited for {self._age(approval.since)}, "
                    f"{self._commit(project.execution(approval.execution))}", f"Approve or reject it: {self._console()}"]
-        if project.rule and project.rule not in doctor.ENABLED:
+        if project.rule == "DISABLED":
             yield [f"{name}: event rule {project.event_rule} is {project.rule}, so a push starts nothing",
                    f"To end the freeze: aws events enable-rule --name {project.event_rule}"]
         for transition in project.disabled or []:
@@ -243,7 +267,8 @@ class Row:
                    f"--stage-name {transition.stage} --transition-type Inbound"]
         for drift in project.drifts:
             if drift.status == "DRIFTED":
-                yield [f"{name}: stack {drift.stack} differed from its template {self._age(drift.checked)} ago",
+                found_by = ", as the health check found, which compares once a day" if drift.by_health_check else ""
+                yield [f"{name}: stack {drift.stack} differed from its template {self._age(drift.checked)} ago{found_by}",
                        "See the resources: " + (
                            f"aws logs tail /aws/lambda/cfn-gitops-{self._environment.env_id} --since 2d "
                            f"--filter-pattern '\"stack {drift.stack}\"'" if drift.by_health_check else
@@ -323,15 +348,19 @@ class Row:
 
 def _unread_notes(rows: list[Row]) -> Iterator[list[str]]:
     """One for each call and cause, because the same permission is often missing for all projects."""
-    calls: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+    calls: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
     for row in rows:
         for each in row.project.unread:
-            calls.setdefault((each.call, each.code), []).append((row.project.name, each))
-    for (call, _), found in calls.items():
+            # An unknown value is one project's own.
+            same = (each.call, each.code, each.reason if each.code == projects.UNKNOWN_VALUE else "")
+            calls.setdefault(same, []).append((row.project.name, each))
+    for (call, code, _), found in calls.items():
         names = [shortened(name, 30) for name, _ in found]
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         of = "all projects" if len(names) == len(rows) > 1 else ", ".join(names[:5]) + more
-        yield [f"? {of}: {call} was not read", shortened(found[0][1].reason, _MAX_CAUSE), found[0][1].remedy]
+        reason = shortened(found[0][1].reason, _MAX_CAUSE)
+        causes = [f"? {of}: {reason}"] if code == projects.UNKNOWN_VALUE else [f"? {of}: {call} was not read", reason]
+        yield [*causes, found[0][1].remedy]
 
 
 def _yes_or_no(value: bool | None) -> str:

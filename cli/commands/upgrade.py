@@ -8,7 +8,6 @@ progress. Everything else is listed with what to do. The exit status is 1 if a s
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.account import Environment, outputs, owner_of
 from cli.ending import Failure
 from cli.output import GOES_ON, Output, is_confirmed
+from cli.pipelines import children_of, unreadable, version_of
 
 EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes")
 INTERRUPTED = GOES_ON
@@ -73,24 +73,6 @@ def outdated(stacks: Any, env_id: str, version: int) -> dict[str, list[dict[str,
         if not unreadable(stack) and (version_of(stack) or 0) < version:
             found.setdefault(str(owner_of(stack)), []).append(stack)
     return found
-
-
-def children_of(stacks: Any, env_id: str) -> list[dict[str, Any]]:
-    return [stack for stack in stacks
-            if stack["StackName"].startswith(f"gitops-{env_id}-") and owner_of(stack)]
-
-
-def version_of(stack: dict[str, Any]) -> int | None:
-    """0 without the output, and `None` if it is not a number."""
-    text = outputs(stack).get("RenderingVersion", "0")
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
-
-
-def unreadable(child: dict[str, Any]) -> str | None:
-    """Why the outputs are not those of a pipeline's stack. Who may create stacks may choose them."""
-    if version_of(child) is None:
-        return f"its output RenderingVersion is {outputs(child)['RenderingVersion']}, not a number"
-    return None if outputs(child).get("PipelineName") else "it has no output PipelineName"
 
 
 def obstacle(environment: Environment, owner: dict[str, Any] | None, owner_id: str, children: list[dict[str, Any]],

@@ -3,8 +3,11 @@ the members of AWS's models. https://docs.aws.amazon.com/codepipeline/latest/API
 
 import io
 import json
+import shlex
+import sys
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,10 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import EndpointConnectionError
+from botocore.parsers import ResponseParserError
 from botocore.validate import validate_parameters
 
-from cli import main, projects
+from cli import main, output, projects
 from cli.account import Account
 from cli.commands import status
 from cli.output import width
@@ -63,6 +67,10 @@ class Aws:
         self.actions: dict[str, list[dict[str, Any]]] = {}
         self.stages: dict[str, list[dict[str, Any]]] = {}
         self.drifted: dict[str, list[datetime]] = {}
+        # Of results of metrics.
+        self.completeness = "Complete"
+        # By the pipelines' names. The others have the default.
+        self.deployed_stacks: dict[str, str] = {}
         self.checks: list[dict[str, str]] = []
         self.not_checked: list[dict[str, str]] = []
         self.denied: dict[str, str] = {}
@@ -119,6 +127,10 @@ class Aws:
                 raise Rejected(f"{code}: User: arn:aws:iam::111122223333:user/olivia is not authorized to perform: {call}"
                              + (f" on resource: {resource}" if resource else ""))
 
+    def require_pipeline(self, name: str) -> None:
+        if name not in self.executions:
+            raise Rejected(f"PipelineNotFoundException: Account '111122223333' does not have a pipeline with name '{name}'")
+
     def DescribeStacks(self, given: Any) -> dict[str, Any]:
         self.require("cloudformation:DescribeStacks")
         if given:
@@ -132,9 +144,18 @@ class Aws:
     def GetPipelineState(self, given: Any) -> dict[str, Any]:
         name = given["name"]
         self.require("codepipeline:GetPipelineState", name)
-        if name not in self.executions:
-            raise Rejected(f"PipelineNotFoundException: Account '111122223333' does not have a pipeline with name '{name}'")
+        self.require_pipeline(name)
         return {"stageStates": self.stages.get(name, [])}
+
+    def GetPipeline(self, given: Any) -> dict[str, Any]:
+        name = given["name"]
+        self.require("codepipeline:GetPipeline", name)
+        self.require_pipeline(name)
+        type_id = {"category": "Deploy", "owner": "AWS", "provider": "CloudFormation", "version": "1"}
+        stack = self.deployed_stacks.get(name, name.replace("codepipeline-dev-cfn-", "cfnstack-dev-"))
+        actions = [{"name": each, "actionTypeId": type_id, "configuration": {"StackName": stack}} for each in ("CreateChangeSet", "Deploy")]
+        return {"pipeline": {"name": name, "roleArn": "arn:aws:iam::111122223333:role/r", "stages": [
+            {"name": "Source", "actions": [{"name": "Source", "actionTypeId": type_id}]}, {"name": "Deploy", "actions": actions}]}}
 
     def ListPipelineExecutions(self, given: Any) -> dict[str, Any]:
         name = given["pipelineName"]
@@ -150,7 +171,7 @@ class Aws:
     def GetMetricData(self, given: Any) -> dict[str, Any]:
         self.require("cloudwatch:GetMetricData")
         stacks = {each["Id"]: each["MetricStat"]["Metric"]["Dimensions"][1]["Value"] for each in given["MetricDataQueries"]}
-        return {"MetricDataResults": [{"Id": key, "Timestamps": self.drifted.get(name, []), "StatusCode": "Complete",
+        return {"MetricDataResults": [{"Id": key, "Timestamps": self.drifted.get(name, []), "StatusCode": self.completeness,
                                        "Values": [2.0] * len(self.drifted.get(name, []))} for key, name in stacks.items()]}
 
     def Invoke(self, given: Any) -> dict[str, Any]:
@@ -221,19 +242,19 @@ def every_state(aws: Aws) -> None:
 
 TABLE = """\
 Account 111122223333, region eu-central-1, environment dev
-   PROJECT  DEPLOYED  SINCE  STATE        FROZEN  DRIFT      OUTDATED  MIRROR
-!  api      4f2a9c1   9d     failed 25m   no      none 6h    no        ok
-!  data     4f2a9c1   9d     failed 5h    no      none 6h    no        ok
-!  evil     ?         ?      unreadable   ?       ?          ?         ?
-!  vault    ?         ?      ?            ?       unchecked  no        none
-!  mail     4f2a9c1   9d     deployed     no      none 6h    no        broken
-!  billing  4f2a9c1   9d     approval 3d  no      none 6h    no        ok
-!  auth     4f2a9c1   9d     deployed     yes     none 6h    no        ok
-!  media    4f2a9c1   9d     deployed     no      yes 4h     no        ok
-!  legacy   4f2a9c1   9d     deployed     no      none 6h    yes       ok
-   fresh    -         -      no push yet  no      -          no        ok
-   shop     4f2a9c1   2h     deployed     no      none 6h    no        ok
-   web      4f2a9c1   9d     running 4m   no      none 6h    no        ok
+   PROJECT  DEPLOYED  SINCE  STATE (AGE)  FROZEN  DRIFT (AGE)  OUTDATED  MIRROR
+!  api      4f2a9c1   9d     failed 25m   no      none 6h      no        ok
+!  data     4f2a9c1   9d     failed 5h    no      none 6h      no        ok
+!  evil     ?         ?      unreadable   ?       ?            ?         ?
+!  vault    ?         ?      ?            ?       unchecked    no        none
+!  mail     4f2a9c1   9d     deployed     no      none 6h      no        broken
+!  billing  4f2a9c1   9d     approval 3d  no      none 6h      no        ok
+!  auth     4f2a9c1   9d     deployed     yes     none 6h      no        ok
+!  media    4f2a9c1   9d     deployed     no      yes 4h       no        ok
+!  legacy   4f2a9c1   9d     deployed     no      none 6h      yes       ok
+   fresh    -         -      no push yet  no      -            no        ok
+   shop     4f2a9c1   2h     deployed     no      none 6h      no        ok
+   web      4f2a9c1   9d     running 4m   no      none 6h      no        ok
 
 api: Build failed 25m ago, commit 9c8b7a6 "請求書を追加"
     Build terminated with state: FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR, Message: Error while executing command: make package. Reason: exit status 2\\n\\x1b[2Jforged
@@ -250,7 +271,7 @@ billing: Approval has waited for 3d, commit 9c8b7a6 "Raise the limit of invoices
     Approve or reject it: https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: event rule event-rule-dev-codepipeline-exec-cfn-auth is DISABLED, so a push starts nothing
     To end the freeze: aws events enable-rule --name event-rule-dev-codepipeline-exec-cfn-auth
-media: stack cfnstack-dev-media differed from its template 4h ago
+media: stack cfnstack-dev-media differed from its template 4h ago, as the health check found, which compares once a day
     See the resources: aws logs tail /aws/lambda/cfn-gitops-dev --since 2d --filter-pattern '"stack cfnstack-dev-media"'
 legacy: its pipeline has version 1, which is older than the function's
     Upgrade it: cfn-gitops upgrade --env dev
@@ -277,6 +298,27 @@ def test_table_fits_into_80_columns(aws: Aws, capsys: pytest.CaptureFixture[str]
     every_state(aws)
     table = run(capsys)[1].partition("\n\n")[0]
     assert max(map(width, table.splitlines())) <= 80
+
+
+def test_wider_table_is_two_that_do_not_wrap(aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    every_state(aws)
+    aws.project("a" * 27, execution(1, "ReplacedByAnother", ago(hours=40)))
+    whole = [line.split() for line in run(capsys)[1].partition("\n\n")[0].splitlines()[1:]]
+    monkeypatch.setattr(status, "columns", lambda: 80)
+    first, second, _ = run(capsys)[1].split("\n\n", 2)
+    deployed, settings = ([line.split() for line in each.splitlines()] for each in (first.partition("\n")[2], second))
+    assert max(map(width, [*first.splitlines(), *second.splitlines()])) <= 80
+    assert [line[1:2] if line[0] == "!" else line[:1] for line in deployed] == [
+        line[1:2] if line[0] == "!" else line[:1] for line in settings]
+    assert [sorted(line) for line in whole] == [
+        sorted(one + other[2 if other[0] == "!" else 1:]) for one, other in zip(deployed, settings, strict=True)]
+
+
+@pytest.mark.parametrize(("is_terminal", "columns"), [(True, 80), (False, float("inf"))])
+def test_only_a_terminal_has_columns(is_terminal: bool, columns: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert status.columns() == columns
 
 
 def test_json_has_every_field_in_full(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -364,17 +406,21 @@ def test_cause_that_is_not_read_is_not_missing(aws: Aws, capsys: pytest.CaptureF
     assert ended == 1 and "    its actions were not read\n" in printed and one(capsys)["failure"]["actions"] is None
 
 
-@pytest.mark.parametrize("operation", ["ListRules", "GetMetricData", "GetPipelineState"])
-def test_lost_connection_stops_no_other_call(operation: str, aws: Aws, monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("error", "shown"), [
+    (EndpointConnectionError(endpoint_url="https://events.eu-central-1.amazonaws.com"), "events.eu-central-1.amazonaws.com does not answer"),
+    (ResponseParserError("a login"), "the answer is not that of AWS"), (ConnectionResetError("reset by peer"), "reset by peer")],
+    ids=["connection", "login page", "socket"])
+@pytest.mark.parametrize("operation", ["ListRules", "GetMetricData", "GetPipelineState", "Invoke"])
+def test_lost_connection_stops_no_other_call(operation: str, error: Exception, shown: str, aws: Aws, monkeypatch: pytest.MonkeyPatch,
                                              capsys: pytest.CaptureFixture[str]) -> None:
     aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
 
     def lost(_: Any) -> None:
-        raise EndpointConnectionError(endpoint_url="https://events.eu-central-1.amazonaws.com")
+        raise error
 
     monkeypatch.setattr(aws, operation, lost)
     ended, printed = run(capsys)
-    assert ended == 1 and "events.eu-central-1.amazonaws.com does not answer" in printed
+    assert ended == 1 and shown in printed
     cells = printed.splitlines()[2].split()
     assert cells[:4] == ["!", "shop", "4f2a9c1", "2h"] and "?" in cells
 
@@ -407,11 +453,36 @@ def test_without_the_diagnosis_there_is_no_column(aws: Aws, capsys: pytest.Captu
     assert one(capsys, "--wait", "0")["mirrors"] is None
 
 
-@pytest.mark.parametrize("wrong", ["-1", "nan", "901", "soon"])
-def test_wrong_time_to_wait_is_wrong_use(wrong: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("wrong", "why"), [
+    ("-1", "-1 is not between 0 and 900"), ("nan", "nan is not between 0 and 900"), ("901", "901 is not between 0 and 900"),
+    ("abc", "abc is not a number of seconds"), ("", "an empty text is not a number of seconds")])
+def test_wrong_time_to_wait_is_wrong_use(wrong: str, why: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main.main(["status", f"--wait={wrong}"])
-    assert ended.value.code == 2 and "--wait" in capsys.readouterr().err
+    assert ended.value.code == 2 and f"argument --wait: {why}" in capsys.readouterr().err
+
+
+def test_examples_can_be_pasted() -> None:
+    for example in status.EXAMPLES:
+        main.parser().parse_args(shlex.split(example, comments=True)[1:])
+
+
+def test_commands_of_the_document_are_in_remedies(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the members `remedy` get profile and region."""
+    every_state(aws)
+    aws.stacks[0]["Outputs"] = []
+    aws.checks.append({"Subject": "secret codecommit-mirror/x", "Problem": "it was deleted", "Remedy": "aws secretsmanager restore-secret"})
+    found = document(capsys)
+    assert found["projects"][0]["unread"][0]["remedy"] == "Deploy this version of it: sam deploy"
+    assert not [text for name, text in members(found) if name != "remedy" and output._COMMAND.search(text)]
+
+
+def members(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Each text with the name of its member."""
+    if isinstance(value, str):
+        yield name, value
+    for key, each in value.items() if isinstance(value, dict) else ((name, each) for each in value) if isinstance(value, list) else ():
+        yield from members(each, key)
 
 
 def test_mirror_that_may_be_hidden_is_not_missing(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -436,9 +507,71 @@ def test_unknown_values_of_aws_are_shown_as_they_are(aws: Aws, capsys: pytest.Ca
                 drift=("UNKNOWN", None))
     aws.project("web", execution(1, "Succeeded", ago(hours=2)))
     lines = run(capsys)[1].splitlines()
-    assert lines[2].split() == ["!", "shop", "4f2a9c1", "2h", "保留中", "1h", "yes", "unknown", "no", "ok"]
+    assert lines[2].split() == ["!", "shop", "4f2a9c1", "2h", "保留中", "1h", "?", "unknown", "no", "ok"]
     # The columns are aligned, although these characters have two each.
-    assert width(lines[2][:lines[2].index("yes")]) == lines[1].index("FROZEN")
+    assert width(lines[2][:lines[2].index("?")]) == lines[1].index("FROZEN")
+
+
+def _execution(aws: Aws) -> None:
+    aws.executions["codepipeline-dev-cfn-shop"].insert(0, execution(2, "TimedOut", ago(hours=1), PUSHED))
+
+
+def _drift(aws: Aws) -> None:
+    aws.stacks[2]["DriftInformation"]["StackDriftStatus"] = "UNKNOWN"
+
+
+def _own_drift(aws: Aws) -> None:
+    aws.stacks[1]["DriftInformation"]["StackDriftStatus"] = "UNKNOWN"
+
+
+def _stack(aws: Aws) -> None:
+    aws.stacks[1]["StackStatus"] = "UPDATE_PAUSED"
+
+
+def _deployed_stack(aws: Aws) -> None:
+    aws.stacks[2]["StackStatus"] = "UPDATE_PAUSED"
+
+
+def _rule(aws: Aws) -> None:
+    aws.rules["event-rule-dev-codepipeline-exec-cfn-shop"] = "PAUSED"
+
+
+def _action(aws: Aws) -> None:
+    aws.stages["codepipeline-dev-cfn-shop"] = [{"stageName": "Deploy", "actionStates": [
+        {"actionName": "Approval", "latestExecution": {"status": "Waiting"}}]}]
+
+
+@pytest.mark.parametrize(("change", "shown"), [
+    (_execution, "the status of execution 0b1c2d3e-0000-4000-8000-000000000002 is TimedOut"),
+    (_drift, "the drift status of stack cfnstack-dev-shop is UNKNOWN"),
+    (_own_drift, "the drift status of stack gitops-dev-shop is UNKNOWN"),
+    (_stack, "the status of stack gitops-dev-shop is UPDATE_PAUSED"),
+    (_deployed_stack, "the status of stack cfnstack-dev-shop is UPDATE_PAUSED"),
+    (_rule, "the state of event rule event-rule-dev-codepipeline-exec-cfn-shop is PAUSED"),
+    (_action, "the status of action Approval is Waiting")])
+def test_unknown_value_of_aws_is_never_healthy(change: Callable[[Aws], None], shown: str, aws: Aws,
+                                               capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
+    aws.project("web", execution(1, "Succeeded", ago(hours=2)))
+    assert run(capsys)[0] == 0
+    change(aws)
+    ended, printed = run(capsys)
+    assert ended == 1 and f"? shop: {shown}, which this version of cfn-gitops does not know\n" in printed
+    assert printed.endswith("2 projects: 1 not read\n")
+    assert change not in (_drift, _own_drift) or printed.splitlines()[2].split()[-3] == "unknown"
+
+
+def test_unknown_status_before_a_success_decides_nothing(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(2, "Succeeded", ago(hours=1)), execution(1, "TimedOut", ago(hours=2)))
+    assert one(capsys)["concerns"] == []
+
+
+def test_known_statuses_are_those_of_aws() -> None:
+    """An older SDK may lack one of them."""
+    for service, shape, known in (("cloudformation", "StackStatus", projects._STACKS), ("events", "RuleState", projects._RULES),
+                                  ("codepipeline", "PipelineExecutionStatus", projects._EXECUTIONS),
+                                  ("codepipeline", "ActionExecutionStatus", projects._ACTIONS)):
+        assert set(SESSION.client(service).meta.service_model.shape_for(shape).enum) == set(known)
 
 
 def test_commit_deployed_before_an_alarm_failed_the_stage(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -543,10 +676,27 @@ def test_environment_without_a_version_has_nothing_up_to_date(aws: Aws, capsys: 
     assert found["outdated"] is None and found["unread"][0]["call"] == "RenderingVersion"
 
 
-def test_drift_that_cloudformation_detected_later_counts(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    aws.project("shop", execution(1, "Succeeded", ago(hours=2)), drift=("IN_SYNC", ago(hours=1)))
-    aws.drifted["cfnstack-dev-shop"] = [ago(hours=5)]
+@pytest.mark.parametrize("checked", [ago(minutes=115), ago(minutes=1), ago(hours=6), None])
+def test_drift_of_either_check_counts(checked: datetime | None, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """The health check finds it at 10:50, and the metric's hour begins at 10:00: before CloudFormation's check at 10:05."""
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)), drift=("IN_SYNC", checked))
     assert one(capsys)["concerns"] == []
+    aws.drifted["cfnstack-dev-shop"] = [ago(hours=2)]
+    assert one(capsys)["concerns"] == ["drift"] and run(capsys)[1].splitlines()[2].split()[-4:-2] == ["yes", "2h"]
+
+
+@pytest.mark.parametrize("completeness", ["PartialData", "InternalError", "Forbidden", "Later"])
+def test_incomplete_metrics_are_not_read(completeness: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
+    aws.completeness = completeness
+    ended, printed = run(capsys)
+    assert ended == 1 and f"CloudWatch's result is {completeness}" in printed and printed.splitlines()[2].split()[-3] == "?"
+    aws.drifted["cfnstack-dev-shop"] = [ago(hours=2)]
+    assert one(capsys)["concerns"] == ["unread", "drift"]
+
+
+def test_drift_of_the_pipelines_stack_counts(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
     aws.drifted["gitops-dev-shop"] = [ago(hours=5), ago(hours=3)]
     found = one(capsys)
     assert found["concerns"] == ["drift"]
@@ -560,6 +710,40 @@ def test_deployed_stack_may_have_another_name(aws: Aws, capsys: pytest.CaptureFi
     found = one(capsys)
     assert found["drift"][0] == {"stack": "mine", "status": "DRIFTED", "checked": "2026-11-27T11:00:00Z"}
     assert "describe-stack-resource-drifts --stack-name mine " in run(capsys)[1]
+
+
+@pytest.mark.parametrize("given", [{}, {"ChangeSets": json.dumps({"StackName": 1})}, {"ChangeSets": "x"}])
+def test_custom_name_is_read_from_the_pipeline(given: dict[str, str], aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(2, "Failed", ago(hours=1)), execution(1, "Succeeded", ago(hours=2)))
+    aws.stacks[1]["Outputs"] += [{"OutputKey": key, "OutputValue": value} for key, value in given.items()]
+    aws.actions[execution(2, "", NOW)["pipelineExecutionId"]] = [failed("Deploy", REASON, ago(hours=1))]
+    aws.deployed_stacks["codepipeline-dev-cfn-shop"] = aws.stacks[2]["StackName"] = "shop-live"
+    found = one(capsys)
+    assert found["drift"][0] == {"stack": "shop-live", "status": "IN_SYNC", "checked": "2026-11-27T06:00:00Z"}
+    assert aws.calls["GetPipeline"] == 1
+    assert "See what failed: cfn-gitops failures shop-live --env dev" in run(capsys)[1]
+    aws.drifted["shop-live"] = [ago(hours=3)]
+    assert one(capsys)["drift"][0]["status"] == "DRIFTED"
+
+
+def test_name_that_is_not_read_is_not_missing(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
+    aws.stacks[2]["StackName"] = "shop-live"
+    aws.denied["codepipeline:GetPipeline "] = "AccessDenied"
+    ended, printed = run(capsys)
+    assert ended == 1 and "? shop: GetPipeline was not read" in printed
+    assert printed.splitlines()[2].split() == ["!", "shop", "4f2a9c1", "2h", "deployed", "no", "?", "no", "ok"]
+    aws.denied.clear()
+    del aws.executions["codepipeline-dev-cfn-shop"]
+    assert run(capsys)[1].splitlines()[2].split() == ["!", "shop", "?", "?", "no", "pipeline", "no", "?", "no", "ok"]
+    aws.executions["codepipeline-dev-cfn-shop"] = []
+    assert run(capsys)[1].splitlines()[2].split() == ["shop", "-", "-", "no", "execution", "no", "-", "no", "ok"]
+
+
+def test_stack_that_was_deleted_does_not_exist(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.project("shop", execution(1, "Succeeded", ago(hours=2)))
+    del aws.stacks[2]
+    assert run(capsys)[1].splitlines()[2].split() == ["shop", "4f2a9c1", "2h", "deployed", "no", "-", "no", "ok"]
 
 
 def test_defect_in_a_thread_is_not_hidden(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

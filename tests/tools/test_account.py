@@ -7,9 +7,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from cli import diagnosis
 from cli.account import Account
-from cli.commands import doctor
-
 from tools.trial import account as try_account
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "ListServiceQuotas")
@@ -30,7 +29,7 @@ def test_account_without_builds_prevents_a_run(quotas: Any, count: int) -> None:
 
 def test_long_calls_keep_their_connection() -> None:
     """Behind a NAT gateway an idle connection ends after 350 seconds."""
-    assert doctor._CONFIG.tcp_keepalive is True
+    assert diagnosis._CONFIG.tcp_keepalive is True
     account = Account(boto3.Session("key", "secret", region_name="eu-central-1"), "123456789012")
     client = try_account.RemoteAccount(account).client("lambda")
     assert client.meta.config.tcp_keepalive is True

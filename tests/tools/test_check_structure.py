@@ -75,6 +75,8 @@ PYTHON = {
 
 
 @pytest.mark.parametrize(("fault", "place", "changes"), [
+    (LAYERS, "cli.output imports cli.commands.status", {"cli/commands/__init__.py": "", "cli/commands/status.py": "",
+                                                        "cli/output.py": "from cli.commands import status\n"}),
     (LAYERS, "cli.output imports tools.run.console", {"cli/output.py": "def a():\n    from tools.run.console import note\n"}),
     (LAYERS, "cli.output imports tests.play.steps", {"cli/output.py": "import tests.play.steps as steps\n"}),
     (LAYERS, "tools.run.console imports tests.local.aws", {"tools/run/console.py": "from tests.local import aws\n"}),

@@ -1,0 +1,29 @@
+"""The pipelines' stacks among all stacks of an account, and the states of their event rules."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cli.account import outputs, owner_of
+
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
+ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+
+
+def children_of(stacks: Any, env_id: str) -> list[dict[str, Any]]:
+    return [stack for stack in stacks
+            if stack["StackName"].startswith(f"gitops-{env_id}-") and owner_of(stack)]
+
+
+def version_of(stack: dict[str, Any]) -> int | None:
+    """0 without the output, and `None` if it is not a number."""
+    text = outputs(stack).get("RenderingVersion", "0")
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def unreadable(child: dict[str, Any]) -> str | None:
+    """Why the outputs are not those of a pipeline's stack. Who may create stacks may choose them."""
+    if version_of(child) is None:
+        return f"its output RenderingVersion is {outputs(child)['RenderingVersion']}, not a number"
+    return None if outputs(child).get("PipelineName") else "it has no output PipelineName"
