@@ -28,7 +28,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempt
 
 
 class Settings:
-    """The parameters about GitLab, with the template's defaults."""
+    """The parameters about GitLab of the next deployment."""
 
     def __init__(self, given: dict[str, str], environment: Environment) -> None:
         self.env_id, self.table, self.region = environment.env_id, environment.settings.table, environment.account.region
@@ -38,9 +38,9 @@ class Settings:
         self.url = (given.get("GitLabUrl") or _RULES["url"]["default"]).rstrip("/")
         self.ca_certificate = given.get("GitLabCaCertificate", "")
         self.project = given.get("GitLabProject", "")
-        self.project_id = given.get("ProjectID", "infra")
+        self.project_id = given.get("ProjectID", "")
         self.branch = given.get("BranchName") or RULES["default_branches"].get(self.env_id, "")
-        self.reports = given.get("ReportToGitLab", "true") == "true"
+        self.reports = given.get("ReportToGitLab") == "true"
         self.needs_merge_requests = bool(given.get("ReviewBranches")) or given.get("ApprovalFromGitLab") == "true"
         self.in_vpc = bool(given.get("VpcSubnetIds"))
         self.certificates: list[bytes] = []

@@ -9,9 +9,6 @@ import datetime
 import re
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from cli import account
 from cli.account import Environment
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
 from cli.checks.secret import Secret, Settings
@@ -30,9 +27,13 @@ _KINDS = {"project": "project access token", "group": "group access token"}
 _MIRRORS_LIMITED_SINCE = (18, 9)
 
 
-def token_checks(environment: Environment) -> list[Finding]:
-    """The findings about the GitLab token that the environment's parameters name."""
-    settings = Settings(parameters_of(environment), environment)
+def token_checks(environment: Environment, given: dict[str, str] | None) -> list[Finding]:
+    """The findings about the GitLab token that the parameters name. `given` is `None` if the stack or the template was not
+    read: a parameter that samconfig.toml does not name may have any value then, and a token could go to another GitLab."""
+    if given is None:
+        return [Finding("GitLab token", reason="its settings are not known, because the environment's stack or template.yaml was "
+                        "not read", remedy="Correct the cause, which has its own row, and run this again")]
+    settings = Settings(given, environment)
     if not settings.secret_id:
         return [Finding("GitLab token", reason="GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",
                         remedy="docs/how-to/connect-gitlab.md, Without a token, shows how")]
@@ -42,16 +43,6 @@ def token_checks(environment: Environment) -> list[Finding]:
         return [*found, not_read(settings, "no token was sent")]
     gitlab = GitLab(settings.url, secret.token, settings.certificates)
     return [*found, *InGitLab(settings, gitlab).checks()]
-
-
-def parameters_of(environment: Environment) -> dict[str, str]:
-    """Those of samconfig.toml. One that it does not name keeps the value that the stack has."""
-    try:
-        stack = environment.account.stack(environment.settings.stack_name)
-    except (BotoCoreError, ClientError):
-        # The row of the stack has the reason.
-        stack = None
-    return {**(account.parameters(stack) if stack else {}), **environment.settings.parameters}
 
 
 def not_read(settings: Settings, reason: str) -> Finding:

@@ -25,17 +25,21 @@ from cli.account import Account, Environment
 from cli.checks import gitlab as client
 from cli.checks.gitlab import certificates_of, fingerprint, is_same, is_usable
 from cli.checks.secret import NotAToken, token_in
+from cli.checks.template import defaults, read
 from cli.checks.token import token_checks
 from cli.output import Finding
 from cli.samconfig import Settings
 from tests import preloaded
+from tests.cli.scene import Folder, Operator, with_line
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import a_user_with, allow
 from tests.local.gitlab import LocalGitLab
 from tests.local.gitlab.certificates import Authority
+from tests.play.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
+TEMPLATE = read(ROOT)
 PROJECT, SECRET, BRANCH = "platform/infra", "gitlab/infra", "development"
 URL_TAG, CA_TAG, ENV_TAG = "cfn-gitops:gitlab-url", "cfn-gitops:gitlab-ca-sha256", "cfn-gitops:env"
 
@@ -84,7 +88,12 @@ class Scene:
         if key not in self._sessions:
             self._sessions[key] = boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region)
         account = Account(self._sessions[key], self.aws.account_id)
-        return token_checks(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account))
+        return token_checks(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account), self.settings)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Those of the first deployment."""
+        return {**defaults(TEMPLATE), **self.parameters}
 
     def found(self) -> list[Finding]:
         return [each for each in self.checks() if each.result == "found"]
@@ -190,7 +199,7 @@ def test_secret_of_a_resource_is_never_a_token(scene: Scene, tag: str) -> None:
 
 @pytest.mark.parametrize("action", ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"])
 def test_denied_read_is_not_checked(scene: Scene, action: str) -> None:
-    allowed = {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "cloudformation:DescribeStacks"} - {action}
+    allowed = {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"} - {action}
     scene.key = a_user_with(scene.aws, f"u-{secrets.token_hex(4)}", allow(sorted(allowed), "*"))
     assert scene.found() == [] and scene.gitlab.requests == []
     assert any(action in each.reason and each.result == "not checked" for each in scene.checks())
@@ -233,6 +242,35 @@ def test_no_secret_means_a_mirror_by_hand(scene: Scene) -> None:
     del scene.parameters["GitLabTokenSecretId"]
     [finding] = scene.checks()
     assert finding.result == "not checked" and "by hand" in finding.reason
+
+
+DEPLOYED = {"EnvID": "dev", "GitLabTokenSecretId": SECRET, "GitLabProject": PROJECT,
+            "GitLabUrl": "https://127.0.0.1:1", "VpcSubnetIds": "subnet-0123456789abcdef0",
+            "VpcSecurityGroupIds": "sg-0123456789abcdef0"}
+
+
+def test_unread_stack_leaves_the_token_unread(running: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    """The deployed stack may have another GitLabUrl and a VPC."""
+    aws = running.in_account(str(secrets.randbelow(10**11) + 3 * 10**11))
+    operator, cloudformation = Operator(aws, Folder(tmp_path), monkeypatch, capsys), aws.client("cloudformation")
+    aws.client("secretsmanager").create_secret(Name=SECRET, SecretString="glpat-x", Tags=[
+        {"Key": URL_TAG, "Value": DEPLOYED["GitLabUrl"]}])
+    cloudformation.create_stack(StackName="cfn-gitops-dev", TemplateBody=json.dumps({
+        "Parameters": {name: {"Type": "String", "Default": value} for name, value in DEPLOYED.items()},
+        "Resources": {"Wait": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}))
+    eventually(lambda: "CREATE_COMPLETE" in str(cloudformation.describe_stacks(StackName="cfn-gitops-dev")), "the stack exists")
+    checked = operator.check()
+    assert not checked.found and checked.of("sound", f"token in secret {SECRET}")
+    assert any("through its VPC" in row.get("reason", "") for row in checked.of("not checked"))
+    operator.use(a_user_with(aws, "denied", allow("*", "*"), {
+        "Effect": "Deny", "Action": "cloudformation:DescribeStacks", "Resource": "*"}))
+    for line in ('"ProjectID=infra"', f'"GitLabTokenSecretId={SECRET}"'):
+        operator.folder.write(with_line(line))
+        checked = operator.check()
+        [row] = [row for row in checked.rows if "GitLab" in row["subject"] or SECRET in row["subject"]]
+        assert row["result"] == "not checked" and "stack or template.yaml was not read" in row["reason"]
+        assert "tag-resource" not in json.dumps(checked.rows)
 
 
 @pytest.mark.parametrize("url", ["http://gitlab.example.com", "https://a:b@gitlab.example.com",
@@ -509,7 +547,8 @@ from cli.samconfig import Settings
 def run():
     given = json.loads(sys.stdin.read())
     account = Account(boto3.Session(region_name=given["region"]), given["account"])
-    return output.findings(token_checks(Environment(Settings("dev", "cfn-gitops-dev", given["parameters"]), account)))
+    known = given["parameters"]
+    return output.findings(token_checks(Environment(Settings("dev", "cfn-gitops-dev", known), account), known))
 
 output = Output("--json" in sys.argv)
 status = ended(run, "", output.failure)
@@ -541,7 +580,7 @@ def test_token_is_in_no_output_argument_or_variable(scene: Scene, name: str, for
     with Hostile(answer) as server:
         scene.tag(**{URL_TAG: server.url})
         scene.parameters["GitLabUrl"] = server.url
-        given = {"parameters": scene.parameters, "region": scene.aws.region, "account": scene.aws.account_id}
+        given = {"parameters": scene.settings, "region": scene.aws.region, "account": scene.aws.account_id}
         started.append(subprocess.Popen([sys.executable, "-c", _PROGRAM, form], text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         env={**scene.aws.environment(), "PYTHONPATH": str(ROOT)}))
