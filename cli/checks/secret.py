@@ -44,9 +44,14 @@ class Settings:
         self.needs_merge_requests = bool(given.get("ReviewBranches")) or given.get("ApprovalFromGitLab") == "true"
         self.in_vpc = bool(given.get("VpcSubnetIds"))
         self.certificates: list[bytes] = []
+        # Whether the value of the secret is a JSON object, of which the token is one member.
+        self.is_object = False
 
     @property
     def store(self) -> str:
+        """How to store another token. No command if it would replace the other members of an object, too."""
+        if self.is_object:
+            return f"replace the member {self.secret_key} in the JSON of secret {self.secret_id}, and keep the other members"
         return f"aws secretsmanager put-secret-value --secret-id {shlex.quote(self.secret_id)} --secret-string file:///dev/stdin"
 
     def tag(self, key: str, value: str) -> str:
@@ -142,8 +147,10 @@ class Secret:
         needed = [fingerprint(each) for each in settings.certificates]
         missing = [each for each in needed if each not in allowed]
         if missing:
+            # Another environment may use the ones before.
+            both = " ".join([*tagged.split(), *missing])
             return (f"its owner does not allow GitLabCaCertificate: the tag lacks the SHA-256 fingerprint {missing[0]}",
-                    f"If it is your GitLab's CA: {settings.tag(_TAGS['ca'], ' '.join(needed))}", CODES["not_allowed"])
+                    f"If it is your GitLab's CA: {settings.tag(_TAGS['ca'], both)}", CODES["not_allowed"])
         return ()
 
     def _key(self, key: str) -> list[Finding]:
@@ -176,12 +183,13 @@ class Secret:
             return self._failed(subject, error, "kms:Decrypt on the key of the secret" if is_of_key else
                                 "secretsmanager:GetSecretValue on the secret, so GitLab was not read")
         if value is None:
-            return Finding(subject, "the secret has no text value", f"Store the token as text: {settings.store}",
-                           CODES["unusable"])
+            return Finding(subject, "its value is binary, and the function reads a text", "Store the token as text, or set "
+                           "GitLabTokenSecretId to the secret of the token", CODES["unusable"])
+        settings.is_object = _is_object(value)
         try:
             token = token_in(value, settings.secret_key)
         except NotAToken as error:
-            return Finding(subject, f"{error}", error.remedy or f"Store the token alone: {settings.store}", CODES["unusable"])
+            return Finding(subject, f"{error}", error.remedy or f"Store a token: {settings.store}", CODES["unusable"])
         hide({token})
         self.token = token
         return Finding(subject)
@@ -200,9 +208,9 @@ def token_in(value: str, key: str) -> str:
     try:
         parsed = json.loads(value, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
-        if value.lstrip("\ufeff \t\r\n").startswith("{"):
+        if _is_object(value):
             raise NotAToken("the secret's value begins as a JSON object, but is not one",
-                            "Correct the value in Secrets Manager, or store the token alone") from None
+                            "Correct the value in Secrets Manager") from None
         parsed = None
     token = value.strip()
     if isinstance(parsed, dict):
@@ -214,6 +222,11 @@ def token_in(value: str, key: str) -> str:
     if not re.fullmatch(f"[A-Za-z0-9{re.escape(_RULES['token_characters'])}]+", token):
         raise NotAToken("the secret's value is not a token: it is empty, or has characters that no token has")
     return token
+
+
+def _is_object(value: str) -> bool:
+    """Whether a JSON object begins."""
+    return value.lstrip("\ufeff \t\r\n").startswith("{")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -292,6 +292,24 @@ def test_rejected_token_is_replaced_by_its_remedy(scene: Scene) -> None:
     assert scene.found() == []
 
 
+@pytest.mark.parametrize("is_revoked", [True, False])
+def test_other_members_of_the_secret_are_kept(scene: Scene, is_revoked: bool) -> None:
+    """`put-secret-value` replaces the whole value."""
+    scene.store(json.dumps({"token": scene.token if is_revoked else "not a token", "webhook": "w"}))
+    if is_revoked:
+        scene.gitlab.add_token("bot", user=scene.user, value=scene.token).revoke()
+    remedy = the_only(scene).remedy
+    assert f"replace the member token in the JSON of secret {scene.name}" in remedy and "aws " not in remedy
+    scene.store(json.dumps({"token": scene.gitlab.add_token("next", user=scene.user).value, "webhook": "w"}))
+    assert scene.found() == []
+
+
+def test_binary_value_is_not_replaced(scene: Scene) -> None:
+    scene.secrets.put_secret_value(SecretId=scene.name, SecretBinary=b'{"webhook": "w"}')
+    finding = the_only(scene)
+    assert "is binary" in finding.problem and "aws " not in finding.remedy
+
+
 @pytest.mark.parametrize(("more", "problem", "code"), [
     ({"scope": "read_api"}, "it is read_api, and cfn-gitops needs api", "CFG-407"),
     ({"role": "developer"}, "access level 30", "CFG-407"),
@@ -386,11 +404,15 @@ def test_kind_of_the_token_is_that_of_its_user(scene: Scene) -> None:
 
 
 def test_ca_is_allowed_by_its_remedy(over_tls: Scene) -> None:
+    [other] = certificates_of(Authority.make("Another CA").certificate)
+    over_tls.tag(**{CA_TAG: fingerprint(other)})
     finding = the_only(over_tls)
     assert "the tag lacks the SHA-256 fingerprint" in finding.problem
     assert_unsent(over_tls)
     over_tls.run(finding.remedy)
     assert over_tls.found() == []
+    tags = over_tls.secrets.describe_secret(SecretId=over_tls.name)["Tags"]
+    assert any(fingerprint(other) in tag["Value"] for tag in tags), "the one of another environment is kept"
 
 
 def test_unreadable_ca_is_found(over_tls: Scene) -> None:
