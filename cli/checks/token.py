@@ -247,11 +247,19 @@ class InGitLab:
                            "GitLab allows them in Admin, Settings, Repository, Repository mirroring", CODES["mirrors_disabled"])
         left = most - sum(each.get("enabled") is not False for each in listed)
         needed = 1 if any(self._is_own(str(each.get("url"))) for each in listed) else 2
-        if left >= needed or not self._limits_mirrors():
-            return Finding(f"{subject}: {max(left, 0)} of {most} are left")
-        return Finding(subject, f"{max(left, 0)} of {most} are left, and this mirror needs {needed}: while its password changes, "
-                       "there is a second one", "Disable or remove a mirror in the project's Settings, Repository, Mirroring "
-                       "repositories", CODES["mirror_limit"])
+        if left >= needed:
+            return Finding(f"{subject}: {left} of {most} are left")
+        version = self._version()
+        if version and version < _MIRRORS_LIMITED_SINCE:
+            return Finding(f"{subject}: this version of GitLab has no limit")
+        problem = (f"{max(left, 0)} of {most} are left, and this mirror needs {needed}: while its password changes, there is a "
+                   "second one")
+        remedy = "Disable or remove a mirror in the project's Settings, Repository, Mirroring repositories"
+        if not version:
+            limited = ".".join(map(str, _MIRRORS_LIMITED_SINCE))
+            return Finding(subject, reason=f"{problem}. GitLab before {limited} has no limit, and its version was not read",
+                           remedy=f"If it is {limited} or later: {remedy[0].lower()}{remedy[1:]}")
+        return Finding(subject, problem, remedy, CODES["mirror_limit"])
 
     def _is_own(self, url: str) -> bool:
         """Whether it is the mirror of the first project, as after a deployment."""
@@ -260,14 +268,14 @@ class InGitLab:
         name = re.escape(f"codecommit-{settings.env_id}-cfn-{settings.project_id}")
         return re.fullmatch(rf"https://([^/@]*@)?{host}/v1/repos/{name}/?", url) is not None
 
-    def _limits_mirrors(self) -> bool:
-        """Older versions have no limit. https://docs.gitlab.com/api/metadata/"""
+    def _version(self) -> tuple[int, int] | None:
+        """`None` if GitLab does not show it. https://docs.gitlab.com/api/metadata/"""
         try:
             metadata = self.gitlab.read("/metadata")
         except (Denied, Unread):
-            return True
-        version = re.match(r"([0-9]+)\.([0-9]+)", str(metadata.get("version")) if isinstance(metadata, dict) else "")
-        return version is None or (int(version[1]), int(version[2])) >= _MIRRORS_LIMITED_SINCE
+            return None
+        version = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", str(metadata.get("version")) if isinstance(metadata, dict) else "")
+        return (int(version[1]), int(version[2])) if version else None
 
 
 def _is_number(value: Any) -> bool:

@@ -386,6 +386,17 @@ def test_mirrors_left_are_two_or_found(scene: Scene) -> None:
     assert scene.found() == []
 
 
+@pytest.mark.parametrize("status, body", [(502, "{}"), (403, '{"message": "403 Forbidden"}'), (404, '{"error": "404 Not Found"}'),
+                                          (200, "{}"), (200, "[]")])
+def test_limit_of_an_unread_version_is_not_checked(scene: Scene, status: int, body: str) -> None:
+    for number in range(9):
+        plant_mirror(scene, f"git.example.com/{number}")
+    scene.gitlab.answers_instead(status, body=body, path="/metadata$")
+    [finding] = [each for each in scene.checks() if each.result != "sound"]
+    assert finding.result == "not checked" and "its version was not read" in finding.reason
+    assert finding.remedy.startswith("If it is 18.9 or later: disable or remove a mirror")
+
+
 def test_own_mirror_needs_only_one_more(scene: Scene) -> None:
     own = "git-codecommit.eu-central-1.amazonaws.com/v1/repos/codecommit-dev-cfn-infra"
     for address in (own, *(f"git.example.com/{number}" for number in range(8))):
