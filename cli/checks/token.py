@@ -126,7 +126,8 @@ class InGitLab:
         return Finding(subject, reason="GitLab does not show whether its user is a bot")
 
     def _scope(self, token: dict[str, Any]) -> Finding:
-        scopes = [str(each) for each in token.get("scopes") or []]
+        listed = token.get("scopes")
+        scopes = [str(each) for each in listed] if isinstance(listed, list) else []
         subject, sufficient = f"scope of the token, {_HERE}", _RULES["sufficient_scopes"]
         if not scopes:
             return Finding(subject, reason="GitLab does not show it")
@@ -178,8 +179,8 @@ class InGitLab:
     @property
     def _level(self) -> int | None:
         """None for an administrator, and for a member of an invited group."""
-        shown = self.project.get("permissions") or {}
-        levels = [(shown.get(part) or {}).get("access_level") for part in ("project_access", "group_access")]
+        shown = _object(self.project.get("permissions"))
+        levels = [_object(shown.get(part)).get("access_level") for part in ("project_access", "group_access")]
         return max((level for level in levels if _is_number(level)), default=None)
 
     def _role(self) -> Finding:
@@ -274,12 +275,17 @@ class InGitLab:
             metadata = self.gitlab.read("/metadata")
         except (Denied, Unread):
             return None
-        version = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", str(metadata.get("version")) if isinstance(metadata, dict) else "")
+        version = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", str(_object(metadata).get("version")))
         return (int(version[1]), int(version[2])) if version else None
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Empty if it is not a JSON object."""
+    return value if isinstance(value, dict) else {}
 
 
 def _matches(pattern: str, name: str) -> bool:

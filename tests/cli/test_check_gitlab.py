@@ -82,12 +82,15 @@ class Scene:
         self.parameters |= {"EnvID": "dev", "GitLabTokenSecretId": self.name, "GitLabUrl": self.gitlab.url,
                             "GitLabProject": PROJECT}
 
-    def checks(self) -> list[Finding]:
+    def session(self) -> boto3.Session:
         given = self.key or {"AccessKeyId": self.aws.account_id, "SecretAccessKey": "local"}
         key = given["AccessKeyId"]
         if key not in self._sessions:
             self._sessions[key] = boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region)
-        account = Account(self._sessions[key], self.aws.account_id)
+        return self._sessions[key]
+
+    def checks(self) -> list[Finding]:
+        account = Account(self.session(), self.aws.account_id)
         return token_checks(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account), self.settings)
 
     @property
@@ -274,7 +277,7 @@ def test_unread_stack_leaves_the_token_unread(running: LocalAws, tmp_path: Path,
 
 
 @pytest.mark.parametrize("url", ["http://gitlab.example.com", "https://a:b@gitlab.example.com",
-                                 "https://gitlab.example.com/api/v4"])
+                                 "https://gitlab.example.com/api/v4", "https://gitlab..example.com", f"https://{'a' * 64}.com"])
 def test_unusable_url_is_found_before_the_read(scene: Scene, url: str) -> None:
     scene.parameters["GitLabUrl"] = url
     assert "not an https address" in the_only(scene).problem
@@ -558,6 +561,40 @@ def test_failing_gitlab_is_not_checked(scene: Scene, status: int) -> None:
     assert any(f"HTTP {status}" in each.reason for each in checks)
 
 
+def test_redirect_to_no_address_is_not_gitlab(scene: Scene) -> None:
+    scene.gitlab.answers_instead(302, headers={"Location": "https://[::1"}, path="/self$")
+    assert "not that of GitLab's API (HTTP 302)" in the_only(scene).problem
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/self$", {"id": 1, "user_id": 1, "scopes": 7}),
+    (f"/projects/{PROJECT.replace('/', '%2F')}$", {"id": 41, "permissions": [7]}),
+    (f"/projects/{PROJECT.replace('/', '%2F')}$", {"id": 41, "permissions": {"project_access": 7}}),
+])
+def test_member_of_another_type_is_not_checked(scene: Scene, path: str, body: dict[str, Any]) -> None:
+    scene.gitlab.answers_instead(200, body=json.dumps(body), path=path)
+    assert any("does not show" in each.reason for each in scene.checks())
+
+
+PAGES = (b"<html>Log in</html>", b"", b"[]", b"7", b"null", b"{}", b'{"Tags": [7]}', b'{"KeyMetadata": 7}', b"\xff")
+
+
+@pytest.mark.parametrize("operation", ["DescribeSecret", "GetSecretValue", "DescribeKey"])
+def test_page_in_the_place_of_aws_is_not_checked(scene: Scene, operation: str) -> None:
+    """As of a network with a login. botocore reads most as an empty response."""
+    if operation == "DescribeKey":
+        key = scene.aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        scene.secrets.update_secret(SecretId=scene.name, KmsKeyId=key)
+    bodies = list(PAGES)
+    scene.session().events.register(f"before-parse.*.{operation}",
+                                    lambda response_dict, **_: response_dict.update(body=bodies[-1], status_code=200))
+    while bodies:
+        checks = scene.checks()
+        assert not [each for each in checks if each.result == "found"], (bodies[-1], checks)
+        assert any("the answer is not that of AWS" in each.reason for each in checks), (bodies[-1], checks)
+        bodies.pop()
+
+
 def test_redirect_is_named_and_not_followed(scene: Scene) -> None:
     with Hostile(lambda _: (200, {}, b"{}")) as other:
         to = f"{other.url}/api/v4/personal_access_tokens/self?private_token=x"
@@ -634,10 +671,11 @@ def test_addresses_are_compared_as_the_function_does() -> None:
         assert is_same(url, "https://gitlab.com")
     for url in ("https://gitlab.com.evil.example", "https://gitlab.com:444", "http://gitlab.com", "https://gitlab.com/x", "x"):
         assert not is_same(url, "https://gitlab.com")
-    for url in ("https://gitlab.example.com:8443/git", "http://127.0.0.1:80", "http://localhost", "http://[::1]:1"):
+    for url in ("https://gitlab.example.com:8443/git", "https://gitlab.example.com.", "http://127.0.0.1:80", "http://localhost", "http://[::1]:1"):
         assert is_usable(url), url
     for url in ("http://127.1", "http://127.0.0.1.example.com", "https://", "https://a\\b", "https://a b", "https://a?b",
-                "https://a:b"):
+                "https://a:b", "https://a..b", "https://.a", "https://a.b..", f"https://{'a' * 64}.com", "https://a\0b",
+                "https://gitläb.example.com", "https://a/ä", "https://[::1"):
         assert not is_usable(url), url
 
 
