@@ -389,8 +389,13 @@ def test_mirrors_left_are_two_or_found(scene: Scene) -> None:
     assert scene.found() == []
 
 
-@pytest.mark.parametrize("status, body", [(502, "{}"), (403, '{"message": "403 Forbidden"}'), (404, '{"error": "404 Not Found"}'),
-                                          (200, "{}"), (200, "[]")])
+@pytest.mark.parametrize(("status", "body"), [
+    (502, "{}"),
+    (403, '{"message": "403 Forbidden"}'),
+    (404, '{"error": "404 Not Found"}'),
+    (200, "{}"),
+    (200, "[]"),
+])
 def test_limit_of_an_unread_version_is_not_checked(scene: Scene, status: int, body: str) -> None:
     for number in range(9):
         plant_mirror(scene, f"git.example.com/{number}")
@@ -671,7 +676,8 @@ def test_addresses_are_compared_as_the_function_does() -> None:
         assert is_same(url, "https://gitlab.com")
     for url in ("https://gitlab.com.evil.example", "https://gitlab.com:444", "http://gitlab.com", "https://gitlab.com/x", "x"):
         assert not is_same(url, "https://gitlab.com")
-    for url in ("https://gitlab.example.com:8443/git", "https://gitlab.example.com.", "http://127.0.0.1:80", "http://localhost", "http://[::1]:1"):
+    for url in ("https://gitlab.example.com:8443/git", "https://gitlab.example.com.", "http://127.0.0.1:80", "http://localhost",
+                "http://[::1]:1"):
         assert is_usable(url), url
     for url in ("http://127.1", "http://127.0.0.1.example.com", "https://", "https://a\\b", "https://a b", "https://a?b",
                 "https://a:b", "https://a..b", "https://.a", "https://a.b..", f"https://{'a' * 64}.com", "https://a\0b",
