@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import pkgutil
+from importlib import resources
 from typing import Any
 
-RULES: dict[str, Any] = json.loads(pkgutil.get_data(__package__, "rules.json") or b"{}")
+RULES: dict[str, Any] = json.loads(resources.files(__package__).joinpath("rules.json").read_text("utf-8"))

@@ -108,7 +108,8 @@ def is_usable(url: str) -> bool:
     """Whether the token may be sent there: by https, or to this machine."""
     try:
         parts = urlsplit(url)
-        is_whole = bool(parts.hostname) and parts.port != 0
+        # The encoding of a host fails if a label is empty or too long. The template accepts ASCII only.
+        is_whole = bool((parts.hostname or "").encode("idna")) and parts.port != 0 and url.isascii() and url.isprintable()
     except ValueError:
         return False
     return is_whole and re.search(_RULES["url"]["pattern"], url) is not None and not re.search(r"\s|/api/v4/*$", url)
@@ -171,7 +172,10 @@ class GitLab:
         raise self._not_gitlab(response)
 
     def _redirected(self, response: Response) -> Exception:
-        to = urlsplit(response.location)
+        try:
+            to = urlsplit(response.location)
+        except ValueError:
+            return self._not_gitlab(response)
         # GitLab redirects from the path of a moved project to its number (`url_with_project_id` in lib/api/helpers.rb).
         if re.search(r"/api/v4/projects/[0-9]+(/|$)", to.path):
             return Denied("project_missing", response.status)

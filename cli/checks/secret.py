@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from cli import machine
 from cli.account import Environment
@@ -24,11 +25,13 @@ from cli.terminal import hide
 
 _RULES = RULES["gitlab"]
 _TAGS = _RULES["tags"]
+# Of a call to AWS.
+_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
 
 
 class Settings:
-    """The parameters about GitLab, with the template's defaults."""
+    """The parameters about GitLab of the next deployment."""
 
     def __init__(self, given: dict[str, str], environment: Environment) -> None:
         self.env_id, self.table, self.region = environment.env_id, environment.settings.table, environment.account.region
@@ -38,15 +41,20 @@ class Settings:
         self.url = (given.get("GitLabUrl") or _RULES["url"]["default"]).rstrip("/")
         self.ca_certificate = given.get("GitLabCaCertificate", "")
         self.project = given.get("GitLabProject", "")
-        self.project_id = given.get("ProjectID", "infra")
+        self.project_id = given.get("ProjectID", "")
         self.branch = given.get("BranchName") or RULES["default_branches"].get(self.env_id, "")
-        self.reports = given.get("ReportToGitLab", "true") == "true"
+        self.reports = given.get("ReportToGitLab") == "true"
         self.needs_merge_requests = bool(given.get("ReviewBranches")) or given.get("ApprovalFromGitLab") == "true"
         self.in_vpc = bool(given.get("VpcSubnetIds"))
         self.certificates: list[bytes] = []
+        # Whether the value of the secret is a JSON object, of which the token is one member.
+        self.is_object = False
 
     @property
     def store(self) -> str:
+        """How to store another token. No command if it would replace the other members of an object, too."""
+        if self.is_object:
+            return f"replace the member {self.secret_key} in the JSON of secret {self.secret_id}, and keep the other members"
         return f"aws secretsmanager put-secret-value --secret-id {shlex.quote(self.secret_id)} --secret-string file:///dev/stdin"
 
     def tag(self, key: str, value: str) -> str:
@@ -64,10 +72,10 @@ class Secret:
 
     def checks(self) -> list[Finding]:
         settings, subject = self.settings, f"secret {self.settings.secret_id}"
-        self._client = self.environment.account.client("secretsmanager", config=_CONFIG)
         try:
-            described = self._client.describe_secret(SecretId=settings.secret_id)
-        except (BotoCoreError, ClientError) as error:
+            self._client = self.environment.account.client("secretsmanager", config=_CONFIG)
+            described = _response(self._client.describe_secret, "ARN", SecretId=settings.secret_id)
+        except _ERRORS as error:
             return [self._undescribed(subject, error)]
         if described.get("DeletedDate"):
             return [Finding(subject, "it is scheduled for deletion, so its token cannot be read",
@@ -101,7 +109,7 @@ class Secret:
     def _permissions(self, described: dict[str, Any]) -> list[Finding]:
         """Whether the owner of the secret allows its token for these settings, by its tags."""
         settings, name = self.settings, self.settings.secret_id
-        tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+        tags = {tag.get("Key"): tag.get("Value", "") for tag in described.get("Tags", [])}
         if own := next((key for key in _TAGS["own"] if key in tags), None):
             return [Finding(f"tag {own} of secret {name}",
                             "the secret is that of a stack's resource and holds a mirror's login, so it is never read as a token",
@@ -120,8 +128,8 @@ class Secret:
     def _url_fault(self, tagged: str | None) -> tuple[str, ...]:
         settings = self.settings
         if not is_usable(settings.url):
-            return (f"GitLabUrl {settings.url} is not an https address without a login, a query and a fragment",
-                    "Correct it. http is accepted for this machine only", CODES["invalid"])
+            return (f"GitLabUrl {settings.url} is not an https address of a valid host, or it has a login, a query, a fragment, or "
+                    "characters outside of ASCII", "Correct it. http is accepted for this machine only", CODES["invalid"])
         if tagged is None:
             return ("there is no such tag, with which the owner of the token allows it for a GitLab, so it was not read",
                     f"If it is a token of {settings.url}: {settings.tag(_TAGS['url'], settings.url)}", CODES["not_allowed"])
@@ -142,8 +150,10 @@ class Secret:
         needed = [fingerprint(each) for each in settings.certificates]
         missing = [each for each in needed if each not in allowed]
         if missing:
+            # Another environment may use the ones before.
+            both = " ".join([*tagged.split(), *missing])
             return (f"its owner does not allow GitLabCaCertificate: the tag lacks the SHA-256 fingerprint {missing[0]}",
-                    f"If it is your GitLab's CA: {settings.tag(_TAGS['ca'], ' '.join(needed))}", CODES["not_allowed"])
+                    f"If it is your GitLab's CA: {settings.tag(_TAGS['ca'], both)}", CODES["not_allowed"])
         return ()
 
     def _key(self, key: str) -> list[Finding]:
@@ -154,21 +164,22 @@ class Secret:
         if key == arn:
             return [Finding(subject)]
         try:
-            about = self.environment.account.client("kms", config=_CONFIG).describe_key(KeyId=key)["KeyMetadata"]
-        except (BotoCoreError, ClientError) as error:
+            kms = self.environment.account.client("kms", config=_CONFIG)
+            about = _response(kms.describe_key, "KeyMetadata", KeyId=key)["KeyMetadata"]
+        except _ERRORS as error:
             permission = f"kms:DescribeKey on {key}, so it is not compared with GitLabTokenKmsKeyArn"
             return [self._failed(subject, error, permission)]
-        if about.get("KeyManager") == "AWS" or about["Arn"] == arn:
+        if about.get("KeyManager") == "AWS" or about.get("Arn", key) == arn:
             return [Finding(subject)]
         return [Finding(subject, f"the function may not decrypt with it: GitLabTokenKmsKeyArn is {arn or 'not set'}",
-                        f"Set it in samconfig.toml: GitLabTokenKmsKeyArn={about['Arn']}", CODES["not_allowed"])]
+                        f"Set it in samconfig.toml: GitLabTokenKmsKeyArn={about.get('Arn', key)}", CODES["not_allowed"])]
 
     def _read(self) -> Finding:
         settings = self.settings
         subject = f"token in secret {settings.secret_id}"
         try:
-            value = self._client.get_secret_value(SecretId=settings.secret_id).get("SecretString")
-        except (BotoCoreError, ClientError) as error:
+            value = _response(self._client.get_secret_value, "ARN", SecretId=settings.secret_id).get("SecretString")
+        except _ERRORS as error:
             if _code(error) == "ResourceNotFoundException":
                 return Finding(subject, "the secret has no value", f"Store the token: {settings.store}", CODES["unusable"])
             # Without a code of its own: https://repost.aws/knowledge-center/secrets-manager-cross-account-key
@@ -176,12 +187,13 @@ class Secret:
             return self._failed(subject, error, "kms:Decrypt on the key of the secret" if is_of_key else
                                 "secretsmanager:GetSecretValue on the secret, so GitLab was not read")
         if value is None:
-            return Finding(subject, "the secret has no text value", f"Store the token as text: {settings.store}",
-                           CODES["unusable"])
+            return Finding(subject, "its value is binary, and the function reads a text", "Store the token as text, or set "
+                           "GitLabTokenSecretId to the secret of the token", CODES["unusable"])
+        settings.is_object = _is_object(value)
         try:
             token = token_in(value, settings.secret_key)
         except NotAToken as error:
-            return Finding(subject, f"{error}", error.remedy or f"Store the token alone: {settings.store}", CODES["unusable"])
+            return Finding(subject, f"{error}", error.remedy or f"Store a token: {settings.store}", CODES["unusable"])
         hide({token})
         self.token = token
         return Finding(subject)
@@ -200,9 +212,9 @@ def token_in(value: str, key: str) -> str:
     try:
         parsed = json.loads(value, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
-        if value.lstrip("\ufeff \t\r\n").startswith("{"):
+        if _is_object(value):
             raise NotAToken("the secret's value begins as a JSON object, but is not one",
-                            "Correct the value in Secrets Manager, or store the token alone") from None
+                            "Correct the value in Secrets Manager") from None
         parsed = None
     token = value.strip()
     if isinstance(parsed, dict):
@@ -216,10 +228,29 @@ def token_in(value: str, key: str) -> str:
     return token
 
 
+def _is_object(value: str) -> bool:
+    """Whether a JSON object begins."""
+    return value.lstrip("\ufeff \t\r\n").startswith("{")
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a name twice")
     return dict(pairs)
+
+
+def _response(call: Any, member: str, **given: Any) -> dict[str, Any]:
+    """Raises one of `_ERRORS`. botocore reads a page of a login as a response without members, and fails at JSON of another
+    form with an error of Python."""
+    try:
+        response: dict[str, Any] = call(**given)
+    except _ERRORS:
+        raise
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ResponseParserError from error
+    if member not in response:
+        raise ResponseParserError(f"no {member}")
+    return response
 
 
 def _code(error: Exception) -> str:

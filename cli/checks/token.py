@@ -9,9 +9,6 @@ import datetime
 import re
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from cli import account
 from cli.account import Environment
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
 from cli.checks.secret import Secret, Settings
@@ -30,9 +27,13 @@ _KINDS = {"project": "project access token", "group": "group access token"}
 _MIRRORS_LIMITED_SINCE = (18, 9)
 
 
-def token_checks(environment: Environment) -> list[Finding]:
-    """The findings about the GitLab token that the environment's parameters name."""
-    settings = Settings(parameters_of(environment), environment)
+def token_checks(environment: Environment, given: dict[str, str] | None) -> list[Finding]:
+    """The findings about the GitLab token that the parameters name. `given` is `None` if the stack or the template was not
+    read: a parameter that samconfig.toml does not name may have any value then, and a token could go to another GitLab."""
+    if given is None:
+        return [Finding("GitLab token", reason="its settings are not known, because the environment's stack or template.yaml was "
+                        "not read", remedy="Correct the cause, which has its own row, and run this again")]
+    settings = Settings(given, environment)
     if not settings.secret_id:
         return [Finding("GitLab token", reason="GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",
                         remedy="docs/how-to/connect-gitlab.md, Without a token, shows how")]
@@ -42,16 +43,6 @@ def token_checks(environment: Environment) -> list[Finding]:
         return [*found, not_read(settings, "no token was sent")]
     gitlab = GitLab(settings.url, secret.token, settings.certificates)
     return [*found, *InGitLab(settings, gitlab).checks()]
-
-
-def parameters_of(environment: Environment) -> dict[str, str]:
-    """Those of samconfig.toml. One that it does not name keeps the value that the stack has."""
-    try:
-        stack = environment.account.stack(environment.settings.stack_name)
-    except (BotoCoreError, ClientError):
-        # The row of the stack has the reason.
-        stack = None
-    return {**(account.parameters(stack) if stack else {}), **environment.settings.parameters}
 
 
 def not_read(settings: Settings, reason: str) -> Finding:
@@ -135,7 +126,8 @@ class InGitLab:
         return Finding(subject, reason="GitLab does not show whether its user is a bot")
 
     def _scope(self, token: dict[str, Any]) -> Finding:
-        scopes = [str(each) for each in token.get("scopes") or []]
+        listed = token.get("scopes")
+        scopes = [str(each) for each in listed] if isinstance(listed, list) else []
         subject, sufficient = f"scope of the token, {_HERE}", _RULES["sufficient_scopes"]
         if not scopes:
             return Finding(subject, reason="GitLab does not show it")
@@ -187,8 +179,8 @@ class InGitLab:
     @property
     def _level(self) -> int | None:
         """None for an administrator, and for a member of an invited group."""
-        shown = self.project.get("permissions") or {}
-        levels = [(shown.get(part) or {}).get("access_level") for part in ("project_access", "group_access")]
+        shown = _object(self.project.get("permissions"))
+        levels = [_object(shown.get(part)).get("access_level") for part in ("project_access", "group_access")]
         return max((level for level in levels if _is_number(level)), default=None)
 
     def _role(self) -> Finding:
@@ -256,11 +248,19 @@ class InGitLab:
                            "GitLab allows them in Admin, Settings, Repository, Repository mirroring", CODES["mirrors_disabled"])
         left = most - sum(each.get("enabled") is not False for each in listed)
         needed = 1 if any(self._is_own(str(each.get("url"))) for each in listed) else 2
-        if left >= needed or not self._limits_mirrors():
-            return Finding(f"{subject}: {max(left, 0)} of {most} are left")
-        return Finding(subject, f"{max(left, 0)} of {most} are left, and this mirror needs {needed}: while its password changes, "
-                       "there is a second one", "Disable or remove a mirror in the project's Settings, Repository, Mirroring "
-                       "repositories", CODES["mirror_limit"])
+        if left >= needed:
+            return Finding(f"{subject}: {left} of {most} are left")
+        version = self._version()
+        if version and version < _MIRRORS_LIMITED_SINCE:
+            return Finding(f"{subject}: this version of GitLab has no limit")
+        problem = (f"{max(left, 0)} of {most} are left, and this mirror needs {needed}: while its password changes, there is a "
+                   "second one")
+        remedy = "Disable or remove a mirror in the project's Settings, Repository, Mirroring repositories"
+        if not version:
+            limited = ".".join(map(str, _MIRRORS_LIMITED_SINCE))
+            return Finding(subject, reason=f"{problem}. GitLab before {limited} has no limit, and its version was not read",
+                           remedy=f"If it is {limited} or later: {remedy[0].lower()}{remedy[1:]}")
+        return Finding(subject, problem, remedy, CODES["mirror_limit"])
 
     def _is_own(self, url: str) -> bool:
         """Whether it is the mirror of the first project, as after a deployment."""
@@ -269,18 +269,23 @@ class InGitLab:
         name = re.escape(f"codecommit-{settings.env_id}-cfn-{settings.project_id}")
         return re.fullmatch(rf"https://([^/@]*@)?{host}/v1/repos/{name}/?", url) is not None
 
-    def _limits_mirrors(self) -> bool:
-        """Older versions have no limit. https://docs.gitlab.com/api/metadata/"""
+    def _version(self) -> tuple[int, int] | None:
+        """`None` if GitLab does not show it. https://docs.gitlab.com/api/metadata/"""
         try:
             metadata = self.gitlab.read("/metadata")
         except (Denied, Unread):
-            return True
-        version = re.match(r"([0-9]+)\.([0-9]+)", str(metadata.get("version")) if isinstance(metadata, dict) else "")
-        return version is None or (int(version[1]), int(version[2])) >= _MIRRORS_LIMITED_SINCE
+            return None
+        version = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", str(_object(metadata).get("version")))
+        return (int(version[1]), int(version[2])) if version else None
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Empty if it is not a JSON object."""
+    return value if isinstance(value, dict) else {}
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -33,7 +33,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     file = SettingsFile(environment, given.config_file)
     reader, found = Reader(environment), setting_checks(file)
     rows = service_rows(reader)
-    stacks, owned, template = None, None, None
+    stacks, owned, template, document = None, None, None, None
     try:
         stacks = {stack["StackName"]: stack for stack in environment.account.stacks()}
         stack = stacks.get(environment.settings.stack_name)
@@ -54,7 +54,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         found.append(not_checked("parameters, rights and names", failure))
     rows += quota_rows(reader, template, is_first=not owned)
     rows += execution_rows(reader, list(stacks.values())) if stacks else []
-    rows.append(Row("GitLab token", lambda: token_checks(environment)))
+    known = values(environment, document, stack) if document is not None and stacks is not None else None
+    rows.append(Row("GitLab token", lambda: token_checks(environment, known)))
     return output.findings([*found, *findings(rows), *always_unknown()])
 
 

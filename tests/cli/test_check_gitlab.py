@@ -25,17 +25,21 @@ from cli.account import Account, Environment
 from cli.checks import gitlab as client
 from cli.checks.gitlab import certificates_of, fingerprint, is_same, is_usable
 from cli.checks.secret import NotAToken, token_in
+from cli.checks.template import defaults, read
 from cli.checks.token import token_checks
 from cli.output import Finding
 from cli.samconfig import Settings
 from tests import preloaded
+from tests.cli.scene import Folder, Operator, with_line
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import a_user_with, allow
 from tests.local.gitlab import LocalGitLab
 from tests.local.gitlab.certificates import Authority
+from tests.play.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
+TEMPLATE = read(ROOT)
 PROJECT, SECRET, BRANCH = "platform/infra", "gitlab/infra", "development"
 URL_TAG, CA_TAG, ENV_TAG = "cfn-gitops:gitlab-url", "cfn-gitops:gitlab-ca-sha256", "cfn-gitops:env"
 
@@ -78,13 +82,21 @@ class Scene:
         self.parameters |= {"EnvID": "dev", "GitLabTokenSecretId": self.name, "GitLabUrl": self.gitlab.url,
                             "GitLabProject": PROJECT}
 
-    def checks(self) -> list[Finding]:
+    def session(self) -> boto3.Session:
         given = self.key or {"AccessKeyId": self.aws.account_id, "SecretAccessKey": "local"}
         key = given["AccessKeyId"]
         if key not in self._sessions:
             self._sessions[key] = boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region)
-        account = Account(self._sessions[key], self.aws.account_id)
-        return token_checks(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account))
+        return self._sessions[key]
+
+    def checks(self) -> list[Finding]:
+        account = Account(self.session(), self.aws.account_id)
+        return token_checks(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account), self.settings)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Those of the first deployment."""
+        return {**defaults(TEMPLATE), **self.parameters}
 
     def found(self) -> list[Finding]:
         return [each for each in self.checks() if each.result == "found"]
@@ -190,7 +202,7 @@ def test_secret_of_a_resource_is_never_a_token(scene: Scene, tag: str) -> None:
 
 @pytest.mark.parametrize("action", ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"])
 def test_denied_read_is_not_checked(scene: Scene, action: str) -> None:
-    allowed = {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "cloudformation:DescribeStacks"} - {action}
+    allowed = {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"} - {action}
     scene.key = a_user_with(scene.aws, f"u-{secrets.token_hex(4)}", allow(sorted(allowed), "*"))
     assert scene.found() == [] and scene.gitlab.requests == []
     assert any(action in each.reason and each.result == "not checked" for each in scene.checks())
@@ -235,8 +247,37 @@ def test_no_secret_means_a_mirror_by_hand(scene: Scene) -> None:
     assert finding.result == "not checked" and "by hand" in finding.reason
 
 
+DEPLOYED = {"EnvID": "dev", "GitLabTokenSecretId": SECRET, "GitLabProject": PROJECT,
+            "GitLabUrl": "https://127.0.0.1:1", "VpcSubnetIds": "subnet-0123456789abcdef0",
+            "VpcSecurityGroupIds": "sg-0123456789abcdef0"}
+
+
+def test_unread_stack_leaves_the_token_unread(running: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    """The deployed stack may have another GitLabUrl and a VPC."""
+    aws = running.in_account(str(secrets.randbelow(10**11) + 3 * 10**11))
+    operator, cloudformation = Operator(aws, Folder(tmp_path), monkeypatch, capsys), aws.client("cloudformation")
+    aws.client("secretsmanager").create_secret(Name=SECRET, SecretString="glpat-x", Tags=[
+        {"Key": URL_TAG, "Value": DEPLOYED["GitLabUrl"]}])
+    cloudformation.create_stack(StackName="cfn-gitops-dev", TemplateBody=json.dumps({
+        "Parameters": {name: {"Type": "String", "Default": value} for name, value in DEPLOYED.items()},
+        "Resources": {"Wait": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}))
+    eventually(lambda: "CREATE_COMPLETE" in str(cloudformation.describe_stacks(StackName="cfn-gitops-dev")), "the stack exists")
+    checked = operator.check()
+    assert not checked.found and checked.of("sound", f"token in secret {SECRET}")
+    assert any("through its VPC" in row.get("reason", "") for row in checked.of("not checked"))
+    operator.use(a_user_with(aws, "denied", allow("*", "*"), {
+        "Effect": "Deny", "Action": "cloudformation:DescribeStacks", "Resource": "*"}))
+    for line in ('"ProjectID=infra"', f'"GitLabTokenSecretId={SECRET}"'):
+        operator.folder.write(with_line(line))
+        checked = operator.check()
+        [row] = [row for row in checked.rows if "GitLab" in row["subject"] or SECRET in row["subject"]]
+        assert row["result"] == "not checked" and "stack or template.yaml was not read" in row["reason"]
+        assert "tag-resource" not in json.dumps(checked.rows)
+
+
 @pytest.mark.parametrize("url", ["http://gitlab.example.com", "https://a:b@gitlab.example.com",
-                                 "https://gitlab.example.com/api/v4"])
+                                 "https://gitlab.example.com/api/v4", "https://gitlab..example.com", f"https://{'a' * 64}.com"])
 def test_unusable_url_is_found_before_the_read(scene: Scene, url: str) -> None:
     scene.parameters["GitLabUrl"] = url
     assert "not an https address" in the_only(scene).problem
@@ -252,6 +293,24 @@ def test_rejected_token_is_replaced_by_its_remedy(scene: Scene) -> None:
     assert "expired, revoked" in finding.problem and finding.code == "CFG-406"
     scene.run(finding.remedy, scene.gitlab.add_token("next", user=scene.user).value)
     assert scene.found() == []
+
+
+@pytest.mark.parametrize("is_revoked", [True, False])
+def test_other_members_of_the_secret_are_kept(scene: Scene, is_revoked: bool) -> None:
+    """`put-secret-value` replaces the whole value."""
+    scene.store(json.dumps({"token": scene.token if is_revoked else "not a token", "webhook": "w"}))
+    if is_revoked:
+        scene.gitlab.add_token("bot", user=scene.user, value=scene.token).revoke()
+    remedy = the_only(scene).remedy
+    assert f"replace the member token in the JSON of secret {scene.name}" in remedy and "aws " not in remedy
+    scene.store(json.dumps({"token": scene.gitlab.add_token("next", user=scene.user).value, "webhook": "w"}))
+    assert scene.found() == []
+
+
+def test_binary_value_is_not_replaced(scene: Scene) -> None:
+    scene.secrets.put_secret_value(SecretId=scene.name, SecretBinary=b'{"webhook": "w"}')
+    finding = the_only(scene)
+    assert "is binary" in finding.problem and "aws " not in finding.remedy
 
 
 @pytest.mark.parametrize(("more", "problem", "code"), [
@@ -330,6 +389,22 @@ def test_mirrors_left_are_two_or_found(scene: Scene) -> None:
     assert scene.found() == []
 
 
+@pytest.mark.parametrize(("status", "body"), [
+    (502, "{}"),
+    (403, '{"message": "403 Forbidden"}'),
+    (404, '{"error": "404 Not Found"}'),
+    (200, "{}"),
+    (200, "[]"),
+])
+def test_limit_of_an_unread_version_is_not_checked(scene: Scene, status: int, body: str) -> None:
+    for number in range(9):
+        plant_mirror(scene, f"git.example.com/{number}")
+    scene.gitlab.answers_instead(status, body=body, path="/metadata$")
+    [finding] = [each for each in scene.checks() if each.result != "sound"]
+    assert finding.result == "not checked" and "its version was not read" in finding.reason
+    assert finding.remedy.startswith("If it is 18.9 or later: disable or remove a mirror")
+
+
 def test_own_mirror_needs_only_one_more(scene: Scene) -> None:
     own = "git-codecommit.eu-central-1.amazonaws.com/v1/repos/codecommit-dev-cfn-infra"
     for address in (own, *(f"git.example.com/{number}" for number in range(8))):
@@ -348,11 +423,15 @@ def test_kind_of_the_token_is_that_of_its_user(scene: Scene) -> None:
 
 
 def test_ca_is_allowed_by_its_remedy(over_tls: Scene) -> None:
+    [other] = certificates_of(Authority.make("Another CA").certificate)
+    over_tls.tag(**{CA_TAG: fingerprint(other)})
     finding = the_only(over_tls)
     assert "the tag lacks the SHA-256 fingerprint" in finding.problem
     assert_unsent(over_tls)
     over_tls.run(finding.remedy)
     assert over_tls.found() == []
+    tags = over_tls.secrets.describe_secret(SecretId=over_tls.name)["Tags"]
+    assert any(fingerprint(other) in tag["Value"] for tag in tags), "the one of another environment is kept"
 
 
 def test_unreadable_ca_is_found(over_tls: Scene) -> None:
@@ -487,6 +566,40 @@ def test_failing_gitlab_is_not_checked(scene: Scene, status: int) -> None:
     assert any(f"HTTP {status}" in each.reason for each in checks)
 
 
+def test_redirect_to_no_address_is_not_gitlab(scene: Scene) -> None:
+    scene.gitlab.answers_instead(302, headers={"Location": "https://[::1"}, path="/self$")
+    assert "not that of GitLab's API (HTTP 302)" in the_only(scene).problem
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/self$", {"id": 1, "user_id": 1, "scopes": 7}),
+    (f"/projects/{PROJECT.replace('/', '%2F')}$", {"id": 41, "permissions": [7]}),
+    (f"/projects/{PROJECT.replace('/', '%2F')}$", {"id": 41, "permissions": {"project_access": 7}}),
+])
+def test_member_of_another_type_is_not_checked(scene: Scene, path: str, body: dict[str, Any]) -> None:
+    scene.gitlab.answers_instead(200, body=json.dumps(body), path=path)
+    assert any("does not show" in each.reason for each in scene.checks())
+
+
+PAGES = (b"<html>Log in</html>", b"", b"[]", b"7", b"null", b"{}", b'{"Tags": [7]}', b'{"KeyMetadata": 7}', b"\xff")
+
+
+@pytest.mark.parametrize("operation", ["DescribeSecret", "GetSecretValue", "DescribeKey"])
+def test_page_in_the_place_of_aws_is_not_checked(scene: Scene, operation: str) -> None:
+    """As of a network with a login. botocore reads most as an empty response."""
+    if operation == "DescribeKey":
+        key = scene.aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        scene.secrets.update_secret(SecretId=scene.name, KmsKeyId=key)
+    bodies = list(PAGES)
+    scene.session().events.register(f"before-parse.*.{operation}",
+                                    lambda response_dict, **_: response_dict.update(body=bodies[-1], status_code=200))
+    while bodies:
+        checks = scene.checks()
+        assert not [each for each in checks if each.result == "found"], (bodies[-1], checks)
+        assert any("the answer is not that of AWS" in each.reason for each in checks), (bodies[-1], checks)
+        bodies.pop()
+
+
 def test_redirect_is_named_and_not_followed(scene: Scene) -> None:
     with Hostile(lambda _: (200, {}, b"{}")) as other:
         to = f"{other.url}/api/v4/personal_access_tokens/self?private_token=x"
@@ -509,7 +622,8 @@ from cli.samconfig import Settings
 def run():
     given = json.loads(sys.stdin.read())
     account = Account(boto3.Session(region_name=given["region"]), given["account"])
-    return output.findings(token_checks(Environment(Settings("dev", "cfn-gitops-dev", given["parameters"]), account)))
+    known = given["parameters"]
+    return output.findings(token_checks(Environment(Settings("dev", "cfn-gitops-dev", known), account), known))
 
 output = Output("--json" in sys.argv)
 status = ended(run, "", output.failure)
@@ -541,7 +655,7 @@ def test_token_is_in_no_output_argument_or_variable(scene: Scene, name: str, for
     with Hostile(answer) as server:
         scene.tag(**{URL_TAG: server.url})
         scene.parameters["GitLabUrl"] = server.url
-        given = {"parameters": scene.parameters, "region": scene.aws.region, "account": scene.aws.account_id}
+        given = {"parameters": scene.settings, "region": scene.aws.region, "account": scene.aws.account_id}
         started.append(subprocess.Popen([sys.executable, "-c", _PROGRAM, form], text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         env={**scene.aws.environment(), "PYTHONPATH": str(ROOT)}))
@@ -562,10 +676,12 @@ def test_addresses_are_compared_as_the_function_does() -> None:
         assert is_same(url, "https://gitlab.com")
     for url in ("https://gitlab.com.evil.example", "https://gitlab.com:444", "http://gitlab.com", "https://gitlab.com/x", "x"):
         assert not is_same(url, "https://gitlab.com")
-    for url in ("https://gitlab.example.com:8443/git", "http://127.0.0.1:80", "http://localhost", "http://[::1]:1"):
+    for url in ("https://gitlab.example.com:8443/git", "https://gitlab.example.com.", "http://127.0.0.1:80", "http://localhost",
+                "http://[::1]:1"):
         assert is_usable(url), url
     for url in ("http://127.1", "http://127.0.0.1.example.com", "https://", "https://a\\b", "https://a b", "https://a?b",
-                "https://a:b"):
+                "https://a:b", "https://a..b", "https://.a", "https://a.b..", f"https://{'a' * 64}.com", "https://a\0b",
+                "https://gitläb.example.com", "https://a/ä", "https://[::1"):
         assert not is_usable(url), url
 
 
