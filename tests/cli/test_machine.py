@@ -470,4 +470,4 @@ def test_wrong_use_is_status_2_and_one_line(arguments: list[str], line: str, run
     assert (ended.status, ended.out) == (2, "") and re.search(line, ended.err)
     assert ended.err.count("\n") == 1 and re.search(r"`cfn-gitops( [a-z]+)? --(help|env dev)`\n$", ended.err)
     document = run(*arguments, "--json")
-    assert document.status == 2 and re.search(line, json.loads(document.out)["error"]["problem"])
+    assert document.status == 2 and re.search(line.split(". ")[0], json.loads(document.out)["error"]["problem"])
