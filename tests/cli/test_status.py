@@ -457,9 +457,8 @@ def test_without_the_diagnosis_there_is_no_column(aws: Aws, capsys: pytest.Captu
     ("-1", "-1 is not between 0 and 900"), ("nan", "nan is not between 0 and 900"), ("901", "901 is not between 0 and 900"),
     ("abc", "abc is not a number of seconds"), ("", "an empty text is not a number of seconds")])
 def test_wrong_time_to_wait_is_wrong_use(wrong: str, why: str, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main.main(["status", f"--wait={wrong}"])
-    assert ended.value.code == 2 and f"argument --wait: {why}" in capsys.readouterr().err
+    assert main.main(["status", f"--wait={wrong}"]) == 2
+    assert f"argument --wait: {why}" in capsys.readouterr().err
 
 
 def test_examples_can_be_pasted() -> None:

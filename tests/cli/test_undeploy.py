@@ -46,7 +46,7 @@ def test_other_answers_delete_nothing(answer: str, json: list[str], undeploys: C
     ended = undeploys("--delete-bucket", *json, answer=answer)
     assert (ended.status, deleted) == (1, [])
     assert f"Nothing was changed: the answer is {answer.strip() or 'empty'}. " in ended.err
-    # A person who has said no gets no advice to say yes.
+    # After a typed refusal there is no hint at --yes.
     assert ("--yes" in ended.err) == (not answer.strip())
 
 
