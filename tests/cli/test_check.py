@@ -137,6 +137,23 @@ def foreign_child(aws: LocalAws) -> None:
     create_stack(aws, "gitops-dev-infra", {"Resources": NOTHING}, Tags=OF_OTHER_STACK)
 
 
+def delete_from_iam(aws: LocalAws, subject: str) -> None:
+    """As the remedy of a resource without a region, which is no command."""
+    iam, name = aws.client("iam"), subject.split()[-1]
+    if subject.startswith("managed policy"):
+        iam.delete_policy(PolicyArn=f"arn:aws:iam::{aws.account_id}:policy/{name}")
+    elif subject.startswith("role"):
+        for each in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=each["PolicyArn"])
+        iam.delete_role_policy(RoleName=name, PolicyName="own")
+        iam.delete_role(RoleName=name)
+    else:
+        for each in iam.list_service_specific_credentials(UserName=name)["ServiceSpecificCredentials"]:
+            iam.delete_service_specific_credential(UserName=name, ServiceSpecificCredentialId=each["ServiceSpecificCredentialId"])
+        iam.delete_user_policy(UserName=name, PolicyName="own")
+        iam.delete_user(UserName=name)
+
+
 # The two of a name are in different accounts.
 PLANTED: list[list[tuple[Callable[[LocalAws], None], str, str]]] = [
     [(rolled_back_stack, "stack cfn-gitops-dev", ""), (deleted_secret, f"secret {SECRET}", "CFG-304"),
@@ -159,8 +176,29 @@ def test_taken_names_are_found_and_their_remedies_work(
     for _, subject, code in planted:
         [row] = [row for row in checked.found if row["subject"].startswith(subject)]
         assert row.get("code", "") == code, row
-        operator.follow(row)
+        if "may be deployed in another region" in row["remedy"]:
+            assert " aws " not in row["remedy"]
+            delete_from_iam(operator.aws, row["subject"])
+        else:
+            operator.follow(row)
     eventually(lambda: not operator.check().found, "the remedies work")
+
+
+def test_environment_of_another_region_is_not_deleted(operator: Operator) -> None:
+    iam = operator.aws.client("iam")
+    iam.create_role(RoleName="role-dev-cfn-gitops", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
+    iam.put_role_policy(RoleName="role-dev-cfn-gitops", PolicyName="own", PolicyDocument=policy(
+        allow("events:*", f"arn:aws:events:us-east-1:{operator.aws.account_id}:rule/event-rule-dev-*")))
+    [row] = operator.check().found
+    assert "EnvID dev may be deployed in another region (us-east-1): name it with --region" in row["remedy"]
+    assert "aws iam" not in row["remedy"]
+
+
+def test_names_of_another_stack_with_the_env_id_are_kept(operator: Operator) -> None:
+    create_stack(operator.aws, "environment", EMPTY)
+    left_log_group(operator.aws)
+    [row] = operator.check().found
+    assert row["remedy"].startswith("Stack environment has this EnvID, too") and "delete-log-group" not in row["remedy"]
 
 
 def test_sound_account_has_no_finding(operator: Operator) -> None:

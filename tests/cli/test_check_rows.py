@@ -307,3 +307,14 @@ def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
     checks = [Row("hanging", lambda: [Finding("hanging")] if released.wait() else []), Row("sound", lambda: [Finding("sound")])]
     assert [each.result for each in findings(checks)][0] == "not checked"
     released.set()
+
+
+def test_pipeline_of_an_existing_stack_is_kept() -> None:
+    """It may be that of the environment, which has another name than in samconfig.toml."""
+    of = reader()
+    for owners, remedy in (([{"StackName": "environment", "StackId": OWNER}], "If that stack is the environment, set stack_name"),
+                           ([], "aws cloudformation delete-stack --stack-name gitops-dev-infra")):
+        stacks = {each["StackName"]: {"StackId": "arn", **each} for each in [child("infra"), *owners]}
+        [row] = [each for each in Names(of, template(of), stacks, set()).rows() if each.subject.startswith("stack ")]
+        [finding] = findings([row])
+        assert remedy in finding.remedy and ("delete-stack" in finding.remedy) == (not owners)
