@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cli.account import owner_of, outputs
 from cli.checks.rows import Reader, Row, not_checked, pages
 from cli.output import Finding
@@ -38,7 +36,7 @@ def _pipeline(codepipeline: Any, name: str) -> list[Finding]:
     named = {stage.get("latestExecution", {}).get("pipelineExecutionId") for stage, _ in waiting}
     try:
         listed = pages(codepipeline, "list_pipeline_executions", "pipelineExecutionSummaries", pipelineName=name)
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
         return [*found, not_checked(f"executions of pipeline {name}", error)]
     unfinished = [each["pipelineExecutionId"] for each in listed
                   if each["status"] in _UNFINISHED and each["pipelineExecutionId"] not in named]

@@ -24,6 +24,8 @@ _ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "ResourceNotFound", "Das
            "RepositoryDoesNotExistException", "404"}
 _SAME_ENVIRONMENT = "If that stack is the environment, set stack_name in samconfig.toml to it. Otherwise choose another EnvID"
 _REGION_OF_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:([a-z]+(?:-[a-z]+)+-[0-9]+):")
+# The names of a call. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+_MAX_ALARMS = 100
 _SERVICES = ("cloudformation", "cloudwatch", "codecommit", "events", "iam", "lambda", "logs", "s3", "secretsmanager")
 
 
@@ -57,8 +59,8 @@ class Names:
         ]
         rows = []
         for title, resource_type, member, read in kinds:
-            if names := [self._template.name(each, member) for each in self._template.resources()
-                         if each.type == resource_type and member in each.properties]:
+            if names := [name for each in self._template.resources() if each.type == resource_type and member in each.properties
+                         for name in self._template.names(each, member)]:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""
                 rows.append(_row(f"names of {title}: {names[0]}{more}", read, names))
         rows.append(_row("exports of other stacks", self._exports, self._template.exports()))
@@ -100,14 +102,15 @@ class Names:
 
     def _rules(self, names: list[str]) -> list[Finding]:
         events = self._reader.client("events")
-        present = {each["Name"] for each in pages(events, "list_rules", "Rules", NamePrefix=f"event-rule-{self._env_id}-")}
         return [self._taken("event rule", name, *_targets_of(events, name), f"aws events delete-rule --name {name}")
-                for name in names if name in present - self._owned]
+                for name in self._foreign(names, lambda name: events.describe_rule(Name=name))]
 
     def _alarms(self, names: list[str]) -> list[Finding]:
-        # A call describes at most 100.
-        listed = pages(self._reader.client("cloudwatch"), "describe_alarms", "MetricAlarms", AlarmNames=names[:100])
-        present = {each["AlarmName"] for each in listed}
+        present: set[str] = set()
+        for first in range(0, len(names), _MAX_ALARMS):
+            described = self._reader.client("cloudwatch").describe_alarms(
+                AlarmNames=names[first:first + _MAX_ALARMS], AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=_MAX_ALARMS)
+            present |= {each["AlarmName"] for kind in ("MetricAlarms", "CompositeAlarms") for each in described.get(kind, [])}
         return [self._taken("alarm", name, f"aws cloudwatch delete-alarms --alarm-names {name}")
                 for name in names if name in present - self._owned]
 
@@ -237,7 +240,8 @@ def _regions_of(iam: Any, kind: str, name: str) -> set[str]:
 
 
 def _targets_of(events: Any, rule: str) -> Iterator[str]:
-    with contextlib.suppress(ClientError):
+    # Without permission to list them, the remedy lacks them.
+    with contextlib.suppress(BotoCoreError, ClientError, KeyError):
         if targets := pages(events, "list_targets_by_rule", "Targets", Rule=rule):
             yield f"aws events remove-targets --rule {rule} --ids {' '.join(each['Id'] for each in targets)}"
 
@@ -246,10 +250,10 @@ def _row(subject: str, read: Callable[[list[str]], list[Finding]], names: list[s
     return Row(subject, lambda: read(names) or [Finding(subject)])
 
 
-def owned_by(reader: Reader, stack: dict[str, Any] | None) -> set[str]:
-    """The physical IDs of the stack's resources. Empty if it does not exist."""
+def owned_by(reader: Reader, stack: dict[str, Any] | None) -> dict[str, str]:
+    """The physical ID of each resource of the stack, by its logical ID. Empty if the stack does not exist."""
     if stack is None:
-        return set()
+        return {}
     listed = pages(reader.client("cloudformation"), "list_stack_resources", "StackResourceSummaries", StackName=stack["StackId"])
-    return {each["PhysicalResourceId"] for each in listed
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed
             if each.get("PhysicalResourceId") and each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")}
