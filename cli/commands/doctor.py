@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import machine
 from cli.account import Environment, outputs, parameters
+from cli.checks.stack import stack_check
 from cli.output import Finding, Output
 
 EXAMPLES = ("cfn-gitops doctor --env dev", "cfn-gitops doctor --env prd --profile operations --json")
@@ -30,16 +31,9 @@ ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     stack = environment.stack()
-    findings = [stack_check(stack), *function_checks(environment, stack, client_of(environment)), *rule_checks(environment)]
+    findings = [stack_check(environment, stack), *function_checks(environment, stack, client_of(environment)), *rule_checks(environment)]
     # Unlike before a deployment, each part exists and can be read.
     return output.findings(findings) or int(any(each.reason for each in findings))
-
-
-def stack_check(stack: dict) -> Finding:
-    status = stack["StackStatus"]
-    is_complete = status.endswith("_COMPLETE") and "ROLLBACK" not in status
-    subject, remedy = f"stack {stack['StackName']}", "Read its events: aws cloudformation describe-stack-events --stack-name "
-    return Finding(subject) if is_complete else Finding(subject, f"its status is {status}", remedy + stack["StackName"])
 
 
 def client_of(environment: Environment) -> Any:

@@ -307,8 +307,20 @@ def test_waiting_approval_is_found(operator: Operator, tmp_path: Path) -> None:
     pipeline_that_waits(operator.aws, Working(tmp_path / "work"))
     [row] = operator.check().found
     assert row["subject"] == "pipeline codepipeline-dev-cfn-shop" and row["problem"].startswith("an approval waits since ")
-    operator.follow(row)
+    assert "cancels it if it changes this pipeline" in row["problem"]
+    # The page of a production approval, and no command that rejects it.
+    assert row["remedy"] == (f"Approve or reject it first: https://{operator.aws.region}.console.aws.amazon.com/codesuite/codepipeline/"
+                             f"pipelines/codepipeline-dev-cfn-shop/view?region={operator.aws.region}")
+    reject(operator.aws, "codepipeline-dev-cfn-shop")
     eventually(lambda: not operator.check().found, "the rejected execution has ended")
+
+
+def reject(aws: LocalAws, pipeline: str) -> None:
+    client = aws.client("codepipeline")
+    [token] = [action["latestExecution"]["token"] for stage in client.get_pipeline_state(name=pipeline)["stageStates"]
+               for action in stage["actionStates"] if action["actionName"] == "Approval"]
+    client.put_approval_result(pipelineName=pipeline, stageName="Deploy", actionName="Approval", token=token,
+                               result={"status": "Rejected", "summary": "later"})
 
 
 def pipeline_that_waits(aws: LocalAws, working: Working) -> None:

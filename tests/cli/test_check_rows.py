@@ -17,12 +17,14 @@ from botocore.stub import Stubber
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from cli.account import Account, Environment
+from cli.approvals import is_waiting
 from cli.checks import region, rights, rows, template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import Names
 from cli.checks.rows import Reader, Row, findings
 from cli.checks.stack import stack_check
 from cli.checks.template import Template
+from cli.commands import doctor
 from cli.commands.check import values
 from cli.output import Finding
 from cli.samconfig import Settings
@@ -62,7 +64,7 @@ STATUSES = {
     "cloudformation delete-stack": "ROLLBACK_COMPLETE ROLLBACK_FAILED CREATE_FAILED DELETE_FAILED ROLLBACK_IN_PROGRESS",
     "cloudformation continue-update-rollback": "UPDATE_ROLLBACK_FAILED",
     "cloudformation rollback-stack": "UPDATE_FAILED",
-    "cfn-gitops failures": "IMPORT_ROLLBACK_FAILED",
+    "cfn-gitops failures --env dev": "IMPORT_ROLLBACK_FAILED",
 }
 
 
@@ -72,6 +74,14 @@ def test_stack_status_has_its_remedy(remedy: str, status: str) -> None:
         {"ParameterKey": "EnvID", "ParameterValue": "dev"}]})
     assert finding.result == ("sound" if remedy == "sound" else "found")
     assert remedy == "sound" or remedy in finding.remedy
+
+
+def test_rolled_back_update_is_sound_and_names_its_cause() -> None:
+    parameters = [{"ParameterKey": "EnvID", "ParameterValue": "dev"}]
+    finding = stack_check(reader().environment, {"StackStatus": "UPDATE_ROLLBACK_COMPLETE", "Parameters": parameters})
+    assert finding.remedy == "Its last update was rolled back. Read why: cfn-gitops failures --env dev"
+    # The same one.
+    assert doctor.stack_check is stack_check
 
 
 def test_stack_of_another_program_is_found() -> None:
@@ -288,7 +298,8 @@ def test_execution_in_progress_is_found() -> None:
         codepipeline.add_response("list_pipeline_executions", {"pipelineExecutionSummaries": [
             {"pipelineExecutionId": "e-1", "status": "InProgress"}, {"pipelineExecutionId": "e-0", "status": "Succeeded"}]})
         [finding] = findings(checks)
-    assert finding.result == "found" and finding.problem.startswith("execution e-1 is in progress")
+    assert finding.result == "found" and finding.problem.startswith("execution e-1 is in progress. The next "
+                                                                              "deployment cancels it if it changes this pipeline")
 
 
 def test_execution_beside_a_waiting_approval_is_found() -> None:
@@ -302,6 +313,16 @@ def test_execution_beside_a_waiting_approval_is_found() -> None:
             {"pipelineExecutionId": "e-2", "status": "InProgress"}, {"pipelineExecutionId": "e-1", "status": "InProgress"}]})
         found = findings(checks)
     assert [each.problem.split(".")[0].split(" is")[0] for each in found] == ["an approval waits", "execution e-2"]
+
+
+@pytest.mark.parametrize(("action", "expected"), [
+    ({"actionName": "Approval", "latestExecution": {"status": "InProgress"}}, True),
+    ({"actionName": "Own", "latestExecution": {"status": "InProgress", "token": "t"}}, True),
+    ({"actionName": "Build", "latestExecution": {"status": "InProgress"}}, False),
+    ({"actionName": "Approval", "latestExecution": {"status": "Succeeded"}}, False), ({"actionName": "Approval"}, False),
+])
+def test_approval_waits_by_its_token_or_its_name(action: dict[str, Any], expected: bool) -> None:
+    assert is_waiting(action) is expected
 
 
 def test_pipeline_that_was_never_pushed_is_sound() -> None:
