@@ -82,7 +82,7 @@ def parameter_checks(given: SettingsFile, document: dict[str, Any]) -> list[Find
             unknown = f"the template has no parameter {name}, so sam ignores it"
             found.append(Finding(place, unknown + did_you_mean(name, known), "Correct the name, or remove the line"))
         if name in known:
-            reasons = attempt(f"{place}: {name}", lambda: wrong_value(value, known[name]), unread)  # noqa: B023
+            reasons = attempt(f"{place}: {name}", lambda: wrong_value(value, known[name]), unread)
             found += [Finding(place, f"{name}: {reason}", "Correct the value") for reason in reasons if reason]
     for text in samconfig.override_texts(given.table):
         # shlex reads it as empty, and sam ignores the parameter or fails.

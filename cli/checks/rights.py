@@ -101,8 +101,8 @@ def other_types(template: Template) -> list[Finding]:
     """The types of resources that creates.json does not have."""
     known = {*read_creates(), _FUNCTION}
     others = sorted({each.type for each in template.resources() if each.type not in known and not each.type.startswith(_CUSTOM)})
-    return [Finding(f"{NAME}: resources of other types", reason=f"this version does not know the rights and the names that "
-                    f"{', '.join(others)} needs", remedy="Compare them yourself")] if others else []
+    return [Finding(f"{NAME}: resources of other types", reason="this version has no data about the rights and the names of "
+                    f"{', '.join(others)}", remedy="Compare them yourself")] if others else []
 
 
 def deploys(reader: Reader, stacks: dict[str, dict[str, Any]], bucket: str) -> list[Request]:
@@ -188,8 +188,8 @@ def judged(subject: str, verdicts: list[Verdict]) -> list[Finding]:
     # The key may be that of an allowing or of a denying statement.
     if unclear := [each for each in verdicts if each.missing]:
         keys = sorted({key for each in unclear for key in each.missing})
-        found.append(Finding(subject, reason=f"the policies have conditions on {', '.join(keys)}, which IAM's simulation of "
-                             f"{', '.join(sorted({each.action for each in unclear}))} does not know", remedy="Compare them yourself"))
+        found.append(Finding(subject, reason=f"the policies have conditions on {', '.join(keys)}, whose values IAM's simulation of "
+                             f"{', '.join(sorted({each.action for each in unclear}))} does not have", remedy="Compare them yourself"))
     return found or [Finding(f"{subject}: {len({each.action for each in verdicts})} actions, as IAM simulates them")]
 
 

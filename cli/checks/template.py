@@ -13,7 +13,7 @@ from cli.ending import Failure
 from cli.output import Finding
 
 NAME = "template.yaml"
-# What reading a value of another form raises, or comparing it with a pattern of Java.
+# The errors of a value with another form, and of a pattern that only Java has.
 _OTHER_FORM = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError, re.error)
 _VARIABLE = re.compile(r"\$\{([A-Za-z0-9:]+)\}")
 
@@ -26,8 +26,8 @@ class Unresolved(Failure):
 
 
 def attempt(what: str, read: Callable[[], Any], unread: list[Finding]) -> list[Any]:
-    """What a part of the user's file results in. Empty if that is not known before a deployment, or if the part has a form
-    that only CloudFormation knows: it is then one of `unread`, and stops no other part."""
+    """The result for a part of the user's file. Empty if it is not known before a deployment, or if the part has a form
+    that only CloudFormation reads. The part is then one of `unread`, and stops no other part."""
     try:
         return [read()]
     except Failure as failure:
@@ -79,7 +79,7 @@ class Template:
     def resources(self) -> list[Resource]:
         """Those whose condition holds."""
         return [each for logical_id, about in self._document["Resources"].items()
-                for each in self._attempt(logical_id, lambda: self._resource(logical_id, about)) if each]  # noqa: B023
+                for each in self._attempt(logical_id, lambda: self._resource(logical_id, about)) if each]
 
     def names(self, resource: Resource, member: str) -> list[str]:
         """A property that is a name, or the first name of a list. Empty if it is not read."""
@@ -92,12 +92,12 @@ class Template:
     def exports(self) -> list[str]:
         """The names of the exports."""
         return [each for name, about in (self._document.get("Outputs") or {}).items()
-                for each in self._attempt(f"output {name}", lambda: self._export(about)) if each]  # noqa: B023
+                for each in self._attempt(f"output {name}", lambda: self._export(about)) if each]
 
     def broken_rules(self) -> list[str]:
         """The descriptions of the assertions that do not hold."""
         return [each for name, rule in (self._document.get("Rules") or {}).items()
-                for broken in self._attempt(f"rule {name}", lambda: self._broken(name, rule)) for each in broken]  # noqa: B023
+                for broken in self._attempt(f"rule {name}", lambda: self._broken(name, rule)) for each in broken]
 
     def _attempt(self, part: str, read: Callable[[], Any]) -> list[Any]:
         return attempt(f"{NAME}: {part}", read, self.unread)

@@ -138,7 +138,7 @@ def foreign_child(aws: LocalAws) -> None:
 
 
 def delete_from_iam(aws: LocalAws, subject: str) -> None:
-    """As the remedy of a resource without a region, which is no command."""
+    """The remedy of a resource without a region is not a command."""
     iam, name = aws.client("iam"), subject.split()[-1]
     if subject.startswith("managed policy"):
         iam.delete_policy(PolicyArn=f"arn:aws:iam::{aws.account_id}:policy/{name}")
@@ -301,6 +301,32 @@ def test_denied_reads_are_not_checked(operator: Operator) -> None:
     for subject in ("CodeCommit in eu-central-1", f"rights of arn:aws:iam::{operator.aws.account_id}:user/nobody", "quotas of IAM",
                     f"secret {SECRET}", "quota of concurrent builds, as Service Quotas shows it"):
         assert "is denied" in reasons[subject], reasons
+
+
+def test_denied_list_of_resources_leaves_rights_checked(operator: Operator) -> None:
+    create_stack(operator.aws, "cfn-gitops-dev", EMPTY)
+    operator.use(a_user_with(operator.aws, "lister", allow("*", "*"), {
+        "Effect": "Deny", "Action": "cloudformation:ListStackResources", "Resource": "*"}))
+    checked = operator.check()
+    assert not checked.found and "is denied" in checked.of("not checked", "names and quotas")[0]["reason"]
+    assert checked.of("sound", "rights of ") and not checked.of("sound", "quotas of IAM") and not checked.of("sound", "names of")
+
+
+def test_own_template_and_settings_of_another_form_are_not_checked(operator: Operator) -> None:
+    operator.folder.write(SETTINGS.replace('"CAPABILITY_NAMED_IAM"', "true"))
+    own = operator.folder.path / "template.yaml"
+    own.write_text(own.read_text().replace("\nParameters:\n", "\nParameters:\n  Nothing:\n").replace("\nResources:\n", """
+Resources:
+  Fn::ForEach::Topics: [Name, [a], {"Topic${Name}": {Type: AWS::SNS::Topic}}]
+  Topic: {Type: AWS::SNS::Topic}
+  Null:
+"""))
+    checked = operator.check()
+    assert checked.status == 0 and not checked.found, checked.found
+    assert {row["subject"] for row in checked.of("not checked")} > {
+        "samconfig.toml, line 5: capabilities", "template.yaml: Fn::ForEach::Topics", "template.yaml: Null",
+        "template.yaml: resources of other types"}
+    assert checked.of("sound", "names of roles") and checked.of("sound", "rights of ")
 
 
 def test_waiting_approval_is_found(operator: Operator, tmp_path: Path) -> None:
