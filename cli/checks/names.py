@@ -198,17 +198,19 @@ class Names:
     def _taken(self, kind: str, name: str, *commands: str) -> Finding:
         subject, problem = f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails"
         if self._same_env_id:
-            return Finding(subject, problem, f"Stack {self._same_env_id[0]} has this EnvID, too. If it is the environment, set stack_name "
-                           "in samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself")
+            return Finding(subject, problem, f"Stack {self._same_env_id[0]} has this EnvID, too. If it is the environment, "
+                           "set stack_name in samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself")
         return Finding(subject, problem, f"If nothing needs it, delete it: {' && '.join(commands)}. Otherwise choose another EnvID")
 
     def _global(self, kind: str, name: str, regions: set[str]) -> Finding:
         """A resource of IAM, which has no region. So it may belong to a working environment in another one."""
+        if self._same_env_id:
+            return self._taken(kind, name)
         others = sorted(regions - {self._account.region})
         where = f"in another region ({', '.join(others)})" if others else "in another region"
         return Finding(f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails",
-                       f"EnvID {self._env_id} may be deployed {where}: name it with --region, or choose another EnvID. If the {kind} "
-                       "is left over, delete it yourself")
+                       f"EnvID {self._env_id} may be deployed {where}: name it with --region, or choose another EnvID. "
+                       f"If the {kind} is left over, delete it yourself")
 
     def _foreign(self, names: list[str], read: Callable[[str], Any]) -> list[str]:
         """Those that exist and are not the stack's."""

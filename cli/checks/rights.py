@@ -183,13 +183,15 @@ def judged(subject: str, verdicts: list[Verdict]) -> list[Finding]:
             services.setdefault(each.action.partition(":")[0], []).append(each)
     found = [_denied(subject, service, each) for service, each in services.items()]
     if by_organization := sorted({each.action for each in denied if each.by_organization is False}):
-        found.append(Finding(subject, reason=f"IAM simulates a denial of {', '.join(by_organization)}. But a service control policy "
-                             "decides, and the simulation may differ from the call", remedy="Compare the policies yourself", code="CFG-202"))
+        found.append(Finding(subject, code="CFG-202", reason=f"IAM simulates a denial of {', '.join(by_organization)}. But a service "
+                             "control policy decides, and the simulation may differ from the call",
+                             remedy="Compare the policies yourself"))
     # The key may be that of an allowing or of a denying statement.
     if unclear := [each for each in verdicts if each.missing]:
         keys = sorted({key for each in unclear for key in each.missing})
+        actions = sorted({each.action for each in unclear})
         found.append(Finding(subject, reason=f"the policies have conditions on {', '.join(keys)}, whose values IAM's simulation of "
-                             f"{', '.join(sorted({each.action for each in unclear}))} does not have", remedy="Compare them yourself"))
+                             f"{', '.join(actions)} does not have", remedy="Compare them yourself"))
     return found or [Finding(f"{subject}: {len({each.action for each in verdicts})} actions, as IAM simulates them")]
 
 

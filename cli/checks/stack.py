@@ -55,8 +55,8 @@ def _remedy(status: str, environment: Environment) -> str:
     if status in _DELETE_FIRST:
         return f"Delete it, and wait for that: {delete}"
     if status == "UPDATE_ROLLBACK_FAILED":
-        return (f"Correct the cause, which `{_failures(environment)}` shows, and continue: aws cloudformation continue-update-rollback "
-                f"--stack-name {name}")
+        return (f"Correct the cause, which `{_failures(environment)}` shows, and continue: "
+                f"aws cloudformation continue-update-rollback --stack-name {name}")
     if status == "UPDATE_FAILED":
         return f"Roll it back: aws cloudformation rollback-stack --stack-name {name}"
     return "" if status.endswith("_COMPLETE") else f"Read its events: {_failures(environment)}"

@@ -54,7 +54,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if document and stacks is not None:
         template = Template(document, values(environment, document, stack))
         found += [*rule_checks(template, file), *other_types(template)]
-        rows += right_rows(reader, template, stacks, samconfig.setting(file.table, "role_arn"), samconfig.setting(file.table, "s3_bucket"))
+        role, bucket = (samconfig.setting(file.table, name) for name in ("role_arn", "s3_bucket"))
+        rows += right_rows(reader, template, stacks, role, bucket)
         rows += Names(reader, template, stacks, set(owned.values())).rows() if owned is not None else []
     rows += quota_rows(reader, template, owned)
     rows += execution_rows(reader, list(stacks.values())) if stacks else []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.scene import SETTINGS, Folder, Operator, with_line
+from tests.cli.scene import SETTINGS, Folder, Operator
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import OTHER_ACCOUNT, a_user_with, allow, policy, trust
 from tests.play.pipelines import developer_login
@@ -197,8 +197,10 @@ def test_environment_of_another_region_is_not_deleted(operator: Operator) -> Non
 def test_names_of_another_stack_with_the_env_id_are_kept(operator: Operator) -> None:
     create_stack(operator.aws, "environment", EMPTY)
     left_log_group(operator.aws)
-    [row] = operator.check().found
-    assert row["remedy"].startswith("Stack environment has this EnvID, too") and "delete-log-group" not in row["remedy"]
+    left_policy(operator.aws)
+    found = operator.check().found
+    assert [row["subject"].split()[0] for row in found] == ["managed", "log"]
+    assert all(row["remedy"].startswith("Stack environment has this EnvID, too") and " aws " not in row["remedy"] for row in found)
 
 
 def test_sound_account_has_no_finding(operator: Operator) -> None:
@@ -335,8 +337,9 @@ def test_waiting_approval_is_found(operator: Operator, tmp_path: Path) -> None:
     assert row["subject"] == "pipeline codepipeline-dev-cfn-shop" and row["problem"].startswith("an approval waits since ")
     assert "cancels it if it changes this pipeline" in row["problem"]
     # The page of a production approval, and no command that rejects it.
-    assert row["remedy"] == (f"Approve or reject it first: https://{operator.aws.region}.console.aws.amazon.com/codesuite/codepipeline/"
-                             f"pipelines/codepipeline-dev-cfn-shop/view?region={operator.aws.region}")
+    region = operator.aws.region
+    assert row["remedy"] == (f"Approve or reject it first: https://{region}.console.aws.amazon.com/codesuite/codepipeline/pipelines/"
+                             f"codepipeline-dev-cfn-shop/view?region={region}")
     reject(operator.aws, "codepipeline-dev-cfn-shop")
     eventually(lambda: not operator.check().found, "the rejected execution has ended")
 
