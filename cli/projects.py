@@ -18,13 +18,13 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli import diagnosis, machine, pipelines
+from cli import approvals, diagnosis, machine, pipelines
 from cli.account import Environment, outputs, owner_of, parameters
 from cli.output import Finding
 from cli.pending import Pending
 
 # The names of the pipeline's actions: src/gitops_pipeline/executions/mod.rs.
-SOURCE, BUILD, APPROVAL, DEPLOY = "Source", "Build", "Approval", "Deploy"
+SOURCE, BUILD, APPROVAL, DEPLOY = "Source", "Build", approvals.ACTION, "Deploy"
 # With EnvID: src/gitops_pipeline/names.rs.
 _MAX_CHARACTERS = 30
 # The call of the mirrors: '{"Doctor": …}', as `cfn-gitops doctor` invokes the function.
@@ -306,7 +306,7 @@ def _read_stack_name(client: Any, project: Project) -> str:
 
 
 def _read_state(client: Any, project: Project) -> bool:
-    approvals: list[Approval] = []
+    waiting: list[Approval] = []
     disabled: list[Transition] = []
     for stage in client.get_pipeline_state(name=project.pipeline).get("stageStates", []):
         name, transition = stage.get("stageName", ""), stage.get("inboundTransitionState", {})
@@ -319,12 +319,10 @@ def _read_state(client: Any, project: Project) -> bool:
             latest = action.get("latestExecution", {})
             if "status" in latest:
                 project.expect("GetPipelineState", f"the status of action {action.get('actionName')}", latest["status"], _ACTIONS)
-            # In parallel mode an approval has no token:
-            # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
-            if latest.get("status") == "InProgress" and (latest.get("token") or action.get("actionName") == APPROVAL):
-                approvals.append(Approval(stage.get("latestExecution", {}).get("pipelineExecutionId", ""), name,
+            if approvals.is_waiting(action):
+                waiting.append(Approval(stage.get("latestExecution", {}).get("pipelineExecutionId", ""), name,
                                           action.get("actionName", ""), latest.get("lastStatusChange")))
-    project.approvals, project.disabled = approvals, disabled
+    project.approvals, project.disabled = waiting, disabled
     return True
 
 

@@ -1,4 +1,4 @@
-"""Executions and waiting approvals that the next deployment would cancel.
+"""Executions and waiting approvals that the next deployment may cancel.
 
 "Cancelled: The pipeline's definition was updated before the pipeline execution could be completed."
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecution.html
@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cli.account import owner_of, outputs
+from cli.approvals import is_waiting, page_of
 from cli.checks.rows import Reader, Row, not_checked, pages
 from cli.output import Finding
 
+# Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline itself.
+_CANCELS = "The next deployment cancels it if it changes this pipeline, unless ExecutionMode is PARALLEL"
 _UNFINISHED = {"InProgress", "Stopping"}
 
 
@@ -23,46 +24,35 @@ def execution_rows(reader: Reader, stacks: list[dict[str, Any]]) -> list[Row]:
     begins = f"gitops-{reader.environment.env_id}-"
     names = sorted({outputs(stack)["PipelineName"] for stack in stacks
                     if stack["StackName"].startswith(begins) and owner_of(stack) and outputs(stack).get("PipelineName")})
+    reader.client("codepipeline")
+    return [Row(f"pipeline {name}", lambda name=name: _pipeline(reader, name)) for name in names]  # type: ignore[misc]
+
+
+def _pipeline(reader: Reader, name: str) -> list[Finding]:
     codepipeline = reader.client("codepipeline")
-    return [Row(f"pipeline {name}", lambda name=name: _pipeline(codepipeline, name)) for name in names]  # type: ignore[misc]
-
-
-def _pipeline(codepipeline: Any, name: str) -> list[Finding]:
     try:
         stages = codepipeline.get_pipeline_state(name=name).get("stageStates", [])
     except codepipeline.exceptions.PipelineNotFoundException:
         # Its branch was never pushed.
         return [Finding(f"pipeline {name} does not exist yet")]
-    waiting = [(stage, action) for stage in stages for action in stage.get("actionStates", []) if _waits(action)]
-    found = [_waiting(name, stage["stageName"], action) for stage, action in waiting]
+    waiting = [(stage, action) for stage in stages for action in stage.get("actionStates", []) if is_waiting(action)]
+    found = [_waiting(reader, name, action) for _, action in waiting]
     named = {stage.get("latestExecution", {}).get("pipelineExecutionId") for stage, _ in waiting}
     try:
         listed = pages(codepipeline, "list_pipeline_executions", "pipelineExecutionSummaries", pipelineName=name)
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
         return [*found, not_checked(f"executions of pipeline {name}", error)]
     unfinished = [each["pipelineExecutionId"] for each in listed
                   if each["status"] in _UNFINISHED and each["pipelineExecutionId"] not in named]
     show = f"aws codepipeline get-pipeline-execution --pipeline-name {name} --pipeline-execution-id"
-    found += [Finding(f"pipeline {name}", f"execution {each} is in progress, and a deployment that changes this pipeline would "
-                      "cancel it", f"Wait for its end: {show} {each}")
+    found += [Finding(f"pipeline {name}", f"execution {each} is in progress. {_CANCELS}", f"Wait for its end: {show} {each}")
               for each in unfinished]
     return found or [Finding(f"pipeline {name} has no execution in progress")]
 
 
-def _waits(action: dict[str, Any]) -> bool:
-    """Only a request for an approval has a token.
-    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionExecution.html"""
-    latest = action.get("latestExecution", {})
-    return latest.get("status") == "InProgress" and bool(latest.get("token"))
-
-
-def _waiting(pipeline: str, stage: str, action: dict[str, Any]) -> Finding:
-    name, changed = action["actionName"], action["latestExecution"].get("lastStatusChange")
+def _waiting(reader: Reader, pipeline: str, action: dict[str, Any]) -> Finding:
+    changed, account = action["latestExecution"].get("lastStatusChange"), reader.account
     since = f" since {changed.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if isinstance(changed, datetime) else ""
-    token = (f"aws codepipeline get-pipeline-state --name {pipeline} --output text --query "
-             f"\"stageStates[].actionStates[?actionName=='{name}'][].latestExecution.token\"")
-    return Finding(
-        f"pipeline {pipeline}", f"an approval waits{since}. A deployment that changes this pipeline would cancel its execution, "
-        "even if it is approved afterwards",
-        f"Approve or reject it first: aws codepipeline put-approval-result --pipeline-name {pipeline} --stage-name {stage} "
-        f"--action-name {name} --result status=Rejected,summary=later --token $({token})")
+    # No command: pasted, it would answer the approval of a deployment that a person has to read first.
+    return Finding(f"pipeline {pipeline}", f"an approval waits{since}. {_CANCELS}, even if it is approved afterwards",
+                   f"Approve or reject it first: {page_of(pipeline, account.region, account.arn.split(':')[1])}")

@@ -7,12 +7,14 @@ resource, and rolls the whole deployment back.
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.account import owner_of
+from cli.account import owner_of, parameters
 from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import Template
 from cli.machine import code_of
@@ -20,6 +22,10 @@ from cli.output import Finding
 
 _ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "ResourceNotFound", "DashboardNotFoundError",
            "RepositoryDoesNotExistException", "404"}
+_SAME_ENVIRONMENT = "If that stack is the environment, set stack_name in samconfig.toml to it. Otherwise choose another EnvID"
+_REGION_OF_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:([a-z]+(?:-[a-z]+)+-[0-9]+):")
+# The names of a call. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+_MAX_ALARMS = 100
 _SERVICES = ("cloudformation", "cloudwatch", "codecommit", "events", "iam", "lambda", "logs", "s3", "secretsmanager")
 
 
@@ -30,6 +36,10 @@ class Names:
         """`stacks` are all of the account, by name. `owned` are the physical IDs of the environment's stack."""
         self._reader, self._account, self._template, self._stacks, self._owned = reader, reader.account, template, stacks, owned
         self._stack_id = str(stacks.get(reader.environment.settings.stack_name, {}).get("StackId", ""))
+        # Environments and projects.
+        self._same_env_id = sorted(
+            name for name, stack in stacks.items()
+            if name != reader.environment.settings.stack_name and parameters(stack).get("EnvID") == reader.environment.env_id)
         self._env_id, self._partition = reader.environment.env_id, reader.account.arn.split(":")[1]
         for service in _SERVICES:
             reader.client(service)
@@ -49,8 +59,8 @@ class Names:
         ]
         rows = []
         for title, resource_type, member, read in kinds:
-            if names := [self._template.name(each, member) for each in self._template.resources()
-                         if each.type == resource_type and member in each.properties]:
+            if names := [name for each in self._template.resources() if each.type == resource_type and member in each.properties
+                         for name in self._template.names(each, member)]:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""
                 rows.append(_row(f"names of {title}: {names[0]}{more}", read, names))
         rows.append(_row("exports of other stacks", self._exports, self._template.exports()))
@@ -64,49 +74,49 @@ class Names:
 
     def _roles(self, names: list[str]) -> list[Finding]:
         iam = self._reader.client("iam")
-        return [_taken("role", name, *_policies_of(iam, "role", name), f"aws iam delete-role --role-name {name}")
+        return [self._global("role", name, _regions_of(iam, "role", name))
                 for name in self._foreign(names, lambda name: iam.get_role(RoleName=name))]
 
     def _users(self, names: list[str]) -> list[Finding]:
         iam = self._reader.client("iam")
-        return [_taken("user", name, *_policies_of(iam, "user", name), *_credentials_of(iam, name),
-                       f"aws iam delete-user --user-name {name}")
+        return [self._global("user", name, _regions_of(iam, "user", name))
                 for name in self._foreign(names, lambda name: iam.get_user(UserName=name))]
 
     def _policies(self, names: list[str]) -> list[Finding]:
         iam, prefix = self._reader.client("iam"), f"arn:{self._partition}:iam::{self._account.id}:policy/"
         # The physical ID of a managed policy is its ARN.
-        return [_taken("managed policy", arn.removeprefix(prefix), f"aws iam delete-policy --policy-arn {arn}")
+        return [self._global("managed policy", arn.removeprefix(prefix), set())
                 for arn in self._foreign([prefix + name for name in names], lambda arn: iam.get_policy(PolicyArn=arn))]
 
     def _functions(self, names: list[str]) -> list[Finding]:
         client = self._reader.client("lambda")
-        return [_taken("function", name, f"aws lambda delete-function --function-name {name}")
+        return [self._taken("function", name, f"aws lambda delete-function --function-name {name}")
                 for name in self._foreign(names, lambda name: client.get_function(FunctionName=name))]
 
     def _log_groups(self, names: list[str]) -> list[Finding]:
         logs = self._reader.client("logs")
         present = {each["logGroupName"] for name in names
                    for each in pages(logs, "describe_log_groups", "logGroups", logGroupNamePrefix=name)}
-        return [_taken("log group", name, f"aws logs delete-log-group --log-group-name {name}")
+        return [self._taken("log group", name, f"aws logs delete-log-group --log-group-name {name}")
                 for name in names if name in present - self._owned]
 
     def _rules(self, names: list[str]) -> list[Finding]:
         events = self._reader.client("events")
-        present = {each["Name"] for each in pages(events, "list_rules", "Rules", NamePrefix=f"event-rule-{self._env_id}-")}
-        return [_taken("event rule", name, *_targets_of(events, name), f"aws events delete-rule --name {name}")
-                for name in names if name in present - self._owned]
+        return [self._taken("event rule", name, *_targets_of(events, name), f"aws events delete-rule --name {name}")
+                for name in self._foreign(names, lambda name: events.describe_rule(Name=name))]
 
     def _alarms(self, names: list[str]) -> list[Finding]:
-        # A call describes at most 100.
-        listed = pages(self._reader.client("cloudwatch"), "describe_alarms", "MetricAlarms", AlarmNames=names[:100])
-        present = {each["AlarmName"] for each in listed}
-        return [_taken("alarm", name, f"aws cloudwatch delete-alarms --alarm-names {name}")
+        present: set[str] = set()
+        for first in range(0, len(names), _MAX_ALARMS):
+            described = self._reader.client("cloudwatch").describe_alarms(
+                AlarmNames=names[first:first + _MAX_ALARMS], AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=_MAX_ALARMS)
+            present |= {each["AlarmName"] for kind in ("MetricAlarms", "CompositeAlarms") for each in described.get(kind, [])}
+        return [self._taken("alarm", name, f"aws cloudwatch delete-alarms --alarm-names {name}")
                 for name in names if name in present - self._owned]
 
     def _dashboards(self, names: list[str]) -> list[Finding]:
         client = self._reader.client("cloudwatch")
-        return [_taken("dashboard", name, f"aws cloudwatch delete-dashboards --dashboard-names {name}")
+        return [self._taken("dashboard", name, f"aws cloudwatch delete-dashboards --dashboard-names {name}")
                 for name in self._foreign(names, lambda name: client.get_dashboard(DashboardName=name))]
 
     def _buckets(self, names: list[str]) -> list[Finding]:
@@ -145,8 +155,13 @@ class Names:
                             "CFG-304")]
         if is_own:
             return []
-        held = f"it belongs to stack {owner}" if owner else "Custom::MirrorCredential did not create it"
+        if self._has_stack(owner):
+            return [Finding(subject, f"it exists, and it belongs to stack {owner}", _SAME_ENVIRONMENT, "CFG-303")]
+        held = f"it belonged to stack {owner}" if owner else "Custom::MirrorCredential did not create it"
         return [Finding(subject, f"it exists, and {held}", f"If nothing needs it, free the name: {release}", "CFG-303")]
+
+    def _has_stack(self, stack_id: str | None) -> bool:
+        return stack_id in [stack["StackId"] for stack in self._stacks.values()]
 
     def _exports(self, names: list[str]) -> list[Finding]:
         listed = pages(self._reader.client("cloudformation"), "list_exports", "Exports")
@@ -163,7 +178,10 @@ class Names:
             owner = owner_of(stack)
             if owner and owner == self._stack_id:
                 return []
-            held = f"it belongs to stack {owner}" if owner else "Custom::GitOpsPipeline did not create it"
+            if self._has_stack(owner):
+                return [Finding(f"stack {child}", f"it exists, and it belongs to stack {owner}",
+                                f"Choose another ProjectID. {_SAME_ENVIRONMENT}", "CFG-502")]
+            held = f"it belonged to stack {owner}" if owner else "Custom::GitOpsPipeline did not create it"
             return [Finding(f"stack {child}", f"it exists, and {held}", "Choose another ProjectID. If nothing needs it, free the "
                             f"name: aws cloudformation delete-stack --stack-name {child}", "CFG-502")]
         codecommit = self._reader.client("codecommit")
@@ -176,6 +194,23 @@ class Names:
         rename = f"aws codecommit update-repository-name --old-name {repository} --new-name {repository}-former"
         return [Finding(f"repository {repository}", "it exists, and no earlier pipeline of this name left it",
                         f"Choose another ProjectID, or rename the repository: {rename}", "CFG-504")]
+
+    def _taken(self, kind: str, name: str, *commands: str) -> Finding:
+        subject, problem = f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails"
+        if self._same_env_id:
+            return Finding(subject, problem, f"Stack {self._same_env_id[0]} has this EnvID, too. If it is the environment, "
+                           "set stack_name in samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself")
+        return Finding(subject, problem, f"If nothing needs it, delete it: {' && '.join(commands)}. Otherwise choose another EnvID")
+
+    def _global(self, kind: str, name: str, regions: set[str]) -> Finding:
+        """A resource of IAM, which has no region. So it may belong to a working environment in another one."""
+        if self._same_env_id:
+            return self._taken(kind, name)
+        others = sorted(regions - {self._account.region})
+        where = f"in another region ({', '.join(others)})" if others else "in another region"
+        return Finding(f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails",
+                       f"EnvID {self._env_id} may be deployed {where}: name it with --region, or choose another EnvID. "
+                       f"If the {kind} is left over, delete it yourself")
 
     def _foreign(self, names: list[str], read: Callable[[str], Any]) -> list[str]:
         """Those that exist and are not the stack's."""
@@ -192,30 +227,23 @@ def _exists(name: str, read: Callable[[str], Any]) -> bool:
     return True
 
 
-def _taken(kind: str, name: str, *commands: str) -> Finding:
-    return Finding(f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails",
-                   f"If nothing needs it, delete it: {' && '.join(commands)}. Otherwise choose another EnvID")
-
-
-def _policies_of(iam: Any, kind: str, name: str) -> Iterator[str]:
-    """The commands that remove the policies of a user or a role. Without permission to list them, the remedy lacks them."""
-    key = {"role": "RoleName", "user": "UserName"}[kind]
-    with contextlib.suppress(ClientError):
-        for each in pages(iam, f"list_attached_{kind}_policies", "AttachedPolicies", **{key: name}):
-            yield f"aws iam detach-{kind}-policy --{kind}-name {name} --policy-arn {each['PolicyArn']}"
-        for each in pages(iam, f"list_{kind}_policies", "PolicyNames", **{key: name}):
-            yield f"aws iam delete-{kind}-policy --{kind}-name {name} --policy-name {each}"
-
-
-def _credentials_of(iam: Any, user_name: str) -> Iterator[str]:
-    with contextlib.suppress(ClientError):
-        for each in iam.list_service_specific_credentials(UserName=user_name)["ServiceSpecificCredentials"]:
-            yield (f"aws iam delete-service-specific-credential --user-name {user_name} --service-specific-credential-id "
-                   f"{each['ServiceSpecificCredentialId']}")
+def _regions_of(iam: Any, kind: str, name: str) -> set[str]:
+    """The regions in which a role was used last, or that its inline policies name. IAM's resources have no tag of their
+    stack: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277"""
+    given, found = {f"{kind.title()}Name": name}, set()
+    # Proof is missing without the permissions.
+    with contextlib.suppress(BotoCoreError, ClientError):
+        if kind == "role":
+            found = {iam.get_role(**given)["Role"].get("RoleLastUsed", {}).get("Region", "")} - {""}
+        for each in pages(iam, f"list_{kind}_policies", "PolicyNames", **given):
+            document = getattr(iam, f"get_{kind}_policy")(**given, PolicyName=each)["PolicyDocument"]
+            found |= set(_REGION_OF_ARN.findall(json.dumps(document)))
+    return found
 
 
 def _targets_of(events: Any, rule: str) -> Iterator[str]:
-    with contextlib.suppress(ClientError):
+    # Without permission to list them, the remedy lacks them.
+    with contextlib.suppress(BotoCoreError, ClientError, KeyError):
         if targets := pages(events, "list_targets_by_rule", "Targets", Rule=rule):
             yield f"aws events remove-targets --rule {rule} --ids {' '.join(each['Id'] for each in targets)}"
 
@@ -224,10 +252,10 @@ def _row(subject: str, read: Callable[[list[str]], list[Finding]], names: list[s
     return Row(subject, lambda: read(names) or [Finding(subject)])
 
 
-def owned_by(reader: Reader, stack: dict[str, Any] | None) -> set[str]:
-    """The physical IDs of the stack's resources. Empty if it does not exist."""
+def owned_by(reader: Reader, stack: dict[str, Any] | None) -> dict[str, str]:
+    """The physical ID of each resource of the stack, by its logical ID. Empty if the stack does not exist."""
     if stack is None:
-        return set()
+        return {}
     listed = pages(reader.client("cloudformation"), "list_stack_resources", "StackResourceSummaries", StackName=stack["StackId"])
-    return {each["PhysicalResourceId"] for each in listed
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed
             if each.get("PhysicalResourceId") and each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")}

@@ -11,7 +11,7 @@ from typing import Any
 
 from cli import samconfig
 from cli.account import Environment
-from cli.checks.template import Template
+from cli.checks.template import Template, attempt
 from cli.output import Finding
 from cli.samconfig import did_you_mean
 
@@ -49,21 +49,28 @@ class SettingsFile:
 
 def setting_checks(given: SettingsFile) -> list[Finding]:
     """The settings of `sam deploy` that the template needs."""
-    found = []
-    capabilities = given.get("capabilities") or []
-    if _CAPABILITY not in (capabilities.split() if isinstance(capabilities, str) else capabilities):
-        found.append(Finding(given.place("capabilities"), f"the capabilities lack {_CAPABILITY}, without which CloudFormation "
-                             "rejects roles with names", f'Write: capabilities = "{_CAPABILITY}"'))
+    found: list[Finding] = []
+    unread: list[Finding] = []
+    for has in attempt(f"{given.place('capabilities')}: capabilities", lambda: _has_capability(given), unread):
+        if not has:
+            found.append(Finding(given.place("capabilities"), f"the capabilities lack {_CAPABILITY}, without which CloudFormation "
+                                 "rejects roles with names", f'Write: capabilities = "{_CAPABILITY}"'))
     if not given.get("resolve_s3") and not given.get("s3_bucket"):
         found.append(Finding(given.place("resolve_s3"), "there is neither resolve_s3 nor s3_bucket, so sam has no bucket for the "
                              "function", "Write: resolve_s3 = true"))
-    return found or [Finding(f"{given.file.name}: settings of sam deploy")]
+    return [*found, *unread] or [Finding(f"{given.file.name}: settings of sam deploy")]
+
+
+def _has_capability(given: SettingsFile) -> bool:
+    capabilities = given.get("capabilities") or []
+    return _CAPABILITY in (capabilities.split() if isinstance(capabilities, str) else capabilities)
 
 
 def parameter_checks(given: SettingsFile, document: dict[str, Any]) -> list[Finding]:
     """Each parameter in the file, by what the template declares."""
     pairs = samconfig.override_pairs(given.table, given.file)
     found, seen, known = [], [], document["Parameters"]
+    unread: list[Finding] = []
     for name, value in pairs:
         which = seen.count(name)
         seen.append(name)
@@ -71,17 +78,18 @@ def parameter_checks(given: SettingsFile, document: dict[str, Any]) -> list[Find
         if which:
             found.append(Finding(place, f"{name} is there a second time, and sam takes the last value",
                                  "Remove one of the lines"))
-        elif name not in known:
+        if name not in known and not which:
             unknown = f"the template has no parameter {name}, so sam ignores it"
             found.append(Finding(place, unknown + did_you_mean(name, known), "Correct the name, or remove the line"))
-        if name in known and (reason := wrong_value(value, known[name])):
-            found.append(Finding(place, f"{name}: {reason}", "Correct the value"))
+        if name in known:
+            reasons = attempt(f"{place}: {name}", lambda: wrong_value(value, known[name]), unread)
+            found += [Finding(place, f"{name}: {reason}", "Correct the value") for reason in reasons if reason]
     for text in samconfig.override_texts(given.table):
         # shlex reads it as empty, and sam ignores the parameter or fails.
         for name in re.findall(r"(?:^|\s)([A-Za-z0-9]+)=(?=\s|$)", text):
             found.append(Finding(given.parameter_place(name), f"{name} is empty without quotation marks, which sam does not accept",
                                  f"Write: '{name}=\"\"'"))
-    return found or [Finding(f"{given.file.name}: parameters")]
+    return [*found, *unread] or [Finding(f"{given.file.name}: parameters")]
 
 
 def wrong_value(value: str, declared: dict[str, Any]) -> str:
@@ -119,6 +127,6 @@ def _wrong_number(text: str, declared: dict[str, Any]) -> str:
 
 def rule_checks(template: Template, given: SettingsFile) -> list[Finding]:
     """The template's rules, which CloudFormation evaluates before it creates anything."""
-    place = given.place("parameter_overrides")
+    place, before = given.place("parameter_overrides"), len(template.unread)
     found = [Finding(place, broken, "Correct parameter_overrides") for broken in template.broken_rules()]
-    return found or [Finding(f"{given.file.name}: rules of the template")]
+    return found if found or len(template.unread) > before else [Finding(f"{given.file.name}: rules of the template")]

@@ -62,14 +62,13 @@ def _is_unknown_host(error: Any) -> bool:
     return False
 
 
-def quota_rows(reader: Reader, template: Template | None, is_first: bool) -> list[Row]:
-    """`is_first` if the environment's stack has created nothing yet."""
-    quotas = reader.client("service-quotas")
+def quota_rows(reader: Reader, template: Template | None, owned: dict[str, str] | None) -> list[Row]:
+    """`owned` are the resources that the environment's stack has created. `None` if they were not read."""
+    quotas, iam = reader.client("service-quotas"), reader.client("iam")
     rows = [Row("quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)])]
-    if template:
-        needed = Counter(_KINDS[each.type] for each in template.resources() if each.type in _KINDS)
-        iam = reader.client("iam")
-        rows.append(Row("quotas of IAM", lambda: _iam_quotas(iam, needed, is_first)))
+    if template and owned is not None:
+        needed = Counter(_KINDS[each.type] for each in template.resources() if each.type in _KINDS and each.logical_id not in owned)
+        rows.append(Row("quotas of IAM", lambda: _iam_quotas(iam, needed)))
     return rows
 
 
@@ -84,11 +83,15 @@ def build_quota(quotas: Any) -> Finding:
         "Request a higher one: the console's page Service Quotas, AWS CodeBuild. Without it, the first build fails")
 
 
-def _iam_quotas(iam: Any, needed: Counter[str], is_first: bool) -> list[Finding]:
-    summary, found = iam.get_account_summary()["SummaryMap"], []
-    for kind, number in needed.items() if is_first else ():
+def _iam_quotas(iam: Any, needed: Counter[str]) -> list[Finding]:
+    # Without a new resource there is nothing to compare.
+    summary, found = iam.get_account_summary()["SummaryMap"] if needed else {}, []
+    for kind, number in needed.items():
         present, quota = summary.get(kind), summary.get(f"{kind}Quota")
-        if present is not None and quota is not None and present + number > quota:
+        if present is None or quota is None:
+            found.append(Finding(f"quota of IAM: {kind}", reason=f"IAM's summary of the account has no {kind} or no {kind}Quota",
+                                 remedy="Compare them yourself: the console's page Service Quotas, IAM"))
+        elif present + number > quota:
             found.append(Finding(
                 f"quota of IAM: {kind}", f"the account has {present} of {quota}, and the stack creates {number} more",
                 "Delete unused ones, or request a higher quota: the console's page Service Quotas, IAM"))

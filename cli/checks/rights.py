@@ -18,7 +18,7 @@ from typing import Any
 
 from cli.account import outputs
 from cli.checks.rows import Reader, Row, pages
-from cli.checks.template import Template
+from cli.checks.template import NAME, Template
 from cli.output import Finding
 from cli.pending import Pending
 
@@ -57,12 +57,12 @@ def right_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, A
                bucket: str) -> list[Row]:
     """`stacks` are all of the account, by name. `role_arn` and `bucket` are those of samconfig.toml, or empty."""
     reader.client("iam")
-    caller, called = reader.account.arn, deploys(reader, stacks, bucket)
+    caller, called, created = reader.account.arn, deploys(reader, stacks, bucket), creates(reader, template)
     if not role_arn:
-        return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*called, *creates(reader, template)]))]
+        return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*called, *created]))]
     passes = Request(["iam:PassRole"], [role_arn], {"iam:PassedToService": "cloudformation.amazonaws.com"})
     return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*called, passes])),
-            Row(f"rights of {role_arn}", lambda: _checks(reader, role_arn, creates(reader, template)))]
+            Row(f"rights of {role_arn}", lambda: _checks(reader, role_arn, created))]
 
 
 def read_creates() -> dict[str, dict[str, Any]]:
@@ -79,7 +79,7 @@ def creates(reader: Reader, template: Template) -> list[Request]:
     for each in template.resources():
         kind = "AWS::Lambda::Function" if each.type == _FUNCTION else each.type
         if kind in types:
-            names.setdefault(kind, []).append(template.name(each, types[kind]["name"]))
+            names.setdefault(kind, []).extend(template.names(each, types[kind]["name"]))
     boundary = template.values.get("PermissionsBoundaryArn")
     for kind, found in names.items():
         arns = [types[kind]["arn"].format(name=name, **where) for name in sorted(set(found))]
@@ -91,10 +91,18 @@ def creates(reader: Reader, template: Template) -> list[Request]:
     if any(each.type.startswith(_CUSTOM) for each in template.resources()):
         requests.append(Request(["lambda:InvokeFunction"], [function.format(name=name, **where)
                                                             for name in names.get("AWS::Lambda::Function", [])]))
-    roles = [template.function_role(each) for each in template.resources() if each.type == _FUNCTION]
+    roles = [role for each in template.resources() if each.type == _FUNCTION for role in template.function_role(each)]
     requests.append(Request(["iam:PassRole"], [types["AWS::IAM::Role"]["arn"].format(name=role, **where) for role in roles],
                             {"iam:PassedToService": "lambda.amazonaws.com"}))
-    return requests
+    return [each for each in requests if each.arns]
+
+
+def other_types(template: Template) -> list[Finding]:
+    """The types of resources that creates.json does not have."""
+    known = {*read_creates(), _FUNCTION}
+    others = sorted({each.type for each in template.resources() if each.type not in known and not each.type.startswith(_CUSTOM)})
+    return [Finding(f"{NAME}: resources of other types", reason="this version has no data about the rights and the names of "
+                    f"{', '.join(others)}", remedy="Compare them yourself")] if others else []
 
 
 def deploys(reader: Reader, stacks: dict[str, dict[str, Any]], bucket: str) -> list[Request]:
@@ -167,19 +175,23 @@ def _verdicts(results: Iterable[dict[str, Any]]) -> Iterable[Verdict]:
 
 
 def judged(subject: str, verdicts: list[Verdict]) -> list[Finding]:
-    """A finding for each service with a denied action. A denial that depends on another condition is not checked."""
-    denied = [each for each in verdicts if each.decision != "allowed"]
-    proven = [each for each in denied if not each.missing and each.by_organization is not False]
+    """A finding for each service with a denied action. A decision that depends on another condition is not checked."""
+    denied = [each for each in verdicts if each.decision != "allowed" and not each.missing]
     services: dict[str, list[Verdict]] = {}
-    for each in proven:
-        services.setdefault(each.action.partition(":")[0], []).append(each)
+    for each in denied:
+        if each.by_organization is not False:
+            services.setdefault(each.action.partition(":")[0], []).append(each)
     found = [_denied(subject, service, each) for service, each in services.items()]
-    unclear = sorted({each.action for each in denied if each not in proven})
-    if unclear:
-        keys = sorted({key for each in denied if each not in proven for key in each.missing})
-        why = f"their policies have conditions on {', '.join(keys)}" if keys else "a service control policy decides"
-        found.append(Finding(subject, reason=f"IAM simulates a denial of {', '.join(unclear)}. But {why}, and the simulation may "
-                             "differ from the call", remedy="Compare the policies yourself", code="" if keys else "CFG-202"))
+    if by_organization := sorted({each.action for each in denied if each.by_organization is False}):
+        found.append(Finding(subject, code="CFG-202", reason=f"IAM simulates a denial of {', '.join(by_organization)}. But a service "
+                             "control policy decides, and the simulation may differ from the call",
+                             remedy="Compare the policies yourself"))
+    # The key may be that of an allowing or of a denying statement.
+    if unclear := [each for each in verdicts if each.missing]:
+        keys = sorted({key for each in unclear for key in each.missing})
+        actions = sorted({each.action for each in unclear})
+        found.append(Finding(subject, reason=f"the policies have conditions on {', '.join(keys)}, whose values IAM's simulation of "
+                             f"{', '.join(actions)} does not have", remedy="Compare them yourself"))
     return found or [Finding(f"{subject}: {len({each.action for each in verdicts})} actions, as IAM simulates them")]
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import machine
 from cli.account import Environment
@@ -24,7 +23,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"
 
 @dataclass
 class Row:
-    """`read` returns the findings, and raises an error of AWS if it cannot."""
+    """`read` returns the findings, and raises an error of AWS or of this machine if it cannot."""
 
     subject: str
     read: Callable[[], list[Finding]]
@@ -57,14 +56,18 @@ def findings(rows: Iterable[Row]) -> list[Finding]:
 def _read(row: Row) -> list[Finding]:
     try:
         return row.read()
-    except (BotoCoreError, ClientError, Failure) as error:
+    except KeyError:
+        # A response without the member, as of the page of a login.
+        return [not_checked(row.subject, Failure(*machine.NOT_OF_AWS))]
+    except Exception as error:
         return [not_checked(row.subject, error)]
 
 
 def not_checked(subject: str, error: Exception) -> Finding:
-    """Because of an error of AWS or of this machine."""
+    """Because of an error of AWS or of this machine. Raises any other one, which is a defect."""
     failure = error if isinstance(error, Failure) else machine.explained(error)
-    assert failure, error
+    if failure is None:
+        raise error
     return Finding(subject, reason=failure.problem, remedy=failure.remedy)
 
 

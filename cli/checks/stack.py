@@ -15,7 +15,9 @@ _WAITERS = {"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete"
 
 
 def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
-    """Whether CloudFormation accepts a deployment now. `stack` is `None` if it does not exist."""
+    """Whether CloudFormation accepts a deployment now. `stack` is `None` if it does not exist.
+
+    After UPDATE_ROLLBACK_COMPLETE it does, and the stack works as before the update."""
     name = environment.settings.stack_name
     subject = f"stack {name}"
     if stack is None:
@@ -24,20 +26,26 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
     if status == "REVIEW_IN_PROGRESS":
         # https://github.com/aws/aws-sam-cli/blob/develop/samcli/lib/deploy/deployer.py, has_stack
         return Finding(f"{subject} has only a change set, which the next deployment replaces")
-    if remedy := _remedy(status, name):
+    if remedy := _remedy(status, environment):
         return Finding(subject, f"its status is {status}, in which CloudFormation accepts no update", remedy)
     deployed, env_id = parameters(stack).get("EnvID"), environment.env_id
     if deployed is None:
         return Finding(subject, "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
                        "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]")
     if deployed == env_id:
-        return Finding(subject)
+        is_former = status == "UPDATE_ROLLBACK_COMPLETE"
+        return Finding(subject, remedy=f"Its last update was rolled back. Read why: {_failures(environment)}" if is_former else "")
     return Finding(subject, f"it has EnvID {deployed}, and samconfig.toml has {env_id}. EnvID is part of every name, so this "
                    "update fails", f"Set EnvID={deployed}, or another stack_name for {env_id}")
 
 
-def _remedy(status: str, name: str) -> str:
+def _failures(environment: Environment) -> str:
+    return f"cfn-gitops failures --env {environment.settings.table}"
+
+
+def _remedy(status: str, environment: Environment) -> str:
     """Empty if CloudFormation accepts an update."""
+    name = environment.settings.stack_name
     delete = f"aws cloudformation delete-stack --stack-name {name}"
     if status == "ROLLBACK_IN_PROGRESS":
         return f"Wait until it is ROLLBACK_COMPLETE, then delete it: {delete}"
@@ -47,8 +55,8 @@ def _remedy(status: str, name: str) -> str:
     if status in _DELETE_FIRST:
         return f"Delete it, and wait for that: {delete}"
     if status == "UPDATE_ROLLBACK_FAILED":
-        return ("Correct the cause, which `cfn-gitops failures` shows, and continue: aws cloudformation continue-update-rollback "
-                f"--stack-name {name}")
+        return (f"Correct the cause, which `{_failures(environment)}` shows, and continue: "
+                f"aws cloudformation continue-update-rollback --stack-name {name}")
     if status == "UPDATE_FAILED":
         return f"Roll it back: aws cloudformation rollback-stack --stack-name {name}"
-    return "" if status.endswith("_COMPLETE") else "Read its events: cfn-gitops failures"
+    return "" if status.endswith("_COMPLETE") else f"Read its events: {_failures(environment)}"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cli import yaml_template
 from cli.ending import Failure
+from cli.output import Finding
 
 NAME = "template.yaml"
+# The errors of a value with another form, and of a pattern that only Java has.
+_OTHER_FORM = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError, re.error)
 _VARIABLE = re.compile(r"\$\{([A-Za-z0-9:]+)\}")
 
 
@@ -19,6 +23,20 @@ class Unresolved(Failure):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"a name in {NAME} depends on {what}, which is not known before a deployment", "Compare it yourself")
+
+
+def attempt(what: str, read: Callable[[], Any], unread: list[Finding]) -> list[Any]:
+    """The result for a part of the user's file. Empty if it is not known before a deployment, or if the part has a form
+    that only CloudFormation reads. The part is then one of `unread`, and stops no other part."""
+    try:
+        return [read()]
+    except Failure as failure:
+        row = Finding(what, reason=failure.problem, remedy=failure.remedy)
+    except _OTHER_FORM:
+        row = Finding(what, reason="it has a form that this version does not read", remedy="Compare it yourself")
+    if row not in unread:
+        unread.append(row)
+    return []
 
 
 @dataclass
@@ -46,7 +64,8 @@ def read(folder: Path) -> dict[str, Any]:
 
 def defaults(document: dict[str, Any]) -> dict[str, str]:
     """Of the parameters that have one."""
-    return {name: str(about["Default"]) for name, about in document["Parameters"].items() if "Default" in about}
+    return {name: str(about["Default"]) for name, about in document["Parameters"].items()
+            if isinstance(about, dict) and "Default" in about}
 
 
 class Template:
@@ -54,39 +73,66 @@ class Template:
 
     def __init__(self, document: dict[str, Any], values: dict[str, str]) -> None:
         self._document, self.values = document, values
+        # A row for each part that was not read so far.
+        self.unread: list[Finding] = []
 
     def resources(self) -> list[Resource]:
         """Those whose condition holds."""
-        return [Resource(logical_id, about["Type"], about.get("Properties") or {})
-                for logical_id, about in self._document["Resources"].items()
-                if "Condition" not in about or self._condition(about["Condition"])]
+        return [each for logical_id, about in self._document["Resources"].items()
+                for each in self._attempt(logical_id, lambda: self._resource(logical_id, about)) if each]
 
-    def function_role(self, function: Resource) -> str:
-        """The name of its role."""
+    def names(self, resource: Resource, member: str) -> list[str]:
+        """A property that is a name, or the first name of a list. Empty if it is not read."""
+        return self._attempt(f"{resource.logical_id}.{member}", lambda: self._name(resource, member))
+
+    def function_role(self, function: Resource) -> list[str]:
+        """The name of its role. Empty if it is not read."""
+        return self._attempt(f"{function.logical_id}.Role", lambda: self._role(function))
+
+    def exports(self) -> list[str]:
+        """The names of the exports."""
+        return [each for name, about in (self._document.get("Outputs") or {}).items()
+                for each in self._attempt(f"output {name}", lambda: self._export(about)) if each]
+
+    def broken_rules(self) -> list[str]:
+        """The descriptions of the assertions that do not hold."""
+        return [each for name, rule in (self._document.get("Rules") or {}).items()
+                for broken in self._attempt(f"rule {name}", lambda: self._broken(name, rule)) for each in broken]
+
+    def _attempt(self, part: str, read: Callable[[], Any]) -> list[Any]:
+        return attempt(f"{NAME}: {part}", read, self.unread)
+
+    def _resource(self, logical_id: str, about: Any) -> Resource | None:
+        properties = about.get("Properties") or {}
+        if not isinstance(about["Type"], str) or not isinstance(properties, dict):
+            raise TypeError(logical_id)
+        if "Condition" in about and not self._condition(about["Condition"]):
+            return None
+        return Resource(logical_id, about["Type"], properties)
+
+    def _role(self, function: Resource) -> str:
         role = function.properties.get("Role")
         if not isinstance(role, dict) or "Fn::GetAtt" not in role:
             raise Unresolved(f"{function.logical_id}.Role")
         return str(self._ref(role["Fn::GetAtt"][0]))
 
-    def name(self, resource: Resource, member: str) -> str:
-        """A property that is a name, or the first name of a list. Raises `Unresolved`."""
+    def _name(self, resource: Resource, member: str) -> str:
         value = self._value(resource.properties.get(member))
         value = value[0] if isinstance(value, list) and value else value
         if not isinstance(value, str):
             raise Unresolved(f"{resource.logical_id}.{member}")
         return value
 
-    def exports(self) -> list[str]:
-        """The names of the exports."""
-        outputs = self._document.get("Outputs") or {}
-        return [self._value(about["Export"]["Name"]) for about in outputs.values()
-                if "Export" in about and ("Condition" not in about or self._condition(about["Condition"]))]
+    def _export(self, about: Any) -> str:
+        """Empty if it is not exported."""
+        if "Export" not in about or "Condition" in about and not self._condition(about["Condition"]):
+            return ""
+        return str(self._value(about["Export"]["Name"]))
 
-    def broken_rules(self) -> list[str]:
-        """The descriptions of the assertions that do not hold."""
-        return [assertion["AssertDescription"]
-                for rule in (self._document.get("Rules") or {}).values()
-                if "RuleCondition" not in rule or self._value(rule["RuleCondition"])
+    def _broken(self, name: str, rule: Any) -> list[str]:
+        if "RuleCondition" in rule and not self._value(rule["RuleCondition"]):
+            return []
+        return [assertion.get("AssertDescription") or f"an assertion of rule {name} does not hold"
                 for assertion in rule["Assertions"] if not self._value(assertion["Assert"])]
 
     def _condition(self, name: str) -> bool:
@@ -115,7 +161,7 @@ class Template:
             raise Unresolved(name)
         # A Ref is the name of a resource that has one.
         names = [member for member in about.get("Properties") or {} if member.endswith("Name")]
-        return self.name(Resource(name, about["Type"], about["Properties"]), names[0]) if names else self._unresolved(name)
+        return self._name(Resource(name, about["Type"], about["Properties"]), names[0]) if names else self._unresolved(name)
 
     def _unresolved(self, name: str) -> Any:
         raise Unresolved(name)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cli import samconfig
 from cli.account import Environment, parameters
 from cli.checks import template as templates
@@ -17,7 +15,7 @@ from cli.checks.executions import execution_rows
 from cli.checks.names import Names, owned_by
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks
 from cli.checks.region import always_unknown, quota_rows, service_rows
-from cli.checks.rights import right_rows
+from cli.checks.rights import other_types, right_rows
 from cli.checks.rows import Reader, Row, findings, not_checked
 from cli.checks.stack import stack_check
 from cli.checks.template import Template
@@ -33,30 +31,37 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     file = SettingsFile(environment, given.config_file)
     reader, found = Reader(environment), setting_checks(file)
     rows = service_rows(reader)
-    stacks, owned, template, document = None, None, None, None
+    stacks: dict[str, dict[str, Any]] | None = None
+    owned: dict[str, str] | None = None
+    document: dict[str, Any] | None = None
+    template: Template | None = None
+    stack: dict[str, Any] | None = None
     try:
-        stacks = {stack["StackName"]: stack for stack in environment.account.stacks()}
+        stacks = {each["StackName"]: each for each in environment.account.stacks()}
         stack = stacks.get(environment.settings.stack_name)
-        owned = owned_by(reader, stack)
         found.append(stack_check(environment, stack))
-    except (BotoCoreError, ClientError) as error:
-        found.append(not_checked("the environment's stack, its pipelines and names", error))
+    except Exception as error:
+        found.append(not_checked("the environment's stack, its pipelines, rights and names", error))
+    try:
+        owned = owned_by(reader, stack) if stacks is not None else None
+    except Exception as error:
+        found.append(not_checked("names and quotas", error))
     try:
         document = templates.read(given.config_file.parent)
         found += parameter_checks(file, document)
-        if stacks is not None and owned is not None:
-            template = Template(document, values(environment, document, stack))
-            found += rule_checks(template, file)
-            rows += [*right_rows(reader, template, stacks, samconfig.setting(file.table, "role_arn"),
-                                 samconfig.setting(file.table, "s3_bucket")),
-                     *Names(reader, template, stacks, owned).rows()]
     except Failure as failure:
         found.append(not_checked("parameters, rights and names", failure))
-    rows += quota_rows(reader, template, is_first=not owned)
+    if document and stacks is not None:
+        template = Template(document, values(environment, document, stack))
+        found += [*rule_checks(template, file), *other_types(template)]
+        role, bucket = (samconfig.setting(file.table, name) for name in ("role_arn", "s3_bucket"))
+        rows += right_rows(reader, template, stacks, role, bucket)
+        rows += Names(reader, template, stacks, set(owned.values())).rows() if owned is not None else []
+    rows += quota_rows(reader, template, owned)
     rows += execution_rows(reader, list(stacks.values())) if stacks else []
-    known = values(environment, document, stack) if document is not None and stacks is not None else None
-    rows.append(Row("GitLab token", lambda: token_checks(environment, known)))
-    return output.findings([*found, *findings(rows), *always_unknown()])
+    rows.append(Row("GitLab token", lambda: token_checks(environment, template.values if template else None)))
+    unread = template.unread if template else []
+    return output.findings([*found, *unread, *findings(rows), *always_unknown()])
 
 
 def values(environment: Environment, document: dict[str, Any], stack: dict[str, Any] | None) -> dict[str, str]:

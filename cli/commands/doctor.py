@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from cli.account import Environment
+from cli.checks.stack import stack_check
 from cli.diagnosis import client_of, failed, function_checks
 from cli.output import Finding, Output
 from cli.pipelines import ENABLED
@@ -19,16 +20,9 @@ INTERRUPTED = "Nothing was changed"
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     stack = environment.stack()
-    findings = [stack_check(stack), *function_checks(environment, stack, client_of(environment)), *rule_checks(environment)]
+    findings = [stack_check(environment, stack), *function_checks(environment, stack, client_of(environment)), *rule_checks(environment)]
     # Unlike before a deployment, each part exists and can be read.
     return output.findings(findings) or int(any(each.reason for each in findings))
-
-
-def stack_check(stack: dict) -> Finding:
-    status = stack["StackStatus"]
-    is_complete = status.endswith("_COMPLETE") and "ROLLBACK" not in status
-    subject, remedy = f"stack {stack['StackName']}", "Read its events: aws cloudformation describe-stack-events --stack-name "
-    return Finding(subject) if is_complete else Finding(subject, f"its status is {status}", remedy + stack["StackName"])
 
 
 def rule_checks(environment: Environment) -> list[Finding]:

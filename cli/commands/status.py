@@ -27,6 +27,7 @@ from typing import Any
 
 from cli import projects
 from cli.account import Environment, outputs
+from cli.approvals import page_of
 from cli.output import BOLD, Output, width
 from cli.pipelines import ENABLED
 from cli.projects import Drift, Project
@@ -308,11 +309,8 @@ class Row:
         return f"See the execution: {self._console()}"
 
     def _console(self) -> str:
-        """As in src/gitops_pipeline/names.rs."""
-        region, partition = self._environment.account.region, self.project.stack["StackId"].split(":")[1:2]
-        domain = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}.get(
-            "".join(partition), "console.aws.amazon.com")
-        return f"https://{region}.{domain}/codesuite/codepipeline/pipelines/{self.project.pipeline}/view?region={region}"
+        partition = "".join(self.project.stack["StackId"].split(":")[1:2])
+        return page_of(self.project.pipeline, self._environment.account.region, partition)
 
     def members(self) -> dict[str, Any]:
         """Everything that was read, in full. `null` was not read, or does not exist: `unread` distinguishes them."""

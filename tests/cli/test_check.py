@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.scene import SETTINGS, Folder, Operator, with_line
+from tests.cli.scene import SETTINGS, Folder, Operator
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import OTHER_ACCOUNT, a_user_with, allow, policy, trust
 from tests.play.pipelines import developer_login
@@ -137,6 +137,23 @@ def foreign_child(aws: LocalAws) -> None:
     create_stack(aws, "gitops-dev-infra", {"Resources": NOTHING}, Tags=OF_OTHER_STACK)
 
 
+def delete_from_iam(aws: LocalAws, subject: str) -> None:
+    """The remedy of a resource without a region is not a command."""
+    iam, name = aws.client("iam"), subject.split()[-1]
+    if subject.startswith("managed policy"):
+        iam.delete_policy(PolicyArn=f"arn:aws:iam::{aws.account_id}:policy/{name}")
+    elif subject.startswith("role"):
+        for each in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=each["PolicyArn"])
+        iam.delete_role_policy(RoleName=name, PolicyName="own")
+        iam.delete_role(RoleName=name)
+    else:
+        for each in iam.list_service_specific_credentials(UserName=name)["ServiceSpecificCredentials"]:
+            iam.delete_service_specific_credential(UserName=name, ServiceSpecificCredentialId=each["ServiceSpecificCredentialId"])
+        iam.delete_user_policy(UserName=name, PolicyName="own")
+        iam.delete_user(UserName=name)
+
+
 # The two of a name are in different accounts.
 PLANTED: list[list[tuple[Callable[[LocalAws], None], str, str]]] = [
     [(rolled_back_stack, "stack cfn-gitops-dev", ""), (deleted_secret, f"secret {SECRET}", "CFG-304"),
@@ -159,8 +176,31 @@ def test_taken_names_are_found_and_their_remedies_work(
     for _, subject, code in planted:
         [row] = [row for row in checked.found if row["subject"].startswith(subject)]
         assert row.get("code", "") == code, row
-        operator.follow(row)
+        if "may be deployed in another region" in row["remedy"]:
+            assert " aws " not in row["remedy"]
+            delete_from_iam(operator.aws, row["subject"])
+        else:
+            operator.follow(row)
     eventually(lambda: not operator.check().found, "the remedies work")
+
+
+def test_environment_of_another_region_is_not_deleted(operator: Operator) -> None:
+    iam = operator.aws.client("iam")
+    iam.create_role(RoleName="role-dev-cfn-gitops", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
+    iam.put_role_policy(RoleName="role-dev-cfn-gitops", PolicyName="own", PolicyDocument=policy(
+        allow("events:*", f"arn:aws:events:us-east-1:{operator.aws.account_id}:rule/event-rule-dev-*")))
+    [row] = operator.check().found
+    assert "EnvID dev may be deployed in another region (us-east-1): name it with --region" in row["remedy"]
+    assert "aws iam" not in row["remedy"]
+
+
+def test_names_of_another_stack_with_the_env_id_are_kept(operator: Operator) -> None:
+    create_stack(operator.aws, "environment", EMPTY)
+    left_log_group(operator.aws)
+    left_policy(operator.aws)
+    found = operator.check().found
+    assert [row["subject"].split()[0] for row in found] == ["managed", "log"]
+    assert all(row["remedy"].startswith("Stack environment has this EnvID, too") and " aws " not in row["remedy"] for row in found)
 
 
 def test_sound_account_has_no_finding(operator: Operator) -> None:
@@ -265,12 +305,51 @@ def test_denied_reads_are_not_checked(operator: Operator) -> None:
         assert "is denied" in reasons[subject], reasons
 
 
+def test_denied_list_of_resources_leaves_rights_checked(operator: Operator) -> None:
+    create_stack(operator.aws, "cfn-gitops-dev", EMPTY)
+    operator.use(a_user_with(operator.aws, "lister", allow("*", "*"), {
+        "Effect": "Deny", "Action": "cloudformation:ListStackResources", "Resource": "*"}))
+    checked = operator.check()
+    assert not checked.found and "is denied" in checked.of("not checked", "names and quotas")[0]["reason"]
+    assert checked.of("sound", "rights of ") and not checked.of("sound", "quotas of IAM") and not checked.of("sound", "names of")
+
+
+def test_own_template_and_settings_of_another_form_are_not_checked(operator: Operator) -> None:
+    operator.folder.write(SETTINGS.replace('"CAPABILITY_NAMED_IAM"', "true"))
+    own = operator.folder.path / "template.yaml"
+    own.write_text(own.read_text().replace("\nParameters:\n", "\nParameters:\n  Nothing:\n").replace("\nResources:\n", """
+Resources:
+  Fn::ForEach::Topics: [Name, [a], {"Topic${Name}": {Type: AWS::SNS::Topic}}]
+  Topic: {Type: AWS::SNS::Topic}
+  Null:
+"""))
+    checked = operator.check()
+    assert checked.status == 0 and not checked.found, checked.found
+    assert {row["subject"] for row in checked.of("not checked")} > {
+        "samconfig.toml, line 5: capabilities", "template.yaml: Fn::ForEach::Topics", "template.yaml: Null",
+        "template.yaml: resources of other types"}
+    assert checked.of("sound", "names of roles") and checked.of("sound", "rights of ")
+
+
 def test_waiting_approval_is_found(operator: Operator, tmp_path: Path) -> None:
     pipeline_that_waits(operator.aws, Working(tmp_path / "work"))
     [row] = operator.check().found
     assert row["subject"] == "pipeline codepipeline-dev-cfn-shop" and row["problem"].startswith("an approval waits since ")
-    operator.follow(row)
+    assert "cancels it if it changes this pipeline" in row["problem"]
+    # The page of a production approval, and no command that rejects it.
+    region = operator.aws.region
+    assert row["remedy"] == (f"Approve or reject it first: https://{region}.console.aws.amazon.com/codesuite/codepipeline/pipelines/"
+                             f"codepipeline-dev-cfn-shop/view?region={region}")
+    reject(operator.aws, "codepipeline-dev-cfn-shop")
     eventually(lambda: not operator.check().found, "the rejected execution has ended")
+
+
+def reject(aws: LocalAws, pipeline: str) -> None:
+    client = aws.client("codepipeline")
+    [token] = [action["latestExecution"]["token"] for stage in client.get_pipeline_state(name=pipeline)["stageStates"]
+               for action in stage["actionStates"] if action["actionName"] == "Approval"]
+    client.put_approval_result(pipelineName=pipeline, stageName="Deploy", actionName="Approval", token=token,
+                               result={"status": "Rejected", "summary": "later"})
 
 
 def pipeline_that_waits(aws: LocalAws, working: Working) -> None:

@@ -1,5 +1,7 @@
 """The rows of `check` for what the local AWS does not have, with the responses that AWS documents."""
 
+import copy
+import functools
 import socket
 import threading
 from collections.abc import Callable
@@ -10,16 +12,19 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from cli.account import Account, Environment
+from cli.approvals import is_waiting
 from cli.checks import region, rights, rows, template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import Names
 from cli.checks.rows import Reader, Row, findings
 from cli.checks.stack import stack_check
 from cli.checks.template import Template
+from cli.commands import doctor
 from cli.commands.check import values
 from cli.output import Finding
 from cli.samconfig import Settings
@@ -35,8 +40,13 @@ def reader(region_name: str = "eu-central-1", arn: str = CALLER) -> Reader:
     return Reader(Environment(Settings("dev", "cfn-gitops-dev", {"EnvID": "dev"}), Account(session, ACCOUNT, arn)))
 
 
+@functools.cache
+def document_of_the_release() -> dict[str, Any]:
+    return templates.read(ROOT)
+
+
 def template(of: Reader, **parameters: str) -> Template:
-    document = templates.read(ROOT)
+    document = document_of_the_release()
     of.environment.settings.parameters |= parameters
     return Template(document, values(of.environment, document, None))
 
@@ -54,7 +64,7 @@ STATUSES = {
     "cloudformation delete-stack": "ROLLBACK_COMPLETE ROLLBACK_FAILED CREATE_FAILED DELETE_FAILED ROLLBACK_IN_PROGRESS",
     "cloudformation continue-update-rollback": "UPDATE_ROLLBACK_FAILED",
     "cloudformation rollback-stack": "UPDATE_FAILED",
-    "cfn-gitops failures": "IMPORT_ROLLBACK_FAILED",
+    "cfn-gitops failures --env dev": "IMPORT_ROLLBACK_FAILED",
 }
 
 
@@ -64,6 +74,14 @@ def test_stack_status_has_its_remedy(remedy: str, status: str) -> None:
         {"ParameterKey": "EnvID", "ParameterValue": "dev"}]})
     assert finding.result == ("sound" if remedy == "sound" else "found")
     assert remedy == "sound" or remedy in finding.remedy
+
+
+def test_rolled_back_update_is_sound_and_names_its_cause() -> None:
+    parameters = [{"ParameterKey": "EnvID", "ParameterValue": "dev"}]
+    finding = stack_check(reader().environment, {"StackStatus": "UPDATE_ROLLBACK_COMPLETE", "Parameters": parameters})
+    assert finding.remedy == "Its last update was rolled back. Read why: cfn-gitops failures --env dev"
+    # The same one.
+    assert doctor.stack_check is stack_check
 
 
 def test_stack_of_another_program_is_found() -> None:
@@ -110,15 +128,28 @@ def test_response_proves_that_a_region_has_the_services() -> None:
     assert found[1].reason == "ListPipelines is denied: m"
 
 
-def test_quota_of_roles_is_found_before_the_first_deployment() -> None:
-    for first, expected in ((True, "found"), (False, "sound")):
-        of = reader()
-        checks = region.quota_rows(of, template(of), is_first=first)
-        with Stubber(of.client("iam")) as iam:
-            iam.add_response("get_account_summary", {"SummaryMap": {"Roles": 995, "RolesQuota": 1000, "Users": 1, "UsersQuota": 5000}})
-            [finding] = findings(checks[1:])
-        assert finding.result == expected
-        assert not first or finding.problem == "the account has 995 of 1000, and the stack creates 7 more"
+QUOTAS = {"Roles": 995, "RolesQuota": 1000, "Users": 1, "UsersQuota": 5000, "Policies": 1, "PoliciesQuota": 1500}
+
+
+@pytest.mark.parametrize(("owned", "summary", "result", "text"), [
+    ({}, QUOTAS, "found", "the account has 995 of 1000, and the stack creates 7 more"),
+    # A later version of the template may have more roles.
+    ({"FunctionRole": "role", "CodeBuildCFnRole": "role"}, QUOTAS | {"RolesQuota": 999}, "found", "creates 5 more"),
+    ({"FunctionRole": "role", "CodeBuildCFnRole": "role"}, QUOTAS, "sound", ""),
+    ({}, {"Roles": 995}, "not checked", "has no Roles or no RolesQuota"),
+])
+def test_quota_of_roles_counts_those_not_yet_created(owned: dict[str, str], summary: dict[str, int], result: str, text: str) -> None:
+    of = reader()
+    checks = region.quota_rows(of, template(of), owned)
+    with Stubber(of.client("iam")) as iam:
+        iam.add_response("get_account_summary", {"SummaryMap": summary})  # type: ignore[arg-type]
+        found = findings(checks[1:])
+    assert {each.result for each in found} == {result} and any(text in each.problem + each.reason for each in found)
+
+
+def test_quota_is_not_sound_without_the_stacks_resources() -> None:
+    of = reader()
+    assert [each.subject for each in region.quota_rows(of, template(of), None)] == ["quota of concurrent builds, as Service Quotas shows it"]
 
 
 def simulated(**more: Any) -> dict[str, Any]:
@@ -140,6 +171,9 @@ def specific(decision: str, *missing: str) -> dict[str, Any]:
     ([simulated(ResourceSpecificResults=[specific("implicitDeny", "aws:MultiFactorAuthPresent")])], "not checked", "MultiFactorAuthPresent"),
     ([simulated(ResourceSpecificResults=[specific("implicitDeny")], EvalDecision="allowed")], "found", "no policy allows"),
     ([simulated(ResourceSpecificResults=[specific("allowed")])], "sound", ""),
+    # The key may decide the other way in the call.
+    ([simulated(ResourceSpecificResults=[specific("allowed", "aws:SourceVpce")])], "not checked", "conditions on aws:SourceVpce"),
+    ([simulated(EvalDecision="allowed", MissingContextValues=["aws:SourceIp"])], "not checked", "conditions on aws:SourceIp"),
     ([], "not checked", "IAM did not simulate iam:CreateRole"),
 ])
 def test_simulated_decision_is_a_finding_only_if_it_is_proven(results: list[dict[str, Any]], result: str, text: str) -> None:
@@ -203,6 +237,7 @@ LEFT_OUT = {
         _NOT_SET: """firehose:TagDeliveryStream logs:CreateLogDelivery logs:PutBearerTokenAuthentication logs:PutDataProtectionPolicy
             logs:PutIndexPolicy logs:PutResourcePolicy s3:REST.PUT.OBJECT""",
         _READ: "logs:DescribeIndexPolicies logs:DescribeLogGroups logs:DescribeResourcePolicies logs:GetDataProtectionPolicy"},
+    "AWS::SecretsManager::RotationSchedule": {_ELSEWHERE: "iam:PassRole lambda:InvokeFunction"},
     "AWS::S3::Bucket": {
         _READ: "s3:GetBucketAcl s3:ListBucket", "s3:PutBucketTagging is the action of a new bucket's tags": "s3:TagResource",
         _NOT_SET: """iam:PassRole s3:CreateBucketMetadataTableConfiguration s3:DeleteObject s3:GetBucketMetadataTableConfiguration
@@ -226,9 +261,9 @@ def test_actions_are_those_of_the_create_handler(resource_type: str) -> None:
 
 
 def test_every_type_of_the_template_has_its_actions() -> None:
-    types = {about["Type"] for about in templates.read(ROOT)["Resources"].values()}
-    # SAM renders the first. The function implements the next two, and Secrets Manager's rotation uses its own secret.
-    others = {"AWS::Serverless::Function", "Custom::GitOpsPipeline", "Custom::MirrorCredential", "AWS::SecretsManager::RotationSchedule"}
+    types = {about["Type"] for about in document_of_the_release()["Resources"].values()}
+    # SAM renders the first. The function implements the others.
+    others = {"AWS::Serverless::Function", "Custom::GitOpsPipeline", "Custom::MirrorCredential"}
     assert types - others == set(CREATES) - {"AWS::Lambda::Function"}
 
 
@@ -263,7 +298,8 @@ def test_execution_in_progress_is_found() -> None:
         codepipeline.add_response("list_pipeline_executions", {"pipelineExecutionSummaries": [
             {"pipelineExecutionId": "e-1", "status": "InProgress"}, {"pipelineExecutionId": "e-0", "status": "Succeeded"}]})
         [finding] = findings(checks)
-    assert finding.result == "found" and finding.problem.startswith("execution e-1 is in progress")
+    assert finding.result == "found" and finding.problem.startswith("execution e-1 is in progress. The next "
+                                                                              "deployment cancels it if it changes this pipeline")
 
 
 def test_execution_beside_a_waiting_approval_is_found() -> None:
@@ -277,6 +313,16 @@ def test_execution_beside_a_waiting_approval_is_found() -> None:
             {"pipelineExecutionId": "e-2", "status": "InProgress"}, {"pipelineExecutionId": "e-1", "status": "InProgress"}]})
         found = findings(checks)
     assert [each.problem.split(".")[0].split(" is")[0] for each in found] == ["an approval waits", "execution e-2"]
+
+
+@pytest.mark.parametrize(("action", "expected"), [
+    ({"actionName": "Approval", "latestExecution": {"status": "InProgress"}}, True),
+    ({"actionName": "Own", "latestExecution": {"status": "InProgress", "token": "t"}}, True),
+    ({"actionName": "Build", "latestExecution": {"status": "InProgress"}}, False),
+    ({"actionName": "Approval", "latestExecution": {"status": "Succeeded"}}, False), ({"actionName": "Approval"}, False),
+])
+def test_approval_waits_by_its_token_or_its_name(action: dict[str, Any], expected: bool) -> None:
+    assert is_waiting(action) is expected
 
 
 def test_pipeline_that_was_never_pushed_is_sound() -> None:
@@ -297,8 +343,55 @@ def failing(raised: Exception) -> Callable[[], list[Finding]]:
 
 def test_row_that_fails_stops_no_other() -> None:
     checks = [Row("denied", failing(error("AccessDenied"))), Row("slow", failing(ConnectTimeoutError(endpoint_url="https://a.example"))),
+            Row("login page", failing(ResponseParserError("not XML"))), Row("other XML", failing(KeyError("Roles"))),
             Row("sound", lambda: [Finding("sound")])]
-    assert [each.result for each in findings(checks)] == ["not checked", "not checked", "sound"]
+    found = findings(checks)
+    assert [each.result for each in found] == ["not checked"] * 4 + ["sound"]
+    assert all("a proxy, or the page of a login" in each.remedy for each in found[2:4])
+
+
+def test_defect_of_a_row_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        findings([Row("defect", failing(ZeroDivisionError()))])
+
+
+def test_alarms_beyond_a_hundred_and_composite_ones_are_found() -> None:
+    of = reader()
+    names = Names(of, template(of), {}, set())
+    wanted = [f"alarm-{number}" for number in range(101)]
+    asked = {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "MaxRecords": 100}
+    with Stubber(of.client("cloudwatch")) as cloudwatch:
+        cloudwatch.add_response("describe_alarms", {"CompositeAlarms": [{"AlarmName": "alarm-0"}]}, {"AlarmNames": wanted[:100], **asked})
+        cloudwatch.add_response("describe_alarms", {"MetricAlarms": [{"AlarmName": "alarm-100"}]}, {"AlarmNames": wanted[100:], **asked})
+        found = names._alarms(wanted)
+    assert [each.subject for each in found] == ["alarm alarm-0", "alarm alarm-100"]
+
+
+def test_rule_with_a_name_of_another_form_is_found() -> None:
+    of = reader()
+    names = Names(of, template(of), {}, set())
+    with Stubber(of.client("events")) as events:
+        events.add_response("describe_rule", {"Name": "health"}, {"Name": "health"})
+        events.add_client_error("describe_rule", "ResourceNotFoundException")
+        events.add_response("list_targets_by_rule", {"Targets": [{"Id": "1", "Arn": "arn"}]})
+        found = names._rules(["health", "other"])
+    assert [each.subject for each in found] == ["event rule health"]
+
+
+def test_types_of_another_template_are_not_checked() -> None:
+    of = reader()
+    document = copy.deepcopy(document_of_the_release())
+    document["Resources"]["Topic"] = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "sns-dev-alarms"}}
+    [row] = rights.other_types(Template(document, values(of.environment, document, None)))
+    assert row.result == "not checked" and "AWS::SNS::Topic" in row.reason
+    assert rights.other_types(template(of)) == []
+
+
+def test_rotation_needs_its_right() -> None:
+    of = reader()
+    requests = rights.creates(of, template(of, GitLabProject="platform/infra", GitLabTokenSecretId="token"))
+    [rotation] = [each for each in requests if "secretsmanager:RotateSecret" in each.actions]
+    assert rotation.arns[0].endswith(":secret:codecommit-mirror/user-dev-codecommit-mirroring-AbCdEf")
 
 
 def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,3 +400,14 @@ def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
     checks = [Row("hanging", lambda: [Finding("hanging")] if released.wait() else []), Row("sound", lambda: [Finding("sound")])]
     assert [each.result for each in findings(checks)][0] == "not checked"
     released.set()
+
+
+def test_pipeline_of_an_existing_stack_is_kept() -> None:
+    """It may be that of the environment, which has another name than in samconfig.toml."""
+    of = reader()
+    for owners, remedy in (([{"StackName": "environment", "StackId": OWNER}], "If that stack is the environment, set stack_name"),
+                           ([], "aws cloudformation delete-stack --stack-name gitops-dev-infra")):
+        stacks = {each["StackName"]: {"StackId": "arn", **each} for each in [child("infra"), *owners]}
+        [row] = [each for each in Names(of, template(of), stacks, set()).rows() if each.subject.startswith("stack ")]
+        [finding] = findings([row])
+        assert remedy in finding.remedy and ("delete-stack" in finding.remedy) == (not owners)

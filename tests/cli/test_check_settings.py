@@ -2,8 +2,10 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
+import boto3
 import pytest
 from click import BadParameter
 from samcli.cli.types import CfnParameterOverridesType
@@ -13,6 +15,10 @@ from cli import samconfig
 from cli.account import Account, Environment
 from cli.checks import template as templates
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, wrong_value
+from cli.checks.names import Names
+from cli.checks.region import quota_rows
+from cli.checks.rights import right_rows
+from cli.checks.rows import Reader
 from cli.checks.template import Template
 from cli.commands.check import values
 from cli.ending import Failure
@@ -107,6 +113,52 @@ def test_deployed_value_of_a_parameter_counts(folder: Folder) -> None:
         {"ParameterKey": "GitLabProject", "ParameterValue": "platform/infra"}]}
     broken = Template(document, values(environment, document, stack)).broken_rules()
     assert broken == ["GitLabTokenSecretId is required with GitLabProject"]
+
+
+OTHER_FORMS = [
+    ("Resources", {"Fn::ForEach::Topics": ["Name", ["a"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]}, "Fn::ForEach::Topics"),
+    ("Resources", {"Nothing": None}, "Nothing"),
+    ("Resources", {"Unknown": {"Type": "AWS::SNS::Topic", "Condition": "IsUnknown"}}, "Unknown"),
+    ("Resources", {"Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": {"Fn::GetAtt": ["Other", "Name"]}}}}, "Role.RoleName"),
+    ("Outputs", {"Other": {"Export": {"Name": {"Fn::ImportValue": "other"}}}}, "output Other"),
+    ("Rules", {"Other": {"Assertions": [{"Assert": {"Fn::EachMemberIn": [["a"], ["b"]]}}]}}, "rule Other"),
+    ("Conditions", None, "MirrorUser"),
+]
+
+
+@pytest.mark.parametrize(("part", "more", "unread"), OTHER_FORMS, ids=[unread for _, _, unread in OTHER_FORMS])
+def test_part_of_another_form_stops_no_other(folder: Folder, part: str, more: dict[str, Any] | None, unread: str) -> None:
+    environment, document = environment_of(folder), templates.read(folder.path)
+    document[part] = None if more is None else {**document[part], **more}
+    template = Template(document, values(environment, document, None))
+    reader = Reader(Environment(environment.settings, Account(boto3.Session("key", "secret", region_name="eu-central-1"), "111122223333",
+                                                              environment.account.arn)))
+    rule_checks(template, SettingsFile(environment, folder.config))
+    rows = [*right_rows(reader, template, {}, "", ""), *Names(reader, template, {}, set()).rows(), *quota_rows(reader, template, {})]
+    assert f"template.yaml: {unread}" in [each.subject for each in template.unread]
+    assert all(each.result == "not checked" and each.remedy for each in template.unread)
+    assert {"exports of other stacks", "quotas of IAM", f"rights of {environment.account.arn}"} <= {each.subject for each in rows}
+    assert more is None or "FunctionRole" in [each.logical_id for each in template.resources()]
+
+
+def test_rule_without_a_description_is_found(folder: Folder) -> None:
+    environment, document = environment_of(folder), templates.read(folder.path)
+    document["Rules"]["Own"] = {"Assertions": [{"Assert": {"Fn::Equals": [{"Ref": "EnvID"}, "prd"]}}]}
+    assert Template(document, values(environment, document, None)).broken_rules() == ["an assertion of rule Own does not hold"]
+
+
+def test_settings_of_another_form_are_not_checked(folder: Folder) -> None:
+    [found] = [each for each in checked(folder, SETTINGS.replace('"CAPABILITY_NAMED_IAM"', "true")) if each.result != "sound"]
+    assert (found.subject, found.result) == ("samconfig.toml, line 5: capabilities", "not checked")
+
+
+@pytest.mark.parametrize("declared", [None, {"Type": "String", "AllowedPattern": "\\p{Alpha}+"}])
+def test_parameter_of_another_form_is_not_checked(folder: Folder, declared: Any) -> None:
+    environment, document = environment_of(folder), templates.read(folder.path)
+    document["Parameters"]["EnvID"] = declared
+    values(environment, document, None)
+    [found] = parameter_checks(SettingsFile(environment, folder.config), document)
+    assert (found.subject, found.result) == ("samconfig.toml, line 8: EnvID", "not checked")
 
 
 def test_every_default_is_a_value_that_the_template_accepts() -> None:

@@ -1,0 +1,22 @@
+"""Approvals that wait in a pipeline, and the console's page on which a person answers them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Its name in a pipeline of cfn-gitops: src/gitops_pipeline/executions/mod.rs.
+ACTION = "Approval"
+_DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+
+def is_waiting(action: dict[str, Any]) -> bool:
+    """Only a request for an approval has a token. In parallel mode it has none, so its name counts as well:
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html"""
+    latest = action.get("latestExecution", {})
+    return latest.get("status") == "InProgress" and (bool(latest.get("token")) or action.get("actionName") == ACTION)
+
+
+def page_of(pipeline: str, region: str, partition: str) -> str:
+    """As in src/gitops_pipeline/names.rs."""
+    domain = _DOMAINS.get(partition, "console.aws.amazon.com")
+    return f"https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline}/view?region={region}"
