@@ -89,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(module.run(environment, given, output))
 
     def interrupted() -> str:
+        if not output.has_begun:
+            return "Nothing was changed"
         return (f"Done: {'; '.join(output.done)}. " if output.done else "") + str(module.INTERRUPTED)
 
     status = ended(run, interrupted, output.failure)

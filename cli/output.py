@@ -46,8 +46,9 @@ class Output:
     # Options that select the account and region, for the commands in remedies. Empty if the environment variables do.
     selection: str = ""
     document: dict[str, Any] = field(default_factory=dict)
-    # The changes so far.
+    # The changes so far, and whether the first one has begun.
     done: list[str] = field(default_factory=list)
+    has_begun: bool = False
 
     def write(self, *lines: object, style: str = "") -> None:
         """The result. With --json it is in the document instead."""

@@ -365,6 +365,7 @@ def closed_pipe() -> int:
 
 STACK = """<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>
 <StackName>cfn-gitops-dev</StackName><StackStatus>CREATE_FAILED</StackStatus><CreationTime>2026-11-01T00:00:00Z</CreationTime>
+<StackId>1</StackId><Parameters><member><ParameterKey>EnvID</ParameterKey><ParameterValue>dev</ParameterValue></member></Parameters>
 </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
 
 
@@ -425,7 +426,7 @@ def test_signal_to_the_program_is_status_130(by: signal.Signals, machine: Machin
     started.set()
     out, err = programs[0].communicate(timeout=60)
     assert (programs[0].returncode, out, err) == (
-        130, "", "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n")
+        130, "", "\nInterrupted. Nothing was changed\n")
 
 
 def test_interrupt_while_modules_are_loaded_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
