@@ -51,7 +51,7 @@ def update(cloudformation: Any, stack: str, change_set_name: str, request: conte
         reasons = failures.lines() or [str(error)]
         cloudformation.delete_change_set(**change_set)
         if has_no_changes(str(error.last_response.get("StatusReason", ""))):
-            raise NothingToUpdate from error
+            raise NothingToUpdate("CloudFormation found nothing to change") from error
         raise NotUpdated("; ".join([*reasons, *filter(None, [failures.hint])])) from error
     except KeyboardInterrupt:
         # Without effect after its execution has begun.

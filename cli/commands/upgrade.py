@@ -137,7 +137,7 @@ def update(environment: Environment, owner: dict[str, Any], children: list[dict[
                   for each in owner.get("Parameters", [])]
     request = {"UsePreviousTemplate": True, "Parameters": parameters, "Capabilities": owner.get("Capabilities", [])}
     try:
-        change_set.update(environment.account.client("cloudformation"), owner["StackId"], _CHANGE_SET,
+        change_set.update(environment.account.client("cloudformation"), name, _CHANGE_SET,
                           contextlib.nullcontext(request), others, output)
         stacks = {stack["StackId"]: stack for stack in environment.account.stacks()}
     except change_set.OtherChanges as names:

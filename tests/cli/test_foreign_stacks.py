@@ -44,7 +44,7 @@ def stacks(account: FakeAccount) -> FakeAccount:
     def executed(*, StackName: str, **_: Any) -> None:
         """The function renders the pipelines of the updated stack."""
         for each in account.stacks():
-            if owner_of(each) == StackName:
+            if owner_of(each) == account.known[StackName]["StackId"]:
                 outputs = [output for output in each["Outputs"] if output["OutputKey"] != "RenderingVersion"]
                 each["Outputs"] = [*outputs, {"OutputKey": "RenderingVersion", "OutputValue": "2"}]
 
@@ -89,7 +89,7 @@ def test_unreadable_outputs_leave_only_their_stack(outputs: dict[str, str], owne
     assert ended.status == 1
     assert "LEFT    gitops-dev-evil: it" in printed and "ok      gitops-dev-shop: version 2" in printed
     updated = stacks.session.client.return_value.execute_change_set.call_args_list
-    assert [call.kwargs["StackName"] for call in updated] == [PROJECT]
+    assert [call.kwargs["StackName"] for call in updated] == ["project-dev-shop"]
 
 
 @pytest.mark.parametrize("version", ["x", "", "0", "-1", None])

@@ -21,7 +21,7 @@ EARLIER = [event("DELETE_FAILED"), event("DELETE_FAILED", "Bucket", "an old reas
 
 
 def deleted(status: str, *pages: list[dict[str, str]]) -> tuple[str, list[str]]:
-    """The failure after the waiter has ended with an error, and what is done."""
+    """The failure after the waiter has ended with an error, and the finished changes."""
     client, output = MagicMock(), Output()
     client.describe_stacks.return_value = {"Stacks": [{"StackId": "id", "StackStatus": status}]}
     client.get_paginator.return_value.paginate.return_value = [{"StackEvents": page} for page in pages]

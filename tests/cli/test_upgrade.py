@@ -1,4 +1,4 @@
-"""The updates of `cfn-gitops upgrade`: a change set with other changes, without one, and what is concluded."""
+"""The updates of `cfn-gitops upgrade`: a change set with other changes, one without changes, and the conclusion."""
 
 from typing import Any
 
