@@ -7,6 +7,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from cli.account import Account
 from cli.commands import undeploy
 from cli.ending import Failure
 from tests.cli.conftest import Ended, FakeAccount, Run, environment_stack, identity
@@ -149,3 +150,15 @@ def test_bucket_that_is_not_emptied_is_a_failure() -> None:
     with pytest.raises(Failure, match="bucket b is not emptied: .*AccessDenied.*run this again"):
         undeploy.delete_bucket(session, "b")
     assert not bucket.delete.called
+
+
+def test_lists_of_stacks_and_resources_are_read_to_the_end() -> None:
+    session = MagicMock()
+    account = Account(session, "111122223333")
+    paginate = session.client.return_value.get_paginator.return_value.paginate
+    paginate.return_value = [{"StackSummaries": []}, {"StackSummaries": [{"StackName": "a"}]}]
+    assert account.was_deleted("a") and not account.was_deleted("b")
+    assert paginate.call_args.kwargs == {"StackStatusFilter": ["DELETE_COMPLETE"]}
+    paginate.return_value = [{"StackResourceSummaries": [{"ResourceStatus": "CREATE_IN_PROGRESS"}]}, {"StackResourceSummaries": [
+        {"PhysicalResourceId": "bucket", "ResourceStatus": "CREATE_COMPLETE"}, {"PhysicalResourceId": "left", "ResourceStatus": "DELETE_SKIPPED"}]}]
+    assert account.has_resource({"StackId": "1"}, "bucket") and not account.has_resource({"StackId": "1"}, "left")
