@@ -266,6 +266,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if own is None:
         environment.require_deleted()
         output.tell(f"stack {name_of_environment} is deleted, in {environment.place}")
+        output.document |= {"stacks": [], "left": []}
         return 1 if given.stacks else 0
     function_arn = function_of(own)
     using = users(environment)
