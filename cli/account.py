@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from botocore.parsers import ResponseParserError
 
 from cli import machine
 from cli.ending import Failure
-from cli.samconfig import Settings
+from cli.samconfig import Settings, did_you_mean
 
 # Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of silence.
 _CONFIG = Config(connect_timeout=10, read_timeout=60)
 # A misspelled region has no host, and five attempts take up to 15 s.
 _OF_IDENTITY = Config(retries={"mode": "standard", "total_max_attempts": 2})
+# In these a stack has its outputs. In others it may have none, for example after a creation that failed.
+_COMPLETE = re.compile("(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT)_COMPLETE.*")
 _STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+")
 
 
@@ -78,6 +81,17 @@ class Account:
             raise
         return stack
 
+    def was_deleted(self, name: str) -> bool:
+        """Whether a stack of this name was deleted. CloudFormation lists it for 90 days.
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html"""
+        pages = self.session.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
+        return any(each["StackName"] == name for page in pages for each in page["StackSummaries"])
+
+    def has_resource(self, stack: dict[str, Any], physical_id: str) -> bool:
+        pages = self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack["StackId"])
+        return any(each.get("PhysicalResourceId") == physical_id and each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
+                   for page in pages for each in page["StackResourceSummaries"])
+
 
 @dataclass
 class Environment:
@@ -94,17 +108,57 @@ class Environment:
     def place(self) -> str:
         return f"account {self.account.id}, region {self.account.region}"
 
-    def stack(self) -> dict[str, Any]:
-        """The environment's stack. Raises `Failure` if it does not exist."""
-        if stack := self.account.stack(self.settings.stack_name):
+    @property
+    def export(self) -> str:
+        """The name under which the environment's stack exports its function, in template.yaml."""
+        return f"cfn-gitops-{self.env_id}-ServiceToken"
+
+    def stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+        """The environment's stack. Raises `Failure` if it does not exist. `known` are all stacks, if they are read already."""
+        if stack := self.found_stack(known):
             return stack
-        raise Failure(f"stack {self.settings.stack_name} does not exist in {self.place}",
-                      "If that is the wrong place, name another one with --profile or --region. Otherwise deploy it: "
-                      f"sam deploy --config-env {self.settings.table}")
+        raise self.missing(self.settings.stack_name, "If that is the wrong place, name another one with --profile or --region. "
+                           f"Otherwise deploy it: sam deploy --config-env {self.settings.table}")
+
+    def found_stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any] | None:
+        """`None` if it does not exist. Raises `Failure` if the stack of that name is not the environment's."""
+        name = self.settings.stack_name
+        stack = next((each for each in known or [] if each["StackName"] == name), None) or self.account.stack(name)
+        if stack is None or self._is_own(stack):
+            return stack
+        raise Failure(f"stack {name} does not have EnvID {self.env_id} and the export {self.export}",
+                      f"Correct stack_name, or EnvID, in the table {self.settings.table} of samconfig.toml")
+
+    def _is_own(self, stack: dict[str, Any]) -> bool:
+        status, env_id = stack.get("StackStatus", ""), parameters(stack).get("EnvID")
+        # It has no template yet, so nothing can be lost with it.
+        if status == "REVIEW_IN_PROGRESS" and env_id is None:
+            return True
+        is_incomplete = not stack.get("Outputs") and not _COMPLETE.fullmatch(status)
+        return env_id == self.env_id and (is_incomplete or self.export in exports(stack))
+
+    def missing(self, name: str, remedy: str) -> Failure:
+        """The failure of a stack that does not exist."""
+        question = ""
+        # A suggestion must not hide the failure.
+        with contextlib.suppress(BotoCoreError, ClientError):
+            question = did_you_mean(name, [each["StackName"] for each in self.account.stacks()])
+        return Failure(f"stack {name} does not exist in {self.place}{question}", remedy)
+
+    def require_deleted(self) -> None:
+        """Raises `Failure` without a proof that the environment's stack existed here and was deleted."""
+        name = self.settings.stack_name
+        if not self.account.was_deleted(name):
+            raise self.missing(name, f"Correct stack_name in the table {self.settings.table} of samconfig.toml, or name another place "
+                               "with --profile or --region. If it was deleted more than 90 days ago, nothing is left to do")
 
 
 def outputs(stack: dict[str, Any]) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def exports(stack: dict[str, Any]) -> set[str]:
+    return {each["ExportName"] for each in stack.get("Outputs", []) if each.get("ExportName")}
 
 
 def parameters(stack: dict[str, Any]) -> dict[str, str]:

@@ -118,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(module.run(Environment(settings, account), given, output))
 
     def sentence() -> str:
+        if not output.has_begun:
+            return "Nothing was changed"
         return (f"Done: {'; '.join(output.done)}. " if output.done else "") + interrupted
 
     try:

@@ -50,8 +50,9 @@ class Output:
     # As the user starts it.
     program: str = "cfn-gitops"
     document: dict[str, Any] = field(default_factory=dict)
-    # The changes so far.
+    # The changes so far, and whether the first one has begun.
     done: list[str] = field(default_factory=list)
+    has_begun: bool = False
 
     def write(self, *lines: object, style: str = "") -> None:
         """The result. With --json it is in the document instead."""

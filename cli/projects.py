@@ -193,7 +193,7 @@ def read(environment: Environment, seconds: float) -> list[Project]:
     limit = threading.Semaphore(_CONCURRENT)
     rules = Pending(lambda: _read_rules(events, env_id), limit)
     stacks = account.stacks()
-    stack = next((each for each in stacks if each["StackName"] == environment.settings.stack_name), None) or environment.stack()
+    stack = environment.stack(stacks)
     diagnosing = None
     if function:
         diagnosing = Pending(lambda: diagnosis.function_checks(environment, stack, function), threading.Semaphore())

@@ -17,13 +17,30 @@ def delete_stack(session: Any, name: str, output: Output) -> None:
     """Raises `Failure` with the resources that are left."""
     cloudformation = session.client("cloudformation")
     stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+    output.has_begun = True
     cloudformation.delete_stack(StackName=stack_id)
     try:
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=_WAITER)
-    except WaiterError:
-        pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-        failed = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
-                  for event in pages.build_full_result()["StackEvents"] if event["ResourceStatus"] == "DELETE_FAILED"]
-        raise Failure(f"stack {name} is not deleted: {' - '.join(failed) or 'its deletion takes too long'}",
-                      "Correct the cause, and run this again") from None
+    except WaiterError as error:
+        # It also ends after an hour, and after an error of its own request.
+        status = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"]
+        if status == "DELETE_IN_PROGRESS":
+            raise Failure(f"stack {name} is not deleted yet, and CloudFormation goes on with it: {error}",
+                          "Run this again later") from None
+        if status != "DELETE_COMPLETE":
+            reasons = " - ".join(_reasons(cloudformation, stack_id)) or f"its status is {status}"
+            raise Failure(f"stack {name} is not deleted: {reasons}", "Correct the cause, and run this again") from None
     output.has_done(f"stack {name} is deleted")
+
+
+def _reasons(cloudformation: Any, stack_id: str) -> list[str]:
+    """Those of the latest deletion. CloudFormation lists the newest event first."""
+    found = []
+    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+        for event in page["StackEvents"]:
+            is_of_stack = event.get("PhysicalResourceId") == event["StackId"]
+            if is_of_stack and event["ResourceStatus"] == "DELETE_IN_PROGRESS":
+                return found
+            if event["ResourceStatus"] == "DELETE_FAILED":
+                found.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}")
+    return found

@@ -16,8 +16,13 @@ from cli.terminal import visible
 
 # Resources that CloudFormation stopped because another one failed.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
-# A stack's own status at the beginning of an operation. Not REVIEW_IN_PROGRESS, that of a first change set.
-_BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+# A stack's own status at the beginning of an operation. A rollback is one of its own only if you have begun it. Before
+# REVIEW_IN_PROGRESS, that of a first change set, there are no events.
+_BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
+_BEGINS_BY_USER = ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
+# Of a change set that is FAILED, because the template and the parameters are the deployed ones. Untyped, so only the
+# text identifies it.
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 class StackFailures:
@@ -25,7 +30,8 @@ class StackFailures:
 
     def __init__(self, cloudformation: Any, stack_name: str) -> None:
         self._cloudformation, self._stack_name = cloudformation, stack_name
-        self._is_denied = False
+        # The hint if CloudFormation's validation cannot be read. Empty otherwise.
+        self.hint = ""
         # The first one, of a list that is not read. Without it, a list without failures proves nothing.
         self.error: ClientError | BotoCoreError | None = None
         self._old = {event["EventId"] for event in [*self._stack_events(), *self._errors()]}
@@ -34,9 +40,8 @@ class StackFailures:
     def keep_latest(self) -> None:
         """Leaves out only failures before the latest operation. A change set that failed is an operation, too."""
         events, change_sets = self._stack_events(), self._change_sets()
-        begins = [event["Timestamp"] for event in events
-                  if event.get("PhysicalResourceId") == event["StackId"] and event["ResourceStatus"] in _BEGINS]
-        begins += [change_set["CreationTime"] for change_set in change_sets if change_set["Status"] == "FAILED"]
+        begins = [event["Timestamp"] for event in events if _is_begin(event)]
+        begins += [change_set["CreationTime"] for change_set in change_sets]
         latest = max(begins, default=datetime.min.replace(tzinfo=timezone.utc))
         self._old = {event["EventId"] for event in [*events, *self._errors()] if event["Timestamp"] < latest}
         self._old |= {change_set["ChangeSetId"] for change_set in change_sets if change_set["CreationTime"] < latest}
@@ -45,14 +50,11 @@ class StackFailures:
         """One line for each resource that failed, the first failure first. Empty if CloudFormation reports none."""
         lines = []
         for change_set in self._change_sets():
-            if change_set["Status"] == "FAILED" and change_set["ChangeSetId"] not in self._old:
+            if change_set["ChangeSetId"] not in self._old:
                 errors = self._errors(ChangeSetName=change_set["ChangeSetId"])
                 lines += [_line(error) for error in errors] or [visible(change_set.get("StatusReason", ""))]
         failed = [*self._errors(), *filter(_is_failure, reversed(self._stack_events()))]
         lines += [_line(event) for event in failed if event["EventId"] not in self._old]
-        if self._is_denied:
-            lines.append("Allow cloudformation:DescribeEvents to see which resources did not pass CloudFormation's "
-                         "validation.")
         return list(dict.fromkeys(lines))
 
     def _stack_events(self) -> list[dict[str, Any]]:
@@ -60,7 +62,9 @@ class StackFailures:
         return self._all("describe_stack_events", "StackEvents")
 
     def _change_sets(self) -> list[dict[str, Any]]:
-        return self._all("list_change_sets", "Summaries")
+        """Those that failed."""
+        return [each for each in self._all("list_change_sets", "Summaries")
+                if each["Status"] == "FAILED" and not has_no_changes(each.get("StatusReason", ""))]
 
     def _errors(self, **more: str) -> list[dict[str, Any]]:
         events = self._all("describe_events", "OperationEvents", Filters={"FailedEvents": True}, **more)
@@ -76,12 +80,23 @@ class StackFailures:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if operation == "describe_events" and code in ("AccessDenied", "AccessDeniedException"):
-                self._is_denied = True
+                self.hint = "Allow cloudformation:DescribeEvents to see which resources did not pass CloudFormation's validation."
             elif code != "ValidationError":
                 self.error = self.error or error
         except BotoCoreError as error:
             self.error = self.error or error
         return []
+
+
+def has_no_changes(reason: str) -> bool:
+    """Whether a change set has this reason because it would change nothing."""
+    return any(text in reason for text in _NO_CHANGES)
+
+
+def _is_begin(event: dict[str, Any]) -> bool:
+    status = event["ResourceStatus"]
+    return event.get("PhysicalResourceId") == event["StackId"] and (status in _BEGINS or (
+        status in _BEGINS_BY_USER and event.get("ResourceStatusReason") == "User Initiated"))
 
 
 def _is_failure(event: dict[str, Any]) -> bool:

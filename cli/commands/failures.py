@@ -9,9 +9,7 @@ import argparse
 from typing import Any
 
 from cli.account import Environment
-from cli.ending import Failure
 from cli.output import Output
-from cli.samconfig import did_you_mean
 from cli.stack_failures import StackFailures, heading
 
 EXAMPLES = ("cfn-gitops failures --env dev", "cfn-gitops failures cfnstack-dev-infra --env dev")
@@ -23,23 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    """The status is 1 if a resource failed, and 1 if the stack does not exist."""
-    name, account = given.stack or environment.settings.stack_name, environment.account
-    stack = account.stack(name)
+    """The status is 1 if a resource failed, if not everything was read, or if the stack does not exist."""
+    account = environment.account
+    stack = account.stack(given.stack) if given.stack else environment.stack()
     if stack is None:
-        names = [each["StackName"] for each in account.stacks()]
-        raise Failure(f"stack {name} does not exist in {environment.place}" + did_you_mean(name, names),
-                      "Name a deleted one by its ID")
+        raise environment.missing(given.stack, "Name a deleted one by its ID")
+    name = given.stack or stack["StackName"]
     failures = StackFailures(account.client("cloudformation"), name)
     failures.keep_latest()
     lines = failures.lines()
     if failures.error and not lines:
         raise failures.error
-    if failures.error:
-        lines.append(f"There may be more, because not everything was read: {failures.error}")
-    output.document |= {"stack": stack["StackName"], "status": stack["StackStatus"], "failures": lines}
+    unread = [f"{each}" for each in (failures.error, failures.hint) if each]
+    output.document |= {"stack": stack["StackName"], "status": stack["StackStatus"], "failures": lines, "unread": unread}
     if lines:
         output.write(heading(name), *(f"  {line}" for line in lines))
+        output.write(*(f"  There may be more, because not everything was read: {each}" for each in unread))
     else:
-        output.write(f"Stack {name} is in {stack['StackStatus']}. Its latest operation has no failed resource")
-    return 1 if lines else 0
+        output.write(f"Stack {name} is in {stack['StackStatus']}. Its latest operation has no failed resource",
+                     *(f"But not everything was read. {each}" for each in unread))
+    return 1 if lines or unread else 0

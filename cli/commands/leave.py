@@ -16,14 +16,13 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import samconfig, yaml_template
-from cli.account import Account, Environment, parameters
+from cli import change_set, samconfig, yaml_template
+from cli.account import Account, Environment, outputs
 from cli.ending import Failure, uninterrupted
 from cli.output import GOES_ON, Output, is_confirmed
 from cli.stack_deletion import delete_stack
-from cli.stack_failures import StackFailures
 from cli.terminal import visible
 
 EXAMPLES = ("cfn-gitops leave --env dev", "cfn-gitops leave --env dev project-dev-shop    # this stack only")
@@ -49,7 +48,6 @@ _OF_PROJECT = (r"Custom::(MirrorCredential|GitOpsPipeline)|"
 _ADDED, _ADDED_TYPE = "LeavesCfnGitOps", "AWS::CloudFormation::WaitConditionHandle"
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html (template body in a request)
 _INLINE_LIMIT = 51_200
-_WAITER = {"Delay": 3, "MaxAttempts": 1200}
 _BY_HAND = "Set DeletionPolicy: Retain in each resource yourself, deploy it, and delete the stack"
 
 
@@ -129,6 +127,11 @@ class Leaving:
             if step:
                 self._output.tell(*textwrap.wrap(visible(f"{step}: {names}"), 120, initial_indent="  - ", subsequent_indent="    "))
 
+    def members(self) -> dict[str, Any]:
+        """The plan as `show` writes it, for the document."""
+        return {"stack": self.name, "status": self._stack["StackStatus"], "kept": sorted(self._kept),
+                "deleted": sorted(self._deleted - {_ADDED})}
+
     def apply(self) -> None:
         self._remove_stored()
         if not self._is_ready():
@@ -162,35 +165,22 @@ class Leaving:
                 and all(template.policies.get(name, "") in ("", "Delete") for name in self._deleted))
 
     def _update(self) -> None:
-        failures = StackFailures(self._cloudformation, self.name)
-        keys = [each["ParameterKey"] for each in self._stack.get("Parameters", [])]
-        change_set = {"StackName": self.name, "ChangeSetName": _ADDED}
-        # That of an interrupted run.
-        self._cloudformation.delete_change_set(**change_set)
         try:
-            with self._body(self._template().text) as body:
-                self._cloudformation.create_change_set(
-                    **change_set, **body, Parameters=[{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
-                    Capabilities=sorted({*self._stack.get("Capabilities", []), "CAPABILITY_NAMED_IAM"}))
-                self._cloudformation.get_waiter("change_set_create_complete").wait(**change_set, WaiterConfig=_WAITER)
-            pages = self._cloudformation.get_paginator("describe_change_set").paginate(**change_set)
-            changes = [each.get("ResourceChange", {}) for page in pages for each in page["Changes"]]
-            if others := [each.get("LogicalResourceId", "a hook") for each in changes if not _is_own(each)]:
-                self._cloudformation.delete_change_set(**change_set)
-                raise NotDeleted(f"its update would also change {', '.join(others)}, because a value in Parameter "
-                                 "Store is another one now, CloudFormation returns a character beyond ASCII as `?`, or it "
-                                 f"reads the template's YAML differently. {_BY_HAND}")
-            self._cloudformation.execute_change_set(**change_set)
-            self._cloudformation.get_waiter("stack_update_complete").wait(StackName=self.name, WaiterConfig=_WAITER)
-        except WaiterError as error:
-            reasons = failures.lines() or [str(error)]
-            self._cloudformation.delete_change_set(**change_set)
-            raise NotDeleted("; ".join(["its update failed", *reasons])) from error
-        except KeyboardInterrupt:
-            # Without effect after its execution has begun.
-            with uninterrupted(), contextlib.suppress(BotoCoreError, ClientError):
-                self._cloudformation.delete_change_set(**change_set)
-            raise
+            change_set.update(self._cloudformation, self.name, _ADDED, self._request(), lambda changes: [
+                each for each in changes if not _is_own(each)], self._output)
+        except change_set.OtherChanges as names:
+            raise NotDeleted(f"its update would also change {names}, because a value in Parameter Store is another one now, "
+                             f"CloudFormation returns a character beyond ASCII as `?`, or it reads the template's YAML differently. "
+                             f"{_BY_HAND}") from None
+        except (change_set.NotUpdated, change_set.NothingToUpdate) as reasons:
+            raise NotDeleted(f"its update failed; {reasons}") from reasons
+
+    @contextlib.contextmanager
+    def _request(self) -> Iterator[dict[str, Any]]:
+        keys = [each["ParameterKey"] for each in self._stack.get("Parameters", [])]
+        with self._body(self._template().text) as body:
+            yield {**body, "Parameters": [{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
+                   "Capabilities": sorted({*self._stack.get("Capabilities", []), "CAPABILITY_NAMED_IAM"})}
 
     @contextlib.contextmanager
     def _body(self, text: str) -> Iterator[dict[str, str]]:
@@ -243,21 +233,19 @@ def _is_own(change: dict[str, Any]) -> bool:
         or each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference") for each in details)
 
 
-def function_of(stack: dict[str, Any], environment: Environment) -> str:
-    """The function's ARN. Raises `Failure` if the stack is not that of the environment."""
-    settings, env_id = environment.settings, environment.env_id
-    export = f"cfn-gitops-{env_id}-ServiceToken"
-    arns = [str(each["OutputValue"]) for each in stack.get("Outputs", []) if each.get("ExportName") == export]
-    if parameters(stack).get("EnvID") != env_id or not arns:
-        raise Failure(f"stack {settings.stack_name} does not have EnvID {env_id} and the export {export}",
-                      f"Correct the table {settings.table} of samconfig.toml")
-    return arns[0]
+def function_of(stack: dict[str, Any]) -> str:
+    """The function's ARN. Raises `Failure` if the environment's stack was never complete."""
+    arn = outputs(stack).get("ServiceToken")
+    if not arn:
+        raise Failure(f"stack {stack['StackName']} has no output ServiceToken, and is in {stack['StackStatus']}",
+                      "If it was never complete, there is nothing to keep: cfn-gitops undeploy")
+    return arn
 
 
 def users(environment: Environment) -> list[str]:
     """The stacks that use the environment's function."""
     pages = environment.account.client("cloudformation").get_paginator("list_imports").paginate(
-        ExportName=f"cfn-gitops-{environment.env_id}-ServiceToken")
+        ExportName=environment.export)
     try:
         return [name for page in pages for name in page["Imports"]]
     except ClientError as error:
@@ -274,12 +262,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     account, name_of_environment = environment.account, environment.settings.stack_name
-    own = account.stack(name_of_environment)
+    own = environment.found_stack()
     if own is None:
-        output.tell(f"stack {name_of_environment} does not exist in {environment.place}: it is deleted, or in another account "
-                    "or region")
+        environment.require_deleted()
+        output.tell(f"stack {name_of_environment} is deleted, in {environment.place}")
+        output.document |= {"stacks": [], "left": []}
         return 1 if given.stacks else 0
-    function_arn = function_of(own, environment)
+    function_arn = function_of(own)
     using = users(environment)
     names = [*using, name_of_environment]
     if unknown := next((name for name in given.stacks if name not in names), None):
@@ -287,18 +276,21 @@ def run(environment: Environment, given: Any, output: Output) -> int:
                    f"does not use the function of environment {environment.env_id}")
         raise Failure(f"stack {unknown} {problem}" + samconfig.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
     plan: list[Leaving] = []
+    planned: list[dict[str, Any]] = []
     left, failed = set(using), []
     for name in [each for each in names if each in given.stacks or not given.stacks]:
         try:
             is_environment = name == name_of_environment
             stack = Leaving(account, name, _WITH_ENVIRONMENT if is_environment else _WITH_PROJECT, function_arn, output)
             stack.show()
+            planned.append(stack.members())
             if not is_environment and name not in given.stacks:
                 stack.require_project()
             plan.append(stack)
         except (NotDeleted, BotoCoreError, ClientError) as reason:
             failed.append(f"{name}: {reason}")
             output.tell(output.selecting(f"LEFT    {failed[-1]}"))
+    output.document |= {"stacks": planned, "left": failed}
     if plan and not is_confirmed(output, f"To do this, type {name_of_environment}:", name_of_environment, given.yes):
         return 1
     for stack in plan:
@@ -310,5 +302,4 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         except (NotDeleted, Failure, BotoCoreError, ClientError) as reason:
             failed.append(f"{stack.name}: {reason}")
             output.tell(output.selecting(f"LEFT    {failed[-1]}"))
-    output.document["left"] = failed
     return 1 if failed else 0

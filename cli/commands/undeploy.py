@@ -2,15 +2,17 @@
 
 It shows what will be deleted, and deletes it only after you type the stack's name, or with --yes. It never deletes stacks
 that the environment's pipelines deployed. While such a stack exists it deletes nothing, because CloudFormation changes and
-deletes it with a role of this stack. --keep-stacks leaves it without that role.
+deletes it with a role of this stack, and its code may be in the bucket. --keep-stacks leaves it without them. The exit
+status is 1 if the stack does not exist, unless CloudFormation lists it as deleted.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, field
 from typing import Any
 
-from cli.account import Environment, owner_of, parameters
+from cli.account import Environment, exports, owner_of, parameters
 from cli.ending import Failure
 from cli.output import GOES_ON, Output, is_confirmed
 from cli.stack_deletion import delete_stack
@@ -25,76 +27,126 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
+@dataclass
+class Plan:
+    """The consequence for each stack, and for the bucket."""
+
+    # Empty if the environment's stack does not exist.
+    stack_id: str
+    bucket: str
+    of_bucket: str
+    deletes_bucket: bool
+    stacks: dict[str, str] = field(default_factory=dict)
+    # A problem and its remedy, if nothing may be deleted.
+    obstacle: tuple[str, str] | None = None
+
+    @property
+    def deletes(self) -> bool:
+        return bool(self.stack_id) or self.deletes_bucket
+
+    def show(self, output: Output) -> None:
+        for name, text in self.stacks.items():
+            output.tell(f"- stack {name}: {text}")
+        output.tell(f"- bucket {self.bucket}: {self.of_bucket}")
+        output.document |= {"stacks": [{"stack": name, "plan": text} for name, text in self.stacks.items()],
+                            "bucket": {"bucket": self.bucket, "plan": self.of_bucket}}
+
+
 def run(environment: Environment, given: Any, output: Output) -> int:
-    account, settings = environment.account, environment.settings
-    bucket = account.bucket_of(settings.env_id)
-    stack = account.stack(settings.stack_name)
-    has_bucket = account.has_bucket(bucket)
-    deletes_bucket = has_bucket and given.delete_bucket
-
-    output.tell(f"- stack {settings.stack_name}: {what_happens(stack)}")
-    if not has_bucket:
-        output.tell(f"- bucket {bucket}: does not exist")
-    elif deletes_bucket:
-        output.tell(f"- bucket {bucket}: will be deleted, with every version of every object")
-    else:
-        output.tell(f"- bucket {bucket}: stays (--delete-bucket deletes it too)")
-    if stack is not None:
-        require_unneeded(environment, given.keep_stacks, output)
-    if stack is None and not deletes_bucket:
+    name, session = environment.settings.stack_name, environment.account.session
+    plan = planned(environment, given)
+    plan.show(output)
+    if plan.obstacle:
+        raise Failure(*plan.obstacle)
+    if not plan.deletes:
+        environment.require_deleted()
         return 0
-    if not is_confirmed(output, f"What is deleted cannot be restored. To delete it, type {settings.stack_name}:",
-                        settings.stack_name, given.yes):
+    if not is_confirmed(output, f"What is deleted cannot be restored. To delete it, type {name}:", name, given.yes):
         return 1
+    # A pipeline may have deployed another stack meanwhile.
+    if not given.yes and planned(environment, given) != plan:
+        raise Failure("nothing is deleted, because the list has changed since it was shown", "Run this again")
 
-    if stack is not None:
-        delete_stack(account.session, settings.stack_name, output)
-    if deletes_bucket:
-        count = delete_bucket(account.session, bucket)
-        output.has_done(f"bucket {bucket} is deleted, with {count} versions and delete markers")
+    if plan.stack_id:
+        delete_stack(session, name, output)
+    if plan.deletes_bucket:
+        output.has_begun = True
+        count = delete_bucket(session, plan.bucket)
+        output.has_done(f"bucket {plan.bucket} is deleted, with {count} versions and delete markers")
     return 0
+
+
+def planned(environment: Environment, given: Any) -> Plan:
+    account, name = environment.account, environment.settings.stack_name
+    bucket = account.bucket_of(environment.env_id)
+    stack, has_bucket = environment.found_stack(), account.has_bucket(bucket)
+    deletes_bucket = has_bucket and given.delete_bucket
+    plan = Plan(
+        stack["StackId"] if stack else "", bucket,
+        "does not exist" if not has_bucket else "will be deleted, with every version of every object" if deletes_bucket else
+        "stays (--delete-bucket deletes it too)", deletes_bucket, {name: what_happens(stack)})
+    if plan.deletes:
+        add_others(plan, environment, given.keep_stacks)
+    return plan
 
 
 def what_happens(stack: dict[str, Any] | None) -> str:
     """The consequence for the environment's stack. Its first project is optional."""
     if stack is None:
         return "does not exist"
-    has_project = parameters(stack).get("ProjectID") != ""
-    return "will be deleted" + (
-        ", with the mirror's user, secret and push mirror, and the first project's pipeline" if has_project else "")
+    return "will be deleted" + (", with the mirror's user, secret and push mirror, and the first project's pipeline"
+                                if parameters(stack).get("ProjectID", "") else "")
 
 
-def require_unneeded(environment: Environment, keeps: bool, output: Output) -> None:
-    """Raises `Failure` if another stack needs this one. Lists those that do, and the ones that are deleted with it."""
-    account, settings = environment.account, environment.settings
-    stacks, children = account.stacks(), f"gitops-{settings.env_id}-"
+def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
+    """Adds the stacks that need this one or the bucket, and those that are deleted with it."""
+    account, own, env_id = environment.account, environment.settings.stack_name, environment.env_id
+    stacks, children = account.stacks(), f"gitops-{env_id}-"
     names = {stack.get("StackId"): stack["StackName"] for stack in stacks}
     # Who may create stacks may choose their names and tags. So these do not show that an owner has a pipeline.
     owners = {stack["StackName"]: names[owner] for stack in stacks
               if stack["StackName"].startswith(children) and (owner := owner_of(stack)) in names}
-    others = {child: owner for child, owner in owners.items() if owner != settings.stack_name}
-    role = f"role-{settings.env_id}-codedeploy-cfn"
-    roles = (f":role/{role}", f":role/role-{settings.env_id}-cfn-gitops-provisioning")
+    others = {child: owner for child, owner in owners.items() if owner != own}
+    role = f"role-{env_id}-codedeploy-cfn"
+    roles = (f":role/{role}", f":role/role-{env_id}-cfn-gitops-provisioning")
     deployed = sorted(stack["StackName"] for stack in stacks if stack["StackName"] not in owners and "RootId" not in stack and (
-        stack["StackName"].startswith(f"cfnstack-{settings.env_id}-") or stack.get("RoleARN", "").endswith(roles)))
+        stack["StackName"].startswith(f"cfnstack-{env_id}-") or stack.get("RoleARN", "").endswith(roles)))
     for stack in stacks:
-        if owners.get(stack["StackName"]) == settings.stack_name:
-            output.tell(f"- stack {stack['StackName']}: will be deleted with it"
-                  + "".join(f", and repository {name} with all its commits" for name in account.repositories(stack)))
+        if owners.get(stack["StackName"]) == own:
+            plan.stacks[stack["StackName"]] = "will be deleted with it" + "".join(
+                f", and repository {name} with all its commits" for name in account.repositories(stack))
     for name in deployed:
-        output.tell(f"- stack {name}: stays, {'its owner is deleted' if name.startswith(children) else 'a pipeline deployed it'}")
+        plan.stacks[name] = f"stays, {'its owner is deleted' if name.startswith(children) else 'a pipeline deployed it'}"
     for child, owner in sorted(others.items()):
-        output.tell(f"- stack {child}: names {owner} as its owner, in a tag")
-    if others:
-        raise Failure(f"nothing is deleted, because {', '.join(sorted(others))} may need the function of {settings.stack_name}",
-                      "First delete each owner with a resource Custom::GitOpsPipeline of this environment, with `aws "
-                      "cloudformation delete-stack --stack-name …`. If an owner has no such resource, cfn-gitops did not create "
-                      "the stack that names it. Delete that stack instead")
-    if deployed and not keeps:
-        raise Failure(f"nothing is deleted, because CloudFormation deletes {', '.join(deployed)} with {role}, or another role of "
-                      f"{settings.stack_name}, which would not exist any more",
-                      "Delete them first, with `aws cloudformation delete-stack --stack-name …`. Or use --keep-stacks, and give "
-                      "each of them another role later (--role-arn)")
+        plan.stacks[child] = f"names {owner} as its owner, in a tag"
+    if plan.deletes_bucket and (live := bucket_owners(plan, environment, stacks)):
+        plan.obstacle = (f"nothing is deleted, because the bucket {plan.bucket} is that of stack {', '.join(live)}",
+                         f"Correct stack_name in the table {environment.settings.table} of samconfig.toml")
+    elif others:
+        needed = f"the function of {own}" if plan.stack_id else f"the bucket {plan.bucket}"
+        plan.obstacle = (
+            f"nothing is deleted, because {', '.join(sorted(others))} may need {needed}",
+            "First delete each owner with a resource Custom::GitOpsPipeline of this environment, with `aws cloudformation "
+            "delete-stack --stack-name …`. If an owner has no such resource, cfn-gitops did not create the stack that names it. "
+            "Delete that stack instead")
+    elif deployed and not keeps and plan.stack_id:
+        plan.obstacle = (
+            f"nothing is deleted, because CloudFormation deletes {', '.join(deployed)} with {role}, or another role of {own}, which "
+            "would not exist any more", "Delete them first, with `aws cloudformation delete-stack --stack-name …`. Or use "
+            "--keep-stacks, and give each of them another role later (--role-arn)")
+    elif deployed and not keeps:
+        # Pipelines continue after `leave`. A rollback reads the code of the former template again.
+        plan.obstacle = (
+            f"nothing is deleted, because {', '.join(deployed)} may need the bucket {plan.bucket}, for a pipeline's artifacts, or for "
+            "code to which CloudFormation rolls back", "Delete them first, with `aws cloudformation delete-stack --stack-name …`. "
+            "Or use --keep-stacks")
+
+
+def bucket_owners(plan: Plan, environment: Environment, stacks: list[dict[str, Any]]) -> list[str]:
+    """The other stacks that are this environment, or have the bucket as a resource."""
+    return [stack["StackName"] for stack in stacks if stack["StackId"] != plan.stack_id and (
+        environment.export in exports(stack) or (
+            parameters(stack).get("EnvID") == environment.env_id and environment.account.has_resource(stack, plan.bucket)))]
 
 
 def delete_bucket(session: Any, name: str) -> int:
@@ -109,4 +161,3 @@ def delete_bucket(session: Any, name: str) -> int:
         count += len(answer.get("Deleted", []))
     bucket.delete()
     return count
-

@@ -2,18 +2,21 @@
 
 A child stack is outdated if its output RenderingVersion is less than that of the environment's stack. Its owner is
 updated with the parameter RenderingSerial, one stack at a time, and only while no execution of its pipelines is in
-progress. Everything else is listed with what to do. The exit status is 1 if a stack is left.
+progress. An update that would change more than pipelines is left. Everything else is listed with what to do. The exit
+status is 1 if a stack is left.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.account import Environment, outputs, owner_of
+from cli import change_set
+from cli.account import Environment, outputs, owner_of, parameters as parameters_of
 from cli.ending import Failure
 from cli.output import GOES_ON, Output, is_confirmed
 from cli.pipelines import children_of, unreadable, version_of
@@ -22,8 +25,7 @@ EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes"
 INTERRUPTED = GOES_ON
 
 SERIAL = "RenderingSerial"
-# For stacks that take a minute or two. After an hour CloudFormation would have ended a custom resource.
-_WAITER = {"Delay": 5, "MaxAttempts": 720}
+_CHANGE_SET = "UpgradesCfnGitOps"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,14 +54,27 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     for owner_id, children in plan.items():
         # Another execution may have begun meanwhile.
         owner = stacks[owner_id]
-        if reason := obstacle(environment, owner, owner_id, children, version) or update(environment, owner, version):
+        if reason := obstacle(environment, owner, owner_id, children, version) or update(
+                environment, owner, children, version, output):
             left.append(f"{named(children)}: {reason}")
             output.tell(output.selecting(f"LEFT    {left[-1]}"))
         else:
             output.has_done(f"{named(children)}: version {version}")
     output.document["left"] = left
-    output.tell(f"{len(left)} left" if left else f"every pipeline stack of {env_id} has version {version}")
+    output.tell(conclusion(environment, version, left))
     return 1 if left else 0
+
+
+def conclusion(environment: Environment, version: int, left: list[str]) -> str:
+    env_id = environment.env_id
+    if left:
+        return f"{len(left)} left"
+    children = children_of(environment.account.stacks(), env_id)
+    if not children:
+        return f"environment {env_id} has no pipeline stack"
+    if different := [child for child in children if version_of(child) != version]:
+        return f"{len(children) - len(different)} of {len(children)} pipeline stacks have version {version}. Another one: {named(different)}"
+    return f"every pipeline stack of {env_id} has version {version}"
 
 
 def named(children: list[dict[str, Any]]) -> str:
@@ -81,7 +96,7 @@ def obstacle(environment: Environment, owner: dict[str, Any] | None, owner_id: s
     if owner is None:
         return f"its owner {owner_id} no longer exists. Delete it if it is not needed"
     name, env_id = owner["StackName"], environment.env_id
-    given = {each["ParameterKey"]: each.get("ParameterValue") for each in owner.get("Parameters", [])}
+    given = parameters_of(owner)
     # Who may create stacks may choose their tags.
     if given.get("EnvID", env_id) != env_id:
         return f"its tag names stack {name}, whose EnvID is not {env_id}. Delete {named(children)} if it is not of cfn-gitops"
@@ -95,19 +110,51 @@ def obstacle(environment: Environment, owner: dict[str, Any] | None, owner_id: s
     return f"{running} is in progress. Wait for its end, or approve or reject it, and run this again" if running else None
 
 
-def update(environment: Environment, owner: dict[str, Any], version: int) -> str | None:
-    """Updates the owner. Returns the reason if it does not."""
-    name, cloudformation = owner["StackName"], environment.account.client("cloudformation")
-    keys = [each["ParameterKey"] for each in owner.get("Parameters", [])]
-    parameters = [{"ParameterKey": key, **({"ParameterValue": str(version)} if key == SERIAL else {"UsePreviousValue": True})}
-                  for key in keys]
+def update(environment: Environment, owner: dict[str, Any], children: list[dict[str, Any]], version: int, output: Output) -> str | None:
+    """Updates the owner. Returns the reason if its pipelines do not have the version afterwards."""
+    name, table = owner["StackName"], environment.settings.table
+    failures = f"cfn-gitops failures {{}} --env {table}".format
+    parameters = [{"ParameterKey": each["ParameterKey"],
+                   **({"ParameterValue": str(version)} if each["ParameterKey"] == SERIAL else {"UsePreviousValue": True})}
+                  for each in owner.get("Parameters", [])]
+    request = {"UsePreviousTemplate": True, "Parameters": parameters, "Capabilities": owner.get("Capabilities", [])}
     try:
-        cloudformation.update_stack(StackName=owner["StackId"], UsePreviousTemplate=True, Parameters=parameters,
-                                    Capabilities=owner.get("Capabilities", []))
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=owner["StackId"], WaiterConfig=_WAITER)
-    except (BotoCoreError, ClientError) as error:
-        return f"updating stack {name}: {error}. See what failed: cfn-gitops failures {name} --env {environment.settings.table}"
-    return None
+        change_set.update(environment.account.client("cloudformation"), name, _CHANGE_SET,
+                          contextlib.nullcontext(request), others, output)
+        stacks = {stack["StackId"]: stack for stack in environment.account.stacks()}
+    except change_set.OtherChanges as names:
+        return (f"updating stack {name} would also change {names}, for example by another value in Parameter Store or by a transform. "
+                f"Deploy it yourself with {SERIAL}={version}")
+    except change_set.NothingToUpdate:
+        if parameters_of(owner)[SERIAL] != str(version):
+            return f"the template of stack {name} does not use {SERIAL}. Set the property {SERIAL} of its Custom::GitOpsPipeline to it"
+        return (f"stack {name} has {SERIAL} {version} already, but its pipeline was rendered by an older function, or not rendered. "
+                f"See what failed: {failures(children[0]['StackName'])}. Then deploy it with {SERIAL}={version}-again")
+    except (change_set.NotUpdated, BotoCoreError, ClientError) as error:
+        return f"updating stack {name}: {error}. See what failed: {failures(name)}"
+    older = [child for child in children if (version_of(stacks.get(child["StackId"], {})) or 0) < version]
+    return (f"stack {name} is updated, but {named(older)} does not have version {version}. See what failed: "
+            f"{failures(older[0]['StackName'])}") if older else None
+
+
+def others(changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The changes beyond the pipelines, and beyond what references them."""
+    own = {each["LogicalResourceId"] for each in changes
+           if each.get("ResourceType") == "Custom::GitOpsPipeline" and each.get("Action") == "Modify"}
+    while True:
+        rest = [each for each in changes if each.get("LogicalResourceId") not in own]
+        referring = {each["LogicalResourceId"] for each in rest if each.get("Action") == "Modify" and only_references(each, own)}
+        if not referring:
+            return rest
+        own |= referring
+
+
+def only_references(change: dict[str, Any], names: set[str]) -> bool:
+    """Whether each part of the change is a reference to one of the resources."""
+    details = change.get("Details", [])
+    return details != [] and all(
+        each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference")
+        and str(each.get("CausingEntity", "")).partition(".")[0] in names for each in details)
 
 
 def executions_in_progress(environment: Environment, children: list[dict[str, Any]]) -> Iterator[str]:

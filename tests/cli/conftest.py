@@ -32,6 +32,7 @@ class FakeAccount(Account):
         super().__init__(MagicMock(region_name="eu-central-1"), "111122223333")
         self.known: dict[str, dict[str, Any]] = {}
         self.buckets: set[str] = set()
+        self.deleted: set[str] = set()
 
     def has_bucket(self, name: str) -> bool:
         return name in self.buckets
@@ -42,8 +43,25 @@ class FakeAccount(Account):
     def stacks(self) -> list[dict[str, Any]]:
         return list(self.known.values())
 
+    def was_deleted(self, name: str) -> bool:
+        return name in self.deleted
+
     def repositories(self, stack: dict[str, Any]) -> list[str]:
         return stack.get("Repositories", [])
+
+
+def environment_stack(env_id: str = "dev", **more: Any) -> dict[str, Any]:
+    """The complete stack of an environment."""
+    name = f"cfn-gitops-{env_id}"
+    return {"StackName": name, "StackId": f"arn:aws:cloudformation:eu-central-1:111122223333:stack/{name}/1",
+            "StackStatus": "UPDATE_COMPLETE", **more, **identity(env_id)}
+
+
+def identity(env_id: str, *parameters: tuple[str, str], **outputs: str) -> dict[str, Any]:
+    """The parameters and outputs of an environment's stack, and more of them."""
+    token = {"OutputKey": "ServiceToken", "OutputValue": "arn", "ExportName": f"cfn-gitops-{env_id}-ServiceToken"}
+    return {"Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in (("EnvID", env_id), *parameters)],
+            "Outputs": [token, *({"OutputKey": key, "OutputValue": value} for key, value in outputs.items())]}
 
 
 @pytest.fixture

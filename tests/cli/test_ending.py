@@ -8,14 +8,15 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from botocore.exceptions import ClientError
 
 from cli import ending
-from cli.commands import leave
+from cli.commands import leave, undeploy, upgrade
 from cli.main import COMMANDS
-from tests.cli.conftest import FakeAccount, Run, run_program
+from tests.cli.conftest import FakeAccount, Run, environment_stack, identity, run_program
 from tests.cli.test_leave import FakeAws
 
 by_each = pytest.mark.parametrize("by", ending.SIGNALS, ids=lambda by: by.name)
@@ -57,8 +58,7 @@ def test_signal_is_one_line_and_status_130(command: str, by: signal.Signals, acc
 @by_each
 def test_signal_during_a_deletion_or_an_update_is_one_line(by: signal.Signals, account: FakeAccount, run: Run) -> None:
     stack_id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1"
-    account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev", "StackId": stack_id, "StackStatus": "CREATE_COMPLETE", "Outputs": [
-        {"OutputKey": "RenderingVersion", "OutputValue": "1"}], "Parameters": [{"ParameterKey": "RenderingSerial"}]}
+    account.known["cfn-gitops-dev"] = environment_stack(StackId=stack_id) | identity("dev", ("RenderingSerial", ""), RenderingVersion="1")
     account.session.client.return_value.get_waiter.return_value.wait = sends(by)
     ended = run("undeploy", "--yes")
     assert ended.status == 130
@@ -67,13 +67,16 @@ def test_signal_during_a_deletion_or_an_update_is_one_line(by: signal.Signals, a
         {"Key": "cfn-gitops:stack-id", "Value": stack_id}], "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}]}
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException, client.get_paginator.return_value.paginate.return_value = KeyError, []
+    # Not while its change set is created, because that is deleted again.
+    waiter = client.get_waiter.return_value
+    client.get_waiter.side_effect = lambda name: waiter if name == "stack_update_complete" else MagicMock()
     assert run("upgrade", "--yes").err == ended.err
 
 
 @by_each
 def test_undeploy_interrupted_at_the_bucket_names_what_is_done(by: signal.Signals, account: FakeAccount, run: Run) -> None:
     """A second run deletes the bucket alone."""
-    account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev", "StackStatus": "CREATE_COMPLETE"}
+    account.known["cfn-gitops-dev"] = environment_stack()
     account.buckets.add(account.bucket_of("dev"))
     bucket = account.session.resource.return_value.Bucket.return_value
     bucket.delete.side_effect = sends(by)
@@ -112,7 +115,23 @@ def test_signal_leaves_neither_template_nor_change_set(during: str, by: signal.S
     assert ended.status == 130
     assert "delete code/cfn-gitops-prd/leave.template " in " ".join(aws.calls) + " " and aws.calls[-1] == "delete change set"
     assert not {"execute", "delete the stack"} & set(aws.calls)
-    assert ended.err == "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n"
+    assert ended.err == "\nInterrupted. Nothing was changed\n"
+
+
+@by_each
+@pytest.mark.parametrize("module", [leave, undeploy, upgrade], ids=lambda module: module.__name__)
+def test_signal_at_the_prompt_has_changed_nothing(module: Any, by: signal.Signals, account: FakeAccount, run: Run,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = FakeAws(account)
+    own = account.known["cfn-gitops-prd"] | identity("prd", RenderingVersion="2")
+    account.known = {"cfn-gitops-prd": own, "gitops-prd-a": {
+        "StackName": "gitops-prd-a", "StackId": "2", "Tags": [{"Key": "cfn-gitops:stack-id", "Value": own["StackId"]}],
+        "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}]}}
+    own["Parameters"].append({"ParameterKey": "RenderingSerial", "ParameterValue": ""})
+    monkeypatch.setattr(aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False)
+    monkeypatch.setattr(module, "is_confirmed", sends(by))
+    ended = run(module.__name__.rpartition(".")[2], "--env", "prd")
+    assert (ended.status, ended.err, aws.calls) == (130, "\nInterrupted. Nothing was changed\n", [])
 
 
 @by_each

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cli.stack_failures import StackFailures
-from tests.cli.conftest import ROOT, FakeAccount, Run
+from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 
 STACK, HOOK = "arn:aws:cloudformation:eu-central-1:1:stack/s/1", "AWS::ControlTower::Hook"
 MESSAGE = "Hook failed with message: [CT.LAMBDA.PR.3] use a VPC"
@@ -117,3 +117,60 @@ def test_stack_that_does_not_exist_is_status_1(name: str, question: str, account
     ended = run("failures", name)
     assert (ended.status, ended.err) == (1, f"stack {name} does not exist in account 111122223333, region eu-central-1{question}"
                                             "Name a deleted one by its ID\n")
+
+
+def test_misspelled_stack_name_of_the_table_is_named(account: FakeAccount, run: Run) -> None:
+    account.known["cfn-gitops-dve"] = environment_stack() | {"StackName": "cfn-gitops-dve"}
+    ended = run("failures")
+    assert ended.status == 1 and "stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. Did you mean cfn-gitops-dve? " in ended.err
+    account.known["cfn-gitops-dev"] = environment_stack("prd")
+    assert "stack cfn-gitops-dev does not have EnvID dev and the export cfn-gitops-dev-ServiceToken. " in run("failures").err
+
+
+@pytest.mark.parametrize(("reason", "status"), [
+    ("The submitted information didn't contain changes. Submit different information to create a change set.", 0),
+    ("No updates are to be performed.", 0), ("The role is not read", 1)])
+def test_change_set_without_changes_is_not_a_failure(reason: str, status: int, account: FakeAccount, run: Run) -> None:
+    account.known["s"] = {"StackName": "s", "StackStatus": "UPDATE_COMPLETE"}
+    account.session.client.return_value = fake = CloudFormation()
+    fake.lists["list_change_sets"] = [{"ChangeSetId": "1", "Status": "FAILED", "StatusReason": reason,
+                                       "CreationTime": datetime(2026, 11, 2, tzinfo=timezone.utc)}]
+    ended = run("failures", "s")
+    assert ended.status == status and (reason in ended.out) == bool(status)
+    # It does not hide the failures of the latest operation either.
+    fake.lists["describe_stack_events"] = EVENTS
+    assert (LINE in run("failures", "s").out) == (status == 0)
+
+
+def test_denied_validation_is_unread_and_not_a_failure(account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.known["s"] = {"StackName": "s", "StackStatus": "UPDATE_COMPLETE"}
+    account.session.client.return_value = fake = CloudFormation()
+    denied, hint = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeEvents"), "Allow cloudformation:DescribeEvents to "
+    working = fake.get_paginator
+
+    def paginator(operation: str) -> Any:
+        if operation == "describe_events":
+            raise denied
+        return working(operation)
+
+    monkeypatch.setattr(fake, "get_paginator", paginator)
+    ended = run("failures", "s")
+    assert ended.status == 1 and f"has no failed resource\nBut not everything was read. {hint}" in ended.out and "what failed" not in ended.out
+    document = json.loads(run("failures", "s", "--json").out)
+    assert document["failures"] == [] and document["unread"][0].startswith(hint)
+    fake.lists["describe_stack_events"] = EVENTS
+    ended = run("failures", "s")
+    assert ended.status == 1 and LINE in ended.out and f"There may be more, because not everything was read: {hint}" in ended.out
+
+
+@pytest.mark.parametrize(("status", "reason", "hides"), [
+    ("IMPORT_IN_PROGRESS", "User Initiated", True), ("ROLLBACK_IN_PROGRESS", "User Initiated", True),
+    ("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated", True), ("DELETE_IN_PROGRESS", "User Initiated", True),
+    # CloudFormation's own, of the same operation.
+    ("UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Function].", False), ("ROLLBACK_IN_PROGRESS", "", False)])
+def test_failures_before_the_latest_operation_are_left_out(status: str, reason: str, hides: bool, account: FakeAccount, run: Run) -> None:
+    account.known["s"] = {"StackName": "s", "StackStatus": "UPDATE_COMPLETE"}
+    account.session.client.return_value = fake = CloudFormation()
+    begins = event(8, LogicalResourceId="s", PhysicalResourceId=STACK, ResourceStatus=status, ResourceStatusReason=reason)
+    fake.lists["describe_stack_events"] = [begins, *EVENTS]
+    assert (LINE in run("failures", "s").out) != hides

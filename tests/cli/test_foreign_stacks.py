@@ -1,5 +1,6 @@
 """Stacks of others: names, tags and outputs that anyone may choose who may create stacks. They stop no command."""
 
+import argparse
 import io
 import json
 import re
@@ -11,9 +12,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cli.account import Environment, owner_of
 from cli.commands import undeploy, upgrade
-from cli.ending import Failure
 from cli.output import Output
-from tests.cli.conftest import FakeAccount, Run
+from tests.cli.conftest import FakeAccount, Run, environment_stack, identity
 
 OWN = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1a2b"
 PROJECT = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project-dev-shop/1a2b"
@@ -34,22 +34,33 @@ def stack(name: str, stack_id: str = "", owner: str | None = None, **outputs: st
 @pytest.fixture
 def stacks(account: FakeAccount) -> FakeAccount:
     """An environment and a project with an outdated pipeline."""
-    for each in (stack("cfn-gitops-dev", OWN, RenderingVersion="2", ServiceToken="arn"), stack("project-dev-shop", PROJECT),
+    for each in (own(RenderingVersion="2"), stack("project-dev-shop", PROJECT),
                  stack("gitops-dev-shop", owner=PROJECT, RenderingVersion="1", PipelineName="shop")):
         account.known[each["StackName"]] = each
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException = KeyError
     client.get_paginator.return_value.paginate.return_value = []
+
+    def executed(*, StackName: str, **_: Any) -> None:
+        """The function renders the pipelines of the updated stack."""
+        for each in account.stacks():
+            if owner_of(each) == account.known[StackName]["StackId"]:
+                outputs = [output for output in each["Outputs"] if output["OutputKey"] != "RenderingVersion"]
+                each["Outputs"] = [*outputs, {"OutputKey": "RenderingVersion", "OutputValue": "2"}]
+
+    client.execute_change_set.side_effect = executed
     return account
 
 
+def own(**outputs: str) -> dict[str, Any]:
+    return environment_stack("dev", StackId=OWN) | identity("dev", **outputs)
+
+
 def refusal(environment: Environment, keeps: bool = False) -> str:
-    """Why undeploy deletes nothing. Empty if it would."""
-    try:
-        undeploy.require_unneeded(environment, keeps, Output())
-    except Failure as failure:
-        return str(failure)
-    return ""
+    """Why undeploy deletes nothing, after the list that it writes. Empty if it would."""
+    plan = undeploy.planned(environment, argparse.Namespace(delete_bucket=False, keep_stacks=keeps))
+    plan.show(Output())
+    return ". ".join(plan.obstacle or ())
 
 
 @pytest.mark.parametrize("tag", NOT_IDS, ids=lambda tag: tag[:20])
@@ -77,21 +88,21 @@ def test_unreadable_outputs_leave_only_their_stack(outputs: dict[str, str], owne
     printed = ended.out
     assert ended.status == 1
     assert "LEFT    gitops-dev-evil: it" in printed and "ok      gitops-dev-shop: version 2" in printed
-    updated = stacks.session.client.return_value.update_stack.call_args_list
-    assert [call.kwargs["StackName"] for call in updated] == [PROJECT]
+    updated = stacks.session.client.return_value.execute_change_set.call_args_list
+    assert [call.kwargs["StackName"] for call in updated] == ["project-dev-shop"]
 
 
 @pytest.mark.parametrize("version", ["x", "", "0", "-1", None])
 def test_environment_without_a_version_is_named(version: str | None, stacks: FakeAccount, run: Run) -> None:
     outputs = {} if version is None else {"RenderingVersion": version}
-    stacks.known["cfn-gitops-dev"] = stack("cfn-gitops-dev", OWN, **outputs)
+    stacks.known["cfn-gitops-dev"] = own(**outputs)
     ended = run("upgrade", "--yes")
     assert (ended.status, ended.err) == (1, "stack cfn-gitops-dev has no output RenderingVersion. Deploy this version of it first: "
                                             "sam deploy --config-env dev\n")
 
 
 @pytest.mark.parametrize("error", [NETWORK, DENIED])
-@pytest.mark.parametrize("call", ["get_paginator", "update_stack", "get_waiter"])
+@pytest.mark.parametrize("call", ["delete_change_set", "create_change_set", "get_waiter"])
 def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(call: str, error: Exception, stacks: FakeAccount,
                                                                  run: Run) -> None:
     second = PROJECT.replace("shop", "other")
@@ -123,12 +134,12 @@ def test_tag_of_a_stranger_does_not_advise_to_delete_its_owner(stacks: FakeAccou
                                                                run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     database = PROJECT.replace("project-dev-shop", "prod-database")
     stacks.known = {each["StackName"]: each for each in (
-        stack("cfn-gitops-dev", OWN, RenderingVersion="2"), stack("prod-database", database) | {"Parameters": []},
+        own(RenderingVersion="2"), stack("prod-database", database) | {"Parameters": []},
         stack("gitops-dev-evil", owner=database, PipelineName="a"), stack("my-own", owner=OWN), stack("gitops-prd-a", owner=OWN),
         stack("gitops-dev-infra", owner=OWN, RenderingVersion="2", PipelineName="infra"))}
     reason = refusal(environment, keeps=True)
-    assert capsys.readouterr().out == ("- stack gitops-dev-infra: will be deleted with it\n"
-                           "- stack gitops-dev-evil: names prod-database as its owner, in a tag\n")
+    assert ("- stack gitops-dev-infra: will be deleted with it\n"
+            "- stack gitops-dev-evil: names prod-database as its owner, in a tag\n") in capsys.readouterr().out
     assert "If an owner has no such resource, cfn-gitops did not create the stack that names it. Delete that stack instead" in reason
     ended = run("upgrade", "--yes")
     assert ended.status == 1
@@ -143,7 +154,7 @@ def test_tag_of_a_stranger_updates_no_project_of_another_environment(stacks: Fak
     ended = run("upgrade", "--yes")
     assert ended.status == 1
     assert "LEFT    gitops-dev-shop: its tag names stack project-dev-shop, whose EnvID is not dev. " in ended.out
-    updates = stacks.session.client.return_value.update_stack
+    updates = stacks.session.client.return_value.create_change_set
     assert not updates.called
     parameters[-1]["ParameterValue"] = "dev"
     assert run("upgrade", "--yes").status == 0 and updates.called

@@ -70,7 +70,8 @@ AMBIGUOUS = {
 }
 FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:function-prd-cfn-gitops"
 EXPORT = "cfn-gitops-prd-ServiceToken"
-ENVIRONMENT = {"StackStatus": "CREATE_COMPLETE", "Parameters": [{"ParameterKey": "EnvID", "ParameterValue": "prd"}],
+ENVIRONMENT = {"StackStatus": "CREATE_COMPLETE", "StackId": "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-prd/1",
+               "Parameters": [{"ParameterKey": "EnvID", "ParameterValue": "prd"}],
                "Outputs": [{"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": EXPORT}]}
 MIRROR, USER = ("MirrorCredential", "Custom::MirrorCredential"), ("User", "AWS::IAM::User")
 ROTATION = ("MirrorRotation", "AWS::SecretsManager::RotationSchedule")
@@ -418,4 +419,20 @@ def test_misspelled_stack_is_named_with_the_closest_one(aws: FakeAws, run: Run) 
     assert ", and may be deleted already. Did you mean project-prd-shop? Name some of: project-prd-shop, " in printed
     # Even if the environment's stack does not exist any more.
     del aws.account.known["cfn-gitops-prd"]
+    aws.account.deleted.add("cfn-gitops-prd")
     assert run("projct-prd-shop", "--yes")[0] == 1 and run("--yes")[0] == 0
+
+
+def test_environment_is_only_deleted_with_proof(aws: FakeAws, run: Run) -> None:
+    aws.account.known["cfn-gitops-prod"] = aws.account.known.pop("cfn-gitops-prd") | {"StackName": "cfn-gitops-prod"}
+    status, printed = run("--yes")
+    assert status == 1 and aws.calls == []
+    assert "stack cfn-gitops-prd does not exist in account 111122223333, region eu-central-1. Did you mean cfn-gitops-prod? " in printed
+
+
+def test_document_has_what_is_kept_and_deleted(aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR, ROTATION])
+    document = json.loads(run("project-prd-shop", "--json")[1].rpartition("}\n")[0].partition("{")[2].join("{}"))
+    assert document["stacks"] == [{"stack": "project-prd-shop", "status": "CREATE_COMPLETE", "kept": ["MirrorCredential"],
+                                   "deleted": ["MirrorRotation"]}] and document["left"] == []
+

@@ -365,6 +365,7 @@ def closed_pipe() -> int:
 
 STACK = """<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>
 <StackName>cfn-gitops-dev</StackName><StackStatus>CREATE_FAILED</StackStatus><CreationTime>2026-11-01T00:00:00Z</CreationTime>
+<StackId>1</StackId><Parameters><member><ParameterKey>EnvID</ParameterKey><ParameterValue>dev</ParameterValue></member></Parameters>
 </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
 
 

@@ -61,7 +61,10 @@ class Aws:
     """The responses of AWS. `calls` counts the calls of each operation."""
 
     def __init__(self) -> None:
-        self.stacks = [self.stack("cfn-gitops-dev", RenderingVersion="2", ServiceToken="arn:aws:lambda:eu-central-1:111122223333:function:f")]
+        own = self.stack("cfn-gitops-dev", parameters={"EnvID": "dev"}, RenderingVersion="2",
+                         ServiceToken="arn:aws:lambda:eu-central-1:111122223333:function:f")
+        own["Outputs"][1]["ExportName"] = "cfn-gitops-dev-ServiceToken"
+        self.stacks = [own]
         self.rules: dict[str, str] = {}
         self.executions: dict[str, list[dict[str, Any]]] = {}
         self.actions: dict[str, list[dict[str, Any]]] = {}

@@ -23,7 +23,7 @@ from cli.commands import leave
 from cli.ending import Failure
 from cli.output import Output
 from cli.stack_deletion import delete_stack
-from tests.cli.conftest import ROOT, FakeAccount, Run, run_program
+from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack, identity, run_program
 
 # A title, a cleared screen, a line that is written over, a forged line, colours of C1, directions of text, line ends.
 HOSTILE = ("a\x1b]0;pwn\x07\x1b[2J\x1b[1A\rok      forged\nok      forged\x0bok\x0cok\t\x08\x7f\x9b31m\x90\x9d0;pwn\x9c\x85ok\u061c\u200b"
@@ -93,7 +93,7 @@ def test_reason_that_leaves_a_stack_is_harmless(account: FakeAccount, run: Run, 
     def denied(*_: Any) -> None:
         raise ClientError({"Error": {"Code": "A", "Message": HOSTILE}}, "DescribeStacks")
 
-    account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev"}
+    account.known["cfn-gitops-dev"] = environment_stack()
     monkeypatch.setattr(leave, "function_of", lambda *_: "arn")
     monkeypatch.setattr(leave, "users", lambda *_: ["a"])
     monkeypatch.setattr(leave, "Leaving", denied)
@@ -103,12 +103,11 @@ def test_reason_that_leaves_a_stack_is_harmless(account: FakeAccount, run: Run, 
 
 
 def test_findings_and_outputs_are_harmless(account: FakeAccount, run: Run) -> None:
-    outputs = [{"OutputKey": "ServiceToken", "OutputValue": "arn"}, {"OutputKey": "RenderingVersion", "OutputValue": "2"}]
     owner = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project/1"
     child = {"StackName": "gitops-dev-a", "StackId": "2", "Tags": [{"Key": "cfn-gitops:stack-id", "Value": owner}],
              "Outputs": [{"OutputKey": "PipelineName", "OutputValue": HOSTILE}]}
     account.known |= {
-        "cfn-gitops-dev": {"StackName": "cfn-gitops-dev", "StackId": "1", "StackStatus": "CREATE_COMPLETE", "Outputs": outputs},
+        "cfn-gitops-dev": environment_stack() | identity("dev", RenderingVersion="2"),
         "gitops-dev-a": child,
         "project": {"StackName": "project", "StackId": owner, "Parameters": [{"ParameterKey": "RenderingSerial"}]}}
     client = account.session.client.return_value

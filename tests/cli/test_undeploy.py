@@ -1,14 +1,16 @@
 """The prompts of `cfn-gitops undeploy` before it deletes. tests/deployment/test_undeploy.py deletes."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
+from cli.account import Account
 from cli.commands import undeploy
 from cli.ending import Failure
-from tests.cli.conftest import Ended, FakeAccount, Run
+from tests.cli.conftest import Ended, FakeAccount, Run, environment_stack, identity
 
 STACK_ID = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-prd/1"
 PIPELINE = {"StackName": "gitops-prd-infra", "StackId": "2", "StackStatus": "CREATE_COMPLETE",
@@ -18,7 +20,7 @@ PIPELINE = {"StackName": "gitops-prd-infra", "StackId": "2", "StackStatus": "CRE
 @pytest.fixture
 def deleted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount) -> list[str]:
     """The names that `undeploy --env prd` deletes."""
-    stack: dict[str, Any] = {"StackName": "cfn-gitops-prd", "StackId": STACK_ID, "StackStatus": "UPDATE_COMPLETE"}
+    stack = environment_stack("prd", StackId=STACK_ID)
     account.known |= {stack["StackName"]: stack, PIPELINE["StackName"]: PIPELINE}
     account.buckets.add(account.bucket_of("prd"))
     names: list[str] = []
@@ -40,14 +42,15 @@ def test_question_names_what_will_be_deleted(undeploys: Callable[..., Ended], de
         assert expected in output
 
 
-@pytest.mark.parametrize("json", [[], ["--json"]])
+@pytest.mark.parametrize("options", [[], ["--json"]])
 @pytest.mark.parametrize("answer", ["", "\n", "y\n", "yes\n", "cfn-gitops-dev\n", "cfn-gitops-prd-2\n"])
-def test_other_answers_delete_nothing(answer: str, json: list[str], undeploys: Callable[..., Ended], deleted: list[str]) -> None:
-    ended = undeploys("--delete-bucket", *json, answer=answer)
+def test_other_answers_delete_nothing(answer: str, options: list[str], undeploys: Callable[..., Ended], deleted: list[str]) -> None:
+    ended = undeploys("--delete-bucket", *options, answer=answer)
     assert (ended.status, deleted) == (1, [])
     assert f"Nothing was changed: the answer is {answer.strip() or 'empty'}. " in ended.err
-    # After a typed refusal there is no hint at --yes.
+    # Without a hint at --yes after a typed answer.
     assert ("--yes" in ended.err) == (not answer.strip())
+    assert ('"error"' in ended.out) == bool(options)
 
 
 def test_typed_stack_name_deletes_the_stack_and_then_its_bucket(undeploys: Callable[..., Ended], deleted: list[str],
@@ -63,7 +66,82 @@ def test_typed_stack_name_deletes_the_stack_and_then_its_bucket(undeploys: Calla
 def test_no_prompt_without_anything_to_delete(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
     account.known.clear()
     ended = undeploys()
-    assert ended.status == 0 and "type " not in ended.out and deleted == []
+    assert ended.status == 1 and "type " not in ended.out and deleted == []
+    assert ended.err.startswith("stack cfn-gitops-prd does not exist in account 111122223333, region eu-central-1. Correct stack_name")
+    # The proof of an earlier run.
+    account.deleted.add("cfn-gitops-prd")
+    ended = undeploys("--json")
+    assert (ended.status, deleted) == (0, []) and json.loads(ended.out)["stacks"] == [{"stack": "cfn-gitops-prd", "plan": "does not exist"}]
+
+
+def test_misspelled_stack_name_asks_for_the_closest(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
+    account.known["cfn-gitops-prod"] = account.known.pop("cfn-gitops-prd") | {"StackName": "cfn-gitops-prod"}
+    ended = undeploys("--yes")
+    assert (ended.status, deleted) == (1, []) and "region eu-central-1. Did you mean cfn-gitops-prod? Correct stack_name" in ended.err
+
+
+@pytest.mark.parametrize("more", [
+    identity("dev"), {"Parameters": []}, {"Outputs": []}, identity("dev") | {"StackStatus": "ROLLBACK_COMPLETE", "Outputs": []},
+    {"Outputs": [{"OutputKey": "ServiceToken", "OutputValue": "arn"}], "StackStatus": "UPDATE_ROLLBACK_FAILED"}], ids=str)
+def test_stack_of_another_environment_is_not_deleted(more: dict[str, Any], undeploys: Callable[..., Ended], deleted: list[str],
+                                                     account: FakeAccount) -> None:
+    account.known["cfn-gitops-prd"] |= more
+    ended = undeploys("--delete-bucket", "--yes")
+    assert (ended.status, deleted, ended.err) == (
+        1, [], "stack cfn-gitops-prd does not have EnvID prd and the export cfn-gitops-prd-ServiceToken. Correct stack_name, or EnvID, "
+               "in the table prd of samconfig.toml\n")
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED", "UPDATE_FAILED"])
+def test_stack_that_was_never_complete_is_deleted(status: str, undeploys: Callable[..., Ended], deleted: list[str],
+                                                  account: FakeAccount) -> None:
+    stack = account.known["cfn-gitops-prd"]
+    stack |= {"StackStatus": status, "Outputs": []}
+    if status == "REVIEW_IN_PROGRESS":
+        stack["Parameters"] = []
+    assert undeploys("--yes").status == 0 and deleted == ["cfn-gitops-prd"]
+
+
+@pytest.mark.parametrize("owns", ["export", "resource"])
+@pytest.mark.parametrize("own", [None, "ROLLBACK_COMPLETE"])
+def test_bucket_of_a_live_environment_is_not_deleted(own: str | None, owns: str, undeploys: Callable[..., Ended], deleted: list[str],
+                                                     account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = account.known.pop("cfn-gitops-prd") | {"StackName": "gitops", "StackId": "live"}
+    account.known = {"gitops": live}
+    if own:
+        account.known["cfn-gitops-prd"] = environment_stack("prd", StackStatus=own) | {"StackStatus": own, "Outputs": []}
+    if owns == "resource":
+        live |= {"Outputs": [], "StackStatus": "CREATE_IN_PROGRESS"}
+        monkeypatch.setattr(account, "has_resource", lambda stack, name: (stack["StackName"], name) == ("gitops", account.bucket_of("prd")))
+    ended = undeploys("--delete-bucket", "--keep-stacks", "--yes")
+    assert (ended.status, deleted) == (1, [])
+    assert f"nothing is deleted, because the bucket {account.bucket_of('prd')} is that of stack gitops. Correct stack_name" in ended.err
+
+
+def test_bucket_that_deployed_stacks_may_need_stays(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
+    account.known = {"cfnstack-prd-infra": {"StackName": "cfnstack-prd-infra", "StackId": "3", "StackStatus": "CREATE_COMPLETE"}}
+    ended = undeploys("--delete-bucket", "--yes")
+    assert (ended.status, deleted) == (1, []) and "because cfnstack-prd-infra may need the bucket " in ended.err
+    assert undeploys("--delete-bucket", "--keep-stacks", "--yes").status == 0 and deleted == [account.bucket_of("prd")]
+
+
+def test_stack_deployed_during_the_prompt_stops_the_deletion(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    def confirmed(*_: Any) -> bool:
+        account.known["cfnstack-prd-infra"] = {"StackName": "cfnstack-prd-infra", "StackId": "3", "StackStatus": "CREATE_COMPLETE"}
+        return True
+
+    monkeypatch.setattr(undeploy, "is_confirmed", confirmed)
+    ended = undeploys()
+    assert (ended.status, deleted) == (1, []) and "nothing is deleted, because the list has changed" in ended.err
+    document = json.loads(undeploys("--keep-stacks", "--json").out)
+    assert document["stacks"][2] == {"stack": "cfnstack-prd-infra", "plan": "stays, a pipeline deployed it"}
+    assert document["bucket"] == {"bucket": account.bucket_of("prd"), "plan": "stays (--delete-bucket deletes it too)"}
+
+
+@pytest.mark.parametrize(("project", "deletes"), [([], False), ([("ProjectID", "")], False), ([("ProjectID", "infra")], True)])
+def test_first_project_is_named_only_if_it_exists(project: list[tuple[str, str]], deletes: bool) -> None:
+    assert ("first project" in undeploy.what_happens(identity("prd", *project))) == deletes
 
 
 def test_bucket_that_is_not_emptied_is_a_failure() -> None:
@@ -73,3 +151,15 @@ def test_bucket_that_is_not_emptied_is_a_failure() -> None:
     with pytest.raises(Failure, match="bucket b is not emptied: .*AccessDenied.*run this again"):
         undeploy.delete_bucket(session, "b")
     assert not bucket.delete.called
+
+
+def test_lists_of_stacks_and_resources_are_read_to_the_end() -> None:
+    session = MagicMock()
+    account = Account(session, "111122223333")
+    paginate = session.client.return_value.get_paginator.return_value.paginate
+    paginate.return_value = [{"StackSummaries": []}, {"StackSummaries": [{"StackName": "a"}]}]
+    assert account.was_deleted("a") and not account.was_deleted("b")
+    assert paginate.call_args.kwargs == {"StackStatusFilter": ["DELETE_COMPLETE"]}
+    paginate.return_value = [{"StackResourceSummaries": [{"ResourceStatus": "CREATE_IN_PROGRESS"}]}, {"StackResourceSummaries": [
+        {"PhysicalResourceId": "bucket", "ResourceStatus": "CREATE_COMPLETE"}, {"PhysicalResourceId": "left", "ResourceStatus": "DELETE_SKIPPED"}]}]
+    assert account.has_resource({"StackId": "1"}, "bucket") and not account.has_resource({"StackId": "1"}, "left")

@@ -57,10 +57,12 @@ def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, pr
     assert status == 1 and BUCKET in output and "cfn-gitops undeploy --env prd --delete-bucket" in output
     assert not production.exists()
 
-    status, output = production.run("undeploy", "--delete-bucket")
+    status, output = production.run("undeploy", "--delete-bucket", "--keep-stacks")
     assert status == 1 and "Nothing was changed: the answer is empty" in output
     assert BUCKET in left(aws)
     status, output = production.run("undeploy", "--delete-bucket", "--yes")
+    assert status == 1 and f"{infra.deployed.name} may need the bucket {BUCKET}" in output, output
+    status, output = production.run("undeploy", "--delete-bucket", "--keep-stacks", "--yes")
     assert status == 0 and "versions and delete markers" in output, output
     assert left(aws) == {infra.deployed.name, rule}
 

@@ -79,7 +79,8 @@ def main() -> int:
     with output_of_another_program() as output:
         status = subprocess.run(command, cwd=ROOT, check=False, stdout=output, stderr=output,
                                 env=os.environ | {"COLUMNS": str(shutil.get_terminal_size().columns)}).returncode
-    if status != 0 and (lines := failures.lines()):
+    lines = [*failures.lines(), *filter(None, [failures.hint])] if status != 0 else []
+    if lines:
         write("", to=sys.stderr)
         write(heading(settings.stack_name), *(f"  {line}" for line in lines), to=sys.stderr)
     return status
