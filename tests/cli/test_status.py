@@ -472,7 +472,7 @@ def test_examples_can_be_pasted() -> None:
 def test_commands_of_the_document_are_in_remedies(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """Only the members `remedy` get profile and region."""
     every_state(aws)
-    aws.stacks[0]["Outputs"] = []
+    aws.stacks[0]["Outputs"] = [each for each in aws.stacks[0]["Outputs"] if each["OutputKey"] != "RenderingVersion"]
     aws.checks.append({"Subject": "secret codecommit-mirror/x", "Problem": "it was deleted", "Remedy": "aws secretsmanager restore-secret"})
     found = document(capsys)
     assert found["projects"][0]["unread"][0]["remedy"] == "Deploy this version of it: sam deploy"
