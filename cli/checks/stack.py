@@ -60,3 +60,16 @@ def _remedy(status: str, environment: Environment) -> str:
     if status == "UPDATE_FAILED":
         return f"Roll it back: aws cloudformation rollback-stack --stack-name {name}"
     return "" if status.endswith("_COMPLETE") else f"Read its events: {_failures(environment)}"
+
+
+def project_checks(environment: Environment, stack: dict[str, Any] | None) -> list[Finding]:
+    """Another ProjectID replaces the first project, which no change set shows with its consequence."""
+    former = parameters(stack or {}).get("ProjectID", "")
+    given = environment.settings.parameters.get("ProjectID", former)
+    if not former or given == former:
+        return []
+    env_id = environment.env_id
+    return [Finding(f"first project {former}", f"samconfig.toml has ProjectID={given or 'an empty value'}. This deployment deletes the "
+                    f"pipeline and the repository codecommit-{env_id}-cfn-{former} with its commits, and no pipeline deploys its stack "
+                    "any more", f"Set ProjectID={former}, and add another project with templates/project.yaml: "
+                    "docs/how-to/add-a-project.md")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,12 @@ class Resource:
     properties: dict[str, Any]
 
 
+def folder(config_file: Path) -> Path:
+    """The release folder, or in a clone that of samconfig.toml, which may be kept elsewhere."""
+    of_release = Path(sys.argv[0]).parent
+    return of_release if (of_release / NAME).is_file() else config_file.parent
+
+
 def read(folder: Path) -> dict[str, Any]:
     """Raises `Failure` if there is no template."""
     file = folder / NAME
@@ -53,7 +60,7 @@ def read(folder: Path) -> dict[str, Any]:
         document = yaml_template.parsed(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        raise Failure(f"{file} is not read: {reason}", f"Put your samconfig.toml beside the release's {NAME}") from error
+        raise Failure(f"{file} is not read: {reason}", f"Run the cfn-gitops beside the release's {NAME}") from error
     except yaml_template.Unreadable as error:
         raise Failure(f"{file} is not read: {error}", "Copy that of the release") from error
     parts = ("Parameters", "Resources")

@@ -17,7 +17,7 @@ from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, s
 from cli.checks.region import always_unknown, quota_rows, service_rows
 from cli.checks.rights import other_types, right_rows
 from cli.checks.rows import Reader, Row, findings, not_checked
-from cli.checks.stack import stack_check
+from cli.checks.stack import project_checks, stack_check
 from cli.checks.template import Template
 from cli.checks.token import token_checks
 from cli.ending import Failure
@@ -39,7 +39,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     try:
         stacks = {each["StackName"]: each for each in environment.account.stacks()}
         stack = stacks.get(environment.settings.stack_name)
-        found.append(stack_check(environment, stack))
+        found += [stack_check(environment, stack), *project_checks(environment, stack)]
     except Exception as error:
         found.append(not_checked("the environment's stack, its pipelines, rights and names", error))
     try:
@@ -47,7 +47,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     except Exception as error:
         found.append(not_checked("names and quotas", error))
     try:
-        document = templates.read(given.config_file.parent)
+        document = templates.read(templates.folder(given.config_file))
         found += parameter_checks(file, document)
     except Failure as failure:
         found.append(not_checked("parameters, rights and names", failure))

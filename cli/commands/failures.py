@@ -12,21 +12,25 @@ from cli.account import Environment
 from cli.output import Output
 from cli.stack_failures import StackFailures, heading
 
-EXAMPLES = ("cfn-gitops failures --env dev", "cfn-gitops failures cfnstack-dev-infra --env dev")
+EXAMPLES = ("cfn-gitops failures --env dev", "cfn-gitops failures infra --env dev    # the stack of this project")
 INTERRUPTED = "Nothing was changed"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("stack", nargs="?", help="its name, or the ID of a deleted one (default: the environment's)")
+    parser.add_argument("stack", nargs="?", help="its name, that of a project, or the ID of a deleted one (default: the environment's)")
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     """The status is 1 if a resource failed, if not everything was read, or if the stack does not exist."""
     account = environment.account
-    stack = account.stack(given.stack) if given.stack else environment.stack()
+    name = given.stack or environment.settings.stack_name
+    stack = account.stack(name) if given.stack else environment.stack()
+    if stack is None and not name.startswith("arn:"):
+        # A project, by the default name of its stack.
+        name = f"cfnstack-{environment.env_id}-{name}"
+        stack = account.stack(name)
     if stack is None:
         raise environment.missing(given.stack, "Name a deleted one by its ID")
-    name = given.stack or stack["StackName"]
     failures = StackFailures(account.client("cloudformation"), name)
     failures.keep_latest()
     lines = failures.lines()

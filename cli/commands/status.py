@@ -204,7 +204,7 @@ class Row:
         if unknown := next((each.status for each in project.drifts if each.status not in ("IN_SYNC", "NOT_CHECKED")), ""):
             return shortened(unknown.lower(), _MAX_STATE)
         first = project.drifts[0]
-        return f"none {self._age(first.checked)}" if first.status == "IN_SYNC" else "unchecked"
+        return f"no {self._age(first.checked)}" if first.status == "IN_SYNC" else "unchecked"
 
     def _mirror(self) -> str:
         mirrors = self.project.mirrors
@@ -250,7 +250,8 @@ class Row:
         name = shortened(project.name, 30)
         if broken := self._broken():
             yield [f"{name}: {broken[0]}", broken[1]]
-        if failure := project.failure():
+        failure = project.failure()
+        if failure and failure == project.newest():
             yield from self._failure_notes(name, failure)
         for each in project.mirrors or []:
             if each.problem:
@@ -258,6 +259,9 @@ class Row:
         for approval in project.approvals or []:
             yield [f"{name}: {approval.action} has waited for {self._age(approval.since)}, "
                    f"{self._commit(project.execution(approval.execution))}", f"Approve or reject it: {self._console()}"]
+        # A newer execution may correct it.
+        if failure and failure != project.newest():
+            yield from self._failure_notes(name, failure)
         if project.rule == "DISABLED":
             yield [f"{name}: event rule {project.event_rule} is {project.rule}, so a push starts nothing",
                    f"To end the freeze: aws events enable-rule --name {project.event_rule}"]

@@ -4,7 +4,9 @@ import copy
 import functools
 import socket
 import threading
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -22,7 +24,7 @@ from cli.checks import region, rights, rows, template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import Names
 from cli.checks.rows import Reader, Row, findings
-from cli.checks.stack import stack_check
+from cli.checks.stack import project_checks, stack_check
 from cli.checks.template import Template
 from cli.commands import doctor
 from cli.commands.check import values
@@ -88,6 +90,24 @@ def test_stack_of_another_program_is_found() -> None:
     """`sam deploy` would replace its resources."""
     finding = stack_check(reader().environment, {"StackStatus": "CREATE_COMPLETE"})
     assert finding.problem.startswith("it has no parameter EnvID") and "stack_name" in finding.remedy
+
+
+@pytest.mark.parametrize(("given", "former", "count"), [
+    ({}, "infra", 0), ({"ProjectID": "infra"}, "infra", 0), ({"ProjectID": "other"}, "", 0), ({"ProjectID": "other"}, "infra", 1),
+    ({"ProjectID": ""}, "infra", 1)])
+def test_replaced_first_project_is_found(given: dict[str, str], former: str, count: int) -> None:
+    environment = reader().environment
+    environment.settings.parameters |= given
+    found = project_checks(environment, {"Parameters": [{"ParameterKey": "ProjectID", "ParameterValue": former}]})
+    assert len(found) == count and all("codecommit-dev-cfn-infra with its commits" in each.problem for each in found)
+    assert project_checks(environment, None) == []
+
+
+def test_template_of_the_release_counts_for_settings_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "cfn-gitops")])
+    assert templates.folder(tmp_path / "samconfig.toml") == ROOT
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "cli/__main__.py")])
+    assert templates.folder(ROOT / "samconfig.toml") == ROOT
 
 
 def test_every_stack_status_of_the_api_is_tried() -> None:

@@ -111,6 +111,14 @@ def test_list_that_is_not_read_is_not_without_failures(error: Exception, operati
     assert ended.status == 1 and LINE in ended.out and "There may be more, because not everything was read: " in ended.out
 
 
+def test_name_of_a_project_is_that_of_its_stack(account: FakeAccount, run: Run) -> None:
+    account.known["cfnstack-dev-shop"] = {"StackName": "cfnstack-dev-shop", "StackStatus": "ROLLBACK_COMPLETE"}
+    account.session.client.return_value = fake = CloudFormation()
+    fake.lists["describe_stack_events"] = EVENTS
+    ended = run("failures", "shop")
+    assert ended.status == 1 and "Stack cfnstack-dev-shop: what failed" in ended.out and LINE in ended.out
+
+
 @pytest.mark.parametrize(("name", "question"), [("cfn-gitops-dve", ". Did you mean cfn-gitops-dev? "), ("nosuch", ". ")])
 def test_stack_that_does_not_exist_is_status_1(name: str, question: str, account: FakeAccount, run: Run) -> None:
     account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev"}

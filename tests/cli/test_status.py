@@ -246,18 +246,18 @@ def every_state(aws: Aws) -> None:
 TABLE = """\
 Account 111122223333, region eu-central-1, environment dev
    PROJECT  DEPLOYED  SINCE  STATE (AGE)  FROZEN  DRIFT (AGE)  OUTDATED  MIRROR
-!  api      4f2a9c1   9d     failed 25m   no      none 6h      no        ok
-!  data     4f2a9c1   9d     failed 5h    no      none 6h      no        ok
+!  api      4f2a9c1   9d     failed 25m   no      no 6h        no        ok
+!  data     4f2a9c1   9d     failed 5h    no      no 6h        no        ok
 !  evil     ?         ?      unreadable   ?       ?            ?         ?
 !  vault    ?         ?      ?            ?       unchecked    no        none
-!  mail     4f2a9c1   9d     deployed     no      none 6h      no        broken
-!  billing  4f2a9c1   9d     approval 3d  no      none 6h      no        ok
-!  auth     4f2a9c1   9d     deployed     yes     none 6h      no        ok
+!  mail     4f2a9c1   9d     deployed     no      no 6h        no        broken
+!  billing  4f2a9c1   9d     approval 3d  no      no 6h        no        ok
+!  auth     4f2a9c1   9d     deployed     yes     no 6h        no        ok
 !  media    4f2a9c1   9d     deployed     no      yes 4h       no        ok
-!  legacy   4f2a9c1   9d     deployed     no      none 6h      yes       ok
+!  legacy   4f2a9c1   9d     deployed     no      no 6h        yes       ok
    fresh    -         -      no push yet  no      -            no        ok
-   shop     4f2a9c1   2h     deployed     no      none 6h      no        ok
-   web      4f2a9c1   9d     running 4m   no      none 6h      no        ok
+   shop     4f2a9c1   2h     deployed     no      no 6h        no        ok
+   web      4f2a9c1   9d     running 4m   no      no 6h        no        ok
 
 api: Build failed 25m ago, commit 9c8b7a6 "請求書を追加"
     Build terminated with state: FAILED. Phase: BUILD, Code: COMMAND_EXECUTION_ERROR, Message: Error while executing command: make package. Reason: exit status 2\\n\\x1b[2Jforged
@@ -495,6 +495,14 @@ def test_mirror_that_may_be_hidden_is_not_missing(aws: Aws, capsys: pytest.Captu
     assert found["mirrors"] is None and found["concerns"] == ["unread"]
     aws.not_checked, aws.checks = [], [{"Subject": "secret codecommit-mirror/x", "Problem": "it was deleted", "Remedy": "Restore it"}]
     assert one(capsys)["unread"][0]["reason"] == "it shows no mirror, and secret codecommit-mirror/x: it was deleted"
+
+
+def test_failure_before_a_waiting_approval_is_shown_after_it(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """The newer execution may correct it."""
+    every_state(aws)
+    aws.executions["codepipeline-dev-cfn-billing"].insert(1, execution(9, "Failed", ago(days=4)))
+    _, printed = run(capsys)
+    assert printed.index("billing: Approval has waited") < printed.index("billing: an execution failed 4d ago")
 
 
 def test_foreign_commit_is_a_broken_mirror(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
