@@ -118,9 +118,10 @@ def write_what_goes_with_it(directory: Path) -> None:
     write_checksums(directory)
 
 
-def write_for_local_aws(directory: Path, function: Path) -> None:
-    """A release folder with this zip of the function, without the files that need cargo and MkDocs."""
-    shutil.copy(function, directory / zip_name())
+def write_for_local_aws(directory: Path, bootstrap: Path) -> None:
+    """A release folder with this function, without the files that need cargo and MkDocs."""
+    with zipfile.ZipFile(directory / zip_name(), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(bootstrap, "bootstrap")
     (directory / "template.yaml").write_text(packaged((ROOT / "template.yaml").read_text()))
     copy_files(directory)
     write_templates(directory)

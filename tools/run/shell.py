@@ -154,7 +154,7 @@ def in_empty_account() -> int:
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab, LocalAws() as aws):
         folder = Path(directory, "release")
         folder.mkdir()
-        dist.write_for_local_aws(folder, ROOT / "target/local/function.zip")
+        dist.write_for_local_aws(folder, Path(os.environ.get("CFN_GITOPS_BINARY", ROOT / "target/local/bootstrap")))
         gitlab.project(_PROJECT, default_branch=_BRANCH)
         olivia = AwsApprover(aws, "dev")
         olivia.join()
