@@ -61,7 +61,8 @@ class Output:
 
     def tell(self, *lines: object, end: str = "\n") -> None:
         """The course of a change. With --json on standard error."""
-        write(*lines, to=sys.stderr if self.as_json else None, end=end)
+        if lines:
+            write(*lines, to=sys.stderr if self.as_json else None, end=end)
 
     def has_done(self, change: str) -> None:
         self.done.append(change)

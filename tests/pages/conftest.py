@@ -1,6 +1,5 @@
 """A release folder with the function of this machine, and an environment that a reader deploys from it."""
 
-import zipfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -11,7 +10,7 @@ from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play.mirroring import MirroredProject, Source
-from tests.play.steps import BOOTSTRAP, ROOT, Environment
+from tests.play.steps import BOOTSTRAP, Environment
 from tests.deployment.pages import OF_DEV, Folder
 
 from tools.release import dist
@@ -42,11 +41,7 @@ def gitlab() -> Iterator[LocalGitLab]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder `dist` with a function that needs no `make build`, and without what no command reads."""
     directory = tmp_path_factory.mktemp("release")
-    with zipfile.ZipFile(directory / dist.zip_name(), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.write(BOOTSTRAP, "bootstrap")
-    (directory / "template.yaml").write_text(dist.packaged((ROOT / "template.yaml").read_text()))
-    dist.write_templates(directory)
-    dist.copy_files(directory)
+    dist.write_for_local_aws(directory, BOOTSTRAP)
     return directory
 
 
