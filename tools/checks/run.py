@@ -61,6 +61,8 @@ SESSIONS = 2
 PACKAGES = "tests/packages"
 # Both need minutes, and few changes concern them.
 REPLICATION, SCENES = "tests/replication", "tests/tools/test_observers_local.py"
+# Most of its tests wait for a server of their own.
+CLI = "tests/cli"
 # The Rust tests write the calls that it evaluates.
 RECORDED_CALLS = "tests/policies/test_recorded_calls.py"
 # They start a program that is compiled with the Rust tests.
@@ -129,7 +131,8 @@ def steps() -> list[Step]:
         *rust,
         *long,
         python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
-               f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", *of_ci),
+               f"--ignore={RECORDED_CALLS}", f"--ignore={RULES}", f"--ignore={CLI}", *of_ci),
+        python("the operator's command", CLI),
         Step("Python tests: the rules of the emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
         Step("Python tests: each call of the Rust tests is allowed", [*PYTEST, RECORDED_CALLS], needs=(TOOLS,),
              after=tuple(step.name for step in rust)),

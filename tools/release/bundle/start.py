@@ -1,6 +1,6 @@
 """The first module of the file `cfn-gitops`. An older Python reads it too, so it has no newer syntax.
 
-botocore reads its data from files. So each start unpacks the packages into a folder of its own, which takes a seventh of a
+botocore reads its data from files. So each start unpacks the packages into a folder of its own, which takes a tenth of a
 second, and deletes it at the end. A cache would be faster only from the second start on, and code in it could be another's.
 """
 
