@@ -9,6 +9,8 @@ from cli.account import outputs, owner_of
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
 ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecutionSummary.html (status)
+_ENDED = ("Cancelled", "Failed", "Stopped", "Succeeded", "Superseded")
 
 
 def children_of(stacks: Any, env_id: str) -> list[dict[str, Any]]:
@@ -27,3 +29,8 @@ def unreadable(child: dict[str, Any]) -> str | None:
     if version_of(child) is None:
         return f"its output RenderingVersion is {outputs(child)['RenderingVersion']}, not a number"
     return None if outputs(child).get("PipelineName") else "it has no output PipelineName"
+
+
+def is_unfinished(execution: dict[str, Any]) -> bool:
+    """Whether an update of the pipeline may cancel it. A status that AWS adds later counts as unfinished."""
+    return execution.get("status") not in _ENDED

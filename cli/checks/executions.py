@@ -13,10 +13,10 @@ from cli.account import owner_of, outputs
 from cli.approvals import is_waiting, page_of
 from cli.checks.rows import Reader, Row, not_checked, pages
 from cli.output import Finding
+from cli.pipelines import is_unfinished
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline itself.
 _CANCELS = "The next deployment cancels it if it changes this pipeline, unless ExecutionMode is PARALLEL"
-_UNFINISHED = {"InProgress", "Stopping"}
 
 
 def execution_rows(reader: Reader, stacks: list[dict[str, Any]]) -> list[Row]:
@@ -43,7 +43,7 @@ def _pipeline(reader: Reader, name: str) -> list[Finding]:
     except Exception as error:
         return [*found, not_checked(f"executions of pipeline {name}", error)]
     unfinished = [each["pipelineExecutionId"] for each in listed
-                  if each["status"] in _UNFINISHED and each["pipelineExecutionId"] not in named]
+                  if is_unfinished(each) and each["pipelineExecutionId"] not in named]
     show = f"aws codepipeline get-pipeline-execution --pipeline-name {name} --pipeline-execution-id"
     found += [Finding(f"pipeline {name}", f"execution {each} is in progress. {_CANCELS}", f"Wait for its end: {show} {each}")
               for each in unfinished]

@@ -19,7 +19,7 @@ from cli import change_set
 from cli.account import Environment, outputs, owner_of, parameters as parameters_of
 from cli.ending import Failure
 from cli.output import GOES_ON, Output, is_confirmed
-from cli.pipelines import children_of, unreadable, version_of
+from cli.pipelines import children_of, is_unfinished, unreadable, version_of
 
 EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes")
 INTERRUPTED = GOES_ON
@@ -165,7 +165,7 @@ def executions_in_progress(environment: Environment, children: list[dict[str, An
             pages = codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
             for page in pages:
                 for execution in page["pipelineExecutionSummaries"]:
-                    if execution["status"] in {"InProgress", "Stopping"}:
+                    if is_unfinished(execution):
                         yield f"execution {execution['pipelineExecutionId']} of {pipeline}"
         except codepipeline.exceptions.PipelineNotFoundException:
             # Its branch was never pushed.

@@ -29,6 +29,7 @@ from cli.checks.template import Template
 from cli.commands import doctor
 from cli.commands.check import values
 from cli.output import Finding
+from cli.pipelines import is_unfinished
 from cli.samconfig import Settings
 from tests.cli.scene import ROOT
 
@@ -343,6 +344,11 @@ def test_execution_beside_a_waiting_approval_is_found() -> None:
 ])
 def test_approval_waits_by_its_token_or_its_name(action: dict[str, Any], expected: bool) -> None:
     assert is_waiting(action) is expected
+
+
+@pytest.mark.parametrize(("status", "expected"), [("InProgress", True), ("Stopping", True), ("Added later", True), ("Superseded", False)])
+def test_unknown_status_of_an_execution_is_unfinished(status: str, expected: bool) -> None:
+    assert is_unfinished({"status": status}) is expected
 
 
 def test_pipeline_that_was_never_pushed_is_sound() -> None:
