@@ -23,6 +23,8 @@ _FEATURES = "in the project's Settings, General, Visibility, project features, p
 # https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
 # https://docs.gitlab.com/user/group/settings/group_access_tokens/#bot-users-for-groups
 _KINDS = {"project": "project access token", "group": "group access token"}
+# https://docs.gitlab.com/api/projects/ (repository_access_level and its kin)
+_SWITCHED_ON = ("enabled", "private")
 # https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965
 _MIRRORS_LIMITED_SINCE = (18, 9)
 
@@ -210,8 +212,13 @@ class InGitLab:
                 subject = f"{_RULES['parts'][part].rpartition(' ')[0]} of project {settings.project}, {_HERE}"
                 problem = f"{_RULES['parts'][part]} switched off in the project, so {consequence}"
                 remedy = f"Switch it on {_FEATURES}" + (", or set ReportToGitLab to false" if use == "deployments" else "")
-                found.setdefault(part, Finding(subject, problem, remedy, CODES["part_switched_off"]) if self._is_off(part)
-                                 else Finding(subject))
+                if self._is_off(part):
+                    finding = Finding(subject, problem, remedy, CODES["part_switched_off"])
+                elif self.project.get(part) in _SWITCHED_ON:
+                    finding = Finding(subject)
+                else:
+                    finding = Finding(subject, reason=f"GitLab shows {self.project.get(part)} as its access level")
+                found.setdefault(part, finding)
         return list(found.values())
 
     def _branch(self, subject: str) -> Finding:

@@ -373,6 +373,16 @@ def test_part_that_is_off_is_found_if_needed(scene: Scene, part: str, more: dict
     assert bool(scene.found()) == (part == "repository")
 
 
+@pytest.mark.parametrize("value", [None, "added later"])
+def test_part_with_an_unknown_access_level_is_not_checked(scene: Scene, value: str | None) -> None:
+    shown = {"id": 41, "permissions": {"project_access": {"access_level": 40}}, "builds_access_level": "private",
+             "environments_access_level": "enabled", **({"repository_access_level": value} if value else {})}
+    scene.gitlab.answers_instead(200, body=json.dumps(shown), path=f"/projects/{PROJECT.replace('/', '%2F')}$")
+    [finding] = [each for each in scene.checks() if each.subject.startswith("The repository of project ")]
+    assert finding.result == "not checked" and f"GitLab shows {value} as its access level" in finding.reason
+    assert all(each.result == "sound" for each in scene.checks() if each.subject.startswith(("CI/CD of", "Environments of")))
+
+
 def plant_mirror(scene: Scene, address: str) -> None:
     settings = {"url": f"https://u:word@{address}", "enabled": True}
     scene.gitlab.send("POST", f"{scene.project.api}/remote_mirrors", json=settings)
