@@ -105,6 +105,11 @@ class Environment:
         return self.settings.env_id
 
     @property
+    def first_secret(self) -> str:
+        """The name of the first project's mirror credential, as the health check's rule in template.yaml has it."""
+        return f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring"
+
+    @property
     def place(self) -> str:
         return f"account {self.account.id}, region {self.account.region}"
 

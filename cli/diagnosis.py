@@ -34,7 +34,7 @@ def function_checks(environment: Environment, stack: dict[str, Any], client: Any
         event["Doctor"]["FirstProject"] = {
             "StackId": stack["StackId"],
             "PipelineStack": f"gitops-{env_id}-{given['ProjectID']}",
-            "Secret": f"codecommit-mirror/user-{env_id}-codecommit-mirroring",
+            "Secret": environment.first_secret,
         }
     try:
         response = client.invoke(FunctionName=found_outputs["ServiceToken"], Payload=json.dumps(event).encode())

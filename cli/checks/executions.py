@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from cli.account import owner_of, outputs
+from cli.account import outputs
 from cli.approvals import is_waiting, page_of
 from cli.checks.rows import Reader, Row, not_checked, pages
 from cli.output import Finding
-from cli.pipelines import is_unfinished
+from cli.pipelines import children_of, is_unfinished
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline itself.
 _CANCELS = "The next deployment cancels it if it changes this pipeline, unless ExecutionMode is PARALLEL"
@@ -21,9 +21,8 @@ _CANCELS = "The next deployment cancels it if it changes this pipeline, unless E
 
 def execution_rows(reader: Reader, stacks: list[dict[str, Any]]) -> list[Row]:
     """One for each pipeline of the environment. `stacks` are all of the account."""
-    begins = f"gitops-{reader.environment.env_id}-"
-    names = sorted({outputs(stack)["PipelineName"] for stack in stacks
-                    if stack["StackName"].startswith(begins) and owner_of(stack) and outputs(stack).get("PipelineName")})
+    found = {outputs(stack).get("PipelineName") for stack in children_of(stacks, reader.environment.env_id)}
+    names = sorted(filter(None, found))
     reader.client("codepipeline")
     return [Row(f"pipeline {name}", lambda name=name: _pipeline(reader, name)) for name in names]  # type: ignore[misc]
 

@@ -65,8 +65,7 @@ class Names:
                 rows.append(_row(f"names of {title}: {names[0]}{more}", read, names))
         rows.append(_row("exports of other stacks", self._exports, self._template.exports()))
         if project_id := self._template.values.get("ProjectID"):
-            # As the health check's rule in template.yaml names it.
-            secret = f"codecommit-mirror/user-{self._env_id}-codecommit-mirroring"
+            secret = self._reader.environment.first_secret
             names = [f"gitops-{self._env_id}-{project_id}", f"codecommit-{self._env_id}-cfn-{project_id}"]
             rows.append(_row(f"secret {secret}", self._secrets, [secret]))
             rows.append(_row(f"stack {names[0]} and repository {names[1]}", self._project, names))

@@ -296,11 +296,11 @@ def test_boundary_without_a_right_is_found(operator: Operator) -> None:
 
 
 def test_denied_reads_are_not_checked(operator: Operator) -> None:
-    operator.use(a_user_with(operator.aws, "nobody", allow(["cloudformation:DescribeStacks", "sts:*"], "*")))
+    operator.use(a_user_with(operator.aws, "reader", allow(["cloudformation:DescribeStacks", "sts:*"], "*")))
     checked = operator.check()
     assert checked.status == 0 and not checked.found, checked.found
     reasons = {row["subject"]: row.get("reason", "") for row in checked.of("not checked")}
-    for subject in ("CodeCommit in eu-central-1", f"rights of arn:aws:iam::{operator.aws.account_id}:user/nobody", "quotas of IAM",
+    for subject in ("CodeCommit in eu-central-1", f"rights of arn:aws:iam::{operator.aws.account_id}:user/reader", "quotas of IAM",
                     f"secret {SECRET}", "quota of concurrent builds, as Service Quotas shows it"):
         assert "is denied" in reasons[subject], reasons
 
