@@ -26,25 +26,25 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 class StackFailures:
-    """Create it before the operation and read it afterwards: it leaves out earlier failures."""
+    """Create it before the operation and read it afterwards: it leaves out earlier failures. Or create it with `of_latest`,
+    for those of the latest operation."""
 
-    def __init__(self, cloudformation: Any, stack_name: str) -> None:
+    def __init__(self, cloudformation: Any, stack_name: str, of_latest: bool = False) -> None:
         self._cloudformation, self._stack_name = cloudformation, stack_name
         # The hint if CloudFormation's validation cannot be read. Empty otherwise.
         self.hint = ""
         # The first one, of a list that is not read. Without it, a list without failures proves nothing.
         self.error: ClientError | BotoCoreError | None = None
-        self._old = {event["EventId"] for event in [*self._stack_events(), *self._errors()]}
-        self._old |= {change_set["ChangeSetId"] for change_set in self._change_sets()}
-
-    def keep_latest(self) -> None:
-        """Leaves out only failures before the latest operation. A change set that failed is an operation, too."""
         events, change_sets = self._stack_events(), self._change_sets()
-        begins = [event["Timestamp"] for event in events if _is_begin(event)]
-        begins += [change_set["CreationTime"] for change_set in change_sets]
-        latest = max(begins, default=datetime.min.replace(tzinfo=timezone.utc))
-        self._old = {event["EventId"] for event in [*events, *self._errors()] if event["Timestamp"] < latest}
-        self._old |= {change_set["ChangeSetId"] for change_set in change_sets if change_set["CreationTime"] < latest}
+        former = [*events, *self._errors()]
+        if of_latest:
+            # A change set that failed is an operation, too.
+            begins = [event["Timestamp"] for event in events if _is_begin(event)]
+            begins += [change_set["CreationTime"] for change_set in change_sets]
+            latest = max(begins, default=datetime.min.replace(tzinfo=timezone.utc))
+            former = [event for event in former if event["Timestamp"] < latest]
+            change_sets = [change_set for change_set in change_sets if change_set["CreationTime"] < latest]
+        self._old = {event["EventId"] for event in former} | {change_set["ChangeSetId"] for change_set in change_sets}
 
     def lines(self) -> list[str]:
         """One line for each resource that failed, the first failure first. Empty if CloudFormation reports none."""

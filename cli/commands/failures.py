@@ -13,7 +13,6 @@ from cli.output import Output
 from cli.stack_failures import StackFailures, heading
 
 EXAMPLES = ("cfn-gitops failures --env dev", "cfn-gitops failures infra --env dev    # the stack of this project")
-INTERRUPTED = "Nothing was changed"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +30,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         stack = account.stack(name)
     if stack is None:
         raise environment.missing(given.stack, "Name a deleted one by its ID")
-    failures = StackFailures(account.client("cloudformation"), name)
-    failures.keep_latest()
+    failures = StackFailures(account.client("cloudformation"), name, of_latest=True)
     lines = failures.lines()
     if failures.error and not lines:
         raise failures.error
