@@ -55,8 +55,7 @@ class Parser(argparse.ArgumentParser):
         found = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
         given = found[1] if found else ""
         hint = f". Did you mean {_HABITS[given]}?" if given in _HABITS else samconfig.did_you_mean(given, words)
-        raise WrongUse(f"{self.prog}: {message}{hint}",
-                       f"Its arguments and examples: `{self.prog} --help`")
+        raise WrongUse(f"{self.prog}: {message}{hint}", f"Its arguments and examples: `{self.prog} --help`")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # The reader of a pipe may have ended.
@@ -77,8 +76,10 @@ def parser() -> Parser:
                                       epilog=f"examples:\n{examples}\n\n{_STATUS}")
         common = command.add_argument_group("environment")
         common.add_argument("--env", default="dev", metavar="NAME", help="a table of samconfig.toml (default: dev)")
-        common.add_argument("--profile", default="", metavar="NAME", help="a profile of ~/.aws/config (default: that of samconfig.toml, or AWS_PROFILE)")
-        common.add_argument("--region", default="", metavar="NAME", help="an AWS region (default: that of samconfig.toml, AWS_REGION, or the profile's)")
+        common.add_argument("--profile", default="", metavar="NAME",
+                            help="a profile of ~/.aws/config (default: that of samconfig.toml, or AWS_PROFILE)")
+        common.add_argument("--region", default="", metavar="NAME",
+                            help="an AWS region (default: that of samconfig.toml, AWS_REGION, or the profile's)")
         common.add_argument("--config-file", type=Path, default=samconfig.FILE, metavar="FILE",
                             help="default: samconfig.toml in this folder")
         common.add_argument("--json", action="store_true", help="write one JSON document instead of text")
@@ -96,10 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = Output("--json" in words)
     if Path(sys.argv[0]).name == "cfn-gitops":
         output.program = sys.argv[0]
-    interrupted = "Nothing was changed"
 
     def run() -> int:
-        nonlocal interrupted
         if not words:
             parser().print_help(sys.stderr)
             return WrongUse.status
@@ -114,16 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.own_selection = _options(profile=given.profile, region=given.region, config_file=file)
         account = connect(profile, region)
         output.place(account.id, account.region, settings.env_id)
-        interrupted = module.INTERRUPTED
         return int(module.run(Environment(settings, account), given, output))
 
-    def sentence() -> str:
-        if not output.has_begun:
-            return "Nothing was changed"
-        return (f"Done: {'; '.join(output.done)}. " if output.done else "") + interrupted
-
     try:
-        return ended(run, sentence, output.failure)
+        return ended(run, output.after_interrupt, output.failure)
     except Exception as defect:
         output.document["error"] = {"problem": f"a defect of cfn-gitops: {type(defect).__name__}", "remedy": "Report it"}
         raise

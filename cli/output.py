@@ -14,10 +14,9 @@ from typing import Any
 from cli.ending import Failure
 from cli.terminal import shown, without_secrets, write, write_shown
 
-# After an interrupt of a command that changes stacks.
-GOES_ON = "CloudFormation goes on with a change that has begun. Run this again for the rest"
 # Where a command begins within a sentence. `aws` has its own options before the service.
-_COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;] )|(?<=[`(])|(?<=[Rr]un ))(?:aws(?= [a-z0-9]+)|sam deploy|cfn-gitops(?: [a-z]+\b| --help))(?! --(?:profile|region|config-file) )")
+_COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;] )|(?<=[`(])|(?<=[Rr]un ))"
+                      r"(?:aws(?= [a-z0-9]+)|sam deploy|cfn-gitops(?: [a-z]+\b| --help))(?! --(?:profile|region|config-file) )")
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 
@@ -59,15 +58,21 @@ class Output:
         for line in lines if not self.as_json else ():
             write_shown(styled(shown(line), style) + "\n")
 
-    def tell(self, *lines: object, end: str = "\n") -> None:
+    def write_progress(self, *lines: object, end: str = "\n") -> None:
         """The course of a change. With --json on standard error."""
         if lines:
             write(*lines, to=sys.stderr if self.as_json else None, end=end)
 
-    def has_done(self, change: str) -> None:
+    def record_change(self, change: str) -> None:
         self.done.append(change)
         self.document["done"] = self.done
-        self.tell(f"ok      {change}")
+        self.write_progress(f"ok      {change}")
+
+    def after_interrupt(self) -> str:
+        if not self.has_begun:
+            return "Nothing was changed"
+        done = f"Done: {'; '.join(self.done)}. " if self.done else ""
+        return f"{done}CloudFormation goes on with a change that has begun. Run this again for the rest"
 
     def place(self, account: str, region: str, environment: str) -> None:
         self.document |= {"account": account, "region": region, "environment": environment}
@@ -111,10 +116,9 @@ class Output:
                 write_shown(styled(text, "" if number else BOLD) + "\n")
 
     def failure(self, failure: Failure) -> None:
-        failure = Failure(failure.problem, self.selecting(failure.remedy))
         if self.as_json:
             self.document["error"] = {"problem": failure.problem, "remedy": failure.remedy}
-        write(failure, to=sys.stderr)
+        write(Failure(failure.problem, self.selecting(failure.remedy)), to=sys.stderr)
 
     def end(self) -> None:
         if self.as_json and self.document:
@@ -155,17 +159,17 @@ def styled(text: str, style: str) -> str:
     return f"\033[{style}m{text}\033[0m" if style and in_colour() else text
 
 
-def is_confirmed(output: Output, question: str, expected: str, yes: bool) -> bool:
+def confirm(output: Output, question: str, expected: str, yes: bool) -> bool:
     """Requires an answer before a change, unless --yes is given. The end of the input counts as no."""
     if yes:
         return True
-    output.tell(f"{question} ", end="")
+    output.write_progress(f"{question} ", end="")
     try:
         answer = sys.stdin.readline().strip() if sys.stdin else ""
     except (OSError, ValueError):
         # A terminal that was closed, or bytes in another encoding.
         answer = ""
-    output.tell("")
+    output.write_progress("")
     if answer == expected:
         return True
     remedy = f"The expected answer was {expected}" if answer else "Without a terminal, --yes answers"

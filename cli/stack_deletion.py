@@ -30,7 +30,7 @@ def delete_stack(session: Any, name: str, output: Output) -> None:
         if status != "DELETE_COMPLETE":
             reasons = " - ".join(_reasons(cloudformation, stack_id)) or f"its status is {status}"
             raise Failure(f"stack {name} is not deleted: {reasons}", "Correct the cause, and run this again") from None
-    output.has_done(f"stack {name} is deleted")
+    output.record_change(f"stack {name} is deleted")
 
 
 def _reasons(cloudformation: Any, stack_id: str) -> list[str]:

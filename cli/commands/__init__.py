@@ -2,7 +2,6 @@
 
 - the documentation, whose first line is the help text,
 - `EXAMPLES`, for the help,
-- `INTERRUPTED`, the sentence after an interrupt,
 - `add_arguments`, if it has arguments of its own,
 - `run`, which returns the exit status.
 """

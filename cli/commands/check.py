@@ -24,7 +24,6 @@ from cli.ending import Failure
 from cli.output import Output
 
 EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region eu-central-1 --json")
-INTERRUPTED = "Nothing was changed"
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:

@@ -15,7 +15,6 @@ from cli.output import Finding, Output
 from cli.pipelines import ENABLED
 
 EXAMPLES = ("cfn-gitops doctor --env dev", "cfn-gitops doctor --env prd --profile operations --json")
-INTERRUPTED = "Nothing was changed"
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:

@@ -21,12 +21,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli import change_set, samconfig, yaml_template
 from cli.account import Account, Environment, outputs
 from cli.ending import Failure, uninterrupted
-from cli.output import GOES_ON, Output, is_confirmed
+from cli.output import Output, confirm
 from cli.stack_deletion import delete_stack
 from cli.terminal import visible
 
 EXAMPLES = ("cfn-gitops leave --env dev", "cfn-gitops leave --env dev project-dev-shop    # this stack only")
-INTERRUPTED = GOES_ON
 
 # The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no purpose.
 _ROTATION = "AWS::SecretsManager::RotationSchedule"
@@ -119,13 +118,13 @@ class Leaving:
                              f"Or name it, to delete the stack and keep its resources: leave {self.name}")
 
     def show(self) -> None:
-        self._output.tell(f"{self.name} ({self._stack['StackStatus']}):")
+        self._output.write_progress(f"{self.name} ({self._stack['StackStatus']}):")
         for step, names in (
                 ("" if self._is_ready() else "update it to keep", ", ".join(sorted(self._kept))),
                 ("delete it, and with it",
                  ", ".join(f"{name} ({self._types[name]})" for name in sorted(self._deleted - {_ADDED})) or "nothing")):
             if step:
-                self._output.tell(*textwrap.wrap(visible(f"{step}: {names}"), 120, initial_indent="  - ", subsequent_indent="    "))
+                self._output.write_progress(*textwrap.wrap(visible(f"{step}: {names}"), 120, initial_indent="  - ", subsequent_indent="    "))
 
     def members(self) -> dict[str, Any]:
         """The plan as `show` writes it, for the document."""
@@ -136,7 +135,7 @@ class Leaving:
         self._remove_stored()
         if not self._is_ready():
             self._update()
-            self._output.has_done(f"stack {self.name} retains its resources")
+            self._output.record_change(f"stack {self.name} retains its resources")
             self._look()
         if not self._is_ready():
             raise NotDeleted("its deployed template does not retain all resources. Run this again")
@@ -220,7 +219,7 @@ class Leaving:
                 if each["Key"] == stored["Key"]:
                     s3.delete_object(**stored, VersionId=each["VersionId"])
         except ClientError as error:
-            self._output.tell(f"The template of an earlier run may be left at s3://{stored['Bucket']}/{stored['Key']}: {error}")
+            self._output.write_progress(f"The template of an earlier run may be left at s3://{stored['Bucket']}/{stored['Key']}: {error}")
 
 
 def _is_own(change: dict[str, Any]) -> bool:
@@ -265,7 +264,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     own = environment.found_stack()
     if own is None:
         environment.require_deleted()
-        output.tell(f"stack {name_of_environment} is deleted, in {environment.place}")
+        output.write_progress(f"stack {name_of_environment} is deleted, in {environment.place}")
         output.document |= {"stacks": [], "left": []}
         return 1 if given.stacks else 0
     function_arn = function_of(own)
@@ -289,9 +288,9 @@ def run(environment: Environment, given: Any, output: Output) -> int:
             plan.append(stack)
         except (NotDeleted, BotoCoreError, ClientError) as reason:
             failed.append(f"{name}: {reason}")
-            output.tell(output.selecting(f"LEFT    {failed[-1]}"))
+            output.write_progress(output.selecting(f"LEFT    {failed[-1]}"))
     output.document |= {"stacks": planned, "left": failed}
-    if plan and not is_confirmed(output, f"To do this, type {name_of_environment}:", name_of_environment, given.yes):
+    if plan and not confirm(output, f"To do this, type {name_of_environment}:", name_of_environment, given.yes):
         return 1
     for stack in plan:
         try:
@@ -301,5 +300,5 @@ def run(environment: Environment, given: Any, output: Output) -> int:
             left.discard(stack.name)
         except (NotDeleted, Failure, BotoCoreError, ClientError) as reason:
             failed.append(f"{stack.name}: {reason}")
-            output.tell(output.selecting(f"LEFT    {failed[-1]}"))
+            output.write_progress(output.selecting(f"LEFT    {failed[-1]}"))
     return 1 if failed else 0

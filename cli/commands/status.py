@@ -35,7 +35,6 @@ from cli.terminal import shortened, shown
 
 EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 0    # without the mirrors, which is faster",
             "cfn-gitops status --env dev --json")
-INTERRUPTED = "Nothing was changed"
 
 HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE (AGE)", "FROZEN", "DRIFT (AGE)", "OUTDATED", "MIRROR")
 # A table that is wider than the terminal is split before FROZEN. Both parts have the first two columns.

@@ -14,11 +14,10 @@ from typing import Any
 
 from cli.account import Environment, exports, owner_of, parameters
 from cli.ending import Failure
-from cli.output import GOES_ON, Output, is_confirmed
+from cli.output import Output, confirm
 from cli.stack_deletion import delete_stack
 
 EXAMPLES = ("cfn-gitops undeploy --env dev", "cfn-gitops undeploy --env dev --delete-bucket --yes")
-INTERRUPTED = GOES_ON
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +45,8 @@ class Plan:
 
     def show(self, output: Output) -> None:
         for name, text in self.stacks.items():
-            output.tell(f"- stack {name}: {text}")
-        output.tell(f"- bucket {self.bucket}: {self.of_bucket}")
+            output.write_progress(f"- stack {name}: {text}")
+        output.write_progress(f"- bucket {self.bucket}: {self.of_bucket}")
         output.document |= {"stacks": [{"stack": name, "plan": text} for name, text in self.stacks.items()],
                             "bucket": {"bucket": self.bucket, "plan": self.of_bucket}}
 
@@ -61,7 +60,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if not plan.deletes:
         environment.require_deleted()
         return 0
-    if not is_confirmed(output, f"What is deleted cannot be restored. To delete it, type {name}:", name, given.yes):
+    if not confirm(output, f"What is deleted cannot be restored. To delete it, type {name}:", name, given.yes):
         return 1
     # A pipeline may have deployed another stack meanwhile.
     if not given.yes and planned(environment, given) != plan:
@@ -72,7 +71,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if plan.deletes_bucket:
         output.has_begun = True
         count = delete_bucket(session, plan.bucket)
-        output.has_done(f"bucket {plan.bucket} is deleted, with {count} versions and delete markers")
+        output.record_change(f"bucket {plan.bucket} is deleted, with {count} versions and delete markers")
     return 0
 
 

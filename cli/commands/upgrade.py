@@ -18,11 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli import change_set
 from cli.account import Environment, outputs, owner_of, parameters as parameters_of
 from cli.ending import Failure
-from cli.output import GOES_ON, Output, is_confirmed
+from cli.output import Output, confirm
 from cli.pipelines import children_of, is_unfinished, unreadable, version_of
 
 EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes")
-INTERRUPTED = GOES_ON
 
 SERIAL = "RenderingSerial"
 _CHANGE_SET = "UpgradesCfnGitOps"
@@ -46,10 +45,10 @@ def run(environment: Environment, given: Any, output: Output) -> int:
             left.append(f"{named(children)}: {reason}")
         else:
             plan[owner_id] = children
-    output.tell(*(output.selecting(f"LEFT    {each}") for each in left))
+    output.write_progress(*(output.selecting(f"LEFT    {each}") for each in left))
     for owner_id, children in plan.items():
-        output.tell(f"- stack {stacks[owner_id]['StackName']}: will be updated, and with it {named(children)}")
-    if plan and not is_confirmed(output, "To update them, type yes:", "yes", given.yes):
+        output.write_progress(f"- stack {stacks[owner_id]['StackName']}: will be updated, and with it {named(children)}")
+    if plan and not confirm(output, "To update them, type yes:", "yes", given.yes):
         return 1
     for owner_id, children in plan.items():
         # Another execution may have begun meanwhile.
@@ -57,11 +56,11 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         if reason := obstacle(environment, owner, owner_id, children, version) or update(
                 environment, owner, children, version, output):
             left.append(f"{named(children)}: {reason}")
-            output.tell(output.selecting(f"LEFT    {left[-1]}"))
+            output.write_progress(output.selecting(f"LEFT    {left[-1]}"))
         else:
-            output.has_done(f"{named(children)}: version {version}")
+            output.record_change(f"{named(children)}: version {version}")
     output.document["left"] = left
-    output.tell(conclusion(environment, version, left))
+    output.write_progress(conclusion(environment, version, left))
     return 1 if left else 0
 
 

@@ -129,7 +129,7 @@ def test_signal_at_the_prompt_has_changed_nothing(module: Any, by: signal.Signal
         "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}]}}
     own["Parameters"].append({"ParameterKey": "RenderingSerial", "ParameterValue": ""})
     monkeypatch.setattr(aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False)
-    monkeypatch.setattr(module, "is_confirmed", sends(by))
+    monkeypatch.setattr(module, "confirm", sends(by))
     ended = run(module.__name__.rpartition(".")[2], "--env", "prd")
     assert (ended.status, ended.err, aws.calls) == (130, "\nInterrupted. Nothing was changed\n", [])
 

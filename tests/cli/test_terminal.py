@@ -127,7 +127,7 @@ def test_findings_and_outputs_are_harmless(account: FakeAccount, run: Run) -> No
     assert_harmless(ended.out)
 
 
-@pytest.mark.parametrize("method", ["write", "tell", "table", "place", "has_done"])
+@pytest.mark.parametrize("method", ["write", "write_progress", "table", "place", "record_change"])
 def test_each_way_to_write_a_text_is_harmless(method: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = {"table": ([HOSTILE], [[HOSTILE]]), "place": (HOSTILE, HOSTILE, HOSTILE)}.get(method, (HOSTILE,))
     getattr(Output(), method)(*given)

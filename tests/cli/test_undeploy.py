@@ -131,7 +131,7 @@ def test_stack_deployed_during_the_prompt_stops_the_deletion(undeploys: Callable
         account.known["cfnstack-prd-infra"] = {"StackName": "cfnstack-prd-infra", "StackId": "3", "StackStatus": "CREATE_COMPLETE"}
         return True
 
-    monkeypatch.setattr(undeploy, "is_confirmed", confirmed)
+    monkeypatch.setattr(undeploy, "confirm", confirmed)
     ended = undeploys()
     assert (ended.status, deleted) == (1, []) and "nothing is deleted, because the list has changed" in ended.err
     document = json.loads(undeploys("--keep-stacks", "--json").out)

@@ -123,16 +123,16 @@ def result_of(event: Path, port: int) -> Any:
 
 
 @contextlib.contextmanager
-def telling_that_it_waits() -> Iterator[None]:
+def showing_that_it_waits() -> Iterator[None]:
     """Within the block, a line after each ten seconds. `cargo lambda watch` sends no answer if the function has crashed."""
     began, ended = time.monotonic(), threading.Event()
 
-    def tell() -> None:
+    def show_the_wait() -> None:
         while not ended.wait(_SILENCE_SECONDS):
             show(f"... waiting for the function's answer ({time.monotonic() - began:.0f} s). Ctrl-C ends it and shows its log",
                  DIM)
 
-    thread = threading.Thread(target=tell, daemon=True)
+    thread = threading.Thread(target=show_the_wait, daemon=True)
     thread.start()
     try:
         yield
@@ -209,7 +209,7 @@ def main() -> int:
         try:
             wait_until_listening(port, watch)
             # No program listens at the event's address, so the result is the response.
-            with telling_that_it_waits():
+            with showing_that_it_waits():
                 result = result_of(event, port)
             return show_result(result)
         finally:
