@@ -8,7 +8,7 @@ use aws_smithy_types::DateTime;
 use crate::clients::aws::{Aws, CallError};
 pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::{
-    ExecutionStatus, Trigger, commit_of, list_until, status_of, trigger_of,
+    APPROVAL, ExecutionStatus, Trigger, commit_of, list_until, status_of, trigger_of,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Execution {
     pub started: Option<SystemTime>,
     /// When it last changed.
     pub updated: Option<SystemTime>,
+    /// Whether an earlier execution had the same commit.
+    pub has_earlier: bool,
     /// The latest attempt of each of its actions, if they were read.
     pub actions: Vec<Action>,
 }
@@ -47,6 +49,18 @@ impl Execution {
     /// The action `name`. `None` if the execution has not reached it.
     pub fn action(&self, name: &str) -> Option<&Action> {
         self.actions.iter().find(|action| action.name == name)
+    }
+
+    /// The action that failed, other than a rejected approval. `None` if a condition of a stage
+    /// failed, for example an alarm.
+    pub fn failed_action(&self) -> Option<&Action> {
+        let mut actions = self.actions.iter();
+        actions.find(|action| action.state == ActionState::Failed && action.name != APPROVAL)
+    }
+
+    /// Whether the commit was on its way before: in an earlier execution, or before a retry.
+    pub fn is_repeated(&self) -> bool {
+        self.has_earlier || self.actions.iter().any(|action| action.is_retried)
     }
 }
 
@@ -118,7 +132,12 @@ fn read(
             ExecutionState::Running
         }
     };
+    let commit = commit_of(execution)?;
     // CodePipeline lists the newest execution first.
+    let mut earlier = listed
+        .iter()
+        .rev()
+        .take_while(|one| one.pipeline_execution_id() != Some(id));
     let mut later = listed
         .iter()
         .take_while(|one| one.pipeline_execution_id() != Some(id))
@@ -126,8 +145,9 @@ fn read(
     Some(Execution {
         is_newest: later.peek().is_none(),
         is_outdated: later.any(|one| status_of(one) == ExecutionStatus::Succeeded),
+        has_earlier: earlier.any(|one| commit_of(one) == Some(commit)),
         id: id.to_owned(),
-        commit: commit_of(execution)?.to_owned(),
+        commit: commit.to_owned(),
         state,
         status: status.to_owned(),
         started: time(execution.start_time()),

@@ -11,11 +11,10 @@
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
-//! - [`note`] renders the note about a change set, and [`ended_approval`] ends it
+//! - [`note`] renders the note about a commit, and [`written_notes`] reads what notes tell already
 //! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
 mod drift;
-mod ended_approval;
 mod event;
 mod execution;
 pub(crate) mod note;
@@ -24,6 +23,7 @@ mod outcome;
 mod outputs;
 mod plan;
 mod report;
+mod written_notes;
 
 pub(crate) use crate::feedback::reporting::drift::report as report_drift;
 pub(crate) use crate::feedback::reporting::event::PipelineEvent;

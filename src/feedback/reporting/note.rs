@@ -1,24 +1,50 @@
-//! The note about a change set that waits for an approval, or has waited for one.
+//! The note about a commit in an environment: the change set that waits for an approval, how the
+//! approval ended, and how the deployment did.
+//!
+//! ```text
+//! <!-- cfn-gitops deployment dev/shop 8c1b… failure 5f3b… -->    the marker
+//! **The deployment to `dev` failed**: [execution](…)             the headline
+//!
+//! …                                                              why it failed
+//!
+//! <!-- change set -->
+//! …                                                              the change set, if it was listed
+//! ```
+//!
+//! The function reads these parts again, when it edits the note. Only the last part survives: its
+//! change set may not exist any more.
 
 use std::fmt::Write;
 
-use crate::feedback::approval::Doubt;
+use crate::feedback::approval;
+use crate::feedback::approval::{Doubt, person_of};
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
+use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;
 
-/// The text of the headline while the approval waits.
+/// The end of the headline while the approval waits.
 const WAIT: &str = "wait for an approval";
 
-/// The marker with which the note begins. It distinguishes the notes of environments and projects.
-pub fn marker(names: &ResourceNames) -> String {
+/// The line before the change set. A log before it may contain the same line, so the last one
+/// counts. Each note has it.
+const CHANGE_SET: &str = "\n<!-- change set -->";
+
+/// The words of the marker before the failed attempt, and after it if the failed build's log has
+/// not been read completely.
+const FAILURE: &str = "failure ";
+const LATE_LOG: &str = " with a late log";
+
+/// The beginning of the note. It distinguishes the notes of environments, projects and commits.
+pub fn marker(names: &ResourceNames, commit: &str) -> String {
     let ResourceNames { env_id, project_id } = names;
-    format!("<!-- cfn-gitops change set {env_id}/{project_id} -->")
+    format!("<!-- cfn-gitops deployment {env_id}/{project_id} {commit} ")
 }
 
 /// How an approval ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ApprovalEnd {
     /// It was given, by this person and tag if that was in GitLab.
     Approved(Option<String>),
     /// The function gave it, because there are no changes.
@@ -29,64 +55,223 @@ pub enum Ending {
     Unneeded,
 }
 
-/// The first line after the marker. `url` is the execution in the console. `ending` is `None` while
-/// the approval waits.
-fn headline(environment_name: &str, ending: Option<Ending>, url: &str) -> String {
-    let environment = code(environment_name);
-    let by = |person: Option<String>| {
-        person.map_or(String::new(), |person| {
-            format!(" in GitLab by {}", code(&person))
-        })
-    };
-    let state = match ending {
-        None => WAIT.to_owned(),
-        Some(Ending::Approved(person)) => format!("were approved{}", by(person)),
-        Some(Ending::Unchanged) => "needed no approval, because there are none".to_owned(),
-        Some(Ending::Rejected(person)) => format!("were rejected{}", by(person)),
-        Some(Ending::Unneeded) => "no longer need an approval".to_owned(),
-    };
-    format!("**Changes to {environment} {state}**: [execution]({url})")
-}
-
-/// The execution whose change set waits according to the note. `None` if it shows none as waiting.
-pub fn waiting_execution(note: &str) -> Option<&str> {
-    let headline = note.lines().nth(1)?;
-    let (_, url) = headline.split_once(&format!(" {WAIT}**: "))?;
-    let (_, rest) = url.split_once("/executions/")?;
-    let (id, _) = rest.split_once('/')?;
-    Some(id)
-}
-
-/// The note with a headline that reports how the approval ended.
-pub fn end(note: &str, environment_name: &str, ending: Ending, url: &str) -> String {
-    let headline = headline(environment_name, Some(ending), url);
-    let mut lines: Vec<&str> = note.lines().collect();
-    if let Some(line) = lines.get_mut(1) {
-        *line = &headline;
+impl ApprovalEnd {
+    /// How `approval` ended in an execution. `None` if it waits, or was not reached.
+    pub fn of(approval: Option<&Action>, state: ExecutionState) -> Option<Self> {
+        let approval = approval?;
+        let person = person_of(&approval.summary).map(ToOwned::to_owned);
+        match approval.state {
+            ActionState::Succeeded if approval.summary.contains(approval::SUMMARY) => {
+                Some(ApprovalEnd::Unchanged)
+            }
+            ActionState::Succeeded => Some(ApprovalEnd::Approved(person)),
+            ActionState::Failed => Some(ApprovalEnd::Rejected(person)),
+            ActionState::Running if state == ExecutionState::Running => None,
+            ActionState::Running | ActionState::Abandoned => Some(ApprovalEnd::Unneeded),
+        }
     }
-    lines.join("\n") + "\n"
 }
 
-/// The note about the sorted `changes` of `commit`. `url` is the execution in the console.
-pub fn render(
-    changes: &[Change],
-    names: &ResourceNames,
-    settings: &ReportSettings,
-    commit: &str,
-    url: &str,
-) -> String {
-    let mut note = marker(names);
-    let stack_name = &settings.stack_name;
-    let _ = write!(
-        note,
-        "\n{}\n\nCommit {}, stack {}: {}\n",
-        headline(&settings.environment_name, None, url),
-        short_commit(commit),
-        code(stack_name),
-        counts(changes),
-    );
-    write_table(&mut note, changes, url);
-    note
+/// How an execution ended that its approval did not end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It runs, or its approval has ended it.
+    Open,
+    Deployed,
+    /// It was stopped or superseded after the approval. This is CodePipeline's word.
+    Canceled(String),
+    /// This action failed. `None` if a condition of a stage did.
+    Failed(Option<String>),
+    RolledBack,
+}
+
+/// How far an execution is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub approval: Option<ApprovalEnd>,
+    pub outcome: Outcome,
+}
+
+impl Progress {
+    pub fn of(execution: &Execution) -> Self {
+        let approval = ApprovalEnd::of(execution.action(APPROVAL), execution.state);
+        let is_over = matches!(
+            approval,
+            Some(ApprovalEnd::Rejected(_) | ApprovalEnd::Unneeded)
+        );
+        let outcome = match execution.state {
+            _ if is_over => Outcome::Open,
+            ExecutionState::Running => Outcome::Open,
+            ExecutionState::Succeeded => Outcome::Deployed,
+            ExecutionState::Canceled => Outcome::Canceled(execution.status.to_lowercase()),
+            ExecutionState::RolledBack => Outcome::RolledBack,
+            ExecutionState::Failed => {
+                let failed = execution.failed_action();
+                Outcome::Failed(failed.map(|action| action.name.clone()))
+            }
+        };
+        Progress { approval, outcome }
+    }
+
+    /// Whether the note has to tell why the execution failed.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(_) | Outcome::RolledBack)
+    }
+
+    /// Whether there is something to tell after the approval was asked for.
+    pub fn has_ended(&self) -> bool {
+        self.approval.is_some() || self.outcome != Outcome::Open
+    }
+
+    /// The text of the headline about `environment`, which is Markdown.
+    fn text(&self, environment: &str) -> String {
+        let by = |person: &Option<String>| {
+            person.as_ref().map_or(String::new(), |person| {
+                format!(" in GitLab by {}", code(person))
+            })
+        };
+        let before = match &self.approval {
+            None => None,
+            Some(ApprovalEnd::Approved(person)) => Some(format!("were approved{}", by(person))),
+            Some(ApprovalEnd::Rejected(person)) => Some(format!("were rejected{}", by(person))),
+            Some(ApprovalEnd::Unneeded) => Some("no longer need an approval".to_owned()),
+            Some(ApprovalEnd::Unchanged) => {
+                Some("needed no approval, because there are none".to_owned())
+            }
+        };
+        let changes = format!("Changes to {environment}");
+        let failed = match &self.outcome {
+            Outcome::Open => return format!("{changes} {}", before.unwrap_or_default()),
+            Outcome::Deployed => {
+                return match (&self.approval, before) {
+                    (Some(ApprovalEnd::Unchanged), Some(before)) => format!("{changes} {before}"),
+                    (_, Some(before)) => format!("{changes} {before} and deployed"),
+                    (_, None) => format!("{changes} were deployed"),
+                };
+            }
+            Outcome::Canceled(how) => format!("the execution was {how}"),
+            Outcome::RolledBack => "the deployment was rolled back".to_owned(),
+            Outcome::Failed(None) => "a condition of the stage failed".to_owned(),
+            Outcome::Failed(Some(action)) if action == DEPLOY => "the deployment failed".to_owned(),
+            Outcome::Failed(Some(action)) if action == BUILD => "the build failed".to_owned(),
+            Outcome::Failed(Some(action)) => format!("{} failed", code(action)),
+        };
+        match before {
+            Some(before) => format!("{changes} {before}, but {failed}"),
+            None => format!("Changes to {environment} were not deployed, because {failed}"),
+        }
+    }
+}
+
+/// Why an execution failed, for its note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureText {
+    /// CodePipeline's ID of the attempt that failed. Empty if it is not known.
+    pub attempt: String,
+    /// Whether the log of its build may not be complete yet.
+    pub is_log_late: bool,
+    pub text: String,
+}
+
+/// The parts of a note that was written before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written<'a> {
+    /// The execution of the headline. Empty if a person has edited it.
+    pub execution_id: &'a str,
+    /// Whether it shows a change set as waiting.
+    pub waits: bool,
+    /// The attempt whose failure it shows. `None` if it shows none.
+    pub failed_attempt: Option<&'a str>,
+    pub is_log_late: bool,
+    /// The change set. Empty if none was listed.
+    change_set: &'a str,
+}
+
+impl<'a> Written<'a> {
+    pub fn has_change_set(&self) -> bool {
+        !self.change_set.is_empty()
+    }
+
+    pub fn parse(note: &'a str) -> Self {
+        let (first, rest) = note.split_once('\n').unwrap_or((note, ""));
+        let (headline, _) = rest.split_once('\n').unwrap_or((rest, ""));
+        let failure = first.strip_suffix(" -->").unwrap_or(first);
+        let failure = failure.split_once(&format!(" {FAILURE}"));
+        let failure = failure.map(|(_, attempt)| attempt);
+        let failed_attempt = failure.map(|it| it.strip_suffix(LATE_LOG).unwrap_or(it));
+        let id = headline.split_once("/executions/");
+        let id = id.and_then(|(_, rest)| rest.split_once('/'));
+        // GitLab may remove the line break at the end.
+        let mut lines = note
+            .rmatch_indices(CHANGE_SET)
+            .map(|(at, line)| at + line.len());
+        let after = lines.find_map(|end| {
+            let rest = note.get(end..)?;
+            (rest.is_empty() || rest.starts_with('\n')).then_some(rest)
+        });
+        Written {
+            execution_id: id.map_or("", |(id, _)| id),
+            waits: headline.contains(&format!(" {WAIT}**: ")),
+            failed_attempt,
+            is_log_late: failure.is_some_and(|it| it.ends_with(LATE_LOG)),
+            change_set: after.unwrap_or_default().trim_start(),
+        }
+    }
+}
+
+/// The place of notes about a commit, and what they have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct NoteOf<'a> {
+    pub names: &'a ResourceNames,
+    pub settings: &'a ReportSettings,
+    pub commit: &'a str,
+    /// The execution in the console.
+    pub url: &'a str,
+}
+
+impl NoteOf<'_> {
+    /// The note about the sorted `changes` that wait for an approval.
+    pub fn waiting(&self, changes: &[Change]) -> String {
+        let mut change_set = format!(
+            "Commit {}, stack {}: {}\n",
+            short_commit(self.commit),
+            code(&self.settings.stack_name),
+            counts(changes),
+        );
+        write_table(&mut change_set, changes, self.url);
+        let environment = code(&self.settings.environment_name);
+        self.with(
+            &format!("Changes to {environment} {WAIT}"),
+            None,
+            &change_set,
+        )
+    }
+
+    /// The note after its execution has made this progress, which may be a failure. `written` is
+    /// the former note, if there is one.
+    pub fn ended(
+        &self,
+        progress: &Progress,
+        failure: Option<&FailureText>,
+        written: Option<&Written<'_>>,
+    ) -> String {
+        let headline = progress.text(&code(&self.settings.environment_name));
+        let change_set = written.map_or("", |written| written.change_set);
+        self.with(&headline, failure, change_set)
+    }
+
+    fn with(&self, headline: &str, failure: Option<&FailureText>, change_set: &str) -> String {
+        let mut note = marker(self.names, self.commit);
+        if let Some(failure) = failure {
+            let late = if failure.is_log_late { LATE_LOG } else { "" };
+            let _ = write!(note, "{FAILURE}{}{late} ", failure.attempt);
+        }
+        let _ = write!(note, "-->\n**{headline}**: [execution]({})\n", self.url);
+        if let Some(failure) = failure {
+            let _ = write!(note, "\n{}\n", failure.text.trim_end());
+        }
+        note + CHANGE_SET + "\n" + change_set
+    }
 }
 
 /// The part of the note about the tags that decide. `url` is that of the project, and `doubts` are

@@ -141,6 +141,9 @@ mod tests {
                 state: ActionState::Failed,
                 summary: "Failed: Circular dependency".to_owned(),
                 by: String::new(),
+                external_id: String::new(),
+                attempt: String::new(),
+                is_retried: false,
             };
             is_of(&action, &creation)
         };

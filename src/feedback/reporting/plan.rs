@@ -6,6 +6,7 @@ use crate::clients::gitlab::{
 use crate::feedback::approval;
 use crate::feedback::change_sets::GONE;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::note::Progress;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -95,8 +96,10 @@ pub struct Shown {
     pub deployment: Option<StatusState>,
     /// The environment, after its first deployment.
     pub environment: Option<GitLabEnvironment>,
-    /// The notes that show an ended approval as waiting, and their new text.
+    /// The notes that do not tell what the execution has come to, and their new text.
     pub outdated_notes: Vec<(Note, String)>,
+    /// The note about a failure that one of its places does not show. `None` if each does.
+    pub missing_note: Option<String>,
 }
 
 impl Shown {
@@ -157,8 +160,8 @@ pub struct Desired {
     pub tier: Option<&'static str>,
     /// The note about the change set. `None` if none waits for an approval.
     pub note: Option<String>,
-    /// Whether notes about an approval that has ended have to report its end.
-    pub ends_notes: bool,
+    /// What notes have to tell about the execution. `None` if there is nothing new, or no note.
+    pub told: Option<Progress>,
 }
 
 impl Desired {
@@ -302,7 +305,8 @@ pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
     );
     let environment = shown.environment.as_ref();
     posts.extend(environment.and_then(|environment| environment_post(desired, environment)));
-    posts.extend(desired.note.clone().map(Post::WriteNote));
+    let written = desired.note.as_ref().or(shown.missing_note.as_ref());
+    posts.extend(written.cloned().map(Post::WriteNote));
     let outdated = shown.outdated_notes.iter().cloned();
     posts.extend(outdated.map(|(note, body)| Post::EditNote(note, body)));
     posts
@@ -372,8 +376,7 @@ fn is_shown(desired: &CommitStatus, shown: Option<&CommitStatus>) -> bool {
 /// Why an execution failed: its failed action with the reason. Without one, a condition of a stage
 /// failed: an alarm or the deployment window.
 fn failure(execution: &Execution) -> String {
-    let is_failed = |action: &&Action| action.state == ActionState::Failed;
-    match execution.actions.iter().find(is_failed) {
+    match execution.failed_action() {
         Some(action) => with_summary(&format!("{} failed", action.name), action),
         None => "A condition of the stage failed".to_owned(),
     }

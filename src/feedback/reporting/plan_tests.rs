@@ -12,9 +12,13 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
         state: *state,
         summary: (*summary).to_owned(),
         by: String::new(),
+        external_id: String::new(),
+        attempt: String::new(),
+        is_retried: false,
     };
     Execution {
         is_newest: true,
+        has_earlier: false,
         id: "new".to_owned(),
         commit: "c0ffee".to_owned(),
         state,

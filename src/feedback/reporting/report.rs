@@ -6,17 +6,19 @@ use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
-    CommitRef, ErrorScope, GitLab, GitLabError, NoteTarget, ProjectDetails, RetryTime, Sent,
+    CommitRef, ErrorScope, GitLab, GitLabError, Note, NoteTarget, ProjectDetails, RetryTime, Sent,
     StatusState,
 };
 use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::note::{FailureText, NoteOf, Progress as Told};
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
-use crate::feedback::reporting::{ended_approval, execution, note, outputs, plan};
+use crate::feedback::reporting::written_notes::WrittenNotes;
+use crate::feedback::reporting::{execution, note, outputs, plan, written_notes};
 use crate::feedback::rights;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -111,6 +113,16 @@ struct Reporter<'a> {
     unread_notes: Option<ReportError>,
 }
 
+/// The notes that do not tell what an execution has come to.
+#[derive(Default)]
+struct OutdatedNotes {
+    /// Those that exist, and their new text.
+    outdated: Vec<(Note, String)>,
+    /// The one that a place does not have.
+    missing: Option<String>,
+    unread: Option<ReportError>,
+}
+
 /// The last part that is up to date. Each part follows from the ones before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Observed {
@@ -166,8 +178,10 @@ impl Reporter<'_> {
         if includes(Topic::Note) {
             let note = self.note(&url).await;
             self.desired.note = self.reported.settle(Topic::Note, note).flatten();
-            self.desired.ends_notes = self.desired.note.is_none()
-                && ended_approval::may_be_noted(settings, scope, &self.execution);
+            if self.desired.note.is_none() {
+                let told = self.told().await;
+                self.desired.told = self.reported.settle(Topic::Note, told).flatten();
+            }
         }
         Ok(())
     }
@@ -220,11 +234,7 @@ impl Reporter<'_> {
         let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
             return Ok(None);
         };
-        let has_note = match settings.change_set_comment {
-            Some(has_note) => has_note,
-            None => !self.project().await?.is_public,
-        };
-        if !has_note {
+        if !self.has_notes().await? {
             return Ok(None);
         }
         let (changes, tags) = if let Some((request, tags)) = self.tags().await? {
@@ -237,14 +247,90 @@ impl Reporter<'_> {
         let Some(change_set) = changes else {
             return Ok(None);
         };
-        let (names, sha) = (&pipeline.names, &self.context.commit.sha);
+        let names = &pipeline.names;
         let rights = if settings.deploy_role_arn.is_some() {
             String::new()
         } else {
             rights::missing(self.context.aws, names, &change_set.changes).await
         };
-        let note = note::render(&change_set.changes, names, settings, sha, url);
+        let note = self.note_of(url).waiting(&change_set.changes);
         Ok(Some(note + &rights + &tags))
+    }
+
+    /// Whether the project gets notes: by default not a public one, where everyone reads them.
+    async fn has_notes(&mut self) -> Result<bool, GitLabError> {
+        match self.context.settings.change_set_comment {
+            Some(has_notes) => Ok(has_notes),
+            None => Ok(!self.project().await?.is_public),
+        }
+    }
+
+    /// What the commit's notes have to tell about the execution. `None` if nothing has changed
+    /// since its change set was listed, or if there are no notes.
+    async fn told(&mut self) -> Result<Option<Told>, GitLabError> {
+        let told = Told::of(&self.execution);
+        let is_noted = if told.is_failure() {
+            self.has_notes().await?
+        } else {
+            told.has_ended() && written_notes::may_exist(self.context.settings, &self.execution)
+        };
+        Ok(is_noted.then_some(told))
+    }
+
+    fn note_of<'a>(&'a self, url: &'a str) -> NoteOf<'a> {
+        NoteOf {
+            names: &self.context.pipeline.names,
+            settings: self.context.settings,
+            commit: &self.context.commit.sha,
+            url,
+        }
+    }
+
+    /// The notes that do not show `told`, with their new text, and the one that is missing. Also
+    /// the error of a note or an execution that could not be read.
+    async fn outdated_notes(&self, told: &Told) -> Result<OutdatedNotes, ReportError> {
+        let (aws, pipeline) = (self.context.aws, self.context.pipeline);
+        let (execution, names) = (&self.execution, &pipeline.names);
+        let url = pipeline
+            .location
+            .execution_console(&names.pipeline(), &execution.id);
+        let of = self.note_of(&url);
+        let notes = WrittenNotes::read(self.context.gitlab, names, &self.context.commit).await?;
+        if !told.is_failure() {
+            let (outdated, unread) = notes.outdated(aws, pipeline, of, execution).await;
+            return Ok(OutdatedNotes {
+                outdated,
+                missing: None,
+                unread,
+            });
+        }
+        let mut result = OutdatedNotes {
+            unread: notes.unread.clone(),
+            ..OutdatedNotes::default()
+        };
+        let failed = execution.failed_action();
+        // A condition of a stage has no attempt of its own.
+        let attempt = failed.map_or(&execution.id, |action| &action.attempt);
+        let reads_again = self.context.scope == Scope::All;
+        let pipeline_name = names.pipeline();
+        if notes.show_failure(attempt, reads_again)
+            || notes
+                .one_still_waits(aws, &pipeline_name, execution)
+                .await?
+        {
+            return Ok(result);
+        }
+        let failure = FailureText {
+            attempt: attempt.to_owned(),
+            is_log_late: false,
+            text: String::new(),
+        };
+        let written = notes.most_informative();
+        let body = of.ended(told, Some(&failure), written.as_ref());
+        let on_commit = notes.on_commit.iter();
+        result.outdated = on_commit.map(|note| (note.clone(), body.clone())).collect();
+        result.missing = Some(body);
+        Ok(result)
     }
 
     /// The request of the execution that waits, and the part of the note about its tags. `None` if
@@ -326,21 +412,13 @@ impl Reporter<'_> {
         let statuses = shown.execution.iter().chain(&shown.approval);
         let read = statuses.filter_map(|one| one.pipeline_id).next_back();
         self.pipeline_id = read.or(self.pipeline_id);
-        if desired.ends_notes && self.is_open(Topic::Note) {
-            let (aws, pipeline) = (self.context.aws, self.context.pipeline);
-            let execution = &self.execution;
-            let read = async {
-                let names = &pipeline.names;
-                let (waiting, unread) =
-                    ended_approval::waiting_notes(gitlab, names, commit).await?;
-                let outdated =
-                    ended_approval::outdated(aws, pipeline, environment, execution, waiting);
-                let (outdated, unknown) = outdated.await;
-                Ok::<_, GitLabError>((outdated, unread.or(unknown)))
-            };
-            let read = Box::pin(read).await;
-            let read = self.reported.settle(Topic::Note, read);
-            (shown.outdated_notes, self.unread_notes) = read.unwrap_or_default();
+        if let Some(told) = &desired.told
+            && self.is_open(Topic::Note)
+        {
+            let read = Box::pin(self.outdated_notes(told)).await;
+            let read = self.reported.settle(Topic::Note, read).unwrap_or_default();
+            (shown.outdated_notes, shown.missing_note) = (read.outdated, read.missing);
+            self.unread_notes = read.unread;
         }
         self.shown = shown;
     }
@@ -411,7 +489,7 @@ impl Reporter<'_> {
                 gitlab.change_environment(project, *id, url, *tier).await?;
             }
             Post::WriteNote(body) => {
-                let marker = note::marker(&self.context.pipeline.names);
+                let marker = note::marker(&self.context.pipeline.names, &commit.sha);
                 let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
                 let (project, author) = (&commit.project, self.author);
                 let written = gitlab.write_note(project, &places, author, &marker, body);

@@ -27,6 +27,13 @@ pub struct Action {
     pub summary: String,
     /// The ARN of the principal who approved or rejected. Empty if there is none.
     pub by: String,
+    /// Its ID in the service that executes it, for example that of the build. Empty if there is
+    /// none.
+    pub external_id: String,
+    /// CodePipeline's ID of this attempt. Empty if it returns none.
+    pub attempt: String,
+    /// Whether there were earlier attempts.
+    pub is_retried: bool,
 }
 
 /// Lists the latest attempt of each action of the execution `id`.
@@ -48,8 +55,9 @@ pub async fn list_actions(
     let mut actions: Vec<Action> = vec![];
     for action in attempts.iter().filter_map(read_action) {
         // CodePipeline lists the latest attempt first.
-        if !actions.iter().any(|later| later.name == action.name) {
-            actions.push(action);
+        match actions.iter_mut().find(|later| later.name == action.name) {
+            Some(later) => later.is_retried = true,
+            None => actions.push(action),
         }
     }
     Ok(actions)
@@ -59,6 +67,7 @@ fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
     let result = attempt
         .output()
         .and_then(|output| output.execution_result());
+    let external_id = result.and_then(|result| result.external_execution_id());
     let error = result.and_then(|result| result.error_details()?.message());
     let summary = result.and_then(|result| result.external_execution_summary());
     // An attempt of an unknown state hides the earlier ones too.
@@ -73,6 +82,9 @@ fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
         state,
         summary: error.or(summary).unwrap_or_default().to_owned(),
         by: attempt.updated_by().unwrap_or_default().to_owned(),
+        external_id: external_id.unwrap_or_default().to_owned(),
+        attempt: attempt.action_execution_id().unwrap_or_default().to_owned(),
+        is_retried: false,
     })
 }
 

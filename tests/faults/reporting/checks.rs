@@ -28,9 +28,10 @@ pub fn check_with_notes(fake: &FakeAws, of: Reporting, expected: &[Expected], no
     for one in expected {
         check_statuses(&records, of, one);
         check_deployments(&records, of, one);
-        if one.approval == Some("pending") {
+        if one.approval == Some("pending") || one.state == "failed" {
             check_notes(&records, of, one, notes);
         }
+        check_told(&records, of, one);
     }
     check_ended_approvals(fake, of, &records);
     check_harmless(fake);
@@ -155,7 +156,32 @@ fn check_deployments(records: &Records, of: Reporting, expected: &Expected) {
     }
 }
 
-/// A note in each place of the commit, about the execution that waits.
+/// Fails if a note about the commit tells another end than its status.
+fn check_told(records: &Records, of: Reporting, expected: &Expected) {
+    let marker = format!("{}{} ", of.marker(), COMMITS[expected.commit]);
+    let ends: &[&str] = match expected.state {
+        "success" => &[" deployed**"],
+        "failed" => &["failed**", "was rolled back**"],
+        "canceled" => &["were rejected**", "no longer need an approval**"],
+        _ => return,
+    };
+    for note in records
+        .notes
+        .iter()
+        .filter(|note| note.body.contains(&marker))
+    {
+        let is_told = ends.iter().any(|end| note.body.contains(end));
+        let shows_failure = note.body.contains(" failure ");
+        let is_failed = expected.state == "failed";
+        assert!(
+            is_told && shows_failure == is_failed,
+            "{expected:?}: {}",
+            note.body
+        );
+    }
+}
+
+/// A note in each place of the commit, about its newest execution.
 fn check_notes(records: &Records, of: Reporting, expected: &Expected, most: usize) {
     let sha = COMMITS[expected.commit];
     let requests = records.merge_requests.get(sha).into_iter().flatten();
@@ -171,7 +197,7 @@ fn check_notes(records: &Records, of: Reporting, expected: &Expected, most: usiz
         notes.retain(|note| note.place == place && note.body.contains(&marker));
         assert!((1..=most).contains(&notes.len()), "on {place}: {notes:#?}");
         let text = &notes[notes.len() - 1].body;
-        let is_right = text.contains(&link) && text.contains("| `Orders` |");
-        assert!(is_right, "the note on {place}: {text}");
+        let lists = expected.state == "failed" || text.contains("| `Orders` |");
+        assert!(text.contains(&link) && lists, "the note on {place}: {text}");
     }
 }

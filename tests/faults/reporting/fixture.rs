@@ -66,9 +66,9 @@ impl Reporting {
         format!("cfn-gitops/{}/{}", self.env_id, self.project_id)
     }
 
-    /// A part of the first line of each note about its change set.
+    /// A part of the first line of each note about a commit.
     pub fn marker(&self) -> String {
-        format!("change set {}/{} -->", self.env_id, self.project_id)
+        format!("deployment {}/{} ", self.env_id, self.project_id)
     }
 
     fn stack(&self) -> String {

@@ -8,7 +8,7 @@ use crate::scripts::{Script, Step, script_of, waiting};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, FaultKind, On, Schedules};
 
-use Step::{Approve, Deployed, End};
+use Step::{Approve, Build, Deployed, End, Retry, Source, Start, Wait};
 
 use FaultKind::{Denied, InternalError500, RequestHangs};
 
@@ -20,7 +20,10 @@ fn notes(fake: &FakeAws) -> Vec<String> {
 }
 
 const ENDINGS: [(&str, &str); 4] = [
-    ("deployed", "**Changes to `dev` were approved**"),
+    (
+        "deployed",
+        "**Changes to `dev` were approved and deployed**",
+    ),
     ("rejected", "**Changes to `dev` were rejected**"),
     (
         "stopped while it waits",
@@ -85,27 +88,98 @@ fn assert_notes(fake: &FakeAws, is_expected: impl Fn(&str) -> bool) {
     assert!(is_right, "{notes:?}");
 }
 
-/// A newer execution of the commit fails before its approval. The note is about the former one.
+/// A newer execution of the commit ends before the approval of the former one does: the links of
+/// the former one's note still decide.
 #[test]
-fn note_of_an_earlier_execution_ends_with_its_approval() {
-    use Step::{Build, End, Source, Start, Wait};
+fn note_that_waits_is_kept_until_its_approval_ends() {
+    let rerun = [Start("e2"), Source("e2", 0)];
+    let not_built = [Build("e2", Some("tests failed")), End("e2", "Failed")];
+    let stopped = [End("e2", "Stopped")];
+    let superseded = [End("e1", "Superseded")];
+    let approved = [Approve("e1"), Deployed("e1", None), End("e1", "Succeeded")];
+    let failed = "were not deployed, because the build failed";
+    for (second, first, end) in [
+        (&not_built[..], &superseded[..], failed),
+        (&not_built, &approved, failed),
+        (&stopped, &superseded, "no longer need an approval"),
+        (&stopped, &approved, "were approved"),
+    ] {
+        in_account(async |fake| {
+            let before = Script::new("before", &[&waiting("e1", 0), &rerun, second]);
+            before.play(fake).await;
+            catch_up(fake, SHOP, "first health check").await;
+            assert_notes(fake, |note| note.contains("wait for an approval"));
+            let after = Script::new("after", &[&waiting("e1", 0), &rerun, second, first]);
+            after
+                .play_steps(fake, before.steps.len()..after.steps.len())
+                .await;
+            catch_up(fake, SHOP, "health check").await;
+            check(fake, SHOP, &[]);
+            assert_notes(fake, |note| {
+                note.contains(end) && note.contains("| `Orders` |")
+            });
+        });
+    }
+}
+
+/// Deletes the notes of the function, as a person may.
+fn delete_notes(fake: &FakeAws) {
+    fake.change(|aws| records_of(aws).notes.retain(|note| note.user == OTHER_USER));
+}
+
+#[test]
+fn deleted_note_is_made_again_by_a_failure_only() {
+    for (name, expected) in [("failed deployment", 2), ("deployed", 0)] {
+        in_account(async |fake| {
+            let script = script_of(name);
+            let last = script.steps.len() - 1;
+            script.play_steps(fake, 0..last).await;
+            delete_notes(fake);
+            script.play_steps(fake, last..script.steps.len()).await;
+            assert_eq!(notes(fake).len(), expected, "{name}");
+        });
+    }
+}
+
+/// A commit whose build fails has had no note.
+#[test]
+fn failure_has_a_note_that_its_retry_ends() {
+    let failed = [Build("e1", Some("tests failed")), End("e1", "Failed")];
+    let again = [Retry("e1"), Build("e1", None), Wait("e1")];
+    let deployed = [Approve("e1"), Deployed("e1", None), End("e1", "Succeeded")];
     in_account(async |fake| {
-        let steps = [
-            Start("e1"),
-            Source("e1", 0),
-            Build("e1", None),
-            Wait("e1"),
-            Start("e2"),
-            Source("e2", 0),
-            End("e1", "Superseded"),
-            Build("e2", Some("tests failed")),
-            End("e2", "Failed"),
-        ];
-        let script = Script::new("superseded by an execution that fails", &[&steps]);
-        script.play(fake).await;
+        let begun = [Start("e1"), Source("e1", 0)];
+        let script = Script::new("retried build", &[&begun, &failed, &again, &deployed]);
+        script.play_steps(fake, 0..4).await;
+        assert_notes(fake, |note| note.contains("because the build failed"));
+        script.play_steps(fake, 4..7).await;
+        assert_notes(fake, |note| note.contains("wait for an approval"));
+        script.play_steps(fake, 7..10).await;
+        assert_eq!(notes(fake).len(), 2);
+        assert_notes(fake, |note| {
+            note.contains("were approved and deployed") && !note.contains("failure")
+        });
+    });
+}
+
+#[test]
+fn note_of_an_earlier_commit_stays_as_it_is() {
+    in_account(async |fake| {
+        // Both commits are in one merge request.
+        fake.change(|aws| {
+            let of_commits = &mut records_of(aws).merge_requests;
+            of_commits.insert(COMMITS[1].to_owned(), vec![(4, "merged"), (5, "opened")]);
+        });
+        script_of("failed build").play(fake).await;
+        let before = notes(fake);
+        let next = [Approve("e2"), Deployed("e2", None), End("e2", "Succeeded")];
+        Script::new("next", &[&waiting("e2", 1), &next])
+            .play(fake)
+            .await;
         catch_up(fake, SHOP, "health check").await;
-        check(fake, SHOP, &[]);
-        assert_notes(fake, |note| note.contains("no longer need an approval"));
+        let after = notes(fake);
+        assert_eq!((before.len(), after.len()), (2, 4));
+        assert!(before.iter().all(|note| after.contains(note)), "{after:?}");
     });
 }
 

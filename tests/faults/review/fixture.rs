@@ -163,7 +163,7 @@ fn arrange_others(fake: &FakeAws) {
 /// A person's note, a copy of the function's note, and the function's notes of others.
 fn notes_of_others() -> [(String, u64); 4] {
     let other = "<!-- cfn-gitops review prd/shop build 1 -->\nAnother environment";
-    let approval = "<!-- cfn-gitops change set dev/shop -->\nAn approval";
+    let approval = "<!-- cfn-gitops deployment dev/shop c0ffee -->\nAn approval";
     [
         ("Looks good".to_owned(), OTHER_USER),
         (format!("{MARKER}build 1 -->\nCopied"), OTHER_USER),
