@@ -80,9 +80,8 @@ REVIEWS_MAY_NOT = [
     # A start that names another role for the build has to pass it.
     *[("EventsRuleRole", "iam:PassRole", role(name), passed_to("codebuild.amazonaws.com")) for name in ("role-dev-codedeploy-cfn", "administrator")],
     # The function reads and starts the builds of reviews.
-    *[("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:StartBuild", project, {}) for project in [BUILD_PROJECT, *_OTHER_PROJECTS]],
+    *[("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:StartBuild", project, {}) for project in _OTHER_PROJECTS],
     ("FunctionRole", "iam:PassRole sts:AssumeRole", REVIEW_ROLE, passed_to("codebuild.amazonaws.com")),
-    ("FunctionRole", "logs:GetLogEvents logs:PutLogEvents logs:DeleteLogGroup", f"{REVIEW_LOG}:log-stream:a", {}),
     *[("ProvisioningRole", MADE_BUILD_PROJECTS, project, {}) for project in _OTHER_PROJECTS],
     ("ProvisioningRole", "logs:GetLogEvents logs:PutLogEvents logs:PutSubscriptionFilter", f"{REVIEW_LOG}:log-stream:a", {}),
     ("ProvisioningRole", MADE_RULES, rule("event-rule-dev-cfn-gitops-review"), {}),

@@ -11,6 +11,7 @@ import yaml
 from tests.policies import scene
 from tests.policies.rows_change_sets import CHANGE_SETS_MAY, CHANGE_SETS_MAY_NOT
 from tests.policies.rows_environment import inputs_and_outputs_of_a_build, what_is_not_the_builds
+from tests.policies.rows_failures import FAILURES_MAY, FAILURES_MAY_NOT
 from tests.policies.rows_reviews import REVIEWS_MAY, REVIEWS_MAY_NOT
 from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION
 from tests.templates.named import *  # noqa: F403: the vocabulary of these tables
@@ -21,7 +22,7 @@ WEBSITE = repository("codecommit-dev-website")
 
 # principal, actions, resource, context keys
 _MAY = [
-    *CHANGE_SETS_MAY, *REVIEWS_MAY,
+    *CHANGE_SETS_MAY, *REVIEWS_MAY, *FAILURES_MAY,
     # Also of a project with a stack of its own.
     *[("FunctionRole", CREDENTIALS, mirror, {}) for mirror in (MIRROR, user("user-dev-shop-mirror"))],
     # An existing secret, and one that does not exist (any more).
@@ -107,7 +108,7 @@ _MAY = [
 ]
 
 _MAY_NOT = [
-    *CHANGE_SETS_MAY_NOT, *REVIEWS_MAY_NOT,
+    *CHANGE_SETS_MAY_NOT, *REVIEWS_MAY_NOT, *FAILURES_MAY_NOT,
     # The function's code needs no network interface: Lambda's permissions in the role are denied to the code.
     ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), BY_THE_CODE),
     ("FunctionRole", SEEN_INTERFACES, "*", BY_THE_CODE),

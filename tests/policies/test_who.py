@@ -22,7 +22,9 @@ ON_A_PROTECTED_BRANCH = {"codecommit:References": "refs/heads/master"}
 ON_A_BRANCH = {"codecommit:References": "refs/heads/feature"}
 
 REVIEW_PROJECT = regional("codebuild", "project/codebuild-dev-review-shop")
-REVIEW_LOG = regional("logs", "log-group:/aws/codebuild/codebuild-dev-review-shop:log-stream:a")
+BUILD_PROJECT = regional("codebuild", "project/codebuild-dev-cfn-shop")
+BUILD_LOG, REVIEW_LOG = [regional("logs", f"log-group:/aws/codebuild/codebuild-dev-{kind}-shop:log-stream:a") for kind in ("cfn", "review")]
+OTHER_LOGS = [regional("logs", f"log-group:{name}:log-stream:a") for name in ("/aws/lambda/cfn-gitops-dev", "/aws/codebuild/codebuild-dev-replication-shop")]
 
 REVIEWS_AND_DRIFT = [
     *[("iam:PassRole", DEPLOY_ROLE, passed_to(f"{service}.amazonaws.com"), "") for service in ("lambda", "codebuild", "events")],
@@ -50,6 +52,11 @@ REVIEWS_AND_DRIFT = [
     ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec role-dev-cfn-gitops"),
     ("codebuild:BatchGetBuilds", REVIEW_PROJECT, {}, "role-dev-cfn-gitops"),
     ("logs:PutLogEvents", REVIEW_LOG, {}, "role-dev-review-codebuild-cfn"),
+    ("codebuild:BatchGetBuilds", BUILD_PROJECT, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
+    *[("logs:GetLogEvents", log, {}, "role-dev-cfn-gitops deployed") for log in (BUILD_LOG, REVIEW_LOG)],
+    *[("logs:GetLogEvents", log, {}, "deployed") for log in OTHER_LOGS],
+    # Who may read a log sees what its group masks only with this permission.
+    *[("logs:Unmask", log, {}, "") for log in (BUILD_LOG, REVIEW_LOG, *OTHER_LOGS)],
     ("iam:PassRole", REVIEW_ROLE, passed_to("codebuild.amazonaws.com"), "role-dev-cfn-gitops-provisioning"),
     ("iam:UpdateAssumeRolePolicy", REVIEW_ROLE, {}, ""),
     (ASSUME, REVIEW_ROLE, {}, ""),

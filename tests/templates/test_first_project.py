@@ -25,8 +25,9 @@ SILENT = {**GITLAB, "ReportToGitLab": "false"}
 
 
 @pytest.mark.parametrize(("why", "setting", "others"), [
-    ("ReviewBranches needs GitLabProject, and ReportToGitLab true", {"ReviewBranches": "review/*"}, [{}, SILENT]),
-    ("ApprovalFromGitLab needs GitLabProject, ReportToGitLab true, and FunctionApprovals GitLab", {"ApprovalFromGitLab": "true"},
+    ("ReviewBranches needs GitLabProject, and ReportToGitLab true or BuildLog", {"ReviewBranches": "review/*"}, [{}, SILENT]),
+    ("ApprovalFromGitLab needs GitLabProject, ReportToGitLab true or BuildLog, and FunctionApprovals GitLab",
+     {"ApprovalFromGitLab": "true"},
      [{}, SILENT, {**GITLAB, "FunctionApprovals": "NoChanges"}, {"FunctionApprovals": "GitLab"}]),
 ])
 def test_setting_without_its_needs_is_rejected(why, setting, others):

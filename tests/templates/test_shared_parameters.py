@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.templates.companions import BOTH
+from tests.templates.companions import BOTH, project
 from tests.templates.deployed import TEMPLATES, parameters_of_a_project, source
 
 PROJECT = source(TEMPLATES / "project.yaml")["Parameters"]
@@ -98,6 +98,43 @@ def test_other_settings_reach_the_pipeline_and_the_credential(deployed, pipeline
     assert stack.properties("MirrorCredential")["RotationSerial"] == "2"
     assert "RotationSerial" not in deployed().properties("MirrorCredential")
     assert stack.broken_rules() == []
+
+
+GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}
+# Each value of ReportToGitLab with the Report that it renders. None if nothing is reported.
+REPORTS = {"true": {}, "false": None, "BuildLog": {"BuildLog": True}}
+NEEDS_REPORTS = {"ReviewBranches": "review/*", "ApprovalFromGitLab": "true"}
+ENVIRONMENT_IN_GITLAB = {"GitLabEnvironmentName": "test/eu", "GitLabEnvironmentUrlOutput": "Address"}
+
+
+@BOTH
+@pytest.mark.parametrize("value", REPORTS)
+def test_each_value_of_the_reports_renders_as_it_must(deployed, pipeline, value):
+    report, given = REPORTS[value], {**GITLAB, "ReportToGitLab": value}
+    properties, parameters = deployed(**given).properties(pipeline), deployed().template["Parameters"]
+    assert parameters["ReportToGitLab"]["AllowedValues"] == list(REPORTS)
+    assert ("GitLab" in properties, properties.get("Report")) == (report is not None, report or None)
+    # The resource would reject Report without GitLab.
+    assert deployed(ReportToGitLab=value).properties(pipeline) == deployed().properties(pipeline)
+
+    approvals = {"FunctionApprovals": "GitLab"} if "FunctionApprovals" in parameters else {}
+    stack = deployed(**given, **NEEDS_REPORTS, **approvals)
+    broken = {why.split()[0] for why in stack.broken_rules()}
+    if report is None:
+        assert broken == NEEDS_REPORTS.keys()
+        return
+    assert broken == set() and stack.properties(pipeline)["Approval"]["FromGitLab"] is True
+    assert stack.properties(pipeline).items() >= {**properties, "Review": {"Branches": "review/*"}}.items()
+
+
+@pytest.mark.parametrize("value", REPORTS)
+def test_environment_in_gitlab_needs_reports(value):
+    stack = project(**GITLAB, **ENVIRONMENT_IN_GITLAB, ReportToGitLab=value)
+    if REPORTS[value] is None:
+        assert "need GitLabProject, and ReportToGitLab true or BuildLog" in "".join(stack.broken_rules())
+    else:
+        assert stack.broken_rules() == []
+        assert stack.properties("Pipeline")["Report"] == {"EnvironmentName": "test/eu", "EnvironmentUrlOutput": "Address", **REPORTS[value]}
 
 
 BRANCHES = [

@@ -17,6 +17,7 @@ pub(crate) fn settings() -> ReportSettings {
         deployments: true,
         drift: true,
         change_set_comment: None,
+        build_log: false,
         environment_name: "dev".to_owned(),
         environment_url_output: None,
         stack_name: "cfnstack-dev-shop".to_owned(),

@@ -27,6 +27,10 @@ pub struct ReportSettings {
     /// not public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_set_comment: Option<bool>,
+    /// Whether a note of a failed build has the end of its log. Omitted if false, so that it does
+    /// not change the child stack of a pipeline without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub build_log: bool,
     pub environment_name: String,
     /// The output of the deployed stack with the environment's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +61,7 @@ impl ReportSettings {
             deployments: report.deployments,
             drift: report.drift,
             change_set_comment: report.change_set_comment,
+            build_log: report.build_log,
             environment_name: report
                 .environment_name
                 .clone()

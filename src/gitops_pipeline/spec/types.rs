@@ -264,6 +264,8 @@ pub struct Report {
     pub drift: bool,
     /// Whether to write the change set on the merge request. `None` if the property is not set.
     pub change_set_comment: Option<bool>,
+    /// Whether a note of a failed build has the end of its log.
+    pub build_log: bool,
     /// `None` for `EnvID`.
     pub environment_name: Option<String>,
     /// The output of the deployed stack with the environment's address.

@@ -115,7 +115,7 @@ renderings! {
     reporting: "reporting", RepositoryOrigin::Created, json!({
         "Deploy": {"ActionMode": "CHANGE_SET"},
         "GitLab": {"TokenSecretId": "gitlab/infra", "Project": "platform/infra"},
-        "Report": {"EnvironmentUrlOutput": "WebsiteUrl"},
+        "Report": {"BuildLog": "true", "EnvironmentUrlOutput": "WebsiteUrl"},
     });
     reporting_of_adopted_repository: "reporting-of-adopted-repository" from "adopted-repository", RepositoryOrigin::Adopted, json!({
         "RepositoryDeletionPolicy": "Retain",

@@ -182,7 +182,7 @@ static GITLAB: [Property; 5] = [
     ),
 ];
 
-static REPORT: [Property; 6] = [
+static REPORT: [Property; 7] = [
     Property::new("CommitStatus", Kind::Boolean)
         .or("true")
         .doc("If true, each execution is a commit status in GitLab. `Report` requires `GitLab`."),
@@ -199,6 +199,11 @@ static REPORT: [Property; 6] = [
         "If true, a note in GitLab lists the change set that waits for an approval. Only with \
          `Deploy.ActionMode` `CHANGE_SET`.\n\
          Default: `true` with `CHANGE_SET`, except in a public project",
+    ),
+    Property::new("BuildLog", Kind::Boolean).or("false").doc(
+        "If true, the note of a failed build ends with the [last lines of its \
+         log](../concepts/reporting.md), for a pipeline's build and for a review's. Only in a \
+         project of GitLab with the visibility `private`.",
     ),
     Property::new("EnvironmentName", Kind::Text(&formats::ENVIRONMENT_NAME)).doc(
         "The name of the environment in GitLab.\n\
