@@ -1,0 +1,1 @@
+//! Why a build failed: its phase, and what CodeBuild reports about it.

@@ -1,0 +1,3 @@
+//! Why a build or a deployment failed, as a note shows it.
+
+pub mod build;
