@@ -205,6 +205,8 @@ fn approval_is_by_a_person_only_if_one_is_named() {
             state: ActionState::Succeeded,
             summary: summary.to_owned(),
             by: by.to_owned(),
+            external_id: String::new(),
+            attempt: String::new(),
         };
         assert_eq!(is_by_person(&approval, &names), expected, "{summary} {by}");
         for state in [

@@ -141,6 +141,8 @@ mod tests {
                 state: ActionState::Failed,
                 summary: "Failed: Circular dependency".to_owned(),
                 by: String::new(),
+                external_id: String::new(),
+                attempt: String::new(),
             };
             is_of(&action, &creation)
         };

@@ -12,6 +12,8 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
         state: *state,
         summary: (*summary).to_owned(),
         by: String::new(),
+        external_id: String::new(),
+        attempt: String::new(),
     };
     Execution {
         is_newest: true,

@@ -27,6 +27,10 @@ pub struct Action {
     pub summary: String,
     /// The ARN of the principal who approved or rejected. Empty if there is none.
     pub by: String,
+    /// Its ID in the service that ran it: for CodeBuild, the build's ID. Empty if there is none.
+    pub external_id: String,
+    /// The ID of this attempt. Empty if there is none.
+    pub attempt: String,
 }
 
 /// Lists the latest attempt of each action of the execution `id`.
@@ -61,6 +65,7 @@ fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
         .and_then(|output| output.execution_result());
     let error = result.and_then(|result| result.error_details()?.message());
     let summary = result.and_then(|result| result.external_execution_summary());
+    let external_id = result.and_then(|result| result.external_execution_id());
     // An attempt of an unknown state hides the earlier ones too.
     let state = match attempt.status() {
         Some(ActionExecutionStatus::Succeeded) => ActionState::Succeeded,
@@ -73,6 +78,8 @@ fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
         state,
         summary: error.or(summary).unwrap_or_default().to_owned(),
         by: attempt.updated_by().unwrap_or_default().to_owned(),
+        external_id: external_id.unwrap_or_default().to_owned(),
+        attempt: attempt.action_execution_id().unwrap_or_default().to_owned(),
     })
 }
 
