@@ -4,7 +4,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::error_codes::{DENIED, DENIED_ELSEWHERE, is_quota, is_throttling};
+use super::error_codes::{DENIED, DENIED_ELSEWHERE, error_of, is_quota, is_throttling};
 use super::propagation::is_role_not_assumable;
 use crate::clients::http::HttpError;
 use crate::common::reason_codes::{AWS_SAYS_IT, Code};
@@ -107,6 +107,29 @@ impl CallError {
             reason_code,
             remedy: None,
         }
+    }
+
+    /// The error in a `response` that the SDK has not read. `error_type` is the SDK's name for the
+    /// errors of the action.
+    pub(super) fn of_response(
+        doing: impl Into<String>,
+        error_type: &'static str,
+        response: &HttpResponse,
+    ) -> Self {
+        let (code, message) = error_of(response).unzip();
+        let shown = code.as_deref().unwrap_or("an unknown error");
+        let cause = match message.flatten() {
+            Some(message) => format!("{shown}: {message}"),
+            None => shown.to_owned(),
+        };
+        let error = CallError {
+            error_type,
+            code,
+            status: Some(response.status().as_u16()),
+            ..CallError::local(Code::AwsUnavailable, doing, cause)
+        };
+        let reason_code = error.service_reason_code();
+        error.with_reason_code(reason_code.unwrap_or(Code::AwsUnavailable))
     }
 
     /// The reason code of the service's error. `None` if the service did not respond.

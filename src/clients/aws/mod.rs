@@ -3,10 +3,12 @@
 mod call_error;
 mod config;
 mod error_codes;
+mod logs;
 mod noted_attempts;
 mod propagation;
 mod retry;
 mod s3;
+mod signed;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -26,6 +28,7 @@ pub use crate::clients::aws::propagation::{
     without_retrying_denials,
 };
 
+pub use crate::clients::aws::logs::{EventRange, LogPage, Logs};
 pub use crate::clients::aws::s3::{ObjectError, S3, S3Object, object_url};
 
 use crate::clients::http::Http;
@@ -53,6 +56,8 @@ pub struct SdkClients {
     pub cloudformation: Lazy<aws_sdk_cloudformation::Client>,
     /// CodeBuild: the builds of review branches.
     pub codebuild: Lazy<aws_sdk_codebuild::Client>,
+    /// CloudWatch Logs: what builds printed.
+    pub logs: Logs,
     /// S3: what these builds stored.
     pub s3: S3,
     /// CodePipeline: the executions that a branch's pushes start.
@@ -111,6 +116,7 @@ impl SdkClients {
             codecommit: client!(aws_sdk_codecommit),
             cloudformation: client!(aws_sdk_cloudformation),
             codebuild: client!(aws_sdk_codebuild),
+            logs: Logs::new(config.clone(), http.clone()),
             s3: S3::new(config.clone(), http.clone()),
             codepipeline: client!(aws_sdk_codepipeline),
             events: client!(aws_sdk_eventbridge),

@@ -1,36 +1,17 @@
 //! Reads one object from S3.
 //!
 //! `aws-sdk-s3` would add eleven crates, one of them under another licence, for this one request.
-//! So it is signed with the SDK's `aws-sigv4`, and sent like every other request.
 
-use std::time::{Duration, SystemTime};
-
-use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
-    UriPathNormalizationMode, sign,
-};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::call_error::{CallError, NOT_BUILT};
-use super::config::endpoint_url;
 use super::error_codes::error_of;
-use crate::clients::failing_calls;
-use crate::clients::http::{Http, HttpError, RESERVED};
+use super::signed::{NoResponse, Signed, Unsigned, dns_suffix};
+use crate::clients::http::{Http, RESERVED};
 use crate::common::reason_codes::Code;
 use crate::common::text_file;
-use cfn_custom_resource::{Attempt, retry};
-
-/// One attempt at a request.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// The pauses between attempts, in milliseconds.
-const PAUSES: [u64; 3] = [250, 1000, 4000];
 
 /// The error codes of a missing object: without `s3:ListBucket`, S3 denies its read. Another code,
 /// such as `SignatureDoesNotMatch`, is not about the object.
@@ -45,10 +26,7 @@ const RESERVED_IN_KEY: AsciiSet = RESERVED.remove(b'/');
 
 /// A client of S3.
 #[derive(Clone, Debug)]
-pub struct S3 {
-    config: SdkConfig,
-    http: Http,
-}
+pub struct S3(Signed);
 
 /// An object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +58,12 @@ pub enum ObjectError {
 impl S3 {
     /// The function's region.
     pub fn region(&self) -> Option<&str> {
-        self.config.region().map(AsRef::as_ref)
+        self.0.region()
     }
 
     /// Requests with the region, endpoint and credentials of `config`, through `http`.
     pub fn new(config: SdkConfig, http: Http) -> Self {
-        S3 { config, http }
+        S3(Signed::new(config, http))
     }
 
     /// Reads an object of at most `max_bytes`.
@@ -103,87 +81,40 @@ impl S3 {
             let error = CallError::local(code, doing, cause);
             ObjectError::Failed(CallError { status, ..error })
         };
-        let attempt = async || {
-            failing_calls::began("GetObject");
-            let Some(request) = self.request(bucket, key).await else {
-                return Attempt::Final(Err(failed(Code::AwsUnreachable, None, NOT_BUILT)));
-            };
-            match self.attempt(request, max_bytes, failed).await {
-                Err(ObjectError::Failed(error)) if error.is_transient() => {
-                    failing_calls::failed("S3", "GetObject", &error.cause);
-                    Attempt::MayPass(Err(error.into()), Duration::ZERO)
-                }
-                result => {
-                    failing_calls::answered("GetObject");
-                    Attempt::Final(result)
-                }
-            }
+        let not_built = || failed(Code::AwsUnreachable, None, NOT_BUILT);
+        let url = self
+            .region()
+            .and_then(|region| self.url(bucket, key, region));
+        let url = url.ok_or_else(not_built)?;
+        let request = Unsigned {
+            service: ("S3", "s3"),
+            operation: "GetObject",
+            method: "GET",
+            url: url.as_str(),
+            headers: &[],
+            body: "",
+            max_bytes,
         };
-        retry(PAUSES.map(Duration::from_millis), None, attempt).await
-    }
-
-    /// One attempt. `failed` makes the error from its code, HTTP status and cause.
-    async fn attempt(
-        &self,
-        request: HttpRequest,
-        max_bytes: usize,
-        failed: impl Fn(Code, Option<u16>, &str) -> ObjectError,
-    ) -> Result<S3Object, ObjectError> {
-        let sent = self.http.send(request, max_bytes);
-        let response = tokio::time::timeout(ATTEMPT_TIMEOUT, sent).await;
-        let response = match response.unwrap_or(Err(HttpError::NoResponse)) {
-            Ok(response) => response,
-            Err(HttpError::TooLarge) => return Err(ObjectError::TooLarge),
-            Err(_) => {
+        match self.0.send(&request).await {
+            Ok(response) if response.status().as_u16() == 200 => read(&response),
+            Ok(response) => Err(rejection(&response, failed)),
+            Err(NoResponse::TooLarge) => Err(ObjectError::TooLarge),
+            Err(NoResponse::NotBuilt) => Err(not_built()),
+            Err(NoResponse::Unreachable) => {
                 let cause = "S3 could not be reached: no connection, or it broke";
-                return Err(failed(Code::AwsUnavailable, None, cause));
+                Err(failed(Code::AwsUnavailable, None, cause))
             }
-        };
-        match response.status().as_u16() {
-            200 => read(&response),
-            _ => Err(rejection(&response, failed)),
         }
-    }
-
-    /// The signed request. `None` if the configuration has no region or no credentials.
-    async fn request(&self, bucket: &str, key: &str) -> Option<HttpRequest> {
-        let region = self.config.region()?.as_ref();
-        let url = self.url(bucket, key, region)?;
-        let provider = self.config.credentials_provider()?;
-        let identity: Identity = provider.provide_credentials().await.ok()?.into();
-        let mut settings = SigningSettings::default();
-        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-        settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region)
-            .name("s3")
-            .time(SystemTime::now())
-            .settings(settings)
-            .build()
-            .ok()?;
-        let body = SignableBody::Bytes(&[]);
-        let signable = SignableRequest::new("GET", url.as_str(), std::iter::empty(), body).ok()?;
-        let (signed, _) = sign(signable, &parameters.into()).ok()?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::empty());
-        request.set_uri(url.as_str()).ok()?;
-        for (name, value) in signed.headers() {
-            let (name, value) = (name.to_owned(), value.to_owned());
-            request.headers_mut().try_insert(name, value).ok()?;
-        }
-        Some(request)
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
     fn url(&self, bucket: &str, key: &str, region: &str) -> Option<reqwest::Url> {
-        if let Some(endpoint) = endpoint_url(&self.config, "S3") {
+        if let Some(endpoint) = self.0.endpoint("S3") {
             return with_path(&endpoint, &format!("{bucket}/{key}"));
         }
-        let part = |option: Option<bool>, text| if option == Some(true) { text } else { "" };
-        let fips = part(self.config.use_fips(), "-fips");
-        let dual_stack = part(self.config.use_dual_stack(), ".dualstack");
+        let (has_fips, is_dual_stack) = self.0.variants();
+        let fips = if has_fips { "-fips" } else { "" };
+        let dual_stack = if is_dual_stack { ".dualstack" } else { "" };
         object_url(bucket, key, region, &format!("s3{fips}{dual_stack}"))
     }
 }
@@ -229,15 +160,6 @@ fn rejection(
     failed(code, Some(status), cause.trim_end())
 }
 
-/// The end of the services' addresses in a region.
-fn dns_suffix(region: &str) -> &'static str {
-    match region.split('-').next() {
-        Some("cn") => "amazonaws.com.cn",
-        Some("eusc") => "amazonaws.eu",
-        _ => "amazonaws.com",
-    }
-}
-
 fn read(response: &HttpResponse) -> Result<S3Object, ObjectError> {
     let bytes = response.body().bytes().unwrap_or_default();
     let text = text_file::decode(bytes).map_err(ObjectError::NotText)?;
@@ -251,6 +173,7 @@ fn read(response: &HttpResponse) -> Result<S3Object, ObjectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_smithy_types::body::SdkBody;
     use aws_types::region::Region;
 
     fn url(config: aws_types::sdk_config::Builder) -> String {

@@ -60,9 +60,9 @@ pub fn only(text: &str, others: &str) -> String {
     text.chars().filter(is_allowed).collect()
 }
 
-/// Characters that change how others are shown: text directions, joiners, byte order marks.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+/// Characters that change how others are shown: text directions, joiners, byte order marks, tags.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{61C}' | '\u{E0000}'..='\u{E007F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 /// The message in the body of an error response. Empty if there is none.
@@ -142,7 +142,8 @@ pub fn without_logins(text: &str) -> String {
         let is_end = |c: char| c.is_whitespace() || c.is_control() || "'\"<>`".contains(c);
         let (address, further) = after.split_at(after.find(is_end).unwrap_or(after.len()));
         // The last `@`, because a password may contain one, and another address may follow a comma.
-        if let Some((_, host)) = address.rsplit_once('@') {
+        let login = address.rsplit_once('@');
+        if let Some((_, host)) = login.filter(|(login, _)| !is_path(login)) {
             masked.push_str(MASK);
             masked.push('@');
             masked.push_str(host);
@@ -155,6 +156,12 @@ pub fn without_logins(text: &str) -> String {
     }
     masked.push_str(rest);
     masked
+}
+
+/// Whether the text before a `@` is the beginning of a path, as in the address of a package with a
+/// scope: `https://registry.npmjs.org/@scope/package`.
+fn is_path(before: &str) -> bool {
+    before.ends_with('/') && !before.contains(':')
 }
 
 /// Whether an address without `@` begins with a login whose rest was cut off.

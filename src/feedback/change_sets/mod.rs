@@ -20,7 +20,7 @@ pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::DenialRemedy;
 pub use self::markdown::{code, counts, short_commit, write_table};
 pub use self::reason::{Audience, GONE, Template, depends_on_audience, shown_reason};
-pub use self::values::Values;
+pub use self::values::{Values, without_accounts};
 
 #[cfg(test)]
 pub mod tests;

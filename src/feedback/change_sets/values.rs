@@ -140,19 +140,27 @@ fn parts(values: &[String], names: &ResourceNames) -> BTreeSet<String> {
         .collect()
 }
 
-/// The places of values, account numbers and keys of objects. They may overlap.
-fn removed_ranges(text: &str, parts: &BTreeSet<String>) -> Vec<Range<usize>> {
+/// `text`, which is one line, without account numbers and keys of objects in S3.
+pub fn without_accounts(text: &str) -> String {
+    without(text, account_ranges(text))
+}
+
+/// The places of account numbers and keys of objects.
+fn account_ranges(text: &str) -> Vec<Range<usize>> {
     let is_account = |word: &Range<usize>| word.len() == ACCOUNT_DIGITS;
-    let mut ranges: Vec<_> = words(text, |c| c.is_ascii_digit())
-        .filter(is_account)
-        .collect();
+    let accounts = words(text, |c| c.is_ascii_digit()).filter(is_account);
     // The keys of artifacts protect them.
     let keys = text.match_indices(":s3:::").filter_map(|(at, _)| {
         let rest = text.get(at..)?;
         let end = rest.find([' ', '"', '\'', ',', ')']).unwrap_or(rest.len());
         Some(at + rest.get(..end)?.find('/')? + 1..at + end)
     });
-    ranges.extend(keys);
+    accounts.chain(keys).collect()
+}
+
+/// The places of values, account numbers and keys of objects. They may overlap.
+fn removed_ranges(text: &str, parts: &BTreeSet<String>) -> Vec<Range<usize>> {
+    let mut ranges = account_ranges(text);
     let (essence, lower) = (Essence::of(text), text.to_ascii_lowercase());
     let of_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     let encoded = words(text, of_base64).filter_map(|word| {

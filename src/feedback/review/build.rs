@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
+use aws_sdk_codebuild::types::{Build, StatusType};
 
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::clients::codecommit;
 use crate::common::ownership;
+use crate::feedback::failures::build::FailedBuild;
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The most pages of a project's builds to read, of 100 builds each. `BatchGetBuilds` takes 100:
@@ -31,8 +32,7 @@ pub struct ReviewBuild {
 pub enum BuildState {
     Running,
     Succeeded,
-    /// It failed in this phase, for example `BUILD`.
-    Failed(String),
+    Failed(FailedBuild),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl ReviewBuild {
         let state = match build.build_status()? {
             StatusType::InProgress => BuildState::Running,
             StatusType::Succeeded => BuildState::Succeeded,
-            status => BuildState::Failed(failed_phase(build.phases(), status)),
+            status => BuildState::Failed(FailedBuild::of(build, status)),
         };
         let (branch, commit) = parse_source_version(build.source_version()?)?;
         let location = build.artifacts().and_then(|artifacts| artifacts.location());
@@ -98,19 +98,6 @@ impl OutputLocation {
 fn parse_source_version(version: &str) -> Option<(String, String)> {
     let (branch, commit) = version.strip_prefix("refs/heads/")?.split_once("^{")?;
     Some((branch.to_owned(), commit.strip_suffix('}')?.to_owned()))
-}
-
-/// The name of the phase that failed, or of the status. A phase's message is left out: the build's
-/// code writes it.
-fn failed_phase(phases: &[BuildPhase], status: &StatusType) -> String {
-    let failed = phases.iter().find(|phase| {
-        phase
-            .phase_status()
-            .is_some_and(|it| *it != StatusType::Succeeded)
-    });
-    let name = failed.and_then(|phase| phase.phase_type());
-    name.map_or(status.as_str(), |name| name.as_str())
-        .to_owned()
 }
 
 /// Reads the build `id`. `None` if it does not exist, or if the event rule did not start it.

@@ -97,8 +97,8 @@ impl Reviewer<'_> {
 
     /// The finding about the build, or why nothing is written.
     async fn find(&self) -> Result<Result<ReviewFinding, &'static str>, ReportError> {
-        if let BuildState::Failed(phase) = &self.build.state {
-            return Ok(Ok(ReviewFinding::BuildFailed(phase.clone())));
+        if let BuildState::Failed(failed) = &self.build.state {
+            return Ok(Ok(ReviewFinding::BuildFailed(failed.phase.clone())));
         }
         let output = match self.read_output().await? {
             Ok(output) => output,

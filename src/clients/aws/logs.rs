@@ -1,0 +1,214 @@
+//! Reads the events of one log stream of CloudWatch Logs.
+//!
+//! `aws-sdk-cloudwatchlogs` is twice as large as the largest SDK here, for this one request.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_types::SdkConfig;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::call_error::{CallError, NOT_BUILT};
+use super::signed::{NoResponse, Signed, Unsigned, dns_suffix};
+use crate::clients::http::Http;
+use crate::common::reason_codes::Code;
+
+/// JSON escapes a control character as six bytes, and a page has at most 1 MB:
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html>.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// The SDK's name for the errors, with IAM's name of the service.
+const ERROR_TYPE: &str = "aws_sdk_logs::GetLogEventsError";
+
+const HEADERS: [(&str, &str); 2] = [
+    ("content-type", "application/x-amz-json-1.1"),
+    ("x-amz-target", "Logs_20140328.GetLogEvents"),
+];
+
+/// A client of CloudWatch Logs.
+#[derive(Clone, Debug)]
+pub struct Logs(Signed);
+
+/// The events to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRange<'a> {
+    pub group: &'a str,
+    pub stream: &'a str,
+    /// The first moment, in milliseconds of the Unix epoch. `None` for the beginning of the stream.
+    pub start: Option<i64>,
+    /// The moment after the last one. `None` for the end of the stream.
+    pub end: Option<i64>,
+    /// The most events on a page.
+    pub limit: u32,
+}
+
+/// A page of events, the latest last. It may be empty although there are earlier events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogPage {
+    pub messages: Vec<String>,
+    /// The token of the page before. At the beginning it is the one of this page. `None` if the
+    /// service returns none.
+    pub backward_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Output {
+    #[serde(default)]
+    events: Vec<Event>,
+    next_backward_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    message: String,
+}
+
+impl Logs {
+    /// Requests with the region, endpoint and credentials of `config`, through `http`.
+    pub fn new(config: SdkConfig, http: Http) -> Self {
+        Logs(Signed::new(config, http))
+    }
+
+    /// Reads a page, the last one of `range` or the one of `token`. `None` if the group or the
+    /// stream does not exist.
+    pub async fn get_log_events(
+        &self,
+        range: &EventRange<'_>,
+        token: Option<&str>,
+    ) -> Result<Option<LogPage>, CallError> {
+        let doing = || format!("reading log stream {} of {}", range.stream, range.group);
+        let failed = |code, cause| CallError::local(code, doing(), cause);
+        let url = self.url();
+        let url = url.ok_or_else(|| failed(Code::AwsUnreachable, NOT_BUILT))?;
+        let request = Unsigned {
+            service: ("CloudWatch Logs", "logs"),
+            operation: "GetLogEvents",
+            method: "POST",
+            url: &url,
+            headers: &HEADERS,
+            body: &input(range, token).to_string(),
+            max_bytes: MAX_BYTES,
+        };
+        let response = self.0.send(&request).await.map_err(|error| match error {
+            NoResponse::NotBuilt => failed(Code::AwsUnreachable, NOT_BUILT),
+            NoResponse::TooLarge => failed(Code::AwsUnavailable, "AWS's response is too large"),
+            NoResponse::Unreachable => failed(
+                Code::AwsUnavailable,
+                "AWS could not be reached: no connection, or it broke",
+            ),
+        })?;
+        if !response.status().is_success() {
+            let error = CallError::of_response(doing(), ERROR_TYPE, &response);
+            let is_missing = error.has_code(&["ResourceNotFoundException"]);
+            return if is_missing { Ok(None) } else { Err(error) };
+        }
+        let unreadable = || failed(Code::AwsUnavailable, "AWS's response could not be read");
+        read(&response).ok_or_else(unreadable).map(Some)
+    }
+
+    /// <https://docs.aws.amazon.com/general/latest/gr/cwl_region.html>
+    fn url(&self) -> Option<String> {
+        if let Some(endpoint) = self.0.endpoint("CloudWatch Logs") {
+            return Some(format!("{}/", endpoint.trim_end_matches('/')));
+        }
+        let region = self.0.region()?;
+        let (has_fips, is_dual_stack) = self.0.variants();
+        // The address without `-fips` is the one with FIPS there, as the SDK's rules have it.
+        let is_government = region.starts_with("us-gov-") && !is_dual_stack;
+        let fips = if has_fips && !is_government {
+            "-fips"
+        } else {
+            ""
+        };
+        let suffix = match region.split('-').next() {
+            Some("cn") if is_dual_stack => "api.amazonwebservices.com.cn",
+            Some("eusc") if is_dual_stack => "api.amazonwebservices.eu",
+            _ if is_dual_stack => "api.aws",
+            _ => dns_suffix(region),
+        };
+        Some(format!("https://logs{fips}.{region}.{suffix}/"))
+    }
+}
+
+fn input(range: &EventRange<'_>, token: Option<&str>) -> Value {
+    let mut input = Map::new();
+    input.insert("logGroupName".to_owned(), json!(range.group));
+    input.insert("logStreamName".to_owned(), json!(range.stream));
+    input.insert("limit".to_owned(), json!(range.limit));
+    input.insert("startFromHead".to_owned(), json!(false));
+    for (name, time) in [("startTime", range.start), ("endTime", range.end)] {
+        if let Some(time) = time {
+            input.insert(name.to_owned(), json!(time));
+        }
+    }
+    if let Some(token) = token {
+        input.insert("nextToken".to_owned(), json!(token));
+    }
+    Value::Object(input)
+}
+
+fn read(response: &HttpResponse) -> Option<LogPage> {
+    let body = response.body().bytes().unwrap_or_default();
+    let output: Output = serde_json::from_slice(body).ok()?;
+    Some(LogPage {
+        messages: output.events.into_iter().map(|it| it.message).collect(),
+        backward_token: output.next_backward_token,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_smithy_types::body::SdkBody;
+    use aws_types::region::Region;
+    use aws_types::sdk_config::Builder;
+
+    fn url(region: &'static str, config: Builder) -> String {
+        let config = config.region(Region::new(region)).build();
+        let logs = Logs::new(config, Http::over_reqwest().expect("a client"));
+        logs.url().expect("an address")
+    }
+
+    #[test]
+    fn address_is_that_of_the_region() {
+        let (plain, fips) = (SdkConfig::builder, || SdkConfig::builder().use_fips(true));
+        for (region, config, expected) in [
+            ("eu-central-1", plain(), "logs.eu-central-1.amazonaws.com"),
+            ("us-east-1", fips(), "logs-fips.us-east-1.amazonaws.com"),
+            ("us-gov-west-1", fips(), "logs.us-gov-west-1.amazonaws.com"),
+            (
+                "us-gov-east-1",
+                fips().use_dual_stack(true),
+                "logs-fips.us-gov-east-1.api.aws",
+            ),
+            ("cn-north-1", plain(), "logs.cn-north-1.amazonaws.com.cn"),
+            (
+                "cn-north-1",
+                plain().use_dual_stack(true),
+                "logs.cn-north-1.api.amazonwebservices.com.cn",
+            ),
+        ] {
+            assert_eq!(url(region, config), format!("https://{expected}/"));
+        }
+        let local = plain().endpoint_url("http://127.0.0.1:4566");
+        assert_eq!(url("eu-central-1", local), "http://127.0.0.1:4566/");
+    }
+
+    #[test]
+    fn page_has_the_messages_and_the_token() {
+        let of = |body: &'static str| {
+            let status = 200.try_into().expect("a status");
+            read(&HttpResponse::new(status, SdkBody::from(body)))
+        };
+        let page =
+            of(r#"{"events":[{"timestamp":1,"message":"a\n"},{}],"nextBackwardToken":"b/1"}"#);
+        let expected = LogPage {
+            messages: vec!["a\n".to_owned(), String::new()],
+            backward_token: Some("b/1".to_owned()),
+        };
+        assert_eq!(page, Some(expected));
+        assert_eq!(of("{}"), Some(LogPage::default()));
+        assert_eq!(of("<html>"), None);
+    }
+}

@@ -1,0 +1,299 @@
+//! The end of the log of a failed phase, and its Markdown. A log is written by the code of every
+//! branch, so no text of it may have an effect in GitLab.
+
+use super::build::LogWindow;
+use super::masks::masked;
+use crate::clients::aws::{Aws, CallError, EventRange};
+use crate::clients::gitlab::is_invisible;
+
+/// The most pages to read. POST_BUILD may print much after the phase that failed.
+const MAX_PAGES: u32 = 3;
+
+/// The most events on a page, so that one has some hundred kilobytes.
+const PAGE_EVENTS: u32 = 2000;
+
+/// CodeBuild sends lines in groups, and each has the time of its group: up to nine seconds after the
+/// line was printed, in the two logs with times that are public. So lines of a phase are dated after
+/// its end, and a window without this would have no line of a short phase.
+/// <https://github.com/Xtages/web>, `LogViewer.stories.tsx`
+const MAX_LAG_MILLIS: i64 = 30_000;
+
+/// The most lines and bytes of a block.
+const MAX_LINES: usize = 40;
+const MAX_BYTES: usize = 8 * 1024;
+
+/// The most bytes of a line in a block. The beginning is shown.
+const MAX_LINE_BYTES: usize = 2000;
+
+/// What is masked before it is cut: secrets consist of several lines, or are longer than a line of
+/// the block.
+const MAX_MASKED_LINES: usize = 200;
+const MAX_MASKED_BYTES: usize = 128 * 1024;
+const MAX_MASKED_LINE_BYTES: usize = 16 * 1024;
+
+/// The most characters of a message on one line.
+const MAX_MESSAGE_CHARACTERS: usize = 500;
+
+/// The end of a phase's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogEnd {
+    /// As the build printed them: they may contain secrets. Some more than a block shows.
+    pub lines: Vec<String>,
+    /// Whether the log has CodeBuild's line about the end of the phase. If not, the log may arrive
+    /// later, or the phase was stopped.
+    pub is_complete: bool,
+}
+
+/// Reads the end of the log of a phase. Without lines if the log does not exist, or not yet.
+pub async fn read(aws: &Aws, window: &LogWindow) -> Result<LogEnd, CallError> {
+    let range = EventRange {
+        group: &window.group,
+        stream: &window.stream,
+        start: window.start.map(|start| (start - MAX_LAG_MILLIS).max(0)),
+        end: window.end.map(|end| end + MAX_LAG_MILLIS),
+        limit: PAGE_EVENTS,
+    };
+    let (mut messages, mut token) = (vec![], None);
+    let mut log = PhaseLog::default();
+    for _ in 0..MAX_PAGES {
+        let page = aws.logs.get_log_events(&range, token.as_deref()).await?;
+        let Some(page) = page else { break };
+        messages.splice(0..0, page.messages);
+        log = PhaseLog::of(&lines(&messages), &window.phase);
+        // The token of the beginning repeats. An empty page does not show the beginning.
+        if log.is_enough() || page.backward_token.is_none() || page.backward_token == token {
+            break;
+        }
+        token = page.backward_token;
+    }
+    Ok(log.end)
+}
+
+/// The lines of a phase that were read.
+#[derive(Debug, Default)]
+struct PhaseLog {
+    end: LogEnd,
+    has_beginning: bool,
+}
+
+impl PhaseLog {
+    /// Cuts the lines of other phases off, and CodeBuild's last two lines about the phase: they
+    /// repeat its contexts. A build can print such a line itself, but not after the phase.
+    fn of(lines: &[String], phase: &str) -> Self {
+        let is_end = |line: &String| {
+            let of_phase = agent_text(line).and_then(|text| text.strip_prefix("Phase complete: "));
+            of_phase.is_some_and(|text| text.split_whitespace().next() == Some(phase))
+        };
+        let end = lines.iter().rposition(is_end);
+        let lines = lines.get(..end.unwrap_or(lines.len())).unwrap_or_default();
+        let entering = format!("Entering phase {phase}");
+        let begin = lines
+            .iter()
+            .position(|line| agent_text(line) == Some(&entering));
+        let lines = begin
+            .and_then(|begin| lines.get(begin + 1..))
+            .unwrap_or(lines);
+        let lines = match end {
+            Some(_) => without_command(lines),
+            None => lines,
+        };
+        let is_blank = |line: &String| line.trim().is_empty();
+        let length = lines
+            .iter()
+            .rposition(|line| !is_blank(line))
+            .map_or(0, |last| last + 1);
+        let first = length.saturating_sub(MAX_MASKED_LINES);
+        PhaseLog {
+            end: LogEnd {
+                lines: lines.get(first..length).unwrap_or_default().to_vec(),
+                is_complete: end.is_some(),
+            },
+            has_beginning: begin.is_some(),
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.end.is_complete && (self.has_beginning || self.end.lines.len() >= MAX_LINES)
+    }
+}
+
+/// CodeBuild's text in a line such as `[Container] 2026/11/27 10:00:00.000000 Entering phase BUILD`.
+fn agent_text(line: &str) -> Option<&str> {
+    let text = line.trim().strip_prefix("[Container] ")?;
+    let (_date, text) = text.split_once(' ')?;
+    let (_time, text) = text.split_once(' ')?;
+    Some(text)
+}
+
+/// Without the lines of the failed command, which CodeBuild repeats at the end, but with the first
+/// one: a command may be a script with more lines than a block.
+fn without_command(lines: &[String]) -> &[String] {
+    let is_of_command = |line: &String| {
+        agent_text(line).is_some_and(|text| text.starts_with("Command did not exit successfully"))
+    };
+    let last = lines.iter().rposition(is_of_command);
+    last.and_then(|last| lines.get(..=last)).unwrap_or(lines)
+}
+
+/// The lines of messages. CodeBuild's end with a line break, so a message without one is a part of
+/// a line.
+fn lines(messages: &[String]) -> Vec<String> {
+    let has_breaks = messages.iter().any(|message| message.ends_with('\n'));
+    let text = messages.join(if has_breaks { "" } else { "\n" });
+    text.lines().map(ToOwned::to_owned).collect()
+}
+
+/// The end of `lines` as a code block in Markdown, without secrets, and with at most 40 lines and
+/// 8 KB. Empty if the lines are.
+///
+/// Each line is indented by a space, as the fence is, so that Markdown does not show it: GitLab reads
+/// quick actions, quotes and includes at the beginning of a line, and some of its versions with
+/// regular expressions that do not find a block with a longer fence
+/// (`lib/gitlab/quick_actions/extractor.rb`).
+pub fn block(lines: &[String]) -> String {
+    let lines = shown_lines(lines);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let longest = lines.iter().map(|line| longest_run(line)).max();
+    let fence = "`".repeat(longest.unwrap_or(0).max(2) + 1);
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| format!(" {line}").trim_end().to_owned())
+        .collect();
+    format!(" {fence}\n{}\n {fence}\n", lines.join("\n"))
+}
+
+/// A message of CodeBuild on one line, without secrets.
+pub fn message(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| plain(bounded(line))).collect();
+    let line = masked(&lines.join(" "));
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MAX_MESSAGE_CHARACTERS) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// The lines of a block.
+fn shown_lines(lines: &[String]) -> Vec<String> {
+    let (mut kept, mut bytes) = (vec![], 0);
+    for line in lines.iter().rev().take(MAX_MASKED_LINES) {
+        let plain = plain(bounded(line));
+        bytes += plain.len();
+        if bytes > MAX_MASKED_BYTES {
+            break;
+        }
+        kept.push(plain);
+    }
+    kept.reverse();
+    let masked = masked(&kept.join("\n"));
+    let (mut shown, mut bytes) = (vec![], 0);
+    for line in masked.lines().rev().take(MAX_LINES) {
+        let line = cut(line);
+        bytes += line.len() + 1;
+        if bytes > MAX_BYTES {
+            break;
+        }
+        shown.push(line);
+    }
+    shown.reverse();
+    let is_blank = |line: &String| line.trim().is_empty();
+    let first = shown.iter().position(|line| !is_blank(line));
+    shown.split_off(first.unwrap_or(shown.len()))
+}
+
+/// The beginning of a line that is masked. The last word of a cut one may be a part of a secret.
+fn bounded(line: &str) -> &str {
+    let line = line.trim_end_matches(['\r', '\n']);
+    if line.len() <= MAX_MASKED_LINE_BYTES {
+        return line;
+    }
+    // What was overwritten is not shown.
+    let line = line.rsplit('\r').next().unwrap_or(line);
+    let line = line
+        .get(..line.floor_char_boundary(MAX_MASKED_LINE_BYTES))
+        .unwrap_or(line);
+    let end = line.rfind(|c: char| c.is_whitespace() || c == ',');
+    line.get(..end.unwrap_or(line.len())).unwrap_or(line)
+}
+
+/// The beginning of a line that is shown.
+fn cut(line: &str) -> String {
+    if line.len() <= MAX_LINE_BYTES {
+        return line.to_owned();
+    }
+    let beginning = line.get(..line.floor_char_boundary(MAX_LINE_BYTES));
+    format!("{}… (the line is cut)", beginning.unwrap_or_default())
+}
+
+/// The longest run of a character that begins or ends a code block.
+fn longest_run(line: &str) -> usize {
+    let runs = line.split(|c| c != '`' && c != '~').map(str::len);
+    runs.max().unwrap_or(0)
+}
+
+/// A line as a terminal shows it in the end: without what was overwritten, colours, and characters
+/// that change others.
+fn plain(line: &str) -> String {
+    let (mut plain, mut rest) = (String::with_capacity(line.len()), line.chars());
+    let mut is_overwritten = false;
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1B}' | '\u{9B}' => is_overwritten |= skip_sequence(c, &mut rest),
+            '\r' => is_overwritten = true,
+            '\t' => plain.push_str("    "),
+            c if c.is_whitespace() => plain.push(' '),
+            c if c.is_control() || is_invisible(c) => {}
+            c => {
+                if is_overwritten {
+                    plain.clear();
+                    is_overwritten = false;
+                }
+                plain.push(c);
+            }
+        }
+    }
+    plain.truncate(plain.trim_end().len());
+    plain
+}
+
+/// Skips the rest of an escape sequence (ECMA-48). Whether it moves the cursor to the beginning of
+/// the line or erases the line, as progress bars do.
+fn skip_sequence(first: char, rest: &mut std::str::Chars<'_>) -> bool {
+    let kind = if first == '\u{9B}' {
+        Some('[')
+    } else {
+        rest.next()
+    };
+    match kind {
+        Some('[') => {
+            let mut parameters = String::new();
+            for c in rest.by_ref() {
+                if ('\u{40}'..='\u{7E}').contains(&c) {
+                    return c == 'G' || c == 'K' && parameters == "2";
+                }
+                parameters.push(c);
+            }
+        }
+        // A text for the terminal, for example a title or an address.
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            let mut previous = ' ';
+            for c in rest.by_ref() {
+                if c == '\u{7}' || c == '\u{9C}' || previous == '\u{1B}' && c == '\\' {
+                    break;
+                }
+                previous = c;
+            }
+        }
+        // A character set has one more character.
+        Some('(' | ')' | '#' | '%') => drop(rest.next()),
+        _ => {}
+    }
+    false
+}
+
+#[cfg(test)]
+#[path = "build_log_tests.rs"]
+mod tests;
