@@ -5,11 +5,13 @@
 //! - [`drift`] compares a stack with its template
 //! - [`approval`] approves a change set without changes, or as a person decides in GitLab
 //! - [`rights`] compares a change set with the rights of pipelines
+//! - [`failures`] reads why a build or a deployment failed
 //! - [`change_sets`] has the functions that they share
 
 pub(crate) mod approval;
 pub(crate) mod change_sets;
 pub(crate) mod drift;
+pub(crate) mod failures;
 pub mod reporting;
 pub(crate) mod review;
 pub(crate) mod rights;
