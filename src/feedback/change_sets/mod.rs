@@ -19,8 +19,10 @@ pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::DenialRemedy;
 pub use self::markdown::{code, counts, short_commit, write_table};
-pub use self::reason::{Audience, GONE, Template, depends_on_audience, shown_reason};
-pub use self::values::{Values, without_accounts};
+pub use self::reason::{
+    Audience, GONE, HIDDEN_REASON, Template, depends_on_audience, is_gone, shown_reason,
+};
+pub use self::values::{Values, one_line, without_accounts};
 
 #[cfg(test)]
 pub mod tests;

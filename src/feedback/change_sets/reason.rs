@@ -56,8 +56,7 @@ pub fn shown_reason(
 ) -> String {
     // As it is shown: a break, or a character that is left out, may divide a value.
     let reason = &one_line(reason);
-    // The text: https://github.com/aws/aws-cdk/issues/11995.
-    if reason.starts_with("ChangeSet [") && reason.contains("] does not exist") {
+    if is_gone(reason) {
         return GONE.to_owned();
     }
     let without_values = values.remover(names);
@@ -95,6 +94,12 @@ pub fn shown_reason(
         None => without_values(reason),
     };
     shown.unwrap_or_else(|| HIDDEN_REASON.to_owned())
+}
+
+/// Whether an action failed because its change set was executed, or deleted, before. The text:
+/// <https://github.com/aws/aws-cdk/issues/11995>.
+pub fn is_gone(reason: &str) -> bool {
+    reason.starts_with("ChangeSet [") && reason.contains("] does not exist")
 }
 
 /// Whether the audience decides how much of `reason` is shown.

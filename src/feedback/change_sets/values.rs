@@ -95,6 +95,14 @@ impl Values {
         self
     }
 
+    /// These values, and those of the stack that contains this one.
+    #[must_use]
+    pub fn and(mut self, others: &Values) -> Self {
+        self.known.extend(others.known.iter().cloned());
+        self.are_incomplete |= others.are_incomplete;
+        self
+    }
+
     /// These values, and others that are unknown.
     #[must_use]
     pub fn with_others(self) -> Self {

@@ -20,7 +20,7 @@ mod execution;
 pub(crate) mod note;
 mod open;
 mod outcome;
-mod outputs;
+pub(crate) mod outputs;
 mod plan;
 mod report;
 mod written_notes;

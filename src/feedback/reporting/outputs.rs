@@ -60,7 +60,7 @@ fn has_reason(action: &Action) -> bool {
 /// The values of the operation of an action that failed. After a rollback, the stack has those of
 /// an earlier operation, and if a later execution has begun, it may have those of a later one. So
 /// only the change set of the action shows that all values are known.
-async fn values(
+pub async fn values(
     aws: &Aws,
     settings: &ReportSettings,
     action: &Action,
@@ -105,7 +105,7 @@ async fn values(
 
 /// Whether a change set in this state is the one of the failed `action`. An earlier one of the same
 /// name may be left, if CloudFormation rejected the one that the action would create.
-fn is_of(action: &Action, creation: &Creation) -> bool {
+pub fn is_of(action: &Action, creation: &Creation) -> bool {
     let is_executed = action.name == DEPLOY;
     match creation {
         Creation::Failed(why) => {

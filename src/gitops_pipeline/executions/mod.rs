@@ -22,8 +22,12 @@ pub const BUILD: &str = "Build";
 /// The actions that do not get the parameters of the deployed stack.
 pub const BEFORE_DEPLOYMENT: [&str; 3] = [SOURCE, IMAGE, BUILD];
 
+/// The action that creates the change set, if the pipeline creates one.
+pub const CREATE_CHANGE_SET: &str = "CreateChangeSet";
+
 pub const APPROVAL: &str = "Approval";
 
+/// The action that changes the stack, and its stage.
 pub const DEPLOY: &str = "Deploy";
 
 /// How many executions are the latest ones. A page has at most as many.

@@ -25,6 +25,7 @@ const MAX_FINDINGS: usize = 3;
 pub struct Finding {
     /// The ID of the resource in the template.
     pub logical_id: String,
+    pub resource_type: String,
     /// The resource with its type, and the path in the template.
     pub place: String,
     pub cause: String,
@@ -129,6 +130,7 @@ fn parse_operation_event(event: &OperationEvent) -> Finding {
     let path = path.map(|path| format!(" {path}")).unwrap_or_default();
     Finding {
         logical_id: name.to_owned(),
+        resource_type: kind.to_owned(),
         place: format!("{name} ({kind}){path}"),
         cause: reason.to_owned(),
         is_of_hook: event.event_type() == Some(&EventType::HookInvocationError),
@@ -147,6 +149,7 @@ pub fn parse_hook_event(event: &StackEvent) -> Option<Finding> {
     let (name, kind) = (event.logical_resource_id()?, event.resource_type()?);
     Some(Finding {
         logical_id: name.to_owned(),
+        resource_type: kind.to_owned(),
         place: format!("{name} ({kind})"),
         cause: event.hook_status_reason()?.to_owned(),
         is_of_hook: true,
@@ -183,6 +186,7 @@ mod tests {
     fn finding(logical_id: &str, is_of_hook: bool) -> Finding {
         Finding {
             logical_id: logical_id.to_owned(),
+            resource_type: "AWS::SQS::Queue".to_owned(),
             place: format!("{logical_id} (AWS::SQS::Queue)"),
             cause: "no".to_owned(),
             is_of_hook,

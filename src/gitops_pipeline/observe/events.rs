@@ -133,9 +133,7 @@ async fn first_failed_resource(
         }
         findings.extend(early_validation::parse_hook_event(&event));
         let reason = event.resource_status_reason().unwrap_or_default();
-        // CloudFormation cancelled the creation of this resource because another one failed.
-        let is_cancelled = reason.starts_with("Resource ") && reason.ends_with(" cancelled");
-        if status.ends_with("_FAILED") && !is_cancelled {
+        if status.ends_with("_FAILED") && !is_cancelled(reason) {
             first = Some(FailedResource {
                 logical_id: event.logical_resource_id().unwrap_or("?").to_owned(),
                 operation_id: event.operation_id().map(ToOwned::to_owned),
@@ -144,6 +142,11 @@ async fn first_failed_resource(
         }
     }
     Ok((first, findings))
+}
+
+/// Whether a resource has this reason because CloudFormation cancelled it: another one failed.
+pub fn is_cancelled(reason: &str) -> bool {
+    reason.starts_with("Resource ") && reason.ends_with(" cancelled")
 }
 
 /// Whether CloudFormation began or ended an update of the pipeline in the stack `stack_name` during

@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::types::{Stack, Tag};
 use aws_smithy_types::DateTime;
 
 use self::events::first_failure;
-pub use self::events::has_updated_pipeline;
+pub use self::events::{has_updated_pipeline, is_cancelled};
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::state::ChildStack;

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::parts::{RepositoryOrigin, named, repository_name, role, sub, tags};
-use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY, IMAGE, SOURCE};
+use crate::gitops_pipeline::executions::{
+    APPROVAL, BUILD, CREATE_CHANGE_SET, DEPLOY, IMAGE, SOURCE,
+};
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::spec::{
     ActionMode, CrossAccount, Deploy, IMAGE_VARIABLES, Image, OnFailure, Spec, Window,
@@ -219,7 +221,7 @@ fn create_change_set(spec: &Spec) -> Value {
     configuration["ActionMode"] = json!("CHANGE_SET_REPLACE");
     configuration["ChangeSetName"] = named(names::CHANGE_SET);
     json!({
-        "Name": "CreateChangeSet",
+        "Name": CREATE_CHANGE_SET,
         "ActionTypeId": cloudformation(),
         "Configuration": configuration,
         "InputArtifacts": [{"Name": "BuildArtifact"}],

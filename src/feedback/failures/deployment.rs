@@ -1,0 +1,518 @@
+//! The failed resources of a deployment, or of a change set that could not be created.
+//!
+//! CodePipeline shows the first failed resource at most, of a nested stack not even that, and no
+//! finding of a validation or hook. So the events of the stack's newest operation are read, if the
+//! failed action has begun it for certain. No times are compared: CodePipeline and CloudFormation
+//! have clocks of their own.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use aws_sdk_cloudformation::types::{OperationEntry, OperationType, Stack};
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
+use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageExecutionStatus};
+
+use super::stack_operation::{BUSY, ResourceFailure, StackOperation};
+use crate::clients::aws::{Aws, CallError, required};
+use crate::feedback::change_sets;
+use crate::feedback::change_sets::{
+    Audience, ChangeSet, HIDDEN_REASON, Values, code, is_gone, shown_reason,
+};
+use crate::feedback::reporting::{Execution, outputs};
+use crate::gitops_pipeline::early_validation::Finding;
+use crate::gitops_pipeline::executions::actions::Action;
+use crate::gitops_pipeline::executions::{CREATE_CHANGE_SET, DEPLOY};
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::{describe_stack, early_validation, executions};
+
+/// The most resources in a note.
+const MAX_RESOURCES: usize = 20;
+
+/// The most levels of nested stacks that are read.
+const MAX_LEVELS: usize = 3;
+
+/// The most characters of a reason in a note.
+const MAX_REASON_CHARACTERS: usize = 600;
+
+// Why no resource is listed.
+const BEGUN: &str = "another execution has begun in the stage, or this one again";
+const UNPROVEN: &str = "nothing proves that this execution began the stack's newest operation";
+const NOT_EXECUTED: &str = "the change set of this execution may not have been executed";
+const NO_STACK: &str = "the stack does not exist";
+const DENIED: &str = "the function may not read the events of this stack";
+const UNREADABLE: &str = "the events of the stack cannot be read";
+const OTHER_ACTION: &str = "the failed action changes no stack";
+
+/// The failed resources of a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedDeployment {
+    /// The first cause first. Empty if CloudFormation names none.
+    pub resources: Vec<FailedResource>,
+    /// How many resources CloudFormation cancelled because another one failed.
+    pub cancelled: usize,
+    /// How many failed resources are left out.
+    pub more: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedResource {
+    /// Its logical ID, after those of the nested stacks that contain it: `Parent/Child`.
+    pub path: String,
+    pub resource_type: String,
+    /// The shown part of CloudFormation's reason, or the remedy.
+    pub reason: String,
+}
+
+/// The action that failed: [`DEPLOY`] or [`CREATE_CHANGE_SET`].
+#[derive(Clone, Copy, Debug)]
+pub struct FailedAction<'a> {
+    pub names: &'a ResourceNames,
+    pub settings: &'a ReportSettings,
+    pub execution: &'a Execution,
+    pub action: &'a Action,
+    /// Who reads the reasons.
+    pub audience: Audience<'a>,
+}
+
+/// Reads which resources failed. The inner error is why none can be listed.
+///
+/// # Errors
+/// If the calls may succeed later.
+pub async fn read(
+    aws: &Aws,
+    of: &FailedAction<'_>,
+) -> Result<Result<FailedDeployment, &'static str>, CallError> {
+    let reader = Reader { aws, of };
+    let read = match &*of.action.name {
+        CREATE_CHANGE_SET => reader.change_set().await,
+        DEPLOY => reader.deployment().await,
+        _ => Err(Unread::Because(OTHER_ACTION)),
+    };
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(Unread::Because(why)) => Ok(Err(why)),
+        Err(Unread::Failed(error)) if error.is_transient() => Err(error),
+        Err(Unread::Failed(error)) => {
+            let why = if error.is_denied() {
+                DENIED
+            } else {
+                UNREADABLE
+            };
+            let error = error.reason();
+            tracing::warn!(error = error.as_error(), "failed resources are not listed");
+            Ok(Err(why))
+        }
+    }
+}
+
+/// The table of the note. `url` shows the resources that are left out.
+pub fn render(read: &FailedDeployment, url: &str) -> String {
+    let mut table = String::new();
+    if read.resources.is_empty() {
+        table.push_str("\nCloudFormation names no failed resource.\n");
+    } else {
+        table.push_str("\n| Resource | Type | Reason |\n|---|---|---|\n");
+    }
+    for failed in &read.resources {
+        let (path, of_type) = (code(&failed.path), code(&failed.resource_type));
+        let _ = writeln!(table, "| {path} | {of_type} | {} |", code(&failed.reason));
+    }
+    if read.more > 0 {
+        let _ = writeln!(table, "\n{} more are in the [console]({url}).", read.more);
+    }
+    match read.cancelled {
+        0 => {}
+        1 => table.push_str("\n1 other was cancelled, because one failed.\n"),
+        cancelled => {
+            let _ = writeln!(
+                table,
+                "\n{cancelled} others were cancelled, because one failed."
+            );
+        }
+    }
+    table
+}
+
+enum Unread {
+    Because(&'static str),
+    Failed(CallError),
+}
+
+impl From<CallError> for Unread {
+    fn from(error: CallError) -> Self {
+        Unread::Failed(error)
+    }
+}
+
+struct Reader<'a> {
+    aws: &'a Aws,
+    of: &'a FailedAction<'a>,
+}
+
+/// The state of the stack. It is read before and after the events: if it is the same, no operation
+/// has begun in between.
+#[derive(PartialEq)]
+struct StackState {
+    id: String,
+    status: String,
+    change_set_id: Option<String>,
+    operations: Vec<OperationEntry>,
+}
+
+/// A failed resource, with the stack that contains it.
+struct Listed {
+    failure: ResourceFailure,
+    path: String,
+    /// How many nested stacks contain it.
+    level: usize,
+    stack_id: Arc<str>,
+    values: Arc<Values>,
+}
+
+impl Reader<'_> {
+    async fn deployment(&self) -> Result<FailedDeployment, Unread> {
+        let before = self.state().await?;
+        let values = self.values().await?;
+        let operation = self.operation(&before.id, false).await?;
+        self.prove(&before, &operation).await?;
+        let mut read = FailedDeployment::default();
+        if operation.failures.is_empty() {
+            read = self.findings(&operation, &values).await?;
+        }
+        read.cancelled = operation.cancelled;
+        let mut listed = list(operation, "", 0, values);
+        // The first cause is the last one here.
+        while let Some(one) = listed.pop() {
+            if read.resources.len() == MAX_RESOURCES {
+                read.more += 1;
+                continue;
+            }
+            if let Some((nested, values)) = self.nested(&one).await? {
+                read.cancelled += nested.cancelled;
+                listed.extend(list(nested, &one.path, one.level + 1, values));
+                continue;
+            }
+            read.resources.push(self.shown(&one));
+        }
+        if self.state().await? != before {
+            return Err(Unread::Because(BUSY));
+        }
+        Ok(read)
+    }
+
+    /// The findings about a change set that could not be created.
+    async fn change_set(&self) -> Result<FailedDeployment, Unread> {
+        let (stack_name, action) = (&self.of.settings.stack_name, self.of.action);
+        let name = &self.of.settings.change_set_name;
+        let name = name.as_ref().ok_or(Unread::Because(UNPROVEN))?;
+        let is_of_action = |found: &ChangeSet| outputs::is_of(action, &found.creation);
+        let before = change_sets::describe(self.aws, stack_name, name).await?;
+        let before = before
+            .filter(is_of_action)
+            .ok_or(Unread::Because(UNPROVEN))?;
+        let values = self.values().await?;
+        let found = early_validation::read_for_change_set(self.aws, stack_name, name).await?;
+        let after = change_sets::describe(self.aws, stack_name, name).await?;
+        if after.is_none_or(|after| after.id != before.id) {
+            return Err(Unread::Because(BEGUN));
+        }
+        Ok(self.found(&found, &values))
+    }
+
+    /// The stack, while the failed attempt is the latest one of its pipeline.
+    async fn state(&self) -> Result<StackState, Unread> {
+        let of = self.of;
+        let pipeline = of.names.pipeline();
+        let shown = executions::state(self.aws, &pipeline).await?;
+        if !shown.is_some_and(|shown| is_latest(&shown, of)) {
+            return Err(Unread::Because(BEGUN));
+        }
+        let stack = describe_stack(self.aws, &of.settings.stack_name).await?;
+        let stack = stack.ok_or(Unread::Because(NO_STACK))?;
+        let status = stack.stack_status().map_or("", |status| status.as_str());
+        if status.is_empty() || status.ends_with("_IN_PROGRESS") {
+            return Err(Unread::Because(BUSY));
+        }
+        Ok(StackState {
+            id: stack.stack_id().unwrap_or_default().to_owned(),
+            status: status.to_owned(),
+            change_set_id: stack.change_set_id().map(ToOwned::to_owned),
+            operations: stack.last_operations().to_vec(),
+        })
+    }
+
+    async fn values(&self) -> Result<Arc<Values>, CallError> {
+        let FailedAction {
+            settings,
+            execution,
+            action,
+            ..
+        } = self.of;
+        let values = outputs::values(self.aws, settings, action, execution.is_newest);
+        values.await.map(Arc::new)
+    }
+
+    /// Reads the newest operation of a stack.
+    async fn operation(&self, stack_id: &str, is_nested: bool) -> Result<StackOperation, Unread> {
+        let call = self.aws.cloudformation.describe_stack_events();
+        let mut events = call.stack_name(stack_id).into_paginator().items().send();
+        let mut operation = StackOperation::new(stack_id, is_nested);
+        while let Some(event) = events.next().await {
+            let event = required(event, || format!("reading the events of stack {stack_id}"))?;
+            if operation.add(&event).map_err(Unread::Because)? {
+                return Ok(operation);
+            }
+        }
+        Err(Unread::Because(UNPROVEN))
+    }
+
+    /// Checks that the failed attempt began the operation: it may also have failed before that,
+    /// for example because the stack was not updatable. Then the newest operation is an earlier
+    /// one.
+    ///
+    /// CodePipeline's error repeats the reason of a resource or of the stack. If it does not, the
+    /// change set of the attempt shows that it was executed: the attempt's execution has created
+    /// it, and CloudFormation does not find it by its name any more. Assumptions
+    /// `deploy-error-repeats-a-reason` and `executed-change-set-is-readable`.
+    async fn prove(&self, before: &StackState, operation: &StackOperation) -> Result<(), Unread> {
+        let is_same = operation.status == before.status && has_begun(before, operation);
+        if !is_same {
+            return Err(Unread::Because(BUSY));
+        }
+        let (settings, summary) = (self.of.settings, &self.of.action.summary);
+        let is_quoted = operation.is_quoted_in(summary);
+        let Some(name) = &settings.change_set_name else {
+            let unproven = Err(Unread::Because(UNPROVEN));
+            return if is_quoted { Ok(()) } else { unproven };
+        };
+        let of_name = format!(":changeSet/{name}/");
+        let executed = before.change_set_id.as_ref();
+        if !executed.is_some_and(|id| id.contains(&of_name)) {
+            return Err(Unread::Because(UNPROVEN));
+        }
+        if is_quoted {
+            return Ok(());
+        }
+        let described = change_sets::describe(self.aws, &settings.stack_name, name);
+        if is_gone(summary) || described.await?.is_some() {
+            return Err(Unread::Because(NOT_EXECUTED));
+        }
+        Ok(())
+    }
+
+    /// What CloudFormation's validation found, if it rejected the operation before it began with a
+    /// resource.
+    async fn findings(
+        &self,
+        operation: &StackOperation,
+        values: &Values,
+    ) -> Result<FailedDeployment, CallError> {
+        let mut found =
+            early_validation::read(self.aws, &operation.stack_id, None, |_| true).await?;
+        found.retain(|one| one.operation_id.is_some() && one.operation_id == operation.id);
+        Ok(self.found(&found, values))
+    }
+
+    /// The operation of the nested stack that failed, with its values. `None` if the resource is no
+    /// nested stack, or if nothing proves that the stack's newest operation belongs to this one.
+    async fn nested(
+        &self,
+        one: &Listed,
+    ) -> Result<Option<(StackOperation, Arc<Values>)>, CallError> {
+        let Some(nested) = one.failure.nested.as_ref() else {
+            return Ok(None);
+        };
+        if one.level == MAX_LEVELS {
+            return Ok(None);
+        }
+        let read = async {
+            let stack = describe_stack(self.aws, &nested.id).await?;
+            let operation = self.operation(&nested.id, true).await?;
+            Ok::<_, Unread>((stack, operation))
+        };
+        let (stack, operation) = match read.await {
+            Ok((Some(stack), operation)) => (stack, operation),
+            Ok((None, _)) | Err(Unread::Because(_)) => return Ok(None),
+            Err(Unread::Failed(error)) if error.is_transient() => return Err(error),
+            Err(Unread::Failed(error)) => {
+                let error = error.reason();
+                let error = error.as_error();
+                tracing::warn!(
+                    error,
+                    "the failed resources of a nested stack are not listed"
+                );
+                return Ok(None);
+            }
+        };
+        let is_child = stack.parent_id() == Some(&one.stack_id);
+        if !is_child || !operation.is_listed_in(&one.failure.reason) {
+            return Ok(None);
+        }
+        let values = nested_values(&stack, one, operation.is_creation);
+        Ok(Some((operation, Arc::new(values))))
+    }
+
+    fn shown(&self, one: &Listed) -> FailedResource {
+        let FailedAction {
+            names, audience, ..
+        } = self.of;
+        let failure = &one.failure;
+        let shown = |text: &str| shown_reason(text, &one.values, *audience, names);
+        let mut reasons = vec![];
+        if !failure.status.is_empty() {
+            // The type decides how much of the reason is shown.
+            let frame = format!(
+                "{} ({}) {}: ",
+                failure.logical_id, failure.resource_type, failure.status
+            );
+            let reason = match failure.reason.trim() {
+                "" => "CloudFormation gave no reason".to_owned(),
+                reason => shown(&format!("{frame}{reason}")),
+            };
+            let reason = reason.strip_prefix(&frame).unwrap_or(&reason);
+            reasons.push(reason.trim_end_matches('.').to_owned());
+        }
+        let messages = failure
+            .hook_messages
+            .iter()
+            .map(|text| shown(&of_hook(text)));
+        reasons.extend(messages.filter(|message| message != HIDDEN_REASON));
+        let rollback = if failure.is_in_rollback {
+            "In the rollback: "
+        } else {
+            ""
+        };
+        FailedResource {
+            path: one.path.clone(),
+            resource_type: failure.resource_type.clone(),
+            reason: shortened(&format!("{rollback}{}", reasons.join(". "))),
+        }
+    }
+
+    /// The shown parts of the findings of validations and hooks.
+    fn found(&self, found: &[Finding], values: &Values) -> FailedDeployment {
+        let FailedAction {
+            names, audience, ..
+        } = self.of;
+        let shown = |text: &str| shown_reason(text, values, *audience, names);
+        let resources = found.iter().take(MAX_RESOURCES).map(|one| {
+            let cause = if one.is_of_hook {
+                of_hook(&one.cause)
+            } else {
+                one.cause.clone()
+            };
+            let frame = format!("{} ({})", one.logical_id, one.resource_type);
+            let place = shown(&one.place);
+            let reason = match place.strip_prefix(&frame).map(str::trim) {
+                Some(path) if !path.is_empty() => format!("{path}: {}", shown(&cause)),
+                _ => shown(&cause),
+            };
+            FailedResource {
+                path: one.logical_id.clone(),
+                resource_type: one.resource_type.clone(),
+                reason: shortened(&reason),
+            }
+        });
+        FailedDeployment {
+            resources: resources.collect(),
+            cancelled: 0,
+            more: found.len().saturating_sub(MAX_RESOURCES),
+        }
+    }
+}
+
+/// Whether the failed attempt is the latest run of its action, and its execution the latest one in
+/// the stage. Another execution may wait for its approval without changing the stack: then the
+/// executed change set identifies the operation.
+fn is_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> bool {
+    let mut stages = shown.stage_states().iter();
+    let Some(stage) = stages.find(|stage| stage.stage_name() == Some(DEPLOY)) else {
+        return false;
+    };
+    let is_own = of.settings.change_set_name.is_some()
+        || stage.latest_execution().is_some_and(|latest| {
+            latest.pipeline_execution_id() == of.execution.id
+                && *latest.status() == StageExecutionStatus::Failed
+        });
+    let mut actions = stage.action_states().iter();
+    let action = actions.find(|action| action.action_name() == Some(&of.action.name));
+    let run = action.and_then(|action| action.latest_execution());
+    let is_attempt = run.is_some_and(|run| {
+        run.status() == Some(&ActionExecutionStatus::Failed)
+            && run.action_execution_id() == Some(&of.action.attempt)
+    });
+    is_own && is_attempt && !of.action.attempt.is_empty()
+}
+
+/// Whether the description of the stack has the same newest operation as its events. `true` if
+/// CloudFormation does not return operations: `LastOperations` has the newest one first, and a
+/// rollback is one of its own.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events-by-operation.html>
+fn has_begun(state: &StackState, operation: &StackOperation) -> bool {
+    let mut operations = state.operations.iter().filter(|entry| {
+        use OperationType::{ContinueRollback, CreateChangeset, Rollback};
+        let kind = entry.operation_type();
+        !matches!(kind, Some(Rollback | ContinueRollback | CreateChangeset))
+    });
+    let Some(newest) = operations.next() else {
+        return true;
+    };
+    use OperationType::{CreateStack, UpdateStack};
+    let is_deployment = matches!(newest.operation_type(), Some(CreateStack | UpdateStack));
+    let ids = newest.operation_id().zip(operation.id.as_deref());
+    is_deployment && ids.is_none_or(|(described, of_event)| described == of_event)
+}
+
+/// The failures of an operation, the last one first.
+fn list(operation: StackOperation, parent: &str, level: usize, values: Arc<Values>) -> Vec<Listed> {
+    let stack_id: Arc<str> = operation.stack_id.into();
+    let listed = operation.failures.into_iter().map(|failure| Listed {
+        path: if parent.is_empty() {
+            failure.logical_id.clone()
+        } else {
+            format!("{parent}/{}", failure.logical_id)
+        },
+        failure,
+        level,
+        stack_id: Arc::clone(&stack_id),
+        values: Arc::clone(&values),
+    });
+    listed.collect()
+}
+
+/// The values of a nested stack, and of those that contain it. After the rollback of an update,
+/// CloudFormation describes the stack with its former ones, and the parent passes only those
+/// without a default.
+fn nested_values(stack: &Stack, one: &Listed, is_creation: bool) -> Values {
+    let passed = one.failure.nested.iter().flat_map(|it| &it.parameters);
+    let values = Values::of(stack.parameters().iter().chain(passed)).and(&one.values);
+    if is_creation {
+        values
+    } else {
+        values.with_others()
+    }
+}
+
+/// The message of a hook as CloudFormation shows it elsewhere, so that it counts as a text that
+/// code of a user wrote.
+fn of_hook(message: &str) -> String {
+    const FRAME: &str = "Hook failed with message";
+    if message.starts_with(FRAME) {
+        message.to_owned()
+    } else {
+        format!("{FRAME}: {message}")
+    }
+}
+
+fn shortened(reason: &str) -> String {
+    if reason.chars().count() <= MAX_REASON_CHARACTERS {
+        return reason.to_owned();
+    }
+    let start: String = reason.chars().take(MAX_REASON_CHARACTERS - 1).collect();
+    format!("{start}…")
+}
+
+#[cfg(test)]
+#[path = "deployment_tests.rs"]
+mod tests;

@@ -1,0 +1,227 @@
+//! The newest operation of a stack, as its events show it: the resources that failed.
+//!
+//! CloudFormation returns the latest event first, and no call returns an operation's resources in
+//! the order in which they failed. So the events are read from the end of the operation to its
+//! beginning. A rollback belongs to the operation, although it has an operation ID of its own:
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events-by-operation.html>.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::{Parameter, StackEvent};
+
+use crate::feedback::change_sets::one_line;
+use crate::gitops_pipeline::{early_validation, is_cancelled};
+
+/// The type of a nested stack, and of the stack itself in its own events.
+const STACK: &str = "AWS::CloudFormation::Stack";
+
+/// Why an operation is not the one that failed.
+pub const BUSY: &str = "another operation on the stack has begun";
+pub const SUCCEEDED: &str = "the stack's newest operation has succeeded";
+
+/// A shorter reason, such as "Access Denied", may be that of another failure.
+const MIN_QUOTE: usize = 20;
+
+/// The beginning of a reason that identifies it. Some services cut off long texts.
+const QUOTE: usize = 100;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceFailure {
+    pub logical_id: String,
+    pub resource_type: String,
+    /// For example `CREATE_FAILED`. Empty if a hook rejected the resource before.
+    pub status: String,
+    pub reason: String,
+    /// The messages of the hooks that rejected it. Its reason has only their names.
+    pub hook_messages: Vec<String>,
+    pub is_in_rollback: bool,
+    pub nested: Option<NestedStack>,
+}
+
+/// The nested stack that a resource is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NestedStack {
+    pub id: String,
+    /// The values of the parameters that its parent passes.
+    pub parameters: Vec<Parameter>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct StackOperation {
+    pub stack_id: String,
+    /// A nested stack may be deleted by the rollback of its parent.
+    is_nested: bool,
+    /// The last failure comes first.
+    pub failures: Vec<ResourceFailure>,
+    /// The number of resources that CloudFormation cancelled because another one failed.
+    pub cancelled: usize,
+    /// The messages of hooks whose resource has not failed later.
+    hooks: Vec<early_validation::Finding>,
+    /// Why the stack itself failed, or rolled back.
+    reasons: Vec<String>,
+    /// The status of the stack in its latest event.
+    pub status: String,
+    /// The ID of the operation, without its rollback. `None` if CloudFormation does not return it.
+    pub id: Option<String>,
+    /// Whether it created the stack.
+    pub is_creation: bool,
+}
+
+impl StackOperation {
+    pub fn new(stack_id: &str, is_nested: bool) -> Self {
+        StackOperation {
+            stack_id: stack_id.to_owned(),
+            is_nested,
+            ..Self::default()
+        }
+    }
+
+    /// Adds the event before the earlier ones. Returns whether it was the operation's first.
+    ///
+    /// # Errors
+    /// If the stack's newest operation is not a failed creation or update.
+    pub fn add(&mut self, event: &StackEvent) -> Result<bool, &'static str> {
+        if event.hook_status().is_some() {
+            self.hooks.extend(early_validation::parse_hook_event(event));
+            return Ok(false);
+        }
+        let status = event.resource_status().map_or("", |it| it.as_str());
+        let reason = event.resource_status_reason().unwrap_or_default();
+        if event.physical_resource_id() == Some(&self.stack_id) {
+            return self.reach(event, status, reason);
+        }
+        if !status.ends_with("_FAILED") {
+            return Ok(false);
+        }
+        if is_cancelled(reason) {
+            self.cancelled += 1;
+            return Ok(false);
+        }
+        self.failures.push(ResourceFailure {
+            logical_id: event.logical_resource_id().unwrap_or("?").to_owned(),
+            resource_type: event.resource_type().unwrap_or("?").to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            hook_messages: vec![],
+            is_in_rollback: false,
+            nested: nested(event),
+        });
+        Ok(false)
+    }
+
+    /// Adds an event of the stack itself. An unknown status may begin another operation.
+    fn reach(
+        &mut self,
+        event: &StackEvent,
+        status: &str,
+        reason: &str,
+    ) -> Result<bool, &'static str> {
+        if self.status.is_empty() {
+            status.clone_into(&mut self.status);
+        }
+        match status {
+            "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" => {
+                self.id = event.operation_id().map(ToOwned::to_owned);
+                self.is_creation = status == "CREATE_IN_PROGRESS";
+                self.attach_hooks();
+                return Ok(true);
+            }
+            "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => {
+                for failure in &mut self.failures {
+                    failure.is_in_rollback = true;
+                }
+            }
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" if !self.is_nested => return Err(SUCCEEDED),
+            // The parent's rollback may follow.
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_IN_PROGRESS" | "DELETE_FAILED"
+            | "DELETE_COMPLETE"
+                if self.is_nested => {}
+            "CREATE_FAILED"
+            | "UPDATE_FAILED"
+            | "ROLLBACK_FAILED"
+            | "ROLLBACK_COMPLETE"
+            | "UPDATE_ROLLBACK_FAILED"
+            | "UPDATE_ROLLBACK_COMPLETE"
+            | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+            | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => {}
+            _ => return Err(BUSY),
+        }
+        self.reasons.push(reason.to_owned());
+        Ok(false)
+    }
+
+    /// Adds the hooks' messages to the resources that they rejected. Without such a resource, a
+    /// hook rejected the whole stack.
+    fn attach_hooks(&mut self) {
+        let mut others: BTreeMap<String, ResourceFailure> = BTreeMap::new();
+        for hook in std::mem::take(&mut self.hooks).into_iter().rev() {
+            // The first failure is the last one here.
+            let mut failures = self.failures.iter_mut().rev();
+            let rejected = failures.find(|failure| failure.logical_id == hook.logical_id);
+            let failure = match rejected {
+                Some(failure) => failure,
+                None => others
+                    .entry(hook.logical_id.clone())
+                    .or_insert_with(|| ResourceFailure {
+                        logical_id: hook.logical_id.clone(),
+                        resource_type: hook.resource_type.clone(),
+                        status: String::new(),
+                        reason: String::new(),
+                        hook_messages: vec![],
+                        is_in_rollback: false,
+                        nested: None,
+                    }),
+            };
+            if !failure.hook_messages.contains(&hook.cause) {
+                failure.hook_messages.push(hook.cause);
+            }
+        }
+        self.failures.extend(others.into_values());
+    }
+
+    /// Whether `text` repeats the reason of one of its failures, or of the stack itself.
+    pub fn is_quoted_in(&self, text: &str) -> bool {
+        let text = one_line(text);
+        let of_resources = self.failures.iter().map(|failure| &failure.reason);
+        of_resources.chain(&self.reasons).any(|reason| {
+            let reason = one_line(reason);
+            let quote: String = reason.trim_end_matches('.').chars().take(QUOTE).collect();
+            quote.chars().count() >= MIN_QUOTE && text.contains(&quote)
+        })
+    }
+
+    /// Whether `reason` lists one of its failures: "failed to create: [Queue, Topic]".
+    pub fn is_listed_in(&self, reason: &str) -> bool {
+        let listed = reason.split_once('[').map_or("", |(_, listed)| listed);
+        let mut words = listed.split(|c: char| !c.is_alphanumeric());
+        words.any(|word| self.failures.iter().any(|it| it.logical_id == word))
+    }
+}
+
+/// The nested stack that the event is about. `None` if it is another resource, or if
+/// CloudFormation could not create the stack.
+fn nested(event: &StackEvent) -> Option<NestedStack> {
+    let id = event.physical_resource_id()?;
+    let is_stack = event.resource_type() == Some(STACK) && id.starts_with("arn:");
+    is_stack.then(|| NestedStack {
+        id: id.to_owned(),
+        parameters: passed(event.resource_properties().unwrap_or_default()),
+    })
+}
+
+/// The parameters in the properties of a nested stack.
+fn passed(properties: &str) -> Vec<Parameter> {
+    let properties: serde_json::Value = serde_json::from_str(properties).unwrap_or_default();
+    let parameters = properties["Parameters"].as_object().into_iter().flatten();
+    let parameters = parameters.map(|(key, value)| {
+        let text = value.as_str().map(ToOwned::to_owned);
+        let text = text.unwrap_or_else(|| value.to_string());
+        let parameter = Parameter::builder().parameter_key(key);
+        parameter.parameter_value(text).build()
+    });
+    parameters.collect()
+}
+
+#[cfg(test)]
+#[path = "stack_operation_tests.rs"]
+mod tests;
