@@ -102,11 +102,6 @@ pub fn is_gone(reason: &str) -> bool {
     reason.starts_with("ChangeSet [") && reason.contains("] does not exist")
 }
 
-/// Whether the audience decides how much of `reason` is shown.
-pub fn depends_on_audience(reason: &str) -> bool {
-    forms::is_written_by_users(reason)
-}
-
 #[cfg(test)]
 #[path = "reason_tests.rs"]
 mod tests;

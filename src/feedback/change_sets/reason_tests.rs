@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::feedback::change_sets::DenialRemedy;
+use crate::feedback::change_sets::forms;
 use crate::feedback::change_sets::values::MAX_VALUE_BYTES;
 
 fn names() -> ResourceNames {
@@ -218,14 +219,14 @@ fn text_of_a_custom_resource_is_for_members() {
         ] {
             assert!(!hidden.contains("dynrefSecret99"), "{hidden}");
         }
-        assert!(depends_on_audience(reason));
+        assert!(forms::is_written_by_users(reason));
     }
     for of_aws in [
         "Orders (AWS::SQS::Queue) CREATE_FAILED: Internal Failure",
         "Resource handler returned message: \"x (Service: Sqs, Status Code: 400)\"",
         "no bucket (arn:aws:s3:::b)",
     ] {
-        assert!(!depends_on_audience(of_aws), "{of_aws}");
+        assert!(!forms::is_written_by_users(of_aws), "{of_aws}");
     }
 }
 

@@ -58,6 +58,11 @@ impl Execution {
         actions.find(|action| action.state == ActionState::Failed && action.name != APPROVAL)
     }
 
+    pub fn failed_action_mut(&mut self) -> Option<&mut Action> {
+        let name = self.failed_action()?.name.clone();
+        self.actions.iter_mut().find(|action| action.name == name)
+    }
+
     /// Whether the commit was on its way before: in an earlier execution, or before a retry.
     pub fn is_repeated(&self) -> bool {
         self.has_earlier || self.actions.iter().any(|action| action.is_retried)

@@ -11,9 +11,11 @@
 //! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
+//! - [`cause`] reads why an execution failed
 //! - [`note`] renders the note about a commit, and [`written_notes`] reads what notes tell already
 //! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
+mod cause;
 mod drift;
 mod event;
 mod execution;

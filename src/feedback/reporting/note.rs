@@ -274,6 +274,13 @@ impl NoteOf<'_> {
     }
 }
 
+/// How to deploy the former release again. A deployment that failed may have left its changes.
+pub fn way_back(names: &ResourceNames) -> String {
+    let ResourceNames { env_id, project_id } = names;
+    let undo = code(&format!("cfn-gitops undo {project_id} --env {env_id}"));
+    format!("\nTo deploy the former release again, revert the merge request, or run {undo}.\n")
+}
+
 /// The part of the note about the tags that decide. `url` is that of the project, and `doubts` are
 /// the tags that decide nothing.
 pub fn tags(

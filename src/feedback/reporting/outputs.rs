@@ -45,12 +45,6 @@ pub async fn without_values(
     Ok(execution)
 }
 
-/// Whether the shown part of a reason depends on the project's visibility.
-pub fn depends_on_audience(execution: &Execution) -> bool {
-    let mut failed = execution.actions.iter().filter(|it| has_reason(it));
-    failed.any(|action| change_sets::depends_on_audience(&action.summary))
-}
-
 /// Whether an action failed for a reason that no person wrote: a person writes the summary of an
 /// approval.
 fn has_reason(action: &Action) -> bool {

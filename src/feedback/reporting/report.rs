@@ -12,15 +12,17 @@ use crate::clients::gitlab::{
 use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Audience;
+use crate::feedback::failures;
+use crate::feedback::reporting::cause::Cause;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::note::{FailureText, NoteOf, Progress as Told};
+use crate::feedback::reporting::note::{FailureText, NoteOf, Outcome, Progress as Told};
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
 use crate::feedback::reporting::written_notes::WrittenNotes;
 use crate::feedback::reporting::{execution, note, outputs, plan, written_notes};
 use crate::feedback::rights;
-use crate::gitops_pipeline::executions::APPROVAL;
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
@@ -68,6 +70,8 @@ pub async fn report(
         posted: vec![],
         reported: Reported::default(),
         retries: BTreeMap::new(),
+        cause: Ok(Cause::default()),
+        summary: String::new(),
         unread_notes: None,
     };
     // The caller enforces the deadline.
@@ -109,6 +113,10 @@ struct Reporter<'a> {
     reported: Reported,
     /// The repeated requests of each part.
     retries: BTreeMap<Topic, u32>,
+    /// Why it failed, as its reader may know it.
+    cause: Result<Cause, ReportError>,
+    /// The shown part of the summary of the failed action.
+    summary: String,
     /// The error of a note that could not be read. The others are edited.
     unread_notes: Option<ReportError>,
 }
@@ -139,16 +147,15 @@ impl Reporter<'_> {
         if scope.has_actions(state) {
             self.execution.actions = self.list_actions().await?;
         }
-        // Only the execution's status shows a reason.
-        let audience = self.audience().await;
-        let (aws, execution) = (self.context.aws, &self.execution);
-        let shown = outputs::without_values(aws, settings, names, audience, execution).await;
+        let shown = self.explained().await;
         let shown = self.reported.settle(Topic::Execution, shown);
         let url = pipeline
             .location
             .execution_console(&names.pipeline(), &self.execution.id);
         let execution = shown.as_ref().unwrap_or(&self.execution);
         let desired = plan::desired(execution, names, settings, &url);
+        let failed = shown.as_ref().and_then(Execution::failed_action);
+        self.summary = failed.map_or(String::new(), |action| action.summary.clone());
         let includes = |topic| scope.includes(topic, state);
         self.desired = Desired {
             execution: desired
@@ -191,11 +198,30 @@ impl Reporter<'_> {
         execution::list_actions(aws, &names.pipeline(), &self.execution.id).await
     }
 
+    /// The execution with the shown part of the cause of its failure.
+    async fn explained(&mut self) -> Result<Execution, ReportError> {
+        self.cause = Ok(Cause::default());
+        if self.execution.failed_action().is_none() {
+            return Ok(self.execution.clone());
+        }
+        let audience = self.audience().await;
+        let (aws, settings) = (self.context.aws, self.context.settings);
+        let (names, execution) = (&self.context.pipeline.names, &self.execution);
+        let cause = Cause::read(aws, settings, names, audience, execution).await;
+        let mut shown = outputs::without_values(aws, settings, names, audience, execution).await?;
+        if let Ok(cause) = &cause
+            && let (Some(first), Some(action)) = (cause.first(), shown.failed_action_mut())
+        {
+            action.summary = first;
+        }
+        self.cause = cause.map_err(ReportError::from);
+        Ok(shown)
+    }
+
     /// Who may read the reason of a failure. Others than members, if the visibility of the project
     /// is unknown.
     async fn audience(&mut self) -> Audience<'static> {
-        let is_needed = outputs::depends_on_audience(&self.execution);
-        if is_needed && self.project().await.is_ok_and(|project| project.is_private) {
+        if self.project().await.is_ok_and(|project| project.is_private) {
             Audience::Members
         } else {
             Audience::Others
@@ -320,17 +346,44 @@ impl Reporter<'_> {
         {
             return Ok(result);
         }
-        let failure = FailureText {
-            attempt: attempt.to_owned(),
-            is_log_late: false,
-            text: String::new(),
-        };
+        let failure = self.failure_text(told, attempt, &notes, &url).await?;
         let written = notes.most_informative();
         let body = of.ended(told, Some(&failure), written.as_ref());
         let on_commit = notes.on_commit.iter();
         result.outdated = on_commit.map(|note| (note.clone(), body.clone())).collect();
         result.missing = Some(body);
         Ok(result)
+    }
+
+    /// Why the execution failed, for its notes. `notes` are those that were written before.
+    async fn failure_text(
+        &self,
+        told: &Told,
+        attempt: &str,
+        notes: &WrittenNotes,
+        url: &str,
+    ) -> Result<FailureText, ReportError> {
+        let cause = self.cause.clone()?;
+        let mut text = cause.text(&self.summary, url);
+        let mut is_log_late = false;
+        if let Cause::Build(build) = &cause
+            && self.context.settings.build_log
+        {
+            // It was read for the reader of the cause.
+            let project = self.project.as_ref().and_then(|read| read.as_ref().ok());
+            let log = failures::text::of_log(self.context.aws, build, project).await;
+            text += &log.text;
+            // It is read once more, by the health check.
+            is_log_late = log.is_late && !notes.show_failure(attempt, false);
+        }
+        if self.execution.action(DEPLOY).is_some() && told.outcome != Outcome::RolledBack {
+            text += &note::way_back(&self.context.pipeline.names);
+        }
+        Ok(FailureText {
+            attempt: attempt.to_owned(),
+            is_log_late,
+            text,
+        })
     }
 
     /// The request of the execution that waits, and the part of the note about its tags. `None` if

@@ -7,6 +7,8 @@ use super::parameters;
 use super::parameters::MissingValues;
 use super::template::{Blocker, Scan};
 use crate::feedback::change_sets::{Audience, Change, Template, Values, shown_reason};
+use crate::feedback::failures::build::FailedBuild;
+use crate::feedback::failures::text::LogText;
 use crate::gitops_pipeline::early_validation;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReviewSettings;
@@ -15,8 +17,8 @@ use crate::gitops_pipeline::settings::ReviewSettings;
 pub enum ReviewFinding {
     /// The change set has these changes, sorted. The template contains this.
     Changes(Vec<Change>, Scan),
-    /// The build failed in this phase.
-    BuildFailed(String),
+    /// The build failed, with the end of its log if the settings want it.
+    BuildFailed(FailedBuild, LogText),
     /// The build stored nothing from which a change set can be created.
     Unusable(Unusable),
     /// There is no change set, for these reasons. The template contains this.
@@ -25,6 +27,13 @@ pub enum ReviewFinding {
     MissingValues(MissingValues),
     /// CloudFormation did not create the change set, for this reason.
     Rejected(String),
+}
+
+impl ReviewFinding {
+    /// Whether a later look may find more.
+    pub fn is_late(&self) -> bool {
+        matches!(self, ReviewFinding::BuildFailed(_, log) if log.is_late)
+    }
 }
 
 /// The stack that the pipeline deploys.

@@ -66,7 +66,7 @@ pub async fn handle(
         if !has_notes(&gitlab, &target).await? {
             return Ok(Reviewed::Ignored("the project is public"));
         }
-        review(aws, &gitlab, &target, build).await
+        review(aws, &gitlab, &target, build, true).await
     };
     Box::pin(reviewed).await.or_else(|error: ReportError| {
         // Lambda would deliver the event twice more.
@@ -107,7 +107,7 @@ pub async fn catch_up(
         }
         let (mut written, mut failure) = (0, None);
         for build in builds {
-            match review(aws, &gitlab, target, Some(build)).await {
+            match review(aws, &gitlab, target, Some(build), false).await {
                 Ok(reviewed) => written += usize::from(reviewed == Reviewed::Written),
                 Err(error) => {
                     if let Some(error) = failure.replace(error) {
@@ -140,6 +140,7 @@ async fn review(
     gitlab: &GitLab,
     target: &ReviewTarget,
     build: Option<ReviewBuild>,
+    is_first_look: bool,
 ) -> Result<Reviewed, ReportError> {
     let Some(build) = &build else {
         let because = "the event rule of review branches did not start the build";
@@ -153,6 +154,7 @@ async fn review(
         gitlab,
         target,
         build,
+        is_first_look,
         // The caller enforces the deadline.
         progress: Progress::new(SystemTime::UNIX_EPOCH),
     };

@@ -60,9 +60,10 @@ pub fn render(
             let headline = format!("{change} changes {environment}");
             (headline, &*stack, counts(changes))
         }
-        ReviewFinding::BuildFailed(phase) => {
+        ReviewFinding::BuildFailed(build, log) => {
+            more.push_str(&log.text);
             let headline = format!("The build for {environment} failed");
-            (headline, "", format!("phase {}", code(phase)))
+            (headline, "", build.markdown())
         }
         ReviewFinding::Unusable(unusable) => {
             let reason = unusable_output(unusable);
@@ -98,7 +99,9 @@ pub fn status(finding: &ReviewFinding) -> (StatusState, String) {
         ReviewFinding::Summary(reasons, _) => {
             (Success, format!("No change set: {}", reasons.join("; ")))
         }
-        ReviewFinding::BuildFailed(phase) => (Failed, format!("The build failed in phase {phase}")),
+        ReviewFinding::BuildFailed(build, _) => {
+            (Failed, format!("The build failed in {}", build.text()))
+        }
         ReviewFinding::Unusable(unusable) => (Failed, unusable_output(unusable).text()),
         ReviewFinding::MissingValues(missing) => (Failed, missing_values(missing).text()),
         ReviewFinding::Rejected(reason) => {

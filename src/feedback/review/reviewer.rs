@@ -12,7 +12,12 @@ use crate::clients::codecommit;
 use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, Rejection, RetryTime,
 };
-use crate::feedback::change_sets::{Base, ChangeSet, ComparisonResult, Creation, NewChangeSet};
+use crate::feedback::change_sets::{
+    Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values,
+};
+use crate::feedback::failures;
+use crate::feedback::failures::build::FailedBuild;
+use crate::feedback::failures::text::LogText;
 use crate::feedback::reporting::{MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status};
 use crate::feedback::{change_sets, rights};
 use crate::gitops_pipeline::names::REVIEW_CHANGE_SETS;
@@ -34,6 +39,8 @@ pub struct Reviewer<'a> {
     pub gitlab: &'a GitLab,
     pub target: &'a ReviewTarget,
     pub build: &'a ReviewBuild,
+    /// Whether the health check looks once more at a log that arrives late.
+    pub is_first_look: bool,
     pub progress: Progress,
 }
 
@@ -98,7 +105,7 @@ impl Reviewer<'_> {
     /// The finding about the build, or why nothing is written.
     async fn find(&self) -> Result<Result<ReviewFinding, &'static str>, ReportError> {
         if let BuildState::Failed(failed) = &self.build.state {
-            return Ok(Ok(ReviewFinding::BuildFailed(failed.phase.clone())));
+            return Ok(Ok(self.failed_build(failed).await?));
         }
         let output = match self.read_output().await? {
             Ok(output) => output,
@@ -113,6 +120,22 @@ impl Reviewer<'_> {
             return Ok(Err("an operation on the deployed stack runs"));
         }
         self.compare(output, &stack).await
+    }
+
+    /// The finding about a build that failed, without values of the deployed stack.
+    async fn failed_build(&self, failed: &FailedBuild) -> Result<ReviewFinding, CallError> {
+        let (report, names) = (&self.target.report, &self.target.names);
+        let stack = self.read_stack().await?;
+        let values = Values::all(stack.parameters.into_values().collect());
+        let mut log = LogText::default();
+        if report.build_log {
+            let project = self.gitlab.project(&report.project).await;
+            log = failures::text::of_log(self.aws, failed, project.as_ref().ok()).await;
+        }
+        Ok(ReviewFinding::BuildFailed(
+            failed.clone().shown(values, names),
+            log,
+        ))
     }
 
     async fn read_output(&self) -> Result<Result<BuildOutput, Unusable>, CallError> {
@@ -232,7 +255,8 @@ impl Reviewer<'_> {
         });
         // A status that failed does not suppress the note, which shows that the review has ended
         // only if no other delivery has to post the status.
-        let has_ended = posted.as_ref().err().is_none_or(|error| error.is_final);
+        let has_ended = posted.as_ref().err().is_none_or(|error| error.is_final)
+            && !(finding.is_late() && self.is_first_look);
         let written = self.write_note(finding, has_ended).await;
         match (posted, written.map_err(ReportError::from)) {
             (Err(status), Err(note)) => {

@@ -1,0 +1,104 @@
+//! Why an execution failed, for its status and its note.
+
+use crate::clients::aws::{Aws, CallError};
+use crate::feedback::change_sets::{Audience, code};
+use crate::feedback::failures::build::FailedBuild;
+use crate::feedback::failures::deployment::{FailedAction, FailedDeployment};
+use crate::feedback::failures::{build, deployment};
+use crate::feedback::reporting::execution::Execution;
+use crate::feedback::reporting::outputs;
+use crate::gitops_pipeline::executions::{BUILD, CREATE_CHANGE_SET, DEPLOY};
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::ReportSettings;
+
+/// Why an execution failed, without what `audience` may not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// It has not failed, or CodePipeline's summary is all there is.
+    #[default]
+    Summary,
+    Build(FailedBuild),
+    Deployment(FailedDeployment),
+    /// Why the failed resources of the deployment are not listed.
+    Unlisted(&'static str),
+}
+
+impl Cause {
+    /// Reads why `execution` failed.
+    ///
+    /// # Errors
+    /// If the call may succeed later.
+    pub async fn read(
+        aws: &Aws,
+        settings: &ReportSettings,
+        names: &ResourceNames,
+        audience: Audience<'_>,
+        execution: &Execution,
+    ) -> Result<Self, CallError> {
+        let Some(action) = execution.failed_action() else {
+            return Ok(Cause::Summary);
+        };
+        match &*action.name {
+            BUILD if !action.external_id.is_empty() => {
+                let read = match build::read(aws, &action.external_id).await {
+                    Err(error) if !error.is_transient() => {
+                        let error = error.reason();
+                        tracing::warn!(error = error.as_error(), "a failed build is not read");
+                        None
+                    }
+                    read => read?,
+                };
+                let Some(build) = read else {
+                    return Ok(Cause::Summary);
+                };
+                let values = outputs::values(aws, settings, action, execution.is_newest).await?;
+                Ok(Cause::Build(build.shown(values, names)))
+            }
+            CREATE_CHANGE_SET | DEPLOY => {
+                let of = FailedAction {
+                    names,
+                    settings,
+                    execution,
+                    action,
+                    audience,
+                };
+                let read = deployment::read(aws, &of).await?;
+                Ok(read.map_or_else(Cause::Unlisted, Cause::Deployment))
+            }
+            _ => Ok(Cause::Summary),
+        }
+    }
+
+    /// The first cause on one line. `None` if CodePipeline's summary is all there is.
+    pub fn first(&self) -> Option<String> {
+        match self {
+            Cause::Build(build) => Some(build.text()),
+            Cause::Deployment(read) => {
+                let first = read.resources.first()?;
+                Some(format!(
+                    "{} ({}): {}",
+                    first.path, first.resource_type, first.reason
+                ))
+            }
+            Cause::Summary | Cause::Unlisted(_) => None,
+        }
+    }
+
+    /// The text of the note. `summary` is the shown part of CodePipeline's, and `url` the execution
+    /// in the console.
+    pub fn text(&self, summary: &str, url: &str) -> String {
+        let said = if summary.is_empty() {
+            String::new()
+        } else {
+            format!("CodePipeline reports: {}\n", code(summary))
+        };
+        match self {
+            Cause::Summary => said,
+            Cause::Build(build) => format!("The build failed in {}.\n", build.markdown()),
+            Cause::Deployment(read) => deployment::render(read, url),
+            Cause::Unlisted(because) => {
+                format!("{said}\nThe failed resources are not listed, because {because}.\n")
+            }
+        }
+    }
+}
