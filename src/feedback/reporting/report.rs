@@ -181,7 +181,12 @@ impl Reporter<'_> {
     /// is unknown.
     async fn audience(&mut self) -> Audience<'static> {
         let is_needed = outputs::depends_on_audience(&self.execution);
-        if is_needed && self.project().await.is_ok_and(|project| project.is_private) {
+        if is_needed
+            && self
+                .project()
+                .await
+                .is_ok_and(|project| project.is_private())
+        {
             Audience::Members
         } else {
             Audience::Others
@@ -222,7 +227,7 @@ impl Reporter<'_> {
         };
         let has_note = match settings.change_set_comment {
             Some(has_note) => has_note,
-            None => !self.project().await?.is_public,
+            None => !self.project().await?.is_public(),
         };
         if !has_note {
             return Ok(None);
