@@ -43,7 +43,8 @@ class Settings:
         self.project = given.get("GitLabProject", "")
         self.project_id = given.get("ProjectID", "")
         self.branch = given.get("BranchName") or RULES["default_branches"].get(self.env_id, "")
-        self.reports = given.get("ReportToGitLab") == "true"
+        reports = given.get("ReportToGitLab") or "false"
+        self.reports, self.reports_build_logs = reports != "false", reports == "BuildLog"
         self.needs_merge_requests = bool(given.get("ReviewBranches")) or given.get("ApprovalFromGitLab") == "true"
         self.in_vpc = bool(given.get("VpcSubnetIds"))
         self.certificates: list[bytes] = []

@@ -25,6 +25,8 @@ _FEATURES = "in the project's Settings, General, Visibility, project features, p
 _KINDS = {"project": "project access token", "group": "group access token"}
 # https://docs.gitlab.com/api/projects/ (repository_access_level and its kin)
 _SWITCHED_ON = ("enabled", "private")
+# Besides `private`: https://docs.gitlab.com/user/public_access/
+_OTHER_VISIBILITIES = ("internal", "public")
 # https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965
 _MIRRORS_LIMITED_SINCE = (18, 9)
 
@@ -167,7 +169,7 @@ class InGitLab:
         if not self.project:
             others = f"role, features, branch and mirrors of project {name}, {_HERE}"
             return [shown, Finding(others, reason="the project was not read")]
-        return [shown, self._role(), *self._features(),
+        return [shown, self._role(), *self._visibility(), *self._features(),
                 self._row(f"protection of branch {settings.branch} in project {name}", self._branch),
                 self._row(f"push mirrors in project {name}", self._mirrors)]
 
@@ -194,6 +196,18 @@ class InGitLab:
                            f"Make the user a Maintainer, or store a Maintainer's token: {self.settings.store}",
                            CODES["lacks_access"])
         return Finding(f"{subject}: access level {level}")
+
+    def _visibility(self) -> list[Finding]:
+        """Whether only members see the project, if logs of failed builds are posted there."""
+        settings, level = self.settings, self.project.get("visibility")
+        if not settings.reports_build_logs:
+            return []
+        subject = f"visibility of project {settings.project}, {_HERE}"
+        if level == "private":
+            return [Finding(subject)]
+        cause = f"it is {level}" if level in _OTHER_VISIBILITIES else "GitLab does not show it"
+        return [Finding(subject, f"{cause}, so the logs of failed builds are not posted",
+                        f"Make it private {_FEATURES}, or set ReportToGitLab to true")]
 
     def _is_off(self, part: str) -> bool:
         return self.project.get(part) == "disabled"

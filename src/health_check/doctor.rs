@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use super::schedule::days;
-use crate::clients::gitlab::SUFFICIENT_SCOPES;
+use crate::clients::gitlab::{ProjectDetails, SUFFICIENT_SCOPES};
 use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
@@ -89,26 +89,59 @@ pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<Reason> {
     Some(Reason { problem, ..reason })
 }
 
-/// Why no branch is reviewed. `None` if branches are, or if the pipeline reviews none.
-pub async fn review_problem(clients: &Clients, child: &Child) -> Option<Reason> {
+/// Why the project in GitLab prevents what the settings of a pipeline require. `None` if it does
+/// not, or if they require nothing of it.
+pub async fn project_problem(clients: &Clients, child: &Child) -> Option<Reason> {
     let settings = child.settings.as_ref()?;
-    settings.change_sets.as_ref()?.review.as_ref()?;
     let report = settings.report.as_ref()?;
+    let change_sets = settings.change_sets.as_ref();
+    let has_reviews = change_sets.is_some_and(|it| it.review.is_some());
+    if !has_reviews && !report.build_log {
+        return None;
+    }
+    let name = &report.project;
     let read = async {
         let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
-        gitlab.project(&report.project).await
+        gitlab.project(name).await
     };
-    // The check of the token has the problem of a GitLab that does not respond.
-    let project = Box::pin(read).await.ok()?;
+    match Box::pin(read).await {
+        Ok(project) => review_problem(&project, name)
+            .filter(|_| has_reviews)
+            .or_else(|| log_problem(&project, name).filter(|_| report.build_log)),
+        // No log is posted until the visibility is known.
+        Err(error) if report.build_log => {
+            let reason = error.reason();
+            let problem = format!(
+                "{NO_LOGS}, because the visibility of project {name} is unknown: {}",
+                reason.problem
+            );
+            Some(Reason { problem, ..reason })
+        }
+        // The check of the token has the problem of a GitLab that does not respond.
+        Err(_) => None,
+    }
+}
+
+/// Why no branch is reviewed. `None` if merge requests are open.
+fn review_problem(project: &ProjectDetails, name: &str) -> Option<Reason> {
+    const REMEDY: &str = "Switch them on in its Settings, General, Visibility, project features, permissions, \
+        or remove Review";
     (!project.has_merge_requests()).then(|| {
-        let problem = format!(
-            "merge requests are switched off in project {}, so no branch is reviewed",
-            report.project
-        );
-        let remedy = "Switch them on in its Settings, General, Visibility, project features, permissions, \
-            or remove Review";
-        Reason::uncoded(problem, remedy)
+        let problem =
+            format!("merge requests are switched off in project {name}, so no branch is reviewed");
+        Reason::uncoded(problem, REMEDY)
     })
+}
+
+const NO_LOGS: &str = "the logs of failed builds are not posted";
+
+/// Why no log of a failed build is posted. `None` if only members see the project.
+fn log_problem(project: &ProjectDetails, name: &str) -> Option<Reason> {
+    const REMEDY: &str = "Make it private in its Settings, General, Visibility, project features, permissions, \
+        or set Report.BuildLog to false (in the templates: ReportToGitLab to true)";
+    let what = project.visibility.beyond_members()?;
+    let problem = format!("{NO_LOGS}, because project {name} {what}");
+    Some(Reason::uncoded(problem, REMEDY))
 }
 
 /// The problem of a stack `id` whose owner does not exist.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::doctor::{
-    orphan_problem, outdated_problem, part_problem, review_problem, stack_problem, tag_problem,
+    orphan_problem, outdated_problem, part_problem, project_problem, stack_problem, tag_problem,
 };
 use super::drift::ComparedStack;
 use super::findings::Findings;
@@ -276,7 +276,7 @@ impl Checker<'_> {
             None
         } else {
             match tag_problem(self.clients, &child).await {
-                None => review_problem(self.clients, &child).await,
+                None => project_problem(self.clients, &child).await,
                 tags => tags,
             }
         };

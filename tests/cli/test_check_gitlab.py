@@ -373,6 +373,28 @@ def test_part_that_is_off_is_found_if_needed(scene: Scene, part: str, more: dict
     assert bool(scene.found()) == (part == "repository")
 
 
+@pytest.mark.parametrize(("level", "cause"), [
+    ("internal", "it is internal"), ("public", "it is public"), (None, "does not show it"), ("added later", "does not show it")])
+def test_project_that_others_see_gets_no_build_logs(scene: Scene, level: str | None, cause: str) -> None:
+    shown = {"id": 41, "permissions": {"project_access": {"access_level": 40}}, **({"visibility": level} if level else {})}
+    path = f"/projects/{PROJECT.replace('/', '%2F')}$"
+    scene.parameters["ReportToGitLab"] = "BuildLog"
+    scene.gitlab.answers_instead(200, body=json.dumps(shown), path=path)
+    finding = the_only(scene)
+    assert cause in finding.problem and "set ReportToGitLab to true" in finding.remedy
+    scene.parameters["ReportToGitLab"] = "true"
+    scene.gitlab.answers_instead(200, body=json.dumps(shown), path=path)
+    assert scene.found() == []
+
+
+def test_build_logs_need_the_same_parts_as_reports(scene: Scene) -> None:
+    shown = {"id": 41, "permissions": {"project_access": {"access_level": 40}}, "visibility": "private",
+             "environments_access_level": "disabled"}
+    scene.parameters["ReportToGitLab"] = "BuildLog"
+    scene.gitlab.answers_instead(200, body=json.dumps(shown), path=f"/projects/{PROJECT.replace('/', '%2F')}$")
+    assert "reports have no deployments" in the_only(scene).problem
+
+
 @pytest.mark.parametrize("value", [None, "added later"])
 def test_part_with_an_unknown_access_level_is_not_checked(scene: Scene, value: str | None) -> None:
     shown = {"id": 41, "permissions": {"project_access": {"access_level": 40}}, "builds_access_level": "private",

@@ -64,6 +64,48 @@ async fn token_of_a_pipeline_is_checked_as_a_mirrors() {
     assert_problem(&fake, TOKEN, &["no such secret"]).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn project_that_is_not_private_gets_no_logs() {
+    const SHOP: &str = "platform/shop";
+    let fake = empty_world();
+    let project = fake.gitlab_project(SHOP, &["development"]);
+    fake.gitlab_token(TOKEN);
+    let properties = json!({
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "GitLab": {"Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": project},
+        "Report": {"BuildLog": true},
+    });
+    let mut stack = create_pipeline(&fake, &properties).await;
+    let show = |is_public, is_internal| {
+        fake.change(|aws| {
+            let records = &mut aws.gitlab.project_mut(SHOP).records;
+            (records.is_public, records.is_internal) = (is_public, is_internal);
+        });
+    };
+    let subject = "gitops-dev-shop";
+    assert_problem(&fake, subject, &[]).await;
+    let remedy = "set Report.BuildLog to false";
+    show(false, true);
+    let internal = "failed builds are not posted, because project";
+    assert_problem(&fake, subject, &[internal, "is internal", remedy]).await;
+    show(true, false);
+    assert_problem(&fake, subject, &["is public", remedy]).await;
+    // The token's user may no longer see it.
+    fake.change(|aws| aws.gitlab.project_mut(SHOP).access = None);
+    show(false, false);
+    assert_problem(
+        &fake,
+        subject,
+        &["not posted, because the visibility of project"],
+    )
+    .await;
+    let mut without = properties.clone();
+    without["Report"] = json!({});
+    assert!(stack.update(&without, None).await.is_success());
+    assert_problem(&fake, subject, &[]).await;
+}
+
 async fn assert_token_problems(fake: &FakeAws) {
     assert_problem(fake, TOKEN, &[]).await;
     fake.gitlab_tokens_expire_after_midnight(20);

@@ -1,4 +1,4 @@
-"""What the function reads of failed builds and deployments, for its reports to GitLab. Part of rows_rights.py.
+"""Reads of failed builds and deployments by the function, for its reports to GitLab. Part of rows_rights.py.
 
 An attacker can invoke the function with any event, so these rows are also what such an attacker can reach at most.
 """
@@ -10,7 +10,8 @@ STREAM = "log-stream:5f1d2c90-0000-4000-8000-000000000001"
 # CloudFormation names a nested stack after its parent:
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html
 NESTED_STACK = stack_arn("cfnstack-dev-infra-Network-1A2B3C4D5E6F")
-EVENTS_OF_STACKS = "cloudformation:DescribeEvents cloudformation:DescribeStacks cloudformation:DescribeChangeSet"
+EVENTS_OF_STACKS = """cloudformation:DescribeEvents cloudformation:DescribeStackEvents cloudformation:DescribeStacks
+    cloudformation:DescribeChangeSet"""
 # Other ways to read a log, some of which show more than one group, and a way to read what a group masks.
 OTHER_READS_OF_LOGS = """logs:FilterLogEvents logs:GetLogRecord logs:GetLogObject logs:GetLogGroupFields logs:StartQuery logs:GetQueryResults
     logs:StartLiveTail logs:DescribeLogStreams logs:CreateExportTask logs:PutSubscriptionFilter logs:Unmask"""

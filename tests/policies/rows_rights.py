@@ -137,7 +137,7 @@ _MAY_NOT = [
     ("FunctionRole", "codecommit:UpdateDefaultBranch", WEBSITE, {}),
     # The provider stack, deployed stacks, others' stacks.
     *[("FunctionRole", STACKS_OF_PIPELINES, stack_arn(name), WITH_PROVISIONING) for name in ("gitops-dev", "cfn-gitops-dev")],
-    ("FunctionRole", f"{WITH_A_ROLE} cloudformation:DescribeStackEvents", stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
+    ("FunctionRole", WITH_A_ROLE, stack_arn("cfnstack-dev-infra"), WITH_PROVISIONING),
     # Without a role, so with the function's own permissions, and with another role.
     *[("FunctionRole", WITH_A_ROLE, PIPELINE_STACK, keys) for keys in ({}, WITH_DEPLOY, {"cloudformation:RoleArn": role("administrator")})],
     # The provisioning role for other callers, and other roles for CloudFormation.

@@ -14,7 +14,6 @@ use super::transport::{Area, GitLab};
 
 /// The details that GitLab shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // They are independent facts.
 pub struct ProjectDetails {
     /// Its number. `None` if GitLab does not show it.
     pub id: Option<u64>,
@@ -35,11 +34,44 @@ pub struct ProjectDetails {
     pub default_branch: Option<String>,
     /// The access level of the token's user: 40 is a Maintainer. `None` if GitLab does not show it.
     pub access_level: Option<u64>,
-    pub is_public: bool,
-    /// Whether only its members may see it. False if GitLab does not show that.
-    pub is_private: bool,
+    pub visibility: Visibility,
     /// The size of its Git LFS objects in bytes. 0 if LFS is off, or if GitLab does not show it.
     pub lfs_objects_size: u64,
+}
+
+/// Who may see a project. <https://docs.gitlab.com/user/public_access/>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Visibility {
+    /// Its members.
+    Private,
+    /// All users of the instance, except external ones.
+    Internal,
+    Public,
+    /// GitLab does not show it, or has a level that this version does not know.
+    #[default]
+    Unknown,
+}
+
+impl Visibility {
+    fn parse(value: &Value) -> Self {
+        match value.as_str() {
+            Some("private") => Visibility::Private,
+            Some("internal") => Visibility::Internal,
+            Some("public") => Visibility::Public,
+            _ => Visibility::Unknown,
+        }
+    }
+
+    /// Why others than its members may see a project, as the end of a sentence about it. `None` if
+    /// they cannot.
+    pub fn beyond_members(self) -> Option<&'static str> {
+        match self {
+            Visibility::Private => None,
+            Visibility::Internal => Some("is internal"),
+            Visibility::Public => Some("is public"),
+            Visibility::Unknown => Some("has a visibility that is unknown"),
+        }
+    }
 }
 
 impl GitLab {
@@ -70,6 +102,15 @@ impl ProjectDetails {
     /// Whether it has environments, and deployments to them.
     pub fn has_environments(&self) -> bool {
         self.opens("/environments")
+    }
+
+    pub fn is_public(&self) -> bool {
+        self.visibility == Visibility::Public
+    }
+
+    /// Whether only its members may see it. False if that is unknown.
+    pub fn is_private(&self) -> bool {
+        self.visibility == Visibility::Private
     }
 
     /// Whether none of its parts that are switched off closes the endpoint.
@@ -105,8 +146,7 @@ impl ProjectDetails {
             switched_off: ProjectPart::switched_off(described),
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),
-            is_public: described["visibility"] == "public",
-            is_private: described["visibility"] == "private",
+            visibility: Visibility::parse(&described["visibility"]),
             access_level: access_level(described),
             lfs_objects_size: described["statistics"]["lfs_objects_size"]
                 .as_u64()

@@ -56,16 +56,17 @@ impl PhaseContext {
 /// than members can see the `project`: a build may print what they may not know. `None` if GitLab
 /// does not show the project.
 pub async fn of_log(aws: &Aws, build: &FailedBuild, project: Option<&ProjectDetails>) -> LogText {
-    match project {
-        Some(project) if project.is_private => {}
-        Some(_) => return without_log("The log is not posted, because the project is not private"),
-        None => {
-            let because = "GitLab does not show whether the project is private";
-            return LogText {
-                is_late: true,
-                ..without_log(&format!("The log is not posted, because {because}"))
-            };
-        }
+    let Some(project) = project else {
+        let because = "GitLab does not show who may see the project";
+        return LogText {
+            is_late: true,
+            ..without_log(&format!("The log is not posted, because {because}"))
+        };
+    };
+    if let Some(what) = project.visibility.beyond_members() {
+        return without_log(&format!(
+            "The log is not posted, because the project {what}"
+        ));
     }
     let Some(window) = &build.log else {
         return without_log("The build has no log of this phase");

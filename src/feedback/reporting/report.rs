@@ -221,7 +221,11 @@ impl Reporter<'_> {
     /// Who may read the reason of a failure. Others than members, if the visibility of the project
     /// is unknown.
     async fn audience(&mut self) -> Audience<'static> {
-        if self.project().await.is_ok_and(|project| project.is_private) {
+        if self
+            .project()
+            .await
+            .is_ok_and(|project| project.is_private())
+        {
             Audience::Members
         } else {
             Audience::Others
@@ -287,7 +291,7 @@ impl Reporter<'_> {
     async fn has_notes(&mut self) -> Result<bool, GitLabError> {
         match self.context.settings.change_set_comment {
             Some(has_notes) => Ok(has_notes),
-            None => Ok(!self.project().await?.is_public),
+            None => Ok(!self.project().await?.is_public()),
         }
     }
 

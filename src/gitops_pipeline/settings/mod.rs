@@ -12,6 +12,7 @@ use crate::gitops_pipeline::spec::{ActionMode, AutoApprove, Drift, Spec};
 /// The parts of the report, and its project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[allow(clippy::struct_excessive_bools)] // They are independent parts.
 pub struct ReportSettings {
     #[serde(rename = "GitLab")]
     pub access: Access,

@@ -257,6 +257,7 @@ pub struct GitLabProject {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+#[allow(clippy::struct_excessive_bools)] // They are independent parts.
 pub struct Report {
     pub commit_status: bool,
     pub deployments: bool,

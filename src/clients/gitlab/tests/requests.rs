@@ -7,6 +7,7 @@ use super::{
     CLONE_URL, INFRA, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, create_with, described,
     gitlab, ok, settings, with_regex,
 };
+use crate::clients::gitlab::project::Visibility;
 use crate::clients::gitlab::{
     CommitRef, CommitStatus, ErrorKind, Mirror, ProjectDetails, Rejection, Sent, Settings,
     StatusState,
@@ -350,8 +351,7 @@ async fn project_details_are_parsed() {
         is_empty,
         default_branch: None,
         access_level,
-        is_public: false,
-        is_private: false,
+        visibility: Visibility::Unknown,
         lfs_objects_size: 0,
     };
     let body = json!({"empty_repo": true, "permissions": {
@@ -376,7 +376,21 @@ async fn project_details_are_parsed() {
         assert_eq!(answered(body).await.web_url, expected, "{web_url}");
     }
     let public = answered(json!({"visibility": "public"})).await;
-    assert!(public.is_public && public.has_environments());
+    assert!(public.is_public() && public.has_environments());
+    for (shown, is_private, end) in [
+        ("private", true, None),
+        ("internal", false, Some("is internal")),
+        ("public", false, Some("is public")),
+        (
+            "added later",
+            false,
+            Some("has a visibility that is unknown"),
+        ),
+    ] {
+        let project = answered(json!({"visibility": shown})).await;
+        let found = (project.is_private(), project.visibility.beyond_members());
+        assert_eq!(found, (is_private, end), "{shown}");
+    }
     for switched_off in ["builds_access_level", "environments_access_level"] {
         let project = answered(json!({switched_off: "disabled"})).await;
         assert!(!project.has_environments());
