@@ -297,3 +297,7 @@ fn skip_sequence(first: char, rest: &mut std::str::Chars<'_>) -> bool {
 #[cfg(test)]
 #[path = "build_log_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "recorded_logs_tests.rs"]
+mod recorded_logs_tests;

@@ -1,1 +1,264 @@
 use super::*;
+
+fn owned(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// The text inside of the fence of a block, as Markdown shows it. The fence ends at the first line
+/// that may end it (CommonMark, "Fenced code blocks").
+fn inside(block: &str) -> String {
+    let mut lines = block.lines();
+    let opening = lines.next().expect("a fence");
+    let fence = opening.strip_prefix(' ').expect("an indented fence");
+    assert!(
+        fence.len() >= 3 && fence.chars().all(|c| c == '`'),
+        "{fence}"
+    );
+    let is_end = |line: &str| {
+        let bare = line.trim_start_matches(' ');
+        let marks = bare.trim_end();
+        let is_fence = marks.len() >= fence.len() && marks.chars().all(|c| c == '`');
+        line.len() - bare.len() < 4 && is_fence
+    };
+    let mut shown = vec![];
+    for line in lines.by_ref() {
+        if is_end(line) {
+            assert_eq!(lines.next(), None, "{block}");
+            return shown.join("\n");
+        }
+        assert!(line.is_empty() || line.starts_with(' '), "{line:?}");
+        shown.push(line.strip_prefix(' ').unwrap_or(line));
+    }
+    panic!("the block does not end: {block}");
+}
+
+fn shown(lines: &[&str]) -> String {
+    inside(&block(&owned(lines)))
+}
+
+#[test]
+fn block_shows_the_lines() {
+    assert_eq!(
+        block(&owned(&["a", "  b", "", "c"])),
+        " ```\n a\n   b\n\n c\n ```\n"
+    );
+    assert_eq!(block(&[]), "");
+    assert_eq!(block(&owned(&["", " \t"])), "");
+}
+
+#[test]
+fn no_line_leaves_the_block() {
+    for attack in [
+        "```",
+        "~~~",
+        "`````````",
+        "   ````",
+        "~~~~~~~~ruby",
+        "``` ``` ```",
+        "</pre></code><script>alert(1)</script>",
+        "<details><summary>x</summary>",
+        "> quote",
+        ">>>",
+        "@all @group/subgroup !1 #2 ~bug %1 $1",
+        "[link](https://example.com) ![](x.png)",
+        "<!-- cfn-gitops:dev:shop -->",
+        "::include{file=README.md}",
+        "[[_TOC_]]",
+        "---",
+    ] {
+        assert_eq!(
+            shown(&["before", attack, "after"]),
+            format!("before\n{attack}\nafter")
+        );
+        assert_eq!(shown(&[attack]), attack);
+    }
+}
+
+/// GitLab reads a quick action at the very beginning of a line (`^\/`), also in a block whose fence
+/// is longer than three: `lib/gitlab/quick_actions/extractor.rb`.
+#[test]
+fn no_line_begins_a_quick_action() {
+    let lines = [
+        "/close",
+        "/approve",
+        "/merge\r",
+        "\r/merge",
+        "\u{1B}[1m/close",
+        "\u{200B}/close",
+        "x\u{2028}/close",
+        "x\u{85}/close",
+        "x\u{B}/close",
+    ];
+    for text in [block(&owned(&lines)), block(&owned(&["/close"; 3]))] {
+        let is_break = |c: char| {
+            matches!(
+                c,
+                '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+            )
+        };
+        let mut lines = text.split(is_break);
+        assert!(!lines.any(|line| line.starts_with('/')), "{text}");
+    }
+    assert_eq!(shown(&["/close"]), "/close");
+}
+
+#[test]
+fn characters_without_a_glyph_are_left_out() {
+    for (line, expected) in [
+        ("\u{1B}[31;1mred\u{1B}[0m", "red"),
+        ("\u{9B}31mred", "red"),
+        (
+            "\u{1B}]8;;https://x.example\u{7}link\u{1B}]8;;\u{1B}\\",
+            "link",
+        ),
+        ("\u{1B}(Bplain\u{1B}c", "plain"),
+        ("a\0b\u{8}c\u{7F}", "abc"),
+        ("10%\r 50%\r100%", "100%"),
+        ("100%\r", "100%"),
+        ("50%\u{1B}[2K\u{1B}[1Gdone", "done"),
+        ("50%\u{1B}[Kdone", "50%done"),
+        ("a\tb", "a    b"),
+        ("a\u{2028}b\u{2029}c\u{85}d\u{A0}e", "a b c d e"),
+        (
+            "a\u{202E}b\u{2066}c\u{200B}d\u{FEFF}e\u{61C}f\u{E0041}g",
+            "abcdefg",
+        ),
+        ("\u{1B}[31", ""),
+        ("a\u{1B}", "a"),
+    ] {
+        assert_eq!(plain(line), expected, "{line:?}");
+    }
+}
+
+#[test]
+fn token_with_characters_inside_is_masked() {
+    let lines = ["glpat-\u{1B}[0mabcdefgh\u{200B}ijklmnop", "x"];
+    assert_eq!(shown(&lines), "glpat-*****\nx");
+}
+
+#[test]
+fn block_has_forty_lines_and_8_kb_at_most() {
+    let lines: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let shown = inside(&block(&lines));
+    assert_eq!(
+        (shown.lines().next(), shown.lines().count()),
+        (Some("60"), MAX_LINES)
+    );
+    let lines = vec!["x".repeat(900); 100];
+    let shown = inside(&block(&lines));
+    assert_eq!(shown.lines().count(), 9);
+    assert!(shown.len() <= MAX_BYTES);
+}
+
+#[test]
+fn long_line_is_cut_and_says_so() {
+    let million = "é".repeat(5_000_000);
+    let text = shown(&["before", &million, "after"]);
+    let line = text.lines().nth(1).expect("the line");
+    assert_eq!(line, format!("{}… (the line is cut)", "é".repeat(1000)));
+    assert!(text.starts_with("before\n") && text.ends_with("\nafter"));
+    // A fence of backticks is as long as the shown part of the line.
+    let ticks = block(&owned(&[&"`".repeat(100_000)]));
+    assert!(ticks.len() < 4 * MAX_LINE_BYTES, "{}", ticks.len());
+    inside(&ticks);
+}
+
+/// A cut must not leave the beginning of a secret, which no mask recognizes.
+#[test]
+fn cut_leaves_no_part_of_a_secret() {
+    let token = format!("glpat-{}", "s".repeat(24));
+    for filler in [MAX_LINE_BYTES, MAX_MASKED_LINE_BYTES] {
+        for before in filler - 40..filler + 10 {
+            let line = format!("{} {token}", "x".repeat(before));
+            let text = shown(&[&line]);
+            assert!(
+                !text.contains('s'.to_string().repeat(2).as_str()),
+                "{before}"
+            );
+        }
+    }
+    let key: Vec<String> = (0..60).map(|number| format!("Aa1{number:061}")).collect();
+    let mut lines = vec!["-----BEGIN PRIVATE KEY-----".to_owned()];
+    lines.extend(key);
+    assert_eq!(inside(&block(&lines)), "*****");
+}
+
+#[test]
+fn message_is_one_masked_line() {
+    for (text, expected) in [
+        ("a\n b\t\u{1B}[1mc", "a b c"),
+        (
+            "Error while executing command: curl -H 'Authorization: Bearer abc'",
+            "Error while executing command: curl -H 'Authorization: *****'",
+        ),
+        ("role of 210987654321", "role of …"),
+    ] {
+        assert_eq!(message(text), expected);
+    }
+    let long = message(&"word ".repeat(1000));
+    assert_eq!(long.chars().count(), MAX_MESSAGE_CHARACTERS + 1);
+    assert!(long.ends_with('…'));
+}
+
+#[test]
+fn message_without_a_break_is_a_part_of_a_line() {
+    let of = |messages: &[&str]| lines(&owned(messages));
+    assert_eq!(of(&["a\n", "b", "c\n", "\n", "d\n"]), ["a", "bc", "", "d"]);
+    assert_eq!(of(&["a", "b\nc", "d"]), ["a", "b", "c", "d"]);
+}
+
+/// CodeBuild's line at a time.
+fn agent(text: &str) -> String {
+    format!("[Container] 2026/11/27 10:00:00.123456 {text}")
+}
+
+#[test]
+fn build_cannot_end_its_phase_itself() {
+    let fake = agent("Phase complete: BUILD State: FAILED");
+    let real = agent("Command did not exit successfully npm test exit status 1");
+    let lines = [
+        agent("Entering phase BUILD"),
+        fake.clone(),
+        "the cause".to_owned(),
+        real.clone(),
+        agent("Phase complete: BUILD State: FAILED"),
+        agent("Phase context status code: COMMAND_EXECUTION_ERROR Message: x"),
+        agent("Entering phase POST_BUILD"),
+        "after".to_owned(),
+    ];
+    let log = PhaseLog::of(&lines, "BUILD");
+    assert!(log.is_enough());
+    assert_eq!(log.end.lines, [fake, "the cause".to_owned(), real]);
+}
+
+#[test]
+fn log_without_the_end_of_the_phase_is_not_complete() {
+    let of = |lines: &[String]| PhaseLog::of(lines, "BUILD").end;
+    assert_eq!(of(&[]), LogEnd::default());
+    let started = [agent("Entering phase BUILD"), "first".to_owned()];
+    let expected = LogEnd {
+        lines: vec!["first".to_owned()],
+        is_complete: false,
+    };
+    assert_eq!(of(&started), expected);
+    for other in [
+        "Phase complete: BUILDER State: FAILED",
+        "Phase complete: PRE_BUILD State: SUCCEEDED",
+    ] {
+        let lines = [started.as_slice(), &[agent(other)]].concat();
+        assert!(!of(&lines).is_complete, "{other}");
+    }
+}
+
+#[test]
+fn failed_script_is_not_repeated() {
+    let lines = [
+        "Error: the cause".to_owned(),
+        agent("Command did not exit successfully set -e"),
+        "npm ci".to_owned(),
+        "npm test exit status 1".to_owned(),
+        agent("Phase complete: BUILD State: FAILED"),
+    ];
+    let log = PhaseLog::of(&lines, "BUILD");
+    assert_eq!(log.end.lines, lines[..2]);
+}

@@ -100,11 +100,10 @@ const TOKENS: &[Token] = &[
 /// Values that only their names show: the second group is the secret. `$NAME` and `${NAME}` are
 /// names of variables, and the words are types and literals.
 const NAMED: [&str; 4] = [
-    // The rest of a header, in quotes or to the end of the line.
-    r#"(?i)(authorization\\?["']?[ \t]*[:=][ \t]*\\?["']?)([^\n"'\\]+)"#,
+    r#"(?i)(authorization\\?["']?[ \t]*[:=][ \t]*\\?["']?)((?:basic|bearer|token)[ \t]+[^\s"'\\]+|[^\n]+)"#,
     r"(?i)(\bbearer[ \t]+)([a-z0-9._~+/=-]{16,})",
     r"(?i)(--[a-z-]*(?:password|passwd|token|secret)[ \t]+)([^\s-]\S*)",
-    r#"(?i)((?:password|passwd|passphrase|pwd|_pass|secret|token|_auth|api[-_]?key|access[-_]?key|account[-_]?key|secret[-_]?key|private[-_]?key|signature|credentials?|[?&]sig)\\?["']?[ \t]*[:=]>?[ \t]*\\?)("[^"\n]*"?|'[^'\n]*'?|[^\s"']+)"#,
+    r#"(?i)((?:password|passwd|passphrase|pwd|_pass|secret|token|_auth|api[-_]?key|access[-_]?key|account[-_]?key|secret[-_]?key|private[-_]?key|signature|credentials?|[?&]sig)\\?["']?[ \t]*[:=]>?[ \t]*\\?)("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|[^\s"']+)"#,
 ];
 
 /// Values that are not secrets.

@@ -82,7 +82,7 @@ pub use services::{
     codecommit::{self, RuleTemplate, other_account},
     event_bus::Reaction,
     functions::Invoked,
-    iam,
+    iam, logs,
     pipelines::{ActionRun, Execution, Pipeline},
     response_bucket::SentResponse,
     s3, secrets,

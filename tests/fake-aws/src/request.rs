@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 pub use crate::world::call::{Call, Service};
 use crate::{
     gitlab,
-    services::{codebuild, s3},
+    services::{codebuild, logs, s3},
     world::call::{find_header, form, unescaped},
 };
 
@@ -124,6 +124,7 @@ impl Call {
                     format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/{name}/*")
                 }
             },
+            Service::CloudWatchLogs => logs::stream_arn(self),
             Service::Lambda => self.needed("FunctionName").to_owned(),
             Service::S3 => {
                 return s3::action_and_resource(&s3::Location::of(self));
@@ -155,6 +156,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "codepipeline.eu-central-1.amazonaws.com" => Service::CodePipeline,
         "events.eu-central-1.amazonaws.com" => Service::Events,
         "cloudformation.eu-central-1.amazonaws.com" => Service::CloudFormation,
+        "logs.eu-central-1.amazonaws.com" => Service::CloudWatchLogs,
         "lambda.eu-central-1.amazonaws.com" => Service::Lambda,
         "sts.eu-central-1.amazonaws.com" => Service::Sts,
         "git-codecommit.eu-central-1.amazonaws.com" => Service::Git,

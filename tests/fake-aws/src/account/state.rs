@@ -15,6 +15,7 @@ use crate::{
         event_bus::{self, Reaction},
         functions::Invoked,
         iam::{ACCOUNT, CODECOMMIT, Credential, Iam},
+        logs,
         pipelines::Pipelines,
         response_bucket::SentResponse,
         s3,
@@ -41,6 +42,7 @@ pub struct AwsState {
     pub stacks: Stacks,
     pub s3: s3::Buckets,
     pub builds: Builds,
+    pub logs: logs::Streams,
     pub invocations: Vec<Invoked>,
     /// Not AWS's, but a part of this fake AWS.
     pub gitlab: GitLab,
@@ -101,6 +103,7 @@ impl AwsState {
             stacks: Stacks::default(),
             s3: s3::Buckets::new(),
             builds: Builds::new(),
+            logs: logs::Streams::new(),
             invocations: vec![],
             gitlab: GitLab::default(),
             failed_pushes: vec![],

@@ -17,6 +17,10 @@ use crate::{
 /// `StartBuild`).
 const TOKEN_LIFETIME: Duration = Duration::from_mins(5);
 
+/// How long after a line was printed the group of lines is dated that has it. As recorded:
+/// <https://github.com/Xtages/web> (`LogViewer.stories.tsx`).
+const LOG_LAG: Duration = Duration::from_secs(9);
+
 /// All builds of the account, by ID.
 pub type Builds = BTreeMap<String, Build>;
 
@@ -40,6 +44,21 @@ pub struct Build {
     pub token: Option<String>,
     /// The ARN of the folder with the artifacts. `None` if the build uploads none.
     pub artifacts: Option<String>,
+    /// The phases that have ended.
+    pub phases: Vec<Phase>,
+}
+
+/// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BuildPhase.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// For example `BUILD`.
+    pub kind: &'static str,
+    pub status: &'static str,
+    /// The code and the message of its context: empty for a phase that succeeded, as in
+    /// <https://github.com/data-dot-all/dataall/issues/217>.
+    pub context: (&'static str, String),
+    pub started: Duration,
+    pub ended: Duration,
 }
 
 impl Build {
@@ -49,6 +68,32 @@ impl Build {
 
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:codebuild:eu-central-1:{ACCOUNT}:build/{}", self.id)
+    }
+
+    /// The log group and the log stream.
+    pub fn log(&self) -> (String, String) {
+        let group = format!("/aws/codebuild/{}", self.project);
+        (group, self.uuid().to_owned())
+    }
+
+    /// A phase fails some seconds ago, because the build prints its log in groups. POST_BUILD follows a BUILD that failed:
+    /// <https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html>.
+    pub(crate) fn fail(&mut self, phase: &'static str, message: &str, now: Duration) {
+        let ended = |kind, status, context| Phase {
+            kind,
+            status,
+            context,
+            started: self.started,
+            ended: self.started.max(now.saturating_sub(LOG_LAG)),
+        };
+        let before = ended("DOWNLOAD_SOURCE", "SUCCEEDED", ("", String::new()));
+        let context = ("COMMAND_EXECUTION_ERROR", message.to_owned());
+        let failed = ended(phase, "FAILED", context);
+        let after = ended("POST_BUILD", "SUCCEEDED", ("", String::new()));
+        self.phases = vec![before, failed];
+        if phase == "BUILD" {
+            self.phases.push(after);
+        }
     }
 
     /// The build ends now.
@@ -97,6 +142,7 @@ pub(crate) fn start(
         ended: None,
         token: None,
         artifacts,
+        phases: vec![],
     };
     builds.insert(id.clone(), build);
     id
@@ -198,7 +244,7 @@ fn invalid(message: &str) -> AwsError {
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html>
 fn shown(build: &Build) -> Value {
     let is_over = build.ended.is_some();
-    let group = format!("/aws/codebuild/{}", build.project);
+    let (group, stream) = build.log();
     let mut shown = json!({
         "id": build.id,
         "arn": build.arn(),
@@ -209,11 +255,12 @@ fn shown(build: &Build) -> Value {
         "sourceVersion": build.source_version,
         "projectName": build.project,
         "buildComplete": is_over,
-        "logs": {"groupName": group, "streamName": build.uuid()},
+        "logs": {"groupName": group, "streamName": stream},
     });
     if let Some(commit) = &build.resolved_source_version {
         shown["resolvedSourceVersion"] = json!(commit);
     }
+    shown["phases"] = build.phases.iter().map(shown_phase).collect();
     if let Some(ended) = build.ended {
         shown["endTime"] = World::seconds(ended).into();
     }
@@ -221,6 +268,43 @@ fn shown(build: &Build) -> Value {
         shown["artifacts"] = json!({"location": location});
     }
     shown
+}
+
+fn shown_phase(phase: &Phase) -> Value {
+    let (code, message) = &phase.context;
+    json!({
+        "phaseType": phase.kind,
+        "phaseStatus": phase.status,
+        "startTime": World::seconds(phase.started),
+        "endTime": World::seconds(phase.ended),
+        "durationInSeconds": (phase.ended - phase.started).as_secs(),
+        "contexts": [{"statusCode": code, "message": message}],
+    })
+}
+
+/// What the log of a build has whose phase failed after it printed `lines`. The texts of CodeBuild's
+/// agent are those of <https://github.com/aws-samples/aws-modern-application-workshop/issues/290>.
+pub(crate) fn printed(build: &Build, lines: &[&str]) -> Vec<String> {
+    let agent = |text: String| format!("[Container] 2026/11/27 10:00:00.123456 {text}");
+    let mut printed = vec![];
+    for phase in &build.phases {
+        let Phase {
+            kind,
+            status,
+            context: (code, message),
+            ..
+        } = phase;
+        if *kind != "DOWNLOAD_SOURCE" {
+            printed.push(agent(format!("Entering phase {kind}")));
+        }
+        if *status == "FAILED" {
+            printed.extend(lines.iter().map(|line| (*line).to_owned()));
+        }
+        printed.push(agent(format!("Phase complete: {kind} State: {status}")));
+        let context = format!("Phase context status code: {code} Message: {message}");
+        printed.push(agent(context));
+    }
+    printed
 }
 
 /// EventBridge's event of the build's present status.

@@ -10,6 +10,8 @@ pub(crate) mod event_bus;
 pub(crate) mod functions;
 /// IAM's users, tags and service-specific credentials.
 pub mod iam;
+/// CloudWatch Logs' streams.
+pub mod logs;
 /// The lists of the JSON services.
 mod pages;
 /// CodePipeline's executions and their actions.

@@ -13,6 +13,7 @@ pub enum Service {
     CodePipeline,
     Events,
     CloudFormation,
+    CloudWatchLogs,
     Lambda,
     S3,
     Sts,
@@ -34,6 +35,7 @@ impl Service {
                 | Self::CodeCommit
                 | Self::CodePipeline
                 | Self::Events
+                | Self::CloudWatchLogs
         )
     }
 
@@ -53,6 +55,7 @@ impl fmt::Display for Service {
             Self::CodePipeline => "codepipeline",
             Self::Events => "events",
             Self::CloudFormation => "cloudformation",
+            Self::CloudWatchLogs => "logs",
             Self::Lambda => "lambda",
             Self::S3 => "s3",
             Self::Sts => "sts",

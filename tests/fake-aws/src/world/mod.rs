@@ -166,6 +166,12 @@ impl World {
         (Duration::from_secs(START) + at).as_secs_f64()
     }
 
+    /// Milliseconds of the Unix epoch, as CloudWatch Logs gives times.
+    pub fn millis(at: Duration) -> u64 {
+        let millis = (Duration::from_secs(START) + at).as_millis();
+        millis.try_into().expect("before the year 292 billion")
+    }
+
     /// ISO 8601 to the second, as IAM gives times.
     pub fn date(at: Duration) -> String {
         let whole = Duration::from_secs(START).as_secs() + at.as_secs();

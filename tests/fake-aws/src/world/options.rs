@@ -58,6 +58,10 @@ pub struct Options {
     pub resource_status: &'static str,
     /// How long `DescribeStackEvents` lags behind.
     pub events_late: Duration,
+    /// How long after its time `GetLogEvents` returns an event.
+    pub logs_late: Duration,
+    /// Whether each second page of `GetLogEvents` is empty, the first one too.
+    pub empty_log_pages: bool,
     /// How long `ListPipelineExecutions` lags behind.
     pub executions_late: Duration,
     /// How long a pipeline's source stage takes to upload the code.
@@ -100,6 +104,8 @@ impl Default for Options {
             stacks_late: Duration::ZERO,
             resource_status: "UPDATE_IN_PROGRESS",
             events_late: Duration::ZERO,
+            logs_late: Duration::ZERO,
+            empty_log_pages: false,
             executions_late: Duration::ZERO,
             source_takes: FIRST_RUN_AFTER,
             actions_take: Duration::ZERO,

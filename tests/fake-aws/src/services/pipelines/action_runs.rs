@@ -63,8 +63,13 @@ pub(crate) fn put_approval_result(
 }
 
 fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
-    let ActionRun { name, status, text } = run;
+    let ActionRun {
+        name, status, text, ..
+    } = run;
     let mut result = json!({});
+    if let Some(id) = &run.external_id {
+        result["externalExecutionId"] = json!(id);
+    }
     if let Some(text) = text {
         // The error of an action; an approval has its comment in the summary.
         if *status == "Failed" && *name != "Approval" {

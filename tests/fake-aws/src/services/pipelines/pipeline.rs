@@ -62,6 +62,9 @@ pub struct ActionRun {
     pub status: &'static str,
     /// The summary of an approval, or the error of a failed action.
     pub text: Option<&'static str>,
+    /// The ID in the service that runs it: "The external ID of the action execution".
+    /// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionExecutionResult.html>
+    pub external_id: Option<String>,
 }
 
 /// The ID of the attempt at this index of an execution.
@@ -118,7 +121,15 @@ impl Execution {
             name: action,
             status: "InProgress",
             text: None,
+            external_id: None,
         });
+    }
+
+    /// The latest attempt of an action is the job with this ID in another service.
+    pub fn run_as(&mut self, action: &str, external_id: &str) {
+        let mut attempts = self.actions.iter_mut().rev();
+        let attempt = attempts.find(|attempt| attempt.name == action);
+        attempt.expect("an action that began").external_id = Some(external_id.to_owned());
     }
 
     /// The latest attempt of an action ends.
