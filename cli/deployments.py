@@ -59,7 +59,7 @@ class Deployment:
 
 
 def read(client: Any, pipeline: str) -> list[Deployment]:
-    """The last ten deployments. The first one is what is deployed now."""
+    """The last ten deployments. The first one is deployed now."""
     ended: dict[str, datetime] = {}
     pages = client.get_paginator("list_action_executions").paginate(pipelineName=pipeline)
     for _, page in zip(range(_MAX_PAGES), pages):

@@ -52,7 +52,7 @@ class Output:
     # The changes so far, and whether the first one has begun.
     done: list[str] = field(default_factory=list)
     has_begun: bool = False
-    # What goes on after an interrupt, instead of CloudFormation's change.
+    # The sentence after an interrupt, if another change goes on than CloudFormation's.
     interrupted: str = ""
 
     def write(self, *lines: object, style: str = "") -> None:

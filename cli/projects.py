@@ -182,7 +182,7 @@ class Project:
         return bool(self.deployed_stack and _EXISTS.fullmatch(self.deployed_stack["StackStatus"]))
 
     def remedy(self, environment: Environment, action: str) -> str:
-        """What to do after the failure of an action."""
+        """The next step after the failure of an action."""
         if action == BUILD:
             return f"Read its log: aws logs tail /aws/codebuild/codebuild-{environment.env_id}-cfn-{self.name} --since 1d"
         if action in (DEPLOY, "CreateChangeSet") and self.deployed_stack:

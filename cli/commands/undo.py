@@ -37,14 +37,13 @@ from cli.projects import DEPLOY, Project
 from cli.terminal import shortened
 from cli.times import age, iso
 
-EXAMPLES = ("cfn-gitops undo shop --env dev",
-            "cfn-gitops undo shop --env prd --to 4f2a9c1b --yes    # in a script")
+EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --to 4f2a9c1b --yes    # in a script")
 
-# In parallel mode "the source action will always clone the HEAD at the time it is started", whatever commit is named.
+# In parallel mode the source action always reads the HEAD of the branch, regardless of the commit that starts the execution.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 _MODES = ("QUEUED", "SUPERSEDED")
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
-# The function asks GitLab, which may be unreachable. Two questions are not needed.
+# The function queries GitLab, which may be unreachable. A second attempt would only wait longer.
 _OF_FUNCTION = Config(connect_timeout=5, read_timeout=25, retries={"total_max_attempts": 1})
 _EXECUTION = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COMMIT = re.compile("[0-9a-f]{8,40}")
@@ -53,7 +52,7 @@ _MAX_REASON = 200
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", metavar="PROJECT", help="its name, as `cfn-gitops status` shows it")
-    parser.add_argument("--to", default="", metavar="DEPLOYMENT", type=_deployment,
+    parser.add_argument("--to", metavar="DEPLOYMENT", type=_deployment,
                         help=f"the commit of a former deployment, at least {COMMIT_DIGITS} characters, or its execution's ID (default: ask)")
     parser.add_argument("--yes", action="store_true", help="do not ask before the start")
 
@@ -69,7 +68,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     project = projects.find(environment, given.project)
     undo = Undo(environment, project, output)
     undo.show()
-    undo.choose(given.to)
+    undo.choose(given.to or "")
     undo.show_plan()
     if not confirm(output, "To start it, type yes:", "yes", given.yes):
         return 1
@@ -78,7 +77,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
 
 
 class Hold(NamedTuple):
-    """What holds the pipeline, or what was not read of it."""
+    """An obstacle that holds the pipeline, or a part of it that was not read."""
 
     mark: str
     problem: str
@@ -96,7 +95,7 @@ class Undo:
         self._mode = self._declaration.get("executionMode", "SUPERSEDED")
         output.document |= {"project": project.name, "pipeline": project.pipeline, "executionMode": self._mode}
         if self._mode not in _MODES:
-            why = ("in which CodePipeline reads the branch's newest commit, whatever commit is named" if self._mode == "PARALLEL" else
+            why = ("in which CodePipeline reads the branch's newest commit, and not the named one" if self._mode == "PARALLEL" else
                    "which this version of cfn-gitops does not know")
             raise Failure(f"{project.pipeline} has the ExecutionMode {self._mode}, {why}, so nothing is started", _revert())
         self._deployments = deployments.read(self._client, project.pipeline)
@@ -104,7 +103,7 @@ class Undo:
             raise Failure(f"CodePipeline lists no deployment of {project.pipeline}",
                           f"See what it did: cfn-gitops status --env {environment.settings.table}")
 
-    # --- what was deployed, and what holds the pipeline -----------------------------------
+    # --- the former deployments, and the obstacles ------------------------------------------
 
     def show(self) -> None:
         unread = deployments.read_commits(self._environment.account.client("codecommit", config=_CONFIG), self._project,
@@ -255,7 +254,7 @@ class Undo:
         problem = result.get("Problem") if isinstance(result, dict) else ""
         return None, str(problem or "the function is of an earlier version, or failed")
 
-    # --- the start, and what follows ----------------------------------------------------------
+    # --- the start and the end --------------------------------------------------------------
 
     def start(self) -> None:
         pipeline, env = self._project.pipeline, self._environment.settings.table
