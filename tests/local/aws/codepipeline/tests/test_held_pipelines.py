@@ -5,12 +5,16 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html
 https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import a_user_with, allow, error_of, policy
+from tests.play.pipelines import accepted, developer_login
+from tests.play.steps import Working
 from tests.play.waiting import eventually
 
 ACCOUNT = "123456789012"
@@ -19,17 +23,18 @@ ACCOUNT = "123456789012"
 class Held:
     """Source, Copy (which deploys the source into a bucket), Gate (which may need an approval)."""
 
-    def __init__(self, aws: LocalAws, name: str, mode: str = "QUEUED", gate: str = "Manual") -> None:
-        self.aws, self.name = aws, name
-        self.client, self.codecommit = aws.client("codepipeline"), aws.client("codecommit")
+    def __init__(self, aws: LocalAws, name: str, directory: Path, mode: str = "QUEUED", gate: str = "Manual") -> None:
+        self.name, self.client = name, aws.client("codepipeline")
         iam = aws.client("iam")
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy({
             "Effect": "Allow", "Principal": {"Service": "codepipeline.amazonaws.com"}, "Action": "sts:AssumeRole"}))
         iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(allow("*", "*")))
         aws.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": aws.region})
-        self.codecommit.create_repository(repositoryName=name)
-        self.tip = ""
-        self.first = self.commit("one")
+        made = aws.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"]
+        self._working, self._url = Working(directory / name, branch="main"), made["cloneUrlHttp"]
+        self._login = developer_login(aws, "dev", f"developer-{name}", name)
+        eventually(lambda: self._login.status(self._url) == 200, "CodeCommit accepts the login")
+        self.first = self.commit()
         self.declaration = {
             "name": name, "roleArn": f"arn:aws:iam::{ACCOUNT}:role/{name}", "pipelineType": "V2", "executionMode": mode,
             "artifactStore": {"type": "S3", "location": name}, "stages": [
@@ -54,12 +59,8 @@ class Held:
             action["inputArtifacts"] = [{"name": "Code"}]
         return {"name": name, "actions": [action]}
 
-    def commit(self, content: str) -> str:
-        parent = {"parentCommitId": self.tip} if self.tip else {}
-        self.tip = self.codecommit.create_commit(
-            repositoryName=self.name, branchName="main", commitMessage=content,
-            putFiles=[{"filePath": "file", "fileContent": content.encode()}], **parent)["commitId"]
-        return self.tip
+    def commit(self) -> str:
+        return accepted(self._working.push(self._login, self._url)).commit
 
     def executions(self) -> list[dict[str, Any]]:
         """Newest first."""
@@ -99,8 +100,16 @@ class Held:
         getattr(client or self.client, call)(**given)
 
 
-def test_disabled_transition_is_shown_and_holds_what_follows(aws: LocalAws, name: str) -> None:
-    held = Held(aws, name)
+Make = Callable[..., Held]
+
+
+@pytest.fixture
+def make(aws: LocalAws, name: str, tmp_path: Path) -> Make:
+    return lambda **options: Held(aws, name, tmp_path, **options)
+
+
+def test_disabled_transition_is_shown_and_holds_what_follows(make: Make, name: str) -> None:
+    held = make()
     held.is_in("Gate", held.created)
     assert held.shown("Gate")["inboundTransitionState"] == {"enabled": True}
     held.transition("Gate", False)
@@ -122,8 +131,8 @@ def test_disabled_transition_is_shown_and_holds_what_follows(aws: LocalAws, name
     assert changed["enabled"] and changed["lastChangedBy"] and "disabledReason" not in changed
 
 
-def test_latest_execution_follows_an_enabled_transition_in_superseded_mode(aws: LocalAws, name: str) -> None:
-    held = Held(aws, name, mode="SUPERSEDED", gate="S3")
+def test_superseded_mode_keeps_the_latest_of_a_transition(make: Make, name: str) -> None:
+    held = make(mode="SUPERSEDED", gate="S3")
     held.ends(held.created, "Succeeded")
     held.transition("Gate", False)
     second = held.start()
@@ -135,8 +144,8 @@ def test_latest_execution_follows_an_enabled_transition_in_superseded_mode(aws: 
     held.ends(third, "Succeeded")
 
 
-def test_stopped_execution_does_not_wait_for_its_transition(aws: LocalAws, name: str) -> None:
-    held = Held(aws, name)
+def test_stopped_execution_does_not_wait_for_its_transition(make: Make, name: str) -> None:
+    held = make()
     held.transition("Copy", False)
     second = held.start()
     eventually(lambda: second in held.inbound("Copy"), "it waits before Copy")
@@ -149,15 +158,15 @@ def test_stopped_execution_does_not_wait_for_its_transition(aws: LocalAws, name:
     ({"stageName": "Nowhere"}, "StageNotFoundException"), ({"pipelineName": "nothing"}, "PipelineNotFoundException"),
     ({"reason": "Müller"}, "ValidationException"), ({"reason": "x" * 301}, "ValidationException"),
     ({"transitionType": "Outbound"}, "ValidationException")], ids=str)
-def test_wrong_transition_is_rejected(aws: LocalAws, name: str, given: dict[str, str], code: str) -> None:
-    held = Held(aws, name)
+def test_wrong_transition_is_rejected(make: Make, name: str, given: dict[str, str], code: str) -> None:
+    held = make()
     call = {"pipelineName": name, "stageName": "Gate", "transitionType": "Inbound", "reason": "sale", **given}
     assert error_of(held.client.disable_stage_transition, **call)[:2] == (code, 400)
 
 
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html
-def test_transitions_and_rollbacks_need_the_permission_on_the_stage(aws: LocalAws, name: str) -> None:
-    held, arn = Held(aws, name, gate="S3"), f"arn:aws:codepipeline:{aws.region}:{ACCOUNT}:{name}"
+def test_transition_and_rollback_need_rights_on_the_stage(aws: LocalAws, make: Make, name: str) -> None:
+    held, arn = make(gate="S3"), f"arn:aws:codepipeline:{aws.region}:{ACCOUNT}:{name}"
     held.ends(held.created, "Succeeded")
     actions = [f"codepipeline:{each}" for each in ("DisableStageTransition", "EnableStageTransition", "RollbackStage")]
     of_stage = aws.client("codepipeline", a_user_with(aws, f"stage-{name}", allow(actions, f"{arn}/Gate")))
@@ -172,10 +181,10 @@ def test_transitions_and_rollbacks_need_the_permission_on_the_stage(aws: LocalAw
         assert error_of(call)[0] == "AccessDeniedException"
 
 
-def test_rollback_runs_the_stage_of_an_earlier_execution(aws: LocalAws, name: str) -> None:
-    held = Held(aws, name, gate="S3")
+def test_rollback_runs_the_stage_of_an_earlier_execution(make: Make, name: str) -> None:
+    held = make(gate="S3")
     held.ends(held.created, "Succeeded")
-    held.commit("two")
+    held.commit()
     second = held.start()
     held.ends(second, "Succeeded")
     rollback = held.client.rollback_stage(pipelineName=name, stageName="Copy", targetPipelineExecutionId=held.created)["pipelineExecutionId"]
@@ -192,14 +201,14 @@ def test_rollback_runs_the_stage_of_an_earlier_execution(aws: LocalAws, name: st
 @pytest.mark.parametrize(("stage", "mode", "text"), [
     ("Source", "QUEUED", "a source stage cannot be rolled back"), ("Copy", "PARALLEL", "stage rollback is not available"),
     ("Gate", "QUEUED", "AWS does not document a rollback of a stage with an approval")])
-def test_stage_without_a_rollback_is_rejected(aws: LocalAws, name: str, stage: str, mode: str, text: str) -> None:
-    held = Held(aws, name, mode=mode)
+def test_stage_without_a_rollback_is_rejected(make: Make, name: str, stage: str, mode: str, text: str) -> None:
+    held = make(mode=mode)
     found = error_of(held.client.rollback_stage, pipelineName=name, stageName=stage, targetPipelineExecutionId=held.created)
     assert found[0] == "UnableToRollbackStageException" and text in found[2]
 
 
-def test_rollback_needs_a_success_in_the_current_version(aws: LocalAws, name: str) -> None:
-    held = Held(aws, name)
+def test_rollback_needs_a_success_in_the_current_version(make: Make, name: str) -> None:
+    held = make()
     held.is_in("Gate", held.created)
     held.transition("Copy", False)
     second = held.start()
@@ -212,15 +221,15 @@ def test_rollback_needs_a_success_in_the_current_version(aws: LocalAws, name: st
 
 
 @pytest.mark.parametrize("mode", ["QUEUED", "SUPERSEDED", "PARALLEL"])
-def test_start_with_a_commit_reads_it_but_in_parallel_mode(aws: LocalAws, name: str, mode: str) -> None:
-    held = Held(aws, name, mode=mode, gate="S3")
+def test_start_with_a_commit_reads_it_but_in_parallel_mode(make: Make, name: str, mode: str) -> None:
+    held = make(mode=mode, gate="S3")
     held.ends(held.created, "Succeeded")
-    second = held.commit("two")
+    second = held.commit()
     assert held.revision(held.start(held.first)) == (second if mode == "PARALLEL" else held.first)
 
 
-def test_start_rejects_other_overrides_and_repeats_no_token(aws: LocalAws, name: str) -> None:
-    held = Held(aws, name, gate="S3")
+def test_start_rejects_other_overrides_and_repeats_no_token(make: Make, name: str) -> None:
+    held = make(gate="S3")
     of_code = {"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": held.first}
     for wrong in ([of_code | {"actionName": "Image"}], [of_code | {"revisionType": "IMAGE_DIGEST"}], [of_code | {"revisionType": "S3_OBJECT_KEY"}],
                   [of_code, of_code]):
