@@ -14,7 +14,7 @@ from cli.output import Output
 from cli.pipelines import is_unfinished
 from cli.projects import Project
 
-# Seconds. A pipeline admits a few calls a second for all of its readers.
+# Seconds between two looks, at most. The calls of an account and region share a limit.
 PAUSE = 5.0
 _SILENCE = 30.0
 # Reads that fail one after another: about half a minute.
@@ -48,7 +48,8 @@ class Following:
                 return status
             if time.monotonic() - self._written >= _SILENCE:
                 self._write("... " + self._waiting())
-            time.sleep(PAUSE)
+            # The first actions take seconds.
+            time.sleep(min(PAUSE, 1 + (time.monotonic() - self._begun) / 10))
 
     def _look(self) -> str:
         """Empty while it goes on."""
