@@ -31,7 +31,7 @@ from cli.account import Environment, outputs
 from cli.deployments import COMMIT_DIGITS, Deployment
 from cli.ending import Failure, WrongUse
 from cli.following import APPROVAL, Following
-from cli.output import YELLOW, Output, answered, confirm
+from cli.output import Output, answered, confirm
 from cli.pipelines import is_unfinished
 from cli.projects import DEPLOY, Project
 from cli.terminal import shortened
@@ -83,9 +83,6 @@ class Hold(NamedTuple):
     problem: str
     remedy: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.mark} {self.problem}" + (f". {self.remedy}" if self.remedy else "")
-
 
 class Undo:
     def __init__(self, environment: Environment, project: Project, output: Output) -> None:
@@ -120,7 +117,8 @@ class Undo:
         self._output.table(heads, rows)
         self._output.write('"*" is deployed now')
         holds = [*([Hold("?", f"titles and authors were not read: {unread}")] if unread else []), *self._holds()]
-        self._output.write(*(self._output.selecting(str(each)) for each in holds))
+        for each in holds:
+            self._output.write(f"{each.mark} {each.problem}", *([f"    {self._output.selecting(each.remedy)}"] if each.remedy else []))
         self._output.document |= {"deployments": [self._members(number, each) for number, each in enumerate(self._deployments, 1)],
                                   "holds": [{"problem": each.problem, "remedy": each.remedy or None} for each in holds]}
 
@@ -231,8 +229,8 @@ class Undo:
         if contained is None:
             self._output.write_progress(f"? whether branch {branch} in GitLab contains commit {commit} was not checked: {problem}")
         elif not contained:
-            self._output.write(f"! branch {branch} in GitLab does not contain commit {commit}: its history was rewritten. A tag in "
-                               "GitLab will not approve it, so approve it in AWS", style=YELLOW)
+            self._output.write_progress(f"! branch {branch} in GitLab does not contain commit {commit}: "
+                                        f"{problem or 'its history was rewritten'}. A tag in GitLab will not approve it, so approve it in AWS")
 
     def _is_contained(self) -> tuple[bool | None, str]:
         """Whether the branch in GitLab contains the commit, as the function finds it. `None` with a reason if it was not checked."""
@@ -249,10 +247,10 @@ class Undo:
                 raise
             return None, failure.problem if failure else "the function's response is not JSON"
         contained = result.get("Contained") if isinstance(result, dict) and "FunctionError" not in response else None
+        problem = str(result.get("Problem") or "") if isinstance(result, dict) else ""
         if isinstance(contained, bool):
-            return contained, ""
-        problem = result.get("Problem") if isinstance(result, dict) else ""
-        return None, str(problem or "the function is of an earlier version, or failed")
+            return contained, problem
+        return None, problem or "the function is of an earlier version, or failed"
 
     # --- the start and the end --------------------------------------------------------------
 

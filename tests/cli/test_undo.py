@@ -355,7 +355,7 @@ def test_disabled_transition_is_shown_and_named_while_it_holds(aws: Pipelines, r
     aws.looks = [("InProgress", [action("Build"), action("Source")]), *APPROVES[-1:]]
     status, out, _ = run("--to", GOOD, "--yes")
     why = "the transition into stage Deploy is disabled by arn:aws:iam::111122223333:user/olivia (sale\\n\\x1b[31m)"
-    assert status == 0 and f"! {why}. To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {PIPELINE}" in out
+    assert status == 0 and f"! {why}\n    To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {PIPELINE}" in out
     assert f"... it waits before stage Deploy: {why}" in out
 
 
@@ -418,7 +418,8 @@ def test_repository_of_another_account_is_not_read(aws: Pipelines, run: Undo) ->
 
 
 @pytest.mark.parametrize(("answer", "expected", "line"), [
-    ({"Contained": True}, True, ""), ({"Contained": False}, False, "! branch development in GitLab does not contain commit 600d600d"),
+    ({"Contained": True}, True, ""), ({"Contained": False, "Problem": ""}, False, "! branch development in GitLab does not contain commit 600d600d: its history was rewritten"),
+    ({"Contained": False, "Problem": "the branch does not exist"}, False, "commit 600d600d: the branch does not exist. A tag in GitLab"),
     ({"Contained": None, "Problem": "GitLab rejects the token"}, None, "was not checked: GitLab rejects the token"),
     ({"Doctor": {"Checks": []}}, None, "was not checked: the function is of an earlier version, or failed"),
     ({"errorMessage": "unknown event", "Contained": "yes"}, None, "of an earlier version"), ([], None, "of an earlier version"),

@@ -31,9 +31,9 @@ class Undo:
         raise AssertionError(f"{text} is not in\n" + "\n".join(self.lines))
 
     def ended(self) -> tuple[int, str]:
-        out, _ = self._program.communicate(timeout=120)
-        self.lines += out.splitlines()
-        return self._program.returncode, "\n".join(self.lines)
+        assert self._program.stdout
+        self.lines += [line.rstrip() for line in self._program.stdout]
+        return self._program.wait(120), "\n".join(self.lines)
 
 
 def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
@@ -54,7 +54,8 @@ def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment
     codepipeline.disable_stage_transition(**into, reason="the release is bad")
     undo = Undo(aws, name, "--to", good[:8], "--yes")
     assert f"! execution {newest} (commit " in undo.until("waits for an approval, and this one would wait behind it")
-    assert "(the release is bad). To end the freeze: aws codepipeline enable-stage-transition" in undo.until("transition into stage Deploy")
+    undo.until("transition into stage Deploy is disabled by arn:aws:iam::123456789012:root (the release is bad)")
+    undo.until("To end the freeze: aws codepipeline enable-stage-transition")
     undo.until("Build           Succeeded")
     started = shop.executions()[-1]["pipelineExecutionId"]
     eventually(lambda: started in str(codepipeline.get_pipeline_state(name=shop.name)["stageStates"][-1].get("inboundExecutions")),
@@ -66,6 +67,7 @@ def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment
     undo.until("It waits for an approval, in AWS: https://")
     status, out = undo.ended()
     assert status == 0 and f"execution {started} of {shop.name} is started" in out, out
+    assert "Branch development in GitLab keeps its newest commit" in out, out
 
     shop.decide(started)
     assert shop.ended(started) == "Succeeded", shop.said()
