@@ -26,8 +26,8 @@ def of_stage(stage: dict[str, Any]) -> dict[str, str] | None:
 
 
 def next_opening(window: dict[str, str], now: datetime) -> datetime | None:
-    """The first minute from now on in which it is open. `None` if it does not open within eight days, or if the expression has a
-    form that is not read here."""
+    """The time from which on it is open. `None` if it does not open within eight days, or if the expression has a form that is
+    not read here."""
     try:
         zone = ZoneInfo(window.get("TimeZone", "UTC"))
         fields = [_values(text, *limits) for text, limits in zip(_words(window.get("Cron", "")), _FIELDS)]

@@ -25,7 +25,8 @@ _MAX_PAGES = 30
 _MAX_TITLE, _MAX_AUTHOR = 40, 16
 # The type and the form of a revision with which a source action can be started.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html
-_REVISIONS = {"CodeCommit": ("COMMIT_ID", re.compile("[0-9a-f]{40}")), "ECR": ("IMAGE_DIGEST", re.compile("sha256:[0-9a-f]{64}"))}
+_REVISIONS = {"CodeCommit": ("COMMIT_ID", re.compile("[0-9a-f]{40}")),
+              "ECR": ("IMAGE_DIGEST", re.compile("sha256:[0-9a-f]{64}"))}
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -54,8 +55,8 @@ class Deployment:
                 shortened(self.title, _MAX_TITLE) or "-"]
 
     def shown(self) -> str:
-        image = self.revisions.get(IMAGE, "")
-        return f"commit {self.commit[:COMMIT_DIGITS] or '?'}" + (f" and image {image[:len('sha256:') + _IMAGE_DIGITS]}" if image else "")
+        kind, _, digest = self.revisions.get(IMAGE, "").partition(":")
+        return f"commit {self.commit[:COMMIT_DIGITS] or '?'}" + (f" and image {kind}:{digest[:_IMAGE_DIGITS]}" if digest else "")
 
 
 def read(client: Any, pipeline: str) -> list[Deployment]:
@@ -97,9 +98,9 @@ def read_commits(client: Any, project: Project, deployments: list[Deployment]) -
     found = outputs(project.stack)
     if found.get("SourceRepositoryArn"):
         return "the repository is in another account"
-    for each in deployments:
+    for each in (each for each in deployments if each.commit):
         try:
-            commit = client.get_commit(repositoryName=found.get("RepositoryName", ""), commitId=each.commit)["commit"] if each.commit else {}
+            commit = client.get_commit(repositoryName=found.get("RepositoryName", ""), commitId=each.commit)["commit"]
         except ClientError as error:
             if "DoesNotExist" not in projects.machine.code_of(error):
                 return projects.unread(error, "GetCommit").reason
@@ -113,12 +114,12 @@ def overrides(project: Project, declaration: dict[str, Any], chosen: Deployment)
     """The revision of each source action of the pipeline. One that is missing would be the newest."""
     revert = f"Revert the commit in GitLab instead: git revert {chosen.commit or '<commit>'}"
     made = []
-    for action in _sources(declaration):
+    for action in actions_of(declaration, "Source"):
         name, provider = action.get("name", ""), action.get("actionTypeId", {}).get("provider", "")
         revision = chosen.revisions.get(name, "")
         if provider not in _REVISIONS:
-            raise Failure(f"source action {name} of {project.pipeline} has the provider {provider}, whose revision this version of "
-                          "cfn-gitops cannot name", revert)
+            raise Failure(f"source action {name} of {project.pipeline} has the provider {provider}, whose revision this version "
+                          "of cfn-gitops cannot name", revert)
         kind, form = _REVISIONS[provider]
         if not revision:
             raise Failure(f"CodePipeline shows no revision of source action {name} for execution {chosen.execution}",
@@ -129,11 +130,11 @@ def overrides(project: Project, declaration: dict[str, Any], chosen: Deployment)
     return made
 
 
-def _sources(declaration: dict[str, Any]) -> list[dict[str, Any]]:
+def actions_of(declaration: dict[str, Any], category: str) -> list[dict[str, Any]]:
     return [action for stage in declaration.get("stages", []) for action in stage.get("actions", [])
-            if action.get("actionTypeId", {}).get("category") == "Source"]
+            if action.get("actionTypeId", {}).get("category") == category]
 
 
 def revisions_of(deployment: Deployment, declaration: dict[str, Any]) -> dict[str, str]:
     """Those of the pipeline's source actions alone: a former version of it may have had others."""
-    return {action["name"]: deployment.revisions.get(action["name"], "") for action in _sources(declaration)}
+    return {action["name"]: deployment.revisions.get(action["name"], "") for action in actions_of(declaration, "Source")}

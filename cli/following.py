@@ -25,9 +25,11 @@ _ENDED = ("Succeeded", "Failed", "Abandoned")
 
 
 class Following:
-    def __init__(self, client: Any, project: Project, execution: str, output: Output, why_held: Callable[[str], list[str]]) -> None:
-        """`why_held` returns what holds the execution before the stage of this name."""
-        self._client, self._project, self._execution, self._output, self._why_held = client, project, execution, output, why_held
+    def __init__(self, client: Any, project: Project, execution: str, output: Output,
+                 holds_at: Callable[[str], list[str]]) -> None:
+        """`holds_at` returns the obstacles of the execution at the stage of this name."""
+        self._client, self._project, self._execution = client, project, execution
+        self._output, self._holds_at = output, holds_at
         self._begun = self._written = time.monotonic()
         self._shown: dict[str, str] = {}
         self._lost = 0
@@ -85,14 +87,14 @@ class Following:
         running = [name for name, each in self.actions.items() if each.get("status") not in _ENDED]
         if running:
             return f"{', '.join(running)} goes on"
-        stage = self._inbound_stage()
+        stage = self._stage()
         if not stage:
             return "CodePipeline has not begun the next action yet"
-        reasons = self._why_held(stage)
-        return f"it waits before stage {stage}" + (f": {'; '.join(reasons)}" if reasons else "")
+        holds = self._holds_at(stage)
+        return f"it waits at stage {stage}" + (f": {'; '.join(holds)}" if holds else "")
 
-    def _inbound_stage(self) -> str:
-        """The stage that it waits to enter. Empty if CodePipeline shows none."""
+    def _stage(self) -> str:
+        """The stage that it waits to enter, or is in, as with a closed window. Empty if CodePipeline shows none."""
         try:
             stages = self._client.get_pipeline_state(name=self._project.pipeline).get("stageStates", [])
         except Exception as error:
@@ -101,6 +103,8 @@ class Following:
             return ""
         for stage in stages:
             waiting = [*stage.get("inboundExecutions", []), stage.get("inboundExecution", {})]
+            latest = stage.get("latestExecution", {})
+            waiting += [latest] if latest.get("status") == "InProgress" else []
             if any(each.get("pipelineExecutionId") == self._execution for each in waiting):
                 return str(stage.get("stageName", ""))
         return ""

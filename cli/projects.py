@@ -239,7 +239,8 @@ def find(environment: Environment, name: str) -> Project:
         known: list[str] = []
         # A suggestion must not hide the failure.
         with contextlib.suppress(BotoCoreError, ClientError):
-            known = [each["StackName"].removeprefix(f"gitops-{env_id}-") for each in pipelines.children_of(account.stacks(), env_id)]
+            children = pipelines.children_of(account.stacks(), env_id)
+            known = [each["StackName"].removeprefix(f"gitops-{env_id}-") for each in children]
         raise Failure(f"environment {env_id} has no project {name} in {environment.place}" + did_you_mean(name, known),
                       f"See its projects: cfn-gitops status --env {env}")
     project = _project(child, own, [own, child], env_id)

@@ -16,23 +16,24 @@ diagnosis (lambda:InvokeFunction). The last three may be denied. It changes with
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import deployment_window, deployments, diagnosis, machine, projects
+from cli import deployments, machine, projects
 from cli.account import Environment, outputs
 from cli.deployments import COMMIT_DIGITS, Deployment
 from cli.ending import Failure, WrongUse
 from cli.following import APPROVAL, Following
+from cli.holds import Hold, Holds
 from cli.output import Output, answered, confirm
-from cli.pipelines import is_unfinished
 from cli.projects import DEPLOY, Project
 from cli.terminal import shortened
 from cli.times import age, iso
@@ -47,13 +48,14 @@ _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"
 _OF_FUNCTION = Config(connect_timeout=5, read_timeout=25, retries={"total_max_attempts": 1})
 _EXECUTION = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COMMIT = re.compile("[0-9a-f]{8,40}")
-_MAX_REASON = 200
+_MAX_CAUSE = 400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", metavar="PROJECT", help="its name, as `cfn-gitops status` shows it")
     parser.add_argument("--to", metavar="DEPLOYMENT", type=_deployment,
-                        help=f"the commit of a former deployment, at least {COMMIT_DIGITS} characters, or its execution's ID (default: ask)")
+                        help=f"the commit of a former deployment, at least {COMMIT_DIGITS} characters, or its execution's ID "
+                             "(default: ask)")
     parser.add_argument("--yes", action="store_true", help="do not ask before the start")
 
 
@@ -76,23 +78,17 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     return undo.follow()
 
 
-class Hold(NamedTuple):
-    """An obstacle that holds the pipeline, or a part of it that was not read."""
-
-    mark: str
-    problem: str
-    remedy: str = ""
-
-
 class Undo:
     def __init__(self, environment: Environment, project: Project, output: Output) -> None:
         self._environment, self._project, self._output = environment, project, output
         self._client = environment.account.client("codepipeline", config=_CONFIG)
         self._declaration = self._client.get_pipeline(name=project.pipeline)["pipeline"]
+        self._holds = Holds(environment, project, self._client, self._declaration)
         self._mode = self._declaration.get("executionMode", "SUPERSEDED")
         output.document |= {"project": project.name, "pipeline": project.pipeline, "executionMode": self._mode}
         if self._mode not in _MODES:
-            why = ("in which CodePipeline reads the branch's newest commit, and not the named one" if self._mode == "PARALLEL" else
+            is_parallel = self._mode == "PARALLEL"
+            why = ("in which CodePipeline reads the branch's newest commit, and not the named one" if is_parallel else
                    "which this version of cfn-gitops does not know")
             raise Failure(f"{project.pipeline} has the ExecutionMode {self._mode}, {why}, so nothing is started", _revert())
         self._deployments = deployments.read(self._client, project.pipeline)
@@ -100,7 +96,7 @@ class Undo:
             raise Failure(f"CodePipeline lists no deployment of {project.pipeline}",
                           f"See what it did: cfn-gitops status --env {environment.settings.table}")
 
-    # --- the former deployments, and the obstacles ------------------------------------------
+    # --- the former deployments, and the obstacles --------------------------------------
 
     def show(self) -> None:
         unread = deployments.read_commits(self._environment.account.client("codecommit", config=_CONFIG), self._project,
@@ -116,86 +112,26 @@ class Undo:
             heads, rows = heads[:4] + heads[5:], [row[:4] + row[5:] for row in rows]
         self._output.table(heads, rows)
         self._output.write('"*" is deployed now')
-        holds = [*([Hold("?", f"titles and authors were not read: {unread}")] if unread else []), *self._holds()]
+        holds = [*([Hold("?", f"titles and authors were not read: {unread}")] if unread else []), *self._holds.all()]
         for each in holds:
-            self._output.write(f"{each.mark} {each.problem}", *([f"    {self._output.selecting(each.remedy)}"] if each.remedy else []))
-        self._output.document |= {"deployments": [self._members(number, each) for number, each in enumerate(self._deployments, 1)],
+            remedy = [f"    {self._output.selecting(each.remedy)}"] if each.remedy else []
+            self._output.write(f"{each.mark} {each.problem}", *remedy)
+        self._output.document |= {"deployments": [_members(number, each) for number, each in enumerate(self._deployments, 1)],
                                   "holds": [{"problem": each.problem, "remedy": each.remedy or None} for each in holds]}
 
-    def _members(self, number: int, each: Deployment) -> dict[str, Any]:
-        return {"number": number, "deployedNow": number == 1, "execution": each.execution, "at": iso(each.at), "commit": each.commit,
-                "title": each.title or None, "author": each.author or None, "rollback": each.is_rollback, "revisions": each.revisions}
-
-    def _holds(self) -> Iterator[Hold]:
-        project = self._project
-        try:
-            projects.read_state(self._client, project)
-            unfinished = [each for each in self._newest() if is_unfinished(each)]
-        except Exception as error:
-            yield Hold("?", f"what holds the pipeline was not read: {projects.unread(error, 'CodePipeline').reason}")
-            unfinished = []
-        waiting = {each.execution: each for each in project.approvals or []}
-        for each in unfinished:
-            yield self._before(each, waiting.get(each["pipelineExecutionId"]))
-        for transition in project.disabled or []:
-            yield Hold("!", self._closed(transition), f"To end the freeze: {transition.enabling(project.pipeline)}")
-        yield from self._window()
-        yield from self._rule()
-
-    def _newest(self) -> list[dict[str, Any]]:
-        return list(self._client.list_pipeline_executions(pipelineName=self._project.pipeline).get("pipelineExecutionSummaries", []))
-
-    def _before(self, execution: dict[str, Any], waiting: projects.Approval | None) -> Hold:
-        """A stage has one execution at a time. In mode SUPERSEDED a newer one replaces only those that wait between two stages.
-        https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html"""
-        name = execution["pipelineExecutionId"]
-        commit = projects.commit_of(execution).get("revisionId", "")[:COMMIT_DIGITS] or "not known"
-        if waiting:
-            return Hold("!", f"execution {name} (commit {commit}) waits for an approval, and this one would wait behind it",
-                        f"Reject it first: {_rejection(self._project.pipeline, waiting)}")
-        effect = "replaces it if it still waits before a stage, and otherwise" if self._mode == "SUPERSEDED" else "follows it, and"
-        return Hold("!", f"execution {name} (commit {commit}) is in progress. This one {effect} waits for its stage")
-
-    def _closed(self, transition: projects.Transition) -> str:
-        by = f" by {transition.by}" if transition.by else ""
-        reason = f" ({shortened(transition.reason, _MAX_REASON)})" if transition.reason else ""
-        return f"the transition into stage {transition.stage} is disabled{by}{reason}"
-
-    def _window(self) -> Iterator[Hold]:
-        """`Deploy.Window`, unless it is open."""
-        window = next(filter(None, map(deployment_window.of_stage, self._declaration.get("stages", []))), None)
-        if window is None:
-            return
-        now = datetime.now(timezone.utc)
-        opens = deployment_window.next_opening(window, now)
-        if opens != now:
-            when = f"it opens at {iso(opens)}" if opens else "when it opens is not read"
-            yield Hold("!", f"Deploy.Window ({window.get('Cron', '?')} in {window.get('TimeZone', 'UTC')}) holds stage {DEPLOY}: {when}")
-
-    def _rule(self) -> Iterator[Hold]:
-        rule = self._project.event_rule
-        try:
-            state = self._environment.account.client("events", config=_CONFIG).describe_rule(Name=rule).get("State", "")
-        except Exception as error:
-            yield Hold("?", f"event rule {rule} was not read: {projects.unread(error, 'DescribeRule').reason}")
-            return
-        if state == "DISABLED":
-            yield Hold(" ", f"event rule {rule} is disabled, so a push starts nothing. It does not hold this one",
-                       f"To end the freeze: aws events enable-rule --name {rule}")
-
-    # --- the choice -------------------------------------------------------------------------
+    # --- the choice ---------------------------------------------------------------------
 
     def choose(self, to: str) -> None:
         if not to:
-            answer = answered(self._output, f"Which one? 2 to {len(self._deployments)}, or a commit:" if len(self._deployments) > 1 else
-                              "Which one?")
+            answer = answered(self._output, "Which one? Its number, or its commit:")
             if not answer:
                 raise Failure("Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one")
             to = self._numbered(answer)
         self._chosen = chosen = self._found(to)
         # First: a missing revision has no equal either.
         self._overrides = deployments.overrides(self._project, self._declaration, chosen)
-        if deployments.revisions_of(chosen, self._declaration) == deployments.revisions_of(self._deployments[0], self._declaration):
+        now = deployments.revisions_of(self._deployments[0], self._declaration)
+        if deployments.revisions_of(chosen, self._declaration) == now:
             raise Failure(f"{chosen.shown()} is deployed now", "Choose another one")
 
     def _numbered(self, answer: str) -> str:
@@ -207,10 +143,11 @@ class Undo:
                        "Run this again")
 
     def _found(self, to: str) -> Deployment:
-        found = [each for each in self._deployments if each.execution == to or _COMMIT.fullmatch(to) and each.commit.startswith(to)]
+        found = [each for each in self._deployments if to == each.execution or _COMMIT.fullmatch(to) and each.commit.startswith(to)]
         if not found:
+            known = [each.commit[:COMMIT_DIGITS] for each in self._deployments[1:] if each.commit]
             raise Failure(f"{to} is not one of the last {len(self._deployments)} deployments",
-                          f"Choose one of: {', '.join(each.commit[:COMMIT_DIGITS] for each in self._deployments[1:] if each.commit)}. {_revert()}")
+                          f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_revert()}")
         if any(each.revisions != found[0].revisions for each in found):
             raise Failure(f"{to} is the beginning of several commits, or its commit was deployed with several images",
                           f"Name the execution: {', '.join(each.execution for each in found)}")
@@ -218,22 +155,25 @@ class Undo:
 
     def show_plan(self) -> None:
         chosen, project = self._chosen, self._project
-        has_approval = any(action.get("actionTypeId", {}).get("category") == "Approval" for stage in self._declaration.get("stages", [])
-                           for action in stage.get("actions", []))
+        has_approval = deployments.actions_of(self._declaration, "Approval") != []
         end = "waits for its approval" if has_approval else "is deployed without an approval"
-        self._output.write_progress(f"- {project.pipeline} will be started with {chosen.shown()}. It is built again, and {end}")
+        self._output.write_progress(
+            f"- {project.pipeline} will be started with {chosen.shown()}. It is built again, and {end}")
         contained, problem = self._is_contained()
         self._output.document |= {"chosen": chosen.execution, "sourceRevisions": self._overrides,
                                   "contained": {"contained": contained, "problem": problem or None}}
         commit, branch = chosen.commit[:COMMIT_DIGITS], outputs(project.stack).get("BranchName", "?")
         if contained is None:
-            self._output.write_progress(f"? whether branch {branch} in GitLab contains commit {commit} was not checked: {problem}")
+            self._output.write_progress(
+                f"? whether branch {branch} in GitLab contains commit {commit} was not checked: {problem}")
         elif not contained:
-            self._output.write_progress(f"! branch {branch} in GitLab does not contain commit {commit}: "
-                                        f"{problem or 'its history was rewritten'}. A tag in GitLab will not approve it, so approve it in AWS")
+            self._output.write_progress(
+                f"! branch {branch} in GitLab does not contain commit {commit}: {problem or 'its history was rewritten'}. "
+                "A tag in GitLab will not approve it, so approve it in AWS")
 
     def _is_contained(self) -> tuple[bool | None, str]:
-        """Whether the branch in GitLab contains the commit, as the function finds it. `None` with a reason if it was not checked."""
+        """Whether the branch in GitLab contains the commit, as the function finds it. `None` if it was not checked. The text is
+        the reason."""
         arn = outputs(self._environment.stack()).get("ServiceToken", "")
         event = {"Doctor": {"Contains": {"ProjectID": self._project.name, "Commit": self._chosen.commit}}}
         try:
@@ -252,7 +192,7 @@ class Undo:
             return contained, problem
         return None, problem or "the function is of an earlier version, or failed"
 
-    # --- the start and the end --------------------------------------------------------------
+    # --- the start and the end ----------------------------------------------------------
 
     def start(self) -> None:
         pipeline, env = self._project.pipeline, self._environment.settings.table
@@ -268,13 +208,13 @@ class Undo:
                 raise
             raise Failure(f"StartPipelineExecution: {failure.problem}", unknown) from error
         self._output.interrupted = (
-            f"Execution {self._execution} goes on. To stop it: aws codepipeline stop-pipeline-execution --pipeline-name {pipeline} "
-            f"--pipeline-execution-id {self._execution} --reason undo")
+            f"Execution {self._execution} goes on. To stop it: aws codepipeline stop-pipeline-execution "
+            f"--pipeline-name {pipeline} --pipeline-execution-id {self._execution} --reason undo")
         self._output.document["execution"] = self._execution
         self._output.record_change(f"execution {self._execution} of {pipeline} is started")
 
     def follow(self) -> int:
-        following = Following(self._client, self._project, self._execution, self._output, self._why_held)
+        following = Following(self._client, self._project, self._execution, self._output, self._holds.at)
         result = following.end()
         self._output.document["result"] = result
         if result == APPROVAL:
@@ -284,8 +224,8 @@ class Undo:
         else:
             raise self._failure(result, following)
         branch = outputs(self._project.stack).get("BranchName", "?")
-        self._output.write_progress(f"Branch {branch} in GitLab keeps its newest commit, and the next push deploys that. Revert it "
-                                    "there too")
+        self._output.write_progress(
+            f"Branch {branch} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
         return 0
 
     def _how_to_approve(self) -> Iterator[str]:
@@ -293,16 +233,6 @@ class Undo:
         if _is_approved_in_gitlab(self._project):
             yield (f"Or in GitLab, by a tag deploy/{self._environment.env_id}/{self._project.name}/<key>: the note of commit "
                    f"{self._chosen.commit[:COMMIT_DIGITS]} has its link")
-
-    def _why_held(self, stage: str) -> list[str]:
-        """Why the execution does not enter the stage, read again."""
-        project = self._project
-        try:
-            projects.read_state(self._client, project)
-        except Exception as error:
-            return [f"not read: {projects.unread(error, 'GetPipelineState').reason}"]
-        found = [self._closed(each) for each in project.disabled or [] if each.stage == stage]
-        return found + [f"execution {each.execution} waits for an approval there" for each in project.approvals or [] if each.stage == stage]
 
     def _failure(self, result: str, following: Following) -> Failure:
         project = self._project
@@ -312,10 +242,20 @@ class Undo:
             return Failure(f"a newer execution replaced execution {self._execution}", see)
         if failed:
             name, cause = failed[0]
-            project.deployed_stack = self._environment.account.stack(project.deployed_stack_name) if name == DEPLOY else None
-            return Failure(f"{name} failed: {shortened(cause or 'CodePipeline shows no cause', 400)}", project.remedy(self._environment, name))
-        summary = f": {shortened(following.summary, 400)}" if following.summary else ""
+            # A denied read must not hide the cause.
+            with contextlib.suppress(BotoCoreError, ClientError):
+                project.deployed_stack_name = self._stack_name()
+                project.deployed_stack = self._environment.account.stack(project.deployed_stack_name)
+            return Failure(f"{name} failed: {shortened(cause or 'CodePipeline shows no cause', _MAX_CAUSE)}",
+                           project.remedy(self._environment, name))
+        summary = f": {shortened(following.summary, _MAX_CAUSE)}" if following.summary else ""
         return Failure(f"execution {self._execution} ended as {result}{summary}", see)
+
+    def _stack_name(self) -> str:
+        """That of the action Deploy, whose property `Deploy.StackName` may name another stack than the default."""
+        names = (action.get("configuration", {}).get("StackName", "")
+                 for action in deployments.actions_of(self._declaration, "Deploy") if action.get("name") == DEPLOY)
+        return str(next(names, self._project.deployed_stack_name))
 
 
 def _is_rejected(error: Exception) -> bool:
@@ -323,16 +263,14 @@ def _is_rejected(error: Exception) -> bool:
     return isinstance(error, ClientError) and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
 
 
+def _members(number: int, each: Deployment) -> dict[str, Any]:
+    return {"number": number, "deployedNow": number == 1, "execution": each.execution, "at": iso(each.at),
+            "commit": each.commit or None, "title": each.title or None, "author": each.author or None,
+            "rollback": each.is_rollback, "revisions": each.revisions}
+
+
 def _revert() -> str:
     return "Revert the commit in GitLab instead: git revert <commit>, and merge or push it"
-
-
-def _rejection(pipeline: str, waiting: projects.Approval) -> str:
-    """It reads the token of this execution alone."""
-    query = f"stageStates[?latestExecution.pipelineExecutionId=='{waiting.execution}'].actionStates[].latestExecution.token"
-    return (f"aws codepipeline put-approval-result --pipeline-name {pipeline} --stage-name {waiting.stage} --action-name {waiting.action} "
-            f'--result "status=Rejected,summary=undo" --token "$(aws codepipeline get-pipeline-state --name {pipeline} '
-            f'--query "{query}" --output text)"')
 
 
 def _is_approved_in_gitlab(project: Project) -> bool:

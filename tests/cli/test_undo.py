@@ -214,7 +214,7 @@ Account 111122223333, region eu-central-1, environment dev
 *  1   1h   bad0bad0  Ben     Raise the limit
    2   30h  600d600d  Ann     Add a queue
 "*" is deployed now
-Which one? 2 to 2, or a commit:
+Which one? Its number, or its commit:
 - {PIPELINE} will be started with commit 600d600d. It is built again, and waits for its approval
 To start it, type yes:
 ok      execution {STARTED} of {PIPELINE} is started
@@ -340,7 +340,7 @@ def test_waiting_approval_is_shown_with_its_rejection(mode: str, action_mode: st
     assert jmespath.search(query, {"stageStates": aws.state}) == ["never shown"] and "never shown" not in out
 
 
-@pytest.mark.parametrize(("mode", "effect"), [("QUEUED", "follows it, and waits"), ("SUPERSEDED", "replaces it if it still waits before a stage")])
+@pytest.mark.parametrize(("mode", "effect"), [("QUEUED", "follows it"), ("SUPERSEDED", "replaces it if it still waits before a stage")])
 def test_running_execution_is_shown(mode: str, effect: str, aws: Pipelines, run: Undo) -> None:
     aws.mode = mode
     aws.listed.insert(0, {"pipelineExecutionId": name(4), "status": "InProgress"})
@@ -356,7 +356,7 @@ def test_disabled_transition_is_shown_and_named_while_it_holds(aws: Pipelines, r
     status, out, _ = run("--to", GOOD, "--yes")
     why = "the transition into stage Deploy is disabled by arn:aws:iam::111122223333:user/olivia (sale\\n\\x1b[31m)"
     assert status == 0 and f"! {why}\n    To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {PIPELINE}" in out
-    assert f"... it waits before stage Deploy: {why}" in out
+    assert f"... it waits at stage Deploy: {why}" in out
 
 
 def test_disabled_rule_does_not_hold_it(aws: Pipelines, run: Undo) -> None:
@@ -385,7 +385,7 @@ def test_closed_window_is_shown_and_an_open_one_is_not(aws: Pipelines, run: Undo
     aws.window = {"Cron": "* * * ? * *"}
     assert "Window" not in run()[1]
     aws.window = {"Cron": "* * * L * ?", "TimeZone": "UTC"}
-    assert "! Deploy.Window (* * * L * ? in UTC) holds stage Deploy: when it opens is not read" in run()[1]
+    assert "! Deploy.Window (* * * L * ?, UTC) holds stage Deploy: when it opens is not read" in run()[1]
 
 
 # --- denied reads ---
@@ -468,7 +468,7 @@ def test_it_never_waits_silently(aws: Pipelines, run: Undo, monkeypatch: pytest.
     aws.state[0]["inboundExecution"] = {"pipelineExecutionId": STARTED, "status": "InProgress"}
     aws.looks = [("InProgress", []), ("InProgress", [action("Build", "InProgress")]), ("InProgress", [action("Build")]), *APPROVES[-1:]]
     lines = [line.split(" s  ")[1] for line in run("--to", GOOD, "--yes")[1].splitlines() if " s  ..." in line]
-    held = f"... it waits before stage Deploy: execution {name(4)} waits for an approval there"
+    held = f"... it waits at stage Deploy: execution {name(4)} waits for an approval there"
     assert lines == [held, "... Build goes on", held]
 
 

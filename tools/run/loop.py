@@ -143,7 +143,8 @@ class Loop:
         with under_way("cfn-gitops undo has ended"):
             ran = undo(project.project_id, f"--to={former[:8]}")
         require(ran.returncode == 0, ran.stdout)
-        progress.show("undo", f"The operator runs cfn-gitops undo {project.project_id} --env {self.env_id} --to {former[:8]} --yes:")
+        progress.show("undo", f"The operator runs cfn-gitops undo {project.project_id} --env {self.env_id} --to {former[:8]} "
+                              "--yes:")
         for line in ran.stdout.splitlines()[1:]:
             note(line, indent=14)
         execution = project.executions()[-1]["pipelineExecutionId"]

@@ -103,7 +103,8 @@ APPROVAL_IN_GITLAB = Act(
     "the tag of a Maintainer, who is not an author of the new commits, approves")
 BAD_RELEASE = Act(
     "A bad release",
-    "A build, a review and an approval do not find everything. The operator deploys the former commit again, after an approval.",
+    "A build, a review and an approval do not find everything. The operator deploys the former commit again, after an "
+    "approval.",
     lambda story: story.undoes_a_bad_release(), "one command deploys the former commit, and GitLab shows it")
 LOST_EVENT = Act(
     "A lost event", "AWS delivers the event of a push by best effort.", lambda story: story.loses_an_event(),
@@ -114,7 +115,8 @@ LOCAL_ACT = Act(
 LAST_ACT = Act("The output", "A printed password is no longer secret.",
                lambda story: story.printed_no_password(), "the output contains no password and no token")
 # Two approvals after the first push, and the others before the deletion.
-ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, BAD_RELEASE, *SHARED_ACTS[2:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
+ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, BAD_RELEASE, *SHARED_ACTS[2:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:],
+        LAST_ACT]
 NEXT = [("make shell", "a shell in a local AWS, for aws and the example events"),
         ("make shell EMPTY=1", "an empty local AWS and a local GitLab, for the five steps of README.md"),
         ("README.md", "\"Deploy it\" has the five steps to an environment in your own account"),
