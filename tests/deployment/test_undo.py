@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.deployment.test_status import Shop
 from tests.local.aws import LocalAws
+from tests.local.aws.testing import a_user_with, allow
 from tests.play.mirroring import Source
 from tests.play.pipelines import ProjectStack
 from tests.play.steps import ROOT, Environment
@@ -16,10 +17,11 @@ from tests.play.waiting import eventually
 class Undo:
     """The command while it runs. Its lines are read as it writes them."""
 
-    def __init__(self, aws: LocalAws, *arguments: str) -> None:
+    def __init__(self, aws: LocalAws, *arguments: str, key: dict[str, str] | None = None) -> None:
+        keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]} if key else {}
         self._program = subprocess.Popen(
             [sys.executable, "-m", "cli", "undo", "--env", "dev", *arguments], cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **aws.environment()})
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **aws.environment(), **keys})
         self.lines: list[str] = []
 
     def until(self, text: str) -> str:
@@ -34,6 +36,24 @@ class Undo:
         assert self._program.stdout
         self.lines += [line.rstrip() for line in self._program.stdout]
         return self._program.wait(120), "\n".join(self.lines)
+
+
+def operator(aws: LocalAws, name: str) -> dict[str, str]:
+    """The key of a user with the permissions that the command's documentation lists."""
+    def arn(service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{aws.region}:{aws.account_id}:{resource}"
+
+    calls = ("GetPipeline", "GetPipelineState", "GetPipelineExecution", "ListPipelineExecutions", "ListActionExecutions",
+             "StartPipelineExecution")
+    key = a_user_with(
+        aws, f"operator-{name}",
+        allow("cloudformation:DescribeStacks", [arn("cloudformation", f"stack/{each}/*") for each in ("cfn-gitops-dev", "gitops-dev-*")]),
+        allow([f"codepipeline:{each}" for each in calls], arn("codepipeline", "codepipeline-dev-cfn-*")),
+        allow("events:DescribeRule", arn("events", "rule/event-rule-dev-codepipeline-exec-cfn-*")),
+        allow("codecommit:GetCommit", arn("codecommit", "codecommit-dev-cfn-*")),
+        allow("lambda:InvokeFunction", arn("lambda", "function:cfn-gitops-dev")))
+    aws.put_iam_into_effect()
+    return key
 
 
 def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
@@ -91,9 +111,10 @@ def test_undo_replaces_an_execution_that_waits_for_the_stage(aws: LocalAws, envi
     holder = project.execution_of(project.push().commit)
     project.waits_for_approval(holder)
     waiting = project.execution_of(project.push().commit)
-    undo = Undo(aws, project.project_id, "--to", good, "--yes")
+    undo = Undo(aws, project.project_id, "--to", good, "--yes", key=operator(aws, project.project_id))
     assert f"! execution {waiting} (commit " in undo.until("This one replaces it if it still waits before a stage")
     undo.until(f"of {project.name} is started")
+    assert not [line for line in undo.lines if line.startswith("?") and "denied" in line], undo.lines
     assert project.ended(waiting) == "Superseded"
     assert project.status(holder) == "InProgress"
     project.decide(holder, approves=False)
