@@ -86,7 +86,7 @@ class Holds:
         opens = deployment_window.next_opening(window, now)
         if opens != now:
             when = f"it opens at {iso(opens)}" if opens else "when it opens is not read"
-            yield f"Deploy.Window ({window.get('Cron', '?')}, {window.get('TimeZone', 'UTC')}) holds stage {DEPLOY}: {when}"
+            yield f"held at stage {DEPLOY} by Deploy.Window ({window.get('Cron', '?')}, {window.get('TimeZone', 'UTC')}): {when}"
 
     def _rule(self) -> Iterator[Hold]:
         rule = self._project.event_rule
@@ -101,9 +101,9 @@ class Holds:
 
 
 def _closed(transition: Transition) -> str:
-    by = f" by {transition.by}" if transition.by else ""
+    by = f", by {transition.by}" if transition.by else ""
     reason = f" ({shortened(transition.reason, _MAX_REASON)})" if transition.reason else ""
-    return f"the transition into stage {transition.stage} is disabled{by}{reason}"
+    return f"held by the disabled transition into stage {transition.stage}{by}{reason}"
 
 
 def rejection(pipeline: str, waiting: Approval) -> str:

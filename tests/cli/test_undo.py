@@ -354,7 +354,7 @@ def test_disabled_transition_is_shown_and_named_while_it_holds(aws: Pipelines, r
                                              "disabledReason": "sale\n\x1b[31m"}}]
     aws.looks = [("InProgress", [action("Build"), action("Source")]), *APPROVES[-1:]]
     status, out, _ = run("--to", GOOD, "--yes")
-    why = "the transition into stage Deploy is disabled by arn:aws:iam::111122223333:user/olivia (sale\\n\\x1b[31m)"
+    why = "held by the disabled transition into stage Deploy, by arn:aws:iam::111122223333:user/olivia (sale\\n\\x1b[31m)"
     assert status == 0 and f"! {why}\n    To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {PIPELINE}" in out
     assert f"... it waits at stage Deploy: {why}" in out
 
@@ -385,7 +385,7 @@ def test_closed_window_is_shown_and_an_open_one_is_not(aws: Pipelines, run: Undo
     aws.window = {"Cron": "* * * ? * *"}
     assert "Window" not in run()[1]
     aws.window = {"Cron": "* * * L * ?", "TimeZone": "UTC"}
-    assert "! Deploy.Window (* * * L * ?, UTC) holds stage Deploy: when it opens is not read" in run()[1]
+    assert "! held at stage Deploy by Deploy.Window (* * * L * ?, UTC): when it opens is not read" in run()[1]
 
 
 # --- denied reads ---
