@@ -54,6 +54,7 @@ class Pipelines(Aws):
         self.deploys: list[dict[str, Any]] = []
         self.window: dict[str, str] | None = None
         self.provider = "CodeCommit"
+        self.deployed_stack = "cfnstack-dev-shop"
         self.contained: Any = {"Contained": True}
         self.commits: dict[str, tuple[str, str]] = {}
         # The views of the started execution, one for each look: its status, and its actions, the latest first.
@@ -106,7 +107,7 @@ class Pipelines(Aws):
                     "actionTypeId": {"category": category, "owner": "AWS", "provider": provider, "version": "1"}}
 
         approvals = [declared("Approval", "Approval", "Manual")] if self.has_approval else []
-        deploy = declared("Deploy", "Deploy", "CloudFormation", StackName="cfnstack-dev-shop")
+        deploy = declared("Deploy", "Deploy", "CloudFormation", StackName=self.deployed_stack)
         stages = [{"name": "Source", "actions": [declared("Source", "Source", self.provider),
                                                  *([declared("Image", "Source", "ECR")] if self.has_image else [])]}]
         if self.action_mode == "CHANGE_SET":
@@ -450,11 +451,22 @@ def test_end_of_the_execution_is_the_result(looks: Any, status: int, line: str, 
     assert (document["execution"], document["result"]) == (STARTED, looks[-1][0]) and ("error" in document) == bool(status)
 
 
-def test_failed_deployment_names_the_command_for_its_resources(aws: Pipelines, run: Undo) -> None:
-    aws.stacks.append(aws.stack("cfnstack-dev-shop"))
+@pytest.mark.parametrize("stack", ["cfnstack-dev-shop", "another"])
+def test_failed_deployment_names_the_command_for_its_resources(stack: str, aws: Pipelines, run: Undo) -> None:
+    aws.deployed_stack = stack
+    aws.stacks.append(aws.stack(stack))
     aws.prepare()
     aws.looks = [("Failed", [action("Deploy", "Failed"), action("Source")])]
-    assert "See what failed: cfn-gitops failures cfnstack-dev-shop --env dev" in run("--to", GOOD, "--yes")[2]
+    assert f"See what failed: cfn-gitops failures {stack} --env dev" in run("--to", GOOD, "--yes")[2]
+
+
+def test_closed_window_is_named_while_it_holds(aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CodePipeline shows the execution in the stage then: assumption `waiting-window-holds-the-stage`."""
+    monkeypatch.setattr(following, "_SILENCE", 0)
+    aws.window = {"Cron": "* * * L * ?"}
+    aws.state = [{"stageName": "Deploy", "latestExecution": {"pipelineExecutionId": STARTED, "status": "InProgress"}, "actionStates": []}]
+    aws.looks = [("InProgress", [action("Build"), action("Source")]), *APPROVES[-1:]]
+    assert "... it waits at stage Deploy: held at stage Deploy by Deploy.Window (* * * L * ?, UTC)" in run("--to", GOOD, "--yes")[1]
 
 
 def test_tag_is_named_if_gitlab_approves(aws: Pipelines, run: Undo) -> None:
