@@ -19,7 +19,7 @@ from cli.output import Output
 from cli.terminal import write_shown
 
 # In the order of an environment's life.
-COMMANDS = ("check", "status", "doctor", "failures", "upgrade", "leave", "undeploy")
+COMMANDS = ("check", "status", "doctor", "failures", "undo", "upgrade", "leave", "undeploy")
 _STATUS = "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 130 after an interrupt."
 # In the release the build writes the version there.
 _VERSION = Path(__file__).with_name("VERSION")
@@ -32,6 +32,7 @@ _HABITS = {
     **dict.fromkeys(("deploy", "install", "bootstrap"), "`sam deploy --config-env dev`, after `check`"),
     **dict.fromkeys(("delete", "remove", "destroy", "uninstall"), "undeploy, or leave, which keeps the projects"),
     **dict.fromkeys(("get", "list", "ls", "describe", "show"), "status"),
+    **dict.fromkeys(("revert", "rollback", "redeploy"), "undo"),
     **dict.fromkeys(("logs", "events", "why", "explain"), "failures, or status for the projects"),
 }
 

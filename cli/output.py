@@ -52,6 +52,8 @@ class Output:
     # The changes so far, and whether the first one has begun.
     done: list[str] = field(default_factory=list)
     has_begun: bool = False
+    # The sentence after an interrupt, if another change goes on than CloudFormation's.
+    interrupted: str = ""
 
     def write(self, *lines: object, style: str = "") -> None:
         """The result. With --json it is in the document instead."""
@@ -71,6 +73,8 @@ class Output:
     def after_interrupt(self) -> str:
         if not self.has_begun:
             return "Nothing was changed"
+        if self.interrupted:
+            return self.interrupted
         done = f"Done: {'; '.join(self.done)}. " if self.done else ""
         return f"{done}CloudFormation goes on with a change that has begun. Run this again for the rest"
 
@@ -159,10 +163,8 @@ def styled(text: str, style: str) -> str:
     return f"\033[{style}m{text}\033[0m" if style and in_colour() else text
 
 
-def confirm(output: Output, question: str, expected: str, yes: bool) -> bool:
-    """Requires an answer before a change, unless --yes is given. The end of the input counts as no."""
-    if yes:
-        return True
+def answered(output: Output, question: str) -> str:
+    """The answer to a question. Empty at the end of the input."""
     output.write_progress(f"{question} ", end="")
     try:
         answer = sys.stdin.readline().strip() if sys.stdin else ""
@@ -170,6 +172,14 @@ def confirm(output: Output, question: str, expected: str, yes: bool) -> bool:
         # A terminal that was closed, or bytes in another encoding.
         answer = ""
     output.write_progress("")
+    return answer
+
+
+def confirm(output: Output, question: str, expected: str, yes: bool) -> bool:
+    """Requires an answer before a change, unless --yes is given. The end of the input counts as no."""
+    if yes:
+        return True
+    answer = answered(output, question)
     if answer == expected:
         return True
     remedy = f"The expected answer was {expected}" if answer else "Without a terminal, --yes answers"

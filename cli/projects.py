@@ -6,6 +6,7 @@ pushes/missed_push.rs. An unknown value of AWS is shown as it is, and never coun
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
@@ -16,12 +17,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import approvals, diagnosis, machine, pipelines
 from cli.account import Environment, outputs, owner_of, parameters
+from cli.failure import Failure
 from cli.output import Finding
 from cli.pending import Pending
+from cli.samconfig import did_you_mean
 
 # The names of the pipeline's actions: src/gitops_pipeline/executions/mod.rs.
 SOURCE, BUILD, APPROVAL, DEPLOY = "Source", "Build", approvals.ACTION, "Deploy"
@@ -91,6 +94,11 @@ class Transition:
     by: str
     reason: str
     at: datetime | None
+
+    def enabling(self, pipeline: str) -> str:
+        """The command that enables it."""
+        return (f"aws codepipeline enable-stage-transition --pipeline-name {pipeline} --stage-name {self.stage} "
+                "--transition-type Inbound")
 
 
 @dataclass
@@ -173,6 +181,19 @@ class Project:
         """Whether the stack exists, which no listed execution deployed."""
         return bool(self.deployed_stack and _EXISTS.fullmatch(self.deployed_stack["StackStatus"]))
 
+    def remedy(self, environment: Environment, action: str) -> str:
+        """The next step after the failure of an action."""
+        if action == BUILD:
+            return f"Read its log: aws logs tail /aws/codebuild/codebuild-{environment.env_id}-cfn-{self.name} --since 1d"
+        if action in (DEPLOY, "CreateChangeSet") and self.deployed_stack:
+            return f"See what failed: cfn-gitops failures {self.deployed_stack_name} --env {environment.settings.table}"
+        return f"See the execution: {self.console(environment)}"
+
+    def console(self, environment: Environment) -> str:
+        """The console's page of its pipeline."""
+        partition = "".join(self.stack["StackId"].split(":")[1:2])
+        return approvals.page_of(self.pipeline, environment.account.region, partition)
+
 
 def commit_of(execution: dict[str, Any]) -> dict[str, Any]:
     """The revision of the code. Empty if the execution has read none yet, or only the image."""
@@ -208,6 +229,27 @@ def read(environment: Environment, seconds: float) -> list[Project]:
     if diagnosing:
         _add_mirrors(readable, diagnosing.result(seconds), seconds)
     return projects
+
+
+def find(environment: Environment, name: str) -> Project:
+    """One project, with nothing read but its stack. Raises `Failure` if it has no pipeline that can run."""
+    account, env_id, env = environment.account, environment.env_id, environment.settings.table
+    own, child = environment.stack(), account.stack(f"gitops-{env_id}-{name}")
+    if child is None or not owner_of(child):
+        known: list[str] = []
+        # A suggestion must not hide the failure.
+        with contextlib.suppress(BotoCoreError, ClientError):
+            children = pipelines.children_of(account.stacks(), env_id)
+            known = [each["StackName"].removeprefix(f"gitops-{env_id}-") for each in children]
+        raise Failure(f"environment {env_id} has no project {name} in {environment.place}" + did_you_mean(name, known),
+                      f"See its projects: cfn-gitops status --env {env}")
+    project = _project(child, own, [own, child], env_id)
+    if project.unreadable:
+        raise Failure(f"the stack {child['StackName']} is not that of a pipeline: {project.unreadable}",
+                      f"See what failed: cfn-gitops failures {child['StackName']} --env {env}")
+    if not project.pushed:
+        raise Failure(f"project {name} has no pipeline, because its branch was never pushed", "Push it first")
+    return project
 
 
 def _project(child: dict[str, Any], environment: dict[str, Any], stacks: list[dict[str, Any]], env_id: str) -> Project:
@@ -263,7 +305,7 @@ def _drift(project: Project, stack: dict[str, Any]) -> Drift:
 
 def _read_pipeline(client: Any, project: Project, stacks: list[dict[str, Any]]) -> None:
     """Its approvals and transitions, and then its executions: so those of the approvals are listed."""
-    project.pipeline_exists = _noted(project, lambda: _read_state(client, project))
+    project.pipeline_exists = _noted(project, lambda: read_state(client, project))
     if project.pipeline_exists is not False:
         _noted(project, lambda: _read_executions(client, project))
     # An older one than a success decides nothing.
@@ -285,11 +327,11 @@ def _noted(project: Project, call: Callable[[], Any]) -> Any:
     except Exception as error:
         if isinstance(error, ClientError) and machine.code_of(error) == "PipelineNotFoundException":
             return False
-        project.unread.append(_unread(error, "CodePipeline"))
+        project.unread.append(unread(error, "CodePipeline"))
         return None
 
 
-def _unread(error: Any, call: str) -> Unread:
+def unread(error: Any, call: str) -> Unread:
     """Raises the error if it is a defect."""
     failure, code = machine.explained(error), machine.code_of(error) if isinstance(error, ClientError) else type(error).__name__
     if failure is None:
@@ -305,7 +347,8 @@ def _read_stack_name(client: Any, project: Project) -> str:
     return str(next(names, ""))
 
 
-def _read_state(client: Any, project: Project) -> bool:
+def read_state(client: Any, project: Project) -> bool:
+    """Reads its approvals and disabled transitions. Its executions need not be read yet."""
     waiting: list[Approval] = []
     disabled: list[Transition] = []
     for stage in client.get_pipeline_state(name=project.pipeline).get("stageStates", []):
@@ -336,14 +379,14 @@ def _read_executions(client: Any, project: Project) -> None:
 
 
 def _read_failure(client: Any, project: Project, failure: dict[str, Any]) -> None:
-    latest = _actions(client, project, failure)
+    latest = actions_of(client, project.pipeline, failure["pipelineExecutionId"])
     project.failed_actions = [
-        FailedAction(name, each.get("stageName", ""), _cause(each), each.get("updatedBy", ""), each.get("lastUpdateTime"))
+        FailedAction(name, each.get("stageName", ""), cause_of(each), each.get("updatedBy", ""), each.get("lastUpdateTime"))
         for name, each in latest.items() if each.get("status") == "Failed"]
     # A later execution may have failed in an earlier stage.
     deploying = project.execution(project.in_deploy_stage)
     if deploying.get("status") == "Failed" and deploying != failure and _is_after_success(project, deploying):
-        failure, latest = deploying, _actions(client, project, deploying)
+        failure, latest = deploying, actions_of(client, project.pipeline, deploying["pipelineExecutionId"])
     deploy = latest.get(DEPLOY, {})
     if deploy.get("status") == "Succeeded":
         project.deployed_and_failed = failure, deploy.get("lastUpdateTime")
@@ -354,10 +397,10 @@ def _is_after_success(project: Project, execution: dict[str, Any]) -> bool:
     return "Succeeded" not in [each.get("status") for each in listed[:listed.index(execution)]]
 
 
-def _actions(client: Any, project: Project, execution: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The latest attempt of each action."""
+def actions_of(client: Any, pipeline: str, execution: str) -> dict[str, dict[str, Any]]:
+    """The latest attempt of each action of an execution."""
     pages = client.get_paginator("list_action_executions").paginate(
-        pipelineName=project.pipeline, filter={"pipelineExecutionId": execution["pipelineExecutionId"]})
+        pipelineName=pipeline, filter={"pipelineExecutionId": execution})
     latest: dict[str, dict[str, Any]] = {}
     for attempt in (each for page in pages for each in page.get("actionExecutionDetails", [])):
         # CodePipeline lists the latest attempt first.
@@ -365,7 +408,7 @@ def _actions(client: Any, project: Project, execution: dict[str, Any]) -> dict[s
     return latest
 
 
-def _cause(attempt: dict[str, Any]) -> str:
+def cause_of(attempt: dict[str, Any]) -> str:
     result = attempt.get("output", {}).get("executionResult", {})
     return str(result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary") or "")
 
@@ -376,7 +419,7 @@ def _read_rules(client: Any, env_id: str) -> tuple[dict[str, str] | None, Unread
         pages = client.get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{env_id}-codepipeline-exec-cfn-")
         return {rule["Name"]: rule.get("State", "") for page in pages for rule in page["Rules"]}, None
     except Exception as error:
-        return None, _unread(error, "ListRules")
+        return None, unread(error, "ListRules")
 
 
 def _add_rules(projects: Iterable[Project], rules: dict[str, str] | None, unread: Unread | None) -> None:
@@ -415,7 +458,7 @@ def _read_drift_metrics(client: Any, env_id: str, projects: Iterable[Project]) -
             return found, Unread("GetMetricData", f"CloudWatch's result is {', '.join(sorted(incomplete))}", "Run this again", "Incomplete")
         return found, None
     except Exception as error:
-        return {}, _unread(error, "GetMetricData")
+        return {}, unread(error, "GetMetricData")
 
 
 def _add_drift_metrics(projects: Iterable[Project], found: dict[str, datetime], unread: Unread | None) -> None:

@@ -27,11 +27,11 @@ from typing import Any
 
 from cli import projects
 from cli.account import Environment, outputs
-from cli.approvals import page_of
 from cli.output import BOLD, Output, width
 from cli.pipelines import ENABLED
 from cli.projects import Drift, Project
 from cli.terminal import shortened, shown
+from cli.times import age, iso
 
 EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 0    # without the mirrors, which is faster",
             "cfn-gitops status --env dev --json")
@@ -267,8 +267,7 @@ class Row:
         for transition in project.disabled or []:
             yield [f"{name}: the transition into stage {transition.stage} has been disabled for {self._age(transition.at)}"
                    + (f" by {transition.by}" if transition.by else ""), shortened(transition.reason, _MAX_CAUSE),
-                   f"To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {project.pipeline} "
-                   f"--stage-name {transition.stage} --transition-type Inbound"]
+                   f"To end the freeze: {transition.enabling(project.pipeline)}"]
         for drift in project.drifts:
             if drift.status == "DRIFTED":
                 found_by = ", as the health check found, which compares once a day" if drift.by_health_check else ""
@@ -301,44 +300,35 @@ class Row:
                    shortened(cause, _MAX_CAUSE), f"See the execution: {self._console()}"]
 
     def _remedy(self, action: str) -> str:
-        project, env_id = self.project, self._environment.env_id
-        if action == projects.BUILD:
-            return f"Read its log: aws logs tail /aws/codebuild/codebuild-{env_id}-cfn-{project.name} --since 1d"
-        if action == projects.APPROVAL:
-            return f"See the execution: {self._console()}"
-        if action in (projects.DEPLOY, "CreateChangeSet") and project.deployed_stack:
-            table = self._environment.settings.table
-            return f"See what failed: cfn-gitops failures {project.deployed_stack_name} --env {table}"
-        return f"See the execution: {self._console()}"
+        return self.project.remedy(self._environment, action)
 
     def _console(self) -> str:
-        partition = "".join(self.project.stack["StackId"].split(":")[1:2])
-        return page_of(self.project.pipeline, self._environment.account.region, partition)
+        return self.project.console(self._environment)
 
     def members(self) -> dict[str, Any]:
         """Everything that was read, in full. `null` was not read, or does not exist: `unread` distinguishes them."""
         project, deployed, (state, since) = self.project, self.project.deployed(), self.state()
         failure, newest = project.failure(), project.newest()
         return {
-            "project": project.name, "concerns": self.concerns(), "state": state or None, "since": _iso(since),
+            "project": project.name, "concerns": self.concerns(), "state": state or None, "since": iso(since),
             "stack": {"name": project.stack["StackName"], "id": project.stack["StackId"],
                       "status": project.stack["StackStatus"], "unreadable": project.unreadable or None,
                       "ownerExists": project.owner_exists},
             "pipeline": {"name": project.pipeline, "exists": project.pipeline_exists, "pushed": project.pushed},
             "repository": outputs(project.stack).get("RepositoryName"),
-            "deployed": {**_execution(deployed[0]), "since": _iso(deployed[1])} if deployed else None,
+            "deployed": {**_execution(deployed[0]), "since": iso(deployed[1])} if deployed else None,
             "newest": _execution(newest) if newest else None,
             "approvals": None if project.approvals is None else [
-                {"execution": each.execution, "stage": each.stage, "action": each.action, "since": _iso(each.since),
+                {"execution": each.execution, "stage": each.stage, "action": each.action, "since": iso(each.since),
                  "commit": projects.commit_of(project.execution(each.execution)).get("revisionId")}
                 for each in project.approvals],
             "failure": {**_execution(failure), "summary": failure.get("statusSummary"), "actions": None
                         if project.failed_actions is None else [
-                {"action": each.action, "stage": each.stage, "cause": each.cause, "by": each.by, "at": _iso(each.at)}
+                {"action": each.action, "stage": each.stage, "cause": each.cause, "by": each.by, "at": iso(each.at)}
                 for each in project.failed_actions]} if failure else None,
             "frozen": {"frozen": self.frozen(), "rule": project.event_rule, "ruleState": project.rule, "transitions": None
                        if project.disabled is None else [
-                {"stage": each.stage, "by": each.by, "reason": each.reason, "at": _iso(each.at)} for each in project.disabled]},
+                {"stage": each.stage, "by": each.by, "reason": each.reason, "at": iso(each.at)} for each in project.disabled]},
             "drift": [_drift(each) for each in project.drifts],
             "outdated": project.is_outdated, "renderingVersion": project.version,
             "mirrors": None if project.mirrors is None else [each.members() for each in project.mirrors],
@@ -368,28 +358,13 @@ def _yes_or_no(value: bool | None) -> str:
     return "?" if value is None else "yes" if value else "no"
 
 
-def age(since: datetime | None, at: datetime) -> str:
-    """In one unit, as kubectl does: 45s, 12m, 3h, 5d."""
-    if since is None:
-        return "?"
-    seconds = max(0, int((at - since).total_seconds()))
-    for unit, length, limit in (("s", 1, 60), ("m", 60, 60 * 60), ("h", 60 * 60, 48 * 60 * 60)):
-        if seconds < limit:
-            return f"{seconds // length}{unit}"
-    return f"{seconds // 86_400}d"
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
-
-
 def _execution(execution: dict[str, Any]) -> dict[str, Any]:
     revision = projects.commit_of(execution)
     return {"execution": execution.get("pipelineExecutionId"), "status": execution.get("status"),
             "type": execution.get("executionType", "STANDARD"), "commit": revision.get("revisionId"),
-            "message": revision.get("revisionSummary"), "started": _iso(execution.get("startTime")),
-            "updated": _iso(execution.get("lastUpdateTime"))}
+            "message": revision.get("revisionSummary"), "started": iso(execution.get("startTime")),
+            "updated": iso(execution.get("lastUpdateTime"))}
 
 
 def _drift(drift: Drift) -> dict[str, Any]:
-    return {"stack": drift.stack, "status": drift.status, "checked": _iso(drift.checked)}
+    return {"stack": drift.stack, "status": drift.status, "checked": iso(drift.checked)}

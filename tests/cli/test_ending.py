@@ -17,6 +17,7 @@ from cli import ending
 from cli.commands import leave, undeploy, upgrade
 from cli.main import COMMANDS
 from tests.cli.conftest import FakeAccount, Run, environment_stack, identity, run_program
+from tests.cli.test_machine import OPTIONS
 from tests.cli.test_leave import FakeAws
 
 by_each = pytest.mark.parametrize("by", ending.SIGNALS, ids=lambda by: by.name)
@@ -49,9 +50,9 @@ def test_signal_is_one_line_and_status_130(command: str, by: signal.Signals, acc
                                            monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stack", "stacks", "client"):
         monkeypatch.setattr(account, name, sends(by))
-    ended = run(command)
+    ended = run(command, *OPTIONS.get(command, []))
     assert ended.status == 130 and re.fullmatch(r"\nInterrupted\. .+\n", ended.err)
-    ended = run(command, "--json")
+    ended = run(command, *OPTIONS.get(command, []), "--json")
     assert ended.status == 130 and json.loads(ended.out)["error"]["problem"] == "Interrupted"
 
 

@@ -52,6 +52,8 @@ def failed(action: str, cause: str, at: datetime, **more: Any) -> dict[str, Any]
 class Rejected(Exception):
     """AWS's error, as `<code>: <message>`."""
 
+    status = 400
+
 
 # It loads the models of the services once.
 SESSION = boto3.Session("none", "none", region_name="eu-central-1")
@@ -119,8 +121,8 @@ class Aws:
             answer = getattr(self, name)(given)
         except Rejected as rejected:
             code, message = str(rejected).split(": ", 1)
-            return AWSResponse(None, 400, {}, None), {"Error": {"Code": code, "Message": message},
-                                                     "ResponseMetadata": {"HTTPStatusCode": 400}}
+            return AWSResponse(None, rejected.status, {}, None), {"Error": {"Code": code, "Message": message},
+                                                                 "ResponseMetadata": {"HTTPStatusCode": rejected.status}}
         validate_parameters(answer, model.output_shape)
         return AWSResponse(None, 200, {}, None), answer
 

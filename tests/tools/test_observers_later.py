@@ -269,6 +269,8 @@ ROWS = {
         lambda status: optional(approved=sequence("Succeeded", status)), "Failed", "Succeeded"),
     "rollback-runs-the-stage-alone": Row(
         lambda ran: optional(pipeline={"ran": [(name, "Succeeded") for name in ran]}), ["Deploy"], ["Approval", "Deploy"]),
+    "rollback-of-a-stage-with-an-approval": Row(
+        lambda ran: optional(pipeline={"ran": [("Approval", ran)]}, roll_back=lambda *_: ("", "id")), "InProgress", "Succeeded"),
     # Reviews
     "mirrored-wildcard": Row(
         lambda there: world(SimpleNamespace(branches_matching=lambda _: [NAMES.review_branch]), there),

@@ -85,21 +85,22 @@ class Changes:
         project = self.project
         changed = self.environment.deploy(SelfRepair="Repair")
         require(changed.succeeded, changed.output + "\n".join(self.environment.failures()))
-        self._check(SelfRepair="Report")
-        require(self._drifted(project.stack_name) == 0, f"{project.stack_name} differs from its template without a change")
-        self.aws.client("events").disable_rule(Name=project.event_rule)
-        note(f"sam deploy with SelfRepair=Repair: now the function also repairs the stacks of pipelines. A person disables "
-             f"{project.event_rule}, so no push would start the pipeline.")
+        events, rule = self.aws.client("events"), project.event_rule
+        pattern = events.describe_rule(Name=rule)["EventPattern"]
+        # A disabled rule is a freeze, which is not repaired.
+        events.put_rule(Name=rule, EventPattern=pattern.replace(self.loop.branch, "another"))
+        note(f"sam deploy with SelfRepair=Repair: now the function also repairs the stacks of pipelines. A person changes the "
+             f"branch of {rule}, so no push would start the pipeline.")
 
         def is_repaired() -> bool:
             # The policy of the parameter may take effect late.
             self._check(SelfRepair="Repair")
-            return self._state(project.event_rule) == "ENABLED"
+            return bool(json.loads(events.describe_rule(Name=rule)["EventPattern"]) == json.loads(pattern))
 
-        eventually(is_repaired, f"{project.event_rule} is enabled")
+        eventually(is_repaired, f"{rule} is as before")
         status = project.child.wait()
         require(status == "UPDATE_COMPLETE", f"{project.stack_name} is {status}")
-        note(f"The health check executes a change set of {project.stack_name}: the rule is enabled again.")
+        note(f"The health check executes a change set of {project.stack_name}: the rule is as before.")
 
     def _check(self, **more: str) -> None:
         """Compares all stacks now. The scheduled check compares each stack once a day."""
@@ -114,12 +115,6 @@ class Changes:
     def _wait_for_status(self, commit: str, state: str) -> None:
         name = f"cfn-gitops/{self.environment.env_id}/{self.project.project_id}/drift"
         eventually(lambda: self.loop.states(commit).get(name) == state, f"{name} is {state}")
-
-    def _drifted(self, stack_name: str) -> int:
-        """The number of resources that the latest comparison found, -1 without one."""
-        lines = [json.loads(line) for line in self._log() if '"message":"compared"' in line]
-        found = [line["drifted"] for line in lines if line["stack_name"] == stack_name]
-        return int(found[-1]) if found else -1
 
     def _log(self) -> list[str]:
         return steps.function_log(self.aws, self.environment.function_name).splitlines()

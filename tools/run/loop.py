@@ -6,6 +6,7 @@ This script acts as the developer and as the approvers. GitLab and the environme
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cli import terminal
 from tests.play.local import Mirror
 from tests.play.mirroring import MirroredProject, Source
 from tests.play.steps import Account, Login
-from tests.play.waiting import eventually
+from tests.play.waiting import eventually, under_way
 from tools.run.console import Progress, note, require
 
 
@@ -133,6 +134,34 @@ class Loop:
         require(len(project.executions()) == runs + 1, "another run was started")
         progress.show("Deploy", f"{self.approver} approves it. {project.deployed.name} is at {commit[:12]}.")
 
+    def undoes_a_bad_release(self, undo: Callable[[str, str], subprocess.CompletedProcess[str]]) -> None:
+        """`undo` runs the command with the project, and with the commit to deploy again."""
+        project, progress = self.project, Progress()
+        [(former, _), (bad, _)] = self._deployed()[-2:]
+        require(project.deployed_commit() == bad, "another commit is deployed")
+        progress.show("release", f"{bad[:12]} is deployed to {self.env_id}, and it is bad, which no step before could find.")
+        with under_way("cfn-gitops undo has ended"):
+            ran = undo(project.project_id, f"--to={former[:8]}")
+        require(ran.returncode == 0, ran.stdout)
+        progress.show("undo", f"The operator runs cfn-gitops undo {project.project_id} --env {self.env_id} --to {former[:8]} "
+                              "--yes:")
+        for line in ran.stdout.splitlines()[1:]:
+            note(line, indent=14)
+        execution = project.executions()[-1]["pipelineExecutionId"]
+        require(project.deployed_commit() == bad, "it was deployed before the approval")
+        progress.show("Approval", f"{self.approver} reads the change set and approves it in CodePipeline.")
+        project.decide(execution)
+        require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
+        require(project.deployed_commit() == former, "another commit is deployed")
+        progress.show("Deploy", f"{project.deployed.name} is at {former[:12]} again.")
+        eventually(lambda: self._deployed()[-1] == (former, "success"), "GitLab shows the former commit as deployed")
+        progress.show("GitLab", f"shows {former[:12]} as deployed to {self.env_id}. {self.branch} is still at {bad[:12]}, "
+                                "which a developer now reverts there.")
+
+    def _deployed(self) -> list[tuple[str, str]]:
+        """Commits and statuses of GitLab's deployments to the environment, the latest one last."""
+        return [(one.sha, one.status) for one in self.source.project.deployments(self.env_id)]
+
     def starts_nothing_and_is_rejected(self, other_branch: str, unprotected_branch: str) -> None:
         project = self.project
         runs, deployed = len(project.executions()), project.deployed_commit()
@@ -187,9 +216,7 @@ class Loop:
         progress.show("Deploy", f"CloudFormation {'updates' if before else 'creates'} {project.deployed.name}. The description of its resource: "
                                 f"\"{rule['Description'][:30]}…\".")
         self._wait_for_statuses(commit, "success", "success")
-        records = self.source.project.deployments
-        eventually(lambda: (commit, "success") in [(one.sha, one.status) for one in records(self.env_id)],
-                   "GitLab shows the deployment")
+        eventually(lambda: (commit, "success") in self._deployed(), "GitLab shows the deployment")
         states = ", ".join(f"{name} {state}" for name, state in self.states(commit).items())
         progress.show("GitLab", f"shows at {commit[:12]}: {states}; and a deployment to {self.env_id}.")
 

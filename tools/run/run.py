@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -26,7 +27,7 @@ from tools.run.approval import PARAMETERS, AwsApprover, GitLabApprover
 from tools.run.console import (
     Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table, warnings, write)
 from tools.run.regions import checked
-from tools.run.story import ACTS as SHARED_ACTS, Act, Names, Story
+from tools.run.story import ACTS as SHARED_ACTS, Act, Names, Story, cfn_gitops
 from tools.run.two_accounts import Elsewhere
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,9 @@ class LocalStory(Story):
         failed = mirroring.refusals(self.gitlab)
         require(not failed, f"GitLab could not push: {failed}")
 
+    def undoes_a_bad_release(self) -> None:
+        self.loop.undoes_a_bad_release(partial(cfn_gitops, self.aws.environment(), "undo", self.names.first))
+
     def loses_an_event(self) -> None:
         self.aws.set(loses_events_of=self.loop.project.repository)
         try:
@@ -97,6 +101,11 @@ APPROVAL_IN_GITLAB = Act(
     "no former one, so Olivia approved it in AWS.",
     lambda story: story.loop.push_approved_by(story.ann.approve),
     "the tag of a Maintainer, who is not an author of the new commits, approves")
+BAD_RELEASE = Act(
+    "A bad release",
+    "A build, a review and an approval do not find everything. The operator deploys the former commit again, after an "
+    "approval.",
+    lambda story: story.undoes_a_bad_release(), "one command deploys the former commit, and GitLab shows it")
 LOST_EVENT = Act(
     "A lost event", "AWS delivers the event of a push by best effort.", lambda story: story.loses_an_event(),
     "the push is deployed all the same")
@@ -105,8 +114,9 @@ LOCAL_ACT = Act(
     lambda story: story.elsewhere.shown(), "both start the pipeline here, pinned to the pushed commit and image")
 LAST_ACT = Act("The output", "A printed password is no longer secret.",
                lambda story: story.printed_no_password(), "the output contains no password and no token")
-# The approval after the first push, and the others before the deletion.
-ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, *SHARED_ACTS[2:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
+# Two approvals after the first push, and the others before the deletion.
+ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, BAD_RELEASE, *SHARED_ACTS[2:-2], LOST_EVENT, LOCAL_ACT, *SHARED_ACTS[-2:],
+        LAST_ACT]
 NEXT = [("make shell", "a shell in a local AWS, for aws and the example events"),
         ("make shell EMPTY=1", "an empty local AWS and a local GitLab, for the five steps of README.md"),
         ("README.md", "\"Deploy it\" has the five steps to an environment in your own account"),

@@ -177,7 +177,6 @@ class Story:
 
     def restores_the_mirror(self) -> None:
         mirror = self.loop.mirror()
-        self.diagnose("Before", True)
         self.source.project.delete_mirror(mirror.id)
         note(f"A person deletes mirror {mirror.id} in GitLab.")
         self.diagnose("After the deletion", False)
@@ -297,13 +296,18 @@ class Story:
 
 
 def undeploy(environment: dict[str, str], env_id: str, *options: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs `cfn-gitops undeploy`, with a table for this environment."""
+    return cfn_gitops(environment, "undeploy", env_id, *options, timeout=timeout)
+
+
+def cfn_gitops(environment: dict[str, str], command: str, env_id: str, *arguments: str,
+               timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a subcommand that changes something, with a table for this environment."""
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as settings:
         settings.write(f'[{env_id}.global.parameters]\nstack_name = "cfn-gitops-{env_id}"\n'
                        f'[{env_id}.deploy.parameters]\nparameter_overrides = ["EnvID={env_id}"]\n')
         settings.flush()
         return subprocess.run(
-            [sys.executable, "-m", "cli", "undeploy", "--env", env_id, "--config-file", settings.name, *options, "--yes"],
+            [sys.executable, "-m", "cli", command, "--env", env_id, "--config-file", settings.name, *arguments, "--yes"],
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             check=False, timeout=timeout)
 

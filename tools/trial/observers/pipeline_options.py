@@ -123,6 +123,13 @@ class Optional:
         if not executions or seconds_until(have) > 120:
             raise NotSeen(f"{len(executions)} executions, and not all have their source")
 
+    def roll_back(self, stage: str, target: str) -> tuple[str, str]:
+        """The code of the error, or the execution that rolls the stage back."""
+        made: dict[str, Any] = {}
+        code, _ = error_of(lambda: made.update(self.client.rollback_stage(
+            pipelineName=self.pipeline.name, stageName=stage, targetPipelineExecutionId=target)))
+        return code, str(made.get("pipelineExecutionId", ""))
+
     def condition(self, when: str) -> Any:
         """The state of the stage's conditions. Raises `NotSeen` without one, or if a rule could not look."""
         found = self.stage().get(f"{when}ConditionState")
@@ -241,6 +248,19 @@ def retried_approval(held: Optional) -> Seen:
     held.pipeline.ended(execution)
     kept = [name for name, old, new in zip(("token", "actionExecutionId"), before, after, strict=True) if old == new]
     return Seen(not kept, f"unchanged: {', '.join(kept) or 'nothing'}", [before[1], after[1]])
+
+
+@options.observes("rollback-of-a-stage-with-an-approval")
+def rollback_of_an_approval(held: Optional) -> Seen:
+    """The stage Approval, in which the first execution was approved."""
+    code, rollback = held.roll_back("Approval", held.first)
+    if code.startswith("AccessDenied"):
+        raise NotSeen(code)
+    if code:
+        return Seen(True, f"it is rejected: {code}")
+    requests = seconds_until(lambda: dict(held.pipeline.ran(rollback)).get("Approval") == "InProgress", 120) <= 120
+    held.stop(rollback)
+    return Seen(requests, f"the rollback {'requests' if requests else 'does not request'} an approval")
 
 
 @options.observes("alarm-rule-watches-the-state-alarm")

@@ -14,11 +14,13 @@ from tests.local.aws import json_api
 from tests.local.aws.codepipeline import (
     model as pipeline_model,
     pipelines,
+    rollbacks,
     runner as pipeline_runner,
     stage_validation,
+    transitions,
     views as pipeline_views,
 )
-from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
+from tests.local.aws.codepipeline.pipelines import Execution, Pipeline, Transition
 from tests.local.aws.iam import service_roles
 from tests.local.aws.json_api import Rejected
 
@@ -118,13 +120,22 @@ def _list_pipelines(request: dict) -> dict:
     return {"pipelines": shown, **more}
 
 
+def _check_overrides(held: Pipeline, given: list[dict[str, str]]) -> None:
+    """An override names a source action, with the type of its provider. The page has no limit of their values: one that does
+    not exist fails the source action."""
+    sources = {action["name"]: _REVISION_TYPES.get(action["actionTypeId"]["provider"])
+               for action in held.declaration["stages"][0]["actions"]}
+    if any(sources.get(each["actionName"]) != each["revisionType"] for each in given):
+        raise Rejected("ValidationException", "Source revision override: no source action has that name and type")
+    if len({each["actionName"] for each in given}) != len(given):
+        # Only an S3 source has two types of its own, which may be used together. (?)
+        raise Rejected("ValidationException", "Source revision override: more than one for one source action")
+
+
 def start(request: dict, trigger: str, detail: str) -> Execution:
     """StartPipelineExecution, by the API or by a rule."""
     held = _existing(request["name"])
-    sources = {(action["name"], _REVISION_TYPES[action["actionTypeId"]["provider"]])
-               for action in held.declaration["stages"][0]["actions"]}
-    if not {(each["actionName"], each["revisionType"]) for each in request.get("sourceRevisions", [])} <= sources:
-        raise Rejected("ValidationException", "Source revision override: no source action has that name and type")
+    _check_overrides(held, request.get("sourceRevisions", []))
     token = request.get("clientRequestToken")
     with held.changed:
         # "The system-generated unique ID used to identify a unique execution request"
@@ -178,6 +189,37 @@ def _retry_stage_execution(request: dict) -> dict:
                            "have changed while actions awaited retry, or the stage contains no failed actions.")
         pipeline_runner.retry(held, run, stage, request["retryMode"])
     return {"pipelineExecutionId": run.execution_id}
+
+
+def _roll_back_stage(request: dict) -> dict:
+    """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_RollbackStage.html"""
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])
+    with held.changed:
+        target = _run_of(held, request["targetPipelineExecutionId"])
+        if why := rollbacks.why_not(held, stage, target):
+            raise Rejected(*why)
+        made = pipeline_runner.roll_back(held, stage["name"], target, iam_evaluator.caller_arn())
+    return {"pipelineExecutionId": made.execution_id}
+
+
+def _disable_stage_transition(request: dict) -> dict:
+    _change_transition(request, Transition(False, iam_evaluator.caller_arn(), request["reason"]))
+    return {}
+
+
+def _enable_stage_transition(request: dict) -> dict:
+    _change_transition(request, Transition(True, iam_evaluator.caller_arn()))
+    return {}
+
+
+def _change_transition(request: dict, transition: Transition) -> None:
+    held = _existing(request["pipelineName"])
+    stage = _stage_of(held, request["stageName"])["name"]
+    if request["transitionType"] != "Inbound":
+        # GetPipelineState shows inbound transitions only, and no page shows the effect of an outbound one. (?)
+        raise Rejected("ValidationException", f"The transition type Outbound {stage_validation.LOCALLY}")
+    transitions.change(held, stage, transition)
 
 
 def _get_pipeline_execution(request: dict) -> dict:
@@ -240,4 +282,6 @@ _OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "GetPipelineExecution": _get_pipeline_execution, "GetPipelineState": _get_pipeline_state,
     "ListPipelineExecutions": _list_pipeline_executions, "ListActionExecutions": _list_action_executions,
     "PutApprovalResult": _put_approval_result, "RetryStageExecution": _retry_stage_execution,
+    "RollbackStage": _roll_back_stage, "DisableStageTransition": _disable_stage_transition,
+    "EnableStageTransition": _enable_stage_transition,
 }

@@ -95,6 +95,16 @@ class Execution:
         return next((run for run in reversed(self.actions) if (run.stage, run.name) == (stage, action)), None)
 
 
+@dataclass(frozen=True)
+class Transition:
+    """The last change of a transition into a stage."""
+
+    enabled: bool
+    by: str
+    reason: str = ""
+    at: float = field(default_factory=time.time)
+
+
 @dataclass
 class Pipeline:
     declaration: dict[str, Any]
@@ -106,6 +116,7 @@ class Pipeline:
     executions: list[Execution] = field(default_factory=list)  # oldest first
     tokens: dict[str, str] = field(default_factory=dict)  # clientRequestToken -> execution id
     stage_holders: dict[str, str] = field(default_factory=dict)  # stage -> the execution in that stage
+    transitions: dict[str, Transition] = field(default_factory=dict)  # stage -> the last change of the one into it
     deleted: bool = False
     changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
 

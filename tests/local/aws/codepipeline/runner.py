@@ -32,6 +32,12 @@ def start(held: Pipeline, trigger_type: str, trigger_detail: str = "",
     return execution
 
 
+def roll_back(held: Pipeline, stage: str, target: Execution, by: str) -> Execution:
+    made = rollbacks.by_hand(held, stage, target, by)
+    _begin(held, made, stage)
+    return made
+
+
 def stop(held: Pipeline, execution: Execution, reason: str) -> None:
     """https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-stop.html ("Stop and abandon")"""
     with held.changed:

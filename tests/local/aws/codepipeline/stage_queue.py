@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.
 
 import time
 
+from tests.local.aws.codepipeline import transitions
 from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
 
 
@@ -35,7 +36,8 @@ def enter(held: Pipeline, execution: Execution, stage: str) -> bool:
                 execution.waits_for = ""
                 held.changed.notify_all()
                 return False
-            if execution.mode == "PARALLEL" or _may_enter(held, execution, stage):
+            if not transitions.holds(held, execution, stage) and (
+                    execution.mode == "PARALLEL" or _may_enter(held, execution, stage)):
                 break
             held.changed.wait()
         execution.waits_for = ""
@@ -61,7 +63,8 @@ def _may_enter(held: Pipeline, execution: Execution, stage: str) -> bool:
     holder = held.stage_holders.get(stage)
     if holder is not None:
         return holder == execution.execution_id  # a rollback takes over the failed execution's lock
-    waiting = [each for each in held.executions if each.waits_for == stage and each.status == "InProgress"]
+    waiting = [each for each in held.executions if each.waits_for == stage and each.status == "InProgress"
+               and not transitions.holds(held, each, stage)]
     return bool(waiting) and waiting[0] is execution
 
 

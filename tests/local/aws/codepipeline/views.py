@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_Types.html
 
 from typing import Any
 
-from tests.local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline
+from tests.local.aws.codepipeline.pipelines import ActionRun, Execution, Pipeline, Transition
 
 
 def _filled(members: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
     waiting = [{"pipelineExecutionId": each.execution_id, "status": "InProgress"} for each in held.executions
                if each.waits_for == name and each.status == "InProgress"]
     shown: dict[str, Any] = {
-        "stageName": name, "inboundTransitionState": {"enabled": True},
+        "stageName": name, "inboundTransitionState": _transition(held.transitions.get(name)),
         "actionStates": [_action(latest, name, action) for action in stage["actions"]]}
     if waiting:
         shown["inboundExecution"], shown["inboundExecutions"] = waiting[0], waiting
@@ -36,6 +36,13 @@ def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
             # The example in .../userguide/stage-rollback-view-details.html shows the type only for a rollback.
             shown["latestExecution"]["type"] = latest.execution_type
     return shown
+
+
+def _transition(changed: Transition | None) -> dict[str, Any]:
+    if changed is None:
+        return {"enabled": True}
+    return _filled({"enabled": changed.enabled, "lastChangedBy": changed.by, "lastChangedAt": changed.at,
+                    "disabledReason": changed.reason})
 
 
 def _entered(execution: Execution, stage: str) -> float:

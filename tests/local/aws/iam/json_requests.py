@@ -64,7 +64,8 @@ def _of_codepipeline(action: str, _arn: str, body: dict[str, Any], region: str, 
         return "*", {}, []  # ListPipelines
     passed: Also = [("iam", "iam:PassRole", declaration["roleArn"], {
         "iam:PassedToService": "codepipeline.amazonaws.com"})] if declaration.get("roleArn") else []
-    within = {"PutApprovalResult": ("stageName", "actionName"), "RetryStageExecution": ("stageName",)}.get(action, ())
+    of_stage = {"RetryStageExecution", "RollbackStage", "DisableStageTransition", "EnableStageTransition"}
+    within = ("stageName", "actionName") if action == "PutApprovalResult" else ("stageName",) if action in of_stage else ()
     resource = "/".join([str(name), *(str(body.get(member, "")) for member in within)])
     return f"arn:aws:codepipeline:{region}:{account}:{resource}", {}, passed
 

@@ -1,0 +1,280 @@
+"""Deploy a former commit of a project again.
+
+It lists the last ten deployments, and what holds the pipeline now. You choose one by its number, or with --to. After a
+prompt it starts the pipeline with the commit of that deployment, and with its image. Then it follows the execution until it
+waits for an approval or has ended: docs/how-to/undo-a-deployment.md.
+
+The commit is built and deployed again, after an approval if the pipeline has one. The branch in GitLab keeps its newest
+commit, and the next push deploys that: revert it there too. With ExecutionMode PARALLEL, CodePipeline reads the newest
+commit of the branch, so nothing is started. Ctrl-C does not stop the execution.
+
+It reads the stacks, the pipeline (GetPipeline, GetPipelineState, ListPipelineExecutions, ListActionExecutions,
+GetPipelineExecution), its event rule (events:DescribeRule), titles and authors (codecommit:GetCommit) and the function's
+diagnosis (lambda:InvokeFunction). The last three may be denied. It changes with codepipeline:StartPipelineExecution alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import deployments, machine, projects
+from cli.account import Environment, outputs
+from cli.deployments import COMMIT_DIGITS, Deployment
+from cli.ending import Failure, WrongUse
+from cli.following import APPROVAL, Following
+from cli.holds import Hold, Holds
+from cli.output import Output, answered, confirm
+from cli.projects import DEPLOY, Project
+from cli.terminal import shortened
+from cli.times import age, iso
+
+EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --to 4f2a9c1b --yes    # in a script")
+
+# In parallel mode the source action always reads the HEAD of the branch, regardless of the commit that starts the execution.
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
+_MODES = ("QUEUED", "SUPERSEDED")
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
+# The function queries GitLab, which may be unreachable. A second attempt would only wait longer.
+_OF_FUNCTION = Config(connect_timeout=5, read_timeout=25, retries={"total_max_attempts": 1})
+_EXECUTION = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_COMMIT = re.compile("[0-9a-f]{8,40}")
+_MAX_CAUSE = 400
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("project", metavar="PROJECT", help="its name, as `cfn-gitops status` shows it")
+    parser.add_argument("--to", metavar="DEPLOYMENT", type=_deployment,
+                        help=f"the commit of a former deployment, at least {COMMIT_DIGITS} characters, or its execution's ID "
+                             "(default: ask)")
+    parser.add_argument("--yes", action="store_true", help="do not ask before the start")
+
+
+def _deployment(text: str) -> str:
+    if not _EXECUTION.fullmatch(text) and not _COMMIT.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text or 'an empty text'} is neither the ID of an execution nor at least "
+                                         f"{COMMIT_DIGITS} characters of a commit")
+    return text
+
+
+def run(environment: Environment, given: Any, output: Output) -> int:
+    project = projects.find(environment, given.project)
+    undo = Undo(environment, project, output)
+    undo.show()
+    undo.choose(given.to or "")
+    undo.show_plan()
+    if not confirm(output, "To start it, type yes:", "yes", given.yes):
+        return 1
+    undo.start()
+    return undo.follow()
+
+
+class Undo:
+    def __init__(self, environment: Environment, project: Project, output: Output) -> None:
+        self._environment, self._project, self._output = environment, project, output
+        self._client = environment.account.client("codepipeline", config=_CONFIG)
+        self._declaration = self._client.get_pipeline(name=project.pipeline)["pipeline"]
+        self._holds = Holds(environment, project, self._client, self._declaration)
+        self._mode = self._declaration.get("executionMode", "SUPERSEDED")
+        output.document |= {"project": project.name, "pipeline": project.pipeline, "executionMode": self._mode}
+        if self._mode not in _MODES:
+            is_parallel = self._mode == "PARALLEL"
+            why = ("in which CodePipeline reads the branch's newest commit, and not the named one" if is_parallel else
+                   "which this version of cfn-gitops does not know")
+            raise Failure(f"{project.pipeline} has the ExecutionMode {self._mode}, {why}, so nothing is started", _revert())
+        self._deployments = deployments.read(self._client, project.pipeline)
+        if not self._deployments:
+            raise Failure(f"CodePipeline lists no deployment of {project.pipeline}",
+                          f"See what it did: cfn-gitops status --env {environment.settings.table}")
+
+    # --- the former deployments, and the obstacles --------------------------------------
+
+    def show(self) -> None:
+        unread = deployments.read_commits(self._environment.account.client("codecommit", config=_CONFIG), self._project,
+                                          self._deployments)
+        now = datetime.now(timezone.utc)
+        rows = []
+        for number, each in enumerate(self._deployments, 1):
+            commit, image, author, title = each.cells()
+            rows.append(["*" if number == 1 else "", str(number), age(each.at, now), commit, image, author,
+                         title + (" (rollback)" if each.is_rollback else "")])
+        heads = ["", "NO", "AGE", "COMMIT", "IMAGE", "AUTHOR", "TITLE"]
+        if all(row[4] == "-" for row in rows):
+            heads, rows = heads[:4] + heads[5:], [row[:4] + row[5:] for row in rows]
+        self._output.table(heads, rows)
+        self._output.write('"*" is deployed now')
+        holds = [*([Hold("?", f"titles and authors were not read: {unread}")] if unread else []), *self._holds.all()]
+        for each in holds:
+            remedy = [f"    {self._output.selecting(each.remedy)}"] if each.remedy else []
+            self._output.write(f"{each.mark} {each.problem}", *remedy)
+        self._output.document |= {"deployments": [_members(number, each) for number, each in enumerate(self._deployments, 1)],
+                                  "holds": [{"problem": each.problem, "remedy": each.remedy or None} for each in holds]}
+
+    # --- the choice ---------------------------------------------------------------------
+
+    def choose(self, to: str) -> None:
+        if not to:
+            answer = answered(self._output, "Which one? Its number, or its commit:")
+            if not answer:
+                raise Failure("Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one")
+            to = self._numbered(answer)
+        self._chosen = chosen = self._found(to)
+        # First: a missing revision has no equal either.
+        self._overrides = deployments.overrides(self._project, self._declaration, chosen)
+        now = deployments.revisions_of(self._deployments[0], self._declaration)
+        if deployments.revisions_of(chosen, self._declaration) == now:
+            raise Failure(f"{chosen.shown()} is deployed now", "Choose another one")
+
+    def _numbered(self, answer: str) -> str:
+        if re.fullmatch("[0-9]{1,2}", answer) and 1 <= int(answer) <= len(self._deployments):
+            return self._deployments[int(answer) - 1].execution
+        if _EXECUTION.fullmatch(answer) or _COMMIT.fullmatch(answer):
+            return answer
+        raise WrongUse(f"{answer} is neither a number of the list nor at least {COMMIT_DIGITS} characters of a commit",
+                       "Run this again")
+
+    def _found(self, to: str) -> Deployment:
+        found = [each for each in self._deployments if to == each.execution or _COMMIT.fullmatch(to) and each.commit.startswith(to)]
+        if not found:
+            known = [each.commit[:COMMIT_DIGITS] for each in self._deployments[1:] if each.commit]
+            raise Failure(f"{to} is not one of the last {len(self._deployments)} deployments",
+                          f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_revert()}")
+        if any(each.revisions != found[0].revisions for each in found):
+            raise Failure(f"{to} is the beginning of several commits, or its commit was deployed with several images",
+                          f"Name the execution: {', '.join(each.execution for each in found)}")
+        return found[0]
+
+    def show_plan(self) -> None:
+        chosen, project = self._chosen, self._project
+        has_approval = deployments.actions_of(self._declaration, "Approval") != []
+        end = "waits for its approval" if has_approval else "is deployed without an approval"
+        self._output.write_progress(
+            f"- {project.pipeline} will be started with {chosen.shown()}. It is built again, and {end}")
+        contained, problem = self._is_contained()
+        self._output.document |= {"chosen": chosen.execution, "sourceRevisions": self._overrides,
+                                  "contained": {"contained": contained, "problem": problem or None}}
+        commit, branch = chosen.commit[:COMMIT_DIGITS], outputs(project.stack).get("BranchName", "?")
+        if contained is None:
+            self._output.write_progress(
+                f"? whether branch {branch} in GitLab contains commit {commit} was not checked: {problem}")
+        elif not contained:
+            self._output.write_progress(
+                f"! branch {branch} in GitLab does not contain commit {commit}: {problem or 'its history was rewritten'}. "
+                "A tag in GitLab will not approve it, so approve it in AWS")
+
+    def _is_contained(self) -> tuple[bool | None, str]:
+        """Whether the branch in GitLab contains the commit, as the function finds it. `None` if it was not checked. The text is
+        the reason."""
+        arn = outputs(self._environment.stack()).get("ServiceToken", "")
+        event = {"Doctor": {"Contains": {"ProjectID": self._project.name, "Commit": self._chosen.commit}}}
+        try:
+            response = self._environment.account.client("lambda", config=_OF_FUNCTION).invoke(
+                FunctionName=arn, Payload=json.dumps(event).encode())
+            result = json.loads(response["Payload"].read())
+        except Exception as error:
+            # botocore's error of a wrong region is a `ValueError` too.
+            failure = machine.explained(error)
+            if failure is None and not isinstance(error, (KeyError, TypeError, ValueError)):
+                raise
+            return None, failure.problem if failure else "the function's response is not JSON"
+        contained = result.get("Contained") if isinstance(result, dict) and "FunctionError" not in response else None
+        problem = str(result.get("Problem") or "") if isinstance(result, dict) else ""
+        if isinstance(contained, bool):
+            return contained, problem
+        return None, problem or "the function is of an earlier version, or failed"
+
+    # --- the start and the end ----------------------------------------------------------
+
+    def start(self) -> None:
+        pipeline, env = self._project.pipeline, self._environment.settings.table
+        unknown = f"Whether the execution was started is not known. See it first: cfn-gitops status --env {env}"
+        self._output.has_begun, self._output.interrupted = True, unknown
+        # botocore repeats a call whose response was lost, with this token, so two calls start one execution.
+        try:
+            self._execution = self._client.start_pipeline_execution(
+                name=pipeline, sourceRevisions=self._overrides, clientRequestToken=str(uuid.uuid4()))["pipelineExecutionId"]
+        except Exception as error:
+            failure = machine.explained(error)
+            if failure is None or _is_rejected(error):
+                raise
+            raise Failure(f"StartPipelineExecution: {failure.problem}", unknown) from error
+        self._output.interrupted = (
+            f"Execution {self._execution} goes on. To stop it: aws codepipeline stop-pipeline-execution "
+            f"--pipeline-name {pipeline} --pipeline-execution-id {self._execution} --reason undo")
+        self._output.document["execution"] = self._execution
+        self._output.record_change(f"execution {self._execution} of {pipeline} is started")
+
+    def follow(self) -> int:
+        following = Following(self._client, self._project, self._execution, self._output, self._holds.at)
+        result = following.end()
+        self._output.document["result"] = result
+        if result == APPROVAL:
+            self._output.write_progress(*self._how_to_approve())
+        elif result == "Succeeded":
+            self._output.write_progress(f"{self._chosen.shown()} is deployed")
+        else:
+            raise self._failure(result, following)
+        branch = outputs(self._project.stack).get("BranchName", "?")
+        self._output.write_progress(
+            f"Branch {branch} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
+        return 0
+
+    def _how_to_approve(self) -> Iterator[str]:
+        yield f"It waits for an approval, in AWS: {self._project.console(self._environment)}"
+        if _is_approved_in_gitlab(self._project):
+            yield (f"Or in GitLab, by a tag deploy/{self._environment.env_id}/{self._project.name}/<key>: the note of commit "
+                   f"{self._chosen.commit[:COMMIT_DIGITS]} has its link")
+
+    def _failure(self, result: str, following: Following) -> Failure:
+        project = self._project
+        failed = [(name, projects.cause_of(each)) for name, each in following.actions.items() if each.get("status") == "Failed"]
+        see = f"See the execution: {project.console(self._environment)}"
+        if result == "Superseded":
+            return Failure(f"a newer execution replaced execution {self._execution}", see)
+        if failed:
+            name, cause = failed[0]
+            # A denied read must not hide the cause.
+            with contextlib.suppress(BotoCoreError, ClientError):
+                project.deployed_stack_name = self._stack_name()
+                project.deployed_stack = self._environment.account.stack(project.deployed_stack_name)
+            return Failure(f"{name} failed: {shortened(cause or 'CodePipeline shows no cause', _MAX_CAUSE)}",
+                           project.remedy(self._environment, name))
+        summary = f": {shortened(following.summary, _MAX_CAUSE)}" if following.summary else ""
+        return Failure(f"execution {self._execution} ended as {result}{summary}", see)
+
+    def _stack_name(self) -> str:
+        """That of the action Deploy, whose property `Deploy.StackName` may name another stack than the default."""
+        names = (action.get("configuration", {}).get("StackName", "")
+                 for action in deployments.actions_of(self._declaration, "Deploy") if action.get("name") == DEPLOY)
+        return str(next(names, self._project.deployed_stack_name))
+
+
+def _is_rejected(error: Exception) -> bool:
+    """Whether AWS has proved that it did nothing."""
+    return isinstance(error, ClientError) and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
+
+
+def _members(number: int, each: Deployment) -> dict[str, Any]:
+    return {"number": number, "deployedNow": number == 1, "execution": each.execution, "at": iso(each.at),
+            "commit": each.commit or None, "title": each.title or None, "author": each.author or None,
+            "rollback": each.is_rollback, "revisions": each.revisions}
+
+
+def _revert() -> str:
+    return "Revert the commit in GitLab instead: git revert <commit>, and merge or push it"
+
+
+def _is_approved_in_gitlab(project: Project) -> bool:
+    try:
+        return bool(json.loads(outputs(project.stack).get("Approvals", "{}")).get("FromGitLab"))
+    except (AttributeError, ValueError):
+        return False

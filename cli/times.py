@@ -1,0 +1,20 @@
+"""Times as people and programs read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+
+def age(since: datetime | None, at: datetime) -> str:
+    """In one unit, as kubectl does: 45s, 12m, 3h, 5d."""
+    if since is None:
+        return "?"
+    seconds = max(0, int((at - since).total_seconds()))
+    for unit, length, limit in (("s", 1, 60), ("m", 60, 60 * 60), ("h", 60 * 60, 48 * 60 * 60)):
+        if seconds < limit:
+            return f"{seconds // length}{unit}"
+    return f"{seconds // 86_400}d"
+
+
+def iso(at: datetime | None) -> str | None:
+    return at.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None

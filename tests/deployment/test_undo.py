@@ -1,0 +1,137 @@
+"""`cfn-gitops undo` of deployed projects: one with GitLab, whose stage is held, and one in each other mode."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.deployment.test_status import Shop
+from tests.local.aws import LocalAws
+from tests.local.aws.testing import a_user_with, allow
+from tests.play.mirroring import Source
+from tests.play.pipelines import ProjectStack
+from tests.play.steps import ROOT, Environment
+from tests.play.waiting import eventually
+
+
+class Undo:
+    """The command while it runs. Its lines are read as it writes them."""
+
+    def __init__(self, aws: LocalAws, *arguments: str, key: dict[str, str] | None = None) -> None:
+        keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]} if key else {}
+        self._program = subprocess.Popen(
+            [sys.executable, "-m", "cli", "undo", "--env", "dev", *arguments], cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **aws.environment(), **keys})
+        self.lines: list[str] = []
+
+    def until(self, text: str) -> str:
+        assert self._program.stdout
+        for line in self._program.stdout:
+            self.lines.append(line.rstrip())
+            if text in line:
+                return self.lines[-1]
+        raise AssertionError(f"{text} is not in\n" + "\n".join(self.lines))
+
+    def ended(self) -> tuple[int, str]:
+        assert self._program.stdout
+        self.lines += [line.rstrip() for line in self._program.stdout]
+        return self._program.wait(120), "\n".join(self.lines)
+
+
+def operator(aws: LocalAws, name: str) -> dict[str, str]:
+    """The key of a user with the permissions that the command's documentation lists."""
+    def arn(service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{aws.region}:{aws.account_id}:{resource}"
+
+    calls = ("GetPipeline", "GetPipelineState", "GetPipelineExecution", "ListPipelineExecutions", "ListActionExecutions",
+             "StartPipelineExecution")
+    key = a_user_with(
+        aws, f"operator-{name}",
+        allow("cloudformation:DescribeStacks", [arn("cloudformation", f"stack/{each}/*") for each in ("cfn-gitops-dev", "gitops-dev-*")]),
+        allow([f"codepipeline:{each}" for each in calls], arn("codepipeline", "codepipeline-dev-cfn-*")),
+        allow("events:DescribeRule", arn("events", "rule/event-rule-dev-codepipeline-exec-cfn-*")),
+        allow("codecommit:GetCommit", arn("codecommit", "codecommit-dev-cfn-*")),
+        allow("lambda:InvokeFunction", arn("lambda", "function:cfn-gitops-dev")))
+    aws.put_iam_into_effect()
+    return key
+
+
+def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
+    shop = Shop(aws, name, tmp_path, source)
+    given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
+    assert shop.stack.create(ROOT / "templates/project.yaml", **given) == "CREATE_COMPLETE", shop.stack.failures()
+    good = shop.push().commit
+    assert shop.deploy(good) == "Succeeded", shop.said()
+    bad = shop.push().commit
+    assert shop.deploy(bad) == "Succeeded", shop.said()
+    assert shop.deployed_commit() == bad
+
+    # A later push waits for its approval, and a person holds the stage.
+    newest = shop.execution_of(shop.push().commit)
+    shop.waits_for_approval(newest)
+    codepipeline = aws.client("codepipeline")
+    into = {"pipelineName": shop.name, "stageName": "Deploy", "transitionType": "Inbound"}
+    codepipeline.disable_stage_transition(**into, reason="the release is bad")
+    undo = Undo(aws, name, "--to", good[:8], "--yes")
+    assert f"! execution {newest} (commit " in undo.until("waits for an approval, and this one would wait behind it")
+    undo.until("held by the disabled transition into stage Deploy, by arn:aws:iam::123456789012:root (the release is bad)")
+    undo.until("To end the freeze: aws codepipeline enable-stage-transition")
+    undo.until("Build           Succeeded")
+    started = shop.executions()[-1]["pipelineExecutionId"]
+    eventually(lambda: started in str(codepipeline.get_pipeline_state(name=shop.name)["stageStates"][-1].get("inboundExecutions")),
+               "it waits before the stage")
+    shop.decide(newest, approves=False, why="not this one")
+    assert shop.ended(newest) == "Failed"
+    assert shop.status(started) == "InProgress" and "CreateChangeSet" not in dict(shop.ran(started))
+    codepipeline.enable_stage_transition(**into)
+    undo.until("It waits for an approval, in AWS: https://")
+    status, out = undo.ended()
+    assert status == 0 and f"execution {started} of {shop.name} is started" in out, out
+    assert "Branch development in GitLab keeps its newest commit" in out, out
+
+    shop.decide(started)
+    assert shop.ended(started) == "Succeeded", shop.said()
+    assert shop.deployed_commit() == good
+    eventually(lambda: [(each.sha, each.status) for each in source.project.deployments("dev")][-1] == (good, "success"),
+               "GitLab shows the former commit as deployed")
+    # The same again has nothing to undo.
+    status, out = Undo(aws, name, "--to", good[:8], "--yes").ended()
+    assert status == 1 and f"commit {good[:8]} is deployed now" in out, out
+    assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
+    assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()
+
+
+def test_undo_replaces_an_execution_that_waits_for_the_stage(aws: LocalAws, environment: Environment, stack: ProjectStack) -> None:
+    created = stack.make(ExecutionMode="SUPERSEDED", Deploy={"ActionMode": "CREATE_UPDATE"})
+    assert created == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    good = project.push().commit
+    assert project.deploy(good) == "Succeeded", project.said()
+    assert project.deploy(project.push().commit) == "Succeeded", project.said()
+    holder = project.execution_of(project.push().commit)
+    project.waits_for_approval(holder)
+    waiting = project.execution_of(project.push().commit)
+    undo = Undo(aws, project.project_id, "--to", good, "--yes", key=operator(aws, project.project_id))
+    assert f"! execution {waiting} (commit " in undo.until("This one replaces it if it still waits before a stage")
+    undo.until(f"of {project.name} is started")
+    assert not [line for line in undo.lines if line.startswith("?") and "denied" in line], undo.lines
+    assert project.ended(waiting) == "Superseded"
+    assert project.status(holder) == "InProgress"
+    project.decide(holder, approves=False)
+    undo.until("It waits for an approval, in AWS: https://")
+    assert undo.ended()[0] == 0
+    started = project.executions()[-1]["pipelineExecutionId"]
+    project.decide(started)
+    assert project.ended(started) == "Succeeded" and project.deployed_commit() == good, project.said()
+
+
+def test_undo_starts_nothing_in_parallel_mode(aws: LocalAws, environment: Environment, stack: ProjectStack) -> None:
+    created = stack.make(ExecutionMode="PARALLEL", Approval={"Required": False})
+    assert created == "CREATE_COMPLETE", stack.failures()
+    project = stack.project
+    for _ in range(2):
+        assert project.ended(project.execution_of(project.push().commit)) == "Succeeded", project.said()
+    before = [each["pipelineExecutionId"] for each in project.executions()]
+    status, out = Undo(aws, project.project_id, "--to", "0" * 40, "--yes").ended()
+    assert status == 1 and "has the ExecutionMode PARALLEL" in out and "git revert" in out, out
+    assert [each["pipelineExecutionId"] for each in project.executions()] == before
