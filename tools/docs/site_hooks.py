@@ -16,7 +16,10 @@ _BOOSTS = {"docs/project/decisions/": 0.001,
 # Searches of readers whose words no title of the page has. Without them, longer words with the same beginning come
 # first.
 _TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed-deploy.md": ["rollback"],
-         "docs/concepts/pipelines.md": ["rollback"]}
+         "docs/concepts/pipelines.md": ["rollback"],
+         "docs/how-to/undo-a-deployment.md": ["rollback", "roll back", "bad release", "undo", "revert", "hotfix",
+                                              "emergency", "freeze"],
+         "docs/concepts/reporting.md": ["build log", "build failed", "deployment failed"]}
 
 
 class _Labels(Treeprocessor):
