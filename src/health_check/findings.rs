@@ -46,7 +46,8 @@ impl Check {
     }
 }
 
-fn shown(reason: &Reason) -> Value {
+/// The members of a problem.
+pub fn shown(reason: &Reason) -> Value {
     let mut shown = json!({"Problem": reason.problem, "Remedy": reason.remedy.to_string()});
     if reason.code != ReasonCode::NONE {
         shown["Code"] = json!(reason.code.0);

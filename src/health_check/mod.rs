@@ -19,6 +19,7 @@
 
 mod checker;
 mod concurrent;
+mod containment;
 mod credentials;
 mod doctor;
 mod drift;
@@ -39,6 +40,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 pub use self::checker::{Checker, Emit};
+pub use self::containment::{CommitQuestion, QuestionError};
 pub use self::request::{Environment, EnvironmentError, FirstProject, HealthCheck, SelfRepair};
 pub use self::schedule::Schedule;
 
