@@ -53,6 +53,18 @@ impl SuspectedPush {
 
     pub fn problem(&self) -> Reason {
         let commit = &self.missed.commit;
+        if self.missed.is_undone {
+            let problem = format!(
+                "no execution has its latest commit {commit}, and none is started: a person started the \
+                 newest execution with another commit"
+            );
+            let remedy = format!(
+                "Deploy the latest commit: aws codepipeline start-pipeline-execution --name {}. Or revert \
+                 it in GitLab",
+                self.pipeline
+            );
+            return Reason::uncoded(problem, remedy);
+        }
         let problem = if self.missed.was_canceled {
             format!(
                 "an update of the pipeline canceled the execution of its latest commit {commit}"
@@ -263,6 +275,10 @@ impl Checker<'_> {
             Ok(Some(Outcome::Started)) => {
                 findings.started.push(pipeline.clone());
                 "started: the push had no execution"
+            }
+            Ok(Some(Outcome::Frozen)) if push.missed.is_undone => {
+                "the push has no execution and is not started: a person started the newest execution with \
+                 another commit. Start the pipeline, or revert the push in GitLab"
             }
             Ok(Some(Outcome::Frozen)) if push.missed.was_canceled => {
                 "an update canceled the execution, and it is not started: the event rule is disabled"

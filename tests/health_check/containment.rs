@@ -76,7 +76,7 @@ async fn commit_is_not_checked_if_gitlab_fails_or_rejects() {
         FaultKind::RequestHangs,
     ] {
         let fake = world(true).await;
-        fake.fail(On::Operation(operation), kind, usize::MAX);
+        fake.break_from_now(On::Operation(operation), kind);
         assert_unknown(&ask(&fake, &commit('1')).await, "");
     }
     let fake = world(true).await;
