@@ -72,9 +72,7 @@ impl<'a> Checker<'a> {
                     Err(Reason::uncoded(problem, "Try again later"))
                 }
             };
-            let known = |is_contained: bool, problem: &str| {
-                json!({"Contained": is_contained, "Problem": problem})
-            };
+            let known = |is_contained: bool, problem: &str| json!({"Contained": is_contained, "Problem": problem});
             match found {
                 Ok(Containment::Contained) => known(true, ""),
                 Ok(Containment::Missing) => known(false, ""),

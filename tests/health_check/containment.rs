@@ -20,8 +20,7 @@ async fn world(with_gitlab: bool) -> FakeAws {
     for digit in ['1', '2'] {
         fake.push_to_gitlab(PROJECT, BRANCH, &commit(digit));
     }
-    let mut properties =
-        json!({"EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": BRANCH}});
+    let mut properties = json!({"EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": BRANCH}});
     if with_gitlab {
         properties["GitLab"] = json!({
             "Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": PROJECT,

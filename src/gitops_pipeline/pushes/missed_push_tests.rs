@@ -84,7 +84,12 @@ fn newest_execution_of_a_person_with_another_commit_is_an_undo() {
     let unknown = |commit| of(commit, TriggerType::from("FUTURE_VALUE"), "");
     let mut unknown_type = pushed("c0");
     unknown_type.execution_type = Some(ExecutionType::from("FUTURE_VALUE"));
-    for undo in [started_by(PERSON, "c0"), manual("c0"), unknown("c0"), unknown_type] {
+    for undo in [
+        started_by(PERSON, "c0"),
+        manual("c0"),
+        unknown("c0"),
+        unknown_type,
+    ] {
         for status in [InProgress, Succeeded, Failed, Stopped, Cancelled] {
             let mut undo = undo.clone();
             undo.status = Some(status);

@@ -21,3 +21,4 @@ mod scripts;
 mod secrecy;
 mod shared_commit;
 mod single_faults;
+mod undone;

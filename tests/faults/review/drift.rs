@@ -65,6 +65,29 @@ fn drift_without_its_status_is_only_a_metric() {
     }
 }
 
+/// A person has deployed the commit again, after a later one.
+#[test]
+fn drift_after_an_undo_is_shown_on_the_restored_commit() {
+    for (status, expected) in [("Succeeded", 1), ("Failed", 0), ("InProgress", 0)] {
+        in_account(async |fake| {
+            fake.change(|aws| {
+                let pipeline = aws.pipelines.get_mut("codepipeline-dev-cfn-shop");
+                let executions = &mut pipeline.expect("a pipeline").executions;
+                let mut bad = executions[0].clone();
+                (bad.id, bad.revision) = ("bad".to_owned(), Some("bad".to_owned()));
+                let mut undo = executions[0].clone();
+                (undo.id, undo.status) = ("undo".to_owned(), status);
+                undo.start_by("arn:aws:sts::123456789012:assumed-role/Administrator/jane");
+                executions.extend([bad, undo]);
+                let project = aws.gitlab.project_mut(crate::fixture::PROJECT);
+                project.commits.insert("bad".to_owned());
+            });
+            check_health(fake, "health check").await;
+            assert_eq!(statuses(fake), expected, "{status}");
+        });
+    }
+}
+
 /// `SelfRepair` is about the pipeline's own stack.
 fn is_drifted(fake: &FakeAws) -> bool {
     fake.look(|aws| !aws.stacks.named(CHILD).expect("a stack").drifts.is_empty())

@@ -284,7 +284,11 @@ impl Mutant for OverlooksPeople {
         let is_list = operation_of(&request) == "ListPipelineExecutions";
         let response = honest.call(request).await?;
         Ok(if is_list {
-            replace_in_response(&response, "\"StartPipelineExecution\"", "\"CloudWatchEvent\"")
+            replace_in_response(
+                &response,
+                "\"StartPipelineExecution\"",
+                "\"CloudWatchEvent\"",
+            )
         } else {
             response
         })
