@@ -47,7 +47,7 @@ pub enum HandlerError {
     NotRotated(Failure),
     /// The environment of a health check is unknown.
     NoEnvironment(#[from] EnvironmentError),
-    /// A diagnosis asks about a project or a commit that cannot exist.
+    /// A diagnosis is about a project or a commit that cannot exist.
     InvalidQuestion(#[from] QuestionError),
     /// The invocation's time was over.
     OutOfTime(OutOfTime),

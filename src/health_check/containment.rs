@@ -62,7 +62,7 @@ fn is_commit(text: &str) -> bool {
 
 impl<'a> Checker<'a> {
     /// Whether GitLab's branch contains the commit: `Contained` is null if that is not known, and
-    /// `Problem` says why.
+    /// `Problem` has the cause.
     pub fn answer(self, question: &'a CommitQuestion) -> BoxFuture<'a, Value> {
         Box::pin(async move {
             let found = match within(TIMEOUT, Box::pin(self.look_up(question))).await {

@@ -23,7 +23,7 @@ pub struct HealthCheck {
     first_project: Option<FirstProject>,
     /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
     pub is_diagnosis: bool,
-    /// The member `Contains` of a diagnosis, which only asks about one commit. `None` if it checks
+    /// The member `Contains` of a diagnosis, which is about one commit only. `None` if it checks
     /// the environment.
     pub contains: Option<Value>,
 }

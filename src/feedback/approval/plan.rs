@@ -336,8 +336,8 @@ impl Authorship {
     }
 
     /// Whether `push` moved `branch` to the commit of an undo after the branch had one of the commits
-    /// that it removes. `older` are the pushes before. Whoever requests an undo by a push cannot
-    /// approve it alone.
+    /// that it removes. `older` are the pushes before. A person who requests an undo by a push
+    /// cannot approve it alone.
     fn rewinds(&self, push: &ProjectPush, older: &[ProjectPush], branch: &str) -> bool {
         let is_of_branch = |it: &ProjectPush| !it.is_of_tags && it.name.as_deref() == Some(branch);
         let removed = |end: &Option<String>| end.as_ref().is_some_and(|it| self.has_commit(it));

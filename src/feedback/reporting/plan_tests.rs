@@ -15,6 +15,7 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
     };
     Execution {
         is_newest: true,
+        held: None,
         id: "new".to_owned(),
         commit: "c0ffee".to_owned(),
         state,

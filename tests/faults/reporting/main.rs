@@ -13,6 +13,7 @@ mod gitlab_approvals;
 mod gitlab_attacks;
 mod gitlab_ranges;
 mod gitlab_schedules;
+mod held;
 mod ignored;
 mod notes;
 mod parts;

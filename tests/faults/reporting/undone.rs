@@ -1,4 +1,4 @@
-//! The deployment of an earlier commit again: GitLab shows it as deployed, whatever events are lost,
+//! The deployment of an earlier commit again: GitLab shows it as deployed, even if events are lost,
 //! late or repeated.
 
 use crate::fixture::{COMMITS, SHOP, catch_up, deliver_once, in_account, records};

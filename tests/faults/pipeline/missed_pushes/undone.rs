@@ -78,7 +78,7 @@ async fn assert_push_is_deployed(fake: &FakeAws) {
 }
 
 #[test]
-fn undo_is_not_overruled_whatever_becomes_of_it() {
+fn undo_is_not_overruled_however_it_ends() {
     for status in ["InProgress", "Succeeded", "Failed", "Stopped"] {
         in_project(undone(), async |fake, _| {
             end_executions(fake, status);
@@ -174,7 +174,7 @@ fn tip_that_a_person_starts_is_not_an_undo() {
 fn parallel_executions_of_a_person_have_the_tip() {
     let wanted = with(properties(), "ExecutionMode", json!("PARALLEL"));
     in_project(deployed_with(&wanted), async |fake, _| {
-        // CodePipeline reads the branch, whatever was asked.
+        // CodePipeline reads the branch, even if the start names a commit.
         undo(fake, "commit-1");
         assert_held(fake).await;
         let event = lose_push(fake, "commit-2");
