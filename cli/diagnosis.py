@@ -54,8 +54,8 @@ def function_checks(environment: Environment, stack: dict[str, Any], client: Any
 
 def finding(subject: str, parts: dict[str, Any]) -> Finding:
     """A finding of the function."""
-    problem, remedy, code = (str(parts.get(part) or "") for part in ("Problem", "Remedy", "Code"))
-    return Finding(subject, problem, remedy, code)
+    problem, remedy, code, held = (str(parts.get(part) or "") for part in ("Problem", "Remedy", "Code", "Held"))
+    return Finding(subject, problem, remedy, code, held=held)
 
 
 def not_checked(parts: dict[str, Any]) -> Finding:

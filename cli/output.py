@@ -22,17 +22,19 @@ BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 @dataclass
 class Finding:
-    """The result of one check. Sound without a problem. `reason` names the obstacle if it was not checked."""
+    """The result of one check. Sound without a problem. `reason` names the obstacle if it was not checked. `held` is what a
+    person has disabled, which is wanted and not a problem."""
 
     subject: str
     problem: str = ""
     remedy: str = ""
     code: str = ""
     reason: str = ""
+    held: str = ""
 
     @property
     def result(self) -> str:
-        return "not checked" if self.reason else "found" if self.problem else "sound"
+        return "not checked" if self.reason else "found" if self.problem else "held" if self.held else "sound"
 
     def members(self) -> dict[str, str]:
         return {"subject": self.subject, "result": self.result,
@@ -97,15 +99,17 @@ class Output:
         """Writes each, and returns the exit status."""
         self.document["checks"] = [finding.members() for finding in findings]
         for finding in findings:
-            label, style = {"found": ("FOUND", RED), "sound": ("sound", GREEN)}.get(finding.result, ("not checked", YELLOW))
+            label, style = {"found": ("FOUND", RED), "sound": ("sound", GREEN), "held": ("held", YELLOW)}.get(finding.result, ("not checked", YELLOW))
             if self.as_json:
                 continue
             write_shown(styled(f"{label:13}", style) + shown(finding.subject) + "\n")
             code = f" - {finding.code}" if finding.code else ""
             remedy = self.selecting(finding.remedy)
-            for line in filter(None, (finding.reason, finding.problem, remedy + code if remedy else code[3:])):
+            for line in filter(None, (finding.reason, finding.problem, finding.held, remedy + code if remedy else code[3:])):
                 write(f"{'':13}  {line}")
-        counts = {result: sum(finding.result == result for finding in findings) for result in ("found", "sound", "not checked")}
+        counts = {result: sum(finding.result == result for finding in findings) for result in ("found", "sound", "held", "not checked")}
+        if not counts["held"]:
+            del counts["held"]
         self.document["counts"] = counts
         self.write(f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()), style=BOLD)
         return 1 if counts["found"] else 0

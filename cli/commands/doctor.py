@@ -31,7 +31,15 @@ def rule_checks(environment: Environment) -> list[Finding]:
         rules = [rule for page in pages for rule in page["Rules"]]
     except Exception as error:
         return [failed("the event rules", error)]
-    return [Finding(f"event rule {rule['Name']}") if rule.get("State") in ENABLED else
-            Finding(f"event rule {rule['Name']}", f"its state is {rule.get('State')}",
-                    f"Enable it: aws events enable-rule --name {rule['Name']}") for rule in rules]
+    return [rule_check(environment.env_id, rule["Name"], rule.get("State")) for rule in rules]
+
+
+def rule_check(env_id: str, name: str, state: str | None) -> Finding:
+    """A person freezes a project by its rule. The other rules are those of the environment, and nothing works without them."""
+    subject, command = f"event rule {name}", f"aws events enable-rule --name {name}"
+    if state in ENABLED:
+        return Finding(subject)
+    if state == "DISABLED" and name.startswith(f"event-rule-{env_id}-codepipeline-exec-"):
+        return Finding(subject, held=f"held by the disabled event rule {name}", remedy=f"To end the freeze: {command}")
+    return Finding(subject, f"its state is {state}", f"Enable it: {command}")
 

@@ -262,10 +262,10 @@ class Row:
         if failure and failure != project.newest():
             yield from self._failure_notes(name, failure)
         if project.rule == "DISABLED":
-            yield [f"{name}: event rule {project.event_rule} is {project.rule}, so a push starts nothing",
+            yield [f"{name}: held by the disabled event rule {project.event_rule}, so a push starts nothing",
                    f"To end the freeze: aws events enable-rule --name {project.event_rule}"]
         for transition in project.disabled or []:
-            yield [f"{name}: the transition into stage {transition.stage} has been disabled for {self._age(transition.at)}"
+            yield [f"{name}: held by the disabled transition into stage {transition.stage}, for {self._age(transition.at)}"
                    + (f" by {transition.by}" if transition.by else ""), shortened(transition.reason, _MAX_CAUSE),
                    f"To end the freeze: {transition.enabling(project.pipeline)}"]
         for drift in project.drifts:

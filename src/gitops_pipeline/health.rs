@@ -9,6 +9,7 @@ use aws_sdk_codepipeline::types::{
 
 use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus};
+use crate::gitops_pipeline::holds::{self, DisabledTransition};
 use crate::gitops_pipeline::names;
 
 /// A pipeline's executions and approvals, as CodePipeline shows them.
@@ -20,6 +21,8 @@ pub struct PipelineHealth {
     pub approvals_waiting: usize,
     /// When the oldest pending approval was requested. `None` if none is pending.
     pub approval_requested: Option<SystemTime>,
+    /// The disabled transitions into its stages.
+    pub transitions: Vec<DisabledTransition>,
     /// Its latest hundred executions, the newest first.
     pub executions: Vec<PipelineExecutionSummary>,
 }
@@ -54,6 +57,7 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
         succeeded,
         approvals_waiting: waiting.len(),
         approval_requested: waiting.into_iter().filter_map(requested_at).min(),
+        transitions: holds::disabled_transitions(&state),
         executions: latest,
     }))
 }

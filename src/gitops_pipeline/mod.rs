@@ -25,6 +25,7 @@ pub(crate) mod executions;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod health;
+pub(crate) mod holds;
 mod intent_log;
 mod messages;
 pub(crate) mod names;

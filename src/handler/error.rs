@@ -4,7 +4,7 @@ use crate::clients::failing_calls::OutOfTime;
 use crate::clients::http::ClientError;
 use crate::common::reason_codes::Code;
 use crate::feedback::reporting::ReportError;
-use crate::health_check::EnvironmentError;
+use crate::health_check::{EnvironmentError, QuestionError};
 use cfn_custom_resource::{Failure, MAX_EVENT_BYTES, Reason, SendError};
 
 /// The remedy for an event of an unknown kind.
@@ -47,6 +47,8 @@ pub enum HandlerError {
     NotRotated(Failure),
     /// The environment of a health check is unknown.
     NoEnvironment(#[from] EnvironmentError),
+    /// A diagnosis is about a project or a commit that cannot exist.
+    InvalidQuestion(#[from] QuestionError),
     /// The invocation's time was over.
     OutOfTime(OutOfTime),
     /// The HTTP client or the thread of the work cannot be created.
@@ -71,6 +73,7 @@ impl HandlerError {
             }
             HandlerError::NotRotated(_) => "RotationFailed",
             HandlerError::NoEnvironment(_) => "UnknownEnvironment",
+            HandlerError::InvalidQuestion(_) => "InvalidQuestion",
             HandlerError::OutOfTime(_) => "OutOfTime",
             HandlerError::StartFailed(_) => "StartFailed",
             HandlerError::Panicked => "InternalError",
@@ -99,6 +102,11 @@ impl HandlerError {
             HandlerError::NoEnvironment(error) => {
                 (Code::UnusableEvent, error.to_string(), error.remedy())
             }
+            HandlerError::InvalidQuestion(error) => (
+                Code::UnusableEvent,
+                format!("looking up a commit in GitLab: {error}"),
+                error.remedy(),
+            ),
             HandlerError::ResponseNotDelivered(error) => (
                 Code::ResponseNotDelivered,
                 format!("sending the response to CloudFormation: {error}"),

@@ -12,6 +12,7 @@ fn kind(text: &str) -> &'static str {
         Ok(Event::Tag(_)) => "tag",
         Ok(Event::Execution(_)) => "execution",
         Ok(Event::Build(_)) => "build",
+        Ok(Event::HealthCheck(check)) if check.contains.is_some() => "question",
         Ok(Event::HealthCheck(check)) if check.is_diagnosis => "diagnosis",
         Ok(Event::HealthCheck(_)) => "health check",
         Err(HandlerError::UnknownEvent(_)) => "unknown",
@@ -112,6 +113,7 @@ fn each_kind_of_event_is_parsed() {
             "health check",
         ),
         (json!({"Doctor": {"EnvID": "dev"}}), "diagnosis"),
+        (json!({"Doctor": {"Contains": {}}}), "question"),
     ]);
 }
 

@@ -17,7 +17,7 @@ use crate::feedback::review::{BuildEvent, Reviewed};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
-use crate::health_check::{Checker, HealthCheck, Schedule, metrics};
+use crate::health_check::{Checker, CommitQuestion, HealthCheck, Schedule, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
 
@@ -180,7 +180,8 @@ impl Handler {
         logging::emit(&metrics::line(now, &names.env_id, &pipeline, &failures));
     }
 
-    /// Checks the environment's mirrors, credentials and pipelines.
+    /// Checks the environment's mirrors, credentials and pipelines, or answers a question about
+    /// one commit.
     pub(super) async fn handle_health_check(
         self,
         check: HealthCheck,
@@ -202,6 +203,10 @@ impl Handler {
                 interval: check.interval,
             },
         };
+        if let Some(contains) = &check.contains {
+            let question = CommitQuestion::parse(contains, &environment.id)?;
+            return Ok(EventOutcome::Done(checker.answer(&question).await));
+        }
         let time = self.clients.clock.until(deadline - MARGIN);
         Ok(EventOutcome::Done(if check.is_diagnosis {
             json!({"Doctor": checker.diagnose(time).await})

@@ -18,6 +18,7 @@ use crate::feedback::drift;
 use crate::feedback::drift::{DriftTarget, Drifted, Found, Repair};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
+use crate::gitops_pipeline::holds::Hold;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use cfn_custom_resource::{Reason, Remedy};
 
@@ -192,14 +193,25 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
         Repair::Deploying => {
             ". It was not repaired: an execution of its pipeline is in progress. The next daily check tries again"
         }
+        Repair::Held(holds) => {
+            let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
+            &format!(". It was not repaired: it is {}", holds.join(" and "))
+        }
         Repair::Failed(problem) => &format!(". {problem}"),
         Repair::None => "",
     };
-    let remedy: Remedy = if drifted.repair == Repair::Started {
-        "Wait for the next daily check, which compares the stack again".into()
-    } else {
-        let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
-        format!("Create a change set that reverts the drift: {command}").into()
+    let remedy: Remedy = match &drifted.repair {
+        Repair::Started => "Wait for the next daily check, which compares the stack again".into(),
+        // The change set that reverts the drift would end the freeze too.
+        Repair::Held(holds) => {
+            let commands: Vec<String> = holds.iter().map(Hold::end_command).collect();
+            let commands = commands.join("; ");
+            format!("To end the freeze: {commands}. The next daily check repairs the rest").into()
+        }
+        _ => {
+            let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
+            format!("Create a change set that reverts the drift: {command}").into()
+        }
     };
     let problem = format!("{count} of its resources differ from its template: {names}{repair}");
     Reason::uncoded(problem, remedy)

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::clients::failing_calls::OutOfTime;
+use crate::gitops_pipeline::holds::Hold;
 use crate::mirror_credential::health::ForeignTip;
 use cfn_custom_resource::{Reason, ReasonCode};
 
@@ -13,6 +14,8 @@ pub struct Check {
     pub subject: String,
     /// `None` if it is healthy.
     pub problem: Option<Reason>,
+    /// The freeze of a person. It is wanted, so it is not a problem.
+    pub held: Option<Hold>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -41,12 +44,17 @@ impl Check {
     /// The member of the result.
     pub fn shown(&self) -> Value {
         let mut shown = self.problem.as_ref().map_or_else(|| json!({}), shown);
+        if let Some(held) = &self.held {
+            shown["Held"] = json!(held.to_string());
+            shown["Remedy"] = json!(format!("To end the freeze: {}", held.end_command()));
+        }
         shown["Subject"] = json!(self.subject);
         shown
     }
 }
 
-fn shown(reason: &Reason) -> Value {
+/// The members of a problem.
+pub fn shown(reason: &Reason) -> Value {
     let mut shown = json!({"Problem": reason.problem, "Remedy": reason.remedy.to_string()});
     if reason.code != ReasonCode::NONE {
         shown["Code"] = json!(reason.code.0);
@@ -59,7 +67,21 @@ impl Findings {
         if let Some(problem) = &problem {
             tracing::warn!(subject, error = problem.as_error(), "unhealthy");
         }
-        self.checks.push(Check { subject, problem });
+        self.checks.push(Check {
+            subject,
+            problem,
+            held: None,
+        });
+    }
+
+    /// Adds what holds a part. It does not count as unhealthy.
+    pub fn held(&mut self, subject: String, held: Hold) {
+        tracing::info!(subject, because = %held, "held");
+        self.checks.push(Check {
+            subject,
+            problem: None,
+            held: Some(held),
+        });
     }
 
     /// Adds a resource that a stack declares and that does not exist.

@@ -10,15 +10,17 @@
 //! - It ends a rotation that nothing resumes.
 //! - It creates the pipeline of a branch whose first push was not delivered.
 //! - It starts a pipeline whose branch has a tip that no execution has, or whose execution an
-//!   update canceled.
+//!   update canceled, unless a person deploys another commit.
 //! - It repeats the reports to GitLab that lost events did not make.
 //! - It starts the builds of review branches whose pushes were not delivered.
 //! - Once a day it compares stacks by change sets of its own, and deletes change sets that the
 //!   function left behind. With `SelfRepair: Repair` it repairs the pipelines' stacks, and once an
-//!   hour mirrors that were deleted or disabled.
+//!   hour mirrors that were deleted or disabled. It never ends a freeze: a rule or a transition that a
+//!   person has disabled stays so, and is shown as held.
 
 mod checker;
 mod concurrent;
+mod containment;
 mod credentials;
 mod doctor;
 mod drift;
@@ -39,6 +41,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 pub use self::checker::{Checker, Emit};
+pub use self::containment::{CommitQuestion, QuestionError};
 pub use self::request::{Environment, EnvironmentError, FirstProject, HealthCheck, SelfRepair};
 pub use self::schedule::Schedule;
 

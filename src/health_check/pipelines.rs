@@ -13,6 +13,7 @@ use crate::feedback::reporting;
 use crate::feedback::reporting::Execution;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::PipelineHealth;
+use crate::gitops_pipeline::holds::Hold;
 use crate::gitops_pipeline::names::ResourceNames;
 use cfn_custom_resource::Reason;
 
@@ -84,8 +85,13 @@ impl Checker<'_> {
             None => None,
         };
         let executions = std::mem::take(&mut health.executions);
+        let mut changed =
+            reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME);
+        for execution in &mut changed {
+            execution.find_hold(&health.transitions);
+        }
         Ok(Some(CheckedPipeline {
-            changed: reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME),
+            changed,
             names,
             health,
             problem: problem.map(Reason::from),
@@ -108,6 +114,10 @@ impl Checker<'_> {
                 format!("Read the reason: aws codepipeline get-pipeline-state --name {name}");
             Reason::uncoded("its newest execution failed", remedy)
         });
+        let transitions = pipeline.transitions.iter().cloned();
+        for transition in transitions {
+            findings.held(format!("pipeline {name}"), Hold::Transition(transition));
+        }
         findings.checked(format!("pipeline {name}"), problem);
         let waiting = pipeline.approvals_waiting;
         let mut metrics = vec![(metrics::APPROVALS_WAITING, waiting.into())];

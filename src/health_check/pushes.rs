@@ -16,6 +16,7 @@ use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError, RetryTime};
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
+use crate::gitops_pipeline::holds::Hold;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::{
     self, DeployedBranch, EventRule, MissedPush, MissingPart, Outcome, PipelineLook,
@@ -53,6 +54,18 @@ impl SuspectedPush {
 
     pub fn problem(&self) -> Reason {
         let commit = &self.missed.commit;
+        if self.missed.is_undone {
+            let problem = format!(
+                "no execution has its latest commit {commit}, and none is started: a person started the \
+                 newest execution with another commit"
+            );
+            let remedy = format!(
+                "Deploy the latest commit: aws codepipeline start-pipeline-execution --name {}. Or revert \
+                 it in GitLab",
+                self.pipeline
+            );
+            return Reason::uncoded(problem, remedy);
+        }
         let problem = if self.missed.was_canceled {
             format!(
                 "an update of the pipeline canceled the execution of its latest commit {commit}"
@@ -74,6 +87,8 @@ pub struct LookedAt {
     pub missed: Option<SuspectedPush>,
     /// The parts of the stack that a person has deleted.
     pub missing: Vec<MissingPart>,
+    /// The event rules that a person has disabled.
+    pub held: Vec<Hold>,
 }
 
 impl Checker<'_> {
@@ -97,9 +112,9 @@ impl Checker<'_> {
             report: settings.and_then(|settings| settings.report.clone()),
             found: Instant::now(),
         });
-        let mut missing = match part {
-            Some(part) => vec![part],
-            None => self.missing_rules(branch, settings).await?,
+        let (mut missing, held) = match part {
+            Some(part) => (vec![part], vec![]),
+            None => self.look_at_rules(branch, settings).await?,
         };
         if !missing.is_empty() {
             // The stack may have been updated or deleted since it was read.
@@ -108,15 +123,19 @@ impl Checker<'_> {
                 missing.clear();
             }
         }
-        Ok(LookedAt { missed, missing })
+        Ok(LookedAt {
+            missed,
+            missing,
+            held,
+        })
     }
 
-    /// The event rules of `branch` that do not exist.
-    async fn missing_rules(
+    /// The event rules of `branch` that do not exist, and those that are disabled.
+    async fn look_at_rules(
         &self,
         branch: &DeployedBranch,
         settings: Option<&PipelineSettings>,
-    ) -> Result<Vec<MissingPart>, CallError> {
+    ) -> Result<(Vec<MissingPart>, Vec<Hold>), CallError> {
         let names = &branch.names;
         let change_sets = settings.and_then(|settings| settings.change_sets.as_ref());
         let is_reviewed = change_sets.is_some_and(|it| it.review.is_some());
@@ -124,13 +143,15 @@ impl Checker<'_> {
             (names.event_rule(), MissingPart::EventRule, true),
             (names.review_rule(), MissingPart::ReviewRule, is_reviewed),
         ];
-        let mut missing = vec![];
+        let (mut missing, mut held) = (vec![], vec![]);
         for (rule, part, _) in rules.into_iter().filter(|(_, _, is_declared)| *is_declared) {
-            if missed_push::event_rule(&self.clients.aws, &rule).await? == EventRule::Missing {
-                missing.push(part);
+            match missed_push::event_rule(&self.clients.aws, &rule).await? {
+                EventRule::Missing => missing.push(part),
+                EventRule::Disabled => held.push(Hold::Rule(rule)),
+                EventRule::Enabled => {}
             }
         }
-        Ok(missing)
+        Ok((missing, held))
     }
 
     /// Starts the pipelines of the `suspected` pushes that a second look confirms. The next check
@@ -263,6 +284,10 @@ impl Checker<'_> {
             Ok(Some(Outcome::Started)) => {
                 findings.started.push(pipeline.clone());
                 "started: the push had no execution"
+            }
+            Ok(Some(Outcome::Frozen)) if push.missed.is_undone => {
+                "the push has no execution and is not started: a person started the newest execution with \
+                 another commit. Start the pipeline, or revert the push in GitLab"
             }
             Ok(Some(Outcome::Frozen)) if push.missed.was_canceled => {
                 "an update canceled the execution, and it is not started: the event rule is disabled"

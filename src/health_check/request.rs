@@ -23,6 +23,9 @@ pub struct HealthCheck {
     first_project: Option<FirstProject>,
     /// Whether it is a diagnosis: it lists all that it checks, changes nothing and has no metrics.
     pub is_diagnosis: bool,
+    /// The member `Contains` of a diagnosis, which is about one commit only. `None` if it checks
+    /// the environment.
+    pub contains: Option<Value>,
 }
 
 /// The environment that a health check is for.
@@ -129,6 +132,7 @@ impl HealthCheck {
             credential_age_days: age.and_then(|days| u32::try_from(days).ok()),
             first_project: requested.and_then(|it| FirstProject::parse(&it["FirstProject"])),
             is_diagnosis: diagnosis.is_some(),
+            contains: diagnosis.and_then(|it| it.get("Contains")).cloned(),
         })
     }
 

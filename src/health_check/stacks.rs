@@ -177,6 +177,10 @@ impl FoundStacks {
             Ok(looked) => {
                 is_whole = looked.missing.is_empty();
                 self.suspected.extend(looked.missed);
+                let pipelines = child.settings.iter().map(|it| it.names.pipeline()).cycle();
+                for (held, pipeline) in looked.held.into_iter().zip(pipelines) {
+                    findings.held(format!("pipeline {pipeline}"), held);
+                }
                 for (part, settings) in looked
                     .missing
                     .into_iter()

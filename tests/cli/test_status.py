@@ -274,7 +274,7 @@ mail: the mirror of project platform/mail to repository codecommit-dev-cfn-mail
     Correct this cause
 billing: Approval has waited for 3d, commit 9c8b7a6 "Raise the limit of invoices"
     Approve or reject it: https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-billing/view?region=eu-central-1
-auth: event rule event-rule-dev-codepipeline-exec-cfn-auth is DISABLED, so a push starts nothing
+auth: held by the disabled event rule event-rule-dev-codepipeline-exec-cfn-auth, so a push starts nothing
     To end the freeze: aws events enable-rule --name event-rule-dev-codepipeline-exec-cfn-auth
 media: stack cfnstack-dev-media differed from its template 4h ago, as the health check found, which compares once a day
     See the resources: aws logs tail /aws/lambda/cfn-gitops-dev --since 2d --filter-pattern '"stack cfnstack-dev-media"'
@@ -385,7 +385,7 @@ def test_disabled_transition_is_a_freeze_with_its_reason(aws: Aws, capsys: pytes
     ended, printed = run(capsys)
     assert ended == 0
     assert printed.splitlines()[4:7] == [
-        "shop: the transition into stage Deploy has been disabled for 5h by arn:aws:iam::111122223333:user/olivia",
+        "shop: held by the disabled transition into stage Deploy, for 5h by arn:aws:iam::111122223333:user/olivia",
         "    sale\\n\\x1b[31m凍結",
         "    To end the freeze: aws codepipeline enable-stage-transition --pipeline-name codepipeline-dev-cfn-shop --stage-name Deploy "
         "--transition-type Inbound"]

@@ -10,7 +10,9 @@ use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
-use cfn_gitops::health_check::{Checker, Emit, Environment, FirstProject, Schedule, SelfRepair};
+use cfn_gitops::health_check::{
+    Checker, CommitQuestion, Emit, Environment, FirstProject, Schedule, SelfRepair,
+};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -296,6 +298,19 @@ pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
     let found = checker.diagnose(time).await;
     assert_eq!(fake.secret_in(&found.to_string()), None, "{found}");
     found
+}
+
+/// The answer whether GitLab's branch of the project `shop` contains the commit.
+pub async fn ask(fake: &FakeAws, commit: &str) -> Value {
+    let resources = resources(fake, fake.connector("undo"));
+    let dev = dev("user-dev-*", SelfRepair::Disabled);
+    let unexpected = |line: Value| panic!("a question writes no metrics: {line}");
+    let checker = checker(&dev, &resources, None, &unexpected);
+    let member = json!({"ProjectID": "shop", "Commit": commit});
+    let question = CommitQuestion::parse(&member, "dev").expect("a question");
+    let answer = checker.answer(&question).await;
+    assert_eq!(fake.secret_in(&answer.to_string()), None, "{answer}");
+    answer
 }
 
 /// A name, or a finding in one line.

@@ -3,6 +3,7 @@
 
 mod alarms;
 mod commands;
+mod containment;
 mod credentials;
 mod doctor;
 mod faults;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::fixture::{empty_world, look, pipeline};
+use serde_json::json;
+
+use crate::fixture::{create_pipeline, diagnose, empty_world, look, pipeline};
 use fake_aws::FakeAws;
 
 const NAME: &str = "codepipeline-dev-cfn-infra";
@@ -118,4 +120,45 @@ async fn only_pipelines_of_the_environment_are_checked() {
         assert!(looked.values("PipelineSucceeded", name).is_empty());
     }
     looked.assert_healthy();
+}
+
+/// A freeze is wanted: the diagnosis shows it with the command that ends it, and nothing is
+/// unhealthy.
+#[tokio::test(start_paused = true)]
+async fn freeze_is_shown_and_is_not_a_problem() {
+    let fake = empty_world();
+    let properties = json!({"EnvID": "dev", "ProjectID": "infra", "BranchMap": {"dev": "main"}});
+    create_pipeline(&fake, &properties).await;
+    fake.push("codecommit-dev-cfn-infra", "main", "c1");
+    look(&fake).await.assert_healthy();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let rule = "event-rule-dev-codepipeline-exec-cfn-infra";
+    fake.change(|aws| {
+        let key = ("AWS::Events::Rule".to_owned(), rule.to_owned());
+        aws.made.get_mut(&key).expect("the rule").properties["State"] = json!("DISABLED");
+        let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
+        pipeline.disabled = vec![("Deploy", "sale\u{2028}until Monday")];
+    });
+    look(&fake).await.assert_healthy();
+    let found = diagnose(&fake, Duration::from_secs(300)).await;
+    let checks = found["Checks"].as_array().expect("a list").iter();
+    let held: Vec<_> = checks.filter(|check| check.get("Held").is_some()).collect();
+    let subject = format!("pipeline {NAME}");
+    let command = format!(
+        "To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {NAME} \
+         --stage-name Deploy --transition-type Inbound"
+    );
+    let expected = [
+        json!({
+            "Subject": subject,
+            "Held": "held by the disabled transition into stage Deploy: sale until Monday",
+            "Remedy": command,
+        }),
+        json!({
+            "Subject": subject,
+            "Held": format!("held by the disabled event rule {rule}"),
+            "Remedy": format!("To end the freeze: aws events enable-rule --name {rule}"),
+        }),
+    ];
+    assert_eq!(held, expected.iter().collect::<Vec<_>>());
 }

@@ -125,6 +125,46 @@ async fn missed_push_behind_a_failed_execution_is_started_once() {
     look(&fake, &[], 3).await;
 }
 
+/// A person deploys `c1` again.
+fn undo(fake: &FakeAws) {
+    change_executions(fake, |executions| {
+        let mut undo = executions[0].clone();
+        undo.id = "undo".to_owned();
+        undo.start_by("arn:aws:sts::123456789012:assumed-role/Administrator/jane");
+        executions.push(undo);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn missed_push_after_an_undo_is_only_reported() {
+    let fake = with_lost_push(&properties()).await;
+    undo(&fake);
+    for _ in 0..2 {
+        let looked = look(&fake, &[1.0], 2).await;
+        assert!(looked.texts("Started").is_empty());
+        tokio::time::sleep(Duration::from_mins(15)).await;
+    }
+    let problem = "no execution has its latest commit c2, and none is started: a person started the \
+        newest execution with another commit";
+    let remedy = format!("aws codepipeline start-pipeline-execution --name {PIPELINE}. Or revert");
+    assert_problem(&fake, "branch", &[problem, &remedy]).await;
+    // The operator starts the latest commit.
+    change_executions(&fake, |executions| {
+        let mut started = executions[1].clone();
+        (started.id, started.revision) = ("tip".to_owned(), Some("c2".to_owned()));
+        executions.push(started);
+    });
+    look(&fake, &[], 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn undo_of_an_executed_tip_is_not_reported() {
+    let fake = with_lost_push(&properties()).await;
+    look(&fake, &[1.0], 2).await;
+    undo(&fake);
+    look(&fake, &[], 3).await;
+}
+
 fn freeze(fake: &FakeAws) {
     fake.change(|aws| {
         let key = ("AWS::Events::Rule".to_owned(), EVENT_RULE.to_owned());

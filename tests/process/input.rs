@@ -75,6 +75,7 @@ fn every_error_has_a_stable_name() {
     function.aws.fake.deny("cloudformation:DescribeStacks", "");
     function.bucket.always(Some(Reply::status(500)));
     let create = function.request("Create", &json!({}));
+    let invalid_question = json!({"Doctor": {"EnvID": "dev", "Contains": {"ProjectID": "shop"}}});
     let scheduled = json!({
         "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},
     });
@@ -83,6 +84,7 @@ fn every_error_has_a_stable_name() {
         (push, "FirstPushFailed"),
         (json!({"HealthCheck": {}}), "UnknownEnvironment"),
         (scheduled, "UnknownEnvironment"),
+        (invalid_question, "InvalidQuestion"),
         (create, "ResponseNotDelivered"),
     ] {
         let error = function.invoke(&event, Duration::from_secs(4)).error();

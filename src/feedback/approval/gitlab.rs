@@ -8,7 +8,7 @@ use super::plan;
 use super::plan::{Authorship, Doubt};
 use super::request::{ApprovalRequest, Range};
 use crate::clients::aws::{Aws, CallError};
-use crate::clients::gitlab::{GitLab, GitLabError, GitLabUser, ProjectPush, Tag};
+use crate::clients::gitlab::{Containment, GitLab, GitLabError, GitLabUser, ProjectPush, Tag};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::GitLabApprovals;
@@ -137,11 +137,13 @@ impl Inquiry<'_> {
         let (branch, commit) = (&self.pipeline.branch, &range.commit);
         let containment = gitlab.branch_contains(project, branch, commit).await?;
         plan::check_commit(shown, commit, containment)?;
-        let requested = self.request.since;
-        let since = range
-            .deployed
-            .as_ref()
-            .map_or(requested, |(_, started)| requested.min(*started));
+        let is_undo = self.is_undo(range).await?;
+        let deployed = range.deployed.as_ref().map(|(_, started)| *started);
+        let times = [deployed, range.approved_before.filter(|_| is_undo)];
+        let since = times
+            .into_iter()
+            .flatten()
+            .fold(self.request.since, Ord::min);
         let pushes = gitlab.pushes_since(project, since).await?;
         if protection.project.has_releases() && gitlab.has_release(project, &tag.name()).await? {
             return Err(Doubt::Released.into());
@@ -152,28 +154,45 @@ impl Inquiry<'_> {
         let own_user = gitlab.own_user_id().await?;
         plan::check_person(&user, level, own_user)?;
         if !self.approvals.allow_author {
-            let pushes = pushes.unwrap_or_default();
-            self.check_authors(&user, shown, range, pushes).await?;
+            let pushes = pushes.into_iter().flatten().collect();
+            self.check_authors(&user, shown, range, pushes, is_undo)
+                .await?;
         }
         Ok(user)
     }
 
+    /// Whether the commit is an ancestor of the last deployed one, and a person has approved a
+    /// deployment of it before. An ancestor that none was deployed of may be a state that no one
+    /// has looked at: a commit in the middle of a push, whose defect the next one removed.
+    async fn is_undo(&self, range: &Range) -> Result<bool, GitLabError> {
+        let (Some((deployed, _)), Some(_)) = (&range.deployed, range.approved_before) else {
+            return Ok(false);
+        };
+        let (gitlab, project) = (self.gitlab, &self.project());
+        let found = gitlab.history_contains(project, deployed, &range.commit);
+        Ok(found.await? == Containment::Contained)
+    }
+
     /// Checks that `user`, who created the tag `shown`, is not one of those who made the commits of
-    /// `range`.
+    /// `range`: those since the last deployed one, or those that an undo removes.
     async fn check_authors(
         &self,
         user: &GitLabUser,
         shown: &Tag,
         range: &Range,
         pushes: Vec<ProjectPush>,
+        is_undo: bool,
     ) -> Result<(), Unproved> {
         let (gitlab, project) = (self.gitlab, &self.project());
         let deployed = range.deployed.as_ref();
         let (deployed, _) = deployed.ok_or(Doubt::FirstDeployment)?;
-        let listed = gitlab
-            .commits_since(project, deployed, &range.commit)
-            .await?;
-        let commits = plan::check_commits(listed, deployed, &range.commit)?;
+        let (from, to) = if is_undo {
+            (&range.commit, deployed)
+        } else {
+            (deployed, &range.commit)
+        };
+        let listed = gitlab.commits_since(project, from, to).await?;
+        let commits = plan::check_commits(listed, from, to)?;
         let mut merges = vec![];
         for commit in &commits {
             let found = gitlab.merges_of(project, &commit.id).await?;
@@ -184,6 +203,7 @@ impl Inquiry<'_> {
             merges,
             pushes,
             tags: vec![shown.clone()],
+            restored: is_undo.then(|| range.commit.clone()),
         };
         let unknown = authorship.unknown_tags(user.id);
         let mut tags = vec![];

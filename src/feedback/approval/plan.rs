@@ -87,7 +87,8 @@ pub enum Doubt {
     /// Their authors and mergers would be missing.
     #[error("GitLab shows too much of the merge requests of its commits")]
     TooLargeMerges,
-    /// GitLab does not have the last deployed commit, or the commit is an older one.
+    /// GitLab does not have the last deployed commit, or the commit is an older one of which no
+    /// person has approved a deployment.
     #[error("GitLab does not show the commits since the last deployed one")]
     UnknownCommits,
     /// A call failed.
@@ -106,6 +107,8 @@ pub enum Contribution {
     MergeRequest,
     #[error("has pushed one of its commits, or branches or tags that may have one")]
     Push,
+    #[error("has moved the branch back to its commit")]
+    Rewind,
 }
 
 impl Doubt {
@@ -141,13 +144,16 @@ impl Doubt {
 /// GitLab's records of the people who made the commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorship {
-    /// The commits since the last deployed one.
+    /// The commits since the last deployed one, or those that an undo removes.
     pub commits: Vec<Commit>,
     pub merges: Vec<RequestedMerge>,
-    /// The pushes since days before the last deployed commit was read, the newest first.
+    /// The pushes since days before the last deployed commit was read, or the commit of an undo, the
+    /// newest first.
     pub pushes: Vec<ProjectPush>,
     /// The tags whose commits were read: an event does not show the commit of an annotation.
     pub tags: Vec<Tag>,
+    /// The commit of an undo. `None` if it is not one.
+    pub restored: Option<String>,
 }
 
 /// Who decided in GitLab, and by which tag, according to the summary of an approval.
@@ -245,17 +251,18 @@ pub fn check_person(user: &GitLabUser, level: Option<u64>, own_user: u64) -> Res
     }
 }
 
-/// The commits between the last `deployed` one and `commit`, if GitLab shows all of them.
+/// The commits of `to` that `from` does not have, if GitLab shows all of them. One is the last
+/// deployed commit, and the other one waits.
 pub fn check_commits(
     listed: Option<Vec<Commit>>,
-    deployed: &str,
-    commit: &str,
+    from: &str,
+    to: &str,
 ) -> Result<Vec<Commit>, Doubt> {
-    if commit == deployed {
+    if from == to {
         return Err(Doubt::SameCommit);
     }
     let listed = listed.ok_or(Doubt::TooManyCommits)?;
-    let has_commit = listed.iter().any(|one| one.id == commit);
+    let has_commit = listed.iter().any(|one| one.id == to);
     has_commit.then_some(listed).ok_or(Doubt::UnknownCommits)
 }
 
@@ -283,6 +290,12 @@ pub fn check_authors(
         push.author == user.id && authorship.may_add(push, &pushes[at + 1..], branch)
     }) {
         return Err(Doubt::Author(Contribution::Push));
+    }
+    let mut all = pushes.iter().enumerate();
+    if all.any(|(at, push)| {
+        push.author == user.id && authorship.rewinds(push, &pushes[at + 1..], branch)
+    }) {
+        return Err(Doubt::Author(Contribution::Rewind));
     }
     Ok(())
 }
@@ -320,6 +333,18 @@ impl Authorship {
         let is_decision = ApprovalTag::parse(name).is_some();
         let was_there = || older.iter().any(|it| it.to.as_deref() == Some(commit));
         self.has_commit(commit) && !(is_decision && was_there())
+    }
+
+    /// Whether `push` moved `branch` to the commit of an undo after the branch had one of the commits
+    /// that it removes. `older` are the pushes before. A person who requests an undo by a push
+    /// cannot approve it alone.
+    fn rewinds(&self, push: &ProjectPush, older: &[ProjectPush], branch: &str) -> bool {
+        let is_of_branch = |it: &ProjectPush| !it.is_of_tags && it.name.as_deref() == Some(branch);
+        let removed = |end: &Option<String>| end.as_ref().is_some_and(|it| self.has_commit(it));
+        let had_commits =
+            |it: &ProjectPush| is_of_branch(it) && (removed(&it.from) || removed(&it.to));
+        let is_to_it = self.restored.is_some() && push.to == self.restored && is_of_branch(push);
+        is_to_it && (removed(&push.from) || older.iter().any(had_commits))
     }
 
     /// Whether it is one of the commits, or one that a squash or a rebase replaced by them.

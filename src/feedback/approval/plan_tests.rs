@@ -125,6 +125,7 @@ fn push_of_other_changes_is_not_of_an_author() {
             merges: vec![merge],
             pushes: pushes.to_vec(),
             tags: vec![shown()],
+            restored: None,
         };
         check_authors(&ann(), &authorship, "main")
     };
@@ -148,6 +149,63 @@ fn push_of_other_changes_is_not_of_an_author() {
     // The branch may be one that stays, such as `development`.
     push.at = at(10) + EVENT_DELAY + Duration::from_secs(1);
     assert_eq!(checked(of_feature(), &[push]), Ok(()));
+}
+
+/// The undo of the commit `bad`, which followed `good`.
+#[test]
+fn who_moves_the_branch_back_does_not_approve_the_undo() {
+    let of_branch = |name: &str, from: Option<&str>, to: Option<&str>, author| ProjectPush {
+        is_of_tags: false,
+        name: Some(name.to_owned()),
+        change: RefChange::Moved,
+        from: from.map(ToOwned::to_owned),
+        to: to.map(ToOwned::to_owned),
+        author,
+        ..creation()
+    };
+    let (good, bad, other) = (Some("good"), Some("bad"), Some("other"));
+    // The push of each commit, the oldest one last.
+    let pushed = [
+        of_branch("main", good, bad, 7),
+        of_branch("main", Some("root"), good, ANN),
+    ];
+    let checked = |newer: &[ProjectPush], restored: Option<&str>| {
+        let authorship = Authorship {
+            commits: vec![commit("bad", "bob@example.com")],
+            merges: vec![],
+            pushes: [newer, &pushed].concat(),
+            tags: vec![shown()],
+            restored: restored.map(ToOwned::to_owned),
+        };
+        check_authors(&ann(), &authorship, "main")
+    };
+    // Ann has made the commit that is deployed again, and approves the undo of another one's.
+    let harmless = [
+        creation(),
+        of_branch("main", bad, other, ANN),
+        of_branch("main", bad, good, 7),
+        of_branch("topic", bad, good, ANN),
+    ];
+    assert_eq!(checked(&harmless, good), Ok(()));
+    let rewound = Err(Doubt::Author(Contribution::Rewind));
+    for rewind in [
+        vec![of_branch("main", bad, good, ANN)],
+        // The branch is created again.
+        vec![
+            of_branch("main", None, good, ANN),
+            of_branch("main", bad, None, 7),
+        ],
+        vec![
+            of_branch("main", other, good, ANN),
+            of_branch("main", bad, other, ANN),
+        ],
+    ] {
+        assert_eq!(checked(&rewind, good), rewound, "{rewind:?}");
+        assert_eq!(checked(&rewind, None), Ok(()), "{rewind:?}");
+    }
+    let own = of_branch("main", good, bad, ANN);
+    let author = Err(Doubt::Author(Contribution::Push));
+    assert_eq!(checked(&[own], good), author);
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub struct Range {
     /// The commit of the last deployment that a person approved, and when it started. `None` if
     /// there is none, or if it is not needed.
     pub deployed: Option<(String, SystemTime)>,
+    /// When the commit itself first started, if a deployment of it has succeeded after the approval
+    /// of a person. `None` if none has, or if it is not needed.
+    pub approved_before: Option<SystemTime>,
 }
 
 impl ApprovalRequest {
@@ -105,26 +108,36 @@ impl ApprovalRequest {
         let Some(commit) = waiting.next().and_then(commit_of) else {
             return Ok(None);
         };
+        let (mut deployed, mut approved_before) = (None, None);
+        if !allow_author {
+            deployed = approved(aws, names, &listed, deployments(&listed)).await?;
+        }
+        if deployed.as_ref().is_some_and(|(other, _)| other != commit) {
+            let is_of_commit = |one: &&PipelineExecutionSummary| {
+                commit_of(one) == Some(commit) && !is_rollback(one)
+            };
+            let same = succeeded(&listed).into_iter().filter(is_of_commit);
+            let approved = approved(aws, names, &listed, same.collect()).await?;
+            approved_before = approved.map(|(_, started)| started);
+        }
         Ok(Some(Range {
             commit: commit.to_owned(),
-            deployed: if allow_author {
-                None
-            } else {
-                deployed(aws, names, &listed).await?
-            },
+            deployed,
+            approved_before,
         }))
     }
 }
 
-/// The commit of the latest execution that has succeeded after the approval of a person, and when
-/// it first started. No person has looked at the commits of another one: the function approved
-/// it, or no approval was required.
-async fn deployed(
+/// The commit of the first of these `deployments` that has succeeded after the approval of a
+/// person, and when it first started. No person has looked at the commits of another one: the
+/// function approved it, or no approval was required.
+async fn approved(
     aws: &Aws,
     names: &ResourceNames,
     listed: &[PipelineExecutionSummary],
+    deployments: Vec<&PipelineExecutionSummary>,
 ) -> Result<Option<(String, SystemTime)>, CallError> {
-    for one in deployments(listed).into_iter().take(MAX_DEPLOYMENTS) {
+    for one in deployments.into_iter().take(MAX_DEPLOYMENTS) {
         let (Some(id), Some(commit)) = (one.pipeline_execution_id(), commit_of(one)) else {
             break;
         };
@@ -141,14 +154,20 @@ async fn deployed(
     Ok(None)
 }
 
-/// The executions of `listed` that have deployed, the latest first. A rollback has deployed its
-/// commit without an approval, so the earlier execution of this commit takes its place, and those
-/// between them are left out.
-fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
+/// The executions of `listed` that have succeeded, the latest first.
+fn succeeded(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
     let has_succeeded =
         |one: &&PipelineExecutionSummary| status_of(one) == ExecutionStatus::Succeeded;
     let mut succeeded: Vec<_> = listed.iter().filter(has_succeeded).collect();
     succeeded.sort_by_key(|one| Reverse(one.last_update_time().map(DateTime::as_nanos)));
+    succeeded
+}
+
+/// The executions of `listed` that have deployed, the latest first. A rollback has deployed its
+/// commit without an approval, so the earlier execution of this commit takes its place, and those
+/// between them are left out.
+fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
+    let mut succeeded = succeeded(listed);
     let mut restored = None;
     succeeded.retain(|one| {
         if restored.is_some_and(|commit| commit_of(one) != commit) {

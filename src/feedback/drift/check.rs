@@ -13,7 +13,7 @@ use crate::feedback::change_sets::{
 };
 use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::names::DRIFT_CHANGE_SET as CHANGE_SET;
-use crate::gitops_pipeline::{describe_stack, early_validation, executions};
+use crate::gitops_pipeline::{describe_stack, early_validation, executions, holds};
 use cfn_custom_resource::Progress;
 
 pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> {
@@ -94,7 +94,8 @@ fn comparable(stack: Option<Stack>) -> Result<Stack, String> {
 /// The errors of a change set that failed, and the end of it.
 ///
 /// Executes the change set if it repairs the stack and no execution of the pipeline is in progress,
-/// which an update of the pipeline would cancel. Otherwise deletes it.
+/// which an update of the pipeline would cancel. It is not executed either while a person holds the
+/// pipeline by a disabled rule or transition, which it may enable. Otherwise deletes it.
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html>
 async fn end(
     aws: &Aws,
@@ -114,6 +115,13 @@ async fn end(
     let mut repair = Repair::None;
     if let Some(pipeline) = &target.repairs {
         repair = Repair::of(read);
+        if repair == Repair::Started {
+            progress.doing(format!("looking for a freeze of stack {stack_name}"));
+            let held = holds::list(aws, &target.names).await?;
+            if !held.is_empty() {
+                repair = Repair::Held(held);
+            }
+        }
         if repair == Repair::Started {
             progress.doing(format!(
                 "looking for an execution in progress of stack {stack_name}"

@@ -1,6 +1,7 @@
 //! The result of a comparison: pure functions of the change set that was read.
 
 use crate::feedback::change_sets::{Change, ChangeSet, Creation, DriftStatus, Effect};
+use crate::gitops_pipeline::holds::Hold;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -34,6 +35,8 @@ pub enum Repair {
     Destructive,
     /// It was not started, because an execution of the pipeline is in progress.
     Deploying,
+    /// It was not started, because it would end a freeze.
+    Held(Vec<Hold>),
     /// CloudFormation did not start it, for this reason.
     Failed(String),
 }

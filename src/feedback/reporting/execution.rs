@@ -10,6 +10,7 @@ pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_
 use crate::gitops_pipeline::executions::{
     APPROVAL, ExecutionStatus, Trigger, commit_of, list_until, status_of, trigger_of,
 };
+use crate::gitops_pipeline::holds::{DisabledTransition, Hold};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExecutionState {
@@ -41,11 +42,23 @@ pub struct Execution {
     pub updated: Option<SystemTime>,
     /// Whether an earlier execution had the same commit.
     pub has_earlier: bool,
+    /// The disabled transition that it has to pass. `None` if there is none, or none was read.
+    pub held: Option<Hold>,
     /// The latest attempt of each of its actions, if they were read.
     pub actions: Vec<Action>,
 }
 
 impl Execution {
+    /// Looks for the first of these disabled `transitions` that it has to pass. It has passed those
+    /// of a stage that a later execution has entered, or that it has entered itself.
+    pub fn find_hold(&mut self, transitions: &[DisabledTransition]) {
+        let is_ahead = self.is_newest && self.state == ExecutionState::Running;
+        let mut ahead = transitions
+            .iter()
+            .filter(|it| is_ahead && it.is_before(&self.id));
+        self.held = ahead.next().cloned().map(Hold::Transition);
+    }
+
     /// The action `name`. `None` if the execution has not reached it.
     pub fn action(&self, name: &str) -> Option<&Action> {
         self.actions.iter().find(|action| action.name == name)
@@ -157,6 +170,7 @@ fn read(
         status: status.to_owned(),
         started: time(execution.start_time()),
         updated: time(execution.last_update_time()),
+        held: None,
         actions: Vec::new(),
     })
 }

@@ -44,10 +44,12 @@ use crate::clients::Clients;
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::feedback::approval;
+use crate::feedback::reporting::execution::ExecutionState;
 use crate::feedback::reporting::open::ReportTarget;
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
+use crate::gitops_pipeline::{executions, holds};
 
 /// The time after which a health check reports no further execution of a pipeline: a request to a
 /// GitLab that does not respond takes a minute.
@@ -69,9 +71,24 @@ pub async fn handle(
         Ok(target) => target,
         Err(because) => return Ok(Err(because)),
     };
-    let Some(execution) = newest(clients, &target, &event.execution_id).await? else {
+    let Some(mut execution) = newest(clients, &target, &event.execution_id).await? else {
         return Ok(Err(NO_COMMIT));
     };
+    // GitLab keeps the first text of a running status, so later events do not need it.
+    if event.scope == Scope::Execution && execution.state == ExecutionState::Running {
+        let pipeline = target.pipeline.names.pipeline();
+        match executions::state(&clients.aws, &pipeline).await {
+            Ok(state) => {
+                let disabled = state.as_ref().map(holds::disabled_transitions);
+                execution.find_hold(&disabled.unwrap_or_default());
+            }
+            Err(error) => {
+                let error = error.reason();
+                let error = error.as_error();
+                tracing::warn!(pipeline, error, "the transitions are not known");
+            }
+        }
+    }
     let opened = target.open(clients).await?;
     let reported = report::report(&opened, event.scope, None, execution).await;
     Ok(Ok(reported))

@@ -233,7 +233,12 @@ fn execution_status(execution: &Execution, environment: &str) -> (StatusState, S
     let ended = approval.filter(|action| action.state == ActionState::Failed);
     match (execution.state, ended) {
         (ExecutionState::Running, _) => {
-            (StatusState::Running, format!("On its way to {environment}"))
+            let mut text = format!("On its way to {environment}");
+            // GitLab saves no other text while it runs, and the freeze may end meanwhile.
+            if let Some(held) = &execution.held {
+                text = format!("{text}. At its start {held}");
+            }
+            (StatusState::Running, text)
         }
         (ExecutionState::Succeeded, _) => {
             (StatusState::Success, format!("Deployed to {environment}"))

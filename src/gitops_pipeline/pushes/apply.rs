@@ -78,7 +78,7 @@ impl FirstPushApplier<'_> {
         }
         if let Some(paths) = paths {
             let repository = source.name();
-            return start_if_matching(aws, &name, repository, self.push, &paths).await;
+            return start_if_matching(aws, self.names, repository, self.push, &paths).await;
         }
         latest_commit::ensure_executed(aws, &name, &source, branch, pushed).await?;
         Ok(Started::Pipeline { name })

@@ -8,11 +8,12 @@ use std::time::SystemTime;
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::event::BranchPush;
-use super::latest_commit;
+use super::{latest_commit, missed_push};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::codecommit::differences::any_file_differs;
 use crate::gitops_pipeline::executions::{self, commit_of};
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::paths::Paths;
 use crate::reconcile::backoff::Backoff;
 
@@ -32,7 +33,7 @@ pub enum Started {
 /// Starts the pipeline if `push` changes a file of `paths`, and no execution has the push.
 pub async fn start_if_matching(
     aws: &Aws,
-    pipeline_name: &str,
+    names: &ResourceNames,
     repository_name: &str,
     push: &BranchPush,
     paths: &Paths,
@@ -42,7 +43,7 @@ pub async fn start_if_matching(
     {
         return Ok(Started::Unmatched);
     }
-    let name = pipeline_name.to_owned();
+    let name = names.pipeline();
     let mut backoff = Backoff::<()>::new();
     loop {
         let tip = codecommit::tip(&aws.codecommit, repository_name, &push.branch).await?;
@@ -50,15 +51,17 @@ pub async fn start_if_matching(
             let because = format!("branch {} does not exist", push.branch);
             return Ok(Started::Nothing { because });
         };
-        let listed = latest_commit::list(aws, pipeline_name).await?;
-        let executions: Vec<ListedExecution> =
-            listed.iter().map(ListedExecution::from_summary).collect();
+        let listed = latest_commit::list(aws, &name).await?;
+        let listed_executions = listed.iter();
+        let executions: Vec<ListedExecution> = listed_executions
+            .map(|one| ListedExecution::from_summary(one, names))
+            .collect();
         match find_need(push, &tip, &executions) {
             ExecutionNeed::Met => return Ok(Started::Pipeline { name }),
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
             ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
                 let token = executions::start_token(&tip, &listed);
-                executions::start(aws, pipeline_name, token).await?;
+                executions::start(aws, &name, token).await?;
                 return Ok(Started::Pipeline { name });
             }
         }
@@ -104,15 +107,19 @@ struct ListedExecution {
     commit: Option<String>,
     /// It may still read its source.
     is_reading: bool,
+    /// Its commit was that of an event or the branch's latest one. A person may start an earlier
+    /// one.
+    shows_push: bool,
 }
 
 impl ListedExecution {
-    fn from_summary(summary: &PipelineExecutionSummary) -> Self {
+    fn from_summary(summary: &PipelineExecutionSummary, names: &ResourceNames) -> Self {
         let started = summary.start_time().copied();
         ListedExecution {
             started: started.and_then(|time| SystemTime::try_from(time).ok()),
             commit: commit_of(summary).map(ToOwned::to_owned),
             is_reading: executions::may_be_reading(summary),
+            shows_push: missed_push::shows_push(summary, names),
         }
     }
 }
@@ -147,8 +154,13 @@ fn find_need(push: &BranchPush, tip: &str, executions: &[ListedExecution]) -> Ex
     // A branch that was deleted may return with the commit that it had.
     let is_created_at_tip =
         push.old_commit.is_none() && push.time.is_some() && push.commit.as_deref() == Some(tip);
-    let latest = executions.iter().find_map(|one| one.commit.as_deref());
-    if latest == Some(tip) && !is_created_at_tip {
+    let is_of = |one: &ListedExecution, commit: &str| one.commit.as_deref() == Some(commit);
+    // Another event must not overrule a person who deploys an earlier commit again.
+    let mut decisive = executions
+        .iter()
+        .filter(|one| is_of(one, tip) || (one.shows_push && one.commit.is_some()));
+    let is_latest = decisive.next().is_some_and(|one| is_of(one, tip));
+    if is_latest && !is_created_at_tip {
         ExecutionNeed::Met
     } else {
         ExecutionNeed::Unmet

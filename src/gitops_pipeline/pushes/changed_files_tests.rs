@@ -12,6 +12,15 @@ fn execution(started: u64, commit: Option<&str>) -> ListedExecution {
         started: Some(at(started)),
         commit: commit.map(ToOwned::to_owned),
         is_reading: commit.is_none(),
+        shows_push: true,
+    }
+}
+
+/// A person deploys a commit again.
+fn undo(started: u64, commit: &str) -> ListedExecution {
+    ListedExecution {
+        shows_push: false,
+        ..execution(started, Some(commit))
     }
 }
 
@@ -81,6 +90,12 @@ needs! {
         push("a", "b"), "b", [stopped(12), execution(5, Some("a"))] => Unmet;
     event_without_a_time_relies_on_the_latest_execution:
         without_time(push("a", "b")), "b", [execution(12, Some("b"))] => Met;
+    undo_is_not_overruled_by_an_event_of_an_earlier_push:
+        push("a", "b"), "c", [undo(20, "a"), execution(12, Some("c")), execution(5, Some("a"))] => Met;
+    undo_does_not_hide_a_push:
+        push("a", "b"), "b", [undo(8, "z"), execution(5, Some("a"))] => Unmet;
+    tip_that_a_person_started_needs_no_execution:
+        push("a", "b"), "b", [undo(8, "b"), execution(5, Some("a"))] => Met;
     event_without_a_time_may_be_of_a_later_push:
         without_time(push("a", "b")), "c", [execution(12, Some("b"))] => Unmet;
 }

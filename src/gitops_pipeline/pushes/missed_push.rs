@@ -28,6 +28,22 @@
 //! same way at each health check. Nothing starts either if a person stopped one so early. One that
 //! an update of the pipeline canceled so early does not count.
 //!
+//! # Undone deployments
+//!
+//! A person may deploy an earlier commit again, because the branch's tip is bad. They start an
+//! execution with that commit, or roll a stage back. So nothing starts, not even after the
+//! cancellation below, while all of this is true:
+//!
+//! - The newest execution was not started by an event or by the function. A later version of
+//!   CodePipeline may have causes that are unknown here, so these count too. A rollback that
+//!   CodePipeline starts by itself does not: the execution before it decides.
+//! - It does not have the tip. Neither has one that ended before it read a commit: what the person
+//!   wanted is unknown. While it reads, it may read the tip, and the next look decides.
+//!
+//! If a push is missed then, the health check only reports it. A tip with an execution is not
+//! missed, so an ordinary undo is not reported. The next event ends this state, even one that
+//! EventBridge delivers a second time: the event rule starts that execution, not the function.
+//!
 //! # Canceled executions
 //!
 //! After an update, CodePipeline lets running actions complete. It then cancels their executions:
@@ -96,6 +112,8 @@ pub struct MissedPush {
     pub commit: String,
     /// Whether an update of the pipeline canceled its execution.
     pub was_canceled: bool,
+    /// Whether a person has started the newest execution, with another commit. It is only reported.
+    pub is_undone: bool,
     token: String,
 }
 
@@ -176,12 +194,15 @@ pub async fn find(
     let Some(tip) = tip else {
         return Ok(PipelineLook::Nothing);
     };
+    let is_undone = is_undone(&tip, &listed, names);
     let is_lost = match executed_instead_of(&tip, &listed, names) {
         Some(executed) => branch.is_started_by(aws, executed, &tip).await,
         None => false,
     };
     let was_canceled = match newest_canceled(&listed, now) {
-        Some((commit, ran)) if !is_lost && !branch.is_started_by(aws, commit, &tip).await => {
+        Some((commit, ran))
+            if !is_lost && !is_undone && !branch.is_started_by(aws, commit, &tip).await =>
+        {
             observe::has_updated_pipeline(aws, &names.stack(), &ran).await?
         }
         _ => false,
@@ -193,6 +214,7 @@ pub async fn find(
         token: executions::start_token(&tip, &listed),
         commit: tip,
         was_canceled,
+        is_undone,
     }))
 }
 
@@ -241,14 +263,27 @@ fn executed_instead_of<'a>(
     None
 }
 
+/// Whether a person has started the newest execution, and it does not have `tip`. `listed` begins
+/// with the newest.
+fn is_undone(tip: &str, listed: &[PipelineExecutionSummary], names: &ResourceNames) -> bool {
+    let is_by_codepipeline =
+        |one: &&PipelineExecutionSummary| matches!(trigger_of(one), Trigger::AutomatedRollback(_));
+    let mut others = listed.iter().filter(|one| !is_by_codepipeline(one));
+    let newest = others.next();
+    newest.is_some_and(|one| commit_of(one) != Some(tip) && !is_started_for_push(one, names))
+}
+
 /// Whether the commit of `execution` was the branch's tip when it started, or the commit of an
-/// event.
-fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
-    if executions::is_rollback(execution) {
-        return false;
-    }
+/// event. One that an update canceled before it read its commit does not count.
+pub fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
     let is_canceled = status_of(execution) == ExecutionStatus::Canceled;
-    if is_canceled && commit_of(execution).is_none() {
+    let has_commit = commit_of(execution).is_some();
+    (has_commit || !is_canceled) && is_started_for_push(execution, names)
+}
+
+/// Whether an event or the function started `execution`.
+fn is_started_for_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
+    if executions::is_rollback(execution) {
         return false;
     }
     match trigger_of(execution) {
@@ -300,18 +335,19 @@ pub async fn event_rule(aws: &Aws, name: &str) -> Result<EventRule, CallError> {
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Started,
-    /// Nothing is started: the event rule is disabled.
+    /// Nothing is started: the event rule is disabled, or a person deploys another commit.
     Frozen,
 }
 
-/// Starts the pipeline of `branch` with its tip, unless its event rule is disabled. A deleted rule
-/// is not a freeze.
+/// Starts the pipeline of `branch` with its tip, unless its event rule is disabled or a person
+/// deploys another commit. A deleted rule is not a freeze.
 pub async fn start(
     aws: &Aws,
     branch: &DeployedBranch,
     missed: &MissedPush,
 ) -> Result<Outcome, CallError> {
-    if event_rule(aws, &branch.names.event_rule()).await? == EventRule::Disabled {
+    let rule = branch.names.event_rule();
+    if missed.is_undone || event_rule(aws, &rule).await? == EventRule::Disabled {
         return Ok(Outcome::Frozen);
     }
     executions::start(aws, &branch.names.pipeline(), missed.token.clone()).await?;

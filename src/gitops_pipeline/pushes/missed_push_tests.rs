@@ -72,6 +72,60 @@ fn rollbacks_and_starts_by_people_do_not_show_pushes() {
     assert_executed(&[started_by(PERSON, "tip"), pushed("c1")], None);
 }
 
+#[track_caller]
+fn assert_undone(listed: &[PipelineExecutionSummary], expected: bool) {
+    assert_eq!(is_undone("tip", listed, &names()), expected, "{listed:?}");
+}
+
+#[test]
+fn newest_execution_of_a_person_with_another_commit_is_an_undo() {
+    use PipelineExecutionStatus::{Cancelled, Failed, InProgress, Stopped, Succeeded};
+    let manual = |commit| of(commit, TriggerType::ManualRollback, "");
+    let unknown = |commit| of(commit, TriggerType::from("FUTURE_VALUE"), "");
+    let mut unknown_type = pushed("c0");
+    unknown_type.execution_type = Some(ExecutionType::from("FUTURE_VALUE"));
+    for undo in [
+        started_by(PERSON, "c0"),
+        manual("c0"),
+        unknown("c0"),
+        unknown_type,
+    ] {
+        for status in [InProgress, Succeeded, Failed, Stopped, Cancelled] {
+            let mut undo = undo.clone();
+            undo.status = Some(status);
+            for before in [pushed("tip"), pushed("c1"), undo.clone()] {
+                assert_undone(&[undo.clone(), before.clone()], true);
+                // CodePipeline rolls the undo back by itself.
+                let rollback = of("c1", TriggerType::AutomatedRollback, "");
+                assert_undone(&[rollback, undo.clone(), before], true);
+            }
+        }
+        for newer in [pushed("c0"), started_by(OWN, "c0"), pushed("tip")] {
+            assert_undone(&[newer, undo.clone(), pushed("tip")], false);
+        }
+    }
+    for tip in [started_by(PERSON, "tip"), manual("tip"), unknown("tip")] {
+        assert_undone(&[tip, pushed("c1")], false);
+    }
+    let rollback = of("c0", TriggerType::AutomatedRollback, "");
+    assert_undone(&[rollback.clone(), pushed("c1")], false);
+    assert_undone(&[rollback], false);
+    assert_undone(&[], false);
+}
+
+#[test]
+fn execution_of_a_person_without_a_commit_is_an_undo() {
+    let mut early = started_by(PERSON, "c0");
+    early.source_revisions = None;
+    early.status = Some(PipelineExecutionStatus::Failed);
+    assert_undone(&[early.clone(), pushed("c1")], true);
+    // It may read the tip.
+    early.status = Some(PipelineExecutionStatus::InProgress);
+    assert_executed(&[early, pushed("c1")], None);
+    let event = without_commit(PipelineExecutionStatus::Failed);
+    assert_undone(&[event, started_by(PERSON, "c0")], false);
+}
+
 #[test]
 fn newest_execution_with_a_commit_decides_behind_one_failure() {
     use PipelineExecutionStatus::{Cancelled, Failed, Stopped, Stopping, Superseded};

@@ -9,7 +9,7 @@ fn calls_per_event_are_as_documented() {
     // A step of a script, and its event's calls of AWS and of GitLab.
     let rows = [
         ("start without a commit", "deployed", 0, (2, 0)),
-        ("start", "deployed", 1, (5, 3)),
+        ("start", "deployed", 1, (6, 3)),
         // Two policies and one type are compared. After it has created a note, it looks for a
         // second one.
         ("approval with a note", "waiting", 3, (13, 8)),

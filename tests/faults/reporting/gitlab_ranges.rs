@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::fixture::{BRANCH, COMMITS};
 use crate::gitlab_approvals::{
-    ANN, DAN, DEPLOYED, approve_run_0, executions, project, roll_back_to,
+    ANN, BOB, DAN, DEPLOYED, approve_run_0, create, executions, in_scene, notes, project,
+    roll_back_to, with_key,
 };
 use crate::gitlab_attacks::assert_refused;
 use fake_aws::AwsState;
+use fake_aws::gitlab::history::PushEvent;
 
 /// The summary of the function's approval.
 const SUMMARY: &str = "cfn-gitops: the change set has no changes";
@@ -129,6 +131,159 @@ fn tag_decides_nothing_if_no_person_saw_a_former_commit() {
         }),
         ("too many commits", "more than 100", ANN, |aws, _| {
             put_between(aws, 100);
+        }),
+    ]);
+}
+
+/// The commit that is undone: Bob's, which followed the one that waits.
+const BAD: &str = COMMITS[1];
+
+/// A push to the pipeline's branch.
+fn push_by(aws: &mut AwsState, user: u64, from: Option<&str>, to: Option<&str>) {
+    let now = aws.now;
+    let project = project(aws);
+    match to {
+        Some(to) => project.branches.insert(BRANCH.to_owned(), to.to_owned()),
+        None => project.branches.remove(BRANCH),
+    };
+    let [from, to] = [from, to].map(|end| end.map(str::to_owned));
+    let push = PushEvent::of("branch", BRANCH, from, to, user, now);
+    project.records.history.events.push(push);
+}
+
+/// The commit that waits was deployed after the approval of a person. Then Bob pushed another one,
+/// whose deployment a person approved too. So the execution that waits is an undo.
+fn undo(aws: &mut AwsState) {
+    executions(aws)[0].revision = Some(BAD.to_owned());
+    let mut first = executions(aws)[0].clone();
+    "run-00".clone_into(&mut first.id);
+    first.revision = Some(COMMITS[0].to_owned());
+    first.changed -= Duration::from_mins(1);
+    executions(aws).insert(0, first);
+    let parents = &mut project(aws).records.history.parents;
+    parents.insert(BAD.to_owned(), COMMITS[0].to_owned());
+    push_by(aws, BOB, Some(COMMITS[0]), Some(BAD));
+}
+
+/// The first execution of the commit that waits.
+fn first(aws: &mut AwsState) -> &mut fake_aws::Execution {
+    &mut executions(aws)[0]
+}
+
+/// Neither Ann nor Dan, who made the commit that is deployed again, has made the one that is undone.
+#[test]
+fn undo_is_approved_by_another_person_than_the_undone_author() {
+    let rows: [fn(&mut AwsState, &str); 5] = [
+        |_, _| {},
+        // The branch was moved back by another person.
+        |aws, _| push_by(aws, BOB, Some(BAD), Some(COMMITS[0])),
+        // The next commit waits already.
+        |aws, _| push_by(aws, ANN, Some(BAD), Some("next")),
+        // Ann has approved the commit that is undone.
+        |aws, tag| create(aws, ANN, &with_key(tag), BAD),
+        // It ran once more, and was rejected.
+        |aws, _| {
+            let mut second = first(aws).clone();
+            "run-000".clone_into(&mut second.id);
+            second.status = "Failed";
+            second.actions[0].status = "Failed";
+            executions(aws).insert(1, second);
+        },
+    ];
+    for (at, happen) in rows.into_iter().enumerate() {
+        for user in [ANN, DAN] {
+            in_scene(async |scene| {
+                scene.fake.arrange(|aws| {
+                    undo(aws);
+                    happen(aws, &scene.deploy);
+                    if at == 2 {
+                        let next = ("next".to_owned(), BAD.to_owned());
+                        project(aws).commits.insert(next.0.clone());
+                        project(aws).records.history.parents.extend([next]);
+                    }
+                });
+                scene.tag(user, &scene.deploy);
+                scene.tell(&scene.deploy, "tag").await;
+                assert!(
+                    scene.answer().is_some(),
+                    "{at} {user}: {}",
+                    notes(&scene.fake)
+                );
+            });
+        }
+    }
+}
+
+// claim: undone-author-does-not-approve-the-undo
+#[test]
+fn undo_is_not_approved_by_who_made_the_undone_commits() {
+    const PUSH: &str = "has pushed one of its commits";
+    const UNKNOWN: &str = "does not show the commits";
+    const REWIND: &str = "has moved the branch back";
+    assert_refused(&[
+        ("pusher", PUSH, BOB, |aws, _| undo(aws)),
+        ("author by address", "is an author of one", ANN, |aws, _| {
+            undo(aws);
+            let emails = &mut project(aws).records.history.author_emails;
+            emails.insert(
+                BAD.to_owned(),
+                format!("{ANN}-ann@users.noreply.example.com"),
+            );
+        }),
+        ("merger", "merge requests", ANN, |aws, _| {
+            undo(aws);
+            let records = &mut project(aws).records;
+            records
+                .merge_requests
+                .insert(BAD.to_owned(), vec![(9, "merged")]);
+            records.details.entry(9).or_default().merge_user = Some(ANN);
+        }),
+        ("pusher by a tag", PUSH, ANN, |aws, _| {
+            undo(aws);
+            create(aws, ANN, "v2", BAD);
+        }),
+        ("many branches at once", PUSH, ANN, |aws, _| {
+            undo(aws);
+            let mut push = PushEvent::of("branch", "a", None, None, ANN, aws.now);
+            push.hide_among(4);
+            project(aws).records.history.events.push(push);
+        }),
+        ("moved back", REWIND, ANN, |aws, _| {
+            undo(aws);
+            push_by(aws, ANN, Some(BAD), Some(COMMITS[0]));
+        }),
+        ("removed and created again", REWIND, ANN, |aws, _| {
+            undo(aws);
+            push_by(aws, ANN, Some(BAD), None);
+            push_by(aws, ANN, None, Some(COMMITS[0]));
+        }),
+        ("never deployed", UNKNOWN, ANN, |aws, _| {
+            undo(aws);
+            executions(aws).remove(0);
+        }),
+        ("deployment that failed", UNKNOWN, ANN, |aws, _| {
+            undo(aws);
+            first(aws).status = "Failed";
+        }),
+        ("approved by the function only", UNKNOWN, ANN, |aws, _| {
+            undo(aws);
+            first(aws).actions[0].text = Some(SUMMARY);
+        }),
+        ("deployed without an approval", UNKNOWN, ANN, |aws, _| {
+            undo(aws);
+            first(aws).actions.clear();
+        }),
+        ("more than GitLab lists", "more than 100", ANN, |aws, _| {
+            undo(aws);
+            let line: Vec<String> = (0..100).map(|at| format!("between-{at}")).collect();
+            let ends = [COMMITS[0].to_owned(), BAD.to_owned()];
+            let [start, end] = ends.map(std::iter::once);
+            let line: Vec<String> = start.chain(line).chain(end).collect();
+            let pairs = line
+                .windows(2)
+                .map(|pair| (pair[1].clone(), pair[0].clone()));
+            project(aws).records.history.parents.extend(pairs);
+            project(aws).commits.extend(line);
         }),
     ]);
 }

@@ -191,7 +191,7 @@ impl Script {
         }
     }
 
-    fn ends_with(
+    pub fn ends_with(
         mut self,
         commit: usize,
         execution: &'static str,

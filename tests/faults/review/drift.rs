@@ -65,6 +65,29 @@ fn drift_without_its_status_is_only_a_metric() {
     }
 }
 
+/// A person has deployed the commit again, after a later one.
+#[test]
+fn drift_after_an_undo_is_shown_on_the_restored_commit() {
+    for (status, expected) in [("Succeeded", 1), ("Failed", 0), ("InProgress", 0)] {
+        in_account(async |fake| {
+            fake.change(|aws| {
+                let pipeline = aws.pipelines.get_mut("codepipeline-dev-cfn-shop");
+                let executions = &mut pipeline.expect("a pipeline").executions;
+                let mut bad = executions[0].clone();
+                (bad.id, bad.revision) = ("bad".to_owned(), Some("bad".to_owned()));
+                let mut undo = executions[0].clone();
+                (undo.id, undo.status) = ("undo".to_owned(), status);
+                undo.start_by("arn:aws:sts::123456789012:assumed-role/Administrator/jane");
+                executions.extend([bad, undo]);
+                let project = aws.gitlab.project_mut(crate::fixture::PROJECT);
+                project.commits.insert("bad".to_owned());
+            });
+            check_health(fake, "health check").await;
+            assert_eq!(statuses(fake), expected, "{status}");
+        });
+    }
+}
+
 /// `SelfRepair` is about the pipeline's own stack.
 fn is_drifted(fake: &FakeAws) -> bool {
     fake.look(|aws| !aws.stacks.named(CHILD).expect("a stack").drifts.is_empty())
@@ -110,6 +133,55 @@ fn repair_waits_for_an_execution_in_progress() {
             check_health_with(fake, "next day's health check", SelfRepair::Repair).await;
             tokio::time::sleep(Duration::from_mins(1)).await;
             assert!(!is_drifted(fake), "{status}");
+        });
+    }
+}
+
+/// The change set of a repair would enable what a person has disabled.
+#[test]
+fn repair_never_ends_a_freeze() {
+    let set_rule = |fake: &FakeAws, rule: &str, state: &str| {
+        let key = ("AWS::Events::Rule".to_owned(), rule.to_owned());
+        fake.change(|aws| {
+            aws.made.get_mut(&key).expect("a rule").properties["State"] = state.into();
+        });
+    };
+    let set_transitions = |fake: &FakeAws, disabled: &[(&'static str, &'static str)]| {
+        fake.change(|aws| {
+            let pipeline = aws.pipelines.get_mut("codepipeline-dev-cfn-shop");
+            pipeline.expect("a pipeline").disabled = disabled.to_vec();
+        });
+    };
+    let rules = ["cfn", "rev"].map(|kind| format!("event-rule-dev-codepipeline-exec-{kind}-shop"));
+    for rule in rules.iter().map(Some).chain([None]) {
+        in_account(async |fake| {
+            let (held, command) = if let Some(rule) = rule {
+                set_rule(fake, rule, "DISABLED");
+                let command = format!("aws events enable-rule --name {rule}");
+                (format!("the disabled event rule {rule}"), command)
+            } else {
+                set_transitions(fake, &[("Deploy", "Black\nFriday")]);
+                let command = "aws codepipeline enable-stage-transition --pipeline-name \
+                    codepipeline-dev-cfn-shop --stage-name Deploy --transition-type Inbound";
+                let held = "the disabled transition into stage Deploy: Black Friday";
+                (held.to_owned(), command.to_owned())
+            };
+            // Another resource differs.
+            fake.drift(CHILD, "Pipeline", "MODIFIED");
+            let executed = fake.count("ExecuteChangeSet");
+            check_health_with(fake, "frozen", SelfRepair::Repair).await;
+            assert!(shows(&format!("It was not repaired: it is held by {held}")));
+            assert!(shows(&format!("To end the freeze: {command}")));
+            assert_eq!(fake.count("ExecuteChangeSet"), executed, "{held}");
+            assert!(is_drifted(fake) && !shows(r#""HealthCheckFailed":1"#));
+            match rule {
+                Some(rule) => set_rule(fake, rule, "ENABLED"),
+                None => set_transitions(fake, &[]),
+            }
+            tokio::time::sleep(Duration::from_hours(24)).await;
+            check_health_with(fake, "thawed", SelfRepair::Repair).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            assert!(!is_drifted(fake), "{held}");
         });
     }
 }

@@ -132,12 +132,34 @@ fn state(pipelines: &Pipelines, call: &Call) -> JsonResult {
     let actions: Vec<Value> = running
         .chain([over, json!({"actionName": "Deploy"})])
         .collect();
-    let mut stage = json!({"stageName": "Deploy", "actionStates": actions});
+    let transition = |stage| transition(pipeline, stage);
+    let mut stage = json!({
+        "stageName": "Deploy", "inboundTransitionState": transition("Deploy"),
+        "actionStates": actions,
+    });
     if let Some(execution) = inside {
         let latest = json!({"pipelineExecutionId": execution.id, "status": execution.status});
         stage["latestExecution"] = latest;
     }
-    Ok(json!({"pipelineName": name, "stageStates": [{"stageName": "Source"}, stage]}))
+    let source = json!({"stageName": "Source"});
+    let build = json!({"stageName": "Build", "inboundTransitionState": transition("Build")});
+    Ok(json!({"pipelineName": name, "stageStates": [source, build, stage]}))
+}
+
+/// The transition into a stage. "The user-specified reason why the transition between two stages of
+/// a pipeline was disabled."
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_TransitionState.html>
+fn transition(pipeline: &Pipeline, stage: &str) -> Value {
+    let mut disabled = pipeline.disabled.iter();
+    match disabled.find(|(name, _)| *name == stage) {
+        None => json!({"enabled": true}),
+        Some((_, reason)) => json!({
+            "enabled": false,
+            "lastChangedBy": "arn:aws:iam::123456789012:user/jane",
+            "lastChangedAt": 1_795_816_728,
+            "disabledReason": reason,
+        }),
+    }
 }
 
 /// "Gets a summary of the most recent executions for a pipeline."

@@ -25,6 +25,8 @@ pub struct Pipeline {
     /// Since when they run, in the same order; of those that are left out CodePipeline reports
     /// nothing.
     pub running_since: Vec<Duration>,
+    /// The disabled transitions: the stages, each with the reason.
+    pub disabled: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,6 +169,7 @@ impl Pipeline {
             executions: vec![first],
             running: vec![],
             running_since: vec![],
+            disabled: vec![],
         }
     }
 

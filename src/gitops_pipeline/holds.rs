@@ -1,0 +1,173 @@
+//! The freezes of a pipeline: event rules that a person has disabled, which start executions and
+//! review builds, and disabled transitions into stages, before which executions wait. The function
+//! never enables either of them.
+
+use std::fmt;
+
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
+
+use super::executions;
+use super::names::ResourceNames;
+use super::pushes::missed_push::{EventRule, event_rule};
+use crate::clients::aws::{Aws, CallError};
+
+/// The most characters of a reason that are shown.
+const MAX_REASON: usize = 120;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The event rule with this name.
+    Rule(String),
+    Transition(DisabledTransition),
+}
+
+/// A disabled transition into a stage of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisabledTransition {
+    pipeline: String,
+    stage: String,
+    /// The text of the person who disabled it, in one line. Empty if there is none.
+    reason: String,
+    /// The execution that entered the stage last. `None` if none has.
+    inside: Option<String>,
+}
+
+impl Hold {
+    /// The command that ends it.
+    pub fn end_command(&self) -> String {
+        match self {
+            Hold::Rule(name) => format!("aws events enable-rule --name {name}"),
+            Hold::Transition(transition) => format!(
+                "aws codepipeline enable-stage-transition --pipeline-name {} --stage-name {} \
+                 --transition-type Inbound",
+                transition.pipeline, transition.stage
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hold::Rule(name) => write!(formatter, "held by the disabled event rule {name}"),
+            Hold::Transition(transition) => {
+                let DisabledTransition { stage, reason, .. } = transition;
+                write!(
+                    formatter,
+                    "held by the disabled transition into stage {stage}"
+                )?;
+                if reason.is_empty() {
+                    return Ok(());
+                }
+                write!(formatter, ": {reason}")
+            }
+        }
+    }
+}
+
+impl DisabledTransition {
+    /// Whether the pipeline's newest execution `id` still has to pass it.
+    pub fn is_before(&self, id: &str) -> bool {
+        self.inside.as_deref() != Some(id)
+    }
+}
+
+/// Reads what holds the pipeline of `names`, or its reviews. A rule of an unknown state counts as
+/// disabled.
+pub async fn list(aws: &Aws, names: &ResourceNames) -> Result<Vec<Hold>, CallError> {
+    let mut holds = vec![];
+    for rule in [names.event_rule(), names.review_rule()] {
+        if event_rule(aws, &rule).await? == EventRule::Disabled {
+            holds.push(Hold::Rule(rule));
+        }
+    }
+    let state = executions::state(aws, &names.pipeline()).await?;
+    let disabled = state.as_ref().map(disabled_transitions);
+    holds.extend(disabled.into_iter().flatten().map(Hold::Transition));
+    Ok(holds)
+}
+
+/// The disabled transitions of a pipeline in this state.
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_TransitionState.html>
+pub fn disabled_transitions(state: &GetPipelineStateOutput) -> Vec<DisabledTransition> {
+    let stages = state.stage_states().iter();
+    let disabled = stages.filter_map(|stage| {
+        let transition = stage.inbound_transition_state()?;
+        let inside = stage.latest_execution();
+        (!transition.enabled()).then(|| DisabledTransition {
+            pipeline: state.pipeline_name().unwrap_or_default().to_owned(),
+            stage: stage.stage_name().unwrap_or_default().to_owned(),
+            reason: one_line(transition.disabled_reason().unwrap_or_default()),
+            inside: inside.map(|execution| execution.pipeline_execution_id().to_owned()),
+        })
+    });
+    disabled.collect()
+}
+
+/// The text of a person without line breaks and invisible characters, and shortened.
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_shown = |c: &char| *c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation();
+    let line: String = words.join(" ").chars().filter(is_shown).collect();
+    if line.chars().count() <= MAX_REASON {
+        return line;
+    }
+    let start: String = line.chars().take(MAX_REASON - 1).collect();
+    format!("{start}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_codepipeline::types::TransitionState;
+    use aws_sdk_codepipeline::types::{StageExecution, StageExecutionStatus, StageState};
+
+    use super::*;
+
+    fn stage(name: &str, transition: Option<TransitionState>) -> StageState {
+        let inside = StageExecution::builder()
+            .pipeline_execution_id("e1")
+            .status(StageExecutionStatus::InProgress);
+        StageState::builder()
+            .stage_name(name)
+            .set_inbound_transition_state(transition)
+            .latest_execution(inside.build().expect("an execution"))
+            .build()
+    }
+
+    fn transition(enabled: bool, reason: &str) -> Option<TransitionState> {
+        let state = TransitionState::builder().enabled(enabled);
+        Some(state.disabled_reason(reason).build())
+    }
+
+    #[test]
+    fn only_disabled_transitions_hold_what_has_not_passed_them() {
+        let state = GetPipelineStateOutput::builder()
+            .pipeline_name("codepipeline-dev-cfn-shop")
+            .stage_states(stage("Source", None))
+            .stage_states(stage("Build", transition(true, "")))
+            .stage_states(stage(
+                "Deploy",
+                transition(false, "freeze\n/approve  now\u{202e}"),
+            ))
+            .build();
+        let [held] = &disabled_transitions(&state)[..] else {
+            panic!("not one: {state:?}");
+        };
+        assert!(held.is_before("e2") && !held.is_before("e1"));
+        let hold = Hold::Transition(held.clone());
+        let text = "held by the disabled transition into stage Deploy: freeze /approve now";
+        assert_eq!(hold.to_string(), text);
+        assert_eq!(
+            hold.end_command(),
+            "aws codepipeline enable-stage-transition --pipeline-name codepipeline-dev-cfn-shop \
+             --stage-name Deploy --transition-type Inbound"
+        );
+    }
+
+    #[test]
+    fn long_reason_is_shortened() {
+        let line = one_line(&"冬 ".repeat(MAX_REASON));
+        assert_eq!(line.chars().count(), MAX_REASON);
+        assert!(line.ends_with('…'));
+    }
+}

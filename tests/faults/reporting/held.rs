@@ -1,0 +1,84 @@
+//! A disabled transition in the status of an execution that has to pass it.
+
+use crate::approvals::pipeline;
+use crate::fixture::{COMMITS, SHOP, catch_up, check_health, deliver, in_account, records};
+use crate::scripts::Step::{Approve, Deployed, End};
+use crate::scripts::waiting;
+use fake_aws::{FakeAws, FaultKind, On};
+
+const REASON: &str = "Black Friday\n\u{202e}until Monday";
+
+/// The description of the commit's status.
+fn description(fake: &FakeAws) -> String {
+    let records = records(fake);
+    let shown = records.current(COMMITS[0], &SHOP.status());
+    shown.last().expect("a status").description.clone()
+}
+
+fn freeze(fake: &FakeAws, disabled: &[(&'static str, &'static str)]) {
+    fake.change(|aws| pipeline(aws).disabled = disabled.to_vec());
+}
+
+#[test]
+fn status_of_a_held_execution_names_the_disabled_transition() {
+    let text = "On its way to dev. At its start held by the disabled transition into stage Deploy: \
+        Black Friday until Monday";
+    for is_event_lost in [false, true] {
+        in_account(async |fake| {
+            freeze(fake, &[("Deploy", REASON)]);
+            let steps = waiting("e1", 0);
+            for step in &steps[..2] {
+                step.take(fake, SHOP).await;
+                if !is_event_lost {
+                    deliver(fake, SHOP, step.subject(), "start").await;
+                }
+            }
+            if is_event_lost {
+                check_health(fake).await;
+            }
+            assert_eq!(description(fake), text);
+            // GitLab keeps the text of a running status.
+            freeze(fake, &[]);
+            for step in &steps[2..] {
+                step.take(fake, SHOP).await;
+            }
+            deliver(fake, SHOP, steps[3].subject(), "waits").await;
+            check_health(fake).await;
+            assert_eq!(description(fake), text);
+            for step in [Approve("e1"), Deployed("e1", None), End("e1", "Succeeded")] {
+                step.take(fake, SHOP).await;
+                deliver(fake, SHOP, step.subject(), "next").await;
+            }
+            assert_eq!(description(fake), "Deployed to dev");
+        });
+    }
+}
+
+#[test]
+fn transition_that_holds_nothing_is_not_in_the_status() {
+    // It has passed the stage, or no transition is disabled, or they are not known.
+    for case in ["passed", "enabled", "unknown"] {
+        in_account(async |fake| {
+            let steps = waiting("e1", 0);
+            let last = if case == "passed" { 4 } else { 2 };
+            for step in &steps[..last] {
+                step.take(fake, SHOP).await;
+            }
+            if case != "enabled" {
+                freeze(fake, &[("Deploy", REASON)]);
+            }
+            if case == "unknown" {
+                fake.break_from_now(On::Operation("GetPipelineState"), FaultKind::Denied);
+                deliver(fake, SHOP, steps[1].subject(), "start").await;
+                fake.mend();
+            } else if case == "passed" {
+                fake.change(|aws| pipeline(aws).running = vec![("Approval", Some("token"))]);
+                check_health(fake).await;
+            } else {
+                deliver(fake, SHOP, steps[1].subject(), "start").await;
+                catch_up(fake, SHOP, "health check").await;
+            }
+            assert_eq!(description(fake), "On its way to dev", "{case}");
+        });
+    }
+}
