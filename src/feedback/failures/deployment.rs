@@ -106,32 +106,30 @@ pub async fn read(
     }
 }
 
-/// The table of the note. `url` shows the resources that are left out.
+/// The list in the note, which fits a narrow screen. `url` shows the resources that are left out.
 pub fn render(read: &FailedDeployment, url: &str) -> String {
-    let mut table = String::new();
+    let mut list = String::new();
     if read.resources.is_empty() {
-        table.push_str("\nCloudFormation names no failed resource.\n");
-    } else {
-        table.push_str("\n| Resource | Type | Reason |\n|---|---|---|\n");
+        list.push_str("CloudFormation names no failed resource.\n");
     }
     for failed in &read.resources {
         let (path, of_type) = (code(&failed.path), code(&failed.resource_type));
-        let _ = writeln!(table, "| {path} | {of_type} | {} |", code(&failed.reason));
+        let _ = writeln!(list, "- {path} ({of_type}): {}", code(&failed.reason));
     }
     if read.more > 0 {
-        let _ = writeln!(table, "\n{} more are in the [console]({url}).", read.more);
+        let _ = writeln!(list, "\n{} more are in the [console]({url}).", read.more);
     }
     match read.cancelled {
         0 => {}
-        1 => table.push_str("\n1 other was cancelled, because one failed.\n"),
+        1 => list.push_str("\n1 other was cancelled, because one failed.\n"),
         cancelled => {
             let _ = writeln!(
-                table,
+                list,
                 "\n{cancelled} others were cancelled, because one failed."
             );
         }
     }
-    table
+    list
 }
 
 enum Unread {

@@ -12,7 +12,7 @@
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
 //! - [`cause`] reads why an execution failed
-//! - [`note`] renders the note about a commit, and [`written_notes`] reads what notes tell already
+//! - [`note`] renders the note about a commit, and [`written_notes`] reads the notes that exist
 //! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
 mod cause;

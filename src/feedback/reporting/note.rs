@@ -85,14 +85,14 @@ pub enum Outcome {
     RolledBack,
 }
 
-/// How far an execution is.
+/// How far an execution is, as its note shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct NoteState {
     pub approval: Option<ApprovalEnd>,
     pub outcome: Outcome,
 }
 
-impl Progress {
+impl NoteState {
     pub fn of(execution: &Execution) -> Self {
         let approval = ApprovalEnd::of(execution.action(APPROVAL), execution.state);
         let is_over = matches!(
@@ -110,15 +110,15 @@ impl Progress {
                 Outcome::Failed(failed.map(|action| action.name.clone()))
             }
         };
-        Progress { approval, outcome }
+        NoteState { approval, outcome }
     }
 
-    /// Whether the note has to tell why the execution failed.
+    /// Whether the note has to show why the execution failed.
     pub fn is_failure(&self) -> bool {
         matches!(self.outcome, Outcome::Failed(_) | Outcome::RolledBack)
     }
 
-    /// Whether there is something to tell after the approval was asked for.
+    /// Whether more is known than that an approval is required.
     pub fn has_ended(&self) -> bool {
         self.approval.is_some() || self.outcome != Outcome::Open
     }
@@ -247,15 +247,15 @@ impl NoteOf<'_> {
         )
     }
 
-    /// The note after its execution has made this progress, which may be a failure. `written` is
+    /// The note after its execution has this state, which may be a failure. `written` is
     /// the former note, if there is one.
     pub fn ended(
         &self,
-        progress: &Progress,
+        state: &NoteState,
         failure: Option<&FailureText>,
         written: Option<&Written<'_>>,
     ) -> String {
-        let headline = progress.text(&code(&self.settings.environment_name));
+        let headline = state.text(&code(&self.settings.environment_name));
         let change_set = written.map_or("", |written| written.change_set);
         self.with(&headline, failure, change_set)
     }
@@ -274,11 +274,13 @@ impl NoteOf<'_> {
     }
 }
 
-/// How to deploy the former release again. A deployment that failed may have left its changes.
+/// How to deploy the former release again. CloudFormation may have restored it, or not.
 pub fn way_back(names: &ResourceNames) -> String {
     let ResourceNames { env_id, project_id } = names;
     let undo = code(&format!("cfn-gitops undo {project_id} --env {env_id}"));
-    format!("\nTo deploy the former release again, revert the merge request, or run {undo}.\n")
+    format!(
+        "\nIf the former release has to be deployed again, revert the merge request, or run {undo}.\n"
+    )
 }
 
 /// The part of the note about the tags that decide. `url` is that of the project, and `doubts` are

@@ -6,7 +6,7 @@ use crate::clients::gitlab::{
 use crate::feedback::approval;
 use crate::feedback::change_sets::GONE;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::note::Progress;
+use crate::feedback::reporting::note::NoteState;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -96,7 +96,7 @@ pub struct Shown {
     pub deployment: Option<StatusState>,
     /// The environment, after its first deployment.
     pub environment: Option<GitLabEnvironment>,
-    /// The notes that do not tell what the execution has come to, and their new text.
+    /// The notes that do not show the state of the execution, and their new text.
     pub outdated_notes: Vec<(Note, String)>,
     /// The note about a failure that one of its places does not show. `None` if each does.
     pub missing_note: Option<String>,
@@ -160,8 +160,9 @@ pub struct Desired {
     pub tier: Option<&'static str>,
     /// The note about the change set. `None` if none waits for an approval.
     pub note: Option<String>,
-    /// What notes have to tell about the execution. `None` if there is nothing new, or no note.
-    pub told: Option<Progress>,
+    /// The state of the execution, for the notes that exist. `None` if there is nothing new, or no
+    /// note.
+    pub note_state: Option<NoteState>,
 }
 
 impl Desired {

@@ -15,7 +15,7 @@ use crate::feedback::change_sets::Audience;
 use crate::feedback::failures;
 use crate::feedback::reporting::cause::Cause;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::note::{FailureText, NoteOf, Outcome, Progress as Told};
+use crate::feedback::reporting::note::{FailureText, NoteOf, NoteState, Outcome};
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
@@ -121,7 +121,7 @@ struct Reporter<'a> {
     unread_notes: Option<ReportError>,
 }
 
-/// The notes that do not tell what an execution has come to.
+/// The notes that do not show the state of an execution.
 #[derive(Default)]
 struct OutdatedNotes {
     /// Those that exist, and their new text.
@@ -186,8 +186,8 @@ impl Reporter<'_> {
             let note = self.note(&url).await;
             self.desired.note = self.reported.settle(Topic::Note, note).flatten();
             if self.desired.note.is_none() {
-                let told = self.told().await;
-                self.desired.told = self.reported.settle(Topic::Note, told).flatten();
+                let state = self.note_state().await;
+                self.desired.note_state = self.reported.settle(Topic::Note, state).flatten();
             }
         }
         Ok(())
@@ -295,16 +295,16 @@ impl Reporter<'_> {
         }
     }
 
-    /// What the commit's notes have to tell about the execution. `None` if nothing has changed
-    /// since its change set was listed, or if there are no notes.
-    async fn told(&mut self) -> Result<Option<Told>, GitLabError> {
-        let told = Told::of(&self.execution);
-        let is_noted = if told.is_failure() {
+    /// The state that the commit's notes have to show. `None` if nothing has changed since the
+    /// change set was listed, or if there are no notes.
+    async fn note_state(&mut self) -> Result<Option<NoteState>, GitLabError> {
+        let state = NoteState::of(&self.execution);
+        let is_noted = if state.is_failure() {
             self.has_notes().await?
         } else {
-            told.has_ended() && written_notes::may_exist(self.context.settings, &self.execution)
+            state.has_ended() && written_notes::may_exist(self.context.settings, &self.execution)
         };
-        Ok(is_noted.then_some(told))
+        Ok(is_noted.then_some(state))
     }
 
     fn note_of<'a>(&'a self, url: &'a str) -> NoteOf<'a> {
@@ -316,9 +316,9 @@ impl Reporter<'_> {
         }
     }
 
-    /// The notes that do not show `told`, with their new text, and the one that is missing. Also
+    /// The notes that do not show `state`, with their new text, and the one that is missing. Also
     /// the error of a note or an execution that could not be read.
-    async fn outdated_notes(&self, told: &Told) -> Result<OutdatedNotes, ReportError> {
+    async fn outdated_notes(&self, state: &NoteState) -> Result<OutdatedNotes, ReportError> {
         let (aws, pipeline) = (self.context.aws, self.context.pipeline);
         let (execution, names) = (&self.execution, &pipeline.names);
         let url = pipeline
@@ -326,7 +326,7 @@ impl Reporter<'_> {
             .execution_console(&names.pipeline(), &execution.id);
         let of = self.note_of(&url);
         let notes = WrittenNotes::read(self.context.gitlab, names, &self.context.commit).await?;
-        if !told.is_failure() {
+        if !state.is_failure() {
             let (outdated, unread) = notes.outdated(aws, pipeline, of, execution).await;
             return Ok(OutdatedNotes {
                 outdated,
@@ -350,9 +350,9 @@ impl Reporter<'_> {
         {
             return Ok(result);
         }
-        let failure = self.failure_text(told, attempt, &notes, &url).await?;
+        let failure = self.failure_text(state, attempt, &notes, &url).await?;
         let written = notes.most_informative();
-        let body = of.ended(told, Some(&failure), written.as_ref());
+        let body = of.ended(state, Some(&failure), written.as_ref());
         let on_commit = notes.on_commit.iter();
         result.outdated = on_commit.map(|note| (note.clone(), body.clone())).collect();
         result.missing = Some(body);
@@ -362,7 +362,7 @@ impl Reporter<'_> {
     /// Why the execution failed, for its notes. `notes` are those that were written before.
     async fn failure_text(
         &self,
-        told: &Told,
+        state: &NoteState,
         attempt: &str,
         notes: &WrittenNotes,
         url: &str,
@@ -380,7 +380,7 @@ impl Reporter<'_> {
             // It is read once more, by the health check.
             is_log_late = log.is_late && !notes.show_failure(attempt, false);
         }
-        if self.execution.action(DEPLOY).is_some() && told.outcome != Outcome::RolledBack {
+        if self.execution.action(DEPLOY).is_some() && state.outcome != Outcome::RolledBack {
             text += &note::way_back(&self.context.pipeline.names);
         }
         Ok(FailureText {
@@ -469,10 +469,10 @@ impl Reporter<'_> {
         let statuses = shown.execution.iter().chain(&shown.approval);
         let read = statuses.filter_map(|one| one.pipeline_id).next_back();
         self.pipeline_id = read.or(self.pipeline_id);
-        if let Some(told) = &desired.told
+        if let Some(state) = &desired.note_state
             && self.is_open(Topic::Note)
         {
-            let read = Box::pin(self.outdated_notes(told)).await;
+            let read = Box::pin(self.outdated_notes(state)).await;
             let read = self.reported.settle(Topic::Note, read).unwrap_or_default();
             (shown.outdated_notes, shown.missing_note) = (read.outdated, read.missing);
             self.unread_notes = read.unread;

@@ -5,7 +5,7 @@ use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, No
 use crate::feedback::reporting::execution;
 use crate::feedback::reporting::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::note;
-use crate::feedback::reporting::note::{ApprovalEnd, NoteOf, Outcome, Progress, Written};
+use crate::feedback::reporting::note::{ApprovalEnd, NoteOf, NoteState, Outcome, Written};
 use crate::feedback::reporting::outcome::ReportError;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -26,7 +26,7 @@ pub struct WrittenNotes {
     pub unread: Option<ReportError>,
 }
 
-/// Whether there may be a note that has to tell how the execution ended. A deployment without a
+/// Whether there may be a note that has to show how the execution ended. A deployment without a
 /// change set has one only if an earlier attempt failed.
 pub fn may_exist(settings: &ReportSettings, execution: &Execution) -> bool {
     let may_be_noted = settings.change_set_name.is_some() || execution.is_repeated();
@@ -103,9 +103,9 @@ impl WrittenNotes {
         Ok(false)
     }
 
-    /// The new text of each note that does not tell what `execution`, the commit's newest one, has
-    /// come to. A note about another execution that waits tells how that one's approval ended: a
-    /// newer execution may have ended before.
+    /// The new text of each note that does not show the state of `execution`, the commit's newest
+    /// one. A note about another execution that waits shows how that one's approval ended: a newer
+    /// execution may have ended before.
     ///
     /// Returns the error of an execution that could not be read, too.
     pub async fn outdated(
@@ -116,7 +116,7 @@ impl WrittenNotes {
         execution: &Execution,
     ) -> (Vec<(Note, String)>, Option<ReportError>) {
         let name = pipeline.names.pipeline();
-        let own = Progress::of(execution);
+        let own = NoteState::of(execution);
         let (mut outdated, mut failure) = (vec![], self.unread.clone());
         for note in self.all() {
             let written = Written::parse(&note.body);
@@ -130,13 +130,13 @@ impl WrittenNotes {
                     None
                 });
                 ended.flatten().map(|approval| {
-                    let progress = Progress {
+                    let state = NoteState {
                         approval: Some(approval),
                         outcome: Outcome::Open,
                     };
                     let url = pipeline.location.execution_console(&name, id);
                     let of = NoteOf { url: &url, ..of };
-                    of.ended(&progress, None, Some(&written))
+                    of.ended(&state, None, Some(&written))
                 })
             } else {
                 None

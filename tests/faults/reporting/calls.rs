@@ -17,7 +17,7 @@ fn calls_per_event_are_as_documented() {
         ("approved", "deployed", 4, (6, 10)),
         // It creates the environment, whose address is set afterwards.
         ("first deployed", "deployed", 5, (8, 7)),
-        // The notes on two merge requests tell that it is deployed. It looks for one on the commit.
+        // It edits the notes on two merge requests, and looks for one on the commit.
         ("end", "deployed", 6, (6, 12)),
     ];
     for (kind, script, step, documented) in rows {

@@ -31,7 +31,7 @@ pub fn check_with_notes(fake: &FakeAws, of: Reporting, expected: &[Expected], no
         if one.approval == Some("pending") || one.state == "failed" {
             check_notes(&records, of, one, notes);
         }
-        check_told(&records, of, one);
+        check_ends(&records, of, one);
     }
     check_ended_approvals(fake, of, &records);
     check_harmless(fake);
@@ -156,8 +156,8 @@ fn check_deployments(records: &Records, of: Reporting, expected: &Expected) {
     }
 }
 
-/// Fails if a note about the commit tells another end than its status.
-fn check_told(records: &Records, of: Reporting, expected: &Expected) {
+/// Fails if a note about the commit shows another end than its status.
+fn check_ends(records: &Records, of: Reporting, expected: &Expected) {
     let marker = format!("{}{} ", of.marker(), COMMITS[expected.commit]);
     let ends: &[&str] = match expected.state {
         "success" => &[" deployed**"],
