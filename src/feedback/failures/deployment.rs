@@ -174,13 +174,17 @@ impl Reader<'_> {
     async fn deployment(&self) -> Result<FailedDeployment, Unread> {
         let before = self.state().await?;
         let values = self.values().await?;
-        let operation = self.operation(&before.id, false).await?;
+        let mut operation = self.operation(&before.id, false).await?;
         self.prove(&before, &operation).await?;
         let mut read = FailedDeployment::default();
         if operation.failures.is_empty() {
             read = self.findings(&operation, &values).await?;
+            if read.resources.is_empty() {
+                let own = operation.own_failure(&self.of.settings.stack_name);
+                operation.failures.extend(own);
+            }
         }
-        read.cancelled = operation.cancelled;
+        read.cancelled = operation.cancelled.len();
         let mut listed = list(operation, "", 0, values);
         // The first cause is the last one here.
         while let Some(one) = listed.pop() {
@@ -189,7 +193,7 @@ impl Reader<'_> {
                 continue;
             }
             if let Some((nested, values)) = self.nested(&one).await? {
-                read.cancelled += nested.cancelled;
+                read.cancelled += nested.cancelled.len();
                 listed.extend(list(nested, &one.path, one.level + 1, values));
                 continue;
             }
@@ -245,8 +249,8 @@ impl Reader<'_> {
     async fn values(&self) -> Result<Arc<Values>, CallError> {
         let FailedAction {
             settings,
-            execution,
             action,
+            execution,
             ..
         } = self.of;
         let values = outputs::values(self.aws, settings, action, execution.is_newest);
@@ -371,6 +375,8 @@ impl Reader<'_> {
                 reason => shown(&format!("{frame}{reason}")),
             };
             let reason = reason.strip_prefix(&frame).unwrap_or(&reason);
+            let is_hidden = !reason.contains(char::is_alphanumeric);
+            let reason = if is_hidden { HIDDEN_REASON } else { reason };
             reasons.push(reason.trim_end_matches('.').to_owned());
         }
         let messages = failure
