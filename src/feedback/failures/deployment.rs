@@ -12,7 +12,7 @@ use aws_sdk_cloudformation::types::{OperationEntry, OperationType, Stack};
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageExecutionStatus};
 
-use super::stack_operation::{BUSY, ResourceFailure, StackOperation};
+use super::stack_operation::{BUSY, ResourceFailure, STACK, StackOperation};
 use crate::clients::aws::{Aws, CallError, required};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
@@ -238,11 +238,16 @@ impl Reader<'_> {
         if status.is_empty() || status.ends_with("_IN_PROGRESS") {
             return Err(Unread::Because(BUSY));
         }
+        // Others create change sets at any time, which change nothing.
+        let operations = stack.last_operations().iter().filter(|entry| {
+            let kind = entry.operation_type();
+            kind != Some(&OperationType::CreateChangeset)
+        });
         Ok(StackState {
             id: stack.stack_id().unwrap_or_default().to_owned(),
             status: status.to_owned(),
             change_set_id: stack.change_set_id().map(ToOwned::to_owned),
-            operations: stack.last_operations().to_vec(),
+            operations: operations.cloned().collect(),
         })
     }
 
@@ -365,11 +370,13 @@ impl Reader<'_> {
         let shown = |text: &str| shown_reason(text, &one.values, *audience, names);
         let mut reasons = vec![];
         if !failure.status.is_empty() {
-            // The type decides how much of the reason is shown.
-            let frame = format!(
-                "{} ({}) {}: ",
-                failure.logical_id, failure.resource_type, failure.status
-            );
+            // The type decides how much of the reason is shown. Of a stack, it is always AWS's.
+            let frame = if failure.resource_type == STACK {
+                String::new()
+            } else {
+                let (id, of_type) = (&failure.logical_id, &failure.resource_type);
+                format!("{id} ({of_type}) {}: ", failure.status)
+            };
             let reason = match failure.reason.trim() {
                 "" => "CloudFormation gave no reason".to_owned(),
                 reason => shown(&format!("{frame}{reason}")),
@@ -457,9 +464,8 @@ fn is_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> bool {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events-by-operation.html>
 fn has_begun(state: &StackState, operation: &StackOperation) -> bool {
     let mut operations = state.operations.iter().filter(|entry| {
-        use OperationType::{ContinueRollback, CreateChangeset, Rollback};
-        let kind = entry.operation_type();
-        !matches!(kind, Some(Rollback | ContinueRollback | CreateChangeset))
+        use OperationType::{ContinueRollback, Rollback};
+        !matches!(entry.operation_type(), Some(Rollback | ContinueRollback))
     });
     let Some(newest) = operations.next() else {
         return true;

@@ -173,7 +173,7 @@ async fn resources_are_listed_only_with_proof() {
         status: "InProgress",
         ..ENDED
     };
-    let rows: [(&str, bool, &str, Change, Result<(), &str>); 22] = [
+    let rows: [(&str, bool, &str, Change, Result<(), &str>); 23] = [
         ("quoted", true, QUOTED, |_| (), Ok(())),
         (
             "quoted, without a change set",
@@ -310,6 +310,19 @@ async fn resources_are_listed_only_with_proof() {
                 stack(it).push(after);
             },
             Err(BUSY),
+        ),
+        (
+            "a change set that was created meanwhile",
+            true,
+            QUOTED,
+            |it| {
+                operations(it, &[("UPDATE_STACK", "o1")]);
+                let mut after = stack(it)[0].clone();
+                after.operations.insert(0, ("CREATE_CHANGESET", "o2"));
+                stack(it).push(after.clone());
+                stack(it).push(after);
+            },
+            Ok(()),
         ),
         (
             "its operation",
@@ -613,7 +626,8 @@ async fn note_lists_the_rollback_and_the_cancelled_ones() {
         | `Old` | `AWS::SQS::Queue` | `In the rollback: a /close <img> @all x*560xx…` |
 
         1 other was cancelled, because one failed.
-    "#]].assert_eq(&note);
+    "#]]
+    .assert_eq(&note);
 }
 
 #[tokio::test(start_paused = true)]
@@ -710,4 +724,22 @@ async fn events_without_a_beginning_prove_nothing() {
     let build = action("Build", QUOTED);
     let read = read_as(account(failed_update()), build, true, Audience::Members).await;
     assert_eq!(read, Err(OTHER_ACTION));
+}
+
+/// No resource fails if another stack imports an export.
+#[tokio::test(start_paused = true)]
+async fn own_reason_of_the_stack_is_shown_without_values() {
+    const WHY: &str = "Export hunter2-is-it cannot be deleted as it is in use by other-stack";
+    let rows: [&[&str]; 3] = [
+        &["", STACK, "UPDATE_IN_PROGRESS", "User Initiated"],
+        &["", STACK, "UPDATE_ROLLBACK_IN_PROGRESS", WHY],
+        &["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""],
+    ];
+    let failed = action(DEPLOY, WHY);
+    let account = account(rows.map(event).to_vec());
+    let read = read_as(account, failed, false, Audience::Members).await;
+    let read = read.expect("resources");
+    assert_eq!(paths(&read), [ROOT]);
+    let shown = "Export … cannot be deleted as it is in use by …";
+    assert_eq!(read.resources[0].reason, shown);
 }

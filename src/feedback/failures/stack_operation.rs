@@ -13,7 +13,7 @@ use crate::feedback::change_sets::one_line;
 use crate::gitops_pipeline::{early_validation, is_cancelled};
 
 /// The type of a nested stack, and of the stack itself in its own events.
-const STACK: &str = "AWS::CloudFormation::Stack";
+pub const STACK: &str = "AWS::CloudFormation::Stack";
 
 /// Why an operation is not the one that failed.
 pub const BUSY: &str = "another operation on the stack has begun";

@@ -58,6 +58,9 @@ pub struct Options {
     pub resource_status: &'static str,
     /// How long `DescribeStackEvents` lags behind.
     pub events_late: Duration,
+    /// Whether stacks and events have no IDs of operations: no page tells which Regions, and which
+    /// earlier events, have them.
+    pub lacks_operation_ids: bool,
     /// How long `ListPipelineExecutions` lags behind.
     pub executions_late: Duration,
     /// How long a pipeline's source stage takes to upload the code.
@@ -100,6 +103,7 @@ impl Default for Options {
             stacks_late: Duration::ZERO,
             resource_status: "UPDATE_IN_PROGRESS",
             events_late: Duration::ZERO,
+            lacks_operation_ids: false,
             executions_late: Duration::ZERO,
             source_takes: FIRST_RUN_AFTER,
             actions_take: Duration::ZERO,
