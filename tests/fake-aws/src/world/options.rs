@@ -38,6 +38,9 @@ pub struct Options {
     pub latency: Duration,
     /// How many items IAM, CloudFormation and CodeCommit put on one page.
     pub page_length: Option<usize>,
+    /// Whether stacks and events have no IDs of operations: no page tells which Regions, and which
+    /// earlier events, have them.
+    pub lacks_operation_ids: bool,
     /// CloudFormation's time for each resource.
     pub resource_takes: Duration,
     /// The treatment of a repeated `ClientRequestToken`.
@@ -58,9 +61,6 @@ pub struct Options {
     pub resource_status: &'static str,
     /// How long `DescribeStackEvents` lags behind.
     pub events_late: Duration,
-    /// Whether stacks and events have no IDs of operations: no page tells which Regions, and which
-    /// earlier events, have them.
-    pub lacks_operation_ids: bool,
     /// How long `ListPipelineExecutions` lags behind.
     pub executions_late: Duration,
     /// How long a pipeline's source stage takes to upload the code.
@@ -93,6 +93,7 @@ impl Default for Options {
             empty_create_is_idempotent: false,
             latency: Duration::ZERO,
             page_length: None,
+            lacks_operation_ids: false,
             resource_takes: Duration::from_secs(2),
             seen_tokens: SeenTokens::default(),
             parameters_alone_are_updates: false,
@@ -103,7 +104,6 @@ impl Default for Options {
             stacks_late: Duration::ZERO,
             resource_status: "UPDATE_IN_PROGRESS",
             events_late: Duration::ZERO,
-            lacks_operation_ids: false,
             executions_late: Duration::ZERO,
             source_takes: FIRST_RUN_AFTER,
             actions_take: Duration::ZERO,
