@@ -12,7 +12,7 @@ use aws_sdk_cloudformation::types::{OperationEntry, OperationType, Stack};
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageExecutionStatus};
 
-use super::stack_operation::{BUSY, ResourceFailure, StackOperation};
+use super::stack_operation::{BUSY, ResourceFailure, STACK, StackOperation};
 use crate::clients::aws::{Aws, CallError, required};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
@@ -172,13 +172,17 @@ impl Reader<'_> {
     async fn deployment(&self) -> Result<FailedDeployment, Unread> {
         let before = self.state().await?;
         let values = self.values().await?;
-        let operation = self.operation(&before.id, false).await?;
+        let mut operation = self.operation(&before.id, false).await?;
         self.prove(&before, &operation).await?;
         let mut read = FailedDeployment::default();
         if operation.failures.is_empty() {
             read = self.findings(&operation, &values).await?;
+            if read.resources.is_empty() {
+                let own = operation.own_failure(&self.of.settings.stack_name);
+                operation.failures.extend(own);
+            }
         }
-        read.cancelled = operation.cancelled;
+        read.cancelled = operation.cancelled.len();
         let mut listed = list(operation, "", 0, values);
         // The first cause is the last one here.
         while let Some(one) = listed.pop() {
@@ -187,7 +191,7 @@ impl Reader<'_> {
                 continue;
             }
             if let Some((nested, values)) = self.nested(&one).await? {
-                read.cancelled += nested.cancelled;
+                read.cancelled += nested.cancelled.len();
                 listed.extend(list(nested, &one.path, one.level + 1, values));
                 continue;
             }
@@ -232,19 +236,24 @@ impl Reader<'_> {
         if status.is_empty() || status.ends_with("_IN_PROGRESS") {
             return Err(Unread::Because(BUSY));
         }
+        // Others create change sets at any time, which change nothing.
+        let operations = stack.last_operations().iter().filter(|entry| {
+            let kind = entry.operation_type();
+            kind != Some(&OperationType::CreateChangeset)
+        });
         Ok(StackState {
             id: stack.stack_id().unwrap_or_default().to_owned(),
             status: status.to_owned(),
             change_set_id: stack.change_set_id().map(ToOwned::to_owned),
-            operations: stack.last_operations().to_vec(),
+            operations: operations.cloned().collect(),
         })
     }
 
     async fn values(&self) -> Result<Arc<Values>, CallError> {
         let FailedAction {
             settings,
-            execution,
             action,
+            execution,
             ..
         } = self.of;
         let values = outputs::values(self.aws, settings, action, execution.is_newest);
@@ -359,16 +368,20 @@ impl Reader<'_> {
         let shown = |text: &str| shown_reason(text, &one.values, *audience, names);
         let mut reasons = vec![];
         if !failure.status.is_empty() {
-            // The type decides how much of the reason is shown.
-            let frame = format!(
-                "{} ({}) {}: ",
-                failure.logical_id, failure.resource_type, failure.status
-            );
+            // The type decides how much of the reason is shown. Of a stack, it is always AWS's.
+            let frame = if failure.resource_type == STACK {
+                String::new()
+            } else {
+                let (id, of_type) = (&failure.logical_id, &failure.resource_type);
+                format!("{id} ({of_type}) {}: ", failure.status)
+            };
             let reason = match failure.reason.trim() {
                 "" => "CloudFormation gave no reason".to_owned(),
                 reason => shown(&format!("{frame}{reason}")),
             };
             let reason = reason.strip_prefix(&frame).unwrap_or(&reason);
+            let is_hidden = !reason.contains(char::is_alphanumeric);
+            let reason = if is_hidden { HIDDEN_REASON } else { reason };
             reasons.push(reason.trim_end_matches('.').to_owned());
         }
         let messages = failure
@@ -449,9 +462,8 @@ fn is_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> bool {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events-by-operation.html>
 fn has_begun(state: &StackState, operation: &StackOperation) -> bool {
     let mut operations = state.operations.iter().filter(|entry| {
-        use OperationType::{ContinueRollback, CreateChangeset, Rollback};
-        let kind = entry.operation_type();
-        !matches!(kind, Some(Rollback | ContinueRollback | CreateChangeset))
+        use OperationType::{ContinueRollback, Rollback};
+        !matches!(entry.operation_type(), Some(Rollback | ContinueRollback))
     });
     let Some(newest) = operations.next() else {
         return true;

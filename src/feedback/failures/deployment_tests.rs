@@ -1,1 +1,745 @@
+//! Which resources are listed, by what CodePipeline and CloudFormation return.
 
+use expect_test::expect;
+use serde::Deserialize;
+
+use self::account::{Account, Described, ENDED, Event, ROOT, STACK, Stage, arn, event, open};
+use super::*;
+use crate::feedback::reporting::tests::failed_execution;
+use crate::gitops_pipeline::executions::actions::ActionState;
+
+#[path = "tests/account.rs"]
+mod account;
+
+const CHANGE_SET: &str = "changeset-dev-shop";
+const EXECUTED: &str =
+    "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/changeset-dev-shop/1";
+/// The reason of the failed resource in most tests.
+const REASON: &str = "Table shop-orders already exists in stack";
+
+fn names() -> ResourceNames {
+    ResourceNames::new("dev", "shop").expect("valid names")
+}
+
+fn settings(has_change_set: bool) -> ReportSettings {
+    ReportSettings {
+        change_set_name: has_change_set.then(|| CHANGE_SET.to_owned()),
+        ..crate::feedback::reporting::tests::settings()
+    }
+}
+
+/// The failed attempt `a1` of an action of the execution `e1`.
+fn action(name: &str, summary: &str) -> Action {
+    Action {
+        name: name.to_owned(),
+        attempt: "a1".to_owned(),
+        state: ActionState::Failed,
+        summary: summary.to_owned(),
+        by: String::new(),
+        external_id: String::new(),
+        is_retried: false,
+    }
+}
+
+/// An update with one table that fails, and its rollback.
+fn failed_update() -> Vec<Event> {
+    let rows: [&[&str]; 6] = [
+        &["", STACK, "CREATE_IN_PROGRESS", "User Initiated"],
+        &[
+            "Earlier",
+            "AWS::SQS::Queue",
+            "CREATE_FAILED",
+            "An earlier failure",
+        ],
+        &["", STACK, "UPDATE_IN_PROGRESS", "User Initiated"],
+        &["Orders", "AWS::DynamoDB::Table", "CREATE_FAILED", REASON],
+        &[
+            "",
+            STACK,
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "The following resource(s) failed to create: [Orders]. ",
+        ],
+        &["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""],
+    ];
+    rows.map(event).to_vec()
+}
+
+/// The account after `events`, whose change set was executed.
+fn account(events: Vec<Event>) -> Account {
+    let latest = events.iter().rev().find(|one| one.id.is_empty());
+    let status = latest.map_or_else(String::new, |one| one.status.clone());
+    let described = Described {
+        status: status.leak(),
+        change_set: EXECUTED.to_owned(),
+        ..Described::default()
+    };
+    Account {
+        stage: vec![ENDED],
+        stacks: [(String::new(), vec![described])].into(),
+        events: [(String::new(), events)].into(),
+        change_sets: [(EXECUTED.to_owned(), ("CREATE_COMPLETE", "", vec![]))].into(),
+        findings: vec![],
+        page: 3,
+        denied: None,
+        calls: vec![],
+    }
+}
+
+/// A summary that repeats the reason of the table.
+const QUOTED: &str = "Failed to execute change set. Current stack status: UPDATE_ROLLBACK_COMPLETE. \
+     Reason: Table shop-orders already exists in stack";
+
+async fn read_as(
+    account: Account,
+    action: Action,
+    has_change_set: bool,
+    audience: Audience<'_>,
+) -> Result<FailedDeployment, &'static str> {
+    let (aws, _) = open(account);
+    let of = FailedAction {
+        names: &names(),
+        settings: &settings(has_change_set),
+        execution: &failed_execution("e1"),
+        action: &action,
+        audience,
+    };
+    read(&aws, &of).await.expect("a response")
+}
+
+async fn deployed(account: Account, summary: &str) -> Result<FailedDeployment, &'static str> {
+    read_as(account, action(DEPLOY, summary), true, Audience::Members).await
+}
+
+fn paths(read: &FailedDeployment) -> Vec<&str> {
+    read.resources.iter().map(|one| one.path.as_str()).collect()
+}
+
+/// A failure from a public report, with the texts that CloudFormation wrote.
+#[derive(Deserialize)]
+struct PublicFailure {
+    source: String,
+    /// The events of each stack, the oldest one first. The root stack has no name.
+    events: std::collections::BTreeMap<String, Vec<Vec<String>>>,
+    /// The path of the true cause, and a part of its shown reason.
+    first: [String; 2],
+    resources: usize,
+    cancelled: usize,
+}
+
+#[tokio::test(start_paused = true)]
+async fn public_failures_begin_with_the_true_cause() {
+    let table = include_str!("tests/public_failures.json");
+    let table: Vec<PublicFailure> = serde_json::from_str(table).expect("the table");
+    for one in table {
+        let events = |rows: &[Vec<String>]| -> Vec<Event> {
+            let row = |row: &Vec<String>| {
+                let row: Vec<&str> = row.iter().map(String::as_str).collect();
+                event(&row)
+            };
+            rows.iter().map(row).collect()
+        };
+        let mut account = account(events(&one.events[""]));
+        for (key, rows) in one.events.iter().filter(|(key, _)| !key.is_empty()) {
+            let nested = Described {
+                status: "DELETE_COMPLETE",
+                parent: Some(""),
+                ..Described::default()
+            };
+            account.stacks.insert(key.clone(), vec![nested]);
+            account.events.insert(key.clone(), events(rows));
+        }
+        let read = deployed(account, "No reason was provided").await;
+        let read = read.unwrap_or_else(|why| panic!("{}: {why}", one.source));
+        let first = read.resources.first().expect("a resource");
+        let [path, reason] = &one.first;
+        assert_eq!(first.path, *path, "{}", one.source);
+        assert!(
+            first.reason.contains(reason),
+            "{}: {}",
+            one.source,
+            first.reason
+        );
+        let numbers = (read.resources.len(), read.cancelled, read.more);
+        assert_eq!(numbers, (one.resources, one.cancelled, 0), "{}", one.source);
+    }
+}
+
+/// Of the stage, the change set and the error, what has to be true so that resources are listed.
+#[tokio::test(start_paused = true)]
+async fn resources_are_listed_only_with_proof() {
+    type Change = fn(&mut Account);
+    const OTHER: Stage = Stage {
+        execution: "e2",
+        status: "InProgress",
+        ..ENDED
+    };
+    let rows: [(&str, bool, &str, Change, Result<(), &str>); 23] = [
+        ("quoted", true, QUOTED, |_| (), Ok(())),
+        (
+            "quoted, without a change set",
+            false,
+            QUOTED,
+            |_| (),
+            Ok(()),
+        ),
+        ("executed", true, "No reason was provided", |_| (), Ok(())),
+        (
+            "neither",
+            false,
+            "No reason was provided",
+            |_| (),
+            Err(UNPROVEN),
+        ),
+        (
+            "not updatable",
+            false,
+            "Stack:x is in ROLLBACK_COMPLETE state and can not be updated",
+            |_| (),
+            Err(UNPROVEN),
+        ),
+        (
+            "gone",
+            true,
+            "ChangeSet [changeset-dev-shop] does not exist (Service: x)",
+            |_| (),
+            Err(NOT_EXECUTED),
+        ),
+        (
+            "not executed",
+            true,
+            "Access denied",
+            |it| {
+                let waiting = ("CREATE_COMPLETE", "", vec![]);
+                it.change_sets.insert(CHANGE_SET.to_owned(), waiting);
+            },
+            Err(NOT_EXECUTED),
+        ),
+        (
+            "another change set",
+            true,
+            QUOTED,
+            |it| {
+                stack(it)[0].change_set = EXECUTED.replace("changeset-dev-shop", "by-hand");
+            },
+            Err(UNPROVEN),
+        ),
+        (
+            "another execution waits",
+            true,
+            QUOTED,
+            |it| it.stage = vec![OTHER],
+            Ok(()),
+        ),
+        (
+            "another execution",
+            false,
+            QUOTED,
+            |it| it.stage = vec![OTHER],
+            Err(BEGUN),
+        ),
+        (
+            "it began afterwards",
+            false,
+            QUOTED,
+            |it| it.stage = vec![ENDED, OTHER],
+            Err(BEGUN),
+        ),
+        (
+            "a retry",
+            true,
+            QUOTED,
+            |it| {
+                it.stage = vec![Stage {
+                    attempt: "a2",
+                    action_status: "InProgress",
+                    ..ENDED
+                }];
+            },
+            Err(BEGUN),
+        ),
+        (
+            "a retry that failed",
+            true,
+            QUOTED,
+            |it| {
+                it.stage = vec![Stage {
+                    attempt: "a2",
+                    ..ENDED
+                }];
+            },
+            Err(BEGUN),
+        ),
+        (
+            "an unknown status",
+            true,
+            QUOTED,
+            |it| {
+                it.stage = vec![Stage {
+                    action_status: "FUTURE_VALUE",
+                    ..ENDED
+                }];
+            },
+            Err(BEGUN),
+        ),
+        (
+            "an operation that runs",
+            true,
+            QUOTED,
+            |it| {
+                stack(it)[0].status = "UPDATE_IN_PROGRESS";
+            },
+            Err(BUSY),
+        ),
+        (
+            "a later description",
+            true,
+            QUOTED,
+            |it| {
+                stack(it)[0].status = "UPDATE_COMPLETE";
+            },
+            Err(BUSY),
+        ),
+        (
+            "a later operation",
+            true,
+            QUOTED,
+            |it| {
+                let mut after = stack(it)[0].clone();
+                after.operations = vec![("UPDATE_STACK", "o2")];
+                stack(it).push(after.clone());
+                stack(it).push(after);
+            },
+            Err(BUSY),
+        ),
+        (
+            "a change set that was created meanwhile",
+            true,
+            QUOTED,
+            |it| {
+                operations(it, &[("UPDATE_STACK", "o1")]);
+                let mut after = stack(it)[0].clone();
+                after.operations.insert(0, ("CREATE_CHANGESET", "o2"));
+                stack(it).push(after.clone());
+                stack(it).push(after);
+            },
+            Ok(()),
+        ),
+        (
+            "its operation",
+            true,
+            QUOTED,
+            |it| operations(it, &[("ROLLBACK", "o2"), ("UPDATE_STACK", "o1")]),
+            Ok(()),
+        ),
+        (
+            "another operation",
+            true,
+            QUOTED,
+            |it| operations(it, &[("UPDATE_STACK", "o2"), ("UPDATE_STACK", "o1")]),
+            Err(BUSY),
+        ),
+        (
+            "a deletion",
+            true,
+            QUOTED,
+            |it| operations(it, &[("DELETE_STACK", "o2")]),
+            Err(BUSY),
+        ),
+        (
+            "an unknown operation",
+            true,
+            QUOTED,
+            |it| operations(it, &[("FUTURE_VALUE", "o1")]),
+            Err(BUSY),
+        ),
+        (
+            "another stack's role",
+            true,
+            QUOTED,
+            |it| {
+                it.denied = Some(("DescribeStackEvents", arn("")));
+            },
+            Err(DENIED),
+        ),
+    ];
+    for (name, has_change_set, summary, change, expected) in rows {
+        let mut account = account(failed_update());
+        change(&mut account);
+        let failed = action(DEPLOY, summary);
+        let read = read_as(account, failed, has_change_set, Audience::Members).await;
+        assert_eq!(
+            read.as_ref().map(drop).map_err(|it| *it),
+            expected,
+            "{name}"
+        );
+        if let Ok(read) = read {
+            assert_eq!(paths(&read), ["Orders"], "{name}");
+        }
+    }
+}
+
+fn stack(account: &mut Account) -> &mut Vec<Described> {
+    account.stacks.get_mut("").expect("the stack")
+}
+
+/// The operations of the stack, whose newest update in the events is `o1`.
+fn operations(account: &mut Account, operations: &[(&'static str, &'static str)]) {
+    stack(account)[0].operations = operations.to_vec();
+    for event in account.events.get_mut("").expect("events") {
+        event.operation = Some("o1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletion_or_import_after_the_failure_lists_nothing() {
+    for (status, expected) in [
+        ("DELETE_FAILED", BUSY),
+        ("IMPORT_COMPLETE", BUSY),
+        (
+            "UPDATE_COMPLETE",
+            "the stack's newest operation has succeeded",
+        ),
+        ("FUTURE_VALUE", BUSY),
+    ] {
+        let mut events = failed_update();
+        events.push(event(&["", STACK, status, ""]));
+        assert_eq!(
+            deployed(account(events), QUOTED).await,
+            Err(expected),
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_200_failed_resources_20_are_listed() {
+    let mut events = failed_update();
+    let last = events.split_off(4);
+    events.extend((0..199).map(|number| {
+        event(&[
+            &format!("Queue{number}"),
+            "AWS::SQS::Queue",
+            "CREATE_FAILED",
+            "Rate exceeded",
+        ])
+    }));
+    events.extend(last);
+    let read = deployed(account(events), QUOTED).await.expect("resources");
+    assert_eq!(
+        (read.resources.len(), read.more, read.cancelled),
+        (20, 180, 0)
+    );
+    assert_eq!(paths(&read)[..2], ["Orders", "Queue0"]);
+    let note = render(&read, "https://example.com");
+    assert!(
+        note.contains("\n180 more are in the [console](https://example.com)."),
+        "{note}"
+    );
+}
+
+/// Four levels: the fourth one is not read.
+#[tokio::test(start_paused = true)]
+async fn nested_stacks_are_read_to_the_third_level() {
+    let embedded = |id: &str| {
+        format!(
+            "Embedded stack x was not successfully created: The following resource(s) failed to create: [{id}]. "
+        )
+    };
+    let levels = ["", "one", "two", "three", "four"];
+    let mut account = account(vec![]);
+    for (at, key) in levels.iter().enumerate() {
+        let (next, parent) = (levels.get(at + 1), at.checked_sub(1).map(|at| levels[at]));
+        let failed = match next {
+            Some(next) => event(&[
+                &format!("Level{}", at + 1),
+                STACK,
+                "CREATE_FAILED",
+                &embedded(if at == 3 {
+                    "Topic"
+                } else {
+                    ["Level2", "Level3", "Level4"][at]
+                }),
+                next,
+            ]),
+            None => event(&[
+                "Topic",
+                "AWS::SNS::Topic",
+                "CREATE_FAILED",
+                "hidden from us",
+            ]),
+        };
+        let begin = event(&["", STACK, "CREATE_IN_PROGRESS", "User Initiated"]);
+        let end = event(&["", STACK, "CREATE_FAILED", "x"]);
+        account
+            .events
+            .insert((*key).to_owned(), vec![begin, failed, end]);
+        let described = Described {
+            status: "CREATE_FAILED",
+            change_set: EXECUTED.to_owned(),
+            parent,
+            ..Described::default()
+        };
+        account.stacks.insert((*key).to_owned(), vec![described]);
+    }
+    let read = deployed(account, "No reason was provided")
+        .await
+        .expect("resources");
+    assert_eq!(paths(&read), ["Level1/Level2/Level3/Level4"]);
+}
+
+/// A nested stack whose update failed, with a parameter.
+fn nested(parent: &'static str, reason: &str, is_creation: bool) -> Account {
+    let verb = if is_creation { "CREATE" } else { "UPDATE" };
+    let begins = format!("{verb}_IN_PROGRESS");
+    let mut failed = event(&["Data", STACK, &format!("{verb}_FAILED"), reason, "data"]);
+    failed.properties =
+        r#"{"TemplateURL": "x", "Parameters": {"Name": "hunter2-is-it", "Size": 4711}}"#.to_owned();
+    let mut account = account(vec![
+        event(&["", STACK, "UPDATE_IN_PROGRESS", "User Initiated"]),
+        failed,
+        event(&["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""]),
+    ]);
+    account.events.insert(
+        "data".to_owned(),
+        vec![
+            event(&["", STACK, &begins, "User Initiated"]),
+            event(&[
+                "Queue",
+                "AWS::SQS::Queue",
+                "CREATE_FAILED",
+                "Queue hunter2-is-it of old-secret and 4711 is broken",
+            ]),
+            event(&["", STACK, &format!("{verb}_FAILED"), "x"]),
+        ],
+    );
+    let described = Described {
+        status: "UPDATE_FAILED",
+        parent: Some(parent),
+        parameters: vec![("Name", "old-secret")],
+        ..Described::default()
+    };
+    account.stacks.insert("data".to_owned(), vec![described]);
+    account
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_of_nested_stacks_are_not_shown() {
+    const EMBEDDED: &str = "Embedded stack x was not successfully created: The following resource(s) failed to create: [Queue]. ";
+    let read = deployed(nested("", EMBEDDED, true), "No reason was provided").await;
+    let read = read.expect("resources");
+    assert_eq!(paths(&read), ["Data/Queue"]);
+    assert_eq!(read.resources[0].reason, "Queue … of … and … is broken");
+    // CloudFormation describes the former values, and defaults are not passed.
+    let read = deployed(nested("", EMBEDDED, false), "No reason was provided").await;
+    assert_eq!(read.expect("resources").resources[0].reason, HIDDEN_REASON);
+    // Nothing proves that these events belong to the operation.
+    let other = deployed(nested("other", EMBEDDED, true), "No reason was provided").await;
+    assert_eq!(paths(&other.expect("resources")), ["Data"]);
+    let other = EMBEDDED.replace("[Queue]", "[Topic]");
+    let other = deployed(nested("", &other, true), "No reason was provided").await;
+    assert_eq!(paths(&other.expect("resources")), ["Data"]);
+    let mut denied = nested("", EMBEDDED, true);
+    denied.denied = Some(("DescribeStackEvents", arn("data")));
+    let denied = deployed(denied, "No reason was provided").await;
+    assert_eq!(paths(&denied.expect("resources")), ["Data"]);
+}
+
+/// Others than members do not read what code of a user wrote.
+#[tokio::test(start_paused = true)]
+async fn reasons_are_shown_by_the_audience() {
+    let rows: [&[&str]; 6] = [
+        &["", STACK, "UPDATE_IN_PROGRESS", "User Initiated"],
+        &[
+            "Seed",
+            "Custom::Seed",
+            "CREATE_FAILED",
+            "Data hunter2 must be an object",
+        ],
+        &["Bucket", "AWS::S3::Bucket", "HOOK", "it is hunter2"],
+        &[
+            "Bucket",
+            "AWS::S3::Bucket",
+            "CREATE_FAILED",
+            "The following hook(s) failed: [My::Org::Hook]",
+        ],
+        &[
+            "Role",
+            "AWS::IAM::Role",
+            "CREATE_FAILED",
+            "User: arn:aws:sts::123456789012:assumed-role/role-dev-codedeploy-cfn/x is not authorized to perform: iam:CreateUser on resource: x because no identity-based policy allows the iam:CreateUser action",
+        ],
+        &["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""],
+    ];
+    let mut table = String::new();
+    for audience in [Audience::Members, Audience::Others] {
+        let failed = action(DEPLOY, "No reason was provided");
+        let read = read_as(account(rows.map(event).to_vec()), failed, true, audience).await;
+        table += &render(&read.expect("resources"), "https://example.com");
+    }
+    expect![[r#"
+
+        | Resource | Type | Reason |
+        |---|---|---|
+        | `Seed` | `Custom::Seed` | `Data hunter2 must be an object` |
+        | `Bucket` | `AWS::S3::Bucket` | `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: it is hunter2` |
+        | `Role` | `AWS::IAM::Role` | `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)` |
+
+        | Resource | Type | Reason |
+        |---|---|---|
+        | `Seed` | `Custom::Seed` | `the reason is not shown, because it may contain a value of a parameter` |
+        | `Bucket` | `AWS::S3::Bucket` | `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: …` |
+        | `Role` | `AWS::IAM::Role` | `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)` |
+    "#]].assert_eq(&table);
+}
+
+#[tokio::test(start_paused = true)]
+async fn note_lists_the_rollback_and_the_cancelled_ones() {
+    let mut events = failed_update();
+    events.truncate(5);
+    events.extend([
+        event(&[
+            "Topic",
+            "AWS::SNS::Topic",
+            "CREATE_FAILED",
+            "Resource creation cancelled",
+        ]),
+        event(&[
+            "Old",
+            "AWS::SQS::Queue",
+            "UPDATE_FAILED",
+            &format!("a`|\n/close <img> @all {}", "x".repeat(700)),
+        ]),
+        event(&[
+            "",
+            STACK,
+            "UPDATE_ROLLBACK_FAILED",
+            "The following resource(s) failed to update: [Old]. ",
+        ]),
+    ]);
+    let read = deployed(account(events), QUOTED).await.expect("resources");
+    let note = render(&read, "https://example.com").replace(&"x".repeat(560), "x*560");
+    expect![[r#"
+
+        | Resource | Type | Reason |
+        |---|---|---|
+        | `Orders` | `AWS::DynamoDB::Table` | `Table shop-orders already exists in stack` |
+        | `Old` | `AWS::SQS::Queue` | `In the rollback: a /close <img> @all x*560xx…` |
+
+        1 other was cancelled, because one failed.
+    "#]]
+    .assert_eq(&note);
+}
+
+#[tokio::test(start_paused = true)]
+async fn validation_before_the_first_resource_is_listed() {
+    let rows: [&[&str]; 3] = [
+        &["", STACK, "UPDATE_IN_PROGRESS", "User Initiated"],
+        &[
+            "",
+            STACK,
+            "UPDATE_FAILED",
+            "Validation failed with 1 error(s)",
+        ],
+        &["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""],
+    ];
+    let findings = vec![
+        ["o1", "Orders", "AWS::DynamoDB::Table", REASON],
+        ["o0", "Earlier", "AWS::SQS::Queue", "An earlier failure"],
+    ];
+    let with = |findings: &[[&'static str; 4]]| {
+        let mut account = account(rows.map(event).to_vec());
+        operations(&mut account, &[("UPDATE_STACK", "o1")]);
+        account.findings = findings.to_vec();
+        account
+    };
+    let read = deployed(with(&findings), "No reason was provided")
+        .await
+        .expect("resources");
+    assert_eq!(paths(&read), ["Orders"]);
+    assert_eq!(
+        read.resources[0].reason,
+        format!("/Resources/Orders: {REASON}")
+    );
+    let read = deployed(with(&findings[1..]), "No reason was provided")
+        .await
+        .expect("resources");
+    assert_eq!(paths(&read), [ROOT]);
+    assert_eq!(
+        read.resources[0].reason,
+        "Validation failed with 1 error(s)"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn findings_of_a_change_set_are_listed() {
+    const WHY: &str =
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]";
+    let with = |why| {
+        let mut account = account(failed_update());
+        account.change_sets.insert(
+            CHANGE_SET.to_owned(),
+            ("FAILED", why, vec![("Name", "hunter2-is-it")]),
+        );
+        account.findings = vec![[
+            "o9",
+            "Orders",
+            "AWS::DynamoDB::Table",
+            "Unsupported property [hunter2-is-it]",
+        ]];
+        account
+    };
+    let failed = || {
+        action(
+            CREATE_CHANGE_SET,
+            &format!("Creating the change set failed: {WHY}"),
+        )
+    };
+    let read = read_as(with(WHY), failed(), true, Audience::Members)
+        .await
+        .expect("findings");
+    assert_eq!(paths(&read), ["Orders"]);
+    assert_eq!(
+        read.resources[0].reason,
+        "/Resources/Orders: Unsupported property […]"
+    );
+    // One that an earlier execution left behind.
+    let other = read_as(
+        with("Circular dependency"),
+        failed(),
+        true,
+        Audience::Members,
+    )
+    .await;
+    assert_eq!(other, Err(UNPROVEN));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_without_a_beginning_prove_nothing() {
+    let mut events = failed_update();
+    events.drain(..3);
+    assert_eq!(deployed(account(events), QUOTED).await, Err(UNPROVEN));
+    let mut gone = account(failed_update());
+    gone.stacks.clear();
+    assert_eq!(deployed(gone, QUOTED).await, Err(NO_STACK));
+    let build = action("Build", QUOTED);
+    let read = read_as(account(failed_update()), build, true, Audience::Members).await;
+    assert_eq!(read, Err(OTHER_ACTION));
+}
+
+/// No resource fails if another stack imports an export.
+#[tokio::test(start_paused = true)]
+async fn own_reason_of_the_stack_is_shown_without_values() {
+    const WHY: &str = "Export hunter2-is-it cannot be deleted as it is in use by other-stack";
+    let rows: [&[&str]; 3] = [
+        &["", STACK, "UPDATE_IN_PROGRESS", "User Initiated"],
+        &["", STACK, "UPDATE_ROLLBACK_IN_PROGRESS", WHY],
+        &["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""],
+    ];
+    let failed = action(DEPLOY, WHY);
+    let account = account(rows.map(event).to_vec());
+    let read = read_as(account, failed, false, Audience::Members).await;
+    let read = read.expect("resources");
+    assert_eq!(paths(&read), [ROOT]);
+    let shown = "Export … cannot be deleted as it is in use by …";
+    assert_eq!(read.resources[0].reason, shown);
+}

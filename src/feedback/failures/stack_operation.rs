@@ -5,7 +5,7 @@
 //! beginning. A rollback belongs to the operation, although it has an operation ID of its own:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events-by-operation.html>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::types::{Parameter, StackEvent};
 
@@ -13,7 +13,7 @@ use crate::feedback::change_sets::one_line;
 use crate::gitops_pipeline::{early_validation, is_cancelled};
 
 /// The type of a nested stack, and of the stack itself in its own events.
-const STACK: &str = "AWS::CloudFormation::Stack";
+pub const STACK: &str = "AWS::CloudFormation::Stack";
 
 /// Why an operation is not the one that failed.
 pub const BUSY: &str = "another operation on the stack has begun";
@@ -53,11 +53,12 @@ pub struct StackOperation {
     is_nested: bool,
     /// The last failure comes first.
     pub failures: Vec<ResourceFailure>,
-    /// The number of resources that CloudFormation cancelled because another one failed.
-    pub cancelled: usize,
+    /// The resources that CloudFormation cancelled because another one failed. A rollback may
+    /// cancel them again.
+    pub cancelled: BTreeSet<String>,
     /// The messages of hooks whose resource has not failed later.
     hooks: Vec<early_validation::Finding>,
-    /// Why the stack itself failed, or rolled back.
+    /// Why the stack itself failed or rolled back, the latest reason first.
     reasons: Vec<String>,
     /// The status of the stack in its latest event.
     pub status: String,
@@ -94,7 +95,8 @@ impl StackOperation {
             return Ok(false);
         }
         if is_cancelled(reason) {
-            self.cancelled += 1;
+            let id = event.logical_resource_id().unwrap_or("?");
+            self.cancelled.insert(id.to_owned());
             return Ok(false);
         }
         self.failures.push(ResourceFailure {
@@ -146,8 +148,24 @@ impl StackOperation {
             | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => {}
             _ => return Err(BUSY),
         }
-        self.reasons.push(reason.to_owned());
+        if !reason.trim().is_empty() {
+            self.reasons.push(reason.to_owned());
+        }
         Ok(false)
+    }
+
+    /// The stack itself, if it failed for a reason of its own: for example, another stack imports
+    /// an export that it would delete. <https://github.com/serverless/serverless/pull/3935>
+    pub fn own_failure(&self, name: &str) -> Option<ResourceFailure> {
+        Some(ResourceFailure {
+            logical_id: name.to_owned(),
+            resource_type: STACK.to_owned(),
+            status: self.status.clone(),
+            reason: self.reasons.last()?.clone(),
+            hook_messages: vec![],
+            is_in_rollback: false,
+            nested: None,
+        })
     }
 
     /// Adds the hooks' messages to the resources that they rejected. Without such a resource, a
@@ -221,7 +239,3 @@ fn passed(properties: &str) -> Vec<Parameter> {
     });
     parameters.collect()
 }
-
-#[cfg(test)]
-#[path = "stack_operation_tests.rs"]
-mod tests;

@@ -86,7 +86,7 @@ pub use services::{
     pipelines::{ActionRun, Execution, Pipeline},
     response_bucket::SentResponse,
     s3, secrets,
-    stacks::{self, ChangeSetBehaviour, ResourceAction, ResourceChange, SeenTokens},
+    stacks::{self, ChangeSetBehaviour, ResourceAction, ResourceChange, ResourceEvent, SeenTokens},
 };
 pub use wire::{Caller, Line, Run};
 pub use world::{

@@ -41,6 +41,8 @@ _ADDITIONS = (
     "secretsmanager.rotation_resource",
     "cloudformation.resource_schemas",
     "cloudformation.stack_events",
+    # After stack_events: an operation begins with an event that it reports.
+    "cloudformation.stack_operation_ids",
     "cloudformation.early_validation",
     # After the others of CloudFormation: it wraps every read call.
     "cloudformation.lost_characters",

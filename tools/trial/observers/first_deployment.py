@@ -119,6 +119,21 @@ def order_of_operations(world: World) -> Seen:
     return Seen(tokens == ["two", "one"], f"the tokens of the operations: {tokens}", shown[0])
 
 
+@observes("last-operations-newest-first")
+def operations_of_a_stack(world: World) -> Seen:
+    """After an update that a validation rejects."""
+    with sources.stack(world, {"Resources": {"Probe": sources.HANDLE}}) as made:
+        sources.update(made, {"Resources": {"Probe": sources.HANDLE, "Taken": _taken(world)}})
+        shown = made.describe().get("LastOperations", [])
+        events = world.client("cloudformation").describe_stack_events(StackName=made.id)["StackEvents"]
+    begins = [event.get("OperationId") for event in events if event.get("PhysicalResourceId") == made.id
+              and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")]
+    listed = [each.get("OperationId") for each in shown if each.get("OperationType") in ("CREATE_STACK", "UPDATE_STACK")]
+    if not listed or len(begins) < 2:
+        raise NotSeen(f"DescribeStacks shows {shown}, and the events {begins}")
+    return Seen(listed[0] == begins[0], f"the operations of the stack: {shown}", begins)
+
+
 @observes("inherited-attribute-shown")
 def rules_of_the_group(world: World) -> Seen | None:
     """If the token may read the group's rules, and there are any."""

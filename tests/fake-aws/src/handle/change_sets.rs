@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     handle::{FakeAws, owned},
     services::stacks::{
-        Finding, Stack, change_sets::ChangeSet, comparison, execution, resource_kinds,
+        Finding, ResourceEvent, Stack, change_sets::ChangeSet, comparison, execution,
+        resource_kinds,
     },
 };
 
@@ -65,6 +66,34 @@ impl FakeAws {
             let then = (takes, "UPDATE_COMPLETE");
             found.arrange("UPDATE_IN_PROGRESS", None, Some(then), now);
         });
+    }
+
+    /// The running update of the stack fails after these events, and is rolled back.
+    pub fn fail_deployment(&self, stack: &str, events: &[ResourceEvent]) {
+        self.change(|aws| {
+            let now = aws.now;
+            let found = aws.stacks.named_mut(stack).expect("a stack to deploy");
+            found.fail("UPDATE_IN_PROGRESS", events, now);
+        });
+    }
+
+    /// A nested stack, whose creation fails after these events. Returns its ID.
+    pub fn failed_nested_stack(
+        &self,
+        parent: &str,
+        name: &str,
+        events: &[ResourceEvent],
+    ) -> String {
+        self.change(|aws| {
+            let (id, now) = (aws.next_id(), aws.now);
+            let parent = aws.stacks.named(parent).map(|parent| parent.id.clone());
+            let mut stack = Stack::bare(name, &id, now);
+            stack.parent = parent;
+            stack.fail("CREATE_IN_PROGRESS", events, now);
+            let id = stack.id.clone();
+            aws.stacks.all.insert(id.clone(), stack);
+            id
+        })
     }
 
     /// Another principal creates a change set, without changes.

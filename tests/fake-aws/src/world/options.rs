@@ -38,6 +38,9 @@ pub struct Options {
     pub latency: Duration,
     /// How many items IAM, CloudFormation and CodeCommit put on one page.
     pub page_length: Option<usize>,
+    /// Whether stacks and events have no IDs of operations: no page tells which Regions, and which
+    /// earlier events, have them.
+    pub lacks_operation_ids: bool,
     /// CloudFormation's time for each resource.
     pub resource_takes: Duration,
     /// The treatment of a repeated `ClientRequestToken`.
@@ -94,6 +97,7 @@ impl Default for Options {
             empty_create_is_idempotent: false,
             latency: Duration::ZERO,
             page_length: None,
+            lacks_operation_ids: false,
             resource_takes: Duration::from_secs(2),
             seen_tokens: SeenTokens::default(),
             parameters_alone_are_updates: false,

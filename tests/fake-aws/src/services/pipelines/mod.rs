@@ -129,15 +129,20 @@ fn state(pipelines: &Pipelines, call: &Call) -> JsonResult {
         json!({"actionName": action, "latestExecution": latest})
     });
     let over = json!({"actionName": "Approval", "latestExecution": {"status": "Succeeded"}});
-    let actions: Vec<Value> = running
-        .chain([over, json!({"actionName": "Deploy"})])
-        .collect();
+    let actions: Vec<Value> = running.chain([over, last_deployment(pipeline)]).collect();
     let transition = |stage| transition(pipeline, stage);
     let mut stage = json!({
         "stageName": "Deploy", "inboundTransitionState": transition("Deploy"),
         "actionStates": actions,
     });
-    if let Some(execution) = inside {
+    // "Information about the latest execution in the stage, including its ID and status", API
+    // Reference, `StageState`: also after it has ended.
+    let reached = |one: &&Execution| {
+        let mut actions = one.actions.iter();
+        actions.any(|run| ["CreateChangeSet", "Approval", "Deploy"].contains(&run.name))
+    };
+    let latest = inside.or_else(|| pipeline.executions.iter().rev().find(reached));
+    if let Some(execution) = latest {
         let latest = json!({"pipelineExecutionId": execution.id, "status": execution.status});
         stage["latestExecution"] = latest;
     }
@@ -160,6 +165,21 @@ fn transition(pipeline: &Pipeline, stage: &str) -> Value {
             "disabledReason": reason,
         }),
     }
+}
+
+/// The latest run of the action Deploy, which stays when another execution enters the stage (?).
+fn last_deployment(pipeline: &Pipeline) -> Value {
+    let runs = pipeline.executions.iter().rev().find_map(|execution| {
+        let mut attempts = execution.actions.iter();
+        let at = attempts.rposition(|run| run.name == "Deploy")?;
+        Some((execution, at))
+    });
+    let Some((execution, at)) = runs else {
+        return json!({"actionName": "Deploy"});
+    };
+    let id = pipeline::action_execution_id(&execution.id, at);
+    let latest = json!({"status": execution.actions[at].status, "actionExecutionId": id});
+    json!({"actionName": "Deploy", "latestExecution": latest})
 }
 
 /// "Gets a summary of the most recent executions for a pipeline."

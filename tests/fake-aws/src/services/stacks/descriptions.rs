@@ -4,9 +4,10 @@ use serde_json::json;
 
 use crate::{
     services::stacks::{
-        Finding, Stacks,
+        Finding, Stack, Stacks,
         change_sets::{Change, ChangeSet},
         requests::{OperationResult, existing, hides, invalid},
+        stack::Found,
     },
     world::{AwsError, Call, World, element, elements, escaped, pairs},
 };
@@ -44,7 +45,9 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
         ("DeletionTime", deleted.as_deref()),
         ("RoleARN", stack.role.as_deref()),
         ("ChangeSetId", stack.change_set_id.as_deref()),
+        ("ParentId", stack.parent.as_deref()),
     ]);
+    xml += &element("LastOperations", &last_operations(stack, world));
     // "If `NoEcho` is true, CloudFormation returns the parameter value masked as asterisks".
     let mut shown = seen.parameters.clone();
     for (key, value) in &mut shown {
@@ -61,6 +64,25 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
     let capabilities: String = capabilities.map(|one| element("member", one)).collect();
     xml += &element("Capabilities", &capabilities);
     Ok(Some(element("Stacks", &element("member", &xml))))
+}
+
+/// "Information about the most recent operations performed on this stack": the newest one first.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events-by-operation.html>
+fn last_operations(stack: &Stack, world: &World) -> String {
+    let shown = if world.options.lacks_operation_ids {
+        0
+    } else {
+        2
+    };
+    let newest_first = stack.operations.iter().rev().take(shown);
+    let members = newest_first.map(|(kind, id)| {
+        let entry = elements([
+            ("OperationType", Some(*kind)),
+            ("OperationId", Some(id.as_str())),
+        ]);
+        element("member", &entry)
+    });
+    members.collect()
 }
 
 /// A resource of a child stack, or a custom resource of the stack that a request names.
@@ -153,6 +175,7 @@ pub fn events(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let late = world.options.events_late;
     let events = stack.events.iter().rev();
     let visible = events.filter(|event| event.at + late <= world.now);
+    let has_operation_ids = !world.options.lacks_operation_ids;
     let members = visible.map(|event| {
         let hook = event.hook.as_ref();
         elements([
@@ -171,6 +194,10 @@ pub fn events(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
             ("ResourceStatus", Some(event.status)),
             ("ResourceStatusReason", event.reason.as_deref()),
             ("ClientRequestToken", event.token.as_deref()),
+            (
+                "OperationId",
+                event.operation.as_deref().filter(|_| has_operation_ids),
+            ),
         ])
     });
     page(world, call, "StackEvents", &members.collect::<Vec<_>>())
@@ -195,11 +222,20 @@ pub fn operation_events(stacks: &Stacks, world: &World, call: &Call) -> Operatio
             let names =
                 |finding: &&Finding| failure.contains(finding.hook.unwrap_or("EarlyValidation"));
             let invalid = change_sets.invalid.iter().filter(names);
-            let found = invalid.map(|finding| (None, finding.clone()));
+            let found = invalid.map(|finding| Found {
+                finding: finding.clone(),
+                token: None,
+                operation: None,
+            });
             (found.collect(), "PROPERTY_VALIDATION")
         }
     };
-    let members = found.iter().rev().map(|(token, finding)| {
+    let members = found.iter().rev().map(|found| {
+        let Found {
+            finding,
+            token,
+            operation,
+        } = found;
         if let Some(hook) = finding.hook {
             return elements([
                 ("EventType", Some("HOOK_INVOCATION_ERROR")),
@@ -210,7 +246,7 @@ pub fn operation_events(stacks: &Stacks, world: &World, call: &Call) -> Operatio
                 ("HookStatus", Some("HOOK_COMPLETE_FAILED")),
                 ("HookStatusReason", Some(&finding.reason)),
                 ("HookFailureMode", Some(finding.mode())),
-                ("OperationId", token.as_deref()),
+                ("OperationId", operation.as_deref()),
                 ("ClientRequestToken", token.as_deref()),
             ]);
         }
@@ -226,7 +262,7 @@ pub fn operation_events(stacks: &Stacks, world: &World, call: &Call) -> Operatio
             ("ValidationPath", path),
             ("ValidationStatus", Some("FAILED")),
             ("ValidationStatusReason", Some(&finding.reason)),
-            ("OperationId", token.as_deref()),
+            ("OperationId", operation.as_deref()),
             ("ClientRequestToken", token.as_deref()),
         ])
     });

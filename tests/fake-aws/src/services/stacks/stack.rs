@@ -59,6 +59,25 @@ impl Finding {
     }
 }
 
+/// A finding in an operation.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub finding: Finding,
+    pub token: Option<String>,
+    pub operation: Option<String>,
+}
+
+/// The event of a resource that a test sets.
+#[derive(Clone, Debug)]
+pub struct ResourceEvent {
+    pub logical_id: &'static str,
+    pub kind: &'static str,
+    pub status: &'static str,
+    pub reason: &'static str,
+    /// The ID of a nested stack. Empty for another resource.
+    pub physical_id: String,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Stack {
     pub id: String,
@@ -82,8 +101,12 @@ pub struct Stack {
     /// In the order in which they happened.
     pub events: Vec<Arc<StackEvent>>,
     pub operation: Option<StackOperation>,
-    /// The validation errors, with the operation's token.
-    pub found: Vec<(Option<String>, Finding)>,
+    /// The type and ID of each operation, the newest one last.
+    pub operations: Vec<(&'static str, String)>,
+    /// The ID of the stack that contains it.
+    pub parent: Option<String>,
+    /// The errors of validations and hooks.
+    pub found: Vec<Found>,
     /// How it was described since each of its statuses.
     was: Vec<(Duration, Arc<Described>)>,
 }
@@ -112,6 +135,9 @@ pub struct StackEvent {
     /// "All events initiated by a given stack operation are assigned the same client request
     /// token" (API Reference, `StackEvent`).
     pub token: Option<String>,
+    /// "The unique identifier of the operation that generated this stack event" (API Reference,
+    /// `StackEvent`).
+    pub operation: Option<String>,
     /// The finding, if the event is of a hook.
     pub hook: Option<Finding>,
 }
@@ -157,7 +183,9 @@ impl Stack {
     pub fn reach(&mut self, status: &'static str, reason: Option<String>, now: Duration) {
         self.status = status;
         self.reason.clone_from(&reason);
+        self.begin_operation(status);
         let token = self.token();
+        let operation = self.operation_id();
         self.events.push(Arc::new(StackEvent {
             id: format!("{}-{}", self.events.len(), self.name),
             at: now,
@@ -167,10 +195,60 @@ impl Stack {
             status,
             reason,
             token,
+            operation,
             hook: None,
         }));
         let described = self.described();
         self.was.push((now, Arc::new(described)));
+    }
+
+    /// Each operation has an ID, and so has the automatic rollback of one:
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events-by-operation.html>.
+    fn begin_operation(&mut self, status: &str) {
+        let kind = match status {
+            "CREATE_IN_PROGRESS" => "CREATE_STACK",
+            "UPDATE_IN_PROGRESS" => "UPDATE_STACK",
+            "DELETE_IN_PROGRESS" => "DELETE_STACK",
+            "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => "ROLLBACK",
+            _ => return,
+        };
+        let id = format!("{}-operation-{}", self.name, self.operations.len());
+        self.operations.push((kind, id));
+    }
+
+    fn operation_id(&self) -> Option<String> {
+        self.operations.last().map(|(_, id)| id.clone())
+    }
+
+    /// An operation fails after these events of its resources, and is rolled back.
+    pub fn fail(&mut self, begins: &'static str, events: &[ResourceEvent], now: Duration) {
+        let is_creation = begins == "CREATE_IN_PROGRESS";
+        self.reach(begins, Some("User Initiated".to_owned()), now);
+        let operation = self.operation_id();
+        for event in events {
+            self.events.push(Arc::new(StackEvent {
+                id: format!("{}-{}", self.events.len(), event.logical_id),
+                at: now,
+                logical_id: event.logical_id.to_owned(),
+                physical_id: event.physical_id.clone(),
+                kind: event.kind.to_owned(),
+                status: event.status,
+                reason: Some(event.reason.to_owned()),
+                token: None,
+                operation: operation.clone(),
+                hook: None,
+            }));
+        }
+        let failed: Vec<&str> = events.iter().map(|event| event.logical_id).collect();
+        let failed = failed.join(", ");
+        let reason = format!("The following resource(s) failed to create: [{failed}]. ");
+        let [rolls_back, ended] = if is_creation {
+            ["ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"]
+        } else {
+            ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
+        };
+        self.reach(rolls_back, Some(reason), now);
+        self.reach(ended, None, now);
     }
 
     /// A status that a test sets, reached by an operation with this token, which does nothing
@@ -211,9 +289,12 @@ impl Stack {
         self.reach(status, Some(reason), now);
         self.operation = None;
         let found = findings.iter().cloned();
-        let token = token.map(str::to_owned);
-        self.found
-            .extend(found.map(|finding| (token.clone(), finding)));
+        let (token, operation) = (token.map(str::to_owned), self.operation_id());
+        self.found.extend(found.map(|finding| Found {
+            finding,
+            token: token.clone(),
+            operation: operation.clone(),
+        }));
     }
 
     /// A resource gets a status.
@@ -224,7 +305,7 @@ impl Stack {
         reason: Option<&str>,
         now: Duration,
     ) {
-        let token = self.token();
+        let (token, operation) = (self.token(), self.operation_id());
         self.events.push(Arc::new(StackEvent {
             id: format!("{}-{}", self.events.len(), desired.logical_id),
             at: now,
@@ -234,6 +315,7 @@ impl Stack {
             status,
             reason: reason.map(str::to_owned),
             token,
+            operation,
             hook: None,
         }));
     }
@@ -252,7 +334,11 @@ impl Stack {
         if let Some(event) = self.events.last_mut() {
             Arc::make_mut(event).hook = Some(hook.clone());
         }
-        self.found.push((self.token(), hook.clone()));
+        self.found.push(Found {
+            finding: hook.clone(),
+            token: self.token(),
+            operation: self.operation_id(),
+        });
     }
 
     fn token(&self) -> Option<String> {
