@@ -33,7 +33,7 @@ class Held:
         made = aws.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"]
         self._working, self._url = Working(directory / name, branch="main"), made["cloneUrlHttp"]
         self._login = developer_login(aws, "dev", f"developer-{name}", name)
-        eventually(lambda: self._login.status(self._url) == 200, "CodeCommit accepts the login")
+        aws.set(credential_accepted_after_seconds=0)
         self.first = self.commit()
         self.declaration = {
             "name": name, "roleArn": f"arn:aws:iam::{ACCOUNT}:role/{name}", "pipelineType": "V2", "executionMode": mode,
