@@ -83,14 +83,16 @@ class Changes:
 
     def _repairs_itself(self) -> None:
         project = self.project
-        changed = self.environment.deploy(SelfRepair="Repair")
-        require(changed.succeeded, changed.output + "\n".join(self.environment.failures()))
+        given = {each["ParameterKey"]: each["ParameterValue"] for each in self.environment.describe()["Parameters"]}
+        if given["SelfRepair"] != "Repair":
+            changed = self.environment.deploy(SelfRepair="Repair")
+            require(changed.succeeded, changed.output + "\n".join(self.environment.failures()))
         events, rule = self.aws.client("events"), project.event_rule
         pattern = events.describe_rule(Name=rule)["EventPattern"]
         # A disabled rule is a freeze, which is not repaired.
         events.put_rule(Name=rule, EventPattern=pattern.replace(self.loop.branch, "another"))
-        note(f"sam deploy with SelfRepair=Repair: now the function also repairs the stacks of pipelines. A person changes the "
-             f"branch of {rule}, so no push would start the pipeline.")
+        note(f"With SelfRepair=Repair, the function also repairs the stacks of pipelines. A person changes the branch of {rule}, "
+             "so no push would start the pipeline.")
 
         def is_repaired() -> bool:
             # The policy of the parameter may take effect late.

@@ -6,6 +6,7 @@ This script acts as the developer and as the approvers. GitLab and the environme
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +147,8 @@ class Loop:
         progress.show("undo", f"The operator runs cfn-gitops undo {project.project_id} --env {self.env_id} --to {former[:8]} "
                               "--yes:")
         for line in ran.stdout.splitlines()[1:]:
-            note(line, indent=14)
+            # A link has no place to be wrapped at.
+            note(re.sub(r"(https://[^/]+/)\S+", r"\1…", line), indent=14)
         execution = project.executions()[-1]["pipelineExecutionId"]
         require(project.deployed_commit() == bad, "it was deployed before the approval")
         progress.show("Approval", f"{self.approver} reads the change set and approves it in CodePipeline.")

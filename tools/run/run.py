@@ -50,7 +50,8 @@ class LocalStory(Story):
         template = steps.template_with(ROOT / "target/local/bootstrap", directory)
         for environment in (self.environment, self.second, self.failing):
             environment.template = template
-        self.parameters = PARAMETERS
+        # Each further deployment takes seconds.
+        self.parameters = {**PARAMETERS, "SelfRepair": "Repair"}
         self.olivia, self.ann = AwsApprover(aws, NAMES.first, NAMES.second), GitLabApprover(gitlab, source)
         self.gitlab = gitlab
         self.elsewhere = Elsewhere(aws, directory, self.environment)

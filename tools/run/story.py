@@ -177,6 +177,7 @@ class Story:
 
     def restores_the_mirror(self) -> None:
         mirror = self.loop.mirror()
+        self.diagnose("Before", True)
         self.source.project.delete_mirror(mirror.id)
         note(f"A person deletes mirror {mirror.id} in GitLab.")
         self.diagnose("After the deletion", False)
