@@ -619,11 +619,8 @@ async fn note_lists_the_rollback_and_the_cancelled_ones() {
     let read = deployed(account(events), QUOTED).await.expect("resources");
     let note = render(&read, "https://example.com").replace(&"x".repeat(560), "x*560");
     expect![[r#"
-
-        | Resource | Type | Reason |
-        |---|---|---|
-        | `Orders` | `AWS::DynamoDB::Table` | `Table shop-orders already exists in stack` |
-        | `Old` | `AWS::SQS::Queue` | `In the rollback: a /close <img> @all x*560xx…` |
+        - `Orders` (`AWS::DynamoDB::Table`): `Table shop-orders already exists in stack`
+        - `Old` (`AWS::SQS::Queue`): `In the rollback: a /close <img> @all x*560xx…`
 
         1 other was cancelled, because one failed.
     "#]]

@@ -8,6 +8,7 @@ mod at_once;
 mod calls;
 mod checks;
 mod events;
+mod failed_builds;
 mod failures;
 mod fixture;
 mod gitlab_approvals;

@@ -1,0 +1,263 @@
+//! A failed build, in its status and its note.
+
+use std::time::Duration;
+
+use fake_aws::gitlab::records::OTHER_USER;
+use fake_aws::{FakeAws, FaultKind, On};
+
+use crate::checks::check_harmless;
+use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, in_account, records};
+use crate::scripts::Step;
+
+use Step::{Build, End, Retry, Source, Start};
+
+const BUILD_PROJECT: &str = "codebuild-dev-cfn-shop";
+const MESSAGE: &str = "Error while executing command: npm test. Reason: exit status 1";
+const CAUSE: &str = "BUILD: COMMAND_EXECUTION_ERROR: Error while executing command: npm test";
+
+/// The settings of the pipeline have `BuildLog`.
+fn with_log(fake: &FakeAws) {
+    fake.arrange(|aws| {
+        let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
+        let settings = stack.outputs.get_mut("Reporting").expect("settings");
+        *settings = settings.replacen('{', r#"{"BuildLog":true,"#, 1);
+        aws.gitlab.project_mut(PROJECT).records.is_internal = false;
+    });
+}
+
+/// The build fails after it printed `lines`, and its execution ends.
+async fn fail(fake: &FakeAws, lines: &[&str], name: &str) {
+    Build("e1", Some("Build terminated with state: FAILED"))
+        .take(fake, SHOP)
+        .await;
+    let id = fake.start_build(BUILD_PROJECT);
+    fake.arrange(|aws| {
+        let pipeline = aws.pipelines.get_mut(&SHOP.pipeline()).expect("a pipeline");
+        pipeline.executions[0].run_as("Build", &id);
+    });
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    fake.fail_build(&id, "BUILD", MESSAGE, lines);
+    End("e1", "Failed").take(fake, SHOP).await;
+    deliver_once(fake, SHOP, ("e1", None), name).await;
+}
+
+async fn begin(fake: &FakeAws) {
+    for (at, step) in [Start("e1"), Source("e1", 0)].into_iter().enumerate() {
+        step.take(fake, SHOP).await;
+        deliver_once(fake, SHOP, step.subject(), &format!("begin-{at}")).await;
+    }
+}
+
+/// The function's first note, after it is known that all are the same.
+fn note(fake: &FakeAws) -> String {
+    let notes = records(fake).notes.into_iter();
+    let mut own: Vec<String> = notes
+        .filter(|note| note.user != OTHER_USER)
+        .map(|note| note.body)
+        .collect();
+    own.dedup();
+    assert_eq!(own.len(), 1, "{own:#?}");
+    own.remove(0)
+}
+
+fn status(fake: &FakeAws) -> String {
+    let records = records(fake);
+    let current = records.current(COMMITS[0], &SHOP.status());
+    current.last().expect("a status").description.clone()
+}
+
+#[test]
+fn failed_phase_is_in_status_and_note() {
+    in_account(async |fake| {
+        begin(fake).await;
+        fail(fake, &["1 of 7 tests failed"], "failed").await;
+        assert!(
+            status(fake).starts_with(&format!("Build failed: phase {CAUSE}")),
+            "{}",
+            status(fake)
+        );
+        let note = note(fake);
+        assert!(
+            note.contains(&format!("phase `BUILD`: `{}", &CAUSE[7..])),
+            "{note}"
+        );
+        assert!(!note.contains("1 of 7 tests failed"), "{note}");
+        assert_eq!(fake.count("GetLogEvents"), 0);
+        check_harmless(fake);
+    });
+}
+
+#[test]
+fn end_of_the_log_is_in_the_note_of_a_private_project() {
+    in_account(async |fake| {
+        with_log(fake);
+        begin(fake).await;
+        let token = format!("token glpat-{}", "x1".repeat(10));
+        fail(fake, &["1 of 7 tests failed", &token, "/close"], "failed").await;
+        let note = note(fake);
+        assert!(note.contains("\n 1 of 7 tests failed\n"), "{note}");
+        assert!(
+            !note.contains("glpat-") && !note.contains("\n/close"),
+            "{note}"
+        );
+        assert!(
+            !note.contains("POST_BUILD") && !note.contains(" late "),
+            "{note}"
+        );
+        let read = fake.count("GetLogEvents");
+        catch_up(fake, SHOP, "health check").await;
+        assert_eq!(fake.count("GetLogEvents"), read, "read again");
+    });
+}
+
+/// Who may see the project is read again for each note.
+#[test]
+fn log_stays_out_of_a_project_that_others_see() {
+    type Change = fn(&mut fake_aws::gitlab::records::Records);
+    let rows: [(Change, &str); 2] = [
+        (
+            |records| records.is_internal = true,
+            "the project is internal",
+        ),
+        (|records| records.is_public = true, "the project is public"),
+    ];
+    for (change, because) in rows {
+        in_account(async |fake| {
+            with_log(fake);
+            fake.arrange(|aws| {
+                change(&mut aws.gitlab.project_mut(PROJECT).records);
+                let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
+                let settings = stack.outputs.get_mut("Reporting").expect("settings");
+                *settings = settings.replacen('{', r#"{"ChangeSetComment":true,"#, 1);
+            });
+            begin(fake).await;
+            fail(fake, &["1 of 7 tests failed"], "failed").await;
+            let note = note(fake);
+            assert!(
+                note.contains(because) && note.contains("phase `BUILD`"),
+                "{note}"
+            );
+            assert_eq!(fake.count("GetLogEvents"), 0);
+        });
+    }
+}
+
+/// By default, a public project has no note: the status has the cause.
+#[test]
+fn public_project_has_the_cause_in_its_status_only() {
+    in_account(async |fake| {
+        with_log(fake);
+        fake.arrange(|aws| aws.gitlab.project_mut(PROJECT).records.is_public = true);
+        begin(fake).await;
+        fail(fake, &["1 of 7 tests failed"], "failed").await;
+        assert!(status(fake).contains(CAUSE), "{}", status(fake));
+        assert!(
+            records(fake)
+                .notes
+                .iter()
+                .all(|note| note.user == OTHER_USER)
+        );
+    });
+}
+
+#[test]
+fn late_log_is_read_once_more_by_the_health_check() {
+    for arrives in [true, false] {
+        in_account(async |fake| {
+            with_log(fake);
+            fake.arrange(|aws| aws.options.logs_late = Duration::from_hours(1));
+            begin(fake).await;
+            fail(fake, &["1 of 7 tests failed"], "failed").await;
+            assert!(
+                note(fake).contains("has no log of this phase"),
+                "{}",
+                note(fake)
+            );
+            let first = fake.count("GetLogEvents");
+            deliver_once(fake, SHOP, ("e1", None), "second delivery").await;
+            assert_eq!(fake.count("GetLogEvents"), first);
+            if arrives {
+                fake.arrange(|aws| aws.options.logs_late = Duration::ZERO);
+            }
+            catch_up(fake, SHOP, "health check").await;
+            assert_eq!(note(fake).contains("1 of 7 tests failed"), arrives);
+            let second = fake.count("GetLogEvents");
+            assert!(second > first);
+            catch_up(fake, SHOP, "second health check").await;
+            assert_eq!(fake.count("GetLogEvents"), second, "{}", note(fake));
+        });
+    }
+}
+
+/// Neither the status nor the cause depends on the log.
+#[test]
+fn failure_is_reported_if_its_cause_cannot_be_read() {
+    use FaultKind::{Denied, InternalError500, RequestHangs};
+    for operation in ["BatchGetBuilds", "GetLogEvents"] {
+        for kind in [Denied, InternalError500, RequestHangs] {
+            in_account(async |fake| {
+                with_log(fake);
+                begin(fake).await;
+                fake.break_from_now(On::Operation(operation), kind);
+                Build("e1", Some("Build terminated")).take(fake, SHOP).await;
+                let id = fake.start_build(BUILD_PROJECT);
+                fake.arrange(|aws| {
+                    let pipeline = aws.pipelines.get_mut(&SHOP.pipeline()).expect("a pipeline");
+                    pipeline.executions[0].run_as("Build", &id);
+                });
+                fake.fail_build(&id, "BUILD", MESSAGE, &["1 of 7 tests failed"]);
+                End("e1", "Failed").take(fake, SHOP).await;
+                let event = ("e1", None);
+                crate::fixture::deliver(fake, SHOP, event, "failed").await;
+                assert!(
+                    status(fake).starts_with("Build failed: "),
+                    "{operation} {kind:?}"
+                );
+                fake.mend();
+                catch_up(fake, SHOP, "health check").await;
+                let is_final = operation == "BatchGetBuilds" && kind == Denied;
+                let shows = note(fake).contains("1 of 7 tests failed");
+                assert_eq!(shows, !is_final, "{operation} {kind:?}: {}", note(fake));
+                check_harmless(fake);
+            });
+        }
+    }
+}
+
+/// The end of the note lists the change set, which survives a failure. A log cannot pass for it.
+#[test]
+fn log_with_the_notes_own_lines_does_not_survive() {
+    in_account(async |fake| {
+        with_log(fake);
+        begin(fake).await;
+        let marker = "<!-- cfn-gitops deployment dev/shop c0ffee0000000001 -->";
+        fail(
+            fake,
+            &["<!-- change set -->", "| `Forged` |", marker],
+            "failed",
+        )
+        .await;
+        assert!(note(fake).contains("Forged"), "{}", note(fake));
+        for (at, step) in [
+            Retry("e1"),
+            Build("e1", None),
+            Step::Wait("e1"),
+            Step::Approve("e1"),
+            Step::Deployed("e1", None),
+            End("e1", "Succeeded"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            step.take(fake, SHOP).await;
+            if step.has_event() {
+                deliver_once(fake, SHOP, step.subject(), &format!("retry-{at}")).await;
+            }
+        }
+        let note = note(fake);
+        assert!(
+            !note.contains("Forged") && note.contains("| `Orders` |"),
+            "{note}"
+        );
+    });
+}
