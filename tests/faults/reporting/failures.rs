@@ -63,7 +63,7 @@ fn assert_notes(fake: &FakeAws, part: &str) {
 
 #[test]
 fn failed_resources_are_listed_in_the_note() {
-    let row = format!("| `Orders` | `{TABLE}` | `{REASON}` |");
+    let row = format!("- `Orders` (`{TABLE}`): `{REASON}`");
     for lacks_operation_ids in [false, true] {
         for page_length in [None, Some(1)] {
             in_account(async |fake| {
@@ -95,7 +95,7 @@ fn cause_in_a_nested_stack_is_listed_without_values() {
         .await;
         assert_notes(
             fake,
-            "| `Data/Bucket` | `AWS::S3::Bucket` | `Bucket … already exists` |",
+            "- `Data/Bucket` (`AWS::S3::Bucket`): `Bucket … already exists`",
         );
     });
 }
