@@ -587,11 +587,9 @@ async fn reasons_are_shown_by_the_audience() {
         table += &render(&read.expect("resources"), "https://example.com");
     }
     expect![[r#"
-
         - `Seed` (`Custom::Seed`): `Data hunter2 must be an object`
         - `Bucket` (`AWS::S3::Bucket`): `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: it is hunter2`
         - `Role` (`AWS::IAM::Role`): `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)`
-
         - `Seed` (`Custom::Seed`): `the reason is not shown, because it may contain a value of a parameter`
         - `Bucket` (`AWS::S3::Bucket`): `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: …`
         - `Role` (`AWS::IAM::Role`): `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)`
@@ -625,7 +623,6 @@ async fn note_lists_the_rollback_and_the_cancelled_ones() {
     let read = deployed(account(events), QUOTED).await.expect("resources");
     let note = render(&read, "https://example.com").replace(&"x".repeat(560), "x*560");
     expect![[r#"
-
         - `Orders` (`AWS::DynamoDB::Table`): `Table shop-orders already exists in stack`
         - `Old` (`AWS::SQS::Queue`): `In the rollback: a /close <img> @all x*560x…`
 
