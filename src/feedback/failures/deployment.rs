@@ -42,12 +42,13 @@ const NOT_EXECUTED: &str = "the change set of this execution may not have been e
 const NO_STACK: &str = "the stack does not exist";
 const DENIED: &str = "the function may not read the events of this stack";
 const UNREADABLE: &str = "the events of the stack cannot be read";
+const UNNAMED: &str = "CloudFormation names none";
 const OTHER_ACTION: &str = "the failed action changes no stack";
 
 /// The failed resources of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailedDeployment {
-    /// The first cause first. Empty if CloudFormation names none.
+    /// The first cause first. There is at least one.
     pub resources: Vec<FailedResource>,
     /// How many resources CloudFormation cancelled because another one failed.
     pub cancelled: usize,
@@ -90,6 +91,7 @@ pub async fn read(
         _ => Err(Unread::Because(OTHER_ACTION)),
     };
     match read {
+        Ok(read) if read.resources.is_empty() => Ok(Err(UNNAMED)),
         Ok(read) => Ok(Ok(read)),
         Err(Unread::Because(why)) => Ok(Err(why)),
         Err(Unread::Failed(error)) if error.is_transient() => Err(error),
@@ -109,9 +111,6 @@ pub async fn read(
 /// The list in the note, which fits a narrow screen. `url` shows the resources that are left out.
 pub fn render(read: &FailedDeployment, url: &str) -> String {
     let mut list = String::new();
-    if read.resources.is_empty() {
-        list.push_str("CloudFormation names no failed resource.\n");
-    }
     for failed in &read.resources {
         let (path, of_type) = (code(&failed.path), code(&failed.resource_type));
         let _ = writeln!(list, "- {path} ({of_type}): {}", code(&failed.reason));
@@ -322,7 +321,8 @@ impl Reader<'_> {
     }
 
     /// The operation of the nested stack that failed, with its values. `None` if the resource is no
-    /// nested stack, or if nothing proves that the stack's newest operation belongs to this one.
+    /// nested stack, or if nothing proves that the stack's newest operation belongs to this one. In
+    /// a rollback, a nested stack may fail once more: its resources are listed already.
     async fn nested(
         &self,
         one: &Listed,
@@ -330,7 +330,7 @@ impl Reader<'_> {
         let Some(nested) = one.failure.nested.as_ref() else {
             return Ok(None);
         };
-        if one.level == MAX_LEVELS {
+        if one.level == MAX_LEVELS || one.failure.is_in_rollback {
             return Ok(None);
         }
         let read = async {

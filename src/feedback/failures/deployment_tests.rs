@@ -529,6 +529,16 @@ async fn values_of_nested_stacks_are_not_shown() {
     let read = read.expect("resources");
     assert_eq!(paths(&read), ["Data/Queue"]);
     assert_eq!(read.resources[0].reason, "Queue … of … and … is broken");
+    // A rollback that fails too adds no resource twice.
+    let mut again = nested("", EMBEDDED, true);
+    let events = again.events.get_mut("").expect("events");
+    let mut failed = events[1].clone();
+    failed.status = "UPDATE_FAILED".to_owned();
+    let begins = event(&["", STACK, "UPDATE_ROLLBACK_IN_PROGRESS", ""]);
+    let ended = event(&["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""]);
+    events.splice(2.., [begins, failed, ended]);
+    let again = deployed(again, "No reason was provided").await;
+    assert_eq!(paths(&again.expect("resources")), ["Data/Queue", "Data"]);
     // CloudFormation describes the former values, and defaults are not passed.
     let read = deployed(nested("", EMBEDDED, false), "No reason was provided").await;
     assert_eq!(read.expect("resources").resources[0].reason, HIDDEN_REASON);
@@ -577,18 +587,12 @@ async fn reasons_are_shown_by_the_audience() {
         table += &render(&read.expect("resources"), "https://example.com");
     }
     expect![[r#"
-
-        | Resource | Type | Reason |
-        |---|---|---|
-        | `Seed` | `Custom::Seed` | `Data hunter2 must be an object` |
-        | `Bucket` | `AWS::S3::Bucket` | `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: it is hunter2` |
-        | `Role` | `AWS::IAM::Role` | `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)` |
-
-        | Resource | Type | Reason |
-        |---|---|---|
-        | `Seed` | `Custom::Seed` | `the reason is not shown, because it may contain a value of a parameter` |
-        | `Bucket` | `AWS::S3::Bucket` | `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: …` |
-        | `Role` | `AWS::IAM::Role` | `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)` |
+        - `Seed` (`Custom::Seed`): `Data hunter2 must be an object`
+        - `Bucket` (`AWS::S3::Bucket`): `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: it is hunter2`
+        - `Role` (`AWS::IAM::Role`): `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)`
+        - `Seed` (`Custom::Seed`): `the reason is not shown, because it may contain a value of a parameter`
+        - `Bucket` (`AWS::S3::Bucket`): `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: …`
+        - `Role` (`AWS::IAM::Role`): `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)`
     "#]].assert_eq(&table);
 }
 
@@ -620,7 +624,7 @@ async fn note_lists_the_rollback_and_the_cancelled_ones() {
     let note = render(&read, "https://example.com").replace(&"x".repeat(560), "x*560");
     expect![[r#"
         - `Orders` (`AWS::DynamoDB::Table`): `Table shop-orders already exists in stack`
-        - `Old` (`AWS::SQS::Queue`): `In the rollback: a /close <img> @all x*560xx…`
+        - `Old` (`AWS::SQS::Queue`): `In the rollback: a /close <img> @all x*560x…`
 
         1 other was cancelled, because one failed.
     "#]]
@@ -699,6 +703,11 @@ async fn findings_of_a_change_set_are_listed() {
         read.resources[0].reason,
         "/Resources/Orders: Unsupported property […]"
     );
+    // Its reason is all there is.
+    let mut unnamed = with(WHY);
+    unnamed.findings.clear();
+    let unnamed = read_as(unnamed, failed(), true, Audience::Members).await;
+    assert_eq!(unnamed, Err(UNNAMED));
     // One that an earlier execution left behind.
     let other = read_as(
         with("Circular dependency"),

@@ -39,6 +39,7 @@ pub(crate) fn failed_execution(id: &str) -> Execution {
         is_newest: true,
         started: None,
         updated: None,
+        held: None,
         actions: vec![],
     }
 }
