@@ -364,7 +364,7 @@ mod over_aws {
     #[tokio::test(start_paused = true)]
     async fn denied_log_names_the_action() {
         let (fake, aws, window) = failed(|_| {}, &["the cause"]).await;
-        fake.deny("logs:GetLogEvents", "*");
+        fake.deny("logs:GetLogEvents", "");
         let error = read(&aws, &window).await.expect_err("a denial");
         assert!(error.is_denied() && !error.is_transient(), "{error}");
         assert_eq!(error.denied_action(), ("logs", "GetLogEvents"));
