@@ -25,12 +25,12 @@ const SEEDS: &[&str] = &[
 
 fn lines(choices: &mut Choices) -> Vec<String> {
     let mut lines = vec![];
-    for _ in 0..choices.below(12) {
+    for _ in 0..choices.below(6) {
         let mut line = choices.text(SEEDS);
         if choices.below(3) == 0 {
             line = format!("{line}{TOKEN} {}", choices.text(SEEDS));
         }
-        lines.push(line.repeat(1 + choices.below(3) * choices.below(300)));
+        lines.push(line.repeat(1 + choices.below(2) * choices.below(3)));
     }
     lines
 }
