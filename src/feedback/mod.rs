@@ -12,6 +12,9 @@ pub(crate) mod approval;
 pub(crate) mod change_sets;
 pub(crate) mod drift;
 pub(crate) mod failures;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod reporting;
 pub(crate) mod review;
 pub(crate) mod rights;

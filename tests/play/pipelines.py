@@ -195,13 +195,16 @@ class Pipeline:
         return json.dumps(records, default=str) + self.build_log()
 
     def build_log(self, build_project: str = "") -> str:
+        return "".join(event["message"] for event in self.build_log_events(build_project))
+
+    def build_log_events(self, build_project: str = "") -> list[dict[str, Any]]:
         logs, group = self.aws.client("logs"), f"/aws/codebuild/{build_project or self.build_project}"
         groups = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
         if group not in [each["logGroupName"] for each in groups]:
-            return ""
+            return []
         streams = [stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]]
-        return "\n".join(event["message"] for stream in streams for event in logs.get_log_events(
-            logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000)["events"])
+        return [event for stream in streams for event in logs.get_log_events(
+            logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000)["events"]]
 
 
 def developer_login(aws: Account, env_id: str, user_name: str = "developer", repositories: str = "") -> Login:

@@ -130,6 +130,12 @@ def after_builds(story: Story, seen: Observations) -> None:
     expected = sorted(f"AWSCodeBuild-{build}" for build in builds for _ in range(2))
     if len(sessions) == len(expected) >= 4:
         seen.add("codebuild-session-per-build", sorted(sessions) == expected, f"{len(builds)} builds, {sessions[0]}")
+    printed = [(event["timestamp"] / 1000, re.match(r"\[Container\] (\S+ \d+:\d+:\d+)", event["message"]))
+               for event in project.build_log_events()]
+    lags = [dated - datetime.strptime(f"{found[1]} +0000", "%Y/%m/%d %H:%M:%S %z").timestamp()
+            for dated, found in printed if found]
+    if lags:
+        seen.add("build-log-lags-less-than-30s", max(lags) < 30, f"up to {max(lags):.0f} s")
 
 
 def before_rotation(story: Story, seen: Observations) -> None:

@@ -6,7 +6,7 @@ use super::masks::masked;
 use crate::clients::aws::{Aws, CallError, EventRange};
 use crate::clients::gitlab::is_invisible;
 
-/// The most pages to read. POST_BUILD may print much after the phase that failed.
+/// The most pages to read. `POST_BUILD` may print much after the phase that failed.
 const MAX_PAGES: u32 = 3;
 
 /// The most events on a page, so that one has some hundred kilobytes.

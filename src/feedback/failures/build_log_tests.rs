@@ -262,3 +262,111 @@ fn failed_script_is_not_repeated() {
     let log = PhaseLog::of(&lines, "BUILD");
     assert_eq!(log.end.lines, lines[..2]);
 }
+
+mod over_aws {
+    use std::time::Duration;
+
+    use fake_aws::clients::sdk_config;
+    use fake_aws::{FakeAws, Options};
+
+    use super::*;
+    use crate::clients::aws::SdkClients;
+    use crate::clients::http::Http;
+    use crate::feedback::failures::build;
+
+    /// A build that failed in BUILD after it printed `lines`, and what was read of it. Also the
+    /// number of calls of CloudWatch Logs.
+    async fn failed(
+        options: impl FnOnce(&mut Options),
+        lines: &[&str],
+    ) -> (FakeAws, Aws, LogWindow) {
+        let fake = FakeAws::new();
+        fake.options(options);
+        let connector = fake.connector("note");
+        let aws = SdkClients::new(&sdk_config(connector.clone()), &Http::new(connector));
+        let id = fake.start_build("codebuild-dev-cfn-shop");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let message = "Error while executing command: npm test. Reason: exit status 1";
+        fake.fail_build(&id, "BUILD", message, lines);
+        let read = build::read(&aws, &id).await.expect("an answer");
+        let read = read.expect("a failed build");
+        assert_eq!(read.phase, "BUILD");
+        assert_eq!(read.contexts[0].message, message);
+        (fake, aws, read.log.expect("a log"))
+    }
+
+    fn calls(fake: &FakeAws) -> usize {
+        let mut calls = fake.journal_of("note");
+        calls.retain(|call| call.operation == "GetLogEvents");
+        calls.len()
+    }
+
+    /// The log is dated after the phase, and POST_BUILD follows.
+    #[tokio::test(start_paused = true)]
+    async fn end_of_the_phase_is_read_at_once() {
+        let (fake, aws, window) = failed(|_| {}, &["first", "the cause"]).await;
+        let read = read(&aws, &window).await.expect("a log");
+        assert!(read.is_complete);
+        assert_eq!(read.lines, ["first", "the cause"]);
+        assert_eq!(calls(&fake), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_are_read_backward_until_they_suffice() {
+        let lines: Vec<String> = (0..60).map(|number| format!("line {number}")).collect();
+        let lines: Vec<&str> = lines.iter().map(|line| &**line).collect();
+        let (fake, aws, window) = failed(|it| it.page_length = Some(30), &lines).await;
+        let found = read(&aws, &window).await.expect("a log");
+        assert!(found.is_complete && found.lines.ends_with(&["line 59".to_owned()]));
+        assert!(found.lines.len() >= MAX_LINES, "{}", found.lines.len());
+        assert_eq!(calls(&fake), 2);
+        // An empty page is not the beginning, and three pages are the most.
+        fake.options(|it| it.empty_log_pages = true);
+        let found = read(&aws, &window).await.expect("a log");
+        assert!(found.is_complete && found.lines.ends_with(&["line 59".to_owned()]));
+        assert_eq!(calls(&fake), 2 + 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeated_token_ends_the_log() {
+        let (fake, aws, window) = failed(|_| {}, &[]).await;
+        fake.change(|aws| aws.logs.values_mut().for_each(Vec::clear));
+        assert_eq!(read(&aws, &window).await, Ok(LogEnd::default()));
+        assert_eq!(calls(&fake), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn late_log_is_not_complete() {
+        let late = Duration::from_secs(20);
+        let (_, aws, window) = failed(|it| it.logs_late = late, &["the cause"]).await;
+        assert_eq!(read(&aws, &window).await, Ok(LogEnd::default()));
+        tokio::time::advance(late).await;
+        assert!(read(&aws, &window).await.expect("a log").is_complete);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn missing_log_has_no_lines() {
+        let (_, aws, window) = failed(|_| {}, &["the cause"]).await;
+        for missing in [
+            LogWindow {
+                group: "/other".to_owned(),
+                ..window.clone()
+            },
+            LogWindow {
+                stream: "other".to_owned(),
+                ..window
+            },
+        ] {
+            assert_eq!(read(&aws, &missing).await, Ok(LogEnd::default()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn denied_log_names_the_action() {
+        let (fake, aws, window) = failed(|_| {}, &["the cause"]).await;
+        fake.deny("logs:GetLogEvents", "");
+        let error = read(&aws, &window).await.expect_err("a denial");
+        assert!(error.is_denied() && !error.is_transient(), "{error}");
+        assert_eq!(error.denied_action(), ("logs", "GetLogEvents"));
+    }
+}

@@ -226,7 +226,7 @@ fn without_private_keys(text: &str) -> String {
 /// is the former.
 fn next_marker(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
     let rest = text.get(from..)?;
-    let found = rest.match_indices("-----").find_map(|(at, dashes)| {
+    rest.match_indices("-----").find_map(|(at, dashes)| {
         let after = rest.get(at + dashes.len()..)?;
         let (is_begin, label) = match after.strip_prefix("BEGIN ") {
             Some(label) => (true, label),
@@ -236,8 +236,7 @@ fn next_marker(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
         let is_key = label.contains("PRIVATE KEY") && !label.contains('\n');
         let length = dashes.len() + if is_begin { 6 } else { 4 } + label.len() + dashes.len();
         is_key.then_some((from + at..from + at + length, is_begin))
-    });
-    found
+    })
 }
 
 /// The last word of a line, if it may be a line of a key. A program may print something before.

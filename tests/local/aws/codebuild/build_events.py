@@ -68,7 +68,7 @@ def _contexts(phase: dict[str, Any]) -> list[str]:
     return [f"{each['statusCode']}: {each['message']}" for each in phase.get("contexts", [])]
 
 
-def _time(seconds: int) -> str:
+def _time(seconds: float) -> str:
     """`Sep 1, 2017 4:12:29 PM`. strftime would pad the numbers and depend on the locale."""
     at = time.gmtime(seconds)
     half = "PM" if at.tm_hour >= 12 else "AM"

@@ -26,7 +26,7 @@ from tests.local.aws.iam import service_roles
 
 
 class Failed(Exception):
-    """A failed phase of the build. The text is the phase's context."""
+    """A failed phase of the build. The text is the message of the phase's context."""
 
     def __init__(self, message: str, status: str = "FAILED", code: str = "COMMAND_EXECUTION_ERROR") -> None:
         super().__init__(message)
@@ -59,6 +59,7 @@ class Build:
         codebuild._builds[self.build_id] = self.record
         self.role: Role | None = None
         self.lines: list[str] = []
+        self.failed_phase = ""
         self.logged = False
         self.stored: dict[str, str] = {}
         self.others: dict[str, str] = {}  # variables with the directories of further sources
@@ -97,7 +98,9 @@ class Build:
             except Failed as fault:
                 # A phase may end with CLIENT_ERROR. The build then ends with FAILED.
                 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html (buildStatus)
-                status, reason = fault.status.replace("CLIENT_ERROR", "FAILED"), fault.message
+                status = fault.status.replace("CLIENT_ERROR", "FAILED")
+                # CodePipeline shows it. No page has its form. (?)
+                reason = f"Phase: {self.failed_phase}, Code: {fault.code}, Message: {fault.message}"
             except BaseException:
                 status = "STOPPED"
                 raise
@@ -106,7 +109,7 @@ class Build:
         return status, reason
 
     def _finish(self, status: str) -> None:
-        now = int(time.time())
+        now = _now()
         # The last phase has no status and no end, as in the example of BatchGetBuilds.
         # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html
         self.record["phases"].append({"phaseType": "COMPLETED", "startTime": now})
@@ -115,44 +118,51 @@ class Build:
         build_events.send_state(self.record)
 
     def _phases(self, scratch: Path) -> None:
+        self._phase("SUBMITTED", self._assume)
+        self._phase("PROVISIONING", self._open_log)
+        self._phase("DOWNLOAD_SOURCE", lambda: self._download(scratch))
+        spec = self._spec
+        environment = self._environment(scratch)
+        shell = build_commands.Shell(scratch, self.source, environment, self._log, self.wait)
+        fault = self._run_commands(spec, shell)
         try:
-            self._phase("SUBMITTED", self._assume)
-            self._phase("PROVISIONING", self._open_log)
-            self._phase("DOWNLOAD_SOURCE", lambda: self._download(scratch))
-            spec = self._spec
-            environment = self._environment(scratch)
-            shell = build_commands.Shell(scratch, self.source, environment, self._log, self.wait)
-            fault = self._run_commands(spec, shell)
-            try:
-                self._phase("UPLOAD_ARTIFACTS", lambda: self.upload(spec))
-            except Failed as failure:
-                fault = fault or failure
-            if fault:
-                raise fault
-        finally:
-            self._write_log()
+            self._phase("UPLOAD_ARTIFACTS", lambda: self.upload(spec))
+        except Failed as failure:
+            fault = fault or failure
+        if fault:
+            raise fault
 
     def _phase(self, name: str, do: Any) -> None:
-        phase: dict[str, Any] = {"phaseType": name, "startTime": int(time.time())}
+        phase: dict[str, Any] = {"phaseType": name, "startTime": _now()}
         self.record["currentPhase"] = name
         self.record["phases"].append(phase)
+        context = {"statusCode": "", "message": ""}
+        if name.lower() in buildspec.PHASES:
+            self._log_agent(f"Entering phase {name}")
+        elif name == "DOWNLOAD_SOURCE":
+            self._log_agent(f"Phase is {name}")
         try:
             do()
             phase["phaseStatus"] = "SUCCEEDED"
         except Failed as fault:
-            phase.update(phaseStatus=fault.status, contexts=[{"statusCode": fault.code,
-                                                              "message": fault.message}])
+            phase["phaseStatus"] = fault.status
+            context = {"statusCode": fault.code, "message": fault.message}
+            self.failed_phase = self.failed_phase or name
             raise
         finally:
-            phase["endTime"] = int(time.time())
-            phase["durationInSeconds"] = phase["endTime"] - phase["startTime"]
-            self._log(f"[Container] Phase complete: {name} State: {phase.get('phaseStatus', 'STOPPED')}")
+            # Empty for a phase that succeeded. Recorded: https://github.com/data-dot-all/dataall/issues/217
+            phase.update(endTime=_now(), contexts=[context])
+            phase["durationInSeconds"] = int(phase["endTime"] - phase["startTime"])
+            if name not in {"SUBMITTED", "PROVISIONING"}:
+                self._log_agent(f"Phase complete: {name} State: {phase.get('phaseStatus', 'STOPPED')}")
+                self._log_agent(f"Phase context status code: {context['statusCode']} Message: {context['message']}")
+                self._write_log()
 
     def _run_commands(self, spec: Buildspec, shell: build_commands.Shell) -> Failed | None:
         fault: Failed | None = None
         for name in buildspec.PHASES:
             try:
-                self._phase(name.upper(), lambda name=name: self._run_each(spec.commands[name], shell, name))
+                self._phase(name.upper(), lambda name=name: self._run_each(spec.commands[name], shell))
             except Failed as failure:
                 # POST_BUILD and UPLOAD_ARTIFACTS follow a failed BUILD. No phase follows an earlier failure.
                 # https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html
@@ -161,13 +171,13 @@ class Build:
                     raise fault from None
         return fault
 
-    def _run_each(self, commands: list[str], shell: build_commands.Shell, phase: str) -> None:
+    def _run_each(self, commands: list[str], shell: build_commands.Shell) -> None:
         for command in commands:
-            self._log(f"[Container] Running command {command}")
+            self._log_agent(f"Running command {command}")
             code = shell.run(command)
             if code:
-                raise Failed(f"Phase context status code: COMMAND_EXECUTION_ERROR Message: Error while executing "
-                             f"command: {command}. Reason: exit status {code} (phase {phase.upper()})")
+                self._log_agent(f"Command did not exit successfully {command} exit status {code}")
+                raise Failed(f"Error while executing command: {command}. Reason: exit status {code}")
 
     # --- CodeBuild's own phases -------------------------------------------
 
@@ -218,9 +228,7 @@ class Build:
         try:
             self.stored = stored_variables.read(self._variables(), self.role.client, self._log)
         except stored_variables.Unreadable as fault:
-            context = f"Phase context status code: {fault.code} Message: {fault.message}"
-            self._log(f"[Container] {context}")
-            raise Failed(context, code=fault.code) from None
+            raise Failed(fault.message, code=fault.code) from None
 
     def _variables(self) -> list[dict[str, Any]]:
         """The project's variables, overridden by StartBuild's."""
@@ -265,8 +273,16 @@ class Build:
     def _log(self, line: str) -> None:
         self.lines.append(line)
 
+    def _log_agent(self, text: str) -> None:
+        """A line of CodeBuild itself. Recorded: https://github.com/aws/aws-cdk/issues/28519"""
+        now = time.time()
+        date = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(now))
+        self._log(f"[Container] {date}.{int(now % 1 * 1_000_000):06} {text}")
+
     def _write_log(self) -> None:
-        if not self.logged:
+        """Lines come in groups, with the group's time and with their line breaks. Recorded:
+        https://github.com/Xtages/web (`LogViewer.stories.tsx`)"""
+        if not self.logged or not self.lines:
             return
         now = int(time.time() * 1000)
         # CodeBuild masks the values of stored variables in its log. (?)
@@ -277,7 +293,12 @@ class Build:
         for start in range(0, len(self.lines), 10_000):
             self._logs().put_log_events(
                 logGroupName=self.record["logs"]["groupName"], logStreamName=self.stream,
-                logEvents=[{"timestamp": now, "message": line or " "} for line in self.lines[start:start + 10_000]])
+                logEvents=[{"timestamp": now, "message": f"{line}\n"} for line in self.lines[start:start + 10_000]])
+        self.lines = []
+
+
+def _now() -> float:
+    return round(time.time(), 3)
 
 
 def _count(record: dict[str, Any]) -> None:

@@ -1,0 +1,72 @@
+//! Targets for what notes show of builds.
+
+use cfn_gitops::feedback::fuzzing::{block, message};
+use fuzz::{Choices, fuzz};
+
+const TOKEN: &str = "glpat-Sentinel0123456789ab";
+
+const SEEDS: &[&str] = &[
+    "/close",
+    "```",
+    "~~~~",
+    "\u{1B}[31mred\u{1B}[0m",
+    "\u{1B}]8;;https://x\u{7}link",
+    "50%\r100%",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    "-----END RSA PRIVATE KEY-----",
+    "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj",
+    "password=\"a\\\"b\"",
+    "Authorization: Bearer abc",
+    "https://u:p@example.com/x",
+    "[Container] 2026/11/27 10:00:00 Phase complete: BUILD State: FAILED",
+    "a\u{2028}/close\u{202E}",
+    "<details> @all",
+];
+
+fn lines(choices: &mut Choices) -> Vec<String> {
+    let mut lines = vec![];
+    for _ in 0..choices.below(6) {
+        let mut line = choices.text(SEEDS);
+        if choices.below(3) == 0 {
+            line = format!("{line}{TOKEN} {}", choices.text(SEEDS));
+        }
+        lines.push(line.repeat(1 + choices.below(2) * choices.below(3)));
+    }
+    lines
+}
+
+#[test]
+fn nothing_leaves_the_block_of_a_log() {
+    fuzz(|choices| {
+        let lines = lines(choices);
+        let block = block(&lines);
+        assert!(!block.contains(TOKEN), "{block}");
+        if block.is_empty() {
+            return;
+        }
+        let shown: Vec<&str> = block.split_terminator('\n').collect();
+        let fence = shown[0].strip_prefix(' ').expect("an indented fence");
+        assert!(fence.len() >= 3 && fence.bytes().all(|byte| byte == b'`'));
+        assert_eq!(shown.last(), Some(&shown[0]));
+        let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{2028}'..='\u{202E}');
+        for line in &shown[1..shown.len() - 1] {
+            assert!(line.is_empty() || line.starts_with(' '), "{line:?}");
+            assert!(
+                !line.contains(fence) && line.chars().all(is_plain),
+                "{line:?}"
+            );
+        }
+        assert!(shown.len() <= 42 && block.len() <= 8 * 1024 + 80 + 2 * fence.len());
+    });
+}
+
+#[test]
+fn message_of_a_build_is_one_line_without_secrets() {
+    fuzz(|choices| {
+        let shown = message(&lines(choices).join("\n"));
+        assert!(
+            !shown.contains(TOKEN) && !shown.contains(char::is_control),
+            "{shown}"
+        );
+    });
+}
