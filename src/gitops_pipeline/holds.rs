@@ -134,9 +134,9 @@ mod tests {
             .build()
     }
 
-    fn transition(enabled: bool, reason: &str) -> Option<TransitionState> {
+    fn transition(enabled: bool, reason: &str) -> TransitionState {
         let state = TransitionState::builder().enabled(enabled);
-        Some(state.disabled_reason(reason).build())
+        state.disabled_reason(reason).build()
     }
 
     #[test]
@@ -144,17 +144,17 @@ mod tests {
         let state = GetPipelineStateOutput::builder()
             .pipeline_name("codepipeline-dev-cfn-shop")
             .stage_states(stage("Source", None))
-            .stage_states(stage("Build", transition(true, "")))
+            .stage_states(stage("Build", Some(transition(true, ""))))
             .stage_states(stage(
                 "Deploy",
-                transition(false, "freeze\n/approve  now\u{202e}"),
+                Some(transition(false, "freeze\n/approve  now\u{202e}")),
             ))
             .build();
-        let [held] = &disabled_transitions(&state)[..] else {
+        let [disabled] = &disabled_transitions(&state)[..] else {
             panic!("not one: {state:?}");
         };
-        assert!(held.is_before("e2") && !held.is_before("e1"));
-        let hold = Hold::Transition(held.clone());
+        assert!(disabled.is_before("e2") && !disabled.is_before("e1"));
+        let hold = Hold::Transition(disabled.clone());
         let text = "held by the disabled transition into stage Deploy: freeze /approve now";
         assert_eq!(hold.to_string(), text);
         assert_eq!(

@@ -15,8 +15,8 @@
 //! - It starts the builds of review branches whose pushes were not delivered.
 //! - Once a day it compares stacks by change sets of its own, and deletes change sets that the
 //!   function left behind. With `SelfRepair: Repair` it repairs the pipelines' stacks, and once an
-//!   hour mirrors that were deleted or disabled. It never ends a freeze: a rule or a transition that a
-//!   person has disabled stays so, and is shown as held.
+//!   hour mirrors that were deleted or disabled. It never ends a freeze: a rule or a transition
+//!   that a person has disabled stays so, and is shown as held.
 
 mod checker;
 mod concurrent;

@@ -27,6 +27,18 @@ def test_only_a_disabled_rule_is_a_problem_with_its_remedy(aws: LocalAws, produc
     assert f"aws events enable-rule --name {PIPELINE_RULE}" in output
 
 
+def test_freeze_of_a_project_is_shown_and_is_not_a_problem(aws: LocalAws, production: Production) -> None:
+    rule, events = "event-rule-prd-codepipeline-exec-cfn-infra", aws.client("events")
+    events.disable_rule(Name=rule)
+    status, output = production.run("doctor")
+    events.enable_rule(Name=rule)
+    assert (status, found(output)) == (0, []), output
+    # The command's own look, and the function's finding.
+    for subject in (f"event rule {rule}", "pipeline codepipeline-prd-cfn-infra"):
+        assert f"held         {subject}\n               held by the disabled event rule {rule}\n" in output, output
+    assert f"To end the freeze: aws events enable-rule --name {rule}" in output
+
+
 def test_deleted_secret_and_pipeline_are_found_and_restored(aws: LocalAws, production: Production) -> None:
     """A person deletes both, and reads the metric of the alarm, the log and the doctor only."""
     secret, child = "codecommit-mirror/user-prd-codecommit-mirroring", "gitops-prd-infra"

@@ -129,7 +129,7 @@ async fn missed_push_behind_a_failed_execution_is_started_once() {
 fn undo(fake: &FakeAws) {
     change_executions(fake, |executions| {
         let mut undo = executions[0].clone();
-        undo.id = "undo".to_owned();
+        "undo".clone_into(&mut undo.id);
         undo.start_by("arn:aws:sts::123456789012:assumed-role/Administrator/jane");
         executions.push(undo);
     });

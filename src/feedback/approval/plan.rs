@@ -147,8 +147,8 @@ pub struct Authorship {
     /// The commits since the last deployed one, or those that an undo removes.
     pub commits: Vec<Commit>,
     pub merges: Vec<RequestedMerge>,
-    /// The pushes since days before the last deployed commit was read, or the commit of an undo, the
-    /// newest first.
+    /// The pushes since days before the last deployed commit was read, or the commit of an undo,
+    /// the newest first.
     pub pushes: Vec<ProjectPush>,
     /// The tags whose commits were read: an event does not show the commit of an annotation.
     pub tags: Vec<Tag>,
@@ -335,9 +335,9 @@ impl Authorship {
         self.has_commit(commit) && !(is_decision && was_there())
     }
 
-    /// Whether `push` moved `branch` to the commit of an undo after the branch had one of the commits
-    /// that it removes. `older` are the pushes before. A person who requests an undo by a push
-    /// cannot approve it alone.
+    /// Whether `push` moved `branch` to the commit of an undo after the branch had one of the
+    /// commits that it removes. `older` are the pushes before. A person who requests an undo by a
+    /// push cannot approve it alone.
     fn rewinds(&self, push: &ProjectPush, older: &[ProjectPush], branch: &str) -> bool {
         let is_of_branch = |it: &ProjectPush| !it.is_of_tags && it.name.as_deref() == Some(branch);
         let removed = |end: &Option<String>| end.as_ref().is_some_and(|it| self.has_commit(it));

@@ -2,6 +2,7 @@
 //! renders them.
 
 pub mod actions;
+pub mod cause;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{

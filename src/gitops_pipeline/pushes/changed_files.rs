@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::event::BranchPush;
-use super::{latest_commit, missed_push};
+use super::latest_commit;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::codecommit::differences::any_file_differs;
@@ -119,7 +119,7 @@ impl ListedExecution {
             started: started.and_then(|time| SystemTime::try_from(time).ok()),
             commit: commit_of(summary).map(ToOwned::to_owned),
             is_reading: executions::may_be_reading(summary),
-            shows_push: missed_push::shows_push(summary, names),
+            shows_push: executions::cause::shows_push(summary, names),
         }
     }
 }

@@ -80,6 +80,7 @@ use super::changed_files::do_files_differ;
 use super::event::repository;
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::codecommit::BranchTip;
+use crate::gitops_pipeline::executions::cause::{is_started_for_push, shows_push};
 use crate::gitops_pipeline::executions::{
     self, ExecutionStatus, Trigger, commit_of, may_be_reading, status_of, trigger_of,
 };
@@ -271,38 +272,6 @@ fn is_undone(tip: &str, listed: &[PipelineExecutionSummary], names: &ResourceNam
     let mut others = listed.iter().filter(|one| !is_by_codepipeline(one));
     let newest = others.next();
     newest.is_some_and(|one| commit_of(one) != Some(tip) && !is_started_for_push(one, names))
-}
-
-/// Whether the commit of `execution` was the branch's tip when it started, or the commit of an
-/// event. One that an update canceled before it read its commit does not count.
-pub fn shows_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
-    let is_canceled = status_of(execution) == ExecutionStatus::Canceled;
-    let has_commit = commit_of(execution).is_some();
-    (has_commit || !is_canceled) && is_started_for_push(execution, names)
-}
-
-/// Whether an event or the function started `execution`.
-fn is_started_for_push(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
-    if executions::is_rollback(execution) {
-        return false;
-    }
-    match trigger_of(execution) {
-        Trigger::Source => true,
-        Trigger::Start(_) => is_own_start(execution, names),
-        Trigger::AutomatedRollback(_) | Trigger::ManualRollback | Trigger::Unknown(_) => false,
-    }
-}
-
-fn is_own_start(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
-    // The detail is "the user ARN":
-    // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
-    // That of a role is its own or its session's. The path of another user may contain either.
-    let Trigger::Start(caller) = trigger_of(execution) else {
-        return false;
-    };
-    let resource = caller.splitn(6, ':').last().unwrap_or_default();
-    let role = names.function_role();
-    resource == format!("role/{role}") || resource.starts_with(&format!("assumed-role/{role}/"))
 }
 
 /// The state of an event rule, which starts an execution or a build of each push.

@@ -216,6 +216,7 @@ fn undo_is_approved_by_another_person_than_the_undone_author() {
 
 // claim: undone-author-does-not-approve-the-undo
 #[test]
+#[allow(clippy::too_many_lines)] // A table.
 fn undo_is_not_approved_by_who_made_the_undone_commits() {
     const PUSH: &str = "has pushed one of its commits";
     const UNKNOWN: &str = "does not show the commits";
