@@ -74,7 +74,7 @@ impl ApprovalEnd {
 
 /// How an execution ended that its approval did not end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExecutionEnd {
     /// It runs, or its approval has ended it.
     Open,
     Deployed,
@@ -89,7 +89,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoteState {
     pub approval: Option<ApprovalEnd>,
-    pub outcome: Outcome,
+    pub end: ExecutionEnd,
 }
 
 impl NoteState {
@@ -99,28 +99,28 @@ impl NoteState {
             approval,
             Some(ApprovalEnd::Rejected(_) | ApprovalEnd::Unneeded)
         );
-        let outcome = match execution.state {
-            _ if is_over => Outcome::Open,
-            ExecutionState::Running => Outcome::Open,
-            ExecutionState::Succeeded => Outcome::Deployed,
-            ExecutionState::Canceled => Outcome::Canceled(execution.status.to_lowercase()),
-            ExecutionState::RolledBack => Outcome::RolledBack,
+        let end = match execution.state {
+            _ if is_over => ExecutionEnd::Open,
+            ExecutionState::Running => ExecutionEnd::Open,
+            ExecutionState::Succeeded => ExecutionEnd::Deployed,
+            ExecutionState::Canceled => ExecutionEnd::Canceled(execution.status.to_lowercase()),
+            ExecutionState::RolledBack => ExecutionEnd::RolledBack,
             ExecutionState::Failed => {
                 let failed = execution.failed_action();
-                Outcome::Failed(failed.map(|action| action.name.clone()))
+                ExecutionEnd::Failed(failed.map(|action| action.name.clone()))
             }
         };
-        NoteState { approval, outcome }
+        NoteState { approval, end }
     }
 
     /// Whether the note has to show why the execution failed.
     pub fn is_failure(&self) -> bool {
-        matches!(self.outcome, Outcome::Failed(_) | Outcome::RolledBack)
+        matches!(self.end, ExecutionEnd::Failed(_) | ExecutionEnd::RolledBack)
     }
 
     /// Whether more is known than that an approval is required.
     pub fn has_ended(&self) -> bool {
-        self.approval.is_some() || self.outcome != Outcome::Open
+        self.approval.is_some() || self.end != ExecutionEnd::Open
     }
 
     /// The text of the headline about `environment`, which is Markdown.
@@ -140,21 +140,23 @@ impl NoteState {
             }
         };
         let changes = format!("Changes to {environment}");
-        let failed = match &self.outcome {
-            Outcome::Open => return format!("{changes} {}", before.unwrap_or_default()),
-            Outcome::Deployed => {
+        let failed = match &self.end {
+            ExecutionEnd::Open => return format!("{changes} {}", before.unwrap_or_default()),
+            ExecutionEnd::Deployed => {
                 return match (&self.approval, before) {
                     (Some(ApprovalEnd::Unchanged), Some(before)) => format!("{changes} {before}"),
                     (_, Some(before)) => format!("{changes} {before} and deployed"),
                     (_, None) => format!("{changes} were deployed"),
                 };
             }
-            Outcome::Canceled(how) => format!("the execution was {how}"),
-            Outcome::RolledBack => "the deployment was rolled back".to_owned(),
-            Outcome::Failed(None) => "a condition of the stage failed".to_owned(),
-            Outcome::Failed(Some(action)) if action == DEPLOY => "the deployment failed".to_owned(),
-            Outcome::Failed(Some(action)) if action == BUILD => "the build failed".to_owned(),
-            Outcome::Failed(Some(action)) => format!("{} failed", code(action)),
+            ExecutionEnd::Canceled(how) => format!("the execution was {how}"),
+            ExecutionEnd::RolledBack => "the deployment was rolled back".to_owned(),
+            ExecutionEnd::Failed(None) => "a condition of the stage failed".to_owned(),
+            ExecutionEnd::Failed(Some(action)) if action == DEPLOY => {
+                "the deployment failed".to_owned()
+            }
+            ExecutionEnd::Failed(Some(action)) if action == BUILD => "the build failed".to_owned(),
+            ExecutionEnd::Failed(Some(action)) => format!("{} failed", code(action)),
         };
         match before {
             Some(before) => format!("{changes} {before}, but {failed}"),

@@ -15,7 +15,7 @@ use crate::feedback::change_sets::Audience;
 use crate::feedback::failures;
 use crate::feedback::reporting::cause::Cause;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::note::{FailureText, NoteOf, NoteState, Outcome};
+use crate::feedback::reporting::note::{ExecutionEnd, FailureText, NoteOf, NoteState};
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
@@ -380,7 +380,7 @@ impl Reporter<'_> {
             // It is read once more, by the health check.
             is_log_late = log.is_late && !notes.show_failure(attempt, false);
         }
-        if self.execution.action(DEPLOY).is_some() && state.outcome != Outcome::RolledBack {
+        if self.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
             text += &note::way_back(&self.context.pipeline.names);
         }
         Ok(FailureText {

@@ -5,7 +5,7 @@ use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, No
 use crate::feedback::reporting::execution;
 use crate::feedback::reporting::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::note;
-use crate::feedback::reporting::note::{ApprovalEnd, NoteOf, NoteState, Outcome, Written};
+use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
 use crate::feedback::reporting::outcome::ReportError;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -121,7 +121,7 @@ impl WrittenNotes {
         for note in self.all() {
             let written = Written::parse(&note.body);
             let id = written.execution_id;
-            let body = if id == execution.id || own.outcome == Outcome::Deployed {
+            let body = if id == execution.id || own.end == ExecutionEnd::Deployed {
                 own.has_ended()
                     .then(|| of.ended(&own, None, Some(&written)))
             } else if written.waits {
@@ -132,7 +132,7 @@ impl WrittenNotes {
                 ended.flatten().map(|approval| {
                     let state = NoteState {
                         approval: Some(approval),
-                        outcome: Outcome::Open,
+                        end: ExecutionEnd::Open,
                     };
                     let url = pipeline.location.execution_console(&name, id);
                     let of = NoteOf { url: &url, ..of };
