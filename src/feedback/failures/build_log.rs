@@ -28,7 +28,7 @@ const MAX_LINE_BYTES: usize = 2000;
 /// What is masked before it is cut: secrets consist of several lines, or are longer than a line of
 /// the block.
 const MAX_MASKED_LINES: usize = 200;
-const MAX_MASKED_BYTES: usize = 128 * 1024;
+const MAX_MASKED_BYTES: usize = 64 * 1024;
 const MAX_MASKED_LINE_BYTES: usize = 16 * 1024;
 
 /// The most characters of a message on one line.

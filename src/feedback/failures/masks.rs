@@ -186,11 +186,17 @@ fn without_tokens(text: &str) -> String {
         others,
     } in TOKENS
     {
+        let mut end = 0;
         for (at, _) in text.match_indices(prefix) {
             let start = at + prefix.len();
+            // Otherwise a line of prefixes alone would take quadratic time.
+            if start < end {
+                continue;
+            }
             let is_part = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
             let rest = text.get(start..).unwrap_or_default();
             let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+            end = start + length;
             if length >= *min {
                 ranges.push(start..start + length);
             }
