@@ -35,7 +35,8 @@ IMPURE = {"calls", "aws", "http", "tokio", "CallError", "Clock"}
 # Where a value of an enum of AWS is read. An unknown value takes the careful way there: nothing is executed, approved or
 # repaired because of it. The others are sent.
 ENUM_READERS = {
-    "ActionExecutionStatus": {"gitops_pipeline/executions/actions.rs", "gitops_pipeline/health.rs", "feedback/approval/request.rs"},
+    "ActionExecutionStatus": {"gitops_pipeline/executions/actions.rs", "gitops_pipeline/health.rs", "feedback/approval/request.rs",
+                              "feedback/failures/deployment.rs"},
     "ChangeAction": {"feedback/change_sets/change_set.rs"},
     "ChangeSetStatus": {"feedback/change_sets/change_set.rs"},
     "EvaluationType": {"feedback/change_sets/change_set.rs"},
@@ -43,6 +44,7 @@ ENUM_READERS = {
     "ExecutionStatus": {"feedback/change_sets/change_set.rs"},
     "ExecutionType": {"gitops_pipeline/executions/mod.rs"},
     "HookFailureMode": {"gitops_pipeline/observe/early_validation.rs"},
+    "OperationType": {"feedback/failures/deployment.rs"},
     "PipelineExecutionStatus": {"gitops_pipeline/executions/mod.rs"},
     "PolicyAction": {"feedback/change_sets/change_set.rs"},
     "Replacement": {"feedback/change_sets/change_set.rs"},
@@ -51,9 +53,10 @@ ENUM_READERS = {
     "RuleState": {"gitops_pipeline/pushes/missed_push.rs"},
     "StackDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
+    "StageExecutionStatus": {"feedback/failures/deployment.rs"},
     "StackStatus": {"feedback/drift/check.rs", "feedback/review/reviewer.rs"},
     # `apply/credential.rs` sends one.
-    "StatusType": {"feedback/review/build.rs", "mirror_credential/observe/mod.rs", "mirror_credential/apply/credential.rs"},
+    "StatusType": {"feedback/failures/build.rs", "feedback/review/build.rs", "mirror_credential/observe/mod.rs", "mirror_credential/apply/credential.rs"},
     "TriggerType": {"gitops_pipeline/executions/mod.rs"},
 }
 SENT_ENUMS = {"ApprovalStatus", "ChangeSetType", "DeploymentMode", "FilterNameStringType", "InvocationType", "OnFailure", "RegistryType"}

@@ -16,7 +16,7 @@ pub struct FailedBuild {
     pub log: Option<LogWindow>,
 }
 
-/// What CodeBuild reports about a phase.
+/// CodeBuild's report about a phase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseContext {
     /// For example `COMMAND_EXECUTION_ERROR`.

@@ -12,9 +12,9 @@ const MAX_PAGES: u32 = 3;
 /// The most events on a page, so that one has some hundred kilobytes.
 const PAGE_EVENTS: u32 = 2000;
 
-/// CodeBuild sends lines in groups, and each has the time of its group: up to nine seconds after the
-/// line was printed, in the two logs with times that are public. So lines of a phase are dated after
-/// its end, and a window without this would have no line of a short phase.
+/// CodeBuild sends lines in groups, and each has the time of its group: up to nine seconds after
+/// the line was printed, in the two logs with times that are public. So lines of a phase are dated
+/// after its end, and a window without this would have no line of a short phase.
 /// <https://github.com/Xtages/web>, `LogViewer.stories.tsx`
 const MAX_LAG_MILLIS: i64 = 30_000;
 
@@ -25,7 +25,7 @@ const MAX_BYTES: usize = 8 * 1024;
 /// The most bytes of a line in a block. The beginning is shown.
 const MAX_LINE_BYTES: usize = 2000;
 
-/// What is masked before it is cut: secrets consist of several lines, or are longer than a line of
+/// The part that is masked before it is cut: secrets consist of several lines, or are longer than a line of
 /// the block.
 const MAX_MASKED_LINES: usize = 200;
 const MAX_MASKED_BYTES: usize = 64 * 1024;
@@ -117,7 +117,8 @@ impl PhaseLog {
     }
 }
 
-/// CodeBuild's text in a line such as `[Container] 2026/11/27 10:00:00.000000 Entering phase BUILD`.
+/// CodeBuild's text in a line such as
+/// `[Container] 2026/11/27 10:00:00.000000 Entering phase BUILD`.
 fn agent_text(line: &str) -> Option<&str> {
     let text = line.trim().strip_prefix("[Container] ")?;
     let (_date, text) = text.split_once(' ')?;
@@ -146,9 +147,9 @@ fn lines(messages: &[String]) -> Vec<String> {
 /// The end of `lines` as a code block in Markdown, without secrets, and with at most 40 lines and
 /// 8 KB. Empty if the lines are.
 ///
-/// Each line is indented by a space, as the fence is, so that Markdown does not show it: GitLab reads
-/// quick actions, quotes and includes at the beginning of a line, and some of its versions with
-/// regular expressions that do not find a block with a longer fence
+/// Each line is indented by a space, as the fence is, so that Markdown does not show it. GitLab
+/// reads quick actions, quotes and includes at the beginning of a line. Some of its versions do so
+/// with regular expressions that do not find a block with a longer fence
 /// (`lib/gitlab/quick_actions/extractor.rb`).
 pub fn block(lines: &[String]) -> String {
     let lines = shown_lines(lines);
@@ -210,7 +211,7 @@ fn bounded(line: &str) -> &str {
     if line.len() <= MAX_MASKED_LINE_BYTES {
         return line;
     }
-    // What was overwritten is not shown.
+    // A terminal does not show overwritten text.
     let line = line.rsplit('\r').next().unwrap_or(line);
     let line = line
         .get(..line.floor_char_boundary(MAX_MASKED_LINE_BYTES))
@@ -234,8 +235,8 @@ fn longest_run(line: &str) -> usize {
     runs.max().unwrap_or(0)
 }
 
-/// A line as a terminal shows it in the end: without what was overwritten, colours, and characters
-/// that change others.
+/// A line as a terminal shows it in the end: without overwritten text, colours, and characters that
+/// change others.
 fn plain(line: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(line.len()), line.chars());
     let mut is_overwritten = false;

@@ -74,7 +74,7 @@ fn no_line_leaves_the_block() {
     }
 }
 
-/// GitLab reads a quick action at the very beginning of a line (`^\/`), also in a block whose fence
+/// GitLab reads a quick action only at the beginning of a line (`^\/`), also in a block whose fence
 /// is longer than three: `lib/gitlab/quick_actions/extractor.rb`.
 #[test]
 fn no_line_begins_a_quick_action() {
@@ -274,7 +274,7 @@ mod over_aws {
     use crate::clients::http::Http;
     use crate::feedback::failures::build;
 
-    /// A build that failed in BUILD after it printed `lines`, and what was read of it. Also the
+    /// A build that failed in BUILD after it printed `lines`, and the log that was read. Also the
     /// number of calls of CloudWatch Logs.
     async fn failed(
         options: impl FnOnce(&mut Options),

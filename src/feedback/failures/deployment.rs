@@ -13,12 +13,12 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageExecutionStatus};
 
 use super::stack_operation::{BUSY, ResourceFailure, STACK, StackOperation};
+use super::values;
 use crate::clients::aws::{Aws, CallError, required};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
     Audience, ChangeSet, HIDDEN_REASON, Values, code, is_gone, shown_reason,
 };
-use crate::feedback::reporting::{Execution, outputs};
 use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::executions::actions::Action;
 use crate::gitops_pipeline::executions::{CREATE_CHANGE_SET, DEPLOY};
@@ -49,7 +49,7 @@ const OTHER_ACTION: &str = "the failed action changes no stack";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailedDeployment {
     /// The first cause first. There is at least one.
-    pub resources: Vec<FailedResource>,
+    pub resources: Vec<ListedFailure>,
     /// How many resources CloudFormation cancelled because another one failed.
     pub cancelled: usize,
     /// How many failed resources are left out.
@@ -57,7 +57,7 @@ pub struct FailedDeployment {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedResource {
+pub struct ListedFailure {
     /// Its logical ID, after those of the nested stacks that contain it: `Parent/Child`.
     pub path: String,
     pub resource_type: String,
@@ -70,7 +70,9 @@ pub struct FailedResource {
 pub struct FailedAction<'a> {
     pub names: &'a ResourceNames,
     pub settings: &'a ReportSettings,
-    pub execution: &'a Execution,
+    pub execution_id: &'a str,
+    /// Whether no later execution has begun.
+    pub is_newest: bool,
     pub action: &'a Action,
     /// Who reads the reasons.
     pub audience: Audience<'a>,
@@ -84,7 +86,7 @@ pub async fn read(
     aws: &Aws,
     of: &FailedAction<'_>,
 ) -> Result<Result<FailedDeployment, &'static str>, CallError> {
-    let reader = Reader { aws, of };
+    let reader = DeploymentReader { aws, of };
     let read = match &*of.action.name {
         CREATE_CHANGE_SET => reader.change_set().await,
         DEPLOY => reader.deployment().await,
@@ -142,7 +144,7 @@ impl From<CallError> for Unread {
     }
 }
 
-struct Reader<'a> {
+struct DeploymentReader<'a> {
     aws: &'a Aws,
     of: &'a FailedAction<'a>,
 }
@@ -167,7 +169,7 @@ struct Listed {
     values: Arc<Values>,
 }
 
-impl Reader<'_> {
+impl DeploymentReader<'_> {
     async fn deployment(&self) -> Result<FailedDeployment, Unread> {
         let before = self.state().await?;
         let values = self.values().await?;
@@ -207,7 +209,7 @@ impl Reader<'_> {
         let (stack_name, action) = (&self.of.settings.stack_name, self.of.action);
         let name = &self.of.settings.change_set_name;
         let name = name.as_ref().ok_or(Unread::Because(UNPROVEN))?;
-        let is_of_action = |found: &ChangeSet| outputs::is_of(action, &found.creation);
+        let is_of_action = |found: &ChangeSet| values::is_of(action, &found.creation);
         let before = change_sets::describe(self.aws, stack_name, name).await?;
         let before = before
             .filter(is_of_action)
@@ -249,13 +251,8 @@ impl Reader<'_> {
     }
 
     async fn values(&self) -> Result<Arc<Values>, CallError> {
-        let FailedAction {
-            settings,
-            action,
-            execution,
-            ..
-        } = self.of;
-        let values = outputs::values(self.aws, settings, action, execution.is_newest);
+        let of = self.of;
+        let values = values::of_operation(self.aws, of.settings, of.action, of.is_newest);
         values.await.map(Arc::new)
     }
 
@@ -307,7 +304,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What CloudFormation's validation found, if it rejected the operation before it began with a
+    /// The findings of CloudFormation's validation, if it rejected the operation before it began with a
     /// resource.
     async fn findings(
         &self,
@@ -320,8 +317,8 @@ impl Reader<'_> {
         Ok(self.found(&found, values))
     }
 
-    /// The operation of the nested stack that failed, with its values. `None` if the resource is no
-    /// nested stack, or if nothing proves that the stack's newest operation belongs to this one. In
+    /// The operation of the nested stack that failed, with its values. `None` if the resource is not
+    /// a nested stack, or if nothing proves that the stack's newest operation belongs to this one. In
     /// a rollback, a nested stack may fail once more: its resources are listed already.
     async fn nested(
         &self,
@@ -360,7 +357,7 @@ impl Reader<'_> {
         Ok(Some((operation, Arc::new(values))))
     }
 
-    fn shown(&self, one: &Listed) -> FailedResource {
+    fn shown(&self, one: &Listed) -> ListedFailure {
         let FailedAction {
             names, audience, ..
         } = self.of;
@@ -394,7 +391,7 @@ impl Reader<'_> {
         } else {
             ""
         };
-        FailedResource {
+        ListedFailure {
             path: one.path.clone(),
             resource_type: failure.resource_type.clone(),
             reason: shortened(&format!("{rollback}{}", reasons.join(". "))),
@@ -419,7 +416,7 @@ impl Reader<'_> {
                 Some(path) if !path.is_empty() => format!("{path}: {}", shown(&cause)),
                 _ => shown(&cause),
             };
-            FailedResource {
+            ListedFailure {
                 path: one.logical_id.clone(),
                 resource_type: one.resource_type.clone(),
                 reason: shortened(&reason),
@@ -443,7 +440,7 @@ fn is_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> bool {
     };
     let is_own = of.settings.change_set_name.is_some()
         || stage.latest_execution().is_some_and(|latest| {
-            latest.pipeline_execution_id() == of.execution.id
+            latest.pipeline_execution_id() == of.execution_id
                 && *latest.status() == StageExecutionStatus::Failed
         });
     let mut actions = stage.action_states().iter();

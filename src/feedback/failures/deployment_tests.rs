@@ -5,7 +5,6 @@ use serde::Deserialize;
 
 use self::account::{Account, Described, ENDED, Event, ROOT, STACK, Stage, arn, event, open};
 use super::*;
-use crate::feedback::reporting::tests::failed_execution;
 use crate::gitops_pipeline::executions::actions::ActionState;
 
 #[path = "tests/account.rs"]
@@ -99,7 +98,8 @@ async fn read_as(
     let of = FailedAction {
         names: &names(),
         settings: &settings(has_change_set),
-        execution: &failed_execution("e1"),
+        execution_id: "e1",
+        is_newest: true,
         action: &action,
         audience,
     };

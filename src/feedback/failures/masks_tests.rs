@@ -1,6 +1,6 @@
 use super::*;
 
-/// A text, and what is shown of it.
+/// A text, and the shown part of it.
 fn assert_masked(cases: &[(&str, &str)]) {
     for (text, shown) in cases {
         assert_eq!(masked(text), *shown, "{text}");

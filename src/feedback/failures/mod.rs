@@ -5,7 +5,7 @@
 //! - `masks` hides the secrets that a build may print
 //! - [`text`] renders both for a note
 //! - [`deployment`] reads the failed resources of a deployment, from the `stack_operation` that it
-//!   began
+//!   began, and [`values`] the values that their reasons may contain
 
 #![allow(dead_code, reason = "no note shows them yet")]
 
@@ -15,3 +15,4 @@ pub mod deployment;
 mod masks;
 mod stack_operation;
 pub mod text;
+pub mod values;

@@ -4,9 +4,8 @@ use crate::clients::aws::{Aws, CallError};
 use crate::feedback::change_sets::{Audience, code};
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::deployment::{FailedAction, FailedDeployment};
-use crate::feedback::failures::{build, deployment};
+use crate::feedback::failures::{build, deployment, values};
 use crate::feedback::reporting::execution::Execution;
-use crate::feedback::reporting::outputs;
 use crate::gitops_pipeline::executions::{BUILD, CREATE_CHANGE_SET, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -51,14 +50,16 @@ impl Cause {
                 let Some(build) = read else {
                     return Ok(Cause::Summary);
                 };
-                let values = outputs::values(aws, settings, action, execution.is_newest).await?;
+                let is_newest = execution.is_newest;
+                let values = values::of_operation(aws, settings, action, is_newest).await?;
                 Ok(Cause::Build(build.shown(values, names)))
             }
             CREATE_CHANGE_SET | DEPLOY => {
                 let of = FailedAction {
                     names,
                     settings,
-                    execution,
+                    execution_id: &execution.id,
+                    is_newest: execution.is_newest,
                     action,
                     audience,
                 };

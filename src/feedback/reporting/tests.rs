@@ -1,7 +1,6 @@
 //! Helpers that the tests of the parts of reporting share.
 
 use crate::clients::gitlab::Access;
-use crate::feedback::reporting::execution::{Execution, ExecutionState};
 use crate::gitops_pipeline::settings::ReportSettings;
 
 /// The settings of a pipeline that reports everything, without an address and a change set.
@@ -24,22 +23,5 @@ pub(crate) fn settings() -> ReportSettings {
         stack_name: "cfnstack-dev-shop".to_owned(),
         change_set_name: None,
         deploy_role_arn: None,
-    }
-}
-
-/// A pipeline's newest execution, which has failed.
-pub(crate) fn failed_execution(id: &str) -> Execution {
-    Execution {
-        id: id.to_owned(),
-        commit: "c0ffee".to_owned(),
-        state: ExecutionState::Failed,
-        status: "Failed".to_owned(),
-        has_earlier: false,
-        is_outdated: false,
-        is_newest: true,
-        started: None,
-        updated: None,
-        held: None,
-        actions: vec![],
     }
 }

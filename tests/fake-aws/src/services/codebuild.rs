@@ -282,7 +282,7 @@ fn shown_phase(phase: &Phase) -> Value {
     })
 }
 
-/// What the log of a build has whose phase failed after it printed `lines`. The texts of CodeBuild's
+/// The log of a build whose phase failed after it printed `lines`. The texts of CodeBuild's
 /// agent are those of <https://github.com/aws-samples/aws-modern-application-workshop/issues/290>.
 pub(crate) fn printed(build: &Build, lines: &[&str]) -> Vec<String> {
     let agent = |text: String| format!("[Container] 2026/11/27 10:00:00.123456 {text}");

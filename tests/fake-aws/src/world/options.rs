@@ -38,8 +38,8 @@ pub struct Options {
     pub latency: Duration,
     /// How many items IAM, CloudFormation and CodeCommit put on one page.
     pub page_length: Option<usize>,
-    /// Whether stacks and events have no IDs of operations: no page tells which Regions, and which
-    /// earlier events, have them.
+    /// Whether stacks and events have no IDs of operations: no page names the Regions, and the
+    /// earlier events, that have them.
     pub lacks_operation_ids: bool,
     /// CloudFormation's time for each resource.
     pub resource_takes: Duration,

@@ -136,7 +136,7 @@ fn state(pipelines: &Pipelines, call: &Call) -> JsonResult {
         "actionStates": actions,
     });
     // "Information about the latest execution in the stage, including its ID and status", API
-    // Reference, `StageState`: also after it has ended.
+    // Reference, `StageState`: even after it has ended.
     let reached = |one: &&Execution| {
         let mut actions = one.actions.iter();
         actions.any(|run| ["CreateChangeSet", "Approval", "Deploy"].contains(&run.name))
