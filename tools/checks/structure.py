@@ -53,7 +53,8 @@ ENUM_READERS = {
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StackStatus": {"feedback/drift/check.rs", "feedback/review/reviewer.rs"},
     # `apply/credential.rs` sends one.
-    "StatusType": {"feedback/review/build.rs", "mirror_credential/observe/mod.rs", "mirror_credential/apply/credential.rs"},
+    "StatusType": {"feedback/failures/build.rs", "feedback/review/build.rs", "mirror_credential/observe/mod.rs",
+                   "mirror_credential/apply/credential.rs"},
     "TriggerType": {"gitops_pipeline/executions/mod.rs"},
 }
 SENT_ENUMS = {"ApprovalStatus", "ChangeSetType", "DeploymentMode", "FilterNameStringType", "InvocationType", "OnFailure", "RegistryType"}

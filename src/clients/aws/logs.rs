@@ -54,12 +54,12 @@ pub struct LogPage {
 #[serde(rename_all = "camelCase")]
 struct Output {
     #[serde(default)]
-    events: Vec<Event>,
+    events: Vec<LogEvent>,
     next_backward_token: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct LogEvent {
     #[serde(default)]
     message: String,
 }
