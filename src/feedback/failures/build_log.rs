@@ -12,9 +12,9 @@ const MAX_PAGES: u32 = 3;
 /// The most events on a page, so that one has some hundred kilobytes.
 const PAGE_EVENTS: u32 = 2000;
 
-/// CodeBuild sends lines in groups, and each has the time of its group: in recorded logs, up to nine
-/// seconds after the line was printed. So a phase's lines are dated after its end, and without this
-/// margin a short phase would have none: assumption `build-log-lags-less-than-30s`.
+/// CodeBuild sends lines in groups, and each has the time of its group: in recorded logs up to nine
+/// seconds after the line was printed. So a phase's lines are dated after its end, and without
+/// this margin a short phase would have none: assumption `build-log-lags-less-than-30s`.
 const MAX_LAG_MILLIS: i64 = 30_000;
 
 /// The most lines and bytes of a block.
