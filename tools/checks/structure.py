@@ -56,7 +56,8 @@ ENUM_READERS = {
     "StageExecutionStatus": {"feedback/failures/deployment.rs"},
     "StackStatus": {"feedback/drift/check.rs", "feedback/review/reviewer.rs"},
     # `apply/credential.rs` sends one.
-    "StatusType": {"feedback/failures/build.rs", "feedback/review/build.rs", "mirror_credential/observe/mod.rs", "mirror_credential/apply/credential.rs"},
+    "StatusType": {"feedback/failures/build.rs", "feedback/review/build.rs", "mirror_credential/observe/mod.rs",
+                   "mirror_credential/apply/credential.rs"},
     "TriggerType": {"gitops_pipeline/executions/mod.rs"},
 }
 SENT_ENUMS = {"ApprovalStatus", "ChangeSetType", "DeploymentMode", "FilterNameStringType", "InvocationType", "OnFailure", "RegistryType"}

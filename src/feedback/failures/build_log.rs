@@ -12,10 +12,9 @@ const MAX_PAGES: u32 = 3;
 /// The most events on a page, so that one has some hundred kilobytes.
 const PAGE_EVENTS: u32 = 2000;
 
-/// CodeBuild sends lines in groups, and each has the time of its group: up to nine seconds after
-/// the line was printed, in the two logs with times that are public. So lines of a phase are dated
-/// after its end, and a window without this would have no line of a short phase.
-/// <https://github.com/Xtages/web>, `LogViewer.stories.tsx`
+/// CodeBuild sends lines in groups, and each has the time of its group: in recorded logs up to nine
+/// seconds after the line was printed. So a phase's lines are dated after its end, and without
+/// this margin a short phase would have none: assumption `build-log-lags-less-than-30s`.
 const MAX_LAG_MILLIS: i64 = 30_000;
 
 /// The most lines and bytes of a block.
@@ -117,8 +116,7 @@ impl PhaseLog {
     }
 }
 
-/// CodeBuild's text in a line such as
-/// `[Container] 2026/11/27 10:00:00.000000 Entering phase BUILD`.
+/// CodeBuild's text in a line such as `[Container] 2026/11/27 10:00:00.12 Entering phase BUILD`.
 fn agent_text(line: &str) -> Option<&str> {
     let text = line.trim().strip_prefix("[Container] ")?;
     let (_date, text) = text.split_once(' ')?;
@@ -148,8 +146,8 @@ fn lines(messages: &[String]) -> Vec<String> {
 /// 8 KB. Empty if the lines are.
 ///
 /// Each line is indented by a space, as the fence is, so that Markdown does not show it. GitLab
-/// reads quick actions, quotes and includes at the beginning of a line. Some of its versions do so
-/// with regular expressions that do not find a block with a longer fence
+/// reads quick actions, quotes and includes at the beginning of a line, and some versions with
+/// regular expressions that do not find a block with a longer fence
 /// (`lib/gitlab/quick_actions/extractor.rb`).
 pub fn block(lines: &[String]) -> String {
     let lines = shown_lines(lines);

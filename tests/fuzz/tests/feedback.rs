@@ -35,6 +35,7 @@ fn lines(choices: &mut Choices) -> Vec<String> {
     lines
 }
 
+// claim: build-output-stays-in-its-block
 #[test]
 fn nothing_leaves_the_block_of_a_log() {
     fuzz(|choices| {
@@ -60,6 +61,7 @@ fn nothing_leaves_the_block_of_a_log() {
     });
 }
 
+// claim: build-output-stays-in-its-block
 #[test]
 fn message_of_a_build_is_one_line_without_secrets() {
     fuzz(|choices| {

@@ -18,7 +18,7 @@ use crate::{
 const TOKEN_LIFETIME: Duration = Duration::from_mins(5);
 
 /// How long after a line was printed the group of lines is dated that has it. As recorded:
-/// <https://github.com/Xtages/web> (`LogViewer.stories.tsx`).
+/// <https://github.com/Xtages/console> (`LogViewer.stories.tsx`).
 const LOG_LAG: Duration = Duration::from_secs(9);
 
 /// All builds of the account, by ID.

@@ -24,7 +24,7 @@ pub struct LogEvent {
 }
 
 /// Writes lines, each with the break at its end and with one time, as CodeBuild's are in
-/// <https://github.com/Xtages/web> (`LogViewer.stories.tsx`).
+/// <https://github.com/Xtages/console> (`LogViewer.stories.tsx`).
 pub(crate) fn write(
     streams: &mut Streams,
     log: &(String, String),

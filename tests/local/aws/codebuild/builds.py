@@ -281,7 +281,7 @@ class Build:
 
     def _write_log(self) -> None:
         """Lines come in groups, with the group's time and with their line breaks. Recorded:
-        https://github.com/Xtages/web (`LogViewer.stories.tsx`)"""
+        https://github.com/Xtages/console (`LogViewer.stories.tsx`)"""
         if not self.logged or not self.lines:
             return
         now = int(time.time() * 1000)
