@@ -184,7 +184,7 @@ impl DeploymentReader<'_> {
             }
         }
         read.cancelled = operation.cancelled.len();
-        let mut listed = list(operation, "", 0, values);
+        let mut listed = list(operation, "", 0, &values);
         // The first cause is the last one here.
         while let Some(one) = listed.pop() {
             if read.resources.len() == MAX_RESOURCES {
@@ -193,7 +193,7 @@ impl DeploymentReader<'_> {
             }
             if let Some((nested, values)) = self.nested(&one).await? {
                 read.cancelled += nested.cancelled.len();
-                listed.extend(list(nested, &one.path, one.level + 1, values));
+                listed.extend(list(nested, &one.path, one.level + 1, &values));
                 continue;
             }
             read.resources.push(self.shown(&one));
@@ -279,7 +279,7 @@ impl DeploymentReader<'_> {
     /// it, and CloudFormation does not find it by its name any more. Assumptions
     /// `deploy-error-repeats-a-reason` and `executed-change-set-is-readable`.
     async fn prove(&self, before: &StackState, operation: &StackOperation) -> Result<(), Unread> {
-        let is_same = operation.status == before.status && has_begun(before, operation);
+        let is_same = operation.status == before.status && has_same_operation(before, operation);
         if !is_same {
             return Err(Unread::Because(BUSY));
         }
@@ -457,22 +457,27 @@ fn is_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> bool {
 /// CloudFormation does not return operations: `LastOperations` has the newest one first, and a
 /// rollback is one of its own.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events-by-operation.html>
-fn has_begun(state: &StackState, operation: &StackOperation) -> bool {
-    let mut operations = state.operations.iter().filter(|entry| {
-        use OperationType::{ContinueRollback, Rollback};
-        !matches!(entry.operation_type(), Some(Rollback | ContinueRollback))
-    });
+fn has_same_operation(state: &StackState, operation: &StackOperation) -> bool {
+    use OperationType::{ContinueRollback, CreateStack, Rollback, UpdateStack};
+    let mut operations = state
+        .operations
+        .iter()
+        .filter(|entry| !matches!(entry.operation_type(), Some(Rollback | ContinueRollback)));
     let Some(newest) = operations.next() else {
         return true;
     };
-    use OperationType::{CreateStack, UpdateStack};
     let is_deployment = matches!(newest.operation_type(), Some(CreateStack | UpdateStack));
     let ids = newest.operation_id().zip(operation.id.as_deref());
     is_deployment && ids.is_none_or(|(described, of_event)| described == of_event)
 }
 
 /// The failures of an operation, the last one first.
-fn list(operation: StackOperation, parent: &str, level: usize, values: Arc<Values>) -> Vec<Listed> {
+fn list(
+    operation: StackOperation,
+    parent: &str,
+    level: usize,
+    values: &Arc<Values>,
+) -> Vec<Listed> {
     let stack_id: Arc<str> = operation.stack_id.into();
     let listed = operation.failures.into_iter().map(|failure| Listed {
         path: if parent.is_empty() {
@@ -483,14 +488,14 @@ fn list(operation: StackOperation, parent: &str, level: usize, values: Arc<Value
         failure,
         level,
         stack_id: Arc::clone(&stack_id),
-        values: Arc::clone(&values),
+        values: Arc::clone(values),
     });
     listed.collect()
 }
 
 /// The values of a nested stack, and of those that contain it. After the rollback of an update,
-/// CloudFormation describes the stack with its former ones, and the parent passes only those
-/// without a default.
+/// CloudFormation describes the stack with its former ones, and the parent need not pass those with
+/// a default.
 fn nested_values(stack: &Stack, one: &Listed, is_creation: bool) -> Values {
     let passed = one.failure.nested.iter().flat_map(|it| &it.parameters);
     let values = Values::of(stack.parameters().iter().chain(passed)).and(&one.values);
