@@ -82,7 +82,7 @@ fn has_failed(phase: &BuildPhase) -> bool {
 
 /// Whether a build or a phase with this status has failed. A later version of CodeBuild may have
 /// others, which are not taken for failures.
-fn is_failure(status: &StatusType) -> bool {
+pub fn is_failure(status: &StatusType) -> bool {
     use StatusType::{Failed, Fault, Stopped, TimedOut};
     // The SDK's list lacks this status of phases:
     // https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref

@@ -12,7 +12,7 @@ const MAX_PAGES: u32 = 3;
 /// The most events on a page, so that one has some hundred kilobytes.
 const PAGE_EVENTS: u32 = 2000;
 
-/// CodeBuild sends lines in groups, and each has the time of its group: in recorded logs up to nine
+/// CodeBuild sends lines in groups, and each has the time of its group: in recorded logs up to ten
 /// seconds after the line was printed. So a phase's lines are dated after its end, and without
 /// this margin a short phase would have none: assumption `build-log-lags-less-than-30s`.
 const MAX_LAG_MILLIS: i64 = 30_000;

@@ -7,8 +7,6 @@
 //! - [`deployment`] reads the failed resources of a deployment, from the `stack_operation` that it
 //!   began, and [`values`] the values that their reasons may contain
 
-#![allow(dead_code, reason = "no note shows them yet")]
-
 pub mod build;
 pub mod build_log;
 pub mod deployment;

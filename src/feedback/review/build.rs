@@ -8,7 +8,7 @@ use aws_sdk_codebuild::types::{Build, StatusType};
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::clients::codecommit;
 use crate::common::ownership;
-use crate::feedback::failures::build::FailedBuild;
+use crate::feedback::failures::build::{FailedBuild, is_failure};
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The most pages of a project's builds to read, of 100 builds each. `BatchGetBuilds` takes 100:
@@ -63,9 +63,10 @@ impl ReviewBuild {
 
     fn read(build: &Build) -> Option<Self> {
         let state = match build.build_status()? {
-            StatusType::InProgress => BuildState::Running,
             StatusType::Succeeded => BuildState::Succeeded,
-            status => BuildState::Failed(FailedBuild::of(build, status)),
+            status if is_failure(status) => BuildState::Failed(FailedBuild::of(build, status)),
+            // One that a later version of CodeBuild has may have ended or not.
+            _ => BuildState::Running,
         };
         let (branch, commit) = parse_source_version(build.source_version()?)?;
         let location = build.artifacts().and_then(|artifacts| artifacts.location());

@@ -19,7 +19,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_mins(5);
 
 /// How long after a line was printed the group of lines is dated that has it. As recorded:
 /// <https://github.com/Xtages/console> (`LogViewer.stories.tsx`).
-const LOG_LAG: Duration = Duration::from_secs(9);
+const LOG_LAG: Duration = Duration::from_secs(10);
 
 /// All builds of the account, by ID.
 pub type Builds = BTreeMap<String, Build>;
