@@ -24,8 +24,8 @@ const MAX_BYTES: usize = 8 * 1024;
 /// The most bytes of a line in a block. The beginning is shown.
 const MAX_LINE_BYTES: usize = 2000;
 
-/// The part that is masked before it is cut: secrets consist of several lines, or are longer than a line of
-/// the block.
+/// The part that is masked before it is cut: secrets consist of several lines, or are longer than a
+/// line of the block.
 const MAX_MASKED_LINES: usize = 200;
 const MAX_MASKED_BYTES: usize = 64 * 1024;
 const MAX_MASKED_LINE_BYTES: usize = 16 * 1024;

@@ -304,8 +304,8 @@ impl DeploymentReader<'_> {
         Ok(())
     }
 
-    /// The findings of CloudFormation's validation, if it rejected the operation before it began with a
-    /// resource.
+    /// The findings of CloudFormation's validation, if it rejected the operation before it began
+    /// with a resource.
     async fn findings(
         &self,
         operation: &StackOperation,
@@ -317,9 +317,9 @@ impl DeploymentReader<'_> {
         Ok(self.found(&found, values))
     }
 
-    /// The operation of the nested stack that failed, with its values. `None` if the resource is not
-    /// a nested stack, or if nothing proves that the stack's newest operation belongs to this one. In
-    /// a rollback, a nested stack may fail once more: its resources are listed already.
+    /// The operation of the nested stack that failed, with its values. `None` if the resource is
+    /// not a nested stack, or if nothing proves that the stack's newest operation belongs to this
+    /// one. In a rollback, a nested stack may fail once more: its resources are listed already.
     async fn nested(
         &self,
         one: &Listed,
