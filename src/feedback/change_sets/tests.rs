@@ -15,7 +15,7 @@ use super::change_set::{Recreation, is_partial, read_creation};
 use super::markdown::MAX_RESOURCES;
 use super::*;
 use crate::feedback::drift::Repair;
-use crate::feedback::reporting::note::render;
+use crate::feedback::reporting::note::NoteOf;
 use crate::feedback::reporting::tests::settings;
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -25,13 +25,13 @@ fn names() -> ResourceNames {
 
 fn note(mut changes: Vec<Change>) -> String {
     changes.sort();
-    render(
-        &changes,
-        &names(),
-        &settings(),
-        "c0ffee00c0ffee00",
-        "https://console/x",
-    )
+    let of = NoteOf {
+        names: &names(),
+        settings: &settings(),
+        commit: "c0ffee00c0ffee00",
+        url: "https://console/x",
+    };
+    of.waiting(&changes)
 }
 
 pub(in crate::feedback) fn change(effect: Effect, logical_id: &str, resource_type: &str) -> Change {
@@ -58,9 +58,10 @@ fn replacements_and_removals_come_first() {
         change(Effect::Add, "Markup", "Custom::`|\n<b>"),
     ]);
     expect![[r#"
-        <!-- cfn-gitops change set dev/shop -->
+        <!-- cfn-gitops deployment dev/shop c0ffee00c0ffee00 -->
         **Changes to `dev` wait for an approval**: [execution](https://console/x)
 
+        <!-- change set -->
         Commit `c0ffee00`, stack `cfnstack-dev-shop`: 1 **replaced**, 1 **removed**, 2 modified, 2 added
 
         | Resource | Type | Change |
@@ -164,9 +165,10 @@ fn code_has_no_line_breaks() {
 #[test]
 fn empty_change_set_has_no_table() {
     expect![[r#"
-        <!-- cfn-gitops change set dev/shop -->
+        <!-- cfn-gitops deployment dev/shop c0ffee00c0ffee00 -->
         **Changes to `dev` wait for an approval**: [execution](https://console/x)
 
+        <!-- change set -->
         Commit `c0ffee00`, stack `cfnstack-dev-shop`: no resource changes
     "#]]
     .assert_eq(&note(vec![]));
