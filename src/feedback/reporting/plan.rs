@@ -295,6 +295,13 @@ fn deployment_state(execution: &Execution) -> Option<StatusState> {
     }
 }
 
+/// Whether a status has to be posted that names the cause of a failure.
+pub fn explains_failure(desired: &Desired, shown: &Shown) -> bool {
+    let latest = shown.execution.last().map(|latest| &latest.status);
+    let status = desired.execution.as_ref();
+    status.is_some_and(|it| it.state == StatusState::Failed && !is_shown(it, latest))
+}
+
 /// The requests that change `shown` to `desired`.
 pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
     let mut posts = vec![];

@@ -1,28 +1,23 @@
 //! Posts the state of an execution to GitLab. A part of the report that fails does not stop the
 //! others, unless GitLab accepts no connection.
 
+mod notes;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
-    CommitRef, ErrorScope, GitLab, GitLabError, Note, NoteTarget, ProjectDetails, RetryTime, Sent,
+    CommitRef, ErrorScope, GitLab, GitLabError, NoteTarget, ProjectDetails, RetryTime, Sent,
     StatusState,
 };
-use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
-use crate::feedback::change_sets;
 use crate::feedback::change_sets::Audience;
-use crate::feedback::failures;
 use crate::feedback::reporting::cause::Cause;
-use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::note::{ExecutionEnd, FailureText, NoteOf, NoteState};
+use crate::feedback::reporting::execution::{Action, Execution, ExecutionState};
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
-use crate::feedback::reporting::written_notes::WrittenNotes;
-use crate::feedback::reporting::{execution, note, outputs, plan, written_notes};
-use crate::feedback::rights;
-use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
+use crate::feedback::reporting::{execution, note, outputs, plan};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
@@ -70,8 +65,8 @@ pub async fn report(
         posted: vec![],
         reported: Reported::default(),
         retries: BTreeMap::new(),
-        cause: Ok(Cause::default()),
-        summary: String::new(),
+        summarized: None,
+        cause: None,
         unread_notes: None,
     };
     // The caller enforces the deadline.
@@ -113,22 +108,13 @@ struct Reporter<'a> {
     reported: Reported,
     /// The repeated requests of each part.
     retries: BTreeMap<Topic, u32>,
-    /// Why it failed, as its reader may know it.
-    cause: Result<Cause, ReportError>,
-    /// The shown part of the summary of the failed action.
-    summary: String,
+    /// The execution with the shown part of the reason of its failure. `None` if that cannot be
+    /// read.
+    summarized: Option<Execution>,
+    /// Why it failed, once that was read.
+    cause: Option<Result<Cause, CallError>>,
     /// The error of a note that could not be read. The others are edited.
     unread_notes: Option<ReportError>,
-}
-
-/// The notes that do not show the state of an execution.
-#[derive(Default)]
-struct OutdatedNotes {
-    /// Those that exist, and their new text.
-    outdated: Vec<(Note, String)>,
-    /// The one that a place does not have.
-    missing: Option<String>,
-    unread: Option<ReportError>,
 }
 
 /// The last part that is up to date. Each part follows from the ones before it.
@@ -147,20 +133,17 @@ impl Reporter<'_> {
         if scope.has_actions(state) {
             self.execution.actions = self.list_actions().await?;
         }
-        let shown = self.explained().await;
-        let shown = self.reported.settle(Topic::Execution, shown);
-        let url = pipeline
-            .location
-            .execution_console(&names.pipeline(), &self.execution.id);
-        let execution = shown.as_ref().unwrap_or(&self.execution);
+        self.cause = None;
+        let summarized = self.summarized().await;
+        self.summarized = self.reported.settle(Topic::Execution, summarized);
+        let url = self.url();
+        let execution = self.summarized.as_ref().unwrap_or(&self.execution);
         let desired = plan::desired(execution, names, settings, &url);
-        let failed = shown.as_ref().and_then(Execution::failed_action);
-        self.summary = failed.map_or(String::new(), |action| action.summary.clone());
         let includes = |topic| scope.includes(topic, state);
         self.desired = Desired {
             execution: desired
                 .execution
-                .filter(|_| includes(Topic::Execution) && shown.is_some()),
+                .filter(|_| includes(Topic::Execution) && self.summarized.is_some()),
             approval: desired.approval.filter(|_| includes(Topic::Approval)),
             deployment: desired.deployment.filter(|_| includes(Topic::Deployment)),
             ..Desired::default()
@@ -193,29 +176,70 @@ impl Reporter<'_> {
         Ok(())
     }
 
+    /// The execution in the console.
+    fn url(&self) -> String {
+        let pipeline = self.context.pipeline;
+        let name = pipeline.names.pipeline();
+        pipeline
+            .location
+            .execution_console(&name, &self.execution.id)
+    }
+
     async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
         let (aws, names) = (self.context.aws, &self.context.pipeline.names);
         execution::list_actions(aws, &names.pipeline(), &self.execution.id).await
     }
 
-    /// The execution with the shown part of the cause of its failure.
-    async fn explained(&mut self) -> Result<Execution, ReportError> {
-        self.cause = Ok(Cause::default());
+    /// The execution with the shown part of CodePipeline's summary of its failure.
+    async fn summarized(&mut self) -> Result<Execution, CallError> {
         if self.execution.failed_action().is_none() {
             return Ok(self.execution.clone());
         }
         let audience = self.audience().await;
         let (aws, settings) = (self.context.aws, self.context.settings);
-        let (names, execution) = (&self.context.pipeline.names, &self.execution);
-        let cause = Cause::read(aws, settings, names, audience, execution).await;
-        let mut shown = outputs::without_values(aws, settings, names, audience, execution).await?;
-        if let Ok(cause) = &cause
-            && let (Some(first), Some(action)) = (cause.first(), shown.failed_action_mut())
-        {
-            action.summary = first;
+        let names = &self.context.pipeline.names;
+        outputs::without_values(aws, settings, names, audience, &self.execution).await
+    }
+
+    /// Why the execution failed. It is read when it is needed first: most reports of a failure find
+    /// that GitLab shows it.
+    async fn cause(&mut self) -> Result<Cause, CallError> {
+        if let Some(read) = &self.cause {
+            return read.clone();
         }
-        self.cause = cause.map_err(ReportError::from);
-        Ok(shown)
+        let audience = self.audience().await;
+        let (aws, settings) = (self.context.aws, self.context.settings);
+        let names = &self.context.pipeline.names;
+        let read = Cause::read(aws, settings, names, audience, &self.execution).await;
+        self.cause.insert(read).clone()
+    }
+
+    /// Replaces CodePipeline's summary in the status by the first cause. If that cannot be read, the
+    /// summary stays.
+    async fn explain_status(&mut self) {
+        match self.cause().await {
+            Ok(cause) => {
+                let summary = self
+                    .summarized
+                    .as_mut()
+                    .and_then(Execution::failed_action_mut);
+                if let (Some(first), Some(action)) = (cause.first(), summary) {
+                    action.summary = first;
+                }
+            }
+            Err(error) => {
+                let error = error.reason();
+                tracing::warn!(
+                    error = error.as_error(),
+                    "a status lacks the cause of a failure"
+                );
+            }
+        }
+        let (settings, names) = (self.context.settings, &self.context.pipeline.names);
+        if let Some(execution) = &self.summarized {
+            let desired = plan::desired(execution, names, settings, &self.url());
+            self.desired.execution = desired.execution;
+        }
     }
 
     /// Who may read the reason of a failure. Others than members, if the visibility of the project
@@ -254,208 +278,50 @@ impl Reporter<'_> {
         }
     }
 
-    /// The note about the change set that waits for an approval. `url` is the execution in the
-    /// console.
-    async fn note(&mut self, url: &str) -> Result<Option<String>, ReportError> {
-        let (pipeline, settings) = (self.context.pipeline, self.context.settings);
-        let approval = self.execution.action(APPROVAL);
-        let waits = self.execution.state == ExecutionState::Running
-            && approval.is_some_and(|action| action.state == ActionState::Running);
-        let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
-            return Ok(None);
-        };
-        if !self.has_notes().await? {
-            return Ok(None);
+    /// Reads the statuses of the commit, if one is desired.
+    async fn read_statuses(&mut self) -> Shown {
+        let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
+        let mut shown = Shown::default();
+        let is_desired = |topic: &Topic| desired.status(*topic).is_some() && self.is_open(*topic);
+        if !Topic::STATUSES.iter().any(is_desired) {
+            return shown;
         }
-        let (changes, tags) = if let Some((request, tags)) = self.tags().await? {
-            (Some(request.change_set), tags)
-        } else {
-            let aws = self.context.aws;
-            let described = change_sets::describe(aws, &settings.stack_name, name).await?;
-            (described, String::new())
-        };
-        let Some(change_set) = changes else {
-            return Ok(None);
-        };
-        let names = &pipeline.names;
-        let rights = if settings.deploy_role_arn.is_some() {
-            String::new()
-        } else {
-            rights::missing(self.context.aws, names, &change_set.changes).await
-        };
-        let note = self.note_of(url).waiting(&change_set.changes);
-        Ok(Some(note + &rights + &tags))
-    }
-
-    /// Whether the project gets notes: by default not a public one, where everyone reads them.
-    async fn has_notes(&mut self) -> Result<bool, GitLabError> {
-        match self.context.settings.change_set_comment {
-            Some(has_notes) => Ok(has_notes),
-            None => Ok(!self.project().await?.is_public()),
+        // Both, even if only one of them is reported: the first status of the one joins the
+        // pipeline that holds the other.
+        for (topic, suffix, statuses) in [
+            (Topic::Execution, "", &mut shown.execution),
+            (Topic::Approval, plan::APPROVAL_SUFFIX, &mut shown.approval),
+        ] {
+            let name = plan::status_name(&self.context.pipeline.names, suffix);
+            let read = gitlab.commit_statuses(commit, &name).await;
+            *statuses = if desired.status(topic).is_some() {
+                self.reported.settle(topic, read).unwrap_or_default()
+            } else {
+                read.unwrap_or_default()
+            };
         }
-    }
-
-    /// The state that the commit's notes have to show. `None` if nothing has changed since the
-    /// change set was listed, or if there are no notes.
-    async fn note_state(&mut self) -> Result<Option<NoteState>, GitLabError> {
-        let state = NoteState::of(&self.execution);
-        let is_noted = if state.is_failure() {
-            self.has_notes().await?
-        } else {
-            state.has_ended() && written_notes::may_exist(self.context.settings, &self.execution)
-        };
-        Ok(is_noted.then_some(state))
-    }
-
-    fn note_of<'a>(&'a self, url: &'a str) -> NoteOf<'a> {
-        NoteOf {
-            names: &self.context.pipeline.names,
-            settings: self.context.settings,
-            commit: &self.context.commit.sha,
-            url,
-        }
-    }
-
-    /// The notes that do not show `state`, with their new text, and the one that is missing. Also
-    /// the error of a note or an execution that could not be read.
-    async fn outdated_notes(&self, state: &NoteState) -> Result<OutdatedNotes, ReportError> {
-        let (aws, pipeline) = (self.context.aws, self.context.pipeline);
-        let (execution, names) = (&self.execution, &pipeline.names);
-        let url = pipeline
-            .location
-            .execution_console(&names.pipeline(), &execution.id);
-        let of = self.note_of(&url);
-        let notes = WrittenNotes::read(self.context.gitlab, names, &self.context.commit).await?;
-        if !state.is_failure() {
-            let (outdated, unread) = notes.outdated(aws, pipeline, of, execution).await;
-            return Ok(OutdatedNotes {
-                outdated,
-                missing: None,
-                unread,
-            });
-        }
-        let mut result = OutdatedNotes {
-            unread: notes.unread.clone(),
-            ..OutdatedNotes::default()
-        };
-        let failed = execution.failed_action();
-        // A condition of a stage has no attempt of its own.
-        let attempt = failed.map_or(&execution.id, |action| &action.attempt);
-        let reads_again = self.context.scope == Scope::All;
-        let pipeline_name = names.pipeline();
-        if notes.show_failure(attempt, reads_again)
-            || notes
-                .one_still_waits(aws, &pipeline_name, execution)
-                .await?
-        {
-            return Ok(result);
-        }
-        let failure = self.failure_text(state, attempt, &notes, &url).await?;
-        let written = notes.most_informative();
-        let body = of.ended(state, Some(&failure), written.as_ref());
-        let on_commit = notes.on_commit.iter();
-        result.outdated = on_commit.map(|note| (note.clone(), body.clone())).collect();
-        result.missing = Some(body);
-        Ok(result)
-    }
-
-    /// Why the execution failed, for its notes. `notes` are those that were written before.
-    async fn failure_text(
-        &self,
-        state: &NoteState,
-        attempt: &str,
-        notes: &WrittenNotes,
-        url: &str,
-    ) -> Result<FailureText, ReportError> {
-        let cause = self.cause.clone()?;
-        let mut text = cause.text(&self.summary, url);
-        let mut is_log_late = false;
-        if let Cause::Build(build) = &cause
-            && self.context.settings.build_log
-        {
-            // It was read for the reader of the cause.
-            let project = self.project.as_ref().and_then(|read| read.as_ref().ok());
-            let log = failures::text::of_log(self.context.aws, build, project).await;
-            text += &log.text;
-            // It is read once more, by the health check.
-            is_log_late = log.is_late && !notes.show_failure(attempt, false);
-        }
-        if self.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
-            text += &note::way_back(&self.context.pipeline.names);
-        }
-        Ok(FailureText {
-            attempt: attempt.to_owned(),
-            is_log_late,
-            text,
-        })
-    }
-
-    /// The request of the execution that waits, and the part of the note about its tags. `None` if
-    /// tags do not approve.
-    async fn tags(&mut self) -> Result<Option<(ApprovalRequest, String)>, ReportError> {
-        let (aws, pipeline) = (self.context.aws, self.context.pipeline);
-        let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
-            return Ok(None);
-        };
-        let gitlab_url = &self.context.settings.access.url;
-        let project = self.project().await?;
-        let own = || format!("{gitlab_url}/{}", project.path);
-        let url = project.web_url.clone().unwrap_or_else(own);
-        let name = pipeline.names.pipeline();
-        let request = ApprovalRequest::read(aws, &name, settings).await?;
-        let is_own = |request: &ApprovalRequest| request.execution_id == self.execution.id;
-        let Some(request) = request.filter(is_own) else {
-            return Ok(None);
-        };
-        let inquiry = Inquiry {
-            gitlab: self.context.gitlab,
-            pipeline,
-            approvals,
-            request: &request,
-        };
-        let mut doubts = match Box::pin(inquiry.decide(aws)).await {
-            Ok(decided) => decided.doubts,
-            Err(error) => {
-                let error = ReportError::from(error);
-                let error = error.reason.as_error();
-                tracing::warn!(
-                    pipeline = name,
-                    error,
-                    "the tags of a request are not checked"
-                );
-                let [_, deploy] = inquiry.tags();
-                vec![(deploy.name(), Doubt::Unreadable)]
-            }
-        };
-        let other = self.context.tag.filter(|tag| tag.key != request.key);
-        doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));
-        let names = inquiry.tags().map(|tag| tag.name());
-        let written = note::tags(&url, &self.context.commit.sha, names, &doubts);
-        Ok(Some((request, written)))
+        let statuses = shown.execution.iter().chain(&shown.approval);
+        let read = statuses.filter_map(|one| one.pipeline_id).next_back();
+        self.pipeline_id = read.or(self.pipeline_id);
+        shown
     }
 
     /// Reads the present record of each desired one.
     async fn read_shown(&mut self) {
+        let mut shown = self.read_statuses().await;
+        if plan::explains_failure(&self.desired, &shown) {
+            self.explain_status().await;
+        }
+        if let Some(state) = self.desired.note_state.clone()
+            && self.is_open(Topic::Note)
+        {
+            let read = Box::pin(self.outdated_notes(&state)).await;
+            let read = self.reported.settle(Topic::Note, read).unwrap_or_default();
+            (shown.outdated_notes, shown.missing_note) = (read.outdated, read.missing);
+            self.unread_notes = read.unread;
+        }
         let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
         let environment = &self.context.settings.environment_name;
-        let mut shown = Shown::default();
-        let is_desired = |topic: &Topic| desired.status(*topic).is_some() && self.is_open(*topic);
-        if Topic::STATUSES.iter().any(is_desired) {
-            // Both, even if only one of them is reported: the first status of the one joins the
-            // pipeline that holds the other.
-            for (topic, suffix, statuses) in [
-                (Topic::Execution, "", &mut shown.execution),
-                (Topic::Approval, plan::APPROVAL_SUFFIX, &mut shown.approval),
-            ] {
-                let name = plan::status_name(&self.context.pipeline.names, suffix);
-                let read = gitlab.commit_statuses(commit, &name).await;
-                *statuses = if desired.status(topic).is_some() {
-                    self.reported.settle(topic, read).unwrap_or_default()
-                } else {
-                    read.unwrap_or_default()
-                };
-            }
-        }
         if desired.deployment.is_some() && self.is_open(Topic::Deployment) {
             let since = self.execution.started;
             let clock = self.context.clock;
@@ -465,17 +331,6 @@ impl Reporter<'_> {
         if desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {
             let read = gitlab.environment(&commit.project, environment).await;
             shown.environment = self.reported.settle(Topic::EnvironmentUrl, read).flatten();
-        }
-        let statuses = shown.execution.iter().chain(&shown.approval);
-        let read = statuses.filter_map(|one| one.pipeline_id).next_back();
-        self.pipeline_id = read.or(self.pipeline_id);
-        if let Some(state) = &desired.note_state
-            && self.is_open(Topic::Note)
-        {
-            let read = Box::pin(self.outdated_notes(state)).await;
-            let read = self.reported.settle(Topic::Note, read).unwrap_or_default();
-            (shown.outdated_notes, shown.missing_note) = (read.outdated, read.missing);
-            self.unread_notes = read.unread;
         }
         self.shown = shown;
     }

@@ -1,0 +1,213 @@
+//! The notes of a report: which ones are missing or outdated, and their text.
+
+use super::Reporter;
+use crate::clients::gitlab::{GitLabError, Note};
+use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
+use crate::feedback::reporting::cause::Cause;
+use crate::feedback::reporting::execution::{ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::note::{ExecutionEnd, FailureText, NoteOf, NoteState};
+use crate::feedback::reporting::outcome::ReportError;
+use crate::feedback::reporting::plan::Scope;
+use crate::feedback::reporting::written_notes::WrittenNotes;
+use crate::feedback::reporting::{note, written_notes};
+use crate::feedback::{change_sets, failures, rights};
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
+
+/// The notes that do not show the state of an execution.
+#[derive(Default)]
+pub(super) struct OutdatedNotes {
+    /// Those that exist, and their new text.
+    pub outdated: Vec<(Note, String)>,
+    /// The one that a place does not have.
+    pub missing: Option<String>,
+    pub unread: Option<ReportError>,
+}
+
+impl Reporter<'_> {
+    /// The note about the change set that waits for an approval. `url` is the execution in the
+    /// console.
+    pub(super) async fn note(&mut self, url: &str) -> Result<Option<String>, ReportError> {
+        let (pipeline, settings) = (self.context.pipeline, self.context.settings);
+        let approval = self.execution.action(APPROVAL);
+        let waits = self.execution.state == ExecutionState::Running
+            && approval.is_some_and(|action| action.state == ActionState::Running);
+        let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
+            return Ok(None);
+        };
+        if !self.has_notes().await? {
+            return Ok(None);
+        }
+        let (changes, tags) = if let Some((request, tags)) = self.tags().await? {
+            (Some(request.change_set), tags)
+        } else {
+            let aws = self.context.aws;
+            let described = change_sets::describe(aws, &settings.stack_name, name).await?;
+            (described, String::new())
+        };
+        let Some(change_set) = changes else {
+            return Ok(None);
+        };
+        let names = &pipeline.names;
+        let rights = if settings.deploy_role_arn.is_some() {
+            String::new()
+        } else {
+            rights::missing(self.context.aws, names, &change_set.changes).await
+        };
+        let note = self.note_of(url).waiting(&change_set.changes);
+        Ok(Some(note + &rights + &tags))
+    }
+
+    /// Whether the project gets notes: by default not a public one, where everyone reads them.
+    async fn has_notes(&mut self) -> Result<bool, GitLabError> {
+        match self.context.settings.change_set_comment {
+            Some(has_notes) => Ok(has_notes),
+            None => Ok(!self.project().await?.is_public()),
+        }
+    }
+
+    /// The state that the commit's notes have to show. `None` if nothing has changed since the
+    /// change set was listed, or if there are no notes.
+    pub(super) async fn note_state(&mut self) -> Result<Option<NoteState>, GitLabError> {
+        let state = NoteState::of(&self.execution);
+        let is_noted = if state.is_failure() {
+            self.has_notes().await?
+        } else {
+            state.has_ended() && written_notes::may_exist(self.context.settings, &self.execution)
+        };
+        Ok(is_noted.then_some(state))
+    }
+
+    fn note_of<'a>(&'a self, url: &'a str) -> NoteOf<'a> {
+        NoteOf {
+            names: &self.context.pipeline.names,
+            settings: self.context.settings,
+            commit: &self.context.commit.sha,
+            url,
+        }
+    }
+
+    /// The notes that do not show `state`, with their new text, and the one that is missing. Also
+    /// the error of a note or an execution that could not be read.
+    pub(super) async fn outdated_notes(
+        &mut self,
+        state: &NoteState,
+    ) -> Result<OutdatedNotes, ReportError> {
+        let (aws, pipeline) = (self.context.aws, self.context.pipeline);
+        let (names, url) = (&pipeline.names, self.url());
+        let notes = WrittenNotes::read(self.context.gitlab, names, &self.context.commit).await?;
+        let execution = &self.execution;
+        if !state.is_failure() {
+            let edited = notes.outdated(aws, pipeline, self.note_of(&url), execution);
+            let (outdated, unread) = edited.await;
+            return Ok(OutdatedNotes {
+                outdated,
+                missing: None,
+                unread,
+            });
+        }
+        let mut result = OutdatedNotes {
+            unread: notes.unread.clone(),
+            ..OutdatedNotes::default()
+        };
+        let failed = execution.failed_action();
+        // A condition of a stage has no attempt of its own.
+        let attempt = failed
+            .map_or(&execution.id, |action| &action.attempt)
+            .clone();
+        let reads_again = self.context.scope == Scope::All;
+        let pipeline_name = names.pipeline();
+        if notes.show_failure(&attempt, reads_again)
+            || notes
+                .one_still_waits(aws, &pipeline_name, execution)
+                .await?
+        {
+            return Ok(result);
+        }
+        let failure = self.failure_text(state, &attempt, &notes, &url).await?;
+        let written = notes.most_informative();
+        let body = self
+            .note_of(&url)
+            .ended(state, Some(&failure), written.as_ref());
+        let on_commit = notes.on_commit.iter();
+        result.outdated = on_commit.map(|note| (note.clone(), body.clone())).collect();
+        result.missing = Some(body);
+        Ok(result)
+    }
+
+    /// Why the execution failed, for its notes. `notes` are those that were written before.
+    async fn failure_text(
+        &mut self,
+        state: &NoteState,
+        attempt: &str,
+        notes: &WrittenNotes,
+        url: &str,
+    ) -> Result<FailureText, ReportError> {
+        let cause = self.cause().await?;
+        let failed = self.summarized.as_ref().and_then(Execution::failed_action);
+        let summary = failed.map_or("", |action| action.summary.as_str());
+        let mut text = cause.text(summary, url);
+        let mut is_log_late = false;
+        if let Cause::Build(build) = &cause
+            && self.context.settings.build_log
+        {
+            // It was read for the reader of the cause.
+            let project = self.project.as_ref().and_then(|read| read.as_ref().ok());
+            let log = failures::text::of_log(self.context.aws, build, project).await;
+            text += &log.text;
+            // It is read once more, by the health check.
+            is_log_late = log.is_late && !notes.show_failure(attempt, false);
+        }
+        if self.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
+            text += &note::way_back(&self.context.pipeline.names);
+        }
+        Ok(FailureText {
+            attempt: attempt.to_owned(),
+            is_log_late,
+            text,
+        })
+    }
+
+    /// The request of the execution that waits, and the part of the note about its tags. `None` if
+    /// tags do not approve.
+    async fn tags(&mut self) -> Result<Option<(ApprovalRequest, String)>, ReportError> {
+        let (aws, pipeline) = (self.context.aws, self.context.pipeline);
+        let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
+            return Ok(None);
+        };
+        let gitlab_url = &self.context.settings.access.url;
+        let project = self.project().await?;
+        let own = || format!("{gitlab_url}/{}", project.path);
+        let url = project.web_url.clone().unwrap_or_else(own);
+        let name = pipeline.names.pipeline();
+        let request = ApprovalRequest::read(aws, &name, settings).await?;
+        let is_own = |request: &ApprovalRequest| request.execution_id == self.execution.id;
+        let Some(request) = request.filter(is_own) else {
+            return Ok(None);
+        };
+        let inquiry = Inquiry {
+            gitlab: self.context.gitlab,
+            pipeline,
+            approvals,
+            request: &request,
+        };
+        let mut doubts = match Box::pin(inquiry.decide(aws)).await {
+            Ok(decided) => decided.doubts,
+            Err(error) => {
+                let error = ReportError::from(error);
+                let error = error.reason.as_error();
+                tracing::warn!(
+                    pipeline = name,
+                    error,
+                    "the tags of a request are not checked"
+                );
+                let [_, deploy] = inquiry.tags();
+                vec![(deploy.name(), Doubt::Unreadable)]
+            }
+        };
+        let other = self.context.tag.filter(|tag| tag.key != request.key);
+        doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));
+        let names = inquiry.tags().map(|tag| tag.name());
+        let written = note::tags(&url, &self.context.commit.sha, names, &doubts);
+        Ok(Some((request, written)))
+    }
+}
