@@ -2,8 +2,9 @@
 
 use super::build::{FailedBuild, PhaseContext};
 use super::build_log;
+use super::build_log::LogEnd;
 use crate::clients::aws::Aws;
-use crate::clients::gitlab::ProjectDetails;
+use crate::clients::gitlab::GitLab;
 use crate::feedback::change_sets::{Audience, Values, code, shown_reason};
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -28,18 +29,20 @@ impl FailedBuild {
         self
     }
 
-    /// The failed phase, and what CodeBuild reports about it.
+    /// The failed phase, and CodeBuild's report about it.
     pub fn text(&self) -> String {
-        let contexts = self.contexts.iter().map(PhaseContext::text);
-        let parts = [self.phase.clone()].into_iter().chain(contexts);
-        format!("phase {}", parts.collect::<Vec<_>>().join(": "))
+        self.described(ToOwned::to_owned)
     }
 
     /// The same as Markdown.
     pub fn markdown(&self) -> String {
+        self.described(code)
+    }
+
+    fn described(&self, shown: impl Fn(&str) -> String) -> String {
         let contexts = self.contexts.iter().map(PhaseContext::text);
         let parts = [self.phase.clone()].into_iter().chain(contexts);
-        let parts: Vec<String> = parts.map(|part| code(&part)).collect();
+        let parts: Vec<String> = parts.map(|part| shown(&part)).collect();
         format!("phase {}", parts.join(": "))
     }
 }
@@ -53,37 +56,17 @@ impl PhaseContext {
 }
 
 /// The end of the failed phase's log, or why it is not posted. It is posted only while no others
-/// than members can see the `project`: a build may print what they may not know. `None` if GitLab
-/// does not show the project.
-pub async fn of_log(aws: &Aws, build: &FailedBuild, project: Option<&ProjectDetails>) -> LogText {
-    let Some(project) = project else {
-        let because = "GitLab does not show who may see the project";
-        return LogText {
-            is_late: true,
-            ..without_log(&format!("The log is not posted, because {because}"))
-        };
-    };
-    if let Some(what) = project.visibility.beyond_members() {
-        return without_log(&format!(
-            "The log is not posted, because the project {what}"
-        ));
+/// than members can see the `project`: a build may print what they may not know. That is read
+/// before, and again after the log, which takes up to minutes.
+pub async fn of_log(aws: &Aws, gitlab: &GitLab, project: &str, build: &FailedBuild) -> LogText {
+    if let Some(withheld) = withheld(gitlab, project).await {
+        return withheld;
     }
     let Some(window) = &build.log else {
         return without_log("The build has no log of this phase");
     };
-    match build_log::read(aws, window).await {
-        Ok(end) => {
-            let text = if end.lines.is_empty() {
-                without_log("CloudWatch Logs has no log of this phase").text
-            } else {
-                format!(
-                    "\nThe end of its log:\n\n{}\n",
-                    build_log::block(&end.lines)
-                )
-            };
-            let is_late = !end.is_complete;
-            LogText { text, is_late }
-        }
+    let text = match build_log::read(aws, window).await {
+        Ok(end) => log_text(&end),
         Err(error) => {
             let error = error.reason();
             tracing::warn!(
@@ -95,6 +78,46 @@ pub async fn of_log(aws: &Aws, build: &FailedBuild, project: Option<&ProjectDeta
                 ..without_log("The log cannot be read")
             }
         }
+    };
+    withheld(gitlab, project).await.unwrap_or(text)
+}
+
+/// The text for a note that a person may have deleted because of its log.
+pub fn not_again() -> LogText {
+    without_log("The log is not posted again: a person may have deleted the note with it")
+}
+
+/// Why no log is posted in the project. `None` if only its members can see it.
+async fn withheld(gitlab: &GitLab, project: &str) -> Option<LogText> {
+    const NOT_POSTED: &str = "The log is not posted, because";
+    match gitlab.project(project).await {
+        Ok(project) => {
+            let what = project.visibility.beyond_members()?;
+            Some(without_log(&format!("{NOT_POSTED} the project {what}")))
+        }
+        Err(_) => Some(LogText {
+            is_late: true,
+            ..without_log(&format!(
+                "{NOT_POSTED} GitLab does not show who may see the project"
+            ))
+        }),
+    }
+}
+
+fn log_text(end: &LogEnd) -> LogText {
+    let heading = if end.is_complete {
+        "The end of its log"
+    } else {
+        "The end of the log, which may be incomplete"
+    };
+    let text = if end.lines.is_empty() {
+        without_log("CloudWatch Logs has no log of this phase").text
+    } else {
+        format!("\n{heading}:\n\n{}\n", build_log::block(&end.lines))
+    };
+    LogText {
+        text,
+        is_late: !end.is_complete,
     }
 }
 

@@ -70,6 +70,11 @@ impl Cause {
         }
     }
 
+    /// Whether a later look may find more.
+    pub fn is_late(&self) -> bool {
+        false
+    }
+
     /// The first cause on one line. `None` if CodePipeline's summary is all there is.
     pub fn first(&self) -> Option<String> {
         match self {

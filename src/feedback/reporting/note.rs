@@ -27,14 +27,13 @@ use crate::gitops_pipeline::settings::ReportSettings;
 /// The end of the headline while the approval waits.
 const WAIT: &str = "wait for an approval";
 
-/// The line before the change set. A log before it may contain the same line, so the last one
-/// counts. Each note has it.
+/// The line before the change set. A person may have written the same line before it, so the last
+/// one counts. Each note has it.
 const CHANGE_SET: &str = "\n<!-- change set -->";
 
-/// The words of the marker before the failed attempt, and after it if the failed build's log has
-/// not been read completely.
+/// The words of the marker before the failed attempt, and after it if a later look may find more.
 const FAILURE: &str = "failure ";
-const LATE_LOG: &str = " with a late log";
+const LATE: &str = " may be incomplete";
 
 /// The beginning of the note. It distinguishes the notes of environments, projects and commits.
 pub fn marker(names: &ResourceNames, commit: &str) -> String {
@@ -140,7 +139,8 @@ impl NoteState {
             }
         };
         let changes = format!("Changes to {environment}");
-        let failed = match &self.end {
+        // A failure is that of the execution: another one may have deployed the changes.
+        let (alone, after_approval) = match &self.end {
             ExecutionEnd::Open => return format!("{changes} {}", before.unwrap_or_default()),
             ExecutionEnd::Deployed => {
                 return match (&self.approval, before) {
@@ -149,18 +149,37 @@ impl NoteState {
                     (_, None) => format!("{changes} were deployed"),
                 };
             }
-            ExecutionEnd::Canceled(how) => format!("the execution was {how}"),
-            ExecutionEnd::RolledBack => "the deployment was rolled back".to_owned(),
-            ExecutionEnd::Failed(None) => "a condition of the stage failed".to_owned(),
-            ExecutionEnd::Failed(Some(action)) if action == DEPLOY => {
-                "the deployment failed".to_owned()
+            ExecutionEnd::Canceled(how) => {
+                let stopped = format!("execution was {how}");
+                (
+                    format!("An {stopped} on its way to {environment}"),
+                    format!("the {stopped}"),
+                )
             }
-            ExecutionEnd::Failed(Some(action)) if action == BUILD => "the build failed".to_owned(),
-            ExecutionEnd::Failed(Some(action)) => format!("{} failed", code(action)),
+            ExecutionEnd::RolledBack => (
+                format!("The deployment to {environment} was rolled back"),
+                "the deployment was rolled back".to_owned(),
+            ),
+            ExecutionEnd::Failed(None) => (
+                format!("A condition of a stage failed on the way to {environment}"),
+                "a condition of the stage failed".to_owned(),
+            ),
+            ExecutionEnd::Failed(Some(action)) if action == DEPLOY => (
+                format!("The deployment to {environment} failed"),
+                "the deployment failed".to_owned(),
+            ),
+            ExecutionEnd::Failed(Some(action)) if action == BUILD => (
+                format!("The build for {environment} failed"),
+                "the build failed".to_owned(),
+            ),
+            ExecutionEnd::Failed(Some(action)) => {
+                let failed = format!("{} failed", code(action));
+                (format!("{failed} on the way to {environment}"), failed)
+            }
         };
         match before {
-            Some(before) => format!("{changes} {before}, but {failed}"),
-            None => format!("Changes to {environment} were not deployed, because {failed}"),
+            Some(before) => format!("{changes} {before}, but {after_approval}"),
+            None => alone,
         }
     }
 }
@@ -170,21 +189,23 @@ impl NoteState {
 pub struct FailureText {
     /// CodePipeline's ID of the attempt that failed. Empty if it is not known.
     pub attempt: String,
-    /// Whether the log of its build may not be complete yet.
-    pub is_log_late: bool,
+    /// Whether a later look may find more.
+    pub is_late: bool,
     pub text: String,
 }
 
 /// The parts of a note that was written before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written<'a> {
+    pub note: &'a str,
     /// The execution of the headline. Empty if a person has edited it.
     pub execution_id: &'a str,
     /// Whether it shows a change set as waiting.
     pub waits: bool,
     /// The attempt whose failure it shows. `None` if it shows none.
     pub failed_attempt: Option<&'a str>,
-    pub is_log_late: bool,
+    /// Whether a later look may find more about the failure.
+    pub is_late: bool,
     /// The change set. Empty if none was listed.
     change_set: &'a str,
 }
@@ -200,7 +221,7 @@ impl<'a> Written<'a> {
         let failure = first.strip_suffix(" -->").unwrap_or(first);
         let failure = failure.split_once(&format!(" {FAILURE}"));
         let failure = failure.map(|(_, attempt)| attempt);
-        let failed_attempt = failure.map(|it| it.strip_suffix(LATE_LOG).unwrap_or(it));
+        let failed_attempt = failure.map(|it| it.strip_suffix(LATE).unwrap_or(it));
         let id = headline.split_once("/executions/");
         let id = id.and_then(|(_, rest)| rest.split_once('/'));
         // GitLab may remove the line break at the end.
@@ -212,10 +233,11 @@ impl<'a> Written<'a> {
             (rest.is_empty() || rest.starts_with('\n')).then_some(rest)
         });
         Written {
+            note,
             execution_id: id.map_or("", |(id, _)| id),
             waits: headline.contains(&format!(" {WAIT}**: ")),
             failed_attempt,
-            is_log_late: failure.is_some_and(|it| it.ends_with(LATE_LOG)),
+            is_late: failure.is_some_and(|it| it.ends_with(LATE)),
             change_set: after.unwrap_or_default().trim_start(),
         }
     }
@@ -259,13 +281,13 @@ impl NoteOf<'_> {
     ) -> String {
         let headline = state.text(&code(&self.settings.environment_name));
         let change_set = written.map_or("", |written| written.change_set);
-        self.with(&headline, failure, change_set)
+        self.with(&headline, failure, &without_commands(change_set))
     }
 
     fn with(&self, headline: &str, failure: Option<&FailureText>, change_set: &str) -> String {
         let mut note = marker(self.names, self.commit);
         if let Some(failure) = failure {
-            let late = if failure.is_log_late { LATE_LOG } else { "" };
+            let late = if failure.is_late { LATE } else { "" };
             let _ = write!(note, "{FAILURE}{}{late} ", failure.attempt);
         }
         let _ = write!(note, "-->\n**{headline}**: [execution]({})\n", self.url);
@@ -274,6 +296,14 @@ impl NoteOf<'_> {
         }
         note + CHANGE_SET + "\n" + change_set
     }
+}
+
+/// The text of a note that a person may have edited, without lines that GitLab would execute as quick
+/// actions of the token's user: outside of a code block that began before the text, or in another
+/// merge request. The function writes no such lines.
+pub fn without_commands(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with('/')).collect()
 }
 
 /// How to deploy the former release again. CloudFormation may have restored it, or not.

@@ -34,7 +34,7 @@ impl Topic {
             Topic::Approval => "commit status of the approval",
             Topic::Deployment => "deployment",
             Topic::EnvironmentUrl => "environment",
-            Topic::Note => "change set",
+            Topic::Note => "note",
         }
     }
 }
@@ -160,8 +160,8 @@ pub struct Desired {
     pub tier: Option<&'static str>,
     /// The note about the change set. `None` if none waits for an approval.
     pub note: Option<String>,
-    /// The state of the execution, for the notes that exist. `None` if there is nothing new, or no
-    /// note.
+    /// The state of the execution, for the notes about its commit. `None` if nothing has changed
+    /// since its change set was listed, or if notes are switched off.
     pub note_state: Option<NoteState>,
 }
 

@@ -10,7 +10,6 @@ use crate::feedback::reporting::outcome::ReportError;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::settings::ReportSettings;
 
 /// CodePipeline's error codes for an ID that is not one of an execution.
 const NO_EXECUTION: [&str; 2] = ["PipelineExecutionNotFoundException", "ValidationException"];
@@ -24,13 +23,6 @@ pub struct WrittenNotes {
     pub on_commit: Vec<Note>,
     /// The error of a place that could not be read.
     pub unread: Option<ReportError>,
-}
-
-/// Whether there may be a note that has to show how the execution ended. A deployment without a
-/// change set has one only if an earlier attempt failed.
-pub fn may_exist(settings: &ReportSettings, execution: &Execution) -> bool {
-    let may_be_noted = settings.change_set_name.is_some() || execution.is_repeated();
-    settings.change_set_comment != Some(false) && may_be_noted
 }
 
 impl WrittenNotes {
@@ -62,16 +54,24 @@ impl WrittenNotes {
         self.of_places.iter().flatten().chain(&self.on_commit)
     }
 
-    /// Whether each place shows the failure of this `attempt`. A log that was late is read once
-    /// more, by a report that `reads_again`.
-    pub fn show_failure(&self, attempt: &str, reads_again: bool) -> bool {
-        let shows = |note: &Note| {
-            let written = Written::parse(&note.body);
-            let is_read = !(written.is_log_late && reads_again);
-            written.failed_attempt == Some(attempt) && is_read
-        };
-        let is_known = !attempt.is_empty() && self.unread.is_none();
-        is_known && self.of_places.iter().all(|notes| notes.iter().any(shows))
+    /// The first note that shows the failure of this `attempt`.
+    pub fn failure_of(&self, attempt: &str) -> Option<Written<'_>> {
+        let mut parsed = self.all().map(|note| Written::parse(&note.body));
+        parsed.find(|written| written.failed_attempt == Some(attempt))
+    }
+
+    /// The notes that show the failure of this `attempt`, with the new text `body`.
+    pub fn edited_failures(&self, attempt: &str, body: &str) -> Vec<(Note, String)> {
+        let shows = |note: &&Note| Written::parse(&note.body).failed_attempt == Some(attempt);
+        let notes = self.all().filter(shows);
+        notes.map(|note| (note.clone(), body.to_owned())).collect()
+    }
+
+    /// Whether each place shows the failure of this `attempt`.
+    pub fn show_failure(&self, attempt: &str) -> bool {
+        let shows = |note: &Note| Written::parse(&note.body).failed_attempt == Some(attempt);
+        let mut places = self.of_places.iter();
+        self.unread.is_none() && places.all(|notes| notes.iter().any(shows))
     }
 
     /// The first note that lists a change set, or else the first one.

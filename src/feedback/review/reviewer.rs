@@ -129,8 +129,8 @@ impl Reviewer<'_> {
         let values = Values::all(stack.parameters.into_values().collect());
         let mut log = LogText::default();
         if report.build_log {
-            let project = self.gitlab.project(&report.project).await;
-            log = failures::text::of_log(self.aws, failed, project.as_ref().ok()).await;
+            let project = &report.project;
+            log = failures::text::of_log(self.aws, self.gitlab, project, failed).await;
         }
         Ok(ReviewFinding::BuildFailed(
             failed.clone().shown(values, names),

@@ -161,7 +161,7 @@ fn check_ends(records: &Records, of: Reporting, expected: &Expected) {
     let marker = format!("{}{} ", of.marker(), COMMITS[expected.commit]);
     let ends: &[&str] = match expected.state {
         "success" => &[" deployed**"],
-        "failed" => &["failed**", "was rolled back**"],
+        "failed" => &["failed**", "was rolled back**", "on the way to `dev`**"],
         "canceled" => &["were rejected**", "no longer need an approval**"],
         _ => return,
     };

@@ -261,3 +261,64 @@ fn log_with_the_notes_own_lines_does_not_survive() {
         );
     });
 }
+
+/// A person may delete a note because of the log in it.
+#[test]
+fn log_of_a_deleted_note_is_not_posted_again() {
+    in_account(async |fake| {
+        with_log(fake);
+        begin(fake).await;
+        fail(fake, &["1 of 7 tests failed"], "failed").await;
+        let delete = |place: Option<&str>| {
+            fake.change(|aws| {
+                let notes = &mut aws.gitlab.project_mut(PROJECT).records.notes;
+                notes.retain(|note| {
+                    let is_there = place.is_none_or(|place| note.place == place);
+                    note.user == OTHER_USER || !is_there
+                });
+            });
+        };
+        delete(Some("merge_requests/4"));
+        catch_up(fake, SHOP, "health check").await;
+        let own = |fake: &FakeAws| {
+            let notes = records(fake).notes.into_iter();
+            notes.filter(|note| note.user != OTHER_USER).count()
+        };
+        assert_eq!(own(fake), 1);
+        delete(None);
+        catch_up(fake, SHOP, "second health check").await;
+        let note = note(fake);
+        assert!(
+            !note.contains("tests failed") && note.contains("not posted again"),
+            "{note}"
+        );
+    });
+}
+
+/// The project may become public while the log is read.
+#[test]
+fn log_is_not_posted_if_the_project_opens_meanwhile() {
+    in_account(async |fake| {
+        with_log(fake);
+        fake.arrange(|aws| {
+            let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
+            let settings = stack.outputs.get_mut("Reporting").expect("settings");
+            *settings = settings.replacen('{', r#"{"ChangeSetComment":true,"#, 1);
+        });
+        begin(fake).await;
+        fake.options(|options| options.latency = Duration::from_millis(5));
+        let open = async {
+            while fake.count("GetLogEvents") == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            fake.change(|aws| aws.gitlab.project_mut(PROJECT).records.is_public = true);
+        };
+        tokio::join!(fail(fake, &["1 of 7 tests failed"], "failed"), open);
+        assert!(fake.count("GetLogEvents") > 0);
+        let note = note(fake);
+        assert!(
+            note.contains("the project is public") && !note.contains("tests failed"),
+            "{note}"
+        );
+    });
+}

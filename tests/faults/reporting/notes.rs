@@ -97,7 +97,7 @@ fn note_that_waits_is_kept_until_its_approval_ends() {
     let stopped = [End("e2", "Stopped")];
     let superseded = [End("e1", "Superseded")];
     let approved = [Approve("e1"), Deployed("e1", None), End("e1", "Succeeded")];
-    let failed = "were not deployed, because the build failed";
+    let failed = "The build for `dev` failed";
     for (second, first, end) in [
         (&not_built[..], &superseded[..], failed),
         (&not_built, &approved, failed),
@@ -151,7 +151,7 @@ fn failure_has_a_note_that_its_retry_ends() {
         let begun = [Start("e1"), Source("e1", 0)];
         let script = Script::new("retried build", &[&begun, &failed, &again, &deployed]);
         script.play_steps(fake, 0..4).await;
-        assert_notes(fake, |note| note.contains("because the build failed"));
+        assert_notes(fake, |note| note.contains("The build for `dev` failed"));
         script.play_steps(fake, 4..7).await;
         assert_notes(fake, |note| note.contains("wait for an approval"));
         script.play_steps(fake, 7..10).await;

@@ -60,6 +60,7 @@ pub struct Script {
     pub left: usize,
 }
 
+const ROLLED_BACK: &str = "rolled back";
 const BY_ALARM: &str = "rolled back by an alarm";
 const FAILED: Option<&str> = Some("Table shop-orders already exists");
 
@@ -134,7 +135,7 @@ pub fn scripts() -> Vec<Script> {
         )
         .ends_with(0, "e1", "running", pending, failure),
         Script::new(
-            "rolled back",
+            ROLLED_BACK,
             &[
                 &unbuilt("e1", 0),
                 &deployed("e1"),
@@ -186,8 +187,12 @@ impl Script {
             name,
             steps: steps.concat(),
             expected: vec![],
-            // The status and the note of the execution that was rolled back.
-            left: if name == BY_ALARM { 2 } else { 0 },
+            // The note of the execution that was rolled back, and its status if it had succeeded.
+            left: match name {
+                BY_ALARM => 2,
+                ROLLED_BACK => 1,
+                _ => 0,
+            },
         }
     }
 

@@ -66,6 +66,7 @@ pub async fn report(
         reported: Reported::default(),
         retries: BTreeMap::new(),
         summarized: None,
+        is_unreported: false,
         cause: None,
         unread_notes: None,
     };
@@ -111,6 +112,8 @@ struct Reporter<'a> {
     /// The execution with the shown part of the reason of its failure. `None` if that cannot be
     /// read.
     summarized: Option<Execution>,
+    /// Whether GitLab does not show yet that it failed.
+    is_unreported: bool,
     /// Why it failed, once that was read.
     cause: Option<Result<Cause, CallError>>,
     /// The error of a note that could not be read. The others are edited.
@@ -192,7 +195,10 @@ impl Reporter<'_> {
 
     /// The execution with the shown part of CodePipeline's summary of its failure.
     async fn summarized(&mut self) -> Result<Execution, CallError> {
-        if self.execution.failed_action().is_none() {
+        let (scope, state) = (self.context.scope, self.execution.state);
+        let shows_reason = [Topic::Execution, Topic::Note].into_iter();
+        let mut shows_reason = shows_reason.map(|topic| scope.includes(topic, state));
+        if self.execution.failed_action().is_none() || !shows_reason.any(|it| it) {
             return Ok(self.execution.clone());
         }
         let audience = self.audience().await;
@@ -309,7 +315,8 @@ impl Reporter<'_> {
     /// Reads the present record of each desired one.
     async fn read_shown(&mut self) {
         let mut shown = self.read_statuses().await;
-        if plan::explains_failure(&self.desired, &shown) {
+        self.is_unreported = plan::explains_failure(&self.desired, &shown);
+        if self.is_unreported {
             self.explain_status().await;
         }
         if let Some(state) = self.desired.note_state.clone()

@@ -5,11 +5,11 @@ use crate::clients::gitlab::{GitLabError, Note};
 use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
 use crate::feedback::reporting::cause::Cause;
 use crate::feedback::reporting::execution::{ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::{ExecutionEnd, FailureText, NoteOf, NoteState};
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan::Scope;
 use crate::feedback::reporting::written_notes::WrittenNotes;
-use crate::feedback::reporting::{note, written_notes};
 use crate::feedback::{change_sets, failures, rights};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 
@@ -72,7 +72,7 @@ impl Reporter<'_> {
         let is_noted = if state.is_failure() {
             self.has_notes().await?
         } else {
-            state.has_ended() && written_notes::may_exist(self.context.settings, &self.execution)
+            state.has_ended() && self.context.settings.change_set_comment != Some(false)
         };
         Ok(is_noted.then_some(state))
     }
@@ -111,60 +111,103 @@ impl Reporter<'_> {
         };
         let failed = execution.failed_action();
         // A condition of a stage has no attempt of its own.
-        let attempt = failed
-            .map_or(&execution.id, |action| &action.attempt)
-            .clone();
-        let reads_again = self.context.scope == Scope::All;
-        let pipeline_name = names.pipeline();
-        if notes.show_failure(&attempt, reads_again)
+        let attempt = failed.map_or(&execution.id, |action| &action.attempt);
+        let attempt = match state.end {
+            ExecutionEnd::RolledBack => format!("{attempt} rolled back"),
+            _ => attempt.clone(),
+        };
+        let shown = notes.failure_of(&attempt);
+        let is_health_check = self.context.scope == Scope::All;
+        let is_second_look = is_health_check && shown.is_some_and(|it| it.is_late);
+        // A person may have deleted the note in one place.
+        let is_shown = notes.show_failure(&attempt) || is_health_check && shown.is_some();
+        if is_shown && !is_second_look
             || notes
-                .one_still_waits(aws, &pipeline_name, execution)
+                .one_still_waits(aws, &names.pipeline(), execution)
                 .await?
         {
             return Ok(result);
         }
-        let failure = self.failure_text(state, &attempt, &notes, &url).await?;
-        let written = notes.most_informative();
-        let body = self
-            .note_of(&url)
-            .ended(state, Some(&failure), written.as_ref());
-        let on_commit = notes.on_commit.iter();
-        result.outdated = on_commit.map(|note| (note.clone(), body.clone())).collect();
-        result.missing = Some(body);
+        let body = match shown {
+            // A later look could find less: another execution may have begun.
+            Some(shown) if !is_second_look && self.may_copy_log().await => {
+                note::without_commands(shown.note)
+            }
+            _ => {
+                let failure = self.failure(state, attempt.clone(), is_second_look).await;
+                let written = notes.most_informative();
+                let of = self.note_of(&url);
+                of.ended(state, Some(&failure), written.as_ref())
+            }
+        };
+        if is_second_look {
+            result.outdated = notes.edited_failures(&attempt, &body);
+        } else {
+            let on_commit = notes.on_commit.iter();
+            result.outdated = on_commit.map(|note| (note.clone(), body.clone())).collect();
+            result.missing = Some(body);
+        }
         Ok(result)
     }
 
-    /// Why the execution failed, for its notes. `notes` are those that were written before.
-    async fn failure_text(
+    /// Whether a note may be copied to another place, with the log that it may have.
+    async fn may_copy_log(&self) -> bool {
+        let project = &self.context.commit.project;
+        !self.context.settings.build_log
+            || self
+                .context
+                .gitlab
+                .project(project)
+                .await
+                .is_ok_and(|project| project.is_private())
+    }
+
+    /// Why the execution failed, for its notes. A second look is the last one.
+    async fn failure(
         &mut self,
         state: &NoteState,
-        attempt: &str,
-        notes: &WrittenNotes,
-        url: &str,
-    ) -> Result<FailureText, ReportError> {
-        let cause = self.cause().await?;
+        attempt: String,
+        is_second_look: bool,
+    ) -> FailureText {
+        let (cause, mut is_late) = match self.cause().await {
+            Ok(cause) => {
+                let is_late = cause.is_late();
+                (cause, is_late)
+            }
+            Err(error) => {
+                let error = error.reason();
+                tracing::warn!(
+                    error = error.as_error(),
+                    "a note lacks the cause of a failure"
+                );
+                (Cause::default(), true)
+            }
+        };
         let failed = self.summarized.as_ref().and_then(Execution::failed_action);
         let summary = failed.map_or("", |action| action.summary.as_str());
-        let mut text = cause.text(summary, url);
-        let mut is_log_late = false;
+        let mut text = cause.text(summary, &self.url());
         if let Cause::Build(build) = &cause
             && self.context.settings.build_log
         {
-            // It was read for the reader of the cause.
-            let project = self.project.as_ref().and_then(|read| read.as_ref().ok());
-            let log = failures::text::of_log(self.context.aws, build, project).await;
+            // Otherwise a person may have deleted the note because of its log.
+            let is_first = self.context.scope != Scope::All || self.is_unreported;
+            let log = if is_first || is_second_look {
+                let (gitlab, project) = (self.context.gitlab, &self.context.commit.project);
+                failures::text::of_log(self.context.aws, gitlab, project, build).await
+            } else {
+                failures::text::not_again()
+            };
             text += &log.text;
-            // It is read once more, by the health check.
-            is_log_late = log.is_late && !notes.show_failure(attempt, false);
+            is_late |= log.is_late;
         }
         if self.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
             text += &note::way_back(&self.context.pipeline.names);
         }
-        Ok(FailureText {
-            attempt: attempt.to_owned(),
-            is_log_late,
+        FailureText {
+            attempt,
+            is_late: is_late && !is_second_look,
             text,
-        })
+        }
     }
 
     /// The request of the execution that waits, and the part of the note about its tags. `None` if
