@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tools.trial.observers import (
-    OBSERVERS, World, attackers, builds, change_sets, deletions, people, pipeline_options, repositories, rotations)
+    OBSERVERS, NotSeen, World, attackers, builds, change_sets, deletions, people, pipeline_options, repositories, rotations)
 from tools.trial.observers.scenes import Scene
 from tools.run.story import Names
 
@@ -270,7 +270,7 @@ ROWS = {
     "rollback-runs-the-stage-alone": Row(
         lambda ran: optional(pipeline={"ran": [(name, "Succeeded") for name in ran]}), ["Deploy"], ["Approval", "Deploy"]),
     "rollback-of-a-stage-with-an-approval": Row(
-        lambda ran: optional(pipeline={"ran": [("Approval", ran)]}, roll_back=lambda *_: ("", "id")), "InProgress", "Succeeded"),
+        lambda ran: optional(pipeline={"ran": [("Approval", ran)]}, roll_back=lambda *_: ("", "", "id")), "InProgress", "Succeeded"),
     # Reviews
     "mirrored-wildcard": Row(
         lambda there: world(SimpleNamespace(branches_matching=lambda _: [NAMES.review_branch]), there),
@@ -423,3 +423,13 @@ def test_row_holds_with_one_response_and_not_with_another(name: str) -> None:
     results = [LOOKS[name](row.look_at(response)) for response in (row.held, row.refuted)]
     assert [seen is not None and seen.held for seen in results] == [True, False], results
     assert None not in results and all(seen.evidence for seen in results)
+
+
+def test_only_a_judged_rollback_is_seen() -> None:
+    def look(code: str) -> Any:
+        return LOOKS["rollback-of-a-stage-with-an-approval"](optional(roll_back=lambda *_: (code, "a probe", "")))
+
+    assert look("UnableToRollbackStageException").held
+    for code in ("AccessDeniedException", "ThrottlingException", "ConflictException", "PipelineExecutionOutdatedException"):
+        with pytest.raises(NotSeen, match=f"{code}: a probe"):
+            look(code)

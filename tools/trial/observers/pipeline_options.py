@@ -123,12 +123,12 @@ class Optional:
         if not executions or seconds_until(have) > 120:
             raise NotSeen(f"{len(executions)} executions, and not all have their source")
 
-    def roll_back(self, stage: str, target: str) -> tuple[str, str]:
-        """The code of the error, or the execution that rolls the stage back."""
+    def roll_back(self, stage: str, target: str) -> tuple[str, str, str]:
+        """The code and the message of the error, or the execution that rolls the stage back."""
         made: dict[str, Any] = {}
-        code, _ = error_of(lambda: made.update(self.client.rollback_stage(
+        code, message = error_of(lambda: made.update(self.client.rollback_stage(
             pipelineName=self.pipeline.name, stageName=stage, targetPipelineExecutionId=target)))
-        return code, str(made.get("pipelineExecutionId", ""))
+        return code, message, str(made.get("pipelineExecutionId", ""))
 
     def condition(self, when: str) -> Any:
         """The state of the stage's conditions. Raises `NotSeen` without one, or if a rule could not look."""
@@ -253,11 +253,12 @@ def retried_approval(held: Optional) -> Seen:
 @options.observes("rollback-of-a-stage-with-an-approval")
 def rollback_of_an_approval(held: Optional) -> Seen:
     """The stage Approval, in which the first execution was approved."""
-    code, rollback = held.roll_back("Approval", held.first)
-    if code.startswith("AccessDenied"):
-        raise NotSeen(code)
+    code, message, rollback = held.roll_back("Approval", held.first)
+    # Any other error, such as a denied or throttled call, is not about the stage.
+    if code and code != "UnableToRollbackStageException":
+        raise NotSeen(f"{code}: {message}")
     if code:
-        return Seen(True, f"it is rejected: {code}")
+        return Seen(True, f"it is rejected: {message}")
     requests = seconds_until(lambda: dict(held.pipeline.ran(rollback)).get("Approval") == "InProgress", 120) <= 120
     held.stop(rollback)
     return Seen(requests, f"the rollback {'requests' if requests else 'does not request'} an approval")

@@ -4,10 +4,13 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/transitions.html
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_DisableStageTransition.html
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_TransitionState.html
 
-Revisions that run already in a later stage continue. Any subsequent one waits before the stage. In mode SUPERSEDED the
-latest of those continues after the transition is enabled, and in QUEUED all of them, in their order. The pages do not
-settle these, which are (?) below: the transition into the first stage, a retry within a stage, a rollback, an update of
-the pipeline, and a transition that is disabled for more than 30 days.
+Revisions that run already in a later stage continue. Any subsequent one waits before the stage. After the transition is
+enabled, "the latest revision runs through the remaining stages". In mode SUPERSEDED it has replaced the earlier ones. In
+QUEUED all of them continue here, in their order, because executions of that mode "are processed one by one in the order
+that they are queued". (?) Assumption `queued-executions-continue-after-a-freeze`.
+
+The pages do not settle these either: the transition into the first stage, a retry within a stage, a rollback, an update
+of the pipeline, and a transition that is disabled for more than 30 days. (?)
 """
 
 from tests.local.aws.codepipeline.pipelines import Execution, Pipeline, Transition
