@@ -341,3 +341,7 @@ pub fn tags(
     }
     text
 }
+
+#[cfg(test)]
+#[path = "note_tests.rs"]
+mod tests;
