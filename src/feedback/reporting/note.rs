@@ -267,6 +267,7 @@ impl NoteOf<'_> {
         self.with(
             &format!("Changes to {environment} {WAIT}"),
             None,
+            "",
             &change_set,
         )
     }
@@ -281,18 +282,31 @@ impl NoteOf<'_> {
     ) -> String {
         let headline = state.text(&code(&self.settings.environment_name));
         let change_set = written.map_or("", |written| written.change_set);
-        self.with(&headline, failure, &without_commands(change_set))
+        let text = match (failure, &state.end) {
+            (Some(failure), _) => failure.text.clone(),
+            (None, ExecutionEnd::Deployed) => {
+                way_back("To go back to the former release", self.names)
+            }
+            (None, _) => String::new(),
+        };
+        self.with(&headline, failure, &text, &without_commands(change_set))
     }
 
-    fn with(&self, headline: &str, failure: Option<&FailureText>, change_set: &str) -> String {
+    fn with(
+        &self,
+        headline: &str,
+        failure: Option<&FailureText>,
+        text: &str,
+        change_set: &str,
+    ) -> String {
         let mut note = marker(self.names, self.commit);
         if let Some(failure) = failure {
             let late = if failure.is_late { LATE } else { "" };
             let _ = write!(note, "{FAILURE}{}{late} ", failure.attempt);
         }
         let _ = write!(note, "-->\n**{headline}**: [execution]({})\n", self.url);
-        if let Some(failure) = failure {
-            let _ = write!(note, "\n{}\n", failure.text.trim_end());
+        if !text.is_empty() {
+            let _ = write!(note, "\n{}\n", text.trim());
         }
         note + CHANGE_SET + "\n" + change_set
     }
@@ -306,13 +320,11 @@ pub fn without_commands(text: &str) -> String {
     lines.filter(|line| !line.starts_with('/')).collect()
 }
 
-/// How to deploy the former release again. CloudFormation may have restored it, or not.
-pub fn way_back(names: &ResourceNames) -> String {
+/// How to deploy the former release again, after the condition of the sentence.
+pub fn way_back(condition: &str, names: &ResourceNames) -> String {
     let ResourceNames { env_id, project_id } = names;
     let undo = code(&format!("cfn-gitops undo {project_id} --env {env_id}"));
-    format!(
-        "\nIf the former release has to be deployed again, revert the merge request, or run {undo}.\n"
-    )
+    format!("\n{condition}, revert the merge request, or run {undo}.\n")
 }
 
 /// The part of the note about the tags that decide. `url` is that of the project, and `doubts` are

@@ -201,7 +201,8 @@ impl Reporter<'_> {
             is_late |= log.is_late;
         }
         if self.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
-            text += &note::way_back(&self.context.pipeline.names);
+            let condition = "If the former release has to be deployed again";
+            text += &note::way_back(condition, &self.context.pipeline.names);
         }
         FailureText {
             attempt,
