@@ -160,9 +160,13 @@ class Undo:
         self._overrides = deployments.overrides(self._project, self._declaration, chosen)
         latest = self._deployments[0]
         is_latest = deployments.revisions_of(chosen, self._declaration) == deployments.revisions_of(latest, self._declaration)
-        # After a failure, the stack may have to be deployed again.
-        if is_latest and not self._later and not latest.has_failed:
+        if is_latest and not self._may_repeat_latest:
             raise Failure(f"{chosen.shown()} is deployed now", "Choose another one")
+
+    @property
+    def _may_repeat_latest(self) -> bool:
+        """Whether the latest deployment can be chosen: after a failure, the stack may have to be deployed again."""
+        return bool(self._later or self._deployments[0].has_failed)
 
     def _numbered(self, answer: str) -> str:
         if re.fullmatch("[0-9]{1,2}", answer) and 1 <= int(answer) <= len(self._deployments):
@@ -175,7 +179,7 @@ class Undo:
     def _found(self, to: str) -> Deployment:
         found = [each for each in self._deployments if to == each.execution or _COMMIT.fullmatch(to) and each.commit.startswith(to)]
         if not found:
-            known = [each.commit[:COMMIT_DIGITS] for each in self._deployments[1:] if each.commit]
+            known = [each.commit[:COMMIT_DIGITS] for each in self._deployments[0 if self._may_repeat_latest else 1:] if each.commit]
             raise Failure(f"{to} is not one of the last {len(self._deployments)} deployments",
                           f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{revert()}")
         if any(each.revisions != found[0].revisions for each in found):

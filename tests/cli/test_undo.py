@@ -297,6 +297,7 @@ def test_latest_deployment_is_repeated_after_a_later_attempt(deploy: str, shown:
     aws.deployed(2, GOOD, 30)
     status, out, _ = run("--to", GOOD, "--yes")
     assert status == 0 and shown in out and started(aws) == [("Source", "COMMIT_ID", GOOD)]
+    assert "Choose one of: 600d600d. " in run("--to", OLD)[2]
 
 
 def test_latest_deployment_is_repeated_after_its_alarm(aws: Pipelines, run: Undo) -> None:
