@@ -1,4 +1,4 @@
-"""Approvals that wait in a pipeline, and the console's page on which a person answers them."""
+"""Approvals that wait in a pipeline, and the console's pages on which a person answers them and sees an execution."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ def is_waiting(action: dict[str, Any]) -> bool:
 
 
 def page_of(pipeline: str, region: str, partition: str) -> str:
+    return f"{_console(pipeline, region, partition)}/view?region={region}"
+
+
+def execution_page_of(pipeline: str, execution: str, region: str, partition: str) -> str:
+    return f"{_console(pipeline, region, partition)}/executions/{execution}/timeline?region={region}"
+
+
+def _console(pipeline: str, region: str, partition: str) -> str:
     """As in src/gitops_pipeline/names.rs."""
     domain = _DOMAINS.get(partition, "console.aws.amazon.com")
-    return f"https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline}/view?region={region}"
+    return f"https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline}"

@@ -13,9 +13,13 @@ from zoneinfo import ZoneInfo
 _MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
 # Sunday is 1.
 _WEEKDAYS = "SUN MON TUE WED THU FRI SAT".split()
-_DAYS = 8
+DAYS = 8
 # Their first and last value: minutes, hours, day of month, month, day of week.
 _FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (1, 7))
+
+
+class UnreadWindow(Exception):
+    """The expression, or its time zone, has a form that is not read here."""
 
 
 def of_stage(stage: dict[str, Any]) -> dict[str, str] | None:
@@ -26,15 +30,15 @@ def of_stage(stage: dict[str, Any]) -> dict[str, str] | None:
 
 
 def next_opening(window: dict[str, str], now: datetime) -> datetime | None:
-    """The time from which on it is open. `None` if it does not open within eight days, or if the expression has a form that is
-    not read here."""
+    """The time from which on it is open. `None` if it does not open within `DAYS`. Raises `UnreadWindow` if the expression has
+    a form that is not read here, such as L, W, # or a year, which proves nothing."""
     try:
         zone = ZoneInfo(window.get("TimeZone", "UTC"))
         fields = [_values(text, *limits) for text, limits in zip(_words(window.get("Cron", "")), _FIELDS)]
-    except (KeyError, OSError, ValueError):
-        return None
+    except (KeyError, OSError, ValueError) as error:
+        raise UnreadWindow from error
     at = now.replace(second=0, microsecond=0)
-    for _ in range(_DAYS * 24 * 60):
+    for _ in range(DAYS * 24 * 60):
         local = at.astimezone(zone)
         if all(value in field for value, field in zip(
                 (local.minute, local.hour, local.day, local.month, local.isoweekday() % 7 + 1), fields)):

@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli import projects
+from cli import machine, projects
 from cli.account import outputs
 from cli.failure import Failure
-from cli.projects import DEPLOY, SOURCE, Project
+from cli.projects import DEPLOY, SOURCE, Project, Unread
 from cli.terminal import shortened
 
 # The name of the image's source action: src/gitops_pipeline/executions/mod.rs.
@@ -39,10 +39,17 @@ class Deployment:
     at: datetime | None
     # By the names of the source actions. Empty if CodePipeline no longer lists the execution.
     revisions: dict[str, str]
+    # That of the execution. Empty if CodePipeline no longer lists it.
+    status: str = ""
     is_rollback: bool = False
     # Empty if they are not known.
     title: str = ""
     author: str = ""
+
+    @property
+    def has_failed(self) -> bool:
+        """After its deployment, for example because of an alarm."""
+        return self.status == "Failed"
 
     @property
     def commit(self) -> str:
@@ -59,21 +66,50 @@ class Deployment:
         return f"commit {self.commit[:COMMIT_DIGITS] or '?'}" + (f" and image {kind}:{digest[:_IMAGE_DIGITS]}" if digest else "")
 
 
-def read(client: Any, pipeline: str) -> list[Deployment]:
-    """The last ten deployments. The first one is deployed now."""
+@dataclass
+class Attempt:
+    """An attempt of the action Deploy that has not succeeded."""
+
+    execution: str
+    status: str
+    at: datetime
+    # Empty if it is not known.
+    commit: str = ""
+
+    def shown(self) -> str:
+        known = {"Failed": "failed", "InProgress": "is in progress"}
+        return (f"a later deployment {known.get(self.status, f'is {self.status}')}: execution {self.execution} "
+                f"(commit {self.commit[:COMMIT_DIGITS] or 'not known'})")
+
+
+def read(client: Any, pipeline: str) -> tuple[list[Deployment], Attempt | None]:
+    """The last ten deployments, the latest one first, and the latest attempt after them that has not succeeded."""
     ended: dict[str, datetime] = {}
+    other: Attempt | None = None
     pages = client.get_paginator("list_action_executions").paginate(pipelineName=pipeline)
     for _, page in zip(range(_MAX_PAGES), pages):
         for each in page.get("actionExecutionDetails", []):
-            if each.get("actionName") == DEPLOY and each.get("status") == "Succeeded":
-                execution = each["pipelineExecutionId"]
+            if each.get("actionName") != DEPLOY:
+                continue
+            execution, status = each["pipelineExecutionId"], each.get("status", "")
+            if status == "Succeeded":
                 ended[execution] = max(ended.get(execution, _LONG_AGO), each.get("lastUpdateTime", _LONG_AGO))
+                continue
+            # Without a time it counts as later.
+            at = each.get("lastUpdateTime") or datetime.now(timezone.utc)
+            if other is None or at > other.at:
+                other = Attempt(execution, status, at)
         if len(ended) >= _COUNT:
             break
     # A retry of an earlier execution may have deployed later.
     latest = sorted(ended, key=lambda execution: ended[execution], reverse=True)[:_COUNT]
-    listed = _executions(client, pipeline, set(latest)) if latest else {}
-    return [_deployment(execution, ended[execution], listed.get(execution, {})) for execution in latest]
+    if not latest:
+        return [], None
+    later = other if other and other.at > ended[latest[0]] else None
+    listed = _executions(client, pipeline, {*latest, *([later.execution] if later else [])})
+    if later:
+        later.commit = projects.commit_of(listed.get(later.execution, {})).get("revisionId", "")
+    return [_deployment(execution, ended[execution], listed.get(execution, {})) for execution in latest], later
 
 
 def _executions(client: Any, pipeline: str, wanted: set[str]) -> dict[str, dict[str, Any]]:
@@ -90,44 +126,48 @@ def _executions(client: Any, pipeline: str, wanted: set[str]) -> dict[str, dict[
 def _deployment(execution: str, at: datetime, listed: dict[str, Any]) -> Deployment:
     revisions = {each["actionName"]: each["revisionId"] for each in listed.get("sourceRevisions", []) if each.get("revisionId")}
     title = projects.commit_of(listed).get("revisionSummary", "").strip().split("\n", 1)[0]
-    return Deployment(execution, at, revisions, projects.is_rollback(listed), title)
+    return Deployment(execution, at, revisions, listed.get("status", ""), projects.is_rollback(listed), title)
 
 
-def read_commits(client: Any, project: Project, deployments: list[Deployment]) -> str:
-    """Adds titles and authors. Returns why some were not read, or an empty text."""
+def read_commits(client: Any, project: Project, deployments: list[Deployment]) -> Unread | None:
+    """Adds titles and authors. Returns why some were not read, if so: they are not needed."""
     found = outputs(project.stack)
     if found.get("SourceRepositoryArn"):
-        return "the repository is in another account"
+        return Unread("GetCommit", "the repository is in another account", "See them in GitLab", "OtherAccount")
     for each in (each for each in deployments if each.commit):
         try:
             commit = client.get_commit(repositoryName=found.get("RepositoryName", ""), commitId=each.commit)["commit"]
-        except ClientError as error:
-            if "DoesNotExist" not in projects.machine.code_of(error):
-                return projects.unread(error, "GetCommit").reason
-            continue
+        except Exception as error:
+            if isinstance(error, ClientError) and "DoesNotExist" in machine.code_of(error):
+                continue
+            return projects.unread(error, "GetCommit")
         each.title = commit.get("message", "").strip().split("\n", 1)[0] or each.title
         each.author = commit.get("author", {}).get("name", "")
-    return ""
+    return None
 
 
 def overrides(project: Project, declaration: dict[str, Any], chosen: Deployment) -> list[dict[str, str]]:
     """The revision of each source action of the pipeline. One that is missing would be the newest."""
-    revert = f"Revert the commit in GitLab instead: git revert {chosen.commit or '<commit>'}"
     made = []
     for action in actions_of(declaration, "Source"):
         name, provider = action.get("name", ""), action.get("actionTypeId", {}).get("provider", "")
         revision = chosen.revisions.get(name, "")
         if provider not in _REVISIONS:
             raise Failure(f"source action {name} of {project.pipeline} has the provider {provider}, whose revision this version "
-                          "of cfn-gitops cannot name", revert)
+                          "of cfn-gitops cannot name", revert())
         kind, form = _REVISIONS[provider]
         if not revision:
             raise Failure(f"CodePipeline shows no revision of source action {name} for execution {chosen.execution}",
-                          f"Choose another one. {revert}")
+                          f"Choose another one. {revert()}")
         if not form.fullmatch(revision):
-            raise Failure(f"the revision {revision} of source action {name} is not a {kind}", revert)
+            raise Failure(f"the revision {revision} of source action {name} is not a {kind}", revert())
         made.append({"actionName": name, "revisionType": kind, "revisionValue": revision})
     return made
+
+
+def revert() -> str:
+    """The remedy if CodePipeline cannot start the chosen commit. The commits to revert are those after it."""
+    return "Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"
 
 
 def actions_of(declaration: dict[str, Any], category: str) -> list[dict[str, Any]]:

@@ -36,8 +36,8 @@ UNKNOWN_VALUE = "UnknownValue"
 # As many as the function searches, three pages.
 _MAX_EXECUTIONS = 300
 _CONCURRENT = 10
-_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4},
-                 max_pool_connections=_CONCURRENT)
+CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4},
+                max_pool_connections=_CONCURRENT)
 # A comparison of the health check is repeated once a day.
 _DRIFT_HOURS = 25
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html (MetricDataQueries)
@@ -65,6 +65,9 @@ class Unread:
     reason: str
     remedy: str
     code: str
+
+    def members(self) -> dict[str, str]:
+        return {"call": self.call, "code": self.code, "reason": self.reason, "remedy": self.remedy}
 
 
 @dataclass
@@ -191,8 +194,15 @@ class Project:
 
     def console(self, environment: Environment) -> str:
         """The console's page of its pipeline."""
-        partition = "".join(self.stack["StackId"].split(":")[1:2])
-        return approvals.page_of(self.pipeline, environment.account.region, partition)
+        return approvals.page_of(self.pipeline, environment.account.region, self._partition)
+
+    def execution_console(self, environment: Environment, execution: str) -> str:
+        """The console's page of an execution."""
+        return approvals.execution_page_of(self.pipeline, execution, environment.account.region, self._partition)
+
+    @property
+    def _partition(self) -> str:
+        return "".join(self.stack["StackId"].split(":")[1:2])
 
 
 def commit_of(execution: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +219,7 @@ def read(environment: Environment, seconds: float) -> list[Project]:
     account, env_id = environment.account, environment.env_id
     # A session creates its clients in one thread only.
     services = ("events", "codepipeline", "cloudwatch")
-    events, codepipeline, cloudwatch = (account.client(each, config=_CONFIG) for each in services)
+    events, codepipeline, cloudwatch = (account.client(each, config=CONFIG) for each in services)
     function = diagnosis.client_of(environment) if seconds else None
     limit = threading.Semaphore(_CONCURRENT)
     rules = Pending(lambda: _read_rules(events, env_id), limit)
@@ -288,7 +298,7 @@ def _add_deployed_stack(project: Project, stacks: list[dict[str, Any]]) -> None:
 
 
 def _deployed_stack_name(found: dict[str, str]) -> str:
-    """Another one than the default. Only pipelines with reviews or reports of drift show it: see `_read_stack_name`."""
+    """Another one than the default. Only pipelines with reviews or reports of drift show it: see `stack_name_of`."""
     try:
         name = json.loads(found.get("ChangeSets", "{}"))["StackName"]
     except (KeyError, TypeError, ValueError):
@@ -316,7 +326,8 @@ def _read_pipeline(client: Any, project: Project, stacks: list[dict[str, Any]]) 
         _noted(project, lambda: _read_failure(client, project, failure))
     # A pipeline without an execution has deployed nothing.
     if not project.deployed_stack and project.executions != []:
-        project.deployed_stack_name = _noted(project, lambda: _read_stack_name(client, project)) or ""
+        project.deployed_stack_name = _noted(
+            project, lambda: stack_name_of(client.get_pipeline(name=project.pipeline)["pipeline"])) or ""
         _add_deployed_stack(project, stacks)
 
 
@@ -339,11 +350,11 @@ def unread(error: Any, call: str) -> Unread:
     return Unread(getattr(error, "operation_name", call), failure.problem, failure.remedy, code)
 
 
-def _read_stack_name(client: Any, project: Project) -> str:
-    """That of the action Deploy. Its property `Deploy.StackName` may name another stack than the default."""
-    stages = client.get_pipeline(name=project.pipeline)["pipeline"].get("stages", [])
-    names = (action.get("configuration", {}).get("StackName", "") for stage in stages for action in stage.get("actions", [])
-             if action.get("name") == DEPLOY)
+def stack_name_of(pipeline: dict[str, Any]) -> str:
+    """That of the action Deploy. Its property `Deploy.StackName` may name another stack than the default. Empty if the pipeline
+    names none."""
+    names = (action.get("configuration", {}).get("StackName", "") for stage in pipeline.get("stages", [])
+             for action in stage.get("actions", []) if action.get("name") == DEPLOY)
     return str(next(names, ""))
 
 

@@ -332,8 +332,7 @@ class Row:
             "drift": [_drift(each) for each in project.drifts],
             "outdated": project.is_outdated, "renderingVersion": project.version,
             "mirrors": None if project.mirrors is None else [each.members() for each in project.mirrors],
-            "unread": [{"call": each.call, "code": each.code, "reason": each.reason, "remedy": each.remedy}
-                       for each in project.unread],
+            "unread": [each.members() for each in project.unread],
         }
 
 

@@ -2,7 +2,8 @@
 
 It lists the last ten deployments, and what holds the pipeline now. You choose one by its number, or with --to. After a
 prompt it starts the pipeline with the commit of that deployment, and with its image. Then it follows the execution until it
-waits for an approval or has ended: docs/how-to/undo-a-deployment.md.
+waits for an approval or has ended: docs/how-to/undo-a-deployment.md. A closed window or a disabled transition may hold it for
+days, so use --no-wait in a script: it ends after the start.
 
 The commit is built and deployed again, after an approval if the pipeline has one. The branch in GitLab keeps its newest
 commit, and the next push deploys that: revert it there too. With ExecutionMode PARALLEL, CodePipeline reads the newest
@@ -27,25 +28,26 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import deployments, machine, projects
+from cli import deployments, following, machine, projects
 from cli.account import Environment, outputs
-from cli.deployments import COMMIT_DIGITS, Deployment
+from cli.deployments import COMMIT_DIGITS, Deployment, revert
 from cli.ending import Failure, WrongUse
 from cli.following import APPROVAL, Following
-from cli.holds import Hold, Holds
+from cli.holds import Holds, not_read
 from cli.output import Output, answered, confirm
-from cli.projects import DEPLOY, Project
+from cli.projects import Project
 from cli.terminal import shortened
 from cli.times import age, iso
 
-EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --to 4f2a9c1b --yes    # in a script")
+EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --to 4f2a9c1b --yes --no-wait    # in a script")
 
 # In parallel mode the source action always reads the HEAD of the branch, regardless of the commit that starts the execution.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 _MODES = ("QUEUED", "SUPERSEDED")
-_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
-# The function queries GitLab, which may be unreachable. A second attempt would only wait longer.
-_OF_FUNCTION = Config(connect_timeout=5, read_timeout=25, retries={"total_max_attempts": 1})
+# Seconds. The function queries AWS and GitLab for up to 30 s (src/health_check/containment.rs), and may have to start before. A
+# second attempt would only wait longer.
+_FUNCTION_TIMEOUT = 40
+_OF_FUNCTION = Config(connect_timeout=5, read_timeout=_FUNCTION_TIMEOUT, retries={"total_max_attempts": 1})
 _EXECUTION = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COMMIT = re.compile("[0-9a-f]{8,40}")
 _MAX_CAUSE = 400
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"the commit of a former deployment, at least {COMMIT_DIGITS} characters, or its execution's ID "
                              "(default: ask)")
     parser.add_argument("--yes", action="store_true", help="do not ask before the start")
+    parser.add_argument("--no-wait", action="store_true", help="end after the start, with a link to the execution")
 
 
 def _deployment(text: str) -> str:
@@ -75,13 +78,18 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if not confirm(output, "To start it, type yes:", "yes", given.yes):
         return 1
     undo.start()
-    return undo.follow()
+    if given.no_wait:
+        undo.show_execution()
+    else:
+        undo.follow()
+    undo.show_next_push()
+    return 0
 
 
 class Undo:
     def __init__(self, environment: Environment, project: Project, output: Output) -> None:
         self._environment, self._project, self._output = environment, project, output
-        self._client = environment.account.client("codepipeline", config=_CONFIG)
+        self._client = environment.account.client("codepipeline", config=projects.CONFIG)
         self._declaration = self._client.get_pipeline(name=project.pipeline)["pipeline"]
         self._holds = Holds(environment, project, self._client, self._declaration)
         self._mode = self._declaration.get("executionMode", "SUPERSEDED")
@@ -90,8 +98,8 @@ class Undo:
             is_parallel = self._mode == "PARALLEL"
             why = ("in which CodePipeline reads the branch's newest commit, and not the named one" if is_parallel else
                    "which this version of cfn-gitops does not know")
-            raise Failure(f"{project.pipeline} has the ExecutionMode {self._mode}, {why}, so nothing is started", _revert())
-        self._deployments = deployments.read(self._client, project.pipeline)
+            raise Failure(f"{project.pipeline} has the ExecutionMode {self._mode}, {why}, so nothing is started", revert())
+        self._deployments, self._later = deployments.read(self._client, project.pipeline)
         if not self._deployments:
             raise Failure(f"CodePipeline lists no deployment of {project.pipeline}",
                           f"See what it did: cfn-gitops status --env {environment.settings.table}")
@@ -99,8 +107,8 @@ class Undo:
     # --- the former deployments, and the obstacles --------------------------------------
 
     def show(self) -> None:
-        unread = deployments.read_commits(self._environment.account.client("codecommit", config=_CONFIG), self._project,
-                                          self._deployments)
+        codecommit = self._environment.account.client("codecommit", config=projects.CONFIG)
+        unread = deployments.read_commits(codecommit, self._project, self._deployments)
         now = datetime.now(timezone.utc)
         rows = []
         for number, each in enumerate(self._deployments, 1):
@@ -111,13 +119,33 @@ class Undo:
         if all(row[4] == "-" for row in rows):
             heads, rows = heads[:4] + heads[5:], [row[:4] + row[5:] for row in rows]
         self._output.table(heads, rows)
-        self._output.write('"*" is deployed now')
-        holds = [*([Hold("?", f"titles and authors were not read: {unread}")] if unread else []), *self._holds.all()]
+        self._show_now()
+        holds = [*([not_read("titles and authors were", unread)] if unread else []), *self._holds.all()]
         for each in holds:
             remedy = [f"    {self._output.selecting(each.remedy)}"] if each.remedy else []
             self._output.write(f"{each.mark} {each.problem}", *remedy)
-        self._output.document |= {"deployments": [_members(number, each) for number, each in enumerate(self._deployments, 1)],
-                                  "holds": [{"problem": each.problem, "remedy": each.remedy or None} for each in holds]}
+        self._output.document |= {
+            "holds": [{"holds": each.holds, "problem": each.problem, "remedy": each.remedy or None}
+                      for each in holds if not each.unread],
+            "unread": [each.unread.members() for each in holds if each.unread]}
+
+    def _show_now(self) -> None:
+        """Whether the latest deployment is deployed now. A later attempt may have changed the stack, or changes it."""
+        latest, later = self._deployments[0], self._later
+        self._output.write(f'"*" {"was deployed last" if later else "is deployed now"}')
+        if later:
+            self._output.write(f"! {later.shown()}", *([self._see_why()] if later.status == "Failed" else []))
+        elif latest.has_failed:
+            self._output.write(f'! execution {latest.execution} of "*" failed after its deployment, for example because of an alarm',
+                               self._see_why())
+        self._output.document |= {
+            "deployments": [_members(number, each) | {"deployedNow": None if later and number == 1 else number == 1}
+                            for number, each in enumerate(self._deployments, 1)],
+            "later": {"execution": later.execution, "status": later.status, "at": iso(later.at), "commit": later.commit or None}
+            if later else None}
+
+    def _see_why(self) -> str:
+        return f"    {self._output.selecting(f'See why: cfn-gitops status --env {self._environment.settings.table}')}"
 
     # --- the choice ---------------------------------------------------------------------
 
@@ -130,9 +158,15 @@ class Undo:
         self._chosen = chosen = self._found(to)
         # First: a missing revision has no equal either.
         self._overrides = deployments.overrides(self._project, self._declaration, chosen)
-        now = deployments.revisions_of(self._deployments[0], self._declaration)
-        if deployments.revisions_of(chosen, self._declaration) == now:
+        latest = self._deployments[0]
+        is_latest = deployments.revisions_of(chosen, self._declaration) == deployments.revisions_of(latest, self._declaration)
+        if is_latest and not self._may_repeat_latest:
             raise Failure(f"{chosen.shown()} is deployed now", "Choose another one")
+
+    @property
+    def _may_repeat_latest(self) -> bool:
+        """Whether the latest deployment can be chosen: after a failure, the stack may have to be deployed again."""
+        return bool(self._later or self._deployments[0].has_failed)
 
     def _numbered(self, answer: str) -> str:
         if re.fullmatch("[0-9]{1,2}", answer) and 1 <= int(answer) <= len(self._deployments):
@@ -145,9 +179,9 @@ class Undo:
     def _found(self, to: str) -> Deployment:
         found = [each for each in self._deployments if to == each.execution or _COMMIT.fullmatch(to) and each.commit.startswith(to)]
         if not found:
-            known = [each.commit[:COMMIT_DIGITS] for each in self._deployments[1:] if each.commit]
+            known = [each.commit[:COMMIT_DIGITS] for each in self._deployments[0 if self._may_repeat_latest else 1:] if each.commit]
             raise Failure(f"{to} is not one of the last {len(self._deployments)} deployments",
-                          f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_revert()}")
+                          f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{revert()}")
         if any(each.revisions != found[0].revisions for each in found):
             raise Failure(f"{to} is the beginning of several commits, or its commit was deployed with several images",
                           f"Name the execution: {', '.join(each.execution for each in found)}")
@@ -159,21 +193,28 @@ class Undo:
         end = "waits for its approval" if has_approval else "is deployed without an approval"
         self._output.write_progress(
             f"- {project.pipeline} will be started with {chosen.shown()}. It is built again, and {end}")
-        contained, problem = self._is_contained()
-        self._output.document |= {"chosen": chosen.execution, "sourceRevisions": self._overrides,
-                                  "contained": {"contained": contained, "problem": problem or None}}
-        commit, branch = chosen.commit[:COMMIT_DIGITS], outputs(project.stack).get("BranchName", "?")
-        if contained is None:
+        commit, branch = chosen.commit[:COMMIT_DIGITS], self._branch
+        self._output.write_progress(f"- The function checks whether branch {branch} in GitLab contains commit {commit}. It takes "
+                                    f"up to {_FUNCTION_TIMEOUT} s")
+        self._contained, problem, remedy = self._is_contained()
+        self._output.document |= {
+            "chosen": chosen.execution, "sourceRevisions": self._overrides,
+            "contained": {"contained": self._contained, "problem": problem or None, "remedy": remedy or None}}
+        if self._contained is None:
+            self._output.write_progress(f"? whether branch {branch} in GitLab contains commit {commit} was not checked: {problem}",
+                                        *([f"    {self._output.selecting(remedy)}"] if remedy else []))
+        elif not self._contained:
+            in_aws = ". A tag in GitLab will not approve it, so approve it in AWS" if _is_approved_in_gitlab(project) else ""
             self._output.write_progress(
-                f"? whether branch {branch} in GitLab contains commit {commit} was not checked: {problem}")
-        elif not contained:
-            self._output.write_progress(
-                f"! branch {branch} in GitLab does not contain commit {commit}: {problem or 'its history was rewritten'}. "
-                "A tag in GitLab will not approve it, so approve it in AWS")
+                f"! branch {branch} in GitLab does not contain commit {commit}: {problem or 'its history was rewritten'}{in_aws}")
 
-    def _is_contained(self) -> tuple[bool | None, str]:
-        """Whether the branch in GitLab contains the commit, as the function finds it. `None` if it was not checked. The text is
-        the reason."""
+    @property
+    def _branch(self) -> str:
+        return outputs(self._project.stack).get("BranchName", "?")
+
+    def _is_contained(self) -> tuple[bool | None, str, str]:
+        """Whether the branch in GitLab contains the commit, as the function finds it. `None` if it was not checked. The texts are
+        the reason and the remedy."""
         arn = outputs(self._environment.stack()).get("ServiceToken", "")
         event = {"Doctor": {"Contains": {"ProjectID": self._project.name, "Commit": self._chosen.commit}}}
         try:
@@ -185,18 +226,20 @@ class Undo:
             failure = machine.explained(error)
             if failure is None and not isinstance(error, (KeyError, TypeError, ValueError)):
                 raise
-            return None, failure.problem if failure else "the function's response is not JSON"
-        contained = result.get("Contained") if isinstance(result, dict) and "FunctionError" not in response else None
-        problem = str(result.get("Problem") or "") if isinstance(result, dict) else ""
+            return (None, failure.problem, failure.remedy) if failure else (None, "the function's response is not JSON", "")
+        found = result if isinstance(result, dict) else {}
+        contained = found.get("Contained") if "FunctionError" not in response else None
+        problem, remedy = (str(found.get(each) or "") for each in ("Problem", "Remedy"))
         if isinstance(contained, bool):
-            return contained, problem
-        return None, problem or "the function is of an earlier version, or failed"
+            return contained, problem, remedy
+        return None, problem or "the function is of an earlier version, or failed", remedy
 
     # --- the start and the end ----------------------------------------------------------
 
     def start(self) -> None:
-        pipeline, env = self._project.pipeline, self._environment.settings.table
-        unknown = f"Whether the execution was started is not known. See it first: cfn-gitops status --env {env}"
+        pipeline = self._project.pipeline
+        unknown = (f"The execution may have started. Before you run this again, look for one of {self._chosen.shown()}: "
+                   f"aws codepipeline list-pipeline-executions --pipeline-name {pipeline} --max-items 5")
         self._output.has_begun, self._output.interrupted = True, unknown
         # botocore repeats a call whose response was lost, with this token, so two calls start one execution.
         try:
@@ -206,6 +249,7 @@ class Undo:
             failure = machine.explained(error)
             if failure is None or _is_rejected(error):
                 raise
+            self._output.document["result"] = "unknown"
             raise Failure(f"StartPipelineExecution: {failure.problem}", unknown) from error
         self._output.interrupted = (
             f"Execution {self._execution} goes on. To stop it: aws codepipeline stop-pipeline-execution "
@@ -213,30 +257,38 @@ class Undo:
         self._output.document["execution"] = self._execution
         self._output.record_change(f"execution {self._execution} of {pipeline} is started")
 
-    def follow(self) -> int:
-        following = Following(self._client, self._project, self._execution, self._output, self._holds.at)
-        result = following.end()
+    def show_execution(self) -> None:
+        """Instead of following it."""
+        self._output.document["result"] = "started"
+        self._output.write_progress(f"It goes on: {self._project.execution_console(self._environment, self._execution)}")
+
+    def follow(self) -> None:
+        environment, project = self._environment, self._project
+        client = environment.account.client("codepipeline", config=following.CONFIG)
+        holds = Holds(environment, project, client, self._declaration)
+        execution = Following(client, project, self._execution, self._output, holds.at)
+        result = execution.end()
         self._output.document["result"] = result
         if result == APPROVAL:
             self._output.write_progress(*self._how_to_approve())
         elif result == "Succeeded":
             self._output.write_progress(f"{self._chosen.shown()} is deployed")
         else:
-            raise self._failure(result, following)
-        branch = outputs(self._project.stack).get("BranchName", "?")
+            raise self._failure(result, execution)
+
+    def show_next_push(self) -> None:
         self._output.write_progress(
-            f"Branch {branch} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
-        return 0
+            f"Branch {self._branch} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
 
     def _how_to_approve(self) -> Iterator[str]:
         yield f"It waits for an approval, in AWS: {self._project.console(self._environment)}"
-        if _is_approved_in_gitlab(self._project):
+        if _is_approved_in_gitlab(self._project) and self._contained is not False:
             yield (f"Or in GitLab, by a tag deploy/{self._environment.env_id}/{self._project.name}/<key>: the note of commit "
                    f"{self._chosen.commit[:COMMIT_DIGITS]} has its link")
 
-    def _failure(self, result: str, following: Following) -> Failure:
+    def _failure(self, result: str, execution: Following) -> Failure:
         project = self._project
-        failed = [(name, projects.cause_of(each)) for name, each in following.actions.items() if each.get("status") == "Failed"]
+        failed = [(name, projects.cause_of(each)) for name, each in execution.actions.items() if each.get("status") == "Failed"]
         see = f"See the execution: {project.console(self._environment)}"
         if result == "Superseded":
             return Failure(f"a newer execution replaced execution {self._execution}", see)
@@ -244,33 +296,27 @@ class Undo:
             name, cause = failed[0]
             # A denied read must not hide the cause.
             with contextlib.suppress(BotoCoreError, ClientError):
-                project.deployed_stack_name = self._stack_name()
+                project.deployed_stack_name = projects.stack_name_of(self._declaration) or project.deployed_stack_name
                 project.deployed_stack = self._environment.account.stack(project.deployed_stack_name)
             return Failure(f"{name} failed: {shortened(cause or 'CodePipeline shows no cause', _MAX_CAUSE)}",
                            project.remedy(self._environment, name))
-        summary = f": {shortened(following.summary, _MAX_CAUSE)}" if following.summary else ""
+        summary = f": {shortened(execution.summary, _MAX_CAUSE)}" if execution.summary else ""
         return Failure(f"execution {self._execution} ended as {result}{summary}", see)
-
-    def _stack_name(self) -> str:
-        """That of the action Deploy, whose property `Deploy.StackName` may name another stack than the default."""
-        names = (action.get("configuration", {}).get("StackName", "")
-                 for action in deployments.actions_of(self._declaration, "Deploy") if action.get("name") == DEPLOY)
-        return str(next(names, self._project.deployed_stack_name))
 
 
 def _is_rejected(error: Exception) -> bool:
-    """Whether AWS has proved that it did nothing."""
-    return isinstance(error, ClientError) and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
+    """Whether AWS has proved that it did nothing. A rejected repetition, as by throttling, proves nothing about a call before it
+    whose response was lost."""
+    if not isinstance(error, ClientError):
+        return False
+    metadata = error.response.get("ResponseMetadata", {})
+    return bool(metadata.get("HTTPStatusCode", 500) < 500 and metadata.get("RetryAttempts") == 0)
 
 
 def _members(number: int, each: Deployment) -> dict[str, Any]:
-    return {"number": number, "deployedNow": number == 1, "execution": each.execution, "at": iso(each.at),
+    return {"number": number, "execution": each.execution, "status": each.status or None, "at": iso(each.at),
             "commit": each.commit or None, "title": each.title or None, "author": each.author or None,
             "rollback": each.is_rollback, "revisions": each.revisions}
-
-
-def _revert() -> str:
-    return "Revert the commit in GitLab instead: git revert <commit>, and merge or push it"
 
 
 def _is_approved_in_gitlab(project: Project) -> bool:

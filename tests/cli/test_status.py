@@ -122,7 +122,7 @@ class Aws:
         except Rejected as rejected:
             code, message = str(rejected).split(": ", 1)
             return AWSResponse(None, rejected.status, {}, None), {"Error": {"Code": code, "Message": message},
-                                                                 "ResponseMetadata": {"HTTPStatusCode": rejected.status}}
+                                                                 "ResponseMetadata": {"HTTPStatusCode": rejected.status, "RetryAttempts": 0}}
         validate_parameters(answer, model.output_shape)
         return AWSResponse(None, 200, {}, None), answer
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import jmespath
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 
 from cli import deployment_window, following, main, projects
 from cli.account import Account
@@ -64,9 +66,10 @@ class Pipelines(Aws):
         self.rule = "ENABLED"
         # Responds to the request of a start below botocore's repetitions.
         self.sent: Callable[..., AWSResponse] | None = None
+        self.clients: dict[str, Any] = {}
 
     def client(self, service: str, **more: Any) -> Any:
-        made = super().client(service, **more)
+        made = self.clients[service] = super().client(service, **more)
         if self.sent:
             made.meta.events.register("before-send.codepipeline.StartPipelineExecution", self.sent)
         return made
@@ -217,6 +220,7 @@ Account 111122223333, region eu-central-1, environment dev
 "*" is deployed now
 Which one? Its number, or its commit:
 - {PIPELINE} will be started with commit 600d600d. It is built again, and waits for its approval
+- The function checks whether branch development in GitLab contains commit 600d600d. It takes up to 40 s
 To start it, type yes:
 ok      execution {STARTED} of {PIPELINE} is started
 N s  Source          Succeeded
@@ -251,7 +255,7 @@ def test_every_source_revision_is_passed_in_each_mode(mode: str, has_image: bool
 def test_parallel_mode_starts_nothing(mode: str, why: str, aws: Pipelines, run: Undo) -> None:
     aws.mode, aws.action_mode = mode, "CREATE_UPDATE"
     status, _, err = run("--to", GOOD, "--yes")
-    assert (status, aws.starts) == (1, []) and why in err and "Revert the commit in GitLab instead: git revert" in err
+    assert (status, aws.starts) == (1, []) and why in err and "Revert the bad commit in GitLab instead: git revert" in err
 
 
 @pytest.mark.parametrize(("arrange", "problem"), [
@@ -278,7 +282,38 @@ def test_only_a_succeeded_deploy_is_a_deployment(aws: Pipelines, run: Undo) -> N
     aws.deployed(6, GOOD, 3, executionType="ROLLBACK")
     status, out, _ = run("--json")
     found = [(each["number"], each["commit"], each["deployedNow"], each["rollback"]) for each in json.loads(out)["deployments"]]
-    assert (status, found) == (1, [(1, GOOD, True, True), (2, BAD, False, False), (3, GOOD, False, False)])
+    assert (status, found) == (1, [(1, GOOD, None, True), (2, BAD, False, False), (3, GOOD, False, False)])
+    later = json.loads(out)["later"]
+    assert (later["execution"], later["status"], later["commit"]) == (name(9), "Failed", "9" * 40)
+
+
+@pytest.mark.parametrize(("deploy", "shown"), [
+    ("Failed", f'"*" was deployed last\n! a later deployment failed: execution {name(3)} (commit bad0bad0)\n    See why: cfn-gitops status --env dev\n'),
+    ("InProgress", f'"*" was deployed last\n! a later deployment is in progress: execution {name(3)} (commit bad0bad0)\n! execution {name(3)}'),
+    ("Paused", f'"*" was deployed last\n! a later deployment is Paused: execution {name(3)} (commit bad0bad0)\n')])
+def test_latest_deployment_is_repeated_after_a_later_attempt(deploy: str, shown: str, aws: Pipelines, run: Undo) -> None:
+    aws.listed, aws.deploys = [], []
+    aws.deployed(3, BAD, 1, status="InProgress" if deploy == "InProgress" else "Failed", deploy=deploy)
+    aws.deployed(2, GOOD, 30)
+    status, out, _ = run("--to", GOOD, "--yes")
+    assert status == 0 and shown in out and started(aws) == [("Source", "COMMIT_ID", GOOD)]
+    assert "Choose one of: 600d600d. " in run("--to", OLD)[2]
+
+
+def test_latest_deployment_is_repeated_after_its_alarm(aws: Pipelines, run: Undo) -> None:
+    aws.listed, aws.deploys = [], []
+    aws.deployed(3, GOOD, 1, status="Failed")
+    aws.deployed(2, GOOD, 30)
+    status, out, _ = run("--to", name(3), "--yes")
+    assert status == 0 and len(aws.starts) == 1
+    assert f'"*" is deployed now\n! execution {name(3)} of "*" failed after its deployment' in out
+
+
+def test_failed_attempt_before_a_deployment_decides_nothing(aws: Pipelines, run: Undo) -> None:
+    """As of a retried execution."""
+    aws.deploys.append(action("Deploy", "Failed", pipelineExecutionId=name(3)) | {"lastUpdateTime": datetime.now(UTC) - timedelta(hours=2)})
+    status, out, err = run("--to", BAD, "--yes")
+    assert (status, aws.starts) == (1, []) and "commit bad0bad0 is deployed now" in err and "a later deployment" not in out
 
 
 def test_retried_execution_is_the_latest_deployment(aws: Pipelines, run: Undo) -> None:
@@ -329,7 +364,7 @@ def test_waiting_approval_is_shown_with_its_rejection(mode: str, action_mode: st
     waits(aws, stage=stage)
     _, out, _ = run("--json")
     [hold] = json.loads(out)["holds"]
-    assert hold["problem"] == f"execution {name(4)} (commit bad0bad0) waits for an approval, and this one would wait behind it"
+    assert hold["holds"] is True and hold["problem"] == f"execution {name(4)} (commit bad0bad0) waits for an approval, and this one would wait behind it"
     # As pasted into a shell. Its first line is the call for the token, whose response is the last word.
     command = hold["remedy"].removeprefix("Reject it first: ")
     ran = subprocess.run(["bash", "-c", f'aws() {{ echo "$*" >&2; echo t0ken; }}\n{command}'], text=True, capture_output=True, check=True)
@@ -345,19 +380,34 @@ def test_waiting_approval_is_shown_with_its_rejection(mode: str, action_mode: st
 def test_running_execution_is_shown(mode: str, effect: str, aws: Pipelines, run: Undo) -> None:
     aws.mode = mode
     aws.listed.insert(0, {"pipelineExecutionId": name(4), "status": "InProgress"})
-    assert f"! execution {name(4)} (commit not known) is in progress. This one {effect}" in run()[1]
+    stop = f"aws codepipeline stop-pipeline-execution --pipeline-name {PIPELINE} --pipeline-execution-id {name(4)} --reason undo"
+    shown = f"! execution {name(4)} (commit not known) is in progress. This one {effect}"
+    out = run()[1]
+    assert shown in out and f"follows it\n    To stop it after its actions in progress: {stop}\n" in out
+    aws.listed[0]["status"] = "Stopping"
+    assert shown in (out := run()[1]) and stop not in out
+    aws.denied["GetPipelineState"] = "AccessDeniedException"
+    assert shown in run()[1]
+
+
+def test_approval_of_an_execution_that_is_not_listed_is_shown(aws: Pipelines, run: Undo) -> None:
+    """A hundred others have begun since."""
+    waits(aws, name(77))
+    assert f"! execution {name(77)} (commit not known) waits for an approval, and this one would wait behind it\n    Reject" in run()[1]
 
 
 def test_disabled_transition_is_shown_and_named_while_it_holds(aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "_SILENCE", 0)
+    monkeypatch.setattr(following, "_REMINDER", 0)
     aws.state = [{"stageName": "Deploy", "actionStates": [], "inboundExecutions": [{"pipelineExecutionId": STARTED, "status": "InProgress"}],
                   "inboundTransitionState": {"enabled": False, "lastChangedBy": "arn:aws:iam::111122223333:user/olivia",
                                              "disabledReason": "sale\n\x1b[31m"}}]
-    aws.looks = [("InProgress", [action("Build"), action("Source")]), *APPROVES[-1:]]
+    aws.looks = [*[("InProgress", [action("Build"), action("Source")])] * 2, *APPROVES[-1:]]
     status, out, _ = run("--to", GOOD, "--yes")
     why = "held by the disabled transition into stage Deploy, by arn:aws:iam::111122223333:user/olivia (sale\\n\\x1b[31m)"
     assert status == 0 and f"! {why}\n    To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {PIPELINE}" in out
-    assert f"... it waits at stage Deploy: {why}" in out
+    # With the command once.
+    assert out.count(f"... it waits at stage Deploy: {why}\n") == 2
+    assert out.count(f"... it waits at stage Deploy: {why}\n         To end the freeze: aws codepipeline enable-") == 1
 
 
 def test_disabled_rule_does_not_hold_it(aws: Pipelines, run: Undo) -> None:
@@ -366,15 +416,14 @@ def test_disabled_rule_does_not_hold_it(aws: Pipelines, run: Undo) -> None:
     assert "event rule event-rule-dev-codepipeline-exec-cfn-shop is disabled, so a push starts nothing. It does not hold this one" in out
 
 
+NEVER = {"Cron": "* * * 30 FEB ?", "TimeZone": "UTC"}
 BERLIN = {"Cron": "* * 9-17 ? * MON-FRI", "TimeZone": "Europe/Berlin"}
 
 
 @pytest.mark.parametrize(("window", "now", "opens"), [
     (BERLIN, "2026-11-27 12:00", "2026-11-27 12:00"), (BERLIN, "2026-11-27 17:00", "2026-11-30 08:00"),
     (BERLIN, "2026-07-03 06:59", "2026-07-03 07:00"), ({"Cron": "0 30/15 22 1,15 DEC ? *"}, "2026-11-27 12:00", "2026-12-01 22:30"),
-    ({"Cron": "* * * 1 JAN ?"}, "2026-11-27 12:00", ""), ({"Cron": "* * * L * ?"}, "2026-11-27 12:00", ""), ({"Cron": ""}, "2026-11-27 12:00", ""),
-    ({"Cron": "* * * ? * *", "TimeZone": "Nowhere"}, "2026-11-27 12:00", ""), ({"Cron": "* 70 * ? * *"}, "2026-11-27 12:00", ""),
-    ({"Cron": "* */0 * ? * *"}, "2026-11-27 12:00", ""), ({"Cron": "* * * ? * * 2027"}, "2026-11-27 12:00", "")], ids=str)
+    ({"Cron": "* * * 1 JAN ?"}, "2026-11-27 12:00", ""), (NEVER, "2026-11-27 12:00", "")], ids=str)
 def test_next_opening_of_a_window(window: dict[str, str], now: str, opens: str) -> None:
     def at(text: str) -> datetime:
         return datetime.fromisoformat(f"{text}:00+00:00")
@@ -382,18 +431,45 @@ def test_next_opening_of_a_window(window: dict[str, str], now: str, opens: str) 
     assert deployment_window.next_opening(window, at(now)) == (at(opens) if opens else None)
 
 
+@pytest.mark.parametrize("cron", ["* * * L * ?", "* * * 15W * ?", "* * * ? * MON#2", "* * * ? * FRI-MON", "* * 22-4 ? * *", "* * * ? * * 2027",
+                                  "* 70 * ? * *", "* */0 * ? * *"])
+def test_window_of_another_form_is_not_a_closed_one(cron: str, aws: Pipelines, run: Undo) -> None:
+    aws.window = {"Cron": cron, "TimeZone": "UTC"}
+    out = run()[1]
+    assert f"\n? whether Deploy.Window ({cron}, UTC) of stage Deploy is open was not read\n    To override" in out and "held at" not in out
+    [hold] = json.loads(run("--json")[1])["holds"]
+    assert hold["holds"] is None and "aws codepipeline override-stage-condition" in hold["remedy"]
+
+
+def test_window_of_another_time_zone_is_not_a_closed_one(aws: Pipelines, run: Undo) -> None:
+    aws.window = {"Cron": "* * * ? * *", "TimeZone": "Nowhere"}
+    assert "? whether Deploy.Window (* * * ? * *, Nowhere) of stage Deploy is open was not read" in run()[1]
+
+
 def test_closed_window_is_shown_and_an_open_one_is_not(aws: Pipelines, run: Undo) -> None:
     aws.window = {"Cron": "* * * ? * *"}
     assert "Window" not in run()[1]
-    aws.window = {"Cron": "* * * L * ?", "TimeZone": "UTC"}
-    assert "! held at stage Deploy by Deploy.Window (* * * L * ?, UTC): when it opens is not read" in run()[1]
+    aws.window = NEVER
+    override = (f"To override the window, once the execution waits there: aws codepipeline override-stage-condition --pipeline-name {PIPELINE} "
+                "--stage-name Deploy --condition-type BEFORE_ENTRY --pipeline-execution-id <its ID>")
+    assert f"! held at stage Deploy by Deploy.Window (* * * 30 FEB ?, UTC): it does not open within 8 days\n    {override}\n" in run()[1]
+
+
+def test_what_holds_it_is_true_false_or_null_in_json(aws: Pipelines, run: Undo) -> None:
+    aws.rule, aws.window = "DISABLED", NEVER
+    aws.denied |= {"GetCommit": "AccessDeniedException", "GetPipelineState": "AccessDeniedException"}
+    document = json.loads(run("--json")[1])
+    assert [each["holds"] for each in document["holds"]] == [True, False]
+    assert [(each["call"], each["code"]) for each in document["unread"]] == [
+        ("GetCommit", "AccessDeniedException"), ("GetPipelineState", "AccessDeniedException")]
+    assert all(each["reason"] and each["remedy"] for each in document["unread"])
 
 
 # --- denied reads ---
 
 @pytest.mark.parametrize(("call", "line"), [
     ("GetCommit", "? titles and authors were not read: GetCommit is denied"),
-    ("GetPipelineState", "? what holds the pipeline was not read: GetPipelineState is denied"),
+    ("GetPipelineState", "? whether an approval waits, or a transition is disabled, was not read: GetPipelineState is denied"),
     ("DescribeRule", "? event rule event-rule-dev-codepipeline-exec-cfn-shop was not read: DescribeRule is denied"),
     ("InvokeFunction", "? whether branch development in GitLab contains commit 600d600d was not checked: Invoke is denied")])
 def test_denied_read_is_shown_and_stops_nothing(call: str, line: str, aws: Pipelines, run: Undo) -> None:
@@ -405,11 +481,24 @@ def test_denied_read_is_shown_and_stops_nothing(call: str, line: str, aws: Pipel
         assert re.search("600d600d +- +Add a queue", out)
 
 
+@pytest.mark.parametrize("error", [
+    ReadTimeoutError(endpoint_url="https://codecommit"), EndpointConnectionError(endpoint_url="https://codecommit"),
+    ResponseParserError("no JSON"), Failing("InternalFailure: try later"), Rejected("EncryptionKeyDisabledException: the key is disabled")], ids=type)
+def test_no_error_of_codecommit_stops_it(error: Exception, aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rejected(_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(aws, "GetCommit", rejected)
+    status, out, _ = run("--to", GOOD, "--yes")
+    assert status == 0 and out.count("\n? titles and authors were not read: ") == 1 and re.search("600d600d +- +Add a queue", out)
+
+
 @pytest.mark.parametrize("call", ["codepipeline:GetPipeline ", "ListActionExecutions", "ListPipelineExecutions", "StartPipelineExecution"])
 def test_denied_call_that_is_needed_is_one_failure(call: str, aws: Pipelines, run: Undo) -> None:
     aws.denied[call] = "AccessDeniedException"
     status, _, err = run("--to", GOOD, "--yes")
     assert (status, aws.starts) == (1, []) and " is denied: User: " in err and err.count("\n") == 1
+    assert "may have started" not in err
 
 
 def test_repository_of_another_account_is_not_read(aws: Pipelines, run: Undo) -> None:
@@ -420,8 +509,9 @@ def test_repository_of_another_account_is_not_read(aws: Pipelines, run: Undo) ->
 
 @pytest.mark.parametrize(("answer", "expected", "line"), [
     ({"Contained": True}, True, ""), ({"Contained": False, "Problem": ""}, False, "! branch development in GitLab does not contain commit 600d600d: its history was rewritten"),
-    ({"Contained": False, "Problem": "the branch does not exist"}, False, "commit 600d600d: the branch does not exist. A tag in GitLab"),
-    ({"Contained": None, "Problem": "GitLab rejects the token"}, None, "was not checked: GitLab rejects the token"),
+    ({"Contained": False, "Problem": "the branch does not exist"}, False, "commit 600d600d: the branch does not exist\n"),
+    ({"Contained": None, "Problem": "GitLab rejects the token", "Remedy": "Replace it"}, None,
+     "was not checked: GitLab rejects the token\n    Replace it\n"),
     ({"Doctor": {"Checks": []}}, None, "was not checked: the function is of an earlier version, or failed"),
     ({"errorMessage": "unknown event", "Contained": "yes"}, None, "of an earlier version"), ([], None, "of an earlier version"),
     (ReadTimeoutError(endpoint_url="https://lambda.eu-central-1.amazonaws.com"), None, "lambda.eu-central-1.amazonaws.com did not answer in time")],
@@ -429,7 +519,9 @@ def test_repository_of_another_account_is_not_read(aws: Pipelines, run: Undo) ->
 def test_function_answers_whether_gitlab_contains_the_commit(answer: Any, expected: bool | None, line: str, aws: Pipelines, run: Undo) -> None:
     aws.contained = answer
     status, out, _ = run("--to", GOOD, "--yes")
-    assert status == 0 and line in out and ("contain" in out) == (expected is not True) and len(aws.starts) == 1
+    about = [each for each in out.splitlines() if "contain" in each]
+    assert status == 0 and line in out and len(about) == (1 if expected else 2) and len(aws.starts) == 1
+    assert about[0].startswith("- The function checks whether branch development") and aws.clients["lambda"].meta.config.read_timeout == 40
     assert json.loads(run("--to", GOOD, "--yes", "--json")[1])["contained"]["contained"] is expected
 
 
@@ -462,26 +554,77 @@ def test_failed_deployment_names_the_command_for_its_resources(stack: str, aws: 
 
 def test_closed_window_is_named_while_it_holds(aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
     """CodePipeline shows the execution in the stage then: assumption `waiting-window-holds-the-stage`."""
-    monkeypatch.setattr(following, "_SILENCE", 0)
-    aws.window = {"Cron": "* * * L * ?"}
-    aws.state = [{"stageName": "Deploy", "latestExecution": {"pipelineExecutionId": STARTED, "status": "InProgress"}, "actionStates": []}]
-    aws.looks = [("InProgress", [action("Build"), action("Source")]), *APPROVES[-1:]]
-    assert "... it waits at stage Deploy: held at stage Deploy by Deploy.Window (* * * L * ?, UTC)" in run("--to", GOOD, "--yes")[1]
+    monkeypatch.setattr(following, "_REMINDER", 0)
+    aws.window = NEVER
+    state = {"pipelineExecutionId": STARTED, "status": "InProgress"}
+    aws.state = [{"stageName": "Deploy", "latestExecution": state, "actionStates": []}]
+    aws.looks = looks = [("InProgress", [action("Build"), action("Source")]), *APPROVES[-1:]]
+    held = "... it waits at stage Deploy: held at stage Deploy by Deploy.Window (* * * 30 FEB ?, UTC): it does not open within 8 days\n"
+    override = f"aws codepipeline override-stage-condition --pipeline-name {PIPELINE} --stage-name Deploy --condition-type BEFORE_ENTRY"
+    aws.looks = list(looks)
+    assert f"{held}         To override the window for this execution: {override} --pipeline-execution-id {STARTED}\n" in run("--to", GOOD, "--yes")[1]
+    # In front of the stage there is nothing to override yet.
+    aws.state, aws.looks = [{"stageName": "Deploy", "inboundExecutions": [state], "actionStates": []}], list(looks)
+    assert held in (out := run("--to", GOOD, "--yes")[1]) and "for this execution" not in out
 
 
-def test_tag_is_named_if_gitlab_approves(aws: Pipelines, run: Undo) -> None:
-    aws.outputs["Approvals"] = json.dumps({"StackName": "s", "ChangeSetName": "c", "FromGitLab": {"Project": 41, "AllowAuthor": False}})
-    assert "Or in GitLab, by a tag deploy/dev/shop/<key>: the note of commit 600d600d has its link" in run("--to", GOOD, "--yes")[1]
+@pytest.mark.parametrize("contained", [True, False, None])
+@pytest.mark.parametrize("from_gitlab", [True, False])
+def test_tag_is_named_if_gitlab_approves(from_gitlab: bool, contained: bool | None, aws: Pipelines, run: Undo) -> None:
+    if from_gitlab:
+        aws.outputs["Approvals"] = json.dumps({"StackName": "s", "ChangeSetName": "c", "FromGitLab": {"Project": 41, "AllowAuthor": False}})
+    aws.contained = {"Contained": contained}
+    out = run("--to", GOOD, "--yes")[1]
+    tag = "Or in GitLab, by a tag deploy/dev/shop/<key>: the note of commit 600d600d has its link"
+    assert (tag in out) == (from_gitlab and contained is not False)
+    assert ("A tag in GitLab will not approve it" in out) == (from_gitlab and contained is False)
+
+
+def test_without_waiting_it_ends_after_the_start(aws: Pipelines, run: Undo) -> None:
+    status, out, err = run("--to", GOOD, "--yes", "--no-wait")
+    assert (status, err, len(aws.starts), aws.calls["GetPipelineExecution"]) == (0, "", 1, 0)
+    link = f"https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/{PIPELINE}/executions/{STARTED}/timeline?region=eu-central-1"
+    assert out.splitlines()[-3:-1] == [f"ok      execution {STARTED} of {PIPELINE} is started", f"It goes on: {link}"]
+    document = json.loads(run("--to", GOOD, "--yes", "--no-wait", "--json")[1])
+    assert (document["execution"], document["result"]) == (STARTED, "started")
 
 
 def test_it_never_waits_silently(aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "_SILENCE", 0)
+    monkeypatch.setattr(following, "_REMINDER", 0)
     waits(aws)
     aws.state[0]["inboundExecution"] = {"pipelineExecutionId": STARTED, "status": "InProgress"}
     aws.looks = [("InProgress", []), ("InProgress", [action("Build", "InProgress")]), ("InProgress", [action("Build")]), *APPROVES[-1:]]
     lines = [line.split(" s  ")[1] for line in run("--to", GOOD, "--yes")[1].splitlines() if " s  ..." in line]
     held = f"... it waits at stage Deploy: execution {name(4)} waits for an approval there"
     assert lines == [held, "... Build goes on", held]
+
+
+def test_state_that_is_not_read_proves_nothing(aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_REMINDER", 0)
+    aws.denied["GetPipelineState"] = "AccessDeniedException"
+    aws.looks = [("InProgress", [action("Build"), action("Source")]), *APPROVES[-1:]]
+    out = run("--to", GOOD, "--yes")[1]
+    assert "... what it waits for is not read: GetPipelineState is denied: User: " in out and "has not begun" not in out
+
+
+def test_server_that_does_not_answer_is_named_in_time(aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_SILENCE", 0.01)
+    named, look, write = threading.Event(), aws.GetPipelineExecution, following.Following._write
+
+    def silent(given: Any) -> Any:
+        assert named.wait(60)
+        return look(given)
+
+    def written(self: Any, line: str, *more: str) -> None:
+        write(self, line, *more)
+        if "... AWS has not answered for " in line:
+            named.set()
+
+    monkeypatch.setattr(aws, "GetPipelineExecution", silent)
+    monkeypatch.setattr(following.Following, "_write", written)
+    assert run("--to", GOOD, "--yes")[0] == 0 and named.is_set()
+    config = aws.clients["codepipeline"].meta.config
+    assert (config.read_timeout, config.retries["total_max_attempts"]) == (10, 1)
 
 
 class Raw(io.BytesIO):
@@ -506,6 +649,10 @@ def test_lost_response_of_the_start_starts_one_execution(aws: Pipelines, run: Un
     assert status == 0 and len(tokens) == 2 and len(set(tokens)) == 1 and f"execution {STARTED} of" in out
 
 
+UNKNOWN = ("The execution may have started. Before you run this again, look for one of commit 600d600d: "
+           f"aws codepipeline list-pipeline-executions --pipeline-name {PIPELINE} --max-items 5")
+
+
 @pytest.mark.parametrize("lost", [ReadTimeoutError(endpoint_url="https://codepipeline.eu-central-1.amazonaws.com"), Failing(
     "InternalFailure: try later")], ids=["lost", "500"])
 def test_start_without_a_response_is_not_a_failed_one(lost: Exception, aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -515,12 +662,29 @@ def test_start_without_a_response_is_not_a_failed_one(lost: Exception, aws: Pipe
 
     monkeypatch.setattr(aws, "StartPipelineExecution", start)
     status, _, err = run("--to", GOOD, "--yes")
-    assert (status, len(aws.starts)) == (1, 1)
-    assert "Whether the execution was started is not known. See it first: cfn-gitops status --env dev" in err
+    assert (status, len(aws.starts)) == (1, 1) and UNKNOWN in err
+
+
+@pytest.mark.parametrize("rejection", ["ThrottlingException", "ExpiredTokenException"])
+def test_rejected_repetition_proves_nothing_about_the_first_call(rejection: str, aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+
+    def send(request: Any, **_: Any) -> AWSResponse:
+        calls.append(request)
+        if len(calls) == 1:
+            raise ConnectionClosedError(endpoint_url="https://codepipeline.eu-central-1.amazonaws.com")
+        return AWSResponse("", 400, {}, Raw(json.dumps({"__type": rejection, "message": "no"}).encode()))
+
+    # botocore's pauses.
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    aws.sent = send
+    status, out, err = run("--to", GOOD, "--yes", "--json")
+    assert status == 1 and len(calls) > 1 and UNKNOWN in err and json.loads(out)["result"] == "unknown"
 
 
 def test_lost_look_does_not_end_it(aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
-    errors: list[Exception] = [ConnectionClosedError(endpoint_url="https://codepipeline.eu-central-1.amazonaws.com")] * 3
+    lost = ConnectionClosedError(endpoint_url="https://codepipeline.eu-central-1.amazonaws.com")
+    errors: list[Exception] = [lost]
     look = aws.GetPipelineExecution
 
     def sometimes(given: Any) -> Any:
@@ -531,14 +695,19 @@ def test_lost_look_does_not_end_it(aws: Pipelines, run: Undo, monkeypatch: pytes
     monkeypatch.setattr(aws, "GetPipelineExecution", sometimes)
     status, out, _ = run("--to", GOOD, "--yes")
     assert status == 0 and "... not read: " in out and len(aws.starts) == 1
-    errors += [ConnectionClosedError(endpoint_url="https://codepipeline.eu-central-1.amazonaws.com")] * 6
+    # A time ends it, not a number, and the same problem is one line.
+    errors += [lost] * 50
+    status, out, _ = run("--to", GOOD, "--yes")
+    assert status == 0 and out.count("... not read: ") == 1
+    monkeypatch.setattr(following, "_MAX_LOSS", 0)
+    errors += [lost]
     status, _, err = run("--to", GOOD, "--yes")
     assert status == 1 and f"execution {STARTED} goes on, but is not read" in err
 
 
 @pytest.mark.parametrize(("operation", "text"), [
     ("GetCommit", "Interrupted. Nothing was changed"),
-    ("StartPipelineExecution", "Interrupted. Whether the execution was started is not known. See it first: cfn-gitops status --env dev"),
+    ("StartPipelineExecution", f"Interrupted. {UNKNOWN}"),
     ("GetPipelineExecution", f"Interrupted. Execution {STARTED} goes on. To stop it: aws codepipeline stop-pipeline-execution "
                              f"--pipeline-name {PIPELINE} --pipeline-execution-id {STARTED} --reason undo")])
 def test_interrupt_says_what_goes_on(operation: str, text: str, aws: Pipelines, run: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
