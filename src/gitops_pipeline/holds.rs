@@ -25,7 +25,7 @@ pub enum Hold {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisabledTransition {
     pipeline: String,
-    stage: String,
+    pub stage: String,
     /// The text of the person who disabled it, in one line. Empty if there is none.
     reason: String,
     /// The execution that entered the stage last. `None` if none has.

@@ -177,16 +177,17 @@ impl FoundStacks {
             Ok(looked) => {
                 is_whole = looked.missing.is_empty();
                 self.suspected.extend(looked.missed);
-                let pipelines = child.settings.iter().map(|it| it.names.pipeline()).cycle();
-                for (held, pipeline) in looked.held.into_iter().zip(pipelines) {
-                    findings.held(format!("pipeline {pipeline}"), held);
+                // Without a branch that its pipeline deploys, nothing was looked at.
+                if let Some(branch) = &child.deploys {
+                    let pipeline = branch.names.pipeline();
+                    for held in looked.held {
+                        findings.held(format!("pipeline {pipeline}"), held);
+                    }
                 }
-                for (part, settings) in looked
-                    .missing
-                    .into_iter()
-                    .zip(child.settings.iter().cycle())
-                {
-                    findings.missing(subject.clone(), part_problem(part, &child, settings, id));
+                if let Some(settings) = &child.settings {
+                    for part in looked.missing {
+                        findings.missing(subject.clone(), part_problem(part, &child, settings, id));
+                    }
                 }
             }
             Err(error) => findings.failed(error),

@@ -159,9 +159,10 @@ pub fn without_logins(text: &str) -> String {
 }
 
 /// Whether the text before a `@` is the beginning of a path, as in the address of a package with a
-/// scope: `https://registry.npmjs.org/@scope/package`.
+/// scope: `https://registry.npmjs.org/@scope/package`. A login in front of such a path has a `@` of
+/// its own, even if it has no password.
 fn is_path(before: &str) -> bool {
-    before.ends_with('/') && !before.contains(':')
+    before.ends_with('/') && !before.contains([':', '@'])
 }
 
 /// Whether an address without `@` begins with a login whose rest was cut off.

@@ -6,7 +6,7 @@
 
 use super::plan;
 use super::plan::{Authorship, Doubt};
-use super::request::{ApprovalRequest, Range};
+use super::request::{ApprovalRequest, ApprovedBefore, Range};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{Containment, GitLab, GitLabError, GitLabUser, ProjectPush, Tag};
 use crate::feedback::change_sets::Creation;
@@ -138,12 +138,12 @@ impl Inquiry<'_> {
         let containment = gitlab.branch_contains(project, branch, commit).await?;
         plan::check_commit(shown, commit, containment)?;
         let is_undo = self.is_undo(range).await?;
-        let deployed = range.deployed.as_ref().map(|(_, started)| *started);
-        let times = [deployed, range.approved_before.filter(|_| is_undo)];
-        let since = times
-            .into_iter()
-            .flatten()
-            .fold(self.request.since, Ord::min);
+        let undo = range.approved_before.as_ref().filter(|_| is_undo);
+        let former = undo.and_then(|before| before.former.as_ref());
+        let starts = [&range.deployed.as_ref(), &former];
+        let starts = starts.into_iter().flatten().map(|(_, started)| *started);
+        let starts = starts.chain(undo.map(|before| before.started));
+        let since = starts.fold(self.request.since, Ord::min);
         let pushes = gitlab.pushes_since(project, since).await?;
         if protection.project.has_releases() && gitlab.has_release(project, &tag.name()).await? {
             return Err(Doubt::Released.into());
@@ -154,8 +154,8 @@ impl Inquiry<'_> {
         let own_user = gitlab.own_user_id().await?;
         plan::check_person(&user, level, own_user)?;
         if !self.approvals.allow_author {
-            let pushes = pushes.into_iter().flatten().collect();
-            self.check_authors(&user, shown, range, pushes, is_undo)
+            let pushes: Vec<_> = pushes.into_iter().flatten().collect();
+            self.check_ranges(&user, shown, range, &pushes, undo)
                 .await?;
         }
         Ok(user)
@@ -165,7 +165,7 @@ impl Inquiry<'_> {
     /// deployment of it before. An ancestor that none was deployed of may be a state that no one
     /// has looked at: a commit in the middle of a push, whose defect the next one removed.
     async fn is_undo(&self, range: &Range) -> Result<bool, GitLabError> {
-        let (Some((deployed, _)), Some(_)) = (&range.deployed, range.approved_before) else {
+        let (Some((deployed, _)), Some(_)) = (&range.deployed, &range.approved_before) else {
             return Ok(false);
         };
         let (gitlab, project) = (self.gitlab, &self.project());
@@ -174,37 +174,57 @@ impl Inquiry<'_> {
     }
 
     /// Checks that `user`, who created the tag `shown`, is not one of those who made the commits of
-    /// `range`: those since the last deployed one, or those that an undo removes.
-    async fn check_authors(
+    /// `range`: those since the last deployed one, or those that an `undo` removes. The commits that
+    /// an undo restores count too, unless another person has approved them before: with
+    /// `AllowAuthor`, their author may have been the only one who looked at them.
+    async fn check_ranges(
         &self,
         user: &GitLabUser,
         shown: &Tag,
         range: &Range,
-        pushes: Vec<ProjectPush>,
-        is_undo: bool,
+        pushes: &[ProjectPush],
+        undo: Option<&ApprovedBefore>,
+    ) -> Result<(), Unproved> {
+        let (deployed, _) = range.deployed.as_ref().ok_or(Doubt::FirstDeployment)?;
+        let commit = &range.commit;
+        let authorship = |restored| Authorship {
+            commits: vec![],
+            merges: vec![],
+            pushes: pushes.to_vec(),
+            tags: vec![shown.clone()],
+            restored,
+        };
+        let Some(before) = undo else {
+            let new = (deployed, commit);
+            return self.check_authors(user, new, authorship(None)).await;
+        };
+        let removed = (commit, deployed);
+        let of_removed = authorship(Some(commit.clone()));
+        self.check_authors(user, removed, of_removed).await?;
+        if before.approver.is_some_and(|approver| approver != user.id) {
+            return Ok(());
+        }
+        let (former, _) = before.former.as_ref().ok_or(Doubt::FirstRestored)?;
+        let restored = (former, commit);
+        self.check_authors(user, restored, authorship(None)).await
+    }
+
+    /// Checks that `user` is not one of those who made the commits of `to` that `from` does not
+    /// have. `authorship` has GitLab's other records.
+    async fn check_authors(
+        &self,
+        user: &GitLabUser,
+        (from, to): (&String, &String),
+        mut authorship: Authorship,
     ) -> Result<(), Unproved> {
         let (gitlab, project) = (self.gitlab, &self.project());
-        let deployed = range.deployed.as_ref();
-        let (deployed, _) = deployed.ok_or(Doubt::FirstDeployment)?;
-        let (from, to) = if is_undo {
-            (&range.commit, deployed)
-        } else {
-            (deployed, &range.commit)
-        };
         let listed = gitlab.commits_since(project, from, to).await?;
-        let commits = plan::check_commits(listed, from, to)?;
-        let mut merges = vec![];
-        for commit in &commits {
+        authorship.commits = plan::check_commits(listed, from, to)?;
+        for commit in &authorship.commits {
             let found = gitlab.merges_of(project, &commit.id).await?;
-            merges.extend(found.ok_or(Doubt::TooLargeMerges)?);
+            let found = found.ok_or(Doubt::TooLargeMerges)?;
+            authorship.merges.extend(found);
         }
-        let mut authorship = Authorship {
-            commits,
-            merges,
-            pushes,
-            tags: vec![shown.clone()],
-            restored: is_undo.then(|| range.commit.clone()),
-        };
         let unknown = authorship.unknown_tags(user.id);
         let mut tags = vec![];
         for name in unknown.into_iter().take(MAX_TAGS) {

@@ -76,6 +76,12 @@ pub enum Doubt {
         "none of the latest executions has succeeded after the approval of a person, so the authors are not known"
     )]
     FirstDeployment,
+    /// Then, all commits of an undo would be new.
+    #[error(
+        "it may be of the person who approved the earlier deployment of this commit, and no person has \
+         approved one before it, so the authors are not known"
+    )]
+    FirstRestored,
     /// Then, no commit would be new.
     #[error(
         "its commit is the last deployed one, so there are no new commits whose authors are known"
@@ -131,7 +137,7 @@ impl Doubt {
             | Doubt::TooManyCommits
             | Doubt::TooLargeMerges
             | Doubt::UnknownCommits => "Approve in AWS",
-            Doubt::FirstDeployment | Doubt::SameCommit => {
+            Doubt::FirstDeployment | Doubt::FirstRestored | Doubt::SameCommit => {
                 "Approve in AWS, or set Approval.AllowAuthor"
             }
             Doubt::Unreadable => "Wait: the function tries again, and its log has the cause",
@@ -144,15 +150,14 @@ impl Doubt {
 /// GitLab's records of the people who made the commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorship {
-    /// The commits since the last deployed one, or those that an undo removes.
+    /// The commits since the last deployed one, or those that an undo removes or restores.
     pub commits: Vec<Commit>,
     pub merges: Vec<RequestedMerge>,
-    /// The pushes since days before the last deployed commit was read, or the commit of an undo,
-    /// the newest first.
+    /// The pushes since days before the commit was read that comes before them, the newest first.
     pub pushes: Vec<ProjectPush>,
     /// The tags whose commits were read: an event does not show the commit of an annotation.
     pub tags: Vec<Tag>,
-    /// The commit of an undo. `None` if it is not one.
+    /// The commit of an undo that removes them. `None` otherwise.
     pub restored: Option<String>,
 }
 
@@ -169,6 +174,19 @@ pub fn is_by_person(approval: &Action, names: &ResourceNames) -> bool {
     let is_named = approval.summary.starts_with(approved)
         || is_principal(&approval.by, &names.function_role());
     approval.state == ActionState::Succeeded && is_named && !approval.summary.contains(SUMMARY)
+}
+
+/// GitLab's number of the person who has given an approval by a tag. `None` if they may have given
+/// it in AWS, where an approver can write any summary.
+pub fn gitlab_approver(approval: &Action, names: &ResourceNames) -> Option<u64> {
+    if is_principal(&approval.by, &names.function_role()) {
+        return None;
+    }
+    let [approved, _] = BY_PERSON;
+    let person = approval.summary.strip_prefix(approved)?;
+    let (_name, rest) = person.split_once(" (")?;
+    let (id, _tag) = rest.split_once(')')?;
+    id.parse().ok()
 }
 
 /// Whether `arn` is that of a principal who can call an API, other than a session of `own_role`:

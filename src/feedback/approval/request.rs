@@ -12,7 +12,7 @@ use crate::common::ownership;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::ChangeSet;
 use crate::gitops_pipeline::executions;
-use crate::gitops_pipeline::executions::actions::list_actions;
+use crate::gitops_pipeline::executions::actions::{Action, list_actions};
 use crate::gitops_pipeline::executions::{
     APPROVAL, DEPLOY, ExecutionStatus, commit_of, is_rollback, status_of,
 };
@@ -42,9 +42,21 @@ pub struct Range {
     /// The commit of the last deployment that a person approved, and when it started. `None` if
     /// there is none, or if it is not needed.
     pub deployed: Option<(String, SystemTime)>,
-    /// When the commit itself first started, if a deployment of it has succeeded after the approval
-    /// of a person. `None` if none has, or if it is not needed.
-    pub approved_before: Option<SystemTime>,
+    /// The latest deployment of the commit itself that has succeeded after the approval of a person.
+    /// `None` if there is none, or if it is not needed.
+    pub approved_before: Option<ApprovedBefore>,
+}
+
+/// An earlier deployment of the commit that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovedBefore {
+    /// When the commit first started.
+    pub started: SystemTime,
+    /// GitLab's number of the person who approved. `None` if they did so in AWS.
+    pub approver: Option<u64>,
+    /// The commit of the last deployment before the first one of the commit that a person approved,
+    /// and when it started. `None` if there is none.
+    pub former: Option<(String, SystemTime)>,
 }
 
 impl ApprovalRequest {
@@ -108,48 +120,79 @@ impl ApprovalRequest {
         let Some(commit) = waiting.next().and_then(commit_of) else {
             return Ok(None);
         };
-        let (mut deployed, mut approved_before) = (None, None);
+        let (mut deployed, mut before) = (None, None);
         if !allow_author {
             deployed = approved(aws, names, &listed, deployments(&listed)).await?;
         }
-        if deployed.as_ref().is_some_and(|(other, _)| other != commit) {
-            let is_of_commit = |one: &&PipelineExecutionSummary| {
-                commit_of(one) == Some(commit) && !is_rollback(one)
-            };
-            let same = succeeded(&listed).into_iter().filter(is_of_commit);
-            let approved = approved(aws, names, &listed, same.collect()).await?;
-            approved_before = approved.map(|(_, started)| started);
+        if deployed.as_ref().is_some_and(|it| it.commit != commit) {
+            before = approved_before(aws, names, &listed, commit).await?;
         }
         Ok(Some(Range {
             commit: commit.to_owned(),
-            deployed,
-            approved_before,
+            deployed: deployed.map(|it| (it.commit, it.started)),
+            approved_before: before,
         }))
     }
 }
 
-/// The commit of the first of these `deployments` that has succeeded after the approval of a
-/// person, and when it first started. No person has looked at the commits of another one: the
-/// function approved it, or no approval was required.
+async fn approved_before(
+    aws: &Aws,
+    names: &ResourceNames,
+    listed: &[PipelineExecutionSummary],
+    commit: &str,
+) -> Result<Option<ApprovedBefore>, CallError> {
+    let mut all = succeeded(listed);
+    let is_of_commit = |one: &&PipelineExecutionSummary| commit_of(one) == Some(commit);
+    let same = all.iter().copied().filter(is_of_commit);
+    let same = same.filter(|one| !is_rollback(one)).collect();
+    let Some(latest) = approved(aws, names, listed, same).await? else {
+        return Ok(None);
+    };
+    let first = all.iter().rposition(|one| is_of_commit(&one));
+    let mut older = all.split_off(first.map_or(all.len(), |first| first + 1));
+    older.retain(|one| !is_rollback(one));
+    let former = approved(aws, names, listed, older).await?;
+    Ok(Some(ApprovedBefore {
+        started: latest.started,
+        approver: plan::gitlab_approver(&latest.approval, names),
+        former: former.map(|it| (it.commit, it.started)),
+    }))
+}
+
+/// A deployment that a person has approved.
+struct Approved {
+    commit: String,
+    /// When the commit first started.
+    started: SystemTime,
+    approval: Action,
+}
+
+/// The first of these `deployments` that has succeeded after the approval of a person. No person has
+/// looked at the commits of another one: the function approved it, or no approval was required.
 async fn approved(
     aws: &Aws,
     names: &ResourceNames,
     listed: &[PipelineExecutionSummary],
     deployments: Vec<&PipelineExecutionSummary>,
-) -> Result<Option<(String, SystemTime)>, CallError> {
+) -> Result<Option<Approved>, CallError> {
     for one in deployments.into_iter().take(MAX_DEPLOYMENTS) {
         let (Some(id), Some(commit)) = (one.pipeline_execution_id(), commit_of(one)) else {
             break;
         };
         let actions = list_actions(aws, &names.pipeline(), id).await?;
-        let approval = actions.iter().find(|action| action.name == APPROVAL);
-        if !approval.is_some_and(|approval| plan::is_by_person(approval, names)) {
+        let mut approvals = actions.into_iter().filter(|it| it.name == APPROVAL);
+        let approval = approvals.next();
+        let Some(approval) = approval.filter(|it| plan::is_by_person(it, names)) else {
             continue;
-        }
+        };
         // The same commit may have been deployed before.
         let same = listed.iter().filter(|one| commit_of(one) == Some(commit));
         let started = same.filter_map(|one| SystemTime::try_from(*one.start_time()?).ok());
-        return Ok(Some(commit.to_owned()).zip(started.min()));
+        return Ok(started.min().map(|started| Approved {
+            commit: commit.to_owned(),
+            started,
+            approval,
+        }));
     }
     Ok(None)
 }

@@ -97,14 +97,20 @@ const TOKENS: &[Token] = &[
     token("eyJ", 20, "-_.+/="),
 ];
 
-/// Values that only their names show: the second group is the secret. `$NAME` and `${NAME}` are
-/// names of variables, and the words are types and literals.
-const NAMED: [&str; 4] = [
+/// Values that only their names show: the second group is the secret. The last but one finds a
+/// password of several words after `Password: `, up to the end of its line.
+const NAMED: [&str; 5] = [
     r#"(?i)(authorization\\?["']?[ \t]*[:=][ \t]*\\?["']?)((?:basic|bearer|token)[ \t]+[^\s"'\\]+|[^\n]+)"#,
     r"(?i)(\bbearer[ \t]+)([a-z0-9._~+/=-]{16,})",
-    r"(?i)(--[a-z-]*(?:password|passwd|token|secret)[ \t]+)([^\s-]\S*)",
-    r#"(?i)((?:password|passwd|passphrase|pwd|_pass|secret|token|_auth|api[-_]?key|access[-_]?key|account[-_]?key|secret[-_]?key|private[-_]?key|signature|credentials?|[?&]sig)\\?["']?[ \t]*[:=]>?[ \t]*\\?)("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|[^\s"']+)"#,
+    r#"(?i)(--[a-z-]*(?:password|passwd|token|secret)[ \t]+)("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|[^\s-]\S*)"#,
+    r#"(?i)((?:password|passwd|passphrase|pwd)["']?[ \t]*:[ \t]+)([^\s"'\\][^\n]*)"#,
+    r#"(?i)((?:password|passwd|passphrase|pwd|_pass|secret|token|_auth|api[-_]?key|access[-_]?key|account[-_]?key|secret[-_]?key|private[-_]?key|signature|credentials?|[?&]sig)\\?["']?[ \t]*(?::=|[!?+|]{0,2}={1,3}>?|:)[ \t]*\\?)("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|\$\([^()\n]*\)[^\s"']*|\{\{[^{}\n]*\}\}[^\s"']*|[^\s"']+)"#,
 ];
+
+/// The whole forms of values that are not secrets: the name of a variable or of a placeholder, a
+/// command, a template, asterisks, and an operator or a bracket. A password may begin like each of
+/// them.
+const NO_SECRET: &str = r"^(?:\$[A-Z_][A-Z0-9_]*|\$\{[A-Za-z_][A-Za-z0-9_.]*\}|\$\([^()]*\)|<[A-Za-z][A-Za-z0-9 _.-]*>|\{\{[^{}]*\}\}|\*+|[=!<>|&?:{\[(-]{0,3})$";
 
 /// Values that are not secrets.
 const LITERALS: [&str; 13] = [
@@ -153,12 +159,10 @@ fn without_named(text: &str, pattern: &Regex) -> String {
         let before = text.get(..name.start()).unwrap_or_default();
         // `arn:aws:secretsmanager:<region>:<account>:secret:<name>`.
         let is_in_arn = before.ends_with(':') && name.as_str() == "secret:";
+        let is_shown = is_in_arn || is_path(name.as_str(), value.as_str());
         shown.push_str(text.get(end..value.start()).unwrap_or_default());
         let quote = value.as_str().chars().next().filter(|c| "\"'".contains(*c));
-        let bare = value
-            .as_str()
-            .trim_matches(['"', '\'', ',', ';', ')', '}', '\\']);
-        if is_in_arn || is_no_secret(bare) {
+        if is_shown || is_no_secret(value.as_str()) {
             shown.push_str(value.as_str());
         } else {
             shown.extend(quote);
@@ -170,11 +174,38 @@ fn without_named(text: &str, pattern: &Regex) -> String {
     shown + text.get(end..).unwrap_or_default()
 }
 
-/// Whether a value is empty, a literal, the name of a variable, or a part of an operator.
-fn is_no_secret(bare: &str) -> bool {
-    let is_name = bare.starts_with(['$', '<', '{', '*', ':', '=', '!']);
-    let mut literals = LITERALS.iter();
-    bare.is_empty() || is_name || literals.any(|literal| bare.eq_ignore_ascii_case(literal))
+static NO_SECRET_PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
+
+/// Whether a value is a literal, or has the form of what is not a secret. Quotes, and the brackets
+/// and punctuation after it, do not belong to it. Other members of an object may follow it.
+fn is_no_secret(value: &str) -> bool {
+    const AFTER: [char; 7] = ['"', '\'', ',', ';', ')', '}', '\\'];
+    let first = value.split_once(' ').map(|(first, _)| first);
+    if first.is_some_and(|first| first.ends_with([',', ';']) && is_no_secret(first)) {
+        return true;
+    }
+    let pattern = NO_SECRET_PATTERN.get_or_init(|| Regex::new(NO_SECRET).ok());
+    let mut bare = value.trim_start_matches(['"', '\'']);
+    loop {
+        let has_form = pattern.as_ref().is_some_and(|it| it.is_match(bare));
+        let mut literals = LITERALS.iter();
+        if has_form || literals.any(|literal| bare.eq_ignore_ascii_case(literal)) {
+            return true;
+        }
+        match bare.strip_suffix(AFTER) {
+            Some(shorter) => bare = shorter,
+            None => return false,
+        }
+    }
+}
+
+/// Whether a name with its `:` and the value are a path such as `token::Stream`.
+fn is_path(name: &str, value: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
+    let is_after = |c: char| c.is_ascii_punctuation() && !is_part(c);
+    let path = value.trim_end_matches(is_after);
+    let path = path.strip_prefix(':').unwrap_or_default();
+    name.ends_with(':') && !path.is_empty() && path.chars().all(is_part)
 }
 
 /// `text` with only the prefixes of its tokens.

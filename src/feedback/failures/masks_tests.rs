@@ -79,15 +79,69 @@ fn named_secret_is_masked() {
     ]);
 }
 
+/// Passwords that begin like the name of a variable, a placeholder or an operator.
+#[test]
+fn secret_that_begins_with_punctuation_is_masked() {
+    for secret in [
+        "!kJ8xQz91Lm",
+        "$ecr3t",
+        "$SECRET!",
+        "${x}123",
+        "$(x)123",
+        "<hunter>2",
+        "*8hJ",
+        "***8",
+        ":hunter2",
+        "{x}123",
+        "{{x}}123",
+        "{hunter2",
+        "any1",
+    ] {
+        let named = format!("DB_PASSWORD={secret}");
+        assert_masked(&[(&named, "DB_PASSWORD=*****")]);
+        let in_json = format!(r#"{{"password": "{secret}","a":1}}"#);
+        assert_masked(&[(&in_json, r#"{"password": "*****","a":1}"#)]);
+        let option = format!("--password '{secret}' --x");
+        assert_masked(&[(&option, "--password '*****' --x")]);
+        let header = format!("Authorization: {secret}");
+        assert_masked(&[(&header, "Authorization: *****")]);
+    }
+}
+
+#[test]
+fn secret_of_several_words_is_masked() {
+    assert_masked(&[
+        ("Password: hunter 2 b\nc", "Password: *****\nc"),
+        ("passphrase: null hunter 2", "passphrase: *****"),
+        ("--password \"hunter 2\" --x", "--password \"*****\" --x"),
+    ]);
+}
+
+#[test]
+fn secret_behind_any_operator_is_masked() {
+    for operator in [":=", "==", "===", "!=", "?=", "||=", "=>"] {
+        let (text, shown) = (
+            format!("password {operator} \"hunter2\""),
+            format!("password {operator} \"*****\""),
+        );
+        assert_masked(&[(&text, &shown)]);
+    }
+}
+
 #[test]
 fn name_of_a_secret_is_shown() {
     assert_shown(&[
         "token: ${TOKEN}",
         "PASSWORD=$PASSWORD",
         "password: string;",
+        "{ password: undefined, port: 5432 }",
         "token=null",
         "password=***",
-        "token == b",
+        "PASSWORD=$(aws ecr get-login-password)",
+        "password: {{ .Values.password }}",
+        "{token: ${TOKEN}}",
+        "password=<your-password>",
+        "password: |",
         "use of undeclared type `token::Stream`",
         "SyntaxError: Unexpected token } in JSON at position 12",
         "aws ecr get-login-password | docker login --username AWS --password-stdin",

@@ -10,7 +10,7 @@ pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_
 use crate::gitops_pipeline::executions::{
     APPROVAL, ExecutionStatus, Trigger, commit_of, list_until, status_of, trigger_of,
 };
-use crate::gitops_pipeline::holds::{DisabledTransition, Hold};
+use crate::gitops_pipeline::holds::DisabledTransition;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExecutionState {
@@ -42,8 +42,9 @@ pub struct Execution {
     pub updated: Option<SystemTime>,
     /// Whether an earlier execution had the same commit.
     pub has_earlier: bool,
-    /// The disabled transition that it has to pass. `None` if there is none, or none was read.
-    pub held: Option<Hold>,
+    /// The stage that it has yet to enter, if the transition into it is disabled. `None` if there
+    /// is none, or none was read.
+    pub held_before: Option<String>,
     /// The latest attempt of each of its actions, if they were read.
     pub actions: Vec<Action>,
 }
@@ -56,7 +57,7 @@ impl Execution {
         let mut ahead = transitions
             .iter()
             .filter(|it| is_ahead && it.is_before(&self.id));
-        self.held = ahead.next().cloned().map(Hold::Transition);
+        self.held_before = ahead.next().map(|it| it.stage.clone());
     }
 
     /// The action `name`. `None` if the execution has not reached it.
@@ -170,7 +171,7 @@ fn read(
         status: status.to_owned(),
         started: time(execution.start_time()),
         updated: time(execution.last_update_time()),
-        held: None,
+        held_before: None,
         actions: Vec::new(),
     })
 }

@@ -235,9 +235,9 @@ fn execution_status(execution: &Execution, environment: &str) -> (StatusState, S
     match (execution.state, ended) {
         (ExecutionState::Running, _) => {
             let mut text = format!("On its way to {environment}");
-            // GitLab saves no other text while it runs, and the freeze may end meanwhile.
-            if let Some(held) = &execution.held {
-                text = format!("{text}. At its start {held}");
+            // Without the reason: a person wrote it for AWS, and a status may be public.
+            if let Some(stage) = &execution.held_before {
+                text = format!("{text}. Held by the disabled transition into stage {stage}");
             }
             (StatusState::Running, text)
         }

@@ -19,7 +19,7 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
     Execution {
         is_newest: true,
         has_earlier: false,
-        held: None,
+        held_before: None,
         id: "new".to_owned(),
         commit: "c0ffee".to_owned(),
         state,

@@ -39,6 +39,10 @@
 //!   CodePipeline starts by itself does not: the execution before it decides.
 //! - It does not have the tip. Neither has one that ended before it read a commit: what the person
 //!   wanted is unknown. While it reads, it may read the tip, and the next look decides.
+//! - It does not only deploy the newest push again. A person who chooses *Release change* gets the
+//!   tip of that time, and a push whose event is lost afterwards is started as usual. So the
+//!   execution before those of people must be of a push, with the same revision of each source: an
+//!   earlier image of the same commit is an undo. A rollback always is.
 //!
 //! If a push is missed then, the health check only reports it. A tip with an execution is not
 //! missed, so an ordinary undo is not reported. The next event ends this state, even one that
@@ -70,6 +74,7 @@
 //! token follows from the tip and the newest execution, and it is the newest afterwards. It began
 //! after the update that canceled another one, so only another update can cause another start.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
@@ -82,7 +87,7 @@ use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::codecommit::BranchTip;
 use crate::gitops_pipeline::executions::cause::{is_started_for_push, shows_push};
 use crate::gitops_pipeline::executions::{
-    self, ExecutionStatus, Trigger, commit_of, may_be_reading, status_of, trigger_of,
+    self, ExecutionStatus, Trigger, commit_of, is_rollback, may_be_reading, status_of, trigger_of,
 };
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
@@ -113,7 +118,7 @@ pub struct MissedPush {
     pub commit: String,
     /// Whether an update of the pipeline canceled its execution.
     pub was_canceled: bool,
-    /// Whether a person has started the newest execution, with another commit. It is only reported.
+    /// Whether a person has started the newest execution, with an earlier state. It is only reported.
     pub is_undone: bool,
     token: String,
 }
@@ -231,7 +236,7 @@ fn newest_canceled(
     let ended = SystemTime::try_from(*newest.last_update_time()?).ok()?;
     let is_canceled = status_of(newest) == ExecutionStatus::Canceled;
     let is_recent = now.duration_since(ended).unwrap_or_default() < MAX_AGE;
-    (is_canceled && is_recent && !executions::is_rollback(newest))
+    (is_canceled && is_recent && !is_rollback(newest))
         .then_some((commit, started..=ended + CLOCK_TOLERANCE))
 }
 
@@ -264,14 +269,36 @@ fn executed_instead_of<'a>(
     None
 }
 
-/// Whether a person has started the newest execution, and it does not have `tip`. `listed` begins
-/// with the newest.
+/// Whether a person has started the newest execution, and it neither has `tip` nor deploys the
+/// newest push again. `listed` begins with the newest.
 fn is_undone(tip: &str, listed: &[PipelineExecutionSummary], names: &ResourceNames) -> bool {
     let is_by_codepipeline =
         |one: &&PipelineExecutionSummary| matches!(trigger_of(one), Trigger::AutomatedRollback(_));
     let mut others = listed.iter().filter(|one| !is_by_codepipeline(one));
-    let newest = others.next();
-    newest.is_some_and(|one| commit_of(one) != Some(tip) && !is_started_for_push(one, names))
+    let Some(newest) = others.next() else {
+        return false;
+    };
+    if commit_of(newest) == Some(tip) || is_started_for_push(newest, names) {
+        return false;
+    }
+    let is_again = |one: &PipelineExecutionSummary| {
+        commit_of(one).is_some() && revisions_of(one) == revisions_of(newest)
+    };
+    let is_start = |one: &PipelineExecutionSummary| {
+        matches!(trigger_of(one), Trigger::Start(_)) && !is_rollback(one)
+    };
+    let mut before =
+        others.skip_while(|one| is_start(one) && !is_started_for_push(one, names) && is_again(one));
+    let is_of_push = |one| is_started_for_push(one, names) && is_again(one);
+    !(is_start(newest) && before.next().is_some_and(is_of_push))
+}
+
+/// The revision of each source that an execution has read.
+fn revisions_of(execution: &PipelineExecutionSummary) -> BTreeMap<&str, Option<&str>> {
+    let revisions = execution.source_revisions().iter();
+    revisions
+        .map(|revision| (revision.action_name(), revision.revision_id()))
+        .collect()
 }
 
 /// The state of an event rule, which starts an execution or a build of each push.

@@ -113,6 +113,46 @@ fn newest_execution_of_a_person_with_another_commit_is_an_undo() {
     assert_undone(&[], false);
 }
 
+/// *Release change*, before a push whose event is lost.
+#[test]
+fn newest_push_that_a_person_deploys_again_is_no_undo() {
+    let again = started_by(PERSON, "c1");
+    let rollback = of("c0", TriggerType::AutomatedRollback, "");
+    for listed in [
+        vec![again.clone(), pushed("c1")],
+        vec![again.clone(), again.clone(), pushed("c1"), pushed("c0")],
+        vec![again.clone(), started_by(OWN, "c1")],
+        vec![rollback.clone(), again.clone(), rollback, pushed("c1")],
+    ] {
+        assert_undone(&listed, false);
+        assert_executed(&listed, Some("c1"));
+    }
+    let image = |digest| {
+        let revision = SourceRevision::builder().action_name("Image");
+        revision.revision_id(digest).build().expect("a revision")
+    };
+    let with_image = |mut execution: PipelineExecutionSummary, digest| {
+        let revisions = execution.source_revisions.get_or_insert_default();
+        revisions.push(image(digest));
+        execution
+    };
+    let manual = of("c1", TriggerType::ManualRollback, "");
+    for listed in [
+        // An earlier image.
+        vec![
+            with_image(again.clone(), "i1"),
+            with_image(pushed("c1"), "i2"),
+        ],
+        vec![again.clone(), pushed("c2"), pushed("c1")],
+        vec![again.clone(), started_by(PERSON, "c0"), pushed("c1")],
+        vec![again.clone(), manual.clone(), pushed("c1")],
+        vec![manual, pushed("c1")],
+        vec![again],
+    ] {
+        assert_undone(&listed, true);
+    }
+}
+
 #[test]
 fn execution_of_a_person_without_a_commit_is_an_undo() {
     let mut early = started_by(PERSON, "c0");

@@ -151,7 +151,7 @@ fn push_by(aws: &mut AwsState, user: u64, from: Option<&str>, to: Option<&str>) 
     project.records.history.events.push(push);
 }
 
-/// The commit that waits was deployed after the approval of a person. Then Bob pushed another one,
+/// The commit that waits was deployed after Bob's approval in GitLab. Then Bob pushed another one,
 /// whose deployment a person approved too. So the execution that waits is an undo.
 fn undo(aws: &mut AwsState) {
     executions(aws)[0].revision = Some(BAD.to_owned());
@@ -159,6 +159,7 @@ fn undo(aws: &mut AwsState) {
     "run-00".clone_into(&mut first.id);
     first.revision = Some(COMMITS[0].to_owned());
     first.changed -= Duration::from_mins(1);
+    first.actions[0].text = Some("cfn-gitops: approved in GitLab by @bob (22), tag deploy/a");
     executions(aws).insert(0, first);
     let parents = &mut project(aws).records.history.parents;
     parents.insert(BAD.to_owned(), COMMITS[0].to_owned());
@@ -168,6 +169,73 @@ fn undo(aws: &mut AwsState) {
 /// The first execution of the commit that waits.
 fn first(aws: &mut AwsState) -> &mut fake_aws::Execution {
     &mut executions(aws)[0]
+}
+
+/// The undo of a commit whose first deployment was approved with this summary.
+fn undo_approved_with(aws: &mut AwsState, summary: &'static str) {
+    undo(aws);
+    first(aws).actions[0].text = Some(summary);
+}
+
+/// A person approved a deployment before the first one of the commit that waits.
+fn deployed_before(aws: &mut AwsState) {
+    let mut former = first(aws).clone();
+    "run-of-former".clone_into(&mut former.id);
+    former.revision = Some(DEPLOYED.to_owned());
+    former.changed -= Duration::from_mins(1);
+    executions(aws).insert(0, former);
+}
+
+const BY_ANN: &str = "cfn-gitops: approved in GitLab by @ann (21), tag deploy/a";
+const BY_DAN: &str = "cfn-gitops: approved in GitLab by @dan (23), tag deploy/a";
+
+/// Ann has made none of the commits, so she may approve twice.
+#[test]
+fn same_person_approves_a_commit_of_others_and_its_undo() {
+    for summary in [BY_ANN, "approved in AWS"] {
+        in_scene(async |scene| {
+            scene.fake.arrange(|aws| {
+                undo_approved_with(aws, summary);
+                deployed_before(aws);
+            });
+            scene.tag(ANN, &scene.deploy);
+            scene.tell(&scene.deploy, "tag").await;
+            scene.assert_decided(&scene.deploy);
+        });
+    }
+}
+
+/// `AllowAuthor` was true, so that the author alone has looked at the commit.
+// claim: author-alone-does-not-approve-an-undo
+#[test]
+fn undo_is_not_approved_by_an_author_who_approved_before() {
+    const MERGE: &str = "merge requests";
+    const FIRST: &str = "no person has approved one before it";
+    assert_refused(&[
+        ("author who approved", MERGE, DAN, |aws, _| {
+            undo_approved_with(aws, BY_DAN);
+            deployed_before(aws);
+        }),
+        ("author, approved in AWS", MERGE, DAN, |aws, _| {
+            undo_approved_with(aws, "fine");
+            deployed_before(aws);
+        }),
+        ("author who approved twice", MERGE, DAN, |aws, _| {
+            undo_approved_with(aws, BY_DAN);
+            let mut second = first(aws).clone();
+            "run-of-second".clone_into(&mut second.id);
+            executions(aws).insert(1, second);
+            deployed_before(aws);
+        }),
+        ("first deployment", FIRST, DAN, |aws, _| {
+            undo_approved_with(aws, BY_DAN);
+        }),
+        ("first one that a person approved", FIRST, ANN, |aws, _| {
+            undo_approved_with(aws, BY_ANN);
+            deployed_before(aws);
+            executions(aws)[0].actions.clear();
+        }),
+    ]);
 }
 
 /// Neither Ann nor Dan, who made the commit that is deployed again, has made the one that is undone.

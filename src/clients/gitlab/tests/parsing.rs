@@ -211,6 +211,14 @@ fn every_login_in_a_text_is_masked() {
         ("ssh://a@c http://a:b@e", "ssh://*****@c http://*****@e"),
         ("https://a:b/c?d@e@f", "https://*****@f"),
         ("https://a:secretcutoff", "https://*****"),
+        (
+            "https://token@c/@scope/package",
+            "https://*****@scope/package",
+        ),
+        (
+            "https://a:b@c/@scope/package",
+            "https://*****@scope/package",
+        ),
     ] {
         assert_eq!(without_logins(text), masked);
     }
@@ -219,6 +227,7 @@ fn every_login_in_a_text_is_masked() {
         "at https://a:443: no",
         "at https://a: no (://",
         "nobody@example.com",
+        "https://c/@scope/package",
     ] {
         assert_eq!(without_logins(text), text);
     }

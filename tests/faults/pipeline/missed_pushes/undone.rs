@@ -171,6 +171,18 @@ fn tip_that_a_person_starts_is_not_an_undo() {
 }
 
 #[test]
+fn push_lost_after_a_release_of_the_tip_is_started() {
+    in_project(project(), async |fake, _| {
+        undo(fake, "commit-2");
+        end_executions(fake, "Succeeded");
+        lose_push(fake, "commit-3");
+        check_health(fake, "check").await;
+        assert_commits(fake, &["commit-1", "commit-2", "commit-2", "commit-3"]);
+        assert_held(fake).await;
+    });
+}
+
+#[test]
 fn parallel_executions_of_a_person_have_the_tip() {
     let wanted = with(properties(), "ExecutionMode", json!("PARALLEL"));
     in_project(deployed_with(&wanted), async |fake, _| {
