@@ -12,6 +12,7 @@ use aws_sdk_cloudformation::types::{OperationEntry, OperationType, Stack};
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageExecutionStatus};
 
+pub use super::stack_operation::Unlisted;
 use super::stack_operation::{ResourceFailure, STACK, StackOperation};
 use super::values;
 use crate::clients::aws::{Aws, CallError, required};
@@ -35,6 +36,7 @@ const MAX_LEVELS: usize = 3;
 /// The most characters of a reason in a note.
 const MAX_REASON_CHARACTERS: usize = 600;
 
+// Why no resource is listed.
 const NOT_LATEST: Unlisted = Unlisted::finally(
     "CodePipeline shows another execution or attempt as the latest one of the stage",
 );
@@ -53,31 +55,6 @@ const OTHER_CHANGE_SET: Unlisted =
 const DENIED: Unlisted = Unlisted::finally("the function may not read the events of this stack");
 const UNREADABLE: Unlisted = Unlisted::finally("the events of the stack cannot be read");
 const UNNAMED: Unlisted = Unlisted::finally("CloudFormation names none");
-
-/// Why no resource is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unlisted {
-    pub because: &'static str,
-    /// Whether a later look may list some, because AWS may show the end of the operation only after
-    /// the failure of the action.
-    pub is_late: bool,
-}
-
-impl Unlisted {
-    const fn late(because: &'static str) -> Self {
-        Unlisted {
-            because,
-            is_late: true,
-        }
-    }
-
-    pub const fn finally(because: &'static str) -> Self {
-        Unlisted {
-            because,
-            is_late: false,
-        }
-    }
-}
 
 /// The failed resources of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

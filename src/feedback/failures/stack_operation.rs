@@ -9,12 +9,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::types::{Parameter, StackEvent};
 
-use super::deployment::Unlisted;
 use crate::feedback::change_sets::one_line;
 use crate::gitops_pipeline::{early_validation, is_cancelled};
 
 /// The type of a nested stack, and of the stack itself in its own events.
 pub const STACK: &str = "AWS::CloudFormation::Stack";
+
+/// Why no resource is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unlisted {
+    pub because: &'static str,
+    /// Whether a later look may list some, because AWS may show the end of the operation only after
+    /// the failure of the action.
+    pub is_late: bool,
+}
+
+impl Unlisted {
+    pub const fn late(because: &'static str) -> Self {
+        Unlisted {
+            because,
+            is_late: true,
+        }
+    }
+
+    pub const fn finally(because: &'static str) -> Self {
+        Unlisted {
+            because,
+            is_late: false,
+        }
+    }
+}
 
 // Why an operation is not the one that failed.
 pub const SUCCEEDED: Unlisted = Unlisted::finally("the stack's newest operation has succeeded");
@@ -25,7 +49,7 @@ pub const UNEXPECTED: Unlisted = Unlisted::finally(
 /// A shorter reason, such as "Access Denied", may be that of another failure.
 const MIN_QUOTE: usize = 20;
 
-/// What precedes the ID of a request in a reason. No other operation has the same one.
+/// The text before the ID of a request in a reason. No other operation has the same ID.
 const REQUEST_IDS: [&str; 2] = ["RequestToken: ", "Request ID: "];
 
 #[derive(Clone, Debug, PartialEq)]
