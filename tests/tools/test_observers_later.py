@@ -315,6 +315,11 @@ ROWS = {
     "executed-change-set-by-name": Row(
         lambda described: changing([change_set(), described], deleted=rejected("InvalidChangeSetStatus")),
         rejected("ChangeSetNotFound"), change_set()),
+    "direct-update-drops-the-change-set": Row(
+        lambda after: changing(change_set(), stack=SimpleNamespace(
+            name=PROBE, status=lambda: "UPDATE_COMPLETE", outputs=sequence({"Value": "executed"}, {"Value": "direct"}),
+            describe=sequence({"ChangeSetId": "arn:aws:cloudformation:x:1:changeSet/probe/1"}, after))),
+        {}, {"ChangeSetId": "arn:aws:cloudformation:x:1:changeSet/probe/1"}),
     "drift-of-language-extensions": Row(
         lambda shown: SimpleNamespace(changing=changing(shown)), change_set("FAILED", StatusReason=NO_CHANGES),
         change_set("CREATE_COMPLETE", change("TopicA", drift="MODIFIED"))),

@@ -12,7 +12,8 @@ use aws_sdk_cloudformation::types::{OperationEntry, OperationType, Stack};
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageExecutionStatus};
 
-use super::stack_operation::{BUSY, ResourceFailure, STACK, StackOperation};
+pub use super::stack_operation::Unlisted;
+use super::stack_operation::{ResourceFailure, STACK, StackOperation};
 use super::values;
 use crate::clients::aws::{Aws, CallError, required};
 use crate::feedback::change_sets;
@@ -36,14 +37,24 @@ const MAX_LEVELS: usize = 3;
 const MAX_REASON_CHARACTERS: usize = 600;
 
 // Why no resource is listed.
-const BEGUN: &str = "another execution has begun in the stage, or this one again";
-const UNPROVEN: &str = "nothing proves that this execution began the stack's newest operation";
-const NOT_EXECUTED: &str = "the change set of this execution may not have been executed";
-const NO_STACK: &str = "the stack does not exist";
-const DENIED: &str = "the function may not read the events of this stack";
-const UNREADABLE: &str = "the events of the stack cannot be read";
-const UNNAMED: &str = "CloudFormation names none";
-const OTHER_ACTION: &str = "the failed action changes no stack";
+const NOT_LATEST: Unlisted = Unlisted::finally(
+    "CodePipeline shows another execution or attempt as the latest one of the stage",
+);
+const NOT_ENDED: Unlisted = Unlisted::late("CodePipeline does not show the end of this attempt");
+const BUSY: Unlisted = Unlisted::late("an operation on the stack is in progress");
+const NO_STACK: Unlisted = Unlisted::late("CloudFormation does not find the stack");
+const CHANGED: Unlisted = Unlisted::late("the stack has changed while its events were read");
+const DIFFERS: Unlisted =
+    Unlisted::late("the stack and its events do not show the same newest operation");
+const UNPROVEN: Unlisted =
+    Unlisted::finally("nothing proves that this execution began the stack's newest operation");
+const NOT_EXECUTED: Unlisted =
+    Unlisted::finally("the change set of this execution may not have been executed");
+const OTHER_CHANGE_SET: Unlisted =
+    Unlisted::finally("nothing proves that the change set is the one of this execution");
+const DENIED: Unlisted = Unlisted::finally("the function may not read the events of this stack");
+const UNREADABLE: Unlisted = Unlisted::finally("the events of the stack cannot be read");
+const UNNAMED: Unlisted = Unlisted::finally("CloudFormation names none");
 
 /// The failed resources of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +76,7 @@ pub struct ListedFailure {
     pub reason: String,
 }
 
-/// The action that failed: [`DEPLOY`] or [`CREATE_CHANGE_SET`].
+/// The action that failed: [`CREATE_CHANGE_SET`] or [`DEPLOY`].
 #[derive(Clone, Copy, Debug)]
 pub struct FailedAction<'a> {
     pub names: &'a ResourceNames,
@@ -78,19 +89,19 @@ pub struct FailedAction<'a> {
     pub audience: Audience<'a>,
 }
 
-/// Reads which resources failed. The inner error is why none can be listed.
+/// Reads which resources failed.
 ///
 /// # Errors
 /// If the calls may succeed later.
 pub async fn read(
     aws: &Aws,
     of: &FailedAction<'_>,
-) -> Result<Result<FailedDeployment, &'static str>, CallError> {
+) -> Result<Result<FailedDeployment, Unlisted>, CallError> {
     let reader = DeploymentReader { aws, of };
-    let read = match &*of.action.name {
-        CREATE_CHANGE_SET => reader.change_set().await,
-        DEPLOY => reader.deployment().await,
-        _ => Err(Unread::Because(OTHER_ACTION)),
+    let read = if of.action.name == CREATE_CHANGE_SET {
+        reader.change_set().await
+    } else {
+        reader.deployment().await
     };
     match read {
         Ok(read) if read.resources.is_empty() => Ok(Err(UNNAMED)),
@@ -134,8 +145,14 @@ pub fn render(read: &FailedDeployment, url: &str) -> String {
 }
 
 enum Unread {
-    Because(&'static str),
+    Because(Unlisted),
     Failed(CallError),
+}
+
+impl From<Unlisted> for Unread {
+    fn from(why: Unlisted) -> Self {
+        Unread::Because(why)
+    }
 }
 
 impl From<CallError> for Unread {
@@ -173,7 +190,7 @@ impl DeploymentReader<'_> {
     async fn deployment(&self) -> Result<FailedDeployment, Unread> {
         let before = self.state().await?;
         let values = self.values().await?;
-        let mut operation = self.operation(&before.id, false).await?;
+        let mut operation = self.operation(&before.id, Some(&before.status)).await?;
         self.prove(&before, &operation).await?;
         let mut read = FailedDeployment::default();
         if operation.failures.is_empty() {
@@ -199,43 +216,49 @@ impl DeploymentReader<'_> {
             read.resources.push(self.shown(&one));
         }
         if self.state().await? != before {
-            return Err(Unread::Because(BUSY));
+            return Err(CHANGED.into());
         }
         Ok(read)
     }
 
-    /// The findings about a change set that could not be created.
+    /// The findings about a change set that could not be created. Another execution creates its own
+    /// one by the same name, and CloudFormation's text about a validation is always the same. So
+    /// the attempt has to be the latest one, before and after.
     async fn change_set(&self) -> Result<FailedDeployment, Unread> {
+        self.check_attempt().await?;
         let (stack_name, action) = (&self.of.settings.stack_name, self.of.action);
         let name = &self.of.settings.change_set_name;
-        let name = name.as_ref().ok_or(Unread::Because(UNPROVEN))?;
+        let name = name.as_ref().ok_or(OTHER_CHANGE_SET)?;
         let is_of_action = |found: &ChangeSet| values::is_of(action, &found.creation);
         let before = change_sets::describe(self.aws, stack_name, name).await?;
-        let before = before
-            .filter(is_of_action)
-            .ok_or(Unread::Because(UNPROVEN))?;
+        let before = before.filter(is_of_action).ok_or(OTHER_CHANGE_SET)?;
         let values = self.values().await?;
         let found = early_validation::read_for_change_set(self.aws, stack_name, name).await?;
         let after = change_sets::describe(self.aws, stack_name, name).await?;
+        self.check_attempt().await?;
         if after.is_none_or(|after| after.id != before.id) {
-            return Err(Unread::Because(BEGUN));
+            return Err(OTHER_CHANGE_SET.into());
         }
         Ok(self.found(&found, &values))
     }
 
-    /// The stack, while the failed attempt is the latest one of its pipeline.
+    /// Checks that the failed attempt is the latest one of its pipeline.
+    async fn check_attempt(&self) -> Result<(), Unread> {
+        let shown = executions::state(self.aws, &self.of.names.pipeline()).await?;
+        let shown = shown.ok_or(UNPROVEN)?;
+        Ok(check_latest(&shown, self.of)?)
+    }
+
+    /// The stack, while the failed attempt is the latest one of its pipeline. In a cleanup, the
+    /// operation has failed already.
     async fn state(&self) -> Result<StackState, Unread> {
-        let of = self.of;
-        let pipeline = of.names.pipeline();
-        let shown = executions::state(self.aws, &pipeline).await?;
-        if !shown.is_some_and(|shown| is_latest(&shown, of)) {
-            return Err(Unread::Because(BEGUN));
-        }
-        let stack = describe_stack(self.aws, &of.settings.stack_name).await?;
-        let stack = stack.ok_or(Unread::Because(NO_STACK))?;
+        self.check_attempt().await?;
+        let stack = describe_stack(self.aws, &self.of.settings.stack_name).await?;
+        let stack = stack.ok_or(NO_STACK)?;
         let status = stack.stack_status().map_or("", |status| status.as_str());
-        if status.is_empty() || status.ends_with("_IN_PROGRESS") {
-            return Err(Unread::Because(BUSY));
+        let is_cleanup = status.ends_with("_COMPLETE_CLEANUP_IN_PROGRESS");
+        if status.is_empty() || (status.ends_with("_IN_PROGRESS") && !is_cleanup) {
+            return Err(BUSY.into());
         }
         // Others create change sets at any time, which change nothing.
         let operations = stack.last_operations().iter().filter(|entry| {
@@ -256,50 +279,65 @@ impl DeploymentReader<'_> {
         values.await.map(Arc::new)
     }
 
-    /// Reads the newest operation of a stack.
-    async fn operation(&self, stack_id: &str, is_nested: bool) -> Result<StackOperation, Unread> {
+    /// Reads the newest operation of a stack, which has this `status`. `None` if it is nested.
+    async fn operation(
+        &self,
+        stack_id: &str,
+        status: Option<&str>,
+    ) -> Result<StackOperation, Unread> {
         let call = self.aws.cloudformation.describe_stack_events();
         let mut events = call.stack_name(stack_id).into_paginator().items().send();
-        let mut operation = StackOperation::new(stack_id, is_nested);
+        let mut operation = StackOperation::new(stack_id, status.is_none());
         while let Some(event) = events.next().await {
             let event = required(event, || format!("reading the events of stack {stack_id}"))?;
-            if operation.add(&event).map_err(Unread::Because)? {
-                return Ok(operation);
+            match operation.add(&event) {
+                Ok(true) => return Ok(operation),
+                Ok(false) => {}
+                // The latest events may still be missing.
+                Err(_) if status.is_some_and(|status| status != operation.status) => {
+                    return Err(DIFFERS.into());
+                }
+                Err(why) => return Err(why.into()),
             }
         }
-        Err(Unread::Because(UNPROVEN))
+        Err(UNPROVEN.into())
     }
 
     /// Checks that the failed attempt began the operation: it may also have failed before that,
     /// for example because the stack was not updatable. Then the newest operation is an earlier
     /// one.
     ///
-    /// CodePipeline's error repeats the reason of a resource or of the stack. If it does not, the
-    /// change set of the attempt shows that it was executed: the attempt's execution has created
-    /// it, and CloudFormation does not find it by its name any more. Assumptions
-    /// `deploy-error-repeats-a-reason` and `executed-change-set-is-readable`.
+    /// CodePipeline's error repeats the reason of the first resource that failed. If it does not,
+    /// the change set of the attempt shows that it was executed: the attempt's execution has
+    /// created it, and CloudFormation does not find it by its name any more. A later operation of
+    /// another principal has another change set or none, and one without change sets has none.
+    /// Assumptions `deploy-error-repeats-a-reason`, `executed-change-set-is-readable` and
+    /// `direct-update-drops-the-change-set`.
     async fn prove(&self, before: &StackState, operation: &StackOperation) -> Result<(), Unread> {
-        let is_same = operation.status == before.status && has_same_operation(before, operation);
-        if !is_same {
-            return Err(Unread::Because(BUSY));
+        if operation.status != before.status || !has_same_operation(before, operation) {
+            return Err(DIFFERS.into());
         }
         let (settings, summary) = (self.of.settings, &self.of.action.summary);
         let is_quoted = operation.is_quoted_in(summary);
+        let executed = before.change_set_id.as_ref();
         let Some(name) = &settings.change_set_name else {
-            let unproven = Err(Unread::Because(UNPROVEN));
-            return if is_quoted { Ok(()) } else { unproven };
+            let is_proven = is_quoted && executed.is_none();
+            return if is_proven {
+                Ok(())
+            } else {
+                Err(UNPROVEN.into())
+            };
         };
         let of_name = format!(":changeSet/{name}/");
-        let executed = before.change_set_id.as_ref();
         if !executed.is_some_and(|id| id.contains(&of_name)) {
-            return Err(Unread::Because(UNPROVEN));
+            return Err(UNPROVEN.into());
         }
         if is_quoted {
             return Ok(());
         }
         let described = change_sets::describe(self.aws, &settings.stack_name, name);
         if is_gone(summary) || described.await?.is_some() {
-            return Err(Unread::Because(NOT_EXECUTED));
+            return Err(NOT_EXECUTED.into());
         }
         Ok(())
     }
@@ -332,7 +370,7 @@ impl DeploymentReader<'_> {
         }
         let read = async {
             let stack = describe_stack(self.aws, &nested.id).await?;
-            let operation = self.operation(&nested.id, true).await?;
+            let operation = self.operation(&nested.id, None).await?;
             Ok::<_, Unread>((stack, operation))
         };
         let (stack, operation) = match read.await {
@@ -430,27 +468,36 @@ impl DeploymentReader<'_> {
     }
 }
 
-/// Whether the failed attempt is the latest run of its action, and its execution the latest one in
-/// the stage. Another execution may wait for its approval without changing the stack: then the
-/// executed change set identifies the operation.
-fn is_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> bool {
+/// Checks that the failed attempt is the latest run of its action, and its execution the latest one
+/// in the stage. Another execution may wait for its approval without changing the stack: then the
+/// change set identifies the operation.
+fn check_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> Result<(), Unlisted> {
+    let attempt = &of.action.attempt;
+    if attempt.is_empty() {
+        return Err(UNPROVEN);
+    }
     let mut stages = shown.stage_states().iter();
-    let Some(stage) = stages.find(|stage| stage.stage_name() == Some(DEPLOY)) else {
-        return false;
-    };
-    let is_own = of.settings.change_set_name.is_some()
-        || stage.latest_execution().is_some_and(|latest| {
-            latest.pipeline_execution_id() == of.execution_id
-                && *latest.status() == StageExecutionStatus::Failed
-        });
+    let stage = stages.find(|stage| stage.stage_name() == Some(DEPLOY));
+    let stage = stage.ok_or(NOT_ENDED)?;
     let mut actions = stage.action_states().iter();
     let action = actions.find(|action| action.action_name() == Some(&of.action.name));
     let run = action.and_then(|action| action.latest_execution());
-    let is_attempt = run.is_some_and(|run| {
-        run.status() == Some(&ActionExecutionStatus::Failed)
-            && run.action_execution_id() == Some(&of.action.attempt)
-    });
-    is_own && is_attempt && !of.action.attempt.is_empty()
+    let latest = stage.latest_execution();
+    let has_change_set = of.settings.change_set_name.is_some();
+    let is_own = latest.is_some_and(|latest| latest.pipeline_execution_id() == of.execution_id);
+    let is_attempt = run.is_some_and(|run| run.action_execution_id() == Some(attempt));
+    if !is_attempt || !(is_own || has_change_set) {
+        // Without a later execution, the shown one may be an earlier one.
+        let is_late = is_own || of.is_newest;
+        return Err(Unlisted {
+            is_late,
+            ..NOT_LATEST
+        });
+    }
+    let has_failed = run.is_some_and(|run| run.status() == Some(&ActionExecutionStatus::Failed))
+        && (has_change_set
+            || latest.is_some_and(|latest| *latest.status() == StageExecutionStatus::Failed));
+    if has_failed { Ok(()) } else { Err(NOT_ENDED) }
 }
 
 /// Whether the description of the stack has the same newest operation as its events. `true` if

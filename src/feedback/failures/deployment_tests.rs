@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use self::account::{Account, Described, ENDED, Event, ROOT, STACK, Stage, arn, event, open};
 use super::*;
+use crate::feedback::failures::stack_operation::{SUCCEEDED, UNEXPECTED};
 use crate::gitops_pipeline::executions::actions::ActionState;
 
 #[path = "tests/account.rs"]
@@ -84,16 +85,16 @@ fn account(events: Vec<Event>) -> Account {
     }
 }
 
-/// A summary that repeats the reason of the table.
+/// A summary that repeats the reason of the table, and names it.
 const QUOTED: &str = "Failed to execute change set. Current stack status: UPDATE_ROLLBACK_COMPLETE. \
-     Reason: Table shop-orders already exists in stack";
+     Reason: Orders: Table shop-orders already exists in stack";
 
 async fn read_as(
     account: Account,
     action: Action,
     has_change_set: bool,
     audience: Audience<'_>,
-) -> Result<FailedDeployment, &'static str> {
+) -> Result<FailedDeployment, Unlisted> {
     let (aws, _) = open(account);
     let of = FailedAction {
         names: &names(),
@@ -106,7 +107,7 @@ async fn read_as(
     read(&aws, &of).await.expect("a response")
 }
 
-async fn deployed(account: Account, summary: &str) -> Result<FailedDeployment, &'static str> {
+async fn deployed(account: Account, summary: &str) -> Result<FailedDeployment, Unlisted> {
     read_as(account, action(DEPLOY, summary), true, Audience::Members).await
 }
 
@@ -149,7 +150,7 @@ async fn public_failures_begin_with_the_true_cause() {
             account.events.insert(key.clone(), events(rows));
         }
         let read = deployed(account, "No reason was provided").await;
-        let read = read.unwrap_or_else(|why| panic!("{}: {why}", one.source));
+        let read = read.unwrap_or_else(|why| panic!("{}: {why:?}", one.source));
         let first = read.resources.first().expect("a resource");
         let [path, reason] = &one.first;
         assert_eq!(first.path, *path, "{}", one.source);
@@ -173,7 +174,12 @@ async fn resources_are_listed_only_with_proof() {
         status: "InProgress",
         ..ENDED
     };
-    let rows: [(&str, bool, &str, Change, Result<(), &str>); 23] = [
+    /// No later execution is known.
+    const MAYBE_EARLIER: Unlisted = Unlisted {
+        is_late: true,
+        ..NOT_LATEST
+    };
+    let rows: [(&str, bool, &str, Change, Result<(), Unlisted>); 30] = [
         ("quoted", true, QUOTED, |_| (), Ok(())),
         (
             "quoted, without a change set",
@@ -182,7 +188,44 @@ async fn resources_are_listed_only_with_proof() {
             |_| (),
             Ok(()),
         ),
+        (
+            "quoted without its resource",
+            false,
+            REASON,
+            |_| (),
+            Err(UNPROVEN),
+        ),
+        (
+            "quoted in part",
+            false,
+            "Orders: Table shop-orders already exists",
+            |_| (),
+            Err(UNPROVEN),
+        ),
+        (
+            "only the stack is quoted",
+            false,
+            "The following resource(s) failed to create: [Orders]. ",
+            |_| (),
+            Err(UNPROVEN),
+        ),
+        (
+            "a change set by hand, without a change set",
+            false,
+            QUOTED,
+            |it| {
+                stack(it)[0].change_set = EXECUTED.replace("changeset-dev-shop", "by-hand");
+            },
+            Err(UNPROVEN),
+        ),
         ("executed", true, "No reason was provided", |_| (), Ok(())),
+        (
+            "a direct update by hand",
+            true,
+            QUOTED,
+            |it| stack(it)[0].change_set = String::new(),
+            Err(UNPROVEN),
+        ),
         (
             "neither",
             false,
@@ -235,14 +278,14 @@ async fn resources_are_listed_only_with_proof() {
             false,
             QUOTED,
             |it| it.stage = vec![OTHER],
-            Err(BEGUN),
+            Err(MAYBE_EARLIER),
         ),
         (
             "it began afterwards",
             false,
             QUOTED,
             |it| it.stage = vec![ENDED, OTHER],
-            Err(BEGUN),
+            Err(MAYBE_EARLIER),
         ),
         (
             "a retry",
@@ -255,7 +298,7 @@ async fn resources_are_listed_only_with_proof() {
                     ..ENDED
                 }];
             },
-            Err(BEGUN),
+            Err(MAYBE_EARLIER),
         ),
         (
             "a retry that failed",
@@ -267,7 +310,7 @@ async fn resources_are_listed_only_with_proof() {
                     ..ENDED
                 }];
             },
-            Err(BEGUN),
+            Err(MAYBE_EARLIER),
         ),
         (
             "an unknown status",
@@ -279,7 +322,7 @@ async fn resources_are_listed_only_with_proof() {
                     ..ENDED
                 }];
             },
-            Err(BEGUN),
+            Err(NOT_ENDED),
         ),
         (
             "an operation that runs",
@@ -291,13 +334,36 @@ async fn resources_are_listed_only_with_proof() {
             Err(BUSY),
         ),
         (
+            "a cleanup",
+            true,
+            QUOTED,
+            |it| {
+                const CLEANUP: &str = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS";
+                it.events.get_mut("").expect("events")[5].status = CLEANUP.to_owned();
+                stack(it)[0].status = CLEANUP;
+            },
+            Ok(()),
+        ),
+        (
+            "an end that is not shown yet",
+            true,
+            QUOTED,
+            |it| {
+                it.stage = vec![Stage {
+                    action_status: "InProgress",
+                    ..ENDED
+                }];
+            },
+            Err(NOT_ENDED),
+        ),
+        (
             "a later description",
             true,
             QUOTED,
             |it| {
                 stack(it)[0].status = "UPDATE_COMPLETE";
             },
-            Err(BUSY),
+            Err(DIFFERS),
         ),
         (
             "a later operation",
@@ -309,7 +375,7 @@ async fn resources_are_listed_only_with_proof() {
                 stack(it).push(after.clone());
                 stack(it).push(after);
             },
-            Err(BUSY),
+            Err(CHANGED),
         ),
         (
             "a change set that was created meanwhile",
@@ -336,21 +402,21 @@ async fn resources_are_listed_only_with_proof() {
             true,
             QUOTED,
             |it| operations(it, &[("UPDATE_STACK", "o2"), ("UPDATE_STACK", "o1")]),
-            Err(BUSY),
+            Err(DIFFERS),
         ),
         (
             "a deletion",
             true,
             QUOTED,
             |it| operations(it, &[("DELETE_STACK", "o2")]),
-            Err(BUSY),
+            Err(DIFFERS),
         ),
         (
             "an unknown operation",
             true,
             QUOTED,
             |it| operations(it, &[("FUTURE_VALUE", "o1")]),
-            Err(BUSY),
+            Err(DIFFERS),
         ),
         (
             "another stack's role",
@@ -364,6 +430,9 @@ async fn resources_are_listed_only_with_proof() {
     ];
     for (name, has_change_set, summary, change, expected) in rows {
         let mut account = account(failed_update());
+        if !has_change_set {
+            stack(&mut account)[0].change_set = String::new();
+        }
         change(&mut account);
         let failed = action(DEPLOY, summary);
         let read = read_as(account, failed, has_change_set, Audience::Members).await;
@@ -375,6 +444,53 @@ async fn resources_are_listed_only_with_proof() {
         if let Ok(read) = read {
             assert_eq!(paths(&read), ["Orders"], "{name}");
         }
+    }
+}
+
+/// The failures of the test's update, read after a later execution has begun.
+#[tokio::test(start_paused = true)]
+async fn other_attempt_is_final_if_a_later_execution_is_known() {
+    for (execution, is_late) in [("e2", false), ("e1", true)] {
+        let mut account = account(failed_update());
+        account.stage = vec![Stage {
+            execution,
+            attempt: "a2",
+            ..ENDED
+        }];
+        let (aws, _) = open(account);
+        let of = FailedAction {
+            names: &names(),
+            settings: &settings(true),
+            execution_id: "e1",
+            is_newest: false,
+            action: &action(DEPLOY, QUOTED),
+            audience: Audience::Members,
+        };
+        let expected = Unlisted {
+            is_late,
+            ..NOT_LATEST
+        };
+        let read = read(&aws, &of).await.expect("a response");
+        assert_eq!(read, Err(expected), "{execution}");
+    }
+}
+
+/// A request has an ID of its own, and a resource may fail for the same reason again.
+#[tokio::test(start_paused = true)]
+async fn reason_with_the_id_of_its_request_is_a_proof() {
+    const WITH_ID: &str =
+        "Resource handler returned message: \"no\" (RequestToken: 1-2, HandlerErrorCode: NotFound)";
+    for (summary, is_proven) in [
+        (WITH_ID.to_owned(), true),
+        (WITH_ID.replace("1-2", "1-3"), false),
+    ] {
+        let mut events = failed_update();
+        events[3].reason = WITH_ID.to_owned();
+        let mut account = account(events);
+        stack(&mut account)[0].change_set = String::new();
+        let failed = action(DEPLOY, &summary);
+        let read = read_as(account, failed, false, Audience::Members).await;
+        assert_eq!(read.is_ok(), is_proven, "{read:?}");
     }
 }
 
@@ -393,13 +509,11 @@ fn operations(account: &mut Account, operations: &[(&'static str, &'static str)]
 #[tokio::test(start_paused = true)]
 async fn deletion_or_import_after_the_failure_lists_nothing() {
     for (status, expected) in [
-        ("DELETE_FAILED", BUSY),
-        ("IMPORT_COMPLETE", BUSY),
-        (
-            "UPDATE_COMPLETE",
-            "the stack's newest operation has succeeded",
-        ),
-        ("FUTURE_VALUE", BUSY),
+        ("DELETE_FAILED", UNEXPECTED),
+        ("IMPORT_COMPLETE", UNEXPECTED),
+        ("UPDATE_COMPLETE", SUCCEEDED),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", SUCCEEDED),
+        ("FUTURE_VALUE", UNEXPECTED),
     ] {
         let mut events = failed_update();
         events.push(event(&["", STACK, status, ""]));
@@ -409,6 +523,12 @@ async fn deletion_or_import_after_the_failure_lists_nothing() {
             "{status}"
         );
     }
+    // The description is newer than the events, of which the latest ones may be missing.
+    let mut events = failed_update();
+    events.push(event(&["", STACK, "UPDATE_COMPLETE", ""]));
+    let mut account = account(events);
+    stack(&mut account)[0].status = "UPDATE_ROLLBACK_COMPLETE";
+    assert_eq!(deployed(account, QUOTED).await, Err(DIFFERS));
 }
 
 #[tokio::test(start_paused = true)]
@@ -548,6 +668,12 @@ async fn values_of_nested_stacks_are_not_shown() {
     let other = EMBEDDED.replace("[Queue]", "[Topic]");
     let other = deployed(nested("", &other, true), "No reason was provided").await;
     assert_eq!(paths(&other.expect("resources")), ["Data"]);
+    let mut further = nested("", EMBEDDED, true);
+    let events = further.events.get_mut("data").expect("events");
+    let topic = event(&["Topic", "AWS::SNS::Topic", "CREATE_FAILED", "Another one"]);
+    events.insert(2, topic);
+    let further = deployed(further, "No reason was provided").await;
+    assert_eq!(paths(&further.expect("resources")), ["Data"]);
     let mut denied = nested("", EMBEDDED, true);
     denied.denied = Some(("DescribeStackEvents", arn("data")));
     let denied = deployed(denied, "No reason was provided").await;
@@ -675,8 +801,13 @@ async fn validation_before_the_first_resource_is_listed() {
 async fn findings_of_a_change_set_are_listed() {
     const WHY: &str =
         "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]";
+    const CREATED: Stage = Stage {
+        action: CREATE_CHANGE_SET,
+        ..ENDED
+    };
     let with = |why| {
         let mut account = account(failed_update());
+        account.stage = vec![CREATED];
         account.change_sets.insert(
             CHANGE_SET.to_owned(),
             ("FAILED", why, vec![("Name", "hunter2-is-it")]),
@@ -716,7 +847,19 @@ async fn findings_of_a_change_set_are_listed() {
         Audience::Members,
     )
     .await;
-    assert_eq!(other, Err(UNPROVEN));
+    assert_eq!(other, Err(OTHER_CHANGE_SET));
+    // That of another execution, which failed with the same text, before or meanwhile.
+    let later = Stage {
+        execution: "e2",
+        attempt: "a2",
+        ..CREATED
+    };
+    for stage in [vec![later.clone()], vec![CREATED, later]] {
+        let mut account = with(WHY);
+        account.stage = stage;
+        let other = read_as(account, failed(), true, Audience::Members).await;
+        assert_eq!(other.map_err(|why| why.because), Err(NOT_LATEST.because));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -727,9 +870,6 @@ async fn events_without_a_beginning_prove_nothing() {
     let mut gone = account(failed_update());
     gone.stacks.clear();
     assert_eq!(deployed(gone, QUOTED).await, Err(NO_STACK));
-    let build = action("Build", QUOTED);
-    let read = read_as(account(failed_update()), build, true, Audience::Members).await;
-    assert_eq!(read, Err(OTHER_ACTION));
 }
 
 /// No resource fails if another stack imports an export.
@@ -743,7 +883,7 @@ async fn own_reason_of_the_stack_is_shown_without_values() {
     ];
     let failed = action(DEPLOY, WHY);
     let account = account(rows.map(event).to_vec());
-    let read = read_as(account, failed, false, Audience::Members).await;
+    let read = read_as(account, failed, true, Audience::Members).await;
     let read = read.expect("resources");
     assert_eq!(paths(&read), [ROOT]);
     let shown = "Export … cannot be deleted as it is in use by …";

@@ -15,15 +15,42 @@ use crate::gitops_pipeline::{early_validation, is_cancelled};
 /// The type of a nested stack, and of the stack itself in its own events.
 pub const STACK: &str = "AWS::CloudFormation::Stack";
 
-/// Why an operation is not the one that failed.
-pub const BUSY: &str = "another operation on the stack has begun";
-pub const SUCCEEDED: &str = "the stack's newest operation has succeeded";
+/// Why no resource is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unlisted {
+    pub because: &'static str,
+    /// Whether a later look may list some, because AWS may show the end of the operation only after
+    /// the failure of the action.
+    pub is_late: bool,
+}
+
+impl Unlisted {
+    pub const fn late(because: &'static str) -> Self {
+        Unlisted {
+            because,
+            is_late: true,
+        }
+    }
+
+    pub const fn finally(because: &'static str) -> Self {
+        Unlisted {
+            because,
+            is_late: false,
+        }
+    }
+}
+
+// Why an operation is not the one that failed.
+pub const SUCCEEDED: Unlisted = Unlisted::finally("the stack's newest operation has succeeded");
+pub const UNEXPECTED: Unlisted = Unlisted::finally(
+    "an event of the stack has a status that no deployment has, or an unknown one",
+);
 
 /// A shorter reason, such as "Access Denied", may be that of another failure.
 const MIN_QUOTE: usize = 20;
 
-/// The beginning of a reason that identifies it. Some services cut off long texts.
-const QUOTE: usize = 100;
+/// The text before the ID of a request in a reason. No other operation has the same ID.
+const REQUEST_IDS: [&str; 2] = ["RequestToken: ", "Request ID: "];
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceFailure {
@@ -81,7 +108,7 @@ impl StackOperation {
     ///
     /// # Errors
     /// If the stack's newest operation is not a failed creation or update.
-    pub fn add(&mut self, event: &StackEvent) -> Result<bool, &'static str> {
+    pub fn add(&mut self, event: &StackEvent) -> Result<bool, Unlisted> {
         if event.hook_status().is_some() {
             self.hooks.extend(early_validation::parse_hook_event(event));
             return Ok(false);
@@ -112,12 +139,7 @@ impl StackOperation {
     }
 
     /// Adds an event of the stack itself. An unknown status may begin another operation.
-    fn reach(
-        &mut self,
-        event: &StackEvent,
-        status: &str,
-        reason: &str,
-    ) -> Result<bool, &'static str> {
+    fn reach(&mut self, event: &StackEvent, status: &str, reason: &str) -> Result<bool, Unlisted> {
         if self.status.is_empty() {
             status.clone_into(&mut self.status);
         }
@@ -133,9 +155,17 @@ impl StackOperation {
                     failure.is_in_rollback = true;
                 }
             }
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" if !self.is_nested => return Err(SUCCEEDED),
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+                if !self.is_nested =>
+            {
+                return Err(SUCCEEDED);
+            }
             // The parent's rollback may follow.
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_IN_PROGRESS" | "DELETE_FAILED"
+            "CREATE_COMPLETE"
+            | "UPDATE_COMPLETE"
+            | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+            | "DELETE_IN_PROGRESS"
+            | "DELETE_FAILED"
             | "DELETE_COMPLETE"
                 if self.is_nested => {}
             "CREATE_FAILED"
@@ -144,9 +174,8 @@ impl StackOperation {
             | "ROLLBACK_COMPLETE"
             | "UPDATE_ROLLBACK_FAILED"
             | "UPDATE_ROLLBACK_COMPLETE"
-            | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
             | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => {}
-            _ => return Err(BUSY),
+            _ => return Err(UNEXPECTED),
         }
         if !reason.trim().is_empty() {
             self.reasons.push(reason.to_owned());
@@ -197,23 +226,40 @@ impl StackOperation {
         self.failures.extend(others.into_values());
     }
 
-    /// Whether `text` repeats the reason of one of its failures, or of the stack itself.
+    /// Whether `text` repeats the whole reason of the first failure, and identifies it by its
+    /// resource or its request: another operation may fail for a similar reason.
     pub fn is_quoted_in(&self, text: &str) -> bool {
-        let text = one_line(text);
-        let of_resources = self.failures.iter().map(|failure| &failure.reason);
-        of_resources.chain(&self.reasons).any(|reason| {
-            let reason = one_line(reason);
-            let quote: String = reason.trim_end_matches('.').chars().take(QUOTE).collect();
-            quote.chars().count() >= MIN_QUOTE && text.contains(&quote)
-        })
+        // The first failure is the last one here.
+        let Some(first) = self.failures.last() else {
+            return false;
+        };
+        let (text, reason) = (one_line(text), one_line(&first.reason));
+        let reason = reason.trim_end_matches('.');
+        let Some((before, after)) = text.split_once(reason) else {
+            return false;
+        };
+        let mut words = words(before).chain(words(after));
+        let is_identified = REQUEST_IDS.iter().any(|name| reason.contains(name))
+            || words.any(|word| word == first.logical_id);
+        is_identified && reason.chars().count() >= MIN_QUOTE
     }
 
-    /// Whether `reason` lists one of its failures: "failed to create: [Queue, Topic]".
+    /// Whether `reason` lists its failures: "failed to create: [Queue, Topic]". Those of its
+    /// rollback came later.
     pub fn is_listed_in(&self, reason: &str) -> bool {
         let listed = reason.split_once('[').map_or("", |(_, listed)| listed);
-        let mut words = listed.split(|c: char| !c.is_alphanumeric());
-        words.any(|word| self.failures.iter().any(|it| it.logical_id == word))
+        let is_listed = |it: &ResourceFailure| words(listed).any(|word| word == it.logical_id);
+        let mut failures = self
+            .failures
+            .iter()
+            .filter(|it| !it.is_in_rollback && !it.status.is_empty())
+            .peekable();
+        failures.peek().is_some() && failures.all(is_listed)
     }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric())
 }
 
 /// The nested stack that the event is about. `None` if it is another resource, or if

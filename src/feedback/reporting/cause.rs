@@ -64,7 +64,7 @@ impl Cause {
                     audience,
                 };
                 let read = deployment::read(aws, &of).await?;
-                Ok(read.map_or_else(Cause::Unlisted, Cause::Deployment))
+                Ok(read.map_or_else(|it| Cause::Unlisted(it.because), Cause::Deployment))
             }
             _ => Ok(Cause::Summary),
         }

@@ -124,14 +124,10 @@ fn later_operation_is_not_listed() {
     in_account(async |fake| {
         play(fake, || {
             fake.fail_deployment(STACK, &failed());
-            fake.fail_deployment(
+            fake.fail_direct_update(
                 STACK,
                 &[resource("Other", TABLE, "Another reason of another one")],
             );
-            fake.change(|aws| {
-                let stack = aws.stacks.named_mut(STACK).expect("a stack");
-                stack.change_set_id = None;
-            });
         })
         .await;
         assert!(notes(fake).iter().all(|note| !note.contains("`Other`")));

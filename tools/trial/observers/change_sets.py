@@ -159,6 +159,26 @@ def executed_change_set(held: Changing) -> Seen:
         return Seen(gone < math.inf, f"its deletion: {code or 'accepted'}; gone: {gone < math.inf}")
 
 
+@changing.observes("direct-update-drops-the-change-set")
+def direct_update(held: Changing) -> Seen:
+    def waits_for(output: str) -> None:
+        shown = ("UPDATE_COMPLETE", output)
+        if seconds_until(lambda: (held.stack.status(), held.stack.outputs().get("Value")) == shown, 300) == math.inf:
+            raise NotSeen(f"the stack is {held.stack.status()}")
+
+    with held.change_set(held.template("executed")):
+        held.client.execute_change_set(StackName=held.stack.name, ChangeSetName="probe")
+        waits_for("executed")
+    executed = held.stack.describe().get("ChangeSetId", "")
+    if ":changeSet/probe/" not in executed:
+        raise NotSeen(f"the executed change set is {executed or 'not named'}")
+    template = json.dumps(held.template("direct"))
+    held.client.update_stack(StackName=held.stack.name, TemplateBody=template, Capabilities=CAPABILITIES)
+    waits_for("direct")
+    after = held.stack.describe().get("ChangeSetId", "none")
+    return Seen(after != executed, f"afterwards: {after}", after)
+
+
 @changing.observes("import-of-kept-bucket")
 def kept_bucket(held: Changing) -> Seen:
     s3, aws = held.world.client("s3"), held.world.story.aws

@@ -77,6 +77,16 @@ impl FakeAws {
         });
     }
 
+    /// A person updates the stack without a change set, which fails after these events. By the
+    /// assumption `direct-update-drops-the-change-set`.
+    pub fn fail_direct_update(&self, stack: &str, events: &[ResourceEvent]) {
+        self.fail_deployment(stack, events);
+        self.change(|aws| {
+            let found = aws.stacks.named_mut(stack).expect("a stack to update");
+            found.change_set_id = None;
+        });
+    }
+
     /// A nested stack, whose creation fails after these events. Returns its ID.
     pub fn failed_nested_stack(
         &self,
