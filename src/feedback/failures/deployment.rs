@@ -65,6 +65,8 @@ pub struct FailedDeployment {
     pub cancelled: usize,
     /// How many failed resources are left out.
     pub more: usize,
+    /// The stack's status after the operation. Empty if a change set failed, which changes nothing.
+    pub status: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +142,25 @@ pub fn render(read: &FailedDeployment, url: &str) -> String {
                 "\n{cancelled} others were cancelled, because one failed."
             );
         }
+    }
+    let status = code(&read.status);
+    match &*read.status {
+        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => {
+            list.push_str("\nCloudFormation has restored the former version.\n");
+        }
+        "UPDATE_ROLLBACK_FAILED" => {
+            let _ = writeln!(
+                list,
+                "\nCloudFormation could not restore the former version: the stack is in {status}."
+            );
+        }
+        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => {
+            let _ = writeln!(
+                list,
+                "\nThe stack was never deployed completely: it is in {status}."
+            );
+        }
+        _ => {}
     }
     list
 }
@@ -218,6 +239,7 @@ impl DeploymentReader<'_> {
         if self.state().await? != before {
             return Err(CHANGED.into());
         }
+        read.status = before.status;
         Ok(read)
     }
 
@@ -461,6 +483,7 @@ impl DeploymentReader<'_> {
             }
         });
         FailedDeployment {
+            status: String::new(),
             resources: resources.collect(),
             cancelled: 0,
             more: found.len().saturating_sub(MAX_RESOURCES),

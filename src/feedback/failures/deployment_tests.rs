@@ -716,9 +716,13 @@ async fn reasons_are_shown_by_the_audience() {
         - `Seed` (`Custom::Seed`): `Data hunter2 must be an object`
         - `Bucket` (`AWS::S3::Bucket`): `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: it is hunter2`
         - `Role` (`AWS::IAM::Role`): `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)`
+
+        CloudFormation has restored the former version.
         - `Seed` (`Custom::Seed`): `the reason is not shown, because it may contain a value of a parameter`
         - `Bucket` (`AWS::S3::Bucket`): `The following hook(s) failed: [My::Org::Hook]. Hook failed with message: …`
         - `Role` (`AWS::IAM::Role`): `pipelines may not call iam:CreateUser. No policy can allow it: remove it from the template, and deploy it by hand (x)`
+
+        CloudFormation has restored the former version.
     "#]].assert_eq(&table);
 }
 
@@ -753,6 +757,8 @@ async fn note_lists_the_rollback_and_the_cancelled_ones() {
         - `Old` (`AWS::SQS::Queue`): `In the rollback: a /close <img> @all x*560x…`
 
         1 other was cancelled, because one failed.
+
+        CloudFormation could not restore the former version: the stack is in `UPDATE_ROLLBACK_FAILED`.
     "#]]
     .assert_eq(&note);
 }

@@ -3,7 +3,7 @@
 use crate::clients::aws::{Aws, CallError};
 use crate::feedback::change_sets::{Audience, code};
 use crate::feedback::failures::build::FailedBuild;
-use crate::feedback::failures::deployment::{FailedAction, FailedDeployment};
+use crate::feedback::failures::deployment::{FailedAction, FailedDeployment, Unlisted};
 use crate::feedback::failures::{build, deployment, values};
 use crate::feedback::reporting::execution::Execution;
 use crate::gitops_pipeline::executions::{BUILD, CREATE_CHANGE_SET, DEPLOY};
@@ -19,7 +19,7 @@ pub enum Cause {
     Build(FailedBuild),
     Deployment(FailedDeployment),
     /// Why the failed resources of the deployment are not listed.
-    Unlisted(&'static str),
+    Unlisted(Unlisted),
 }
 
 impl Cause {
@@ -64,7 +64,7 @@ impl Cause {
                     audience,
                 };
                 let read = deployment::read(aws, &of).await?;
-                Ok(read.map_or_else(|it| Cause::Unlisted(it.because), Cause::Deployment))
+                Ok(read.map_or_else(Cause::Unlisted, Cause::Deployment))
             }
             _ => Ok(Cause::Summary),
         }
@@ -72,7 +72,7 @@ impl Cause {
 
     /// Whether a later look may find more.
     pub fn is_late(&self) -> bool {
-        false
+        matches!(self, Cause::Unlisted(why) if why.is_late)
     }
 
     /// The first cause on one line. `None` if CodePipeline's summary is all there is.
@@ -102,7 +102,8 @@ impl Cause {
             Cause::Summary => said,
             Cause::Build(build) => format!("The build failed in {}.\n", build.markdown()),
             Cause::Deployment(read) => deployment::render(read, url),
-            Cause::Unlisted(because) => {
+            Cause::Unlisted(why) => {
+                let because = why.because;
                 format!("{said}\nThe failed resources are not listed, because {because}.\n")
             }
         }
