@@ -312,9 +312,9 @@ impl NoteOf<'_> {
     }
 }
 
-/// The text of a note that a person may have edited, without lines that GitLab would execute as quick
-/// actions of the token's user: outside of a code block that began before the text, or in another
-/// merge request. The function writes no such lines.
+/// The text of a note that a person may have edited, without lines that GitLab would execute as
+/// quick actions of the token's user: outside of a code block that began before the text, or in
+/// another merge request. The function writes no such lines.
 pub fn without_commands(text: &str) -> String {
     let lines = text.split_inclusive('\n');
     lines.filter(|line| !line.starts_with('/')).collect()

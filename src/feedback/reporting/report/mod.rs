@@ -220,8 +220,8 @@ impl Reporter<'_> {
         self.cause.insert(read).clone()
     }
 
-    /// Replaces CodePipeline's summary in the status by the first cause. If that cannot be read, the
-    /// summary stays.
+    /// Replaces CodePipeline's summary in the status by the first cause. If that cannot be read,
+    /// the summary stays.
     async fn explain_status(&mut self) {
         match self.cause().await {
             Ok(cause) => {

@@ -105,6 +105,18 @@ impl Reporter<'_> {
                 unread,
             });
         }
+        Box::pin(self.missing_failure(state, &notes, &url)).await
+    }
+
+    /// The notes that have to show why the execution failed, and do not.
+    async fn missing_failure(
+        &mut self,
+        state: &NoteState,
+        notes: &WrittenNotes,
+        url: &str,
+    ) -> Result<OutdatedNotes, ReportError> {
+        let (aws, execution) = (self.context.aws, &self.execution);
+        let pipeline_name = self.context.pipeline.names.pipeline();
         let mut result = OutdatedNotes {
             unread: notes.unread.clone(),
             ..OutdatedNotes::default()
@@ -123,7 +135,7 @@ impl Reporter<'_> {
         let is_shown = notes.show_failure(&attempt) || is_health_check && shown.is_some();
         if is_shown && !is_second_look
             || notes
-                .one_still_waits(aws, &names.pipeline(), execution)
+                .one_still_waits(aws, &pipeline_name, execution)
                 .await?
         {
             return Ok(result);
@@ -136,7 +148,7 @@ impl Reporter<'_> {
             _ => {
                 let failure = self.failure(state, attempt.clone(), is_second_look).await;
                 let written = notes.most_informative();
-                let of = self.note_of(&url);
+                let of = self.note_of(url);
                 of.ended(state, Some(&failure), written.as_ref())
             }
         };
