@@ -287,7 +287,7 @@ fn is_undone(tip: &str, listed: &[PipelineExecutionSummary], names: &ResourceNam
     let is_same = |one: &PipelineExecutionSummary| {
         commit_of(one).is_some() && revisions_of(one) == revisions_of(newest)
     };
-    let is_for_push = |one| is_started_for_push(one, names);
+    let is_for_push = |one: &PipelineExecutionSummary| is_started_for_push(one, names);
     let is_again = |one: &&PipelineExecutionSummary| {
         let is_start = matches!(trigger_of(one), Trigger::Start(_)) && !is_rollback(one);
         is_start && !is_for_push(one) && is_same(one)
