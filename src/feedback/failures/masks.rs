@@ -176,12 +176,13 @@ fn without_named(text: &str, pattern: &Regex) -> String {
 
 static NO_SECRET_PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
 
-/// Whether a value is a literal, or has the form of what is not a secret. Quotes, and the brackets
-/// and punctuation after it, do not belong to it. Other members of an object may follow it.
+/// Whether a value is a literal or has a form of [`NO_SECRET`]. Quotes, and the brackets and
+/// punctuation after it, do not belong to it. Other members of an object may follow it.
 fn is_no_secret(value: &str) -> bool {
     const AFTER: [char; 7] = ['"', '\'', ',', ';', ')', '}', '\\'];
+    let is_quoted = value.starts_with(['"', '\'']);
     let first = value.split_once(' ').map(|(first, _)| first);
-    if first.is_some_and(|first| first.ends_with([',', ';']) && is_no_secret(first)) {
+    if !is_quoted && first.is_some_and(|it| it.ends_with([',', ';']) && is_no_secret(it)) {
         return true;
     }
     let pattern = NO_SECRET_PATTERN.get_or_init(|| Regex::new(NO_SECRET).ok());

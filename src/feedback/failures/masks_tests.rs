@@ -113,6 +113,7 @@ fn secret_of_several_words_is_masked() {
     assert_masked(&[
         ("Password: hunter 2 b\nc", "Password: *****\nc"),
         ("passphrase: null hunter 2", "passphrase: *****"),
+        ("password: \"any, hunter 2\"", "password: \"*****\""),
         ("--password \"hunter 2\" --x", "--password \"*****\" --x"),
     ]);
 }

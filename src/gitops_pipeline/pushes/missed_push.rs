@@ -274,23 +274,26 @@ fn executed_instead_of<'a>(
 fn is_undone(tip: &str, listed: &[PipelineExecutionSummary], names: &ResourceNames) -> bool {
     let is_by_codepipeline =
         |one: &&PipelineExecutionSummary| matches!(trigger_of(one), Trigger::AutomatedRollback(_));
-    let mut others = listed.iter().filter(|one| !is_by_codepipeline(one));
-    let Some(newest) = others.next() else {
+    let mut others = listed
+        .iter()
+        .filter(|one| !is_by_codepipeline(one))
+        .peekable();
+    let Some(newest) = others.peek().copied() else {
         return false;
     };
     if commit_of(newest) == Some(tip) || is_started_for_push(newest, names) {
         return false;
     }
-    let is_again = |one: &PipelineExecutionSummary| {
+    let is_same = |one: &PipelineExecutionSummary| {
         commit_of(one).is_some() && revisions_of(one) == revisions_of(newest)
     };
-    let is_start = |one: &PipelineExecutionSummary| {
-        matches!(trigger_of(one), Trigger::Start(_)) && !is_rollback(one)
+    let is_for_push = |one: &PipelineExecutionSummary| is_started_for_push(one, names);
+    let is_again = |one: &&PipelineExecutionSummary| {
+        let is_start = matches!(trigger_of(one), Trigger::Start(_)) && !is_rollback(one);
+        is_start && !is_for_push(one) && is_same(one)
     };
-    let mut before =
-        others.skip_while(|one| is_start(one) && !is_started_for_push(one, names) && is_again(one));
-    let is_of_push = |one| is_started_for_push(one, names) && is_again(one);
-    !(is_start(newest) && before.next().is_some_and(is_of_push))
+    let before = others.find(|one| !is_again(one));
+    !before.is_some_and(|one| is_for_push(one) && is_same(one))
 }
 
 /// The revision of each source that an execution has read.

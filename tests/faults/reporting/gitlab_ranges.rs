@@ -158,7 +158,7 @@ fn undo(aws: &mut AwsState) {
     let mut first = executions(aws)[0].clone();
     "run-00".clone_into(&mut first.id);
     first.revision = Some(COMMITS[0].to_owned());
-    first.changed -= Duration::from_mins(1);
+    first.changed -= Duration::from_secs(20);
     first.actions[0].text = Some("cfn-gitops: approved in GitLab by @bob (22), tag deploy/a");
     executions(aws).insert(0, first);
     let parents = &mut project(aws).records.history.parents;
@@ -182,7 +182,7 @@ fn deployed_before(aws: &mut AwsState) {
     let mut former = first(aws).clone();
     "run-of-former".clone_into(&mut former.id);
     former.revision = Some(DEPLOYED.to_owned());
-    former.changed -= Duration::from_mins(1);
+    former.changed -= Duration::from_secs(20);
     executions(aws).insert(0, former);
 }
 
