@@ -16,8 +16,8 @@ from tools.trial.observers import attackers, builds, change_sets, repositories, 
 from tools.trial.run import names_of
 
 SCENES = (repositories.repository, change_sets.changing, change_sets.transformed, builds.building, attackers.intruder)
-# The local services lack pull requests, validations of change sets, the ID of an executed change set, notification rules
-# of disabled pipelines, and a key that Secrets Manager uses for the caller.
+# The local services lack pull requests, validations of change sets, notification rules of disabled pipelines, and a key
+# that Secrets Manager uses for the caller. They do not name the change set that was executed.
 NOT_SHOWN = {"references-beside-branches-and-tags", "describe-events-of-change-sets", "notification-rule-key",
              "review-build-is-started-again", "direct-update-drops-the-change-set",
              "unexplained-denial-did-nothing"}
