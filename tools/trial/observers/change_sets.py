@@ -166,12 +166,14 @@ def direct_update(held: Changing) -> Seen:
         if seconds_until(lambda: (held.stack.status(), held.stack.outputs().get("Value")) == shown, 300) == math.inf:
             raise NotSeen(f"the stack is {held.stack.status()}")
 
+    held.days = 7
     with held.change_set(held.template("executed")):
         held.client.execute_change_set(StackName=held.stack.name, ChangeSetName="probe")
         waits_for("executed")
     executed = held.stack.describe().get("ChangeSetId", "")
     if ":changeSet/probe/" not in executed:
         raise NotSeen(f"the executed change set is {executed or 'not named'}")
+    held.days = 14
     template = json.dumps(held.template("direct"))
     held.client.update_stack(StackName=held.stack.name, TemplateBody=template, Capabilities=CAPABILITIES)
     waits_for("direct")
