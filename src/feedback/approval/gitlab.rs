@@ -174,8 +174,8 @@ impl Inquiry<'_> {
     }
 
     /// Checks that `user`, who created the tag `shown`, is not one of those who made the commits of
-    /// `range`: those since the last deployed one, or those that an `undo` removes. The commits that
-    /// an undo restores count too, unless another person has approved them before: with
+    /// `range`: those since the last deployed one, or those that an `undo` removes. The commits
+    /// that an undo restores count too, unless another person has approved them before: with
     /// `AllowAuthor`, their author may have been the only one who looked at them.
     async fn check_ranges(
         &self,
@@ -195,18 +195,18 @@ impl Inquiry<'_> {
             restored,
         };
         let Some(before) = undo else {
-            let new = (deployed, commit);
-            return self.check_authors(user, new, authorship(None)).await;
+            let of_new = authorship(None);
+            return self.check_authors(user, deployed, commit, of_new).await;
         };
-        let removed = (commit, deployed);
         let of_removed = authorship(Some(commit.clone()));
-        self.check_authors(user, removed, of_removed).await?;
+        self.check_authors(user, commit, deployed, of_removed)
+            .await?;
         if before.approver.is_some_and(|approver| approver != user.id) {
             return Ok(());
         }
         let (former, _) = before.former.as_ref().ok_or(Doubt::FirstRestored)?;
-        let restored = (former, commit);
-        self.check_authors(user, restored, authorship(None)).await
+        let of_restored = authorship(None);
+        self.check_authors(user, former, commit, of_restored).await
     }
 
     /// Checks that `user` is not one of those who made the commits of `to` that `from` does not
@@ -214,7 +214,8 @@ impl Inquiry<'_> {
     async fn check_authors(
         &self,
         user: &GitLabUser,
-        (from, to): (&String, &String),
+        from: &str,
+        to: &str,
         mut authorship: Authorship,
     ) -> Result<(), Unproved> {
         let (gitlab, project) = (self.gitlab, &self.project());

@@ -42,8 +42,8 @@ pub struct Range {
     /// The commit of the last deployment that a person approved, and when it started. `None` if
     /// there is none, or if it is not needed.
     pub deployed: Option<(String, SystemTime)>,
-    /// The latest deployment of the commit itself that has succeeded after the approval of a person.
-    /// `None` if there is none, or if it is not needed.
+    /// The latest deployment of the commit itself that has succeeded after the approval of a
+    /// person. `None` if there is none, or if it is not needed.
     pub approved_before: Option<ApprovedBefore>,
 }
 
@@ -148,7 +148,7 @@ async fn approved_before(
     let Some(latest) = approved(aws, names, listed, same).await? else {
         return Ok(None);
     };
-    let first = all.iter().rposition(|one| is_of_commit(&one));
+    let first = all.iter().rposition(is_of_commit);
     let mut older = all.split_off(first.map_or(all.len(), |first| first + 1));
     older.retain(|one| !is_rollback(one));
     let former = approved(aws, names, listed, older).await?;
@@ -167,8 +167,8 @@ struct Approved {
     approval: Action,
 }
 
-/// The first of these `deployments` that has succeeded after the approval of a person. No person has
-/// looked at the commits of another one: the function approved it, or no approval was required.
+/// The first of these `deployments` that has succeeded after the approval of a person. No person
+/// has looked at the commits of another one: the function approved it, or no approval was required.
 async fn approved(
     aws: &Aws,
     names: &ResourceNames,

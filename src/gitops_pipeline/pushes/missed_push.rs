@@ -118,7 +118,7 @@ pub struct MissedPush {
     pub commit: String,
     /// Whether an update of the pipeline canceled its execution.
     pub was_canceled: bool,
-    /// Whether a person has started the newest execution, with an earlier state. It is only reported.
+    /// Whether a person has started the newest execution, which is an undo. It is only reported.
     pub is_undone: bool,
     token: String,
 }
