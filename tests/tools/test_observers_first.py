@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import ANY, MagicMock
 
 import pytest
 
@@ -129,6 +129,14 @@ def operations(*tokens: str) -> dict[str, Any]:
     return {"cloudformation": {"describe_events": {"OperationEvents": [{"ClientRequestToken": each} for each in tokens]}}}
 
 
+def begun(*newest: str) -> dict[str, Any]:
+    """The described operations of a stack whose events show two."""
+    events = [{"PhysicalResourceId": ANY, "ResourceStatus": status, "OperationId": each}
+              for status, each in (("UPDATE_IN_PROGRESS", "two"), ("CREATE_IN_PROGRESS", "one"))]
+    described = [{"OperationType": "UPDATE_STACK", "OperationId": each} for each in newest]
+    return {**stack(describe={"LastOperations": described}), "cloudformation": {"describe_stack_events": {"StackEvents": events}}}
+
+
 def note(identity: int, system: bool = False) -> dict[str, Any]:
     return {"id": identity, "system": system}
 
@@ -146,6 +154,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         stack(describe={"StackStatus": "ROLLBACK_COMPLETE", "StackStatusReason": EXISTS}, failures=[]),
         stack(describe={"StackStatus": "ROLLBACK_FAILED"}, failures=[EXISTS])),
     "describe-events-newest-first": (operations("two", "two", "one"), operations("one", "two")),
+    "last-operations-newest-first": (begun("two"), begun("one", "two")),
     "codecommit-403-without-push": (kept("push permission", without=403), kept("push permission", without=401)),
     "status-shows-its-pipeline": (branch({"id": 1, "pipeline_id": 7}, {"id": 1, "pipeline_id": 7}),
                                   branch({"id": 1, "pipeline_id": 7}, {"message": "404 Pipeline Not Found"})),
@@ -239,6 +248,7 @@ UNCLEAR: dict[str, dict[str, Any]] = {
     "output-value-of-4096-bytes": stack(outputs={}, failures=["Rate exceeded"]),
     "validation-ends-in-a-known-status": stack(describe={"StackStatus": "ROLLBACK_COMPLETE"}, failures=["exists"]),
     "describe-events-newest-first": operations("two"),
+    "last-operations-newest-first": begun(),
     "inherited-attribute-shown": {"gitlab": [*group_rule()["gitlab"][:2], response(200, [])]},
     "status-shows-its-pipeline": {"gitlab": [branch()["gitlab"][0], response(429, {})]},
     "status-of-another-user-stays-retried": {"gitlab": [response(403, {})]},
