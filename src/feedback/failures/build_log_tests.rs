@@ -5,7 +5,7 @@ fn owned(lines: &[&str]) -> Vec<String> {
 }
 
 /// The text inside of the fence of a block, as Markdown shows it. The fence ends at the first line
-/// that may end it (CommonMark, "Fenced code blocks").
+/// that may end it (`CommonMark`, "Fenced code blocks").
 fn inside(block: &str) -> String {
     let mut lines = block.lines();
     let opening = lines.next().expect("a fence");
@@ -301,7 +301,7 @@ mod over_aws {
         calls.len()
     }
 
-    /// The log is dated after the phase, and POST_BUILD follows.
+    /// The log is dated after the phase, and `POST_BUILD` follows.
     #[tokio::test(start_paused = true)]
     async fn end_of_the_phase_is_read_at_once() {
         let (fake, aws, window) = failed(|_| {}, &["first", "the cause"]).await;

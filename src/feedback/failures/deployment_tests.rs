@@ -167,8 +167,16 @@ async fn public_failures_begin_with_the_true_cause() {
 
 /// Of the stage, the change set and the error, what has to be true so that resources are listed.
 #[tokio::test(start_paused = true)]
+#[allow(clippy::too_many_lines)] // A table of cases.
 async fn resources_are_listed_only_with_proof() {
     type Change = fn(&mut Account);
+    type Row = (
+        &'static str,
+        bool,
+        &'static str,
+        Change,
+        Result<(), Unlisted>,
+    );
     const OTHER: Stage = Stage {
         execution: "e2",
         status: "InProgress",
@@ -179,7 +187,7 @@ async fn resources_are_listed_only_with_proof() {
         is_late: true,
         ..NOT_LATEST
     };
-    let rows: [(&str, bool, &str, Change, Result<(), Unlisted>); 30] = [
+    let rows: [Row; 30] = [
         ("quoted", true, QUOTED, |_| (), Ok(())),
         (
             "quoted, without a change set",

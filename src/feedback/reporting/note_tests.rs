@@ -24,6 +24,7 @@ fn failure(text: &str) -> FailureText {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A table of cases.
 fn headline_shows_approval_and_end_of_the_execution() {
     use ApprovalEnd::{Approved, Rejected, Unchanged, Unneeded};
     use ExecutionEnd::{Canceled, Deployed, Failed, Open, RolledBack};

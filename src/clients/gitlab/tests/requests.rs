@@ -334,6 +334,7 @@ async fn sync_of_old_gitlab_differs_from_missing_mirror() {
 }
 
 #[tokio::test(start_paused = true)]
+#[allow(clippy::too_many_lines)] // A table of cases.
 async fn project_details_are_parsed() {
     let answered = async |mut body: Value| {
         body["id"] = json!(42);

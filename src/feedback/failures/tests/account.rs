@@ -87,6 +87,11 @@ pub const ENDED: Stage = Stage {
     action_status: "Failed",
 };
 
+/// The status of a change set, its reason, and its parameters.
+pub type DescribedChangeSet = (&'static str, &'static str, Vec<Parameter>);
+
+type Parameter = (&'static str, &'static str);
+
 /// The account. Of several states, each read takes the next one, and the last one remains.
 #[derive(Debug)]
 pub struct Account {
@@ -94,15 +99,8 @@ pub struct Account {
     pub stacks: BTreeMap<String, Vec<Described>>,
     /// The oldest event first.
     pub events: BTreeMap<String, Vec<Event>>,
-    /// By name or ARN: status, reason, and parameters.
-    pub change_sets: BTreeMap<
-        String,
-        (
-            &'static str,
-            &'static str,
-            Vec<(&'static str, &'static str)>,
-        ),
-    >,
+    /// By name or ARN.
+    pub change_sets: BTreeMap<String, DescribedChangeSet>,
     /// Findings: operation, logical ID, type, reason.
     pub findings: Vec<[&'static str; 4]>,
     /// The length of a page.

@@ -27,7 +27,7 @@ impl FakeAws {
     }
 
     /// A build fails now in this phase, after it printed `lines` there. Its log has also what
-    /// CodeBuild prints around them, and POST_BUILD, which follows BUILD. Returns the event.
+    /// CodeBuild prints around them, and `POST_BUILD`, which follows BUILD. Returns the event.
     pub fn fail_build(
         &self,
         id: &str,

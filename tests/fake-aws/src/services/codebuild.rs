@@ -76,7 +76,7 @@ impl Build {
         (group, self.uuid().to_owned())
     }
 
-    /// A phase fails some seconds ago, because the build prints its log in groups. POST_BUILD follows a BUILD that failed:
+    /// A phase fails some seconds ago, because the build prints its log in groups. `POST_BUILD` follows a BUILD that failed:
     /// <https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html>.
     pub(crate) fn fail(&mut self, phase: &'static str, message: &str, now: Duration) {
         let ended = |kind, status, context| Phase {
@@ -277,7 +277,7 @@ fn shown_phase(phase: &Phase) -> Value {
         "phaseStatus": phase.status,
         "startTime": World::seconds(phase.started),
         "endTime": World::seconds(phase.ended),
-        "durationInSeconds": (phase.ended - phase.started).as_secs(),
+        "durationInSeconds": phase.ended.saturating_sub(phase.started).as_secs(),
         "contexts": [{"statusCode": code, "message": message}],
     })
 }
