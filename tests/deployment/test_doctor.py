@@ -33,9 +33,8 @@ def test_freeze_of_a_project_is_shown_and_is_not_a_problem(aws: LocalAws, produc
     status, output = production.run("doctor")
     events.enable_rule(Name=rule)
     assert (status, found(output)) == (0, []), output
-    # The command's own look, and the function's finding.
-    for subject in (f"event rule {rule}", "pipeline codepipeline-prd-cfn-infra"):
-        assert f"held         {subject}\n               held by the disabled event rule {rule}\n" in output, output
+    # The command's own look: before the first push there is no pipeline, so the function finds nothing.
+    assert f"held         event rule {rule}\n               held by the disabled event rule {rule}\n" in output, output
     assert f"To end the freeze: aws events enable-rule --name {rule}" in output
 
 

@@ -146,7 +146,7 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     assert dev.deploy(denied) == "Failed"
     eventually(lambda: any("pipelines may not call " in each.description for each in project.statuses(denied)), "the remedy")
     commands = blocks(RUNBOOK, heading="## When an execution fails")
-    read, events, _, _, _, start = (command.replace("-shop", "-infra") for command in commands)
+    _, read, events, *_, start = (command.replace("-shop", "-infra") for command in commands)
     reason = "is not authorized to perform: dynamodb:CreateTable"
     action, shown, _ = scene.folder.run(read).split("\t")
     assert action == "Deploy" and reason in shown
