@@ -35,6 +35,8 @@ pub struct Execution {
     pub status: String,
     /// Whether a later execution has succeeded, so that the environment has another deployment.
     pub is_outdated: bool,
+    /// The later executions that have not ended. One of them may have deployed already.
+    pub later_open: Vec<String>,
     /// Whether no later execution has begun.
     pub is_newest: bool,
     pub started: Option<SystemTime>,
@@ -157,13 +159,16 @@ fn read(
         .iter()
         .rev()
         .take_while(|one| one.pipeline_execution_id() != Some(id));
-    let mut later = listed
-        .iter()
-        .take_while(|one| one.pipeline_execution_id() != Some(id))
-        .peekable();
+    let later = || {
+        let is_other = |one: &&PipelineExecutionSummary| one.pipeline_execution_id() != Some(id);
+        listed.iter().take_while(is_other)
+    };
+    let open = later().filter(|one| !status_of(one).is_end());
+    let open = open.filter_map(|one| one.pipeline_execution_id());
     Some(Execution {
-        is_newest: later.peek().is_none(),
-        is_outdated: later.any(|one| status_of(one) == ExecutionStatus::Succeeded),
+        is_newest: later().next().is_none(),
+        is_outdated: later().any(|one| status_of(one) == ExecutionStatus::Succeeded),
+        later_open: open.map(ToOwned::to_owned).collect(),
         has_earlier: earlier.any(|one| commit_of(one) == Some(commit)),
         id: id.to_owned(),
         commit: commit.to_owned(),

@@ -18,6 +18,7 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
     };
     Execution {
         is_newest: true,
+        later_open: vec![],
         has_earlier: false,
         held_before: None,
         id: "new".to_owned(),

@@ -13,11 +13,12 @@ use crate::clients::gitlab::{
 };
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::cause::Cause;
-use crate::feedback::reporting::execution::{Action, Execution, ExecutionState};
+use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
 use crate::feedback::reporting::{execution, note, outputs, plan};
+use crate::gitops_pipeline::executions::DEPLOY;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
@@ -151,6 +152,12 @@ impl Reporter<'_> {
             deployment: desired.deployment.filter(|_| includes(Topic::Deployment)),
             ..Desired::default()
         };
+        if self.desired.deployment == Some(StatusState::Success) {
+            let is_outdated = self.has_later_deployment().await;
+            if self.reported.settle(Topic::Deployment, is_outdated) != Some(false) {
+                self.desired.deployment = None;
+            }
+        }
         if self.desired.deployment.is_some() {
             let project = self.project().await.map(ProjectDetails::has_environments);
             if self.reported.settle(Topic::Deployment, project) == Some(false) {
@@ -177,6 +184,20 @@ impl Reporter<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a later execution has deployed, although it has not ended: its alarms may be watched
+    /// for minutes. GitLab takes the latest record for the environment's present deployment.
+    async fn has_later_deployment(&self) -> Result<bool, CallError> {
+        let (aws, names) = (self.context.aws, &self.context.pipeline.names);
+        for id in &self.execution.later_open {
+            let actions = execution::list_actions(aws, &names.pipeline(), id).await?;
+            let mut deployed = actions.iter().filter(|action| action.name == DEPLOY);
+            if deployed.any(|action| action.state == ActionState::Succeeded) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The execution in the console.
