@@ -139,6 +139,10 @@ fn undo(fake: &FakeAws) {
 async fn missed_push_after_an_undo_is_only_reported() {
     let fake = with_lost_push(&properties()).await;
     undo(&fake);
+    // An earlier commit is deployed again, and not the one that is deployed.
+    change_executions(&fake, |executions| {
+        executions[1].revision = Some("c0".to_owned());
+    });
     for _ in 0..2 {
         let looked = look(&fake, &[1.0], 2).await;
         assert!(looked.texts("Started").is_empty());
