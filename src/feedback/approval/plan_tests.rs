@@ -266,7 +266,6 @@ fn approval_is_by_a_person_only_if_one_is_named() {
             by: by.to_owned(),
             external_id: String::new(),
             attempt: String::new(),
-            is_retried: false,
         };
         assert_eq!(is_by_person(&approval, &names), expected, "{summary} {by}");
         // In AWS, an approver can write the function's summary.

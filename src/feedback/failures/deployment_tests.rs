@@ -37,7 +37,6 @@ fn action(name: &str, summary: &str) -> Action {
         summary: summary.to_owned(),
         by: String::new(),
         external_id: String::new(),
-        is_retried: false,
     }
 }
 

@@ -82,7 +82,6 @@ mod tests {
                 by: String::new(),
                 external_id: String::new(),
                 attempt: String::new(),
-                is_retried: false,
             };
             is_of(&action, &creation)
         };

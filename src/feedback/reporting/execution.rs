@@ -42,8 +42,6 @@ pub struct Execution {
     pub started: Option<SystemTime>,
     /// When it last changed.
     pub updated: Option<SystemTime>,
-    /// Whether an earlier execution had the same commit.
-    pub has_earlier: bool,
     /// The stage that it has yet to enter, if the transition into it is disabled. `None` if there
     /// is none, or none was read.
     pub held_before: Option<String>,
@@ -77,11 +75,6 @@ impl Execution {
     pub fn failed_action_mut(&mut self) -> Option<&mut Action> {
         let name = self.failed_action()?.name.clone();
         self.actions.iter_mut().find(|action| action.name == name)
-    }
-
-    /// Whether the commit was on its way before: in an earlier execution, or before a retry.
-    pub fn is_repeated(&self) -> bool {
-        self.has_earlier || self.actions.iter().any(|action| action.is_retried)
     }
 }
 
@@ -153,12 +146,7 @@ fn read(
             ExecutionState::Running
         }
     };
-    let commit = commit_of(execution)?;
     // CodePipeline lists the newest execution first.
-    let mut earlier = listed
-        .iter()
-        .rev()
-        .take_while(|one| one.pipeline_execution_id() != Some(id));
     let later = || {
         let is_other = |one: &&PipelineExecutionSummary| one.pipeline_execution_id() != Some(id);
         listed.iter().take_while(is_other)
@@ -169,9 +157,8 @@ fn read(
         is_newest: later().next().is_none(),
         is_outdated: later().any(|one| status_of(one) == ExecutionStatus::Succeeded),
         later_open: open.map(ToOwned::to_owned).collect(),
-        has_earlier: earlier.any(|one| commit_of(one) == Some(commit)),
         id: id.to_owned(),
-        commit: commit.to_owned(),
+        commit: commit_of(execution)?.to_owned(),
         state,
         status: status.to_owned(),
         started: time(execution.start_time()),

@@ -22,7 +22,7 @@ mod execution;
 pub(crate) mod note;
 mod open;
 mod outcome;
-pub(crate) mod outputs;
+mod outputs;
 mod plan;
 mod report;
 mod written_notes;

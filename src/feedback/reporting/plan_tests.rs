@@ -14,12 +14,10 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
         by: String::new(),
         external_id: String::new(),
         attempt: String::new(),
-        is_retried: false,
     };
     Execution {
         is_newest: true,
         later_open: vec![],
-        has_earlier: false,
         held_before: None,
         id: "new".to_owned(),
         commit: "c0ffee".to_owned(),

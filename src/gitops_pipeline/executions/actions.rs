@@ -32,8 +32,6 @@ pub struct Action {
     pub external_id: String,
     /// CodePipeline's ID of this attempt. Empty if it returns none.
     pub attempt: String,
-    /// Whether there were earlier attempts.
-    pub is_retried: bool,
 }
 
 /// Lists the latest attempt of each action of the execution `id`.
@@ -55,9 +53,8 @@ pub async fn list_actions(
     let mut actions: Vec<Action> = vec![];
     for action in attempts.iter().filter_map(read_action) {
         // CodePipeline lists the latest attempt first.
-        match actions.iter_mut().find(|later| later.name == action.name) {
-            Some(later) => later.is_retried = true,
-            None => actions.push(action),
+        if !actions.iter().any(|later| later.name == action.name) {
+            actions.push(action);
         }
     }
     Ok(actions)
@@ -84,7 +81,6 @@ fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
         by: attempt.updated_by().unwrap_or_default().to_owned(),
         external_id: external_id.unwrap_or_default().to_owned(),
         attempt: attempt.action_execution_id().unwrap_or_default().to_owned(),
-        is_retried: false,
     })
 }
 
