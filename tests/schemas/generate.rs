@@ -73,10 +73,11 @@ fn each_format_of(kind: &Kind, path: &str, check: &mut impl FnMut(&str, &Format)
         Kind::Object(table) => each_format(table, &format!("{path}."), check),
         Kind::List { items, .. } => each_format_of(items, &format!("{path}[]"), check),
         Kind::Map(map) => {
-            check(path, map.names);
+            check(&format!("{path}.<name>"), map.names);
+            let path = format!("{path}.<value>");
             map.values
                 .into_iter()
-                .for_each(|format| check(path, format));
+                .for_each(|format| check(&path, format));
         }
         Kind::MapOrList(map, table) => {
             each_format_of(&Kind::Map(*map), path, check);
@@ -172,7 +173,7 @@ fn map(map: &Map) -> Value {
     if let Some(must_be) = map.as_json {
         schema["errorMessage"] = json!(must_be);
         schema["type"] = json!(["object", "string"]);
-        schema["pattern"] = json!(r"^[ \t\r\n]*\{");
+        schema["pattern"] = json!(r"^[ \t\r\n]*\{[\s\S]*\}[ \t\r\n]*$");
     }
     schema
 }
@@ -180,7 +181,7 @@ fn map(map: &Map) -> Value {
 fn map_or_list(map: &Map, table: &[Property]) -> Value {
     let mut otherwise = self::map(map);
     if map.as_json.is_some() {
-        otherwise["pattern"] = json!(r"^[ \t\r\n]*[\[{]");
+        otherwise["pattern"] = json!(r"^[ \t\r\n]*(\{[\s\S]*\}|\[[\s\S]*\])[ \t\r\n]*$");
     }
     json!({
         "errorMessage": map.as_json.unwrap_or("must be a map, or a list of objects"),
@@ -224,6 +225,6 @@ pub fn number(min: u32, max: u32) -> Value {
         "type": ["integer", "string"],
         "minimum": min,
         "maximum": max,
-        "pattern": "^[0-9]+$",
+        "pattern": "^(0|[1-9][0-9]*)$",
     })
 }

@@ -5,6 +5,9 @@
 //! code. The examples beside this file hold both against each other: here the decoders are held
 //! against them, in `tests/templates/test_schemas.py` the schemas.
 //!
+//! `texts.json` has texts that a property accepts and rejects. The formats are held against them here,
+//! and the schemas and the parameters of the templates in `tests/templates/test_property_patterns.py`.
+//!
 //! The table of metrics is written in the same way: `docs/metrics.json`. So are the rules that the
 //! operator's command checks before a deployment: `cli/rules.json`.
 //!
@@ -192,6 +195,28 @@ fn decoders_agree_with_the_examples() {
             assert_eq!(paths, expected, "{name}");
         }
     }
+}
+
+/// The decoders' parsers apply too, which the schemas do not have.
+#[test]
+fn formats_accept_the_listed_texts_alone() {
+    let file = repository().join("tests/schemas/texts.json");
+    let file = std::fs::read_to_string(file).expect("the texts");
+    let mut untried: BTreeMap<String, Value> = serde_json::from_str(&file).expect("paths");
+    let texts = untried.clone();
+    for resource in &RESOURCES {
+        generate::each_format(resource.table, "", &mut |path, format| {
+            let Some(lists) = texts.get(path) else { return };
+            for (list, fits) in [("accepted", true), ("rejected", false)] {
+                let listed = lists[list].as_array().expect("a list");
+                for text in listed.iter().filter_map(Value::as_str) {
+                    assert_eq!(format.fits(text), fits, "{path}: {text:?}");
+                }
+            }
+            untried.remove(path);
+        });
+    }
+    assert!(untried.is_empty(), "no property: {:?}", untried.keys());
 }
 
 #[test]

@@ -30,23 +30,37 @@ pub const MEMBERS: [Property; 4] = [
 
 // A login in the address would be a second secret, in plain text.
 static URL: Format = Format::with_parser(
-    Pattern::new("^(https://|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])([:/]|$))[^@?#\\\\ ]*$")
-        .up_to(256),
-    "must be https://, a host and perhaps a path, without a login (http:// only to this machine)",
-    |url| http::is_https_or_loopback(url) && api_path(url).is_none(),
+    Pattern::new(concat!(
+        r"^(https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))",
+        r"(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$"
+    ))
+    .without("/api/v4/?$")
+    .up_to(256),
+    "must be https://, a host and perhaps a path, in ASCII and without a login (http:// only to this machine)",
+    http::is_https_or_loopback,
 )
 .with_place(api_path);
+// A name has at most 512 characters, so that 600 are enough for an ARN.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
 static SECRET_ID: Format = Format::new(
-    Pattern::new("^[A-Za-z0-9/_+=.@:-]+$").up_to(2048),
+    Pattern::new(concat!(
+        "^(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?",
+        "[A-Za-z0-9/_+=.@-]+$"
+    ))
+    .up_to(600),
     "must be the name or the ARN of a secret",
 );
 static SECRET_KEY: Format = Format::new(
     Pattern::new("^[\\s\\S]").up_to(256),
     "must be 1 to 256 characters",
 );
+// Other text could be a private key, which everyone who can read the stack would see.
 static CERTIFICATE: Format = Format::with_parser(
-    Pattern::new("-----BEGIN CERTIFICATE-----"),
-    "must be certificates in PEM",
+    Pattern::new(concat!(
+        r"^[ \t\r\n]*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/= \t\r\n]+",
+        r"-----END CERTIFICATE-----[ \t\r\n]*)+$"
+    )),
+    "must be certificates in PEM, without other text",
     http::is_certificate,
 )
 .with_place(http::unreadable_certificate);

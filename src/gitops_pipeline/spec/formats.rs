@@ -8,11 +8,11 @@ macro_rules! arn {
         arn!("iam", "", $resource)
     };
     ($service:literal, $resource:literal) => {
-        arn!($service, "[A-Za-z0-9/_+=,.@-]+", $resource)
+        arn!($service, "[a-z0-9-]+", $resource)
     };
     ($service:literal, $region:literal, $resource:literal) => {
         Pattern::new(concat!(
-            "^arn:aws[A-Za-z0-9/_+=,.@-]*:",
+            "^arn:aws[a-z-]*:",
             $service,
             ":",
             $region,
@@ -54,14 +54,16 @@ pub static ROLE_ARN: Format = Format::new(
     "must be the ARN of a role, and not of one below aws-service-role/ or aws-reserved/",
 );
 
-/// <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
+/// A FIFO topic, whose name ends with `.fifo`, rejects a message without a group, and an approval's
+/// message has none. <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>,
+/// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 pub static TOPIC_ARN: Format = Format::new(
-    arn!("sns", "[A-Za-z0-9_-]{1,256}(\\.fifo)?"),
-    "must be the ARN of an SNS topic",
+    arn!("sns", "[A-Za-z0-9_-]{1,256}").up_to(310),
+    "must be the ARN of an SNS topic, and not of a FIFO topic",
 );
 
 pub static REPOSITORY_ARN: Format = Format::new(
-    arn!("codecommit", "[A-Za-z0-9_.-]+"),
+    arn!("codecommit", "[A-Za-z0-9_.-]{1,100}").without("[.]git$"),
     "must be the ARN of a CodeCommit repository",
 );
 
@@ -94,10 +96,13 @@ pub static IMAGE: Format = Format::new(
 );
 
 /// <https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-compute-types.html>
-pub static COMPUTE_TYPE: Format = Format::new(
-    Pattern::new("^BUILD_GENERAL1_(SMALL|MEDIUM|LARGE|XLARGE|2XLARGE)$"),
-    "must be BUILD_GENERAL1_SMALL, _MEDIUM, _LARGE, _XLARGE or _2XLARGE",
-);
+pub const COMPUTE_TYPES: [&str; 5] = [
+    "BUILD_GENERAL1_SMALL",
+    "BUILD_GENERAL1_MEDIUM",
+    "BUILD_GENERAL1_LARGE",
+    "BUILD_GENERAL1_XLARGE",
+    "BUILD_GENERAL1_2XLARGE",
+];
 
 /// The name of a build's environment variable. The function always sets two of them. CodeBuild
 /// creates a project with a reserved one, and then fails each build: "No user environment variables
@@ -119,13 +124,17 @@ pub static STACK_NAME: Format = Format::new(
 /// A file in the build's output artifact. `::` would separate the name of another artifact. With
 /// `BuildArtifact::`, CodePipeline accepts 1000 characters (`ActionConfigurationValue`).
 pub static PATH: Format = Format::new(
-    Pattern::new("^[^/]").without("::").up_to(985),
+    Pattern::new(r"^[^/\x00-\x1F\x7F][^\x00-\x1F\x7F]*$")
+        .without("::")
+        .up_to(985),
     "must be the path of a file in the build's output, such as `infra/stack.yaml`",
 );
 
 /// The same, or empty for no file.
 pub static PATH_OR_EMPTY: Format = Format::new(
-    Pattern::new("^([^/]|$)").without("::").up_to(985),
+    Pattern::new(r"^([^/\x00-\x1F\x7F][^\x00-\x1F\x7F]*)?$")
+        .without("::")
+        .up_to(985),
     "must be the path of a file in the build's output, such as `infra/stack.yaml`",
 );
 
@@ -192,7 +201,7 @@ pub static OUTPUT_NAME: Format = Format::new(
 
 /// A member of an approval pool: printable ASCII characters, as in every ARN.
 pub static POOL_MEMBER: Format = Format::new(
-    Pattern::new("^[!-~]+$").up_to(256),
+    Pattern::new("^[!-~]{1,256}$"),
     "must be the ARN of a user or role, or CodeCommitApprovers:<account>:<name>",
 );
 
@@ -217,7 +226,10 @@ mod tests {
         );
         let (service, path) = (format!("{role}aws-service/a"), format!("{role}path/r"));
         let topic = "arn:aws:sns:eu-central-1:123456789012:t";
-        let other_topics = format!("{topic}:a-subscription,arn:aws:sns:eu-central-1:1234:t");
+        let other_topics = format!(
+            "{topic}:a-subscription,{topic}.fifo,arn:aws:sns:eu-central-1:1234:t,\
+             arn:AWS:sns:eu-central-1:123456789012:t,arn:aws:sns:eu_1:123456789012:t"
+        );
         let key = "arn:aws-cn:kms:cn-north-1:123456789012:key/1";
         let rows: [(&Format, &str, &str); 9] = [
             (&ROLE_ARN, &service, &other_roles),
@@ -244,7 +256,11 @@ mod tests {
                 "team__a/b--c.d",
                 "a..b,a/-b,a___b,a_-b,A,a,a/",
             ),
-            (&PATH, "機能 a.yaml", &("a".repeat(986) + ",/a,a::b,")),
+            (
+                &PATH,
+                "機能 a.yaml",
+                &("a".repeat(986) + ",/a,a::b,a\nb,\ta,"),
+            ),
             (&ALARM_NAME, "応答時間 5xx", ",a\tb,a\u{7f}"),
         ];
         for (format, accepted, rejected) in rows {

@@ -25,6 +25,7 @@ use super::names;
 use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
 use super::spec::{DeletionPolicy, Spec};
 use crate::common::ascii;
+use cfn_custom_resource::Format;
 
 pub fn render(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let mut resources = json!({
@@ -91,16 +92,21 @@ pub fn parameter_values(
     values
 }
 
+/// Without the anchors: CloudFormation compares the whole value.
+fn allowed_pattern(format: &Format) -> &'static str {
+    format.pattern.matches.trim_matches(['^', '$'])
+}
+
 fn parameters(spec: &Spec, repository: RepositoryOrigin) -> Value {
     let mut parameters = json!({
         "EnvID": {
             "Type": "String",
-            "AllowedPattern": "[a-z][a-z0-9]*",
+            "AllowedPattern": allowed_pattern(&names::ENV_ID),
             "Description": "The environment, a key of BranchMap below",
         },
         "ProjectID": {
             "Type": "String",
-            "AllowedPattern": "[A-Za-z0-9][A-Za-z0-9-]*",
+            "AllowedPattern": allowed_pattern(&names::PROJECT_ID),
             "Description": "The project. With EnvID at most 30 characters, or the event rule's name passes 64",
         },
         (BRANCH_EXISTS): {

@@ -229,7 +229,7 @@ fn decode(
     errors: &mut ValidationErrors,
 ) -> Option<Decoded> {
     let text = as_text(value);
-    let number = text.as_deref().and_then(|text| text.parse::<u32>().ok());
+    let number = text.as_deref().and_then(whole_number);
     let decoded = match kind {
         Kind::Any => return None,
         Kind::AnyText => text
@@ -272,6 +272,12 @@ fn decode(
         Kind::List { items, max } => return decode_list(items, *max, value, path, errors),
     };
     decoded.map_err(|what| errors.add(path, what)).ok()
+}
+
+/// A number as JSON writes it, without a sign or a zero first.
+fn whole_number(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 /// A map that is written as JSON text, parsed. Any other value is returned as it is.

@@ -12,7 +12,7 @@ pub static BUILD: [Property; 9] = [
              or `arm64`, the build runs on Arm, otherwise on x86_64. A name that contains \
              `windows` is rejected.",
         ),
-    Property::new("ComputeType", Kind::Text(&formats::COMPUTE_TYPE))
+    Property::new("ComputeType", Kind::Choice(&formats::COMPUTE_TYPES))
         .or("BUILD_GENERAL1_SMALL")
         .doc("The size of the build machine. Lambda compute is not supported."),
     Property::new("PrivilegedMode", Kind::Boolean)
