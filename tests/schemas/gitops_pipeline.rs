@@ -8,7 +8,7 @@
 
 use serde_json::{Value, json};
 
-use crate::generate::choice;
+use crate::generate::{boolean, choice};
 use crate::when;
 
 pub fn add(schema: &mut Value) {
@@ -69,6 +69,7 @@ fn between_properties(schema: &mut Value) {
         &json!({"properties": {"ExecutionMode": in_turn}}),
     );
     on_failure(schema);
+    approvals(schema);
     report(schema);
     review(schema);
     let elsewhere = |source: &str| {
@@ -170,6 +171,52 @@ fn review(schema: &mut Value) {
             "errorMessage": "Review must not be set with ImageSource: the build of a review has no image",
             "not": {"required": ["ImageSource"]},
         }),
+    );
+}
+
+/// The function's approvals, each of one change set.
+fn approvals(schema: &mut Value) {
+    let approval = |name: &str, value: &Value| {
+        json!({"required": ["Approval"], "properties": {"Approval": {
+            "required": [name], "properties": {name: value},
+        }}})
+    };
+    let no_change_set = json!([
+        approval("Required", &boolean(&[false])),
+        deploy_with_action_mode(&["CREATE_UPDATE", "REPLACE_ON_FAILURE"]),
+        {"required": ["Deploy"], "properties": {"Deploy": {
+            "required": ["OnFailure"], "properties": {"OnFailure": {"enum": ["Rollback"]}},
+        }}},
+        {"required": ["ExecutionMode"], "properties": {"ExecutionMode": {"enum": ["PARALLEL"]}}},
+    ]);
+    let mut nothing_to_approve = no_change_set.clone();
+    if let Some(list) = nothing_to_approve.as_array_mut() {
+        list.push(json!({"not": {"required": ["GitLab"]}}));
+    }
+    for (property, value, what, excluded) in [
+        (
+            "AutoApprove",
+            choice(&["NoChanges"]),
+            "Approval.AutoApprove needs Approval.Required, and Deploy.ActionMode CHANGE_SET",
+            no_change_set,
+        ),
+        (
+            "FromGitLab",
+            boolean(&[true]),
+            "Approval.FromGitLab needs GitLab, Approval.Required, and Deploy.ActionMode CHANGE_SET",
+            nothing_to_approve,
+        ),
+    ] {
+        when(
+            schema,
+            &approval(property, &value),
+            &json!({"errorMessage": what, "not": {"anyOf": excluded}}),
+        );
+    }
+    when(
+        &mut schema["properties"]["Approval"],
+        &json!({"required": ["AllowAuthor"], "properties": {"AllowAuthor": boolean(&[true])}}),
+        &json!({"errorMessage": "AllowAuthor needs FromGitLab", "required": ["FromGitLab"]}),
     );
 }
 

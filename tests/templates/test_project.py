@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-from jsonschema import Draft7Validator
 
 from tests.templates.companions import project
 from tests.templates.deployed import ACCOUNT, TEMPLATES, source
@@ -85,46 +84,6 @@ def test_command_of_the_page_admits_tags():
     [(name, value)] = re.findall(r"--stack-name project-dev-shop \\\n.* --parameter-overrides (\w+)=(\w+)$", page, re.MULTILINE)
     stack = project(**GITLAB, **{name: value})
     assert stack.broken_rules() == [] and stack.properties("Pipeline")["Approval"]["FromGitLab"] is True
-
-
-# The parameters that a property's format limits, and the property in the schema.
-FORMATS = {
-    "GitLabEnvironmentName": "Report.EnvironmentName", "GitLabEnvironmentUrlOutput": "Report.EnvironmentUrlOutput",
-    "BuildImage": "Build.Image", "BuildComputeType": "Build.ComputeType", "DeployTemplatePath": "Deploy.TemplatePath",
-    "DeployActionMode": "Deploy.ActionMode", "DeployOnFailure": "Deploy.OnFailure",
-    "BuildEnvironmentVariables": "Build.EnvironmentVariables", "ReviewBranches": "Review.Branches",
-}
-SAMPLES = [
-    "", "a", "a/b.yaml", "/a", "a:b", "a::b", "a:", "infra/ü.yaml", "test/eu", "a b", " a", "a ", "a/", "Address", "a-b",
-    "aws/codebuild/standard:8.0", "public.ecr.aws/x/y@sha256:0a", "BUILD_GENERAL1_2XLARGE", "BUILD_LAMBDA_1GB", "Fail",
-    "Rollback", "CHANGE_SET", "CREATE_UPDATE", "REPLACE_ON_FAILURE", "5", "5.5", '{"A":"1"}', ' {"A": "1"} ',
-    '[{"Name":"A"}]', "A=1", '"{}"', "{", "[}", "review/*", "*", "a**", "a..b", "a//b", "_a+b", "a?", "a" * 256, "a" * 257,
-]
-
-
-def accepts(name, value):
-    parameter = source(PROJECT)["Parameters"][name]
-    if "AllowedValues" in parameter:
-        return value in parameter["AllowedValues"]
-    return len(value) <= parameter.get("MaxLength", 4096) and bool(re.fullmatch(parameter["AllowedPattern"], value))
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_parameter_admits_what_the_property_admits(name):
-    schema = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text())
-    for part in FORMATS[name].split("."):
-        schema = schema["properties"][part]
-    admits = Draft7Validator(schema).is_valid
-    # Empty is the property's default. The schema compares only the first character of JSON.
-    different = {value for value in SAMPLES if value and accepts(name, value) != admits(value)}
-    assert different == ({"{", "[}"} if name == "BuildEnvironmentVariables" else set())
-    assert accepts(name, source(PROJECT)["Parameters"][name]["Default"])
-
-
-def test_build_timeout_is_within_codebuilds_limits():
-    accepted = [number for number in range(3000) if accepts("BuildTimeoutInMinutes", str(number))]
-    assert accepted == list(range(5, 2161))
-    assert not any(accepts("BuildTimeoutInMinutes", bad) for bad in ("05", "-5", "5.5", "21600", " 5"))
 
 
 def test_defaults_in_descriptions_are_the_properties():
