@@ -1,8 +1,8 @@
 """A parameter that becomes a property accepts what the property accepts.
 
 The function's formats are the source. docs/schemas/ has their patterns, and the parameter has the same one: without the
-anchors, because CloudFormation compares the whole value, and with an exclusion as a lookahead. Which parameter becomes which
-property, the template's own references say. tests/schemas/texts.json is also tried on the formats themselves, in Rust.
+anchors, because CloudFormation compares the whole value, and with an exclusion as a lookahead. The template's references show
+which parameter becomes which property. The formats themselves are tried with tests/schemas/texts.json, in Rust.
 """
 
 import json
@@ -159,7 +159,7 @@ EXAMPLES = {example["name"]: example for kind in SCHEMAS
 HAS_GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}
 BY_TAG = {"ApprovalFromGitLab": "true", "FunctionApprovals": "GitLab"}
 # Parameters that break a rule of a template, and the example in tests/schemas with the same properties, which the decoder rejects.
-# FunctionApprovals is no property: src/gitops_pipeline/spec/tests.rs has its test.
+# FunctionApprovals is not a property: src/gitops_pipeline/spec/tests.rs has its test.
 RULES = [
     ("EveryEnvironmentHasABranch", {"EnvID": "stg"}, "an environment that no branch reaches"),
     ("AProjectNeedsAToken", {"GitLabProject": "platform/infra"}, "reports with an empty token"),

@@ -58,7 +58,7 @@ pub static ROLE_ARN: Format = Format::new(
 /// message has none. <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>,
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 pub static TOPIC_ARN: Format = Format::new(
-    arn!("sns", "[A-Za-z0-9_-]{1,256}").up_to(310),
+    arn!("sns", "[A-Za-z0-9_-]+").up_to(310),
     "must be the ARN of an SNS topic, and not of a FIFO topic",
 );
 

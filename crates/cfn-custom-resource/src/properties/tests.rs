@@ -118,6 +118,8 @@ fn booleans_and_numbers_are_accepted_as_text() {
         (json!("7"), Some(7)),
         (json!(7), Some(7)),
         (json!(1.5), None),
+        (json!("+7"), None),
+        (json!("07"), None),
     ] {
         let (object, _) = decode(&json!({"N": value}));
         assert_eq!(object.number("N"), expected.unwrap_or(3));
