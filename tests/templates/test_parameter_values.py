@@ -43,7 +43,7 @@ ROWS = [
      ["shop", f"{SHOP[:-4]}*", f"{SHOP},{SITE}", SHOP.replace(REPOSITORIES, "*"), ""]),
     ("cross-account-repository", "FurtherRoleArns", ["", f"arn:aws:iam::{ACCOUNT}:role/path/a"],
      [f"arn:aws:iam::{ACCOUNT}:role/*", f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:user/a", "*"]),
-    ("cross-account-repository", "BranchNames", ["", "main", "release/1.0"], ["*", "a..b", '"', "/a"]),
+    ("cross-account-repository", "BranchNames", ["", "main", "release/1.0"], ["*", "a..b", "/a"]),
     ("cross-account-repository", "PipelineAccountId", [ACCOUNT], ["", "*", "12345", f"{ACCOUNT}0"]),
     ("cross-account-repository", "ArtifactKeyArn", [f"{KEY}mrk-1"], ["", f"{KEY[:-4]}alias/a", f"{KEY}*", "1234abcd"]),
     ("cross-account-repository", "ArtifactBucketName", ["a-bucket"], ["", "*", "a*", "Bucket", "arn:aws:s3:::a-bucket"]),

@@ -20,8 +20,6 @@ SOURCES = {path.stem: source(path) for path in (TEMPLATE, *sorted(TEMPLATES.glob
 # Parameters that accept less than the property, and why.
 SHORTER = {"EnvID": 10,  # The artifact bucket's name contains it.
            "ProjectID": 20}  # Together with each EnvID, it has at most 30.
-# It would end the JSON text of BranchMap.
-EXCLUDED = {"BranchName": '"'}
 # A policy names the key, and a policy names no alias.
 OWN_PATTERNS = {"MirrorSecretKmsKeyArn"}
 ANY = r"^[\s\S]"
@@ -39,9 +37,9 @@ def uses(node, parameters, path):
                 yield from [(value, f"{path}[]" if is_list else path)] if value in parameters else []
             elif key == "Fn::If":
                 yield from (use for branch in value[1:] for use in uses(branch, parameters, path))
-            elif key == "Fn::Sub" and value.startswith("{"):
-                for name, text in json.loads(value).items():
-                    yield from [(name.strip("${}"), f"{path}.<name>"), (text.strip("${}"), f"{path}.<value>")]
+            elif key == "Fn::Sub" and isinstance(value, list):  # A map as JSON.
+                [(name, _)], text = json.loads(value[0]).items(), re.search(r"'Ref': '(\w+)'", str(value[1]))[1]
+                yield from [(name.strip("${}"), f"{path}.<name>"), (text, f"{path}.<value>")]
             elif not key.startswith("Fn::"):
                 yield from uses(value, parameters, f"{path}.{key}".lstrip("."))
 
@@ -63,12 +61,10 @@ CHOICES = [row for row in ROWS if row not in PATTERNS]
 EACH_PATTERN = pytest.mark.parametrize(("template", "name", "path", "kind"), PATTERNS, ids=[" ".join(row[:3]) for row in PATTERNS])
 
 
-def allowed_pattern(schema, name):
+def allowed_pattern(schema):
     """The pattern of a whole value."""
     body = schema.get("pattern", r"^[\s\S]*$").removeprefix("^").removesuffix("$")
-    excluded = [schema["not"]["pattern"]] if "not" in schema else []
-    excluded += [EXCLUDED[name]] if name in EXCLUDED else []
-    return rf"(?![\s\S]*({'|'.join(excluded)})){body}" if excluded else body
+    return rf"(?![\s\S]*({schema['not']['pattern']})){body}" if "not" in schema else body
 
 
 def fits(schema, text):
@@ -89,7 +85,7 @@ def is_accepted(parameter, name, schema, text):
     """Whether the parameter has to accept it. An empty one leaves the property out."""
     if text == "" and parameter.get("AllowedPattern", "").endswith(")?"):
         return True
-    return fits(schema, text) and len(text) <= SHORTER.get(name, len(text)) and EXCLUDED.get(name, "\0") not in text
+    return fits(schema, text) and len(text) <= SHORTER.get(name, len(text))
 
 
 def test_templates_and_properties_are_found():
@@ -107,7 +103,7 @@ def test_parameter_has_the_pattern_of_its_property(template, name, path, kind):
     if schema.get("pattern") == ANY:
         assert (parameter["MinLength"], parameter.get("AllowedPattern")) == (1, None)
     else:
-        pattern = allowed_pattern(schema, name)
+        pattern = allowed_pattern(schema)
         assert parameter["AllowedPattern"] in (f"({pattern})?", pattern)
         assert accepts(parameter, parameter.get("Default", "dev"))
     if parameter["Type"] == "String" and not path.endswith("<name>"):

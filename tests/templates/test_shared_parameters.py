@@ -104,10 +104,10 @@ def test_approval_has_the_given_topic_and_links_to_the_commit(deployed, pipeline
 
 @BOTH
 def test_other_settings_reach_the_pipeline_and_the_credential(deployed, pipeline):
-    stack = deployed(EnvID="stg", BranchName="release/next", ReviewBranches="review/*", Drift="Report", RotationSerial="2",
+    stack = deployed(EnvID="stg", BranchName='release/"next"', ReviewBranches="review/*", Drift="Report", RotationSerial="2",
                      GitLabProject="platform/infra", GitLabTokenSecretId="gitlab")
     properties = stack.properties(pipeline)
-    assert json.loads(properties["BranchMap"]) == {"stg": "release/next"}
+    assert json.loads(properties["BranchMap"]) == {"stg": 'release/"next"'}
     assert (properties["Review"], properties["Drift"]) == ({"Branches": "review/*"}, "Report")
     assert stack.properties("MirrorCredential")["RotationSerial"] == "2"
     assert "RotationSerial" not in deployed().properties("MirrorCredential")
