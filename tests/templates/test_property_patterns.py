@@ -20,8 +20,9 @@ SOURCES = {path.stem: source(path) for path in (TEMPLATE, *sorted(TEMPLATES.glob
 # Parameters that accept less than the property, and why.
 SHORTER = {"EnvID": 10,  # The artifact bucket's name contains it.
            "ProjectID": 20}  # Together with each EnvID, it has at most 30.
-# A policy names the key, and a policy names no alias.
-OWN_PATTERNS = {"MirrorSecretKmsKeyArn"}
+# Parameters with a pattern of their own, each with a text of that form.
+OWN_PATTERNS = {"MirrorSecretKmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/mrk-1",  # A policy names the key, but no alias.
+                "ResourceTags": '{"CostCenter":"42"}'}  # It has the patterns of keys and values in one: test_shared_parameters.py.
 ANY = r"^[\s\S]"
 
 
@@ -98,7 +99,7 @@ def test_templates_and_properties_are_found():
 def test_parameter_has_the_pattern_of_its_property(template, name, path, kind):
     parameter, schema = SOURCES[template]["Parameters"][name], schema_at(kind, path)
     if name in OWN_PATTERNS:
-        assert fits(schema, "arn:aws:kms:eu-central-1:123456789012:key/mrk-1")
+        assert fits(schema, OWN_PATTERNS[name]) and accepts(parameter, OWN_PATTERNS[name])
         return
     if schema.get("pattern") == ANY:
         assert (parameter["MinLength"], parameter.get("AllowedPattern")) == (1, None)
