@@ -28,15 +28,18 @@ pub const MEMBERS: [Property; 4] = [
     ),
 ];
 
-// A login in the address would be a second secret, in plain text.
+// A login in the address would be a second secret, in plain text. The tag of the token's secret is the
+// same address, and a tag has no brackets, so that an address of IPv6 needs a name:
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html
 static URL: Format = Format::with_parser(
     Pattern::new(concat!(
-        r"^(https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))",
-        r"(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$"
+        r"^(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))",
+        r"(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*/?$"
     ))
     .without("/api/v4/?$")
     .up_to(256),
-    "must be https://, a host and perhaps a path, in ASCII and without a login (http:// only to this machine)",
+    "must be https://, a host and perhaps a path, of ASCII letters, digits and `_.-`, without a login (http:// only \
+     to this machine)",
     http::is_https_or_loopback,
 )
 .with_place(api_path);
