@@ -29,6 +29,8 @@ def test_navigation_has_every_page_of_the_index_once():
     how_tos = next(section["How-to"] for section in sections if "How-to" in section)
     assert [next(iter(group)) for group in how_tos] == [
         "Start", "People and approvals", "Change and end", "Network and accounts", "Build", "Companions"]
+    decisions = {str(page.relative_to(ROOT)) for page in (ROOT / "docs/project/decisions").glob("*.md")}
+    assert set(pages_of(sections[-1]["Project"][-1])) == decisions
     folders = {name: {page.split("/")[1] for page in pages_of(section)} for section in sections[2:-1] for name in section}
     assert {name: {name.lower()} for name in folders} == folders
     in_folders = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*/*.md")}

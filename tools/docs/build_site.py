@@ -24,7 +24,7 @@ SITE = ROOT / "site"
 # Beside MkDocs, so that a site of another checkout has them too.
 _SCRIPTS = Path(sys.prefix) / "scripts"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
-# A page in a table of docs/README.md.
+# A page in a table of docs/README.md, or in that of the decisions.
 _ROW = re.compile(r"^\| \[[^\]]*\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
@@ -120,7 +120,11 @@ def navigation() -> list[dict[str, Any]]:
         own, *groups = section.split("\n### ")
         entries = [*pages(own), *({group.splitlines()[0]: pages(group)} for group in groups)]
         sections.append({section.splitlines()[0]: entries})
-    sections[-1][next(iter(sections[-1]))] += _PAGES_BESIDE_THE_README
+    project = sections[-1][next(iter(sections[-1]))]
+    index = f"{_DECISIONS}README.md"
+    project.remove(index)
+    decisions = [f"{_DECISIONS}{page}" for page in _ROW.findall((ROOT / index).read_text())]
+    project += [*_PAGES_BESIDE_THE_README, {"Decisions": [index, *decisions]}]
     return sections
 
 
