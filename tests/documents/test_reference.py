@@ -29,6 +29,9 @@ def test_page_of_parameters_has_every_parameter_and_output():
         content = reference.loaded(template)
         for name in [*content.get("Parameters", {}), *content.get("Outputs", {})]:
             assert f"\n| `{name}` | " in section, (template.name, name)
+        groups = content.get("Metadata", {}).get("AWS::CloudFormation::Interface", {}).get("ParameterGroups", [])
+        assert re.findall("^### (.*)", section, re.MULTILINE) == [
+            *(group["Label"]["default"] for group in groups), *["Outputs"] * ("Outputs" in content)]
         for name in content.get("Parameters", {}):
             assert page.count(f'<a name="{template.stem}-{name.lower()}"></a>') == 1, (template.name, name)
 

@@ -25,7 +25,7 @@ SITE = ROOT / "site"
 _SCRIPTS = Path(sys.prefix) / "scripts"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 # A page in a table of docs/README.md, or in that of the decisions.
-_ROW = re.compile(r"^\| \[[^\]]*\]\(([^)#]+\.md)\)", re.MULTILINE)
+_ROW = re.compile(r"^\| \[([^\]]*)\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
@@ -109,7 +109,7 @@ def navigation() -> list[dict[str, Any]]:
     seen: set[str] = set()
 
     def pages(text: str) -> list[str]:
-        targets = dict.fromkeys(f"docs/{target}" for target in _ROW.findall(text))
+        targets = dict.fromkeys(f"docs/{target}" for _, target in _ROW.findall(text))
         found = [target for target in targets if target not in seen]
         seen.update(found)
         return found
@@ -123,7 +123,8 @@ def navigation() -> list[dict[str, Any]]:
     project = sections[-1][next(iter(sections[-1]))]
     index = f"{_DECISIONS}README.md"
     project.remove(index)
-    decisions = [f"{_DECISIONS}{page}" for page in _ROW.findall((ROOT / index).read_text())]
+    # Without the dates that begin their own titles.
+    decisions = [{title: f"{_DECISIONS}{page}"} for title, page in _ROW.findall((ROOT / index).read_text())]
     project += [*_PAGES_BESIDE_THE_README, {"Decisions": [index, *decisions]}]
     return sections
 
