@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import markdown
@@ -71,6 +72,13 @@ def test_cell_of_a_table_has_the_heading_of_its_column():
     html = markdown.markdown(page, extensions=["tables", site_hooks.TableLabels()])
     assert '<td data-label="">a</td>' in html and '<td data-label="Type of it"><em>b</em></td>' in html
     assert "content: attr(data-label)" in (ROOT / "docs/site.css").read_text()
+
+
+def test_each_picture_on_white_paper_is_dark_in_dark_mode():
+    names = re.findall(r'img\[src.="(.*?)"\]', (ROOT / "docs/site.css").read_text())
+    pictures = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "docs").rglob("*.svg")}
+    terminals = {path for path, picture in pictures.items() if 'fill="#1b222a"' in picture}
+    assert {path for path in pictures if not any(name in path for name in names)} == {*terminals, "docs/logo.svg"}
 
 
 def test_header_has_version_status_and_a_known_repository(monkeypatch, tmp_path):
