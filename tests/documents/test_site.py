@@ -44,6 +44,31 @@ def test_how_to_has_the_title_of_its_link_in_the_index(page):
     assert f"| [{title}](how-to/{page.name}) |" in (ROOT / "docs/README.md").read_text()
 
 
+# A browser of 1280 px shows so many characters of a line beside the button that copies, also in a list.
+CODE_COLUMNS = 94
+
+
+def code_lines(page):
+    """The code that readers copy, without recorded output, and without lines that contain one long word."""
+    language, is_command = "", False
+    for line in page.read_text().splitlines():
+        fence = re.match(r" *```(\w*)", line)
+        if fence:
+            language = "" if language else fence[1] or "none"
+            continue
+        is_command = line.lstrip().startswith("$ ") or (is_command and before.endswith("\\"))
+        before = line
+        is_read = language not in ("", "text", "mermaid") and (is_command or language != "console")
+        if is_read and max(map(len, line.split()), default=0) <= 80:
+            yield line
+
+
+@pytest.mark.parametrize("page", [page for folder in ("how-to", "runbook", "tutorial")
+                                  for page in sorted((ROOT / "docs" / folder).glob("*.md"))], ids=lambda page: page.stem)
+def test_code_fits_the_site(page):
+    assert [line for line in code_lines(page) if len(line) > CODE_COLUMNS] == []
+
+
 def test_page_with_a_boost_or_a_tag_for_the_search_exists():
     assert [path for path in (*site_hooks._BOOSTS, *site_hooks._TAGS) if not (ROOT / path).exists()] == []
 
