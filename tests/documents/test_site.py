@@ -50,7 +50,7 @@ CODE_COLUMNS = 94
 
 def code_lines(page):
     """The code that readers copy, without recorded output, and without lines that contain one long word."""
-    language, is_command = "", False
+    language, is_command, before = "", False, ""
     for line in page.read_text().splitlines():
         fence = re.match(r" *```(\w*)", line)
         if fence:
