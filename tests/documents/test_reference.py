@@ -130,7 +130,8 @@ def test_texts_of_the_dashboard_neither_overlap_nor_leave_it():
         boxes.append((left, left + width, float(y) - 10, float(y) + 3, content))
     size = re.search(r'viewBox="0 0 (\d+) (\d+)"', drawn("docs/runbook/dashboard.svg"))
     assert len(boxes) > 60 and all(box[0] >= 0 and box[1] <= int(size[1]) and box[3] <= int(size[2]) for box in boxes)
-    assert [(a[4], b[4]) for a, b in combinations(boxes, 2) if a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]] == []
+    assert [(a[4], b[4]) for a, b in combinations(boxes, 2)
+            if a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]] == []
 
 
 def test_alarm_of_the_dashboard_has_the_state_after_the_checks():
