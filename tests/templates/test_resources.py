@@ -54,7 +54,6 @@ def test_the_function_logs_json_to_the_group_of_the_stack(dev):
     assert dev.properties("FunctionLogGroup")["RetentionInDays"] == "90"
 
 
-# claim: log-level-is-the-functions-only-variable
 @pytest.mark.parametrize("level", source()["Parameters"]["LogLevel"]["AllowedValues"])
 def test_log_level_is_a_variable_of_the_function(level):
     stack = Deployed(EnvID="dev", LogLevel=level)
@@ -87,9 +86,12 @@ def test_settings_of_the_network_need_each_other(given, is_accepted):
     assert (not Deployed(EnvID="dev", **given).broken_rules()) == is_accepted
 
 
-def test_proxy_is_a_variable_of_the_function():
+# claim: variables-of-the-function-hold-no-secret
+def test_variables_of_the_function_are_settings_without_a_login():
     variables = Deployed(EnvID="dev", **PROXY).properties("Function")["Environment"]["Variables"]
-    assert (variables["HTTPS_PROXY"], variables["NO_PROXY"]) == (PROXY["HttpsProxy"], PROXY["NoProxy"])
+    assert variables == {"RUST_LOG": "info", "FUNCTION_APPROVALS": "Denied", "HTTPS_PROXY": PROXY["HttpsProxy"],
+                         "NO_PROXY": PROXY["NoProxy"]}
+    assert "@" not in source()["Parameters"]["HttpsProxy"]["AllowedPattern"]
 
 
 def test_given_parameters_reach_the_credential():
