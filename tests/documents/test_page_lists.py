@@ -151,3 +151,17 @@ def test_each_command_of_a_page_exists():
         named = re.findall(r"(?:`|^\s*\$? ?)make ((?:[a-z]+-?)+)(?=[` \n])", text, re.MULTILINE)
         assert {*named} <= targets, path
         assert {*re.findall(r"(?:`|\./)cfn-gitops ([a-z]+)(?=[` \n])", text, re.MULTILINE)} <= {*main.COMMANDS}, path
+
+
+def test_each_parameter_in_a_block_of_settings_exists():
+    templates = [ROOT / "template.yaml", *(ROOT / "templates").glob("*.yaml")]
+    parameters = {name for path in templates for name in yaml.load(path.read_text(), yaml.BaseLoader)["Parameters"]}
+    named = {name for path in files("*.md") for block in re.findall(r"```toml\n(.*?)```", path.read_text(), re.DOTALL)
+             for name in re.findall(r'^ *["\']+([A-Z]\w+)=', block, re.MULTILINE)}
+    assert {"VpcSubnetIds", "HttpsProxy"} <= named <= parameters
+
+
+def test_variables_of_the_page_about_make_try_are_read():
+    read = (ROOT / "Makefile").read_text() + "".join(path.read_text() for path in (ROOT / "tools").rglob("*.py"))
+    named = [quoted(row[0])[0].partition("=")[0] for row in rows("how-to/try.md", "Variable")]
+    assert len(named) > 2 and [name for name in named if not re.search(rf"\$\({name}\)|\$\$?{name}\b|[\"']{name}[\"']", read)] == []
