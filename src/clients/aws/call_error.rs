@@ -18,10 +18,6 @@ const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permis
     function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of \
     the provider stack allows this. If that policy requires tags, set them with the property Tags";
 
-/// The remedy for a repository with a customer managed key.
-const ALLOW_REPOSITORY_KEY: &str = "Enable the repository's key, and allow kms:Decrypt, kms:DescribeKey and \
-    kms:GenerateDataKey on it to the function's role in the key's policy (kms:ViaService codecommit)";
-
 /// The error of a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {cause}")]
@@ -198,14 +194,7 @@ impl CallError {
                 and the function's network path to AWS"
                     .into()
             }
-            Code::KeyUnusable if self.denied_action().0 == "codecommit" => {
-                ALLOW_REPOSITORY_KEY.into()
-            }
-            Code::KeyUnusable => {
-                "Enable the key, and allow its use in its policy and in those of the \
-                function's role"
-                    .into()
-            }
+            Code::KeyUnusable => self.key_remedy("the function's role").into(),
             Code::RoleUnusable => "Correct the role's trust policy".into(),
             // IAM's `LimitExceeded` is about a user's credentials or tags, and names the limit.
             Code::QuotaReached if !self.has_code(&["LimitExceeded"]) => {
@@ -227,6 +216,32 @@ impl CallError {
     pub fn is_key_error(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();
         code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
+    }
+
+    /// The remedy for a key that cannot be used, if `caller` made the call. CodeCommit has an
+    /// exception for each cause. Secrets Manager has two, neither for a missing permission:
+    /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_GetRepository.html#API_GetRepository_Errors>
+    pub(crate) fn key_remedy(&self, caller: &str) -> String {
+        let state = "Enable the key, or cancel its deletion";
+        match self.code.as_deref().unwrap_or_default() {
+            "EncryptionKeyAccessDeniedException" => format!(
+                "Allow {caller} kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's \
+                 key in the key's policy (kms:ViaService codecommit), and deny them in no policy"
+            ),
+            "EncryptionKeyDisabledException" => "Enable the repository's key".to_owned(),
+            "EncryptionKeyNotFoundException" => {
+                "Cancel the deletion of the repository's key. If the key is deleted, nothing can read \
+                 the repository: create it again, and push to it"
+                    .to_owned()
+            }
+            "EncryptionKeyUnavailableException" => {
+                format!("{state}, if KMS shows the repository's key so. Otherwise try again")
+            }
+            code if code.contains("AccessDenied") => format!(
+                "Allow the use of the key in its policy and in those of {caller}"
+            ),
+            _ => state.to_owned(),
+        }
     }
 
     /// Whether the function's role (or a boundary, or a key's policy) does not allow the call.
@@ -364,25 +379,71 @@ mod tests {
     use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 
     #[test]
-    fn remedy_fits_the_key_and_the_policy() {
-        let remedy = |code, error_type, cause: &str| {
-            let error = CallError {
-                error_type,
-                code: Some("AccessDenied".to_owned()),
-                ..CallError::local(code, "reading", cause)
-            };
-            error.reason().remedy.to_string()
-        };
-        let of_secret = remedy(Code::KeyUnusable, "aws_sdk_secretsmanager::E", "no");
-        assert!(of_secret.starts_with("Enable the key"), "{of_secret}");
-        let of_repository = remedy(Code::KeyUnusable, "aws_sdk_codecommit::E", "no");
-        assert!(
-            of_repository.contains("kms:ViaService codecommit"),
-            "{of_repository}"
-        );
+    fn denial_of_an_organization_names_tags() {
         let by_organization = "with an explicit deny in a service control policy";
-        let tags = remedy(Code::AwsDeniedElsewhere, "", by_organization);
+        let error = CallError {
+            code: Some("AccessDenied".to_owned()),
+            ..CallError::local(Code::AwsDeniedElsewhere, "reading", by_organization)
+        };
+        let tags = error.reason().remedy.to_string();
         assert!(tags.ends_with("with the property Tags"), "{tags}");
+    }
+
+    #[test]
+    fn each_error_of_a_key_has_its_own_remedy() {
+        for (code, begins) in [
+            (
+                "EncryptionKeyAccessDeniedException",
+                "Allow the function's role kms:Decrypt",
+            ),
+            (
+                "EncryptionKeyDisabledException",
+                "Enable the repository's key",
+            ),
+            (
+                "EncryptionKeyNotFoundException",
+                "Cancel the deletion of the repository's key",
+            ),
+            (
+                "EncryptionKeyUnavailableException",
+                "Enable the key, or cancel its deletion, if",
+            ),
+            (
+                "DecryptionFailure",
+                "Enable the key, or cancel its deletion",
+            ),
+            (
+                "EncryptionFailure",
+                "Enable the key, or cancel its deletion",
+            ),
+            (
+                "KMSAccessDeniedException",
+                "Allow the use of the key in its policy",
+            ),
+            (
+                "KMSDisabledException",
+                "Enable the key, or cancel its deletion",
+            ),
+        ] {
+            // AWS may name the action of KMS, which is not the one that the function called.
+            let message = "is not authorized to perform: kms:Decrypt on resource: k";
+            let error = CallError {
+                code: Some(code.to_owned()),
+                ..CallError::local(Code::AwsRejected, "reading", message)
+            };
+            assert_eq!(
+                error.service_reason_code(),
+                Some(Code::KeyUnusable),
+                "{code}"
+            );
+            let error = error.with_reason_code(Code::KeyUnusable);
+            let remedy = error.reason().remedy.to_string();
+            assert!(remedy.starts_with(begins), "{code}: {remedy}");
+            assert_eq!(
+                remedy.contains("kms:ViaService"),
+                code == "EncryptionKeyAccessDeniedException"
+            );
+        }
     }
 
     #[test]
