@@ -16,7 +16,23 @@ pub(super) const NOT_BUILT: &str = "the request could not be made";
 /// The remedy for a denial by another policy than those of the function's role.
 const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permissions boundary of the \
     function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of \
-    the provider stack allows this. If that policy requires tags, set them with the property Tags";
+    the provider stack allows this";
+
+/// The calls of the function, and those of CloudFormation in the child stack, that create something
+/// with the tags of the property. `docs/how-to/tags.md` lists all calls that create something.
+const CREATES_WITH_TAGS: [&str; 7] = [
+    "CreateSecret",
+    "CreateStack",
+    "CreateRepository",
+    "CreateProject",
+    "CreateLogGroup",
+    "CreatePipeline",
+    "PutRule",
+];
+
+/// A further remedy if the denied call creates something with the tags of the property.
+const SET_TAGS: &str = "If that policy requires tags, set them with the property Tags, or with ResourceTags of the \
+    templates";
 
 /// The remedy for a repository with a customer managed key.
 const ALLOW_REPOSITORY_KEY: &str = "Enable the repository's key, and allow kms:Decrypt, kms:DescribeKey and \
@@ -182,7 +198,9 @@ impl CallError {
         }
         match self.reason_code {
             Code::AwsDenied | Code::AwsDeniedElsewhere if self.is_denied_elsewhere() => {
-                CHANGE_OTHER_POLICY.into()
+                let tags = remedy_of_tags(&self.cause, self.denied_action().1);
+                let all: Vec<&str> = [CHANGE_OTHER_POLICY].into_iter().chain(tags).collect();
+                all.join(". ").into()
             }
             Code::AwsDenied => {
                 let (service, action) = self.denied_action();
@@ -237,16 +255,13 @@ impl CallError {
     /// The denied action: the one that the service's message names, or else the one that was
     /// called.
     pub fn denied_action(&self) -> (&str, &str) {
-        let named = self.cause.split_once("not authorized to perform: ");
-        let named = named.and_then(|(_, named)| named.split_whitespace().next()?.split_once(':'));
-        named.unwrap_or_else(|| action_of(self.error_type))
+        denied_action_in(&self.cause).unwrap_or_else(|| action_of(self.error_type))
     }
 
     /// Whether a policy other than those of the function's role denies the call, so that allowing
     /// the action there would not help.
     pub fn is_denied_elsewhere(&self) -> bool {
-        let mut parts = DENIED_ELSEWHERE.iter();
-        self.is_denied() && parts.any(|part| self.cause.contains(part))
+        self.is_denied() && is_denied_elsewhere(&self.cause)
     }
 
     /// Whether CloudFormation rejected the call in the present state: most of its rejections have
@@ -291,6 +306,23 @@ impl CallError {
         let remedy = remedy(&self);
         self.with_remedy(remedy)
     }
+}
+
+/// The action that the message of a denial names, as in `("codecommit", "CreateRepository")`.
+pub fn denied_action_in(message: &str) -> Option<(&str, &str)> {
+    let (_, named) = message.split_once("not authorized to perform: ")?;
+    named.split_whitespace().next()?.split_once(':')
+}
+
+fn is_denied_elsewhere(message: &str) -> bool {
+    DENIED_ELSEWHERE.iter().any(|part| message.contains(part))
+}
+
+/// The remedy if another policy may have denied `action` because of missing tags. `None` if none
+/// denied it, or if the action creates nothing with tags.
+pub fn remedy_of_tags(message: &str, action: &str) -> Option<&'static str> {
+    let takes_tags = CREATES_WITH_TAGS.contains(&action);
+    (takes_tags && is_denied_elsewhere(message)).then_some(SET_TAGS)
 }
 
 /// The action with the errors `error_type`: the SDK names its crate after the service, and its type
@@ -380,9 +412,12 @@ mod tests {
             of_repository.contains("kms:ViaService codecommit"),
             "{of_repository}"
         );
-        let by_organization = "with an explicit deny in a service control policy";
-        let tags = remedy(Code::AwsDeniedElsewhere, "", by_organization);
-        assert!(tags.ends_with("with the property Tags"), "{tags}");
+        let create = std::any::type_name::<CreateSecretError>();
+        for (error_type, is_creating) in [(create, true), ("aws_sdk_codecommit::E", false)] {
+            let by_organization = "with an explicit deny in a service control policy";
+            let tags = remedy(Code::AwsDeniedElsewhere, error_type, by_organization);
+            assert_eq!(tags.ends_with(SET_TAGS), is_creating, "{tags}");
+        }
     }
 
     #[test]
