@@ -128,7 +128,7 @@ def _wrong_number(text: str, declared: dict[str, Any]) -> str:
 
 
 def tag_checks(given: SettingsFile, values: dict[str, str]) -> list[Finding]:
-    """The stack's tags, compared with those of what the function creates. Both add `CreatedBy` by themselves."""
+    """The stack's tags, compared with those of everything that the function creates. `CreatedBy` may differ."""
     if not values.get("ProjectID") or "ResourceTags" not in values:
         return []
     place, unread = given.place("tags"), list[Finding]()
@@ -139,7 +139,7 @@ def tag_checks(given: SettingsFile, values: dict[str, str]) -> list[Finding]:
 
 
 def _wrong_tags(tags: str | list[str], resource_tags: str) -> tuple[str, str] | None:
-    """What is wrong, and the remedy. `None` if nothing is."""
+    """The problem and the remedy. `None` if the tags are equal."""
     words = [word for text in ([tags] if isinstance(tags, str) else tags) for word in shlex.split(text)]
     of_stack = {key: value for key, _, value in (word.partition("=") for word in words) if key != "CreatedBy"}
     try:
@@ -153,8 +153,8 @@ def _wrong_tags(tags: str | list[str], resource_tags: str) -> tuple[str, str] | 
     different = sorted(key for key in {*of_stack, *of_resources} if of_stack.get(key) != of_resources.get(key))
     if not different:
         return None
-    return (f"tags and ResourceTags differ in {', '.join(different)}. CloudFormation does not give the tags of a stack to what the "
-            "function creates", f"Set both to the same tags. For those of the stack, write: {_resource_tags(of_stack)}")
+    return (f"tags and ResourceTags differ in {', '.join(different)}. The secrets and stacks that the function creates "
+            "do not have those of the stack", f"Set both to the same tags. For those of the stack, write: {_resource_tags(of_stack)}")
 
 
 def _resource_tags(tags: dict[str, str]) -> str:

@@ -20,8 +20,8 @@ from tests.deployment.pages import Folder, blocks, clone
 from tests.play.pipelines import PROJECT, accepted, eventually
 from tests.play.steps import ROOT, Stack
 
-README, CONNECT, PAGE, ALLOW, RUNBOOK = ROOT / "README.md", *(ROOT / "docs" / name for name in (
-    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md"))
+README, CONNECT, PAGE, ALLOW, RUNBOOK, TAGS = ROOT / "README.md", *(ROOT / "docs" / name for name in (
+    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md", "how-to/tags.md"))
 OTHER = "210987654321"
 NAME = "cfn-gitops-dev-eu-central-1-keeps-its-EnvID"
 
@@ -192,8 +192,12 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     scene.source.project.protect("production")
     folder.run(store_token, typed=scene.gitlab.token)
     folder.run(blocks(CONNECT)[1].replace("gitlab/infra", "gitlab/infra-prd"))
-    folder.write_parameters("prd", shown, ReviewBranches="main", **scene.of_gitlab)
+    [tags] = [line for line in blocks(TAGS, "toml")[0].splitlines() if "ResourceTags" in line]
+    folder.write_parameters("prd", shown.replace("]\n", f"{tags}\n]\n"), ReviewBranches="main", **scene.of_gitlab)
     assert "Successfully created/updated stack - cfn-gitops-prd" in folder.run(deploy, typed="y\n")
+    secret = aws.client("secretsmanager").describe_secret(SecretId="codecommit-mirror/user-prd-codecommit-mirroring")
+    assert {"CreatedBy": "cfn-gitops-prd", "CostCenter": "42", "Owner": "Team A", "部門": "基盤"}.items() <= {
+        tag["Key"]: tag["Value"] for tag in secret["Tags"]}.items()
 
     prd = MirroredProject(aws, "prd", "infra", tmp_path / "prd", scene.source, "production")
     first = prd.execution_of(scene.source.project.branches()["production"])

@@ -20,14 +20,13 @@ const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permis
 
 /// The calls of the function, and those of CloudFormation in the child stack, that create something
 /// with the tags of the property. `docs/how-to/tags.md` lists all calls that create something.
-const CREATES_WITH_TAGS: [&str; 7] = [
+const CREATES_WITH_TAGS: [&str; 6] = [
     "CreateSecret",
     "CreateStack",
     "CreateRepository",
     "CreateProject",
     "CreateLogGroup",
     "CreatePipeline",
-    "PutRule",
 ];
 
 /// A further remedy if the denied call creates something with the tags of the property.

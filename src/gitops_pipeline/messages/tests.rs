@@ -50,12 +50,12 @@ fn denied_creation_names_the_tags_and_nothing_else_does() {
     };
     let by_organization = "with an explicit deny in a service control policy";
     let tags = "and deploy again. If that policy requires tags, set them with the property Tags";
-    for action in ["codecommit:CreateRepository", "events:PutRule"] {
+    for action in ["codecommit:CreateRepository", "logs:CreateLogGroup"] {
         let text = reason(action, by_organization);
         assert!(text.contains(tags), "{text}");
         let own = reason(action, "because no identity-based policy allows it");
         assert!(!own.contains("requires tags"), "{own}");
     }
-    let other = reason("events:PutTargets", by_organization);
+    let other = reason("events:PutRule", by_organization);
     assert!(!other.contains("requires tags"), "{other}");
 }
