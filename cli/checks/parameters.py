@@ -14,6 +14,7 @@ from typing import Any
 from cli import samconfig
 from cli.account import Environment
 from cli.checks.template import Template, attempt
+from cli.failure import Failure
 from cli.output import Finding
 from cli.samconfig import did_you_mean
 
@@ -140,6 +141,9 @@ def tag_checks(given: SettingsFile, values: dict[str, str]) -> list[Finding]:
 
 def _wrong_tags(tags: str | list[str], resource_tags: str) -> tuple[str, str] | None:
     """The problem and the remedy. `None` if the tags are equal."""
+    # No tag has one, but CloudFormation returns it for each letter beyond ASCII.
+    if "?" in resource_tags:
+        raise Failure("CloudFormation does not return the stack's ResourceTags as it is", "Write ResourceTags in this file")
     words = [word for text in ([tags] if isinstance(tags, str) else tags) for word in shlex.split(text)]
     of_stack = {key: value for key, _, value in (word.partition("=") for word in words) if key != "CreatedBy"}
     try:

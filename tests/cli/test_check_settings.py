@@ -85,8 +85,8 @@ def test_space_outside_of_quotation_marks_ends_the_command(folder: Folder) -> No
 
 def test_line_is_not_that_of_a_tag(folder: Folder) -> None:
     content = with_line('"ProjectID=my_project"').replace("resolve_s3 = true", 'resolve_s3 = true\ntags = "ProjectID=shop"')
-    [found] = [each for each in checked(folder, content) if each.result == "found"]
-    assert found.subject == "samconfig.toml, line 10"
+    [found, of_tags] = [each for each in checked(folder, content) if each.result == "found"]
+    assert (found.subject, of_tags.subject) == ("samconfig.toml, line 10", "samconfig.toml, line 7")
 
 
 def test_all_parameters_in_one_text_have_its_line(folder: Folder) -> None:
@@ -203,6 +203,8 @@ def test_notation_of_the_page_is_what_sam_and_check_read(folder: Folder) -> None
     of_stack, given = CfnTags().convert(table["tags"], None, None), CfnParameterOverridesType().convert(
         table["parameter_overrides"], None, None)
     assert {"CreatedBy": of_stack["CreatedBy"], **json.loads(given["ResourceTags"])} == of_stack
+    [shipped] = re.findall(r'^# *"""(ResourceTags=.*)""",$', (ROOT / "samconfig.toml").read_text(), re.MULTILINE)
+    assert json.loads(CfnParameterOverridesType().convert([shipped], None, None)["ResourceTags"]).items() <= of_stack.items()
     assert len(of_stack) == 4 and any(" " in value for value in of_stack.values()) and not "".join(of_stack).isascii()
     assert {each.result for each in checked(folder, content)} == {"sound"}
 
@@ -217,6 +219,12 @@ def test_notation_of_the_page_is_what_sam_and_check_read(folder: Folder) -> None
 def test_different_tags_are_found(folder: Folder, content: str, problem: str, remedy: str) -> None:
     found = [each for each in checked(folder, content) if each.result == "found" and "is not valid" not in each.problem]
     assert len(found) == 1 and found[0].problem.startswith(problem) and remedy in found[0].remedy, found
+
+
+def test_tags_that_cloudformation_does_not_return_are_not_checked(folder: Folder) -> None:
+    folder.write(with_tags(TAGS))
+    [row] = tag_checks(SettingsFile(environment_of(folder), folder.config), {"ProjectID": "infra", "ResourceTags": '{"??": "??"}'})
+    assert (row.result, row.reason) == ("not checked", "CloudFormation does not return the stack's ResourceTags as it is")
 
 
 def test_tags_without_a_first_project_need_no_resource_tags(folder: Folder) -> None:
