@@ -73,9 +73,12 @@ def test_reason_of_a_denial_names_the_tags_for_exactly_these_calls():
 
 
 def test_each_resource_of_a_child_stack_has_the_tags():
-    resources = [*rendering("tags")["Resources"].values(), *rendering("review")["Resources"].values()]
-    for resource in resources:
-        keys = [tag["Key"] for tag in resource["Properties"].get("Tags", [])]
-        assert "CreatedBy" in keys or resource["Type"] == "AWS::Lambda::Permission", resource["Type"]
-    assert {each["Type"] for each in resources} <= {
-        "AWS::CodeBuild::Project", "AWS::CodeCommit::Repository", "AWS::CodePipeline::Pipeline", "AWS::Events::Rule", "AWS::Logs::LogGroup"}
+    types = set()
+    for variation, wanted in (("tags", {"CostCenter", "CreatedBy"}), ("review", {"CreatedBy"})):
+        for resource in rendering(variation)["Resources"].values():
+            types.add(resource["Type"])
+            assert wanted <= {tag["Key"] for tag in resource["Properties"]["Tags"]}, resource["Type"]
+    creates = {"AWS::CodeBuild::Project": "CreateProject", "AWS::CodeCommit::Repository": "CreateRepository",
+               "AWS::CodePipeline::Pipeline": "CreatePipeline", "AWS::Events::Rule": "PutRule", "AWS::Logs::LogGroup": "CreateLogGroup"}
+    assert types == creates.keys()
+    assert set(creates.values()) == {call.split(":")[1] for call in allowed_creations(f"{FUNCTION_ROLE}-provisioning")}

@@ -92,7 +92,7 @@ pub static PROPERTIES: [Property; 23] = [
          [Upgrade](../how-to/upgrade.md).",
     ),
     TAGS.doc(
-        "Tags of the child stack and its resources. [Set tags](../how-to/tags.md) has their forms \
+        "Tags of the child stack and its resources, at most 40. [Set tags](../how-to/tags.md) has their forms \
          and limits.",
     ),
 ];
