@@ -144,13 +144,13 @@ impl GitOpsPipeline {
         }
         let context = RequestContext::new(request, &names)?;
         // IAM may have denied the Update. Its rollback must not fail for the same reason.
-        let deleted = DeletedPipeline {
+        let pipeline = DeletedPipeline {
             tags: tags_in(&request.old_properties, &request.stack_id),
             names,
             on_denial: OnDenial::Ignore,
             rejected_create: None,
         };
-        self.delete_stack(&context, deleted, progress).await
+        self.delete_stack(&context, pipeline, progress).await
     }
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
@@ -176,35 +176,35 @@ impl GitOpsPipeline {
             Some((_, key)) => (OnDenial::Ignore, Some(RequestKey::read(key))),
             None => (OnDenial::Fail, None),
         };
-        let deleted = DeletedPipeline {
+        let pipeline = DeletedPipeline {
             tags: tags_in(properties, &request.stack_id),
             names,
             on_denial,
             rejected_create: create,
         };
-        self.delete_stack(&context, deleted, progress).await
+        self.delete_stack(&context, pipeline, progress).await
     }
 
     /// Writes the tombstone, and then deletes the stack and its dependents.
     async fn delete_stack(
         &self,
         context: &RequestContext,
-        deleted: DeletedPipeline,
+        pipeline: DeletedPipeline,
         progress: &Progress,
     ) -> Result<(), Failure> {
-        let (aws, owner, names) = (&self.aws, &context.owner, &deleted.names);
+        let (aws, owner, names) = (&self.aws, &context.owner, &pipeline.names);
         // The tombstone of a rejected Create must not stop a later one.
-        let request = deleted.rejected_create.as_ref();
+        let request = pipeline.rejected_create.as_ref();
         let request = request.unwrap_or(&context.request);
-        let written = tombstone::write(aws, names, owner, request, &deleted.tags).await;
+        let written = tombstone::write(aws, names, owner, request, &pipeline.tags).await;
         tolerate_denial(written)?;
         let deletion = Deletion {
             aws,
             context,
             names,
             purpose: Purpose::Delete,
-            on_denial: deleted.on_denial,
-            rejected_create: deleted.rejected_create,
+            on_denial: pipeline.on_denial,
+            rejected_create: pipeline.rejected_create,
         };
         // The tombstone exists, and everything that it has to precede is read after it.
         let scheduled = tombstone::schedule(aws, names, owner);
