@@ -16,7 +16,22 @@ pub(super) const NOT_BUILT: &str = "the request could not be made";
 /// The remedy for a denial by another policy than those of the function's role.
 const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permissions boundary of the \
     function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of \
-    the provider stack allows this. If that policy requires tags, set them with the property Tags";
+    the provider stack allows this";
+
+/// The calls of the function, and those of CloudFormation in the child stack, that create something
+/// with the tags of the property. `docs/how-to/tags.md` lists all calls that create something.
+const CREATES_WITH_TAGS: [&str; 6] = [
+    "CreateSecret",
+    "CreateStack",
+    "CreateRepository",
+    "CreateProject",
+    "CreateLogGroup",
+    "CreatePipeline",
+];
+
+/// A further remedy if the denied call creates something with the tags of the property.
+const SET_TAGS: &str = "If that policy requires tags, set them with the property Tags, or with ResourceTags of the \
+    templates";
 
 /// The error of a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -178,7 +193,9 @@ impl CallError {
         }
         match self.reason_code {
             Code::AwsDenied | Code::AwsDeniedElsewhere if self.is_denied_elsewhere() => {
-                CHANGE_OTHER_POLICY.into()
+                let tags = remedy_of_tags(&self.cause, self.denied_action().1);
+                let all: Vec<&str> = [CHANGE_OTHER_POLICY].into_iter().chain(tags).collect();
+                all.join(". ").into()
             }
             Code::AwsDenied => {
                 let (service, action) = self.denied_action();
@@ -252,16 +269,13 @@ impl CallError {
     /// The denied action: the one that the service's message names, or else the one that was
     /// called.
     pub fn denied_action(&self) -> (&str, &str) {
-        let named = self.cause.split_once("not authorized to perform: ");
-        let named = named.and_then(|(_, named)| named.split_whitespace().next()?.split_once(':'));
-        named.unwrap_or_else(|| action_of(self.error_type))
+        denied_action_in(&self.cause).unwrap_or_else(|| action_of(self.error_type))
     }
 
     /// Whether a policy other than those of the function's role denies the call, so that allowing
     /// the action there would not help.
     pub fn is_denied_elsewhere(&self) -> bool {
-        let mut parts = DENIED_ELSEWHERE.iter();
-        self.is_denied() && parts.any(|part| self.cause.contains(part))
+        self.is_denied() && is_denied_elsewhere(&self.cause)
     }
 
     /// Whether CloudFormation rejected the call in the present state: most of its rejections have
@@ -306,6 +320,23 @@ impl CallError {
         let remedy = remedy(&self);
         self.with_remedy(remedy)
     }
+}
+
+/// The action that the message of a denial names, as in `("codecommit", "CreateRepository")`.
+pub fn denied_action_in(message: &str) -> Option<(&str, &str)> {
+    let (_, named) = message.split_once("not authorized to perform: ")?;
+    named.split_whitespace().next()?.split_once(':')
+}
+
+fn is_denied_elsewhere(message: &str) -> bool {
+    DENIED_ELSEWHERE.iter().any(|part| message.contains(part))
+}
+
+/// The remedy if another policy may have denied `action` because of missing tags. `None` if none
+/// denied it, or if the action creates nothing with tags.
+pub fn remedy_of_tags(message: &str, action: &str) -> Option<&'static str> {
+    let takes_tags = CREATES_WITH_TAGS.contains(&action);
+    (takes_tags && is_denied_elsewhere(message)).then_some(SET_TAGS)
 }
 
 /// The action with the errors `error_type`: the SDK names its crate after the service, and its type
@@ -379,14 +410,18 @@ mod tests {
     use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 
     #[test]
-    fn denial_of_an_organization_names_tags() {
-        let by_organization = "with an explicit deny in a service control policy";
-        let error = CallError {
-            code: Some("AccessDenied".to_owned()),
-            ..CallError::local(Code::AwsDeniedElsewhere, "reading", by_organization)
-        };
-        let tags = error.reason().remedy.to_string();
-        assert!(tags.ends_with("with the property Tags"), "{tags}");
+    fn denial_of_an_organization_names_tags_of_a_create() {
+        let create = std::any::type_name::<CreateSecretError>();
+        for (error_type, is_creating) in [(create, true), ("aws_sdk_codecommit::E", false)] {
+            let by_organization = "with an explicit deny in a service control policy";
+            let error = CallError {
+                error_type,
+                code: Some("AccessDenied".to_owned()),
+                ..CallError::local(Code::AwsDeniedElsewhere, "reading", by_organization)
+            };
+            let remedy = error.reason().remedy.to_string();
+            assert_eq!(remedy.ends_with(SET_TAGS), is_creating, "{remedy}");
+        }
     }
 
     #[test]
