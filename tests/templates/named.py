@@ -19,6 +19,7 @@ user, role = _arn(f"arn:aws:iam::{ACCOUNT}:user/"), _arn(f"arn:aws:iam::{ACCOUNT
 secret, function, rule = _arn(regional("secretsmanager", "secret:")), _arn(regional("lambda", "function:")), _arn(regional("events", "rule/"))
 repository, pipeline, topic = _arn(regional("codecommit", "")), _arn(regional("codepipeline", "")), _arn(regional("sns", ""))
 build_project, log_group = _arn(regional("codebuild", "project/")), _arn(regional("logs", "log-group:"))
+report_group = _arn(regional("codebuild", "report-group/"))
 BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"
 MIRROR = user("user-dev-codecommit-mirroring")
 REPOSITORY = repository("codecommit-dev-cfn-infra")
@@ -54,6 +55,7 @@ SECOND_BUCKET = "arn:aws:s3:::artifacts-of-another-account"
 FOREIGN_KEY = regional("kms", "key/ArtifactKey")
 # Enables every permission for a function in a VPC.
 IN_A_VPC = {"VpcSubnetIds": "subnet-0a1b2c3d,subnet-4e5f6a7b", "VpcSecurityGroupIds": "sg-0a1b2c3d"}
+PROXY = {"HttpsProxy": "http://proxy.example.com:3128", "NoProxy": "10.0.0.0/8"}
 MADE_INTERFACES = (
     "ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses"
 )
@@ -157,6 +159,9 @@ MADE_REPOSITORIES = """codecommit:CreateRepository codecommit:GetRepository
     codecommit:ListTagsForResource codecommit:TagResource codecommit:UntagResource"""
 MADE_BUILD_PROJECTS = """codebuild:CreateProject codebuild:BatchGetProjects
     codebuild:UpdateProject codebuild:UpdateProjectVisibility codebuild:DeleteProject"""
+# https://docs.aws.amazon.com/codebuild/latest/userguide/test-permissions.html
+REPORTS = """codebuild:BatchPutCodeCoverages codebuild:BatchPutTestCases codebuild:CreateReport codebuild:CreateReportGroup
+    codebuild:UpdateReport"""
 MADE_LOG_GROUPS = """logs:CreateLogGroup logs:DeleteLogGroup logs:PutRetentionPolicy
     logs:DeleteRetentionPolicy logs:GetDataProtectionPolicy logs:DeleteDataProtectionPolicy
     logs:ListTagsForResource logs:TagResource logs:UntagResource"""

@@ -34,8 +34,8 @@ pub static PROPERTIES: [Property; 11] = [
          Update: Replacement",
     ),
     Property::new("KmsKeyId", Kind::Text(&KMS_KEY)).doc(
-        "The KMS key that encrypts the secret. To change it, see [A key of your \
-         own](../how-to/operating.md#a-key-of-your-own).\n\
+        "The KMS key that encrypts the secret. To change it, see [Use your own \
+         keys](../how-to/keys.md#the-mirrors-secret).\n\
          Default: the account's default key",
     ),
     Property::new(
@@ -56,7 +56,9 @@ pub static PROPERTIES: [Property; 11] = [
         ),
     Property::new("RotationSerial", Kind::AnyText)
         .doc("Any change of this value issues a new password."),
-    TAGS.doc("Tags of the secret."),
+    TAGS.doc(
+        "Tags of the secret, at most 40. [Set tags](../how-to/tags.md) has their forms and limits.",
+    ),
     GITLAB,
     MIRRORS,
 ];
