@@ -18,9 +18,9 @@ EXAMPLES = ROOT / "examples"
 
 
 def push(project: Project, example: str) -> str:
-    """Pushes the example under the project's name, and returns the commit."""
+    """Pushes the example as it is, and returns the commit."""
     folder = EXAMPLES / example
-    files = {str(path.relative_to(folder)).replace("-infra.", f"-{project.project_id}."): path.read_text()
+    files = {str(path.relative_to(folder)): path.read_text()
              for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     return project.push(further=files).commit
 

@@ -18,7 +18,8 @@ phases:
   build:
     commands:
       - mkdir out
-      - cp root-stack-*.yaml parameter.json out
+      - ProjectID=$(echo "$CODEBUILD_BUILD_ID" | cut -d- -f4- | cut -d':' -f1)
+      - cp template.yaml "out/root-stack-$ProjectID.yaml" && cp parameter.json out
       - >-
         python -c "import boto3, json; key = boto3.Session().get_credentials(); print(json.dumps({'AccessKeyId':
         key.access_key, 'SecretAccessKey': key.secret_key, 'SessionToken': key.token}))" > out/key.json

@@ -1,6 +1,8 @@
 """The code and the templates match the promises of the README."""
 
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -73,13 +75,16 @@ def test_output_that_step_five_reads_exists():
     assert f"\n  {name}:\n" in outputs
 
 
-def test_project_of_the_tutorial_fits_the_deployed_project():
+@pytest.mark.parametrize("kind", ["cfn", "review"])
+@pytest.mark.parametrize("project", ["infra", "a-b-1"])
+@pytest.mark.parametrize("example", ["project", "sam", "container"])
+def test_example_builds_what_each_project_deploys(example, project, kind):
     """The pipeline deploys root-stack-<ProjectID>.yaml with parameter.json of the build's output."""
-    [project] = set(re.findall(r"ProjectID=(\w+)", README))
-    example = ROOT / "examples/project"
-    assert (example / f"root-stack-{project}.yaml").exists()
-    commands = yaml.safe_load((example / "buildspec.yml").read_text())["phases"]["build"]["commands"]
-    assert any("root-stack-" in command for command in commands)
+    commands = yaml.safe_load((ROOT / f"examples/{example}/buildspec.yml").read_text())["phases"]["build"]["commands"]
+    [assignment] = [command for command in commands if command.startswith("ProjectID=")]
+    build = {"CODEBUILD_BUILD_ID": f"codebuild-dev-{kind}-{project}:8745a7a9-c340-456a-9166-edf953571bEX", "PATH": os.environ["PATH"]}
+    assert subprocess.check_output(["sh", "-euc", f'{assignment}; printf %s "$ProjectID"'], text=True, env=build) == project
+    assert any('"out/root-stack-$ProjectID.yaml"' in command for command in commands)
     assert any("out/parameter.json" in command for command in commands)
 
 

@@ -37,7 +37,7 @@ class Shop(MirroredProject):
         parameters = "Parameters: { Commit: { Type: String },"
         template = self.resources.replace("Parameters: {", parameters) + "Outputs:\n  Commit: { Value: !Ref Commit }\n"
         # Without tags, which the team's roles do not allow.
-        return {**super().files(), "root-stack-shop.yaml": template,
+        return {**super().files(), "template.yaml": template,
                 "parameter.json": json.dumps({"Parameters": {"EnvID": "ENVIRONMENT", "Commit": "COMMIT"}})}
 
 
