@@ -115,8 +115,8 @@ class MirroredProject(Project):
         self.arrives(to or f"refs/heads/{self.branch}", pushed.commit)
         return pushed
 
-    def push_only(self, to: str = "", **changed: str) -> Pushed:
-        return super().push(to, **changed)
+    def push_only(self, to: str = "", further: dict[str, str] | None = None, **changed: str) -> Pushed:
+        return super().push(to, further, **changed)
 
     def delete_reference(self, reference: str) -> Pushed:
         return accepted(self.working.delete(self.source.developer(), self.clone_url, reference))
