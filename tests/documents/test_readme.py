@@ -82,7 +82,8 @@ def test_example_builds_what_each_project_deploys(example, project, kind):
     """The pipeline deploys root-stack-<ProjectID>.yaml with parameter.json of the build's output."""
     commands = yaml.safe_load((ROOT / f"examples/{example}/buildspec.yml").read_text())["phases"]["build"]["commands"]
     [assignment] = [command for command in commands if command.startswith("ProjectID=")]
-    build = {"CODEBUILD_BUILD_ID": f"codebuild-dev-{kind}-{project}:8745a7a9-c340-456a-9166-edf953571bEX", "PATH": os.environ["PATH"]}
+    build = {"CODEBUILD_BUILD_ID": f"codebuild-dev-{kind}-{project}:8745a7a9-c340-456a-9166-edf953571bEX",
+             "PATH": os.environ["PATH"]}
     assert subprocess.check_output(["sh", "-euc", f'{assignment}; printf %s "$ProjectID"'], text=True, env=build) == project
     assert any('"out/root-stack-$ProjectID.yaml"' in command for command in commands)
     assert any("out/parameter.json" in command for command in commands)
