@@ -37,8 +37,7 @@ def _service(reader: Reader, service: str) -> Finding:
         # STS has just answered, so the network and the credentials work.
         if _is_unknown_host(error) and not _is_listed(reader, service):
             return Finding(subject, f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
-                           "Choose another region, with --region or AWS_REGION. `Where it works` in README.md lists those "
-                           "without CodeCommit")
+                           "Choose another region, with --region or AWS_REGION. docs/concepts/alternatives.md lists them")
         return not_checked(subject, error)
     return Finding(subject)
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.local.aws.testing import error_of, eventually
+from tests.local.aws.testing import a_user_with, allow, error_of, eventually
 from tests.deployed_templates.helpers import a_queue_of, deleted
 from tests.deployed_templates.loop import Loop, begun
 from tests.deployment.pages import Folder, blocks
@@ -78,6 +78,24 @@ def test_people_commands_create_a_member_and_leave_nothing(aws: LocalAws, tmp_pa
     shell.run(remove)
     iam.delete_user(UserName="mary")
     assert not [group for group in iam.list_groups()["Groups"] if group["GroupName"].startswith("group-dev-")]
+
+
+def test_keys_commands_keep_a_token_readable(aws: LocalAws, tmp_path: Path) -> None:
+    there = aws.in_account("444455556668")
+    shell, secrets = shell_in(there, tmp_path), there.client("secretsmanager")
+    look, to_default = blocks(PAGES / "keys.md")
+    old, new = (str(there.client("kms").create_key()["KeyMetadata"]["Arn"]) for _ in range(2))
+    for name in ("gitlab/infra", "codecommit-mirror/user-dev-codecommit-mirroring"):
+        secrets.create_secret(Name=name, SecretString="token", KmsKeyId=old)
+    assert "AWSCURRENT" in shell.run(look)
+    # As the function's role, which may decrypt with GitLabTokenKmsKeyArn only.
+    key = a_user_with(there, "reader", allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", new))
+    reader = there.client("secretsmanager", key)
+    assert error_of(reader.get_secret_value, SecretId="gitlab/infra")[0] == "AccessDeniedException"
+    for command in (to_default, to_default.replace("alias/aws/secretsmanager", new)):
+        shell.run(command)
+        assert reader.get_secret_value(SecretId="gitlab/infra")["SecretString"] == "token"
+    assert secrets.describe_secret(SecretId="gitlab/infra")["KmsKeyId"] == new
 
 
 def cloned_shop(there: LocalAws, directory: Path) -> Loop:

@@ -1,4 +1,4 @@
-"""The README's examples, deployed as they are, and the titles in the recorded output of `make run`."""
+"""The smallest examples, deployed as they are, and the titles in the recorded output of `make run`."""
 
 import re
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from tests.play.steps import ROOT, Environment, Login, Stack, Working
 from tools.run import run
 from tools.run import story
 
-README = (ROOT / "README.md").read_text()
+EXAMPLES = (ROOT / "docs/reference/smallest-examples.md").read_text()
 RECORDED = (ROOT / "docs/tutorial/local-run.md").read_text()
 
 
 def example(resource_type: str) -> str:
-    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", EXAMPLES, re.DOTALL)
     [found] = [block for block in blocks if f"Type: {resource_type}" in block]
     return str(found)
 

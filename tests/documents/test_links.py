@@ -97,14 +97,14 @@ def test_every_module_of_the_glossary_exists():
     assert {path for path in paths if not any((ROOT / place).exists() for place in (path, f"src/{path}", f"src/{path}.rs"))} == set()
 
 
-def test_readme_lists_the_regions_without_codecommit():
-    """The regions that botocore lists, in the partitions that the README names."""
+def test_page_lists_the_regions_without_codecommit():
+    """The regions that botocore lists."""
     session, missing = boto3.session.Session(), set()
     for partition in ("aws", "aws-eusc"):
         regions = [set(session.get_available_regions(service, partition)) for service in ("lambda", "codecommit")]
         missing |= regions[0] - regions[1]
-    paragraph = re.search(r"- CodeCommit is missing in .*?\n\n", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert set(re.findall(r"`([a-z0-9-]+)`", paragraph[0])) == missing
+    rows = re.findall(r"^\| (`.*?`) \| \w+ \| no \|", (ROOT / "docs/concepts/alternatives.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`([a-z0-9-]+)`", " ".join(rows))) == missing
 
 
 def test_every_page_is_found_from_the_index():

@@ -87,7 +87,7 @@ def drawn(name):
 
 @pytest.mark.parametrize("name", ["docs/tutorial/note.svg", "docs/how-to/approval-note.svg"])
 def test_picture_of_a_note_has_every_recorded_line(name):
-    markdown = pictures.review_note() if "tutorial" in name else pictures.recorded()["approval note"]
+    markdown = pictures.waiting_note() if "tutorial" in name else pictures.recorded()["approval note"]
     found = " ".join(re.findall(r"<text[^>]*>([^<]*)<", drawn(name)))
     rows = [cell.strip() for line in markdown if line.startswith("|") for cell in line.strip("|").split("|") if "--" not in cell]
     for expected in [line for line in markdown if not line.startswith("|")] + rows:
@@ -97,6 +97,7 @@ def test_picture_of_a_note_has_every_recorded_line(name):
 def test_picture_of_the_approval_note_shows_both_tags():
     found = re.findall(r"(deploy|reject)/dev/shop/[0-9a-f]{16}<", pictures.PICTURES["docs/how-to/approval-note.svg"]())
     assert found == ["deploy", "reject"]
+    assert "tag" not in drawn("docs/tutorial/note.svg")
 
 
 def test_picture_of_the_change_set_has_command_and_output():

@@ -54,7 +54,7 @@ def test_pushes_are_deployed_after_the_function_is_gone(account: LocalAws, gitla
 def test_only_the_function_is_deleted_without_first_project(account: LocalAws, folder: Path, tmp_path: Path) -> None:
     leave, *_ = blocks(PAGE)
     reader = Folder(account, folder, tmp_path)
-    website = blocks(ROOT / "README.md", "yaml")[0]
+    website = blocks(ROOT / "docs/reference/smallest-examples.md", "yaml")[0]
     name = "RepositoryName: codecommit-dev-website\n"
     (folder / "website.yaml").write_text(website.replace(name, f"{name}      RepositoryDescription: für alle\n", 1))
     reader.write_parameters("dev", OF_DEV, ProjectID="")

@@ -54,9 +54,8 @@ OF_DEPLOYED_STACKS = [
      "StartOTelEnrichment StopOTelEnrichment UpdateOTelEnrichment UpdateResourceMetricsConfiguration"),
     ("needs the same right for each alarm that it mutes, which is denied", "cloudwatch", "DeleteAlarmMuteRule PutAlarmMuteRule"),
     ("an alarm, which is denied by its name", "cloudwatch", "PutLogAlarm"),
-    ("a fleet, a report or a connection to another host of code: the builds have none", "codebuild",
-     "BatchPutCodeCoverages BatchPutTestCases CreateFleet CreateReport CreateReportGroup DeleteFleet DeleteOAuthToken DeleteReport "
-     "DeleteReportGroup DeleteSourceCredentials ImportSourceCredentials PersistOAuthToken UpdateFleet UpdateReport UpdateReportGroup"),
+    ("a fleet or a connection to another host of code: the builds have none", "codebuild",
+     "CreateFleet DeleteFleet DeleteOAuthToken DeleteSourceCredentials ImportSourceCredentials PersistOAuthToken UpdateFleet"),
     ("a sandbox of a project, which is denied by its name", "codebuild", "StartCommandExecution StartSandbox StartSandboxConnection StopSandbox"),
     ("a notification rule of other resources, or its end: neither shows a key", "codestar-notifications",
      "CreateNotificationRule DeleteNotificationRule DeleteTarget Subscribe TagResource Unsubscribe UntagResource UpdateNotificationRule"),

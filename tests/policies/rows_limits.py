@@ -10,7 +10,7 @@ from tests.policies.scene import PIPELINES
 from tests.policies.tables import DEPLOY_ROLE, FUNCTION, PROVISIONING_ROLE, group, regional, role, user
 from tests.policies.vocabulary import changes
 from tests.templates.deployed import BOUNDARY, PROVIDER_STACK, REGION
-from tests.templates.named import FOR_A_GITLAB, KEY, SECOND_BUCKET, SERVICES_OF_PIPELINES, TOKEN_KEY, WITH_BOUNDARY, WITH_OWN_BOUNDARY, passed_to
+from tests.templates.named import FOR_A_GITLAB, KEY, REPORTS, SECOND_BUCKET, SERVICES_OF_PIPELINES, TOKEN_KEY, WITH_BOUNDARY, WITH_OWN_BOUNDARY, passed_to
 
 DEPLOY = f"{DEPLOY_ROLE} with everything"
 PROVISIONING = f"{PROVISIONING_ROLE} with everything"
@@ -117,6 +117,8 @@ _OF_EVERY_ENVIRONMENT = [
     ("cloudwatch:PutDashboard cloudwatch:DeleteDashboards", f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1"),
     *[("codebuild:UpdateProject codebuild:StartBuild codebuild:DeleteProject", regional("codebuild", f"project/codebuild-dev-{kind}-shop"))
       for kind in ("cfn", "replication", "review")],
+    *[(f"{REPORTS} codebuild:DeleteReportGroup codebuild:UpdateReportGroup", regional("codebuild", f"report-group/codebuild-dev-{kind}-shop-junit"))
+      for kind in ("cfn", "review")],
     ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "codecommit-dev-cfn-shop")),
     *[("codepipeline:UpdatePipeline codepipeline:StartPipelineExecution", regional("codepipeline", f"codepipeline-dev-{name}"))
       for name in ("cfn-shop", "s3-site")],

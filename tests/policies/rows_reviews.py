@@ -14,6 +14,7 @@ REVIEWS_MAY = [
     ("ReviewCodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{REVIEW_LOG}:log-stream:a", {}),
     ("ReviewCodeBuildCFnRole", "s3:GetBucketAcl s3:GetBucketLocation", BUCKET, {}),
     ("ReviewCodeBuildCFnRole", "s3:PutObject", OUTPUT, AS_A_BUILD),
+    ("ReviewCodeBuildCFnRole", REPORTS, report_group("codebuild-dev-review-infra-junit"), AS_A_BUILD),
     ("ReviewCodeBuildCFnRole", "s3:PutObject", f"{BUCKET}/code/{A_BUILD}/0a1b2c", AS_A_BUILD),
     ("EventsRuleRole", "codebuild:StartBuild", REVIEW_PROJECT, {}),
     ("FunctionRole", "codebuild:BatchGetBuilds codebuild:ListBuildsForProject codebuild:StartBuild", REVIEW_PROJECT, {}),
@@ -55,6 +56,10 @@ _HOSTILE_BUILD = [
     ("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:GetFunction", function("cfn-gitops-dev"), {}),
     *[("codebuild:StartBuild codebuild:RetryBuild codebuild:UpdateProject codebuild:BatchGetBuilds codebuild:ListBuildsForProject", project, {})
       for project in (REVIEW_PROJECT, BUILD_PROJECT)],
+    # The reports of the pipelines' builds, and more than to add a report.
+    (REPORTS, report_group("codebuild-dev-cfn-infra-junit"), AS_A_BUILD),
+    ("codebuild:BatchGetReports codebuild:DeleteReport codebuild:DeleteReportGroup codebuild:UpdateReportGroup",
+     report_group("codebuild-dev-review-infra-junit"), AS_A_BUILD),
     ("codepipeline:StartPipelineExecution codepipeline:PutApprovalResult codepipeline:GetPipeline", PIPELINE, {}),
     ("events:PutRule events:PutTargets events:DisableRule", REVIEW_RULE, {}),
     ("events:PutEvents", regional("events", "event-bus/default"), {}),

@@ -60,6 +60,8 @@ _MAY = [
     ("FunctionRole", SEEN_INTERFACES, "*", {}),
     ("CodeBuildCFnRole", "logs:CreateLogStream logs:PutLogEvents", f"{BUILD_LOG}:log-stream:a", {}),
     ("CodeBuildCFnRole", USE_OF_A_KEY, FOREIGN_KEY, VIA_S3),
+    # Also of another project, because all builds share the role.
+    *[("CodeBuildCFnRole", REPORTS, report_group(f"codebuild-dev-cfn-{name}-junit"), AS_A_BUILD) for name in ("infra", "shop")],
     *[("CodeDeployCFnRole", FUNCTIONS, function(name), {}) for name in ("lambda-dev-thumbnails", "cfnstack-dev-infra-Thumbnails-1A2B3C")],
     ("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), {"lambda:Principal": "events.amazonaws.com"}),
     # For an alias or a version.
@@ -178,6 +180,7 @@ _MAY_NOT = [
     ("CodeBuildCFnRole", "s3:DeleteObject s3:DeleteObjectVersion s3:PutObjectAcl", f"{BUCKET}/x", {}),
     ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:PutLifecycleConfiguration", BUCKET, {}),
     ("CodeBuildCFnRole", "logs:CreateLogGroup logs:PutLogEvents", OWN_LOG, {}),
+    *[("CodeBuildCFnRole", REPORTS, report_group(name), AS_A_BUILD) for name in ("codebuild-dev-review-infra-junit", "unrelated")],
     ("CodeBuildCFnRole", "secretsmanager:GetSecretValue", secret("codecommit-mirror/user-dev-codecommit-mirroring-AbC123"), {}),
     ("CodeBuildCFnRole", "iam:PassRole sts:AssumeRole", role("role-dev-codedeploy-cfn"), passed_to("cloudformation.amazonaws.com")),
     ("CodeBuildCFnRole", "s3:PutBucketPolicy s3:DeleteBucket s3:GetBucketPolicy", FOREIGN_BUCKET, {}),

@@ -24,7 +24,7 @@ from tests.templates.named import SECOND_BUCKET
 
 # The kinds of resources that the lists guard, in the words of the service authorization reference.
 KINDS = {
-    "cloudformation": ["stack"], "cloudwatch": ["alarm", "dashboard"], "codebuild": ["project"], "codecommit": ["repository"],
+    "cloudformation": ["stack"], "cloudwatch": ["alarm", "dashboard"], "codebuild": ["project", "report-group"], "codecommit": ["repository"],
     "codepipeline": ["pipeline", "stage", "action"], "ecr": ["repository"], "events": ["rule-on-default-event-bus"], "kms": ["key"],
     "lambda": ["function", "function alias", "function version"], "logs": ["log-group", "log-stream"], "s3": ["bucket", "object"],
     "secretsmanager": ["Secret"], "sns": ["topic"], "sqs": ["queue"], "iam": ["role", "user"], "sts": ["role"],
@@ -63,6 +63,7 @@ MACHINERY = [(arn, {}) for arn in (
     *[regional("cloudwatch", f"alarm:alarm-dev-{name}") for name in ("cfn-gitops-mirrors", "forward-shop", "replication-shop")],
     f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-eu-central-1",
     *[regional("codebuild", f"project/codebuild-dev-{kind}-shop") for kind in ("cfn", "review", "replication")],
+    *[regional("codebuild", f"report-group/codebuild-dev-{kind}-shop-junit") for kind in ("cfn", "review")],
     REPOSITORY, regional("codecommit", "team-shop"), regional("ecr", "repository/ecr-dev-shop"), regional("ecr", "repository/images/base"),
     *[f"{log}{part}" for log in LOGS for part in ("", ":*", ":log-stream:a")],
     BUCKET, f"{BUCKET}/shop/Source/a", across.BUCKET, f"{across.BUCKET}/shop/Source/a", SECOND_BUCKET, f"{SECOND_BUCKET}/shop/Source/a",

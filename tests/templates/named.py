@@ -19,6 +19,7 @@ user, role = _arn(f"arn:aws:iam::{ACCOUNT}:user/"), _arn(f"arn:aws:iam::{ACCOUNT
 secret, function, rule = _arn(regional("secretsmanager", "secret:")), _arn(regional("lambda", "function:")), _arn(regional("events", "rule/"))
 repository, pipeline, topic = _arn(regional("codecommit", "")), _arn(regional("codepipeline", "")), _arn(regional("sns", ""))
 build_project, log_group = _arn(regional("codebuild", "project/")), _arn(regional("logs", "log-group:"))
+report_group = _arn(regional("codebuild", "report-group/"))
 BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"
 MIRROR = user("user-dev-codecommit-mirroring")
 REPOSITORY = repository("codecommit-dev-cfn-infra")
@@ -157,6 +158,9 @@ MADE_REPOSITORIES = """codecommit:CreateRepository codecommit:GetRepository
     codecommit:ListTagsForResource codecommit:TagResource codecommit:UntagResource"""
 MADE_BUILD_PROJECTS = """codebuild:CreateProject codebuild:BatchGetProjects
     codebuild:UpdateProject codebuild:UpdateProjectVisibility codebuild:DeleteProject"""
+# https://docs.aws.amazon.com/codebuild/latest/userguide/test-permissions.html
+REPORTS = """codebuild:BatchPutCodeCoverages codebuild:BatchPutTestCases codebuild:CreateReport codebuild:CreateReportGroup
+    codebuild:UpdateReport"""
 MADE_LOG_GROUPS = """logs:CreateLogGroup logs:DeleteLogGroup logs:PutRetentionPolicy
     logs:DeleteRetentionPolicy logs:GetDataProtectionPolicy logs:DeleteDataProtectionPolicy
     logs:ListTagsForResource logs:TagResource logs:UntagResource"""

@@ -1,6 +1,6 @@
 """Draws the pictures of the documentation. Their text is recorded, and `python -m tools.docs.reference --write` writes them.
 
-docs/tutorial/local-run.md, the recorded output of `make run`, has an act and the note on a merge request.
+docs/tutorial/local-run.md, the recorded output of `make run`, has an act.
 tests/deployment/recorded.json has what tests record and compare with each run: the note about an approval, the change
 set, and values of health checks. The dashboard is the one of template.yaml.
 """
@@ -50,12 +50,9 @@ _WIDE, _MEAN = 8.2, 7.2
 _NOTE_LEFT, _NOTE_LINE, _NOTE_ROW = 20, 26, 30
 
 
-def review_note() -> list[str]:
-    """The lines of the recorded note on a merge request, as Markdown."""
-    found = re.search(r"shows one note on the merge request:\n((?: {10,}.*\n)+)", LOCAL_RUN.read_text())
-    if not found:
-        raise SystemExit(f"{LOCAL_RUN.relative_to(ROOT)} has no note")
-    return [line.strip() for line in found[1].splitlines()]
+def waiting_note() -> list[str]:
+    """The lines of the recorded note about a change set that waits, as without ApprovalFromGitLab: without its two tags."""
+    return [line for line in recorded()["approval note"] if not line.startswith("A Maintainer decides by a tag")]
 
 
 def shown(markdown: str) -> str:
@@ -264,7 +261,7 @@ PICTURES = {
     "docs/tutorial/local-run.svg": lambda: terminal(
         ["$ make run", "", *narrowed(act())], "The recorded output of make run: a push, its build, approval and deployment"),
     "docs/tutorial/note.svg": lambda: note(
-        review_note(), "on a merge request in GitLab", "The note of the recorded make run: what a merge changes in dev"),
+        waiting_note(), "on a commit in GitLab", "The recorded note about a change set that waits for an approval in AWS"),
     "docs/how-to/approval-note.svg": lambda: note(
         recorded()["approval note"], "on a commit in GitLab", "The recorded note about a change set that waits for an approval"),
     "docs/how-to/change-set.svg": lambda: terminal(change_set(), "The recorded change set, as an approver reads it"),

@@ -114,7 +114,7 @@ def template_parameters() -> str:
     return "\n\n".join([
         "# Parameters and outputs of the templates", _GENERATED,
         "A parameter that neither `samconfig.toml` nor `PARAMETERS` of `make deploy` names keeps its value in an update. A new\n"
-        "stack has the default. *Empty* is an empty text, which stands for what follows it.", *sections]) + "\n"
+        "stack has the default. Where the default is *empty*, the words after the colon say what that means.", *sections]) + "\n"
 
 
 def subcommands() -> list[str]:

@@ -63,7 +63,7 @@ def main() -> int:
     if stack.get("StackStatus") in _FIRST and account.has_bucket(bucket):
         write(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.",
               f"Remove it with `cfn-gitops undeploy --env {settings.table} --delete-bucket`, or import it into the new "
-              "stack (docs/how-to/operating.md, \"Deploying again\").", to=sys.stderr)
+              "stack (docs/how-to/remove.md, \"Deploy again\").", to=sys.stderr)
         return 1
     if given.check:
         return 0

@@ -20,7 +20,7 @@ def checked(region: str) -> str:
     if region in WITH_CODECOMMIT:
         return region
     raise WrongUse(f"CodeCommit is not in {region}{did_you_mean(region, WITH_CODECOMMIT)}",
-                   "README.md, \"Where it works\", lists the regions without it")
+                   "docs/concepts/alternatives.md, \"Regions\", lists the regions without it")
 
 
 @entry("Nothing has started")

@@ -34,8 +34,8 @@ pub static PROPERTIES: [Property; 11] = [
          Update: Replacement",
     ),
     Property::new("KmsKeyId", Kind::Text(&KMS_KEY)).doc(
-        "The KMS key that encrypts the secret. To change it, see [A key of your \
-         own](../how-to/operating.md#a-key-of-your-own).\n\
+        "The KMS key that encrypts the secret. To change it, see [Use your own \
+         keys](../how-to/keys.md#the-mirrors-secret).\n\
          Default: the account's default key",
     ),
     Property::new(

@@ -19,7 +19,7 @@ from typing import Any
 
 from ministack.services import cloudwatch, cloudwatch_logs, codebuild
 
-from tests.local.aws.codebuild import build_events, buildspec, commands as build_commands, stored_variables
+from tests.local.aws.codebuild import build_events, buildspec, commands as build_commands, reports, stored_variables
 from tests.local.aws.codebuild.buildspec import Buildspec
 from tests.local.aws.codepipeline.actions import Role, client, endpoint
 from tests.local.aws.iam import service_roles
@@ -126,7 +126,7 @@ class Build:
         shell = build_commands.Shell(scratch, self.source, environment, self._log, self.wait)
         fault = self._run_commands(spec, shell)
         try:
-            self._phase("UPLOAD_ARTIFACTS", lambda: self.upload(spec))
+            self._phase("UPLOAD_ARTIFACTS", lambda: self._upload(spec))
         except Failed as failure:
             fault = fault or failure
         if fault:
@@ -170,6 +170,15 @@ class Build:
                 if name in {"install", "pre_build"}:
                     raise fault from None
         return fault
+
+    def _upload(self, spec: Buildspec) -> None:
+        """Reports and artifacts. AWS documents the phase of both, and not their order. (?)"""
+        assert self.role is not None
+        try:
+            self.record["reportArns"] = reports.store(spec.reports, self.project["arn"], self.source, self.role)
+        except reports.Unstored as fault:
+            raise client_error(fault.message) from None
+        self.upload(spec)
 
     def _run_each(self, commands: list[str], shell: build_commands.Shell) -> None:
         for command in commands:

@@ -19,11 +19,13 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
 
 # An unquoted colon in a command makes it a mapping.
 _PHASE = _object([], commands={"type": "array", "items": {"type": ["string", "number"]}})
+_LOCATIONS = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+_REPORT = _object(["files"], **{"files": _LOCATIONS, "base-directory": {"type": "string"}, "file-format": {"type": "string"}})
 # Other members are not part of this local CodeBuild.
 _SPECIFICATION = Draft202012Validator(_object(
     ["version"], version={"enum": [0.2, "0.2"]}, phases=_object([], **dict.fromkeys(PHASES, _PHASE)),
-    artifacts=_object(["files"], **{"files": {"type": "array", "minItems": 1, "items": {"type": "string"}},
-                                    "base-directory": {"type": "string"}})))
+    reports={"type": "object", "additionalProperties": _REPORT},
+    artifacts=_object(["files"], **{"files": _LOCATIONS, "base-directory": {"type": "string"}})))
 
 
 class Malformed(Exception):
@@ -33,6 +35,7 @@ class Malformed(Exception):
 @dataclass
 class Buildspec:
     commands: dict[str, list[str]]  # by phase
+    reports: dict[str, Any]  # by the name or the ARN of their group
     artifacts: dict[str, Any] | None
 
 
@@ -45,7 +48,7 @@ def read(text: str) -> Buildspec:
         raise Malformed(f"YAML_FILE_ERROR: {'/'.join(map(str, fault.absolute_path))}: {fault.message}")
     phases = given.get("phases", {})
     return Buildspec({name: [str(each) for each in phases.get(name, {}).get("commands", [])] for name in PHASES},
-                     given.get("artifacts"))
+                     given.get("reports", {}), given.get("artifacts"))
 
 
 def collect(artifacts: dict[str, Any], source: Path) -> dict[str, bytes]:

@@ -52,6 +52,10 @@ def _timestamp(git_date: str) -> str:
 
 
 def _archive(action: Action, name: str, commit: str) -> bytes:
+    """A symbolic link is an entry with the name of its target and the mode 0777, which becomes a file. Recorded:
+    https://qiita.com/shonansurvivors/items/8b14180d5b7740be0009 and https://github.com/aws/aws-cdk/pull/14520
+    Executable files keep their mode here. Whether they do in AWS's archive is not documented. (?)
+    """
     held = repositories.find_in(action.role.session.account, action.held.region, name)
     assert held is not None  # its branch was read
     with tempfile.TemporaryDirectory() as scratch:
