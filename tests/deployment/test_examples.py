@@ -32,7 +32,7 @@ def deployed_function(aws: LocalAws, project: Project) -> dict[str, Any]:
 # `aws cloudformation package` looks for the object before the upload, which a build may not.
 @pytest.mark.usefixtures("expected_denials")
 def test_sam_project_deploys_the_pushed_code(aws: LocalAws, bounded: Environment, stack: ProjectStack) -> None:
-    assert stack.make() == "CREATE_COMPLETE", stack.failures()
+    assert stack.make(Deploy={"TemplatePath": "template.yaml"}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     commit = push(project, "sam")
     assert project.deploy(commit) == "Succeeded", project.said() + str(project.deployed.failures())

@@ -88,7 +88,7 @@ class PipelinePlayer(Player):
 
     def _push(self, repository: str, branch: str, label: str) -> None:
         to = f"refs/heads/{self.branch(branch)}"
-        files = {**example_files(), "change": f"{time.time_ns()}\n"}
+        files = {**example_files(self.project.project_id), "change": f"{time.time_ns()}\n"}
         found = self.aws.client("codecommit").get_repository(repositoryName=repository)["repositoryMetadata"]
         pushed = accepted(self.working.push(self.stage.git_login(), found["cloneUrlHttp"], files, f"+{to}"))
         self._newest[repository] = self._commits[label] = pushed.commit

@@ -36,9 +36,14 @@ _UNUSED_RULE = """  {name}:
 """
 
 
-def example_files() -> dict[str, str]:
-    """The files of the example, which fit every project."""
-    return {name: (PROJECT / name).read_text() for name in ("buildspec.yml", "parameter.json", "template.yaml")}
+def example_files(project_id: str = "") -> dict[str, str]:
+    """The files of the example. With a ProjectID, for a pipeline without `DeployTemplatePath`."""
+    files = {name: (PROJECT / name).read_text() for name in ("buildspec.yml", "parameter.json", "template.yaml")}
+    if project_id:
+        copied = "cp template.yaml out/\n"
+        assert copied in files["buildspec.yml"]
+        files["buildspec.yml"] = files["buildspec.yml"].replace(copied, f"cp template.yaml out/root-stack-{project_id}.yaml\n")
+    return files
 
 
 def with_resources(*names: str) -> str:
@@ -241,14 +246,14 @@ def accepted(pushed: Pushed) -> Pushed:
 
 
 class Project(Pipeline):
-    """The same pipeline with a developer who pushes to it."""
+    """The same pipeline with a developer who pushes to it. Its build writes the template's default path."""
 
     def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, login: Callable[[], Login],
                  branch: str = "development") -> None:
         super().__init__(aws, env_id, project_id)
         self.working = Working(directory / f"work-{env_id}-{project_id}", branch=branch)
         self.branch, self.git_login = branch, login
-        self.buildspec = (PROJECT / "buildspec.yml").read_text()
+        self.buildspec = example_files(project_id)["buildspec.yml"]
         self.template = (PROJECT / "template.yaml").read_text()
 
     def files(self) -> dict[str, str]:
