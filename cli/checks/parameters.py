@@ -5,13 +5,16 @@ The rules are the template's own. sam passes only the parameters that the templa
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 from cli import samconfig
 from cli.account import Environment
 from cli.checks.template import Template, attempt
+from cli.failure import Failure
 from cli.output import Finding
 from cli.samconfig import did_you_mean
 
@@ -123,6 +126,45 @@ def _wrong_number(text: str, declared: dict[str, Any]) -> str:
     number = float(text)
     low, high = float(declared.get("MinValue", number)), float(declared.get("MaxValue", number))
     return "" if low <= number <= high else f"{text} is not between {declared.get('MinValue')} and {declared.get('MaxValue')}"
+
+
+def tag_checks(given: SettingsFile, values: dict[str, str]) -> list[Finding]:
+    """The stack's tags, compared with those of everything that the function creates. `CreatedBy` may differ."""
+    if not values.get("ProjectID") or "ResourceTags" not in values:
+        return []
+    place, unread = given.place("tags"), list[Finding]()
+    for found in attempt(f"{place}: tags and ResourceTags", lambda: _wrong_tags(given.get("tags") or [], values["ResourceTags"]), unread):
+        if found:
+            return [Finding(place, *found)]
+    return unread or [Finding(f"{given.file.name}: tags and ResourceTags")]
+
+
+def _wrong_tags(tags: str | list[str], resource_tags: str) -> tuple[str, str] | None:
+    """The problem and the remedy. `None` if the tags are equal."""
+    # No tag has one, but CloudFormation returns it for each letter beyond ASCII.
+    if "?" in resource_tags:
+        raise Failure("CloudFormation does not return the stack's ResourceTags as it is", "Write ResourceTags in this file")
+    words = [word for text in ([tags] if isinstance(tags, str) else tags) for word in shlex.split(text)]
+    of_stack = {key: value for key, _, value in (word.partition("=") for word in words) if key != "CreatedBy"}
+    try:
+        pairs = json.loads(resource_tags or "{}", object_pairs_hook=list)
+    except json.JSONDecodeError as error:
+        return (f"ResourceTags is not JSON (line {error.lineno}, column {error.colno})",
+                f"Write: {_resource_tags(of_stack or {'CostCenter': '42'})}")
+    of_resources = {key: value for key, value in pairs if key != "CreatedBy"}
+    if twice := sorted({key for key, _ in pairs if [other for other, _ in pairs].count(key) > 1}):
+        return f"ResourceTags has {', '.join(twice)} twice", "Remove one of them"
+    different = sorted(key for key in {*of_stack, *of_resources} if of_stack.get(key) != of_resources.get(key))
+    if not different:
+        return None
+    return (f"tags and ResourceTags differ in {', '.join(different)}. The secrets and stacks that the function creates "
+            "do not have those of the stack", f"Set both to the same tags. For those of the stack, write: {_resource_tags(of_stack)}")
+
+
+def _resource_tags(tags: dict[str, str]) -> str:
+    """The line of parameter_overrides. sam cuts any other notation at a space or at a quotation mark."""
+    text = json.dumps(tags, ensure_ascii=False) if tags else ""
+    return f"\"\"\"ResourceTags='{text}'\"\"\""
 
 
 def rule_checks(template: Template, given: SettingsFile) -> list[Finding]:

@@ -13,7 +13,7 @@ from cli.account import Environment, parameters
 from cli.checks import template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import Names, owned_by
-from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks
+from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks
 from cli.checks.region import always_unknown, quota_rows, service_rows
 from cli.checks.rights import other_types, right_rows
 from cli.checks.rows import Reader, Row, findings, not_checked
@@ -52,7 +52,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         found.append(not_checked("parameters, rights and names", failure))
     if document and stacks is not None:
         template = Template(document, values(environment, document, stack))
-        found += [*rule_checks(template, file), *other_types(template)]
+        found += [*rule_checks(template, file), *tag_checks(file, template.values), *other_types(template)]
         role, bucket = (samconfig.setting(file.table, name) for name in ("role_arn", "s3_bucket"))
         rows += right_rows(reader, template, stacks, role, bucket)
         rows += Names(reader, template, stacks, set(owned.values())).rows() if owned is not None else []

@@ -23,6 +23,7 @@ use crate::clients::gitlab;
 use crate::clients::http::Http;
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::{Code, invalid_properties};
+use crate::common::tags::tags_in;
 use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
 
 /// The prefix of the physical ID of a rejected Create. The ID that the resource would have had
@@ -143,8 +144,13 @@ impl GitOpsPipeline {
         }
         let context = RequestContext::new(request, &names)?;
         // IAM may have denied the Update. Its rollback must not fail for the same reason.
-        self.delete_stack(&context, &names, progress, OnDenial::Ignore, None)
-            .await
+        let pipeline = DeletedPipeline {
+            tags: tags_in(&request.old_properties, &request.stack_id),
+            names,
+            on_denial: OnDenial::Ignore,
+            rejected_create: None,
+        };
+        self.delete_stack(&context, pipeline, progress).await
     }
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
@@ -170,30 +176,35 @@ impl GitOpsPipeline {
             Some((_, key)) => (OnDenial::Ignore, Some(RequestKey::read(key))),
             None => (OnDenial::Fail, None),
         };
-        self.delete_stack(&context, &names, progress, on_denial, create)
-            .await
+        let pipeline = DeletedPipeline {
+            tags: tags_in(properties, &request.stack_id),
+            names,
+            on_denial,
+            rejected_create: create,
+        };
+        self.delete_stack(&context, pipeline, progress).await
     }
 
     /// Writes the tombstone, and then deletes the stack and its dependents.
     async fn delete_stack(
         &self,
         context: &RequestContext,
-        names: &ResourceNames,
+        pipeline: DeletedPipeline,
         progress: &Progress,
-        on_denial: OnDenial,
-        rejected_create: Option<RequestKey>,
     ) -> Result<(), Failure> {
-        let (aws, owner) = (&self.aws, &context.owner);
+        let (aws, owner, names) = (&self.aws, &context.owner, &pipeline.names);
         // The tombstone of a rejected Create must not stop a later one.
-        let request = rejected_create.as_ref().unwrap_or(&context.request);
-        tolerate_denial(tombstone::write(aws, names, owner, request).await)?;
+        let request = pipeline.rejected_create.as_ref();
+        let request = request.unwrap_or(&context.request);
+        let written = tombstone::write(aws, names, owner, request, &pipeline.tags).await;
+        tolerate_denial(written)?;
         let deletion = Deletion {
             aws,
             context,
             names,
             purpose: Purpose::Delete,
-            on_denial,
-            rejected_create,
+            on_denial: pipeline.on_denial,
+            rejected_create: pipeline.rejected_create,
         };
         // The tombstone exists, and everything that it has to precede is read after it.
         let scheduled = tombstone::schedule(aws, names, owner);
@@ -201,6 +212,16 @@ impl GitOpsPipeline {
         tolerate_denial(scheduled)?;
         Box::pin(deleter?.run(progress)).await
     }
+}
+
+/// A pipeline that is deleted.
+struct DeletedPipeline {
+    names: ResourceNames,
+    /// The tags of its tombstone.
+    tags: BTreeMap<String, String>,
+    on_denial: OnDenial,
+    /// The Create with this key was rejected before it created anything. `None` if none was.
+    rejected_create: Option<RequestKey>,
 }
 
 /// Whether the repository of `spec`, or the role that reads it, may have been created just before.

@@ -99,6 +99,7 @@ impl MirrorCredential {
             } else {
                 Vec::new()
             },
+            tags: tags::tags_in(properties, &request.stack_id),
             deletes_foreign: spec::deletes_foreign(properties),
             scope: DeletionScope::Delete { create },
         };
@@ -180,7 +181,8 @@ impl Resource for MirrorCredential {
             .properties
             .as_ref()
             .map_err(|error| invalid_properties(&format!("reading ResourceProperties: {error}")))?;
-        let spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
+        let mut spec = spec::decode(properties).map_err(|errors| invalid_properties(&errors))?;
+        tags::add_created_by(&mut spec.tags, &request.stack_id);
         Box::pin(self.create_or_update(&request, &spec, &context, &progress)).await
     }
 }
@@ -200,7 +202,7 @@ fn previous_spec(request: &Request, spec: &Spec) -> PreviousSpec {
     PreviousSpec {
         gitlab: spec::gitlab_in(old),
         user_name,
-        tag_keys: tag_keys(old),
+        tag_keys: tags::tags_in(old, &request.stack_id).into_keys().collect(),
         new_names: names
             .filter(|name| request.introduces(name))
             .map(ToOwned::to_owned)
@@ -210,12 +212,4 @@ fn previous_spec(request: &Request, spec: &Spec) -> PreviousSpec {
         changes_user_name,
         unknown_replacement: unknown.filter(|it| id != Some(it) && *it != spec.secret_name),
     }
-}
-
-/// The keys of `Tags`, read without validating the other properties.
-fn tag_keys(properties: &Value) -> Vec<String> {
-    let tags = properties["Tags"].as_array().into_iter().flatten();
-    tags.filter_map(|tag| Some(tag["Key"].as_str()?.to_owned()))
-        .filter(|key| !key.starts_with(tags::OWN))
-        .collect()
 }

@@ -1,5 +1,7 @@
 """The rows of `check` about samconfig.toml, without AWS. sam's own parser confirms what they state about it."""
 
+import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,13 @@ from unittest.mock import MagicMock
 import boto3
 import pytest
 from click import BadParameter
-from samcli.cli.types import CfnParameterOverridesType
+from samcli.cli.types import CfnParameterOverridesType, CfnTags
 from samcli.commands.deploy.deploy_context import DeployContext
 
 from cli import samconfig
 from cli.account import Account, Environment
 from cli.checks import template as templates
-from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, wrong_value
+from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks, wrong_value
 from cli.checks.names import Names
 from cli.checks.region import quota_rows
 from cli.checks.rights import right_rows
@@ -40,8 +42,9 @@ def checked(folder: Folder, content: str) -> list[Finding]:
     folder.write(content)
     environment = environment_of(folder)
     given, document = SettingsFile(environment, folder.config), templates.read(folder.path)
-    return [*setting_checks(given), *parameter_checks(given, document),
-            *rule_checks(Template(document, values(environment, document, None)), given)]
+    template = Template(document, values(environment, document, None))
+    return [*setting_checks(given), *parameter_checks(given, document), *rule_checks(template, given),
+            *tag_checks(given, template.values)]
 
 
 def test_sound_settings_have_no_finding(folder: Folder) -> None:
@@ -82,8 +85,8 @@ def test_space_outside_of_quotation_marks_ends_the_command(folder: Folder) -> No
 
 def test_line_is_not_that_of_a_tag(folder: Folder) -> None:
     content = with_line('"ProjectID=my_project"').replace("resolve_s3 = true", 'resolve_s3 = true\ntags = "ProjectID=shop"')
-    [found] = [each for each in checked(folder, content) if each.result == "found"]
-    assert found.subject == "samconfig.toml, line 10"
+    [found, of_tags] = [each for each in checked(folder, content) if each.result == "found"]
+    assert (found.subject, of_tags.subject) == ("samconfig.toml, line 10", "samconfig.toml, line 7")
 
 
 def test_all_parameters_in_one_text_have_its_line(folder: Folder) -> None:
@@ -183,3 +186,46 @@ def test_line_is_that_of_the_environments_own_table() -> None:
         [line] = samconfig.lines_of(content, name, r"EnvID=")
         assert f"EnvID={name}" in content.split("\n")[line - 1]
     assert samconfig.lines_of('dev.deploy.parameters.parameter_overrides = ["EnvID=dev"]', "dev", "EnvID=") == []
+
+
+PAGE = (ROOT / "docs/how-to/tags.md").read_text()
+[TAGS, RESOURCE_TAGS] = (re.search(rf"^ *(\S*{name}.*)$", re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1], re.MULTILINE)[1]
+                         for name in ("tags", "ResourceTags"))
+
+
+def with_tags(tags: str, line: str = "") -> str:
+    return (with_line(line.removesuffix(",")) if line else SETTINGS).replace("resolve_s3 = true", f"resolve_s3 = true\n{tags}")
+
+
+def test_notation_of_the_page_is_what_sam_and_check_read(folder: Folder) -> None:
+    content = with_tags(TAGS, RESOURCE_TAGS)
+    table = tomllib.loads(content)["dev"]["deploy"]["parameters"]
+    of_stack, given = CfnTags().convert(table["tags"], None, None), CfnParameterOverridesType().convert(
+        table["parameter_overrides"], None, None)
+    assert {"CreatedBy": of_stack["CreatedBy"], **json.loads(given["ResourceTags"])} == of_stack
+    [shipped] = re.findall(r'^# *"""(ResourceTags=.*)""",$', (ROOT / "samconfig.toml").read_text(), re.MULTILINE)
+    assert json.loads(CfnParameterOverridesType().convert([shipped], None, None)["ResourceTags"]).items() <= of_stack.items()
+    assert len(of_stack) == 4 and any(" " in value for value in of_stack.values()) and not "".join(of_stack).isascii()
+    assert {each.result for each in checked(folder, content)} == {"sound"}
+
+
+@pytest.mark.parametrize(("content", "problem", "remedy"), [
+    (with_tags(TAGS), "tags and ResourceTags differ in CostCenter, Owner, 部門.", RESOURCE_TAGS.removesuffix(",")),
+    (with_tags("", RESOURCE_TAGS), "tags and ResourceTags differ in CostCenter, Owner, 部門.", "ResourceTags=''"),
+    (with_tags(TAGS, """\'\'\'ResourceTags='{"CostCenter": "42"}\'\'\'\'"""), "tags and ResourceTags differ in Owner, 部門.", ""),
+    (with_tags("", """\'\'\'ResourceTags='{"a": "1", "a": "2"}\'\'\'\'"""), "ResourceTags has a twice", "Remove one"),
+    (with_tags("tags = ['a=1']", """\'ResourceTags={"a":"1"}\'"""), "ResourceTags is not JSON (line 1, column 2)", """='{"a": "1"}'"""),
+], ids=lambda value: value[:25])
+def test_different_tags_are_found(folder: Folder, content: str, problem: str, remedy: str) -> None:
+    found = [each for each in checked(folder, content) if each.result == "found" and "is not valid" not in each.problem]
+    assert len(found) == 1 and found[0].problem.startswith(problem) and remedy in found[0].remedy, found
+
+
+def test_tags_that_cloudformation_does_not_return_are_not_checked(folder: Folder) -> None:
+    folder.write(with_tags(TAGS))
+    [row] = tag_checks(SettingsFile(environment_of(folder), folder.config), {"ProjectID": "infra", "ResourceTags": '{"??": "??"}'})
+    assert (row.result, row.reason) == ("not checked", "CloudFormation does not return the stack's ResourceTags as it is")
+
+
+def test_tags_without_a_first_project_need_no_resource_tags(folder: Folder) -> None:
+    assert {each.result for each in checked(folder, with_tags(TAGS, "'ProjectID=\"\"'"))} == {"sound"}

@@ -20,8 +20,8 @@ from tests.deployment.pages import Folder, blocks, clone
 from tests.play.pipelines import PROJECT, accepted, eventually
 from tests.play.steps import ROOT, Stack
 
-README, CONNECT, PAGE, ALLOW, RUNBOOK = ROOT / "README.md", *(ROOT / "docs" / name for name in (
-    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md"))
+README, CONNECT, PAGE, ALLOW, RUNBOOK, TAGS = ROOT / "README.md", *(ROOT / "docs" / name for name in (
+    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md", "how-to/tags.md"))
 OTHER = "210987654321"
 NAME = "cfn-gitops-dev-eu-central-1-keeps-its-EnvID"
 
@@ -100,6 +100,16 @@ def test_shipped_settings_keep_the_parameters_of_the_stack(scene: Scene) -> None
     assert "No changes to deploy" in scene.folder_of(scene.aws, "release").run("sam deploy --config-env dev")
     assert state(scene) == before
     assert parameters(scene)["GitLabProject"] == "platform/infra"
+
+
+# A comma, a quotation mark, and more than CloudFormation passes on.
+@pytest.mark.parametrize("tags", [{"a": "b, c"}, {"a": 'b"c'}, {f"key{number}": "v" for number in range(50)}], ids=["comma", "quote", "50"])
+def test_tags_that_the_function_rejects_change_nothing(scene: Scene, tags: dict[str, str], tmp_path: Path) -> None:
+    folder, before = Folder(scene.aws, clone(tmp_path / "clone"), tmp_path, scene.gitlab.url), state(scene)
+    folder.write_parameters("dev", f"parameter_overrides = [\n    'EnvID=dev',\n    \'\'\'ResourceTags='{json.dumps(tags)}\'\'\'\',\n]\n")
+    output = folder.run("sam deploy --config-env dev", typed="y\n", fails=True)
+    assert "ResourceTags" in output and "a JSON object of 1 to 40 tags" in " ".join(output.split())
+    assert state(scene) == before
 
 
 def failure(scene: Scene) -> tuple[str, str]:
@@ -192,8 +202,14 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     scene.source.project.protect("production")
     folder.run(store_token, typed=scene.gitlab.token)
     folder.run(blocks(CONNECT)[1].replace("gitlab/infra", "gitlab/infra-prd"))
-    folder.write_parameters("prd", shown, ReviewBranches="main", **scene.of_gitlab)
+    [tags] = [line for line in blocks(TAGS, "toml")[0].splitlines() if "ResourceTags" in line]
+    # 40 with those of the page.
+    tags = tags.replace("}'", "".join(f', "key{number}": "v"' for number in range(37)) + "}'")
+    folder.write_parameters("prd", shown.replace("]\n", f"{tags}\n]\n"), ReviewBranches="main", **scene.of_gitlab)
     assert "Successfully created/updated stack - cfn-gitops-prd" in folder.run(deploy, typed="y\n")
+    secret = aws.client("secretsmanager").describe_secret(SecretId="codecommit-mirror/user-prd-codecommit-mirroring")
+    assert {"CreatedBy": "cfn-gitops-prd", "CostCenter": "42", "Owner": "Team A", "部門": "基盤", "key36": "v"}.items() <= {
+        tag["Key"]: tag["Value"] for tag in secret["Tags"]}.items()
 
     prd = MirroredProject(aws, "prd", "infra", tmp_path / "prd", scene.source, "production")
     first = prd.execution_of(scene.source.project.branches()["production"])

@@ -2,7 +2,8 @@
 
 import json
 import re
-from html import escape
+from html import escape, unescape
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ def test_page_of_parameters_has_every_parameter_and_output():
         content = reference.loaded(template)
         for name in [*content.get("Parameters", {}), *content.get("Outputs", {})]:
             assert f"\n| `{name}` | " in section, (template.name, name)
+        groups = content.get("Metadata", {}).get("AWS::CloudFormation::Interface", {}).get("ParameterGroups", [])
+        assert re.findall("^### (.*)", section, re.MULTILINE) == [
+            *(group["Label"]["default"] for group in groups), *["Outputs"] * ("Outputs" in content)]
         for name in content.get("Parameters", {}):
             assert page.count(f'<a name="{template.stem}-{name.lower()}"></a>') == 1, (template.name, name)
 
@@ -116,6 +120,28 @@ def test_picture_of_the_dashboard_has_each_widget_alarm_and_metric():
         assert all(f">{name.split('cfn-gitops-')[1]}<" in picture for name in widget["properties"].get("alarms", []))
         lines = pictures.lines_of(widget, checks) if widget["type"] == "metric" else []
         assert all(f">{line.label}" in picture for line in lines)
+
+
+def test_texts_of_the_dashboard_neither_overlap_nor_leave_it():
+    boxes = []
+    for x, y, more, content in re.findall(r'<text x="([\d.]+)" y="([\d.]+)" xml:space="preserve"(.*?)>(.*?)</text>',
+                                          drawn("docs/runbook/dashboard.svg")):
+        width = len(unescape(content)) * (7.4 if "head" in more or "alarm" in more else 6.5)
+        left = float(x) - (width if "right" in more else width / 2 if "middle" in more else 0)
+        boxes.append((left, left + width, float(y) - 10, float(y) + 3, content))
+    size = re.search(r'viewBox="0 0 (\d+) (\d+)"', drawn("docs/runbook/dashboard.svg"))
+    assert len(boxes) > 60 and all(box[0] >= 0 and box[1] <= int(size[1]) and box[3] <= int(size[2]) for box in boxes)
+    assert [(a[4], b[4]) for a, b in combinations(boxes, 2)
+            if a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]] == []
+
+
+def test_alarm_of_the_dashboard_has_the_state_after_the_checks():
+    healthy, failed = {"MirrorHealthy": 1.0, "PipelineSucceeded": 1.0}, {"MirrorHealthy": 0.0, "PipelineSucceeded": 0.0}
+    states = {name: [pictures.alarm_state(f"alarm-dev-cfn-gitops-{name}", checks)[0]
+                     for checks in ([failed, healthy], [healthy, failed], [failed, failed])]
+              for name in ("mirrors", "pipelines", "function")}
+    assert states == {"mirrors": ["OK", "OK", "In alarm"], "pipelines": ["OK", "In alarm", "In alarm"],
+                      "function": ["not recorded"] * 3}
 
 
 def test_picture_shows_a_whole_act():

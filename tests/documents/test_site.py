@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import markdown
@@ -29,6 +30,8 @@ def test_navigation_has_every_page_of_the_index_once():
     how_tos = next(section["How-to"] for section in sections if "How-to" in section)
     assert [next(iter(group)) for group in how_tos] == [
         "Start", "People and approvals", "Change and end", "Network and accounts", "Build", "Companions"]
+    decisions = {str(page.relative_to(ROOT)) for page in (ROOT / "docs/project/decisions").glob("*.md")}
+    assert set(pages_of(sections[-1]["Project"][-1])) == decisions
     folders = {name: {page.split("/")[1] for page in pages_of(section)} for section in sections[2:-1] for name in section}
     assert {name: {name.lower()} for name in folders} == folders
     in_folders = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*/*.md")}
@@ -39,6 +42,31 @@ def test_navigation_has_every_page_of_the_index_once():
 def test_how_to_has_the_title_of_its_link_in_the_index(page):
     title = page.read_text().splitlines()[0].removeprefix("# ")
     assert f"| [{title}](how-to/{page.name}) |" in (ROOT / "docs/README.md").read_text()
+
+
+# A browser of 1280 px shows so many characters of a line beside the button that copies, also in a list.
+CODE_COLUMNS = 94
+
+
+def code_lines(page):
+    """The code that readers copy, without recorded output, and without lines that contain one long word."""
+    language, is_command, before = "", False, ""
+    for line in page.read_text().splitlines():
+        fence = re.match(r" *```(\w*)", line)
+        if fence:
+            language = "" if language else fence[1] or "none"
+            continue
+        is_command = line.lstrip().startswith("$ ") or (is_command and before.endswith("\\"))
+        before = line
+        is_read = language not in ("", "text", "mermaid") and (is_command or language != "console")
+        if is_read and max(map(len, line.split()), default=0) <= 80:
+            yield line
+
+
+@pytest.mark.parametrize("page", [page for folder in ("how-to", "runbook", "tutorial")
+                                  for page in sorted((ROOT / "docs" / folder).glob("*.md"))], ids=lambda page: page.stem)
+def test_code_fits_the_site(page):
+    assert [line for line in code_lines(page) if len(line) > CODE_COLUMNS] == []
 
 
 def test_page_with_a_boost_or_a_tag_for_the_search_exists():
@@ -71,6 +99,13 @@ def test_cell_of_a_table_has_the_heading_of_its_column():
     assert "content: attr(data-label)" in (ROOT / "docs/site.css").read_text()
 
 
+def test_each_picture_on_white_paper_is_dark_in_dark_mode():
+    names = re.findall(r'img\[src.="(.*?)"\]', (ROOT / "docs/site.css").read_text())
+    pictures = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "docs").rglob("*.svg")}
+    terminals = {path for path, picture in pictures.items() if 'fill="#1b222a"' in picture}
+    assert {path for path in pictures if not any(name in path for name in names)} == {*terminals, "docs/logo.svg"}
+
+
 def test_header_has_version_status_and_a_known_repository(monkeypatch, tmp_path):
     monkeypatch.setattr(build_site, "ROOT", tmp_path)
     (tmp_path / "README.md").write_text("> **Status: beta. Version 1.2.3.**")
@@ -82,7 +117,7 @@ def test_header_has_version_status_and_a_known_repository(monkeypatch, tmp_path)
 
 
 def test_search_must_find_pages_that_exist_before_decisions(monkeypatch, tmp_path):
-    expected = [page for pages in build_site.SEARCHES.values() for page in pages]
+    expected = [page.replace("index.html", "README.html") for pages in build_site.SEARCHES.values() for page in pages]
     assert [page for page in expected if not (ROOT / page).with_suffix(".md").exists()] == []
     found = {query: pages[::-1] for query, pages in build_site.SEARCHES.items()}
     monkeypatch.setattr(build_site.subprocess, "run", lambda *_, **__: argparse.Namespace(stdout=json.dumps(found)))

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, assert_problem, create_pipeline, empty_world,
-    fake as mirror, look_as,
+    Looked, PROJECT, REPOSITORY as MIRRORED, TOKEN, assert_problem, create_pipeline, diagnose,
+    empty_world, fake as mirror, look_as,
 };
 use fake_aws::{Execution, FakeAws, FaultKind, On};
 use test_support::custom_resource::ParentStack;
@@ -85,6 +85,29 @@ async fn missed_push_is_started_and_counted() {
     assert_eq!(looked.texts("Started"), [PIPELINE]);
     tokio::time::sleep(Duration::from_mins(1)).await;
     look(&fake, &[], 2).await;
+}
+
+/// A key whose policy does not name the function's role.
+#[tokio::test(start_paused = true)]
+async fn branch_of_a_repository_with_a_denied_key_is_not_checked() {
+    let fake = with_lost_push(&properties()).await;
+    fake.arrange(|aws| {
+        let held = aws.codecommit.repositories.get_mut(REPOSITORY);
+        held.expect("the repository").key_error = Some("EncryptionKeyAccessDeniedException");
+    });
+    let found = diagnose(&fake, Duration::from_secs(300)).await;
+    let [left] = &found["NotChecked"].as_array().expect("a list")[..] else {
+        panic!("{found}");
+    };
+    let remedy = left["Remedy"].as_str().expect("a remedy");
+    assert!(
+        remedy.starts_with("Allow the function's role kms:Decrypt"),
+        "{left}"
+    );
+    assert_eq!(left["Code"], "CFG-206");
+    // `HealthCheckFailed` is 1.
+    let looked = look_as(&fake, "health check", Duration::from_secs(300)).await;
+    assert!(looked.has_failed(), "{}", looked.summary);
 }
 
 /// CodePipeline may return fewer executions than a hundred in a page.

@@ -120,6 +120,60 @@ impl Connection {
     }
 }
 
+/// A proxy for `CONNECT` on loopback, which runs until the test process ends.
+pub struct Proxy {
+    pub address: SocketAddr,
+    opened: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    pub fn start() -> Self {
+        let listener = listen();
+        let address = listener.local_addr().expect("an address");
+        let opened = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&opened);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let seen = Arc::clone(&seen);
+                std::thread::spawn(move || tunnel(client, &seen));
+            }
+        });
+        Proxy { address, opened }
+    }
+
+    /// The head of each request so far, without what a tunnel carried.
+    pub fn opened(&self) -> Vec<String> {
+        self.opened
+            .lock()
+            .expect("no panic under this lock")
+            .clone()
+    }
+}
+
+/// A client may close the connection at any time, which is not a fault here.
+fn tunnel(mut client: TcpStream, seen: &Mutex<Vec<String>>) {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|read| read == 1) {
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    seen.lock().expect("no panic under this lock").push(head);
+    let Ok(mut server) = TcpStream::connect(target) else {
+        return;
+    };
+    let _ = client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
+    let (Ok(mut from_client), Ok(mut to_server)) = (client.try_clone(), server.try_clone()) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(Shutdown::Both);
+    });
+    let _ = std::io::copy(&mut server, &mut client);
+    let _ = client.shutdown(Shutdown::Both);
+}
+
 /// Serves on a port of loopback that the system chooses.
 pub fn serve(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Server {
     serve_at(listen(), None, handle)

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::aws_front::{Front, one_account};
 use crate::bucket::{CREDENTIAL, SIGNATURE};
-use crate::function::{Function, SECRET_KEY, SESSION_TOKEN, Setup};
-use crate::http::Reply;
+use crate::function::{Function, SECRET_KEY, SESSION_TOKEN, Setup, mirror};
+use crate::http::{AUTHORITY, Proxy, Reply};
 use fake_aws::{Reaction, ResourceAction};
 
 /// Occurs in unknown properties: an output that contains it contains the event as a whole.
@@ -267,4 +268,44 @@ fn search_finds_planted_secrets() {
     for part in [&percent[..20], "a/S"] {
         assert_eq!(found(&format!("only a part: {part}"), secrets), None);
     }
+}
+
+/// A proxy gets the address of the host, and encrypted bytes.
+#[test]
+fn proxy_tunnels_tls_and_reads_nothing() {
+    let aws = Front::over_tls(one_account());
+    let proxy = Proxy::start();
+    let setup = |no_proxy| {
+        Setup::new()
+            .aws_at(&format!("https://{}", aws.server.address))
+            .with("SSL_CERT_FILE", AUTHORITY)
+            .with("HTTPS_PROXY", &format!("http://{}", proxy.address))
+            .with("NO_PROXY", no_proxy)
+    };
+    let function = setup("").start();
+    function.succeeds(&function.request("Create", &mirror()));
+    let opened = proxy.opened();
+    assert!(!opened.is_empty());
+    let line = format!("CONNECT {} HTTP/1.1", aws.server.address);
+    for head in &opened {
+        assert!(head.starts_with(&line), "{head}");
+        assert!(!head.to_lowercase().contains("authorization"), "{head}");
+    }
+    let function = setup("127.0.0.0/8").start();
+    function.succeeds(&function.request("Create", &mirror()));
+    assert_eq!(proxy.opened(), opened);
+}
+
+/// No other variable names a proxy, and nothing leaves this machine in plain text.
+#[test]
+fn request_without_tls_goes_to_no_proxy() {
+    let proxy = Proxy::start();
+    let address = format!("http://{}", proxy.address);
+    let names = ["HTTPS_PROXY", "HTTP_PROXY", "http_proxy", "ALL_PROXY"];
+    let setup = names
+        .iter()
+        .fold(Setup::new(), |setup, name| setup.with(name, &address));
+    let function = setup.start();
+    function.succeeds(&function.request("Create", &mirror()));
+    assert_eq!(proxy.opened(), [""; 0]);
 }

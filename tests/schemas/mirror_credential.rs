@@ -1,7 +1,7 @@
 //! The rules between the properties of `Custom::MirrorCredential`.
 //!
-//! The schema does not contain: that two mirrors are equal, that a key of `Tags` occurs twice, that
-//! `BranchRegex` matches each of `RequiredBranches`.
+//! The schema does not contain: that two mirrors are equal, that a key of `Tags` occurs twice or that
+//! there are more than 40, that `BranchRegex` matches each of `RequiredBranches`.
 
 use serde_json::{Value, json};
 

@@ -55,6 +55,7 @@ SECOND_BUCKET = "arn:aws:s3:::artifacts-of-another-account"
 FOREIGN_KEY = regional("kms", "key/ArtifactKey")
 # Enables every permission for a function in a VPC.
 IN_A_VPC = {"VpcSubnetIds": "subnet-0a1b2c3d,subnet-4e5f6a7b", "VpcSecurityGroupIds": "sg-0a1b2c3d"}
+PROXY = {"HttpsProxy": "http://proxy.example.com:3128", "NoProxy": "10.0.0.0/8"}
 MADE_INTERFACES = (
     "ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses"
 )

@@ -45,6 +45,9 @@ ROWS = [
      ["MIIB", CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY"), CERTIFICATE + "more", "-----BEGIN CERTIFICATE-----"]),
     ("template", "VpcSubnetIds", *of_ids("subnet")),
     ("template", "VpcSecurityGroupIds", *of_ids("sg")),
+    ("template", "HttpsProxy", ["", "http://proxy.example.com:3128", "http://10.0.0.5:8080/"],
+     ["proxy.example.com:3128", "https://proxy.example.com", "http://user:password@proxy.example.com", "http://proxy.example.com/path"]),
+    ("template", "NoProxy", ["", "eu-central-1.amazonaws.com,10.0.0.0/8,.example.com,fd00::/8"], ["a b", "a,,b", "a,", "*"]),
     *[("template", name, ["team-a-*"], ["*", "?*", "*-x", "a:b", "${aws:username}"])
       for name in ("MirrorUserNames", "MirrorSecretNames", "RepositoryNames", "PipelineRoleNames")],
     # A key is named by its ARN, and by no pattern.

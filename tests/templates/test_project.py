@@ -20,7 +20,6 @@ def test_project_requires_only_environment_and_name():
         "EnvID": "dev",
         "ProjectID": "shop",
         "RenderingSerial": "",
-        "Tags": [{"Key": "CreatedBy", "Value": "project-dev-shop"}],
     }
 
 

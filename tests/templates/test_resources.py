@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from tests.templates.deployed import ACCOUNT, TEMPLATE, Deployed, source, translated
-from tests.templates.named import IN_A_VPC
+from tests.templates.named import IN_A_VPC, PROXY
 
 LONGEST_ENV = "e" * 10
 LONGEST_PROJECT = "P" * 20
@@ -54,7 +54,6 @@ def test_the_function_logs_json_to_the_group_of_the_stack(dev):
     assert dev.properties("FunctionLogGroup")["RetentionInDays"] == "90"
 
 
-# claim: log-level-is-the-functions-only-variable
 @pytest.mark.parametrize("level", source()["Parameters"]["LogLevel"]["AllowedValues"])
 def test_log_level_is_a_variable_of_the_function(level):
     stack = Deployed(EnvID="dev", LogLevel=level)
@@ -70,16 +69,29 @@ def test_function_is_in_a_vpc_only_with_subnets(dev):
     stack = Deployed(EnvID="dev", **IN_A_VPC)
     assert stack.properties("Function")["VpcConfig"] == {
         "SubnetIds": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "SecurityGroupIds": ["sg-0a1b2c3d"],
+        "Ipv6AllowedForDualStack": "false",
     }
+    ipv6 = Deployed(EnvID="dev", VpcIpv6="true", **IN_A_VPC).properties("Function")["VpcConfig"]
+    assert ipv6["Ipv6AllowedForDualStack"] == "true"
     # The role is the template's own, without a policy that SAM adds.
     assert stack.properties("Function")["Role"] == stack.arn("FunctionRole")
 
 
 @pytest.mark.parametrize(("given", "is_accepted"), [
     ({}, True), (IN_A_VPC, True), *[({name: value}, False) for name, value in IN_A_VPC.items()],
+    ({"VpcIpv6": "true"}, False), ({"VpcIpv6": "true", **IN_A_VPC}, True),
+    ({"NoProxy": "10.0.0.0/8"}, False), (PROXY, True),
 ])
-def test_subnets_and_security_groups_need_each_other(given, is_accepted):
+def test_settings_of_the_network_need_each_other(given, is_accepted):
     assert (not Deployed(EnvID="dev", **given).broken_rules()) == is_accepted
+
+
+# claim: variables-of-the-function-hold-no-secret
+def test_variables_of_the_function_are_settings_without_a_login():
+    variables = Deployed(EnvID="dev", **PROXY).properties("Function")["Environment"]["Variables"]
+    assert variables == {"RUST_LOG": "info", "FUNCTION_APPROVALS": "Denied", "HTTPS_PROXY": PROXY["HttpsProxy"],
+                         "NO_PROXY": PROXY["NoProxy"]}
+    assert "@" not in source()["Parameters"]["HttpsProxy"]["AllowedPattern"]
 
 
 def test_given_parameters_reach_the_credential():

@@ -169,3 +169,30 @@ def test_branch_is_what_the_property_accepts(template, name, property_schema):
         assert bool(re.fullmatch(pattern, branch)) == is_accepted, branch
     # It would end the JSON text of BranchMap.
     assert name == "ReviewBranches" or not re.fullmatch(pattern, 'a"b')
+
+
+TAG_TEXTS = [
+    "", "42", "Team A", "a_.:/=+-@", "部門", "a\u3000b", "é", "x" * 127, "x" * 128, "x" * 255, "x" * 256, "aws:a", "AWS:a", "awsome",
+    "cfn-gitops:a", "Cfn-GitOps:a", "a,b", 'a"b', "a'b", "a\\b", "a\n", "a\x7f", "a&b", "a*b", "a{b}", "a;b", "a(b)", "a[b]", "a^b", "a`b",
+]
+TAGS = SCHEMA["Tags"]["else"]
+
+
+@pytest.mark.parametrize("place", ["propertyNames", "additionalProperties"])
+def test_tag_is_what_the_property_accepts(place):
+    pattern, of_property = source()["Parameters"]["ResourceTags"]["AllowedPattern"], TAGS[place]
+    for text in TAG_TEXTS:
+        tags = json.dumps({text: "a"} if place == "propertyNames" else {"a": text}, ensure_ascii=False)
+        is_accepted = re.search(of_property["not"]["pattern"], text) is None and len(text) <= of_property["maxLength"] and (
+            re.search(of_property.get("pattern", ""), text) is not None)
+        assert bool(re.fullmatch(pattern, tags)) == is_accepted, text
+
+
+def test_resource_tags_are_one_json_object_of_at_most_40():
+    pattern = source()["Parameters"]["ResourceTags"]["AllowedPattern"]
+    for number in (0, 1, 40, 41):
+        tags = json.dumps({f"k{n}": "v" for n in range(number)})
+        assert bool(re.fullmatch(pattern, tags)) == (number in (1, 40)), number
+    for text in ('{"a":"1",}', '{"a":"1"', '{"a":1}', '[{"Key":"a","Value":"1"}]', '{"a" "1"}', "a=1", '{"a":"1"}{"b":"2"}'):
+        assert not re.fullmatch(pattern, text), text
+    assert re.fullmatch(pattern, "") and re.fullmatch(pattern, ' {\n"a" : "1" ,\n "b":""} ')

@@ -24,8 +24,8 @@ SITE = ROOT / "site"
 # Beside MkDocs, so that a site of another checkout has them too.
 _SCRIPTS = Path(sys.prefix) / "scripts"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
-# A page in a table of docs/README.md.
-_ROW = re.compile(r"^\| \[[^\]]*\]\(([^)#]+\.md)\)", re.MULTILINE)
+# A page in a table of docs/README.md, or in that of the decisions.
+_ROW = re.compile(r"^\| \[([^\]]*)\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
@@ -36,6 +36,11 @@ SEARCHES = {"password leaked": ["docs/runbook/leaked-secret.html"], "remove ever
             "promote": ["docs/how-to/second-environment.html"], "private CA": ["docs/how-to/connect-gitlab.html"],
             "rollback": ["docs/concepts/pipelines.html", _UNDO, "docs/runbook/a-failed-deploy.html"],
             "build log": ["docs/concepts/reporting.html"], "build failed": ["docs/concepts/reporting.html"],
+            "leave": ["docs/how-to/leave.html"], "proxy": ["docs/how-to/connect-gitlab.html"],
+            "approve": ["docs/how-to/approve-in-gitlab.html", "docs/how-to/approvers.html"],
+            **dict.fromkeys(("not authorized to perform", "AccessDenied"),
+                            ["docs/how-to/allow-resources.html", "docs/runbook/index.html"]),
+            **dict.fromkeys(("permission denied", "403"), ["docs/how-to/branch-protection.html", "docs/how-to/people.html"]),
             **dict.fromkeys(("undo", "revert", "roll back", "hotfix", "emergency", "freeze", "bad release"), [_UNDO])}
 _DECISIONS = "docs/project/decisions/"
 _PAGES_BESIDE_THE_README = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
@@ -104,7 +109,7 @@ def navigation() -> list[dict[str, Any]]:
     seen: set[str] = set()
 
     def pages(text: str) -> list[str]:
-        targets = dict.fromkeys(f"docs/{target}" for target in _ROW.findall(text))
+        targets = dict.fromkeys(f"docs/{target}" for _, target in _ROW.findall(text))
         found = [target for target in targets if target not in seen]
         seen.update(found)
         return found
@@ -115,7 +120,12 @@ def navigation() -> list[dict[str, Any]]:
         own, *groups = section.split("\n### ")
         entries = [*pages(own), *({group.splitlines()[0]: pages(group)} for group in groups)]
         sections.append({section.splitlines()[0]: entries})
-    sections[-1][next(iter(sections[-1]))] += _PAGES_BESIDE_THE_README
+    project = sections[-1][next(iter(sections[-1]))]
+    index = f"{_DECISIONS}README.md"
+    project.remove(index)
+    # Without the dates that begin their own titles.
+    decisions = [{title: f"{_DECISIONS}{page}"} for title, page in _ROW.findall((ROOT / index).read_text())]
+    project += [*_PAGES_BESIDE_THE_README, {"Decisions": [index, *decisions]}]
     return sections
 
 

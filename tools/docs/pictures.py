@@ -5,7 +5,9 @@ tests/deployment/recorded.json has what tests record and compare with each run: 
 set, and values of health checks. The dashboard is the one of template.yaml.
 """
 
+import functools
 import json
+import operator
 import re
 import textwrap
 from collections.abc import Iterator
@@ -169,12 +171,17 @@ def terminal(lines: list[str], title: str) -> str:
 
 
 _DASHBOARD_STYLE = f"""text {{ font: 11px {_SANS}; fill: #16191f }} .head {{ font-weight: bold }} .grey {{ fill: #545b64 }}
-.box {{ fill: #ffffff; stroke: #d5dbdb }} .axes {{ fill: none; stroke: #d5dbdb }} polyline {{ fill: none; stroke-width: 2 }}"""
+.alarm {{ fill: #b0210f; font-weight: bold }} .ok {{ fill: #1d7c2f }} .right {{ fill: #545b64; text-anchor: end }}
+.middle {{ fill: #545b64; text-anchor: middle }}
+.box {{ fill: #ffffff; stroke: #d5dbdb }} .axes {{ fill: none; stroke: #aab7b8 }} polyline {{ fill: none; stroke-width: 2 }}"""
 _COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2")
 # One of the dashboard's 24 columns, and one of its rows.
-_COLUMN, _ROW, _GAP = 30, 30, 6
-_TEXT_LINE, _TEXT_CHARACTER = 14, 6.7
+_COLUMN, _ROW, _GAP = 30, 36, 6
+# As wide as the widest of the usual fonts.
+_TEXT_LINE, _TEXT_CHARACTER = 14, 7.4
 _ALARMS_IN_A_ROW = 7
+# The numbers at an axis.
+_SCALE_WIDTH = 32
 
 
 class Line(NamedTuple):
@@ -185,10 +192,14 @@ class Line(NamedTuple):
     values: dict[int, float]
 
 
+@functools.cache
+def template() -> dict[str, Any]:
+    return dict(yaml_parse((ROOT / "template.yaml").read_text()))
+
+
 def dashboard_body() -> dict[str, Any]:
     """The dashboard of template.yaml for dev, with the names of alarms and of the log group."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    resources, parameters = template["Resources"], template["Parameters"]
+    resources, parameters = (template()[part] for part in ("Resources", "Parameters"))
     (board,) = (each for each in resources.values() if each["Type"] == "AWS::CloudWatch::Dashboard")
 
     def value(found: re.Match[str]) -> str:
@@ -213,41 +224,81 @@ def lines_of(widget: dict[str, Any], checks: list[dict[str, float]]) -> list[Lin
     return found
 
 
-def graph(lines: list[Line], count: int, box: tuple[int, int, int, int]) -> str:
-    """The recorded values of so many checks, each axis up to its greatest one, and a legend with the last ones."""
+_BREACHES = {"LessThanThreshold": operator.lt, "GreaterThanThreshold": operator.gt}
+
+
+def alarm_state(name: str, checks: list[dict[str, float]]) -> tuple[str, str]:
+    """The state after the checks, and its class. The checks record no metrics of Lambda."""
+    content = template()
+    (alarm,) = (each["Properties"] for each in content["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"
+                and each["Properties"]["AlarmName"]["Fn::Sub"].replace("${EnvID}", "dev") == name)
+    if alarm["Namespace"] != "CfnGitOps":
+        return "not recorded", "grey"
+    threshold = alarm["Threshold"]
+    if isinstance(threshold, dict):
+        threshold = content["Parameters"][threshold["Ref"]]["Default"]
+    # An alarm whose period is a day sees all of them.
+    looked = checks[-alarm["EvaluationPeriods"]:] if isinstance(alarm["Period"], dict) else checks
+    breaches = [_BREACHES[alarm["ComparisonOperator"]](check[alarm["MetricName"]], threshold) for check in looked
+                if alarm["MetricName"] in check]
+    is_raised = sum(breaches) >= alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+    return ("In alarm", "alarm") if is_raised else ("OK", "ok")
+
+
+def graph(widget: dict[str, Any], lines: list[Line], count: int, box: tuple[int, int, int, int]) -> str:
+    """The recorded values of so many checks, each axis from 0 to its greatest one, and a legend with the last ones."""
     x, y, width, height = box
-    bottom = y + height - len(lines) * _TEXT_LINE
-    drawn = f'<path class="axes" d="M{x} {y}V{bottom}H{x + width}V{y}"/>'
+    x, width, top = x + _SCALE_WIDTH, width - 2 * _SCALE_WIDTH, y + 4
+    bottom = y + height - (len(lines) + 1) * _TEXT_LINE
+    drawn = f'<path class="axes" d="M{x} {top}V{bottom}H{x + width}V{top}"/>'
+    places = [round(x + width * (2 * place + 1) / (2 * count)) for place in range(count)]
+    marks = {mark["value"]: mark["label"] for mark in widget.get("annotations", {}).get("horizontal", [])}
+    most = {is_right: max([value for line in lines if line.is_right == is_right for value in line.values.values()]
+                          + [*marks] * (not is_right), default=0) or 1 for is_right in {line.is_right for line in lines}}
+    for is_right, greatest in most.items():
+        at, kind = (x + width + 5, "grey") if is_right else (x - 5, "right")
+        drawn += text(at, top + 6, f"{greatest:g}", f' class="{kind}"') + text(at, bottom + 1, "0", f' class="{kind}"')
+    drawn += "".join(text(at, bottom + 13, f"check {number}", ' class="middle"') for number, at in enumerate(places, 1))
+    for mark, label in marks.items():
+        level = round(bottom - mark / most[False] * (bottom - top))
+        drawn += f'<path class="axes" stroke-dasharray="4" d="M{x} {level}H{x + width}"/>'
+        drawn += text(x + 4, level + 12, escape(label), ' class="grey"')
     for number, (line, colour) in enumerate(zip(lines, _COLOURS)):
-        most = max([value for other in lines if other.is_right == line.is_right for value in other.values.values()], default=1) or 1
-        points = [(round(x + 4 + place * (width - 8) / (count - 1)), round(bottom - value / most * (bottom - y - 6)))
+        points = [(places[place], round(bottom - value / most[line.is_right] * (bottom - top)))
                   for place, value in line.values.items()]
         drawn += f'<polyline stroke="{colour}" points="{" ".join(f"{a},{b}" for a, b in points)}"/>' + "".join(
             f'<circle cx="{a}" cy="{b}" r="3" fill="{colour}"/>' for a, b in points)
-        below = bottom + 15 + number * _TEXT_LINE
-        last = f": {[*line.values.values()][-1]:g}" if line.values else ""
-        drawn += f'<rect x="{x}" y="{below - 8}" width="8" height="8" fill="{colour}"/>'
-        drawn += text(x + 13, below, escape(line.label + last), ' class="grey"')
+        below = bottom + 13 + (number + 1) * _TEXT_LINE
+        last = f"{[*line.values.values()][-1]:g}" if line.values else "–"
+        drawn += f'<rect x="{box[0]}" y="{below - 8}" width="8" height="8" fill="{colour}"/>'
+        drawn += text(box[0] + 13, below, escape(f"{line.label}: {last}"), ' class="grey"')
+    return drawn
+
+
+def alarms(names: list[str], checks: list[dict[str, float]], left: int, top: int, width: int) -> str:
+    """A box for each alarm, with its state."""
+    across, drawn = width // _ALARMS_IN_A_ROW, ""
+    for place, name in enumerate(names):
+        x, y = left + place % _ALARMS_IN_A_ROW * across, top + place // _ALARMS_IN_A_ROW * 36
+        state, kind = alarm_state(name, checks)
+        drawn += f'<rect class="box" x="{x}" y="{y}" width="{across - 6}" height="32" rx="3"/>'
+        drawn += text(x + 5, y + 13, escape(name.split("cfn-gitops-")[1])) + text(x + 5, y + 27, state, f' class="{kind}"')
     return drawn
 
 
 def widget_picture(widget: dict[str, Any], checks: list[dict[str, float]]) -> str:
     x, y, width, height = (widget[side] * size for side, size in zip(("x", "y", "width", "height"), (_COLUMN, _ROW) * 2))
-    columns, about = round((width - 2 * _GAP) / _TEXT_CHARACTER), widget["properties"]
+    columns, about = round((width - 3 * _GAP) / _TEXT_CHARACTER), widget["properties"]
     drawn = f'<rect class="box" x="{x}" y="{y}" width="{width - _GAP}" height="{height - _GAP}" rx="4"/>'
     title, left, top = textwrap.wrap(about["title"], columns), x + 8, y + 16
     drawn += "".join(text(left, top + number * _TEXT_LINE, escape(line), ' class="head"') for number, line in enumerate(title))
     top += len(title) * _TEXT_LINE
     if widget["type"] == "metric":
-        return drawn + graph(lines_of(widget, checks), len(checks), (left, top - 4, width - 22, y + height - top - 10))
+        return drawn + graph(about, lines_of(widget, checks), len(checks), (left, top - 4, width - 22, y + height - top - 10))
     if widget["type"] == "log":
         return drawn + "".join(text(left, top + number * _TEXT_LINE, escape(line), ' class="grey"')
                                for number, line in enumerate(textwrap.wrap(about["query"], columns)))
-    across, rows = (width - 2 * _GAP) // _ALARMS_IN_A_ROW, range(0, len(about["alarms"]), _ALARMS_IN_A_ROW)
-    return drawn + "".join(
-        f'<rect class="box" x="{left + place * across}" y="{top - 8 + row * 22}" width="{across - 6}" height="18" rx="3"/>'
-        + text(left + 5 + place * across, top + 5 + row * 22, escape(name.split("cfn-gitops-")[1]))
-        for row, first in enumerate(rows) for place, name in enumerate(about["alarms"][first:first + _ALARMS_IN_A_ROW]))
+    return drawn + alarms(about["alarms"], checks, left, top - 8, width - 2 * _GAP)
 
 
 def dashboard() -> str:

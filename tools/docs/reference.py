@@ -81,9 +81,7 @@ def parameter_row(template: Path, name: str, parameter: dict[str, Any]) -> list[
 
 
 def outputs(content: dict[str, Any]) -> str:
-    found = content.get("Outputs", {})
-    if not found:
-        return ""
+    found = content["Outputs"]
     names = {name: output["Export"]["Name"]["Fn::Sub"] for name, output in found.items() if "Export" in output}
     rows = [[code(name), cell(output.get("Description", "")),
              *([exported(names[name]) if name in names else ""] if names else [])] for name, output in found.items()]
@@ -99,13 +97,14 @@ def template_section(template: Path) -> list[str]:
     content = loaded(template)
     interface = content.get("Metadata", {}).get("AWS::CloudFormation::Interface", {})
     rest = content.get("Parameters", {})
-    rows = []
-    for group in interface.get("ParameterGroups", []):
-        rows += [[f"**{group['Label']['default']}**", "", ""],
-                 *(parameter_row(template, name, rest.pop(name)) for name in group["Parameters"])]
-    rows += [parameter_row(template, name, parameter) for name, parameter in rest.items()]
-    tables = [table(["Parameter", "Default", "Description"], rows) if rows else "", outputs(content)]
-    return [f"## {template.relative_to(ROOT)}", cell(content["Description"]), *filter(None, tables)]
+    groups = {group["Label"]["default"]: {name: rest.pop(name) for name in group["Parameters"]}
+              for group in interface.get("ParameterGroups", [])}
+    section = [f"## {template.relative_to(ROOT)}", cell(content["Description"])]
+    for title, parameters in (groups | {"": rest}).items():
+        rows = [parameter_row(template, name, parameter) for name, parameter in parameters.items()]
+        # The contents list of a page shows its headings.
+        section += [f"### {title}"] * bool(title) + [table(["Parameter", "Default", "Description"], rows)] * bool(rows)
+    return [*section, *(["### Outputs", outputs(content)] if "Outputs" in content else [])]
 
 
 def template_parameters() -> str:

@@ -19,7 +19,12 @@ _TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed
          "docs/concepts/pipelines.md": ["rollback"],
          "docs/how-to/undo-a-deployment.md": ["rollback", "roll back", "bad release", "undo", "revert", "hotfix",
                                               "emergency", "freeze"],
-         "docs/concepts/reporting.md": ["build log", "build failed", "deployment failed"]}
+         "docs/concepts/reporting.md": ["build log", "build failed", "deployment failed"],
+         "docs/how-to/approvers.md": ["approve"], "docs/how-to/approve-in-gitlab.md": ["approve"],
+         # Denials of AWS at a deployment, and those of git at a push.
+         **dict.fromkeys(("docs/how-to/allow-resources.md", "docs/runbook/README.md"),
+                         ["not authorized to perform", "AccessDenied", "AccessDeniedException"]),
+         **dict.fromkeys(("docs/how-to/people.md", "docs/how-to/branch-protection.md"), ["permission denied", "403"])}
 
 
 class _Labels(Treeprocessor):

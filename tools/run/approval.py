@@ -68,7 +68,7 @@ class GitLabApprover:
         rejection = self.source.create_tag(tag, commit, self.token.value)
         require(not rejection, f"GitLab rejected the tag: {rejection}")
         loop.project.arrives(f"refs/tags/{tag}", commit)
-        progress.show("mirror", f"{loop.mirror().id} of GitLab pushes the tag. CodeCommit's event of it invokes the "
+        progress.show("mirror", f"GitLab's mirror {loop.mirror().id} pushes the tag. CodeCommit's event of it invokes the "
                                 "function, which reads in GitLab who created it, and who wrote the new commits.")
         shown = f"Approved in GitLab by @ann ({self.token.user}), tag {tag}"
         eventually(lambda: shown in [each.description for each in self.source.project.statuses(commit)],

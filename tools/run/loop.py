@@ -74,7 +74,7 @@ class Loop:
                               f"{self.branch} is at {pushed.commit[:12]}.")
         self.project.arrives(f"refs/heads/{self.branch}", pushed.commit)
         mirror = self.mirror()
-        progress.show("mirror", f"{mirror.id} of GitLab pushes as {self.login().name}: {self.branch} in "
+        progress.show("mirror", f"GitLab's mirror {mirror.id} pushes as {self.login().name}: {self.branch} in "
                                 f"CodeCommit is at {pushed.commit[:12]}.")
         return pushed.commit
 

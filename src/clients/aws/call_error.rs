@@ -16,11 +16,22 @@ pub(super) const NOT_BUILT: &str = "the request could not be made";
 /// The remedy for a denial by another policy than those of the function's role.
 const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permissions boundary of the \
     function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of \
-    the provider stack allows this. If that policy requires tags, set them with the property Tags";
+    the provider stack allows this";
 
-/// The remedy for a repository with a customer managed key.
-const ALLOW_REPOSITORY_KEY: &str = "Enable the repository's key, and allow kms:Decrypt, kms:DescribeKey and \
-    kms:GenerateDataKey on it to the function's role in the key's policy (kms:ViaService codecommit)";
+/// The calls of the function, and those of CloudFormation in the child stack, that create something
+/// with the tags of the property. `docs/how-to/tags.md` lists all calls that create something.
+const CREATES_WITH_TAGS: [&str; 6] = [
+    "CreateSecret",
+    "CreateStack",
+    "CreateRepository",
+    "CreateProject",
+    "CreateLogGroup",
+    "CreatePipeline",
+];
+
+/// A further remedy if the denied call creates something with the tags of the property.
+const SET_TAGS: &str = "If that policy requires tags, set them with the property Tags, or with ResourceTags of the \
+    templates";
 
 /// The error of a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -182,7 +193,9 @@ impl CallError {
         }
         match self.reason_code {
             Code::AwsDenied | Code::AwsDeniedElsewhere if self.is_denied_elsewhere() => {
-                CHANGE_OTHER_POLICY.into()
+                let tags = remedy_of_tags(&self.cause, self.denied_action().1);
+                let all: Vec<&str> = [CHANGE_OTHER_POLICY].into_iter().chain(tags).collect();
+                all.join(". ").into()
             }
             Code::AwsDenied => {
                 let (service, action) = self.denied_action();
@@ -198,14 +211,7 @@ impl CallError {
                 and the function's network path to AWS"
                     .into()
             }
-            Code::KeyUnusable if self.denied_action().0 == "codecommit" => {
-                ALLOW_REPOSITORY_KEY.into()
-            }
-            Code::KeyUnusable => {
-                "Enable the key, and allow its use in its policy and in those of the \
-                function's role"
-                    .into()
-            }
+            Code::KeyUnusable => self.key_remedy("the function's role").into(),
             Code::RoleUnusable => "Correct the role's trust policy".into(),
             // IAM's `LimitExceeded` is about a user's credentials or tags, and names the limit.
             Code::QuotaReached if !self.has_code(&["LimitExceeded"]) => {
@@ -229,6 +235,32 @@ impl CallError {
         code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
     }
 
+    /// The remedy for a key that cannot be used, if `caller` made the call. CodeCommit has an
+    /// exception for each cause. Secrets Manager has two, neither for a missing permission:
+    /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_GetRepository.html#API_GetRepository_Errors>
+    pub(crate) fn key_remedy(&self, caller: &str) -> String {
+        let state = "Enable the key, or cancel its deletion";
+        match self.code.as_deref().unwrap_or_default() {
+            "EncryptionKeyAccessDeniedException" => format!(
+                "Allow {caller} kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's \
+                 key in the key's policy (kms:ViaService codecommit), and deny them in no policy"
+            ),
+            "EncryptionKeyDisabledException" => "Enable the repository's key".to_owned(),
+            "EncryptionKeyNotFoundException" => {
+                "Cancel the deletion of the repository's key. If the key is deleted, nothing can read \
+                 the repository: create it again, and push to it"
+                    .to_owned()
+            }
+            "EncryptionKeyUnavailableException" => {
+                format!("{state}, if KMS shows the repository's key so. Otherwise try again")
+            }
+            code if code.contains("AccessDenied") => format!(
+                "Allow the use of the key in its policy and in those of {caller}"
+            ),
+            _ => state.to_owned(),
+        }
+    }
+
     /// Whether the function's role (or a boundary, or a key's policy) does not allow the call.
     pub fn is_denied(&self) -> bool {
         self.has_code(&DENIED)
@@ -237,16 +269,13 @@ impl CallError {
     /// The denied action: the one that the service's message names, or else the one that was
     /// called.
     pub fn denied_action(&self) -> (&str, &str) {
-        let named = self.cause.split_once("not authorized to perform: ");
-        let named = named.and_then(|(_, named)| named.split_whitespace().next()?.split_once(':'));
-        named.unwrap_or_else(|| action_of(self.error_type))
+        denied_action_in(&self.cause).unwrap_or_else(|| action_of(self.error_type))
     }
 
     /// Whether a policy other than those of the function's role denies the call, so that allowing
     /// the action there would not help.
     pub fn is_denied_elsewhere(&self) -> bool {
-        let mut parts = DENIED_ELSEWHERE.iter();
-        self.is_denied() && parts.any(|part| self.cause.contains(part))
+        self.is_denied() && is_denied_elsewhere(&self.cause)
     }
 
     /// Whether CloudFormation rejected the call in the present state: most of its rejections have
@@ -291,6 +320,23 @@ impl CallError {
         let remedy = remedy(&self);
         self.with_remedy(remedy)
     }
+}
+
+/// The action that the message of a denial names, as in `("codecommit", "CreateRepository")`.
+pub fn denied_action_in(message: &str) -> Option<(&str, &str)> {
+    let (_, named) = message.split_once("not authorized to perform: ")?;
+    named.split_whitespace().next()?.split_once(':')
+}
+
+fn is_denied_elsewhere(message: &str) -> bool {
+    DENIED_ELSEWHERE.iter().any(|part| message.contains(part))
+}
+
+/// The remedy if another policy may have denied `action` because of missing tags. `None` if none
+/// denied it, or if the action creates nothing with tags.
+pub fn remedy_of_tags(message: &str, action: &str) -> Option<&'static str> {
+    let takes_tags = CREATES_WITH_TAGS.contains(&action);
+    (takes_tags && is_denied_elsewhere(message)).then_some(SET_TAGS)
 }
 
 /// The action with the errors `error_type`: the SDK names its crate after the service, and its type
@@ -364,25 +410,75 @@ mod tests {
     use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 
     #[test]
-    fn remedy_fits_the_key_and_the_policy() {
-        let remedy = |code, error_type, cause: &str| {
+    fn denial_of_an_organization_names_tags_of_a_create() {
+        let create = std::any::type_name::<CreateSecretError>();
+        for (error_type, is_creating) in [(create, true), ("aws_sdk_codecommit::E", false)] {
+            let by_organization = "with an explicit deny in a service control policy";
             let error = CallError {
                 error_type,
                 code: Some("AccessDenied".to_owned()),
-                ..CallError::local(code, "reading", cause)
+                ..CallError::local(Code::AwsDeniedElsewhere, "reading", by_organization)
             };
-            error.reason().remedy.to_string()
-        };
-        let of_secret = remedy(Code::KeyUnusable, "aws_sdk_secretsmanager::E", "no");
-        assert!(of_secret.starts_with("Enable the key"), "{of_secret}");
-        let of_repository = remedy(Code::KeyUnusable, "aws_sdk_codecommit::E", "no");
-        assert!(
-            of_repository.contains("kms:ViaService codecommit"),
-            "{of_repository}"
-        );
-        let by_organization = "with an explicit deny in a service control policy";
-        let tags = remedy(Code::AwsDeniedElsewhere, "", by_organization);
-        assert!(tags.ends_with("with the property Tags"), "{tags}");
+            let remedy = error.reason().remedy.to_string();
+            assert_eq!(remedy.ends_with(SET_TAGS), is_creating, "{remedy}");
+        }
+    }
+
+    #[test]
+    fn each_error_of_a_key_has_its_own_remedy() {
+        for (code, begins) in [
+            (
+                "EncryptionKeyAccessDeniedException",
+                "Allow the function's role kms:Decrypt",
+            ),
+            (
+                "EncryptionKeyDisabledException",
+                "Enable the repository's key",
+            ),
+            (
+                "EncryptionKeyNotFoundException",
+                "Cancel the deletion of the repository's key",
+            ),
+            (
+                "EncryptionKeyUnavailableException",
+                "Enable the key, or cancel its deletion, if",
+            ),
+            (
+                "DecryptionFailure",
+                "Enable the key, or cancel its deletion",
+            ),
+            (
+                "EncryptionFailure",
+                "Enable the key, or cancel its deletion",
+            ),
+            (
+                "KMSAccessDeniedException",
+                "Allow the use of the key in its policy",
+            ),
+            (
+                "KMSDisabledException",
+                "Enable the key, or cancel its deletion",
+            ),
+        ] {
+            // AWS may name the action of KMS, which is not the one that the function called.
+            let message = "is not authorized to perform: kms:Decrypt on resource: k";
+            let error = CallError {
+                code: Some(code.to_owned()),
+                ..CallError::local(Code::AwsRejected, "reading", message)
+            };
+            assert_eq!(
+                error.service_reason_code(),
+                Some(Code::KeyUnusable),
+                "{code}"
+            );
+            let error = error.with_reason_code(Code::KeyUnusable);
+            let remedy = error.reason().remedy.to_string();
+            assert!(remedy.starts_with(begins), "{code}: {remedy}");
+            assert_eq!(
+                remedy.contains("kms:ViaService"),
+                code == "EncryptionKeyAccessDeniedException"
+            );
+        }
     }
 
     #[test]

@@ -139,7 +139,9 @@ fn may_be_propagating(response: &HttpResponse) -> bool {
 fn is_transient(code: &str, message: &str) -> bool {
     let gives_no_reason = !message.contains(" because ");
     let names_identity_policy = message.contains("no identity-based policy allows");
-    // CodeCommit's denial by a repository's key is one of a policy, too.
+    // CodeCommit's denial by a repository's key is one of a policy, too. KMS applies a change of a
+    // key's policy within seconds, and seldom within minutes:
+    // https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
     let is_denial = DENIED.contains(&code) || code == "EncryptionKeyAccessDeniedException";
     let is_denied = is_denial && (gives_no_reason || names_identity_policy);
     let is_elsewhere = DENIED_ELSEWHERE.iter().any(|part| message.contains(part));

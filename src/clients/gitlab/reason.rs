@@ -178,6 +178,8 @@ impl TokenError {
         let tag = "aws secretsmanager tag-resource --secret-id";
         let remedy = match self {
             TokenError::Failed(error) => return error.reason().remedy,
+            // The message names the key, so no tag is the cause.
+            TokenError::Denied { cause, .. } if cause.contains("kms:") || cause.contains("Access to KMS") => "Set GitLabTokenKmsKeyArn on the provider stack to the key of the secret, and allow the account or the function's role in the key's policy".into(),
             TokenError::Denied { url, .. } => format!("Let the secret's owner give it the tag {URL_TAG} with the value {url}. If it has the tag {ENV_TAG}, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too"),
             TokenError::Untagged { secret, url } => format!("Allow this GitLab with `{tag} {secret} --tags Key={URL_TAG},Value={url}`"),
             TokenError::OtherGitLab { tagged, url } => format!("Set GitLabUrl to {tagged} (the property GitLab.Url), or GitLab.TokenSecretId to the secret of a token for {url}"),

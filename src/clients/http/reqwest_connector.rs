@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use reqwest::header::HeaderValue;
+use reqwest::{ClientBuilder, NoProxy, Proxy};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{CipherSuite, ClientConfig, NamedGroup, RootCertStore};
 
@@ -43,7 +44,7 @@ pub struct ClientError(String);
 
 /// A connector with connections of its own.
 pub fn connector(tls: ClientConfig) -> Result<SharedHttpConnector, ClientError> {
-    let client = reqwest::Client::builder()
+    let client = with_proxy(reqwest::Client::builder())?
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
@@ -52,6 +53,22 @@ pub fn connector(tls: ClientConfig) -> Result<SharedHttpConnector, ClientError> 
         .build()
         .map_err(|error| ClientError(error.to_string()))?;
     Ok(SharedHttpConnector::new(ReqwestConnector(client)))
+}
+
+/// Sends requests over TLS through the proxy `HTTPS_PROXY`, unless `NO_PROXY` has their host.
+///
+/// The client opens a tunnel with `CONNECT`, so the proxy gets the host and the encrypted bytes.
+/// Without this, `reqwest` would also use `HTTP_PROXY` and `ALL_PROXY`, to which it would send the
+/// token of a local GitLab in plain text.
+fn with_proxy(builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
+    let address = std::env::var("HTTPS_PROXY").unwrap_or_default();
+    if address.trim().is_empty() {
+        return Ok(builder.no_proxy());
+    }
+    // The text of the error has no address, which may contain a login.
+    let proxy = Proxy::https(address.trim())
+        .map_err(|_| ClientError("HTTPS_PROXY is not an address".to_owned()))?;
+    Ok(builder.proxy(proxy.no_proxy(NoProxy::from_env())))
 }
 
 pub fn tls(roots: Arc<RootCertStore>) -> Result<ClientConfig, ClientError> {

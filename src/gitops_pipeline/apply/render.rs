@@ -12,6 +12,7 @@ use crate::common::ascii;
 use crate::common::ownership;
 use crate::common::ownership::{LOGICAL_ID, STACK_ID};
 use crate::common::reason_codes::Code;
+use crate::common::tags::add_created_by;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::source::{Lookup, Source};
 use crate::gitops_pipeline::spec::Spec;
@@ -90,11 +91,7 @@ impl Renderer<'_> {
         // A stack's own tags have at least one character (`TagValue`), unlike those of its
         // resources.
         tags.retain(|_, value| !value.is_empty());
-        if let Some(stack_name) = owner.stack_id.split('/').nth(1) {
-            let created_by = "CreatedBy".to_owned();
-            tags.entry(created_by)
-                .or_insert_with(|| stack_name.to_owned());
-        }
+        add_created_by(&mut tags, &owner.stack_id);
         tags.insert(STACK_ID.to_owned(), owner.stack_id.clone());
         tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
         let parameter = |(key, value): (&&str, &String)| {

@@ -8,6 +8,8 @@
 //! Secrets Manager may show it late. The decisive read happens after the stack is complete, which
 //! takes longer. `docs/project/decisions/2026-11-20-child-stack.md` weighs the alternatives.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_secretsmanager::types::Tag;
 
 use super::request_token::RequestKey;
@@ -29,25 +31,26 @@ struct PipelineTombstone {
 }
 
 /// Writes the tombstone of the Delete `request`, unless a later Delete has written its own. Its
-/// secret stays until [`schedule`] schedules its deletion.
+/// secret stays until [`schedule`] schedules its deletion. It has the resource's `tags`, because a
+/// policy of the organization may deny to create a secret without them.
 pub async fn write(
     aws: &Aws,
     names: &ResourceNames,
     owner: &Owner,
     request: &RequestKey,
+    tags: &BTreeMap<String, String>,
 ) -> Result<(), CallError> {
     let name = &secret_name(names, owner);
     let doing = || doing(names);
-    let tag = Tag::builder()
-        .key(DELETION)
-        .value(request.signed.to_string());
-    let tag = tag.build();
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    let own = tag(DELETION, &request.signed.to_string());
+    let tags = tags.iter().map(|(key, value)| tag(key, value));
     let call = aws
         .secrets
         .create_secret()
         .name(name)
         .description("A deletion that late requests of Custom::GitOpsPipeline must not undo")
-        .tags(tag.clone());
+        .set_tags(Some(tags.chain([own.clone()]).collect()));
     let exists = ["ResourceExistsException", "InvalidRequestException"];
     if optional(call.send().await, &exists, doing)?.is_some() {
         return Ok(());
@@ -62,7 +65,7 @@ pub async fn write(
         let call = aws.secrets.restore_secret().secret_id(name);
         required(call.send().await, doing)?;
     }
-    let call = aws.secrets.tag_resource().secret_id(name).tags(tag);
+    let call = aws.secrets.tag_resource().secret_id(name).tags(own);
     required(call.send().await, doing).map(drop)
 }
 

@@ -4,7 +4,7 @@ pub mod warnings;
 
 use super::names::AwsLocation;
 use super::spec::Spec;
-use crate::clients::aws::{CallError, is_role_not_assumable};
+use crate::clients::aws::{CallError, denied_action_in, is_role_not_assumable, remedy_of_tags};
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::Reason;
@@ -135,8 +135,11 @@ pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
             "Correct the cause, which the stack's events have, and deploy again",
         )
     };
+    let denied = denied_action_in(reason);
+    let tags = denied.and_then(|(_, action)| remedy_of_tags(reason, action));
+    let tags = tags.map(|tags| format!(". {tags}")).unwrap_or_default();
     let problem = format!("{doing} stack {name}: {reason}{also}");
-    Reason::new(code, problem, format!("{remedy}{then}"))
+    Reason::new(code, problem, format!("{remedy}{tags}{then}"))
 }
 
 const ALLOW_ROLE: &str = "Use a role that the provider stack's parameter PipelineRoleNames allows, or change \

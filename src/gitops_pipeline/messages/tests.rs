@@ -39,3 +39,23 @@ fn failed_stack_of_a_denied_role_names_the_parameter() {
         assert!(said.contains("continue-update-rollback"), "{said}");
     }
 }
+
+#[test]
+fn denied_creation_names_the_tags_and_nothing_else_does() {
+    let reason = |action: &str, why: &str| {
+        let cause =
+            format!("Denied (User: r is not authorized to perform: {action} on resource: r {why})");
+        let reason = stack_failed("gitops-dev-shop", "ROLLBACK_COMPLETE", &cause);
+        reason.to_string()
+    };
+    let by_organization = "with an explicit deny in a service control policy";
+    let tags = "and deploy again. If that policy requires tags, set them with the property Tags";
+    for action in ["codecommit:CreateRepository", "logs:CreateLogGroup"] {
+        let text = reason(action, by_organization);
+        assert!(text.contains(tags), "{text}");
+        let own = reason(action, "because no identity-based policy allows it");
+        assert!(!own.contains("requires tags"), "{own}");
+    }
+    let other = reason("events:PutRule", by_organization);
+    assert!(!other.contains("requires tags"), "{other}");
+}

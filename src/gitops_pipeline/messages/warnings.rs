@@ -40,20 +40,20 @@ fn source_is_denied(why: &CallError) -> Reason {
 
 fn repository_hidden(why: &CallError) -> Reason {
     let problem = format!("CloneUrlHttp is empty ({why})");
-    Reason::new(Code::SourceHidden, problem, allow("GetRepository"))
+    Reason::new(Code::SourceHidden, problem, allow("GetRepository", why))
 }
 
 fn branch_hidden(why: &CallError) -> Reason {
     let problem =
         format!("the branch was not checked ({why}). The pipeline reads it with the same role");
-    Reason::new(Code::SourceHidden, problem, allow("GetBranch"))
+    Reason::new(Code::SourceHidden, problem, allow("GetBranch", why))
 }
 
-fn allow(action: &str) -> String {
-    format!(
-        "Allow Source.RoleArn codecommit:{action}, and the use of the repository's customer managed key if \
-         it has one"
-    )
+fn allow(action: &str, why: &CallError) -> String {
+    if why.is_key_error() {
+        return why.key_remedy("Source.RoleArn");
+    }
+    format!("Allow Source.RoleArn codecommit:{action}")
 }
 
 fn bucket_is_not_shared(path: &str) -> Reason {

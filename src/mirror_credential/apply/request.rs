@@ -36,6 +36,7 @@ impl Applier<'_> {
             user_name: previous.user_name.clone(),
             gitlab: previous.gitlab.clone(),
             mirrors: Vec::new(),
+            tags: self.spec.tags.clone(),
             deletes_foreign: false,
             scope: DeletionScope::UnknownReplacement,
         };

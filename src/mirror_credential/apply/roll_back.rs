@@ -73,6 +73,7 @@ impl Applier<'_> {
             user_name: Some(self.spec.user_name.clone()),
             gitlab: self.spec.gitlab.clone(),
             mirrors: Vec::new(),
+            tags: self.spec.tags.clone(),
             deletes_foreign: false,
             scope: DeletionScope::FailedCreate { waits_for_iam },
         };

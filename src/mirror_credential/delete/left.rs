@@ -77,6 +77,7 @@ pub struct LeftMirrors {
 pub struct Records<'a> {
     pub secret_name: &'a str,
     pub user_name: &'a str,
+    pub tags: &'a BTreeMap<String, String>,
     pub context: &'a RequestContext,
 }
 
@@ -126,7 +127,10 @@ impl Records<'_> {
         let doing = || format!("recording the mirrors that are left, in secret {name}");
         let call = aws.secrets.create_secret().name(&name);
         let call = call.description(description);
-        let call = call.tags(Tag::builder().key(MIRRORS_LEFT).value(value).build());
+        let tag = |(key, value): (&str, &str)| Tag::builder().key(key).value(value).build();
+        let tags = self.tags.iter().map(|(key, value)| (&**key, &**value));
+        let tags = tags.chain([(MIRRORS_LEFT, &*value)]).map(tag);
+        let call = call.set_tags(Some(tags.collect()));
         // Another delivery has recorded them.
         let exists = ["ResourceExistsException", "InvalidRequestException"];
         optional(call.send().await, &exists, doing)?;

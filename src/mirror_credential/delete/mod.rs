@@ -40,6 +40,7 @@ pub async fn delete(
             let records = Records {
                 secret_name,
                 user_name,
+                tags: &target.tags,
                 context,
             };
             records

@@ -1,5 +1,6 @@
 //! The plan of a deletion as a table: the target, the state, and the step that the planner chooses.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde_json::json;
@@ -27,6 +28,7 @@ fn delete() -> DeletionTarget {
         user_name: Some(USER.to_owned()),
         gitlab: None,
         mirrors: Vec::new(),
+        tags: BTreeMap::new(),
         deletes_foreign: false,
         scope: DeletionScope::Delete {
             create: CreateResponse::Id,

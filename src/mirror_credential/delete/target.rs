@@ -1,5 +1,7 @@
 //! The target of a deletion, and the reason for it.
 
+use std::collections::BTreeMap;
+
 use crate::clients::gitlab::Access;
 use crate::mirror_credential::spec::WantedMirror;
 
@@ -42,6 +44,8 @@ pub struct DeletionTarget {
     pub gitlab: Option<Access>,
     /// The `Mirrors` of the properties. GitLab is searched for those that no record names.
     pub mirrors: Vec<WantedMirror>,
+    /// The tags of the record of mirrors that are left.
+    pub tags: BTreeMap<String, String>,
     pub deletes_foreign: bool,
     pub scope: DeletionScope,
 }

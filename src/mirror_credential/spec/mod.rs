@@ -56,7 +56,9 @@ pub static PROPERTIES: [Property; 11] = [
         ),
     Property::new("RotationSerial", Kind::AnyText)
         .doc("Any change of this value issues a new password."),
-    TAGS.doc("Tags of the secret."),
+    TAGS.doc(
+        "Tags of the secret, at most 40. [Set tags](../how-to/tags.md) has their forms and limits.",
+    ),
     GITLAB,
     MIRRORS,
 ];

@@ -133,15 +133,31 @@ fn session_of_the_other_account_is_never_shown() {
 
 #[test]
 fn denied_repository_key_hides_it_and_fails_nothing() {
-    with_source(async |fake, stack| {
-        fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
-        fake.arrange(|aws| aws.other_account.key_is_refused = true);
-        let created = stack.create(&cross_account()).await;
-        assert_eq!(attributes(&created)["CloneUrlHttp"], "");
-        let note = created.note();
-        assert!(note.contains("EncryptionKeyAccessDenied"), "{note}");
-        assert!(note.contains("the branch was not checked"), "{note}");
-    });
+    for (code, remedy) in [
+        (
+            "EncryptionKeyAccessDeniedException",
+            "Allow Source.RoleArn kms:Decrypt",
+        ),
+        (
+            "EncryptionKeyDisabledException",
+            "Enable the repository's key",
+        ),
+    ] {
+        with_source(async |fake, stack| {
+            fake.push_in_other_account(REPOSITORY, BRANCH, "commit-1");
+            fake.arrange(|aws| {
+                let held = aws.other_account.repositories.get_mut(REPOSITORY);
+                held.expect("the repository").key_error = Some(code);
+            });
+            let created = stack.create(&cross_account()).await;
+            assert_eq!(attributes(&created)["CloneUrlHttp"], "");
+            let note = created.note();
+            assert!(note.contains("the branch was not checked"), "{note}");
+            assert_eq!(note.matches(code).count(), 2, "{note}");
+            assert_eq!(note.matches(remedy).count(), 1, "{note}");
+            assert!(!note.contains("codecommit:Get"), "{note}");
+        });
+    }
 }
 
 #[test]

@@ -60,3 +60,39 @@ fn named_repository_keeps_its_default_branch_and_is_kept() {
         assert_eq!(held(), before);
     });
 }
+
+/// A denial is retried, because a key's policy takes effect late. Another error of the key is not.
+#[test]
+fn create_with_an_unusable_key_names_its_cause_and_remedy() {
+    for (code, remedy, is_retried) in [
+        (
+            "EncryptionKeyAccessDeniedException",
+            "Allow the function's role kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey",
+            true,
+        ),
+        (
+            "EncryptionKeyDisabledException",
+            "Enable the repository's key",
+            false,
+        ),
+        (
+            "EncryptionKeyNotFoundException",
+            "Cancel the deletion of the repository's key",
+            false,
+        ),
+    ] {
+        in_account(async |fake, stack| {
+            fake.push(GIVEN, BRANCH, "commit-1");
+            fake.arrange(|aws| {
+                let held = aws.codecommit.repositories.get_mut(GIVEN);
+                held.expect("the repository").key_error = Some(code);
+            });
+            let began = tokio::time::Instant::now();
+            let given = with(properties(), "Source", json!({"RepositoryName": GIVEN}));
+            let answer = stack.create(&given).await;
+            answer.assert_reason([GIVEN, code, remedy, "CFG-206"]);
+            let took = began.elapsed();
+            assert_eq!(took > Duration::from_secs(50), is_retried, "{took:?}");
+        });
+    }
+}

@@ -184,6 +184,16 @@ async fn missing_secret_differs_from_denied_secret() {
         assert!(fault.to_string().contains("not authorized"), "{fault}");
         assert!(remedy.contains("cfn-gitops:gitlab-url"), "{remedy}");
     }
+    for text in [
+        "Access to KMS is not allowed",
+        "not authorized to perform: kms:Decrypt on resource: k",
+    ] {
+        let remedy = fault(reading(refusal(400, "AccessDeniedException", text)))
+            .await
+            .remedy()
+            .to_string();
+        assert!(remedy.starts_with("Set GitLabTokenKmsKeyArn"), "{remedy}");
+    }
     let deleted = refusal(400, "InvalidRequestException", "marked for deletion");
     let fault = fault(reading(deleted)).await;
     assert!(

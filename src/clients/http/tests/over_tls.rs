@@ -131,6 +131,24 @@ async fn certificate_for_another_name_is_rejected() {
     assert_eq!(refused, Err(HttpError::Tls(names)));
 }
 
+/// Where the system has no IPv6, nothing can be tried.
+#[tokio::test]
+async fn server_without_an_ipv4_address_is_reached() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        return;
+    };
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        }
+    });
+    let http = Http::over_reqwest().expect("a client");
+    let answer = send(&http, &format!("http://{address}/")).await;
+    assert_eq!(answer.as_deref(), Ok("ok"));
+}
+
 /// Each has its own remedy.
 #[tokio::test]
 async fn failed_handshake_names_its_cause() {

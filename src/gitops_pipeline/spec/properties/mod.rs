@@ -91,7 +91,10 @@ pub static PROPERTIES: [Property; 23] = [
         "Any change renders the child stack again, as the function's version does it now. See \
          [Upgrade](../how-to/upgrade.md).",
     ),
-    TAGS.doc("Tags of everything that can be tagged."),
+    TAGS.doc(
+        "Tags of the child stack and its resources, at most 40. [Set tags](../how-to/tags.md) has their forms \
+         and limits.",
+    ),
 ];
 
 const BRANCH_MAP: Map = Map {

@@ -162,15 +162,17 @@ def _log_group(change: Change) -> list[Need]:
     wanted = [Need("logs:DescribeLogGroups", _arn("logs", "log-group::log-stream:"))]
     if change.new is None:
         return [*wanted, Need("logs:DeleteLogGroup", arn)]
+    tags = _tags(change, bare, "logs:TagResource", "logs:UntagResource")
     if change.old is None:
-        wanted.append(Need("logs:CreateLogGroup", arn))
+        # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-logs, translateToCreateRequest
+        wanted.append(Need("logs:CreateLogGroup", arn, next((need.keys for need in tags), {})))
     if change.differs("RetentionInDays"):
         removed = change.new.get("RetentionInDays") is None
         wanted.append(Need("logs:DeleteRetentionPolicy" if removed else "logs:PutRetentionPolicy", arn))
     if change.old is not None and change.differs("KmsKeyId"):
         removed = change.new.get("KmsKeyId") is None
         wanted.append(Need("logs:DisassociateKmsKey" if removed else "logs:AssociateKmsKey", arn))
-    return [*wanted, *_tags(change, bare, "logs:TagResource", "logs:UntagResource")]
+    return [*wanted, *tags]
 
 
 def _table(change: Change) -> list[Need]:

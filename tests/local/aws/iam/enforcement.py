@@ -123,8 +123,10 @@ def _need_to_tag(arn: str, query_params: dict, stack: dict, request: _Request) -
     keys, number = set(), 1
     while key := iam_actions._query_param(query_params, f"Tags.member.{number}.Key"):
         keys.add(key)
+        request.keys[f"aws:RequestTag/{key}"] = iam_actions._query_param(query_params, f"Tags.member.{number}.Value")
         number += 1
     if keys:
+        request.keys["aws:TagKeys"] = sorted(keys)
         request.also.append(("cloudformation", "cloudformation:TagResource", arn, {}))
     if ("Tags" in query_params or keys) and {tag["Key"] for tag in stack.get("Tags") or []} - keys:
         request.also.append(("cloudformation", "cloudformation:UntagResource", arn, {}))

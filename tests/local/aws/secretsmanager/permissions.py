@@ -69,7 +69,11 @@ def needed(action: str, arn: str, body: dict[str, Any], region: str, _account: s
 
 
 def _keys(action: str, body: dict[str, Any], stored: dict[str, Any] | None) -> dict[str, Any]:
-    keys = {f"secretsmanager:{name}": _text(body[name]) for name in _FROM_THE_REQUEST.get(action, ()) if name in body}
+    keys: dict[str, Any] = {f"secretsmanager:{name}": _text(body[name]) for name in _FROM_THE_REQUEST.get(action, ()) if name in body}
+    if action in ("CreateSecret", "TagResource"):
+        tags = {str(tag["Key"]): str(tag.get("Value", "")) for tag in body.get("Tags") or []}
+        keys |= {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+        keys |= {"aws:TagKeys": sorted(tags)} if tags else {}
     if action != "CreateSecret":
         keys["secretsmanager:SecretId"] = str(body.get("SecretId", ""))
     if action == "RotateSecret":

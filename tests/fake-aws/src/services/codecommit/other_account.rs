@@ -26,8 +26,6 @@ pub struct OtherAccount {
     pub admits: bool,
     /// The time from which new policies are effective.
     pub admits_from: Duration,
-    /// Whether the repository's key allows no caller.
-    pub key_is_refused: bool,
     /// The calls of CodeCommit that the role's policy allows.
     pub shows: BTreeSet<&'static str>,
     /// The session policy of each access key.
@@ -46,7 +44,6 @@ impl Default for OtherAccount {
             repositories: BTreeMap::new(),
             admits: true,
             admits_from: Duration::ZERO,
-            key_is_refused: false,
             shows: ["GetRepository", "GetBranch", "GetCommit"].into(),
             sessions: BTreeMap::new(),
         }
@@ -150,11 +147,6 @@ pub fn codecommit(
              authorized to perform: codecommit:{operation} on resource: {resource}"
         );
         return Err(rejected("AccessDeniedException", message));
-    }
-    if other.key_is_refused {
-        let code = "EncryptionKeyAccessDeniedException";
-        let message = "An encryption key was not available";
-        return Err(rejected(code, message));
     }
     std::mem::swap(&mut codecommit.repositories, &mut other.repositories);
     let answer = codecommit::answer(codecommit, world, call);

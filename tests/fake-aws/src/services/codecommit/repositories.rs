@@ -22,6 +22,9 @@ pub struct Repository {
     /// The newest commit of each branch.
     pub branches: BTreeMap<String, String>,
     pub default_branch: Option<String>,
+    /// The error with which its key rejects every caller, such as `EncryptionKeyDisabledException`.
+    /// `None` if the key can be used.
+    pub key_error: Option<&'static str>,
     /// The stack that created it. `None` for a repository of another owner.
     pub stack_id: Option<String>,
 }
@@ -133,16 +136,20 @@ pub fn clone_url(name: &str) -> String {
     format!("https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/{name}")
 }
 
-/// The name of an existing repository.
+/// The name of an existing repository, with whose key its caller may read. Each operation that uses
+/// this has the errors of the key. The text is what the API Reference has for a denial.
 pub(crate) fn existing_repository<'a>(
     codecommit: &CodeCommit,
     call: &'a Call,
 ) -> Result<&'a str, AwsError> {
     let name = repository_name(call)?;
-    if codecommit.repositories.contains_key(name) {
-        return Ok(name);
+    let Some(held) = codecommit.repositories.get(name) else {
+        return Err(no_repository(name));
+    };
+    match held.key_error {
+        Some(code) => Err(rejected(code, "An encryption key could not be accessed.")),
+        None => Ok(name),
     }
-    Err(no_repository(name))
 }
 
 pub fn repository_name(call: &Call) -> Result<&str, AwsError> {

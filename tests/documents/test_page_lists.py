@@ -1,0 +1,167 @@
+"""Lists and limits that a page repeats from the code or from AWS, each compared with its source.
+
+Generated pages need no row: test_reference.py. Permissions and endpoints are evaluated in tests/policies, alarms and
+deleted resources in tests/templates/test_watching.py.
+"""
+
+import math
+import re
+from functools import cache
+from pathlib import Path
+
+import botocore.session
+import pytest
+import yaml
+
+from cli import main
+from tests.documents.test_links import files
+
+ROOT = Path(__file__).parents[2]
+WORDS = {word: number for number, word in enumerate(
+    "zero one two three four five six seven eight nine ten".split())} | {"third": 3}
+
+# The page, its sentence with the limit, the source, the constant, and how many of the constant's units the page's unit has.
+LIMITS = [
+    ("concepts/mirrors.md", r"lists at most (\d+) protected branches", "clients/gitlab/branches.rs", "MAX_LISTED", 1),
+    ("concepts/mirrors.md", r"at most (\w+) branches of a mirror", "mirror_credential/health/tips.rs", "MAX_COMPARED", 1),
+    ("concepts/mirrors.md", r"twice within (\w+) seconds", "mirror_credential/health/tips.rs", "SECOND_LOOK_DELAY", 1),
+    ("concepts/mirrors.md", r"at most (\d+) minutes, and less", "mirror_credential/apply/sync_mirrors.rs", "PUSH_TIMEOUT", 60),
+    ("concepts/mirrors.md", r"at most (\w+) enabled mirrors", "clients/gitlab/mirror.rs", "MAX_ENABLED_MIRRORS", 1),
+    ("concepts/pipelines.md", r"not answer within (\d+) seconds", "health_check/pushes.rs", "GITLAB_TIMEOUT", 1),
+    ("concepts/pipelines.md", r"accepts (\d+) characters", "gitops_pipeline/spec/mod.rs", "MAX_OVERRIDES_CHARS", 1),
+    ("concepts/pipelines.md", r"have at most (\d+) bytes as JSON", "gitops_pipeline/spec/source_paths.rs", "MAX_JSON_BYTES", 1),
+    ("concepts/pipelines.md", r"checks the (\d+) MB of the template", "feedback/review/output.rs", "MAX_TEMPLATE_BYTES", 1 << 20),
+    ("concepts/reporting.md", r"the last (\d+) lines", "feedback/failures/build_log.rs", "MAX_LINES", 1),
+    ("concepts/reporting.md", r"failed phase, or (\d+) KB", "feedback/failures/build_log.rs", "MAX_BYTES", 1024),
+    ("concepts/reporting.md", r"rest of a line after ([\d,]+) bytes", "feedback/failures/build_log.rs", "MAX_LINE_BYTES", 1),
+    ("concepts/reporting.md", r"At most (\d+) resources are listed", "feedback/failures/deployment.rs", "MAX_RESOURCES", 1),
+    ("concepts/reporting.md", r"down to the (\w+) level", "feedback/failures/deployment.rs", "MAX_LEVELS", 1),
+    ("concepts/reporting.md", r"at most (\d+) resources, and none", "feedback/change_sets/markdown.rs", "MAX_RESOURCES", 1),
+    ("concepts/reporting.md", r"Those of more than (\d+) KB", "feedback/change_sets/values.rs", "MAX_VALUE_BYTES", 1024),
+    ("concepts/reporting.md", r"more than (\d+) resource types", "feedback/rights/mod.rs", "MAX_TYPES", 1),
+    ("concepts/reporting.md", r"a comment of more than (\d+) KB", "clients/gitlab/transport.rs", "MAX_RESPONSE_BYTES", 1000),
+    ("concepts/reporting.md", r"latest (\d+) deployments", "clients/gitlab/deployment.rs", "SEARCHED", 1),
+    ("concepts/reviews.md", r"at most (\w+) names of a resource's properties", "feedback/change_sets/markdown.rs", "MAX_PROPERTIES", 1),
+    ("concepts/reviews.md", r"at most the latest ([\d,]+) builds", "feedback/review/build.rs", "MAX_PAGES", 100),
+    ("concepts/reviews.md", r"at most (\d+) branches of a pipeline", "feedback/review/missed_push.rs", "MAX_BRANCHES", 1),
+    ("concepts/rotation.md", r"pending for more than (\d+) minutes", "mirror_credential/rotation/mod.rs", "ROTATION_TIMEOUT", 60),
+    ("runbook/watching.md", r"pending for more than (\d+) minutes", "mirror_credential/rotation/mod.rs", "ROTATION_TIMEOUT", 60),
+    ("runbook/faults.md", r"uses (\w+) minutes", "handler/context.rs", "UNKNOWN_DEADLINE", 60),
+    ("runbook/faults.md", r"idle connection is dropped after (\d+) s", "clients/http/reqwest_connector.rs", "IDLE_TIMEOUT", 1),
+    ("runbook/faults.md", r"delay of up to (\w+) minutes", "clients/aws/retry.rs", "THROTTLE_RETRY_WINDOW", 60),
+    ("runbook/reason-codes.md", r"propagate the credential within (\w+) minutes", "clients/codecommit/push_check.rs", "NEW_LOGIN_TIMEOUT", 60),
+    ("runbook/reason-codes.md", r"For (\d+) days, each health check", "mirror_credential/delete/left.rs", "DAYS", 1),
+]
+UNITS = {"secs": 1, "mins": 60, "hours": 3600}
+
+
+@cache
+def page(name):
+    return " ".join((ROOT / "docs" / name).read_text().split())
+
+
+def constant(source, name):
+    """A product of whole numbers, or a duration in seconds."""
+    text = (ROOT / "src" / source).read_text()
+    (value,) = re.findall(rf"const {name}: \w+ = (?:Duration::from_)?([a-z]*\(?[\d_* ]+\)?);", text)
+    unit, digits = re.fullmatch(r"([a-z]*)\(?([\d_* ]+)\)?", value).groups()
+    return UNITS.get(unit, 1) * math.prod(int(part) for part in digits.split("*"))
+
+
+@pytest.mark.parametrize(("name", "sentence", "source", "limit", "unit"), LIMITS, ids=lambda each: str(each)[:40])
+def test_limit_of_a_page_is_that_of_the_code(name, sentence, source, limit, unit):
+    (shown,) = re.findall(sentence, page(name))
+    number = WORDS.get(shown) or int(shown.replace(",", ""))
+    # A page of builds has a hundred.
+    factor = 1 / unit if limit == "MAX_PAGES" else unit
+    assert number * factor == constant(source, limit)
+
+
+def rows(name, header):
+    """The rows of the only table with these first cells."""
+    text = (ROOT / "docs" / name).read_text()
+    (table,) = re.findall(rf"^\| {re.escape(header)} .*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()]
+
+
+def quoted(text):
+    return re.findall(r"`([^`]+)`", text)
+
+
+def sources():
+    return {path: path.read_text() for path in (ROOT / "src").rglob("*.rs") if "test" not in path.name}
+
+
+def test_page_of_faults_has_each_error_type():
+    function = (ROOT / "src/handler/error.rs").read_text().split("pub fn name(")[1].split("pub(super)")[0]
+    assert sorted(quoted(row[0])[0] for row in rows("runbook/faults.md", "`errorType`")) == sorted({*re.findall(r'"(\w+)"', function)})
+
+
+def test_page_of_reports_has_each_final_cause_without_a_list():
+    texts = " ".join(text for path, text in sources().items() if path.parent.name == "failures")
+    final = re.findall(r'Unlisted::finally\(\s*"([^"]+)"', texts)
+    passing = re.findall(r'Unlisted::late\(\s*"([^"]+)"', texts)
+    table = rows("concepts/reporting.md", "`The failed resources are not listed, because …`")
+    listed = [text for row in table for text in quoted(row[0])]
+    assert len(final) > 5 and {*final} <= {*listed} <= {*final, *passing}
+
+
+def test_messages_of_the_page_about_logs_are_those_of_the_code():
+    texts = "\n".join([*sources().values(), *(path.read_text() for path in (ROOT / "crates").rglob("src/**/*.rs"))])
+    messages = [message for row in rows("runbook/logs.md", "`message`") for message in quoted(row[0])]
+    assert messages and [message for message in messages if f'"{message}"' not in texts] == []
+
+
+def test_page_of_notifications_has_each_value():
+    parameters = yaml.load((ROOT / "templates/notifications.yaml").read_text(), yaml.BaseLoader)["Parameters"]
+    named = {}
+    for parameter, values, _ in rows("how-to/notifications.md", "Parameter"):
+        name = quoted(parameter)[0] if parameter else name
+        named.setdefault(name, []).extend(quoted(values))
+    for name, values in named.items():
+        # The default of a format is the text of the other row, and None needs no explanation.
+        assert {*parameters[name]["AllowedValues"]} - {"None", "BASIC"} == {*values}, name
+
+
+def regions(service, partitions=("aws", "aws-cn", "aws-us-gov", "aws-eusc")):
+    return {name for partition in partitions for name in _session().get_available_regions(service, partition)}
+
+
+@cache
+def _session():
+    return botocore.session.get_session()
+
+
+def test_table_of_regions_is_that_of_botocore():
+    every, pipelines, repositories, connections = map(regions, ("ec2", "codepipeline", "codecommit", "codestar-connections"))
+    china = regions("ec2", ("aws-cn",))
+    expected = [
+        # AWS's guide does not list GitLab there: the link above the table.
+        (pipelines & repositories - connections - china) | {"us-gov-west-1"}, china, pipelines - repositories, every - pipelines]
+    table = rows("concepts/alternatives.md", "Regions | CodePipeline")
+    assert [sorted(quoted(row[0])) for row in table[:-1]] == [sorted(row) for row in expected]
+    assert every - {name for row in table[:-1] for name in quoted(row[0])} | {"us-gov-east-1"} <= pipelines & repositories
+
+
+def test_each_command_of_a_page_exists():
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    targets = {*re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()}
+    for path in files("*.md"):
+        text = path.read_text()
+        named = re.findall(r"(?:`|^\s*\$? ?)make ((?:[a-z]+-?)+)(?=[` \n])", text, re.MULTILINE)
+        assert {*named} <= targets, path
+        assert {*re.findall(r"(?:`|\./)cfn-gitops ([a-z]+)(?=[` \n])", text, re.MULTILINE)} <= {*main.COMMANDS}, path
+
+
+def test_each_parameter_in_a_block_of_settings_exists():
+    templates = [ROOT / "template.yaml", *(ROOT / "templates").glob("*.yaml")]
+    parameters = {name for path in templates for name in yaml.load(path.read_text(), yaml.BaseLoader)["Parameters"]}
+    named = {name for path in files("*.md") for block in re.findall(r"```toml\n(.*?)```", path.read_text(), re.DOTALL)
+             for name in re.findall(r'^ *["\']+([A-Z]\w+)=', block, re.MULTILINE)}
+    assert {"VpcSubnetIds", "HttpsProxy"} <= named <= parameters
+
+
+def test_variables_of_the_page_about_make_try_are_read():
+    read = (ROOT / "Makefile").read_text() + "".join(path.read_text() for path in (ROOT / "tools").rglob("*.py"))
+    named = [quoted(row[0])[0].partition("=")[0] for row in rows("how-to/try.md", "Variable")]
+    assert len(named) > 2 and [name for name in named if not re.search(rf"\$\({name}\)|\$\$?{name}\b|[\"']{name}[\"']", read)] == []

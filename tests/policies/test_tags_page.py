@@ -1,0 +1,84 @@
+"""The calls that create something, in docs/how-to/tags.md: which of them carry the tags that a policy may require."""
+
+import json
+import re
+from pathlib import Path
+
+import parliament
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+from tests.local.policies.statements import as_list
+from tests.policies import scene
+from tests.policies.tables import FUNCTION_ROLE
+from tests.templates.deployed import source
+from tests.templates.renderings import rendering
+
+ROOT = Path(__file__).parents[2]
+SECTION = (ROOT / "docs/how-to/tags.md").read_text().partition("\n## Calls that create something\n")[2]
+CREATES = json.loads((ROOT / "cli/checks/creates.json").read_text())["types"]
+# CloudFormation's code for rules passes no tags to PutRule, and the one for log groups passes them to CreateLogGroup:
+# https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-events (aws-events-rule, Translator.java)
+# https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-logs (aws-logs-loggroup, Translator.java)
+IS_CREATION = re.compile(r"[a-z0-9]+:(Create|PutRule$|PutMetricAlarm$|PutDashboard$)")
+# Lambda makes these with the function's role.
+OF_LAMBDA = {"ec2:CreateNetworkInterface", "logs:CreateLogStream"}
+# S3 has it since parliament's list: https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging.html
+# CloudWatch too: the schema of AWS::CloudWatch::Dashboard has `tagOnCreate`.
+LATER = {"s3:CreateBucket", "cloudwatch:PutDashboard"}
+
+
+def rows(number):
+    """The calls of a table, with what it states about their tags."""
+    table = re.findall(r"(?:^\|.*\n)+", SECTION, re.MULTILINE)[number]
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines() if "`" in line]
+    return {call: tags for calls, *_, tags in cells for call in re.findall(r"`([a-z0-9]+:[A-Za-z]+)`", calls)}
+
+
+def allowed_creations(role):
+    return {action for policy in scene.world().policies if policy.side == "identity" and role in policy.principals
+            for statement in as_list(policy.document["Statement"]) if statement["Effect"] == "Allow"
+            for action in as_list(statement["Action"]) if IS_CREATION.match(action)}
+
+
+def takes_tags(action):
+    """Whether IAM has aws:RequestTag for it."""
+    service, name = action.split(":")
+    found = [each for entry in parliament.iam_definition if entry["prefix"] == service
+             for privilege in entry["privileges"] if privilege["privilege"] == name for each in privilege["resource_types"]]
+    assert found, action
+    return any("aws:RequestTag/${TagKey}" in each["condition_keys"] for each in found)
+
+
+def test_page_has_each_call_of_the_function_that_creates_something():
+    assert rows(0).keys() == (allowed_creations(FUNCTION_ROLE) | allowed_creations(f"{FUNCTION_ROLE}-provisioning")) - OF_LAMBDA
+
+
+def test_page_has_each_call_of_a_deployment_that_creates_something():
+    types = {each["Type"].replace("Serverless", "Lambda") for each in source()["Resources"].values()} & CREATES.keys()
+    assert rows(1).keys() == {action for each in types for action in CREATES[each]["actions"] if IS_CREATION.match(action)}
+
+
+def test_calls_without_tags_are_those_for_which_iam_has_none():
+    calls = rows(0) | rows(1)
+    untagged = {call for call, tags in calls.items() if tags.startswith("has no tags")}
+    # CloudFormation has no property for the tags of a managed policy.
+    assert "Tags" not in PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::IAM::ManagedPolicy").schema["properties"]
+    assert untagged - {"iam:CreatePolicy"} == {call for call in calls if not takes_tags(call)} - LATER
+
+
+def test_reason_of_a_denial_names_the_tags_for_exactly_these_calls():
+    code = (ROOT / "src/clients/aws/call_error.rs").read_text()
+    [listed] = re.findall(r"const CREATES_WITH_TAGS: \[&str; \d+\] = \[(.*?)\]", code, re.DOTALL)
+    assert set(re.findall(r'"(\w+)"', listed)) == {call.split(":")[1] for call, tags in rows(0).items() if tags.startswith("yes")}
+
+
+def test_each_resource_of_a_child_stack_has_the_tags():
+    types = set()
+    for variation, wanted in (("tags", {"CostCenter", "CreatedBy"}), ("review", {"CreatedBy"})):
+        for resource in rendering(variation)["Resources"].values():
+            types.add(resource["Type"])
+            assert wanted <= {tag["Key"] for tag in resource["Properties"]["Tags"]}, resource["Type"]
+    creates = {"AWS::CodeBuild::Project": "CreateProject", "AWS::CodeCommit::Repository": "CreateRepository",
+               "AWS::CodePipeline::Pipeline": "CreatePipeline", "AWS::Events::Rule": "PutRule", "AWS::Logs::LogGroup": "CreateLogGroup"}
+    assert types == creates.keys()
+    assert set(creates.values()) == {call.split(":")[1] for call in allowed_creations(f"{FUNCTION_ROLE}-provisioning")}
