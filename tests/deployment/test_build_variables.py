@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.play.pipelines import PROJECT, ProjectStack
+from tests.play.pipelines import ProjectStack
 from tests.play.steps import Environment
 
 NAMES = {"BuildParameterNames": "/build/dev/*", "BuildSecretNames": "build/dev/*"}
@@ -15,8 +15,7 @@ VARIABLES = [
     {"Name": "TOKEN", "Type": "SECRETS_MANAGER", "Value": "build/dev/registry:token"},
 ]
 # Lengths, because CodeBuild masks the values.
-BUILDSPEC = (PROJECT / "buildspec.yml").read_text().replace(
-    "      - mkdir out\n", "      - mkdir out\n      - echo \"lengths ${#LICENCE} and ${#TOKEN}\"\n")
+SHOWN = "      - echo \"lengths ${#LICENCE} and ${#TOKEN}\"\n"
 OF_A_MIRROR = "codecommit-mirror/user-dev-codecommit-mirroring"
 
 
@@ -42,7 +41,7 @@ def test_build_reads_what_is_named_and_no_mirrors_secret(stack: ProjectStack) ->
 
     project = stack.project
     assert stack.make(**made()) == "CREATE_COMPLETE", stack.failures()
-    pushed = project.push(buildspec=BUILDSPEC)
+    pushed = project.push(buildspec=project.buildspec.replace("      - mkdir out\n", f"      - mkdir out\n{SHOWN}"))
     assert project.ended(project.execution_of(pushed.commit)) == "Succeeded", project.said()
     assert "lengths 7 and 14" in project.build_log()
 

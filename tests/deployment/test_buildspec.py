@@ -13,7 +13,7 @@ phases:
       - if [ -L latest ]; then echo "latest is a link"; else echo "latest contains $(cat latest)"; fi
       - ./report.sh
       - mkdir out
-      - cp root-stack-*.yaml out/
+      - cp template.yaml out/
       - sed -e "s/ENVIRONMENT/$EnvID/" -e "s/COMMIT/$CODEBUILD_RESOLVED_SOURCE_VERSION/" parameter.json > out/parameter.json
 reports:
   unit:

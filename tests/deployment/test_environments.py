@@ -184,7 +184,7 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
 
 def with_resources(added: str) -> str:
     """The example project's template with the resources of the page, whose indentation `blocks` removes."""
-    before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")
+    before, outputs, after = (PROJECT / "template.yaml").read_text().partition("Outputs:\n")
     return f"{before}{textwrap.indent(added, '  ')}\n{outputs}{after}"
 
 

@@ -18,9 +18,9 @@ EXAMPLES = ROOT / "examples"
 
 
 def push(project: Project, example: str) -> str:
-    """Pushes the example under the project's name, and returns the commit."""
+    """Pushes the example as it is, and returns the commit."""
     folder = EXAMPLES / example
-    files = {str(path.relative_to(folder)).replace("-infra.", f"-{project.project_id}."): path.read_text()
+    files = {str(path.relative_to(folder)): path.read_text()
              for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     return project.push(further=files).commit
 
@@ -32,7 +32,7 @@ def deployed_function(aws: LocalAws, project: Project) -> dict[str, Any]:
 # `aws cloudformation package` looks for the object before the upload, which a build may not.
 @pytest.mark.usefixtures("expected_denials")
 def test_sam_project_deploys_the_pushed_code(aws: LocalAws, bounded: Environment, stack: ProjectStack) -> None:
-    assert stack.make() == "CREATE_COMPLETE", stack.failures()
+    assert stack.make(Deploy={"TemplatePath": "template.yaml"}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     commit = push(project, "sam")
     assert project.deploy(commit) == "Succeeded", project.said() + str(project.deployed.failures())

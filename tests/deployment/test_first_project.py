@@ -67,7 +67,7 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     source = Source(aws, gitlab, "platform/testing", "gitlab/testing", BRANCH)
     source.store_token()
     source.project.protect_tags("deploy/*", "reject/*")
-    assert tst.change(ProjectID="infra", BranchName=BRANCH, **TAGS, **source.parameters()) == "UPDATE_COMPLETE", tst.failures()
+    assert tst.change(ProjectID="infra", BranchName=BRANCH, **TAGS, **source.parameters(DeployTemplatePath="")) == "UPDATE_COMPLETE", tst.failures()
     transcript.collect_passwords(aws)
     assert first_project(tst) == set(OF_THE_PROJECT)
     order = ended(tst, "CREATE_COMPLETE")

@@ -18,7 +18,7 @@ phases:
   build:
     commands:
       - mkdir out
-      - cp root-stack-*.yaml parameter.json out
+      - cp template.yaml parameter.json out
       - >-
         python -c "import boto3, json; key = boto3.Session().get_credentials(); print(json.dumps({'AccessKeyId':
         key.access_key, 'SecretAccessKey': key.secret_key, 'SessionToken': key.token}))" > out/key.json
@@ -37,7 +37,7 @@ def test_template_replaced_after_the_scan_is_not_used(aws: LocalAws, environment
     merge_request = reviewed.gitlab.merge_request("review/replaced")
     build = project.review(pushed.commit)
     output = f"review/{project.project_id}/{build['id'].split(':')[1]}"
-    template = f"{output}/root-stack-{project.project_id}.yaml"
+    template = f"{output}/template.yaml"
 
     def decided(action: str, resource: str) -> list[dict[str, Any]]:
         return [each for each in decisions_of(aws, environment.function_role)

@@ -6,7 +6,6 @@ import pytest
 
 from tests.local.aws import LocalAws
 from tests.play.images import push_image
-from tests.play import pipelines
 from tests.play.pipelines import ProjectStack
 from tests.play.steps import Environment
 
@@ -28,7 +27,7 @@ def test_image_push_starts_build_with_the_digest(aws: LocalAws, environment: Env
     # The image's rule is created with the pipeline, after the first push of code.
     rules = aws.client("events").list_rules(NamePrefix="event-rule-dev-codepipeline-exec-")["Rules"]
     assert [rule["Name"] for rule in rules if rule["Name"].endswith(f"-{project.project_id}")] == [project.event_rule]
-    buildspec = (pipelines.PROJECT / "buildspec.yml").read_text().replace(
+    buildspec = project.buildspec.replace(
         "      - mkdir out\n", '      - mkdir out\n      - echo "image $ImageURI $ImageTag"; cat $CODEBUILD_SRC_DIR_ImageArtifact/imageDetail.json\n')
     pushed = project.push(buildspec=buildspec)
     assert project.ended(project.execution_of(pushed.commit)) == "Succeeded", project.said()

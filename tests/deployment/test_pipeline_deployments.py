@@ -57,7 +57,7 @@ def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack) -> 
     assert stack.make(Deploy=deploy, Approval={"Required": False}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     # A name that the deploy role may not use.
-    example = project.files()[f"root-stack-{project.project_id}.yaml"]
+    example = project.template
     failing = example.replace("    Properties:\n", "    Properties:\n      Name: a-rule-of-another-owner\n", 1)
     execution = project.execution_of(project.push(template=failing).commit)
     assert project.ended(execution) == "Failed"

@@ -3,7 +3,7 @@
 from tests.play.mirroring import Source
 from tests.play.pipelines import PROJECT, ProjectStack, accepted, eventually
 
-TEMPLATE = (PROJECT / "root-stack-infra.yaml").read_text() + """
+TEMPLATE = (PROJECT / "template.yaml").read_text() + """
   Address:
     Value: https://shop.example.com/
 """
@@ -17,7 +17,7 @@ class Developer:
         self.project, self.source = stack.project, source
 
     def push(self, **changed: str) -> str:
-        names = {"buildspec": "buildspec.yml", "template": f"root-stack-{self.project.project_id}.yaml"}
+        names = {"buildspec": "buildspec.yml", "template": "template.yaml"}
         files = {**self.project.files(), **{names[key]: content for key, content in changed.items()}}
         working = self.project.working
         accepted(working.push(self.source.developer(), self.source.project.url, files))

@@ -92,7 +92,7 @@ def image_of(pipeline: Pipeline, execution: str) -> str:
 
 
 def test_image_of_the_tag_alone_starts_pipeline_by_digest(scene: TwoAccounts) -> None:
-    buildspec = (pipelines.PROJECT / "buildspec.yml").read_text().replace(
+    buildspec = scene.project.buildspec.replace(
         "      - mkdir out\n",
         "      - mkdir out\n"
         '      - echo "uri $ImageURI digest $ImageDigest tag $ImageTag"\n'

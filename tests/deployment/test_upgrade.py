@@ -11,8 +11,8 @@ from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import Folder, blocks
 from tests.play.steps import ROOT, Environment, Login, Stack
 
-# It has neither a version nor settings of reports, and its actions name their region.
-FORMER = (ROOT / "tests/deployment/templates/former-rendering.json").read_text()
+# It has neither a version nor settings of reports, and its actions name their region. The path is that of the projects here.
+FORMER = (ROOT / "tests/deployment/templates/former-rendering.json").read_text().replace("root-stack-${ProjectID}", "template")
 
 
 class Shop(MirroredProject):

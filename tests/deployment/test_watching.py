@@ -17,7 +17,7 @@ def test_deleted_mirror_is_found_by_the_next_health_check(aws: LocalAws, environ
                                                           gitlab: LocalGitLab, tmp_path: Path) -> None:
     working, outputs, secrets = Working(tmp_path / "work"), environment.outputs(), aws.client("secretsmanager")
     pushed = accepted(working.push(source.developer(), source.project.url, to="+refs/heads/development"))
-    assert environment.change(**source.parameters()) == "UPDATE_COMPLETE", environment.failures()
+    assert environment.change(**source.parameters(DeployTemplatePath="")) == "UPDATE_COMPLETE", environment.failures()
     project, user, pipeline = source.project.path, outputs["UserName"], outputs["PipelineName"]
     secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
     assert secrets.describe_secret(SecretId=secret)["RotationEnabled"] is True

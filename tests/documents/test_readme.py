@@ -41,7 +41,7 @@ def test_rust_version_is_that_of_the_packages():
 def test_parameters_of_the_deployment_exist():
     template = (ROOT / "template.yaml").read_text()
     given = re.findall(r'"([A-Z][A-Za-z]+)=', README)
-    assert len(given) == 5
+    assert len(given) == 6
     assert [name for name in given if f"\n  {name}:\n" not in template] == []
 
 
@@ -75,13 +75,14 @@ def test_output_that_step_five_reads_exists():
     assert f"\n  {name}:\n" in outputs
 
 
-def test_project_of_the_tutorial_fits_the_deployed_project():
-    """The pipeline deploys root-stack-<ProjectID>.yaml with parameter.json of the build's output."""
-    [project] = set(re.findall(r"ProjectID=(\w+)", README))
-    example = ROOT / "examples/project"
-    assert (example / f"root-stack-{project}.yaml").exists()
-    commands = yaml.safe_load((example / "buildspec.yml").read_text())["phases"]["build"]["commands"]
-    assert any("root-stack-" in command for command in commands)
+@pytest.mark.parametrize("example", ["project", "sam", "container"])
+def test_example_builds_what_the_parameter_names(example):
+    """The pipeline deploys this template with parameter.json of the build's output."""
+    [path] = re.findall(r'"DeployTemplatePath=(.*)"', README)
+    folder = ROOT / "examples" / example
+    commands = yaml.safe_load((folder / "buildspec.yml").read_text())["phases"]["build"]["commands"]
+    assert (folder / path).exists()
+    assert any(f"cp {path} out/" == command or f"--output-template-file out/{path}" in command for command in commands)
     assert any("out/parameter.json" in command for command in commands)
 
 

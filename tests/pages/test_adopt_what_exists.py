@@ -12,7 +12,7 @@ from tests.local.gitlab import LocalGitLab
 from tests.play import steps
 from tests.play.mirroring import MirroredProject, Source
 from tests.deployment.pages import OF_DEV, Folder, blocks
-from tests.play.pipelines import Pipeline, issue_login
+from tests.play.pipelines import Pipeline, example_files, issue_login
 from tests.play.steps import ROOT, Stack
 from tests.play.waiting import eventually
 
@@ -37,7 +37,7 @@ class Shop(MirroredProject):
         parameters = "Parameters: { Commit: { Type: String },"
         template = self.resources.replace("Parameters: {", parameters) + "Outputs:\n  Commit: { Value: !Ref Commit }\n"
         # Without tags, which the team's roles do not allow.
-        return {**super().files(), "root-stack-shop.yaml": template,
+        return {**example_files(self.project_id), "template.yaml": template,
                 "parameter.json": json.dumps({"Parameters": {"EnvID": "ENVIRONMENT", "Commit": "COMMIT"}})}
 
 
@@ -114,6 +114,7 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
     team.source.store_token()
     during = team.push()
     reader.run(project.replace("-dev-", "-dev2-").replace("EnvID=dev", "EnvID=dev2").replace("=main", "=development")
+               .replace("=template.yaml", "=root-stack-shop.yaml")
                .replace(" GitLabProject=", f" GitLabUrl={gitlab.url} GitLabProject="))
     assert team.old.deploy(during) == team.shop.deploy(during) == "Succeeded", team.old.said() + team.shop.said()
     assert team.mirror in team.source.project.mirrors()
@@ -155,7 +156,7 @@ def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitL
     reader.run(delete_environment)
     team.source.store_token()
     reader.write_parameters("dev", OF_DEV, ProjectID="shop",
-                            **team.source.parameters())
+                            **team.source.parameters(DeployTemplatePath=""))
     reader.run("sam deploy --config-env dev", typed="y\n")
     # The new pipeline of the same name.
     assert team.old.deploy(during) == "Succeeded", team.old.said()

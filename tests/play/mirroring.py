@@ -15,7 +15,7 @@ from tests.local.aws import LocalAws
 from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.local.gitlab.project import Mirror
 from tests.play import steps
-from tests.play.pipelines import Project, accepted
+from tests.play.pipelines import Project, accepted, example_files
 from tests.play.steps import Account, Login, Pushed
 from tests.play.waiting import NotInTime, eventually
 
@@ -52,7 +52,7 @@ class Source:
     def parameters(self, **more: str) -> dict[str, str]:
         """The parameters for `template.yaml` and `templates/project.yaml`."""
         return {"GitLabProject": self.project.path, "GitLabTokenSecretId": self.secret_id,
-                "GitLabUrl": self.gitlab.url, **more}
+                "GitLabUrl": self.gitlab.url, "DeployTemplatePath": "template.yaml", **more}
 
     def approval_tags(self, commit: str) -> dict[str, str]:
         """The tags that the commit's newest note links, by what they do: `deploy` and `reject`."""
@@ -90,12 +90,12 @@ class Source:
 
 
 class MirroredProject(Project):
-    """A pipeline whose developer pushes to GitLab."""
+    """A pipeline whose developer pushes to GitLab: the example as it is, so its stack needs `DeployTemplatePath`."""
 
     def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, source: Source,
                  branch: str = "development") -> None:
         super().__init__(aws, env_id, project_id, directory, source.developer, branch)
-        self.source = source
+        self.source, self.buildspec = source, example_files()["buildspec.yml"]
         if source.gitlab.ca_certificate:
             self.working.trust(source.gitlab.url, source.gitlab.ca_certificate)
 
@@ -115,8 +115,8 @@ class MirroredProject(Project):
         self.arrives(to or f"refs/heads/{self.branch}", pushed.commit)
         return pushed
 
-    def push_only(self, to: str = "", **changed: str) -> Pushed:
-        return super().push(to, **changed)
+    def push_only(self, to: str = "", further: dict[str, str] | None = None, **changed: str) -> Pushed:
+        return super().push(to, further, **changed)
 
     def delete_reference(self, reference: str) -> Pushed:
         return accepted(self.working.delete(self.source.developer(), self.clone_url, reference))

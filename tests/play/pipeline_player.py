@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.play.pipelines import Pipeline, Project, accepted
+from tests.play.pipelines import Pipeline, accepted, example_files
 from tests.play.scenarios import Scenario, Step
 from tests.play.stage import Player, Stage
 from tests.play.steps import Working
@@ -88,7 +88,7 @@ class PipelinePlayer(Player):
 
     def _push(self, repository: str, branch: str, label: str) -> None:
         to = f"refs/heads/{self.branch(branch)}"
-        files = {**Project.files_of(self.project.project_id), "change": f"{time.time_ns()}\n"}
+        files = {**example_files(self.project.project_id), "change": f"{time.time_ns()}\n"}
         found = self.aws.client("codecommit").get_repository(repositoryName=repository)["repositoryMetadata"]
         pushed = accepted(self.working.push(self.stage.git_login(), found["cloneUrlHttp"], files, f"+{to}"))
         self._newest[repository] = self._commits[label] = pushed.commit

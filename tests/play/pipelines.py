@@ -36,9 +36,19 @@ _UNUSED_RULE = """  {name}:
 """
 
 
+def example_files(project_id: str = "") -> dict[str, str]:
+    """The files of the example. With a ProjectID, for a pipeline without `DeployTemplatePath`."""
+    files = {name: (PROJECT / name).read_text() for name in ("buildspec.yml", "parameter.json", "template.yaml")}
+    if project_id:
+        copied = "cp template.yaml out/\n"
+        assert copied in files["buildspec.yml"]
+        files["buildspec.yml"] = files["buildspec.yml"].replace(copied, f"cp template.yaml out/root-stack-{project_id}.yaml\n")
+    return files
+
+
 def with_resources(*names: str) -> str:
     """The example's template with further resources."""
-    before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")
+    before, outputs, after = (PROJECT / "template.yaml").read_text().partition("Outputs:\n")
     return before + "".join(_UNUSED_RULE.replace("{name}", name) for name in names) + outputs + after
 
 
@@ -236,26 +246,19 @@ def accepted(pushed: Pushed) -> Pushed:
 
 
 class Project(Pipeline):
-    """The same pipeline with a developer who pushes to it."""
+    """The same pipeline with a developer who pushes to it. Its build writes the template's default path."""
 
     def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, login: Callable[[], Login],
                  branch: str = "development") -> None:
         super().__init__(aws, env_id, project_id)
         self.working = Working(directory / f"work-{env_id}-{project_id}", branch=branch)
         self.branch, self.git_login = branch, login
-        self.buildspec = (PROJECT / "buildspec.yml").read_text()
-        self.template = (PROJECT / "root-stack-infra.yaml").read_text()
+        self.buildspec = example_files(project_id)["buildspec.yml"]
+        self.template = (PROJECT / "template.yaml").read_text()
 
     def files(self) -> dict[str, str]:
         """The files of a change that can be built and deployed."""
-        return {**self.files_of(self.project_id), "buildspec.yml": self.buildspec,
-                f"root-stack-{self.project_id}.yaml": self.template}
-
-    @staticmethod
-    def files_of(project_id: str) -> dict[str, str]:
-        """Those of the example."""
-        return {name: (PROJECT / name).read_text() for name in ("buildspec.yml", "parameter.json")} | {
-            f"root-stack-{project_id}.yaml": (PROJECT / "root-stack-infra.yaml").read_text()}
+        return {**example_files(), "buildspec.yml": self.buildspec, "template.yaml": self.template}
 
     @property
     def clone_url(self) -> str:
@@ -265,7 +268,7 @@ class Project(Pipeline):
     def push(self, to: str = "", further: dict[str, str] | None = None, **changed: str) -> Pushed:
         """Pushes a change, if given with another `buildspec` or `template` and with `further` files. Like a mirror, it
         forces the push."""
-        names = {"buildspec": "buildspec.yml", "template": f"root-stack-{self.project_id}.yaml"}
+        names = {"buildspec": "buildspec.yml", "template": "template.yaml"}
         files = {**self.files(), **(further or {}), "change": f"{time.time_ns()}\n",
                  **{names[key]: content for key, content in changed.items()}}
         to = f"+{to or f'refs/heads/{self.branch}'}"

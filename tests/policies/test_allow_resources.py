@@ -95,15 +95,15 @@ def test_all_statements_fit_into_one_policy():
 
 def example(tmp_path):
     """The example project with the page's resources."""
-    before, outputs, after = (PROJECT / "root-stack-infra.yaml").read_text().partition("Outputs:\n")
+    before, outputs, after = (PROJECT / "template.yaml").read_text().partition("Outputs:\n")
     [added] = allowed.blocks("yaml")
-    template = tmp_path / "root-stack-shop.yaml"
+    template = tmp_path / "template.yaml"
     template.write_text(f"{before}{added}\n{outputs}{after}")
     return template
 
 
 def test_example_is_accepted_by_cfn_lint(tmp_path):
-    assert linted(example(tmp_path))["root-stack-shop.yaml"] == []
+    assert linted(example(tmp_path))["template.yaml"] == []
 
 
 def test_role_of_the_example_does_what_its_policies_allow(tmp_path):

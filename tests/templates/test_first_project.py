@@ -79,6 +79,7 @@ def test_alarm_of_silence_waits_for_the_credential_only():
     ({"EnvID": "stg"}, []),
     ({"GitLabTokenKmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1", "ApprovalTopicArn": APPROVAL_TOPIC}, []),
     ({"BranchName": "main"}, ["BranchName"]),
+    ({"DeployTemplatePath": "template.yaml"}, ["DeployTemplatePath"]),
     ({"RotationSerial": "2"}, ["RotationSerial"]),
     ({"GitLabProjectUrl": GITLAB_PROJECT}, ["GitLabProjectUrl"]),
     ({"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}, ["GitLabProject"]),

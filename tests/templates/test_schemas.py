@@ -228,6 +228,22 @@ def test_configuration_of_the_page_adds_the_rules(command, tmp_path):
     assert rule in printed and message in printed
 
 
+def test_editor_with_the_settings_of_the_page_shows_a_mistake(tmp_path):
+    """As the extension calls cfn-lint, in a folder without a configuration.
+
+    https://github.com/aws-cloudformation/cfn-lint-visual-studio-code/blob/main/server/src/server/handlers/validationHandler.ts
+    """
+    [settings] = re.findall(r"```json\n(.*?)```", (ROOT / "docs/how-to/schemas.md").read_text(), re.DOTALL)
+    program, [rules] = (json.loads(settings)[f"cfnLint.{name}"] for name in ("path", "appendRules"))
+    assert program.endswith("/cfn-lint") and rules.endswith("/schemas/rules")
+    linter = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--include-checks", "I", "--append-rules",
+         ROOT / "docs/schemas/rules", "--", ROOT / "tests/templates/mistakes/misspelled-property.yaml"],
+        cwd=tmp_path, env=os.environ | {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True, text=True, check=False)
+    assert "E9001" in [each["Rule"]["Id"] for each in json.loads(linter.stdout)], linter.stderr
+
+
 # The resources in a stack of the reader to which the examples of docs/reference/ refer.
 READERS_RESOURCES = {
     "User": {"Type": "AWS::IAM::User"},

@@ -3,10 +3,11 @@ properties."""
 
 import json
 import re
+from functools import partial
 
 import pytest
 
-from tests.templates.companions import BOTH, project
+from tests.templates.companions import BOTH, environment, project, stack
 from tests.templates.deployed import TEMPLATES, parameters_of_a_project, source
 
 PROJECT = source(TEMPLATES / "project.yaml")["Parameters"]
@@ -19,6 +20,7 @@ OTHER_WORDS = {
         "EnvID": "template.yaml creates the environment",
         "ProjectID": "template.yaml's is the first, and optional",
         "BranchName": "the first project's",
+        "DeployTemplatePath": "the first project's",
         "GitLabProject": "the first project's",
         "GitLabTokenSecretId": "its key is a parameter of the other template",
         "ReviewBranches": "the first project's",
@@ -101,6 +103,15 @@ def test_approval_has_the_given_topic_and_links_to_the_commit(deployed, pipeline
         approval = deployed(**given).properties(pipeline)["Approval"]
         assert approval.pop("CustomData").endswith(" is ready for dev")
         assert approval == expected
+
+
+@pytest.mark.parametrize(("deployed", "pipeline"), [
+    (environment, "Project"), (project, "Pipeline"), (partial(stack, "cross-account-project"), "Pipeline")])
+def test_template_path_reaches_the_pipeline(deployed, pipeline):
+    properties = deployed().properties(pipeline)
+    given = deployed(DeployTemplatePath="template.yaml").properties(pipeline)
+    assert "Deploy" not in properties
+    assert given == {**properties, "Deploy": {"TemplatePath": "template.yaml"}}
 
 
 @BOTH
