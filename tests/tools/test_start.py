@@ -119,14 +119,14 @@ def test_regions_are_those_of_the_sdk() -> None:
               for region in session.get_available_regions("codecommit", partition)]
     assert regions.WITH_CODECOMMIT == sorted(listed)
     assert regions.checked("cn-north-1") == "cn-north-1"
-    with pytest.raises(WrongUse, match="^CodeCommit is not in eu-cntral-1. Did you mean eu-central-1\\? README"):
+    with pytest.raises(WrongUse, match="^CodeCommit is not in eu-cntral-1. Did you mean eu-central-1\\? docs/concepts/alternatives"):
         regions.checked("eu-cntral-1")
 
 
 def test_region_is_checked_without_installed_packages() -> None:
     checked = subprocess.run([sys.executable, "-S", "-m", "tools.run.regions", "nowhere-1"], cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
                              text=True, capture_output=True, check=False)
-    assert checked.returncode == 2 and checked.stderr.startswith("CodeCommit is not in nowhere-1. README.md, "), checked.stderr
+    assert checked.returncode == 2 and checked.stderr.startswith("CodeCommit is not in nowhere-1. docs/concepts/alternatives.md, "), checked.stderr
 
 
 @pytest.mark.parametrize("target", ["run", "test", "shell", "shell EMPTY=1"])
