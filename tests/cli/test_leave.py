@@ -374,7 +374,7 @@ def test_application_is_only_deleted_by_its_name(aws: FakeAws, run: Run) -> None
 
 @pytest.mark.parametrize("page", [
     ROOT / "templates/project.yaml", ROOT / "templates/cross-account-project.yaml",
-    ROOT / "examples/mirror/mirror.yaml", ROOT / "README.md"], ids=lambda path: path.name)
+    ROOT / "examples/mirror/mirror.yaml", ROOT / "docs/reference/smallest-examples.md"], ids=lambda path: path.name)
 def test_shipped_projects_need_no_name(page: Path) -> None:
     kinds = set(re.findall(r"^    Type: (\w+::\S+)$", page.read_text(), re.MULTILINE))
     assert kinds and all(re.fullmatch(leave._OF_PROJECT, kind) for kind in kinds)
