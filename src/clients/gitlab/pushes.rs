@@ -11,7 +11,7 @@ use super::transport::{Area, GitLab};
 use crate::common::ownership::write_time;
 
 /// How long before the given time a list of pushes begins. GitLab lists the events after the end of
-/// a day, in its time zone (`app/finders/events_finder.rb`), so the list begins at least a day earlier.
+/// a day, in its time zone (`app/finders/events_finder.rb`), so it begins at least a day earlier.
 const EARLIER: Duration = Duration::from_hours(3 * 24);
 
 /// The change of a branch or a tag, or of each of many (`app/models/push_event_payload.rb`).
