@@ -26,7 +26,8 @@ def test_loop_adds_the_projects_of_a_file(aws: LocalAws, gitlab: LocalGitLab, fo
         projects.append(MirroredProject(aws, "dev", name, tmp_path, source, "main"))
     projects[0].source.store_token()
     pushed = [project.push_only().commit for project in projects]
-    (folder / "projects.txt").write_text(listed)
+    # An editor may omit the last newline.
+    (folder / "projects.txt").write_text(listed.rstrip("\n"))
     loop = loop.replace("BranchName=main", f"BranchName=main GitLabUrl={gitlab.url}")
     assert "failed" not in reader.run(loop)
     for project, commit in zip(projects, pushed, strict=True):

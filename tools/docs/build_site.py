@@ -36,7 +36,7 @@ SEARCHES = {"password leaked": ["docs/runbook/leaked-secret.html"], "remove ever
             "promote": ["docs/how-to/second-environment.html"], "private CA": ["docs/how-to/connect-gitlab.html"],
             "rollback": ["docs/concepts/pipelines.html", _UNDO, "docs/runbook/a-failed-deploy.html"],
             "build log": ["docs/concepts/reporting.html"], "build failed": ["docs/concepts/reporting.html"],
-            "leave": ["docs/how-to/leave.html"], "proxy": ["docs/how-to/connect-gitlab.html"],
+            "leave": ["docs/how-to/leave.html"], "proxy": ["docs/how-to/vpc.html"],
             "approve": ["docs/how-to/approve-in-gitlab.html", "docs/how-to/approvers.html"],
             **dict.fromkeys(("not authorized to perform", "AccessDenied"),
                             ["docs/how-to/allow-resources.html", "docs/runbook/index.html"]),

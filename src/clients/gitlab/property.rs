@@ -28,8 +28,8 @@ pub const MEMBERS: [Property; 4] = [
     ),
 ];
 
-// A login in the address would be a second secret, in plain text. The tag of the token's secret is the
-// same address, and a tag has no brackets, so that an address of IPv6 needs a name:
+// A login in the address would be a second secret, in plain text. The tag of the token's secret is
+// the same address, and a tag has no brackets, so that an address of IPv6 needs a name:
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html
 static URL: Format = Format::with_parser(
     Pattern::new(concat!(

@@ -10,6 +10,10 @@ use super::members::parse_time;
 use super::transport::{Area, GitLab};
 use crate::common::ownership::write_time;
 
+/// How long before the given time a list of pushes begins. GitLab lists the events after the end of
+/// a day, in its time zone (`app/finders/events_finder.rb`), so it begins at least a day earlier.
+const EARLIER: Duration = Duration::from_hours(3 * 24);
+
 /// The change of a branch or a tag, or of each of many (`app/models/push_event_payload.rb`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefChange {
@@ -90,15 +94,12 @@ impl ProjectPush {
 
 impl GitLab {
     /// The pushes since `since`, or earlier, the newest first. `None` if there are more than 5,000.
-    ///
-    /// GitLab lists the events after the end of a day, in its time zone
-    /// (`app/finders/events_finder.rb`). So the list begins at least a day earlier.
     pub async fn pushes_since(
         &self,
         project: &str,
         since: SystemTime,
     ) -> Result<Option<Vec<ProjectPush>>> {
-        let time = write_time(since - Duration::from_secs(3 * 24 * 60 * 60));
+        let time = write_time(since - EARLIER);
         let day = time.split('T').next().unwrap_or_default();
         let purpose = format!("listing the pushes of project {project}");
         let call = self.get(Area::Project(project), "/events", &purpose);
