@@ -128,29 +128,32 @@ def _wrong_number(text: str, declared: dict[str, Any]) -> str:
     return "" if low <= number <= high else f"{text} is not between {declared.get('MinValue')} and {declared.get('MaxValue')}"
 
 
-def tag_checks(given: SettingsFile, values: dict[str, str]) -> list[Finding]:
+def tag_checks(given: SettingsFile, values: dict[str, str], document: dict[str, Any]) -> list[Finding]:
     """The stack's tags, compared with those of everything that the function creates. `CreatedBy` may differ."""
     if not values.get("ProjectID") or "ResourceTags" not in values:
         return []
     place, unread = given.place("tags"), list[Finding]()
-    for found in attempt(f"{place}: tags and ResourceTags", lambda: _wrong_tags(given.get("tags") or [], values["ResourceTags"]), unread):
+    tags, resource_tags, declared = given.get("tags") or [], values["ResourceTags"], document["Parameters"]["ResourceTags"]
+    for found in attempt(f"{place}: tags and ResourceTags", lambda: _wrong_tags(tags, resource_tags, declared), unread):
         if found:
             return [Finding(place, *found)]
     return unread or [Finding(f"{given.file.name}: tags and ResourceTags")]
 
 
-def _wrong_tags(tags: str | list[str], resource_tags: str) -> tuple[str, str] | None:
+def _wrong_tags(tags: str | list[str], resource_tags: str, declared: dict[str, Any]) -> tuple[str, str] | None:
     """The problem and the remedy. `None` if the tags are equal."""
     # No tag has one, but CloudFormation returns it for each letter beyond ASCII.
     if "?" in resource_tags:
         raise Failure("CloudFormation does not return the stack's ResourceTags as it is", "Write ResourceTags in this file")
-    words = [word for text in ([tags] if isinstance(tags, str) else tags) for word in shlex.split(text)]
+    words = [word for text in ([tags] if isinstance(tags, str) else tags) for word in _tag_words(text)]
+    if cut := [word for word in words if "=" not in word]:
+        return f"sam ignores {cut[0]}, because a tag ends at a space", "Put a value with spaces between quotation marks: Owner=\\\"Team A\\\""
     of_stack = {key: value for key, _, value in (word.partition("=") for word in words) if key != "CreatedBy"}
     try:
         pairs = json.loads(resource_tags or "{}", object_pairs_hook=list)
     except json.JSONDecodeError as error:
         return (f"ResourceTags is not JSON (line {error.lineno}, column {error.colno})",
-                f"Write: {_resource_tags(of_stack or {'CostCenter': '42'})}")
+                _remedy(of_stack or {"CostCenter": "42"}, declared))
     of_resources = {key: value for key, value in pairs if key != "CreatedBy"}
     if twice := sorted({key for key, _ in pairs if [other for other, _ in pairs].count(key) > 1}):
         return f"ResourceTags has {', '.join(twice)} twice", "Remove one of them"
@@ -158,13 +161,20 @@ def _wrong_tags(tags: str | list[str], resource_tags: str) -> tuple[str, str] | 
     if not different:
         return None
     return (f"tags and ResourceTags differ in {', '.join(different)}. The secrets and stacks that the function creates "
-            "do not have those of the stack", f"Set both to the same tags. For those of the stack, write: {_resource_tags(of_stack)}")
+            "do not have those of the stack", f"Set both to the same tags. {_remedy(of_stack, declared)}")
 
 
-def _resource_tags(tags: dict[str, str]) -> str:
-    """The line of parameter_overrides. sam cuts any other notation at a space or at a quotation mark."""
-    text = json.dumps(tags, ensure_ascii=False) if tags else ""
-    return f"\"\"\"ResourceTags='{text}'\"\"\""
+def _tag_words(text: str) -> list[str]:
+    """The tags of a text. With one equals sign, sam takes the text as one tag, whose value may have spaces."""
+    return [text] if text.count("=") == 1 and not re.search("[\"']", text) else shlex.split(text)
+
+
+def _remedy(of_stack: dict[str, str], declared: dict[str, Any]) -> str:
+    """The line of parameter_overrides with the stack's tags. sam cuts any other notation at a space or at a quotation mark."""
+    text = json.dumps(of_stack, ensure_ascii=False) if of_stack else ""
+    if wrong := wrong_value(text, declared):
+        return f"The tags of the stack are not possible in ResourceTags: {wrong}"
+    return f"For those of the stack, write: \"\"\"ResourceTags='{text}'\"\"\""
 
 
 def rule_checks(template: Template, given: SettingsFile) -> list[Finding]:

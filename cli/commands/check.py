@@ -52,7 +52,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         found.append(not_checked("parameters, rights and names", failure))
     if document and stacks is not None:
         template = Template(document, values(environment, document, stack))
-        found += [*rule_checks(template, file), *tag_checks(file, template.values), *other_types(template)]
+        found += [*rule_checks(template, file), *tag_checks(file, template.values, document), *other_types(template)]
         role, bucket = (samconfig.setting(file.table, name) for name in ("role_arn", "s3_bucket"))
         rows += right_rows(reader, template, stacks, role, bucket)
         rows += Names(reader, template, stacks, set(owned.values())).rows() if owned is not None else []

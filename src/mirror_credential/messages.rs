@@ -13,7 +13,8 @@ use cfn_custom_resource::Reason;
 const ALLOW_USER: &str = "Set UserName to one that the provider stack's parameter MirrorUserNames allows, or \
     change that parameter";
 const ALLOW_SECRET: &str = "Use a secret and a key that the provider stack's parameters MirrorSecretNames \
-    and MirrorSecretKmsKeyArn allow, or change these parameters";
+    and MirrorSecretKmsKeyArn allow, or change these parameters. If the secret has a customer managed key, \
+    allow the function's role in the policy of the key, too";
 const ALLOW_REPOSITORY: &str = "Use a repository that the provider stack's parameter RepositoryNames allows, \
     or change that parameter";
 const ALLOW_STACKS: &str = "Deploy the provider stack again, whose template allows \
@@ -367,6 +368,7 @@ mod tests {
         }
         let said = denied("aws_sdk_secretsmanager::E", "AccessDenied: no");
         assert!(said.contains("parameters MirrorSecretNames"), "{said}");
+        assert!(said.contains("in the policy of the key"), "{said}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ def checked(folder: Folder, content: str) -> list[Finding]:
     given, document = SettingsFile(environment, folder.config), templates.read(folder.path)
     template = Template(document, values(environment, document, None))
     return [*setting_checks(given), *parameter_checks(given, document), *rule_checks(template, given),
-            *tag_checks(given, template.values)]
+            *tag_checks(given, template.values, document)]
 
 
 def test_sound_settings_have_no_finding(folder: Folder) -> None:
@@ -214,6 +214,8 @@ def test_notation_of_the_page_is_what_sam_and_check_read(folder: Folder) -> None
     (with_tags("", RESOURCE_TAGS), "tags and ResourceTags differ in CostCenter, Owner, 部門.", "ResourceTags=''"),
     (with_tags(TAGS, """\'\'\'ResourceTags='{"CostCenter": "42"}\'\'\'\'"""), "tags and ResourceTags differ in Owner, 部門.", ""),
     (with_tags("", """\'\'\'ResourceTags='{"a": "1", "a": "2"}\'\'\'\'"""), "ResourceTags has a twice", "Remove one"),
+    (with_tags('tags = "Owner=Team A CostCenter=42"'), "sam ignores A, because a tag ends at a space", "quotation marks"),
+    (with_tags("tags = 'Owner=\"A, B\"'"), "tags and ResourceTags differ in Owner", "not possible in ResourceTags: "),
     (with_tags("tags = ['a=1']", """\'ResourceTags={"a":"1"}\'"""), "ResourceTags is not JSON (line 1, column 2)", """='{"a": "1"}'"""),
 ], ids=lambda value: value[:25])
 def test_different_tags_are_found(folder: Folder, content: str, problem: str, remedy: str) -> None:
@@ -221,9 +223,19 @@ def test_different_tags_are_found(folder: Folder, content: str, problem: str, re
     assert len(found) == 1 and found[0].problem.startswith(problem) and remedy in found[0].remedy, found
 
 
+def test_sole_tag_with_spaces_needs_no_quotation_marks(folder: Folder) -> None:
+    for tags in ('tags = "Owner=Team A"', "tags = ['Owner=Team A', 'CostCenter=42']"):
+        content = with_tags(tags, """'''ResourceTags='{"Owner": "Team A", "CostCenter": "42"}''''""")
+        given = CfnTags().convert(tomllib.loads(content)["dev"]["deploy"]["parameters"]["tags"], None, None)
+        assert given["Owner"] == "Team A"
+        differ = [each.problem for each in checked(folder, content) if each.result == "found"]
+        assert ["CostCenter" in each and "Owner" not in each for each in differ] == [True] * ("CostCenter" not in given), differ
+
+
 def test_tags_that_cloudformation_does_not_return_are_not_checked(folder: Folder) -> None:
     folder.write(with_tags(TAGS))
-    [row] = tag_checks(SettingsFile(environment_of(folder), folder.config), {"ProjectID": "infra", "ResourceTags": '{"??": "??"}'})
+    [row] = tag_checks(SettingsFile(environment_of(folder), folder.config), {"ProjectID": "infra", "ResourceTags": '{"??": "??"}'},
+                       templates.read(folder.path))
     assert (row.result, row.reason) == ("not checked", "CloudFormation does not return the stack's ResourceTags as it is")
 
 

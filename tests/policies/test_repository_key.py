@@ -9,18 +9,19 @@ import pytest
 from tests.local.policies.statements import as_list
 from tests.policies import scene
 from tests.policies.collected import Policy
+from tests.policies.rows_watching import COPY_ROLE
 from tests.policies.scene import PIPELINES, REPLICA_REGION, UNNAMED
 from tests.policies.tables import (
-    BUILD_ROLE, DEPLOY_ROLE, FIRST_MIRROR, FUNCTION_ROLE, MIRROR, PIPELINE_ROLE, PROVISIONING_ROLE, REPOSITORY, REVIEW_ROLE,
-    THROUGH_CODECOMMIT, anybody, regional, role, user,
+    BUILD_ROLE, DEPLOY_ROLE, FIRST_MIRROR, FIRST_REPOSITORY, FUNCTION_ROLE, MIRROR, PIPELINE_ROLE, PROVISIONING_ROLE,
+    REPOSITORY, REVIEW_ROLE, THROUGH_CODECOMMIT, anybody, regional, role, user,
 )
 from tests.policies.world import World
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/people.md").read_text()
 KEY = regional("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")
 CALL = {**THROUGH_CODECOMMIT, "kms:CallerAccount": PIPELINES}
-NEED_IT = [FUNCTION_ROLE, PIPELINE_ROLE, REVIEW_ROLE, FIRST_MIRROR, MIRROR]
-# Calls that use the contents: git for the mirrors and the reviews' builds, the source action, and the function.
+NEED_IT = [FUNCTION_ROLE, PIPELINE_ROLE, REVIEW_ROLE, COPY_ROLE, FIRST_MIRROR, MIRROR]
+# Calls that use the contents: git for the mirrors, the copies and the reviews' builds, the source action, and the function.
 CONTENTS = ["codecommit:GetRepository", "codecommit:GetBranch", "codecommit:GetDifferences", "codecommit:GitPull",
             "codecommit:GitPush", "codecommit:UploadArchive"]
 
@@ -49,9 +50,11 @@ def test_named_identity_uses_the_key_through_codecommit(caller):
 
 def test_each_own_identity_with_access_to_contents_is_named():
     """Without people, whose names are yours, and the provisioning role, which creates repositories without such a key."""
-    own = {FUNCTION_ROLE, PIPELINE_ROLE, BUILD_ROLE, DEPLOY_ROLE, REVIEW_ROLE, FIRST_MIRROR, MIRROR}
-    reaches = {caller for caller in own if any(scene.world().may(caller, action, REPOSITORY) for action in CONTENTS)}
-    assert {FIRST_MIRROR, *reaches} == {*NEED_IT}
+    world = scene.world()
+    own = {arn for policy in world.policies for arn in policy.principals if f":{PIPELINES}:" in arn and ":group/" not in arn}
+    reaches = {caller for caller in own - {PROVISIONING_ROLE} for repository in (REPOSITORY, FIRST_REPOSITORY)
+               if any(world.may(caller, action, repository) for action in CONTENTS)}
+    assert reaches == {*NEED_IT}
 
 
 @pytest.mark.parametrize("caller", [

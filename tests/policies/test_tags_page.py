@@ -9,7 +9,7 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from tests.local.policies.statements import as_list
 from tests.policies import scene
-from tests.policies.tables import FUNCTION_ROLE
+from tests.policies.tables import BUILD_ROLE, FUNCTION_ROLE, REVIEW_ROLE
 from tests.templates.deployed import source
 from tests.templates.renderings import rendering
 
@@ -20,8 +20,8 @@ CREATES = json.loads((ROOT / "cli/checks/creates.json").read_text())["types"]
 # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-events (aws-events-rule, Translator.java)
 # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-logs (aws-logs-loggroup, Translator.java)
 IS_CREATION = re.compile(r"[a-z0-9]+:(Create|PutRule$|PutMetricAlarm$|PutDashboard$)")
-# Lambda makes these with the function's role.
-OF_LAMBDA = {"ec2:CreateNetworkInterface", "logs:CreateLogStream"}
+# Lambda and CodeBuild make these with the roles.
+WITHIN_LAMBDA_OR_CODEBUILD = {"ec2:CreateNetworkInterface", "logs:CreateLogStream"}
 # S3 has it since parliament's list: https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging.html
 # CloudWatch too: the schema of AWS::CloudWatch::Dashboard has `tagOnCreate`.
 LATER = {"s3:CreateBucket", "cloudwatch:PutDashboard"}
@@ -49,13 +49,15 @@ def takes_tags(action):
     return any("aws:RequestTag/${TagKey}" in each["condition_keys"] for each in found)
 
 
-def test_page_has_each_call_of_the_function_that_creates_something():
-    assert rows(0).keys() == (allowed_creations(FUNCTION_ROLE) | allowed_creations(f"{FUNCTION_ROLE}-provisioning")) - OF_LAMBDA
+def test_page_has_each_call_of_the_roles_that_creates_something():
+    roles = (FUNCTION_ROLE, f"{FUNCTION_ROLE}-provisioning", BUILD_ROLE, REVIEW_ROLE)
+    assert rows(0).keys() == set().union(*map(allowed_creations, roles)) - WITHIN_LAMBDA_OR_CODEBUILD
 
 
 def test_page_has_each_call_of_a_deployment_that_creates_something():
     types = {each["Type"].replace("Serverless", "Lambda") for each in source()["Resources"].values()} & CREATES.keys()
-    assert rows(1).keys() == {action for each in types for action in CREATES[each]["actions"] if IS_CREATION.match(action)}
+    created = {action for each in types for action in CREATES[each]["actions"] if IS_CREATION.match(action)}
+    assert rows(1).keys() == created | {"cloudformation:CreateChangeSet"}  # The first call of `sam deploy`.
 
 
 def test_calls_without_tags_are_those_for_which_iam_has_none():

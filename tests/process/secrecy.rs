@@ -9,7 +9,8 @@ use crate::aws_front::{Front, one_account};
 use crate::bucket::{CREDENTIAL, SIGNATURE};
 use crate::function::{Function, SECRET_KEY, SESSION_TOKEN, Setup, mirror};
 use crate::http::{AUTHORITY, Proxy, Reply};
-use fake_aws::{Reaction, ResourceAction};
+use crate::thousands::move_gitlab;
+use fake_aws::{Reaction, ResourceAction, Scope, gitlab};
 
 /// Occurs in unknown properties: an output that contains it contains the event as a whole.
 const IN_THE_EVENT: &str = "SentinelInTheEvent-漢/+=";
@@ -270,30 +271,54 @@ fn search_finds_planted_secrets() {
     }
 }
 
-/// A proxy gets the address of the host, and encrypted bytes.
+/// A proxy gets the address of the host, and encrypted bytes. GitLab gets its token.
 #[test]
 fn proxy_tunnels_tls_and_reads_nothing() {
     let aws = Front::over_tls(one_account());
+    let url = format!("https://{}", aws.server.address);
+    aws.fake.gitlab_project("platform/infra", &["main"]);
+    let token = aws
+        .fake
+        .gitlab_token_for("gitlab/token", gitlab::HOST, Scope::Api);
+    aws.fake.arrange(|aws| move_gitlab(aws, &url));
+    let mut properties = mirror();
+    properties["GitLab"] = json!({"Url": url, "TokenSecretId": "gitlab/token"});
+    properties["Mirrors"] = json!([{"GitLabProject": "platform/infra", "RepositoryName": "infra"}]);
     let proxy = Proxy::start();
     let setup = |no_proxy| {
         Setup::new()
-            .aws_at(&format!("https://{}", aws.server.address))
+            .aws_at(&url)
             .with("SSL_CERT_FILE", AUTHORITY)
             .with("HTTPS_PROXY", &format!("http://{}", proxy.address))
             .with("NO_PROXY", no_proxy)
     };
     let function = setup("").start();
-    function.succeeds(&function.request("Create", &mirror()));
+    function.succeeds(&function.request("Create", &properties));
+    let calls = aws.calls();
+    let mut tokens = calls.iter().filter_map(|call| call.header("private-token"));
+    assert!(tokens.any(|sent| sent == token));
     let opened = proxy.opened();
-    assert!(!opened.is_empty());
+    assert_eq!(opened.len(), aws.server.connections());
     let line = format!("CONNECT {} HTTP/1.1", aws.server.address);
     for head in &opened {
         assert!(head.starts_with(&line), "{head}");
         assert!(!head.to_lowercase().contains("authorization"), "{head}");
+        assert!(!head.contains(&token), "{head}");
     }
     let function = setup("127.0.0.0/8").start();
     function.succeeds(&function.request("Create", &mirror()));
     assert_eq!(proxy.opened(), opened);
+}
+
+#[test]
+fn unusable_proxy_is_reported_with_its_parameter() {
+    let unusable = "http://proxy.example.com:99999";
+    let function = Setup::new().with("HTTPS_PROXY", unusable).start();
+    let event = function.request("Create", &mirror());
+    let error = function.invoke(&event, Duration::from_mins(1)).error();
+    let reason = error["errorMessage"].as_str().unwrap_or_default();
+    assert!(reason.contains("parameter HttpsProxy"), "{reason}");
+    assert!(reason.ends_with(" - CFG-106"), "{reason}");
 }
 
 /// No other variable names a proxy, and nothing leaves this machine in plain text.

@@ -32,7 +32,7 @@ fn cpu_seconds(function: &Function) -> f64 {
 }
 
 /// GitLab gets the address at which this test serves it.
-fn move_gitlab(aws: &mut AwsState, url: &str) {
+pub fn move_gitlab(aws: &mut AwsState, url: &str) {
     let moved = |text: &str| text.replace(&format!("https://{}", gitlab::HOST), url);
     for secret in aws.secrets.values_mut() {
         let texts = secret.versions.values_mut().map(|one| &mut one.value.text);

@@ -30,8 +30,9 @@ ROWS = [
       "https://user:password@gitlab.example.com/platform/infra", "javascript://gitlab.example.com/platform/infra", "platform/infra"]),
     ("template", "VpcSubnetIds", *of_ids("subnet")),
     ("template", "VpcSecurityGroupIds", *of_ids("sg")),
-    ("template", "HttpsProxy", ["", "http://proxy.example.com:3128", "http://10.0.0.5:8080/"],
-     ["proxy.example.com:3128", "https://proxy.example.com", "http://user:password@proxy.example.com", "http://proxy.example.com/path"]),
+    ("template", "HttpsProxy", ["", "http://proxy.example.com:3128", "http://10.0.0.255:65535/", "http://3proxy:1", "http://1.2.example."],
+     ["proxy.example.com:3128", "https://proxy.example.com", "http://user:password@proxy.example.com", "http://proxy.example.com/path",
+      "http://a:0", "http://a:65536", "http://a:99999", "http://1.2.999.1:3128", "http://1.2.3.256", "http://a.999", "http://0x1", "http://1.2.3"]),
     ("template", "NoProxy", ["", "eu-central-1.amazonaws.com,10.0.0.0/8,.example.com,fd00::/8"], ["a b", "a,,b", "a,", "*"]),
     *[("template", name, ["team-a-*"], ["*", "?*", "*-x", "a:b", "${aws:username}"])
       for name in ("MirrorUserNames", "MirrorSecretNames", "RepositoryNames", "PipelineRoleNames")],

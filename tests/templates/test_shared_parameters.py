@@ -33,6 +33,7 @@ OTHER_WORDS = {
         "GitLabProject": "it has no mirror",
         "GitLabProjectUrl": "the approval's link needs no token",
         "GitLabTokenSecretId": "it has no mirror",
+        "ResourceTags": "it has no mirror",
     },
 }
 # Parameters that accept other values, and why.

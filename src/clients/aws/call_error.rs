@@ -14,7 +14,7 @@ use cfn_custom_resource::{Reason, Remedy};
 pub(super) const NOT_BUILT: &str = "the request could not be made";
 
 /// The remedy for a denial by another policy than those of the function's role.
-const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permissions boundary of the \
+pub const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permissions boundary of the \
     function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of \
     the provider stack allows this";
 
@@ -235,11 +235,13 @@ impl CallError {
         code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
     }
 
-    /// The remedy for a key that cannot be used, if `caller` made the call. CodeCommit has an
-    /// exception for each cause. Secrets Manager has two, neither for a missing permission:
+    /// The remedy for a key that cannot be used, if `caller` made the call. Only a denial and a
+    /// disabled key have an exception of their own. The others do not prove the state of the key:
     /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_GetRepository.html#API_GetRepository_Errors>
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html>
     pub(crate) fn key_remedy(&self, caller: &str) -> String {
-        let state = "Enable the key, or cancel its deletion";
+        let state =
+            "If KMS shows the key as disabled, enable it. If its deletion is scheduled, cancel it";
         match self.code.as_deref().unwrap_or_default() {
             "EncryptionKeyAccessDeniedException" => format!(
                 "Allow {caller} kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's \
@@ -247,12 +249,12 @@ impl CallError {
             ),
             "EncryptionKeyDisabledException" => "Enable the repository's key".to_owned(),
             "EncryptionKeyNotFoundException" => {
-                "Cancel the deletion of the repository's key. If the key is deleted, nothing can read \
-                 the repository: create it again, and push to it"
+                "If KMS shows that the deletion of the repository's key is scheduled, cancel it. If \
+                 the key is deleted, create the repository again, and push to it"
                     .to_owned()
             }
             "EncryptionKeyUnavailableException" => {
-                format!("{state}, if KMS shows the repository's key so. Otherwise try again")
+                format!("{state}. Otherwise try again")
             }
             code if code.contains("AccessDenied") => format!(
                 "Allow the use of the key in its policy and in those of {caller}"
@@ -328,7 +330,8 @@ pub fn denied_action_in(message: &str) -> Option<(&str, &str)> {
     named.split_whitespace().next()?.split_once(':')
 }
 
-fn is_denied_elsewhere(message: &str) -> bool {
+/// Whether the message of a denial names a policy other than those of the function's role.
+pub fn is_denied_elsewhere(message: &str) -> bool {
     DENIED_ELSEWHERE.iter().any(|part| message.contains(part))
 }
 
@@ -437,28 +440,19 @@ mod tests {
             ),
             (
                 "EncryptionKeyNotFoundException",
-                "Cancel the deletion of the repository's key",
+                "If KMS shows that the deletion of the repository's key",
             ),
             (
                 "EncryptionKeyUnavailableException",
-                "Enable the key, or cancel its deletion, if",
+                "If KMS shows the key as disabled",
             ),
-            (
-                "DecryptionFailure",
-                "Enable the key, or cancel its deletion",
-            ),
-            (
-                "EncryptionFailure",
-                "Enable the key, or cancel its deletion",
-            ),
+            ("DecryptionFailure", "If KMS shows the key as disabled"),
+            ("EncryptionFailure", "If KMS shows the key as disabled"),
             (
                 "KMSAccessDeniedException",
                 "Allow the use of the key in its policy",
             ),
-            (
-                "KMSDisabledException",
-                "Enable the key, or cancel its deletion",
-            ),
+            ("KMSDisabledException", "If KMS shows the key as disabled"),
         ] {
             // AWS may name the action of KMS, which is not the one that the function called.
             let message = "is not authorized to perform: kms:Decrypt on resource: k";

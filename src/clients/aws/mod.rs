@@ -20,7 +20,8 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_types::SdkConfig;
 
 pub use crate::clients::aws::call_error::{
-    CallError, denied_action_in, optional, remedy_of_tags, required,
+    CHANGE_OTHER_POLICY, CallError, denied_action_in, is_denied_elsewhere, optional,
+    remedy_of_tags, required,
 };
 pub use crate::clients::aws::config::{
     FUNCTION_NAME_PREFIX, config_from_environment, is_in_lambda, is_local, own_env_id,

@@ -2,6 +2,7 @@
 
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
+use crate::clients::aws::{CHANGE_OTHER_POLICY, is_denied_elsewhere};
 use crate::clients::http::TlsError;
 use crate::common::reason_codes::{Code, GITLAB_SAYS_IT};
 use cfn_custom_resource::{Reason, Remedy};
@@ -179,6 +180,7 @@ impl TokenError {
         let remedy = match self {
             TokenError::Failed(error) => return error.reason().remedy,
             // The message names the key, so no tag is the cause.
+            TokenError::Denied { cause, .. } if cause.contains("kms:") && is_denied_elsewhere(cause) => CHANGE_OTHER_POLICY.into(),
             TokenError::Denied { cause, .. } if cause.contains("kms:") || cause.contains("Access to KMS") => "Set GitLabTokenKmsKeyArn on the provider stack to the key of the secret, and allow the account or the function's role in the key's policy".into(),
             TokenError::Denied { url, .. } => format!("Let the secret's owner give it the tag {URL_TAG} with the value {url}. If it has the tag {ENV_TAG}, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too"),
             TokenError::Untagged { secret, url } => format!("Allow this GitLab with `{tag} {secret} --tags Key={URL_TAG},Value={url}`"),

@@ -66,8 +66,9 @@ fn with_proxy(builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
         return Ok(builder.no_proxy());
     }
     // The text of the error has no address, which may contain a login.
-    let proxy = Proxy::https(address.trim())
-        .map_err(|_| ClientError("HTTPS_PROXY is not an address".to_owned()))?;
+    let proxy = Proxy::https(address.trim()).map_err(|_| {
+        ClientError("the stack's parameter HttpsProxy is not an address".to_owned())
+    })?;
     Ok(builder.proxy(proxy.no_proxy(NoProxy::from_env())))
 }
 

@@ -79,7 +79,8 @@ pub async fn put(
                 // AWS's own sentence, which names the key, is left out with its message.
                 let key = secret.kms_key_id.as_deref().unwrap_or(DEFAULT_KEY);
                 error.with_remedy(format!(
-                    "Enable key {key}, cancel its deletion, or set KmsKeyId to another"
+                    "If KMS shows key {key} as disabled, enable it. If its deletion is scheduled, cancel \
+                     it. Otherwise set KmsKeyId to another key"
                 ))
             } else {
                 error

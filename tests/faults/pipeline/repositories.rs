@@ -77,7 +77,7 @@ fn create_with_an_unusable_key_names_its_cause_and_remedy() {
         ),
         (
             "EncryptionKeyNotFoundException",
-            "Cancel the deletion of the repository's key",
+            "If KMS shows that the deletion of the repository's key is scheduled, cancel it",
             false,
         ),
     ] {

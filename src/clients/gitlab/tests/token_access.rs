@@ -184,15 +184,22 @@ async fn missing_secret_differs_from_denied_secret() {
         assert!(fault.to_string().contains("not authorized"), "{fault}");
         assert!(remedy.contains("cfn-gitops:gitlab-url"), "{remedy}");
     }
-    for text in [
-        "Access to KMS is not allowed",
-        "not authorized to perform: kms:Decrypt on resource: k",
+    for (text, begins) in [
+        ("Access to KMS is not allowed", "Set GitLabTokenKmsKeyArn"),
+        (
+            "not authorized to perform: kms:Decrypt on resource: k",
+            "Set GitLabTokenKmsKeyArn",
+        ),
+        (
+            "not authorized to perform: kms:Decrypt on resource: k with an explicit deny in a service control policy",
+            "Change the service control policy",
+        ),
     ] {
         let remedy = fault(reading(refusal(400, "AccessDeniedException", text)))
             .await
             .remedy()
             .to_string();
-        assert!(remedy.starts_with("Set GitLabTokenKmsKeyArn"), "{remedy}");
+        assert!(remedy.starts_with(begins), "{remedy}");
     }
     let deleted = refusal(400, "InvalidRequestException", "marked for deletion");
     let fault = fault(reading(deleted)).await;

@@ -45,6 +45,7 @@ def _store(name: str, report: dict[str, Any], project_arn: str, source: Path, ro
         raise _failed(name, "no report files found")
     writes = {**dict.fromkeys(_TESTS, "BatchPutTestCases"), **dict.fromkeys(_COVERAGE, "BatchPutCodeCoverages")}
     if kind not in writes:
+        # The effect of another format is not documented. (?)
         raise _failed(name, f"{kind} is not a file format")
     _require(name, "writing report", role, f"codebuild:{writes[kind]}", group)
     _require(name, "updating report", role, "codebuild:UpdateReport", group)
