@@ -21,9 +21,10 @@ _ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 
 
 def documented_buildspec(project_id: str) -> str:
-    """The buildspec of docs/concepts/pipelines.md that packages code and nested templates."""
+    """The buildspec of docs/concepts/pipelines.md that packages code and nested templates, for a pipeline without
+    `DeployTemplatePath`."""
     page = (ROOT / "docs/concepts/pipelines.md").read_text()
-    return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("-shop.", f"-{project_id}.")
+    return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("out/template.yaml", f"out/root-stack-{project_id}.yaml")
 
 
 _UNUSED_RULE = """  {name}:
