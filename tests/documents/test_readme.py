@@ -18,7 +18,7 @@ def test_readme_has_at_most_150_lines_and_1000_words():
 
 def test_first_screen_has_its_parts_in_order():
     """The gains of a reader come before any limit, and the alternatives before the first command."""
-    parts = ["**No AWS password", "**Every change waits", "**Developers stay in GitLab, ", "(docs/tutorial/note.svg)",
+    parts = ["**No AWS password", "**Every change waits", "**Developers stay in GitLab.**", "(docs/tutorial/note.svg)",
              "```mermaid\n", "**Status: alpha.**", "Nothing is published", "**Use CodeConnections",
              "**Use CloudFormation Git sync", "**Use GitLab CI with OIDC", "```sh\nmake run\n", "## Deploy it"]
     found = [README.find(part) for part in parts]
