@@ -14,7 +14,7 @@ use crate::fixture::{
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::{ParentStack, RequestOutcome, answers_are_sound};
-use test_support::scenarios::{Action, Effects, Expectation, Step, Story, stories};
+use test_support::scenarios::{Action, Effects, Expectation, Step, Story, stories_of_resource};
 use test_support::{Rotated, Rotation};
 
 /// The records on the user of a resource at rest.
@@ -342,7 +342,7 @@ impl Play {
 
 /// The stories: a template's variants, rotation between its updates, and the rollback of each.
 pub fn scenarios() -> Vec<Scenario> {
-    let stories = stories("mirrors_", &properties(), translate).into_iter();
+    let stories = stories_of_resource("mirrors_", &properties(), translate).into_iter();
     stories.map(Scenario::of).collect()
 }
 

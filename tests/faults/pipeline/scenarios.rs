@@ -20,7 +20,9 @@ use fake_aws::{AwsState, FakeAws, Options};
 use test_support::custom_resource::{
     INVENTED_ID, ParentStack, RequestOutcome, StackRequest, answers_are_sound, deliver_beside,
 };
-use test_support::scenarios::{Action, Effects, Expectation, Push, Step, Story, stories};
+use test_support::scenarios::{
+    Action, Effects, Expectation, Push, Step, Story, stories_of_resource,
+};
 
 thread_local! {
     /// The expectation after the events so far.
@@ -60,7 +62,7 @@ struct Play<'a> {
 
 /// The scenarios: each kind of request, and the rollback of each.
 pub fn scenarios() -> Vec<Scenario> {
-    let stories = stories("pipeline_", &properties(), translate);
+    let stories = stories_of_resource("pipeline_", &properties(), translate);
     let scenario = |story: Story| {
         let requests = story.steps.iter().filter_map(|step| match &step.action {
             Action::Create(properties) | Action::Update(properties) => Some(properties),

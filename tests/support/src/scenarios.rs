@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::custom_resource::{RequestOutcome, RollBack};
@@ -11,10 +12,10 @@ use fake_aws::{EmptyProjects, FakeAws, Options, Service};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
 
-/// A story that is played in this world.
+/// A story that is played in this world. Its runner defines the actions.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Story {
+#[serde(deny_unknown_fields, bound = "A: DeserializeOwned")]
+pub struct Story<A = Action> {
     /// The name of its file.
     #[serde(skip)]
     pub name: String,
@@ -32,7 +33,7 @@ pub struct Story {
     pub given: Vec<Value>,
     #[serde(default)]
     pub retained: Vec<String>,
-    pub steps: Vec<Step>,
+    pub steps: Vec<Step<A>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -49,11 +50,18 @@ fn every_world() -> Vec<World> {
 
 /// An action, and its result.
 #[derive(Clone, Debug)]
-pub struct Step {
-    pub action: Action,
+pub struct Step<A = Action> {
+    pub action: A,
     pub effects: Effects,
 }
 
+/// The actions of one kind of story.
+pub trait StoryAction {
+    /// Whether another person or service changes something.
+    fn is_by_hand(&self) -> bool;
+}
+
+/// The actions of a custom resource's story.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -119,6 +127,12 @@ impl Expectation {
     }
 }
 
+impl StoryAction for Action {
+    fn is_by_hand(&self) -> bool {
+        matches!(self, Action::ByHand(_))
+    }
+}
+
 impl From<Action> for Step {
     fn from(action: Action) -> Self {
         let effects = Effects::default();
@@ -126,7 +140,7 @@ impl From<Action> for Step {
     }
 }
 
-impl<'de> Deserialize<'de> for Step {
+impl<'de, A: DeserializeOwned> Deserialize<'de> for Step<A> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (mut action, mut effects) = (Map::new(), Map::new());
         match Value::deserialize(deserializer)? {
@@ -190,6 +204,15 @@ impl Effects {
     }
 }
 
+impl<A: StoryAction> Story<A> {
+    /// Whether no other person or service changes anything, and each request succeeds.
+    pub fn is_ordinary(&self) -> bool {
+        let is_ordinary =
+            |step: &Step<A>| step.effects.fails.is_empty() && !step.action.is_by_hand();
+        self.given.is_empty() && self.world.is_empty() && self.steps.iter().all(is_ordinary)
+    }
+}
+
 impl Story {
     /// A story without a file.
     pub fn of(name: &str, steps: Vec<Step>) -> Self {
@@ -204,14 +227,6 @@ impl Story {
             retained: vec![],
             steps,
         }
-    }
-
-    /// Whether only the resource's owner changes anything, and each request succeeds.
-    pub fn is_ordinary(&self) -> bool {
-        let is_ordinary = |step: &Step| {
-            step.effects.fails.is_empty() && !matches!(step.action, Action::ByHand(_))
-        };
-        self.given.is_empty() && self.world.is_empty() && self.steps.iter().all(is_ordinary)
     }
 
     /// Whether a request has this property with this value.
@@ -279,11 +294,27 @@ impl Story {
     }
 }
 
+/// The stories of a custom resource, with all properties of their requests.
+///
+/// # Panics
+/// If a file is none.
+pub fn stories_of_resource(
+    prefix: &str,
+    defaults: &Value,
+    translate: impl Fn(&mut Value),
+) -> Vec<Story> {
+    let mut stories = stories(prefix);
+    for story in &mut stories {
+        Story::complete(story, defaults, &translate);
+    }
+    stories
+}
+
 /// The stories of this beginning that are played in this world, in the order of their names.
 ///
 /// # Panics
 /// If a file is none.
-pub fn stories(prefix: &str, defaults: &Value, translate: impl Fn(&mut Value)) -> Vec<Story> {
+pub fn stories<A: DeserializeOwned>(prefix: &str) -> Vec<Story<A>> {
     let files = std::fs::read_dir(FOLDER).expect("the scenarios");
     let names = files.map(|file| file.expect("a file").file_name());
     let names = names.map(|name| name.into_string().expect("UTF-8"));
@@ -296,8 +327,7 @@ pub fn stories(prefix: &str, defaults: &Value, translate: impl Fn(&mut Value)) -
         let content = fake_aws::yaml::read(&text);
         let of_content = |name: String, content: Value| {
             let story = serde_json::from_value(content);
-            let mut story: Story = story.unwrap_or_else(|error| panic!("{file}: {error}"));
-            story.complete(defaults, &translate);
+            let story: Story<A> = story.unwrap_or_else(|error| panic!("{file}: {error}"));
             Story { name, ..story }
         };
         match &content["each"] {

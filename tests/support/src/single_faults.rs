@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{Entry, FakeAws, FaultKind, Schedules, Service};
 
-use crate::scenarios::Story;
+use crate::scenarios::{Action, Story, StoryAction};
 
-/// The stories of a resource, and how they are played.
-pub struct SingleFaults<S> {
+/// Stories, and how they are played.
+pub struct SingleFaults<S, A = Action> {
     pub scenarios: Vec<S>,
-    pub story: fn(&S) -> &Story,
+    pub story: fn(&S) -> &Story<A>,
     pub kinds: &'static [FaultKind],
     /// `SCHEDULES=ci` runs one in twice so many, and of the stories about changes and failures one
     /// in `special` times that.
@@ -19,7 +19,7 @@ pub struct SingleFaults<S> {
     pub special: u64,
 }
 
-impl<S> SingleFaults<S> {
+impl<S, A: StoryAction> SingleFaults<S, A> {
     /// Tries faults at every call. Returns the number of schedules.
     pub fn each(&self, what: &str, play: impl Fn(&S, &[SingleFault]) -> FakeAws) -> usize {
         let mut ordinary = Schedules::one_in(self.one_in);
@@ -50,8 +50,8 @@ impl<S> SingleFaults<S> {
 /// have the same effect, so one of each is enough. A fault that was tried at the same place of an
 /// earlier story is tried in turns. Of several polls of a stack in a row, only the first and the
 /// last one have faults.
-fn faults(
-    story: &Story,
+fn faults<A>(
+    story: &Story<A>,
     calls: &[Entry],
     kinds: &[FaultKind],
     known: &mut BTreeSet<String>,
