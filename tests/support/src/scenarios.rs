@@ -303,9 +303,9 @@ pub fn stories_of_resource(
     defaults: &Value,
     translate: impl Fn(&mut Value),
 ) -> Vec<Story> {
-    let mut stories = stories(prefix);
+    let mut stories: Vec<Story> = stories(prefix);
     for story in &mut stories {
-        Story::complete(story, defaults, &translate);
+        story.complete(defaults, &translate);
     }
     stories
 }
