@@ -33,6 +33,9 @@ OVERRIDES = [
     "networkx",
     "packaging",
 ]
+# The local AWS reads cfn-lint's schemas, and nothing in `make run` imports cfn-lint. These dependencies of it are a sixth of
+# what would be installed.
+NOT_IN_RUN = [f'{name}; python_version < "3"' for name in ("jsonpatch", "sympy")]
 # The oldest Python that `make` accepts, and that of AWS CloudShell, for which boto3 has no newer versions. botocore requires
 # an urllib3 without support there, because of an OpenSSL that Amazon Linux 2023 does not have.
 PYTHON, CLI_PYTHON = "3.11", "3.9"
@@ -61,6 +64,7 @@ def main() -> None:
         # Together, because all of them are installed into .venv.
         packages = resolved(TOOLS[BUILD] + TOOLS[RUN] + TOOLS[ALL], f"--override={overrides}")
         versions.write_text("".join(packages.values()))
+        overrides.write_text("\n".join([*OVERRIDES, *NOT_IN_RUN]))
         run = resolved(TOOLS[RUN], f"--override={overrides}", f"--constraint={versions}").keys()
     for path, tools in TOOLS.items():
         if path == BUILD:

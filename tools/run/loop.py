@@ -36,6 +36,8 @@ class Loop:
         self.aws, self.env_id, self.branch, self.source = aws, env_id, branch, source
         self.project = MirroredProject(aws, env_id, "infra", directory, source, branch)
         self.passwords: set[str] = set()
+        # The commit whose event is lost, and the number of runs before it.
+        self._lost, self._runs_before = "", 0
         terminal.hide(self.passwords)
         self.approved_by("This script, as the approver,", aws.client)
 
@@ -112,28 +114,31 @@ class Loop:
         progress.show("event", f"{project.event_rule} starts {project.name} with this commit.")
         return commit, execution
 
-    def deploys_a_push_whose_event_is_lost(self, function_name: str) -> None:
+    def pushes_without_an_event(self, function_name: str) -> None:
         """AWS loses the events of the repository."""
         project, progress = self.project, Progress()
-        runs = len(project.executions())
-        commit = self.push_and_show(progress)
-        require(len(project.executions()) == runs, "an event started a run")
+        self._runs_before = len(project.executions())
+        self._lost = self.push_and_show(progress)
+        require(len(project.executions()) == self._runs_before, "an event started a run")
         progress.show("event", "is lost on its way. Nothing starts.")
         self.aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event",
                                          Payload=json.dumps({"HealthCheck": {"EnvID": self.env_id}}).encode())
         progress.show("health", "The health check looks for branches whose tip no run has. An event may still be on its "
-                                "way, so it looks again after a minute.")
+                                "way, so it looks again after a minute. Meanwhile, the next acts go on.")
+
+    def deploys_the_push_without_an_event(self) -> None:
+        project, progress, runs = self.project, Progress(), self._runs_before
         execution = eventually(lambda: next((each["pipelineExecutionId"] for each in project.executions()[runs:]), ""),
                                "the health check starts a run", seconds=150)
         trigger = project.executions()[-1]["trigger"]["triggerType"]
         require(trigger == "StartPipelineExecution", f"{trigger} started the run")
-        progress.show("health", f"The branch still has no run. The health check starts {project.name}.")
+        progress.show("health", f"{self.branch} still had no run after a minute. The health check has started {project.name}.")
         project.waits_for_approval(execution)
         project.decide(execution)
         require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
-        require(project.deployed_commit() == commit, "another commit is deployed")
+        require(project.deployed_commit() == self._lost, "another commit is deployed")
         require(len(project.executions()) == runs + 1, "another run was started")
-        progress.show("Deploy", f"{self.approver} approves it. {project.deployed.name} is at {commit[:12]}.")
+        progress.show("Deploy", f"{self.approver} approves it. {project.deployed.name} is at {self._lost[:12]}.")
 
     def undoes_a_bad_release(self, undo: Callable[[str, str], subprocess.CompletedProcess[str]]) -> None:
         """`undo` runs the command with the project, and with the commit to deploy again."""

@@ -18,7 +18,7 @@ run) gigabytes=3
     text="installs Python packages into .venv and compiles the function into target. Then it
 deploys to a local AWS and a local GitLab, breaks things, deletes everything, and shows each act.
 It needs no AWS account.
-On two cores this takes about 7 minutes the first time, and about 4 minutes later." ;;
+On two cores this takes about 5 minutes the first time, and about 2 minutes later." ;;
 test) gigabytes=8
     text="installs Python packages into .venv, compiles the function and its tests into target,
 and runs the checks.

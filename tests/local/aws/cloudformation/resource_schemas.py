@@ -7,12 +7,14 @@ cfn-lint, which checks the templates' properties by them.
 
 import functools
 import json
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 from ministack.services.cloudformation import handlers, provisioners, stacks
 from ministack.services.cloudformation.helpers import _error, _p, _xml
+
 
 def install() -> None:
     ministack_recreation = stacks._property_recreation
@@ -63,5 +65,7 @@ def _names() -> dict[str, str]:
     return names
 
 
-def _schemas() -> Any:
-    return resources.files("cfnlint") / "data/schemas"
+def _schemas() -> Path:
+    # An import would need packages that `make run` does not install.
+    [package] = find_spec("cfnlint").submodule_search_locations
+    return Path(package) / "data/schemas"
