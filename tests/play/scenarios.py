@@ -13,6 +13,8 @@ STEPS = {"create", "update", "delete", "push", "approve", "reject", "schedule", 
 BESIDE = {"fails", "notes", "rolled back", "canceled after", "within", "at most"}
 _OF_PROCESS = {"notes", "canceled after", "within", "at most"}
 EXPECTATIONS = {"repository", "mirrors", "credentials", "calls", "executions", "deployed"}
+# Stories of these resources are for the world `process` only, whose runners have steps of their own.
+OF_PROCESS = {"report", "approve", "review"}
 _WITH_TEXTS = {"fails", "notes", "given", "create", "update"}
 _MEMBERS = {"story", "observes", "worlds", "world", "each", "given", "retained", "steps"}
 # By the first word of the file's name.
@@ -50,7 +52,8 @@ class Scenario:
 
 def scenarios(world: str) -> list[Scenario]:
     """The stories that are played in this world, by name."""
-    given = [found for path in sorted(FOLDER.glob("*.yaml")) for found in read(path)]
+    paths = [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem.split("_")[0] not in OF_PROCESS]
+    given = [found for path in paths for found in read(path)]
     return [found for found in given if world in found.worlds]
 
 

@@ -1,6 +1,6 @@
 //! The stories of `tests/scenarios`, whose README describes the format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use serde::de::{DeserializeOwned, Error};
@@ -69,7 +69,7 @@ pub enum Action {
     Create(Value),
     Update(Value),
     Delete,
-    #[serde(deserialize_with = "push")]
+    #[serde(deserialize_with = "commit")]
     Push(Push),
     Schedule,
     Rotate,
@@ -331,10 +331,11 @@ pub fn stories<A: DeserializeOwned>(prefix: &str) -> Vec<Story<A>> {
             Story { name, ..story }
         };
         match &content["each"] {
-            Value::Object(each) => stories.extend(each.iter().map(|(what, texts)| {
-                let one = replace_each(&content, what, texts);
-                of_content(format!("{name}: {what}"), one)
-            })),
+            Value::Object(each) => stories.extend(
+                replace_each(&content, each)
+                    .into_iter()
+                    .map(|(what, one)| of_content(format!("{name}: {what}"), one)),
+            ),
             _ => stories.push(of_content(name.to_owned(), content)),
         }
     }
@@ -342,25 +343,100 @@ pub fn stories<A: DeserializeOwned>(prefix: &str) -> Vec<Story<A>> {
     stories
 }
 
-/// The content with `what` for `each`, and with `texts` for `fails: each`, `given: each` or
-/// `update: each`.
-fn replace_each(content: &Value, what: &str, texts: &Value) -> Value {
+/// Members whose value `each` stands for the whole row of `each`.
+const WHOLE: [&str; 8] = [
+    "fails", "notes", "given", "create", "update", "then", "answers", "world",
+];
+
+/// A row of `each`: its name and its value.
+struct Row<'a> {
+    what: &'a str,
+    value: &'a Value,
+    /// The members of rows that are `each` in the content.
+    members: &'a BTreeSet<&'a str>,
+}
+
+impl Row<'_> {
+    /// The value of a member that is `each`. `None` if the row leaves the member out.
+    fn member(&self, name: &str) -> Option<Value> {
+        if self.members.contains(name) {
+            return self.value.get(name).cloned();
+        }
+        match WHOLE.contains(&name) {
+            true if self.members.is_empty() => Some(self.value.clone()),
+            true => None,
+            false => Some(json!(self.what)),
+        }
+    }
+}
+
+/// The content for each row: with its name for `each`, and with its value for `fails: each` and the
+/// other [`WHOLE`] members. If members of rows are `each` in the content, such a member is replaced
+/// by the row's, and one that the row does not have is left out. Of an item whose only member is a
+/// list of the row, such as `then: each`, the list is inserted.
+fn replace_each(content: &Value, each: &Map<String, Value>) -> Vec<(String, Value)> {
+    let members = each.values().filter_map(Value::as_object).flatten();
+    let members = members.map(|(name, _)| name.as_str());
+    let members = members.filter(|name| uses_each(content, name)).collect();
+    let of_row = |(what, value): (&String, &Value)| {
+        let row = Row {
+            what,
+            value,
+            members: &members,
+        };
+        (what.clone(), replace(content, &row))
+    };
+    each.iter().map(of_row).collect()
+}
+
+/// Whether a member of this name is `each`.
+fn uses_each(content: &Value, wanted: &str) -> bool {
     match content {
-        Value::String(text) if text == "each" => json!(what),
-        Value::Array(items) => items
+        Value::Array(items) => items.iter().any(|item| uses_each(item, wanted)),
+        Value::Object(members) => members
             .iter()
-            .map(|item| replace_each(item, what, texts))
-            .collect(),
-        Value::Object(members) => {
-            let one = |(name, value): (&String, &Value)| match name.as_str() {
-                "fails" | "notes" | "given" | "create" | "update" if value == "each" => {
-                    (name.clone(), texts.clone())
-                }
-                _ => (name.clone(), replace_each(value, what, texts)),
+            .any(|(name, value)| (name == wanted && value == "each") || uses_each(value, wanted)),
+        _ => false,
+    }
+}
+
+fn replace(content: &Value, row: &Row) -> Value {
+    match content {
+        Value::String(text) if text == "each" => json!(row.what),
+        Value::Array(items) => {
+            let one = |item: &Value| match inserted(item, row) {
+                Some(Value::Array(steps)) => steps,
+                Some(_) => vec![],
+                None => vec![replace(item, row)],
             };
-            members.iter().map(one).collect()
+            items.iter().flat_map(one).collect()
+        }
+        Value::Object(members) => {
+            let one = |(name, value): (&String, &Value)| {
+                let value = match value {
+                    Value::String(text) if text == "each" => row.member(name)?,
+                    value => replace(value, row),
+                };
+                Some((name.clone(), value))
+            };
+            members.iter().filter_map(one).collect()
         }
         other => other.clone(),
+    }
+}
+
+/// The list for an item such as `then: each`, or null if the row has none. `None` for other items.
+fn inserted(item: &Value, row: &Row) -> Option<Value> {
+    let (name, value) = item.as_object()?.iter().next()?;
+    let list = if value == "each" {
+        row.member(name)
+    } else {
+        None
+    };
+    match list {
+        Some(list) if list.is_array() && row.members.contains(name.as_str()) => Some(list),
+        _ if name == "then" && value == "each" => Some(list.unwrap_or_default()),
+        _ => None,
     }
 }
 
@@ -378,7 +454,14 @@ fn parse_duration(text: &str) -> Duration {
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+/// A time, such as `10m`.
+///
+/// # Errors
+/// If it is not a text.
+///
+/// # Panics
+/// If it has no number or an unknown unit.
+pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     String::deserialize(deserializer).map(|text| parse_duration(&text))
 }
 
@@ -386,8 +469,13 @@ fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Du
     duration(deserializer).map(Some)
 }
 
-/// The name of a commit stands for the commit.
-fn push<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Push, D::Error> {
+/// A mapping with the member `commit`, of which the name of a commit stands for the whole.
+///
+/// # Errors
+/// If it is neither.
+pub fn commit<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     let whole = match Value::deserialize(deserializer)? {
         Value::String(commit) => json!({"commit": commit}),
         whole => whole,
