@@ -6,6 +6,8 @@ mod dispatch;
 pub(crate) mod mirror_runs;
 /// The calls of all tests, for the evaluation of policies.
 mod recorded_calls;
+/// The calls with their answers, for the comparison with what others recorded.
+pub(crate) mod recorded_exchanges;
 /// The state.
 mod state;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    account::recorded_exchanges,
     handle::{
         FakeAws, Inner,
         faults::{At, Fault, FaultKind, Lasting},
@@ -116,6 +117,9 @@ impl FakeAws {
         let fate =
             fate.unwrap_or_else(|| Fate::Answered(answer.expect("executed without a fault")));
         inner.count(call, &outcome);
+        if let Fate::Answered(answer) = &fate {
+            recorded_exchanges::record(&mut inner.aws.world, call, answer);
+        }
         if inner.keeps_no_journal {
             return fate;
         }
