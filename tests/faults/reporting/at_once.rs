@@ -4,32 +4,34 @@ use std::collections::BTreeSet;
 
 use crate::fixture::{SHOP, deliver_once, fake};
 use crate::pipelines::run_ci;
-use crate::scripts::{Script, Step, scripts};
+use crate::scenarios::{Action, Scenario, ordinary};
+use crate::steps::Step;
 use fake_aws::extent::some_or;
 use fake_aws::gitlab::records::CiRuns;
 use fake_aws::{FakeAws, Schedule, clients::Clients, sample};
 
-/// Whether no earlier script begins with the same steps: the same orders would be tried again.
-fn is_new(script: &Script, until: usize, known: &mut BTreeSet<String>) -> bool {
-    known.insert(format!("{:?}", &script.steps[..=until]))
+/// Whether no earlier story begins with the same actions: the same orders would be tried again.
+fn is_new(scenario: &Scenario, until: usize, known: &mut BTreeSet<String>) -> bool {
+    known.insert(format!("{:?}", &scenario.actions[..=until]))
 }
 
 /// Orders at random, of which the execution's own change is a part.
 const SAMPLES: u64 = 12;
 
-/// Orders of two deliveries of the event of this step.
-fn doubled(script: &Script, at: usize, samples: u64, runs: CiRuns) -> u64 {
-    let step = script.steps[at];
+/// Orders of two deliveries of the event of this action.
+fn doubled(scenario: &Scenario, at: usize, samples: u64, runs: CiRuns) -> u64 {
+    let action = &scenario.actions[at];
+    let event = action.event().expect("an event");
     sample(samples, 0, async |schedule: Schedule| {
         let fake = fake(&[SHOP]).await;
-        script.play_steps(&fake, 0..at).await;
-        step.take(&fake, SHOP).await;
+        scenario.play_some(&fake, 0..at).await;
+        action.take(&fake, SHOP).await;
         run_ci(&fake, runs);
         fake.obey(&schedule);
-        let one = deliver_once(&fake, SHOP, step.subject(), "one");
-        let other = deliver_once(&fake, SHOP, step.subject(), "other");
+        let one = deliver_once(&fake, SHOP, event, "one");
+        let other = deliver_once(&fake, SHOP, event, "other");
         schedule.both(one, other).await;
-        script.ends_from(&fake, at + 1).await;
+        scenario.ends_from(&fake, at + 1).await;
     })
 }
 
@@ -37,15 +39,12 @@ fn doubled(script: &Script, at: usize, samples: u64, runs: CiRuns) -> u64 {
 #[test]
 fn doubled_event_at_once_ends_in_the_last_state() {
     let (mut orders, mut between_pipelines, mut known) = (0, 0, BTreeSet::new());
-    for script in scripts() {
-        for (at, step) in script.steps.iter().enumerate() {
-            if !step.has_event() {
-                continue;
-            }
-            let samples = some_or(SAMPLES / 3, 400);
-            between_pipelines += doubled(&script, at, samples, CiRuns::Always);
-            if is_new(&script, at, &mut known) {
-                orders += doubled(&script, at, some_or(SAMPLES, 400), CiRuns::Never);
+    for scenario in ordinary() {
+        for at in scenario.events() {
+            if is_new(scenario, at, &mut known) {
+                let samples = some_or(SAMPLES / 3, 400);
+                between_pipelines += doubled(scenario, at, samples, CiRuns::Always);
+                orders += doubled(scenario, at, some_or(SAMPLES, 400), CiRuns::Never);
             }
         }
     }
@@ -57,21 +56,27 @@ fn doubled_event_at_once_ends_in_the_last_state() {
 #[test]
 fn event_during_an_earlier_one_ends_in_the_last_state() {
     let (mut orders, mut known) = (0, BTreeSet::new());
-    for script in scripts() {
-        for at in 1..script.steps.len() {
-            let (before, after) = (script.steps[at - 1], script.steps[at]);
-            if !after.has_event() || !is_new(&script, at, &mut known) {
+    for scenario in ordinary() {
+        for at in scenario.events() {
+            let earlier = scenario.actions[..at].iter().rposition(Action::is_step);
+            let (Some(first), Action::Step(after)) = (earlier, &scenario.actions[at]) else {
+                continue;
+            };
+            let Action::Step(before) = &scenario.actions[first] else {
+                continue;
+            };
+            if !is_new(scenario, at, &mut known) {
                 continue;
             }
             orders += sample(SAMPLES, 0, async |schedule: Schedule| {
                 let fake = fake(&[SHOP]).await;
-                script.play_steps(&fake, 0..at - 1).await;
+                scenario.play_some(&fake, 0..first).await;
                 before.take(&fake, SHOP).await;
                 fake.obey(&schedule);
                 let earlier = deliver_once(&fake, SHOP, before.subject(), "earlier");
-                let later = change_and_deliver(&fake, after);
+                let later = change_and_deliver(&fake, *after);
                 schedule.both(earlier, later).await;
-                script.ends_from(&fake, at + 1).await;
+                scenario.ends_from(&fake, at + 1).await;
             });
         }
     }

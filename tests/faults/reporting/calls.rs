@@ -1,29 +1,31 @@
 //! The calls of each kind of event.
 
 use crate::fixture::in_account;
-use crate::scripts::script_of;
+use crate::scenarios::scenario;
 use fake_aws::Service;
+
+const DEPLOYED: &str = "report_ends: deployed";
 
 #[test]
 fn calls_per_event_are_as_documented() {
-    // A step of a script, and its event's calls of AWS and of GitLab.
+    // An action of a story, and its event's calls of AWS and of GitLab.
     let rows = [
-        ("start without a commit", "deployed", 0, (2, 0)),
-        ("start", "deployed", 1, (6, 3)),
+        ("start without a commit", DEPLOYED, 0, (2, 0)),
+        ("start", DEPLOYED, 1, (6, 3)),
         // Two policies and one type are compared. After it has created a note, it looks for a
         // second one.
-        ("approval with a note", "waiting", 3, (13, 8)),
+        ("approval with a note", "report_waiting", 3, (13, 8)),
         // It ends the note on two merge requests, and looks for one on the commit.
-        ("approved", "deployed", 4, (6, 10)),
+        ("approved", DEPLOYED, 4, (6, 10)),
         // It creates the environment, whose address is set afterwards.
-        ("first deployed", "deployed", 5, (8, 7)),
+        ("first deployed", DEPLOYED, 5, (8, 7)),
         // It edits the notes on two merge requests, and looks for one on the commit.
-        ("end", "deployed", 6, (6, 12)),
+        ("end", DEPLOYED, 6, (6, 12)),
     ];
-    for (kind, script, step, documented) in rows {
+    for (kind, story, action, documented) in rows {
         in_account(async |fake| {
-            script_of(script).play(fake).await;
-            let mut calls = fake.journal_of(&format!("event-{step}"));
+            scenario(story).play(fake).await;
+            let mut calls = fake.journal_of(&format!("event-{action}"));
             let all = calls.len();
             calls.retain(|call| call.service == Service::GitLab);
             let (of_aws, of_gitlab) = (all - calls.len(), calls.len());

@@ -7,7 +7,7 @@ use fake_aws::{FakeAws, FaultKind, On};
 
 use crate::checks::check_harmless;
 use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, in_account, records};
-use crate::scripts::Step;
+use crate::steps::Step;
 
 use Step::{Build, End, Retry, Source, Start};
 
@@ -67,27 +67,6 @@ fn status(fake: &FakeAws) -> String {
 }
 
 #[test]
-fn failed_phase_is_in_status_and_note() {
-    in_account(async |fake| {
-        begin(fake).await;
-        fail(fake, &["1 of 7 tests failed"], "failed").await;
-        assert!(
-            status(fake).starts_with(&format!("Build failed: phase {CAUSE}")),
-            "{}",
-            status(fake)
-        );
-        let note = note(fake);
-        assert!(
-            note.contains(&format!("phase `BUILD`: `{}", &CAUSE[7..])),
-            "{note}"
-        );
-        assert!(!note.contains("1 of 7 tests failed"), "{note}");
-        assert_eq!(fake.count("GetLogEvents"), 0);
-        check_harmless(fake);
-    });
-}
-
-#[test]
 fn end_of_the_log_is_in_the_note_of_a_private_project() {
     in_account(async |fake| {
         with_log(fake);
@@ -108,38 +87,6 @@ fn end_of_the_log_is_in_the_note_of_a_private_project() {
         catch_up(fake, SHOP, "health check").await;
         assert_eq!(fake.count("GetLogEvents"), read, "read again");
     });
-}
-
-/// Who may see the project is read again for each note.
-#[test]
-fn log_stays_out_of_a_project_that_others_see() {
-    type Change = fn(&mut fake_aws::gitlab::records::Records);
-    let rows: [(Change, &str); 2] = [
-        (
-            |records| records.is_internal = true,
-            "the project is internal",
-        ),
-        (|records| records.is_public = true, "the project is public"),
-    ];
-    for (change, because) in rows {
-        in_account(async |fake| {
-            with_log(fake);
-            fake.arrange(|aws| {
-                change(&mut aws.gitlab.project_mut(PROJECT).records);
-                let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
-                let settings = stack.outputs.get_mut("Reporting").expect("settings");
-                *settings = settings.replacen('{', r#"{"ChangeSetComment":true,"#, 1);
-            });
-            begin(fake).await;
-            fail(fake, &["1 of 7 tests failed"], "failed").await;
-            let note = note(fake);
-            assert!(
-                note.contains(because) && note.contains("phase `BUILD`"),
-                "{note}"
-            );
-            assert_eq!(fake.count("GetLogEvents"), 0);
-        });
-    }
 }
 
 /// By default, a public project has no note: the status has the cause.
@@ -241,7 +188,7 @@ fn log_with_the_notes_own_lines_does_not_survive() {
         for (at, step) in [
             Retry("e1"),
             Build("e1", None),
-            Step::Wait("e1"),
+            Step::Request("e1"),
             Step::Approve("e1"),
             Step::Deployed("e1", None),
             End("e1", "Succeeded"),

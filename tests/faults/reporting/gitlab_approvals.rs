@@ -8,7 +8,7 @@ use crate::approvals::{pipeline, set_outputs, statuses, waiting};
 use crate::fixture::{
     BRANCH, COMMITS, PROJECT, SHOP, Subject, check_health, deliver, event, in_account, records,
 };
-use crate::scripts::Step;
+use crate::steps::Step;
 use fake_aws::gitlab::Project;
 use fake_aws::gitlab::history::PushEvent;
 use fake_aws::gitlab::tags::{Tag, Tags, push};
@@ -54,7 +54,7 @@ impl Scene {
             rule(aws, "deploy/*", json!({"access_level": 40}));
             rule(aws, "reject/*", json!({"access_level": 40}));
         });
-        for step in [Step::Start(RUN), Step::Source(RUN, 0), Step::Wait(RUN)] {
+        for step in [Step::Start(RUN), Step::Source(RUN, 0), Step::Request(RUN)] {
             step.take(fake, SHOP).await;
         }
         fake.change(|aws| request(aws, "token-1"));
@@ -312,7 +312,7 @@ fn commit_that_the_function_approved_still_needs_another_person() {
                 Step::End(RUN, "Succeeded"),
                 Step::Start("run-2"),
                 Step::Source("run-2", 0),
-                Step::Wait("run-2"),
+                Step::Request("run-2"),
             ];
             for step in again {
                 step.take(fake, SHOP).await;

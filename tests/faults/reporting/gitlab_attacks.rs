@@ -12,7 +12,7 @@ use crate::gitlab_approvals::{
     project, request, rule, shown_tags, tag_event, tags, with_key,
 };
 use crate::gitlab_ranges::put_between;
-use crate::scripts::Step;
+use crate::steps::Step;
 use fake_aws::gitlab::history::PushEvent;
 use fake_aws::gitlab::merge_requests;
 use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};

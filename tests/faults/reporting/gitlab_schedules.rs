@@ -8,7 +8,7 @@ use crate::fixture::{SHOP, check_health, deliver, event, fake};
 use crate::gitlab_approvals::{
     ANN, BOB, RUN, SUBJECT, Scene, delete, in_scene, request, tag_event,
 };
-use crate::scripts::Step;
+use crate::steps::Step;
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 use test_support::custom_resource::{answered_once, deliver_both};
@@ -98,9 +98,9 @@ fn happen(change: Change, scene: &Scene) {
         Superseded => &[
             Step::End(RUN, "Stopped"),
             Step::Source("run-2", 1),
-            Step::Wait("run-2"),
+            Step::Request("run-2"),
         ],
-        Retried => &[Step::Reject(RUN), Step::Wait(RUN)],
+        Retried => &[Step::Reject(RUN), Step::Request(RUN)],
     };
     for step in steps {
         step.take_at_once(&scene.fake, SHOP);

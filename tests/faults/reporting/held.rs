@@ -2,8 +2,7 @@
 
 use crate::approvals::pipeline;
 use crate::fixture::{COMMITS, SHOP, catch_up, check_health, deliver, in_account, records};
-use crate::scripts::Step::{Approve, Deployed, End};
-use crate::scripts::waiting;
+use crate::steps::waiting;
 use fake_aws::{FakeAws, FaultKind, On};
 
 const REASON: &str = "Black Friday\n\u{202e}until Monday";
@@ -17,41 +16,6 @@ fn description(fake: &FakeAws) -> String {
 
 fn freeze(fake: &FakeAws, disabled: &[(&'static str, &'static str)]) {
     fake.change(|aws| pipeline(aws).disabled = disabled.to_vec());
-}
-
-#[test]
-fn status_of_a_held_execution_names_the_disabled_transition() {
-    // Without the reason, which a person wrote for AWS.
-    let text = "On its way to dev. Held by the disabled transition into stage Deploy";
-    for is_event_lost in [false, true] {
-        in_account(async |fake| {
-            freeze(fake, &[("Deploy", REASON)]);
-            let steps = waiting("e1", 0);
-            for step in &steps[..2] {
-                step.take(fake, SHOP).await;
-                if !is_event_lost {
-                    deliver(fake, SHOP, step.subject(), "start").await;
-                }
-            }
-            if is_event_lost {
-                check_health(fake).await;
-            }
-            assert_eq!(description(fake), text);
-            // GitLab keeps the text of a running status.
-            freeze(fake, &[]);
-            for step in &steps[2..] {
-                step.take(fake, SHOP).await;
-            }
-            deliver(fake, SHOP, steps[3].subject(), "waits").await;
-            check_health(fake).await;
-            assert_eq!(description(fake), text);
-            for step in [Approve("e1"), Deployed("e1", None), End("e1", "Succeeded")] {
-                step.take(fake, SHOP).await;
-                deliver(fake, SHOP, step.subject(), "next").await;
-            }
-            assert_eq!(description(fake), "Deployed to dev");
-        });
-    }
 }
 
 #[test]

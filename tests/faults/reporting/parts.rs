@@ -5,7 +5,8 @@ use crate::fixture::{
     BRANCH, BROKEN_PROJECT, COMMITS, NUMBER, OTHER_PROJECT, PROJECT, Reporting, SHOP, catch_up,
     catch_up_with, check_health, deliver, fake, in_account, paused, records, records_of, shown,
 };
-use crate::scripts::{script_of, take_all};
+use crate::scenarios::{play_steps, scenario, take_all};
+use crate::steps::{Step, waiting};
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use fake_aws::gitlab::tags::Tag;
 use fake_aws::{AwsState, FakeAws, FaultKind, On, Schedules};
@@ -13,15 +14,17 @@ use tokio::time::{Duration, Instant};
 
 use FaultKind::{AnswerLost, Denied, InternalError500, RequestHangs, RequestLost, Throttled};
 
-/// A part of a report and a script whose end has it.
+const DEPLOYED: &str = "report_ends: deployed";
+
+/// A part of a report and a story whose end has it.
 type Part = (&'static str, &'static str);
 
 const PARTS: [Part; 5] = [
-    ("deployed", "status"),
-    ("deployed", "deployment"),
-    ("deployed", "address"),
-    ("waiting", "approval"),
-    ("waiting", "note"),
+    (DEPLOYED, "status"),
+    (DEPLOYED, "deployment"),
+    (DEPLOYED, "address"),
+    ("report_waiting", "approval"),
+    ("report_waiting", "note"),
 ];
 
 /// The parts that depend on an operation.
@@ -57,17 +60,17 @@ fn part_that_fails_stops_no_other() {
     let mut schedules = Schedules::default();
     for (operation, dependent) in OPERATIONS {
         let is_independent = |(_, part): &Part| !dependent.contains(part);
-        for (script, part) in PARTS.into_iter().filter(is_independent) {
+        for (story, part) in PARTS.into_iter().filter(is_independent) {
             for kind in [InternalError500, RequestLost, Denied] {
                 schedules.run(format!("{part} without {operation}: {kind:?}"), || {
                     in_account(async |fake| {
                         fake.break_from_now(On::Operation(operation), kind);
-                        let script = script_of(script);
-                        script.play_with(fake, 0, || {}).await;
+                        let scenario = scenario(story);
+                        scenario.play_with(fake, 0, || {}).await;
                         assert!(shows(fake, part), "{part}");
                         check_harmless(fake);
                         fake.mend();
-                        script.ends(fake).await;
+                        scenario.ends(fake).await;
                     });
                 });
             }
@@ -84,7 +87,7 @@ fn note_is_written_if_a_tag_has_the_name_of_the_branch() {
             let tags = &mut records_of(aws).tags.all;
             tags.insert(BRANCH.to_owned(), Tag::lightweight(COMMITS[1]));
         });
-        script_of("waiting").play_with(fake, 0, || {}).await;
+        scenario("report_waiting").play_with(fake, 0, || {}).await;
         assert!(shows(fake, "note") && !shows(fake, "status"));
     });
 }
@@ -98,13 +101,13 @@ fn broken_request_does_not_stop_the_endings_of_other_notes() {
     };
     for broken in [4, 5] {
         in_account(async |fake| {
-            for (at, step) in script_of("deployed").steps.iter().enumerate() {
-                step.take(fake, SHOP).await;
+            for (at, action) in scenario(DEPLOYED).actions.iter().enumerate() {
+                action.take(fake, SHOP).await;
                 if waits(fake).len() > 1 {
                     fake.change(|aws| aws.gitlab.broken_merge_requests.insert(broken));
                 }
-                if step.has_event() {
-                    deliver(fake, SHOP, step.subject(), &format!("event-{at}")).await;
+                if let Some(event) = action.event() {
+                    deliver(fake, SHOP, event, &format!("event-{at}")).await;
                 }
             }
             assert_eq!(waits(fake), [format!("merge_requests/{broken}")]);
@@ -119,15 +122,18 @@ fn broken_request_does_not_stop_the_endings_of_other_notes() {
 #[test]
 fn approval_of_a_deleted_stack_is_shown() {
     in_account(async |fake| {
-        let script = script_of("waiting");
         let delete = |aws: &mut AwsState| {
             let (now, key) = (aws.now, SHOP.change_set());
             let stack = aws.stacks.named_mut(&key.0).expect("a stack");
             stack.arrange("DELETE_COMPLETE", None, None, now);
             aws.stacks.change_sets.remove(&key);
         };
-        let last = script.steps.len() - 1;
-        script.play_with(fake, last, || fake.change(delete)).await;
+        let deletes = |step| {
+            if matches!(step, Step::Request(_)) {
+                fake.change(delete);
+            }
+        };
+        play_steps(fake, &waiting("e1", 1), deletes).await;
         assert!(shows(fake, "approval") && !shows(fake, "note"));
         assert_eq!(catch_up(fake, SHOP, "health check").await, 0);
     });
@@ -151,7 +157,7 @@ fn broken_project_stops_no_reports_of_others() {
             let broken = ["cherry", "zucchini"].map(|id| project(id, BROKEN_PROJECT));
             let all = [&others[..], &broken].concat();
             let fake = fake(&all).await;
-            take_all(&fake, "deployed", &all).await;
+            take_all(&fake, DEPLOYED, &all).await;
             fake.break_from_now(On::Project(BROKEN_PROJECT), kind);
             check_health(&fake).await;
             for of in others {
@@ -173,7 +179,7 @@ fn renamed_project_does_not_stop_reports_of_others() {
                     ..project(id, project_name)
                 });
             let fake = fake(&[renamed, other]).await;
-            take_all(&fake, "deployed", &[renamed, other]).await;
+            take_all(&fake, DEPLOYED, &[renamed, other]).await;
             fake.arrange(|aws| {
                 let project = aws.gitlab.project_mut(PROJECT);
                 project.former_path = Some(std::mem::take(&mut project.path));
@@ -199,8 +205,8 @@ async fn skip_after_two(kind: FaultKind) {
     let broken = [("apple", BROKEN_PROJECT), ("kiwi", OTHER_PROJECT)];
     let [apple, kiwi] = broken.map(|(id, path)| project(id, path));
     let fake = fake(&[apple, kiwi, SHOP]).await;
-    for script in ["deployed", "waiting"] {
-        take_all(&fake, script, &[apple, kiwi, SHOP]).await;
+    for story in [DEPLOYED, "report_waiting"] {
+        take_all(&fake, story, &[apple, kiwi, SHOP]).await;
     }
     let (unreachable, begun) = (UnreachableGitLabs::default(), Instant::now());
     for of in [apple, kiwi] {
@@ -231,11 +237,13 @@ fn failed_deployment_is_recorded_once_whatever_gitlabs_clock_shows() {
         in_account(async |fake| {
             tokio::time::sleep(Duration::from_hours(1)).await;
             fake.change(clock);
-            let script = script_of("failed deployment");
-            for (at, step) in script.steps.iter().enumerate() {
-                step.take(fake, SHOP).await;
-                for copy in 0..if step.has_event() { 2 } else { 0 } {
-                    deliver(fake, SHOP, step.subject(), &format!("event-{at}-{copy}")).await;
+            let failed = scenario("report_ends: failed deployment");
+            for (at, action) in failed.actions.iter().enumerate() {
+                action.take(fake, SHOP).await;
+                for copy in 0..2 {
+                    if let Some(event) = action.event() {
+                        deliver(fake, SHOP, event, &format!("event-{at}-{copy}")).await;
+                    }
                 }
             }
             for check in 0..4 {

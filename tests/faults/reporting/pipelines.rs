@@ -1,11 +1,9 @@
 //! GitLab CI creates another pipeline of the commit between two calls: a schedule, or "Run
 //! pipeline". GitLab adds a status to the newest pipeline, unless the request names another one.
 
-use std::time::Duration;
-
 use crate::checks::check_pipelines;
-use crate::fixture::{COMMITS, SHOP, catch_up, fake, in_account, paused, records_of};
-use crate::scripts::{Script, script_of, scripts};
+use crate::fixture::{SHOP, fake, in_account, paused, records_of};
+use crate::scenarios::{Scenario, scenarios};
 use fake_aws::gitlab::records::CiRuns;
 use fake_aws::{FakeAws, Schedules, Service};
 
@@ -13,18 +11,18 @@ pub fn run_ci(fake: &FakeAws, runs: CiRuns) {
     fake.change(|aws| records_of(aws).ci_runs = runs);
 }
 
-/// Plays the script with every event.
-async fn play(script: &Script, runs: CiRuns) -> FakeAws {
+/// Plays the story with every event.
+async fn play(scenario: &Scenario, runs: CiRuns) -> FakeAws {
     let fake = fake(&[SHOP]).await;
     run_ci(&fake, runs);
-    script.play(&fake).await;
+    scenario.play(&fake).await;
     fake
 }
 
-/// The number of calls that a script makes of GitLab.
-fn calls(script: &Script) -> usize {
+/// The number of calls that a story makes of GitLab.
+fn calls(scenario: &Scenario) -> usize {
     paused(async {
-        let fake = play(script, CiRuns::Never).await;
+        let fake = play(scenario, CiRuns::Never).await;
         let journal = fake.journal();
         let of_gitlab = journal.iter().filter(|one| one.service == Service::GitLab);
         of_gitlab.count()
@@ -34,14 +32,14 @@ fn calls(script: &Script) -> usize {
 #[test]
 fn pipeline_of_gitlab_ci_at_each_call_leaves_nothing_open() {
     let mut schedules = Schedules::default();
-    for script in scripts() {
-        let each = (0..calls(&script)).map(CiRuns::At).chain([CiRuns::Always]);
+    for scenario in scenarios() {
+        let each = (0..calls(scenario)).map(CiRuns::At).chain([CiRuns::Always]);
         for runs in each {
-            schedules.run(format!("{}: {runs:?}", script.name), || {
+            schedules.run(format!("{}: {runs:?}", scenario.name()), || {
                 paused(async {
-                    let fake = play(&script, runs).await;
-                    script.ends_for_good(&fake).await;
-                    check_pipelines(&fake, &script.expected);
+                    let fake = play(scenario, runs).await;
+                    scenario.ends_for_good(&fake).await;
+                    check_pipelines(&fake, &scenario.expected());
                 });
             });
         }
@@ -54,35 +52,21 @@ fn pipeline_of_gitlab_ci_at_each_call_leaves_nothing_open() {
 #[test]
 fn status_of_an_archived_pipeline_goes_to_the_newest() {
     let mut schedules = Schedules::default();
-    for script in scripts() {
-        for at in 1..script.steps.len() {
-            schedules.run(format!("{}: archived at {at}", script.name), || {
+    for scenario in scenarios() {
+        for at in 1..scenario.actions.len() {
+            schedules.run(format!("{}: archived at {at}", scenario.name()), || {
                 in_account(async |fake| {
-                    script.play_steps(fake, 0..at).await;
+                    scenario.play_some(fake, 0..at).await;
                     fake.change(|aws| {
                         for pipeline in &mut records_of(aws).pipelines {
                             pipeline.is_archived = true;
                         }
                     });
-                    script.play_steps(fake, at..script.steps.len()).await;
-                    script.ends(fake).await;
+                    scenario.play_some(fake, at..scenario.actions.len()).await;
+                    scenario.ends(fake).await;
                 });
             });
         }
     }
     schedules.report("archived pipelines");
-}
-
-/// A push to the branch of a project with a `.gitlab-ci.yml`, while an approval waits for days.
-#[test]
-fn statuses_that_gitlab_ci_canceled_are_posted_again() {
-    in_account(async |fake| {
-        let script = script_of("waiting");
-        script.play(fake).await;
-        tokio::time::sleep(Duration::from_hours(50)).await;
-        let commit = COMMITS[script.expected[0].commit];
-        fake.change(|aws| records_of(aws).cancel_redundant(commit));
-        assert_eq!(catch_up(fake, SHOP, "health check").await, 2);
-        script.ends_for_good(fake).await;
-    });
 }

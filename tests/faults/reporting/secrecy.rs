@@ -2,21 +2,21 @@
 
 use crate::checks::check;
 use crate::fixture::{SHOP, catch_up, fake, in_account, paused};
-use crate::scripts::script_of;
+use crate::scenarios::scenario;
 use test_support::secrecy::{assert_each_leak_is_found, shows};
 
 /// An output of the deployed stack that is not the environment's address.
 pub const OUTPUT: &str = "SentinelOfAnOutput/+=";
 
-/// Plays the script "waiting", whose note has a change set, and the health check.
+/// Plays the story of a note with a change set, and the health check.
 fn play() {
-    let script = script_of("waiting");
+    let waiting = scenario("report_waiting");
     in_account(async |fake| {
-        script.play(fake).await;
+        waiting.play(fake).await;
         catch_up(fake, SHOP, "health check").await;
         assert!(shows("POST https://gitlab.example.com/api/v4/"));
         assert!(shows("pipeline execution"), "nothing was logged");
-        check(fake, SHOP, &script.expected);
+        check(fake, SHOP, &waiting.expected());
     });
 }
 

@@ -5,7 +5,7 @@ use crate::fixture::{
     BRANCH, COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver_once, fake, in_account, paused,
     records, records_of,
 };
-use crate::scripts::{Script, script_of, scripts};
+use crate::scenarios::{Scenario, ordinary, scenario, scenarios};
 use fake_aws::gitlab::records::{OTHER_USER, Status};
 use fake_aws::{FakeAws, Schedules, World};
 
@@ -25,19 +25,19 @@ const BLOG: Reporting = Reporting {
     project: PROJECT,
 };
 
-/// Plays two scripts in turn, step by step. The second one begins `after` the first one.
-async fn play_both(fake: &FakeAws, both: [(Reporting, &Script); 2], after: usize) {
-    let [(one, script), (other, second)] = both;
-    let length = script.steps.len().max(second.steps.len() + after);
+/// Plays two stories in turn, action by action. The second one begins `after` the first one.
+async fn play_both(fake: &FakeAws, both: [(Reporting, &Scenario); 2], after: usize) {
+    let [(one, first), (other, second)] = both;
+    let length = first.actions.len().max(second.actions.len() + after);
     for at in 0..length {
-        let later = at.checked_sub(after).and_then(|at| second.steps.get(at));
-        for (of, step) in [(one, script.steps.get(at)), (other, later)] {
-            let Some(step) = step else { continue };
-            step.take(fake, of).await;
+        let later = at.checked_sub(after).and_then(|at| second.actions.get(at));
+        for (of, action) in [(one, first.actions.get(at)), (other, later)] {
+            let Some(action) = action else { continue };
+            action.take(fake, of).await;
             // Every third event is lost.
-            if step.has_event() && at % 3 != 2 {
+            if let Some(event) = action.event().filter(|_| at % 3 != 2) {
                 let name = format!("{}-{at}", of.pipeline());
-                deliver_once(fake, of, step.subject(), &name).await;
+                deliver_once(fake, of, event, &name).await;
             }
         }
     }
@@ -46,23 +46,22 @@ async fn play_both(fake: &FakeAws, both: [(Reporting, &Script); 2], after: usize
 #[test]
 fn pipelines_of_one_commit_are_reported_side_by_side() {
     let mut schedules = Schedules::default();
-    let scripts = scripts();
     for other in [PRODUCTION, BLOG] {
-        for script in &scripts {
-            for second in &scripts {
+        for first in ordinary() {
+            for second in ordinary() {
                 for after in [0, 2] {
-                    let (one, two) = (script.name, second.name);
+                    let (one, two) = (first.name(), second.name());
                     let name = format!("{one}, and {two} of {other:?} {after} later");
                     schedules.run(name, || {
                         paused(async {
                             let fake = fake(&[SHOP, other]).await;
-                            let both = [(SHOP, script), (other, second)];
+                            let both = [(SHOP, first), (other, second)];
                             play_both(&fake, both, after).await;
-                            for (of, script) in both {
+                            for (of, scenario) in both {
                                 catch_up(&fake, of, &format!("check {}", of.pipeline())).await;
-                                check(&fake, of, &script.expected);
+                                check(&fake, of, &scenario.expected());
                             }
-                            check(&fake, SHOP, &script.expected);
+                            check(&fake, SHOP, &first.expected());
                         });
                     });
                 }
@@ -76,19 +75,23 @@ fn pipelines_of_one_commit_are_reported_side_by_side() {
 #[test]
 fn status_of_another_bot_is_replaced_by_the_health_check() {
     let mut schedules = Schedules::default();
-    for script in scripts() {
-        for at in 0..script.steps.len() {
+    for scenario in scenarios() {
+        for at in 0..scenario.actions.len() {
             for state in ["pending", "running", "success", "failed"] {
-                schedules.run(format!("{}: {state} at {at}", script.name), || {
+                schedules.run(format!("{}: {state} at {at}", scenario.name()), || {
                     in_account(async |fake| {
                         let post = || post_as_other(fake, state);
-                        script.play_with(fake, at, post).await;
+                        scenario.play_with(fake, at, post).await;
                         check_harmless(fake);
                         // GitLab never shows an open status again that another user has replaced.
-                        if script.expected.iter().any(|one| one.state == "running") {
+                        if scenario
+                            .expected()
+                            .iter()
+                            .any(|one| one.status == "running")
+                        {
                             return;
                         }
-                        script.ends(fake).await;
+                        scenario.ends(fake).await;
                     });
                 });
             }
@@ -121,7 +124,7 @@ fn post_as_other(fake: &FakeAws, state: &'static str) {
 fn deployments_of_gitlab_ci_are_neither_found_nor_too_large() {
     for (before, after) in [(0, 1), (60, 0), (60, 15)] {
         in_account(async |fake| {
-            let script = script_of("deployed");
+            let deployed = scenario("report_ends: deployed");
             let deploy_by_ci = |count| {
                 fake.change(|aws| {
                     let now = World::instant(aws.now);
@@ -135,7 +138,7 @@ fn deployments_of_gitlab_ci_are_neither_found_nor_too_large() {
                 });
             };
             deploy_by_ci(before);
-            script.play(fake).await;
+            deployed.play(fake).await;
             deploy_by_ci(after);
             let posted = catch_up(fake, SHOP, "health check").await;
             let mut deployments = records(fake).deployments;
