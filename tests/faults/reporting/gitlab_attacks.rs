@@ -358,7 +358,7 @@ fn tag_of_a_person_who_pushed_by_a_tag_decides_nothing() {
         }),
         ("many tags, in an unknown way", PUSHED, ANN, |aws, _| {
             push_tag_by_ann(aws, None, "x");
-            project(aws).records.history.events[0].action = "unknown";
+            project(aws).records.history.events[0].action = "of the future";
         }),
         ("unknown object", PUSHED, ANN, |aws, _| {
             push_tag_by_ann(aws, Some("v1.0"), "x");

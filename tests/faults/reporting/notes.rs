@@ -92,6 +92,25 @@ fn comments_of_others_do_not_suppress_the_note() {
     schedules.report("kinds of comments beside a note");
 }
 
+/// Two deliveries at the same time may have written one each.
+#[test]
+fn second_note_on_a_commit_is_deleted() {
+    in_account(async |fake| {
+        play_steps(fake, &waiting("e1", 1), |_| ()).await;
+        catch_up(fake, SHOP, "health check").await;
+        let written = notes(fake).len();
+        fake.change(|aws| {
+            let records = records_of(aws);
+            let mut own = records.notes.iter().filter(|note| note.user != OTHER_USER);
+            let note = own.next().cloned().expect("a note");
+            assert!(note.place.starts_with("commits/"), "{note:?}");
+            records.create_note(&note.place, &note.body, note.user);
+        });
+        catch_up(fake, SHOP, "health check after two notes").await;
+        assert_eq!(notes(fake).len(), written);
+    });
+}
+
 /// Requests that only contain the commit do not displace the one that it comes from.
 #[test]
 fn requests_that_the_commit_comes_from_are_first() {

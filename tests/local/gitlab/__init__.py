@@ -5,8 +5,8 @@
         project.protect("development")
         # git push to project.url, with gitlab.token for the password; the API at gitlab.url, with the same token
 
-`launch` is the interface for tests. Requests are checked against GitLab's own OpenAPI description (`conformity`).
-`gitlab.complaints` lists the differences. README.md lists the missing parts.
+`launch` is the interface for tests. Requests and answers are compared with what others define or
+recorded (`tests/witnesses`). `gitlab.complaints` lists the differences. README.md lists the missing parts.
 """
 
 from tests.local.gitlab.launch import HeldProject, LocalGitLab

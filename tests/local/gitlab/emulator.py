@@ -31,6 +31,13 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.text)
 
+    def content(self) -> Any:
+        """Its JSON, `None` if it is empty, or its text."""
+        try:
+            return json.loads(self.text) if self.text else None
+        except ValueError:
+            return self.text
+
 
 class Emulator:
     def __init__(self, protected_delay: float, unprotected_delay: float) -> None:

@@ -10,12 +10,12 @@ import threading
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Any, BinaryIO
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from tests.local import git_backend
-from tests.local.gitlab import conformity, git_over_http
-from tests.local.gitlab.conformity import PREFIX
+from tests.local.gitlab import git_over_http
 from tests.local.gitlab.emulator import Emulator
+from tests.witnesses.gitlab import PREFIX, Exchange
 
 _log = logging.getLogger("gitlab")
 
@@ -131,11 +131,11 @@ class _Handler(git_backend.Handler):
         if instead:
             seen.status = instead.status
             return self._send(instead.status, instead.body, {"Content-Type": "text/plain", **instead.headers})
-        query = dict(parse_qsl(url.query, keep_blank_values=True))
-        for fault in conformity.request_faults(self.command, url.path, query, json.loads(content or "{}")):
-            door.emulator.complaints.append(f"request {self.command} {url.path}: {fault}")
         answer = door.emulator.call(self.command, self.path, self.headers, content)
         seen.status = answer.status_code
+        exchange = Exchange(self.command, self.path, json.loads(content or "{}"), answer.status_code, answer.content())
+        for kind, faults in (("request", exchange.request_faults()), ("answer to", exchange.answer_faults())):
+            door.emulator.complaints += [f"{kind} {self.command} {url.path}: {fault}" for fault in faults]
         return self._send(answer.status_code, answer.text, {"Content-Type": "application/json", **answer.headers})
 
     def _token_name(self) -> str:

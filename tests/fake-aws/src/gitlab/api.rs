@@ -211,6 +211,9 @@ fn change_protection(call: &Call, project: &mut Project) -> ApiResult {
             .then(|| ApiResponse::plain(204, ""))
             .ok_or_else(missing);
     }
+    if name.is_empty() {
+        return Err(bad_parameters("name is missing"));
+    }
     if !project.protected.insert(name.to_owned()) {
         let message = format!("Protected branch '{name}' already exists");
         return Err(refused(409, &message));

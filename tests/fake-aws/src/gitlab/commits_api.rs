@@ -355,22 +355,33 @@ fn shown_deployment(records: &Records, deployment: &Deployment) -> Value {
         "id": deployment.id,
         "ref": deployment.reference,
         "sha": deployment.sha,
-        "environment": environment.map(shown_environment),
+        "environment": environment.map(shown_environment_alone),
         "status": deployment.state,
         "created_at": deployment.created_at,
         "deployable": if deployment.is_from_ci { job } else { Value::Null },
     })
 }
 
-/// `lib/api/entities/environment.rb`.
-fn shown_environment(environment: &Environment) -> Value {
+/// `lib/api/entities/environment_basic.rb`, in part: a deployment's.
+fn shown_environment_alone(environment: &Environment) -> Value {
     json!({
         "id": environment.id,
         "name": environment.name,
         "external_url": environment.external_url,
-        "tier": environment.tier,
-        "state": if environment.is_stopped { "stopped" } else { "available" },
     })
+}
+
+/// `lib/api/entities/environment.rb`.
+fn shown_environment(environment: &Environment) -> Value {
+    let mut shown = shown_environment_alone(environment);
+    shown["tier"] = environment.tier.into();
+    let state = if environment.is_stopped {
+        "stopped"
+    } else {
+        "available"
+    };
+    shown["state"] = state.into();
+    shown
 }
 
 /// `lib/api/entities/note.rb`.

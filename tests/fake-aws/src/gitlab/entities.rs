@@ -87,14 +87,18 @@ pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
             "group_access": null,
         },
     });
-    for part in ["repository", "merge_requests", "builds", "environments"] {
+    let tags = &project.records.tags;
+    for part in [
+        "repository",
+        "merge_requests",
+        "builds",
+        "environments",
+        "releases",
+    ] {
         let is_off = project.records.switched_off.contains(part);
+        let is_off = is_off || (part == "releases" && tags.has_no_releases);
         let level = if is_off { "disabled" } else { "enabled" };
         shown[format!("{part}_access_level")] = level.into();
-    }
-    let tags = &project.records.tags;
-    if tags.has_no_releases {
-        shown["releases_access_level"] = "disabled".into();
     }
     if let Some(allowed) = tags.job_tokens_push {
         shown["ci_push_repository_for_job_token_allowed"] = allowed.into();

@@ -124,8 +124,12 @@ pub fn answer(gitlab: &GitLab, world: &World, call: &Call, project: &Project) ->
             let member =
                 user.and_then(|id| Some((tags.members.get(&id)?, shown_user(gitlab, id)?)));
             let member = member.ok_or_else(|| refused(404, "404 Not found"));
-            member.map(|(level, mut shown)| {
-                shown["access_level"] = json!(level);
+            member.map(|(level, user)| {
+                let mut shown = json!({"access_level": level});
+                // `lib/api/entities/member.rb` extends `user_basic.rb`, which lacks `bot`.
+                for name in ["id", "username", "state", "public_email"] {
+                    shown[name] = user[name].clone();
+                }
                 ApiResponse::json(&shown)
             })
         }
@@ -149,8 +153,7 @@ pub fn change(
     let commit = project.commit_at(call.needed("ref")).map(ToOwned::to_owned);
     let has_tag = project.records.tags.all.contains_key(name);
     let level = project.records.tags.members.get(&user).copied();
-    let shown = json!({"name": name, "tag_name": name, "target": commit});
-    let created = created(&shown);
+    let shown_release = json!({"tag_name": name, "name": name, "description": null});
     let (to, response) = match call.operation.as_str() {
         "GitLab.CreateTag" | "GitLab.DeleteTag" | "GitLab.CreateRelease"
             if level < Some(DEVELOPER) =>
@@ -164,7 +167,10 @@ pub fn change(
             let message = format!("Target {} is invalid", call.needed("ref"));
             return rejected(400, &message);
         }
-        "GitLab.CreateTag" => (commit, created),
+        "GitLab.CreateTag" => {
+            let shown = json!({"name": name, "target": commit, "commit": {"id": commit}});
+            (commit, created(&shown))
+        }
         "GitLab.DeleteTag" if !has_tag => return rejected(404, "404 Tag Not Found"),
         "GitLab.DeleteTag" => (None, ApiResponse::plain(204, "")),
         "GitLab.CreateRelease" => {
@@ -173,9 +179,9 @@ pub fn change(
             }
             if has_tag {
                 project.records.tags.released.insert(name.to_owned());
-                return Some(Ok(created));
+                return Some(Ok(created(&shown_release)));
             }
-            (commit, created)
+            (commit, created(&shown_release))
         }
         "GitLab.DeleteRelease" if level < Some(MAINTAINER) => {
             return rejected(403, "403 Forbidden");
@@ -185,7 +191,7 @@ pub fn change(
             if !tags.released.remove(name) {
                 return rejected(404, "404 Not Found");
             }
-            return Some(Ok(ApiResponse::json(&shown)));
+            return Some(Ok(ApiResponse::json(&shown_release)));
         }
         _ => return None,
     };
