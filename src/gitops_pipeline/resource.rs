@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::apply::{AppliedPipeline, PipelineApplier};
 use super::child::Child;
-use super::delete::{Deletion, OnDenial};
+use super::delete::{Deletion, OnDenial, StackCreation};
 use super::intent_log::{Purpose, RequestKey, tombstone};
 use super::names::ResourceNames;
 use super::observe::pipeline_settings::PipelineSettings;
@@ -149,6 +149,7 @@ impl GitOpsPipeline {
             names,
             on_denial: OnDenial::Ignore,
             rejected_create: None,
+            creation: StackCreation::MayBeSent,
         };
         self.delete_stack(&context, pipeline, progress).await
     }
@@ -181,6 +182,12 @@ impl GitOpsPipeline {
             names,
             on_denial,
             rejected_create: create,
+            // CloudFormation may have canceled the Create a moment after it began.
+            creation: if request.has_generated_id() {
+                StackCreation::MayBeSent
+            } else {
+                StackCreation::Settled
+            },
         };
         self.delete_stack(&context, pipeline, progress).await
     }
@@ -205,6 +212,7 @@ impl GitOpsPipeline {
             purpose: Purpose::Delete,
             on_denial: pipeline.on_denial,
             rejected_create: pipeline.rejected_create,
+            creation: pipeline.creation,
         };
         // The tombstone exists, and everything that it has to precede is read after it.
         let scheduled = tombstone::schedule(aws, names, owner);
@@ -222,6 +230,7 @@ struct DeletedPipeline {
     on_denial: OnDenial,
     /// The Create with this key was rejected before it created anything. `None` if none was.
     rejected_create: Option<RequestKey>,
+    creation: StackCreation,
 }
 
 /// Whether the repository of `spec`, or the role that reads it, may have been created just before.

@@ -7,7 +7,7 @@ use crate::clients::aws::Aws;
 use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
-use crate::gitops_pipeline::delete::{Deletion, OnDenial};
+use crate::gitops_pipeline::delete::{Deletion, OnDenial, StackCreation};
 use crate::gitops_pipeline::intent_log::{Purpose, tombstone};
 use crate::gitops_pipeline::messages::warnings;
 use crate::gitops_pipeline::pushes::latest_commit;
@@ -53,7 +53,8 @@ impl PipelineApplier<'_> {
     /// stack fails, or if a later Delete arrived.
     pub async fn apply(&self) -> Result<AppliedPipeline, Failure> {
         let name = self.spec.names.stack();
-        let (reason, purpose) = match Box::pin(self.run()).await {
+        let mut creation = StackCreation::Settled;
+        let (reason, purpose) = match Box::pin(self.run(&mut creation)).await {
             Ok(applied) => return Ok(applied),
             Err(ApplyError::StackFailed(reason)) => (reason, Purpose::RollBack),
             Err(ApplyError::Deleted) => (messages::deleted_since(&name), Purpose::Delete),
@@ -68,6 +69,7 @@ impl PipelineApplier<'_> {
             purpose,
             on_denial: OnDenial::Fail,
             rejected_create: None,
+            creation,
         };
         match deletion.run(self.progress).await {
             Ok(()) => Err(Failure(reason)),
@@ -81,7 +83,8 @@ impl PipelineApplier<'_> {
         }
     }
 
-    async fn run(&self) -> Result<AppliedPipeline, ApplyError> {
+    /// Sets `creation` if the stack is not ready.
+    async fn run(&self, creation: &mut StackCreation) -> Result<AppliedPipeline, ApplyError> {
         let renderer = Renderer {
             aws: self.aws,
             context: self.context,
@@ -95,7 +98,11 @@ impl PipelineApplier<'_> {
         let mut stack = StackApplier::new(&renderer, source, self.progress);
         let (checked, ()) =
             tokio::try_join!(self.check(&renderer, source), stack.start(self.creates))?;
-        let ready = Box::pin(reconcile(&mut stack, self.progress)).await?;
+        let ready = Box::pin(reconcile(&mut stack, self.progress)).await;
+        if ready.is_err() {
+            *creation = stack.creation();
+        }
+        let ready = ready?;
         let has_rule = self.spec.approval_rule.is_some() || checked.rule_is_ours;
         let repository = async {
             match checked.given {

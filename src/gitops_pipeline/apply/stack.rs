@@ -6,6 +6,7 @@ use super::error::ApplyError;
 use super::render::{Rendered, Renderer};
 use crate::clients::aws::CallError;
 use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
+use crate::gitops_pipeline::delete::StackCreation;
 use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, tombstone};
 use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop};
@@ -31,6 +32,7 @@ pub struct StackApplier<'a> {
     state: ApplyState,
     rendered: Option<Rendered>,
     had_pipeline: Option<bool>,
+    has_sent_creation: bool,
 }
 
 impl<'a> StackApplier<'a> {
@@ -43,6 +45,16 @@ impl<'a> StackApplier<'a> {
             state: ApplyState::default(),
             rendered: None,
             had_pipeline: None,
+            has_sent_creation: false,
+        }
+    }
+
+    /// Whether this invocation has created the stack, which the reads need not show yet.
+    pub fn creation(&self) -> StackCreation {
+        match &self.state.created_id {
+            Some(id) => StackCreation::Sent(id.clone()),
+            None if self.has_sent_creation => StackCreation::MayBeSent,
+            None => StackCreation::Settled,
         }
     }
 
@@ -120,6 +132,7 @@ impl<'a> StackApplier<'a> {
         let start = if is_new {
             self.progress.changing();
             self.state.creates_again = again;
+            self.has_sent_creation = true;
             create(self.call(&purpose), rendered).await
         } else {
             update(self.call(&purpose), rendered).await

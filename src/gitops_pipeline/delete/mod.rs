@@ -15,6 +15,8 @@ use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The effect of a denied lookup before a stack was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,22 @@ pub enum OnDenial {
     /// The function logs the denial, and treats a resource that it cannot look up as deleted.
     Ignore,
 }
+
+/// The creation of a stack that no read shows. `DescribeStacks` may lag behind it, so the absence
+/// of the stack alone proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StackCreation {
+    /// No creation may have been sent just before.
+    Settled,
+    /// One may have been sent just before.
+    MayBeSent,
+    /// CloudFormation has responded with the ID of the stack, and describes it by that even after
+    /// its deletion.
+    Sent(String),
+}
+
+/// How long a stack may stay unseen whose creation may have been sent. AWS states no limit.
+const UNSEEN_TIME: Duration = Duration::from_secs(15);
 
 /// A deletion of the child stack and its dependents for one request.
 pub struct Deletion<'a> {
@@ -35,6 +53,7 @@ pub struct Deletion<'a> {
     pub on_denial: OnDenial,
     /// The Create that was rejected, if this is its Delete.
     pub rejected_create: Option<RequestKey>,
+    pub creation: StackCreation,
 }
 
 impl Deletion<'_> {
@@ -51,6 +70,7 @@ impl Deletion<'_> {
             tracker: StackTracker::new(self.aws, self.names.stack()),
             state: DeleteState::default(),
             rule: None,
+            began: Instant::now(),
         };
         if self.purpose == Purpose::Delete {
             let rule = approval_rule::look_up(self.aws, self.names);
@@ -76,6 +96,7 @@ pub struct StackDeleter<'a> {
     state: DeleteState,
     /// The approval rule template, if it was read together with the stack.
     rule: Option<Result<Option<FoundRule>, CallError>>,
+    began: Instant,
 }
 
 impl StackDeleter<'_> {
@@ -129,7 +150,11 @@ impl Reconcile for StackDeleter<'_> {
         if self.state.is_unreadable {
             return Ok(());
         }
-        let is_new = match self.tracker.observe_same().await {
+        let created = match &self.deletion.creation {
+            StackCreation::Sent(id) => Some(id.as_str()),
+            StackCreation::Settled | StackCreation::MayBeSent => None,
+        };
+        let is_new = match self.tracker.observe_same(created).await {
             Ok(is_new) => is_new,
             Err(error) if self.deletion.is_ignored(&error) && !self.tracker.has_previous() => {
                 tracing::error!(
@@ -141,6 +166,11 @@ impl Reconcile for StackDeleter<'_> {
                 return Ok(());
             }
             Err(error) => return Err(error),
+        };
+        self.state.may_appear = match self.deletion.creation {
+            StackCreation::Settled => false,
+            StackCreation::MayBeSent => self.began.elapsed() < UNSEEN_TIME,
+            StackCreation::Sent(_) => true,
         };
         if is_new {
             self.state.has_previous = self.tracker.has_previous();

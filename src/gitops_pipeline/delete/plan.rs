@@ -33,6 +33,8 @@ pub struct DeleteState {
     pub has_previous: bool,
     /// Whether the stack could not be looked up, and the deletion ignores that.
     pub is_unreadable: bool,
+    /// Whether the stack may exist although no read shows it.
+    pub may_appear: bool,
     pub has_deleted_dependents: bool,
     /// Whether [`DeleteStep::DeleteRuleAgain`] was executed since the stack was observed.
     pub has_deleted_rule_again: bool,
@@ -47,6 +49,10 @@ pub fn next(
 ) -> Next<DeleteStep, (), (Code, String, &'static str)> {
     if state.is_unreadable {
         return Next::Done(());
+    }
+    if child.is_none() && state.may_appear {
+        // Its outputs show whether the repository is deleted with it.
+        return Next::Apply(DeleteStep::Wait);
     }
     if *purpose == Purpose::Delete && child.is_some_and(|child| is_left(child, context)) {
         // This Delete is a late copy, to which CloudFormation no longer listens, or a forged

@@ -51,11 +51,12 @@ impl<'a> StackTracker<'a> {
         self.observe_stack(&name).await
     }
 
-    /// Observes the stack with the ID that was observed before. A later stack of the name has
-    /// another ID.
-    pub async fn observe_same(&mut self) -> Result<bool, CallError> {
+    /// Observes the stack with the ID that was observed before, or that CloudFormation responded to
+    /// its creation. A later stack of the name has another ID.
+    pub async fn observe_same(&mut self, created: Option<&str>) -> Result<bool, CallError> {
         let previous = self.previous.as_ref().map(|stack| stack.id.clone());
-        let id = previous.unwrap_or_else(|| self.name.clone());
+        let id = previous.or_else(|| created.map(ToOwned::to_owned));
+        let id = id.unwrap_or_else(|| self.name.clone());
         self.observe_stack(&id).await
     }
 

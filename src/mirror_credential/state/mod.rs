@@ -181,7 +181,10 @@ impl State {
         let changed = self.secret.present().and_then(|secret| secret.last_changed);
         let tombstone = self.user.tombstone.as_ref();
         let deleted = tombstone.map(|tombstone| tombstone.done_at);
-        let before = match changed.max(deleted) {
+        // A peer may have issued the newest credential. Its records and its secret may be shown
+        // late, so their absence does not prove that another person created it.
+        let created = self.user.credentials.iter().map(|one| one.created).max();
+        let before = match changed.max(deleted).max(created) {
             // Clocks differ. IAM soon lists every credential that existed when this delivery
             // started.
             Some(time) => (time + PROPAGATION_TIME).min(self.started_at + PROPAGATION_TIME),

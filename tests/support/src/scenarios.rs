@@ -271,6 +271,8 @@ impl Story {
             let text = value.as_str().unwrap_or_default();
             match name.as_str() {
                 "sync_takes" => options.sync_takes = parse_duration(text),
+                "new_things_late" => options.new_things_late = parse_duration(text),
+                "tags_late" => options.tags_late = parse_duration(text),
                 "login_late" => options.login_late = parse_duration(text),
                 "deletion_takes" => options.deletion_takes = parse_duration(text),
                 "plain_passwords" => options.plain_passwords = *value == true,
@@ -284,6 +286,7 @@ impl Story {
                         other => panic!("{}: {other}", self.name),
                     }
                 }
+                "stacks_late" => options.stacks_late = parse_duration(text),
                 "source_takes" => options.source_takes = parse_duration(text),
                 // That of Secrets Manager, around the function.
                 "step_deliveries" => {}
