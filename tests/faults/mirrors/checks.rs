@@ -257,8 +257,9 @@ pub fn state(aws: &AwsState) -> String {
 }
 
 /// Everything that a late copy of a request could change. Its mark of a Delete may be newer, and a
-/// secret may get records.
-pub fn resources(aws: &AwsState) -> String {
+/// secret may get records. If IAM shows tags late, it may correct the records on the user: the
+/// requests before it did not see each other's.
+pub fn resources(aws: &AwsState, are_tags_late: bool) -> String {
     let secrets = aws.secrets.iter();
     let values: Vec<_> = secrets
         .filter(|(_, secret)| secret.deletion.is_none())
@@ -270,7 +271,8 @@ pub fn resources(aws: &AwsState) -> String {
         .collect();
     let users = aws.iam.latest().users.values();
     let tags: Vec<_> = users
-        .flat_map(|user| user.tags.iter().filter(|(key, _)| *key != TOMBSTONE))
+        .flat_map(|user| user.tags.iter())
+        .filter(|(key, _)| *key != TOMBSTONE && !(are_tags_late && key.starts_with("cfn-gitops:")))
         .collect();
     format!("{:?} {tags:?} {values:?} {mirrors:?}", ours(aws))
 }

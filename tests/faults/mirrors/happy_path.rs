@@ -1,91 +1,45 @@
-//! The scenarios without faults, and their calls.
+//! The scenarios without faults in kind and unkind worlds, and their calls.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::fixture::{
-    bare, fake, in_account_with, late, login, mirror, options, properties, serial, stack, with,
-};
+use crate::fixture::{bare, fake, in_account_with, login, mirror, properties, serial, stack, with};
 use crate::scenarios::scenarios;
 use fake_aws::explore::paused;
-use fake_aws::gitlab::Language;
-use fake_aws::secrets::versions::AbandonedBy;
-use fake_aws::{Options, Schedules, Service};
+use fake_aws::{Options, Service};
+use test_support::worlds::{Delivery, Place, SETTINGS, Worlds};
 
-/// The same AWS and GitLab on other days, and in other versions.
-fn kinds_of_days() -> Vec<(&'static str, Options)> {
-    let day = |name, change: fn(&mut Options)| (name, options(change));
-    vec![
-        day("the default", |_| {}),
-        day("an older GitLab that takes one address twice", |options| {
-            options.gitlab.unique_urls = false;
-        }),
-        day("a free GitLab", |options| options.gitlab.premium = false),
-        day("pushes that take a minute and a half", |options| {
-            options.sync_takes = Duration::from_secs(90);
-        }),
-        day("IAM late", |options| *options = late()),
-        day("new users, repositories and secrets late", |options| {
-            options.new_things_late = Duration::from_secs(8);
-        }),
-        day("descriptions of secrets late", |options| {
-            options.secrets_late = Duration::from_millis(1500);
-        }),
-        day("short pages", |options| options.page_length = Some(1)),
-        day("GitLab in Japanese", |options| {
-            options.gitlab.language = Language::Japanese;
-        }),
-        day("GitLab in German", |options| {
-            options.gitlab.language = Language::German;
-        }),
-        day("GitLab in Polish", |options| {
-            options.gitlab.language = Language::Polish;
-        }),
-        day("AWSPENDING stays", |options| {
-            options.pending.goes_with_current = false;
-            options.pending.abandoned_by = AbandonedBy::Nothing;
-        }),
-        day("AWSPENDING goes with any version", |options| {
-            options.pending.abandoned_by = AbandonedBy::Any;
-        }),
-    ]
+#[test]
+fn every_story_has_the_same_end_in_unkind_worlds() {
+    let worlds = Worlds {
+        scenarios: scenarios(),
+        story: |scenario| &scenario.story,
+        services: &[Service::Iam, Service::SecretsManager, Service::GitLab],
+    };
+    worlds.play_each("stories of mirrors", |scenario, mixture| {
+        let mut scenario = scenario.clone();
+        scenario.may_differ = mixture.may_change(&scenario.story);
+        let Place { options, delivery } = mixture.place();
+        scenario.delivers_twice = delivery == Delivery::Twice;
+        scenario.repeats_late = delivery == Delivery::LateCopies;
+        paused(scenario.play(options, &[]));
+    });
 }
 
 #[test]
-fn every_scenario_succeeds_with_every_option() {
-    let mut schedules = Schedules::default();
-    for (day, options) in kinds_of_days() {
-        for mut scenario in scenarios() {
-            // Protections of a group are a feature of the paid editions.
-            let has_groups = format!("{:?}", scenario.story).contains("a group ");
-            if !options.gitlab.premium && has_groups {
-                continue;
-            }
-            for delivers_twice in [false, true] {
-                scenario.delivers_twice = delivers_twice;
-                let name = format!("{day}, {}, twice {delivers_twice}", scenario.story.name);
-                schedules.run(name, || {
-                    paused(scenario.play(options.clone(), &[]));
-                });
-            }
-        }
-    }
-    schedules.finish();
-}
-
-#[test]
-fn late_copies_of_requests_change_nothing() {
-    let mut schedules = Schedules::one_in(1);
-    // Requests are ordered by the second in which they were signed.
-    let options = options(|options| options.latency = Duration::from_millis(300));
-    for mut scenario in scenarios() {
-        scenario.repeats_late = true;
-        schedules.run(scenario.story.name.clone(), || {
-            paused(scenario.play(options.clone(), &[]));
-        });
-    }
-    schedules.report("stories with late copies of all requests");
+fn readme_of_the_scenarios_describes_each_setting() {
+    let readme = include_str!("../../scenarios/README.md");
+    let (_, worlds) = readme.split_once("## Unkind worlds").expect("the section");
+    let rows = worlds.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split(" |").next());
+    let described: Vec<&str> = cells.flat_map(|cell| cell.split("`, `")).collect();
+    let described: Vec<&str> = described
+        .iter()
+        .map(|name| name.trim_end_matches('`'))
+        .collect();
+    let settings: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+    assert_eq!(described, settings);
 }
 
 /// How long a Create, a new password and a Delete take with a mirror of each of `count` projects,

@@ -28,7 +28,7 @@ fn slow() -> Options {
 }
 
 async fn late_copies_change_nothing(fake: &FakeAws, stack: &ParentStack) {
-    let state = || fake.look(resources);
+    let state = || fake.look(|aws| resources(aws, false));
     stack.assert_late_copies_change_nothing(&[], state).await;
 }
 

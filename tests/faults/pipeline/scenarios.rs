@@ -109,7 +109,7 @@ impl Scenario {
     pub async fn play(&self, options: Options, faults: &[SingleFault]) -> FakeAws {
         let is_default = format!("{options:?}") == format!("{:?}", Options::default());
         let options = self.story.options(options);
-        let fake = fake_after(&self.story.given, &options);
+        let fake = fake_after(&self.story.given, &options).await;
         watch(&fake, self.stacks, self.retained);
         let is_canceled = |step: &Step| step.effects.canceled_after.is_some();
         if !self.story.steps.iter().any(is_canceled) {
@@ -288,11 +288,14 @@ impl Play<'_> {
     }
 }
 
-/// The account after these changes.
-fn fake_after(changes: &[Value], options: &Options) -> FakeAws {
+/// The account a minute after these changes. By then, all services show them.
+async fn fake_after(changes: &[Value], options: &Options) -> FakeAws {
     let fake = fake(options.clone());
     for change in changes {
         changes::apply(&fake, change);
+    }
+    if !changes.is_empty() {
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     fake
 }
@@ -325,7 +328,7 @@ async fn created_at_once(
     pushes: &[Push],
     options: &Options,
 ) -> Value {
-    let fake = fake_after(changed, options);
+    let fake = fake_after(changed, options).await;
     fake.change(|aws| aws.stacks.failing.clear());
     stack(&fake).create(properties).await.assert_success();
     for (index, push) in pushes.iter().enumerate() {

@@ -32,5 +32,7 @@ pub mod scenarios;
 pub mod secrecy;
 /// One fault at every call of every story.
 pub mod single_faults;
+/// Unkind worlds in which the stories have the same end.
+pub mod worlds;
 
 pub use rotation::{Rotated, Rotation, RotationStep};

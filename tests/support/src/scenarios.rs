@@ -27,6 +27,9 @@ pub struct Story<A = Action> {
     worlds: Vec<World>,
     #[serde(default)]
     pub world: Map<String, Value>,
+    /// The settings of unkind worlds that rightly change its end.
+    #[serde(default, rename = "changed by")]
+    pub changed_by: Vec<String>,
     #[serde(default, rename = "each")]
     _each: Value,
     #[serde(default)]
@@ -223,6 +226,7 @@ impl Story {
             _each: Value::Null,
             worlds: vec![World::Process],
             world: Map::new(),
+            changed_by: vec![],
             given: vec![],
             retained: vec![],
             steps,

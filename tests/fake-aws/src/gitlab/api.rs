@@ -248,6 +248,11 @@ fn moved(gitlab: &GitLab, call: &Call, host: &str) -> Option<ApiResult> {
     Some(Ok(redirect))
 }
 
+/// One that GitLab cannot show: its address cannot be read.
+fn broken_mirror() -> Value {
+    json!({"id": 4_000_000, "enabled": true, "url": null, "update_status": "failed", "last_error": null})
+}
+
 fn mirrors(
     gitlab: &mut GitLab,
     world: &mut World,
@@ -256,12 +261,16 @@ fn mirrors(
     project: &Project,
 ) -> ApiResult {
     let behaviour = world.options.gitlab.clone();
+    let unknown_statuses = world.options.unknown_statuses;
     let shown = |mirror: &Mirror| {
         let is_enabled = GitLab::is_enabled(&behaviour, project, mirror);
         let mut shown = shown_mirror(mirror, is_enabled, behaviour.premium);
         if behaviour.rewrites_addresses {
             let url = shown["url"].as_str().unwrap_or_default();
             shown["url"] = url.replace("git-codecommit.", "proxy.").into();
+        }
+        if unknown_statuses && mirror.status == "started" {
+            shown["update_status"] = "uploading".into();
         }
         shown
     };
@@ -278,7 +287,10 @@ fn mirrors(
     let mirror = mirror.ok_or_else(|| refused(404, "404 Not found"));
     match call.operation.as_str() {
         "GitLab.ListMirrors" => {
-            let all: Vec<Value> = project.mirrors.values().map(shown).collect();
+            let mut all: Vec<Value> = project.mirrors.values().map(shown).collect();
+            if behaviour.has_broken_mirror {
+                all.insert(0, broken_mirror());
+            }
             Ok(page(world, call, &all))
         }
         "GitLab.GetMirror" => Ok(ApiResponse::json(&shown(mirror?))),

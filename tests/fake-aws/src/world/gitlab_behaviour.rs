@@ -36,6 +36,9 @@ pub struct Behaviour {
     /// lists (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000
     /// elements.
     pub drops_paging_headers: bool,
+    /// Each project has one more mirror, whose address is null: `safe_url` in
+    /// `app/models/remote_mirror.rb` returns nothing then.
+    pub has_broken_mirror: bool,
     /// A proxy replaces CodeCommit's host in the addresses of mirrors, as nginx does with `sub_filter`
     /// (<https://nginx.org/en/docs/http/ngx_http_sub_module.html>).
     pub rewrites_addresses: bool,
@@ -71,6 +74,7 @@ impl Default for Behaviour {
             drops_paging_headers: true,
             clock_behind: Duration::ZERO,
             clock_ahead: Duration::ZERO,
+            has_broken_mirror: false,
             rewrites_addresses: false,
             errors_show_the_login: false,
             language: Language::default(),

@@ -79,6 +79,10 @@ pub struct Options {
     pub secret_lists_late: Duration,
     /// The effect on AWSPENDING when another label moves.
     pub pending: Pending,
+    /// Whether CloudFormation and GitLab show statuses that no page lists. The AWS SDK for Rust warns
+    /// of them in the documentation of each enum
+    /// (<https://docs.rs/aws-sdk-cloudformation/latest/aws_sdk_cloudformation/types/enum.StackStatus.html>).
+    pub unknown_statuses: bool,
     /// The time of a push mirror's push.
     pub sync_takes: Duration,
     pub gitlab: Behaviour,
@@ -116,6 +120,7 @@ impl Default for Options {
             secrets_late: Duration::ZERO,
             secret_lists_late: Duration::ZERO,
             pending: Pending::default(),
+            unknown_statuses: false,
             sync_takes: Duration::from_secs(3),
             gitlab: Behaviour::default(),
         }

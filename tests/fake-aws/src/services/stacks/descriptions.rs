@@ -37,7 +37,7 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
     let mut xml = elements([
         ("StackId", Some(&stack.id)),
         ("StackName", Some(&stack.name)),
-        ("StackStatus", Some(seen.status)),
+        ("StackStatus", Some(shown_status(world, seen.status))),
         ("CreationTime", Some(&World::instant(stack.created))),
         ("DisableRollback", Some("false")),
         ("StackStatusReason", seen.reason.as_deref()),
@@ -64,6 +64,19 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
     let capabilities: String = capabilities.map(|one| element("member", one)).collect();
     xml += &element("Capabilities", &capabilities);
     Ok(Some(element("Stacks", &element("member", &xml))))
+}
+
+/// The status that `DescribeStacks` shows.
+fn shown_status<'a>(world: &World, status: &'a str) -> &'a str {
+    match status {
+        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if world.options.unknown_statuses => {
+            "UPDATE_SETTLING_IN_PROGRESS"
+        }
+        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" if world.options.unknown_statuses => {
+            "UPDATE_ROLLBACK_SETTLING_IN_PROGRESS"
+        }
+        status => status,
+    }
 }
 
 /// "Information about the most recent operations performed on this stack": the newest one first.

@@ -1,0 +1,429 @@
+//! Unkind worlds: AWS, GitLab and Lambda as they are on other days, in other versions and behind
+//! other proxies. The stories have the same end in them.
+//!
+//! Each [`Setting`] is one such property, and a [`Mixture`] is several at once. [`Worlds`] plays
+//! each story in the kind world and in mixtures of a seed. If a story fails in a mixture, then
+//! settings are removed until each one that is left matters. These variables of the environment
+//! play others:
+//!
+//! | Variable | Value |
+//! |---|---|
+//! | `WORLD_SEED` | another seed |
+//! | `WORLD` | the settings of the only mixture, for example `late-tags,german` |
+//! | `STORY` | the name of the only story |
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use fake_aws::extent::some_or;
+use fake_aws::gitlab::{Gateway, Language};
+use fake_aws::schedules::text;
+use fake_aws::secrets::versions::AbandonedBy;
+use fake_aws::{Options, Schedules, SeenTokens, Service};
+use fastrand::Rng;
+
+use crate::scenarios::{Action, Story, StoryAction};
+
+/// The same for each run, so that a failure can be repeated.
+const SEED: u64 = 66;
+
+/// How many settings a mixture has, without its delivery.
+const SIZES: std::ops::RangeInclusive<usize> = 3..=5;
+
+/// How Lambda delivers the requests of a story.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    #[default]
+    Once,
+    /// Each request and event again after it succeeded.
+    Twice,
+    /// Copies of all requests and events so far after each of them.
+    LateCopies,
+}
+
+/// Where a story is played.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub options: Options,
+    pub delivery: Delivery,
+}
+
+/// One unkind property of the world. The README of `tests/scenarios` describes each.
+pub struct Setting {
+    pub name: &'static str,
+    /// A mixture has at most one of each group. Most settings are a group of their own.
+    group: &'static str,
+    /// The services whose behaviour it changes. Empty if it changes all of them.
+    services: &'static [Service],
+    /// Whether any story may end otherwise, because GitLab has no new mirrors.
+    breaks: bool,
+    apply: fn(&mut Place),
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+const fn setting(
+    name: &'static str,
+    services: &'static [Service],
+    apply: fn(&mut Place),
+) -> Setting {
+    one_of(name, name, services, apply)
+}
+
+const fn one_of(
+    group: &'static str,
+    name: &'static str,
+    services: &'static [Service],
+    apply: fn(&mut Place),
+) -> Setting {
+    Setting {
+        name,
+        group,
+        services,
+        breaks: false,
+        apply,
+    }
+}
+
+/// One of GitLab that no mirror is created with.
+const fn breaking(name: &'static str, apply: fn(&mut Place)) -> Setting {
+    Setting {
+        breaks: true,
+        ..one_of("broken GitLab", name, GITLAB, apply)
+    }
+}
+
+const EVERY: &[Service] = &[];
+const IAM: &[Service] = &[Service::Iam];
+const SECRETS: &[Service] = &[Service::SecretsManager];
+const GITLAB: &[Service] = &[Service::GitLab];
+const STACKS: &[Service] = &[Service::CloudFormation];
+const PIPELINES: &[Service] = &[Service::CodePipeline];
+const LOGS: &[Service] = &[Service::CloudWatchLogs];
+
+/// All settings.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "late-things",
+        &[Service::Iam, Service::SecretsManager],
+        |it| {
+            it.options.new_things_late = Duration::from_secs(8);
+        },
+    ),
+    setting("late-lists", IAM, |it| {
+        it.options.lists_late = Duration::from_secs(4);
+    }),
+    setting("late-tags", IAM, |it| {
+        it.options.tags_late = Duration::from_secs(3);
+    }),
+    setting("late-logins", IAM, |it| {
+        it.options.login_late = Duration::from_secs(5);
+    }),
+    setting("replicas-differ", IAM, |it| {
+        it.options.replicas_differ = true;
+        it.options.lists_late = Duration::from_secs(4);
+        it.options.tags_late = Duration::from_secs(3);
+    }),
+    setting("slow-deletions", SECRETS, |it| {
+        it.options.deletion_takes = Duration::from_secs(3);
+    }),
+    setting("late-secrets", SECRETS, |it| {
+        it.options.secrets_late = Duration::from_secs(3);
+    }),
+    setting("late-secret-lists", SECRETS, |it| {
+        it.options.secret_lists_late = Duration::from_mins(5);
+    }),
+    setting("repeatable-empty-secrets", SECRETS, |it| {
+        it.options.empty_create_is_idempotent = true;
+    }),
+    one_of("pending", "pending-stays", SECRETS, |it| {
+        it.options.pending.goes_with_current = false;
+        it.options.pending.abandoned_by = AbandonedBy::Nothing;
+    }),
+    one_of("pending", "pending-goes-early", SECRETS, |it| {
+        it.options.pending.abandoned_by = AbandonedBy::Any;
+    }),
+    setting("short-pages", EVERY, |it| {
+        it.options.page_length = Some(1);
+    }),
+    setting("slow-answers", EVERY, |it| {
+        it.options.latency = Duration::from_millis(300);
+    }),
+    setting("late-stacks", STACKS, |it| {
+        it.options.stacks_late = Duration::from_secs(3);
+    }),
+    setting("late-events", STACKS, |it| {
+        it.options.events_late = Duration::from_secs(3);
+    }),
+    setting("slow-resources", STACKS, |it| {
+        it.options.resource_takes = Duration::from_secs(20);
+    }),
+    setting("no-operation-ids", STACKS, |it| {
+        it.options.lacks_operation_ids = true;
+    }),
+    setting("seen-tokens-refused", STACKS, |it| {
+        it.options.seen_tokens = SeenTokens::Refused;
+    }),
+    setting("updates-of-parameters", STACKS, |it| {
+        it.options.parameters_alone_are_updates = true;
+    }),
+    setting("tokens-of-cancellations", STACKS, |it| {
+        it.options.cancellation_has_its_own_token = true;
+    }),
+    setting("deletions-during-rollback", STACKS, |it| {
+        it.options.deletes_during_rollback = true;
+    }),
+    setting("change-sets-kept", STACKS, |it| {
+        it.options.change_sets.kept_during_updates = true;
+    }),
+    setting("slow-change-sets", STACKS, |it| {
+        it.options.change_sets.waits = Duration::from_secs(10);
+        it.options.change_sets.takes = Duration::from_secs(20);
+    }),
+    setting(
+        "unknown-statuses",
+        &[Service::CloudFormation, Service::GitLab],
+        |it| {
+            it.options.unknown_statuses = true;
+        },
+    ),
+    setting("late-executions", PIPELINES, |it| {
+        it.options.executions_late = Duration::from_secs(5);
+    }),
+    setting("slow-sources", PIPELINES, |it| {
+        it.options.source_takes = Duration::from_secs(5);
+    }),
+    setting("slow-actions", PIPELINES, |it| {
+        it.options.actions_take = Duration::from_secs(5);
+    }),
+    setting("late-logs", LOGS, |it| {
+        it.options.logs_late = Duration::from_secs(5);
+    }),
+    setting("empty-log-pages", LOGS, |it| {
+        it.options.empty_log_pages = true;
+    }),
+    one_of("edition", "older-gitlab", GITLAB, |it| {
+        it.options.gitlab.unique_urls = false;
+        it.options.gitlab.enabled_mirrors_limit = None;
+    }),
+    setting("free-gitlab", GITLAB, |it| {
+        it.options.gitlab.premium = false;
+    }),
+    one_of("language", "german", GITLAB, |it| {
+        it.options.gitlab.language = Language::German;
+    }),
+    one_of("language", "japanese", GITLAB, |it| {
+        it.options.gitlab.language = Language::Japanese;
+    }),
+    one_of("language", "polish", GITLAB, |it| {
+        it.options.gitlab.language = Language::Polish;
+    }),
+    one_of("clock", "clock-behind", GITLAB, |it| {
+        it.options.gitlab.clock_behind = Duration::from_mins(90);
+    }),
+    one_of("clock", "clock-ahead", GITLAB, |it| {
+        it.options.gitlab.clock_ahead = Duration::from_mins(90);
+    }),
+    setting("slow-pushes", GITLAB, |it| {
+        it.options.sync_takes = Duration::from_secs(90);
+    }),
+    setting("paging-headers", GITLAB, |it| {
+        it.options.gitlab.drops_paging_headers = false;
+    }),
+    setting("one-broken-mirror", GITLAB, |it| {
+        it.options.gitlab.has_broken_mirror = true;
+    }),
+    setting("logins-in-errors", GITLAB, |it| {
+        it.options.gitlab.errors_show_the_login = true;
+    }),
+    breaking("gateway-404", |it| {
+        it.options.gitlab.gateway = Some(gateway(404));
+    }),
+    breaking("gateway-200", |it| {
+        it.options.gitlab.gateway = Some(gateway(200));
+    }),
+    breaking("mirroring-switched-off", |it| {
+        it.options.gitlab.mirroring_disabled = true;
+    }),
+    one_of("delivery", "delivered-twice", EVERY, |it| {
+        it.delivery = Delivery::Twice;
+    }),
+    one_of("delivery", "late-copies", EVERY, |it| {
+        it.delivery = Delivery::LateCopies;
+        // Requests are ordered by the second in which they were signed.
+        it.options.latency = Duration::from_millis(300);
+    }),
+];
+
+/// A gateway that answers the creation of a mirror instead of GitLab.
+fn gateway(status: u16) -> Gateway {
+    let mut answers = Gateway::each("GitLab.CreateMirror");
+    answers
+        .find(|one| one.status == status)
+        .expect("such an answer")
+}
+
+/// # Panics
+/// If no setting has this name.
+pub fn setting_called(name: &str) -> &'static Setting {
+    let found = SETTINGS.iter().find(|known| known.name == name);
+    found.unwrap_or_else(|| panic!("no setting is called {name}"))
+}
+
+/// Settings at once. The kind world has none.
+#[derive(Clone, Debug, Default)]
+pub struct Mixture {
+    settings: Vec<&'static Setting>,
+}
+
+impl Mixture {
+    /// Some of these settings at random, and the delivery of this `number`.
+    fn of(seed: u64, number: usize, settings: &[&'static Setting]) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let mut left = settings.to_vec();
+        random.shuffle(&mut left);
+        let mut chosen: Vec<&'static Setting> = vec![];
+        left.retain(|setting| setting.group != "delivery");
+        for setting in left {
+            if chosen.iter().all(|one| one.group != setting.group) {
+                chosen.push(setting);
+            }
+        }
+        chosen.truncate(random.usize(SIZES));
+        let delivery = [None, Some("delivered-twice"), Some("late-copies")][number % 3];
+        chosen.extend(delivery.map(setting_called));
+        Mixture { settings: chosen }
+    }
+
+    /// The settings of these names, which commas separate.
+    ///
+    /// # Panics
+    /// If no setting has such a name.
+    pub fn called(names: &str) -> Self {
+        let names = names.split(',').filter(|name| !name.is_empty());
+        Mixture {
+            settings: names.map(setting_called).collect(),
+        }
+    }
+
+    pub fn place(&self) -> Place {
+        let mut place = Place::default();
+        for setting in &self.settings {
+            (setting.apply)(&mut place);
+        }
+        place
+    }
+
+    /// Whether the requests of this story may end otherwise in it.
+    pub fn may_change<A>(&self, story: &Story<A>) -> bool {
+        let names = &story.changed_by;
+        let is_named = |setting: &Setting| names.iter().any(|name| name == setting.name);
+        let mut settings = self.settings.iter();
+        settings.any(|setting| setting.breaks || is_named(setting))
+    }
+
+    /// The mixture without one of its settings, for each of them.
+    fn smaller(&self) -> impl Iterator<Item = Self> {
+        (0..self.settings.len()).map(|index| {
+            let mut settings = self.settings.clone();
+            settings.remove(index);
+            Mixture { settings }
+        })
+    }
+}
+
+/// The names of the settings, as in `WORLD`.
+impl fmt::Display for Mixture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.settings.iter().map(|one| one.name).collect();
+        formatter.write_str(&names.join(","))
+    }
+}
+
+/// Stories, and the worlds in which they are played.
+pub struct Worlds<S, A = Action> {
+    pub scenarios: Vec<S>,
+    pub story: fn(&S) -> &Story<A>,
+    /// The services that the stories are about.
+    pub services: &'static [Service],
+}
+
+impl<S, A: StoryAction> Worlds<S, A> {
+    /// Plays each story in the kind world and in three mixtures or, with `SCHEDULES=all`, in
+    /// twelve. `SCHEDULES=test` plays an eighth of them. `play` plays a story in a mixture.
+    ///
+    /// # Panics
+    /// If a story fails.
+    pub fn play_each(&self, what: &str, play: impl Fn(&S, &Mixture)) {
+        let [seed, world, only] =
+            ["WORLD_SEED", "WORLD", "STORY"].map(|name| std::env::var(name).ok());
+        let seed = seed.map_or(SEED, |text| text.parse().expect("WORLD_SEED is a number"));
+        let mut schedules = Schedules::each_in_ci();
+        for scenario in &self.scenarios {
+            let story = (self.story)(scenario);
+            for name in &story.changed_by {
+                setting_called(name);
+            }
+            if only.as_ref().is_some_and(|only| *only != story.name) {
+                continue;
+            }
+            let mixtures = match &world {
+                Some(names) => vec![Mixture::called(names)],
+                None => self.mixtures(seed, &story.name),
+            };
+            for mixture in mixtures {
+                let name = format!("{}, WORLD_SEED={seed} WORLD={mixture}", story.name);
+                schedules.run(name, || {
+                    play_shrunk(mixture, |mixture| play(scenario, mixture));
+                });
+            }
+        }
+        schedules.report(&format!(
+            "{what} in the kind world and in mixtures, WORLD_SEED={seed}"
+        ));
+    }
+
+    /// The kind world, and the mixtures of a seed for the story of this name.
+    fn mixtures(&self, seed: u64, story: &str) -> Vec<Mixture> {
+        let of_these = |setting: &&Setting| {
+            let mut services = setting.services.iter();
+            setting.services.is_empty() || services.any(|one| self.services.contains(one))
+        };
+        let settings: Vec<&Setting> = SETTINGS.iter().filter(of_these).collect();
+        let of_story = story.bytes().fold(seed, |so_far, byte| {
+            so_far.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        let mixtures = (0..some_or(3, 12)).zip(of_story..);
+        let mixtures = mixtures.map(|(number, seed)| Mixture::of(seed, number, &settings));
+        std::iter::once(Mixture::default())
+            .chain(mixtures)
+            .collect()
+    }
+}
+
+/// Plays in `mixture`. If that fails, removes settings as long as it still fails.
+///
+/// # Panics
+/// If it fails, with the names of the settings that are left.
+fn play_shrunk(mut mixture: Mixture, play: impl Fn(&Mixture)) {
+    let failure = |mixture: &Mixture| {
+        let played = catch_unwind(AssertUnwindSafe(|| play(mixture)));
+        played.err().map(|panic| text(&*panic).clone())
+    };
+    let Some(mut reason) = failure(&mixture) else {
+        return;
+    };
+    let fails_smaller = |mixture: &Mixture| {
+        let mut smaller = mixture.smaller();
+        smaller.find_map(|one| failure(&one).map(|reason| (one, reason)))
+    };
+    while let Some(smaller) = fails_smaller(&mixture) {
+        (mixture, reason) = smaller;
+    }
+    panic!("WORLD={mixture} suffices: {reason}");
+}
