@@ -19,12 +19,14 @@ IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
 # The lines after the comment: attributes and the Rust test's function, or decorators and the Python test's.
 RUST_TEST = re.compile(r"(?: *// claim: .*\n)*(?: *#\[.*\n)* *#\[(?:tokio::)?test\b.*\n(?: *#\[.*\n)* *(?:async )?fn (\w+)\(")
 PYTHON_TEST = re.compile(r"( *)(?:# claim: .*\n\1)*(?:@(?:.*\n)*?\1)?def (test_\w+)\(")
+# The sentence of a story, which a test plays.
+STORY = re.compile(r"(?:# claim: .*\n)*story: (.*)\n")
 FUZZ_TARGET = re.compile(r"((?: *// claim: [^\n]*\n)*) *#\[test\]\s+fn (\w+)\(\) \{(?:(?!#\[test\]).)*?\bfuzz\(", re.DOTALL)
 
 
 def claims_of(path, text):
     """Claim and test, for each comment of the file; the test is empty if none follows."""
-    test = RUST_TEST if path.suffix == ".rs" else PYTHON_TEST
+    test = {".rs": RUST_TEST, ".py": PYTHON_TEST, ".yaml": STORY}[path.suffix]
     for comment in IN_A_TEST.finditer(text):
         found = test.match(text, comment.end() + 1)
         yield comment[1], found[found.lastindex] if found else ""
@@ -32,6 +34,7 @@ def claims_of(path, text):
 
 def carried():
     files = [path for folder in FOLDERS for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    files += (ROOT / "tests/scenarios").glob("*.yaml")
     return [(claim, str(path.relative_to(ROOT)), test) for path in sorted(files)
             for claim, test in claims_of(path, path.read_text())]
 
@@ -55,7 +58,7 @@ def test_page_names_no_test_by_its_path():
 
 @pytest.mark.parametrize(("path", "text"), [
     ("a.py", "# claim: a\ndef helper():\n"), ("a.py", "# claim: a\n\nX = 1\ndef test_b():\n"),
-    ("a.rs", "// claim: a\nfn b() {")])
+    ("a.rs", "// claim: a\nfn b() {"), ("a.yaml", "# claim: a\nworlds: [process]\n")])
 def test_claim_before_something_else_has_no_test(path, text):
     assert list(claims_of(Path(path), text)) == [("a", "")]
 

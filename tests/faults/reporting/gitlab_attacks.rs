@@ -8,15 +8,14 @@ use serde_json::json;
 use crate::approvals::waiting;
 use crate::fixture::{BRANCH, COMMITS, SHOP, check_health, deliver};
 use crate::gitlab_approvals::{
-    ANN, BOB, DAN, DEPLOYED, EVE, RUN, SUBJECT, Scene, create, delete, executions, in_scene, notes,
-    project, request, rule, shown_tags, tag_event, tags, with_key,
+    ANN, BOB, DAN, DEPLOYED, RUN, SUBJECT, Scene, create, executions, in_scene, notes, project,
+    request, rule, shown_tags, tag_event, tags, with_key,
 };
 use crate::gitlab_ranges::put_between;
 use crate::steps::Step;
 use fake_aws::gitlab::history::PushEvent;
 use fake_aws::gitlab::merge_requests;
-use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};
-use fake_aws::gitlab::tags::{Tag, User, push, release};
+use fake_aws::gitlab::tags::{Tag, User};
 use fake_aws::{AwsState, FaultKind, On, Service};
 use test_support::custom_resource::answered_once;
 
@@ -54,148 +53,8 @@ pub fn assert_refused(attacks: &[Attack]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Without the rules meanwhile, Dan pushes four tags at once, or deletes them.
-fn push_in_bulk(aws: &mut AwsState, name: &str, tag: Option<&Tag>) {
-    let (rules, now) = (std::mem::take(&mut tags(aws).protected), aws.now);
-    let changes = ["a", "b", name, "c"].map(|name| (name, tag.cloned()));
-    push(project(aws), DAN, &changes, now).expect("a push without rules");
-    tags(aws).protected = rules;
-}
-
-// claim: changed-tag-decides-nothing
-#[test]
-fn tag_that_is_not_what_was_created_decides_nothing() {
-    const AGAIN: &str = "moved or created again";
-    const OTHER: &str = "not on the commit";
-    assert_refused(&[
-        ("pushed straight to CodeCommit", "", NO_CREATOR, |_, _| {}),
-        ("another commit", OTHER, NO_CREATOR, |aws, tag| {
-            create(aws, ANN, tag, COMMITS[1]);
-        }),
-        ("moved", AGAIN, NO_CREATOR, |aws, tag| {
-            let rules = std::mem::take(&mut tags(aws).protected);
-            create(aws, ANN, tag, COMMITS[1]);
-            create(aws, DAN, tag, COMMITS[0]);
-            tags(aws).protected = rules;
-        }),
-        ("created again by Dan", AGAIN, DAN, |aws, tag| {
-            create(aws, ANN, tag, COMMITS[0]);
-            delete(aws, ANN, tag);
-        }),
-        ("created again by Ann", AGAIN, ANN, |aws, tag| {
-            create(aws, DAN, tag, COMMITS[0]);
-            delete(aws, DAN, tag);
-        }),
-        ("in bulk", "pushed at once", NO_CREATOR, |aws, tag| {
-            push_in_bulk(aws, tag, Some(&Tag::lightweight(COMMITS[0])));
-        }),
-        ("again in bulk", "pushed at once", NO_CREATOR, |aws, tag| {
-            for name in ["a", "b", "c", tag] {
-                create(aws, ANN, name, COMMITS[0]);
-            }
-            push_in_bulk(aws, tag, None);
-            push_in_bulk(aws, tag, Some(&Tag::lightweight(COMMITS[0])));
-        }),
-        ("another object", AGAIN, NO_CREATOR, |aws, tag| {
-            create(aws, ANN, tag, COMMITS[0]);
-            let other = Tag::annotated(COMMITS[0]);
-            tags(aws).all.insert(tag.to_owned(), other);
-        }),
-        ("no event", "no event that names", NO_CREATOR, |aws, tag| {
-            create(aws, ANN, tag, COMMITS[0]);
-            project(aws).records.history.events.clear();
-        }),
-    ]);
-}
-
 fn user(aws: &mut AwsState, id: u64) -> &mut User {
     aws.gitlab.users.get_mut(&id).expect("a user")
-}
-
-/// A user who is a Maintainer.
-fn add_user(aws: &mut AwsState, id: u64, bot: bool) {
-    let user = user(aws, ANN).clone();
-    aws.gitlab.users.insert(id, User { bot, ..user });
-    tags(aws).members.insert(id, 40);
-}
-
-// claim: tag-without-a-maintainer-decides-nothing
-#[test]
-fn tag_of_another_user_than_a_maintainer_decides_nothing() {
-    const OWN: &str = "user of the function's token";
-    const LEVEL: &str = "not a Maintainer";
-    const INACTIVE: &str = "not an active person";
-    assert_refused(&[
-        ("own token of a person", OWN, OWN_USER, |aws, _| {
-            add_user(aws, OWN_USER, false);
-        }),
-        ("own bot", OWN, OWN_USER, |aws, _| {
-            add_user(aws, OWN_USER, true);
-        }),
-        ("another bot", INACTIVE, OTHER_USER, |aws, _| {
-            add_user(aws, OTHER_USER, true);
-        }),
-        ("blocked", INACTIVE, ANN, |aws, _| {
-            user(aws, ANN).state = "blocked";
-        }),
-        ("Developer of a group", LEVEL, EVE, |aws, _| {
-            rule(aws, "deploy/*", json!({"group_id": 20}));
-        }),
-        ("Developer whom a rule names", LEVEL, EVE, |aws, _| {
-            rule(aws, "deploy/*", json!({"user_id": EVE}));
-        }),
-        ("member no more", LEVEL, NO_CREATOR, |aws, tag| {
-            create(aws, ANN, tag, COMMITS[0]);
-            tags(aws).members.remove(&ANN);
-        }),
-    ]);
-}
-
-// claim: tag-that-others-can-create-decides-nothing
-#[test]
-fn tag_that_others_can_create_decides_nothing() {
-    const NONE: &str = "no protected tag";
-    const RELEASE: &str = "belongs to a release";
-    const WIDER: &str = "admits Developers";
-    assert_refused(&[
-        ("no rule", NONE, ANN, |aws, _| tags(aws).protected.clear()),
-        ("rule of another environment", NONE, ANN, |aws, _| {
-            "deploy/prd/*".clone_into(&mut tags(aws).protected[0].0);
-        }),
-        ("wider", WIDER, ANN, |aws, _| {
-            rule(aws, "*", json!({"access_level": 30}));
-        }),
-        ("wildcards", WIDER, ANN, |aws, _| {
-            rule(aws, "d*/shop/*", json!({"access_level": 30}));
-        }),
-        ("rule with a key", "admits a deploy key", ANN, |aws, _| {
-            let entry = json!({"access_level": 40, "deploy_key_id": 1});
-            rule(aws, "deploy/*", entry);
-        }),
-        ("rule with a custom role", "admits a role", ANN, |aws, _| {
-            let entry = json!({"access_level": 40, "member_role_id": 1});
-            rule(aws, "deploy/*", entry);
-        }),
-        ("key that can push", "a deploy key", ANN, |aws, _| {
-            tags(aws).deploy_keys = vec![false, true];
-        }),
-        ("pull mirror", "pull mirror", ANN, |aws, _| {
-            tags(aws).is_pull_mirror = true;
-        }),
-        ("jobs that push", "CI jobs to push", ANN, |aws, _| {
-            tags(aws).job_tokens_push = Some(true);
-        }),
-        // The job of a schedule, whose owner is Ann.
-        ("release of a job", RELEASE, NO_CREATOR, |aws, tag| {
-            let now = aws.now;
-            release(project(aws), ANN, tag, COMMITS[0], now).expect("a release");
-        }),
-        ("release of a tag", RELEASE, NO_CREATOR, |aws, tag| {
-            create(aws, ANN, tag, COMMITS[0]);
-            let now = aws.now;
-            release(project(aws), EVE, tag, COMMITS[0], now).expect("a release");
-        }),
-    ]);
 }
 
 /// A part of a list, whose pages have no headers, proves nothing.

@@ -28,7 +28,7 @@ fn single_fault_ends_in_the_last_state() {
         scenarios: scenarios().iter().collect(),
         story: |scenario: &&'static Scenario| &scenario.story,
         kinds: &FaultKind::EACH,
-        one_in: 3,
+        one_in: 6,
         special: 2,
     };
     let what = "single faults at calls of reports";
@@ -48,7 +48,7 @@ fn service_that_fails_for_hours_only_delays_the_report() {
         Service::CloudFormation,
         Service::CodePipeline,
     ];
-    let mut schedules = Schedules::default();
+    let mut schedules = Schedules::one_in(6);
     for scenario in scenarios() {
         for service in services {
             for kind in [FaultKind::InternalError500, FaultKind::Denied] {
@@ -98,7 +98,7 @@ fn report_that_fails_for_good_is_no_error_of_the_function() {
 /// GitLab responds with 409 while it updates the commit's pipeline.
 #[test]
 fn conflicts_of_gitlab_are_retried() {
-    let mut schedules = Schedules::default();
+    let mut schedules = Schedules::one_in(6);
     for scenario in scenarios() {
         for conflicts in [1, 3] {
             for at in scenario.events() {
