@@ -111,6 +111,16 @@ fn check_doubt(fake: &FakeAws, end: &Expectation) {
     }
 }
 
+/// Plays the story of this name with each event once.
+pub fn play_plainly(name: &str) {
+    let mut all = stories::<Action>("approve_").into_iter();
+    let story = all.find(|one| one.name == name).expect("a story");
+    in_scene(async |scene| {
+        let end = play(scene, &story, ALL).await;
+        check_doubt(&scene.fake, &end);
+    });
+}
+
 #[test]
 fn tag_decides_as_in_its_story_in_each_order_of_events() {
     let mut schedules = Schedules::one_in(1);

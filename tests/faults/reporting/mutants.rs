@@ -5,11 +5,12 @@
 use serde_json::{Value, json};
 
 use crate::account::PARAMETER;
+use crate::decisions::play_plainly;
 use crate::fixture::{SHOP, deliver, in_account};
 use crate::scenarios::scenario;
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
-    operation_of, replace_body, replace_in_body, send_twice,
+    operation_of, replace_body, replace_in_body, replace_in_response, send_twice,
 };
 use fake_aws::{Caller, FakeAws};
 
@@ -24,6 +25,10 @@ enum Mutant {
     LeavesNotes,
     /// It writes each note twice, and does not delete the second one.
     WritesTwice,
+    /// It takes a Developer for a Maintainer.
+    ImaginesMaintainers,
+    /// It does not see that a rule admits Developers.
+    OverlooksRules,
     /// It writes a parameter's value into the note.
     ShowsAValue,
 }
@@ -50,6 +55,12 @@ impl misbehaving::Mutant for Mutant {
             (Mutant::WritesTwice, "GitLab.DeleteNote") => return Ok(invented(204, "")),
             (Mutant::ShowsAValue, "GitLab.CreateNote" | "GitLab.UpdateNote") => {
                 extend_note(&mut request, PARAMETER);
+            }
+            (Mutant::ImaginesMaintainers, "GitLab.GetMember")
+            | (Mutant::OverlooksRules, "GitLab.ListProtectedTags") => {
+                let response = honest.call(request).await?;
+                let [is, shown] = [30, 40].map(|level| format!(r#""access_level":{level}"#));
+                return Ok(replace_in_response(&response, &is, &shown));
             }
             _ => {}
         }
@@ -96,5 +107,20 @@ fn every_mutant_is_detected() {
     ];
     for (mutant, story, says) in mutants {
         assert_noticed(mutant, says, || play(story));
+    }
+    let mutants = [
+        (
+            Mutant::ImaginesMaintainers,
+            "approve_another_user: a Developer of a group",
+        ),
+        (
+            Mutant::OverlooksRules,
+            "approve_open_to_others: a wider rule",
+        ),
+    ];
+    for (mutant, story) in mutants {
+        assert_noticed(mutant, "cfn-gitops: approved in GitLab", || {
+            play_plainly(story);
+        });
     }
 }
