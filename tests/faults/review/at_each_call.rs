@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::checks::{Others, check_harmless, check_note, is_of_function, own_notes};
+use crate::changes::delete_stack;
+use crate::checks::{Others, check_harmless, check_note, check_status, is_of_function, own_notes};
 use crate::fixture::{
-    CHILD, LOGIN, PROJECT, STACK, changed, check_health, check_health_for_a_day, delete_branch,
-    deliver, deployed, fake, in_account, pushed,
+    CHILD, LOGIN, PROJECT, STACK, check_health, check_health_for_a_day, delete_branch, deliver,
+    deployed, fake, pushed,
 };
-use crate::scenarios::check_status;
 use fake_aws::schedules::{Moment, Seen};
 use fake_aws::{Caller, FakeAws, Schedules};
 use test_support::secrecy::shows;
@@ -75,16 +75,7 @@ impl Change {
             Deploy => fake.deploy(STACK, &deployed(), takes),
             Update | UpdateThatKeeps => fake.keep_stack_busy(STACK, takes),
             UpdateChild => fake.keep_stack_busy(CHILD, takes),
-            DeleteStack => fake.change(|aws| {
-                aws.stacks.all.retain(|_, stack| stack.name != STACK);
-                let change_sets = aws.stacks.change_sets.of(STACK);
-                let keys: Vec<_> = change_sets
-                    .map(|one| (one.stack_name.clone(), one.name.clone()))
-                    .collect();
-                for key in keys {
-                    aws.stacks.change_sets.remove(&key);
-                }
-            }),
+            DeleteStack => delete_stack(fake),
             ReplaceChangeSet => fake.replace_change_set(CHILD, "drift-cfn-gitops"),
             DeleteChangeSet => {
                 let names = fake.change_sets(STACK);
@@ -211,18 +202,4 @@ fn change_at_each_call_of_a_comparison_leaves_nothing() {
     let schedules = every_change(&changes, play_comparison);
     let schedules = schedules.report("changes by others at calls of a comparison");
     assert!(schedules > 250);
-}
-
-/// The template of the branch is the deployed one now.
-#[test]
-fn merged_branch_shows_no_changes() {
-    in_account(async |fake| {
-        fake.deploy(STACK, &changed(), Duration::from_secs(30));
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        let others = Others::of(fake);
-        let (build, event) = pushed(fake, LOGIN, "c1");
-        deliver(fake, &event, "event").await;
-        check_harmless(fake, &others);
-        check_note(fake, LOGIN.1, &build, "no resource changes");
-    });
 }

@@ -1,8 +1,8 @@
 //! The records that GitLab must have, and the effects that the function must not have.
 
-use crate::fixture::{CHILD, MARKER, STACK, records, uuid};
+use crate::fixture::{CHILD, DEPLOYED, MARKER, STACK, records, uuid};
 use fake_aws::FakeAws;
-use fake_aws::gitlab::records::{Note, OWN_USER};
+use fake_aws::gitlab::records::{Note, OWN_USER, Status};
 use fake_aws::stacks::change_sets::ChangeSet;
 use test_support::secrecy::assert_none_shown;
 
@@ -46,8 +46,21 @@ impl Others {
 
     /// The pipeline has executed its own change set: all of the stack are deleted.
     pub fn without_change_sets_of(mut self, stack: &str) -> Self {
-        self.change_sets.retain(|(of, _)| of != stack);
+        self.forget_change_sets_of(stack);
         self
+    }
+
+    /// The same.
+    pub fn forget_change_sets_of(&mut self, stack: &str) {
+        self.change_sets.retain(|(of, _)| of != stack);
+    }
+
+    /// Fails if one of them was changed.
+    pub fn check(&self, fake: &FakeAws) {
+        let now = Others::of(fake);
+        let (kept, expected) = (&now.change_sets, &self.change_sets);
+        assert_eq!(kept, expected, "change sets of others");
+        assert_eq!(now.notes, self.notes, "notes of others");
     }
 }
 
@@ -57,29 +70,44 @@ pub fn check_harmless(fake: &FakeAws, before: &Others) {
     left.retain(|(_, name)| is_of_function(name));
     assert!(left.is_empty(), "left: {left:?}");
     check_calls(fake);
-    let now = Others::of(fake);
-    let (kept, expected) = (&now.change_sets, &before.change_sets);
-    assert_eq!(kept, expected, "change sets of others");
-    assert_eq!(now.notes, before.notes, "notes of others");
+    before.check(fake);
     assert_none_shown(fake);
     let shown = format!("{:?}", records(fake));
     assert_eq!(fake.secret_in(&shown), None, "a secret in: {shown}");
     fake.assert_unbroken();
 }
 
+/// The change sets that were executed: the stack, and the name unless it is a person's, which has
+/// no description.
+fn executed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
+    let name = |one: &ChangeSet| one.description.as_ref().map(|_| one.name.clone());
+    fake.look(|aws| {
+        let executed = aws.stacks.change_sets.executed.iter();
+        let executed = executed.map(|one| (one.stack_name.clone(), name(one)));
+        executed.collect()
+    })
+}
+
+fn is_repair((stack, name): &(String, Option<String>)) -> bool {
+    stack == CHILD && name.as_deref() == Some("drift-cfn-gitops")
+}
+
+/// How often the function has repaired the pipeline's stack.
+pub fn repairs(fake: &FakeAws) -> usize {
+    executed(fake).iter().filter(|one| is_repair(one)).count()
+}
+
+/// Whether the pipeline's stack differs from its template.
+pub fn is_drifted(fake: &FakeAws) -> bool {
+    fake.look(|aws| !aws.stacks.named(CHILD).expect("a stack").drifts.is_empty())
+}
+
 /// Nothing is executed on a deployed stack, no macro runs, and nothing else is called.
 fn check_calls(fake: &FakeAws) {
-    let (executed, macros) = fake.look(|aws| {
-        let change_sets = &aws.stacks.change_sets;
-        let executed = change_sets.executed.iter();
-        // A person's has no description.
-        let name = |one: &ChangeSet| one.description.as_ref().map(|_| one.name.clone());
-        let executed = executed.map(|one| (one.stack_name.clone(), name(one)));
-        (executed.collect::<Vec<_>>(), change_sets.macros_run.clone())
-    });
-    let is_repair = |(stack, name): &(String, Option<String>)| {
-        stack == CHILD && name.as_deref() == Some("drift-cfn-gitops")
-    };
+    let (executed, macros) = (
+        executed(fake),
+        fake.look(|aws| aws.stacks.change_sets.macros_run.clone()),
+    );
     assert!(executed.iter().all(is_repair), "executed: {executed:?}");
     assert_eq!(macros, Vec::<String>::new(), "CloudFormation ran macros");
     for call in fake.journal() {
@@ -104,6 +132,17 @@ pub fn own_notes(fake: &FakeAws, iid: u64) -> Vec<String> {
     own.map(|note| note.body).collect()
 }
 
+/// Fails if another merge request or a commit has a note of the function.
+pub fn assert_notes_only_on(fake: &FakeAws, iids: &[u64]) {
+    let places: Vec<_> = iids
+        .iter()
+        .map(|iid| format!("merge_requests/{iid}"))
+        .collect();
+    let mut notes = records(fake).notes;
+    notes.retain(|note| is_own(note) && !places.contains(&note.place));
+    assert!(notes.is_empty(), "at a wrong place: {notes:?}");
+}
+
 /// Fails unless exactly one note on the merge request shows the build, with this text.
 pub fn check_note(fake: &FakeAws, iid: u64, build: &str, text: &str) {
     let notes = own_notes(fake, iid);
@@ -114,4 +153,28 @@ pub fn check_note(fake: &FakeAws, iid: u64, build: &str, text: &str) {
         "{} notes instead of one of {build} with {text}: {notes:?}",
         notes.len()
     );
+}
+
+/// Fails unless the commit has one status of the review, in this state.
+pub fn check_review_status(fake: &FakeAws, commit: &str, build: &str, state: &str) {
+    let records = records(fake);
+    let shown = records.current(commit, "cfn-gitops/dev/shop/review");
+    let is_right = |one: &Status| one.state == state && one.target_url.contains(uuid(build));
+    assert!(shown.len() == 1 && is_right(shown[0]), "{state}: {shown:?}");
+    // It is not Markdown.
+    assert!(!shown[0].description.contains(['`', '*']), "{shown:?}");
+}
+
+/// The statuses of the deployed stack's drift.
+pub fn drift_statuses(fake: &FakeAws) -> Vec<Status> {
+    let records = records(fake);
+    let shown = records.current(DEPLOYED, "cfn-gitops/dev/shop/drift");
+    shown.into_iter().cloned().collect()
+}
+
+/// Fails unless the deployed commit has one status of its stack's drift.
+pub fn check_status(fake: &FakeAws, state: &str, text: &str) {
+    let shown = drift_statuses(fake);
+    let is_right = |one: &Status| one.state == state && one.description.contains(text);
+    assert!(shown.len() == 1 && is_right(&shown[0]), "{shown:?}");
 }

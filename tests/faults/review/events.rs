@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
     CART, LOGIN, NOTE_TEXT, Output, changed, check_health, check_health_for_a_day, deliver_once,
-    in_account, push, push_to_codecommit, pushed, succeed,
+    in_account, push, succeed,
 };
 use fake_aws::{FakeAws, Schedules};
 
@@ -99,39 +99,4 @@ fn lost_events_are_repeated_by_the_health_check() {
         }
     }
     schedules.report("losses of the events of three pushes");
-}
-
-/// A person pushes a commit to CodeCommit that GitLab does not have, so that GitLab rejects its
-/// review each time. Lambda does not deliver the event again.
-#[test]
-fn failed_review_does_not_prevent_others() {
-    in_account(async |fake| {
-        let pushes = Pushes::of(fake, ORDERS[0]).await;
-        let others = Others::of(fake);
-        let branch = ("検証/a", 9);
-        let build = push_to_codecommit(fake, branch.0, "c4");
-        let event = succeed(fake, &build, &Output::of(changed()));
-        let answer = deliver_once(fake, &event, "event").await;
-        let answer = answer.expect("not killed").expect("not an error");
-        assert_eq!(answer["Review"]["Rejected"], 1);
-        check_health(fake, "health check").await;
-        pushes.check(fake, &others);
-    });
-}
-
-/// The function may not read its change set, not even at the next deliveries.
-#[test]
-fn failed_review_leaves_no_change_set() {
-    for action in ["DescribeChangeSet", "DescribeEvents"] {
-        in_account(async |fake| {
-            let (_, event) = pushed(fake, LOGIN, "c1");
-            let others = Others::of(fake);
-            fake.deny(&format!("cloudformation:{action}"), "");
-            for delivery in ["event.1", "event.2"] {
-                drop(deliver_once(fake, &event, delivery).await);
-            }
-            assert!(fake.count("CreateChangeSet") > 0);
-            check_harmless(fake, &others);
-        });
-    }
 }

@@ -29,6 +29,7 @@ pub use fake_aws::explore::paused;
 pub const STACK: &str = "cfnstack-dev-shop";
 /// The pipeline's stack.
 pub const CHILD: &str = "gitops-dev-shop";
+pub const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 /// The branch of most tests, and its merge request.
 pub const LOGIN: (&str, u64) = ("検証/login", 4);
 /// Another branch, and its merge request.
@@ -145,7 +146,7 @@ fn arrange_others(fake: &FakeAws) {
     fake.change_set(CHILD, "persons-own");
     fake.arrange(|aws| {
         let now = aws.now;
-        let pipeline = aws.pipelines.get_mut("codepipeline-dev-cfn-shop");
+        let pipeline = aws.pipelines.get_mut(PIPELINE);
         let mut execution = Execution::with_status("e1".to_owned(), "Succeeded", now);
         execution.revision = Some(DEPLOYED.to_owned());
         pipeline.expect("a pipeline").executions = vec![execution];
@@ -213,6 +214,17 @@ pub fn lose_push(fake: &FakeAws, (branch, iid): (&str, u64), commit: &str) {
     fake.merge_request(PROJECT, iid, branch, commit, "opened");
 }
 
+/// The builds of a head: their IDs, and whether the function started them.
+pub fn builds_of(fake: &FakeAws, (branch, _): (&str, u64), commit: &str) -> Vec<(String, bool)> {
+    let version = format!("refs/heads/{branch}^{{{commit}}}");
+    fake.look(|aws| {
+        let builds = aws.builds.values();
+        let of_head = builds.filter(|build| build.source_version == version);
+        let shown = of_head.map(|build| (build.id.clone(), build.token.is_some()));
+        shown.collect()
+    })
+}
+
 /// The branch and its merge request are gone: it was merged, or dropped.
 pub fn delete_branch(fake: &FakeAws, (branch, iid): (&str, u64)) {
     fake.delete_branch(REPOSITORY, branch);
@@ -263,8 +275,13 @@ pub async fn deliver_once(fake: &FakeAws, event: &Value, name: &str) -> Option<A
 /// A health check that looks at everything, with `SelfRepair: Repair`. It is delivered as Lambda
 /// does.
 pub async fn check_health(fake: &FakeAws, name: &str) {
+    check_health_as(fake, name, SelfRepair::Repair).await;
+}
+
+/// The same with this `SelfRepair`.
+pub async fn check_health_as(fake: &FakeAws, name: &str, self_repair: SelfRepair) {
     for attempt in 1..=3 {
-        if check_health_with(fake, &format!("{name}.{attempt}"), SelfRepair::Repair).await {
+        if check_health_with(fake, &format!("{name}.{attempt}"), self_repair).await {
             return;
         }
         tokio::time::sleep(Duration::from_mins(attempt)).await;

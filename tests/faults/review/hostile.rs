@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::account::PARAMETER;
 use crate::checks::{Others, check_harmless, own_notes};
 use crate::fixture::{
-    LOGIN, Output, PROJECT, STACK, changed, check_health_for_a_day, configuration, deliver,
-    deployed, in_account, push, pushed, succeed,
+    LOGIN, Output, STACK, changed, check_health_for_a_day, configuration, deliver, deployed,
+    in_account, push, succeed,
 };
 use fake_aws::{FakeAws, Schedules};
 
@@ -158,21 +158,6 @@ fn encoded_value_in_a_reason_is_hidden() {
     }
 }
 
-#[test]
-fn note_names_the_rights_that_pipelines_lack() {
-    let allow = r#"{"Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*"}}"#;
-    in_account(async |fake| {
-        fake.arrange(|aws| {
-            let now = aws.now;
-            aws.iam
-                .change(now, |iam| iam.role_policies.attached = allow.to_owned());
-        });
-        let note = note_about(fake, &Output::of(changed())).await;
-        let missing = "**Pipelines may not create `AWS::SQS::Queue` (`sqs:CreateQueue`)";
-        assert!(note.contains(missing), "{note}");
-    });
-}
-
 /// Decoded, it would need up to 90 times its size in memory.
 #[test]
 fn large_configuration_is_not_decoded() {
@@ -183,44 +168,6 @@ fn large_configuration_is_not_decoded() {
         let note = note_about(fake, &output).await;
         assert!(note.contains("`dev.json` is larger than 256 KB"), "{note}");
         assert_eq!(fake.count("CreateChangeSet"), 0);
-    });
-}
-
-#[test]
-fn reference_in_a_value_gets_no_change_set() {
-    for of in ["Parameters", "Tags"] {
-        in_account(async |fake| {
-            let mut output = Output::of(changed());
-            let configuration = output.configuration.as_mut().expect("a configuration");
-            configuration[of]["Stage"] = json!("{{resolve:ssm:/prod/x:1}}");
-            let note = note_about(fake, &output).await;
-            assert!(note.contains("has a dynamic reference"), "{note}");
-            assert_eq!(fake.count("CreateChangeSet"), 0);
-        });
-    }
-}
-
-#[test]
-fn parameter_without_a_value_names_its_file() {
-    in_account(async |fake| {
-        let mut template = changed();
-        template["Parameters"]["Size"] = json!({"Type": "Number"});
-        let note = note_about(fake, &Output::of(template)).await;
-        let text = "no value of `Size`\n\nAdd a value to `Parameters` in `dev.json`.\n";
-        assert!(note.contains(text), "{note}");
-    });
-}
-
-#[test]
-fn public_project_gets_no_note_by_default() {
-    in_account(async |fake| {
-        fake.arrange(|aws| aws.gitlab.project_mut(PROJECT).records.is_public = true);
-        let (_, event) = pushed(fake, LOGIN, "c1");
-        let others = Others::of(fake);
-        deliver(fake, &event, "event").await;
-        check_health_for_a_day(fake).await;
-        check_harmless(fake, &others);
-        assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
     });
 }
 

@@ -5,24 +5,12 @@ use std::time::Duration;
 
 use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
-    CART, LOGIN, NOTE_TEXT, Output, changed, check_health, delete_branch, deliver, fake,
+    LOGIN, NOTE_TEXT, Output, builds_of, changed, check_health, delete_branch, deliver, fake,
     in_account, lose_push, push, succeed,
 };
 use fake_aws::extent::some_or;
 use fake_aws::schedules::Moment;
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
-use test_support::secrecy::shows;
-
-/// The builds of a head: their IDs, and whether the function started them.
-fn builds_of(fake: &FakeAws, (branch, _): (&str, u64), commit: &str) -> Vec<(String, bool)> {
-    let version = format!("refs/heads/{branch}^{{{commit}}}");
-    fake.look(|aws| {
-        let builds = aws.builds.values();
-        let of_head = builds.filter(|build| build.source_version == version);
-        let shown = of_head.map(|build| (build.id.clone(), build.token.is_some()));
-        shown.collect()
-    })
-}
 
 /// The build of a head with only one, which ends now with its note.
 async fn end_only_build(fake: &FakeAws, branch: (&str, u64), commit: &str) -> String {
@@ -43,66 +31,6 @@ fn end_builds(fake: &FakeAws) {
     for build in running {
         fake.end_build(&build, "FAILED");
     }
-}
-
-#[test]
-fn lost_push_of_a_review_branch_gets_its_build() {
-    in_account(async |fake| {
-        let others = Others::of(fake);
-        let known = push(fake, CART, "c1");
-        // The first push of one branch, and a later one of the other.
-        lose_push(fake, LOGIN, "c2");
-        fake.end_build(&known, "STOPPED");
-        check_health(fake, "health check").await;
-        assert!(shows(r#""MissedPushes":1"#));
-        end_only_build(fake, LOGIN, "c2").await;
-        lose_push(fake, CART, "c3");
-        for check in ["second", "third"] {
-            check_health(fake, check).await;
-        }
-        end_only_build(fake, CART, "c3").await;
-        // A build that was stopped is not repeated, and neither is one of an older commit.
-        assert_eq!(builds_of(fake, CART, "c1"), [(known, false)]);
-        check_harmless(fake, &others);
-    });
-}
-
-#[test]
-fn disabled_rule_starts_no_build() {
-    in_account(async |fake| {
-        let rule = "event-rule-dev-codepipeline-exec-rev-shop".to_owned();
-        let switch = |state| {
-            let key = ("AWS::Events::Rule".to_owned(), rule.clone());
-            fake.change(|aws| aws.made.get_mut(&key).expect("a rule").properties["State"] = state);
-        };
-        switch("DISABLED".into());
-        lose_push(fake, LOGIN, "c1");
-        check_health(fake, "frozen").await;
-        assert!(shows(r#""MissedPushes":1"#));
-        assert!(builds_of(fake, LOGIN, "c1").is_empty());
-        switch("ENABLED".into());
-        check_health(fake, "thawed").await;
-        end_only_build(fake, LOGIN, "c1").await;
-    });
-}
-
-#[test]
-fn build_above_the_concurrent_limit_starts_later() {
-    in_account(async |fake| {
-        for (branch, commit) in [(LOGIN, "c1"), (CART, "c2")] {
-            lose_push(fake, branch, commit);
-        }
-        check_health(fake, "one at a time").await;
-        assert!(shows(r#""MissedPushes":2"#));
-        let line = "the head has no build, and waits for another one to end";
-        assert!(shows(line));
-        // Branches are compared in the order of their names.
-        end_only_build(fake, CART, "c2").await;
-        assert!(builds_of(fake, LOGIN, "c1").is_empty());
-        check_health(fake, "next check").await;
-        end_only_build(fake, LOGIN, "c1").await;
-        assert!(!shows("AccountLimitExceeded"));
-    });
 }
 
 /// The push, a late event or the end of the branch, at each call of a health check.

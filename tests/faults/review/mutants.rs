@@ -8,9 +8,10 @@ use crate::checks::{Others, check_harmless, check_note};
 use crate::fixture::{
     CHILD, LOGIN, NOTE_TEXT, STACK, check_health_for_a_day, deliver, fake, paused, pushed,
 };
+use crate::scenarios::scenarios;
 use fake_aws::mutants::{
     self as misbehaving, HttpConnector, HttpRequest, Response, assert_noticed, body_of, invented,
-    operation_of, replace_body, send_twice,
+    operation_of, replace_body, replace_in_response, send_twice,
 };
 use fake_aws::{Caller, FakeAws};
 
@@ -33,6 +34,14 @@ enum Mutant {
     ShowsAValue,
     /// It gives CloudFormation a template that has a transform.
     RunsTransforms,
+    /// It does not post the status of a review.
+    PostsNoStatus,
+    /// It does not see that the public can read the project.
+    ShowsAllToThePublic,
+    /// It does not see that a rule or a transition is disabled.
+    EndsAFreeze,
+    /// It does not see that an execution is in progress.
+    RepairsMeanwhile,
 }
 
 /// Adds a text to a note.
@@ -82,9 +91,24 @@ impl misbehaving::Mutant for Mutant {
                 let ran = "AWS::Include".to_owned();
                 aws.stacks.change_sets.macros_run.push(ran);
             }),
+            Mutant::PostsNoStatus if operation == "GitLab.PostStatus" => {
+                return Ok(invented(201, "{}"));
+            }
             _ => {}
         }
-        honest.call(request).await
+        let response = honest.call(request).await?;
+        Ok(match self {
+            Mutant::ShowsAllToThePublic => replace_in_response(
+                &response,
+                r#""visibility":"public""#,
+                r#""visibility":"private""#,
+            ),
+            Mutant::EndsAFreeze => replace_in_response(&response, r#""DISABLED""#, r#""ENABLED""#),
+            Mutant::RepairsMeanwhile if operation == "ListPipelineExecutions" => {
+                replace_in_response(&response, r#""InProgress""#, r#""Succeeded""#)
+            }
+            _ => response,
+        })
     }
 }
 
@@ -116,5 +140,45 @@ fn every_mutant_is_detected() {
     ];
     for (mutant, says) in mutants {
         assert_noticed(mutant, says, || paused(play()));
+    }
+}
+
+#[test]
+fn every_mutant_of_a_story_is_detected() {
+    let scenarios = scenarios();
+    let play = |name: &str| {
+        let scenario = scenarios.iter().find(|one| one.story.name == name);
+        scenario
+            .unwrap_or_else(|| panic!("no story is {name}"))
+            .play(&[]);
+    };
+    for (mutant, story, says) in [
+        (
+            Mutant::PostsNoStatus,
+            "review_changed_template",
+            "success: []",
+        ),
+        (
+            Mutant::ShowsAllToThePublic,
+            "review_in_a_public_project",
+            "left: 1",
+        ),
+        (
+            Mutant::EndsAFreeze,
+            "review_repair_never_ends_a_freeze: the rule of the deployed branch",
+            "is not in the log",
+        ),
+        (
+            Mutant::EndsAFreeze,
+            "review_lost_push_while_frozen",
+            "c1: [(",
+        ),
+        (
+            Mutant::RepairsMeanwhile,
+            "review_repair_after_an_execution: InProgress",
+            "repairs",
+        ),
+    ] {
+        assert_noticed(mutant, says, || play(story));
     }
 }

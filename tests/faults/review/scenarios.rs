@@ -1,295 +1,393 @@
-//! One event of each kind, and its expected result.
+//! Plays the stories `review_*` of `tests/scenarios` for the fault schedules, and checks each end.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::account::PARAMETER;
-use crate::checks::{Others, check_harmless, check_note, own_notes};
-use crate::fixture::{
-    CHILD, DEPLOYED, LOGIN, NOTE_TEXT, Output, STACK, changed, check_health, deliver, push,
-    records, succeed, uuid,
+use cfn_gitops::health_check::SelfRepair;
+use serde_json::Value;
+
+use crate::account::request;
+use crate::changes;
+use crate::checks::{
+    Others, assert_notes_only_on, check_harmless, check_note, check_review_status, check_status,
+    drift_statuses, is_drifted, own_notes, repairs,
 };
-use fake_aws::FakeAws;
-use fake_aws::gitlab::records::Status as CommitStatus;
-use fake_aws::stacks::Finding;
+use crate::fixture::{
+    CHILD, Output, builds_of, changed, check_health_as, configuration, deliver_once, fake,
+    lose_push, paused, push, push_to_codecommit, records, succeed,
+};
+use crate::steps::{Action, Branch, Build, Expectation, Lost, Push, Step, Story};
+use fake_aws::mutants::{HttpConnector, operation_of, past, replace_in_response};
+use fake_aws::schedules::SingleFault;
+use fake_aws::{Caller, FakeAws, Options};
+use test_support::custom_resource::deliver_all;
+use test_support::scenarios::stories;
+use test_support::secrecy::shows;
 
-/// The commit of the review branch.
-pub const COMMIT: &str = "2b3c4d5e00000002";
-
-/// The event that begins a scenario.
-#[derive(Clone, Debug)]
-pub enum Trigger {
-    /// The end of a build.
-    Build { build: String, event: Value },
-    /// A health check.
-    HealthCheck,
-}
-
-use Shown::{Note, Repaired, Status};
-
-/// The expected result.
-#[derive(Clone, Copy, Debug)]
-pub enum Shown {
-    /// A note with this text.
-    Note(&'static str),
-    /// The commit status of the drift, in this state and with this text.
-    Status(&'static str, &'static str),
-    /// Nothing. The pipeline's stack is as in its template again.
-    Repaired,
-}
-
-#[derive(Clone, Copy, Debug)]
+/// A story, and how its events are delivered.
+#[derive(Clone)]
 pub struct Scenario {
-    pub name: &'static str,
-    prepare: fn(&FakeAws) -> Trigger,
-    pub shown: Shown,
+    pub story: Story,
+    /// The AWS and the GitLab of another day.
+    pub day: fn(&mut Options),
+    /// Every event and health check is delivered again after it succeeded.
+    pub delivers_twice: bool,
+    /// Copies of all events so far arrive before each expectation.
+    pub repeats_late: bool,
 }
 
-fn scenario(name: &'static str, prepare: fn(&FakeAws) -> Trigger, shown: Shown) -> Scenario {
-    Scenario {
-        name,
-        prepare,
-        shown,
-    }
+/// A build, and its event. The event is null while the build runs.
+struct Built {
+    branch: Branch,
+    commit: String,
+    id: String,
+    event: Value,
 }
 
-/// One of each kind.
+/// A scenario that is being played.
+struct Play<'a> {
+    scenario: &'a Scenario,
+    fake: FakeAws,
+    others: Others,
+    builds: Vec<Built>,
+    /// The events that were delivered.
+    delivered: Vec<Value>,
+    expected: Option<&'a Expectation>,
+    has_fault: bool,
+    /// Neither a fault nor another day nor a copy: every figure is that of the story.
+    is_plain: bool,
+}
+
+/// Each story, delivered once.
 pub fn scenarios() -> Vec<Scenario> {
-    vec![
-        scenario(
-            "changed template",
-            |fake| review(fake, changed()),
-            Note(NOTE_TEXT),
-        ),
-        scenario("failed build", failed_build, Note("phase `FAILED`")),
-        scenario("blocked template", blocked, Note("it has a transform")),
-        scenario("missing stack", missing_stack, Note("does not exist yet")),
-        scenario(
-            "rejected change set",
-            rejected,
-            Note("CloudFormation rejects"),
-        ),
-        scenario(
-            "failed change set",
-            failed_change_set,
-            Note("`The following hook(s) failed: [Private::Guard::Hook]`"),
-        ),
-        scenario("failed hook", change_set_with_a_failed_hook, Note(HOOKED)),
-        scenario(
-            "invalid change set",
-            |fake| invalid_change_set(fake, "extraneous key [Delay] is not permitted"),
-            Note("Orders (AWS::SQS::Queue) /Resources/Orders/Properties: extraneous key [Delay]"),
-        ),
-        scenario(
-            "invalid value",
-            |fake| invalid_change_set(fake, &format!("{PARAMETER} is not an allowed value")),
-            Note("Orders (AWS::SQS::Queue) /Resources/Orders/Properties: the reason is not shown"),
-        ),
-        scenario(
-            "drift of the deployed stack",
-            drift,
-            Status("failed", "Orders"),
-        ),
-        scenario("drift of the pipeline's stack", drift_of_child, Repaired),
-        scenario(
-            "unpackaged template",
-            unpackaged,
-            Note("names local files in `Child.TemplateURL`"),
-        ),
-        scenario(
-            "unreadable template",
-            |fake| review(fake, json!("Resources: [")),
-            Note("not valid YAML (line 2, column 1)"),
-        ),
-        scenario(
-            "unreadable configuration",
-            |fake| review_of(fake, &configured(Some("{"))),
-            Note("not JSON (line 1, column 1)"),
-        ),
-        scenario(
-            "missing configuration",
-            |fake| review_of(fake, &configured(None)),
-            Note("stored no `dev.json`"),
-        ),
-    ]
-}
-
-fn review(fake: &FakeAws, template: Value) -> Trigger {
-    review_of(fake, &Output::of(template))
-}
-
-fn review_of(fake: &FakeAws, output: &Output) -> Trigger {
-    let build = push(fake, LOGIN, COMMIT);
-    let event = succeed(fake, &build, output);
-    Trigger::Build { build, event }
-}
-
-/// The output with this file as the template configuration.
-pub fn configured(text: Option<&str>) -> Output {
-    Output {
-        configuration: text.map(|text| json!(text)),
-        ..Output::of(changed())
-    }
-}
-
-fn failed_build(fake: &FakeAws) -> Trigger {
-    let build = push(fake, LOGIN, COMMIT);
-    let event = fake.end_build(&build, "FAILED");
-    Trigger::Build { build, event }
-}
-
-fn blocked(fake: &FakeAws) -> Trigger {
-    let mut template = changed();
-    template["Transform"] = json!("AWS::Serverless-2016-10-31");
-    review(fake, template)
-}
-
-fn unpackaged(fake: &FakeAws) -> Trigger {
-    let mut template = changed();
-    let properties = json!({"TemplateURL": "./child.yaml"});
-    let child = json!({"Type": "AWS::CloudFormation::Stack", "Properties": properties});
-    template["Resources"]["Child"] = child;
-    review(fake, template)
-}
-
-pub fn missing_stack(fake: &FakeAws) -> Trigger {
-    fake.arrange(|aws| {
-        aws.stacks.all.retain(|_, stack| stack.name != STACK);
-        for name in ["changeset-dev-shop", "persons-own"] {
-            let key = (STACK.to_owned(), name.to_owned());
-            aws.stacks.change_sets.remove(&key);
-        }
-    });
-    review(fake, changed())
-}
-
-fn rejected(fake: &FakeAws) -> Trigger {
-    let mut template = changed();
-    // The configuration has it, and the template does not.
-    template["Parameters"] = json!({"Key": {"Type": "String", "NoEcho": true}});
-    review(fake, template)
-}
-
-/// The message is hidden.
-const HOOKED: &str =
-    "[Private::Guard::Hook]: Orders (AWS::SQS::Queue): Hook failed with message: …";
-
-const HOOK: &str = "The following hook(s) failed: [Private::Guard::Hook]";
-
-/// Each change set that a delivery may create.
-fn failed_change_set(fake: &FakeAws) -> Trigger {
-    for _ in 0..9 {
-        fake.fail_next_change_set(STACK, HOOK);
-    }
-    review(fake, changed())
-}
-
-/// CloudFormation's own reason has only the name of the validation.
-fn invalid_change_set(fake: &FakeAws, reason: &str) -> Trigger {
-    let finding = Finding {
-        logical_id: "Orders".to_owned(),
-        kind: "AWS::SQS::Queue".to_owned(),
-        reason: reason.to_owned(),
-        fails: true,
-        hook: None,
+    let scenario = |story| Scenario {
+        story,
+        day: |_| {},
+        delivers_twice: false,
+        repeats_late: false,
     };
-    fake.invalidate_change_sets(STACK, finding);
-    review(fake, changed())
-}
-
-/// The message may quote a value of the template, which no person has approved.
-fn change_set_with_a_failed_hook(fake: &FakeAws) -> Trigger {
-    let finding = Finding {
-        logical_id: "Orders".to_owned(),
-        kind: "AWS::SQS::Queue".to_owned(),
-        reason: format!("Hook failed with message: {PARAMETER} is not encrypted"),
-        fails: true,
-        hook: Some("Private::Guard::Hook"),
-    };
-    fake.change(|aws| aws.stacks.change_sets.invalid.push(finding));
-    failed_change_set(fake)
-}
-
-fn drift(fake: &FakeAws) -> Trigger {
-    fake.drift(STACK, "Orders", "MODIFIED");
-    Trigger::HealthCheck
-}
-
-fn drift_of_child(fake: &FakeAws) -> Trigger {
-    fake.drift(CHILD, "ReviewRule", "MODIFIED");
-    fake.drift(CHILD, "ReviewLogGroup", "DELETED");
-    Trigger::HealthCheck
+    stories("review_").into_iter().map(scenario).collect()
 }
 
 impl Scenario {
-    /// Arranges the scenario. Others' resources are read afterwards.
-    pub fn begin(&self, fake: &FakeAws) -> (Trigger, Others) {
-        let trigger = (self.prepare)(fake);
-        let others = Others::of(fake);
-        // The repair executes a change set, which deletes all others of the stack.
-        let others = match self.shown {
-            Repaired => others.without_change_sets_of(CHILD),
-            _ => others,
+    /// Plays the story with these faults and the health check of the next day, and checks every
+    /// invariant and the last expectation.
+    pub fn play(&self, faults: &[SingleFault]) -> FakeAws {
+        self.in_its_world(async || {
+            let mut play = self.begin(faults).await;
+            play.happen().await;
+            play.end().await;
+            play.fake
+        })
+    }
+
+    /// Plays the story up to its last step.
+    pub fn play_steps(&self) -> FakeAws {
+        self.in_its_world(async || {
+            let mut play = self.begin(&[]).await;
+            play.happen().await;
+            play.fake
+        })
+    }
+
+    /// With the answers of its world, in which parts are replaced by others.
+    fn in_its_world(&self, play: impl AsyncFnOnce() -> FakeAws) -> FakeAws {
+        let answers = self
+            .story
+            .world
+            .iter()
+            .filter(|(name, _)| *name != "SelfRepair");
+        let answers: Vec<(String, Value)> = answers
+            .map(|(operation, parts)| (operation.clone(), parts.clone()))
+            .collect();
+        if answers.is_empty() {
+            return paused(play());
+        }
+        let pass = move |_, honest: Caller, request| {
+            let operation = operation_of(&request);
+            let mut parts = answers.clone();
+            parts.retain(|(name, _)| *name == operation);
+            async move {
+                let mut response = honest.call(request).await?;
+                for (part, by) in parts
+                    .iter()
+                    .flat_map(|(_, parts)| parts.as_object().expect("parts"))
+                {
+                    response = replace_in_response(&response, part, by.as_str().expect("a text"));
+                }
+                Ok(response)
+            }
         };
-        (trigger, others)
+        past(pass, || paused(play())).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// Fails unless GitLab shows the end, and nothing else was changed.
-    pub fn check(&self, fake: &FakeAws, trigger: &Trigger, others: &Others) {
-        check_harmless(fake, others);
-        match (self.shown, trigger) {
-            (Note(text), Trigger::Build { build, .. }) => {
-                check_note(fake, LOGIN.1, build, text);
-                check_review_status(fake, build);
-            }
-            (Status(state, text), _) => check_status(fake, state, text),
-            _ => {
-                fake.look(|aws| {
-                    let child = aws.stacks.named(CHILD).expect("the pipeline's stack");
-                    let (drifts, status) = (&child.drifts, child.status);
-                    let is_repaired = drifts.is_empty() && status == "UPDATE_COMPLETE";
-                    assert!(is_repaired, "{drifts:?} {status}");
-                });
-                check_status(fake, "success", "as in its template");
-                assert_eq!(own_notes(fake, LOGIN.1), Vec::<String>::new());
-            }
+    async fn begin(&self, faults: &[SingleFault]) -> Play<'_> {
+        let fake = fake().await;
+        let mut is_default = true;
+        fake.options(|options| {
+            let default = format!("{options:?}");
+            (self.day)(options);
+            is_default = format!("{options:?}") == default;
+        });
+        for change in &self.story.given {
+            changes::apply(&fake, change);
+        }
+        for fault in faults {
+            fault.inject(&fake);
+        }
+        Play {
+            scenario: self,
+            others: Others::of(&fake),
+            builds: vec![],
+            delivered: vec![],
+            expected: None,
+            has_fault: !faults.is_empty(),
+            is_plain: faults.is_empty()
+                && is_default
+                && !(self.delivers_twice || self.repeats_late),
+            fake,
+        }
+    }
+
+    fn self_repair(&self) -> SelfRepair {
+        match self.story.world.get("SelfRepair").and_then(Value::as_str) {
+            None => SelfRepair::Repair,
+            Some("Report") => SelfRepair::Report,
+            Some("Disabled") => SelfRepair::Disabled,
+            Some(other) => panic!("{}: SelfRepair is not {other}", self.story.name),
         }
     }
 }
 
-impl Trigger {
-    /// Delivers it as Lambda does.
-    pub async fn deliver(&self, fake: &FakeAws, name: &str) {
-        match self {
-            Trigger::Build { event, .. } => deliver(fake, event, name).await,
-            Trigger::HealthCheck => check_health(fake, name).await,
+impl<'a> Play<'a> {
+    async fn happen(&mut self) {
+        let scenario = self.scenario;
+        for (index, step) in scenario.story.steps.iter().enumerate() {
+            self.step(step, &format!("{}", index + 1)).await;
+        }
+    }
+
+    async fn step(&mut self, Step { action, .. }: &'a Step, name: &str) {
+        match action {
+            Action::Push(push) => self.push(push, name).await,
+            Action::Build(push) => {
+                let build = self.only_build(push, name).await;
+                self.end_build(build, push, name).await;
+            }
+            Action::Event(push) => {
+                let is_it = |one: &&Built| (one.branch, &one.commit) == (push.branch, &push.commit);
+                let built = self.builds.iter().find(is_it).expect("a build");
+                self.deliver(built.event.clone(), &push.answers, name).await;
+            }
+            Action::Check => self.check(name).await,
+            Action::Wait(time) => tokio::time::sleep(*time).await,
+            Action::Expect(expected) => {
+                self.expected = Some(expected);
+                // A fault may prevent what the next health check does again.
+                if !self.has_fault {
+                    self.repeat_late(name).await;
+                    self.expect(expected, self.is_plain);
+                }
+            }
+            Action::MergeRequest(_) | Action::DeleteBranch(_) | Action::ByHand(_) => {
+                self.others.check(&self.fake);
+                changes::happen(&self.fake, action);
+                self.others = Others::of(&self.fake);
+            }
+        }
+        if repairs(&self.fake) > 0 {
+            // A change set that is executed deletes the others of its stack.
+            self.others.forget_change_sets_of(CHILD);
+        }
+    }
+
+    async fn push(&mut self, commit: &Push, name: &str) {
+        let branch = commit.branch.name();
+        if commit.lost == Some(Lost::Push) {
+            return lose_push(&self.fake, branch, &commit.commit);
+        }
+        let build = match commit.branch {
+            Branch::Unknown => push_to_codecommit(&self.fake, branch.0, &commit.commit),
+            _ => push(&self.fake, branch, &commit.commit),
+        };
+        self.end_build(build, commit, name).await;
+    }
+
+    /// The build of a head that has no other.
+    async fn only_build(&mut self, push: &Push, name: &str) -> String {
+        let builds = |fake: &FakeAws| builds_of(fake, push.branch.name(), &push.commit);
+        if self.has_fault && builds(&self.fake).is_empty() {
+            self.check(&format!("{name}-again")).await;
+        }
+        let mut builds = builds(&self.fake);
+        assert_eq!(builds.len(), 1, "{push:?}: {builds:?}");
+        builds.remove(0).0
+    }
+
+    async fn end_build(&mut self, id: String, push: &Push, name: &str) {
+        let event = match push.build {
+            Build::Succeeds => succeed(&self.fake, &id, &output(push)),
+            Build::Fails => self.fake.end_build(&id, "FAILED"),
+            Build::Stops => self.fake.end_build(&id, "STOPPED"),
+            Build::Runs => Value::Null,
+        };
+        self.builds.push(Built {
+            branch: push.branch,
+            commit: push.commit.clone(),
+            id,
+            event: event.clone(),
+        });
+        if push.build != Build::Runs && push.lost.is_none() {
+            self.deliver(event, &push.answers, name).await;
+        }
+    }
+
+    async fn deliver(&mut self, event: Value, answers: &[String], name: &str) {
+        let name = format!("event {name}");
+        if self.is_plain && !answers.is_empty() {
+            let answer = deliver_once(&self.fake, &event, &format!("{name}.1")).await;
+            let answer = match answer.expect("not killed") {
+                Ok(answer) => answer.to_string(),
+                Err(error) => error,
+            };
+            for text in answers {
+                assert!(answer.contains(text), "{text}: {answer}");
+            }
+        } else {
+            let request = request(&self.fake, event.clone(), &name);
+            deliver_all(&self.fake, &request, self.scenario.delivers_twice).await;
+        }
+        self.delivered.push(event);
+    }
+
+    async fn check(&self, name: &str) {
+        let self_repair = self.scenario.self_repair();
+        let again: &[&str] = if self.scenario.delivers_twice {
+            &["", " again"]
+        } else {
+            &[""]
+        };
+        for again in again {
+            check_health_as(&self.fake, &format!("check {name}{again}"), self_repair).await;
+        }
+    }
+
+    async fn repeat_late(&self, name: &str) {
+        if self.scenario.repeats_late {
+            for (index, event) in self.delivered.iter().enumerate() {
+                let name = format!("late {index} at {name}");
+                drop(deliver_once(&self.fake, event, &name).await);
+            }
+        }
+    }
+
+    /// The health check of the next day, which deletes the change sets that remain from an hour
+    /// ago.
+    async fn end(&mut self) {
+        tokio::time::sleep(Duration::from_hours(24)).await;
+        self.check("of the next day").await;
+        // A repaired stack is updated.
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(self.fake.faults_left(), 0);
+        if repairs(&self.fake) > 0 {
+            self.others.forget_change_sets_of(CHILD);
+        }
+        self.expect(self.expected.expect("a story with an expectation"), false);
+    }
+
+    fn expect(&self, expected: &Expectation, is_plain: bool) {
+        let fake = &self.fake;
+        if is_plain {
+            for (operation, number) in &expected.calls {
+                assert_eq!(fake.count(operation), *number, "{operation}");
+            }
+            for text in &expected.logs {
+                assert!(shows(text), "{text} is not in the log");
+            }
+            for text in &expected.not_in_logs {
+                assert!(!shows(text), "{text} is in the log");
+            }
+        }
+        self.expect_notes(expected);
+        if let Some(drift) = &expected.drift {
+            match drift.iter().next() {
+                Some((state, text)) => check_status(fake, state, text),
+                None => assert_eq!(drift_statuses(fake), []),
+            }
+        }
+        if let Some(number) = expected.repairs {
+            assert_eq!(repairs(fake), number, "repairs");
+        }
+        if let Some(is_expected) = expected.drifted {
+            assert_eq!(
+                is_drifted(fake),
+                is_expected,
+                "drift of the pipeline's stack"
+            );
+        }
+        for (commit, number) in &expected.builds {
+            let builds = builds_of(fake, expected.branch.name(), commit);
+            assert_eq!(builds.len(), *number, "{commit}: {builds:?}");
+        }
+        check_harmless(fake, &self.others);
+    }
+
+    fn expect_notes(&self, expected: &Expectation) {
+        let (fake, (_, iid)) = (&self.fake, expected.branch.name());
+        assert_notes_only_on(
+            fake,
+            &[Branch::Login, Branch::Cart].map(|branch| branch.name().1),
+        );
+        if let Some(number) = expected.notes {
+            let notes = own_notes(fake, iid);
+            assert_eq!(notes.len(), number, "{notes:?}");
+        }
+        let is_of_branch = |one: &&Built| one.branch == expected.branch;
+        let Some(built) = self.builds.iter().rfind(is_of_branch) else {
+            return;
+        };
+        if let Some(texts) = &expected.note {
+            check_note(fake, iid, &built.id, "");
+            for text in texts {
+                check_note(fake, iid, &built.id, text);
+            }
+        }
+        for text in &expected.not_in_note {
+            let notes = own_notes(fake, iid);
+            assert!(!notes.concat().contains(text), "{text}: {notes:?}");
+        }
+        match expected.status.as_deref() {
+            None => {}
+            Some("none") => {
+                let records = records(fake);
+                let shown = records.current(&built.commit, "cfn-gitops/dev/shop/review");
+                assert!(shown.is_empty(), "{shown:?}");
+            }
+            Some(state) => check_review_status(fake, &built.commit, &built.id, state),
         }
     }
 }
 
-/// Fails unless the commit has one status of the review, with the same result as the note.
-pub fn check_review_status(fake: &FakeAws, build: &str) {
-    let records = records(fake);
-    let shown = records.current(COMMIT, "cfn-gitops/dev/shop/review");
-    assert_eq!(shown.len(), 1, "{shown:?}");
-    let (status, note) = (shown[0], &own_notes(fake, LOGIN.1)[0]);
-    let has_failed = [
-        "failed**",
-        "CloudFormation rejects",
-        "stored no",
-        "no value",
-        "is not a template",
-    ];
-    let has_failed = has_failed.iter().any(|text| note.contains(text));
-    let state = if has_failed { "failed" } else { "success" };
-    assert_eq!(status.state, state, "{note} {status:?}");
-    assert!(status.target_url.contains(uuid(build)), "{status:?}");
-    assert!(!status.description.contains(['`', '*']), "{status:?}");
+/// The files that the build stores.
+fn output(push: &Push) -> Output {
+    Output {
+        template: laid_over(changed(), &push.template),
+        configuration: push
+            .configuration
+            .as_ref()
+            .map(|over| laid_over(configuration(), over)),
+    }
 }
 
-/// Fails unless the deployed commit has one status of its stack's drift.
-pub fn check_status(fake: &FakeAws, state: &str, text: &str) {
-    let records = records(fake);
-    let shown = records.current(DEPLOYED, "cfn-gitops/dev/shop/drift");
-    let is_right = |one: &CommitStatus| one.state == state && one.description.contains(text);
-    assert!(shown.len() == 1 && is_right(shown[0]), "{shown:?}");
+/// The value with these members instead of its own. `null` removes a member.
+fn laid_over(value: Value, over: &Value) -> Value {
+    let (Value::Object(mut members), Value::Object(over)) = (value, over) else {
+        return over.clone();
+    };
+    for (name, over) in over {
+        let value = members.remove(name).unwrap_or_default();
+        if !over.is_null() {
+            members.insert(name.clone(), laid_over(value, over));
+        }
+    }
+    Value::Object(members)
 }

@@ -1,0 +1,167 @@
+//! The steps of a review's story, and what it expects.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use crate::fixture::{CART, LOGIN};
+use test_support::scenarios::{self, StoryAction, commit, duration};
+
+pub type Story = scenarios::Story<Action>;
+pub type Step = scenarios::Step<Action>;
+
+/// A step of a story.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// A push to a branch, and its build.
+    #[serde(deserialize_with = "commit")]
+    Push(Push),
+    /// The only build of a head ends.
+    #[serde(deserialize_with = "commit")]
+    Build(Push),
+    /// The event of a build arrives, which was lost so far.
+    #[serde(deserialize_with = "commit")]
+    Event(Push),
+    #[serde(rename = "merge request")]
+    MergeRequest(MergeRequest),
+    /// The branch is deleted, and its merge request is closed.
+    #[serde(rename = "delete branch")]
+    DeleteBranch(Branch),
+    /// A change by another person or service.
+    #[serde(rename = "by hand")]
+    ByHand(Value),
+    /// A health check.
+    Check,
+    #[serde(deserialize_with = "duration")]
+    Wait(Duration),
+    Expect(Expectation),
+}
+
+/// The branches of the stories, with their merge requests.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Branch {
+    #[default]
+    Login,
+    Cart,
+    /// GitLab has neither it nor its commits.
+    Unknown,
+}
+
+impl Branch {
+    /// Its name in CodeCommit, and the number of its merge request.
+    pub fn name(self) -> (&'static str, u64) {
+        match self {
+            Branch::Login => LOGIN,
+            Branch::Cart => CART,
+            Branch::Unknown => ("検証/a", 9),
+        }
+    }
+}
+
+/// A commit with its build, which stores the changed template and its configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Push {
+    pub commit: String,
+    #[serde(default)]
+    pub branch: Branch,
+    #[serde(default)]
+    pub build: Build,
+    pub lost: Option<Lost>,
+    /// Laid over the changed template, or its text.
+    #[serde(default = "unchanged")]
+    pub template: Value,
+    /// Laid over the template configuration, or its text. `None` if the build stores none.
+    #[serde(default = "unchanged_file", deserialize_with = "file")]
+    pub configuration: Option<Value>,
+    /// The first delivery of the build's event returns each text, without a fault.
+    #[serde(default)]
+    pub answers: Vec<String>,
+}
+
+/// The end of a build.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Build {
+    #[default]
+    Succeeds,
+    Fails,
+    /// A person stops it.
+    Stops,
+    /// It has not ended.
+    Runs,
+}
+
+/// An event that is not delivered.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Lost {
+    /// CodeCommit's, so that no build starts.
+    Push,
+    /// CodeBuild's.
+    Build,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MergeRequest {
+    pub branch: Branch,
+    pub state: Option<String>,
+    pub head: Option<String>,
+    pub behind: Option<u64>,
+}
+
+/// The state after all deliveries so far.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expectation {
+    pub branch: Branch,
+    /// The function's only note in the merge request shows the newest build of the branch and has
+    /// each of these texts.
+    pub note: Option<Vec<String>>,
+    #[serde(rename = "not in note")]
+    pub not_in_note: Vec<String>,
+    /// The number of the function's notes in the merge request, if it is about that.
+    pub notes: Option<usize>,
+    /// The state of the review's status at the commit, or `none`.
+    pub status: Option<String>,
+    /// The state of the drift's status at the deployed commit with a part of its text, or nothing.
+    pub drift: Option<BTreeMap<String, String>>,
+    /// How often the function has repaired the pipeline's stack.
+    pub repairs: Option<usize>,
+    /// Whether the pipeline's stack differs from its template.
+    pub drifted: Option<bool>,
+    /// The number of builds of each commit.
+    pub builds: BTreeMap<String, usize>,
+    /// How often the deliveries made a call since the story began, without a fault.
+    pub calls: BTreeMap<String, usize>,
+    /// Texts in the log or in metrics so far, without a fault.
+    pub logs: Vec<String>,
+    #[serde(rename = "not in logs")]
+    pub not_in_logs: Vec<String>,
+}
+
+impl StoryAction for Action {
+    fn is_by_hand(&self) -> bool {
+        matches!(self, Action::ByHand(_) | Action::MergeRequest(_))
+    }
+}
+
+fn unchanged() -> Value {
+    json!({})
+}
+
+#[allow(clippy::unnecessary_wraps)]
+fn unchanged_file() -> Option<Value> {
+    Some(unchanged())
+}
+
+/// `null` is not an omitted member.
+fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(Some(value).filter(|value| !value.is_null()))
+}
