@@ -65,7 +65,7 @@ REPLICATION, SCENES = "tests/replication", "tests/tools/test_observers_local.py"
 CLI = "tests/cli"
 # The Rust tests write the calls that it evaluates.
 RECORDED_CALLS = "tests/policies/test_recorded_calls.py"
-EXCHANGES = "tests/witnesses/test_gitlab_exchanges.py"
+EXCHANGES = [f"tests/witnesses/test_{which}_exchanges.py" for which in ("aws", "gitlab")]
 # They start a program that is compiled with the Rust tests.
 RULES = "tests/rules"
 CALLS = ROOT / "target/recorded-calls"
@@ -132,10 +132,10 @@ def steps() -> list[Step]:
         *rust,
         *long,
         python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
-               f"--ignore={RECORDED_CALLS}", f"--ignore={EXCHANGES}", f"--ignore={RULES}", f"--ignore={CLI}", *of_ci),
+               f"--ignore={RECORDED_CALLS}", *(f"--ignore={file}" for file in EXCHANGES), f"--ignore={RULES}", f"--ignore={CLI}", *of_ci),
         python("the operator's command", CLI),
         Step("Python tests: the rules of the emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
-        Step("Python tests: the calls of the Rust tests", [*PYTEST, RECORDED_CALLS, EXCHANGES], needs=(TOOLS,),
+        Step("Python tests: the calls of the Rust tests", [*PYTEST, RECORDED_CALLS, *EXCHANGES], needs=(TOOLS,),
              after=tuple(step.name for step in rust)),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),

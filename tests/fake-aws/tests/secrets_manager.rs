@@ -139,3 +139,16 @@ async fn versions_without_labels_beyond_a_hundred_are_deleted() {
     let gone = send!(client, get_secret_value, secret_id: NAME, version_id: FIRST);
     assert_eq!(code(gone.await), NOT_FOUND);
 }
+
+#[tokio::test(start_paused = true)]
+async fn partial_arn_finds_a_secret() {
+    let (_, clients) = world_and_clients();
+    create(&clients, FIRST, Some("first")).await;
+    let find = async |id: String| send!(clients.secrets, describe_secret, secret_id: id).await;
+    let arn = find(NAME.to_owned()).await.expect("a secret");
+    let arn = arn.arn().expect("its ARN").to_owned();
+    let partial = arn[..arn.len() - "-XXXXXX".len()].to_owned();
+    let found = find(partial.clone()).await.expect("the same secret");
+    assert_eq!(found.arn(), Some(arn.as_str()));
+    assert_eq!(code(find(format!("{partial}-")).await), NOT_FOUND);
+}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import botocore.loaders
+import regex
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
@@ -50,13 +51,16 @@ def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
         return [fault for key, each in value.items() for fault in (
             *_enums_and_patterns(shape.key, key, f"{path}.key"),
             *_enums_and_patterns(shape.value, each, f"{path}.{key}"))]
+    if shape.type_name in {"integer", "long"} and value > shape.metadata.get("max", value):
+        constraint = f"Member must have value less than or equal to {shape.metadata['max']}"
+        return [f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"]
     if shape.type_name != "string":
         return []
     pattern, longest = shape.metadata.get("pattern"), shape.metadata.get("max")
     constraint = ""
     if shape.enum and value not in shape.enum:
         constraint = f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
-    elif pattern and not re.fullmatch(pattern.strip("^$"), value, re.DOTALL):
+    elif pattern and not _matches(pattern.strip("^$"), value):
         constraint = f"Member must satisfy regular expression pattern: {pattern}"
     elif longest and len(value) > longest:
         constraint = f"Member must have length less than or equal to {longest}"
@@ -83,3 +87,9 @@ def from_template(shape: Shape, value: Any, member: Callable[[str], str] = str) 
     if shape.type_name == "string" and isinstance(value, (bool, int, float)):
         return str(value).lower()
     return value
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """By Java's rules: `re` has no `\\p{L}`, and `\\w` is ASCII there."""
+    flags = regex.DOTALL if r"\p" in pattern else regex.DOTALL | regex.ASCII
+    return regex.fullmatch(pattern, value, flags) is not None

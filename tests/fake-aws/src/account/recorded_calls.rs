@@ -41,7 +41,7 @@ static FILE: LazyLock<Option<Mutex<Recorded>>> = LazyLock::new(|| {
 });
 
 /// The caller that stands for a person.
-const PERSON: &str = "a person";
+pub(crate) const PERSON: &str = "a person";
 
 /// Writes what `call` of the function needs. The session of another account's role has other
 /// policies.
@@ -70,7 +70,7 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
         Service::SecretsManager => {
             let name = resource.clone();
             let mut secrets = aws.secrets.values();
-            let held = secrets.find(|secret| [&secret.name, &secret.arn].contains(&&name));
+            let held = secrets.find(|secret| secret.is_named(&name));
             if let Some(secret) = held {
                 resource.clone_from(&secret.arn);
                 keys = tags("secretsmanager", &secret.tags);

@@ -118,7 +118,7 @@ impl FakeAws {
             fate.unwrap_or_else(|| Fate::Answered(answer.expect("executed without a fault")));
         inner.count(call, &outcome);
         if let Fate::Answered(answer) = &fate {
-            recorded_exchanges::record(&mut inner.aws.world, call, answer);
+            recorded_exchanges::record(&inner.aws.world, caller, call, answer);
         }
         if inner.keeps_no_journal {
             return fate;

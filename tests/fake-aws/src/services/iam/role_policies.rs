@@ -54,7 +54,10 @@ pub fn answer(policies: &RolePolicies, call: &Call) -> Option<Result<String, Aws
             Ok(list("AttachedPolicies", &arn))
         }
         "GetRolePolicy" => Ok(format!(
-            "<PolicyDocument>{}</PolicyDocument>",
+            "<RoleName>{}</RoleName><PolicyName>{}</PolicyName>\
+             <PolicyDocument>{}</PolicyDocument>",
+            call.needed("RoleName"),
+            call.needed("PolicyName"),
             encoded(&policies.inline)
         )),
         "GetPolicy" => Ok("<Policy><DefaultVersionId>v2</DefaultVersionId></Policy>".to_owned()),

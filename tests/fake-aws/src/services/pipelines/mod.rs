@@ -199,13 +199,15 @@ fn list(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResult {
             let code = code.map(|commit| json!({"actionName": action, "revisionId": commit}));
             let revisions: Vec<Value> = code.chain(image.clone()).collect();
             // The format of .../userguide/stage-rollback-view-listing.html.
-            let trigger = execution.rolls_back.as_ref().map_or_else(
-                || json!({"triggerType": execution.trigger, "triggerDetail": execution.started_by}),
-                |failed| {
-                    let detail = json!({"FailedPipelineExecutionId": failed}).to_string();
-                    json!({"triggerType": "AutomatedRollback", "triggerDetail": detail})
-                },
-            );
+            let failed = execution.rolls_back.as_ref();
+            let failed = failed.map(|id| json!({"FailedPipelineExecutionId": id}).to_string());
+            let kind = failed
+                .as_ref()
+                .map_or(execution.trigger, |_| "AutomatedRollback");
+            let mut trigger = json!({"triggerType": kind});
+            if let Some(detail) = failed.or_else(|| execution.started_by.clone()) {
+                trigger["triggerDetail"] = detail.into();
+            }
             json!({
                 "pipelineExecutionId": execution.id,
                 "status": execution.status,

@@ -66,6 +66,11 @@ impl Secret {
         }
     }
 
+    pub(crate) fn is_named(&self, id: &str) -> bool {
+        let partial = self.arn.rsplit_once('-').map(|(partial, _)| partial);
+        self.name == id || self.arn == id || partial == Some(id)
+    }
+
     /// The version that holds a staging label.
     pub fn at_stage(&self, stage: &str) -> Option<&str> {
         let holds = |(_, version): &(_, &Version)| version.stages.contains(stage);
@@ -107,11 +112,11 @@ pub struct RotationSchedule {
     pub last: Option<Duration>,
 }
 
-/// Finds by name or by full ARN.
+/// Finds by name, by ARN, or by "a partial ARN", which has no random characters at its end
+/// (API Reference, `DescribeSecret`, `SecretId`).
 pub fn find<'a>(secrets: &'a Secrets, call: &Call) -> Result<&'a Secret, AwsError> {
     let id = call.needed("SecretId");
-    let mut secrets = secrets.values();
-    let found = secrets.find(|secret| secret.name == id || secret.arn == id);
+    let found = secrets.values().find(|secret| secret.is_named(id));
     found.ok_or_else(no_such_secret)
 }
 

@@ -80,7 +80,10 @@ pub fn get(secrets: &Secrets, call: &Call) -> JsonResult {
         ));
     }
     let mut body = named(secret, Some(id));
-    body["VersionStages"] = json!(version.stages);
+    // The model has at least one: a version without a label has no such member. (?)
+    if !version.stages.is_empty() {
+        body["VersionStages"] = json!(version.stages);
+    }
     body["CreatedDate"] = json!(World::seconds(version.created));
     let field = if version.value.binary {
         "SecretBinary"

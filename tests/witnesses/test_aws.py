@@ -1,0 +1,88 @@
+"""The comparison with botocore's models, and the table of README.md."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.local.aws import service_shapes
+from tests.witnesses.aws import EXAMPLES_HAVE, Exchange, examples, table
+
+USERS = """<ListUserTagsResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListUserTagsResult>
+<Tags><member><Key>a</Key><Value>b</Value></member></Tags><IsTruncated>false</IsTruncated>{}</ListUserTagsResult>
+<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></ListUserTagsResponse>"""
+FAILED = "<ErrorResponse><Error><Type>Sender</Type><Code>{}</Code></Error></ErrorResponse>"
+
+
+def exchange(operation: str, request: Any = None, response: Any = None, status: int = 200) -> Exchange:
+    service, _, name = operation.partition(":")
+    return Exchange(service, name, {"headers": {}, "body": request}, {"status": status, "headers": {}, "body": response})
+
+
+@pytest.mark.parametrize("operation", sorted(EXAMPLES_HAVE))
+def test_example_of_aws_has_the_fault(operation: str) -> None:
+    service, name, _ = operation.replace(": ", ":", 1).split(":", 2)
+    shape = service_shapes.service(service).operation_model(name).output_shape
+    faults = [f"{service}:{name}: {fault}" for one in examples(service, name) for fault in service_shapes.faults(shape, one)]
+    assert [fault for fault in faults if fault.startswith(operation)]
+
+
+@pytest.mark.parametrize("operation", table())
+def test_row_has_the_witnesses(operation: str) -> None:
+    service, _, name = operation.partition(":")
+    assert table()[operation][0] == ("model, example" if examples(service, name) else "model")
+
+
+@pytest.mark.parametrize(("request_body", "fault"), [
+    ("Action=TagUser&Version=2010-05-08&UserName=a&Tags.member.1.Key=a&Tags.member.1.Value=b", ""),
+    ("Action=TagUser&Version=2010-05-08&UserName=a", 'Missing required parameter in input: "Tags"'),
+    ("Action=TagUser&Version=2010-05-08&UserName=a&Tags.member.1.Key=a", 'Missing required parameter in Tags[0]: "Value"'),
+    ("Action=TagUser&Version=2010-05-08&User=a&UserName=a&Tags=", 'Unknown parameter in input: "User", must be'),
+    ("Action=TagUser&Version=2010-05-08&UserName=%C3%A4&Tags=", "Value 'ä' at 'UserName' failed to satisfy"),
+    ("Action=TagUser&Version=2011-06-15&UserName=a&Tags=", "another Version"),
+])
+def test_fault_of_a_form_is_found(request_body: str, fault: str) -> None:
+    found = exchange("iam:TagUser", request_body).request_faults()
+    assert [one[:len(fault)] for one in found] == ([fault] if fault else [])
+
+
+@pytest.mark.parametrize(("answer", "fault"), [
+    (USERS.format(""), ""),
+    (USERS.format("<Marker>a</Marker>"), ""),
+    (USERS.format("<Mark>a</Mark>"), 'Unknown parameter in input: "Mark", must be'),
+    (USERS.replace("<Value>b</Value>", "").format(""), 'Missing required parameter in Tags[0]: "Value"'),
+    (USERS.replace("false", "no").format(""), "Invalid type for parameter IsTruncated, value: no"),
+    (USERS.replace("ListUserTagsResult", "Result").format(""), "<ListUserTagsResponse> with ['Result'"),
+])
+def test_fault_of_a_document_is_found(answer: str, fault: str) -> None:
+    found = exchange("iam:ListUserTags", response=answer).answer_faults()
+    assert [one[:len(fault)] for one in found] == ([fault] if fault else [])
+
+
+@pytest.mark.parametrize(("code", "status", "fault"), [
+    ("NoSuchEntity", 404, ""),
+    ("Throttling", 400, ""),
+    ("NoSuchEntity", 400, "NoSuchEntity has the status 400 instead of 404"),
+    ("NoSuchUser", 404, "the error NoSuchUser is not one of NoSuchEntity, ServiceFailure"),
+])
+def test_fault_of_an_error_is_found(code: str, status: int, fault: str) -> None:
+    found = exchange("iam:ListUserTags", response=FAILED.format(code), status=status).answer_faults()
+    assert found == ([fault] if fault else [])
+
+
+def test_fault_of_json_is_found() -> None:
+    found = exchange("secretsmanager:DescribeSecret", {"SecretId": "a"}, {"Name": "a", "SecretVersions": []})
+    assert found.request_faults() == []
+    assert [one[:38] for one in found.answer_faults()] == ['Unknown parameter in input: "SecretVer']
+    wrong = exchange("secretsmanager:DescribeSecret", {"SecretId": 1}, {"__type": "NoSuchEntity"}, status=400)
+    assert [one[:40] for one in wrong.request_faults()] == ["Invalid type for parameter SecretId, val"]
+    assert len(wrong.answer_faults()) == 1
+
+
+def test_fault_of_a_path_and_of_a_header_is_found() -> None:
+    invoked = exchange("lambda:Invoke", json.dumps({}), "", status=202)
+    invoked.request.update(path="/2015-03-31/functions/cfn-gitops-dev/invocations", query="")
+    invoked.request["headers"]["x-amz-invocation-type"] = "Event"
+    assert [*invoked.request_faults(), *invoked.answer_faults()] == []
+    invoked.request["headers"]["x-amz-invocation-type"] = "Later"
+    assert [one[:33] for one in invoked.request_faults()] == ["Value 'Later' at 'InvocationType'"]
