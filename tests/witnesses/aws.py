@@ -54,7 +54,9 @@ class Exchange:
 
     @property
     def protocol(self) -> str:
-        return str(self.model.service_model.metadata["protocol"])
+        """AWS's SDK for Rust speaks JSON where a service accepts several."""
+        metadata = self.model.service_model.metadata
+        return "json" if "json" in metadata.get("protocols", []) else str(metadata["protocol"])
 
     def request_faults(self) -> list[str]:
         shape = self.model.input_shape
