@@ -21,6 +21,7 @@ from botocore import xform_name
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from tests.local.aws import service_shapes
+from tests.witnesses import recordings
 
 # Errors of every operation of the service: the page "Common Errors" of each API reference, and "Error responses" of S3.
 COMMON_ERRORS = {
@@ -201,11 +202,7 @@ def _scalar(shape: Shape, text: str) -> Any:
 
 def recorded(folder: Path) -> Iterator[Exchange]:
     """The different exchanges with AWS that tests recorded."""
-    # A text may contain U+2028, at which `splitlines` splits.
-    lines = {line for file in folder.glob("*.exchanges.jsonl") for line in file.read_text().split("\n") if line}
-    for record in map(json.loads, sorted(lines)):
-        if record["service"] != "gitlab":
-            yield Exchange(**record)
+    return (Exchange(**record) for record in recordings.recorded(folder) if record["service"] != "gitlab")
 
 
 @cache

@@ -3,7 +3,6 @@
 GitLab ignores an unknown parameter. Here it is a fault, because the caller expects an effect.
 """
 
-import json
 import re
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from urllib.parse import parse_qsl
 
 import yaml
 from jsonschema import Draft202012Validator
+
+from tests.witnesses import recordings
 
 PREFIX = "/api/v4/"
 # Another GitLab may send values without a witness: in tests, these.
@@ -144,10 +145,8 @@ def _faults(validator: Draft202012Validator, given: Any, whole: str = "answer") 
 
 def recorded(folder: Path) -> list[tuple[str, Exchange]]:
     """The different exchanges that the Rust tests recorded, with the names of their operations there."""
-    # A text may contain U+2028, at which `splitlines` splits.
-    lines = {line for file in folder.glob("*.exchanges.jsonl") for line in file.read_text().split("\n") if line}
     found = []
-    for record in map(json.loads, sorted(lines)):
+    for record in recordings.recorded(folder):
         request, response = record["request"], record["response"]
         # `tests/support/src/secrecy.rs` adds a secret as `shown`, which other tests have to notice.
         if record["service"] == "gitlab" and "shown=" not in request["query"]:
