@@ -132,7 +132,7 @@ def steps() -> list[Step]:
         *rust,
         *long,
         python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
-               f"--ignore={RECORDED_CALLS}", *(f"--ignore={file}" for file in EXCHANGES), f"--ignore={RULES}", f"--ignore={CLI}", *of_ci),
+               f"--ignore={RULES}", f"--ignore={CLI}", *(f"--ignore={file}" for file in (RECORDED_CALLS, *EXCHANGES)), *of_ci),
         python("the operator's command", CLI),
         Step("Python tests: the rules of the emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
         Step("Python tests: the calls of the Rust tests", [*PYTEST, RECORDED_CALLS, *EXCHANGES], needs=(TOOLS,),
