@@ -76,7 +76,7 @@ fn single_creation_names_the_creator() {
     }
 }
 
-/// `gitlab_attacks` in `tests/faults/reporting` has the attacks that cause such events.
+/// The stories `approve_*` have the attacks that cause such events.
 #[test]
 fn creator_is_unknown_after_any_other_event() {
     for other in [
@@ -103,7 +103,7 @@ fn creator_is_unknown_after_any_other_event() {
     assert_eq!(named, Err(Exposure::OtherProject.into()));
 }
 
-/// `gitlab_attacks` in `tests/faults/reporting` has people who took part.
+/// The stories `approve_*` have people who took part.
 #[test]
 fn push_of_other_changes_is_not_of_an_author() {
     let of_branch = |name: &str, to: &str, author| ProjectPush {

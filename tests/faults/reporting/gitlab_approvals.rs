@@ -9,6 +9,7 @@ use crate::fixture::{
     BRANCH, COMMITS, PROJECT, SHOP, Subject, check_health, deliver, event, in_account, records,
 };
 use crate::steps::Step;
+use crate::tag_changes::user_of;
 use fake_aws::gitlab::Project;
 use fake_aws::gitlab::history::PushEvent;
 use fake_aws::gitlab::tags::{Tag, Tags, push};
@@ -44,11 +45,12 @@ impl Scene {
         let people = people.map(|(name, level)| fake.gitlab_user(PROJECT, name, level));
         assert_eq!(people, [ANN, BOB, DAN, EVE]);
         fake.arrange(|aws| {
-            let former = Execution::with_status("run-0".to_owned(), "Succeeded", aws.now);
-            executions(aws).push(former);
-            executions(aws)[0].revision = Some(DEPLOYED.to_owned());
-            approve_run_0(aws, Some("looks fine"));
             let now = aws.now;
+            let mut former = Execution::with_status("run-0".to_owned(), "Succeeded", now);
+            former.revision = Some(DEPLOYED.to_owned());
+            former.begin("Approval", now);
+            former.end("Approval", "Succeeded", Some("looks fine"), now);
+            executions(aws).push(former);
             push_by_dan(project(aws), now);
             allow_author(aws, false);
             rule(aws, "deploy/*", json!({"access_level": 40}));
@@ -91,13 +93,20 @@ impl Scene {
     /// Fails unless Ann has decided by this tag.
     #[track_caller]
     pub fn assert_decided(&self, tag: &str) {
+        self.assert_decided_by("ann", tag);
+    }
+
+    /// Fails unless this person has.
+    #[track_caller]
+    pub fn assert_decided_by(&self, person: &str, tag: &str) {
         let is_approved = tag == self.deploy;
         let (status, decided) = if is_approved {
             ("Succeeded", "approved")
         } else {
             ("Failed", "rejected")
         };
-        let summary = format!("cfn-gitops: {decided} in GitLab by @ann ({ANN}), tag {tag}");
+        let id = user_of(person);
+        let summary = format!("cfn-gitops: {decided} in GitLab by @{person} ({id}), tag {tag}");
         let expected = Some((status, summary.as_str()));
         assert_eq!(self.answer(), expected, "{}", notes(&self.fake));
     }
@@ -105,26 +114,6 @@ impl Scene {
 
 pub fn executions(aws: &mut AwsState) -> &mut Vec<Execution> {
     &mut pipeline(aws).executions
-}
-
-/// The last deployed execution was approved with this summary.
-pub fn approve_run_0(aws: &mut AwsState, summary: Option<&'static str>) {
-    let now = aws.now;
-    let run = &mut executions(aws)[0];
-    run.actions.clear();
-    run.begin("Approval", now);
-    run.end("Approval", "Succeeded", summary, now);
-}
-
-/// A rollback of an execution with the commit that waits, to `commit`.
-pub fn roll_back_to(aws: &mut AwsState, commit: &str) {
-    let now = aws.now;
-    let mut deployed = Execution::with_status("run-00".to_owned(), "Succeeded", now);
-    deployed.revision = Some(COMMITS[0].to_owned());
-    let mut rollback = Execution::with_status("run-000".to_owned(), "Succeeded", now);
-    rollback.revision = Some(commit.to_owned());
-    rollback.rolls_back = Some("run-00".to_owned());
-    executions(aws).splice(1..1, [deployed, rollback]);
 }
 
 pub fn project(aws: &mut AwsState) -> &mut Project {
@@ -256,39 +245,6 @@ fn decision_in_gitlab_ends_the_request_and_names_the_person() {
     }
 }
 
-/// After the deletion of the rejection, Ann's tag approves.
-// claim: unproved-rejection-holds-the-approval-back
-#[test]
-fn unproved_rejection_holds_the_approval_back() {
-    let rejections: [fn(&Scene); 2] = [
-        // Dan has made the commit.
-        |scene| scene.tag(DAN, &scene.reject),
-        // Eve, a Developer, pushes four tags at once after it.
-        |scene| {
-            scene.tag(BOB, &scene.reject);
-            let changes = ["a", "b", "c", "d"];
-            let changes = changes.map(|name| (name, Some(Tag::lightweight(COMMITS[0]))));
-            scene.fake.gitlab_tags(PROJECT, EVE, &changes);
-        },
-    ];
-    for reject in rejections {
-        in_scene(async |scene| {
-            let fake = &scene.fake;
-            reject(scene);
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            scene.tag(ANN, &scene.deploy);
-            scene.tell(&scene.deploy, "tag").await;
-            deliver(fake, SHOP, SUBJECT, "asked").await;
-            assert_eq!(scene.answer(), None);
-            let note = notes(fake);
-            assert!(note.contains("has a rejection"), "{note}");
-            fake.change(|aws| delete(aws, BOB, &scene.reject));
-            check_health(fake).await;
-            scene.assert_decided(&scene.deploy);
-        });
-    }
-}
-
 /// The commit that waits runs a second time, after the function has approved its first change set,
 /// which was empty.
 // claim: commit-that-ran-before-is-not-approved
@@ -324,86 +280,6 @@ fn commit_that_the_function_approved_still_needs_another_person() {
             check_health(fake).await;
             let expected = (user == DAN).then_some("token-2");
             assert_eq!(waiting(fake), expected, "{user}: {}", notes(fake));
-        });
-    }
-}
-
-/// The tag of another request.
-pub fn with_key(tag: &str) -> String {
-    format!("{}0123456789abcdef", &tag[..tag.len() - 16])
-}
-
-/// Ann creates a tag with an annotation.
-fn annotate(aws: &mut AwsState, name: &str, commit: &str) {
-    let (now, tag) = (aws.now, Some(Tag::annotated(commit)));
-    push(project(aws), ANN, &[(name, tag)], now).expect("GitLab allows it");
-}
-
-/// Ann creates the tag after each of these, unless it exists then.
-#[test]
-fn harmless_circumstances_are_no_doubt() {
-    let rows: [fn(&mut AwsState, &str); 10] = [
-        |aws, _| {
-            allow_author(aws, true);
-            let details = project(aws).records.details.get_mut(&4);
-            details.expect("a merge request").author = ANN;
-        },
-        // A first deployment.
-        |aws, _| {
-            allow_author(aws, true);
-            executions(aws).remove(0);
-        },
-        // It was deployed, and rolled back.
-        |aws, _| roll_back_to(aws, DEPLOYED),
-        // There is a newer commit.
-        |aws, _| {
-            let (tip, parent) = (COMMITS[1].to_owned(), COMMITS[0].to_owned());
-            project(aws).branches.insert(BRANCH.to_owned(), tip.clone());
-            project(aws).records.history.parents.insert(tip, parent);
-        },
-        // Ann has tagged the release before, with an annotation.
-        |aws, _| {
-            annotate(aws, "v1", "c-of-the-last-release");
-        },
-        // She has approved the last deployment, and deleted the tag.
-        |aws, tag| {
-            create(aws, ANN, &with_key(tag), DEPLOYED);
-            delete(aws, ANN, &with_key(tag));
-        },
-        // She has approved the commit in another environment, or has rejected it here.
-        |aws, tag| {
-            let name = with_key(tag).replace("/dev/", "/prd/");
-            create(aws, ANN, &name, COMMITS[0]);
-        },
-        |aws, tag| {
-            let name = with_key(tag).replace("deploy/", "reject/");
-            create(aws, ANN, &name, COMMITS[0]);
-        },
-        // She has removed four branches at once.
-        |aws, _| {
-            let (from, now) = (Some(COMMITS[0].to_owned()), aws.now);
-            let mut push = PushEvent::of("branch", "a", from, None, ANN, now);
-            push.hide_among(4);
-            project(aws).records.history.events.push(push);
-        },
-        // It is annotated, and its event is written twice.
-        |aws, tag| {
-            annotate(aws, tag, COMMITS[0]);
-            let events = &mut project(aws).records.history.events;
-            events.extend_from_within(events.len() - 1..);
-        },
-    ];
-    for (at, arrange) in rows.into_iter().enumerate() {
-        in_scene(async |scene| {
-            scene.fake.arrange(|aws| {
-                arrange(aws, &scene.deploy);
-                if !tags(aws).all.contains_key(&scene.deploy) {
-                    create(aws, ANN, &scene.deploy, COMMITS[0]);
-                }
-            });
-            scene.tell(&scene.deploy, "tag").await;
-            assert!(scene.answer().is_some(), "{at}: {}", notes(&scene.fake));
-            scene.assert_decided(&scene.deploy);
         });
     }
 }

@@ -14,7 +14,6 @@ mod failed_builds;
 mod fixture;
 mod gitlab_approvals;
 mod gitlab_attacks;
-mod gitlab_ranges;
 mod gitlab_schedules;
 mod held;
 mod ignored;
