@@ -14,6 +14,7 @@ from tests.clone.scene import Scene
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
         yield running
+        running.raise_complaints()
 
 
 @pytest.fixture(scope="session")

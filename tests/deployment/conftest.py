@@ -56,6 +56,7 @@ def aws() -> Iterator[LocalAws]:
     assert BOOTSTRAP.exists(), "`make build` comes first"
     with LocalAws(settings=IAM_IS_LATE) as running:
         yield running
+        running.raise_complaints()
 
 
 class Transcript:

@@ -25,3 +25,4 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
         yield running
+        running.raise_complaints()

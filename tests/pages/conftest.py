@@ -23,6 +23,7 @@ _ACCOUNTS = count(222200000000)
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
         yield running
+        running.raise_complaints()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests.replication.scene import Scene
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
         yield running
+        running.raise_complaints()
 
 
 @pytest.fixture(scope="session")

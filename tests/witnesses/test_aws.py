@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.local.aws import service_shapes
+from tests.witnesses import aws_rest
 from tests.witnesses.aws import EXAMPLES_HAVE, Exchange, examples, table
 
 USERS = """<ListUserTagsResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListUserTagsResult>
@@ -86,3 +87,38 @@ def test_fault_of_a_path_and_of_a_header_is_found() -> None:
     assert [*invoked.request_faults(), *invoked.answer_faults()] == []
     invoked.request["headers"]["x-amz-invocation-type"] = "Later"
     assert [one[:33] for one in invoked.request_faults()] == ["Value 'Later' at 'InvocationType'"]
+
+
+@pytest.mark.parametrize(("method", "path", "query", "headers", "operation"), [
+    ("GET", "/", "", {}, "ListBuckets"),
+    ("GET", "/bucket", "versions&prefix=", {}, "ListObjectVersions"),
+    ("GET", "/bucket", "list-type=2", {}, "ListObjectsV2"),
+    ("PUT", "/bucket/a/b", "", {}, "PutObject"),
+    ("PUT", "/bucket/a/b", "", {"x-amz-copy-source": "bucket/c"}, "CopyObject"),
+    ("PUT", "/bucket/a", "partNumber=1&uploadId=a", {}, "UploadPart"),
+    ("PATCH", "/bucket", "", {}, None),
+])
+def test_operation_of_a_path_is_found(method: str, path: str, query: str, headers: dict[str, str],
+                                      operation: str | None) -> None:
+    request = {"method": method, "path": path, "query": query, "headers": headers}
+    assert aws_rest.operation_of(service_shapes.service("s3"), request) == operation
+
+
+@pytest.mark.parametrize(("content", "fault"), [
+    ("<Name>a</Name><KeyCount>1</KeyCount><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents>", ""),
+    ("<Contents><Key>a</Key></Contents><Contents><Keys>b</Keys></Contents>", 'Unknown parameter in Contents[1]: "Keys"'),
+    ("<Contents><LastModified>today</LastModified></Contents>", "Invalid type for parameter Contents[0].LastModified"),
+    ("<KeyCount>one</KeyCount>", "Invalid type for parameter KeyCount"),
+])
+def test_fault_of_rest_xml_is_found(content: str, fault: str) -> None:
+    listed = exchange("s3:ListObjectsV2", response=f"<ListBucketResult>{content}</ListBucketResult>")
+    assert [one[:len(fault)] for one in listed.answer_faults()] == ([fault] if fault else [])
+
+
+@pytest.mark.parametrize(("body", "fault"), [
+    ({"Functions": [{"FunctionName": "a", "State": "Active"}]}, ""),
+    ({"Functions": [{"FunctionName": "a", "StateReasonCode": ""}]}, "Value '' at 'Functions.1.member.StateReasonCode'"),
+])
+def test_fault_of_rest_json_is_found(body: dict[str, Any], fault: str) -> None:
+    found = exchange("lambda:ListFunctions", response=body).answer_faults()
+    assert [one[:len(fault)] for one in found] == ([fault] if fault else [])

@@ -9,16 +9,12 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from tests.witnesses.aws import EXAMPLES_HAVE, Exchange, recorded, table
+from tests.witnesses.aws import FAULTS_OF_THE_MODELS, Exchange, recorded, table
 
 FOLDER = Path(os.environ.get("RECORDED_CALLS") or "target/recorded-calls")
 # Each is the beginning of a fault, with the reason why it may stay.
 ALLOWED = {
-    **dict.fromkeys(EXAMPLES_HAVE, "an example of AWS has it, too"),
-    "codebuild:ListBuildsForProject: Invalid length for parameter ids": "as buildsNotFound (?)",
-    # Statuses of a stack itself, as in AWS's example.
-    "cloudformation:DescribeStackEvents: Value 'REVIEW_IN_PROGRESS'": "the event of the stack has the stack's status (?)",
-    "cloudformation:DescribeStackEvents: Value 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS'": "the same",
+    **dict.fromkeys(FAULTS_OF_THE_MODELS, "AWS has it, too"),
     # Differences of the fake AWS that are known.
     "codebuild:BatchGetBuilds: Invalid length for parameter builds[0].sourceVersion": "a build without its commit (?)",
     "codepipeline:GetPipelineState: Value 'Superseded'": "a stage has the status of its execution (?)",

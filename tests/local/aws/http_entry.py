@@ -9,6 +9,7 @@ from typing import Any
 
 from ministack.app import app as ministack
 
+from tests.local.aws import complaints
 from tests.local.aws.cloudformation import custom_resources, response_urls
 from tests.local.aws.ec2 import instance_metadata
 from tests.local.aws.events import sending
@@ -28,7 +29,7 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     elif scope["type"] == "http" and path.startswith("/_local/"):
         await _control(scope["method"], path, await _body(receive), send)
     else:
-        await ministack(scope, receive, send)
+        await complaints.compared(ministack, scope, receive, send)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -60,6 +61,7 @@ async def _response(scope: dict[str, Any], receive: Receive, send: Send) -> None
 async def _control(method: str, path: str, body: bytes, send: Send) -> None:
     """The control API, `/_local/…`: only `LocalAws` calls it."""
     reads: dict[str, Callable[[], Any]] = {
+        "complaints": lambda: sorted(complaints.complaints),
         "decisions": decision_log.recorded, "exchanges": custom_resources.exchanges,
         "rotations": rotation_runs.recorded, "settings": settings.as_dict, "pending-events": sending.count_pending,
         "running-functions": function_metrics.running}

@@ -157,6 +157,11 @@ class LocalAws:
         found = self._ask("GET", "exchanges")
         return [exchange for exchange in found if not logical_id or exchange["LogicalResourceId"] == logical_id]
 
+    def raise_complaints(self) -> None:
+        """Raises an error if a request or an answer since the start differs from botocore's models."""
+        complaints = self._ask("GET", "complaints")
+        assert not complaints, "\n".join(complaints)
+
     def rotations(self, secret: str = "") -> list[dict[str, Any]]:
         """The rotations, and tests of a rotation's configuration, since the start or `forget`: each with secret (its
         ARN), token, kind, steps, events (RotationSucceeded, RotationFailed, ...), reason and under_way; only those of

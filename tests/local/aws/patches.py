@@ -46,6 +46,7 @@ _ADDITIONS = (
     "cloudformation.early_validation",
     # After the others of CloudFormation: it wraps every read call.
     "cloudformation.lost_characters",
+    "absent_members",
     "events.lambda_target",
     "events.targets",
     "events.log_target",

@@ -54,6 +54,9 @@ def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
     if shape.type_name in {"integer", "long"} and value > shape.metadata.get("max", value):
         constraint = f"Member must have value less than or equal to {shape.metadata['max']}"
         return [f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"]
+    # A time in text is decoded before this, and in JSON it is a number.
+    if shape.type_name == "timestamp" and isinstance(value, str):
+        return [f"Value '{value}' at '{path}' is not a time"]
     if shape.type_name != "string":
         return []
     pattern, longest = shape.metadata.get("pattern"), shape.metadata.get("max")
@@ -65,6 +68,24 @@ def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
     elif longest and len(value) > longest:
         constraint = f"Member must have length less than or equal to {longest}"
     return [f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"] if constraint else []
+
+
+def present(name: str, operation: str, answer: dict[str, Any]) -> Any:
+    """Without members that the answer's shape does not have, and without null or empty ones that it does not allow."""
+    return _present(service(name).operation_model(operation).output_shape, answer)
+
+
+def _present(shape: Shape, value: Any) -> Any:
+    if isinstance(shape, StructureShape):
+        return {name: _present(shape.members[name], each) for name, each in value.items()
+                if name in shape.members and not _is_absent(shape.members[name], each)}
+    if isinstance(shape, ListShape):
+        return [_present(shape.member, each) for each in value]
+    return value
+
+
+def _is_absent(shape: Shape, value: Any) -> bool:
+    return value is None or value in ("", []) and bool(shape.metadata.get("min") or shape.metadata.get("enum"))
 
 
 def from_template(shape: Shape, value: Any, member: Callable[[str], str] = str) -> Any:

@@ -39,9 +39,17 @@ class _Request:
     session_policy: str = ""  # of AssumeRole
 
 
-_request: ContextVar[_Request] = ContextVar("local_aws_request", default=_Request())
+_request: ContextVar[_Request | None] = ContextVar("local_aws_request", default=None)
 _principal: ContextVar[str] = ContextVar("local_aws_principal", default="")
 _caller: ContextVar[iam_evaluator.PrincipalInfo | None] = ContextVar("local_aws_caller", default=None)
+
+
+def _current() -> _Request:
+    """The client's request, or one for the calls that a service makes for itself."""
+    if (request := _request.get()) is None:
+        _request.set(request := _Request())
+    return request
+
 
 _ministack_resource_arn = iam_actions.extract_resource_arn
 _ministack_enforce = iam_evaluator.enforce
@@ -145,7 +153,7 @@ def principal() -> iam_evaluator.PrincipalInfo | None:
 
 def _enforce(access_key_id: str, iam_action: str, service: str, region: str, resource_arn: str = "*",
              service_context: dict[str, Any] | None = None) -> Any:
-    request = _request.get()
+    request = _current()
     request.denied, request.by_resource = None, False
     keys, request.keys = {**request.keys, **_resource_tag_keys(service, resource_arn)}, {}
     outcome = _decide(access_key_id, iam_action, service, region, resource_arn, {**(service_context or {}), **keys})
@@ -174,7 +182,7 @@ def _decide(access_key_id: str, action: str, service: str, region: str, resource
     evaluated = (access_key_id, action, service, region, resource, context)
     outcome = _evaluate(*evaluated)
     late = outcome is not None and iam_propagation.is_on() and _is_allowed_later(evaluated)
-    decision_log.record(_principal.get(), action, resource, outcome is None, late, _request.get().session_policy)
+    decision_log.record(_principal.get(), action, resource, outcome is None, late, _current().session_policy)
     if outcome is None and service == "s3":
         bucket_permissions.admit(resource)
     return outcome
@@ -183,7 +191,7 @@ def _decide(access_key_id: str, action: str, service: str, region: str, resource
 def _is_allowed_later(evaluated: tuple[Any, ...]) -> bool:
     """Whether changes that IAM has not put into effect yet would allow this. The response names the first evaluation's
     caller and reason, so this one does not change them."""
-    request = _request.get()
+    request = _current()
     by_resource = request.by_resource
     with iam_propagation.ignored():
         allowed = copy_context().run(_evaluate, *evaluated) is None
@@ -212,12 +220,12 @@ def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str,
     if caller.policies is None:
         decision = "" if outcome is not None else resource_policies.denies_root(service, resource, context)
         if decision or (action == "sts:AssumeRole" and outcome is None):
-            _request.get().by_resource = True
+            _current().by_resource = True
             return iam_evaluator.EvalResult(decision or "ImplicitDeny", caller.arn,
                                             resource_policy_arn=resource if decision == "Deny" else "")
     elif isinstance(outcome, iam_evaluator.EvalResult):
         own = iam_evaluator.evaluate(context, caller.policies, *caller.limits)
-        _request.get().by_resource = own.decision == "Allow"
+        _current().by_resource = own.decision == "Allow"
     elif outcome is None and action == "sts:AssumeRole" and (
             resource_policies.of("sts", resource) in (None, ("", resource_policies.owner(resource)))):
         # The role does not exist. The words are the same, so that a caller cannot find that out.
@@ -227,7 +235,7 @@ def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str,
 
 def _denied_response(service: str, action: str, principal_arn: str, request_id: str, **how: Any) -> tuple:
     """AWS names the resource, and its JSON services return 400. MiniStack omits the resource and returns 403."""
-    denied = _request.get().denied
+    denied = _current().denied
     if denied and not how.get("error_code") and not how.get("message"):
         how["message"] = _words(service, *denied, principal_arn, how)
         if service == "ssm":  # MiniStack builds this message from the action and the resource
@@ -250,7 +258,7 @@ def _words(service: str, action: str, resource: str, principal_arn: str, how: di
         return "Access Denied"
     if service not in _NAME_THE_RESOURCE and not action.startswith("kms:"):
         return ""
-    if _request.get().by_resource:
+    if _current().by_resource:
         start = f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource}"
         return (f"{start} with an explicit deny in a resource-based policy" if how.get("resource_policy_arn")
                 else f"{start} because no resource-based policy allows the {action} action")

@@ -84,4 +84,4 @@ def _entry(held: dict[str, Any]) -> dict[str, Any]:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_SecretListEntry.html"""
     described: dict[str, Any] = json.loads(service._describe_secret({"SecretId": held["ARN"]})[2])
     described["SecretVersionsToStages"] = described.pop("VersionIdsToStages", {})
-    return {key: value for key, value in described.items() if value is not None and key not in _NOT_LISTED}
+    return {key: value for key, value in described.items() if key not in _NOT_LISTED}

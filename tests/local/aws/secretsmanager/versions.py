@@ -1,5 +1,6 @@
 """Secrets Manager's versions, tokens and staging labels, where MiniStack differs from AWS."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def install() -> None:
     service._delete_secret = partial(_delete, service._delete_secret)
     service._tag_resource = partial(answer, _tag, service._tag_resource)
     service._get_secret_value = partial(answer, _get_value, service._get_secret_value)
+    service._list_secret_version_ids = partial(_list_versions, service._list_secret_version_ids)
     service._update_secret_version_stage = partial(answer, _update_stage, service._update_secret_version_stage)
 
 
@@ -271,8 +273,9 @@ def _update(ministack_update: _Handler, request: dict[str, Any]) -> tuple:
     answered = ministack_update({key: value for key, value in request.items() if key not in _VALUE})
     if not has_value or answered[0] != 200:
         return answered
-    return _put_secret_value({key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE)
-                              if key in request})
+    put = json.loads(_put_secret_value({key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE)
+                                        if key in request})[2])
+    return json_response({name: put[name] for name in ("ARN", "Name", "VersionId")})  # type: ignore[no-any-return]
 
 
 def _delete(ministack_delete: _Handler, request: dict[str, Any]) -> tuple:
@@ -306,3 +309,14 @@ def _get_value(ministack_get: _Handler, request: dict[str, Any]) -> tuple:
             raise Rejected("InvalidRequestException",
                             "You provided a VersionStage that is not associated to the provided VersionId.")
     return ministack_get(request)
+
+
+def _list_versions(ministack_list: _Handler, request: dict[str, Any]) -> tuple:
+    """"By default, versions without staging labels aren't included."
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecretVersionIds.html"""
+    status, headers, body = ministack_list(request)
+    if status != 200 or request.get("IncludeDeprecated"):
+        return status, headers, body
+    listed = json.loads(body)
+    listed["Versions"] = [version for version in listed["Versions"] if version["VersionStages"]]
+    return json_response(listed)  # type: ignore[no-any-return]
