@@ -30,6 +30,9 @@ pub struct Story<A = Action> {
     /// The settings of unkind worlds that rightly change its end.
     #[serde(default, rename = "changed by")]
     pub changed_by: Vec<String>,
+    /// Mixtures of such settings in which it once failed.
+    #[serde(default, rename = "also in")]
+    pub also_in: Vec<String>,
     #[serde(default, rename = "each")]
     _each: Value,
     #[serde(default)]
@@ -227,6 +230,7 @@ impl Story {
             worlds: vec![World::Process],
             world: Map::new(),
             changed_by: vec![],
+            also_in: vec![],
             given: vec![],
             retained: vec![],
             steps,

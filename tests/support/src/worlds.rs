@@ -354,8 +354,8 @@ pub struct Worlds<S, A = Action> {
 }
 
 impl<S, A: StoryAction> Worlds<S, A> {
-    /// Plays each story in the kind world and in three mixtures or, with `SCHEDULES=all`, in
-    /// twelve. `SCHEDULES=test` plays an eighth of them. `play` plays a story in a mixture.
+    /// Plays each story in the kind world, in three mixtures or, with `SCHEDULES=all`, in twelve,
+    /// and in those of its member `also in`. `SCHEDULES=test` plays an eighth of them. `play` plays a story in a mixture.
     ///
     /// # Panics
     /// If a story fails.
@@ -374,7 +374,7 @@ impl<S, A: StoryAction> Worlds<S, A> {
             }
             let mixtures = match &world {
                 Some(names) => vec![Mixture::called(names)],
-                None => self.mixtures(seed, &story.name),
+                None => self.mixtures(seed, story),
             };
             for mixture in mixtures {
                 let name = format!("{}, WORLD_SEED={seed} WORLD={mixture}", story.name);
@@ -388,20 +388,21 @@ impl<S, A: StoryAction> Worlds<S, A> {
         ));
     }
 
-    /// The kind world, and the mixtures of a seed for the story of this name.
-    fn mixtures(&self, seed: u64, story: &str) -> Vec<Mixture> {
+    /// The kind world, the mixtures of a seed for this story, and those in which it once failed.
+    fn mixtures(&self, seed: u64, story: &Story<A>) -> Vec<Mixture> {
         let of_these = |setting: &&Setting| {
             let mut services = setting.services.iter();
             setting.services.is_empty() || services.any(|one| self.services.contains(one))
         };
         let settings: Vec<&Setting> = SETTINGS.iter().filter(of_these).collect();
-        let of_story = story.bytes().fold(seed, |so_far, byte| {
+        let of_story = story.name.bytes().fold(seed, |so_far, byte| {
             so_far.wrapping_mul(31).wrapping_add(byte.into())
         });
         let mixtures = (0..some_or(3, 12)).zip(of_story..);
         let mixtures = mixtures.map(|(number, seed)| Mixture::of(seed, number, &settings));
         std::iter::once(Mixture::default())
             .chain(mixtures)
+            .chain(story.also_in.iter().map(|names| Mixture::called(names)))
             .collect()
     }
 }
