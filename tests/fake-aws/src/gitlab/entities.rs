@@ -112,11 +112,14 @@ pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
 }
 
 /// `app/finders/protected_branches_finder.rb`: the project's and its groups' together, at most a
-/// hundred. `inherited` is `lib/api/entities/protected_branch.rb` of `ee`.
+/// hundred. Groups protect branches only with a licence, and `inherited` is
+/// `lib/api/entities/protected_branch.rb` of `ee`.
 pub fn shown_protections(project: &Project, premium: bool) -> Vec<Value> {
     let own = project.protected.iter().map(|name| (name, false));
-    let groups = project.protected_by_group.iter().map(|name| (name, true));
-    let all = own.chain(groups).take(MAX_PROTECTED_BRANCHES_LISTED);
+    let groups = project.protected_by_group.iter().filter(|_| premium);
+    let all = own
+        .chain(groups.map(|name| (name, true)))
+        .take(MAX_PROTECTED_BRANCHES_LISTED);
     let shown = all.map(|(name, inherited)| {
         let is_forced = project.force_pushed.contains(name);
         let mut shown = json!({"name": name, "allow_force_push": is_forced});
