@@ -127,7 +127,12 @@ impl MirrorCredential {
         let Some(id) = id else {
             return Ok(by_properties.cloned());
         };
-        let is_ours = match observe::read_secret(&self.clients.aws, id).await {
+        let read = if has_response {
+            observe::read_created_secret(&self.clients, id).await
+        } else {
+            observe::read_secret(&self.clients.aws, id).await
+        };
+        let is_ours = match read {
             Ok(secret) => secret.is_some_and(|secret| context.owns(&secret)),
             Err(error) if error.is_denied() && !has_response => false,
             Err(error) => return Err(error.into()),

@@ -93,7 +93,7 @@ impl<'a> Applier<'a> {
         let (user, secret, replaced, clone_urls, login, ()) = tokio::join!(
             retrying_absence(new.contains(&spec.user_name), user),
             observe::read_secret(aws, &spec.secret_name),
-            read_replaced(aws, &previous),
+            read_replaced(clients, &previous),
             observe::clone_urls(aws, spec.repositories(), new),
             read_kept_login(aws, spec, context, &previous),
             open_gitlab(&mut gitlab_clients, spec, new),
@@ -364,13 +364,13 @@ fn or_failed<T, E: Into<ApplyError>>(
 
 /// Reads the secret that this one replaces, with its name. `None` if it replaces none.
 async fn read_replaced(
-    aws: &Aws,
+    clients: &Clients,
     previous: &PreviousSpec,
 ) -> Result<Option<(String, Option<Secret>)>, CallError> {
     let Some(name) = &previous.secret_name else {
         return Ok(None);
     };
-    let secret = observe::read_secret(aws, name).await?;
+    let secret = observe::read_created_secret(clients, name).await?;
     Ok(Some((name.clone(), secret)))
 }
 

@@ -19,7 +19,7 @@ impl Applier<'_> {
                 self.delete_replacement(secret_name).await?;
             }
             RequestStep::ReadFormerSecret(name) => {
-                let former = observe::read_secret(&self.clients.aws, &name).await?;
+                let former = observe::read_created_secret(self.clients, &name).await?;
                 self.state.request.former_secrets.insert(name, former);
             }
             RequestStep::LookAtCloudFormation => self.look_at_cloudformation().await?,

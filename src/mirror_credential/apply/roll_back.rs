@@ -43,7 +43,11 @@ impl Applier<'_> {
 
     async fn undo(&mut self, for_delete: bool) -> Result<(), CallError> {
         let (aws, spec) = (&self.clients.aws, self.spec);
-        let secret = observe::read_secret(aws, &spec.secret_name).await?;
+        let secret = if self.state.log.created_at.is_some() {
+            observe::read_created_secret(self.clients, &spec.secret_name).await?
+        } else {
+            observe::read_secret(aws, &spec.secret_name).await?
+        };
         for step in roll_back(self.context, &self.state, secret.as_ref(), for_delete) {
             match step {
                 RollBackStep::DeleteMirrors => {

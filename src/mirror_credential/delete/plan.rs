@@ -10,7 +10,7 @@
 use std::time::SystemTime;
 
 use crate::mirror_credential::credential_class::CredentialClass;
-use crate::mirror_credential::delete::target::DeletionTarget;
+use crate::mirror_credential::delete::target::{CreateResponse, DeletionScope, DeletionTarget};
 use crate::mirror_credential::intent_log::{NO_SECRET, key};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::request_context::RequestContext;
@@ -134,6 +134,9 @@ impl<'a> DeletionPlanner<'a> {
     fn stop_peers(&self) -> Option<DeleteStep> {
         let (state, target) = (self.state, self.target);
         if target.needs_tombstone() {
+            if self.shows_another_secret() {
+                return Some(DeleteStep::WaitForIam);
+            }
             // IAM may show a new user late, and a Create that still runs may see it.
             let is_create_unanswered = target.is_create_unanswered();
             let may_exist = |user: &&User| user.exists || is_create_unanswered;
@@ -205,6 +208,29 @@ impl<'a> DeletionPlanner<'a> {
         (!state.mirrors_to_look_for.is_empty()).then_some(DeleteStep::LookForMirrors)
     }
 
+    /// Whether a user's tags name another secret of this resource, and IAM may show those that it
+    /// had before this secret: a replacement is rolled back as soon as it was created.
+    fn shows_another_secret(&self) -> bool {
+        let Some(secret) = self.secret.filter(|secret| !self.is_shown_by_iam(secret)) else {
+            return false;
+        };
+        let (owner, name) = (Some(&self.context.owner), Some(&self.target.secret_name));
+        let mut users = self.state.users.iter();
+        users.any(|user| {
+            let is_named = secret.origin.user_name.as_ref() == Some(&user.name);
+            is_named && user.owner.as_ref() == owner && user.secret_name.as_ref() != name
+        })
+    }
+
+    /// Whether IAM shows what the last request that changed `secret` did.
+    fn is_shown_by_iam(&self, secret: &Secret) -> bool {
+        // Clocks differ. It was changed before this delivery started.
+        let soon = self.state.started_at + PROPAGATION_TIME;
+        let changed = secret.last_changed;
+        let visible = changed.map_or(soon, |time| (time + PROPAGATION_TIME).min(soon));
+        self.state.users_read_at >= visible
+    }
+
     fn is_held(&self, user: &User) -> bool {
         let is_recorded = user.owner.as_ref() == Some(&self.context.owner)
             && user.secret_name.as_ref() == Some(&self.target.secret_name);
@@ -259,6 +285,9 @@ impl<'a> DeletionPlanner<'a> {
     fn is_settled(&self) -> bool {
         let state = self.state;
         let Some(secret) = self.secret else {
+            if self.may_be_shown_late() && self.may_be_stale() {
+                return false;
+            }
             let mut users = state
                 .users
                 .iter()
@@ -270,25 +299,34 @@ impl<'a> DeletionPlanner<'a> {
                 state.users_read_at >= written + RUNNING_CREATE_TIMEOUT
             });
         };
-        if !secret.is_unfinished() {
-            return true;
-        }
-        let soon = state.started_at + PROPAGATION_TIME;
-        let changed = secret.last_changed;
-        let visible = changed.map_or(soon, |time| (time + PROPAGATION_TIME).min(soon));
-        state.users_read_at >= visible
+        !secret.is_unfinished() || self.is_shown_by_iam(secret)
+    }
+
+    /// Whether Secrets Manager may not show the secret yet: the Create succeeded, and no earlier
+    /// delivery of this Delete has deleted it.
+    fn may_be_shown_late(&self) -> bool {
+        let state = self.state;
+        let create = CreateResponse::Id;
+        let has_existed = self.target.scope == DeletionScope::Delete { create };
+        let mut users = state.users.iter();
+        let has_ended = users.any(|user| self.has_ended(user));
+        has_existed && state.secret == SecretState::Absent && !state.is_secret_deleted && !has_ended
+    }
+
+    /// Whether an earlier delivery of this Delete has found the secret.
+    fn has_ended(&self, user: &User) -> bool {
+        let earlier = self.context.tombstone_on(user);
+        earlier.is_some_and(|earlier| earlier.ended != NO_SECRET)
     }
 
     /// Whether a Create that read `user` before the tombstone was written may still run. Such a
     /// Create never responded, or its first delivery failed before it changed anything. It may also
     /// have created the secret since the secret was read.
     fn may_be_created_for(&self, user: &User) -> bool {
-        let earlier = self.context.tombstone_on(user);
-        let has_ended = earlier.is_some_and(|earlier| earlier.ended != NO_SECRET);
         let is_marked = self.state.tombstones_written.contains(&user.name);
         let is_marked = is_marked && !self.state.is_secret_deleted;
         let is_create_unanswered = self.target.is_create_unanswered();
-        user.exists && (is_create_unanswered || (is_marked && !has_ended))
+        user.exists && (is_create_unanswered || (is_marked && !self.has_ended(user)))
     }
 
     /// The denied call that prevents the deletion: the function may not read resources that it may

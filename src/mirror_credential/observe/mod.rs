@@ -11,6 +11,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::primitives::DateTime;
 use futures_util::future::try_join_all;
 
+use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
 use crate::clients::codecommit;
 use crate::common::reason_codes::Code;
@@ -21,6 +22,7 @@ use crate::mirror_credential::intent_log::{Login, Owner};
 use crate::mirror_credential::state::{
     Credential, DeniedRead, Secret, SecretLog, SecretOrigin, User,
 };
+use crate::mirror_credential::timing::{POLL_INTERVAL, PROPAGATION_TIME};
 
 /// IAM's error code for a user, a credential or a service that does not exist.
 const NO_ENTITY: [&str; 1] = ["NoSuchEntity"];
@@ -139,6 +141,22 @@ pub async fn read_secret(aws: &Aws, name: &str) -> Result<Option<Secret>, CallEr
     let doing = || format!("reading secret {name}");
     let output = optional(call.send().await, &["ResourceNotFoundException"], doing)?;
     Ok(output.as_ref().map(parse_secret))
+}
+
+/// Reads the secret `name`, which was created earlier. Secrets Manager may show a new one late.
+/// `None` if it does not show the secret within [`PROPAGATION_TIME`].
+pub async fn read_created_secret(
+    clients: &Clients,
+    name: &str,
+) -> Result<Option<Secret>, CallError> {
+    let give_up = clients.clock.now() + PROPAGATION_TIME;
+    loop {
+        let secret = read_secret(&clients.aws, name).await?;
+        if secret.is_some() || clients.clock.now() >= give_up {
+            return Ok(secret);
+        }
+        tokio::time::sleep(POLL_INTERVAL * 2).await;
+    }
 }
 
 fn parse_secret(output: &DescribeSecretOutput) -> Secret {

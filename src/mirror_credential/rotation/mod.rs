@@ -95,7 +95,8 @@ impl MirrorCredential {
 
     async fn run_phase(&self, event: &RotationEvent, until: SystemTime) -> Result<(), ApplyError> {
         let aws = &self.clients.aws;
-        let Some(secret) = read_rotated(&self.clients, &event.secret_id).await? else {
+        let read = observe::read_created_secret(&self.clients, &event.secret_id);
+        let Some(secret) = read.await? else {
             return Err(not_rotatable("there is no such secret", SCHEDULE_OTHER));
         };
         let Some(owner) = secret.origin.owner.clone() else {
@@ -190,19 +191,6 @@ impl MirrorCredential {
             Box::pin(applier.abort_rotation(rotation)).await?;
         }
         Ok(Some(PendingRotation::Ended))
-    }
-}
-
-/// Reads the secret of a rotation. Secrets Manager rotates only a secret that exists, but may show
-/// a new one late. `None` if it does not show the secret within [`PROPAGATION_TIME`].
-async fn read_rotated(clients: &Clients, secret_id: &str) -> Result<Option<Secret>, ApplyError> {
-    let give_up = clients.clock.now() + PROPAGATION_TIME;
-    loop {
-        let secret = observe::read_secret(&clients.aws, secret_id).await?;
-        if secret.is_some() || clients.clock.now() >= give_up {
-            return Ok(secret);
-        }
-        tokio::time::sleep(POLL_INTERVAL * 2).await;
     }
 }
 
