@@ -16,7 +16,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
+import yaml
 from botocore import xform_name
+from botocore.exceptions import DataNotFoundError
+from botocore.loaders import create_loader
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
 from tests.local.aws import service_shapes
@@ -37,13 +40,17 @@ EXAMPLES_HAVE = {
 }
 # The same of answers that others recorded or reported. The first two are statuses of the event of a stack.
 RECORDED = {
-    "cloudformation:DescribeStackEvents: Value 'REVIEW_IN_PROGRESS'": "https://github.com/floci-io/floci/issues/1429",
+    "cloudformation:DescribeStackEvents: Value 'REVIEW_IN_PROGRESS'": "https://github.com/localstack/localstack/blob/main/"
+        "tests/aws/services/cloudformation/test_change_set_conditions.snapshot.json",
     "cloudformation:DescribeStackEvents: Value 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS'":
         "https://github.com/ansible/ansible/pull/26225",
     "codebuild:ListBuildsForProject: Invalid length for parameter ids": "https://github.com/aws/aws-sdk/issues/343",
 }
 # Each is the beginning of a fault.
 FAULTS_OF_THE_MODELS = (*EXAMPLES_HAVE, *RECORDED)
+# Answers that others documented or recorded.
+RECORDED_ANSWERS: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "aws.yaml").read_text())
+_NO_OUTPUT = re.compile(r"This command produces no output|Output::\s+None")
 
 
 @dataclass(frozen=True)
@@ -172,13 +179,27 @@ def table() -> dict[str, tuple[str, str]]:
 
 
 def examples(service: str, operation: str) -> list[Any]:
-    """The outputs in the AWS CLI's reference, which its package contains. They have no `ResponseMetadata`."""
-    folder = {"s3": "s3api"}.get(service, service)
+    """The outputs in the AWS CLI's reference and in botocore, whose packages contain them, and in `aws.yaml`. They have no
+    `ResponseMetadata`."""
+    of_others = RECORDED_ANSWERS.get(f"{service}:{operation}")
+    return [*_of_the_cli(service, operation), *_of_botocore(service, operation), *([of_others["answer"]] if of_others else [])]
+
+
+def _of_botocore(service: str, operation: str) -> list[Any]:
+    with suppress(DataNotFoundError):
+        examples = create_loader().load_service_model(service, "examples-1")["examples"]
+        return [one["output"] for one in examples.get(operation, []) if "output" in one]
+    return []
+
+
+def _of_the_cli(service: str, operation: str) -> list[Any]:
+    # Only this function needs the CLI.
     import awscli
 
+    folder = {"s3": "s3api"}.get(service, service)
     file = Path(awscli.__file__).parent / "examples" / folder / f"{xform_name(operation, '-')}.rst"
     text = file.read_text() if file.is_file() else ""
-    found = []
+    found: list[Any] = [{}] * len(_NO_OUTPUT.findall(text))
     for _, block in re.findall(r"^( +)(\{ *\n.*?^\1\}) *$", text, re.MULTILINE | re.DOTALL):
         # Some are shortened.
         with suppress(ValueError):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.local.aws import service_shapes
 from tests.witnesses import aws_rest
-from tests.witnesses.aws import EXAMPLES_HAVE, Exchange, examples, table
+from tests.witnesses.aws import EXAMPLES_HAVE, RECORDED_ANSWERS, Exchange, examples, table
 
 USERS = """<ListUserTagsResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListUserTagsResult>
 <Tags><member><Key>a</Key><Value>b</Value></member></Tags><IsTruncated>false</IsTruncated>{}</ListUserTagsResult>
@@ -32,6 +32,16 @@ def test_example_of_aws_has_the_fault(operation: str) -> None:
 def test_row_has_the_witnesses(operation: str) -> None:
     service, _, name = operation.partition(":")
     assert table()[operation][0] == ("model, example" if examples(service, name) else "model")
+
+
+@pytest.mark.parametrize("operation", RECORDED_ANSWERS)
+def test_answer_of_others_agrees_with_the_model(operation: str) -> None:
+    service, _, name = operation.partition(":")
+    # The CLI decodes a policy.
+    answer = {key: json.dumps(value) if key == "PolicyDocument" else value
+              for key, value in RECORDED_ANSWERS[operation]["answer"].items()}
+    shape = service_shapes.service(service).operation_model(name).output_shape
+    assert shape is not None and service_shapes.faults(shape, answer) == []
 
 
 @pytest.mark.parametrize(("request_body", "fault"), [

@@ -1,6 +1,8 @@
 """MiniStack sends unknown, null or empty members where AWS sends none.
 
-A member is absent if it is null, or empty although botocore's model has a minimum length or values for it.
+A member is absent if it is null, or empty although botocore's model has a minimum length or values for it. Other members
+are absent in the answers of AWS that LocalStack recorded (`tests/aws/services/{cloudformation,secretsmanager}` in
+https://github.com/localstack/localstack).
 """
 
 import json
@@ -22,8 +24,10 @@ _JSON: dict[tuple[str, ModuleType], dict[str, str]] = {
     ("secretsmanager", secretsmanager): {"_describe_secret": "DescribeSecret", "_get_secret_value": "GetSecretValue",
                                          "_list_secret_version_ids": "ListSecretVersionIds"},
 }
-_XML = ("DescribeStacks", "DescribeChangeSet", "ListChangeSets")
-# DescribeChangeSet has no type of the change set.
+# Recorded: DescribeSecret omits these if they are empty or false.
+_OMITTED = {"DescribeSecret": ("Description", "RotationEnabled", "Tags")}
+_XML = ("DescribeStacks", "DescribeStackEvents", "DescribeChangeSet", "ListChangeSets")
+# Recorded. DescribeChangeSet has no type of the change set.
 _ABSENT = re.compile(rb"<(\w*Description|\w*StatusReason)></\1>|<ChangeSetType>\w*</ChangeSetType>")
 
 
@@ -39,7 +43,11 @@ def _in_json(service: str, operation: str, ministack_handler: Callable[..., tupl
              **named: object) -> tuple:
     status, headers, body = ministack_handler(*arguments, **named)
     if status == 200:
-        body = json.dumps(service_shapes.present(service, operation, json.loads(body))).encode()
+        answer = service_shapes.present(service, operation, json.loads(body))
+        for name in _OMITTED.get(operation, ()):
+            if not answer.get(name):
+                answer.pop(name, None)
+        body = json.dumps(answer).encode()
     return status, headers, body
 
 
