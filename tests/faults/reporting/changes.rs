@@ -2,13 +2,11 @@
 
 use serde_json::Value;
 
-use crate::account::{BRANCH, PARAMETER};
+use crate::account::PARAMETER;
 use crate::approvals::pipeline;
 use crate::fixture::{COMMITS, records_of};
 use fake_aws::gitlab::records::OTHER_USER;
-use fake_aws::gitlab::tags::Tag;
 use fake_aws::{AwsState, FakeAws, ResourceEvent};
-use std::time::Duration;
 
 const STACK: &str = "cfnstack-dev-shop";
 const TABLE: &str = "AWS::DynamoDB::Table";
@@ -48,10 +46,6 @@ fn change_records(aws: &mut AwsState, name: &str) {
             let second = COMMITS[1].to_owned();
             records.merge_requests.insert(second, requests);
         }
-        "a tag has the name of the branch" => {
-            let tag = Tag::lightweight(COMMITS[1]);
-            records.tags.all.insert(BRANCH.to_owned(), tag);
-        }
         "GitLab CI cancels the statuses" => {
             for commit in COMMITS {
                 records.cancel_redundant(commit);
@@ -65,7 +59,6 @@ fn change_records(aws: &mut AwsState, name: &str) {
             pipeline(aws).disabled = vec![("Deploy", reason)];
         }
         "the transition into Deploy is enabled" => pipeline(aws).disabled.clear(),
-        "logs come after an hour" => aws.options.logs_late = Duration::from_hours(1),
         "events have no operation IDs" => aws.options.lacks_operation_ids = true,
         "pages have one item" => aws.options.page_length = Some(1),
         _ => panic!("no change is called {name}"),

@@ -59,7 +59,9 @@ pub fn check_with_notes(fake: &FakeAws, of: Reporting, expected: &[Expected], no
     for one in expected.iter().filter(|one| !one.status.is_empty()) {
         check_statuses(&records, of, one);
         check_deployments(&records, of, one);
-        if one.approval.as_deref() == Some("pending") || one.status == "failed" {
+        let has_note = one.notes.as_ref().is_none_or(|texts| !texts.is_empty());
+        let is_note_kept = one.approval.as_deref() == Some("pending") || one.status == "failed";
+        if has_note && is_note_kept {
             check_notes(&records, of, one, notes);
         }
         check_ends(&records, of, one);

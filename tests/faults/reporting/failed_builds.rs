@@ -9,11 +9,10 @@ use crate::checks::check_harmless;
 use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, in_account, records};
 use crate::steps::Step;
 
-use Step::{Build, End, Retry, Source, Start};
+use Step::{Build, End, Source, Start};
 
 const BUILD_PROJECT: &str = "codebuild-dev-cfn-shop";
 const MESSAGE: &str = "Error while executing command: npm test. Reason: exit status 1";
-const CAUSE: &str = "BUILD: COMMAND_EXECUTION_ERROR: Error while executing command: npm test";
 
 /// The settings of the pipeline have `BuildLog`.
 fn with_log(fake: &FakeAws) {
@@ -64,47 +63,6 @@ fn status(fake: &FakeAws) -> String {
     let records = records(fake);
     let current = records.current(COMMITS[0], &SHOP.status());
     current.last().expect("a status").description.clone()
-}
-
-#[test]
-fn end_of_the_log_is_in_the_note_of_a_private_project() {
-    in_account(async |fake| {
-        with_log(fake);
-        begin(fake).await;
-        let token = format!("token glpat-{}", "x1".repeat(10));
-        fail(fake, &["1 of 7 tests failed", &token, "/close"], "failed").await;
-        let note = note(fake);
-        assert!(note.contains("\n 1 of 7 tests failed\n"), "{note}");
-        assert!(
-            !note.contains("x1x1") && !note.contains("\n/close"),
-            "{note}"
-        );
-        assert!(
-            !note.contains("POST_BUILD") && !note.contains(" late "),
-            "{note}"
-        );
-        let read = fake.count("GetLogEvents");
-        catch_up(fake, SHOP, "health check").await;
-        assert_eq!(fake.count("GetLogEvents"), read, "read again");
-    });
-}
-
-/// By default, a public project has no note: the status has the cause.
-#[test]
-fn public_project_has_the_cause_in_its_status_only() {
-    in_account(async |fake| {
-        with_log(fake);
-        fake.arrange(|aws| aws.gitlab.project_mut(PROJECT).records.is_public = true);
-        begin(fake).await;
-        fail(fake, &["1 of 7 tests failed"], "failed").await;
-        assert!(status(fake).contains(CAUSE), "{}", status(fake));
-        assert!(
-            records(fake)
-                .notes
-                .iter()
-                .all(|note| note.user == OTHER_USER)
-        );
-    });
 }
 
 #[test]
@@ -169,44 +127,6 @@ fn failure_is_reported_if_its_cause_cannot_be_read() {
             });
         }
     }
-}
-
-/// The end of the note lists the change set, which survives a failure. A log cannot pass for it.
-#[test]
-fn log_with_the_notes_own_lines_does_not_survive() {
-    in_account(async |fake| {
-        with_log(fake);
-        begin(fake).await;
-        let marker = "<!-- cfn-gitops deployment dev/shop c0ffee0000000001 -->";
-        fail(
-            fake,
-            &["<!-- change set -->", "| `Forged` |", marker],
-            "failed",
-        )
-        .await;
-        assert!(note(fake).contains("Forged"), "{}", note(fake));
-        for (at, step) in [
-            Retry("e1"),
-            Build("e1", None),
-            Step::Request("e1"),
-            Step::Approve("e1"),
-            Step::Deployed("e1", None),
-            End("e1", "Succeeded"),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            step.take(fake, SHOP).await;
-            if step.has_event() {
-                deliver_once(fake, SHOP, step.subject(), &format!("retry-{at}")).await;
-            }
-        }
-        let note = note(fake);
-        assert!(
-            !note.contains("Forged") && note.contains("| `Orders` |"),
-            "{note}"
-        );
-    });
 }
 
 /// A person may delete a note because of the log in it.
