@@ -1,36 +1,9 @@
-//! Each story on other days, with repeated and late events, and with one fault at every call.
-
-use std::time::Duration;
+//! Each story in unkind worlds, and with one fault at every call.
 
 use crate::scenarios::{Scenario, scenarios};
-use fake_aws::{FaultKind, Options, Schedules, SeenTokens};
+use fake_aws::{FaultKind, Service};
 use test_support::single_faults::SingleFaults;
-
-type Day = (&'static str, fn(&mut Options));
-
-/// The same AWS on other days, or as far as it is not documented.
-fn kinds_of_days() -> [Day; 5] {
-    [
-        ("the default", |_| {}),
-        ("what is not documented, otherwise", |options| {
-            options.seen_tokens = SeenTokens::Refused;
-            options.change_sets.kept_during_updates = true;
-            options.page_length = Some(1);
-        }),
-        ("slow change sets", |options| {
-            options.change_sets.waits = Duration::from_secs(20);
-            options.change_sets.takes = Duration::from_mins(1);
-        }),
-        ("stacks and events late", |options| {
-            options.stacks_late = Duration::from_secs(3);
-            options.events_late = Duration::from_secs(3);
-        }),
-        ("executions and secrets late", |options| {
-            options.executions_late = Duration::from_secs(5);
-            options.secrets_late = Duration::from_secs(3);
-        }),
-    ]
-}
+use test_support::worlds::{Mixture, Worlds};
 
 #[test]
 fn every_story_ends_as_described() {
@@ -42,37 +15,31 @@ fn every_story_ends_as_described() {
 }
 
 #[test]
-fn every_story_ends_as_described_on_other_days() {
-    let mut schedules = Schedules::one_in(6);
-    for (day, change) in kinds_of_days() {
-        for mut scenario in scenarios() {
-            // CloudFormation does not delete a change set while it creates it, and this function
-            // may not read when that ends.
-            let is_denied = scenario.story.name == "review_denied: DescribeChangeSet";
-            if is_denied && day == "slow change sets" {
-                continue;
-            }
-            for delivered in ["once", "twice", "again later"] {
-                scenario.day = change;
-                scenario.delivers_twice = delivered == "twice";
-                scenario.repeats_late = delivered == "again later";
-                let name = format!("{day}, {}, {delivered}", scenario.story.name);
-                schedules.run(name, || scenario.play(&[]));
-            }
-        }
-    }
-    schedules.report("stories on other days, with later copies of events");
+fn every_story_has_the_same_end_in_unkind_worlds() {
+    let worlds = Worlds {
+        scenarios: scenarios(),
+        story: |scenario| &scenario.story,
+        services: &[
+            Service::CloudFormation,
+            Service::CodePipeline,
+            Service::GitLab,
+        ],
+    };
+    worlds.play_each("stories of reviews", |scenario, mixture| {
+        let (story, mixture) = (scenario.story.clone(), mixture.clone());
+        Scenario { story, mixture }.play(&[]);
+    });
 }
 
 fn every_single_fault(
-    delivers_twice: bool,
+    delivery: &str,
     kinds: &'static [FaultKind],
     one_in: u64,
     what: &str,
 ) -> usize {
     let mut scenarios = scenarios();
     for scenario in &mut scenarios {
-        scenario.delivers_twice = delivers_twice;
+        scenario.mixture = Mixture::called(delivery);
     }
     let all = SingleFaults {
         scenarios,
@@ -91,7 +58,7 @@ fn every_single_fault(
 #[test]
 fn single_fault_ends_as_described() {
     let what = "single faults at calls of AWS, S3 and GitLab";
-    assert!(every_single_fault(false, &FaultKind::EACH, 10, what) > 1000);
+    assert!(every_single_fault("", &FaultKind::EACH, 10, what) > 1000);
 }
 
 #[test]
@@ -102,11 +69,11 @@ fn single_fault_with_every_event_twice_ends_as_described() {
         FaultKind::KilledAfter,
     ];
     let what = "single faults with every event delivered twice";
-    assert!(every_single_fault(true, kinds, 30, what) > 1000);
+    assert!(every_single_fault("delivered-twice", kinds, 30, what) > 1000);
 }
 
 #[test]
 fn call_that_hangs_ends_as_described() {
     let what = "calls that hang";
-    assert!(every_single_fault(false, &FaultKind::SILENT, 30, what) > 300);
+    assert!(every_single_fault("", &FaultKind::SILENT, 30, what) > 300);
 }

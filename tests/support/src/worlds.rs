@@ -94,7 +94,7 @@ const fn one_of(
 const fn breaking(name: &'static str, apply: fn(&mut Place)) -> Setting {
     Setting {
         breaks: true,
-        ..one_of("broken GitLab", name, GITLAB, apply)
+        ..one_of("broken GitLab", name, MIRRORS, apply)
     }
 }
 
@@ -102,6 +102,8 @@ const EVERY: &[Service] = &[];
 const IAM: &[Service] = &[Service::Iam];
 const SECRETS: &[Service] = &[Service::SecretsManager];
 const GITLAB: &[Service] = &[Service::GitLab];
+/// Only stories of mirrors are about IAM. These settings change GitLab's mirrors alone.
+const MIRRORS: &[Service] = &[Service::Iam];
 const STACKS: &[Service] = &[Service::CloudFormation];
 const PIPELINES: &[Service] = &[Service::CodePipeline];
 const LOGS: &[Service] = &[Service::CloudWatchLogs];
@@ -207,11 +209,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("empty-log-pages", LOGS, |it| {
         it.options.empty_log_pages = true;
     }),
-    one_of("edition", "older-gitlab", GITLAB, |it| {
+    one_of("edition", "older-gitlab", MIRRORS, |it| {
         it.options.gitlab.unique_urls = false;
         it.options.gitlab.enabled_mirrors_limit = None;
     }),
-    setting("free-gitlab", GITLAB, |it| {
+    setting("free-gitlab", MIRRORS, |it| {
         it.options.gitlab.premium = false;
     }),
     one_of("language", "german", GITLAB, |it| {
@@ -229,16 +231,16 @@ pub const SETTINGS: &[Setting] = &[
     one_of("clock", "clock-ahead", GITLAB, |it| {
         it.options.gitlab.clock_ahead = Duration::from_mins(90);
     }),
-    setting("slow-pushes", GITLAB, |it| {
+    setting("slow-pushes", MIRRORS, |it| {
         it.options.sync_takes = Duration::from_secs(90);
     }),
     setting("paging-headers", GITLAB, |it| {
         it.options.gitlab.drops_paging_headers = false;
     }),
-    setting("one-broken-mirror", GITLAB, |it| {
+    setting("one-broken-mirror", MIRRORS, |it| {
         it.options.gitlab.has_broken_mirror = true;
     }),
-    setting("logins-in-errors", GITLAB, |it| {
+    setting("logins-in-errors", MIRRORS, |it| {
         it.options.gitlab.errors_show_the_login = true;
     }),
     breaking("gateway-404", |it| {
@@ -312,11 +314,22 @@ impl Mixture {
     }
 
     pub fn place(&self) -> Place {
-        let mut place = Place::default();
+        self.place_with(Options::default())
+    }
+
+    /// The place of an account with these options.
+    pub fn place_with(&self, options: Options) -> Place {
+        let delivery = Delivery::Once;
+        let mut place = Place { options, delivery };
         for setting in &self.settings {
             (setting.apply)(&mut place);
         }
         place
+    }
+
+    /// Whether it has no setting.
+    pub fn is_kind(&self) -> bool {
+        self.settings.is_empty()
     }
 
     /// Whether the requests of this story may end otherwise in it.
