@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::account::PARAMETER;
-use crate::approvals::pipeline;
+use crate::approvals::{pipeline, set_outputs};
 use crate::fixture::{COMMITS, records_of};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{AwsState, FakeAws, ResourceEvent};
@@ -76,9 +76,10 @@ fn allow_only(aws: &mut AwsState, action: &str) {
 
 /// This property of `Report` is true.
 fn switch_on(aws: &mut AwsState, name: &str) {
-    let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
-    let settings = stack.outputs.get_mut("Reporting").expect("settings");
-    *settings = settings.replacen('{', &format!(r#"{{"{name}":true,"#), 1);
+    set_outputs(aws, |outputs| {
+        let settings = outputs.get_mut("Reporting").expect("settings");
+        *settings = settings.replacen('{', &format!(r#"{{"{name}":true,"#), 1);
+    });
 }
 
 fn failure(logical_id: &'static str, kind: &'static str, reason: &'static str) -> ResourceEvent {

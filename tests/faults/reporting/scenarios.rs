@@ -10,13 +10,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::changes;
-use crate::checks::{check, check_texts, check_with_notes};
+use crate::checks::{check, check_harmless, check_texts, check_with_notes};
 use crate::fixture::{
     COMMITS, Reporting, SHOP, Subject, catch_up, deliver, deliver_once, in_account, records,
 };
 use crate::steps::{Step, commit};
-use fake_aws::{FakeAws, Schedules};
+use fake_aws::{FakeAws, Schedules, Service};
 use test_support::scenarios::{Story, StoryAction, duration, stories};
+use test_support::worlds::{Delivery, Mixture, Worlds};
 
 /// A change in a story, or an expectation.
 #[derive(Clone, Debug, Deserialize)]
@@ -275,6 +276,43 @@ impl Scenario {
         }
     }
 
+    /// Plays every action with all events in an unkind world. An event may come before its change is
+    /// visible, so the expectation holds after the health check.
+    pub async fn play_in(&self, fake: &FakeAws, mixture: &Mixture) {
+        let mut delivery = Delivery::Once;
+        fake.options(|options| {
+            let place = mixture.place_with(options.clone());
+            (*options, delivery) = (place.options, place.delivery);
+        });
+        // GitLab's clock cannot be behind at the beginning, which is the first look at the clock.
+        fake.now();
+        tokio::time::sleep(Duration::from_hours(2)).await;
+        let mut delivered = vec![];
+        for (at, action) in self.actions.iter().enumerate() {
+            action.take(fake, SHOP).await;
+            let event: Vec<Subject> = action.event().into_iter().collect();
+            delivered.extend(&event);
+            let events = match delivery {
+                _ if event.is_empty() => event,
+                Delivery::Once => event,
+                Delivery::Twice => event.repeat(2),
+                Delivery::LateCopies => delivered.clone(),
+            };
+            for (number, event) in events.iter().enumerate() {
+                deliver(fake, SHOP, *event, &format!("event-{at}-{number}")).await;
+            }
+            // An action of an execution takes longer than a change needs until it is visible.
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        if mixture.may_change(&self.story) {
+            catch_up(fake, SHOP, "health check").await;
+            return check_harmless(fake);
+        }
+        self.ends_for_good(fake).await;
+        check_texts(fake, SHOP, &self.expected());
+    }
+
     /// After that, the health check posts only what no event is about.
     pub async fn leaves_the_rest(&self, fake: &FakeAws) {
         let posted = catch_up(fake, SHOP, "health check").await;
@@ -335,4 +373,21 @@ fn story_ends_as_expected_with_each_event_once_or_twice() {
         }
     }
     schedules.report("stories of executions, with each event once and twice");
+}
+
+#[test]
+fn every_story_has_the_same_end_in_unkind_worlds() {
+    let worlds = Worlds {
+        scenarios: scenarios().iter().collect(),
+        story: |scenario: &&'static Scenario| &scenario.story,
+        services: &[
+            Service::CloudFormation,
+            Service::CodePipeline,
+            Service::CloudWatchLogs,
+            Service::GitLab,
+        ],
+    };
+    worlds.play_each("stories of executions", |scenario, mixture| {
+        in_account(async |fake| scenario.play_in(fake, mixture).await);
+    });
 }
