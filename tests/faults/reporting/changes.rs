@@ -59,8 +59,6 @@ fn change_records(aws: &mut AwsState, name: &str) {
             pipeline(aws).disabled = vec![("Deploy", reason)];
         }
         "the transition into Deploy is enabled" => pipeline(aws).disabled.clear(),
-        "events have no operation IDs" => aws.options.lacks_operation_ids = true,
-        "pages have one item" => aws.options.page_length = Some(1),
         _ => panic!("no change is called {name}"),
     }
 }

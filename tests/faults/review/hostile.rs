@@ -3,7 +3,6 @@
 
 use serde_json::{Value, json};
 
-use crate::account::PARAMETER;
 use crate::checks::{Others, check_harmless, own_notes};
 use crate::fixture::{
     LOGIN, Output, STACK, changed, check_health_for_a_day, configuration, deliver, deployed,
@@ -121,19 +120,6 @@ async fn note_about(fake: &FakeAws, output: &Output) -> String {
     let mut notes = own_notes(fake, LOGIN.1);
     assert_eq!(notes.len(), 1, "{notes:?}");
     notes.remove(0)
-}
-
-#[test]
-fn reason_is_shown_without_values() {
-    in_account(async |fake| {
-        let reason = format!("Unable to get mapping for M::{PARAMETER}::k");
-        fake.fail_next_change_set(STACK, &reason);
-        let mut template = changed();
-        template["Mappings"]["M"]["x"]["k"] = json!("1");
-        let note = note_about(fake, &Output::of(template)).await;
-        let shown = "`Unable to get mapping for M::…::k`";
-        assert!(note.contains(shown) && !note.contains(PARAMETER), "{note}");
-    });
 }
 
 /// The author of a branch chooses the encoding, and writes the text around it.

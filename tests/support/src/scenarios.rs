@@ -438,7 +438,11 @@ fn replace(content: &Value, row: &Row) -> Value {
 
 /// The list for an item such as `then: each`, or null if the row has none. `None` for other items.
 fn inserted(item: &Value, row: &Row) -> Option<Value> {
-    let (name, value) = item.as_object()?.iter().next()?;
+    let mut members = item.as_object()?.iter();
+    let (name, value) = members.next()?;
+    if members.next().is_some() {
+        return None;
+    }
     let list = if value == "each" {
         row.member(name)
     } else {
