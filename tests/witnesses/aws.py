@@ -45,6 +45,7 @@ RECORDED = {
     "cloudformation:DescribeStackEvents: Value 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS'":
         "https://github.com/ansible/ansible/pull/26225",
     "codebuild:ListBuildsForProject: Invalid length for parameter ids": "https://github.com/aws/aws-sdk/issues/343",
+    "codebuild:ListProjects: Invalid length for parameter projects": "https://github.com/mattclay/aws-terminator/pull/13",
 }
 # Each is the beginning of a fault.
 FAULTS_OF_THE_MODELS = (*EXAMPLES_HAVE, *RECORDED)
