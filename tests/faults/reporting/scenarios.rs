@@ -284,9 +284,6 @@ impl Scenario {
             let place = mixture.place_with(options.clone());
             (*options, delivery) = (place.options, place.delivery);
         });
-        // GitLab's clock cannot be behind at the beginning, which is the first look at the clock.
-        fake.now();
-        tokio::time::sleep(Duration::from_hours(2)).await;
         let mut delivered = vec![];
         for (at, action) in self.actions.iter().enumerate() {
             action.take(fake, SHOP).await;

@@ -1,6 +1,6 @@
 //! The service that answers a call, and the steps that happen without one.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_smithy_types::{DateTime, date_time::Format};
 
@@ -17,7 +17,7 @@ use crate::{
         event_bus, functions, iam, logs, pipelines, response_bucket, s3, secrets,
         stacks::{self, operations},
     },
-    world::{ApiResponse, AwsError, Denial, World},
+    world::{ApiResponse, AwsError, Denial},
 };
 
 /// Longer than any run of a mirror is put off.
@@ -80,9 +80,7 @@ impl AwsState {
         };
         let mut answer = answer.unwrap_or_else(|error| ApiResponse::error(call.service, &error));
         if call.service == Service::GitLab {
-            let shown = SystemTime::UNIX_EPOCH
-                + Duration::from_secs_f64(World::seconds(self.by_gitlabs_clock()));
-            let date = DateTime::from(shown).fmt(Format::HttpDate);
+            let date = DateTime::from(self.by_gitlabs_clock()).fmt(Format::HttpDate);
             answer.headers.push(("date", date.expect("after 1970")));
         }
         answer

@@ -81,7 +81,7 @@ pub fn answer(
         return Some(Err(refused(status, message)));
     }
     let records = &mut gitlab.projects.get_mut(&project.id)?.records;
-    let now = World::instant(world.by_gitlabs_clock());
+    let now = World::instant_of(world.by_gitlabs_clock());
     let changed = changed(operation, call, project, (records, user), &now)?;
     let or_rejected =
         |(status, message): Rejection| with_status(status, &json!({"message": message}));

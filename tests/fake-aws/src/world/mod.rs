@@ -150,10 +150,10 @@ impl World {
         SystemTime::UNIX_EPOCH + Duration::from_secs(START) + self.now
     }
 
-    /// The virtual time that GitLab's clock shows. At the beginning it is not behind.
-    pub(crate) fn by_gitlabs_clock(&self) -> Duration {
+    /// The time that GitLab's clock shows.
+    pub(crate) fn by_gitlabs_clock(&self) -> SystemTime {
         let behaviour = &self.options.gitlab;
-        (self.now + behaviour.clock_ahead).saturating_sub(behaviour.clock_behind)
+        self.time() + behaviour.clock_ahead - behaviour.clock_behind
     }
 
     /// The virtual time of these seconds since 1970. Zero if they are before its beginning.
@@ -188,8 +188,14 @@ impl World {
 
     /// ISO 8601 to the millisecond, as CloudFormation gives times.
     pub fn instant(at: Duration) -> String {
-        let whole = Duration::from_secs(START) + at;
-        let whole = i64::try_from(whole.as_millis()).expect("before the year 292 million");
+        Self::instant_of(SystemTime::UNIX_EPOCH + Duration::from_secs(START) + at)
+    }
+
+    /// The same.
+    pub(crate) fn instant_of(at: SystemTime) -> String {
+        let whole = at.duration_since(SystemTime::UNIX_EPOCH);
+        let whole = whole.expect("after 1970").as_millis();
+        let whole = i64::try_from(whole).expect("before the year 292 million");
         DateTime::from_millis(whole)
             .fmt(Format::DateTime)
             .expect("a date that can be written")
