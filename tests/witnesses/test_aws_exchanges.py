@@ -15,9 +15,6 @@ FOLDER = Path(os.environ.get("RECORDED_CALLS") or "target/recorded-calls")
 # Each is the beginning of a fault, with the reason why it may stay.
 ALLOWED = {
     **dict.fromkeys(FAULTS_OF_THE_MODELS, "AWS has it, too"),
-    # Differences of the fake AWS that are known.
-    "codebuild:BatchGetBuilds: Invalid length for parameter builds[0].sourceVersion": "a build without its commit (?)",
-    "codepipeline:GetPipelineState: Value 'Superseded'": "a stage has the status of its execution (?)",
     # The tests' own values, which AWS would not send.
     "cloudformation:DescribeStackResource: Value 'NEW'": "a status that CloudFormation may add",
     "codepipeline:ListActionExecutions: Value 'Skipped'": "a status that CodePipeline may add",

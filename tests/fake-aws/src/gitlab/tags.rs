@@ -110,7 +110,8 @@ pub fn answer(gitlab: &GitLab, world: &World, call: &Call, project: &Project) ->
             Err(refused(403, "403 Forbidden"))
         }
         "GitLab.ListProtectedTags" => {
-            let rules = tags.protected.iter().map(shown_rule);
+            let premium = world.options.gitlab.premium;
+            let rules = tags.protected.iter().map(|rule| shown_rule(rule, premium));
             Ok(page(world, call, &rules.collect::<Vec<_>>()))
         }
         "GitLab.ListDeployKeys" => {
@@ -218,11 +219,17 @@ pub fn shown_user(gitlab: &GitLab, id: u64) -> Option<Value> {
     }))
 }
 
-/// `lib/api/entities/protected_ref_access.rb`, and that of `ee`.
-fn shown_rule((name, entries): &(String, Vec<Value>)) -> Value {
+/// `lib/api/entities/protected_ref_access.rb`, and that of `ee`: users, groups and roles need a
+/// licence.
+fn shown_rule((name, entries): &(String, Vec<Value>), premium: bool) -> Value {
     let entries = entries.iter().zip(1..).map(|(entry, id)| {
         let mut shown = json!({"id": id, "access_level": null, "access_level_description": "…",
-            "user_id": null, "group_id": null});
+            "deploy_key_id": null});
+        for member in ["user_id", "group_id", "member_role_id"] {
+            if premium {
+                shown[member] = Value::Null;
+            }
+        }
         for (member, value) in entry.as_object().into_iter().flatten() {
             shown[member] = value.clone();
         }

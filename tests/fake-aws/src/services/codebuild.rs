@@ -252,11 +252,14 @@ fn shown(build: &Build) -> Value {
         "startTime": World::seconds(build.started),
         "currentPhase": if is_over { "COMPLETED" } else { "BUILD" },
         "buildStatus": build.status,
-        "sourceVersion": build.source_version,
         "projectName": build.project,
         "buildComplete": is_over,
         "logs": {"groupName": group, "streamName": stream},
     });
+    // "If not specified, the latest version is used": a build without it has none to show.
+    if !build.source_version.is_empty() {
+        shown["sourceVersion"] = json!(build.source_version);
+    }
     if let Some(commit) = &build.resolved_source_version {
         shown["resolvedSourceVersion"] = json!(commit);
     }

@@ -137,9 +137,12 @@ fn state(pipelines: &Pipelines, call: &Call) -> JsonResult {
     });
     // "Information about the latest execution in the stage, including its ID and status", API
     // Reference, `StageState`: even after it has ended.
+    // A superseded execution waited for the stage, so this is not one of its statuses:
+    // <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StageExecution.html>
     let reached = |one: &&Execution| {
         let mut actions = one.actions.iter();
-        actions.any(|run| ["CreateChangeSet", "Approval", "Deploy"].contains(&run.name))
+        one.status != "Superseded"
+            && actions.any(|run| ["CreateChangeSet", "Approval", "Deploy"].contains(&run.name))
     };
     let latest = inside.or_else(|| pipeline.executions.iter().rev().find(reached));
     if let Some(execution) = latest {
