@@ -37,9 +37,10 @@ const OMITTED_HEADERS: [&str; 8] = [
     "x-amz-date",
 ];
 
-/// The file, and the forms that its exchanges have.
+/// The file, the exchanges so far, and the forms that they have.
 struct Exchanges {
     file: fs::File,
+    known: HashSet<u64>,
     forms: HashSet<u64>,
 }
 
@@ -49,6 +50,7 @@ static FILE: LazyLock<Option<Mutex<Exchanges>>> = LazyLock::new(|| {
     let path = Path::new(&folder).join(format!("{}.exchanges.jsonl", process::id()));
     Some(Mutex::new(Exchanges {
         file: fs::File::create(path).expect("a file for recorded exchanges"),
+        known: HashSet::new(),
         forms: HashSet::new(),
     }))
 });
@@ -68,8 +70,11 @@ pub(crate) fn record(world: &World, caller: &str, call: &Call, response: &ApiRes
         return;
     }
     let mut file = file.lock().expect("no panic under this lock");
-    let Exchanges { file, forms } = &mut *file;
-    if !is_new(forms, call, response) {
+    let Exchanges { file, known, forms } = &mut *file;
+    // Most schedules repeat the calls of another one.
+    let (sent, received) = (&call.body, &response.body);
+    let exchange_as_sent = hash(&(&call.operation, &call.url, sent, response.status, received));
+    if !known.insert(exchange_as_sent) || !is_new(forms, call, response) {
         return;
     }
     let mut line = exchange(call, response).to_string();
