@@ -257,8 +257,8 @@ pub fn state(aws: &AwsState) -> String {
 }
 
 /// Everything that a late copy of a request could change. Its mark of a Delete may be newer, and a
-/// secret may get records. If IAM shows tags late, it may correct the records on the user: the
-/// requests before it did not see each other's.
+/// secret may get records. If IAM shows tags late, it may correct the records of attempts on the
+/// user: the requests before it did not see each other's.
 pub fn resources(aws: &AwsState, are_tags_late: bool) -> String {
     let secrets = aws.secrets.iter();
     let values: Vec<_> = secrets
@@ -272,9 +272,14 @@ pub fn resources(aws: &AwsState, are_tags_late: bool) -> String {
     let users = aws.iam.latest().users.values();
     let tags: Vec<_> = users
         .flat_map(|user| user.tags.iter())
-        .filter(|(key, _)| *key != TOMBSTONE && !(are_tags_late && key.starts_with("cfn-gitops:")))
+        .filter(|(key, _)| *key != TOMBSTONE && !(are_tags_late && is_attempt(key)))
         .collect();
     format!("{:?} {tags:?} {values:?} {mirrors:?}", ours(aws))
+}
+
+/// Whether it is the key of one of the two records of attempts.
+fn is_attempt(key: &str) -> bool {
+    ["cfn-gitops:attempt", "cfn-gitops:ended-attempt"].contains(&key)
 }
 
 /// The attributes of the resource, which are those of the credential in the secret.
