@@ -1,7 +1,7 @@
 """MiniStack sends unknown, null or empty members where AWS sends none.
 
-A member is absent if it is null, or empty although botocore's model has a minimum length or values for it. Other members
-are absent in the answers of AWS that LocalStack recorded (`tests/aws/services/{cloudformation,secretsmanager}` in
+A member is absent if it is null, or empty although botocore's model does not allow this. Other members are absent in the
+answers of AWS that LocalStack recorded (`tests/aws/services/{cloudformation,secretsmanager}` in
 https://github.com/localstack/localstack).
 """
 
@@ -26,7 +26,7 @@ _JSON: dict[tuple[str, ModuleType], dict[str, str]] = {
 }
 # Recorded: DescribeSecret omits these if they are empty or false.
 _OMITTED = {"DescribeSecret": ("Description", "RotationEnabled", "Tags")}
-_XML = ("DescribeStacks", "DescribeStackEvents", "DescribeChangeSet", "ListChangeSets")
+_XML = ("DescribeStacks", "DescribeStackEvents", "DescribeChangeSet", "GetTemplateSummary", "ListChangeSets")
 # Recorded. DescribeChangeSet has no type of the change set.
 _ABSENT = re.compile(rb"<(\w*Description|\w*StatusReason)></\1>|<ChangeSetType>\w*</ChangeSetType>")
 

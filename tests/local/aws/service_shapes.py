@@ -85,7 +85,7 @@ def _present(shape: Shape, value: Any) -> Any:
 
 
 def _is_absent(shape: Shape, value: Any) -> bool:
-    return value is None or value in ("", []) and bool(shape.metadata.get("min") or shape.metadata.get("enum"))
+    return value is None or value == [] and bool(shape.metadata.get("min")) or value == "" and bool(faults(shape, value))
 
 
 def from_template(shape: Shape, value: Any, member: Callable[[str], str] = str) -> Any:
