@@ -39,6 +39,14 @@ pub fn check_texts(fake: &FakeAws, of: Reporting, expected: &[Expected]) {
     }
 }
 
+/// Fails if a deployment was recorded twice.
+pub fn check_recorded_once(fake: &FakeAws) {
+    let deployments = records(fake).deployments.into_iter();
+    let ends: Vec<_> = deployments.map(|one| (one.sha, one.state)).collect();
+    let is_new = |pair: &[_]| pair[0] != pair[1];
+    assert!(ends.windows(2).all(is_new), "recorded twice: {ends:?}");
+}
+
 /// Calls that change a pipeline.
 const FORBIDDEN: [&str; 4] = [
     "StartPipelineExecution",

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::changes;
-use crate::checks::{check, check_harmless, check_texts, check_with_notes};
+use crate::checks::{check, check_harmless, check_recorded_once, check_texts, check_with_notes};
 use crate::fixture::{
     COMMITS, Reporting, SHOP, Subject, catch_up, deliver, deliver_once, in_account, records,
 };
@@ -307,6 +307,7 @@ impl Scenario {
             return check_harmless(fake);
         }
         self.ends_for_good(fake).await;
+        check_recorded_once(fake);
         check_texts(fake, SHOP, &self.expected());
     }
 
@@ -316,6 +317,7 @@ impl Scenario {
         assert_eq!(posted, self.end.unreported, "{}", self.name());
         self.end.check(fake);
         self.end.check_current(fake);
+        check_recorded_once(fake);
         check_texts(fake, SHOP, &self.expected());
     }
 }
