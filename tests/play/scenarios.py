@@ -16,7 +16,7 @@ EXPECTATIONS = {"repository", "mirrors", "credentials", "calls", "executions", "
 # Stories of these resources are for the world `process` only, whose runners have steps of their own.
 OF_PROCESS = {"report", "approve", "review"}
 _WITH_TEXTS = {"fails", "notes", "given", "create", "update"}
-_MEMBERS = {"story", "observes", "worlds", "world", "changed by", "each", "given", "retained", "steps"}
+_MEMBERS = {"story", "observes", "worlds", "world", "changed by", "also in", "each", "given", "retained", "steps"}
 # By the first word of the file's name.
 RESOURCES = {"mirrors": "MirrorCredential", "pipeline": "GitOpsPipeline", "deployment": "GitOpsPipeline"}
 
