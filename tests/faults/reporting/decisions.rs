@@ -173,7 +173,7 @@ fn single_fault_does_not_change_what_a_tag_decides() {
         scenarios: stories::<Action>("approve_"),
         story: |story| story,
         kinds: &FaultKind::EACH,
-        one_in: 60,
+        one_in: 180,
         special: 1,
     };
     let what = "single faults in stories of tags";
