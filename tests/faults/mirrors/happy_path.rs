@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::fixture::{bare, fake, in_account_with, login, mirror, properties, serial, stack, with};
-use crate::scenarios::scenarios;
+use crate::scenarios::{Scenario, scenarios};
 use fake_aws::explore::paused;
 use fake_aws::{Options, Service};
-use test_support::worlds::{Delivery, Place, SETTINGS, Worlds};
+use test_support::worlds::{Delivery, Mixture, Place, SETTINGS, Worlds};
 
 #[test]
 fn every_story_has_the_same_end_in_unkind_worlds() {
@@ -17,14 +17,17 @@ fn every_story_has_the_same_end_in_unkind_worlds() {
         story: |scenario| &scenario.story,
         services: &[Service::Iam, Service::SecretsManager, Service::GitLab],
     };
-    worlds.play_each("stories of mirrors", |scenario, mixture| {
-        let mut scenario = scenario.clone();
-        scenario.may_differ = mixture.may_change(&scenario.story);
-        let Place { options, delivery } = mixture.place();
-        scenario.delivers_twice = delivery == Delivery::Twice;
-        scenario.repeats_late = delivery == Delivery::LateCopies;
-        paused(scenario.play(options, &[]));
-    });
+    worlds.play_each("stories of mirrors", play_in);
+}
+
+/// Plays the story without faults in an unkind world.
+pub fn play_in(scenario: &Scenario, mixture: &Mixture) {
+    let mut scenario = scenario.clone();
+    scenario.may_differ = mixture.may_change(&scenario.story);
+    let Place { options, delivery } = mixture.place();
+    scenario.delivers_twice = delivery == Delivery::Twice;
+    scenario.repeats_late = delivery == Delivery::LateCopies;
+    paused(scenario.play(options, &[]));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod abandoned;
 mod at_once;
 mod by_hand;
+mod careless;
 mod changes;
 mod checks;
 mod deliveries;

@@ -4,6 +4,7 @@
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
 mod adversity;
+mod careless;
 mod changes;
 mod checks;
 mod cross_account;

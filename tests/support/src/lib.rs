@@ -18,6 +18,8 @@
 // A test that misuses them fails by a panic.
 #![allow(clippy::missing_panics_doc)]
 
+/// Products that lack the care which an unkind setting tests.
+pub mod careless;
 /// CloudFormation and Lambda around a custom resource.
 pub mod custom_resource;
 /// Permissions that IAM propagates late or never.

@@ -56,7 +56,7 @@ pub struct Setting {
     group: &'static str,
     /// The services whose behaviour it changes. Empty if it changes all of them.
     services: &'static [Service],
-    /// Whether any story may end otherwise, because GitLab has no new mirrors.
+    /// Whether any story may end otherwise, because no mirror can be created.
     breaks: bool,
     apply: fn(&mut Place),
 }
@@ -90,7 +90,7 @@ const fn one_of(
     }
 }
 
-/// One of GitLab that no mirror is created with.
+/// One of a GitLab in which no mirror can be created.
 const fn breaking(name: &'static str, apply: fn(&mut Place)) -> Setting {
     Setting {
         breaks: true,

@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{HttpConnectorFuture, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
 use crate::schedule::schedules::Schedules;
 use crate::{failures, handle::FakeAws, request::Call, wire::Caller, world::call};
 
-pub use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+pub use aws_smithy_runtime_api::client::{
+    http::HttpConnector, orchestrator::HttpRequest, result::ConnectorError,
+};
 
 /// The response to a request.
 pub type Response = Result<HttpResponse, ConnectorError>;
@@ -84,10 +85,9 @@ pub fn past<F: Future<Output = Response> + Send + 'static, R>(
 /// Runs the scenario with `mutant`, asserts that a check reports `says`, and prints that report.
 pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) {
     let pass = move |fake, honest, request| mutant.pass(fake, honest, request);
-    let Err(panic) = past(pass, play) else {
+    let Some(text) = notice(pass, play) else {
         panic!("{mutant:?} went unnoticed");
     };
-    let text = failures::message(&*panic);
     assert!(
         text.contains(says),
         "{mutant:?} was noticed for another reason: {text}"
@@ -95,6 +95,16 @@ pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) {
     let first = text.lines().next().unwrap_or_default();
     let first: String = first.chars().take(160).collect();
     crate::figure!("mutant {mutant:?}: noticed: {first}");
+}
+
+/// Plays with `pass` between the product and AWS. Returns the report of a check, or `None` if none
+/// noticed it.
+pub fn notice<F: Future<Output = Response> + Send + 'static>(
+    pass: impl Fn(FakeAws, Caller, HttpRequest) -> F + Send + Sync + 'static,
+    play: impl FnOnce(),
+) -> Option<String> {
+    let played = past(pass, play).err();
+    played.map(|panic| failures::message(&*panic))
 }
 
 /// The most often that an invocation may repeat a change which no read shows. It sends the creation
@@ -175,10 +185,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The first responses by the requests and their callers.
-type Firsts = Mutex<BTreeMap<(String, String, String), (u16, Vec<(String, String)>, Vec<u8>)>>;
+pub type Firsts = Mutex<BTreeMap<(String, String, String), (u16, Vec<(String, String)>, Vec<u8>)>>;
 
 /// Sends `request`, or returns its first response again.
-async fn repeat_first(honest: Caller, request: HttpRequest, first: &Firsts) -> Response {
+///
+/// # Errors
+/// If the request was not answered.
+pub async fn repeat_first(honest: Caller, request: HttpRequest, first: &Firsts) -> Response {
     let caller = honest.name().to_owned();
     let key = (caller, request.uri().to_owned(), body_of(&request));
     let known = locked(first).get(&key).cloned();
@@ -238,6 +251,12 @@ pub fn replace_json(response: HttpResponse, change: impl FnOnce(&mut Value)) -> 
     };
     change(&mut json);
     with_body(&response, json.to_string())
+}
+
+/// Whether the body of `response` contains `text`.
+pub fn has_text(response: &HttpResponse, text: &str) -> bool {
+    let bytes = response.body().bytes().unwrap_or_default();
+    String::from_utf8_lossy(bytes).contains(text)
 }
 
 /// The response with `part` replaced.

@@ -36,8 +36,8 @@ pub struct Behaviour {
     /// lists (<https://github.com/gitlabhq/gitlabhq/issues/10040>), and no total above 10,000
     /// elements.
     pub drops_paging_headers: bool,
-    /// Each project has one more mirror, whose address is null: `safe_url` in
-    /// `app/models/remote_mirror.rb` returns nothing then.
+    /// Each project has one more mirror, whose address is null, because its stored one is not a URL
+    /// (`safe_url` in `app/models/concerns/safe_url.rb`).
     pub has_broken_mirror: bool,
     /// A proxy replaces CodeCommit's host in the addresses of mirrors, as nginx does with `sub_filter`
     /// (<https://nginx.org/en/docs/http/ngx_http_sub_module.html>).

@@ -1,0 +1,34 @@
+//! Products that lack a care: no check notices them in the kind world, and one does in the world of
+//! a single setting.
+
+use crate::happy_path::play_in;
+use crate::scenarios::scenarios;
+use test_support::careless::{Careless, Lack};
+
+const CARELESS: &[Careless] = &[
+    Careless {
+        setting: "late-executions",
+        lack: Lack::AsksOnce("ListPipelineExecutions"),
+        story: "pipeline_first_push",
+        says: r#"commit-1 {"commit-1": 2}"#,
+    },
+    // No event of the stack shows which request began the operation.
+    Careless {
+        setting: "late-copies",
+        lack: Lack::Reads("DescribeStackEvents", "ClientRequestToken", "Other"),
+        story: "pipeline_approval_rule_added_and_removed",
+        says: "1-Create after",
+    },
+];
+
+#[test]
+fn careless_products_are_noticed_in_unkind_worlds_only() {
+    let scenarios = scenarios();
+    for careless in CARELESS {
+        careless.assert_shown(|story, mixture| {
+            let mut scenarios = scenarios.iter();
+            let scenario = scenarios.find(|known| known.story.name == story);
+            play_in(scenario.expect("that story"), mixture);
+        });
+    }
+}
