@@ -56,6 +56,19 @@ const CARELESS: &[Careless] = &[
         story: "mirrors_killed_push_then_rotation: 1m",
         says: "creating the push mirror",
     },
+    // It does not see that the request has ended, or that a Delete has been here.
+    Careless {
+        setting: "delivered-twice",
+        lack: Lack::Reads("ListUserTags", "cfn-gitops:ended-attempt", "other"),
+        story: "mirrors_login_deleted_beside_a_later_credential: the secret is deleted",
+        says: "what is not ours changed",
+    },
+    Careless {
+        setting: "late-copies",
+        lack: Lack::Reads("ListUserTags", "cfn-gitops:deletion", "other"),
+        story: "mirrors_create_and_delete",
+        says: "1-Create after",
+    },
 ];
 
 #[test]
