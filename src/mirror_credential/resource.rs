@@ -124,8 +124,8 @@ impl MirrorCredential {
     ) -> Result<Option<String>, ApplyError> {
         let id =
             id.filter(|id| by_properties.is_none_or(|name| name != id) && spec::is_secret_name(id));
-        let Some(id) = id else {
-            return Ok(by_properties.cloned());
+        let (Some(id), Some(by_properties)) = (id, by_properties) else {
+            return Ok(id.map(ToOwned::to_owned).or(by_properties.cloned()));
         };
         let read = if has_response {
             observe::read_created_secret(&self.clients, id).await
@@ -137,8 +137,8 @@ impl MirrorCredential {
             Err(error) if error.is_denied() && !has_response => false,
             Err(error) => return Err(error.into()),
         };
-        let by_properties = by_properties.filter(|_| !is_ours).map(String::as_str);
-        Ok(Some(by_properties.unwrap_or(id).to_owned()))
+        let name = if is_ours { id } else { by_properties };
+        Ok(Some(name.to_owned()))
     }
 }
 

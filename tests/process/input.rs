@@ -17,7 +17,8 @@ fn deeply_nested_properties_fail_with_a_reason() {
     for (kind, is_read) in [("Create", true), ("Update", true), ("Delete", false)] {
         let event = function.request(kind, &json!({"UserName": "mirror", "Tags": "DEEP"}));
         let event = event.to_string().replace("\"DEEP\"", &deep);
-        let invocation = function.lambda.invoke(event, Duration::from_secs(20));
+        // The Delete looks for the secret for ten seconds.
+        let invocation = function.lambda.invoke(event, Duration::from_mins(1));
         if is_read {
             let reason = reason(&function.failed(&invocation).0);
             assert!(reason.starts_with("reading ResourceProperties"), "{reason}");
