@@ -17,7 +17,8 @@ def _empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(complaints, "_seen", set())
 
 
-def complaints_about(request: dict[str, Any], answer: bytes, status: int = 200, authorization: str = SIGNED) -> list[str]:
+def complaints_about(request: dict[str, Any] | None, answer: bytes, status: int = 200,
+                     authorization: str = SIGNED) -> list[str]:
     headers = {"authorization": authorization, "x-amz-target": "secretsmanager.DescribeSecret"}
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"",
              "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
@@ -28,6 +29,8 @@ def complaints_about(request: dict[str, Any], answer: bytes, status: int = 200, 
         await send({"type": "http.response.body", "body": answer})
 
     async def receive() -> dict[str, Any]:
+        if request is None:
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": json.dumps(request).encode()}
 
     async def send(_message: dict[str, Any]) -> None:
@@ -51,6 +54,10 @@ def test_fault_of_an_answer_is_a_complaint(answer: bytes, complaint: str) -> Non
 
 def test_request_of_nobody_is_not_compared() -> None:
     assert complaints_about({"Secret": "a"}, b"{}", authorization="") == []
+
+
+def test_request_that_was_cut_off_is_not_compared() -> None:
+    assert complaints_about(None, b"{}") == []
 
 
 def test_accepted_request_with_a_fault_is_a_complaint() -> None:
