@@ -5,52 +5,60 @@ use std::time::Duration;
 
 use crate::happy_path::play_in;
 use crate::scenarios::scenario_called;
-use test_support::careless::{Careless, Lack};
+use test_support::careless::{Careless, Lack, assert_each_shown};
 
 const CARELESS: &[Careless] = &[
     Careless {
+        beside: "",
         setting: "late-things",
-        lack: Lack::AsksOnce("ListUserTags"),
+        lack: Lack::Believes("ListUserTags", ""),
         story: "mirrors_create_and_delete",
         says: "there is no IAM user of that name",
     },
     Careless {
+        beside: "",
         setting: "late-lists",
-        lack: Lack::AsksOnce("ListServiceSpecificCredentials"),
+        lack: Lack::Believes("ListServiceSpecificCredentials", ""),
         story: "mirrors_login_calls",
         says: "credentials that this resource did not issue",
     },
     Careless {
+        beside: "",
         setting: "late-logins",
-        lack: Lack::AsksOnce("GitPush"),
+        lack: Lack::Believes("GitPush", ""),
         story: "mirrors_create_and_delete",
         says: "the login is not accepted",
     },
     Careless {
+        beside: "",
         setting: "replicas-differ",
-        lack: Lack::AsksOnce("ListServiceSpecificCredentials"),
+        lack: Lack::Believes("ListServiceSpecificCredentials", ""),
         story: "mirrors_rotation_between_updates",
         says: "LimitExceeded",
     },
     Careless {
+        beside: "",
         setting: "short-pages",
         lack: Lack::ReadsOnePage("GitLab.ListMirrors"),
         story: "mirrors_killed_push_then_rotation: 1m",
         says: "setSecret",
     },
     Careless {
+        beside: "",
         setting: "slow-answers",
         lack: Lack::GivesUpAfter(Duration::from_millis(200)),
         story: "mirrors_create_and_delete",
         says: "the connection was lost",
     },
     Careless {
+        beside: "",
         setting: "older-gitlab",
         lack: Lack::Repeats("GitLab.CreateMirror"),
         story: "mirrors_create_and_delete",
         says: "a mirror that is disabled",
     },
     Careless {
+        beside: "",
         setting: "one-broken-mirror",
         lack: Lack::Drops("GitLab.ListMirrors", r#""url":null"#),
         story: "mirrors_killed_push_then_rotation: 1m",
@@ -58,24 +66,59 @@ const CARELESS: &[Careless] = &[
     },
     // It does not see that the request has ended, or that a Delete has been here.
     Careless {
+        beside: "",
         setting: "delivered-twice",
         lack: Lack::Reads("ListUserTags", "cfn-gitops:ended-attempt", "other"),
         story: "mirrors_login_deleted_beside_a_later_credential: the secret is deleted",
         says: "what is not ours changed",
     },
     Careless {
+        beside: "",
         setting: "late-copies",
         lack: Lack::Reads("ListUserTags", "cfn-gitops:deletion", "other"),
         story: "mirrors_create_and_delete",
         says: "1-Create after",
     },
+    Careless {
+        beside: "late-copies",
+        setting: "late-tags",
+        lack: Lack::Believes("ListUserTags", ""),
+        story: "mirrors_login_replacement_abandoned: another secret",
+        says: "1-Create after",
+    },
+    Careless {
+        beside: "delivered-twice",
+        setting: "late-secrets",
+        lack: Lack::Believes("DescribeSecret", ""),
+        story: "mirrors_added_and_removed",
+        says: "recording the request in secret",
+    },
+    Careless {
+        beside: "",
+        setting: "pending-stays",
+        lack: Lack::Omits("UpdateSecretVersionStage", r#""AWSPENDING""#),
+        story: "mirrors_manual_change_after_rotation: another value is stored",
+        says: "AWSPENDING is left",
+    },
+    Careless {
+        beside: "",
+        setting: "pending-goes-early",
+        lack: Lack::Sends("PutSecretValue", r#""AWSPENDING","#, ""),
+        story: "mirrors_killed_push_then_rotation: 1m",
+        says: "setSecret",
+    },
+    Careless {
+        beside: "",
+        setting: "slow-pushes",
+        lack: Lack::PollsFor("GitLab.GetMirror", Duration::from_mins(1)),
+        story: "mirrors_create_and_delete",
+        says: "GitLab did not respond in time",
+    },
 ];
 
 #[test]
 fn careless_products_are_noticed_in_unkind_worlds_only() {
-    for careless in CARELESS {
-        careless.assert_shown(|story, mixture| {
-            play_in(&scenario_called(story), mixture);
-        });
-    }
+    assert_each_shown("mirrors", CARELESS, |story, mixture| {
+        play_in(&scenario_called(story), mixture);
+    });
 }

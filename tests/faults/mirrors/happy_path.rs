@@ -34,7 +34,8 @@ pub fn play_in(scenario: &Scenario, mixture: &Mixture) {
 fn readme_of_the_scenarios_describes_each_setting() {
     let readme = include_str!("../../scenarios/README.md");
     let (_, worlds) = readme.split_once("## Unkind worlds").expect("the section");
-    let rows = worlds.lines().filter_map(|line| line.strip_prefix("| `"));
+    let (table, _) = worlds.split_once("\nIn every world").expect("its end");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
     let cells = rows.filter_map(|row| row.split(" |").next());
     let described: Vec<&str> = cells.flat_map(|cell| cell.split("`, `")).collect();
     let described: Vec<&str> = described

@@ -6,6 +6,7 @@ mod account;
 mod approvals;
 mod at_once;
 mod calls;
+mod careless;
 mod changes;
 mod checks;
 mod decisions;

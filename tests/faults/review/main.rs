@@ -6,6 +6,7 @@
 mod account;
 mod at_each_call;
 mod at_once;
+mod careless;
 mod changes;
 mod checks;
 mod drift;

@@ -1,57 +1,87 @@
 //! Careless products: each lacks the care that one unkind setting tests. In the kind world, no
 //! check notices them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fake_aws::mutants::{
-    ConnectorError, Firsts, HttpConnector, HttpRequest, Response, has_text, invented, notice,
-    operation_of, repeat_first, replace_in_response, send_twice,
+    ConnectorError, Firsts, HttpConnector, HttpRequest, Response, body_of, has_text, invented,
+    notice, operation_of, repeat_first, replace_in_body, replace_in_response, send_twice,
 };
 use fake_aws::{Caller, FakeAws};
+use tokio::time::Instant;
 
 use crate::worlds::Mixture;
 
 /// How the product acts without its care. The first text is the operation.
 #[derive(Clone, Copy, Debug)]
 pub enum Lack {
-    /// Each invocation takes its first response for all later ones.
-    AsksOnce(&'static str),
+    /// Each invocation takes its first response with the second text for all later ones.
+    Believes(&'static str, &'static str),
     /// It reads only the first page of GitLab's list.
     ReadsOnePage(&'static str),
     /// It reads the second text of a response as the third one.
     Reads(&'static str, &'static str, &'static str),
     /// It takes a response with this text for an empty list.
     Drops(&'static str, &'static str),
+    /// It omits a request with the second text, as if it had succeeded.
+    Omits(&'static str, &'static str),
+    /// It sends the third text instead of the second one.
+    Sends(&'static str, &'static str, &'static str),
+    /// It fails without the second text in the response.
+    Needs(&'static str, &'static str),
     /// It sends each request twice.
     Repeats(&'static str),
     /// It does not wait longer than that for any response.
     GivesUpAfter(Duration),
+    /// Each invocation stops to poll that long after its first call.
+    PollsFor(&'static str, Duration),
 }
 
 /// A careless product, the setting that shows it, and the story in which a check notices it there.
 pub struct Careless {
+    /// The settings of both worlds.
+    pub beside: &'static str,
     pub setting: &'static str,
     pub lack: Lack,
     pub story: &'static str,
     pub says: &'static str,
 }
 
+/// Plays each of them. The README of the scenarios lists their settings for this `folder`.
+///
+/// # Panics
+/// If one is not shown, or if the list is another one.
+pub fn assert_each_shown(folder: &str, all: &[Careless], play: impl Fn(&str, &Mixture)) {
+    let readme = include_str!("../../scenarios/README.md");
+    let start = format!("| `{folder}` | ");
+    let mut rows = readme.lines().filter_map(|line| line.strip_prefix(&start));
+    let listed = rows.next().unwrap_or_else(|| panic!("no row of {folder}"));
+    let settings: Vec<String> = all.iter().map(|one| format!("`{}`", one.setting)).collect();
+    assert_eq!(listed.trim_end_matches(" |"), settings.join(", "));
+    for careless in all {
+        careless.assert_shown(&play);
+    }
+}
+
 impl Careless {
-    /// Plays the story in the kind world and in that of the setting.
+    /// Plays the story without the setting and with it.
     ///
     /// # Panics
-    /// If the product is noticed in the kind world, or not in the other one.
-    pub fn assert_shown(&self, play: impl Fn(&str, &Mixture)) {
+    /// If the product is noticed without it, or not with it.
+    fn assert_shown(&self, play: impl Fn(&str, &Mixture)) {
         let Careless {
+            beside,
             setting,
             lack,
             story,
             says,
         } = self;
-        let kind = lack.notice(|| play(story, &Mixture::default()));
-        assert_eq!(kind, None, "{lack:?} is noticed in the kind world");
-        let Some(text) = lack.notice(|| play(story, &Mixture::called(setting))) else {
+        let without = lack.notice(|| play(story, &Mixture::called(beside)));
+        assert_eq!(without, None, "{lack:?} is noticed without {setting}");
+        let with = Mixture::called(&format!("{beside},{setting}"));
+        let Some(text) = lack.notice(|| play(story, &with)) else {
             panic!("{lack:?} went unnoticed with {setting}");
         };
         let is_reason = text.contains(says);
@@ -59,20 +89,54 @@ impl Careless {
     }
 }
 
+/// The earlier calls of a careless product.
+#[derive(Default)]
+struct Memory {
+    responses: Firsts,
+    first_calls: Mutex<BTreeMap<String, Instant>>,
+}
+
+impl Memory {
+    /// The time since the caller's first call.
+    fn since(&self, caller: &str) -> Duration {
+        let mut calls = self.first_calls.lock().expect("no panic under this lock");
+        let first = calls.entry(caller.to_owned());
+        first.or_insert_with(Instant::now).elapsed()
+    }
+}
+
 impl Lack {
     /// The report of a check that notices the product while it plays. `None` if none does.
     fn notice(self, play: impl FnOnce()) -> Option<String> {
-        let firsts = Arc::new(Firsts::default());
+        let memory = Arc::new(Memory::default());
         let pass =
-            move |_: FakeAws, honest, request| self.pass(Arc::clone(&firsts), honest, request);
+            move |_: FakeAws, honest, request| self.pass(Arc::clone(&memory), honest, request);
         notice(pass, play)
     }
 
-    async fn pass(self, firsts: Arc<Firsts>, honest: Caller, request: HttpRequest) -> Response {
+    async fn pass(self, memory: Arc<Memory>, honest: Caller, request: HttpRequest) -> Response {
         let operation = operation_of(&request);
         let is = |name: &str| name == operation;
         match self {
-            Lack::AsksOnce(name) if is(name) => repeat_first(honest, request, &firsts).await,
+            Lack::Believes(name, text) if is(name) => {
+                repeat_first(honest, request, &memory.responses, text).await
+            }
+            Lack::Omits(name, text) if is(name) && body_of(&request).contains(text) => {
+                Ok(invented(200, "{}"))
+            }
+            Lack::Sends(name, text, other) if is(name) => {
+                let mut request = request;
+                replace_in_body(&mut request, text, other);
+                honest.call(request).await
+            }
+            Lack::Needs(name, text) if is(name) => {
+                let response = honest.call(request).await?;
+                Ok(if has_text(&response, text) {
+                    response
+                } else {
+                    invented(500, "{}")
+                })
+            }
             Lack::ReadsOnePage(name) if is(name) && is_later_page(&request) => {
                 Ok(invented(200, "[]"))
             }
@@ -92,13 +156,19 @@ impl Lack {
                 Ok(response)
             }
             Lack::GivesUpAfter(time) => {
-                let late = |_| Err(ConnectorError::timeout("it is late".into()));
                 let called = tokio::time::timeout(time, honest.call(request)).await;
-                called.unwrap_or_else(late)
+                called.unwrap_or_else(|_| Err(late()))
+            }
+            Lack::PollsFor(name, time) if is(name) && memory.since(honest.name()) > time => {
+                Err(late())
             }
             _ => honest.call(request).await,
         }
     }
+}
+
+fn late() -> ConnectorError {
+    ConnectorError::timeout("it is late".into())
 }
 
 fn is_later_page(request: &HttpRequest) -> bool {

@@ -161,7 +161,7 @@ fn repeats_with(frozen: &str, play: impl Fn()) -> BTreeMap<String, usize> {
         let is_frozen = operation_of(&request) == frozen;
         async move {
             if is_frozen {
-                return repeat_first(honest, request, &first).await;
+                return repeat_first(honest, request, &first, "").await;
             }
             let call = Call::decode(&request);
             let name = honest.name().to_owned();
@@ -191,7 +191,12 @@ pub type Firsts = Mutex<BTreeMap<(String, String, String), (u16, Vec<(String, St
 ///
 /// # Errors
 /// If the request was not answered.
-pub async fn repeat_first(honest: Caller, request: HttpRequest, first: &Firsts) -> Response {
+pub async fn repeat_first(
+    honest: Caller,
+    request: HttpRequest,
+    first: &Firsts,
+    text: &str,
+) -> Response {
     let caller = honest.name().to_owned();
     let key = (caller, request.uri().to_owned(), body_of(&request));
     let known = locked(first).get(&key).cloned();
@@ -202,6 +207,9 @@ pub async fn repeat_first(honest: Caller, request: HttpRequest, first: &Firsts) 
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let body = response.body().bytes().unwrap_or_default().to_vec();
+        if !has_text(&response, text) {
+            return Ok(response);
+        }
         let known = (response.status().as_u16(), headers.collect(), body);
         locked(first).insert(key, known.clone());
         known

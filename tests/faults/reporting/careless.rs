@@ -1,0 +1,34 @@
+//! Products that lack a care: no check notices them in the kind world, and one does in the world of
+//! a single setting.
+
+use crate::fixture::in_account;
+use crate::scenarios::scenarios;
+use test_support::careless::{Careless, Lack, assert_each_shown};
+
+const CARELESS: &[Careless] = &[
+    // An empty page is the last one.
+    Careless {
+        beside: "",
+        setting: "empty-log-pages",
+        lack: Lack::Reads("GetLogEvents", "Token", "Other"),
+        story: "report_build_in_codebuild: a private project",
+        says: "tests failed",
+    },
+    Careless {
+        beside: "",
+        setting: "no-operation-ids",
+        lack: Lack::Needs("DescribeStackEvents", "OperationId"),
+        story: "report_failed_resources: a later update by a person",
+        says: "are not listed, because",
+    },
+];
+
+#[test]
+fn careless_products_are_noticed_in_unkind_worlds_only() {
+    assert_each_shown("reporting", CARELESS, |story, mixture| {
+        let mut known = scenarios().iter();
+        let scenario = known.find(|known| known.story.name == story);
+        let scenario = scenario.expect("that story");
+        in_account(async |fake| scenario.play_in(fake, mixture).await);
+    });
+}
