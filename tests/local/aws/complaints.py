@@ -37,15 +37,12 @@ async def compared(app: App, scope: dict[str, Any], receive: Receive, send: Send
     if signed_for is None or signed_for[1] in _NOT_COMPARED:
         await app(scope, receive, send)
         return
-    is_cut_off = False
     sent: list[bytes] = []
     received: list[bytes] = []
     head: dict[str, Any] = {}
 
     async def receiving() -> dict[str, Any]:
-        nonlocal is_cut_off
         message = await receive()
-        is_cut_off |= message["type"] == "http.disconnect"
         sent.append(message.get("body", b""))
         return message
 
@@ -57,8 +54,8 @@ async def compared(app: App, scope: dict[str, Any], receive: Receive, send: Send
     await app(scope, receiving, sending)
     request = {"method": scope["method"], "host": headers.get("host", ""), "path": scope["path"],
                "query": scope["query_string"].decode(), "headers": headers, "body": b"".join(sent)}
-    # A client that has closed the connection may not have sent the whole request, and reads no answer.
-    if "status" in head and not is_cut_off:
+    # Without a status if the client has closed the connection.
+    if "status" in head:
         answered = {name.decode().lower(): value.decode() for name, value in head["headers"]}
         response = {"status": head["status"], "headers": answered, "body": b"".join(received)}
         _compare(_MODELS.get(signed_for[1], signed_for[1]), request, response)
@@ -98,9 +95,10 @@ def _operation(service: ServiceModel, request: dict[str, Any]) -> str | None:
 
 
 def _content(body: bytes) -> Any:
-    """Its JSON, or its text. A long one is an object of S3, whose content has no rules."""
-    text = body.decode(errors="replace") if len(body) < _LONG else ""
+    """Its JSON, or its text. A long text is an object of S3, whose content has no rules."""
+    is_json = body[:1] in (b"{", b"[")
+    text = body.decode(errors="replace") if is_json or len(body) < _LONG else ""
     try:
-        return json.loads(text) if text[:1] in ("{", "[") else text
+        return json.loads(text) if is_json else text
     except ValueError:
         return text
