@@ -1,5 +1,4 @@
-//! Products that lack a care: no check notices them in the kind world, and one does in the world of
-//! a single setting.
+//! Products that lack a care: no check notices them without a setting, and one does with it.
 
 use crate::fixture::in_account;
 use crate::scenarios::scenarios;

@@ -71,7 +71,8 @@ def _compare(service: str, request: dict[str, Any], response: dict[str, Any]) ->
         faults = list(_faults(service, request, response))
     except Exception as error:  # noqa: BLE001: no client could read the answer
         # The answer may contain a secret.
-        faults = [f"{service}: {type(error).__name__}: {request['method']} {request['path']}, status {response['status']}"]
+        called = request["headers"].get("x-amz-target", request["path"])
+        faults = [f"{service}: {type(error).__name__}: {request['method']} {called}, status {response['status']}"]
     complaints.update(fault for fault in faults if not fault.startswith(FAULTS_OF_THE_MODELS))
 
 
