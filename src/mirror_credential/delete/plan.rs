@@ -302,12 +302,15 @@ impl<'a> DeletionPlanner<'a> {
         !secret.is_unfinished() || self.is_shown_by_iam(secret)
     }
 
-    /// Whether Secrets Manager may not show the secret yet: the Create succeeded, and no earlier
-    /// delivery of this Delete has deleted it.
+    /// Whether Secrets Manager may not show the secret yet: the Create succeeded, or an Update that
+    /// was rolled back may have created it, and no earlier delivery has deleted it.
     fn may_be_shown_late(&self) -> bool {
         let state = self.state;
-        let create = CreateResponse::Id;
-        let has_existed = self.target.scope == DeletionScope::Delete { create };
+        let has_existed = match &self.target.scope {
+            DeletionScope::Delete { create } => *create == CreateResponse::Id,
+            DeletionScope::UnknownReplacement => true,
+            DeletionScope::FailedCreate { .. } => false,
+        };
         let mut users = state.users.iter();
         let has_ended = users.any(|user| self.has_ended(user));
         has_existed && state.secret == SecretState::Absent && !state.is_secret_deleted && !has_ended
