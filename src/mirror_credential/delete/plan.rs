@@ -56,7 +56,8 @@ pub enum DeleteStep {
     WriteTombstone(String),
     /// Write a claim as the log's entry with this number, so that no peer can store a login.
     Fence(u64),
-    /// Wait, then read the secret and the users again: IAM's lists are late.
+    /// Wait, then read the secret and the users again: Secrets Manager and IAM may show changes
+    /// late.
     WaitForIam,
     /// Delete the mirrors that the secret names.
     DeleteMirrors,

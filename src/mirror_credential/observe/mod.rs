@@ -143,8 +143,8 @@ pub async fn read_secret(aws: &Aws, name: &str) -> Result<Option<Secret>, CallEr
     Ok(output.as_ref().map(parse_secret))
 }
 
-/// Reads the secret `name`, which was created earlier. Secrets Manager may show a new one late.
-/// `None` if it does not show the secret within [`PROPAGATION_TIME`].
+/// Reads the secret `name`, which may have been created a moment ago: Secrets Manager may show it
+/// late. `None` if it does not show the secret within [`PROPAGATION_TIME`].
 pub async fn read_created_secret(
     clients: &Clients,
     name: &str,

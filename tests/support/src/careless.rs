@@ -1,4 +1,4 @@
-//! Careless products: each lacks the care that one unkind setting tests. In the kind world, no
+//! Careless products: each lacks the care that one unkind setting tests. Without the setting, no
 //! check notices them.
 
 use std::collections::BTreeMap;

@@ -30,7 +30,7 @@ pub struct Story<A = Action> {
     /// The settings of unkind worlds that rightly change its end.
     #[serde(default, rename = "changed by")]
     pub changed_by: Vec<String>,
-    /// Mixtures of such settings in which it once failed.
+    /// Mixtures of settings in which it is always played, such as those in which it once failed.
     #[serde(default, rename = "also in")]
     pub also_in: Vec<String>,
     #[serde(default, rename = "each")]

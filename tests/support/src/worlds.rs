@@ -368,7 +368,8 @@ pub struct Worlds<S, A = Action> {
 
 impl<S, A: StoryAction> Worlds<S, A> {
     /// Plays each story in the kind world, in three mixtures or, with `SCHEDULES=all`, in twelve,
-    /// and in those of its member `also in`. `SCHEDULES=test` plays an eighth of them. `play` plays a story in a mixture.
+    /// and in those of its member `also in`. `SCHEDULES=test` plays an eighth of them. `play` plays
+    /// a story in a mixture.
     ///
     /// # Panics
     /// If a story fails.
@@ -401,7 +402,7 @@ impl<S, A: StoryAction> Worlds<S, A> {
         ));
     }
 
-    /// The kind world, the mixtures of a seed for this story, and those in which it once failed.
+    /// The kind world, the mixtures of a seed for this story, and those of its member `also in`.
     fn mixtures(&self, seed: u64, story: &Story<A>) -> Vec<Mixture> {
         let of_these = |setting: &&Setting| {
             let mut services = setting.services.iter();
