@@ -35,15 +35,30 @@ fn readme_of_the_scenarios_describes_each_setting() {
     let readme = include_str!("../../scenarios/README.md");
     let (_, worlds) = readme.split_once("## Unkind worlds").expect("the section");
     let (table, _) = worlds.split_once("\nIn every world").expect("its end");
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
-    let cells = rows.filter_map(|row| row.split(" |").next());
-    let described: Vec<&str> = cells.flat_map(|cell| cell.split("`, `")).collect();
-    let described: Vec<&str> = described
-        .iter()
-        .map(|name| name.trim_end_matches('`'))
-        .collect();
+    let mut described = vec![];
+    for line in table.lines().filter(|line| line.starts_with("| `")) {
+        let names = line.split(" | ").next().expect("the first cell");
+        described.extend(settings_in(names));
+    }
     let settings: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
     assert_eq!(described, settings);
+}
+
+/// The test of `careless.rs` compares each folder's row with its products.
+#[test]
+fn each_setting_has_a_careless_product_or_a_reason() {
+    let readme = include_str!("../../scenarios/README.md");
+    let (_, tables) = readme.split_once("| Folder of").expect("the first table");
+    let (shown, others) = tables.split_once("| Settings without").expect("the second");
+    for setting in SETTINGS {
+        let is_in = |table: &str| settings_in(table).any(|name| name == setting.name);
+        assert_ne!(is_in(shown), is_in(others), "{}", setting.name);
+    }
+}
+
+/// The names in backticks.
+fn settings_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 /// How long a Create, a new password and a Delete take with a mirror of each of `count` projects,
