@@ -73,6 +73,7 @@ impl MirrorCredential {
         let by_properties = spec::secret_name_in(properties);
         let is_own_id = id.is_some() && id == by_properties.as_deref();
         let has_response = rejected.is_none() && !request.has_generated_id();
+        progress.doing("looking for the secret to delete".to_owned());
         let Some(secret_name) = self
             .secret_to_delete(id, by_properties.as_ref(), has_response, context)
             .await?
@@ -114,7 +115,8 @@ impl MirrorCredential {
 
     /// The secret that a Delete of `id` is for. The properties may have changed since
     /// CloudFormation stored the ID, or CloudFormation generated the ID. Only an existing secret
-    /// shows which, so a denied look-up decides nothing if `id` is that of a response.
+    /// shows which. If `id` is that of a response, one that was created a moment ago is looked for,
+    /// and a denied look-up is an error.
     async fn secret_to_delete(
         &self,
         id: Option<&str>,
@@ -127,12 +129,8 @@ impl MirrorCredential {
         let (Some(id), Some(by_properties)) = (id, by_properties) else {
             return Ok(id.map(ToOwned::to_owned).or(by_properties.cloned()));
         };
-        let read = if has_response {
-            observe::read_created_secret(&self.clients, id).await
-        } else {
-            observe::read_secret(&self.clients.aws, id).await
-        };
-        let is_ours = match read {
+        let created_at = has_response.then(|| self.clients.clock.now());
+        let is_ours = match observe::read_created_secret(&self.clients, id, created_at).await {
             Ok(secret) => secret.is_some_and(|secret| context.owns(&secret)),
             Err(error) if error.is_denied() && !has_response => false,
             Err(error) => return Err(error.into()),

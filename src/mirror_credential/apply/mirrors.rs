@@ -168,7 +168,8 @@ impl Applier<'_> {
         wanted: &WantedMirror,
     ) -> Result<Option<Mirror>, ApplyError> {
         let listed = gitlab.mirrors(&wanted.project).await?;
-        let secret = observe::read_secret(&self.clients.aws, &self.spec.secret_name).await?;
+        let (name, created_at) = (&self.spec.secret_name, self.state.log.created_at);
+        let secret = observe::read_created_secret(self.clients, name, created_at).await?;
         let is_overtaken =
             secret.is_none_or(|secret| Some(secret.log.claim) > self.state.log.claim);
         let projects = self.state.mirrors.projects.as_ref();

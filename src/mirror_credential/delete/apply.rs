@@ -292,8 +292,8 @@ impl Reconcile for Deleter<'_> {
         match step {
             DeleteStep::WriteTombstone(user) => format!("writing the tombstone on user {user}"),
             DeleteStep::Fence(_) => format!("recording the request in secret {secret}"),
-            DeleteStep::WaitForIam => {
-                format!("waiting for IAM to list the credentials of secret {secret}")
+            DeleteStep::ReadAgain => {
+                format!("waiting for AWS to show the latest changes of secret {secret}")
             }
             DeleteStep::DeleteMirrors => format!("removing the mirrors of secret {secret}"),
             DeleteStep::CloseIssueIntent { user_name, .. } => {
@@ -312,7 +312,7 @@ impl Reconcile for Deleter<'_> {
         match step {
             DeleteStep::WriteTombstone(name) => self.write_tombstone(name).await,
             DeleteStep::Fence(entry) => self.fence(entry).await,
-            DeleteStep::WaitForIam => self.read_again().await,
+            DeleteStep::ReadAgain => self.read_again().await,
             DeleteStep::DeleteMirrors => {
                 if let Some(secret) = self.state.secret.present() {
                     self.mirrors.delete(secret).await;

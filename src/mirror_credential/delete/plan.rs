@@ -56,9 +56,8 @@ pub enum DeleteStep {
     WriteTombstone(String),
     /// Write a claim as the log's entry with this number, so that no peer can store a login.
     Fence(u64),
-    /// Wait, then read the secret and the users again: Secrets Manager and IAM may show changes
-    /// late.
-    WaitForIam,
+    /// Wait, then read the secret and the users again: AWS may show changes late.
+    ReadAgain,
     /// Delete the mirrors that the secret names.
     DeleteMirrors,
     /// Write on the user which credentials its latest intent issued.
@@ -136,7 +135,7 @@ impl<'a> DeletionPlanner<'a> {
         let (state, target) = (self.state, self.target);
         if target.needs_tombstone() {
             if self.shows_another_secret() {
-                return Some(DeleteStep::WaitForIam);
+                return Some(DeleteStep::ReadAgain);
             }
             // IAM may show a new user late, and a Create that still runs may see it.
             let is_create_unanswered = target.is_create_unanswered();
@@ -160,7 +159,7 @@ impl<'a> DeletionPlanner<'a> {
         if let Some(secret) = contested {
             return Some(DeleteStep::Fence(secret.next_entry()));
         }
-        (target.waits_for_iam() && !self.is_settled()).then_some(DeleteStep::WaitForIam)
+        (target.waits_for_iam() && !self.is_settled()).then_some(DeleteStep::ReadAgain)
     }
 
     /// Deletes the mirrors first, because they would push with a deleted login. The secret is last:
@@ -189,7 +188,7 @@ impl<'a> DeletionPlanner<'a> {
                 continue;
             };
             if !is_named && self.may_be_stale() {
-                return Some(DeleteStep::WaitForIam);
+                return Some(DeleteStep::ReadAgain);
             }
             let user_name = user.name.clone();
             return Some(DeleteStep::DeleteCredential { user_name, id });
@@ -265,7 +264,7 @@ impl<'a> DeletionPlanner<'a> {
         })?;
         // A finished log names all credentials.
         if self.secret.is_none_or(Secret::is_unfinished) && self.may_be_stale() {
-            return Some(DeleteStep::WaitForIam);
+            return Some(DeleteStep::ReadAgain);
         }
         let user_key = key(&user.name);
         let named = self.secret.into_iter().flat_map(Secret::logins);

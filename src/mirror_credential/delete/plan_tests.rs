@@ -55,6 +55,15 @@ fn unknown_replacement() -> DeletionTarget {
     }
 }
 
+fn failed_create() -> DeletionTarget {
+    DeletionTarget {
+        scope: DeletionScope::FailedCreate {
+            waits_for_iam: false,
+        },
+        ..delete()
+    }
+}
+
 /// The resource is settled, the tombstone is written, and IAM shows everything.
 fn marked(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
     let State { user, secret, .. } = settled();
@@ -84,6 +93,28 @@ fn with_secret(change: impl FnOnce(&mut Secret)) -> DeletionState {
         change(secret);
     });
     marked(|state| state.secret = changed.secret)
+}
+
+/// Neither the secret nor the user was there `seconds` after the start.
+fn missing(seconds: u64) -> DeletionState {
+    marked(|state| {
+        without_user(state);
+        state.secret = SecretState::Absent;
+        state.users_read_at = at(seconds);
+    })
+}
+
+/// The secret was changed at the start. `seconds` later, the tags of its user named another one.
+fn with_former_tags(seconds: u64) -> DeletionState {
+    DeletionState {
+        users_read_at: at(seconds),
+        tombstones_written: Vec::new(),
+        users: vec![User {
+            secret_name: Some("another".to_owned()),
+            ..settled().user
+        }],
+        ..with_secret(|secret| secret.last_changed = Some(at(0)))
+    }
 }
 
 fn changed_by_request(secret: &mut Secret) {
@@ -170,13 +201,34 @@ table! {
                 secret.last_changed = Some(at(0));
             })
         }
-        => Next::Apply(DeleteStep::WaitForIam);
+        => Next::Apply(DeleteStep::ReadAgain);
     missing_secret_waits_for_a_running_create: delete(), without_login(|state| {
             state.secret = SecretState::Absent;
             // A secret that exists would be shown by then.
             state.users_read_at = at(12);
         })
-        => Next::Apply(DeleteStep::WaitForIam);
+        => Next::Apply(DeleteStep::ReadAgain);
+    missing_secret_of_a_delete_is_looked_for: delete(), missing(0) => Next::Apply(DeleteStep::ReadAgain);
+    missing_secret_of_a_delete_is_not_looked_for_longer: delete(), missing(10) => Next::Done(());
+    missing_unknown_replacement_is_looked_for:
+        unknown_replacement(), missing(0) => Next::Apply(DeleteStep::ReadAgain);
+    missing_unknown_replacement_is_not_looked_for_longer:
+        unknown_replacement(), missing(10) => Next::Done(());
+    missing_secret_of_a_rejected_create_is_not_looked_for:
+        rejected("request"), missing(0) => Next::Done(());
+    missing_secret_of_a_failed_create_is_not_looked_for:
+        failed_create(), missing(0) => Next::Done(());
+    tags_of_a_former_secret_are_read_again: delete(), with_former_tags(9)
+        => Next::Apply(DeleteStep::ReadAgain);
+    tags_of_a_former_secret_are_read_again_after_a_failed_create: failed_create(), with_former_tags(9)
+        => Next::Apply(DeleteStep::ReadAgain);
+    tags_of_another_secret_that_stay_are_believed: delete(), with_former_tags(10)
+        => delete_credential("CUR");
+    tags_of_another_secret_are_believed_if_the_change_is_old: delete(), DeletionState {
+            started_at: at(10),
+            ..with_former_tags(10)
+        }
+        => delete_credential("CUR");
     second_delivery_of_an_ended_delete_does_not_wait: delete(), without_login(|state| {
             state.secret = SecretState::Absent;
             state.users_read_at = at(0);
@@ -222,7 +274,7 @@ table! {
             with_recorded(state);
             state.users_read_at = at(0);
         })
-        => Next::Apply(DeleteStep::WaitForIam);
+        => Next::Apply(DeleteStep::ReadAgain);
     foreign_credential_stays: delete(), without_login(with_foreign)
         => Next::Apply(DeleteStep::DeleteSecret);
     foreign_credential_is_deleted_if_wanted: DeletionTarget {

@@ -143,16 +143,18 @@ pub async fn read_secret(aws: &Aws, name: &str) -> Result<Option<Secret>, CallEr
     Ok(output.as_ref().map(parse_secret))
 }
 
-/// Reads the secret `name`, which may have been created a moment ago: Secrets Manager may show it
-/// late. `None` if it does not show the secret within [`PROPAGATION_TIME`].
+/// Reads the secret `name`, which may have been created as late as `created_at`, if that is given.
+/// `None` if Secrets Manager, which may show a secret late, does not show it within
+/// [`PROPAGATION_TIME`] after that.
 pub async fn read_created_secret(
     clients: &Clients,
     name: &str,
+    created_at: Option<SystemTime>,
 ) -> Result<Option<Secret>, CallError> {
-    let give_up = clients.clock.now() + PROPAGATION_TIME;
     loop {
         let secret = read_secret(&clients.aws, name).await?;
-        if secret.is_some() || clients.clock.now() >= give_up {
+        let now = clients.clock.now();
+        if secret.is_some() || created_at.is_none_or(|at| now >= at + PROPAGATION_TIME) {
             return Ok(secret);
         }
         tokio::time::sleep(POLL_INTERVAL * 2).await;
