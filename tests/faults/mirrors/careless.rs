@@ -113,6 +113,35 @@ const CARELESS: &[Careless] = &[
         story: "mirrors_create_and_delete",
         says: "GitLab did not respond in time",
     },
+    // It takes a secret that is being deleted for the one that it needs.
+    Careless {
+        beside: "",
+        setting: "slow-deletions",
+        lack: Lack::Reads("DescribeSecret", "DeletedDate", "Other"),
+        story: "mirrors_create_refused: silent mode",
+        says: "it was marked for deletion",
+    },
+    Careless {
+        beside: "",
+        setting: "unknown-statuses",
+        lack: Lack::Drops("GitLab.GetMirror", "uploading"),
+        story: "mirrors_create_and_delete",
+        says: "the response is not as GitLab's API documents it",
+    },
+    Careless {
+        beside: "",
+        setting: "free-gitlab",
+        lack: Lack::Needs("GitLab.GetMirror", "mirror_branch_regex"),
+        story: "mirrors_create_and_delete",
+        says: "looking up push mirror",
+    },
+    Careless {
+        beside: "",
+        setting: "logins-in-errors",
+        lack: Lack::Shows("GitLab.GetMirror", "last_error"),
+        story: "mirrors_create_refused: a push that diverges",
+        says: "a secret in an answer",
+    },
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use crate::checks;
 use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, PROJECT, REPOSITORY, SECRET, TOKEN, USER,
 };
-use fake_aws::gitlab::{ANOTHER_PERSON, DEVELOPER, HOST, Mirror, Project};
+use fake_aws::gitlab::{ANOTHER_PERSON, DEVELOPER, Gateway, HOST, Mirror, Project};
 use fake_aws::request::Service;
 use fake_aws::secrets::Secret;
 use fake_aws::secrets::versions::VersionContent;
@@ -137,6 +137,13 @@ fn break_gitlab(fake: &FakeAws, kind: FaultKind) {
     fake.break_from_now(On::Service(Service::GitLab), kind);
 }
 
+/// The gateway that answers `text` answers each creation of a mirror instead of GitLab.
+fn answer_creations(fake: &FakeAws, text: &str) {
+    let mut gateways = Gateway::each("GitLab.CreateMirror");
+    let found = gateways.find(|gateway| gateway.body.contains(text));
+    fake.options(|options| options.gitlab.gateway = Some(found.expect("such an answer")));
+}
+
 fn fail_to_issue(fake: &FakeAws, kind: FaultKind) {
     fake.break_from_now(On::Operation("CreateServiceSpecificCredential"), kind);
 }
@@ -261,6 +268,8 @@ fn change_harmlessly(fake: &FakeAws, name: &str) {
             fake.options(|options| options.gitlab.mirroring_disabled = true);
         }
         "silent mode" => fake.options(|options| options.gitlab.silent = true),
+        "a gateway answers the creation of a mirror" => answer_creations(fake, "no Route"),
+        "a login page answers the creation of a mirror" => answer_creations(fake, "Sign in"),
         "GitLab redirects" => fake.options(|options| options.gitlab.redirects = true),
         "GitLab is in maintenance" => fake.options(|options| options.gitlab.read_only = true),
         "GitLab becomes unreachable" => break_gitlab(fake, FaultKind::RequestLost),

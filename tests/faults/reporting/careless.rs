@@ -20,6 +20,21 @@ const CARELESS: &[Careless] = &[
         story: "report_failed_resources: a later update by a person",
         says: "are not listed, because",
     },
+    // It compares GitLab's times with the clock of AWS.
+    Careless {
+        beside: "delivered-twice",
+        setting: "clock-behind",
+        lack: Lack::Ignores("date"),
+        story: "report_ends: failed deployment",
+        says: "posted again",
+    },
+    Careless {
+        beside: "",
+        setting: "clock-ahead",
+        lack: Lack::Ignores("date"),
+        story: "report_rolled_back: by an alarm",
+        says: "instead of c0ffee0000000001",
+    },
 ];
 
 #[test]

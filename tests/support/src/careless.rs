@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fake_aws::mutants::{
-    ConnectorError, Firsts, HttpConnector, HttpRequest, Response, body_of, has_text, invented,
-    notice, operation_of, repeat_first, replace_in_body, replace_in_response, send_twice,
+    ConnectorError, Firsts, HttpConnector, HttpRequest, HttpResponse, Response, body_of, has_text,
+    invented, notice, operation_of, repeat_first, replace_in_body, replace_in_response,
+    replace_json, send_twice,
 };
 use fake_aws::{Caller, FakeAws};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::worlds::Mixture;
@@ -23,7 +25,7 @@ pub enum Lack {
     ReadsOnePage(&'static str),
     /// It reads the second text of a response as the third one.
     Reads(&'static str, &'static str, &'static str),
-    /// It takes a response with this text for an empty list.
+    /// It takes a response with this text for an empty list, or cannot parse it.
     Drops(&'static str, &'static str),
     /// It omits a request with the second text, as if it had succeeded.
     Omits(&'static str, &'static str),
@@ -31,6 +33,10 @@ pub enum Lack {
     Sends(&'static str, &'static str, &'static str),
     /// It fails without the second text in the response.
     Needs(&'static str, &'static str),
+    /// It does not read this header of GitLab's responses.
+    Ignores(&'static str),
+    /// Its next answer to CloudFormation begins with this member of the response.
+    Shows(&'static str, &'static str),
     /// It sends each request twice.
     Repeats(&'static str),
     /// It does not wait longer than that for any response.
@@ -95,6 +101,7 @@ impl Careless {
 struct Memory {
     responses: Firsts,
     first_calls: Mutex<BTreeMap<String, Instant>>,
+    shown: Mutex<Value>,
 }
 
 impl Memory {
@@ -103,6 +110,22 @@ impl Memory {
         let mut calls = self.first_calls.lock().expect("no panic under this lock");
         let first = calls.entry(caller.to_owned());
         first.or_insert_with(Instant::now).elapsed()
+    }
+
+    /// Remembers a member of the response.
+    fn note(&self, response: HttpResponse, member: &str) -> HttpResponse {
+        replace_json(response, |json| {
+            *self.shown.lock().expect("no panic under this lock") = json[member].clone();
+        })
+    }
+
+    /// Adds the text that it remembers to the reason of an answer.
+    fn show(&self, request: &mut HttpRequest) {
+        let shown = self.shown.lock().expect("no panic under this lock");
+        if shown.is_string() {
+            let text = shown.to_string().replacen('"', r#""Reason":""#, 1);
+            replace_in_body(request, r#""Reason":""#, text.trim_end_matches('"'));
+        }
     }
 }
 
@@ -115,7 +138,7 @@ impl Lack {
         notice(pass, play)
     }
 
-    async fn pass(self, memory: Arc<Memory>, honest: Caller, request: HttpRequest) -> Response {
+    async fn pass(self, memory: Arc<Memory>, honest: Caller, mut request: HttpRequest) -> Response {
         let operation = operation_of(&request);
         let is = |name: &str| name == operation;
         match self {
@@ -126,29 +149,15 @@ impl Lack {
                 Ok(invented(200, "{}"))
             }
             Lack::Sends(name, text, other) if is(name) => {
-                let mut request = request;
                 replace_in_body(&mut request, text, other);
                 honest.call(request).await
             }
-            Lack::Needs(name, text) if is(name) => {
-                let response = honest.call(request).await?;
-                Ok(if has_text(&response, text) {
-                    response
-                } else {
-                    invented(500, "{}")
-                })
+            Lack::Shows(..) if is("PutResponse") => {
+                memory.show(&mut request);
+                honest.call(request).await
             }
             Lack::ReadsOnePage(name) if is(name) && is_later_page(&request) => {
                 Ok(invented(200, "[]"))
-            }
-            Lack::Reads(name, text, other) if is(name) => {
-                let response = honest.call(request).await?;
-                Ok(replace_in_response(&response, text, other))
-            }
-            Lack::Drops(name, text) if is(name) => {
-                let response = honest.call(request).await?;
-                let drops = has_text(&response, text);
-                Ok(if drops { invented(200, "[]") } else { response })
             }
             Lack::Repeats(name) if is(name) => {
                 let again = request.try_clone().expect("a request in memory");
@@ -163,7 +172,27 @@ impl Lack {
             Lack::PollsFor(name, time) if is(name) && memory.since(honest.name()) > time => {
                 Err(late())
             }
-            _ => honest.call(request).await,
+            _ => Ok(self.read(&memory, &operation, honest.call(request).await?)),
+        }
+    }
+
+    /// The response as the product reads it.
+    fn read(self, memory: &Memory, operation: &str, mut response: HttpResponse) -> HttpResponse {
+        let is = |name: &str| name == operation;
+        match self {
+            Lack::Needs(name, text) if is(name) && !has_text(&response, text) => {
+                invented(500, "{}")
+            }
+            Lack::Drops(name, text) if is(name) && has_text(&response, text) => invented(200, "[]"),
+            Lack::Reads(name, text, other) if is(name) => {
+                replace_in_response(&response, text, other)
+            }
+            Lack::Ignores(header) if operation.starts_with("GitLab.") => {
+                response.headers_mut().remove(header);
+                response
+            }
+            Lack::Shows(name, member) if is(name) => memory.note(response, member),
+            _ => response,
         }
     }
 }

@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use fake_aws::extent::some_or;
-use fake_aws::gitlab::{Gateway, Language};
+use fake_aws::gitlab::Language;
 use fake_aws::schedules::text;
 use fake_aws::secrets::versions::AbandonedBy;
 use fake_aws::{Options, Schedules, SeenTokens, Service};
@@ -56,8 +56,6 @@ pub struct Setting {
     group: &'static str,
     /// The services whose behaviour it changes. Empty if it changes all of them.
     services: &'static [Service],
-    /// Whether any story may end otherwise, because no mirror can be created.
-    breaks: bool,
     apply: fn(&mut Place),
 }
 
@@ -85,16 +83,7 @@ const fn one_of(
         name,
         group,
         services,
-        breaks: false,
         apply,
-    }
-}
-
-/// One of a GitLab in which no mirror can be created.
-const fn breaking(name: &'static str, apply: fn(&mut Place)) -> Setting {
-    Setting {
-        breaks: true,
-        ..one_of("broken GitLab", name, MIRRORS, apply)
     }
 }
 
@@ -136,12 +125,6 @@ pub const SETTINGS: &[Setting] = &[
     }),
     setting("late-secrets", SECRETS, |it| {
         it.options.secrets_late = Duration::from_secs(3);
-    }),
-    setting("late-secret-lists", SECRETS, |it| {
-        it.options.secret_lists_late = Duration::from_mins(5);
-    }),
-    setting("repeatable-empty-secrets", SECRETS, |it| {
-        it.options.empty_create_is_idempotent = true;
     }),
     one_of("pending", "pending-stays", SECRETS, |it| {
         it.options.pending.goes_with_current = false;
@@ -234,23 +217,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("slow-pushes", MIRRORS, |it| {
         it.options.sync_takes = Duration::from_secs(90);
     }),
-    setting("paging-headers", GITLAB, |it| {
-        it.options.gitlab.drops_paging_headers = false;
-    }),
     setting("one-broken-mirror", MIRRORS, |it| {
         it.options.gitlab.has_broken_mirror = true;
     }),
     setting("logins-in-errors", MIRRORS, |it| {
         it.options.gitlab.errors_show_the_login = true;
-    }),
-    breaking("gateway-404", |it| {
-        it.options.gitlab.gateway = Some(gateway(404));
-    }),
-    breaking("gateway-200", |it| {
-        it.options.gitlab.gateway = Some(gateway(200));
-    }),
-    breaking("mirroring-switched-off", |it| {
-        it.options.gitlab.mirroring_disabled = true;
     }),
     one_of("delivery", "delivered-twice", EVERY, |it| {
         it.delivery = Delivery::Twice;
@@ -261,14 +232,6 @@ pub const SETTINGS: &[Setting] = &[
         it.options.latency = Duration::from_millis(300);
     }),
 ];
-
-/// A gateway that answers the creation of a mirror instead of GitLab.
-fn gateway(status: u16) -> Gateway {
-    let mut answers = Gateway::each("GitLab.CreateMirror");
-    answers
-        .find(|one| one.status == status)
-        .expect("such an answer")
-}
 
 /// # Panics
 /// If no setting has this name.
@@ -335,9 +298,8 @@ impl Mixture {
     /// Whether the requests of this story may end otherwise in it.
     pub fn may_change<A>(&self, story: &Story<A>) -> bool {
         let names = &story.changed_by;
-        let is_named = |setting: &Setting| names.iter().any(|name| name == setting.name);
         let mut settings = self.settings.iter();
-        settings.any(|setting| setting.breaks || is_named(setting))
+        settings.any(|setting| names.iter().any(|name| name == setting.name))
     }
 
     /// The mixture without one of its settings, for each of them.

@@ -117,13 +117,7 @@ fn logs_in(aws: &AwsState, mirror: &Mirror) -> Result<(), String> {
         // A manual mirror to an address outside of this fake AWS.
         return Ok(());
     };
-    let shown = if aws.options.gitlab.errors_show_the_login {
-        let (name, password) = mirror.login.clone().unwrap_or_default();
-        let url = &mirror.url;
-        url.replacen("://", &format!("://{name}:{password}@"), 1)
-    } else {
-        mirror.masked_url()
-    };
+    let shown = mirror.masked_url();
     let fatal = |text: &str| {
         format!("13:push to mirror: git push: exit status 128, stderr: \"fatal: {text}\\n\".")
     };
@@ -206,11 +200,23 @@ fn is_there(aws: &AwsState, push: &Push) -> bool {
     project.is_some_and(|project| project.mirrors.contains_key(&push.mirror.id))
 }
 
+/// The message with the address that the mirror pushes to, as git shows it.
+fn with_login(why: &str, push: &Push) -> String {
+    let (name, password) = push.mirror.login.clone().unwrap_or_default();
+    let login = format!("://{name}:{password}@");
+    format!("{why}\nTo {}", push.mirror.url.replacen("://", &login, 1))
+}
+
 /// Writes down how a run ended (`app/services/projects/update_remote_mirror_service.rb` and the
 /// states in `app/models/remote_mirror.rb`).
 fn note(aws: &mut AwsState, push: &Push, outcome: Result<(), PushFailure>) {
     let now = aws.now;
-    let failure = outcome.err();
+    let shows_login = aws.options.gitlab.errors_show_the_login;
+    let failure = outcome.err().map(|failure| match failure {
+        PushFailure::Again(why) if shows_login => PushFailure::Again(with_login(&why, push)),
+        PushFailure::ForGood(why) if shows_login => PushFailure::ForGood(with_login(&why, push)),
+        masked => masked,
+    });
     if let Some(PushFailure::Again(why)) = &failure
         && !push.branches.is_empty()
     {

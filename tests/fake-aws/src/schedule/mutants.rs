@@ -8,7 +8,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{HttpConnectorFuture, SharedHttpConnector};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
@@ -16,7 +15,9 @@ use crate::schedule::schedules::Schedules;
 use crate::{failures, handle::FakeAws, request::Call, wire::Caller, world::call};
 
 pub use aws_smithy_runtime_api::client::{
-    http::HttpConnector, orchestrator::HttpRequest, result::ConnectorError,
+    http::HttpConnector,
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
 };
 
 /// The response to a request.
