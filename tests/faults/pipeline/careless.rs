@@ -29,6 +29,45 @@ const CARELESS: &[Careless] = &[
         story: "pipeline_approval_rule_added_and_removed",
         says: "looking up stack",
     },
+    // It does not look again for the stack whose ID `CreateStack` has returned.
+    Careless {
+        beside: "",
+        setting: "late-stacks",
+        lack: Lack::Believes("DescribeStacks", "Stack with id arn:"),
+        story: "pipeline_create_canceled_at_once: 2s",
+        says: "a child stack is left",
+    },
+    // It does not compare the stack's status with its latest event, which may be an older one.
+    Careless {
+        beside: "",
+        setting: "late-events",
+        lack: Lack::Reads("DescribeStackEvents", "PhysicalResourceId", "Other"),
+        story: "pipeline_changed",
+        says: "CloudFormation gave no reason",
+    },
+    // No read shows the stack yet, so it sends the creation again, and fails if that is rejected.
+    Careless {
+        beside: "late-stacks",
+        setting: "seen-tokens-refused",
+        lack: Lack::Reads("CreateStack", "TokenAlreadyExistsException", "Other"),
+        story: "pipeline_create_and_delete",
+        says: "has already been used",
+    },
+    // It does not wait in a status that it does not know.
+    Careless {
+        beside: "",
+        setting: "unknown-statuses",
+        lack: Lack::Reads("", "_SETTLING_IN_PROGRESS", "_SETTLING"),
+        story: "pipeline_changed",
+        says: "it is UPDATE_SETTLING",
+    },
+    Careless {
+        beside: "",
+        setting: "slow-sources",
+        lack: Lack::Believes("ListPipelineExecutions", ""),
+        story: "pipeline_first_push",
+        says: r#"commit-1 {"commit-1": 2}"#,
+    },
 ];
 
 #[test]

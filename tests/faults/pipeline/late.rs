@@ -22,8 +22,9 @@ async fn comes_again(fake: &FakeAws, request: &StackRequest, what: &str) {
 
 #[test]
 fn request_during_an_earlier_update_cancels_that() {
-    for deletes in [false, true] {
+    for (deletes, has_its_token) in [(false, false), (false, true), (true, false), (true, true)] {
         in_account(async |fake, stack| {
+            fake.options(|options| options.cancellation_has_its_own_token = has_its_token);
             stack.create(&properties()).await.assert_success();
             pause().await;
             fake.change(|aws| aws.options.resource_takes = Duration::from_mins(10));

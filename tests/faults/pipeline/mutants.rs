@@ -73,7 +73,7 @@ fn every_mutant_is_detected() {
         ),
         (
             Mutant::OverlooksMarks,
-            "pipeline_create_canceled_at_once",
+            "pipeline_create_canceled_at_once: 0s",
             "a child stack is left",
         ),
         (

@@ -35,6 +35,14 @@ const CARELESS: &[Careless] = &[
         story: "report_rolled_back: by an alarm",
         says: "instead of c0ffee0000000001",
     },
+    // The health check does not look again for a log that was late.
+    Careless {
+        beside: "",
+        setting: "late-logs",
+        lack: Lack::Reads("GitLab.ListNotes", " may be incomplete", ""),
+        story: "report_build_in_codebuild: a private project",
+        says: "1 of 7 tests failed",
+    },
 ];
 
 #[test]

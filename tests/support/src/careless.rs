@@ -23,7 +23,8 @@ pub enum Lack {
     Believes(&'static str, &'static str),
     /// It reads only the first page of GitLab's list.
     ReadsOnePage(&'static str),
-    /// It reads the second text of a response as the third one.
+    /// It reads the second text of a response as the third one. If the first text is empty, in
+    /// the responses of all operations.
     Reads(&'static str, &'static str, &'static str),
     /// It takes a response with this text for an empty list, or cannot parse it.
     Drops(&'static str, &'static str),
@@ -184,7 +185,9 @@ impl Lack {
                 invented(500, "{}")
             }
             Lack::Drops(name, text) if is(name) && has_text(&response, text) => invented(200, "[]"),
-            Lack::Reads(name, text, other) if is(name) => {
+            Lack::Reads(name, text, other)
+                if (is(name) || name.is_empty()) && has_text(&response, text) =>
+            {
                 replace_in_response(&response, text, other)
             }
             Lack::Ignores(header) if operation.starts_with("GitLab.") => {

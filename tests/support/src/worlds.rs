@@ -154,18 +154,6 @@ pub const SETTINGS: &[Setting] = &[
     setting("seen-tokens-refused", STACKS, |it| {
         it.options.seen_tokens = SeenTokens::Refused;
     }),
-    setting("updates-of-parameters", STACKS, |it| {
-        it.options.parameters_alone_are_updates = true;
-    }),
-    setting("tokens-of-cancellations", STACKS, |it| {
-        it.options.cancellation_has_its_own_token = true;
-    }),
-    setting("deletions-during-rollback", STACKS, |it| {
-        it.options.deletes_during_rollback = true;
-    }),
-    setting("change-sets-kept", STACKS, |it| {
-        it.options.change_sets.kept_during_updates = true;
-    }),
     setting("slow-change-sets", STACKS, |it| {
         it.options.change_sets.waits = Duration::from_secs(10);
         it.options.change_sets.takes = Duration::from_secs(20);
@@ -183,11 +171,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("slow-sources", PIPELINES, |it| {
         it.options.source_takes = Duration::from_secs(5);
     }),
-    setting("slow-actions", PIPELINES, |it| {
-        it.options.actions_take = Duration::from_secs(5);
-    }),
     setting("late-logs", LOGS, |it| {
-        it.options.logs_late = Duration::from_secs(5);
+        it.options.logs_late = Duration::from_secs(30);
     }),
     setting("empty-log-pages", LOGS, |it| {
         it.options.empty_log_pages = true;

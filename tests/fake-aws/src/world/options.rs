@@ -47,8 +47,6 @@ pub struct Options {
     pub seen_tokens: SeenTokens,
     /// Whether an update that changes parameters and no resource is one.
     pub parameters_alone_are_updates: bool,
-    /// Whether a stack can be deleted while its creation is rolled back.
-    pub deletes_during_rollback: bool,
     /// Whether the events that follow a cancellation carry its token.
     pub cancellation_has_its_own_token: bool,
     /// How often services answer. One that is not mentioned answers always.
@@ -105,7 +103,6 @@ impl Default for Options {
             resource_takes: Duration::from_secs(2),
             seen_tokens: SeenTokens::default(),
             parameters_alone_are_updates: false,
-            deletes_during_rollback: false,
             cancellation_has_its_own_token: false,
             rates: vec![],
             change_sets: ChangeSetBehaviour::default(),

@@ -169,8 +169,6 @@ fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResul
     let is_running = status.ends_with("_IN_PROGRESS");
     let may = match status {
         "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => true,
-        // Recorded nowhere.
-        "ROLLBACK_IN_PROGRESS" => world.options.deletes_during_rollback,
         _ => !is_running,
     };
     if !may {

@@ -66,7 +66,7 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
     Ok(Some(element("Stacks", &element("member", &xml))))
 }
 
-/// The status that `DescribeStacks` shows.
+/// The status that the read calls show.
 fn shown_status<'a>(world: &World, status: &'a str) -> &'a str {
     match status {
         "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if world.options.unknown_statuses => {
@@ -204,7 +204,7 @@ pub fn events(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
             ("PhysicalResourceId", Some(&event.physical_id)),
             ("ResourceType", Some(&event.kind)),
             ("Timestamp", Some(&World::instant(event.at))),
-            ("ResourceStatus", Some(event.status)),
+            ("ResourceStatus", Some(shown_status(world, event.status))),
             ("ResourceStatusReason", event.reason.as_deref()),
             ("ClientRequestToken", event.token.as_deref()),
             (
