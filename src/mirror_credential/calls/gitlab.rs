@@ -9,8 +9,7 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use crate::clients::gitlab::{
-    Access, ErrorKind, GitLab, GitLabError, Mirror, PushStatus, Sent, TokenError,
-    UnreachableGitLabs,
+    Access, ErrorKind, GitLab, GitLabError, Mirror, Sent, TokenError, UnreachableGitLabs,
 };
 use crate::clients::{Clients, gitlab};
 use crate::common::reason_codes::Code;
@@ -230,8 +229,9 @@ async fn retire(
     let give_up = tokio::time::Instant::now() + patience;
     let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
     let mut note = None;
-    while let Some(mirror) = shown.filter(|mirror| mirror.status == PushStatus::Started) {
-        if mirror.is_stuck(gitlab.now(clock.now())) || tokio::time::Instant::now() >= give_up {
+    let now = || gitlab.now(clock.now());
+    while let Some(mirror) = shown.filter(|mirror| mirror.may_push(now())) {
+        if mirror.is_stuck(now()) || tokio::time::Instant::now() >= give_up {
             note = Some(deleted_while_started(record, &mirror));
             break;
         }

@@ -71,16 +71,23 @@ fn started_mirror_is_stuck_after_gitlabs_lease() {
         }
         Mirror::parse(&body).expect("a mirror")
     };
-    for (status, has_ended, minutes, expected) in [
-        ("started", true, 59, false),
-        ("started", true, 61, true),
-        ("started", false, 179, false),
-        ("started", false, 181, true),
-        ("to_retry", true, 600, false),
-        ("finished", true, 600, false),
+    for (status, has_ended, minutes, is_stuck, may_push) in [
+        ("started", true, 59, false, true),
+        ("started", true, 61, true, true),
+        ("started", false, 179, false, true),
+        ("started", false, 181, true, true),
+        ("to_retry", true, 600, false, false),
+        ("finished", true, 600, false, false),
+        ("settling", true, 59, false, true),
+        ("settling", true, 61, false, false),
     ] {
         let now = began + Duration::from_mins(minutes);
-        let is_stuck = mirror(status, has_ended).is_stuck(now);
-        assert_eq!(is_stuck, expected, "{status} {has_ended} {minutes}");
+        let mirror = mirror(status, has_ended);
+        let found = (mirror.is_stuck(now), mirror.may_push(now));
+        assert_eq!(
+            found,
+            (is_stuck, may_push),
+            "{status} {has_ended} {minutes}"
+        );
     }
 }
