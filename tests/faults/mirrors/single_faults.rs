@@ -22,7 +22,7 @@ fn every_single_fault(
         story: |scenario: &Scenario| &scenario.story,
         kinds,
         one_in,
-        special: 16,
+        special: 8,
     };
     all.each(what, |scenario, faults| {
         paused(scenario.play(options.clone(), faults))
@@ -32,14 +32,14 @@ fn every_single_fault(
 #[test]
 fn no_single_fault_stops_a_push_or_leaves_anything_behind() {
     let what = "single faults in all";
-    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 2, what);
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 4, what);
     assert!(schedules > 1000);
 }
 
 #[test]
 fn single_faults_with_late_iam_and_duplicate_delivery() {
     let what = "single faults with IAM late and everything delivered twice";
-    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 11, what);
+    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 22, what);
     assert!(schedules > 200);
 }
 

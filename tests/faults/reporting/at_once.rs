@@ -16,7 +16,7 @@ fn is_new(scenario: &Scenario, until: usize, known: &mut BTreeSet<String>) -> bo
 }
 
 /// Orders at random, of which the execution's own change is a part.
-const SAMPLES: u64 = 7;
+const SAMPLES: u64 = 4;
 
 /// Orders of two deliveries of the event of this action.
 fn doubled(scenario: &Scenario, at: usize, samples: u64, runs: CiRuns) -> u64 {
@@ -42,7 +42,7 @@ fn doubled_event_at_once_ends_in_the_last_state() {
     for scenario in ordinary() {
         for at in scenario.events() {
             if is_new(scenario, at, &mut known) {
-                let samples = some_or(SAMPLES / 2 + 1, 400);
+                let samples = some_or(SAMPLES / 2, 400);
                 between_pipelines += doubled(scenario, at, samples, CiRuns::Always);
                 orders += doubled(scenario, at, some_or(SAMPLES, 400), CiRuns::Never);
             }

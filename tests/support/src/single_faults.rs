@@ -20,7 +20,8 @@ pub struct SingleFaults<S, A = Action> {
 }
 
 impl<S, A: StoryAction> SingleFaults<S, A> {
-    /// Tries faults at every call. Returns the number of schedules.
+    /// Tries no fault, and then faults at every call. Returns the number of schedules, also of those
+    /// that this run leaves out.
     pub fn each(&self, what: &str, play: impl Fn(&S, &[SingleFault]) -> FakeAws) -> usize {
         let mut ordinary = Schedules::one_in(self.one_in);
         let mut special = Schedules::one_in(self.special * self.one_in);
@@ -28,13 +29,17 @@ impl<S, A: StoryAction> SingleFaults<S, A> {
         for scenario in &self.scenarios {
             let story = (self.story)(scenario);
             let play = |faults: &[SingleFault]| play(scenario, faults);
-            let faults = faults(story, &play(&[]).journal(), self.kinds, &mut known);
             let name = |fault: &SingleFault| format!("{}: {fault}", story.name);
             let schedules = if story.is_ordinary() {
                 &mut ordinary
             } else {
                 &mut special
             };
+            let name_of_none = format!("{}: no fault", story.name);
+            let Some(fake) = schedules.run_always(name_of_none, || play(&[])) else {
+                continue;
+            };
+            let faults = faults(story, &fake.journal(), self.kinds, &mut known);
             let of_this = schedules.single_faults(faults, name, play);
             fake_aws::figure!(
                 "schedules: {of_this:>4} single faults in \"{}\"",
