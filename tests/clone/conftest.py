@@ -14,7 +14,6 @@ from tests.clone.scene import Scene
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
         yield running
-        running.raise_complaints()
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,6 @@ def aws() -> Iterator[LocalAws]:
     assert BOOTSTRAP.exists(), "`make build` comes first"
     with LocalAws(settings=IAM_IS_LATE) as running:
         yield running
-        running.raise_complaints()
 
 
 class Transcript:

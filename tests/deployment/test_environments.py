@@ -58,7 +58,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """An AWS and a GitLab of its own: other tests do not compare these deployments."""
     with LocalAws() as aws, local_gitlab.running(tls=True, protected_delay=0.5, unprotected_delay=0.5) as gitlab:
         yield Scene(aws, gitlab, tmp_path_factory.mktemp("environments"))
-        aws.raise_complaints()
 
 
 def state(scene: Scene) -> dict[str, Any]:

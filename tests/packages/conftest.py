@@ -25,4 +25,3 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
         yield running
-        running.raise_complaints()

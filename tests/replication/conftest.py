@@ -13,7 +13,6 @@ from tests.replication.scene import Scene
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
         yield running
-        running.raise_complaints()
 
 
 @pytest.fixture(scope="session")

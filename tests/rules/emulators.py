@@ -62,4 +62,3 @@ def fake_aws() -> Iterator[FakeAws]:
 def local() -> Iterator[Emulator]:
     with LocalAws() as aws:
         yield Emulator(dict.fromkeys(("iam", "secretsmanager"), aws.endpoint_url))
-        aws.raise_complaints()

@@ -26,26 +26,32 @@ from tests.local.aws import service_shapes
 from tests.witnesses import aws_rest, recordings
 from tests.witnesses.aws_values import from_xml, name_of, scalar
 
-# Errors of every operation of the service: the page "Common Errors" of each API reference, and "Error responses" of S3.
+# Errors of every operation of the service: the page "Common Errors" of each API reference.
 COMMON_ERRORS = {
     "AccessDenied", "AccessDeniedException", "InternalError", "InternalFailure", "ServiceFailure", "SlowDown",
     "Throttling", "ThrottlingException", "ValidationError", "ValidationException",
 }
+# The models have few of S3's errors: its API reference, "Error responses".
+S3_ERRORS = {
+    "BucketAlreadyOwnedByYou": 409, "BucketNotEmpty": 409, "InvalidArgument": 400, "InvalidBucketName": 400, "MalformedXML": 400,
+    "NoSuchBucket": 404, "NoSuchBucketPolicy": 404, "NoSuchKey": 404, "NoSuchLifecycleConfiguration": 404, "NoSuchTagSet": 404,
+    "NoSuchUpload": 404, "NoSuchVersion": 404, "PreconditionFailed": 412,
+}
 # The faults that AWS's own examples have, too: the models are wrong.
 EXAMPLES_HAVE = {
-    "cloudformation:DescribeStackEvents: Value 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS'",
-    "codebuild:BatchGetBuilds: Invalid length for parameter buildsNotFound",
-    "codebuild:BatchGetProjects: Invalid length for parameter projectsNotFound",
-    "ssm:GetParameters: Invalid length for parameter InvalidParameters",
+    "cloudformation:DescribeStackEvents: Value 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS' at 'StackEvents.",
+    "codebuild:BatchGetBuilds: Invalid length for parameter buildsNotFound, value: 0,",
+    "codebuild:BatchGetProjects: Invalid length for parameter projectsNotFound, value: 0,",
+    "ssm:GetParameters: Invalid length for parameter InvalidParameters, value: 0,",
 }
 # The same of answers that others recorded or reported. The first two are statuses of the event of a stack.
 RECORDED = {
-    "cloudformation:DescribeStackEvents: Value 'REVIEW_IN_PROGRESS'": "https://github.com/localstack/localstack/blob/main/"
+    "cloudformation:DescribeStackEvents: Value 'REVIEW_IN_PROGRESS' at 'StackEvents.": "https://github.com/localstack/localstack/blob/main/"
         "tests/aws/services/cloudformation/test_change_set_conditions.snapshot.json",
-    "cloudformation:DescribeStackEvents: Value 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS'":
+    "cloudformation:DescribeStackEvents: Value 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS' at 'StackEvents.":
         "https://github.com/ansible/ansible/pull/26225",
-    "codebuild:ListBuildsForProject: Invalid length for parameter ids": "https://github.com/aws/aws-sdk/issues/343",
-    "codebuild:ListProjects: Invalid length for parameter projects": "https://github.com/mattclay/aws-terminator/pull/13",
+    "codebuild:ListBuildsForProject: Invalid length for parameter ids, value: 0,": "https://github.com/aws/aws-sdk/issues/343",
+    "codebuild:ListProjects: Invalid length for parameter projects, value: 0,": "https://github.com/mattclay/aws-terminator/pull/13",
 }
 # Each is the beginning of a fault.
 FAULTS_OF_THE_MODELS = (*EXAMPLES_HAVE, *RECORDED)
@@ -109,15 +115,18 @@ class Exchange:
         return service_shapes.faults(shape, aws_rest.output_of(self.model, self.response)) if shape else []
 
     def _error_faults(self, status: int, body: Any) -> list[str]:
-        # The answer to HEAD has no body, and the models have few of S3's errors.
-        if not body or self.service == "s3":
-            return []
+        if self.request["method"] == "HEAD":
+            return ["a body in the answer to HEAD"] if body else []
+        if not body:
+            return ["an error without a body"]
         code = self._error_code(body)
         shapes = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in self.model.error_shapes}
-        if code not in shapes:
-            return [] if code in COMMON_ERRORS else [f"the error {code} is not one of {', '.join(sorted(shapes))}"]
+        statuses = {code: shape.metadata.get("error", {}).get("httpStatusCode") for code, shape in shapes.items()}
+        statuses |= S3_ERRORS if self.service == "s3" else {}
+        if code not in statuses:
+            return [] if code in COMMON_ERRORS else [f"the error {code} is not one of {', '.join(sorted(statuses))}"]
         # The JSON protocol has 400 for every error of the sender.
-        expected = shapes[code].metadata.get("error", {}).get("httpStatusCode")
+        expected = statuses[code]
         is_other = expected and self.protocol != "json" and status != expected
         return [f"{code} has the status {status} instead of {expected}"] if is_other else []
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.local.aws import service_shapes
 from tests.witnesses import aws_rest
-from tests.witnesses.aws import EXAMPLES_HAVE, RECORDED_ANSWERS, Exchange, examples, table
+from tests.witnesses.aws import EXAMPLES_HAVE, RECORDED, RECORDED_ANSWERS, Exchange, examples, table
 
 USERS = """<ListUserTagsResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListUserTagsResult>
 <Tags><member><Key>a</Key><Value>b</Value></member></Tags><IsTruncated>false</IsTruncated>{}</ListUserTagsResult>
@@ -17,7 +17,12 @@ FAILED = "<ErrorResponse><Error><Type>Sender</Type><Code>{}</Code></Error></Erro
 
 def exchange(operation: str, request: Any = None, response: Any = None, status: int = 200) -> Exchange:
     service, _, name = operation.partition(":")
-    return Exchange(service, name, {"headers": {}, "body": request}, {"status": status, "headers": {}, "body": response})
+    sent = {"method": "POST", "headers": {}, "body": request}
+    return Exchange(service, name, sent, {"status": status, "headers": {}, "body": response})
+
+
+def event(status: str) -> dict[str, Any]:
+    return {"StackId": "a", "EventId": "a", "StackName": "a", "Timestamp": 1, "ResourceStatus": status}
 
 
 @pytest.mark.parametrize("operation", sorted(EXAMPLES_HAVE))
@@ -26,6 +31,17 @@ def test_example_of_aws_has_the_fault(operation: str) -> None:
     shape = service_shapes.service(service).operation_model(name).output_shape
     faults = [f"{service}:{name}: {fault}" for one in examples(service, name) for fault in service_shapes.faults(shape, one)]
     assert [fault for fault in faults if fault.startswith(operation)]
+
+
+def test_models_reject_the_recorded_answers() -> None:
+    recorded = {"cloudformation:DescribeStackEvents": [
+                    {"StackEvents": [event("REVIEW_IN_PROGRESS")]},
+                    {"StackEvents": [event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")]}],
+                "codebuild:ListBuildsForProject": [{"ids": []}], "codebuild:ListProjects": [{"projects": []}]}
+    faults = [f"{operation}: {fault}" for operation, answers in recorded.items() for answer in answers
+              for fault in service_shapes.answer_faults(*operation.split(":"), answer)]
+    assert sorted(known for fault in faults for known in RECORDED if fault.startswith(known)) == sorted(RECORDED)
+    assert len(faults) == len(RECORDED)
 
 
 @pytest.mark.parametrize("operation", table())
@@ -62,7 +78,7 @@ def test_fault_of_a_form_is_found(request_body: str, fault: str) -> None:
     (USERS.format("<Marker>a</Marker>"), ""),
     (USERS.format("<Mark>a</Mark>"), 'Unknown parameter in input: "Mark", must be'),
     (USERS.replace("<Value>b</Value>", "").format(""), 'Missing required parameter in Tags[0]: "Value"'),
-    (USERS.replace("false", "no").format(""), "Invalid type for parameter IsTruncated, value: no"),
+    (USERS.replace("false", "no").format(""), "Invalid type for parameter IsTruncated, type: "),
     (USERS.replace("ListUserTagsResult", "Result").format(""), "<ListUserTagsResponse> with ['Result'"),
 ])
 def test_fault_of_a_document_is_found(answer: str, fault: str) -> None:
@@ -81,12 +97,26 @@ def test_fault_of_an_error_is_found(code: str, status: int, fault: str) -> None:
     assert found == ([fault] if fault else [])
 
 
+@pytest.mark.parametrize(("method", "answer", "status", "fault"), [
+    ("GET", FAILED.format("NoSuchKey"), 404, ""),
+    ("GET", FAILED.format("NoSuchKey"), 400, "NoSuchKey has the status 400 instead of 404"),
+    ("GET", FAILED.format("NoSuchThing"), 404, "the error NoSuchThing is not one of"),
+    ("GET", "", 404, "an error without a body"),
+    ("HEAD", "", 404, ""),
+    ("HEAD", FAILED.format("NoSuchKey"), 404, "a body in the answer to HEAD"),
+])
+def test_fault_of_an_error_of_s3_is_found(method: str, answer: str, status: int, fault: str) -> None:
+    failed = exchange("s3:GetObject", response=answer, status=status)
+    failed.request["method"] = method
+    assert [one[:len(fault)] for one in failed.answer_faults()] == ([fault] if fault else [])
+
+
 def test_fault_of_json_is_found() -> None:
     found = exchange("secretsmanager:DescribeSecret", {"SecretId": "a"}, {"Name": "a", "SecretVersions": []})
     assert found.request_faults() == []
     assert [one[:38] for one in found.answer_faults()] == ['Unknown parameter in input: "SecretVer']
     wrong = exchange("secretsmanager:DescribeSecret", {"SecretId": 1}, {"__type": "NoSuchEntity"}, status=400)
-    assert [one[:40] for one in wrong.request_faults()] == ["Invalid type for parameter SecretId, val"]
+    assert [one[:40] for one in wrong.request_faults()] == ["Invalid type for parameter SecretId, typ"]
     assert len(wrong.answer_faults()) == 1
 
 

@@ -1,4 +1,4 @@
-"""Compares each request of a client, and its answer, with botocore's models: `LocalAws.raise_complaints`.
+"""Compares each request of a client, and its answer, with botocore's models: `LocalAws.raises_complaints`.
 
 An exchange is compared once, even if a client repeats it for minutes. Only its hash and its faults are kept.
 """
@@ -80,7 +80,7 @@ def _faults(service: str, request: dict[str, Any], response: dict[str, Any]) -> 
     """A faulty request may be rejected, but not accepted."""
     operation = _operation(service_shapes.service(service), request)
     if operation is None:
-        yield f"{service}: {request['method']} {request['path']}?{request['query']} is no operation"
+        yield f"{service}: {request['method']} {request['path']}?{request['query']} is not an operation"
         return
     exchange = Exchange(service, operation, *({**each, "body": _content(each["body"])} for each in (request, response)))
     found = exchange.answer_faults() + (exchange.request_faults() if response["status"] < 300 else [])

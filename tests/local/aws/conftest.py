@@ -13,7 +13,6 @@ from tests.local.aws.testing import Stack
 def running() -> Iterator[LocalAws]:
     with LocalAws() as aws:
         yield aws
-        aws.raise_complaints()
 
 
 @pytest.fixture

@@ -36,6 +36,10 @@ class LocalAws:
     values of `settings.Settings`, which `reset` restores.
     """
 
+    # Whether the block ends with an error if a request or an answer differs from botocore's models. In a shell for users,
+    # their own requests may.
+    raises_complaints = False
+
     def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1", log: Path | None = None,
                  settings: dict[str, float | str] | None = None) -> None:
         self.account_id = account_id
@@ -62,7 +66,11 @@ class LocalAws:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        self.stop()
+        try:
+            if self.raises_complaints and error is None:
+                self._raise_complaints()
+        finally:
+            self.stop()
 
     def _start(self, directory: Path) -> None:
         temporary = directory / "tmp"
@@ -157,8 +165,7 @@ class LocalAws:
         found = self._ask("GET", "exchanges")
         return [exchange for exchange in found if not logical_id or exchange["LogicalResourceId"] == logical_id]
 
-    def raise_complaints(self) -> None:
-        """Raises an error if a request or an answer since the start differs from botocore's models."""
+    def _raise_complaints(self) -> None:
         complaints = self._ask("GET", "complaints")
         assert not complaints, "\n".join(complaints)
 

@@ -32,7 +32,8 @@ def answer_faults(name: str, operation: str, answer: dict[str, Any]) -> list[str
 def faults(shape: Shape, value: Any) -> list[str]:
     report = ParamValidator().validate(value, shape)
     if report.has_errors():
-        return [line.strip() for line in report.generate_report().splitlines()]
+        # The value may be a secret.
+        return [re.sub(", value: .*, type: ", ", type: ", line.strip()) for line in report.generate_report().splitlines()]
     # botocore leaves these checks to the service.
     return [fault for fault in _enums_and_patterns(shape, value, "") if fault]
 
@@ -67,7 +68,8 @@ def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
         constraint = f"Member must satisfy regular expression pattern: {pattern}"
     elif longest and len(value) > longest:
         constraint = f"Member must have length less than or equal to {longest}"
-    return [f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"] if constraint else []
+    shown = "***" if shape.metadata.get("sensitive") else value
+    return [f"Value '{shown}' at '{path}' failed to satisfy constraint: {constraint}"] if constraint else []
 
 
 def present(name: str, operation: str, answer: dict[str, Any]) -> Any:

@@ -17,8 +17,9 @@ def _empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(complaints, "_seen", set())
 
 
-def complaints_about(request: dict[str, Any], answer: bytes, status: int = 200, authorization: str = SIGNED) -> list[str]:
-    headers = {"authorization": authorization, "x-amz-target": "secretsmanager.DescribeSecret"}
+def complaints_about(request: dict[str, Any], answer: bytes, status: int = 200, authorization: str = SIGNED,
+                     operation: str = "DescribeSecret") -> list[str]:
+    headers = {"authorization": authorization, "x-amz-target": f"secretsmanager.{operation}"}
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"",
              "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
 
@@ -49,7 +50,15 @@ def test_fault_of_an_answer_is_a_complaint(answer: bytes, complaint: str) -> Non
     assert [one.removeprefix("secretsmanager:DescribeSecret: ")[:len(complaint)] for one in found] == [complaint] * bool(complaint)
 
 
-def test_request_of_nobody_is_not_compared() -> None:
+@pytest.mark.parametrize("request_body", [
+    {"SecretId": "a", "SecretString": ["p4ssw0rd"]}, {"SecretId": "a", "SecretString": "p4ssw0rd" * 10_000},
+])
+def test_complaint_shows_no_secret(request_body: dict[str, Any]) -> None:
+    [complaint] = complaints_about(request_body, b"{}", operation="PutSecretValue")
+    assert "SecretString" in complaint and "p4ssw0rd" not in complaint
+
+
+def test_unsigned_request_is_not_compared() -> None:
     assert complaints_about({"Secret": "a"}, b"{}", authorization="") == []
 
 

@@ -1,0 +1,3 @@
+from tests.local.aws import LocalAws
+
+LocalAws.raises_complaints = True
