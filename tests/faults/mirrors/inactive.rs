@@ -43,6 +43,7 @@ fn causes() -> Vec<(String, Vec<String>)> {
         ("tagging the user is denied", &["tagging user"]),
         ("writing the secret is denied", &["AccessDenied"]),
         ("GitLab fails to create mirrors", &["500"]),
+        ("manual mirrors take all places", &["Maximum number"]),
     ] {
         let texts = texts.iter().map(|text| (*text).to_owned());
         causes.push((cause.to_owned(), texts.collect()));

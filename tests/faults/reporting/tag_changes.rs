@@ -224,7 +224,7 @@ fn execution(at: usize, more: &Value, now: Duration) -> Execution {
     let mut one = Execution::with_status(format!("run-0{at}"), status, now);
     let by = more.as_str().or_else(|| text("by")).unwrap_or("person");
     let summary = match by {
-        "nobody" => return one,
+        "none" => return one,
         "rollback" => {
             one.rolls_back = Some(format!("run-0{}", at - 1));
             return one;
