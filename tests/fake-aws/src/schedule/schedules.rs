@@ -58,7 +58,7 @@ impl Schedules {
         self.run_always(name, schedule)
     }
 
-    /// Runs one schedule also if its name is left out. `None` if it failed.
+    /// Runs one schedule, even if this run would leave it out. `None` if it failed.
     pub fn run_always<T>(&mut self, name: impl Display, schedule: impl FnOnce() -> T) -> Option<T> {
         self.all += 1;
         self.tried += 1;
