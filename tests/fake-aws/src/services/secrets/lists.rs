@@ -86,15 +86,18 @@ fn matches(secret: &Secret, filter: &Value) -> bool {
 
 /// The description of a secret, with its versions under a name.
 pub fn described(secret: &Secret, versions: &str) -> Value {
-    let tags = secret.tags.iter();
-    let tags = tags.map(|(key, value)| json!({"Key": key, "Value": value}));
     let mut body = json!({
         "ARN": secret.arn,
         "Name": secret.name,
         "CreatedDate": World::seconds(secret.created),
         "LastChangedDate": World::seconds(secret.changed),
-        "Tags": tags.collect::<Vec<_>>(),
     });
+    // Absent if there are none: recorded in LocalStack's `test_secretsmanager.snapshot.json`.
+    if !secret.tags.is_empty() {
+        let tags = secret.tags.iter();
+        let tags = tags.map(|(key, value)| json!({"Key": key, "Value": value}));
+        body["Tags"] = tags.collect();
+    }
     // "Versions that have no staging labels […] aren't included in this list."
     let all = secret.versions.iter();
     let labelled = all.filter(|(_, version)| !version.stages.is_empty());
