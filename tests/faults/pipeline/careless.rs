@@ -61,10 +61,11 @@ const CARELESS: &[Careless] = &[
         story: "pipeline_changed",
         says: "it is UPDATE_SETTLING",
     },
+    // It does not wait for an execution that reads its source.
     Careless {
         beside: "",
         setting: "slow-sources",
-        lack: Lack::Believes("ListPipelineExecutions", ""),
+        lack: Lack::Reads("ListPipelineExecutions", "InProgress", "Succeeded"),
         story: "pipeline_first_push",
         says: r#"commit-1 {"commit-1": 2}"#,
     },

@@ -29,6 +29,9 @@ thread_local! {
     static EXPECTED: RefCell<HashMap<String, Rc<Value>>> = RefCell::default();
 }
 
+/// After this time, a pipeline has read its source in every world.
+const SOURCE_IS_READ: Duration = Duration::from_secs(30);
+
 /// A story, and how its requests are delivered.
 #[derive(Clone)]
 pub struct Scenario {
@@ -191,6 +194,7 @@ impl Play<'_> {
                 deliver_each(&self.fake, &events, self.stack.delivers_twice).await;
                 self.pushes.push(push.clone());
                 self.events.extend(events);
+                tokio::time::sleep(SOURCE_IS_READ).await;
                 return;
             }
             Action::Delete => {
@@ -205,8 +209,7 @@ impl Play<'_> {
         }
         self.ended(action, effects, &outcome);
         if !self.pushes.is_empty() {
-            // The pipeline reads its source.
-            tokio::time::sleep(Duration::from_secs(10)).await;
+            tokio::time::sleep(SOURCE_IS_READ).await;
         }
     }
 

@@ -169,7 +169,7 @@ pub const SETTINGS: &[Setting] = &[
         it.options.executions_late = Duration::from_secs(5);
     }),
     setting("slow-sources", PIPELINES, |it| {
-        it.options.source_takes = Duration::from_secs(5);
+        it.options.source_takes = Duration::from_secs(20);
     }),
     setting("late-logs", LOGS, |it| {
         it.options.logs_late = Duration::from_secs(30);
