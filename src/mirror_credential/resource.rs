@@ -73,9 +73,8 @@ impl MirrorCredential {
         let by_properties = spec::secret_name_in(properties);
         let is_own_id = id.is_some() && id == by_properties.as_deref();
         let has_response = rejected.is_none() && !request.has_generated_id();
-        progress.doing("looking for the secret to delete".to_owned());
         let Some(secret_name) = self
-            .secret_to_delete(id, by_properties.as_ref(), has_response, context)
+            .secret_to_delete(id, by_properties.as_ref(), has_response, context, progress)
             .await?
         else {
             // Neither the ID nor the properties name a secret, so no request can have created one.
@@ -123,14 +122,16 @@ impl MirrorCredential {
         by_properties: Option<&String>,
         has_response: bool,
         context: &RequestContext,
+        progress: &Progress,
     ) -> Result<Option<String>, ApplyError> {
         let id =
             id.filter(|id| by_properties.is_none_or(|name| name != id) && spec::is_secret_name(id));
         let (Some(id), Some(by_properties)) = (id, by_properties) else {
             return Ok(id.map(ToOwned::to_owned).or(by_properties.cloned()));
         };
+        progress.doing(format!("looking for secret {id}"));
         let created_at = has_response.then(|| self.clients.clock.now());
-        let is_ours = match observe::read_created_secret(&self.clients, id, created_at).await {
+        let is_ours = match observe::read_secret_created_at(&self.clients, id, created_at).await {
             Ok(secret) => secret.is_some_and(|secret| context.owns(&secret)),
             Err(error) if error.is_denied() && !has_response => false,
             Err(error) => return Err(error.into()),

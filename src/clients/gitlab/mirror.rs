@@ -106,29 +106,26 @@ impl Mirror {
     /// `app/models/remote_mirror.rb`, `mark_stuck_remote_mirrors_as_failed!` in
     /// `app/models/project.rb`), and a sync does nothing meanwhile.
     pub fn is_stuck(&self, now: SystemTime) -> bool {
-        self.status == PushStatus::Started && self.is_lease_over(now)
+        let max_runtime = match self.updated_at {
+            Some(_) => MAX_INCREMENTAL_RUNTIME,
+            None => MAX_FIRST_RUNTIME,
+        };
+        let started = self.started_at.filter(|_| self.is_pushing());
+        started.is_some_and(|started| started + max_runtime < now)
     }
 
-    /// Whether GitLab shows a push in progress, or a status that may be one.
-    pub fn may_push(&self, now: SystemTime) -> bool {
+    /// Whether GitLab shows a push in progress. With a status that this version does not know, it
+    /// shows one that has begun and not ended.
+    pub fn is_pushing(&self) -> bool {
         match self.status {
             PushStatus::Started => true,
-            PushStatus::Other => !self.is_lease_over(now),
+            PushStatus::Other => self.started_at > self.updated_at,
             PushStatus::None
             | PushStatus::Scheduled
             | PushStatus::Finished
             | PushStatus::Failed
             | PushStatus::ToRetry => false,
         }
-    }
-
-    fn is_lease_over(&self, now: SystemTime) -> bool {
-        let max_runtime = match self.updated_at {
-            Some(_) => MAX_INCREMENTAL_RUNTIME,
-            None => MAX_FIRST_RUNTIME,
-        };
-        self.started_at
-            .is_some_and(|started| started + max_runtime < now)
     }
 
     /// How long the latest push has not succeeded: since it began. Zero if it succeeded. `None` if

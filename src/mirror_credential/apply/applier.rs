@@ -370,8 +370,7 @@ async fn read_replaced(
     let Some(name) = &previous.secret_name else {
         return Ok(None);
     };
-    let created_at = Some(clients.clock.now());
-    let secret = observe::read_created_secret(clients, name, created_at).await?;
+    let secret = observe::read_created_secret(clients, name).await?;
     Ok(Some((name.clone(), secret)))
 }
 

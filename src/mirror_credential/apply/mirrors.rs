@@ -169,7 +169,7 @@ impl Applier<'_> {
     ) -> Result<Option<Mirror>, ApplyError> {
         let listed = gitlab.mirrors(&wanted.project).await?;
         let (name, created_at) = (&self.spec.secret_name, self.state.log.created_at);
-        let secret = observe::read_created_secret(self.clients, name, created_at).await?;
+        let secret = observe::read_secret_created_at(self.clients, name, created_at).await?;
         let is_overtaken =
             secret.is_none_or(|secret| Some(secret.log.claim) > self.state.log.claim);
         let projects = self.state.mirrors.projects.as_ref();

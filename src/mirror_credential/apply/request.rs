@@ -19,9 +19,7 @@ impl Applier<'_> {
                 self.delete_replacement(secret_name).await?;
             }
             RequestStep::ReadFormerSecret(name) => {
-                let created_at = Some(self.clients.clock.now());
-                let read = observe::read_created_secret(self.clients, &name, created_at);
-                let former = read.await?;
+                let former = observe::read_created_secret(self.clients, &name).await?;
                 self.state.request.former_secrets.insert(name, former);
             }
             RequestStep::LookAtCloudFormation => self.look_at_cloudformation().await?,

@@ -44,7 +44,7 @@ impl Applier<'_> {
     async fn undo(&mut self, for_delete: bool) -> Result<(), CallError> {
         let (aws, spec) = (&self.clients.aws, self.spec);
         let created_at = self.state.log.created_at;
-        let read = observe::read_created_secret(self.clients, &spec.secret_name, created_at);
+        let read = observe::read_secret_created_at(self.clients, &spec.secret_name, created_at);
         let secret = read.await?;
         for step in roll_back(self.context, &self.state, secret.as_ref(), for_delete) {
             match step {

@@ -163,7 +163,7 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
         );
         remedy = "Delete the diverged branches and tags in the repository, or set KeepDivergentRefs to false";
     }
-    if let (PushStatus::Started, Some(since)) = (mirror.status, mirror.started_at) {
+    if let Some(since) = mirror.started_at.filter(|_| mirror.is_pushing()) {
         let since = write_time(since);
         let _ = write!(error, "; GitLab shows a push in progress since {since}");
         remedy = "If its process was killed, push to the project after one hour, or after three hours for a \

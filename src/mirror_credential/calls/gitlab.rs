@@ -229,9 +229,8 @@ async fn retire(
     let give_up = tokio::time::Instant::now() + patience;
     let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;
     let mut note = None;
-    let now = || gitlab.now(clock.now());
-    while let Some(mirror) = shown.filter(|mirror| mirror.may_push(now())) {
-        if mirror.is_stuck(now()) || tokio::time::Instant::now() >= give_up {
+    while let Some(mirror) = shown.filter(Mirror::is_pushing) {
+        if mirror.is_stuck(gitlab.now(clock.now())) || tokio::time::Instant::now() >= give_up {
             note = Some(deleted_while_started(record, &mirror));
             break;
         }

@@ -143,10 +143,17 @@ pub async fn read_secret(aws: &Aws, name: &str) -> Result<Option<Secret>, CallEr
     Ok(output.as_ref().map(parse_secret))
 }
 
-/// Reads the secret `name`, which may have been created as late as `created_at`, if that is given.
-/// `None` if Secrets Manager, which may show a secret late, does not show it within
-/// [`PROPAGATION_TIME`] after that.
+/// Reads the secret `name`, which may have been created a moment ago: Secrets Manager may show it
+/// late. `None` if it does not show the secret within [`PROPAGATION_TIME`].
 pub async fn read_created_secret(
+    clients: &Clients,
+    name: &str,
+) -> Result<Option<Secret>, CallError> {
+    read_secret_created_at(clients, name, Some(clients.clock.now())).await
+}
+
+/// The same, if it was created at a known time. `None` if the secret is an old one.
+pub async fn read_secret_created_at(
     clients: &Clients,
     name: &str,
     created_at: Option<SystemTime>,

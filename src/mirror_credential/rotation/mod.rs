@@ -95,8 +95,7 @@ impl MirrorCredential {
 
     async fn run_phase(&self, event: &RotationEvent, until: SystemTime) -> Result<(), ApplyError> {
         let aws = &self.clients.aws;
-        let created_at = Some(self.clients.clock.now());
-        let read = observe::read_created_secret(&self.clients, &event.secret_id, created_at);
+        let read = observe::read_created_secret(&self.clients, &event.secret_id);
         let Some(secret) = read.await? else {
             return Err(not_rotatable("there is no such secret", SCHEDULE_OTHER));
         };

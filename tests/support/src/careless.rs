@@ -16,6 +16,9 @@ use tokio::time::Instant;
 
 use crate::worlds::Mixture;
 
+/// In place of an operation: all of them.
+pub const ANY: &str = "";
+
 /// How the product acts without its care. The first text is the operation.
 #[derive(Clone, Copy, Debug)]
 pub enum Lack {
@@ -23,10 +26,9 @@ pub enum Lack {
     Believes(&'static str, &'static str),
     /// It reads only the first page of GitLab's list.
     ReadsOnePage(&'static str),
-    /// It reads the second text of a response as the third one. If the first text is empty, in
-    /// the responses of all operations.
+    /// It reads the second text of a response as the third one.
     Reads(&'static str, &'static str, &'static str),
-    /// It takes a response with this text for an empty list, or cannot parse it.
+    /// It takes a response with this text for an empty list.
     Drops(&'static str, &'static str),
     /// It omits a request with the second text, as if it had succeeded.
     Omits(&'static str, &'static str),
@@ -36,7 +38,7 @@ pub enum Lack {
     Needs(&'static str, &'static str),
     /// It does not read this header of GitLab's responses.
     Ignores(&'static str),
-    /// Its next answer to CloudFormation begins with this member of the response.
+    /// Its next answer to CloudFormation shows this member of the response unmasked.
     Shows(&'static str, &'static str),
     /// It sends each request twice.
     Repeats(&'static str),
@@ -186,7 +188,7 @@ impl Lack {
             }
             Lack::Drops(name, text) if is(name) && has_text(&response, text) => invented(200, "[]"),
             Lack::Reads(name, text, other)
-                if (is(name) || name.is_empty()) && has_text(&response, text) =>
+                if (is(name) || name == ANY) && has_text(&response, text) =>
             {
                 replace_in_response(&response, text, other)
             }

@@ -71,7 +71,7 @@ fn started_mirror_is_stuck_after_gitlabs_lease() {
         }
         Mirror::parse(&body).expect("a mirror")
     };
-    for (status, has_ended, minutes, is_stuck, may_push) in [
+    for (status, has_ended, minutes, is_stuck, is_pushing) in [
         ("started", true, 59, false, true),
         ("started", true, 61, true, true),
         ("started", false, 179, false, true),
@@ -79,15 +79,20 @@ fn started_mirror_is_stuck_after_gitlabs_lease() {
         ("to_retry", true, 600, false, false),
         ("finished", true, 600, false, false),
         ("settling", true, 59, false, true),
-        ("settling", true, 61, false, false),
+        ("settling", true, 61, true, true),
     ] {
         let now = began + Duration::from_mins(minutes);
         let mirror = mirror(status, has_ended);
-        let found = (mirror.is_stuck(now), mirror.may_push(now));
+        let found = (mirror.is_stuck(now), mirror.is_pushing());
         assert_eq!(
             found,
-            (is_stuck, may_push),
+            (is_stuck, is_pushing),
             "{status} {has_ended} {minutes}"
         );
     }
+    let mut ended = mirror("settling", true);
+    ended.updated_at = ended.started_at;
+    assert!(!ended.is_pushing());
+    ended.started_at = None;
+    assert!(!ended.is_pushing());
 }
