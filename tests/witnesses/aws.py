@@ -44,12 +44,17 @@ EXAMPLES_HAVE = {
     "codebuild:BatchGetProjects: Invalid length for parameter projectsNotFound, value: 0,",
     "ssm:GetParameters: Invalid length for parameter InvalidParameters, value: 0,",
 }
-# The same of answers that others recorded or reported. The first two are statuses of the event of a stack.
+_SNAPSHOTS = "https://github.com/localstack/localstack/blob/main/tests/aws/services/cloudformation"
+_IN_EVENTS = {
+    "REVIEW_IN_PROGRESS": f"{_SNAPSHOTS}/test_change_set_conditions.snapshot.json",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "https://github.com/ansible/ansible/pull/26225",
+}
+# The same of answers that others recorded or reported. DescribeEvents shows the same events of a stack.
 RECORDED = {
-    "cloudformation:DescribeStackEvents: Value 'REVIEW_IN_PROGRESS' at 'StackEvents.": "https://github.com/localstack/localstack/blob/main/"
-        "tests/aws/services/cloudformation/test_change_set_conditions.snapshot.json",
-    "cloudformation:DescribeStackEvents: Value 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS' at 'StackEvents.":
-        "https://github.com/ansible/ansible/pull/26225",
+    **{f"cloudformation:{operation}: Value '{status}' at '{events}.": source for status, source in _IN_EVENTS.items()
+       for operation, events in (("DescribeStackEvents", "StackEvents"), ("DescribeEvents", "OperationEvents"))},
+    "cloudformation:DescribeEvents: Value 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS' at 'OperationEvents.":
+        "the AWS CLI's example of describe-stack-events",
     "codebuild:ListBuildsForProject: Invalid length for parameter ids, value: 0,": "https://github.com/aws/aws-sdk/issues/343",
     "codebuild:ListProjects: Invalid length for parameter projects, value: 0,": "https://github.com/mattclay/aws-terminator/pull/13",
 }

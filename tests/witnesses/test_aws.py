@@ -34,9 +34,9 @@ def test_example_of_aws_has_the_fault(operation: str) -> None:
 
 
 def test_models_reject_the_recorded_answers() -> None:
-    recorded = {"cloudformation:DescribeStackEvents": [
-                    {"StackEvents": [event("REVIEW_IN_PROGRESS")]},
-                    {"StackEvents": [event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")]}],
+    statuses = ["REVIEW_IN_PROGRESS", *(f"{update}_COMPLETE_CLEANUP_IN_PROGRESS" for update in ("UPDATE", "UPDATE_ROLLBACK"))]
+    recorded = {"cloudformation:DescribeStackEvents": [{"StackEvents": [event(status)]} for status in (statuses[0], statuses[2])],
+                "cloudformation:DescribeEvents": [{"OperationEvents": [{"ResourceStatus": status}]} for status in statuses],
                 "codebuild:ListBuildsForProject": [{"ids": []}], "codebuild:ListProjects": [{"projects": []}]}
     faults = [f"{operation}: {fault}" for operation, answers in recorded.items() for answer in answers
               for fault in service_shapes.answer_faults(*operation.split(":"), answer)]

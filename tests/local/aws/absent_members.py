@@ -11,12 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 
-from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, secretsmanager
+from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, secretsmanager
 from ministack.services.cloudformation import handlers
 
 from tests.local.aws import service_shapes
 
 _JSON: dict[tuple[str, ModuleType], dict[str, str]] = {
+    ("cloudwatch", cloudwatch): {"_describe_alarms": "DescribeAlarms"},
     ("events", eventbridge): {"_list_rules": "ListRules"},
     ("lambda", lambda_svc): {"_create_function": "CreateFunction", "_update_code": "UpdateFunctionCode",
                              "_update_config": "UpdateFunctionConfiguration", "_list_functions": "ListFunctions",

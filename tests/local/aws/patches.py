@@ -47,6 +47,7 @@ _ADDITIONS = (
     # After the others of CloudFormation: it wraps every read call.
     "cloudformation.lost_characters",
     "absent_members",
+    "lambda_.states",
     "events.lambda_target",
     "events.targets",
     "events.log_target",

@@ -33,7 +33,8 @@ def faults(shape: Shape, value: Any) -> list[str]:
     report = ParamValidator().validate(value, shape)
     if report.has_errors():
         # The value may be a secret.
-        return [re.sub(", value: .*, type: ", ", type: ", line.strip()) for line in report.generate_report().splitlines()]
+        text = re.sub(r", value: .*?, type: (?=<class)", ", type: ", report.generate_report(), flags=re.DOTALL)
+        return [line.strip() for line in text.splitlines()]
     # botocore leaves these checks to the service.
     return [fault for fault in _enums_and_patterns(shape, value, "") if fault]
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -65,3 +66,11 @@ def test_its_programs_do_not_see_the_machines_own_credentials(monkeypatch: pytes
     environment = LocalAws().environment()
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & environment.keys()
     assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+
+
+def test_exchange_that_differs_from_the_models_fails_its_test() -> None:
+    signed_for = "Credential=123456789012/20261128/eu-central-1/secretsmanager/aws4_request"
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 {signed_for}, SignedHeaders=host, Signature=0",
+               "X-Amz-Target": "secretsmanager.ListSecrets", "Content-Type": "application/x-amz-json-1.1"}
+    with pytest.raises(AssertionError, match='ListSecrets: Unknown parameter in input: "Other"'), LocalAws() as aws:
+        urlopen(Request(aws.endpoint_url, b'{"Other": 1}', headers)).read()
