@@ -270,6 +270,9 @@ fn change_harmlessly(fake: &FakeAws, name: &str) {
         }
         "silent mode" => fake.options(|options| options.gitlab.silent = true),
         "a gateway answers the creation of a mirror" => answer_creations(fake, "no Route"),
+        "a gateway without a route answers as GitLab does" => {
+            answer_creations(fake, "404 Not Found");
+        }
         "a login page answers the creation of a mirror" => answer_creations(fake, "Sign in"),
         "GitLab redirects" => fake.options(|options| options.gitlab.redirects = true),
         "GitLab is in maintenance" => fake.options(|options| options.gitlab.read_only = true),

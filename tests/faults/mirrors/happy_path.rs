@@ -1,5 +1,6 @@
 //! The scenarios without faults in kind and unkind worlds, and their calls.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 use crate::fixture::{bare, fake, in_account_with, login, mirror, properties, serial, stack, with};
 use crate::scenarios::{Scenario, scenarios};
 use fake_aws::explore::paused;
+use fake_aws::gitlab::Language;
 use fake_aws::{Options, Service};
 use test_support::worlds::{Delivery, Mixture, Place, SETTINGS, Worlds};
 
@@ -49,6 +51,12 @@ fn readme_of_the_scenarios_describes_each_setting() {
 fn each_setting_has_a_careless_product() {
     let readme = include_str!("../../scenarios/README.md");
     let (_, table) = readme.split_once("| Folder of").expect("the table");
+    // Those that `mutants.rs` plays, beside English.
+    let (_, row) = table.split_once("| languages |").expect("the last row");
+    let listed: BTreeSet<String> = settings_in(row).map(ToOwned::to_owned).collect();
+    let played = Language::ALL.map(|language| format!("{language:?}").to_lowercase());
+    let played: BTreeSet<String> = played.into_iter().filter(|it| it != "english").collect();
+    assert_eq!(listed, played);
     for setting in SETTINGS {
         let is_shown = settings_in(table).any(|name| name == setting.name);
         assert!(is_shown, "{}", setting.name);

@@ -29,8 +29,8 @@ thread_local! {
     static EXPECTED: RefCell<HashMap<String, Rc<Value>>> = RefCell::default();
 }
 
-/// After this time, a pipeline has read its source in every world.
-const SOURCE_IS_READ: Duration = Duration::from_secs(30);
+/// After this time, a pipeline has read its source, unless its world has slow sources.
+const SOURCE_IS_READ: Duration = Duration::from_secs(10);
 
 /// A story, and how its requests are delivered.
 #[derive(Clone)]
@@ -194,7 +194,10 @@ impl Play<'_> {
                 deliver_each(&self.fake, &events, self.stack.delivers_twice).await;
                 self.pushes.push(push.clone());
                 self.events.extend(events);
-                tokio::time::sleep(SOURCE_IS_READ).await;
+                // The next push would supersede this one.
+                if self.source_takes() > SOURCE_IS_READ {
+                    tokio::time::sleep(self.source_takes()).await;
+                }
                 return;
             }
             Action::Delete => {
@@ -209,8 +212,12 @@ impl Play<'_> {
         }
         self.ended(action, effects, &outcome);
         if !self.pushes.is_empty() {
-            tokio::time::sleep(SOURCE_IS_READ).await;
+            tokio::time::sleep(SOURCE_IS_READ.max(self.source_takes())).await;
         }
+    }
+
+    fn source_takes(&self) -> Duration {
+        self.fake.look(|aws| aws.options.source_takes)
     }
 
     fn ended(&self, action: &Action, effects: &Effects, outcome: &RequestOutcome) {

@@ -295,6 +295,7 @@ impl Story {
                     }
                 }
                 "stacks_late" => options.stacks_late = parse_duration(text),
+                "source_takes" => options.source_takes = parse_duration(text),
                 // That of Secrets Manager, around the function.
                 "step_deliveries" => {}
                 other => panic!("{}: no world has {other}", self.name),
