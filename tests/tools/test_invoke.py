@@ -64,6 +64,12 @@ def test_error_of_the_function_is_its_result(aws: LocalAws, tmp_path: Path) -> N
     assert ran.stderr.startswith("The function failed:\n") and "code=CFG-110" in ran.stderr
 
 
+def test_error_of_a_function_whose_runtime_ended_first_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = 'Error: hyper_util::client::legacy::Error(Connect, ConnectError("tcp connect error", 127.0.0.1:33943))'
+    invoke.show_log(f"{refused}\nError: a real one\n", as_json=True)
+    assert capsys.readouterr().err.splitlines() == ["The function's log:", "Error: a real one"]
+
+
 def test_failed_compilation_is_one_line(aws: LocalAws, tmp_path: Path) -> None:
     ran = run(aws, tmp_path, "events/create.json", build="echo 'error: E0308' >&2; exit 101")
     assert (ran.returncode, ran.stdout) == (1, "")

@@ -179,8 +179,10 @@ def readable(line: str) -> str:
 
 
 def is_of_the_runtime(line: str) -> bool:
-    """Whether it is the warning of lambda_runtime about a variable that `cargo lambda watch` sets."""
-    return '"lambda_runtime::runtime"' in line and '"message":"AWS_LAMBDA_MAX_CONCURRENCY ' in line
+    """Whether it is the warning of lambda_runtime about a variable that `cargo lambda watch` sets, or the error with which
+    the function ends if that has ended before it."""
+    is_warning = '"lambda_runtime::runtime"' in line and '"message":"AWS_LAMBDA_MAX_CONCURRENCY ' in line
+    return is_warning or line.startswith("Error: hyper_util::client::legacy::Error(Connect, ")
 
 
 def show(text: str, style: str) -> None:
