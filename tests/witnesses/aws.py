@@ -49,7 +49,8 @@ _IN_EVENTS = {
     "REVIEW_IN_PROGRESS": f"{_SNAPSHOTS}/test_change_set_conditions.snapshot.json",
     "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "https://github.com/ansible/ansible/pull/26225",
 }
-# The same of answers that others recorded or reported. DescribeEvents shows the same events of a stack.
+# The same of answers that others recorded or reported. Of DescribeEvents no such record was found: it is assumed to show
+# the statuses that DescribeStackEvents shows.
 RECORDED = {
     **{f"cloudformation:{operation}: Value '{status}' at '{events}.": source for status, source in _IN_EVENTS.items()
        for operation, events in (("DescribeStackEvents", "StackEvents"), ("DescribeEvents", "OperationEvents"))},

@@ -87,7 +87,8 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&Scenario, &str)
 #[test]
 fn credential_created_by_another_person_is_untouched() {
     // IAM allows two credentials. A rollback that needs a new password needs the slot that this
-    // person took, and has to fail. With `ForeignCredentials: Delete`, the Update deletes it.
+    // person took, and has to fail. With `ForeignCredentials: Delete` none may be left at the end,
+    // but one that is created after the Delete has ended stays, while its second delivery waits.
     let is_expected = |scenario: &Scenario, text: &str| match scenario.story.name.as_str() {
         "mirrors_login_update_rolled_back: a new password" => text.contains("did not issue: ACCA"),
         "mirrors_login_replaced_before_it_is_shown: Delete" => text.contains("left: 1\n right: 0"),

@@ -92,7 +92,8 @@ pub fn described(secret: &Secret, versions: &str) -> Value {
         "CreatedDate": World::seconds(secret.created),
         "LastChangedDate": World::seconds(secret.changed),
     });
-    // Absent if there are none: recorded in LocalStack's `test_secretsmanager.snapshot.json`.
+    // `DescribeSecret` omits them if there are none: recorded in LocalStack's snapshots. Of
+    // `ListSecrets` this is assumed.
     if !secret.tags.is_empty() {
         let tags = secret.tags.iter();
         let tags = tags.map(|(key, value)| json!({"Key": key, "Value": value}));
