@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
+from typing import Any
 
 # Passed on to the subcommands, which end here.
 from cli.failure import Failure, Interrupted, WrongUse
@@ -18,6 +19,9 @@ from cli.terminal import shown, write
 
 # Ctrl-C, the end of a CI job, and a closed terminal.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# What reports the exceptions that Python drops.
+_report_dropped = sys.unraisablehook
 
 
 def entry(interrupted: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
@@ -62,8 +66,7 @@ def _interrupted_by_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        restore(before)
 
 
 def handle(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, signal.Handlers]:
@@ -71,8 +74,25 @@ def handle(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Sign
     shell without job control ignores Ctrl-C of the terminal only."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {each: signal.signal(each, handler) for each in SIGNALS  # type: ignore[misc]
+    sys.unraisablehook = _repeat_interrupt
+    return {each: signal.signal(each, handler) for each in (*SIGNALS, signal.SIGALRM)  # type: ignore[misc]
             if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN}
+
+
+def restore(before: dict[signal.Signals, signal.Handlers]) -> None:
+    """Sets the handlers that `handle` returned."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+def _repeat_interrupt(dropped: Any) -> None:
+    """Python drops each exception of a finalizer, with the interrupt of a signal that arrives there. An alarm, which has
+    the same handler, interrupts again."""
+    if dropped.exc_type is KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        _report_dropped(dropped)
 
 
 def _interrupt(*_: object) -> None:

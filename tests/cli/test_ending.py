@@ -186,6 +186,23 @@ def test_second_interrupt_by_a_person_ends_the_clean_up() -> None:
     assert ending.entry("A sentence")(main)() == 130
 
 
+@pytest.mark.parametrize("runs", ["sys.exit(ending.entry('A sentence')(main)())",
+                                  "with console.ending_at_interrupt('A sentence'): main()"])
+def test_signal_in_a_finalizer_still_interrupts(runs: str) -> None:
+    ran = run_program(f"""
+import os, signal, threading
+from cli import ending
+from tools.run import console
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+def main():
+    Finalized()
+    threading.Event().wait()
+{runs}""")
+    assert ran.returncode == 130 and "A sentence" in ran.stdout + ran.stderr
+
+
 @by_each
 def test_signal_in_a_block_that_fails_still_interrupts(by: signal.Signals) -> None:
     def main() -> int:

@@ -156,8 +156,7 @@ def ending_at_interrupt(sentence: str) -> Iterator[None]:
         write("")
         write(sentence)
         sys.exit(130)
-    for each, handler in before.items():
-        signal.signal(each, handler)
+    ending.restore(before)
 
 
 def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
