@@ -133,10 +133,7 @@ impl Scenario {
         }
         play.check("the end");
         answers_are_sound(&fake);
-        play.assert_foreign_kept();
-        if play.deletes_foreign {
-            fake.look(|aws| assert_eq!(checks::foreign_credentials(aws).count(), 0));
-        }
+        play.assert_foreign_kept(true);
         fake.assert_unbroken();
         fake
     }
@@ -243,7 +240,7 @@ impl Play {
     async fn change(&mut self, change: &Value) {
         // Several projects do not change at one instant.
         self.watch.expect_nothing();
-        self.assert_foreign_kept();
+        self.assert_foreign_kept(false);
         self.is_broken |= changes::apply(&self.fake, change);
         if !self.is_broken {
             self.watch(self.pairs());
@@ -253,13 +250,24 @@ impl Play {
         tokio::time::sleep(Duration::from_mins(1)).await;
     }
 
-    fn assert_foreign_kept(&self) {
-        let now = self.fake.look(checks::foreign);
-        let mut expected = self.foreign.clone();
-        expected.extend(take_created().map(|created| format!("{created:?}")));
-        expected.sort();
-        let is_kept = now == expected || self.deletes_foreign;
-        assert!(is_kept, "what is not ours changed: {expected:?} {now:?}");
+    /// What is not ours is as it was. With `ForeignCredentials: Delete`, at the end only a
+    /// credential that another person created after the Delete is left.
+    fn assert_foreign_kept(&self, at_the_end: bool) {
+        let created = take_created();
+        if !self.deletes_foreign {
+            let now = self.fake.look(checks::foreign);
+            let mut expected = self.foreign.clone();
+            expected.extend(created.map(|created| format!("{:?}", created.credential)));
+            expected.sort();
+            assert_eq!(now, expected, "what is not ours changed");
+        } else if at_the_end {
+            let later = created.filter(|created| created.after_the_delete);
+            let later = later.map(|created| created.credential);
+            let of = |aws: &AwsState| checks::foreign_credentials(aws).collect();
+            let mut left: Vec<_> = self.fake.look(of);
+            left.retain(|one| later.as_ref() != Some(one));
+            assert!(left.is_empty(), "foreign credentials are left: {left:?}");
+        }
     }
 
     fn expect(&self, expected: &Expectation) {
