@@ -6,11 +6,16 @@ use super::masks::masked;
 use crate::clients::aws::{Aws, CallError, EventRange};
 use crate::clients::gitlab::is_invisible;
 
-/// The most pages to read. `POST_BUILD` may print much after the phase that failed.
-const MAX_PAGES: u32 = 3;
+/// No page is read after this many bytes of messages. `POST_BUILD` may print much after the phase
+/// that failed.
+const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
 
 /// The most events on a page, so that one has some hundred kilobytes.
 const PAGE_EVENTS: u32 = 2000;
+
+/// The most pages to read. A page may be empty or short although more follow:
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html>.
+const MAX_PAGES: u32 = 20;
 
 /// CodeBuild sends lines in groups, and each has the time of its group: in recorded logs up to ten
 /// seconds after the line was printed. So a phase's lines are dated after its end, and without
@@ -52,15 +57,17 @@ pub async fn read(aws: &Aws, window: &LogWindow) -> Result<LogEnd, CallError> {
         end: window.end.map(|end| end + MAX_LAG_MILLIS),
         limit: PAGE_EVENTS,
     };
-    let (mut messages, mut token) = (vec![], None);
+    let (mut messages, mut bytes, mut token) = (vec![], 0, None);
     let mut log = PhaseLog::default();
     for _ in 0..MAX_PAGES {
         let page = aws.logs.get_log_events(&range, token.as_deref()).await?;
         let Some(page) = page else { break };
+        bytes += page.messages.iter().map(String::len).sum::<usize>();
         messages.splice(0..0, page.messages);
         log = PhaseLog::of(&lines(&messages), &window.phase);
         // The token of the beginning repeats. An empty page does not show the beginning.
-        if log.is_enough() || page.backward_token.is_none() || page.backward_token == token {
+        let is_beginning = page.backward_token.is_none() || page.backward_token == token;
+        if log.is_enough() || is_beginning || bytes >= MAX_READ_BYTES {
             break;
         }
         token = page.backward_token;

@@ -320,11 +320,25 @@ mod over_aws {
         assert!(found.is_complete && found.lines.ends_with(&["line 59".to_owned()]));
         assert!(found.lines.len() >= MAX_LINES, "{}", found.lines.len());
         assert_eq!(calls(&fake), 2);
-        // An empty page is not the beginning, and three pages are the most.
+        // An empty page is not the beginning.
         fake.options(|it| it.empty_log_pages = true);
         let found = read(&aws, &window).await.expect("a log");
         assert!(found.is_complete && found.lines.ends_with(&["line 59".to_owned()]));
-        assert_eq!(calls(&fake), 2 + 3);
+        assert_eq!(calls(&fake), 2 + 4);
+    }
+
+    /// A build may print much in one line, and after the phase.
+    #[tokio::test(start_paused = true)]
+    async fn pages_are_limited() {
+        let (long, lines) = ("x".repeat(100 * 1024), 25);
+        let long = vec![&*long; lines];
+        let (fake, aws, window) = failed(|it| it.page_length = Some(1), &long).await;
+        assert!(!read(&aws, &window).await.expect("a log").lines.is_empty());
+        assert_eq!(calls(&fake), 20);
+        fake.options(|it| it.page_length = Some(8));
+        read(&aws, &window).await.expect("a log");
+        // Eight are 800 KB, and the last page begins with the lines of the agent.
+        assert_eq!(calls(&fake), 20 + 4);
     }
 
     #[tokio::test(start_paused = true)]
