@@ -64,7 +64,6 @@ const fn status_endpoint(method: &'static str, path: &'static str, status: u16) 
 /// the abilities that the endpoints check.
 #[rustfmt::skip]
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    endpoint("GET", "/metadata", 200, NONE),
     endpoint("GET", "/personal_access_tokens/self", 200, NONE),
     endpoint("GET", "/users/:id", 200, NONE),
     endpoint("GET", "", 200, NONE),

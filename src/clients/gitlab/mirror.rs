@@ -50,6 +50,27 @@ impl Settings {
         }
     }
 
+    /// The properties of `Mirrors` that these settings and the `desired` ones differ in.
+    pub fn changed_properties(&self, desired: &Settings) -> Vec<&'static str> {
+        let is_changed = [
+            self.only_protected_branches != desired.only_protected_branches,
+            self.branch_regex != desired.branch_regex,
+            self.keep_divergent_refs != desired.keep_divergent_refs,
+        ];
+        let names = ["OnlyProtectedBranches", "BranchRegex", "KeepDivergentRefs"];
+        let changed = names.into_iter().zip(is_changed);
+        changed
+            .filter_map(|(name, is)| is.then_some(name))
+            .collect()
+    }
+
+    /// Whether GitLab ignored `mirror_branch_regex`. The Community Edition does not have the
+    /// parameter. The Enterprise Edition applies it without a licence check, and always shows it
+    /// (`ee/app/models/ee/remote_mirror.rb`, `ee/lib/ee/api/entities/remote_mirror.rb`).
+    fn lacks_branch_regex(&self, desired: &Settings) -> bool {
+        desired.branch_regex.is_some() && self.branch_regex.is_none()
+    }
+
     /// The body of a second request that gets from these settings to the `desired` ones. `None` if
     /// none is needed.
     fn pending_switch_off(&self, desired: &Settings) -> Option<Value> {
@@ -274,7 +295,7 @@ impl GitLab {
         settings: &Settings,
         mirror: Mirror,
     ) -> Result<Mirror> {
-        if self.has_ignored_branch_regex(settings, &mirror).await {
+        if mirror.settings.lacks_branch_regex(settings) {
             let call = self.mirror_call("POST", "creating", project, mirror.id);
             self.delete(project, mirror.id).await?;
             return Err(call.unsupported(ErrorKind::NoBranchRegex));
@@ -309,13 +330,13 @@ impl GitLab {
             }
             other => return other,
         };
+        if mirror.settings.lacks_branch_regex(settings) {
+            return Err(call.unsupported(ErrorKind::NoBranchRegex));
+        }
         // A request can set only one of the two choices of branches. Switching one on switches the
         // other off, but switching off the one that was on needs a request of its own.
         if let Some(body) = mirror.settings.pending_switch_off(settings) {
             return call.body(body).find_mirror().await;
-        }
-        if self.has_ignored_branch_regex(settings, &mirror).await {
-            return Err(call.unsupported(ErrorKind::NoBranchRegex));
         }
         Ok(Some(mirror))
     }
@@ -376,19 +397,6 @@ impl GitLab {
         let part = format!("/remote_mirrors/{id}");
         let purpose = format!("{gerund} push mirror {id} of project {project}");
         self.call(method, Area::Mirrors(project), &part, &purpose)
-    }
-
-    /// Whether GitLab ignored `mirror_branch_regex`. The Community Edition does not have the
-    /// parameter. The Enterprise Edition applies it without a licence check
-    /// (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`, `ee/app/models/ee/remote_mirror.rb`).
-    async fn has_ignored_branch_regex(&self, requested: &Settings, stored: &Mirror) -> bool {
-        if requested.branch_regex.is_none() || stored.settings.branch_regex.is_some() {
-            return false;
-        }
-        // https://docs.gitlab.com/api/metadata/
-        let call = self.get(Area::Instance, "/metadata", "reading the edition");
-        let metadata: Result<Value> = call.send().await;
-        metadata.is_ok_and(|metadata| metadata["enterprise"].is_boolean())
     }
 }
 

@@ -211,30 +211,27 @@ async fn update_sends_one_choice_of_branches_at_a_time() {
     assert_eq!(sent[1].json(), json!({"mirror_branch_regex": ""}));
 }
 
+/// The Community Edition does not know it.
 #[tokio::test(start_paused = true)]
-async fn ignored_regex_deletes_the_mirror_if_the_edition_is_known() {
-    // The free edition does not know it; the other one without its licence shows that it is not
-    // set.
-    for (metadata, is_known) in [
-        (ok(json!({"enterprise": false})), true),
-        (ok(json!({"enterprise": true})), true),
-        (ok(json!({"version": "15.0"})), false),
-        (Reply::message(404, "404 Not Found"), false),
-        (Reply::page(404), false),
-    ] {
-        let mut script = Script::default()
-            .then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)))
-            .then("GET /metadata", metadata);
-        if is_known {
-            script = script.then(&format!("DELETE {MIRRORS}/7"), Reply::empty(204));
-        }
-        let made = create_with(&gitlab(&script), &with_regex()).await;
-        let left_out = ErrorKind::NoBranchRegex;
-        let expected = if is_known { Err(left_out) } else { Ok(7) };
-        let made = made.map(|mirror| mirror.id).map_err(|error| error.kind);
-        assert_eq!(made, expected);
-        script.sent();
-    }
+async fn mirror_of_an_ignored_regex_is_deleted() {
+    let script = Script::default()
+        .then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)))
+        .then(&format!("DELETE {MIRRORS}/7"), Reply::empty(204));
+    let made = create_with(&gitlab(&script), &with_regex()).await;
+    let error = made.expect_err("it would push every branch");
+    assert_eq!(error.kind, ErrorKind::NoBranchRegex);
+    script.sent();
+}
+
+/// A second request would switch off the protected branches, and GitLab would push every one.
+#[tokio::test(start_paused = true)]
+async fn ignored_regex_keeps_the_protected_branches() {
+    let script = Script::default().then(&format!("PUT {MIRRORS}/7"), ok(described(7)));
+    let gitlab = gitlab(&script);
+    let updated = gitlab.update(INFRA, 7, &with_regex(), true).await;
+    let error = updated.expect_err("the regex is not set");
+    assert_eq!(error.kind, ErrorKind::NoBranchRegex);
+    script.sent();
 }
 
 #[tokio::test(start_paused = true)]
