@@ -243,15 +243,17 @@ impl<'a> MirrorPlanner<'a> {
         self.context.rotation.is_some() || !self.pushes_every_branch(record)
     }
 
-    /// Lets the mirrors of `records` push that have not pushed yet, or whose push failed. It skips
-    /// a mirror through which GitLab would push every branch.
+    /// Lets the mirrors of `records` push that have not pushed with the settings of the spec, or
+    /// whose push failed: GitLab starts no push if settings change. It skips a mirror through which
+    /// GitLab would push every branch.
     pub fn sync(&self, records: &[MirrorRecord]) -> Plan {
         let silent = records.iter().filter(|record| {
             let Some(mirror) = self.state.mirrors.shown(record) else {
                 return false;
             };
             let is_well = mirror.succeeded_at.is_some()
-                && !matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry);
+                && !matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry)
+                && !self.state.mirrors.settings_sent.contains(&record.id);
             !is_well
                 && !self.state.mirrors.synced.contains(&record.id)
                 && !self.pushes_every_branch(record)

@@ -91,6 +91,9 @@ step_table! {
     failed_mirror_is_synced: mirrored, pushing(), |state| {
         show_mirrors(state, vec![Mirror { status: PushStatus::Failed, ..mirror(7) }]);
     } => MirrorStep::SyncMirrors(vec![record(7)]);
+    mirror_with_new_settings_is_synced: mirrored, pushing(), |state| {
+        state.mirrors.settings_sent.insert(7);
+    } => MirrorStep::SyncMirrors(vec![record(7)]);
     unwanted_mirror_checks_its_gitlab_first:
         |_| {}, pushing() => MirrorStep::CheckGitLab(record(7));
     login_without_the_unwanted_mirror_is_stored: |_| {}, pushing(), |state| {
