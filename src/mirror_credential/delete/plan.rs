@@ -178,7 +178,7 @@ impl<'a> DeletionPlanner<'a> {
         }
         // Without the secret, the function cannot classify credentials.
         let users = state.users.iter().filter(|_| !state.is_secret_deleted);
-        for user in users.filter(|user| user.exists) {
+        for user in users {
             let named = self.secret.into_iter().flat_map(Secret::logins);
             let deletes_foreign = self.target.deletes_foreign && self.is_held(user);
             let class = |credential: &Credential| self.class(credential, user);
@@ -188,6 +188,13 @@ impl<'a> DeletionPlanner<'a> {
                 continue;
             };
             if !is_named && self.may_be_stale() {
+                return Some(DeleteStep::ReadAgain);
+            }
+            // IAM may show a new user late. After the wait, deleting shows whether it exists.
+            let is_shown = self
+                .secret
+                .is_none_or(|secret| self.is_shown_by_iam(secret));
+            if !user.exists && !is_shown {
                 return Some(DeleteStep::ReadAgain);
             }
             let user_name = user.name.clone();

@@ -268,6 +268,13 @@ table! {
     named_credential_is_deleted_if_unlisted:
         delete(), marked(|state| state.users[0].credentials.clear())
         => delete_credential("CUR");
+    named_credential_of_a_missing_user_waits_for_iam: delete(), marked(|state| {
+            without_user(state);
+            state.users_read_at = at(9);
+        })
+        => Next::Apply(DeleteStep::ReadAgain);
+    named_credential_is_deleted_if_its_user_stays_missing: delete(), marked(without_user)
+        => delete_credential("CUR");
     recorded_credential_is_deleted: delete(), without_login(with_recorded)
         => delete_credential("OLD");
     recorded_credential_waits_for_the_tags: delete(), without_login(|state| {

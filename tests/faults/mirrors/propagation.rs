@@ -200,6 +200,8 @@ fn thing_that_existed_before_is_not_waited_for() {
 #[test]
 fn delete_does_not_wait_for_a_user() {
     after_create(async |fake, stack| {
+        // Later, IAM shows every user.
+        tokio::time::sleep(Duration::from_mins(1)).await;
         fake.change(|aws| {
             let now = aws.now;
             aws.iam.change(now, |iam| iam.users.remove(USER));
