@@ -181,8 +181,9 @@ impl Checker<'_> {
         CheckedCredential { health, rotation }
     }
 
-    /// The result of a check, if CloudFormation shows the owner of a missing secret or user. A
-    /// Delete of the stack is not reported: Secrets Manager shows the secret until it is deleted.
+    /// The result of a check, if CloudFormation shows the owner of a missing secret or user, or of a
+    /// mirror with other settings. A Delete of the stack is not reported: Secrets Manager shows the
+    /// secret until it is deleted. Neither are the settings that an Update has sent to GitLab.
     async fn confirmed(
         &self,
         secret: &str,
@@ -190,13 +191,16 @@ impl Checker<'_> {
     ) -> Result<Health, CheckError> {
         let owner = match &health {
             Err(CheckError::Missing(owner, _)) => owner.as_ref(),
-            Ok(health) if !health.user_exists => health.owner.as_ref(),
+            Ok(health) if !health.user_exists || health.has_other_settings() => {
+                health.owner.as_ref()
+            }
             _ => None,
         };
         let Some(owner) = owner else { return health };
         let shown = stack_resource(&self.clients.aws, owner).await?;
-        match shown {
-            Some(shown) if shown.is_declared_as(secret) => health,
+        match health {
+            health if shown.is_some_and(|shown| shown.is_declared_as(secret)) => health,
+            Ok(health) if health.user_exists => Ok(health.without_other_settings()),
             _ => Err(CheckError::Nothing),
         }
     }
@@ -258,8 +262,9 @@ impl Checker<'_> {
         findings.totals.mirrors += 1;
         let (project, repository) = (&mirror.project, &mirror.repository_name);
         let subject = format!("the mirror of project {project} to repository {repository}");
-        findings.checked(subject, mirror.fault.clone());
-        let is_healthy = u8::from(mirror.fault.is_none());
+        let fault = mirror.fault.as_ref().or(mirror.other_settings.as_ref());
+        findings.checked(subject, fault.cloned());
+        let is_healthy = u8::from(fault.is_none());
         let mut metrics = vec![(metrics::MIRROR_HEALTHY, is_healthy.into())];
         if let Some(at) = mirror.succeeded_at {
             let seconds = self.since(at).as_secs_f64();

@@ -102,6 +102,10 @@ fn damage(fake: &FakeAws, how: &'static str) {
     match how {
         "gone" => fake.change(|aws| aws.gitlab.project_mut(PROJECT).mirrors.clear()),
         "disabled" => change_mirror(fake, |mirror| mirror.enabled = false),
+        "other settings" => change_mirror(fake, |mirror| {
+            mirror.only_protected_branches = false;
+            mirror.keep_divergent_refs = true;
+        }),
         "credential deleted" => fake.change(|aws| aws.withdraw(USER, &credential)),
         "credential inactive" => fake.change(|aws| aws.deactivate(USER, &credential)),
         "token deleted" => drop(fake.change(|aws| aws.secrets.remove(TOKEN))),
@@ -127,6 +131,10 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
     for (how, says) in [
         ("gone", "it is gone"),
         ("disabled", "it is disabled"),
+        (
+            "other settings",
+            "OnlyProtectedBranches and KeepDivergentRefs",
+        ),
         ("failed", "its latest push failed"),
         ("to_retry", "its latest push failed"),
         ("credential deleted", PROJECT),

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::Aws;
-use crate::clients::gitlab::{GitLabError, Mirror, Mirrored};
+use crate::clients::gitlab::{GitLabError, Mirror, Mirrored, Settings};
 use crate::common::password::Password;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
@@ -29,16 +29,20 @@ pub struct MirrorHealth {
     pub foreign: Option<Vec<ForeignTip>>,
     /// Why it cannot push. `None` if it has no fault.
     pub fault: Option<Reason>,
+    /// That a person has changed its settings in GitLab, unless an Update does. `None` if they are
+    /// those of its stack.
+    pub other_settings: Option<Reason>,
     /// Whether it was deleted or disabled in GitLab, so that creating it again repairs it.
     pub is_repairable: bool,
 }
 
 /// Reads a mirror from GitLab, whose login has this `password`. Its fault is the reason if GitLab
-/// does not show it.
+/// does not show it. The settings of its stack are `wanted`, if they are known.
 pub async fn check_mirror(
     aws: &Aws,
     gitlabs: &mut GitLabClients<'_>,
     record: &MirrorRecord,
+    wanted: Option<&Settings>,
     password: &Password,
     checked: &CheckedGitLabs,
     now: SystemTime,
@@ -61,7 +65,7 @@ pub async fn check_mirror(
             pace: &checked.pace,
             now,
         };
-        read(&comparison, password).await
+        read(&comparison, wanted, password).await
     };
     checking.await.unwrap_or_else(|error| {
         let project = Some(record.project.as_str());
@@ -79,6 +83,7 @@ fn unchecked(record: &MirrorRecord) -> MirrorHealth {
         lag: None,
         foreign: None,
         fault: None,
+        other_settings: None,
         is_repairable: false,
     }
 }
@@ -97,6 +102,7 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
 
 async fn read(
     comparison: &Comparison<'_>,
+    wanted: Option<&Settings>,
     password: &Password,
 ) -> Result<MirrorHealth, GitLabError> {
     let (gitlab, record) = (comparison.gitlab, comparison.record);
@@ -152,6 +158,7 @@ async fn read(
         foreign,
         is_repairable: fault.is_some() && !mirror.enabled,
         fault,
+        other_settings: wanted.and_then(|wanted| other_settings(&mirror, record, wanted)),
         ..unchecked(record)
     })
 }
@@ -165,6 +172,16 @@ fn log_uncompared(record: &MirrorRecord, reason: &Reason) {
         error,
         "the mirror's branches were not compared"
     );
+}
+
+/// That the settings of `mirror` are not the `wanted` ones. `None` if they are.
+fn other_settings(mirror: &Mirror, record: &MirrorRecord, wanted: &Settings) -> Option<Reason> {
+    let MirrorRecord { id, gitlab_url, .. } = record;
+    let changed = mirror.settings.changed_properties(wanted).join(" and ");
+    let problem =
+        format!("GitLab has other settings than its stack ({id} at {gitlab_url}): {changed}");
+    let remedy = "Update its stack with a new RotationSerial, which sets them again";
+    (!changed.is_empty()).then(|| Reason::uncoded(problem, remedy))
 }
 
 fn fault_of(

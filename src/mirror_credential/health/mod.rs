@@ -30,6 +30,7 @@ use crate::mirror_credential::intent_log::{Login, Owner};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
+use crate::mirror_credential::spec::{self, WantedMirror};
 use crate::mirror_credential::state::{DeniedRead, StoredLogin, User};
 use cfn_custom_resource::Reason;
 
@@ -91,6 +92,19 @@ impl Health {
             others: vec![],
             token: None,
         }
+    }
+
+    pub fn has_other_settings(&self) -> bool {
+        let mut mirrors = self.mirrors.iter();
+        mirrors.any(|mirror| mirror.other_settings.is_some())
+    }
+
+    /// While an Update sends settings to GitLab, their difference is none.
+    #[must_use]
+    pub fn without_other_settings(mut self) -> Self {
+        let mirrors = self.mirrors.iter_mut();
+        mirrors.for_each(|mirror| mirror.other_settings = None);
+        self
     }
 }
 
@@ -190,10 +204,12 @@ impl MirrorCredential {
             );
             CheckError::Failed(Reason::uncoded(problem, NEW_LOGIN))
         })?;
-        let access = calls::read_access(aws, &secret).await?;
+        let saved = calls::read_saved_spec(aws, &secret).await?;
+        let access = saved.as_ref().and_then(spec::gitlab_in);
+        let wanted = saved.as_ref().map(spec::mirrors_in).unwrap_or_default();
         let accesses = access.iter().cloned().collect();
         let mut gitlabs = GitLabClients::new(&self.clients, accesses);
-        self.check_mirrors(&mut health, &mut gitlabs, &value, fault, checked)
+        self.check_mirrors(&mut health, &mut gitlabs, &value, &wanted, fault, checked)
             .await;
         health.named = value.mirrors;
         if let Some(access) = access {
@@ -202,19 +218,27 @@ impl MirrorCredential {
         Ok(health)
     }
 
-    /// Reads the mirrors of the login `value`, whose credential has this `fault`.
+    /// Reads the mirrors of the login `value`, whose credential has this `fault`, and compares them
+    /// with the `wanted` ones of its stack.
     async fn check_mirrors(
         &self,
         health: &mut Health,
         gitlabs: &mut GitLabClients<'_>,
         value: &StoredLogin,
+        wanted: &[WantedMirror],
         fault: Option<Reason>,
         checked: &CheckedGitLabs,
     ) {
         for record in &value.mirrors {
             let now = self.clients.clock.now();
             let (aws, password) = (&self.clients.aws, &value.password);
-            let mut mirror = check_mirror(aws, gitlabs, record, password, checked, now).await;
+            let mut wanted = wanted.iter();
+            let wanted = wanted.find(|wanted| {
+                wanted.project == record.project && wanted.repository_name == record.repository_name
+            });
+            let wanted = wanted.map(|wanted| &wanted.settings);
+            let mut mirror =
+                check_mirror(aws, gitlabs, record, wanted, password, checked, now).await;
             // GitLab masks logins in its messages, but the check does not depend on that.
             let own_fault = mirror.fault.map(|fault| {
                 let remedy = password.redact(&fault.remedy.to_string());
