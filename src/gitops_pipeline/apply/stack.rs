@@ -123,7 +123,6 @@ impl<'a> StackApplier<'a> {
             return self.render().await;
         };
         let key = rendered.key.clone();
-        self.state.started_content = Some(key.clone());
         let purpose = if again {
             Purpose::ApplyAgain(key)
         } else {

@@ -93,7 +93,7 @@ pub fn next(
 }
 
 fn stack_step(stack: &ChildStack, context: &RequestContext) -> DeleteStep {
-    let started_by = StartedBy::of(stack, context, None);
+    let started_by = StartedBy::of(stack, context);
     match (stack.status.as_str(), &started_by) {
         ("DELETE_FAILED", StartedBy::This(Purpose::Delete | Purpose::RollBack)) => {
             DeleteStep::ReadFailure

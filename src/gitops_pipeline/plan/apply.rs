@@ -54,7 +54,6 @@ pub enum ApplyStop {
 pub struct ApplyState {
     /// Hash of the rendered content. `None` until it was rendered for the observed stack.
     pub content: Option<String>,
-    pub started_content: Option<String>,
     pub created_id: Option<String>,
     /// Whether [`ApplyStep::ReadCreated`] was executed since the stack was observed. If it was, and
     /// the created stack was deleted, then that is the observed stack.
@@ -87,7 +86,7 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
     if child.is_superseding(context) {
         return unless_deleted(state, Next::Fail(ApplyStop::Superseded));
     }
-    let started_by = StartedBy::of(child, context, state.started_content.as_deref());
+    let started_by = StartedBy::of(child, context);
     with_stack(child, &started_by, state)
 }
 

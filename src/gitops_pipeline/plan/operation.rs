@@ -15,16 +15,12 @@ pub enum StartedBy {
 }
 
 impl StartedBy {
-    /// The caller that started the latest operation on `child`. `started_content` is the content
-    /// that this invocation started to apply. It counts if CloudFormation shows no token.
-    pub fn of(child: &ChildStack, context: &RequestContext, started_content: Option<&str>) -> Self {
-        match (child.latest_purpose(), started_content) {
-            (Some((request, purpose)), _) if request == context.request => StartedBy::This(purpose),
-            (Some((_, purpose)), _) => StartedBy::Earlier(purpose),
-            (None, Some(started)) if child.latest_token.is_none() => {
-                StartedBy::This(Purpose::Apply(started.to_owned()))
-            }
-            (None, _) => StartedBy::Other,
+    /// The caller that started the latest operation on `child`, by its token.
+    pub fn of(child: &ChildStack, context: &RequestContext) -> Self {
+        match child.latest_purpose() {
+            Some((request, purpose)) if request == context.request => StartedBy::This(purpose),
+            Some((_, purpose)) => StartedBy::Earlier(purpose),
+            None => StartedBy::Other,
         }
     }
 

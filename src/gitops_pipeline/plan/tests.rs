@@ -126,15 +126,6 @@ fn check_apply(status: &str, expected: [ApplyPlan; 3]) {
         let found = plan(Some(&child(status, token.clone())));
         assert_eq!(found, *expected, "{status} {token:?}");
     }
-    // If CloudFormation shows no token, the content that this invocation started counts.
-    let started = ApplyState {
-        started_content: Some(CONTENT.to_owned()),
-        ..rendered()
-    };
-    let found = plan_in(Some(&child(status, None)), &started);
-    assert_eq!(found, own, "{status}");
-    let found = plan_in(Some(&child(status, Some("Console-1".to_owned()))), &started);
-    assert_eq!(found, other, "{status}");
 }
 
 fn check_superseded(status: &str) {
@@ -243,16 +234,6 @@ own_operations! {
     failed_own_rollback_is_a_failure: "DELETE_FAILED", Purpose::RollBack => READ_FAILURE;
     running_deletion_of_a_leftover_is_awaited: "DELETE_IN_PROGRESS", Purpose::Delete => WAIT;
     failed_deletion_of_a_leftover_is_a_failure: "DELETE_FAILED", Purpose::Delete => READ_FAILURE;
-}
-
-#[test]
-fn started_content_that_differs_is_updated() {
-    let state = ApplyState {
-        started_content: Some("another".to_owned()),
-        ..rendered()
-    };
-    let complete = child("CREATE_COMPLETE", None);
-    assert_eq!(plan_in(Some(&complete), &state), UPDATE);
 }
 
 #[test]

@@ -14,12 +14,12 @@ const CARELESS: &[Careless] = &[
         story: "pipeline_first_push",
         says: r#"commit-1 {"commit-1": 2}"#,
     },
-    // No event of the stack shows which request began the operation.
+    // Its tokens show no time at which CloudFormation signed a request.
     Careless {
         beside: "",
         setting: "late-copies",
-        lack: Lack::Reads("DescribeStackEvents", "ClientRequestToken", "Other"),
-        story: "pipeline_approval_rule_added_and_removed",
+        lack: Lack::Sends("CreateStack", "gitops-1795176", "gitops-0795176"),
+        story: "pipeline_created_again",
         says: "1-Create after",
     },
     Careless {

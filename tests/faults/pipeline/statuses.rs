@@ -9,8 +9,9 @@ use crate::checks::{difference, nothing_remains, shape, watch};
 use crate::fixture::{
     CHILD, FOREIGN_TAGS, changed, created, created_with, fake, paused, properties, stack,
 };
+use fake_aws::schedules::Moment;
 use fake_aws::stacks::STATUSES;
-use fake_aws::{FakeAws, Options, Schedules, stacks};
+use fake_aws::{Caller, FakeAws, Options, Schedules, stacks};
 use test_support::custom_resource::{ParentStack, RequestOutcome, StackRequest, deliver_once};
 
 /// Who began the operation that led to the status.
@@ -194,6 +195,41 @@ fn every_request_gets_a_response_in_every_stack_status() {
     }
     let cells = cells.finish();
     fake_aws::figure!("states: {cells} of its own stack");
+}
+
+/// A person's operation, which has no token, is not the Update's own, before whichever call it
+/// begins.
+#[test]
+fn operation_of_a_person_is_awaited_at_any_call() {
+    let wanted = paused(fresh(&changed(properties())));
+    let mut schedules = Schedules::default();
+    for index in 0..update_beside_a_person(usize::MAX, &wanted) {
+        schedules.run(format!("before call {index}"), || {
+            update_beside_a_person(index, &wanted)
+        });
+    }
+    assert!(schedules.report("calls of an Update before which a person updates the stack") > 10);
+}
+
+/// Lets a person begin an operation before the call `index` of an Update. Returns the number of
+/// calls.
+fn update_beside_a_person(index: usize, wanted: &Value) -> usize {
+    let counts = |fake: &FakeAws, _: &Caller| !fake.responses().is_empty();
+    let begin = |fake: &FakeAws| {
+        let is_free = fake.look(|aws| {
+            let child = aws.stacks.named(CHILD).expect("the child stack");
+            !child.status.ends_with("_IN_PROGRESS")
+        });
+        if is_free {
+            arrange(fake, "UPDATE_IN_PROGRESS", None);
+        }
+    };
+    Moment::before(index).play(counts, begin, async |_| {
+        let (fake, stack, request) = scene("Update").await;
+        stack.deliver(&request).await.assert_success();
+        let now = fake.look(shape);
+        assert!(now == *wanted, "{}", difference(&now, wanted));
+    })
 }
 
 /// A foreign stack is neither adopted nor changed, in any status.
