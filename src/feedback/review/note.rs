@@ -37,11 +37,11 @@ pub fn build_marker(build_uuid: &str, has_ended: bool) -> String {
 }
 
 /// Renders the note about `build`, whose branch does not have `commits_behind` commits of the
-/// deployed one.
+/// deployed one. `None` if GitLab does not show their number.
 pub fn render(
     target: &ReviewTarget,
     build: &ReviewBuild,
-    commits_behind: u64,
+    commits_behind: Option<u64>,
     finding: &ReviewFinding,
     has_ended: bool,
 ) -> String {
@@ -55,8 +55,10 @@ pub fn render(
             write_behind(&mut more, commits_behind, &target.deployed_branch);
             write_table(&mut more, changes, &url);
             write_unpackaged(&mut more, scan);
-            let is_behind = commits_behind > 0;
-            let change = if is_behind { "This branch" } else { "A merge" };
+            let change = match commits_behind {
+                Some(0) => "A merge",
+                _ => "This branch",
+            };
             let headline = format!("{change} changes {environment}");
             (headline, &*stack, counts(changes))
         }
@@ -158,16 +160,19 @@ fn shortened(text: &str) -> String {
 }
 
 /// The build has the branch's commits. So it lacks those that others have merged since.
-fn write_behind(note: &mut String, count: u64, deployed_branch: &str) {
-    if count > 0 {
-        let target = code(deployed_branch);
-        let commits = if count == 1 { "commit" } else { "commits" };
-        let _ = writeln!(
-            note,
-            "\nThe branch is {count} {commits} behind {target}. What they add appears as removed, and \
-             what they change appears as changed back. A merge does neither: rebase the branch."
-        );
-    }
+fn write_behind(note: &mut String, count: Option<u64>, deployed_branch: &str) {
+    let target = code(deployed_branch);
+    let behind = match count {
+        Some(0) => return,
+        Some(1) => format!("The branch is 1 commit behind {target}"),
+        Some(count) => format!("The branch is {count} commits behind {target}"),
+        None => format!("The branch may be behind {target}: GitLab does not show how many commits"),
+    };
+    let _ = writeln!(
+        note,
+        "\n{behind}. What they add appears as removed, and what they change appears as changed back. A \
+         merge does neither: rebase the branch."
+    );
 }
 
 /// CloudFormation does not look at these properties before it deploys their resources.
@@ -193,3 +198,7 @@ fn write_types(note: &mut String, scan: &Scan) {
         let _ = writeln!(note, "| {} | {count} |", code(&of_type));
     }
 }
+
+#[cfg(test)]
+#[path = "note_tests.rs"]
+mod tests;

@@ -302,7 +302,7 @@ impl Reviewer<'_> {
             Some(place) => gitlab.commits_behind(project, place).await?,
             None => None,
         };
-        let (marker, behind) = (note::marker(&target.names), behind.unwrap_or_default());
+        let marker = note::marker(&target.names);
         let mut body = note::render(target, self.build, behind, finding, has_ended);
         if let ReviewFinding::Changes(changes, _) = finding {
             body += &rights::missing(self.aws, &target.names, changes).await;
