@@ -28,8 +28,12 @@ impl StackResource {
     /// Whether it exists by the stack's record, and no operation changes it. With a status that
     /// this function does not know, it does: a missing resource is then reported.
     pub fn is_declared(&self) -> bool {
-        let is_gone = ["CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED"];
-        !self.status.ends_with("_IN_PROGRESS") && !is_gone.contains(&self.status.as_str())
+        !self.is_gone() && self.status != "CREATE_FAILED" && !self.status.ends_with("_IN_PROGRESS")
+    }
+
+    /// Whether its stack no longer has it. CloudFormation shows a deleted stack's for 90 days.
+    pub fn is_gone(&self) -> bool {
+        ["DELETE_COMPLETE", "DELETE_SKIPPED"].contains(&self.status.as_str())
     }
 
     /// Whether it is declared under this physical ID.

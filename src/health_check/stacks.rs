@@ -22,8 +22,10 @@ use super::metrics;
 use super::pushes::{LookedAt, SuspectedPush};
 use super::schedule::DAY;
 use crate::clients::aws::{Aws, CallError, required};
+use crate::clients::cloudformation::stack_resource;
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab::Access;
+use crate::common::ownership::Owner;
 use crate::common::pace::Pace;
 use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::child::Child;
@@ -85,6 +87,8 @@ struct CheckedStack<'a> {
 
 struct ReadStack {
     child: Child,
+    /// Whether its owner exists.
+    is_owned: bool,
     looked: Result<LookedAt, CallError>,
     /// The problem of the tags that approve, or of the reviews. Only a diagnosis looks for it.
     gitlab: Option<Reason>,
@@ -156,18 +160,11 @@ struct Counts {
 }
 
 impl FoundStacks {
-    /// Adds the stack `name` with its findings, and the work that it leaves to do. `is_owned` if
-    /// its owner exists.
-    fn add(
-        &mut self,
-        name: &str,
-        id: &str,
-        read: ReadStack,
-        is_owned: bool,
-        findings: &mut Findings,
-    ) {
+    /// Adds the stack `name` with its findings, and the work that it leaves to do.
+    fn add(&mut self, name: &str, id: &str, read: ReadStack, findings: &mut Findings) {
         let ReadStack {
             child,
+            is_owned,
             looked,
             gitlab,
         } = read;
@@ -219,11 +216,11 @@ impl Checker<'_> {
         let Some(stacks) = listed(listing, &mut findings, limits).await else {
             return (findings, found);
         };
-        let pace = &Pace::per_second(STACKS_PER_SECOND);
+        let (pace, all) = (&Pace::per_second(STACKS_PER_SECOND), &stacks);
         let look_up = |name, id| -> Checking<'_, _> {
             Box::pin(async move {
                 pace.wait().await;
-                Box::pin(self.check_stack(name, id)).await
+                Box::pin(self.check_stack(name, id, all)).await
             })
         };
         let pipelines = stacks.pipelines.iter();
@@ -233,18 +230,17 @@ impl Checker<'_> {
         self.schedule.rotate(&mut items);
         // No other check of the day compares these with their templates.
         items.sort_by_key(|(name, _)| !self.schedule.is_due(name, DAY));
-        let (mut counts, all) = (Counts::default(), items.len());
+        let (mut counts, number) = (Counts::default(), items.len());
         let left = check_each(items, limits, look_up, |name, checked| {
             for compared in &checked.drift {
                 self.report_drift(&mut findings, compared);
             }
             match checked.read {
                 Ok(Some(read)) => {
-                    let is_owned = stacks.contains(&read.child.owner.stack_id);
-                    let is_outdated = is_owned && read.child.outdated_version.is_some();
-                    counts.orphans += usize::from(!is_owned);
+                    let is_outdated = read.is_owned && read.child.outdated_version.is_some();
+                    counts.orphans += usize::from(!read.is_owned);
                     counts.outdated += usize::from(is_outdated);
-                    found.add(name, checked.id, read, is_owned, &mut findings);
+                    found.add(name, checked.id, read, &mut findings);
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -255,7 +251,7 @@ impl Checker<'_> {
         });
         let left = left.await;
         found.is_complete = left + counts.unread == 0;
-        self.report_left("pipeline stacks", left, all, &mut findings);
+        self.report_left("pipeline stacks", left, number, &mut findings);
         self.delete_leftovers(&stacks.deployed, &mut findings, limits)
             .await;
         let counts = [
@@ -267,14 +263,19 @@ impl Checker<'_> {
         (findings, found)
     }
 
-    async fn check_stack<'a>(&self, name: &str, id: &'a str) -> CheckedStack<'a> {
+    async fn check_stack<'a>(&self, name: &str, id: &'a str, stacks: &Stacks) -> CheckedStack<'a> {
+        let unread = |read| CheckedStack {
+            id,
+            read,
+            drift: vec![],
+        };
         let child = match self.gitops_pipeline.look_up_child(name).await {
             Ok(Some(child)) => child,
-            absent => {
-                let read = absent.map(|_| None);
-                let drift = vec![];
-                return CheckedStack { id, read, drift };
-            }
+            absent => return unread(absent.map(|_| None)),
+        };
+        let is_owned = match self.exists(&child.owner, stacks).await {
+            Ok(is_owned) => is_owned,
+            Err(error) => return unread(Err(error)),
         };
         let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
         let gitlab = if self.may_change {
@@ -288,10 +289,21 @@ impl Checker<'_> {
         let drift = self.compare(name, &child).await;
         let read = Ok(Some(ReadStack {
             child,
+            is_owned,
             looked,
             gitlab,
         }));
         CheckedStack { id, read, drift }
+    }
+
+    /// Whether `owner` exists. The list of stacks may be minutes old, and lacks each status that
+    /// this function does not know.
+    async fn exists(&self, owner: &Owner, stacks: &Stacks) -> Result<bool, CallError> {
+        if stacks.contains(&owner.stack_id) {
+            return Ok(true);
+        }
+        let shown = stack_resource(&self.clients.aws, owner).await?;
+        Ok(shown.is_some_and(|shown| !shown.is_gone()))
     }
 
     /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.

@@ -63,6 +63,7 @@ async fn slow_create_leaves_time_for_the_response() {
 #[tokio::test(start_paused = true)]
 async fn stack_without_owner_is_reported() {
     let fake = empty_world();
+    fake.options(|options| options.resource_status = "");
     fake.stack(CHILD, "CREATE_COMPLETE", &tags(OWNER));
     fake.stack("gitops-prd-shop", "CREATE_COMPLETE", &tags(OWNER));
     fake.stack("owner", "UPDATE_ROLLBACK_COMPLETE", &[]);
@@ -75,6 +76,16 @@ async fn stack_without_owner_is_reported() {
     let unhealthy = looked.unhealthy();
     assert_eq!(looked.texts("Unhealthy").len(), 1, "{unhealthy}");
     assert!(unhealthy.contains(CHILD) && unhealthy.contains(OWNER));
+    assert_eq!(looked.values("OrphanedPipelineStacks", ""), [1.0]);
+    // The list lacks an owner in a status that the function does not know.
+    fake.change(|aws| aws.stacks.named_mut("owner").expect("made").status = "UPDATE_DELEGATED");
+    fake.declare(
+        &owner,
+        "Project",
+        "Custom::GitOpsPipeline",
+        "gitops-dev-owned",
+    );
+    let looked = look(&fake).await;
     assert_eq!(looked.values("OrphanedPipelineStacks", ""), [1.0]);
     // Those that cannot be listed are not orphans.
     fake.break_from_now(On::Operation("ListStacks"), FaultKind::Denied);

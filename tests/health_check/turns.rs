@@ -23,7 +23,10 @@ const SHORT: Duration = Duration::from_secs(4);
 /// An account with a mirror, two pipelines, and more stacks than one check reaches.
 async fn large() -> FakeAws {
     let fake = empty_world();
-    fake.options(|options| options.page_length = None);
+    fake.options(|options| {
+        options.page_length = None;
+        options.resource_status = "";
+    });
     mirrored(&fake, USER, "platform/infra", "codecommit-dev-cfn-infra").await;
     pipeline(&fake, "codepipeline-dev-cfn-good", &["Succeeded"]);
     pipeline(&fake, "codepipeline-dev-cfn-bad", &["Failed"]);
