@@ -18,8 +18,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import change_set, samconfig, yaml_template
-from cli.account import Account, Environment, outputs
+from cli import change_set, pipelines, samconfig, yaml_template
+from cli.account import Account, Environment, outputs, owner_of
 from cli.ending import Failure, uninterrupted
 from cli.output import Output, confirm
 from cli.stack_deletion import delete_stack
@@ -254,6 +254,21 @@ def users(environment: Environment) -> list[str]:
         raise
 
 
+def hidden_users(environment: Environment, known: list[str]) -> dict[str, str]:
+    """The other stacks that own pipelines of the environment, each with one of these. A stack that contains the function's
+    ARN does not import it."""
+    stacks = environment.account.stacks()
+    by_id = {stack.get("StackId"): stack for stack in stacks}
+    owners = {}
+    for child in pipelines.children_of(stacks, environment.env_id):
+        # A nested stack is deleted with its root.
+        owner = by_id.get(owner_of(child), {})
+        owner = by_id.get(owner.get("RootId", ""), owner)
+        if owner and owner["StackName"] not in known:
+            owners[owner["StackName"]] = child["StackName"]
+    return owners
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stacks", nargs="*", metavar="STACK", help="only these stacks, not all")
     parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -276,7 +291,11 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         raise Failure(f"stack {unknown} {problem}" + samconfig.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
     plan: list[Leaving] = []
     planned: list[dict[str, Any]] = []
-    left, failed = set(using), []
+    hidden = hidden_users(environment, names)
+    left, failed = {*using, *hidden}, []
+    for name, child in sorted(hidden.items()) if name_of_environment in (given.stacks or names) else ():
+        failed.append(f"{name}: it owns {child}, and contains the function's ARN instead of an import. {_BY_HAND}")
+        output.write_progress(output.selecting(f"LEFT    {failed[-1]}"))
     for name in [each for each in names if each in given.stacks or not given.stacks]:
         try:
             is_environment = name == name_of_environment

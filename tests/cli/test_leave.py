@@ -430,6 +430,21 @@ def test_environment_is_only_deleted_with_proof(aws: FakeAws, run: Run) -> None:
     assert "stack cfn-gitops-prd does not exist in account 111122223333, region eu-central-1. Did you mean cfn-gitops-prod? " in printed
 
 
+def test_owner_of_a_pipeline_that_imports_nothing_keeps_the_function(aws: FakeAws, run: Run) -> None:
+    owner = "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"
+    aws.add("gitops-prd-shop", [], Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner}])
+    aws.add("shop", [USER], StackId=owner)
+    aws.imports = []
+    status, out = run("--yes")
+    assert status == 1 and aws.calls == []
+    assert "LEFT    shop: it owns gitops-prd-shop, and contains the function's ARN" in out
+    assert "LEFT    cfn-gitops-prd: its function is needed by shop" in out
+    # A nested stack is deleted with its root.
+    aws.account.known["shop"]["RootId"] = aws.account.known["cfn-gitops-prd"]["StackId"]
+    assert run("--yes")[0] == 0
+    assert "delete the stack" in aws.calls
+
+
 def test_document_has_what_is_kept_and_deleted(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR, ROTATION])
     document = json.loads(run("project-prd-shop", "--json")[1].rpartition("}\n")[0].partition("{")[2].join("{}"))
