@@ -20,7 +20,7 @@ from cli.terminal import shown, write
 # Ctrl-C, the end of a CI job, and a closed terminal.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# What reports the exceptions that Python drops.
+# Reports the exceptions that Python drops.
 _report_dropped = sys.unraisablehook
 
 

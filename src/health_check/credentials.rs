@@ -181,9 +181,9 @@ impl Checker<'_> {
         CheckedCredential { health, rotation }
     }
 
-    /// The result of a check, if CloudFormation shows the owner of a missing secret or user, or of a
-    /// mirror with other settings. A Delete of the stack is not reported: Secrets Manager shows the
-    /// secret until it is deleted. Neither are the settings that an Update has sent to GitLab.
+    /// The result of a check, if CloudFormation shows the owner of a missing secret or user, or of
+    /// a mirror with other settings. A Delete of the stack is not reported, because Secrets Manager
+    /// shows the secret until it is deleted, nor are settings that an Update has sent to GitLab.
     async fn confirmed(
         &self,
         secret: &str,

@@ -442,7 +442,7 @@ def test_owner_of_a_pipeline_that_imports_nothing_keeps_the_function(aws: FakeAw
     # A nested stack is deleted with its root.
     aws.account.known["shop"]["RootId"] = aws.account.known["cfn-gitops-prd"]["StackId"]
     assert run("--yes")[0] == 0
-    assert "delete the stack" in aws.calls
+    assert "delete cfn-gitops-prd: Function" in aws.calls
 
 
 def test_document_has_what_is_kept_and_deleted(aws: FakeAws, run: Run) -> None:

@@ -1,9 +1,9 @@
-//! What a note says about the commits that its branch lacks.
+//! The text of a note about the commits that its branch lacks.
 
 use super::*;
 
 #[test]
-fn unknown_number_of_commits_behind_is_said() {
+fn unknown_number_of_commits_behind_is_shown() {
     for (count, says) in [
         (Some(0), ""),
         (Some(1), "\nThe branch is 1 commit behind `main`. What"),

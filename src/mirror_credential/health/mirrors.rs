@@ -106,20 +106,18 @@ async fn read(
     password: &Password,
 ) -> Result<MirrorHealth, GitLabError> {
     let (gitlab, record) = (comparison.gitlab, comparison.record);
-    let MirrorRecord { id, gitlab_url, .. } = record;
+    let (project, id, gitlab_url) = (&record.project, &record.id, &record.gitlab_url);
     let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
         return Ok(gone(record));
     };
     let now = gitlab.now(comparison.now);
     let mut lag = mirror.lag(now);
     let mut fault = fault_of(&mirror, record, password, now);
-    let project = &record.project;
     if fault.is_some() && gitlab.project(project).await.is_ok_and(|it| it.is_empty) {
         // An empty project has nothing to push, which some versions of GitLab show as a fault.
         (fault, lag) = (None, None);
     }
-    let settings = &mirror.settings;
-    let mut branches = None;
+    let (settings, mut branches) = (&mirror.settings, None);
     match gitlab.mirrored_branches(project, settings).await {
         Ok(Mirrored::Branches(Ok(listed))) => branches = Some(listed),
         Ok(Mirrored::Everything(reason)) if fault.is_none() => {

@@ -250,8 +250,8 @@ impl Play {
         tokio::time::sleep(Duration::from_mins(1)).await;
     }
 
-    /// What is not ours is as it was. With `ForeignCredentials: Delete`, at the end only a
-    /// credential that another person created after the Delete is left.
+    /// Asserts that foreign resources are unchanged. With `ForeignCredentials: Delete`, at the end
+    /// only a credential that another person created after the Delete is left.
     fn assert_foreign_kept(&self, at_the_end: bool) {
         let created = take_created();
         if !self.deletes_foreign {

@@ -197,8 +197,7 @@ fn every_request_gets_a_response_in_every_stack_status() {
     fake_aws::figure!("states: {cells} of its own stack");
 }
 
-/// A person's operation, which has no token, is not the Update's own, before whichever call it
-/// begins.
+/// A person's operation, which has no token, is not the Update's own, before any call.
 #[test]
 fn operation_of_a_person_is_awaited_at_any_call() {
     let wanted = paused(fresh(&changed(properties())));
