@@ -68,6 +68,8 @@ pub struct ApplyState {
 
 type Plan = Next<ApplyStep, ChildStack, ApplyStop>;
 
+const CHANGED_MEANWHILE: &str = "others changed it, too, twice in the meantime";
+
 /// Plans the next step towards a stack with the rendered content.
 pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestContext) -> Plan {
     let Some(child) = child.filter(|child| child.status != "DELETE_COMPLETE") else {
@@ -86,22 +88,31 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
     if child.is_superseding(context) {
         return unless_deleted(state, Next::Fail(ApplyStop::Superseded));
     }
-    let started_by = StartedBy::of(child, context);
-    with_stack(child, &started_by, state)
+    with_stack(child, state, context)
 }
 
-fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) -> Plan {
-    let own = match started_by {
+fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) -> Plan {
+    let started_by = StartedBy::of(child, context);
+    let own = match &started_by {
         StartedBy::This(purpose) => Some(purpose),
         StartedBy::Earlier(_) | StartedBy::Other => None,
     };
-    let own_content = own.and_then(Purpose::content);
+    // Another caller may have started an operation since.
+    let sent = child.latest_request.as_ref();
+    let sent = sent.filter(|(request, _)| *request == context.request);
+    let sent_content = sent.and_then(|(_, purpose)| purpose.content());
     let step = match child.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
-            if own_content.is_some() && own_content == state.content.as_deref() {
+            let is_sent = sent_content.is_some() && sent_content == state.content.as_deref();
+            if is_sent && own.is_some() {
                 return Next::Done(child.clone());
             }
-            ApplyStep::Update { again: false }
+            // CloudFormation takes a token once.
+            let is_sent_again = matches!(sent, Some((_, Purpose::ApplyAgain(_))));
+            if is_sent && is_sent_again {
+                return Next::Fail(ApplyStop::Failed(CHANGED_MEANWHILE.to_owned()));
+            }
+            ApplyStep::Update { again: is_sent }
         }
         "UPDATE_ROLLBACK_COMPLETE"
         | "UPDATE_ROLLBACK_FAILED"
@@ -109,7 +120,7 @@ fn with_stack(child: &ChildStack, started_by: &StartedBy, state: &ApplyState) ->
         | "ROLLBACK_COMPLETE"
         | "ROLLBACK_FAILED"
         | "CREATE_FAILED"
-            if own_content.is_some() =>
+            if sent_content.is_some() =>
         {
             return after_failure(child);
         }

@@ -236,6 +236,39 @@ own_operations! {
     failed_deletion_of_a_leftover_is_a_failure: "DELETE_FAILED", Purpose::Delete => READ_FAILURE;
 }
 
+/// Another caller has operated on the stack after this request did.
+#[test]
+fn operation_of_others_since_is_followed_by_a_second_update() {
+    let again = Purpose::ApplyAgain(CONTENT.to_owned());
+    for (status, sent, expected) in [
+        ("UPDATE_IN_PROGRESS", make(CONTENT), WAIT),
+        (
+            "UPDATE_COMPLETE",
+            make(CONTENT),
+            Next::Apply(ApplyStep::Update { again: true }),
+        ),
+        ("UPDATE_COMPLETE", make("another"), UPDATE),
+        ("UPDATE_COMPLETE", Purpose::Cancel, UPDATE),
+        ("UPDATE_ROLLBACK_COMPLETE", make(CONTENT), READ_FAILURE),
+    ] {
+        for token in [None, Some("Console-UpdateStack-1".to_owned())] {
+            let child = ChildStack {
+                latest_request: Some((key(100), sent.clone())),
+                ..child(status, token)
+            };
+            assert_eq!(plan(Some(&child)), expected, "{status} {sent:?}");
+        }
+    }
+    let child = ChildStack {
+        latest_request: Some((key(100), again)),
+        ..child("UPDATE_COMPLETE", None)
+    };
+    assert!(matches!(
+        plan(Some(&child)),
+        Next::Fail(ApplyStop::Failed(_))
+    ));
+}
+
 #[test]
 fn stack_is_created_only_after_the_tombstone_was_read() {
     let mut state = ApplyState::default();

@@ -10,7 +10,7 @@ use crate::fixture::{
     CHILD, FOREIGN_TAGS, changed, created, created_with, fake, paused, properties, stack,
 };
 use fake_aws::schedules::Moment;
-use fake_aws::stacks::STATUSES;
+use fake_aws::stacks::{STATUSES, SeenTokens};
 use fake_aws::{Caller, FakeAws, Options, Schedules, stacks};
 use test_support::custom_resource::{ParentStack, RequestOutcome, StackRequest, deliver_once};
 
@@ -202,17 +202,19 @@ fn every_request_gets_a_response_in_every_stack_status() {
 fn operation_of_a_person_is_awaited_at_any_call() {
     let wanted = paused(fresh(&changed(properties())));
     let mut schedules = Schedules::default();
-    for index in 0..update_beside_a_person(usize::MAX, &wanted) {
-        schedules.run(format!("before call {index}"), || {
-            update_beside_a_person(index, &wanted)
-        });
+    for tokens in [SeenTokens::SameAnswer, SeenTokens::Refused] {
+        for index in 0..update_beside_a_person(usize::MAX, tokens, &wanted) {
+            schedules.run_always(format!("{tokens:?} before call {index}"), || {
+                update_beside_a_person(index, tokens, &wanted)
+            });
+        }
     }
     assert!(schedules.report("calls of an Update before which a person updates the stack") > 10);
 }
 
 /// Lets a person begin an operation before the call `index` of an Update. Returns the number of
 /// calls.
-fn update_beside_a_person(index: usize, wanted: &Value) -> usize {
+fn update_beside_a_person(index: usize, tokens: SeenTokens, wanted: &Value) -> usize {
     let counts = |fake: &FakeAws, _: &Caller| !fake.responses().is_empty();
     let begin = |fake: &FakeAws| {
         let is_free = fake.look(|aws| {
@@ -225,7 +227,10 @@ fn update_beside_a_person(index: usize, wanted: &Value) -> usize {
     };
     Moment::before(index).play(counts, begin, async |_| {
         let (fake, stack, request) = scene("Update").await;
+        fake.options(|options| options.seen_tokens = tokens);
         stack.deliver(&request).await.assert_success();
+        // One that begins after the last read goes on.
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let now = fake.look(shape);
         assert!(now == *wanted, "{}", difference(&now, wanted));
     })
