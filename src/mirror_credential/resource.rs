@@ -205,6 +205,7 @@ fn previous_spec(request: &Request, spec: &Spec) -> PreviousSpec {
     let unknown = spec::secret_name_in(old);
     PreviousSpec {
         gitlab: spec::gitlab_in(old),
+        mirrors: spec::mirrors_in(old),
         user_name,
         tag_keys: tags::tags_in(old, &request.stack_id).into_keys().collect(),
         new_names: names

@@ -50,6 +50,11 @@ impl Settings {
         }
     }
 
+    pub fn has_branches_of(&self, other: &Settings) -> bool {
+        self.only_protected_branches == other.only_protected_branches
+            && self.branch_regex == other.branch_regex
+    }
+
     /// The properties of `Mirrors` that these settings and the `desired` ones differ in.
     pub fn changed_properties(&self, desired: &Settings) -> Vec<&'static str> {
         let is_changed = [

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::gitlab::Access;
+use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::Secret;
 use cfn_custom_resource::Reason;
 
@@ -10,6 +11,7 @@ use cfn_custom_resource::Reason;
 #[derive(Clone, Debug, Default)]
 pub struct PreviousSpec {
     pub gitlab: Option<Access>,
+    pub mirrors: Vec<WantedMirror>,
     pub user_name: Option<String>,
     pub tag_keys: Vec<String>,
     /// The names in the new spec that the previous properties do not have. The things that they

@@ -243,9 +243,8 @@ impl<'a> MirrorPlanner<'a> {
         self.context.rotation.is_some() || !self.pushes_every_branch(record)
     }
 
-    /// Lets the mirrors of `records` push that have not pushed with the settings of the spec, or
-    /// whose push failed: GitLab starts no push if settings change. It skips a mirror through which
-    /// GitLab would push every branch.
+    /// Lets the mirrors of `records` push that have not pushed yet, whose push failed, or that get
+    /// other branches. It skips a mirror through which GitLab would push every branch.
     pub fn sync(&self, records: &[MirrorRecord]) -> Plan {
         let silent = records.iter().filter(|record| {
             let Some(mirror) = self.state.mirrors.shown(record) else {
@@ -253,13 +252,26 @@ impl<'a> MirrorPlanner<'a> {
             };
             let is_well = mirror.succeeded_at.is_some()
                 && !matches!(mirror.status, PushStatus::Failed | PushStatus::ToRetry)
-                && !self.state.mirrors.settings_sent.contains(&record.id);
+                && !self.gets_other_branches(record);
             !is_well
                 && !self.state.mirrors.synced.contains(&record.id)
                 && !self.pushes_every_branch(record)
         });
         let silent: Vec<MirrorRecord> = silent.cloned().collect();
         choose_any((!silent.is_empty()).then_some(MirrorStep::SyncMirrors(silent)))
+    }
+
+    /// Whether this request changes the choice of branches. GitLab then starts no push. `false` for
+    /// the rollback of such a request: it must not fail, and needs no push.
+    fn gets_other_branches(&self, record: &MirrorRecord) -> bool {
+        let secret = self.state.secret.present();
+        let is_restored = secret.is_some_and(|secret| secret.has_saved(&self.spec.document));
+        let mut former = self.state.request.previous.mirrors.iter();
+        let former = former.find(|former| self.spec.is_for(record, former));
+        let settings = former.zip(self.spec.wanted(record));
+        let is_changed = settings
+            .is_some_and(|(former, wanted)| !former.settings.has_branches_of(&wanted.settings));
+        is_changed && !is_restored
     }
 
     /// Reads the mirror intent that a peer has not finished.

@@ -14,6 +14,13 @@ fn renewed(spec: &mut Spec) {
     spec.document = json!({"New": true});
 }
 
+/// The previous spec had a mirror of the same project and repository with other settings.
+fn change_former(state: &mut State, change: impl FnOnce(&mut Settings)) {
+    let mut former = wanted();
+    change(&mut former.settings);
+    state.request.previous.mirrors = vec![former];
+}
+
 /// GitLab shows the mirror with another address.
 fn elsewhere(state: &mut State, id: u64) {
     let destination = Destination::parse("https://proxy.example.com/r");
@@ -91,9 +98,15 @@ step_table! {
     failed_mirror_is_synced: mirrored, pushing(), |state| {
         show_mirrors(state, vec![Mirror { status: PushStatus::Failed, ..mirror(7) }]);
     } => MirrorStep::SyncMirrors(vec![record(7)]);
-    mirror_with_new_settings_is_synced: mirrored, pushing(), |state| {
-        state.mirrors.settings_sent.insert(7);
+    mirror_with_other_branches_is_synced: renewed, pushing(), |state| {
+        change_former(state, |settings| settings.branch_regex = Some("^main$".to_owned()));
     } => MirrorStep::SyncMirrors(vec![record(7)]);
+    mirror_with_restored_branches_is_not_synced: mirrored, pushing(), |state| {
+        change_former(state, |settings| settings.branch_regex = Some("^main$".to_owned()));
+    } => Step::Done;
+    mirror_with_other_settings_of_its_branches_is_not_synced: renewed, pushing(), |state| {
+        change_former(state, |settings| settings.keep_divergent_refs = true);
+    } => SecretStep::SaveSpec(2);
     unwanted_mirror_checks_its_gitlab_first:
         |_| {}, pushing() => MirrorStep::CheckGitLab(record(7));
     login_without_the_unwanted_mirror_is_stored: |_| {}, pushing(), |state| {
