@@ -80,8 +80,9 @@ def handle(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Sign
 
 
 def restore(before: dict[signal.Signals, signal.Handlers]) -> None:
-    """Sets the handlers that `handle` returned."""
+    """Sets the handlers that `handle` returned, at the end of the outermost block."""
     signal.setitimer(signal.ITIMER_REAL, 0)
+    sys.unraisablehook = _report_dropped
     for each, handler in before.items():
         signal.signal(each, handler)
 

@@ -255,18 +255,26 @@ def users(environment: Environment) -> list[str]:
 
 
 def hidden_users(environment: Environment, known: list[str]) -> dict[str, str]:
-    """The other stacks that own pipelines of the environment, each with one of these. A stack that contains the function's
-    ARN does not import it."""
+    """The other stacks with a resource that owns a pipeline of the environment, each with the name of one pipeline's stack. A
+    stack that contains the function's ARN does not import it."""
     stacks = environment.account.stacks()
     by_id = {stack.get("StackId"): stack for stack in stacks}
     owners = {}
     for child in pipelines.children_of(stacks, environment.env_id):
-        # A nested stack is deleted with its root.
-        owner = by_id.get(owner_of(child), {})
-        owner = by_id.get(owner.get("RootId", ""), owner)
-        if owner and owner["StackName"] not in known:
-            owners[owner["StackName"]] = child["StackName"]
+        if (owner := by_id.get(owner_of(child))) and _has_resource(environment.account, owner, child):
+            # A nested stack is deleted with its root.
+            root = by_id.get(owner.get("RootId", ""), owner)
+            if not {owner["StackName"], root["StackName"]} & set(known):
+                owners[root["StackName"]] = child["StackName"]
     return owners
+
+
+def _has_resource(account: Account, owner: dict[str, Any], child: dict[str, Any]) -> bool:
+    """Whether `owner` still has the resource that the tag of `child` names. The child stays if the resource was retained."""
+    name = next((tag["Value"] for tag in child["Tags"] if tag["Key"] == "cfn-gitops:logical-id"), "")
+    pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=owner["StackName"])
+    return any(each["LogicalResourceId"] == name and each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
+               for page in pages for each in page["StackResourceSummaries"])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -432,8 +432,9 @@ def test_environment_is_only_deleted_with_proof(aws: FakeAws, run: Run) -> None:
 
 def test_owner_of_a_pipeline_that_imports_nothing_keeps_the_function(aws: FakeAws, run: Run) -> None:
     owner = "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"
-    aws.add("gitops-prd-shop", [], Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner}])
-    aws.add("shop", [USER], StackId=owner)
+    aws.add("gitops-prd-shop", [], Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner},
+                                         {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}])
+    aws.add("shop", [("Pipeline", "Custom::GitOpsPipeline")], StackId=owner)
     aws.imports = []
     status, out = run("--yes")
     assert status == 1 and aws.calls == []
@@ -441,6 +442,16 @@ def test_owner_of_a_pipeline_that_imports_nothing_keeps_the_function(aws: FakeAw
     assert "LEFT    cfn-gitops-prd: its function is needed by shop" in out
     # A nested stack is deleted with its root.
     aws.account.known["shop"]["RootId"] = aws.account.known["cfn-gitops-prd"]["StackId"]
+    assert run("--yes")[0] == 0
+    assert "delete cfn-gitops-prd: Function" in aws.calls
+
+
+def test_owner_that_has_retained_its_pipeline_needs_no_function(aws: FakeAws, run: Run) -> None:
+    owner = "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"
+    aws.add("gitops-prd-shop", [], Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner},
+                                         {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}])
+    aws.add("shop", [USER], StackId=owner)
+    aws.imports = []
     assert run("--yes")[0] == 0
     assert "delete cfn-gitops-prd: Function" in aws.calls
 
