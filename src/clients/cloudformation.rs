@@ -28,12 +28,14 @@ impl StackResource {
     /// Whether it exists by the stack's record, and no operation changes it. With a status that
     /// this function does not know, it does: a missing resource is then reported.
     pub fn is_declared(&self) -> bool {
-        !self.is_gone() && self.status != "CREATE_FAILED" && !self.status.ends_with("_IN_PROGRESS")
+        !self.is_gone() && !self.status.ends_with("_IN_PROGRESS")
     }
 
-    /// Whether its stack no longer has it. CloudFormation shows a deleted stack's for 90 days.
+    /// Whether its stack does not have it, or no longer. CloudFormation shows those of a deleted
+    /// stack for 90 days.
     pub fn is_gone(&self) -> bool {
-        ["DELETE_COMPLETE", "DELETE_SKIPPED"].contains(&self.status.as_str())
+        let gone = ["CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED"];
+        gone.contains(&self.status.as_str())
     }
 
     /// Whether it is declared under this physical ID.

@@ -197,11 +197,28 @@ impl Checker<'_> {
             _ => None,
         };
         let Some(owner) = owner else { return health };
-        let shown = stack_resource(&self.clients.aws, owner).await?;
-        match health {
-            health if shown.is_some_and(|shown| shown.is_declared_as(secret)) => health,
-            Ok(health) if health.user_exists => Ok(health.without_other_settings()),
-            _ => Err(CheckError::Nothing),
+        let shown = stack_resource(&self.clients.aws, owner).await;
+        let is_declared = match &shown {
+            Ok(shown) => Ok(shown
+                .as_ref()
+                .is_some_and(|shown| shown.is_declared_as(secret))),
+            Err(error) => Err(error),
+        };
+        match (health, is_declared) {
+            (health, Ok(true)) => health,
+            (Ok(health), unconfirmed) if health.user_exists => {
+                if let Err(error) = unconfirmed {
+                    let error = error.reason();
+                    tracing::warn!(
+                        secret,
+                        error = error.as_error(),
+                        "other settings of mirrors are not confirmed"
+                    );
+                }
+                Ok(health.without_other_settings())
+            }
+            (_, Ok(false)) => Err(CheckError::Nothing),
+            (_, Err(error)) => Err(error.clone().into()),
         }
     }
 

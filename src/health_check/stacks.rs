@@ -273,10 +273,7 @@ impl Checker<'_> {
             Ok(Some(child)) => child,
             absent => return unread(absent.map(|_| None)),
         };
-        let is_owned = match self.exists(&child.owner, stacks).await {
-            Ok(is_owned) => is_owned,
-            Err(error) => return unread(Err(error)),
-        };
+        let is_owned = self.exists(&child.owner, stacks).await;
         let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
         let gitlab = if self.may_change {
             None
@@ -296,14 +293,25 @@ impl Checker<'_> {
         CheckedStack { id, read, drift }
     }
 
-    /// Whether `owner` exists. The list of stacks may be minutes old, and lacks each status that
-    /// this function does not know.
-    async fn exists(&self, owner: &Owner, stacks: &Stacks) -> Result<bool, CallError> {
+    /// Whether the stack of `owner` exists, or still shows it. The list of stacks may be minutes
+    /// old, and lacks each status that this function does not know. One that cannot be looked up
+    /// may exist: who may create stacks may choose the tag, and name another account.
+    async fn exists(&self, owner: &Owner, stacks: &Stacks) -> bool {
         if stacks.contains(&owner.stack_id) {
-            return Ok(true);
+            return true;
         }
-        let shown = stack_resource(&self.clients.aws, owner).await?;
-        Ok(shown.is_some_and(|shown| !shown.is_gone()))
+        match stack_resource(&self.clients.aws, owner).await {
+            Ok(shown) => shown.is_some_and(|shown| !shown.is_gone()),
+            Err(error) => {
+                let (error, owner) = (error.reason(), &owner.stack_id);
+                tracing::warn!(
+                    owner,
+                    error = error.as_error(),
+                    "an owner was not looked up"
+                );
+                true
+            }
+        }
     }
 
     /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.

@@ -155,6 +155,23 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
     }
 }
 
+/// An Update sends the settings first, and saves them last.
+#[tokio::test(start_paused = true)]
+async fn other_settings_are_a_fault_if_cloudformation_confirms_it() {
+    let (fake, _) = fake().await;
+    damage(&fake, "other settings");
+    fake.change(|aws| {
+        let declared = aws.stacks.declared.values_mut();
+        declared.for_each(|one| one.status = "UPDATE_IN_PROGRESS");
+    });
+    assert!(look(&fake).await.is_healthy(PROJECT));
+    // The rest of the check goes on.
+    fake.deny("cloudformation:DescribeStackResource", "");
+    let looked = look(&fake).await;
+    assert!(looked.is_healthy(PROJECT));
+    looked.value("CredentialAge", USER);
+}
+
 /// A part of a password in the middle of a message that is too long to be shown.
 #[tokio::test(start_paused = true)]
 async fn shortened_message_shows_no_part_of_the_password() {

@@ -29,8 +29,8 @@ pub struct MirrorHealth {
     pub foreign: Option<Vec<ForeignTip>>,
     /// Why it cannot push. `None` if it has no fault.
     pub fault: Option<Reason>,
-    /// That a person has changed its settings in GitLab, unless an Update does. `None` if they are
-    /// those of its stack.
+    /// The settings that differ from those of its stack. `None` if they are equal, or if the
+    /// stack's are unknown.
     pub other_settings: Option<Reason>,
     /// Whether it was deleted or disabled in GitLab, so that creating it again repairs it.
     pub is_repairable: bool,

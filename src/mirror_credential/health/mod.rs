@@ -99,7 +99,7 @@ impl Health {
         mirrors.any(|mirror| mirror.other_settings.is_some())
     }
 
-    /// While an Update sends settings to GitLab, their difference is none.
+    /// Without the differences of settings: an Update may be sending them.
     #[must_use]
     pub fn without_other_settings(mut self) -> Self {
         let mirrors = self.mirrors.iter_mut();

@@ -12,7 +12,7 @@ pub use crate::schedule::{
 };
 
 /// The first schedules of each test run in any case.
-const ALWAYS: usize = 5;
+const ALWAYS: usize = 2;
 
 /// The schedules of a test, and the failures among them.
 pub struct Schedules {
