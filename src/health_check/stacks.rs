@@ -303,9 +303,9 @@ impl Checker<'_> {
         match stack_resource(&self.clients.aws, owner).await {
             Ok(shown) => shown.is_some_and(|shown| !shown.is_gone()),
             Err(error) => {
-                let (error, owner) = (error.reason(), &owner.stack_id);
+                let (error, stack) = (error.reason(), &owner.stack_id);
                 tracing::warn!(
-                    owner,
+                    stack,
                     error = error.as_error(),
                     "an owner was not looked up"
                 );
