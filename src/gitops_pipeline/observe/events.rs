@@ -47,6 +47,10 @@ pub async fn read_operations(
         is_newest = false;
         if child.latest_request.is_none() {
             child.latest_request = token.and_then(request_token::read);
+            // The last event of an operation is the stack's own.
+            child.has_request_ended = child.latest_request.is_some()
+                && is_of(&event, child)
+                && ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status(&event));
         }
         if event_status.is_some() && child.latest_request.is_some() {
             break;

@@ -38,6 +38,7 @@ pub async fn observe(
         if let Some(before) = before.filter(is_still_running) {
             child.latest_token.clone_from(&before.latest_token);
             child.latest_request.clone_from(&before.latest_request);
+            child.has_request_ended = before.has_request_ended;
             return Ok(Some(child));
         }
         let event_status = events::read_operations(aws, &mut child).await?;
@@ -101,6 +102,7 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
             .collect(),
         latest_token: None,
         latest_request: None,
+        has_request_ended: false,
         failure: None,
     }
 }

@@ -68,8 +68,6 @@ pub struct ApplyState {
 
 type Plan = Next<ApplyStep, ChildStack, ApplyStop>;
 
-const CHANGED_MEANWHILE: &str = "others changed it, too, twice in the meantime";
-
 /// Plans the next step towards a stack with the rendered content.
 pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestContext) -> Plan {
     let Some(child) = child.filter(|child| child.status != "DELETE_COMPLETE") else {
@@ -97,22 +95,26 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
         StartedBy::This(purpose) => Some(purpose),
         StartedBy::Earlier(_) | StartedBy::Other => None,
     };
-    // Another caller may have started an operation since.
+    // Another caller may have started an operation since. If the request's own one was complete
+    // by then, the request is done. Its token would start no second operation.
     let sent = child.latest_request.as_ref();
     let sent = sent.filter(|(request, _)| *request == context.request);
     let sent_content = sent.and_then(|(_, purpose)| purpose.content());
+    let is_sent = sent_content.is_some() && sent_content == state.content.as_deref();
+    if is_sent && own.is_none() && child.is_settled() {
+        return if child.has_request_ended {
+            Next::Done(child.clone())
+        } else {
+            after_failure(child)
+        };
+    }
+    let own_content = own.and_then(Purpose::content);
     let step = match child.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
-            let is_sent = sent_content.is_some() && sent_content == state.content.as_deref();
-            if is_sent && own.is_some() {
+            if own_content.is_some() && own_content == state.content.as_deref() {
                 return Next::Done(child.clone());
             }
-            // CloudFormation takes a token once.
-            let is_sent_again = matches!(sent, Some((_, Purpose::ApplyAgain(_))));
-            if is_sent && is_sent_again {
-                return Next::Fail(ApplyStop::Failed(CHANGED_MEANWHILE.to_owned()));
-            }
-            ApplyStep::Update { again: is_sent }
+            ApplyStep::Update { again: false }
         }
         "UPDATE_ROLLBACK_COMPLETE"
         | "UPDATE_ROLLBACK_FAILED"
@@ -120,7 +122,7 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
         | "ROLLBACK_COMPLETE"
         | "ROLLBACK_FAILED"
         | "CREATE_FAILED"
-            if sent_content.is_some() =>
+            if own_content.is_some() =>
         {
             return after_failure(child);
         }
