@@ -225,6 +225,13 @@ impl Applier<'_> {
         for (record, enabled) in records.iter().zip(join_all(calls).await) {
             match enabled {
                 Ok(Some(mirror)) => {
+                    let shown = self.state.mirrors.shown(record);
+                    let pushed_the_same = shown.is_some_and(|before| {
+                        before.enabled && before.settings.has_branches_of(&mirror.settings)
+                    });
+                    if !pushed_the_same {
+                        self.state.mirrors.restored.insert(record.id);
+                    }
                     self.state.mirrors.settings_sent.insert(record.id);
                     self.state.note_shown(record, Some(mirror));
                 }

@@ -67,6 +67,8 @@ pub async fn sync_mirrors(
 }
 
 /// Starts the pushes of `records`, and returns those to wait for. `None` if a mirror was deleted.
+/// It waits for no push of a mirror that has pushed before if the spec is the saved one, as in the
+/// rollback of an Update that failed.
 async fn start_pushes(
     gitlab: &GitLab,
     spec: &Spec,
@@ -74,6 +76,9 @@ async fn start_pushes(
     records: &[MirrorRecord],
 ) -> Result<Option<Vec<AwaitedPush>>, ApplyError> {
     let mut waiting = Vec::new();
+    // A rollback that fails leaves the parent stack broken. Its mirrors pushed before.
+    let secret = state.secret.present();
+    let is_restored = secret.is_some_and(|secret| secret.has_saved(&spec.document));
     // A mirror of an empty project has nothing to push.
     let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
         let before = state.mirrors.shown(record);
@@ -89,10 +94,12 @@ async fn start_pushes(
             state.note_mirror_deleted(record);
             return Ok(None);
         }
-        if wanted.waits_for_sync {
+        let before = state.mirrors.shown(record).cloned();
+        let has_pushed = before.as_ref().is_some_and(|it| it.succeeded_at.is_some());
+        if wanted.waits_for_sync && !(is_restored && has_pushed) {
             waiting.push(AwaitedPush {
                 record: (*record).clone(),
-                before: state.mirrors.shown(record).cloned(),
+                before,
                 is_requested_again: false,
                 has_commits: false,
             });

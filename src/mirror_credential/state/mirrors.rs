@@ -80,6 +80,8 @@ pub struct MirrorState {
     /// GitLab instances with mirrors to delete that responded.
     pub reachable_gitlabs: BTreeSet<String>,
     pub settings_sent: BTreeSet<u64>,
+    /// Mirrors that this delivery enabled again, or gave their branches again.
+    pub restored: BTreeSet<u64>,
     /// Mirrors that pushed since this delivery started, or have nothing to push.
     pub synced: BTreeSet<u64>,
     /// Mirrors that this delivery deleted, or whose GitLab is permanently unreachable.

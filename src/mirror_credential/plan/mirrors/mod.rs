@@ -261,17 +261,15 @@ impl<'a> MirrorPlanner<'a> {
         choose_any((!silent.is_empty()).then_some(MirrorStep::SyncMirrors(silent)))
     }
 
-    /// Whether this request changes the choice of branches. GitLab then starts no push. `false` for
-    /// the rollback of such a request: it must not fail, and needs no push.
+    /// Whether this request changes the choice of branches, or restored it. GitLab then starts no
+    /// push.
     fn gets_other_branches(&self, record: &MirrorRecord) -> bool {
-        let secret = self.state.secret.present();
-        let is_restored = secret.is_some_and(|secret| secret.has_saved(&self.spec.document));
         let mut former = self.state.request.previous.mirrors.iter();
         let former = former.find(|former| self.spec.is_for(record, former));
         let settings = former.zip(self.spec.wanted(record));
         let is_changed = settings
             .is_some_and(|(former, wanted)| !former.settings.has_branches_of(&wanted.settings));
-        is_changed && !is_restored
+        is_changed || self.state.mirrors.restored.contains(&record.id)
     }
 
     /// Reads the mirror intent that a peer has not finished.

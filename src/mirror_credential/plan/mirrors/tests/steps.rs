@@ -101,9 +101,9 @@ step_table! {
     mirror_with_other_branches_is_synced: renewed, pushing(), |state| {
         change_former(state, |settings| settings.branch_regex = Some("^main$".to_owned()));
     } => MirrorStep::SyncMirrors(vec![record(7)]);
-    mirror_with_restored_branches_is_not_synced: mirrored, pushing(), |state| {
-        change_former(state, |settings| settings.branch_regex = Some("^main$".to_owned()));
-    } => Step::Done;
+    mirror_with_restored_branches_is_synced: mirrored, pushing(), |state| {
+        state.mirrors.restored.insert(7);
+    } => MirrorStep::SyncMirrors(vec![record(7)]);
     mirror_with_other_settings_of_its_branches_is_not_synced: renewed, pushing(), |state| {
         change_former(state, |settings| settings.keep_divergent_refs = true);
     } => SecretStep::SaveSpec(2);
