@@ -175,5 +175,5 @@ fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
         (scenario.delivers_twice, scenario.may_fail) = (delivers_twice, may_fail);
         paused(scenario.play(options, &faults));
     };
-    play_histories(cases(700, 15_000), 11, every, play);
+    play_histories(cases(450, 15_000), 11, every, play);
 }

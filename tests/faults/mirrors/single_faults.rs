@@ -32,19 +32,19 @@ fn every_single_fault(
 #[test]
 fn no_single_fault_stops_a_push_or_leaves_anything_behind() {
     let what = "single faults in all";
-    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 6, what);
+    let schedules = every_single_fault(&Options::default(), false, &FaultKind::EACH, 10, what);
     assert!(schedules > 1000);
 }
 
 #[test]
 fn single_faults_with_late_iam_and_duplicate_delivery() {
     let what = "single faults with IAM late and everything delivered twice";
-    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 44, what);
+    let schedules = every_single_fault(&late(), true, &FaultKind::EACH, 88, what);
     assert!(schedules > 200);
 }
 
 #[test]
 fn missing_response_never_arrives() {
-    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, 14, "calls that hang");
+    let schedules = every_single_fault(&late(), false, &FaultKind::SILENT, 20, "calls that hang");
     assert!(schedules > 100);
 }

@@ -26,7 +26,7 @@ fn every_single_fault(
         scenarios,
         story: |scenario: &Scenario| &scenario.story,
         kinds,
-        one_in: 5,
+        one_in: 8,
         special: 2,
     };
     all.each(what, |scenario, faults| {

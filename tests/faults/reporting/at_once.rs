@@ -16,7 +16,7 @@ fn is_new(scenario: &Scenario, until: usize, known: &mut BTreeSet<String>) -> bo
 }
 
 /// Orders at random, of which the execution's own change is a part.
-const SAMPLES: u64 = 4;
+const SAMPLES: u64 = 3;
 
 /// Orders of two deliveries of the event of this action.
 fn doubled(scenario: &Scenario, at: usize, samples: u64, runs: CiRuns) -> u64 {

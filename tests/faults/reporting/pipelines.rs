@@ -31,7 +31,7 @@ fn calls(scenario: &Scenario) -> usize {
 
 #[test]
 fn pipeline_of_gitlab_ci_at_each_call_leaves_nothing_open() {
-    let mut schedules = Schedules::one_in(9);
+    let mut schedules = Schedules::one_in(14);
     for scenario in scenarios() {
         let each = (0..calls(scenario)).map(CiRuns::At).chain([CiRuns::Always]);
         for runs in each {
@@ -51,7 +51,7 @@ fn pipeline_of_gitlab_ci_at_each_call_leaves_nothing_open() {
 /// GitLab changes nothing in an archived pipeline: an open status remains open there.
 #[test]
 fn status_of_an_archived_pipeline_goes_to_the_newest() {
-    let mut schedules = Schedules::one_in(9);
+    let mut schedules = Schedules::one_in(14);
     for scenario in scenarios() {
         for at in 1..scenario.actions.len() {
             schedules.run(format!("{}: archived at {at}", scenario.name()), || {

@@ -45,7 +45,7 @@ async fn play_both(fake: &FakeAws, both: [(Reporting, &Scenario); 2], after: usi
 
 #[test]
 fn pipelines_of_one_commit_are_reported_side_by_side() {
-    let mut schedules = Schedules::one_in(9);
+    let mut schedules = Schedules::one_in(14);
     for other in [PRODUCTION, BLOG] {
         for first in ordinary() {
             for second in ordinary() {
@@ -74,7 +74,7 @@ fn pipelines_of_one_commit_are_reported_side_by_side() {
 /// GitLab keeps a status of each user, and the last one that is posted is current.
 #[test]
 fn status_of_another_bot_is_replaced_by_the_health_check() {
-    let mut schedules = Schedules::one_in(9);
+    let mut schedules = Schedules::one_in(14);
     for scenario in scenarios() {
         for at in 0..scenario.actions.len() {
             for state in ["pending", "running", "success", "failed"] {

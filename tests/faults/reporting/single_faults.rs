@@ -28,7 +28,7 @@ fn single_fault_ends_in_the_last_state() {
         scenarios: scenarios().iter().collect(),
         story: |scenario: &&'static Scenario| &scenario.story,
         kinds: &FaultKind::EACH,
-        one_in: 9,
+        one_in: 12,
         special: 2,
     };
     let what = "single faults at calls of reports";

@@ -58,7 +58,7 @@ fn every_single_fault(
 #[test]
 fn single_fault_ends_as_described() {
     let what = "single faults at calls of AWS, S3 and GitLab";
-    assert!(every_single_fault("", &FaultKind::EACH, 10, what) > 1000);
+    assert!(every_single_fault("", &FaultKind::EACH, 14, what) > 1000);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn single_fault_with_every_event_twice_ends_as_described() {
         FaultKind::KilledAfter,
     ];
     let what = "single faults with every event delivered twice";
-    assert!(every_single_fault("delivered-twice", kinds, 30, what) > 1000);
+    assert!(every_single_fault("delivered-twice", kinds, 45, what) > 1000);
 }
 
 #[test]
