@@ -102,11 +102,15 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
     let sent_content = sent.and_then(|(_, purpose)| purpose.content());
     let is_sent = sent_content.is_some() && sent_content == state.content.as_deref();
     if is_sent && own.is_none() && child.is_settled() {
-        return if child.has_request_ended {
-            Next::Done(child.clone())
-        } else {
-            after_failure(child)
-        };
+        if child.has_request_ended {
+            return Next::Done(child.clone());
+        }
+        // The operation of others has succeeded since.
+        let is_complete = !["UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE"].contains(&&*child.status);
+        if is_complete && matches!(sent, Some((_, Purpose::Apply(_)))) {
+            return Next::Apply(ApplyStep::Update { again: true });
+        }
+        return after_failure(child);
     }
     let own_content = own.and_then(Purpose::content);
     let step = match child.status.as_str() {

@@ -245,7 +245,12 @@ fn operation_of_others_since_decides_nothing() {
         ("UPDATE_COMPLETE", CONTENT, true, DONE),
         ("UPDATE_ROLLBACK_COMPLETE", CONTENT, true, DONE),
         ("IMPORT_COMPLETE", CONTENT, true, DONE),
-        ("UPDATE_COMPLETE", CONTENT, false, READ_FAILURE),
+        (
+            "UPDATE_COMPLETE",
+            CONTENT,
+            false,
+            Next::Apply(ApplyStep::Update { again: true }),
+        ),
         ("UPDATE_ROLLBACK_COMPLETE", CONTENT, false, READ_FAILURE),
         ("UPDATE_ROLLBACK_FAILED", CONTENT, false, CONTINUE_ROLLBACK),
         ("UPDATE_COMPLETE", "another", true, UPDATE),
