@@ -76,9 +76,11 @@ async fn start_pushes(
     records: &[MirrorRecord],
 ) -> Result<Option<Vec<AwaitedPush>>, ApplyError> {
     let mut waiting = Vec::new();
-    // A rollback that fails leaves the parent stack broken. Its mirrors pushed before.
+    // A rollback that fails leaves the parent stack broken. Its mirrors pushed before. A rotation
+    // has no previous spec.
     let secret = state.secret.present();
-    let is_restored = secret.is_some_and(|secret| secret.has_saved(&spec.document));
+    let is_restored = state.request.previous.needs_record
+        && secret.is_some_and(|secret| secret.has_saved(&spec.document));
     // A mirror of an empty project has nothing to push.
     let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
         let before = state.mirrors.shown(record);
@@ -90,13 +92,22 @@ async fn start_pushes(
         let Some(wanted) = spec.wanted(record) else {
             continue;
         };
-        if !started? {
-            state.note_mirror_deleted(record);
-            return Ok(None);
-        }
         let before = state.mirrors.shown(record).cloned();
         let has_pushed = before.as_ref().is_some_and(|it| it.succeeded_at.is_some());
-        if wanted.waits_for_sync && !(is_restored && has_pushed) {
+        let is_awaited = !(is_restored && has_pushed);
+        match started {
+            Ok(true) => {}
+            Ok(false) => {
+                state.note_mirror_deleted(record);
+                return Ok(None);
+            }
+            Err(error) if is_awaited => return Err(error.into()),
+            Err(error) => {
+                let error = error.reason();
+                tracing::warn!(error = error.as_error(), "no push was started");
+            }
+        }
+        if wanted.waits_for_sync && is_awaited {
             waiting.push(AwaitedPush {
                 record: (*record).clone(),
                 before,
