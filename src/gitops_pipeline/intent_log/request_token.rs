@@ -17,7 +17,8 @@ const AGAIN: &str = "again";
 pub enum Purpose {
     /// Create or update the stack with this content.
     Apply(String),
-    /// The second attempt, because a service could not assume a role in the first one.
+    /// The second attempt. A service could not assume a role in the first one, or others changed
+    /// the stack after it failed.
     ApplyAgain(String),
     /// Cancel the update of an earlier request.
     Cancel,

@@ -102,15 +102,7 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
     let sent_content = sent.and_then(|(_, purpose)| purpose.content());
     let is_sent = sent_content.is_some() && sent_content == state.content.as_deref();
     if is_sent && own.is_none() && child.is_settled() {
-        if child.has_request_ended {
-            return Next::Done(child.clone());
-        }
-        // The operation of others has succeeded since.
-        let is_complete = !["UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE"].contains(&&*child.status);
-        if is_complete && matches!(sent, Some((_, Purpose::Apply(_)))) {
-            return Next::Apply(ApplyStep::Update { again: true });
-        }
-        return after_failure(child);
+        return after_others(child, sent.map(|(_, purpose)| purpose));
     }
     let own_content = own.and_then(Purpose::content);
     let step = match child.status.as_str() {
@@ -150,6 +142,19 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
         _ => return Next::Fail(ApplyStop::UnknownStatus),
     };
     Next::Apply(step)
+}
+
+/// Another caller has operated on the stack since this request `sent` its content.
+fn after_others(child: &ChildStack, sent: Option<&Purpose>) -> Plan {
+    if child.has_request_ended {
+        return Next::Done(child.clone());
+    }
+    // The operation of others has succeeded since.
+    let is_complete = !["UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE"].contains(&&*child.status);
+    if is_complete && matches!(sent, Some(Purpose::Apply(_))) {
+        return Next::Apply(ApplyStep::Update { again: true });
+    }
+    after_failure(child)
 }
 
 /// CloudFormation may return the ID of a deleted stack from `CreateStack`, if this request created
