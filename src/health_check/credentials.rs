@@ -198,12 +198,8 @@ impl Checker<'_> {
         };
         let Some(owner) = owner else { return health };
         let shown = stack_resource(&self.clients.aws, owner).await;
-        let is_declared = match &shown {
-            Ok(shown) => Ok(shown
-                .as_ref()
-                .is_some_and(|shown| shown.is_declared_as(secret))),
-            Err(error) => Err(error),
-        };
+        let is_declared =
+            shown.map(|shown| shown.is_some_and(|shown| shown.is_declared_as(secret)));
         match (health, is_declared) {
             (health, Ok(true)) => health,
             (Ok(health), unconfirmed) if health.user_exists => {
@@ -218,7 +214,7 @@ impl Checker<'_> {
                 Ok(health.without_other_settings())
             }
             (_, Ok(false)) => Err(CheckError::Nothing),
-            (_, Err(error)) => Err(error.clone().into()),
+            (_, Err(error)) => Err(error.into()),
         }
     }
 
