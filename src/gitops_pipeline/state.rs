@@ -28,8 +28,8 @@ pub struct ChildStack {
     pub latest_token: Option<String>,
     /// The latest operation that a request of this resource started.
     pub latest_request: Option<(RequestKey, Purpose)>,
-    /// Whether this latest operation of a request ended, and the stack was complete.
-    pub has_request_ended: bool,
+    /// Whether the operation of `latest_request` ended, and left the stack complete.
+    pub is_request_complete: bool,
     /// Why its latest operation failed. `None` until it was read.
     pub failure: Option<String>,
 }

@@ -48,7 +48,7 @@ pub async fn read_operations(
         if child.latest_request.is_none() {
             child.latest_request = token.and_then(request_token::read);
             // The last event of an operation is the stack's own.
-            child.has_request_ended = child.latest_request.is_some()
+            child.is_request_complete = child.latest_request.is_some()
                 && is_of(&event, child)
                 && ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status(&event));
         }

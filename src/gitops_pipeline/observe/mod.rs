@@ -38,7 +38,7 @@ pub async fn observe(
         if let Some(before) = before.filter(is_still_running) {
             child.latest_token.clone_from(&before.latest_token);
             child.latest_request.clone_from(&before.latest_request);
-            child.has_request_ended = before.has_request_ended;
+            child.is_request_complete = before.is_request_complete;
             return Ok(Some(child));
         }
         let event_status = events::read_operations(aws, &mut child).await?;
@@ -102,7 +102,7 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
             .collect(),
         latest_token: None,
         latest_request: None,
-        has_request_ended: false,
+        is_request_complete: false,
         failure: None,
     }
 }

@@ -146,7 +146,7 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
 
 /// Another caller has operated on the stack since this request `sent` its content.
 fn after_others(child: &ChildStack, sent: Option<&Purpose>) -> Plan {
-    if child.has_request_ended {
+    if child.is_request_complete {
         return Next::Done(child.clone());
     }
     // The operation of others has succeeded since.

@@ -52,7 +52,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
         outputs: BTreeMap::new(),
         latest_token: token,
         latest_request,
-        has_request_ended: false,
+        is_request_complete: false,
         failure: None,
     }
 }
@@ -263,7 +263,7 @@ fn operation_of_others_since_decides_nothing() {
         ] {
             let child = ChildStack {
                 latest_request: Some((key(100), make(sent))),
-                has_request_ended: has_ended,
+                is_request_complete: has_ended,
                 ..child(status, token)
             };
             // The content is rendered only for a stack that can be updated.

@@ -94,20 +94,20 @@ async fn start_pushes(
         };
         let before = state.mirrors.shown(record).cloned();
         let has_pushed = before.as_ref().is_some_and(|it| it.succeeded_at.is_some());
-        let is_awaited = !(is_restored && has_pushed);
+        let must_succeed = !(is_restored && has_pushed);
         match started {
             Ok(true) => {}
             Ok(false) => {
                 state.note_mirror_deleted(record);
                 return Ok(None);
             }
-            Err(error) if is_awaited => return Err(error.into()),
+            Err(error) if must_succeed => return Err(error.into()),
             Err(error) => {
                 let error = error.reason();
                 tracing::warn!(error = error.as_error(), "no push was started");
             }
         }
-        if wanted.waits_for_sync && is_awaited {
+        if wanted.waits_for_sync && must_succeed {
             waiting.push(AwaitedPush {
                 record: (*record).clone(),
                 before,

@@ -14,7 +14,7 @@ const CARELESS: &[Careless] = &[
         story: "pipeline_first_push",
         says: r#"commit-1 {"commit-1": 2}"#,
     },
-    // Its tokens show no time at which CloudFormation signed a request.
+    // Its tokens show that CloudFormation signed each Create long before.
     Careless {
         beside: "",
         setting: "late-copies",
