@@ -97,6 +97,24 @@ def test_every_module_of_the_glossary_exists():
     assert {path for path in paths if not any((ROOT / place).exists() for place in (path, f"src/{path}", f"src/{path}.rs"))} == set()
 
 
+def answers(page):
+    """The functions in the last cell of each row, as a path and a name."""
+    cells = re.findall(r"^\|.*\|(.*)\|$", page, re.MULTILINE)
+    return {tuple(each.split("::")) for cell in cells for each in re.findall(r"`([^`]+::[^`]+)`", cell)}
+
+
+def defines(path, name):
+    files = [ROOT / place for place in (f"src/{path}.rs", f"src/{path}/mod.rs", f"{path}.py")]
+    return any(re.search(rf"\b(?:fn|def) {name}\b", file.read_text()) for file in files if file.exists())
+
+
+def test_every_function_that_answers_exists():
+    found = answers((ROOT / "docs/project/identity.md").read_text())
+    assert len(found) > 50
+    assert [each for each in sorted(found) if not defines(*each)] == []
+    assert not defines("clients/gitlab/mirror", "no_such_function")
+
+
 def test_page_lists_the_regions_without_codecommit():
     """The regions that botocore lists."""
     session, missing = boto3.session.Session(), set()
