@@ -134,6 +134,10 @@ class Environment:
         raise Failure(f"stack {name} does not have EnvID {self.env_id} and the export {self.export}",
                       f"Correct stack_name, or EnvID, in the table {self.settings.table} of samconfig.toml")
 
+    def function_of(self, stack: dict[str, Any]) -> str:
+        """The ARN of the function that the environment's stack exports. Empty if it exports none yet."""
+        return next((each["OutputValue"] for each in stack.get("Outputs", []) if each.get("ExportName") == self.export), "")
+
     def _is_own(self, stack: dict[str, Any]) -> bool:
         status, env_id = stack.get("StackStatus", ""), parameters(stack).get("EnvID")
         # It has no template yet, so nothing can be lost with it.
@@ -171,10 +175,19 @@ def parameters(stack: dict[str, Any]) -> dict[str, str]:
 
 
 def owner_of(stack: dict[str, Any]) -> str | None:
-    """The ID of the stack that a pipeline's stack belongs to. `None` if its tag has another form: who may create stacks may
-    choose their tags."""
-    value = next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == "cfn-gitops:stack-id"), "")
+    """The ID of the stack that a tag of a pipeline's stack names. `None` if the tag has another form. Anyone who may create
+    stacks chooses their tags, so `cli.owners` has the proof."""
+    value = _tag(stack, "cfn-gitops:stack-id")
     return value if _STACK_ID.fullmatch(value) else None
+
+
+def logical_id_of(stack: dict[str, Any]) -> str:
+    """The resource that a pipeline's stack belongs to, in the stack of `owner_of`. Empty without its tag."""
+    return _tag(stack, "cfn-gitops:logical-id")
+
+
+def _tag(stack: dict[str, Any], key: str) -> str:
+    return next((str(tag["Value"]) for tag in stack.get("Tags", []) if tag["Key"] == key), "")
 
 
 def name_the_region_for_all() -> None:

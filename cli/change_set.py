@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
@@ -24,37 +26,51 @@ class NothingToUpdate(Exception):
 
 
 class OtherChanges(Exception):
-    """The names of the resources that the update would also change."""
+    """The further changes of the update, each with its reason."""
 
 
-def update(cloudformation: Any, stack: str, change_set_name: str, request: contextlib.AbstractContextManager[dict[str, Any]],
-           others: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], output: Output) -> None:
-    """Updates the stack, unless `others` finds changes among the planned ones. `request` is open until CloudFormation has
+@dataclass
+class ChangeSet:
+    """A change set that is not executed yet."""
+
+    # The arguments that name it in a call.
+    named: dict[str, str]
+    # Those of resources. Empty for the change of something else, such as a hook.
+    changes: list[dict[str, Any]]
+    parameters: list[dict[str, Any]]
+
+
+def update(cloudformation: Any, stack: dict[str, Any], name: str, request: contextlib.AbstractContextManager[dict[str, Any]],
+           others: Callable[[ChangeSet], list[str]], output: Output) -> None:
+    """Updates the stack, unless `others` finds changes that it should not make. `request` is open until CloudFormation has
     read the template. No change set is left, unless the command is killed."""
-    failures = StackFailures(cloudformation, stack)
-    change_set = {"StackName": stack, "ChangeSetName": change_set_name}
+    failures = StackFailures(cloudformation, stack["StackName"])
+    named, is_executed = {"StackName": stack["StackId"], "ChangeSetName": name}, False
+    # botocore sends a request again if its response is lost. With a token, CloudFormation does it once.
+    token = f"cfn-gitops-{uuid.uuid4()}"
     # That of a killed run.
-    cloudformation.delete_change_set(**change_set)
+    cloudformation.delete_change_set(**named)
     try:
         with request as more:
-            cloudformation.create_change_set(**change_set, **more)
-            cloudformation.get_waiter("change_set_create_complete").wait(**change_set, WaiterConfig=_WAITER)
-        pages = cloudformation.get_paginator("describe_change_set").paginate(**change_set)
-        changes = [each.get("ResourceChange", {}) for page in pages for each in page["Changes"]]
-        if foreign := others(changes):
-            cloudformation.delete_change_set(**change_set)
-            raise OtherChanges(", ".join(each.get("LogicalResourceId", "a hook") for each in foreign))
+            # From here on by its ID: another run may delete it, and create one of this name.
+            named["ChangeSetName"] = cloudformation.create_change_set(**named, **more, ClientToken=token)["Id"]
+            cloudformation.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=_WAITER)
+        pages = list(cloudformation.get_paginator("describe_change_set").paginate(**named))
+        planned = ChangeSet(named, [each.get("ResourceChange", {}) for page in pages for each in page["Changes"]],
+                            pages[0].get("Parameters", []) if pages else [])
+        if foreign := others(planned):
+            raise OtherChanges(", ".join(foreign))
         output.has_begun = True
-        cloudformation.execute_change_set(**change_set)
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig=_WAITER)
+        cloudformation.execute_change_set(**named, ClientRequestToken=token)
+        is_executed = True
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=stack["StackId"], WaiterConfig=_WAITER)
     except WaiterError as error:
         reasons = failures.lines() or [str(error)]
-        cloudformation.delete_change_set(**change_set)
         if has_no_changes(str(error.last_response.get("StatusReason", ""))):
             raise NothingToUpdate("CloudFormation found nothing to change") from error
         raise NotUpdated("; ".join([*reasons, *filter(None, [failures.hint])])) from error
-    except KeyboardInterrupt:
-        # Without effect after its execution has begun.
-        with uninterrupted(), contextlib.suppress(BotoCoreError, ClientError):
-            cloudformation.delete_change_set(**change_set)
-        raise
+    finally:
+        if not is_executed:
+            # Without effect after an execution whose response is lost.
+            with uninterrupted(), contextlib.suppress(BotoCoreError, ClientError):
+                cloudformation.delete_change_set(**named)

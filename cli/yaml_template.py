@@ -40,6 +40,19 @@ def parsed(text: str) -> Any:
         raise Unreadable("its YAML is nested too deeply") from None
 
 
+def require_shown(text: str) -> None:
+    """Raises `Unreadable` if a text of GetTemplate may hide a line. It shows each character beyond ASCII as `?`, and three of
+    them begin a line for a parser, unless they are in quotation marks: https://yaml.org/spec/1.1/#id871136"""
+    try:
+        quoted = sum(text.count("?", event.start_mark.index, event.end_mark.index) for event in yaml.parse(text, yaml.SafeLoader)
+                     if getattr(event, "style", None) in ("'", '"'))
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        # `parsed` has the reason.
+        return
+    if quoted != text.count("?"):
+        raise Unreadable("its YAML has a question mark outside of quotation marks, which may hide another character")
+
+
 def _require_plain(event: Any) -> None:
     where = f"in line {event.start_mark.line + 1}"
     if getattr(event, "anchor", None):

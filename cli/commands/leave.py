@@ -19,9 +19,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import change_set, pipelines, samconfig, yaml_template
-from cli.account import Account, Environment, outputs, owner_of
+from cli.account import Account, Environment
 from cli.ending import Failure, uninterrupted
 from cli.output import Output, confirm
+from cli.owners import Owners
 from cli.stack_deletion import delete_stack
 from cli.terminal import visible
 
@@ -165,8 +166,8 @@ class Leaving:
 
     def _update(self) -> None:
         try:
-            change_set.update(self._cloudformation, self.name, _ADDED, self._request(), lambda changes: [
-                each for each in changes if not _is_own(each)], self._output)
+            change_set.update(self._cloudformation, self._stack, _ADDED, self._request(), lambda planned: [
+                each.get("LogicalResourceId", "a hook") for each in planned.changes if not _is_own(each)], self._output)
         except change_set.OtherChanges as names:
             raise NotDeleted(f"its update would also change {names}, because a value in Parameter Store is another one now, "
                              f"CloudFormation returns a character beyond ASCII as `?`, or it reads the template's YAML differently. "
@@ -232,11 +233,11 @@ def _is_own(change: dict[str, Any]) -> bool:
         or each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference") for each in details)
 
 
-def function_of(stack: dict[str, Any]) -> str:
+def function_of(environment: Environment, stack: dict[str, Any]) -> str:
     """The function's ARN. Raises `Failure` if the environment's stack was never complete."""
-    arn = outputs(stack).get("ServiceToken")
+    arn = environment.function_of(stack)
     if not arn:
-        raise Failure(f"stack {stack['StackName']} has no output ServiceToken, and is in {stack['StackStatus']}",
+        raise Failure(f"stack {stack['StackName']} exports no ServiceToken, and is in {stack['StackStatus']}",
                       "If it was never complete, there is nothing to keep: cfn-gitops undeploy")
     return arn
 
@@ -255,26 +256,24 @@ def users(environment: Environment) -> list[str]:
 
 
 def hidden_users(environment: Environment, known: list[str]) -> dict[str, str]:
-    """The other stacks with a resource that owns a pipeline of the environment, each with the name of one pipeline's stack. A
-    stack that contains the function's ARN does not import it."""
+    """The other stacks that own a pipeline of the environment, or may own one, each with the reason why it is left. A stack
+    that contains the function's ARN does not import it."""
     stacks = environment.account.stacks()
-    by_id = {stack.get("StackId"): stack for stack in stacks}
-    owners = {}
+    owners, by_id, left = Owners(environment, stacks), {stack.get("StackId"): stack for stack in stacks}, {}
     for child in pipelines.children_of(stacks, environment.env_id):
-        if (owner := by_id.get(owner_of(child))) and _has_resource(environment.account, owner, child):
-            # A nested stack is deleted with its root.
-            root = by_id.get(owner.get("RootId", ""), owner)
-            if not {owner["StackName"], root["StackName"]} & set(known):
-                owners[root["StackName"]] = child["StackName"]
-    return owners
-
-
-def _has_resource(account: Account, owner: dict[str, Any], child: dict[str, Any]) -> bool:
-    """Whether `owner` still has the resource that the tag of `child` names. The child stays if the resource was retained."""
-    name = next((tag["Value"] for tag in child["Tags"] if tag["Key"] == "cfn-gitops:logical-id"), "")
-    pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=owner["StackName"])
-    return any(each["LogicalResourceId"] == name and each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
-               for page in pages for each in page["StackResourceSummaries"])
+        if (owner := owners.named_by(child)) is None:
+            continue
+        # A nested stack is deleted with its root.
+        root = by_id.get(owner.get("RootId", ""), owner)
+        if {owner["StackName"], root["StackName"]} & set(known):
+            continue
+        is_shown, reason = owners.of(child)
+        if is_shown:
+            left[root["StackName"]] = f"it owns {child['StackName']}, and contains the function's ARN instead of an import. {_BY_HAND}"
+        elif is_shown is None:
+            left[root["StackName"]] = (f"it may need the function. Of {child['StackName']}: {reason}. If its ServiceToken is the function's "
+                                       f"ARN, {_BY_HAND[0].lower()}{_BY_HAND[1:]}. Otherwise remove the tags of {child['StackName']}")
+    return left
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -290,7 +289,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         output.write_progress(f"stack {name_of_environment} is deleted, in {environment.place}")
         output.document |= {"stacks": [], "left": []}
         return 1 if given.stacks else 0
-    function_arn = function_of(own)
+    function_arn = function_of(environment, own)
     using = users(environment)
     names = [*using, name_of_environment]
     if unknown := next((name for name in given.stacks if name not in names), None):
@@ -301,8 +300,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     planned: list[dict[str, Any]] = []
     hidden = hidden_users(environment, names)
     left, failed = {*using, *hidden}, []
-    for name, child in sorted(hidden.items()) if name_of_environment in (given.stacks or names) else ():
-        failed.append(f"{name}: it owns {child}, and contains the function's ARN instead of an import. {_BY_HAND}")
+    for name, reason in sorted(hidden.items()) if name_of_environment in (given.stacks or names) else ():
+        failed.append(f"{name}: {reason}")
         output.write_progress(output.selecting(f"LEFT    {failed[-1]}"))
     for name in [each for each in names if each in given.stacks or not given.stacks]:
         try:

@@ -9,12 +9,15 @@ status is 1 if the stack does not exist, unless CloudFormation lists it as delet
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.account import Environment, exports, owner_of, parameters
+from cli.account import Environment, exports, parameters
 from cli.ending import Failure
 from cli.output import Output, confirm
+from cli.owners import Owners
+from cli.pipelines import children_of
 from cli.stack_deletion import delete_stack
 
 EXAMPLES = ("cfn-gitops undeploy --env dev", "cfn-gitops undeploy --env dev --delete-bucket --yes")
@@ -101,23 +104,26 @@ def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
     """Adds the stacks that need this one or the bucket, and those that are deleted with it."""
     account, own, env_id = environment.account, environment.settings.stack_name, environment.env_id
     stacks, children = account.stacks(), f"gitops-{env_id}-"
-    names = {stack.get("StackId"): stack["StackName"] for stack in stacks}
-    # Who may create stacks may choose their names and tags. So these do not show that an owner has a pipeline.
-    owners = {stack["StackName"]: names[owner] for stack in stacks
-              if stack["StackName"].startswith(children) and (owner := owner_of(stack)) in names}
-    others = {child: owner for child, owner in owners.items() if owner != own}
+    owners = Owners(environment, stacks)
+    owned = {}
+    for child in children_of(stacks, env_id):
+        owner, (is_shown, reason) = owners.named_by(child), owners.of(child)
+        # Without a resource that owns it, no stack needs the function for it.
+        if owner and is_shown is not False:
+            owned[child["StackName"]] = (owner["StackName"], is_shown, reason)
+    others = {child: found for child, found in sorted(owned.items()) if found[0] != own}
     role = f"role-{env_id}-codedeploy-cfn"
     roles = (f":role/{role}", f":role/role-{env_id}-cfn-gitops-provisioning")
-    deployed = sorted(stack["StackName"] for stack in stacks if stack["StackName"] not in owners and "RootId" not in stack and (
+    deployed = sorted(stack["StackName"] for stack in stacks if stack["StackName"] not in owned and "RootId" not in stack and (
         stack["StackName"].startswith(f"cfnstack-{env_id}-") or stack.get("RoleARN", "").endswith(roles)))
     for stack in stacks:
-        if owners.get(stack["StackName"]) == own:
+        if stack["StackName"] in owned.keys() - others.keys():
             plan.stacks[stack["StackName"]] = "will be deleted with it" + "".join(
                 f", and repository {name} with all its commits" for name in account.repositories(stack))
     for name in deployed:
-        plan.stacks[name] = f"stays, {'its owner is deleted' if name.startswith(children) else 'a pipeline deployed it'}"
-    for child, owner in sorted(others.items()):
-        plan.stacks[child] = f"names {owner} as its owner, in a tag"
+        plan.stacks[name] = f"stays, {'no stack owns it' if name.startswith(children) else 'a pipeline deployed it'}"
+    for child, (owner, is_shown, reason) in others.items():
+        plan.stacks[child] = f"belongs to {owner}" if is_shown else f"may need the function: {reason}"
     if plan.deletes_bucket and (live := bucket_owners(plan, environment, stacks)):
         plan.obstacle = (f"nothing is deleted, because the bucket {plan.bucket} is that of stack {', '.join(live)}",
                          f"Correct stack_name in the table {environment.settings.table} of samconfig.toml")
@@ -125,9 +131,7 @@ def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
         needed = f"the function of {own}" if plan.stack_id else f"the bucket {plan.bucket}"
         plan.obstacle = (
             f"nothing is deleted, because {', '.join(sorted(others))} may need {needed}",
-            "First delete each owner with a resource Custom::GitOpsPipeline of this environment, with `aws cloudformation "
-            "delete-stack --stack-name …`. If an owner has no such resource, cfn-gitops did not create the stack that names it. "
-            "Delete that stack instead")
+            " ".join(_remedies(others)))
     elif deployed and not keeps and plan.stack_id:
         plan.obstacle = (
             f"nothing is deleted, because CloudFormation deletes {', '.join(deployed)} with {role}, or another role of {own}, which "
@@ -139,6 +143,16 @@ def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
             f"nothing is deleted, because {', '.join(deployed)} may need the bucket {plan.bucket}, for a pipeline's artifacts, or for "
             "code to which CloudFormation rolls back", "Delete them first, with `aws cloudformation delete-stack --stack-name …`. "
             "Or use --keep-stacks")
+
+
+def _remedies(others: dict[str, tuple[str, bool | None, str]]) -> Iterator[str]:
+    """The next step for the owners of these stacks."""
+    if proven := sorted({owner for owner, is_shown, _ in others.values() if is_shown}):
+        delete = " && ".join(f"aws cloudformation delete-stack --stack-name {owner}" for owner in proven)
+        yield f"First delete their owners, or remove the resources Custom::GitOpsPipeline from these: {delete}."
+    if unproven := [child for child, (_, is_shown, _) in others.items() if not is_shown]:
+        yield (f"See the ServiceToken of each resource that {', '.join(unproven)} names. If it is the ARN of this function, delete that "
+               "resource first. Otherwise remove the tags of the stack that names it")
 
 
 def bucket_owners(plan: Plan, environment: Environment, stacks: list[dict[str, Any]]) -> list[str]:

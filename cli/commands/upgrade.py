@@ -2,8 +2,9 @@
 
 A child stack is outdated if its output RenderingVersion is less than that of the environment's stack. Its owner is
 updated with the parameter RenderingSerial, one stack at a time, and only while no execution of its pipelines is in
-progress. An update that would change more than pipelines is left. Everything else is listed with what to do. The exit
-status is 1 if a stack is left.
+progress. The update has the rights of the person who runs this. So it may change only these pipelines, and the resources that
+refer to them, as CloudFormation shows both. Everything else is listed with what to do. The exit status is 1 if a
+stack is left.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import change_set
-from cli.account import Environment, outputs, owner_of, parameters as parameters_of
+from cli.account import Environment, logical_id_of, outputs, owner_of, parameters as parameters_of
 from cli.ending import Failure
 from cli.output import Output, confirm
+from cli.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
 from cli.pipelines import children_of, is_unfinished, unreadable, version_of
 
 EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes")
@@ -40,11 +42,16 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     left = [f"{child['StackName']}: {problem}. Delete it if it is not of cfn-gitops"
             for child in children_of(stacks.values(), env_id) if (problem := unreadable(child))]
     plan: dict[str, list[dict[str, Any]]] = {}
+    owners = Owners(environment, list(stacks.values()))
     for owner_id, children in outdated(stacks.values(), env_id, version).items():
-        if reason := obstacle(environment, stacks.get(owner_id), owner_id, children, version):
-            left.append(f"{named(children)}: {reason}")
+        unproven = {child["StackName"]: reason for child in children if (reason := doubt(owners, child, version))}
+        left += [f"{name}: {reason}" for name, reason in unproven.items()]
+        if not (proven := [child for child in children if child["StackName"] not in unproven]):
+            continue
+        if reason := obstacle(environment, stacks[owner_id], proven, version):
+            left.append(f"{named(proven)}: {reason}")
         else:
-            plan[owner_id] = children
+            plan[owner_id] = proven
     output.write_progress(*(output.selecting(f"LEFT    {each}") for each in left))
     for owner_id, children in plan.items():
         output.write_progress(f"- stack {stacks[owner_id]['StackName']}: will be updated, and with it {named(children)}")
@@ -53,8 +60,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     for owner_id, children in plan.items():
         # Another execution may have begun meanwhile.
         owner = stacks[owner_id]
-        if reason := obstacle(environment, owner, owner_id, children, version) or update(
-                environment, owner, children, version, output):
+        if reason := obstacle(environment, owner, children, version) or update(
+                environment, owners, owner, children, version, output):
             left.append(f"{named(children)}: {reason}")
             output.write_progress(output.selecting(f"LEFT    {left[-1]}"))
         else:
@@ -89,19 +96,24 @@ def outdated(stacks: Any, env_id: str, version: int) -> dict[str, list[dict[str,
     return found
 
 
-def obstacle(environment: Environment, owner: dict[str, Any] | None, owner_id: str, children: list[dict[str, Any]],
-             version: int) -> str | None:
+def doubt(owners: Owners, child: dict[str, Any], version: int) -> str | None:
+    """Why CloudFormation does not show the child stack as a pipeline of the environment. `None` if it does."""
+    try:
+        is_shown, reason = owners.of(child)
+    except (BotoCoreError, ClientError) as error:
+        return f"its owner is not read: {error}. Run this again"
+    if owners.named_by(child) is None:
+        return f"{reason}. Delete it if it is not needed"
+    if is_shown is None:
+        return f"{reason}. If it is of cfn-gitops, let its owner deploy it with {SERIAL}={version}"
+    return None if is_shown else f"{reason}. Delete it if it is not of cfn-gitops"
+
+
+def obstacle(environment: Environment, owner: dict[str, Any], children: list[dict[str, Any]], version: int) -> str | None:
     """Why the owner is not updated now. `None` if it can be."""
-    if owner is None:
-        return f"its owner {owner_id} no longer exists. Delete it if it is not needed"
-    name, env_id = owner["StackName"], environment.env_id
-    given = parameters_of(owner)
-    # Who may create stacks may choose their tags.
-    if given.get("EnvID", env_id) != env_id:
-        return f"its tag names stack {name}, whose EnvID is not {env_id}. Delete {named(children)} if it is not of cfn-gitops"
-    if SERIAL not in given:
-        return (f"its tag names stack {name} as its owner, which has no parameter {SERIAL}. Set the property {SERIAL} of its "
-                f"Custom::GitOpsPipeline to {version}. If it has no such resource, delete {named(children)}")
+    if SERIAL not in parameters_of(owner):
+        return (f"its owner, stack {owner['StackName']}, has no parameter {SERIAL}. Set the property {SERIAL} of its "
+                f"Custom::GitOpsPipeline to {version}")
     try:
         running = next(executions_in_progress(environment, children), None)
     except (BotoCoreError, ClientError) as error:
@@ -109,7 +121,8 @@ def obstacle(environment: Environment, owner: dict[str, Any] | None, owner_id: s
     return f"{running} is in progress. Wait for its end, or approve or reject it, and run this again" if running else None
 
 
-def update(environment: Environment, owner: dict[str, Any], children: list[dict[str, Any]], version: int, output: Output) -> str | None:
+def update(environment: Environment, owners: Owners, owner: dict[str, Any], children: list[dict[str, Any]], version: int,
+           output: Output) -> str | None:
     """Updates the owner. Returns the reason if its pipelines do not have the version afterwards."""
     name, table = owner["StackName"], environment.settings.table
     failures = f"cfn-gitops failures {{}} --env {table}".format
@@ -117,13 +130,18 @@ def update(environment: Environment, owner: dict[str, Any], children: list[dict[
                    **({"ParameterValue": str(version)} if each["ParameterKey"] == SERIAL else {"UsePreviousValue": True})}
                   for each in owner.get("Parameters", [])]
     request = {"UsePreviousTemplate": True, "Parameters": parameters, "Capabilities": owner.get("Capabilities", [])}
+    cloudformation = environment.account.client("cloudformation")
+
+    def others(planned: change_set.ChangeSet) -> list[str]:
+        body = cloudformation.get_template(**planned.named, TemplateStage="Processed")["TemplateBody"]
+        return held_back(planned.changes, owners.template(body, planned.parameters), children)
+
     try:
-        change_set.update(environment.account.client("cloudformation"), name, _CHANGE_SET,
-                          contextlib.nullcontext(request), others, output)
+        change_set.update(cloudformation, owner, _CHANGE_SET, contextlib.nullcontext(request), others, output)
         stacks = {stack["StackId"]: stack for stack in environment.account.stacks()}
     except change_set.OtherChanges as names:
-        return (f"updating stack {name} would also change {names}, for example by another value in Parameter Store or by a transform. "
-                f"Deploy it yourself with {SERIAL}={version}")
+        return (f"updating stack {name} would also change {names}. Let its owner read the change set, and deploy it with "
+                f"{SERIAL}={version}")
     except change_set.NothingToUpdate:
         if parameters_of(owner)[SERIAL] != str(version):
             return f"the template of stack {name} does not use {SERIAL}. Set the property {SERIAL} of its Custom::GitOpsPipeline to it"
@@ -136,16 +154,50 @@ def update(environment: Environment, owner: dict[str, Any], children: list[dict[
             f"{failures(older[0]['StackName'])}") if older else None
 
 
-def others(changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The changes beyond the pipelines, and beyond what references them."""
-    own = {each["LogicalResourceId"] for each in changes
-           if each.get("ResourceType") == "Custom::GitOpsPipeline" and each.get("Action") == "Modify"}
-    while True:
-        rest = [each for each in changes if each.get("LogicalResourceId") not in own]
-        referring = {each["LogicalResourceId"] for each in rest if each.get("Action") == "Modify" and only_references(each, own)}
-        if not referring:
-            return rest
-        own |= referring
+def held_back(changes: list[dict[str, Any]], template: Template, children: list[dict[str, Any]]) -> list[str]:
+    """The changes beyond the new rendering of the child stacks, each with the reason. Of two changes, one is a consequence of
+    the other only if that is a custom resource of the function: any other code might return what it likes as an attribute."""
+    own: set[str] = set()
+    while more := {each["LogicalResourceId"] for each in changes if each.get("ResourceType") in (PIPELINE, CREDENTIAL)
+                   and each["LogicalResourceId"] not in own and not excess(each, template, children, own)}:
+        own |= more
+    reasons = [(each.get("LogicalResourceId", "a hook"), excess(each, template, children, own)) for each in changes
+               if each.get("LogicalResourceId") not in own]
+    return [f"{name} ({reason})" for name, reason in reasons if reason]
+
+
+def excess(change: dict[str, Any], template: Template, children: list[dict[str, Any]], own: set[str]) -> str:
+    """Why the change is more than the new rendering and its consequences. Empty if it is not. `own` are the custom resources
+    of the function with such a change."""
+    name, kind = change.get("LogicalResourceId", ""), change.get("ResourceType", "")
+    if change.get("Action") != "Modify" or change.get("Replacement") == "True":
+        return "it is not only updated"
+    try:
+        if kind in (PIPELINE, CREDENTIAL) and not template.is_of_function(name, kind):
+            return "it has another ServiceToken"
+        if kind == PIPELINE:
+            if not any((child["StackName"], logical_id_of(child)) == (change.get("PhysicalResourceId"), name) for child in children):
+                return "it is none of the outdated pipelines"
+            return "" if is_rendering(change) else f"not only {SERIAL} changes"
+        if not only_references(change, own):
+            return "its cause is not the new rendering"
+        if kind == CREDENTIAL:
+            return ""
+        # Their code, or a template that is read again, decides what they do.
+        if not kind.startswith("AWS::") or kind.startswith("AWS::CloudFormation::"):
+            return f"it is of the type {kind}"
+        return "" if template.reads_only(name, own) else "it may also read another value"
+    except Unknown as reason:
+        return str(reason)
+
+
+def is_rendering(change: dict[str, Any]) -> bool:
+    """Whether RenderingSerial is all that changes, by the parameter of its name. CloudFormation adds a direct modification."""
+    details = change.get("Details", [])
+    return details != [] and all(
+        (each.get("Target", {}).get("Attribute"), each.get("Target", {}).get("Name")) == ("Properties", SERIAL)
+        and (each.get("ChangeSource") == "DirectModification" or (
+            each.get("ChangeSource"), each.get("CausingEntity")) == ("ParameterReference", SERIAL)) for each in details)
 
 
 def only_references(change: dict[str, Any], names: set[str]) -> bool:

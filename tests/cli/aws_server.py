@@ -47,7 +47,7 @@ class Answering(BaseHTTPRequestHandler):
     server: AwsServer
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self.body = body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         answer = self.server.identity if "Action=GetCallerIdentity" in body else self.server.other
         if callable(answer):
             answer(self)

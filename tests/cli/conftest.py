@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import DEFAULT, MagicMock
 
 import pytest
 
@@ -17,6 +17,7 @@ from cli.account import Account, Environment
 from cli.samconfig import Settings
 
 ROOT = Path(__file__).parents[2]
+FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:cfn-gitops"
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,29 @@ class FakeAccount(Account):
         self.known: dict[str, dict[str, Any]] = {}
         self.buckets: set[str] = set()
         self.deleted: set[str] = set()
+        # By the ID of a stack.
+        self.resources: dict[str, dict[str, dict[str, Any]]] = {}
+        self.templates: dict[str, Any] = {}
+        client = self.session.client.return_value
+        client.get_paginator.side_effect = lambda operation: MagicMock(
+            paginate=self._listed) if operation == "list_stack_resources" else DEFAULT
+        client.get_template.side_effect = lambda *, StackName, **_: {"TemplateBody": self.templates[StackName]}
+
+    def _listed(self, *, StackName: str) -> list[dict[str, Any]]:
+        # In pages of one.
+        return [{"StackResourceSummaries": [each]} for each in self.resources.get(StackName, {}).values()]
+
+    def show(self, child: dict[str, Any], token: Any = None, logical_id: str = "Pipeline", **more: str) -> None:
+        """Lets CloudFormation show the stack as a pipeline of the stack that its tag names, by default with the environment's
+        export as its ServiceToken."""
+        owner = next(tag["Value"] for tag in child["Tags"] if tag["Key"] == "cfn-gitops:stack-id")
+        child["Tags"] = [*child["Tags"], {"Key": "cfn-gitops:logical-id", "Value": logical_id}]
+        self.resources.setdefault(owner, {})[logical_id] = {
+            "LogicalResourceId": logical_id, "ResourceType": "Custom::GitOpsPipeline", "PhysicalResourceId": child["StackName"],
+            "ResourceStatus": "CREATE_COMPLETE", **more}
+        export = f"cfn-gitops-{child['StackName'].split('-')[1]}-ServiceToken"
+        self.templates.setdefault(owner, {"Resources": {}})["Resources"][logical_id] = {
+            "Type": "Custom::GitOpsPipeline", "Properties": {"ServiceToken": token or {"Fn::ImportValue": export}}}
 
     def has_bucket(self, name: str) -> bool:
         return name in self.buckets
@@ -59,7 +83,7 @@ def environment_stack(env_id: str = "dev", **more: Any) -> dict[str, Any]:
 
 def identity(env_id: str, *parameters: tuple[str, str], **outputs: str) -> dict[str, Any]:
     """The parameters and outputs of an environment's stack, and more of them."""
-    token = {"OutputKey": "ServiceToken", "OutputValue": "arn", "ExportName": f"cfn-gitops-{env_id}-ServiceToken"}
+    token = {"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": f"cfn-gitops-{env_id}-ServiceToken"}
     return {"Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in (("EnvID", env_id), *parameters)],
             "Outputs": [token, *({"OutputKey": key, "OutputValue": value} for key, value in outputs.items())]}
 

@@ -66,6 +66,7 @@ def test_signal_during_a_deletion_or_an_update_is_one_line(by: signal.Signals, a
     assert ended.err == "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n"
     account.known["gitops-dev-a"] = {"StackName": "gitops-dev-a", "StackId": "2", "Tags": [
         {"Key": "cfn-gitops:stack-id", "Value": stack_id}], "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}]}
+    account.show(account.known["gitops-dev-a"])
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException, client.get_paginator.return_value.paginate.return_value = KeyError, []
     # Not while its change set is created, because that is deleted again.
@@ -126,9 +127,11 @@ def test_signal_at_the_prompt_has_changed_nothing(module: Any, by: signal.Signal
     aws = FakeAws(account)
     own = account.known["cfn-gitops-prd"] | identity("prd", RenderingVersion="2")
     account.known = {"cfn-gitops-prd": own, "gitops-prd-a": {
-        "StackName": "gitops-prd-a", "StackId": "2", "Tags": [{"Key": "cfn-gitops:stack-id", "Value": own["StackId"]}],
+        "StackName": "gitops-prd-a", "StackId": "2", "Tags": [
+            {"Key": "cfn-gitops:stack-id", "Value": own["StackId"]}, {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}],
         "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}]}}
     own["Parameters"].append({"ParameterKey": "RenderingSerial", "ParameterValue": ""})
+    aws.stacks["cfn-gitops-prd"]["Pipeline"], aws.physical_ids["Pipeline"] = {"Type": "Custom::GitOpsPipeline"}, "gitops-prd-a"
     monkeypatch.setattr(aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False)
     monkeypatch.setattr(module, "confirm", sends(by))
     ended = run(module.__name__.rpartition(".")[2], "--env", "prd")

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cli.account import Environment, owner_of
-from cli.commands import undeploy, upgrade
+from cli.commands import leave, undeploy, upgrade
 from cli.output import Output
-from tests.cli.conftest import FakeAccount, Run, environment_stack, identity
+from tests.cli.conftest import FUNCTION, FakeAccount, Run, environment_stack, identity
 
 OWN = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1a2b"
 PROJECT = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project-dev-shop/1a2b"
@@ -37,14 +37,18 @@ def stacks(account: FakeAccount) -> FakeAccount:
     for each in (own(RenderingVersion="2"), stack("project-dev-shop", PROJECT),
                  stack("gitops-dev-shop", owner=PROJECT, RenderingVersion="1", PipelineName="shop")):
         account.known[each["StackName"]] = each
+    account.show(account.known["gitops-dev-shop"])
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException = KeyError
     client.get_paginator.return_value.paginate.return_value = []
 
-    def executed(*, StackName: str, **_: Any) -> None:
+    client.create_change_set.side_effect = lambda *, StackName, **_: {"Id": f"{StackName}/change-set", "StackId": StackName}
+
+    def executed(*, StackName: str, ChangeSetName: str, ClientRequestToken: str) -> None:
         """The function renders the pipelines of the updated stack."""
+        assert ChangeSetName == f"{StackName}/change-set" and ClientRequestToken
         for each in account.stacks():
-            if owner_of(each) == account.known[StackName]["StackId"]:
+            if owner_of(each) == StackName:
                 outputs = [output for output in each["Outputs"] if output["OutputKey"] != "RenderingVersion"]
                 each["Outputs"] = [*outputs, {"OutputKey": "RenderingVersion", "OutputValue": "2"}]
 
@@ -89,7 +93,7 @@ def test_unreadable_outputs_leave_only_their_stack(outputs: dict[str, str], owne
     assert ended.status == 1
     assert "LEFT    gitops-dev-evil: it" in printed and "ok      gitops-dev-shop: version 2" in printed
     updated = stacks.session.client.return_value.execute_change_set.call_args_list
-    assert [call.kwargs["StackName"] for call in updated] == ["project-dev-shop"]
+    assert [call.kwargs["StackName"] for call in updated] == [PROJECT]
 
 
 @pytest.mark.parametrize("version", ["x", "", "0", "-1", None])
@@ -108,56 +112,89 @@ def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(call: str, erro
     second = PROJECT.replace("shop", "other")
     stacks.known |= {"project-dev-other": stack("project-dev-other", second),
                      "gitops-dev-other": stack("gitops-dev-other", owner=second, PipelineName="other")}
+    stacks.show(stacks.known["gitops-dev-other"])
     client = stacks.session.client.return_value
-    working = getattr(client, call).return_value
-    getattr(client, call).side_effect = [error, working, working]
+    created = {"Id": f"{second}/change-set"} if call == "create_change_set" else getattr(client, call).return_value
+    getattr(client, call).side_effect = [error, *[created] * 5]
     ended = run("upgrade", "--yes")
     printed = ended.out
     assert ended.status == 1
     assert "LEFT    gitops-dev-shop: " in printed and str(error) in printed and "ok      gitops-dev-other: version 2" in printed
 
 
-def test_stack_without_its_owner_blocks_only_with_a_role(stacks: FakeAccount, environment: Environment,
-                                                        capsys: pytest.CaptureFixture[str]) -> None:
-    child = stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=GONE)
+@pytest.mark.parametrize("owner", [GONE, PROJECT], ids=["gone", "retained"])
+def test_stack_that_no_resource_owns_blocks_only_with_a_role(owner: str, stacks: FakeAccount, environment: Environment,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
+    child = stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=owner)
+    stacks.resources.clear()
     for role in ("role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "mine"):
         child["RoleARN"] = f"arn:aws:iam::111122223333:role/{role}"
         assert refusal(environment) == "" and "shop" not in capsys.readouterr().out
     # No stack can be deleted first.
     child["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-cfn-gitops-provisioning"
     assert "nothing is deleted, because CloudFormation deletes gitops-dev-shop with role-dev-codedeploy-cfn" in refusal(environment)
-    assert "- stack gitops-dev-shop: stays, its owner is deleted" in capsys.readouterr().out
+    assert "- stack gitops-dev-shop: stays, no stack owns it" in capsys.readouterr().out
     assert refusal(environment, keeps=True) == ""
 
 
-def test_tag_of_a_stranger_does_not_advise_to_delete_its_owner(stacks: FakeAccount, environment: Environment,
-                                                               run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    database = PROJECT.replace("project-dev-shop", "prod-database")
-    stacks.known = {each["StackName"]: each for each in (
-        own(RenderingVersion="2"), stack("prod-database", database) | {"Parameters": []},
-        stack("gitops-dev-evil", owner=database, PipelineName="a"), stack("my-own", owner=OWN), stack("gitops-prd-a", owner=OWN),
-        stack("gitops-dev-infra", owner=OWN, RenderingVersion="2", PipelineName="infra"))}
+# A table of others that the tags of a stack name, and custom resources of their own functions.
+TOPIC = "arn:aws:sns:eu-central-1:111122223333:topic"
+NOT_OWNED: dict[str, dict[str, Any]] = {
+    "table": {"ResourceType": "AWS::DynamoDB::Table"}, "credential": {"ResourceType": "Custom::MirrorCredential"},
+    "another physical ID": {"PhysicalResourceId": "gitops-dev-other"}, "deleted": {"ResourceStatus": "DELETE_COMPLETE"},
+    "retained": {"ResourceStatus": "DELETE_SKIPPED"}, "topic": {"token": TOPIC},
+    "parameter": {"token": {"Ref": "Token"}}}
+
+
+# claim: no-command-names-a-stack-of-others-for-deletion
+@pytest.mark.parametrize("form", NOT_OWNED)
+def test_resource_of_others_is_neither_updated_nor_named_for_deletion(form: str, stacks: FakeAccount, environment: Environment, run: Run,
+                                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    how = dict(NOT_OWNED[form])
+    ledger = PROJECT.replace("project-dev-shop", "payments-prd")
+    evil = stack("gitops-dev-evil", owner=ledger, PipelineName="a")
+    stacks.known = {each["StackName"]: each for each in (own(RenderingVersion="2"), stack("payments-prd", ledger), evil)}
+    stacks.known["payments-prd"]["Parameters"].append({"ParameterKey": "Token", "ParameterValue": FUNCTION.replace("cfn-", "other-")})
+    stacks.show(evil, how.pop("token", None), "Ledger", **how)
+    assert refusal(environment) == "" and "payments-prd" not in capsys.readouterr().out
+    ended = run("upgrade", "--yes")
+    assert ended.status == 1 and not stacks.session.client.return_value.create_change_set.called
+    assert re.search("LEFT    gitops-dev-evil: it.* resource Ledger of stack payments-prd, which has .*Delete it if it is not of cfn-gitops",
+                     ended.out)
+    assert leave.hidden_users(environment, []) == {}
+
+
+@pytest.mark.parametrize("token", [{"Fn::GetAtt": ["Other", "Token"]}, {"Ref": "Token"}, "{{resolve:ssm:/token}}", {"Fn::Sub": "arn"},
+                                   {"Fn::ImportValue": "another"}, f"{FUNCTION}:1"], ids=str)
+def test_owner_whose_token_is_not_known_may_need_the_function(token: Any, stacks: FakeAccount, environment: Environment, run: Run) -> None:
+    # CloudFormation shows the value of a parameter with NoEcho so.
+    stacks.known["project-dev-shop"]["Parameters"].append({"ParameterKey": "Token", "ParameterValue": "****"})
+    stacks.show(stacks.known["gitops-dev-shop"], token)
+    assert "nothing is deleted, because gitops-dev-shop may need the function of cfn-gitops-dev" in refusal(environment, keeps=True)
+    assert "Otherwise remove the tags of the stack that names it" in refusal(environment, keeps=True)
+    ended = run("upgrade", "--yes")
+    assert ended.status == 1 and "LEFT    gitops-dev-shop: it is resource Pipeline of stack project-dev-shop: its ServiceToken" in ended.out
+    assert "let its owner deploy it with RenderingSerial=2" in ended.out
+    assert not stacks.session.client.return_value.create_change_set.called
+
+
+def test_owner_in_progress_may_need_the_function(stacks: FakeAccount, environment: Environment) -> None:
+    stacks.resources.clear()
+    assert refusal(environment, keeps=True) == ""
+    stacks.known["project-dev-shop"]["StackStatus"] = "CREATE_IN_PROGRESS"
+    assert "because gitops-dev-shop may need the function" in refusal(environment, keeps=True)
+
+
+def test_owner_that_needs_the_function_is_named_with_its_command(stacks: FakeAccount, environment: Environment,
+                                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    infra = stacks.known["gitops-dev-infra"] = stack("gitops-dev-infra", owner=OWN, RenderingVersion="2", PipelineName="infra")
+    # Another token would not keep the environment's stack from deleting it.
+    stacks.show(infra, {"Fn::GetAtt": ["Function", "Arn"]})
     reason = refusal(environment, keeps=True)
-    assert ("- stack gitops-dev-infra: will be deleted with it\n"
-            "- stack gitops-dev-evil: names prod-database as its owner, in a tag\n") in capsys.readouterr().out
-    assert "If an owner has no such resource, cfn-gitops did not create the stack that names it. Delete that stack instead" in reason
-    ended = run("upgrade", "--yes")
-    assert ended.status == 1
-    assert ("LEFT    gitops-dev-evil: its tag names stack prod-database as its owner, which has no parameter RenderingSerial. Set the "
-            "property RenderingSerial of its Custom::GitOpsPipeline to 2. If it has no such resource, delete gitops-dev-evil"
-            ) in ended.out
-
-
-def test_tag_of_a_stranger_updates_no_project_of_another_environment(stacks: FakeAccount, run: Run) -> None:
-    parameters = stacks.known["project-dev-shop"]["Parameters"]
-    parameters.append({"ParameterKey": "EnvID", "ParameterValue": "prd"})
-    ended = run("upgrade", "--yes")
-    assert ended.status == 1
-    assert "LEFT    gitops-dev-shop: its tag names stack project-dev-shop, whose EnvID is not dev. " in ended.out
-    updates = stacks.session.client.return_value.create_change_set
-    assert not updates.called
-    parameters[-1]["ParameterValue"] = "dev"
-    assert run("upgrade", "--yes").status == 0 and updates.called
+    assert ("- stack gitops-dev-infra: will be deleted with it\n- stack gitops-dev-shop: belongs to project-dev-shop\n"
+            ) in capsys.readouterr().out
+    assert reason.endswith("First delete their owners, or remove the resources Custom::GitOpsPipeline from these: aws cloudformation "
+                           "delete-stack --stack-name project-dev-shop.")
 
 
 def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount, environment: Environment) -> None:

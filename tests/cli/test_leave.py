@@ -100,12 +100,13 @@ class FakeAws:
         # The deployed templates that are not made from `stacks`, and resources that are deleted.
         self.templates: dict[str, dict[str, Any] | str] = {}
         self.hidden: set[str] = set()
+        self.physical_ids: dict[str, str] = {}
         self.meta = type("Meta", (), {"endpoint_url": "https://s3.eu-central-1.amazonaws.com"})
         account.session.client.side_effect = lambda service, **_: self
         self.add("cfn-gitops-prd", [("Function", "AWS::Lambda::Function")], **ENVIRONMENT)
 
     def add(self, name: str, resources: list[tuple[str, str]], **more: Any) -> None:
-        self.account.known[name] = {"StackName": name, "StackStatus": "CREATE_COMPLETE"} | more
+        self.account.known[name] = {"StackName": name, "StackId": f"id-of-{name}", "StackStatus": "CREATE_COMPLETE"} | more
         self.stacks[name] = {logical_id: {"Type": kind} for logical_id, kind in resources}
         if "Outputs" not in more:
             self.imports.append(name)
@@ -125,17 +126,23 @@ class FakeAws:
         return [{"Imports": self.imports}]
 
     def list_stack_resources(self, *, StackName: str) -> Any:
+        StackName = self.name_of(StackName)
         if StackName == self.unreachable:
             raise EndpointConnectionError(endpoint_url="https://cloudformation.eu-central-1.amazonaws.com")
         return [{"StackResourceSummaries": [
             {"LogicalResourceId": name, "ResourceType": each["Type"], "ResourceStatus": "CREATE_COMPLETE",
-             "PhysicalResourceId": "of-" + name} for name, each in self.stacks[StackName].items() if name not in self.hidden]}]
+             "PhysicalResourceId": self.physical_ids.get(name, "of-" + name)} for name, each in self.stacks[StackName].items() if name not in self.hidden]}]
 
     def describe_secret(self, *, SecretId: str) -> Any:
         assert SecretId == "of-MirrorRotation"
         return {"RotationLambdaARN": self.rotation_lambda_arn}
 
+    def name_of(self, given: str) -> str:
+        """The name of a stack, or of the stack with this ID."""
+        return next((name for name, stack in self.account.known.items() if stack.get("StackId") == given), given)
+
     def get_template(self, *, StackName: str, **_: Any) -> Any:
+        StackName = self.name_of(StackName)
         if StackName in self.templates:
             return {"TemplateBody": self.templates[StackName]}
         resources = json.loads(json.dumps(self.stacks[StackName]))
@@ -143,15 +150,18 @@ class FakeAws:
             resources["Function"]["Properties"] = {"Code": self.code}
         return {"TemplateBody": {"Resources": resources}}
 
-    def create_change_set(self, *, StackName: str, **given: Any) -> None:
+    def create_change_set(self, *, StackName: str, ClientToken: str, **given: Any) -> Any:
         self.calls.append("create with " + ", ".join(sorted(given.keys() & {"TemplateURL", "TemplateBody"})))
         self.deployed = json.loads(given["TemplateBody"])["Resources"] if "TemplateBody" in given else {}
+        return {"Id": f"{StackName}/{given['ChangeSetName']}"}
 
     def describe_change_set(self, **_: Any) -> Any:
         return [{"Changes": [{"Type": "Resource", "ResourceChange": each} for each in page]}
                 for page in self.pages_of_changes]
 
-    def execute_change_set(self, *, StackName: str, **_: Any) -> None:
+    def execute_change_set(self, *, StackName: str, ChangeSetName: str, ClientRequestToken: str) -> None:
+        assert ChangeSetName == f"{StackName}/{leave._ADDED}"
+        StackName = self.name_of(StackName)
         self.calls.append("execute")
         self.stacks[StackName] = self.deployed
         self.templates.pop(StackName, None)
@@ -430,12 +440,20 @@ def test_environment_is_only_deleted_with_proof(aws: FakeAws, run: Run) -> None:
     assert "stack cfn-gitops-prd does not exist in account 111122223333, region eu-central-1. Did you mean cfn-gitops-prod? " in printed
 
 
-def test_owner_of_a_pipeline_that_imports_nothing_keeps_the_function(aws: FakeAws, run: Run) -> None:
-    owner = "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"
-    aws.add("gitops-prd-shop", [], Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner},
-                                         {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}])
-    aws.add("shop", [("Pipeline", "Custom::GitOpsPipeline")], StackId=owner)
+SHOP = "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"
+
+
+def owned(aws: FakeAws, token: Any, resource: tuple[str, str] = ("Pipeline", "Custom::GitOpsPipeline"), child: str = "gitops-prd-shop") -> None:
+    """A stack that imports nothing, and a child stack whose tags name its resource Pipeline."""
+    aws.add(child, [], Tags=[{"Key": "cfn-gitops:stack-id", "Value": SHOP}, {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}])
+    aws.add("shop", [resource], StackId=SHOP)
+    aws.stacks["shop"][resource[0]]["Properties"] = {"ServiceToken": token}
+    aws.physical_ids["Pipeline"] = "gitops-prd-shop"
     aws.imports = []
+
+
+def test_owner_of_a_pipeline_that_imports_nothing_keeps_the_function(aws: FakeAws, run: Run) -> None:
+    owned(aws, FUNCTION)
     status, out = run("--yes")
     assert status == 1 and aws.calls == []
     assert "LEFT    shop: it owns gitops-prd-shop, and contains the function's ARN" in out
@@ -446,13 +464,23 @@ def test_owner_of_a_pipeline_that_imports_nothing_keeps_the_function(aws: FakeAw
     assert "delete cfn-gitops-prd: Function" in aws.calls
 
 
-def test_owner_that_has_retained_its_pipeline_needs_no_function(aws: FakeAws, run: Run) -> None:
-    owner = "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"
-    aws.add("gitops-prd-shop", [], Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner},
-                                         {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}])
-    aws.add("shop", [USER], StackId=owner)
-    aws.imports = []
-    assert run("--yes")[0] == 0
+def test_owner_whose_token_is_not_known_keeps_the_function(aws: FakeAws, run: Run) -> None:
+    owned(aws, {"Fn::GetAtt": ["Other", "Arn"]})
+    status, out = run("--yes")
+    assert status == 1 and aws.calls == []
+    assert ("LEFT    shop: it may need the function. Of gitops-prd-shop: it is resource Pipeline of stack shop: its ServiceToken is "
+            "neither a text, a parameter nor the environment's export. If its ServiceToken is the function's ARN, set DeletionPolicy: "
+            ) in out
+
+
+@pytest.mark.parametrize(("token", "resource", "child"), [
+    (FUNCTION, USER, "gitops-prd-shop"), (FUNCTION, ("Pipeline", "AWS::DynamoDB::Table"), "gitops-prd-shop"),
+    (FUNCTION.replace("prd", "dev"), ("Pipeline", "Custom::GitOpsPipeline"), "gitops-prd-shop"),
+    (FUNCTION, ("Pipeline", "Custom::GitOpsPipeline"), "gitops-prd-z")], ids=["retained", "table", "other token", "other pipeline"])
+def test_stack_that_only_a_tag_names_needs_no_function(token: str, resource: tuple[str, str], child: str, aws: FakeAws, run: Run) -> None:
+    owned(aws, token, resource, child)
+    status, out = run("--yes")
+    assert status == 0 and "shop" not in out
     assert "delete cfn-gitops-prd: Function" in aws.calls
 
 

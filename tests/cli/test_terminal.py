@@ -110,6 +110,7 @@ def test_findings_and_outputs_are_harmless(account: FakeAccount, run: Run) -> No
         "cfn-gitops-dev": environment_stack() | identity("dev", RenderingVersion="2"),
         "gitops-dev-a": child,
         "project": {"StackName": "project", "StackId": owner, "Parameters": [{"ParameterKey": "RenderingSerial"}]}}
+    account.show(child, logical_id=HOSTILE)
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException = KeyError
     client.get_paginator.return_value.paginate.return_value = [

@@ -21,7 +21,8 @@ PIPELINE = {"StackName": "gitops-prd-infra", "StackId": "2", "StackStatus": "CRE
 def deleted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount) -> list[str]:
     """The names that `undeploy --env prd` deletes."""
     stack = environment_stack("prd", StackId=STACK_ID)
-    account.known |= {stack["StackName"]: stack, PIPELINE["StackName"]: PIPELINE}
+    account.known |= {stack["StackName"]: stack, PIPELINE["StackName"]: {**PIPELINE}}
+    account.show(account.known[PIPELINE["StackName"]])
     account.buckets.add(account.bucket_of("prd"))
     names: list[str] = []
     monkeypatch.setattr(undeploy, "delete_stack", lambda session, name, output: names.append(name))

@@ -1,55 +1,232 @@
-"""The updates of `cfn-gitops upgrade`: a change set with other changes, one without changes, and the conclusion."""
+"""The updates of `cfn-gitops upgrade`: the changes of its change sets, one without changes, and the conclusion."""
 
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from botocore.exceptions import WaiterError
+from samcli.yamlhelper import yaml_parse
 
-from tests.cli.conftest import FakeAccount, Run
-from tests.cli.test_foreign_stacks import PROJECT, stack, stacks  # noqa: F401: a fixture
+from tests.cli.conftest import FUNCTION, ROOT, FakeAccount, Run
+from tests.cli.test_foreign_stacks import PROJECT, TOPIC, stack, stacks  # noqa: F401: a fixture
+
+EXPORT = {"Fn::ImportValue": "cfn-gitops-dev-ServiceToken"}
 
 
-def change(name: str, kind: str = "AWS::S3::Bucket", *sources: tuple[str, str], action: str = "Modify") -> dict[str, Any]:
+def detail(source: str, entity: str, name: str = "", evaluation: str = "Static") -> dict[str, Any]:
+    return {"Target": {"Attribute": "Properties", **({"Name": name} if name else {})}, "ChangeSource": source, "Evaluation": evaluation,
+            **({"CausingEntity": entity} if entity else {})}
+
+
+def change(name: str, kind: str = "AWS::S3::Bucket", *sources: tuple[str, ...], action: str = "Modify", **more: Any) -> dict[str, Any]:
     return {"Type": "Resource", "ResourceChange": {
-        "Action": action, "LogicalResourceId": name, "ResourceType": kind,
-        "Details": [{"Target": {"Attribute": "Properties"}, "ChangeSource": source, "CausingEntity": entity} for source, entity in sources]}}
+        "Action": action, "LogicalResourceId": name, "ResourceType": kind, "Details": [detail(*each) for each in sources], **more}}
 
 
-PIPELINE = change("Pipeline", "Custom::GitOpsPipeline", ("ParameterReference", "RenderingSerial"))
+SERIAL = ("ParameterReference", "RenderingSerial", "RenderingSerial")
+# CloudFormation shows the reference to a changed parameter with a direct modification.
+PIPELINE = change("Pipeline", "Custom::GitOpsPipeline", SERIAL, ("DirectModification", "", "RenderingSerial", "Dynamic"),
+                  PhysicalResourceId="gitops-dev-shop", Replacement="False")
 ALARM = change("Alarm", "AWS::CloudWatch::Alarm", ("ResourceAttribute", "Pipeline.PipelineName"))
+CREDENTIAL = change("Credential", "Custom::MirrorCredential", ("ResourceAttribute", "Pipeline.RepositoryName"))
+ROTATION = change("Rotation", "AWS::SecretsManager::RotationSchedule", ("ResourceReference", "Credential"), Replacement="Conditional")
+FN = change("Fn", "AWS::Lambda::Function", ("ResourceAttribute", "Pipeline.CloneUrlHttp"))
 
 
-def plans(stacks: FakeAccount, *changes: dict[str, Any]) -> Any:
-    """The client whose change sets have these changes, in pages of one."""
+def resource(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": kind, "Properties": properties}
+
+
+RESOURCES = {
+    "Pipeline": resource("Custom::GitOpsPipeline", ServiceToken=EXPORT, RenderingSerial={"Ref": "RenderingSerial"}),
+    "Credential": resource("Custom::MirrorCredential", ServiceToken=EXPORT, RepositoryNames=[{"Fn::GetAtt": ["Pipeline", "RepositoryName"]}]),
+    "Rotation": resource("AWS::SecretsManager::RotationSchedule", SecretId={"Ref": "Credential"}, RotationLambdaARN=EXPORT),
+    "Alarm": resource("AWS::CloudWatch::Alarm", AlarmName={"Fn::Sub": "${AWS::StackName}-${Pipeline.PipelineName}-${RenderingSerial}"},
+                      Value={"Fn::Join": ["", ["a", {"Fn::If": ["C", {"Fn::GetAtt": "Bucket.Arn"}, 1]}]]}),
+    "Bucket": resource("AWS::S3::Bucket", BucketName={"Fn::GetAtt": ["Pipeline", "RepositoryName"]}),
+}
+
+
+def plans(stacks: FakeAccount, *changes: dict[str, Any], body: Any = None, parameters: Any = (), **resources: Any) -> Any:
+    """The client whose change sets have these changes, in pages of one, and this template."""
     client = stacks.session.client.return_value
-    working = client.get_paginator.return_value
-    described = type("Paginator", (), {"paginate": staticmethod(lambda **_: [{"Changes": [each]} for each in changes])})
-    client.get_paginator.side_effect = lambda operation: described if operation == "describe_change_set" else working
+    listed = client.get_paginator.side_effect
+    pages = [{"Changes": [each], "Parameters": [
+        {"ParameterKey": "RenderingSerial", "ParameterValue": "2"}, *parameters]} for each in changes]
+    client.get_paginator.side_effect = lambda operation: MagicMock(
+        paginate=lambda **_: pages) if operation == "describe_change_set" else listed(operation)
+    deployed = client.get_template.side_effect
+
+    def template(*, StackName: str, TemplateStage: str, ChangeSetName: str = "") -> Any:
+        assert ChangeSetName in ("", f"{StackName}/change-set") and TemplateStage == "Processed"
+        planned = {"Resources": {**RESOURCES, **resources}} if body is None else body
+        return {"TemplateBody": planned} if ChangeSetName else deployed(StackName=StackName)
+
+    client.get_template.side_effect = template
     return client
 
 
-@pytest.mark.parametrize("more", [[], [ALARM], [ALARM, change("Topic", "AWS::SNS::Topic", ("ResourceReference", "Alarm"))]], ids=len)
-def test_pipelines_and_what_references_them_are_updated(more: list[dict[str, Any]], stacks: FakeAccount, run: Run) -> None:  # noqa: F811
-    client = plans(stacks, *reversed(more), PIPELINE)
+def assert_left(stacks: FakeAccount, run: Run, names: str) -> None:  # noqa: F811
+    client = stacks.session.client.return_value
     ended = run("upgrade", "--yes")
-    assert ended.status == 0 and ended.out.endswith("ok      gitops-dev-shop: version 2\nevery pipeline stack of dev has version 2\n")
+    assert ended.status == 1 and f"LEFT    gitops-dev-shop: updating stack project-dev-shop would also change {names}" in ended.out, ended.out
+    assert "Let its owner read the change set, and deploy it with RenderingSerial=2\n1 left\n" in ended.out
+    assert not client.execute_change_set.called
+    # That of a killed run, by its name, and this one, by its ID.
+    assert [call.kwargs["ChangeSetName"] for call in client.delete_change_set.call_args_list] == [
+        "UpgradesCfnGitOps", f"{PROJECT}/change-set"]
+
+
+@pytest.mark.parametrize("more", [[], [ALARM], [CREDENTIAL, ALARM], [ROTATION, CREDENTIAL]], ids=len)
+def test_pipelines_and_what_references_them_are_updated(more: list[dict[str, Any]], stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    client = plans(stacks, *more, PIPELINE)
+    ended = run("upgrade", "--yes")
+    assert ended.status == 0 and ended.out.endswith("ok      gitops-dev-shop: version 2\nevery pipeline stack of dev has version 2\n"), ended.out
     given = client.create_change_set.call_args.kwargs
     assert given["UsePreviousTemplate"] and given["Parameters"] == [{"ParameterKey": "RenderingSerial", "ParameterValue": "2"}]
+    # By its ID, and with the token of its creation.
+    executed = client.execute_change_set.call_args.kwargs
+    assert executed == {"StackName": PROJECT, "ChangeSetName": f"{PROJECT}/change-set", "ClientRequestToken": given["ClientToken"]}
+    assert [call.kwargs["ChangeSetName"] for call in client.delete_change_set.call_args_list] == ["UpgradesCfnGitOps"]
 
 
+# claim: upgrade-changes-only-what-is-of-the-function
 @pytest.mark.parametrize("other", [
     change("Bucket", "AWS::S3::Bucket", ("ParameterReference", "Name")), change("Bucket", "AWS::S3::Bucket"),
     change("Bucket", "AWS::S3::Bucket", ("ResourceReference", "Pipeline"), ("DirectModification", "")),
     change("Bucket", "AWS::S3::Bucket", ("ResourceAttribute", "Pipelines.Name")), change("Bucket", action="Add"),
+    change("Bucket", "AWS::S3::Bucket", ("ResourceReference", "Pipeline"), Replacement="True"),
     change("Bucket", "Custom::GitOpsPipeline", action="Remove"),
     change("Bucket", "AWS::S3::Bucket", ("ResourceReference", "Pipeline"), action="Remove")], ids=str)
 def test_stack_with_another_change_is_left(other: dict[str, Any], stacks: FakeAccount, run: Run) -> None:  # noqa: F811
-    client = plans(stacks, PIPELINE, other)
-    ended = run("upgrade", "--yes")
-    assert ended.status == 1 and ended.out.endswith(
-        "LEFT    gitops-dev-shop: updating stack project-dev-shop would also change Bucket, for example by another value in Parameter "
-        "Store or by a transform. Deploy it yourself with RenderingSerial=2\n1 left\n")
-    assert client.delete_change_set.call_count == 2 and not client.execute_change_set.called
+    plans(stacks, PIPELINE, other)
+    assert_left(stacks, run, "Bucket (")
+
+
+def test_change_of_something_else_than_a_resource_is_left(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    plans(stacks, PIPELINE, {"Type": "Hook"})
+    assert_left(stacks, run, "a hook (")
+
+
+TOKENS: dict[str, Any] = {
+    "function": FUNCTION.replace("cfn-", "other-"), "topic": TOPIC, "alias": f"{FUNCTION}:live", "asterisks": {"Ref": "Hidden"},
+    "no parameter": {"Ref": "Token"}, "attribute": {"Fn::GetAtt": ["Other", "Token"]}, "reference": {"Ref": "Other"},
+    "dynamic": "{{resolve:ssm:/token}}", "sub": {"Fn::Sub": FUNCTION}, "join": {"Fn::Join": ["", [FUNCTION]]},
+    "if": {"Fn::If": ["C", EXPORT, TOPIC]}, "another export": {"Fn::ImportValue": "other-dev-ServiceToken"},
+    "export by a resource": {"Fn::ImportValue": {"Fn::GetAtt": ["Other", "Token"]}},
+    "export by a variable": {"Fn::ImportValue": {"Fn::Sub": "cfn-gitops-${Other.Token}-ServiceToken"}},
+    "parameter": {"Ref": "Named"}, "key": {"Ref": "Stored"}, "none": None, "two": {**EXPORT, "Ref": "Named"}}
+PARAMETERS = [{"ParameterKey": "Hidden", "ParameterValue": "****"}, {"ParameterKey": "Named", "ParameterValue": TOPIC},
+              {"ParameterKey": "Stored", "ParameterValue": FUNCTION, "ResolvedValue": TOPIC}]
+
+
+@pytest.mark.parametrize("kind", ["Pipeline", "Credential"])
+@pytest.mark.parametrize("token", TOKENS)
+def test_resource_of_another_or_an_unknown_token_is_left(token: str, kind: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    given = {**RESOURCES[kind], "Properties": {"ServiceToken": TOKENS[token]}}
+    changes = [PIPELINE] if kind == "Pipeline" else [PIPELINE, CREDENTIAL]
+    plans(stacks, *changes, parameters=PARAMETERS, **{kind: given})
+    assert_left(stacks, run, f"{kind} (")
+
+
+@pytest.mark.parametrize("token", [FUNCTION, {"Ref": "Token"}, {"Ref": "Stored"}, {"Fn::ImportValue": {"Ref": "Export"}},
+                                   {"Fn::ImportValue": {"Fn::Sub": "cfn-gitops-${EnvID}-ServiceToken"}}], ids=str)
+def test_token_of_a_known_value_is_that_of_the_function(token: Any, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    plans(stacks, PIPELINE, Pipeline=resource("Custom::GitOpsPipeline", ServiceToken=token), parameters=[
+        {"ParameterKey": "Token", "ParameterValue": FUNCTION}, {"ParameterKey": "EnvID", "ParameterValue": "dev"},
+        {"ParameterKey": "Stored", "ParameterValue": "/token", "ResolvedValue": FUNCTION},
+        {"ParameterKey": "Export", "ParameterValue": EXPORT["Fn::ImportValue"]}])
+    assert run("upgrade", "--yes").status == 0
+
+
+@pytest.mark.parametrize("other", [
+    {"PhysicalResourceId": "gitops-dev-other"}, {"PhysicalResourceId": None}, {"Replacement": "True"}, {"Details": []},
+    {"Details": [detail(*SERIAL), detail("ParameterReference", "Project", "ProjectID")]},
+    {"Details": [detail(*SERIAL), detail("DirectModification", "", "ProjectID")]},
+    {"Details": [detail("ParameterReference", "RenderingSerial")]}, {"Details": [detail("ResourceAttribute", "Other.Serial", "RenderingSerial")]},
+    {"Details": [detail(*SERIAL) | {"Target": {"Attribute": "Metadata", "Name": "RenderingSerial"}}]},
+    {"LogicalResourceId": "Second"}], ids=str)
+def test_pipeline_with_more_than_a_new_rendering_is_left(other: dict[str, Any], stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    plans(stacks, {"ResourceChange": PIPELINE["ResourceChange"] | other}, Second=RESOURCES["Pipeline"])
+    assert_left(stacks, run, f"{other.get('LogicalResourceId', 'Pipeline')} (")
+
+
+def test_pipeline_that_is_not_outdated_is_left(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    """A new rendering of it could cancel its execution."""
+    second = stacks.known["gitops-dev-new"] = stack("gitops-dev-new", owner=PROJECT, RenderingVersion="3", PipelineName="new")
+    stacks.show(second, logical_id="Second")
+    plans(stacks, PIPELINE, change("Second", "Custom::GitOpsPipeline", SERIAL, PhysicalResourceId="gitops-dev-new"),
+          Second=RESOURCES["Pipeline"])
+    assert_left(stacks, run, "Second (it is none of the outdated pipelines)")
+
+
+# claim: upgrade-changes-only-what-is-of-the-function
+@pytest.mark.parametrize(("kind", "token"), [
+    ("Custom::Role", TOPIC), ("AWS::CloudFormation::CustomResource", TOPIC), ("Custom::MirrorCredential", TOPIC),
+    ("Custom::GitOpsPipeline", TOPIC), ("AWS::CloudFormation::Stack", ""), ("Corp::Any::Thing", ""), ("Custom::Role", FUNCTION)])
+def test_role_that_anothers_code_returns_is_not_passed(kind: str, token: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    fn = change("Fn", "AWS::Lambda::Function", ("ResourceAttribute", "Evil.Role"))
+    plans(stacks, PIPELINE, change("Evil", kind, ("ResourceAttribute", "Pipeline.CloneUrlHttp")), fn, Evil=resource(kind, ServiceToken=token),
+          Fn=resource("AWS::Lambda::Function", Role={"Fn::GetAtt": ["Evil", "Role"]}))
+    assert_left(stacks, run, "Evil (")
+
+
+def test_reference_to_a_changed_resource_of_aws_is_left(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    plans(stacks, PIPELINE, ALARM, change("Topic", "AWS::SNS::Topic", ("ResourceReference", "Alarm")), Topic=resource("AWS::SNS::Topic"))
+    assert_left(stacks, run, "Topic (its cause is not the new rendering)")
+
+
+# An update of a resource reads these again.
+ELSEWHERE: dict[str, Any] = {
+    "dynamic reference": "{{resolve:ssm:/role}}", "joined": {"Fn::Join": ["", ["{", "{resolve:ssm:/role}}"]]},
+    "substituted": {"Fn::Sub": "{${AWS::NoValue}{resolve:ssm:/role}}"}, "parameter": {"Ref": "Brace"}, "import": {"Fn::ImportValue": "other"},
+    "of a parameter": {"Fn::Sub": ["${A}", {"A": {"Ref": "Brace"}}]}, "mapping": {"Fn::FindInMap": ["A", "B", "C"]},
+    "selected": {"Fn::Select": [0, ["a"]]}, "custom resource": {"Fn::GetAtt": "Evil.Role"}, "reference": {"Ref": "Evil"},
+    "variable": {"Fn::Sub": "${Evil.Role}"}, "nested stack": {"Fn::GetAtt": ["Nested", "Outputs.Role"]}, "nothing": {"Ref": "Gone"},
+    "malformed": {"Fn::Sub": ["a"]}, "attribute": {"Fn::GetAtt": []}, "import by a resource": {"Fn::ImportValue": {"Ref": "Evil"}},
+    "key": {"{{resolve": 1, "a": 2}}
+
+
+@pytest.mark.parametrize("form", ELSEWHERE)
+def test_value_that_is_read_again_holds_its_resource_back(form: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    plans(stacks, PIPELINE, FN, Fn=resource("AWS::Lambda::Function", Description={"Fn::GetAtt": ["Pipeline", "CloneUrlHttp"]},
+                                            Role=ELSEWHERE[form]),
+          Evil=resource("Custom::Role", ServiceToken=TOPIC), Nested=resource("AWS::CloudFormation::Stack"),
+          parameters=[{"ParameterKey": "Brace", "ParameterValue": "{"}])
+    assert_left(stacks, run, "Fn (it may also read another value)")
+
+
+@pytest.mark.parametrize("text", [
+    # CloudFormation reads lines that begin at the hidden character.
+    "Resources:\n  Pipeline: # ? comment\n    Type: Custom::GitOpsPipeline\n    Properties:\n      ServiceToken: {}\n",
+    "Resources:\n  Pipeline:\n    Type: Custom::GitOpsPipeline\n    Properties:\n      ServiceToken: {}\n      Note: |\n        a ?\n",
+    "Resources:\n  Pipeline:\n    Type: Custom::GitOpsPipeline\n    Properties:\n      ServiceToken: {}\n      Note: a ? b\n",
+    "Resources: &a\n  Pipeline:\n    Type: Custom::GitOpsPipeline\n    Properties:\n      ServiceToken: {}\n", "Resources: [", "[]", "Resources: a",
+    "Resources: {{Pipeline: a}}", "Resources: {{Pipeline: {{Type: Custom::GitOpsPipeline, Properties: a}}}}"], ids=lambda text: text[-40:])
+def test_template_with_two_readings_is_left(text: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    plans(stacks, PIPELINE, body=text.format(FUNCTION))
+    assert_left(stacks, run, "Pipeline (it")
+
+
+def test_template_in_yaml_is_read(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    plans(stacks, PIPELINE, body='Resources:\n  Pipeline:\n    Type: Custom::GitOpsPipeline\n    Properties:\n      ServiceToken:\n'
+                                 '        Fn::ImportValue: !Sub cfn-gitops-${EnvID}-ServiceToken\n      Note: "a ? b"\n',
+          parameters=[{"ParameterKey": "EnvID", "ParameterValue": "dev"}])
+    assert run("upgrade", "--yes").status == 0
+
+
+def test_shipped_project_is_updated(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    text = (ROOT / "templates/project.yaml").read_text()
+    attribute, reference = "ResourceAttribute", "ResourceReference"
+    plans(stacks, change("MirrorCredential", "Custom::MirrorCredential", (attribute, "Pipeline.RepositoryName", "RepositoryNames", "Dynamic"),
+                         (attribute, "Pipeline.BranchName", "Mirrors", "Dynamic")),
+          change("MirrorRotation", "AWS::SecretsManager::RotationSchedule", (reference, "MirrorCredential", "SecretId", "Dynamic"),
+                 Replacement="Conditional"),
+          change("MirrorUserPolicy", "AWS::IAM::Policy", (attribute, "Pipeline.RepositoryArn", "PolicyDocument", "Dynamic")),
+          PIPELINE, body=text, parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in {
+              **{name: about.get("Default", "") for name, about in yaml_parse(text)["Parameters"].items()},
+              "EnvID": "dev", "ProjectID": "shop", "ResourceTags": '{"CostCenter":"42"}'}.items() if name != "RenderingSerial"])
+    assert run("upgrade", "--yes").status == 0
 
 
 @pytest.mark.parametrize(("serial", "reason"), [

@@ -1,0 +1,191 @@
+"""Whether a resource is one of the environment, as CloudFormation shows it.
+
+A name, a tag, an output, a type and the physical ID of a custom resource prove nothing, because anyone who may create stacks
+chooses them. So the proof of a pipeline's stack has three parts: its tags name a resource, that resource has the stack as its
+physical ID, and the template gives it the ServiceToken of the environment's function.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from cli import yaml_template
+from cli.account import Environment, logical_id_of, owner_of
+
+PIPELINE, CREDENTIAL = "Custom::GitOpsPipeline", "Custom::MirrorCredential"
+_DELETED = ("DELETE_COMPLETE", "DELETE_SKIPPED")
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+
+class Unknown(Exception):
+    """Why a value is not known before CloudFormation uses it."""
+
+
+class Template:
+    """A template of CloudFormation, with the values of its parameters."""
+
+    def __init__(self, body: dict[str, Any] | str, parameters: list[dict[str, Any]], environment: Environment, function: str) -> None:
+        """`function` is the ARN of the environment's function. Empty if it is not known."""
+        self._export, self._function = environment.export, function
+        # That of a type of Parameter Store is the value that CloudFormation read there, and uses.
+        self._values = {each["ParameterKey"]: each.get("ResolvedValue", each.get("ParameterValue", "")) for each in parameters}
+        self._problem, template = "", body
+        if isinstance(body, str):
+            try:
+                yaml_template.require_shown(body)
+                template = yaml_template.parsed(body)
+            except yaml_template.Unreadable as error:
+                self._problem = f"its template is not read: {error}"
+        resources = template.get("Resources") if isinstance(template, dict) else None
+        self._resources: dict[str, Any] = resources if isinstance(resources, dict) else {}
+
+    def is_of_function(self, logical_id: str, kind: str) -> bool:
+        """Whether the resource has this type and the ServiceToken of the function. Raises `Unknown`."""
+        resource = self._resource(logical_id)
+        properties = resource.get("Properties")
+        if resource.get("Type") != kind or not isinstance(properties, dict):
+            return False
+        if not self._function:
+            raise Unknown("the function of the environment is not known")
+        token = self._token(properties.get("ServiceToken"))
+        if token.startswith(f"{self._function}:"):
+            raise Unknown("its ServiceToken is a version or an alias of the function")
+        return token == self._function
+
+    def reads_only(self, logical_id: str, names: set[str]) -> bool:
+        """Whether an update of the resource reads nothing again but the resources of these names: no dynamic reference, not even
+        one that functions join from parts, and no value of another stack or of a custom resource. Raises `Unknown`."""
+        return self._is_fixed(self._resource(logical_id).get("Properties"), names)
+
+    def _resource(self, logical_id: str) -> dict[str, Any]:
+        if self._problem:
+            raise Unknown(self._problem)
+        resource = self._resources.get(logical_id)
+        return resource if isinstance(resource, dict) else {}
+
+    def _token(self, node: Any) -> str:
+        if isinstance(node, str) and "{{" not in node:
+            return node
+        function, given = _function(node)
+        if function == "Ref":
+            return self._parameter(given)
+        # Only one stack of a region can export a name.
+        if function == "Fn::ImportValue" and self._text(given) == self._export:
+            return self._function
+        raise Unknown("its ServiceToken is neither a text, a parameter nor the environment's export")
+
+    def _text(self, node: Any) -> str:
+        """A text, also with parameters in it."""
+        function, given = _function(node)
+        if function == "Fn::Sub" and isinstance(given, str):
+            return _VARIABLE.sub(lambda found: self._parameter(found[1]), given)
+        return node if isinstance(node, str) else self._token(node)
+
+    def _parameter(self, name: Any) -> str:
+        # CloudFormation shows the value of a parameter with NoEcho as asterisks.
+        if not isinstance(name, str) or set(value := self._values.get(name, "")) <= {"*"}:
+            raise Unknown("its ServiceToken depends on a value that CloudFormation does not show")
+        return str(value)
+
+    def _is_fixed(self, node: Any, names: set[str]) -> bool:
+        if isinstance(node, list):
+            return all(self._is_fixed(each, names) for each in node)
+        if isinstance(node, str):
+            # Every dynamic reference begins with two braces.
+            return "{" not in node.replace("${", "")
+        function, given = _function(node)
+        if function == "Fn::ImportValue":
+            try:
+                return self._text(given) == self._export
+            except Unknown:
+                return False
+        if function in ("Ref", "Fn::GetAtt"):
+            return self._is_known(given if isinstance(given, str) else given[0] if isinstance(given, list) and given else "", names)
+        if function == "Fn::Sub":
+            text, own = (given, {}) if isinstance(given, str) else given if isinstance(given, list) and len(given) == 2 else ("{", {})
+            return self._is_fixed([text, *own.values()], names) and all(
+                self._is_known(name, names) for name in _VARIABLE.findall(text) if name not in own and not name.startswith("!"))
+        if function not in ("", "Fn::If", "Fn::Join"):
+            return False
+        return not isinstance(node, dict) or all(self._is_fixed([*each], names) for each in node.items())
+
+    def _is_known(self, name: Any, names: set[str]) -> bool:
+        """Whether a parameter or a resource has a fixed value."""
+        name = str(name).partition(".")[0]
+        kind = str(self._resource(name).get("Type", ""))
+        if name in self._values:
+            return "{" not in str(self._values[name])
+        return name in names or name.startswith("AWS::") or kind.startswith("AWS::") and not kind.startswith("AWS::CloudFormation::")
+
+
+def _function(node: Any) -> tuple[str, Any]:
+    """The function that the node is, and what it is given. The name is empty for any other node."""
+    if isinstance(node, dict) and len(node) == 1:
+        [(name, given)] = node.items()
+        if name == "Ref" or str(name).startswith("Fn::"):
+            return name, given
+    return "", None
+
+
+class Ownership(NamedTuple):
+    """Whether the stack that a tag names owns a pipeline's stack. `None` if that is not known. The reason is a sentence
+    about the pipeline's stack."""
+
+    is_shown: bool | None
+    reason: str = ""
+
+
+class Owners:
+    """The owners of pipelines' stacks. Each is read once."""
+
+    def __init__(self, environment: Environment, stacks: list[dict[str, Any]]) -> None:
+        """`stacks` are all of the account."""
+        self._environment, self._client = environment, environment.account.client("cloudformation")
+        self._stacks = {stack["StackId"]: stack for stack in stacks}
+        own = next((each for each in stacks if each["StackName"] == environment.settings.stack_name), {})
+        self.function, self._own_id = environment.function_of(own), own.get("StackId")
+        self._resources: dict[str, dict[str, Any]] = {}
+        self._templates: dict[str, Template] = {}
+
+    def named_by(self, child: dict[str, Any]) -> dict[str, Any] | None:
+        """The stack that the tag of `child` names. `None` if it does not exist."""
+        return self._stacks.get(owner_of(child) or "")
+
+    def of(self, child: dict[str, Any]) -> Ownership:
+        """Whether that stack shows `child` as a pipeline of the environment."""
+        owner, logical_id = self.named_by(child), logical_id_of(child)
+        if owner is None:
+            return Ownership(False, f"its owner {owner_of(child)} no longer exists")
+        name = owner["StackName"]
+        resource = self._resources_of(owner).get(logical_id, {})
+        if resource.get("ResourceType") != PIPELINE or resource.get("PhysicalResourceId") != child["StackName"]:
+            # A resource gets its physical ID, and a replacement the new one, at the end of its operation.
+            if "_IN_PROGRESS" in owner.get("StackStatus", ""):
+                return Ownership(None, f"its tags name resource {logical_id} of stack {name}, which is changed now")
+            return Ownership(False, f"its tags name resource {logical_id} of stack {name}, which has no such pipeline")
+        # Its own template refers to its function.
+        if owner["StackId"] == self._own_id:
+            return Ownership(True)
+        try:
+            if self._template_of(owner).is_of_function(logical_id, PIPELINE):
+                return Ownership(True)
+        except Unknown as reason:
+            return Ownership(None, f"it is resource {logical_id} of stack {name}: {reason}")
+        return Ownership(False, f"it is resource {logical_id} of stack {name}, which has another ServiceToken")
+
+    def template(self, body: dict[str, Any] | str, parameters: list[dict[str, Any]]) -> Template:
+        return Template(body, parameters, self._environment, self.function)
+
+    def _resources_of(self, owner: dict[str, Any]) -> dict[str, Any]:
+        if (stack_id := owner["StackId"]) not in self._resources:
+            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+            self._resources[stack_id] = {each["LogicalResourceId"]: each for page in pages for each in page["StackResourceSummaries"]
+                                         if each["ResourceStatus"] not in _DELETED}
+        return self._resources[stack_id]
+
+    def _template_of(self, owner: dict[str, Any]) -> Template:
+        if (stack_id := owner["StackId"]) not in self._templates:
+            body = self._client.get_template(StackName=stack_id, TemplateStage="Processed")["TemplateBody"]
+            self._templates[stack_id] = self.template(body, owner.get("Parameters", []))
+        return self._templates[stack_id]
