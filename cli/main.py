@@ -71,7 +71,7 @@ def parser() -> Parser:
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name in COMMANDS:
         module = importlib.import_module(f"cli.commands.{name}")
-        first, _, rest = inspect.cleandoc(module.__doc__).partition("\n\n")
+        first, _, rest = inspect.cleandoc(module.__doc__ or "Its page is docs/reference/commands.md.").partition("\n\n")
         examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
         command = commands.add_parser(name, help=" ".join(first.split()).rstrip("."), description=f"{first}\n\n{rest}",
                                       epilog=f"examples:\n{examples}\n\n{_STATUS}")
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     output = Output("--json" in words)
     if Path(sys.argv[0]).name == "cfn-gitops":
-        output.program = sys.argv[0]
+        output.program = shlex.quote(sys.argv[0])
 
     def run() -> int:
         if not words:

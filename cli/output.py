@@ -14,8 +14,8 @@ from typing import Any
 from cli.ending import Failure
 from cli.terminal import shown, without_secrets, write, write_shown
 
-# Where a command begins within a sentence. `aws` has its own options before the service.
-_COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;] )|(?<=[`(])|(?<=[Rr]un ))"
+# Where a command begins within a sentence, except that for another account. `aws` has its own options before the service.
+_COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;,] )(?<!in its account: )|(?<=[`(])|(?<=[Rr]un ))"
                       r"(?:aws(?= [a-z0-9]+)|sam deploy|cfn-gitops(?: [a-z]+\b| --help))(?! --(?:profile|region|config-file) )")
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 

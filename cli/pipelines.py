@@ -18,6 +18,11 @@ def children_of(stacks: Any, env_id: str) -> list[dict[str, Any]]:
             if stack["StackName"].startswith(f"gitops-{env_id}-") and owner_of(stack)]
 
 
+def pipeline_of(child: dict[str, Any], env_id: str) -> str:
+    """The name of its pipeline, as the function renders it. Who may create stacks may choose the output PipelineName."""
+    return f"codepipeline-{env_id}-cfn-{child['StackName'].removeprefix(f'gitops-{env_id}-')}"
+
+
 def version_of(stack: dict[str, Any]) -> int | None:
     """0 without the output, and `None` if it is not a number."""
     text = outputs(stack).get("RenderingVersion", "0")

@@ -264,7 +264,7 @@ def find(environment: Environment, name: str) -> Project:
 
 def _project(child: dict[str, Any], environment: dict[str, Any], stacks: list[dict[str, Any]], env_id: str) -> Project:
     name, found = child["StackName"].removeprefix(f"gitops-{env_id}-"), outputs(child)
-    pipeline = f"codepipeline-{env_id}-cfn-{name}"
+    pipeline = pipelines.pipeline_of(child, env_id)
     project = Project(name, child, pipeline, _deployed_stack_name(found) or f"cfnstack-{env_id}-{name}")
     if len(env_id + name) > _MAX_CHARACTERS:
         project.unreadable = "its name is too long for a project"

@@ -13,7 +13,7 @@ from cli.account import outputs
 from cli.approvals import is_waiting, page_of
 from cli.checks.rows import Reader, Row, not_checked, pages
 from cli.output import Finding
-from cli.pipelines import children_of, is_unfinished
+from cli.pipelines import children_of, is_unfinished, pipeline_of
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline itself.
 _CANCELS = "The next deployment cancels it if it changes this pipeline, unless ExecutionMode is PARALLEL"
@@ -21,8 +21,9 @@ _CANCELS = "The next deployment cancels it if it changes this pipeline, unless E
 
 def execution_rows(reader: Reader, stacks: list[dict[str, Any]]) -> list[Row]:
     """One for each pipeline of the environment. `stacks` are all of the account."""
-    found = {outputs(stack).get("PipelineName") for stack in children_of(stacks, reader.environment.env_id)}
-    names = sorted(filter(None, found))
+    env_id = reader.environment.env_id
+    names = sorted(name for stack in children_of(stacks, env_id)
+                   if (name := pipeline_of(stack, env_id)) == outputs(stack).get("PipelineName"))
     reader.client("codepipeline")
     return [Row(f"pipeline {name}", lambda name=name: _pipeline(reader, name)) for name in names]  # type: ignore[misc]
 

@@ -17,11 +17,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import change_set
-from cli.account import Environment, logical_id_of, outputs, owner_of, parameters as parameters_of
+from cli.account import Environment, logical_id_of, owner_of, parameters as parameters_of
 from cli.ending import Failure
 from cli.output import Output, confirm
 from cli.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
-from cli.pipelines import children_of, is_unfinished, unreadable, version_of
+from cli.pipelines import children_of, is_unfinished, pipeline_of, unreadable, version_of
 
 EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes")
 
@@ -211,7 +211,7 @@ def only_references(change: dict[str, Any], names: set[str]) -> bool:
 def executions_in_progress(environment: Environment, children: list[dict[str, Any]]) -> Iterator[str]:
     """The executions that an update of their pipelines would cancel."""
     codepipeline = environment.account.client("codepipeline")
-    for pipeline in [outputs(child)["PipelineName"] for child in children]:
+    for pipeline in [pipeline_of(child, environment.env_id) for child in children]:
         try:
             pages = codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
             for page in pages:

@@ -312,7 +312,8 @@ def child(name: str, **more: Any) -> dict[str, Any]:
 
 def test_execution_in_progress_is_found() -> None:
     of = reader()
-    checks = execution_rows(of, [child("shop"), child("foreign", Tags=[]), {**child("other"), "StackName": "gitops-prd-other"}])
+    checks = execution_rows(of, [child("shop"), child("foreign", Tags=[]), {**child("evil"), "Outputs": child("payments")["Outputs"]},
+                                {**child("other"), "StackName": "gitops-prd-other"}])
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_response("get_pipeline_state", {"stageStates": [{"stageName": "Build", "actionStates": [
             {"actionName": "Build", "latestExecution": {"status": "InProgress"}}]}]}, {"name": "codepipeline-dev-cfn-shop"})

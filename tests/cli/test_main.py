@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from cli import main
 from cli.main import COMMANDS
 from tests.cli.aws_server import Machine
-from tests.cli.conftest import FakeAccount, Run
+from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 from tests.cli.test_machine import OPTIONS, aws, machine  # noqa: F401: fixtures
 
 
@@ -63,3 +65,15 @@ def test_another_file_is_read_and_named(account: FakeAccount, run: Run, folder: 
 def test_version_is_one_line(run: Run) -> None:
     ended = run("--version")
     assert ended.status == 0 and ended.out.startswith("cfn-gitops ") and ended.out.count("\n") == 1
+
+
+def test_help_needs_no_docstring() -> None:
+    """PYTHONOPTIMIZE=2 removes them."""
+    ran = subprocess.run([sys.executable, "-OO", "-m", "cli", "upgrade", "--help"], cwd=ROOT, text=True, capture_output=True, check=False)
+    assert ran.returncode == 0 and "docs/reference/commands.md" in ran.stdout and "cfn-gitops upgrade --env dev --yes" in ran.stdout
+
+
+def test_program_in_a_remedy_is_quoted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount, run: Run) -> None:
+    monkeypatch.setattr(sys, "argv", ["a b;touch pwn/cfn-gitops"])
+    account.known["cfn-gitops-dev"] = environment_stack() | {"Outputs": [], "StackStatus": "CREATE_FAILED"}
+    assert "nothing to keep: 'a b;touch pwn/cfn-gitops' undeploy\n" in run("leave").err

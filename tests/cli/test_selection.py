@@ -13,6 +13,11 @@ REMEDIES = [
     ("Deploy it: sam deploy --config-env dev", "Deploy it: sam deploy --profile 'my team' --region eu-west-1 --config-env dev"),
     ("See what failed: cfn-gitops failures cfnstack-dev-infra --env dev",
      "See what failed: cfn-gitops failures --config-file own.toml cfnstack-dev-infra --env dev"),
+    ("Restore it: aws a b --c d and then, when that is created, aws e f",
+     "Restore it: aws --profile 'my team' --region eu-west-1 a b --c d and then, when that is created, aws --profile 'my team' "
+     "--region eu-west-1 e f"),
+    # The account of a run is another one.
+    *[("Create it again in its account: aws codecommit create-repository --repository-name shop",) * 2],
     ("Delete it if it is not of cfn-gitops or of aws and so on", "Delete it if it is not of cfn-gitops or of aws and so on"),
 ]
 
