@@ -53,6 +53,13 @@ class Template:
             raise Unknown("its ServiceToken is a version or an alias of the function")
         return token == self._function
 
+    def is_own(self, logical_id: str) -> bool:
+        """Whether it is known that the resource is a custom resource of the function."""
+        try:
+            return any(self.is_of_function(logical_id, kind) for kind in (PIPELINE, CREDENTIAL))
+        except Unknown:
+            return False
+
     def reads_only(self, logical_id: str, names: set[str]) -> bool:
         """Whether an update of the resource reads nothing again but the resources of these names: no dynamic reference, not even
         one that functions join from parts, and no value of another stack or of a custom resource. Raises `Unknown`."""

@@ -18,11 +18,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import change_set, pipelines, samconfig, yaml_template
+from cli import change_set, owners, pipelines, samconfig, yaml_template
 from cli.account import Account, Environment
 from cli.ending import Failure, uninterrupted
 from cli.output import Output, confirm
-from cli.owners import Owners
 from cli.stack_deletion import delete_stack
 from cli.terminal import visible
 
@@ -110,13 +109,23 @@ class Leaving:
         secret = self._account.session.client("secretsmanager").describe_secret(SecretId=resource["PhysicalResourceId"])
         return bool(secret.get("RotationLambdaARN") == self._function_arn)
 
-    def require_project(self) -> None:
+    def require_project(self, environment: Environment) -> None:
         """Raises `NotDeleted` if the stack is more than a project."""
         kinds = {self._types[name] for name in self._kept}
         if others := sorted(kind for kind in kinds if not re.fullmatch(_OF_PROJECT, kind)):
             raise NotDeleted(f"it also has {', '.join(others)}. To keep the stack, set DeletionPolicy: Retain in its "
                              "resources Custom::…, deploy it, and deploy it again without them. "
                              f"Or name it, to delete the stack and keep its resources: leave {self.name}")
+        # The update changes no value, unless CloudFormation reads one again, such as that of a dynamic reference.
+        template = owners.Template(self._deployed(), self._stack.get("Parameters", []), environment, self._function_arn)
+        try:
+            own = {name for name in self._types if template.is_own(name)}
+            read = sorted(name for name in self._kept - own if not template.reads_only(name, own))
+        except owners.Unknown as reason:
+            raise NotDeleted(f"{reason}. {_BY_HAND}") from reason
+        if read:
+            raise NotDeleted(f"its update, which has your permissions, may change {', '.join(read)} to a value that CloudFormation reads "
+                             f"again. See the template, and then name the stack: leave {self.name}")
 
     def show(self) -> None:
         self._output.write_progress(f"{self.name} ({self._stack['StackStatus']}):")
@@ -142,9 +151,12 @@ class Leaving:
             raise NotDeleted("its deployed template does not retain all resources. Run this again")
         delete_stack(self._account.session, self.name, self._output)
 
+    def _deployed(self) -> dict[str, Any] | str:
+        body: dict[str, Any] | str = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]
+        return body
+
     def _template(self) -> Template:
-        deployed = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]
-        return Template(deployed, self._deleted)
+        return Template(self._deployed(), self._deleted)
 
     def _is_ready(self) -> bool:
         """Whether CloudFormation has the text of `Template`, with its policies and with the resource that it adds."""
@@ -259,15 +271,15 @@ def hidden_users(environment: Environment, known: list[str]) -> dict[str, str]:
     """The other stacks that own a pipeline of the environment, or may own one, each with the reason why it is left. A stack
     that contains the function's ARN does not import it."""
     stacks = environment.account.stacks()
-    owners, by_id, left = Owners(environment, stacks), {stack.get("StackId"): stack for stack in stacks}, {}
+    known_owners, by_id, left = owners.Owners(environment, stacks), {stack.get("StackId"): stack for stack in stacks}, {}
     for child in pipelines.children_of(stacks, environment.env_id):
-        if (owner := owners.named_by(child)) is None:
+        if (owner := known_owners.named_by(child)) is None:
             continue
         # A nested stack is deleted with its root.
         root = by_id.get(owner.get("RootId", ""), owner)
         if {owner["StackName"], root["StackName"]} & set(known):
             continue
-        is_shown, reason = owners.of(child)
+        is_shown, reason = known_owners.of(child)
         if is_shown:
             left[root["StackName"]] = f"it owns {child['StackName']}, and contains the function's ARN instead of an import. {_BY_HAND}"
         elif is_shown is None:
@@ -310,7 +322,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
             stack.show()
             planned.append(stack.members())
             if not is_environment and name not in given.stacks:
-                stack.require_project()
+                stack.require_project(environment)
             plan.append(stack)
         except (NotDeleted, BotoCoreError, ClientError) as reason:
             failed.append(f"{name}: {reason}")

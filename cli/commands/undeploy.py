@@ -113,7 +113,7 @@ def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
             owned[child["StackName"]] = (owner["StackName"], is_shown, reason)
     others = {child: found for child, found in sorted(owned.items()) if found[0] != own}
     role = f"role-{env_id}-codedeploy-cfn"
-    roles = (f":role/{role}", f":role/role-{env_id}-cfn-gitops-provisioning")
+    roles = tuple(f":iam::{account.id}:role/{name}" for name in (role, f"role-{env_id}-cfn-gitops-provisioning"))
     deployed = sorted(stack["StackName"] for stack in stacks if stack["StackName"] not in owned and "RootId" not in stack and (
         stack["StackName"].startswith(f"cfnstack-{env_id}-") or stack.get("RoleARN", "").endswith(roles)))
     for stack in stacks:

@@ -199,8 +199,9 @@ def test_owner_that_needs_the_function_is_named_with_its_command(stacks: FakeAcc
 
 def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount, environment: Environment) -> None:
     del stacks.known["gitops-dev-shop"]
-    for arn in ("role/path/role-dev-codedeploy-cfn", "role/my-role-dev-codedeploy-cfn"):
-        stacks.known["mine"] = stack("mine") | {"RoleARN": f"arn:aws:iam::111122223333:{arn}"}
+    for arn in ("111122223333:role/path/role-dev-codedeploy-cfn", "111122223333:role/my-role-dev-codedeploy-cfn",
+                "444455556666:role/role-dev-codedeploy-cfn"):
+        stacks.known["mine"] = stack("mine") | {"RoleARN": f"arn:aws:iam::{arn}"}
         assert refusal(environment) == ""
     stacks.known["mine"]["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-codedeploy-cfn"
     assert refusal(environment)

@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, WaiterError
 from samcli.yamlhelper import yaml_parse
 
-from cli import yaml_template
+from cli import owners, yaml_template
+from cli.account import Environment
 from cli.commands import leave
 from tests.cli import conftest
 from tests.cli.conftest import ROOT, FakeAccount
@@ -382,12 +383,39 @@ def test_application_is_only_deleted_by_its_name(aws: FakeAws, run: Run) -> None
     assert aws.calls[-1] == "delete orders: MirrorCredential, Orders"
 
 
+@pytest.mark.parametrize(("document", "is_left"), [
+    ("{{resolve:ssm:/policy}}", True), ({"Fn::Join": ["", ["{", "{resolve:ssm:/policy}}"]]}, True), ({"Fn::GetAtt": "Other.Policy"}, True),
+    ({"Fn::ImportValue": "other"}, True), ({"Fn::GetAtt": ["MirrorCredential", "UserName"]}, False), ({"Fn::Sub": "${AWS::StackName}-a"}, False)],
+    ids=str)
+def test_policy_that_an_update_reads_again_needs_the_stacks_name(document: Any, is_left: bool, aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR, ("Policy", "AWS::IAM::Policy")])
+    resources = aws.stacks["project-prd-shop"]
+    resources["MirrorCredential"]["Properties"] = {"ServiceToken": {"Fn::ImportValue": EXPORT}}
+    resources["Policy"]["Properties"] = {"PolicyDocument": document}
+    status, printed = run("--yes")
+    assert status == int(is_left)
+    assert ("LEFT    project-prd-shop: its update, which has your permissions, may change " in printed) == is_left
+    assert run("--yes", "project-prd-shop")[0] == 0
+
+
 @pytest.mark.parametrize("page", [
     ROOT / "templates/project.yaml", ROOT / "templates/cross-account-project.yaml",
     ROOT / "examples/mirror/mirror.yaml", ROOT / "docs/reference/smallest-examples.md"], ids=lambda path: path.name)
 def test_shipped_projects_need_no_name(page: Path) -> None:
     kinds = set(re.findall(r"^    Type: (\w+::\S+)$", page.read_text(), re.MULTILINE))
     assert kinds and all(re.fullmatch(leave._OF_PROJECT, kind) for kind in kinds)
+
+
+@pytest.mark.parametrize("page", ["templates/project.yaml", "templates/cross-account-project.yaml", "examples/mirror/mirror.yaml"])
+def test_update_of_a_shipped_project_reads_nothing_again(page: str, environment: Environment) -> None:
+    text = (ROOT / page).read_text()
+    parameters = {name: about.get("Default", "") for name, about in yaml_parse(text).get("Parameters", {}).items()}
+    template = owners.Template(text, [{"ParameterKey": name, "ParameterValue": str(value)} for name, value in {
+        **parameters, "EnvID": "dev", "ResourceTags": '{"CostCenter":"42"}'}.items()], environment, FUNCTION)
+    resources = yaml_parse(text)["Resources"]
+    own = {name for name in resources if template.is_own(name)}
+    assert own == {name for name, each in resources.items() if each["Type"].startswith("Custom::")}
+    assert all(template.reads_only(name, own) for name in resources.keys() - own)
 
 
 def test_connection_error_leaves_only_its_stack(aws: FakeAws, run: Run) -> None:

@@ -23,7 +23,7 @@ def test_dependent_stacks_are_named_before_anything_is_deleted(aws: LocalAws, pr
     before = steps.what_is_there(aws)
 
     status, output = production.run("undeploy", "--keep-stacks", "--yes")
-    assert status == 1 and "stack gitops-prd-second: names second-project as its owner" in output, output
+    assert status == 1 and "stack gitops-prd-second: belongs to second-project" in output, output
     assert steps.what_is_there(aws) == before
     assert other.delete() == "DELETE_COMPLETE", other.failures()
 
