@@ -42,7 +42,7 @@ def parsed(text: str) -> Any:
 
 def require_shown(text: str) -> None:
     """Raises `Unreadable` if a text of GetTemplate may hide a line. It shows each character beyond ASCII as `?`, and three of
-    them begin a line for a parser, unless they are in quotation marks: https://yaml.org/spec/1.1/#id871136"""
+    them begin a line for a parser, unless they are in quotation marks: https://yaml.org/spec/1.1/ (5.4)"""
     try:
         quoted = sum(text.count("?", event.start_mark.index, event.end_mark.index) for event in yaml.parse(text, yaml.SafeLoader)
                      if getattr(event, "style", None) in ("'", '"'))

@@ -176,7 +176,8 @@ def excess(change: dict[str, Any], template: Template, children: list[dict[str, 
         if kind in (PIPELINE, CREDENTIAL) and not template.is_of_function(name, kind):
             return "it has another ServiceToken"
         if kind == PIPELINE:
-            if not any((child["StackName"], logical_id_of(child)) == (change.get("PhysicalResourceId"), name) for child in children):
+            if not any(logical_id_of(child) == name and change.get("PhysicalResourceId", child["StackName"]) == child["StackName"]
+                       for child in children):
                 return "it is none of the outdated pipelines"
             return "" if is_rendering(change) else f"not only {SERIAL} changes"
         if not only_references(change, own):
