@@ -38,6 +38,13 @@ impl StackResource {
         gone.contains(&self.status.as_str())
     }
 
+    /// Whether it may have this physical ID: it has it, or an operation may be changing the ID.
+    pub fn may_be(&self, physical_id: &str) -> bool {
+        let is_complete = self.status.ends_with("_COMPLETE");
+        let id = self.physical_id.as_deref();
+        !is_complete || id.is_none_or(|id| id == physical_id)
+    }
+
     /// Whether it is declared under this physical ID.
     pub fn is_declared_as(&self, physical_id: &str) -> bool {
         self.is_declared()

@@ -147,8 +147,8 @@ fn log_problem(project: &ProjectDetails, name: &str) -> Option<Reason> {
 /// The problem of a stack `id` whose owner does not exist.
 pub fn orphan_problem(child: &Child, id: &str) -> Reason {
     let problem = format!(
-        "its owner, stack {}, no longer exists",
-        child.owner.stack_id
+        "its owner, resource {} of stack {}, no longer exists",
+        child.owner.logical_id, child.owner.stack_id
     );
     let remedy = format!("Delete it: aws cloudformation delete-stack --stack-name {id}");
     Reason::uncoded(problem, remedy)

@@ -116,7 +116,7 @@ metrics! {
         "resources of a stack that differ from its template. Written once a day for each pipeline's \
         stack, and for each deployed stack with `Drift: Report`"
     ORPHANED_PIPELINE_STACKS "OrphanedPipelineStacks" "Count" None, Above(0);
-        "stacks of pipelines whose owner, the stack with the `Custom::GitOpsPipeline`, no longer \
+        "stacks of pipelines whose owner, the resource `Custom::GitOpsPipeline` of a stack, no longer \
         exists; the log names each with the command that deletes it"
     OUTDATED_PIPELINE_STACKS "OutdatedPipelineStacks" "Count" None, Above(0);
         "stacks of pipelines that an older version of the function rendered; the log names each"

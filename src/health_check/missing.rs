@@ -7,14 +7,15 @@
 //! - The tags of an IAM user name the secret of its login. `ListUsers` returns the users of the
 //!   environment without a listed secret.
 //! - `ListImports` names the stacks that use the function's `ServiceToken`. One that owns neither a
-//!   secret nor a pipeline's stack may have lost them: its resources show that.
+//!   secret nor a pipeline's stack may have lost them: its resources show that. A stack that owns
+//!   one may have lost others, so its resources are read once a day.
 //! - A mirror leads to a repository whose pipeline's stack does not exist.
 //! - The health check's event names the first project, whose stack does not import the token.
 //!
 //! CloudFormation confirms each finding after the absence was seen: `DescribeStackResource` shows
 //! the resource complete, under the ID of the missing thing. So a resource that its stack deletes
 //! or replaces at this moment is not reported. A stack with a hand-written `ServiceToken` is not
-//! known.
+//! known if it has lost everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,13 +41,9 @@ use cfn_custom_resource::Reason;
 const PIPELINE_TYPE: &str = "Custom::GitOpsPipeline";
 const CREDENTIAL_TYPE: &str = "Custom::MirrorCredential";
 
-/// The logical IDs of the custom resources in `templates/project.yaml`, as a stack's other ones are
-/// unknown.
-const PIPELINE: &str = "Pipeline";
-const CREDENTIAL: &str = "MirrorCredential";
-
-/// The same in `template.yaml`.
+/// The logical IDs of the custom resources in `template.yaml`.
 const FIRST_PIPELINE: &str = "Project";
+const FIRST_CREDENTIAL: &str = "MirrorCredential";
 
 /// The environment's secrets by their names.
 pub type Secrets = BTreeMap<String, SecretSummary>;
@@ -95,7 +92,7 @@ impl Checker<'_> {
         let looks = async {
             search.look_for_lost_secrets().await;
             search.look_at_first_project().await;
-            search.look_at_importing_stacks().await;
+            search.look_at_stacks().await;
         };
         // The other checks may have taken all of their time.
         let until = limits.checks_end.max(limits.half_of_the_rest());
@@ -151,18 +148,22 @@ impl Search<'_> {
         let Some(first) = &self.checker.environment.first_project else {
             return;
         };
-        if !self.stacks.pipelines.contains_key(&first.pipeline_stack) {
-            self.look_at_pipeline(&owner(&first.stack_id, FIRST_PIPELINE))
-                .await;
-        }
-        if !self.credentials.secrets.contains_key(&first.secret) {
-            self.look_at_credential(&owner(&first.stack_id, CREDENTIAL))
-                .await;
+        let has_pipeline = self.stacks.pipelines.contains_key(&first.pipeline_stack);
+        let has_secret = self.credentials.secrets.contains_key(&first.secret);
+        for (logical_id, exists) in [
+            (FIRST_PIPELINE, has_pipeline),
+            (FIRST_CREDENTIAL, has_secret),
+        ] {
+            let owner = owner(&first.stack_id, logical_id);
+            if !exists && let Some(shown) = self.resource(&owner).await {
+                self.look_at(&owner, shown).await;
+            }
         }
     }
 
-    /// Looks at the stacks that import the function's `ServiceToken`.
-    async fn look_at_importing_stacks(&mut self) {
+    /// Looks at the stacks that import the function's `ServiceToken`, and at those that own a
+    /// secret or a pipeline's stack.
+    async fn look_at_stacks(&mut self) {
         if !self.found.is_complete {
             // The owners of the others are unknown. The check of the stacks has reported them.
             return tracing::warn!(
@@ -172,42 +173,43 @@ impl Search<'_> {
         let env_id = &self.checker.environment.id;
         let export = names::SERVICE_TOKEN.prefix(env_id);
         let listed = importing_stacks(self.aws(), &export).await;
-        for name in self.noted(listed).unwrap_or_default() {
-            if let Some(id) = self.stacks.settled(&name) {
-                self.look_at_importing(&name, id).await;
+        let importing = self.noted(listed).unwrap_or_default();
+        let secrets = self.credentials.secrets.values();
+        let mut owning: BTreeSet<&String> = secrets.filter_map(|it| it.stack_id.as_ref()).collect();
+        owning.extend(&self.found.owners);
+        let stacks = self.stacks;
+        let importing: BTreeSet<&String> = importing
+            .iter()
+            .filter_map(|it| stacks.settled(it))
+            .collect();
+        // A parent may import for its nested stacks.
+        let roots: BTreeSet<&String> = owning.iter().map(|id| stacks.root(id)).collect();
+        for id in importing.difference(&roots) {
+            if !owning.contains(*id) {
+                self.look_at_resources(id).await;
             }
+        }
+        let due: Vec<&String> = owning.into_iter().filter(|id| self.is_due(id)).collect();
+        for id in due {
+            self.look_at_resources(id).await;
         }
     }
 
-    /// Looks at the importing stack `name`. Most stacks have only one of both resources, so one
-    /// with the other is looked at once a day, unless a mirror shows that its pipeline is missing.
-    async fn look_at_importing(&mut self, name: &str, id: &String) {
-        let secrets = self.credentials.secrets.values();
-        let with_secret = secrets
-            .clone()
-            .filter(|it| it.stack_id.as_ref() == Some(id));
-        let mut repositories = with_secret.clone().flat_map(|it| {
+    /// Whether this check looks at the stack `id`, which owns a secret or a pipeline's stack: once
+    /// a day, or if a mirror shows that its pipeline is missing.
+    fn is_due(&self, id: &String) -> bool {
+        let name = id.split('/').nth(1).unwrap_or_default();
+        if self.stacks.settled(name) != Some(id) {
+            return false;
+        }
+        let mut secrets = self.credentials.secrets.values();
+        let lacks_pipeline = secrets.any(|it| {
             let repositories = self.credentials.repositories.get(&it.name);
-            repositories.into_iter().flatten()
+            let mut repositories = repositories.into_iter().flatten();
+            it.stack_id.as_ref() == Some(id)
+                && repositories.any(|name| self.is_without_pipeline(name))
         });
-        let lacks_pipeline = repositories.any(|name| self.is_without_pipeline(name));
-        let (has_secret, has_pipeline) = (with_secret.count() > 0, self.found.owners.contains(id));
-        if !has_secret && !has_pipeline {
-            let owning = secrets.filter_map(|it| it.stack_id.as_ref());
-            let mut owning = owning.chain(&self.found.owners);
-            // A parent may import for its nested stacks.
-            if !owning.any(|owner| self.stacks.root(owner) == id) {
-                self.look_at_all_resources(name, id).await;
-            }
-            return;
-        }
-        let is_due = self.checker.schedule.is_due(name, DAY);
-        if !has_pipeline && (lacks_pipeline || is_due) {
-            self.look_at_pipeline(&owner(id, PIPELINE)).await;
-        }
-        if !has_secret && is_due {
-            self.look_at_credential(&owner(id, CREDENTIAL)).await;
-        }
+        lacks_pipeline || self.checker.schedule.is_due(name, DAY)
     }
 
     /// Whether a pipeline of the environment creates this repository, and does not exist.
@@ -220,42 +222,33 @@ impl Search<'_> {
         })
     }
 
-    /// Looks at every resource of a stack that owns nothing of the environment.
-    async fn look_at_all_resources(&mut self, name: &str, id: &str) {
+    /// Looks at every resource of the stack `id`.
+    async fn look_at_resources(&mut self, id: &str) {
         match stack_resources(self.aws(), id).await {
             Ok(resources) => {
-                for resource in resources {
-                    let owner = owner(id, &resource.logical_id);
-                    match resource.resource_type.as_str() {
-                        PIPELINE_TYPE => self.look_at_pipeline(&owner).await,
-                        CREDENTIAL_TYPE => self.look_at_credential(&owner).await,
-                        _ => {}
-                    }
+                for shown in resources.into_iter().filter(StackResource::is_declared) {
+                    let owner = owner(id, &shown.logical_id);
+                    self.look_at(&owner, shown).await;
                 }
             }
-            Err(error) => {
-                self.errors.push(error);
-                let problem = format!(
-                    "it imports {}, owns neither a secret nor a pipeline of the environment, and its resources could \
-                     not be listed",
-                    names::SERVICE_TOKEN.prefix(&self.checker.environment.id)
-                );
-                let remedy = format!(
-                    "If it declares one, update it with {CHANGED_PROPERTY}, or with a new RotationSerial"
-                );
-                let problem = Reason::uncoded(problem, remedy);
-                self.missing.insert(format!("stack {name}"), problem);
-            }
+            Err(error) => self.errors.push(error),
         }
     }
 
-    /// Looks whether the pipeline that a stack declares exists.
-    async fn look_at_pipeline(&mut self, owner: &Owner) {
-        let shown = self.resource(owner).await;
-        let shown = shown.filter(|shown| shown.resource_type == PIPELINE_TYPE);
-        let Some(name) = shown.and_then(|shown| shown.physical_id) else {
+    /// Looks whether the declared resource `owner` exists, which CloudFormation has `shown`.
+    async fn look_at(&mut self, owner: &Owner, shown: StackResource) {
+        let Some(name) = shown.physical_id else {
             return;
         };
+        match shown.resource_type.as_str() {
+            PIPELINE_TYPE => self.look_at_pipeline(owner, name).await,
+            CREDENTIAL_TYPE => self.look_at_credential(owner, name).await,
+            _ => {}
+        }
+    }
+
+    /// Looks whether the pipeline's stack `name` exists, which `owner` declares.
+    async fn look_at_pipeline(&mut self, owner: &Owner, name: String) {
         let is_ours = name.starts_with(&names::STACK.prefix(&self.checker.environment.id));
         if !is_ours || self.stacks.pipelines.contains_key(&name) {
             return;
@@ -277,21 +270,25 @@ impl Search<'_> {
         }
     }
 
-    /// Looks whether the secret of the credential that a stack declares exists.
-    async fn look_at_credential(&mut self, owner: &Owner) {
-        let shown = self.resource(owner).await;
-        let shown = shown.filter(|shown| shown.resource_type == CREDENTIAL_TYPE);
-        let Some(name) = shown.and_then(|shown| shown.physical_id) else {
-            return;
-        };
+    /// Looks whether the secret `name` exists, which `owner` declares.
+    async fn look_at_credential(&mut self, owner: &Owner, name: String) {
         let subject = secret_subject(&name);
         // If its user exists, the user's tags have shown the loss.
         let secrets = &self.credentials.secrets;
         if secrets.contains_key(&name) || self.missing.contains_key(&subject) {
             return;
         }
-        let exists = self.checker.mirror_credential.has_secret(&name).await;
-        let is_absent = self.noted(exists) == Some(false);
+        let is_absent = match self.checker.mirror_credential.has_secret(&name).await {
+            // The function may read the secrets of its environment only.
+            Err(error) if error.is_denied() => {
+                return tracing::info!(
+                    secret = name,
+                    error = error.reason().as_error(),
+                    "the secret of another environment is not looked up"
+                );
+            }
+            exists => self.noted(exists) == Some(false),
+        };
         let shown = self.resource(owner).await;
         if is_absent && shown.is_some_and(|shown| shown.is_declared_as(&name)) {
             let remedy = format!(

@@ -104,6 +104,20 @@ impl Stacks {
         self.roots.get(id).unwrap_or(id)
     }
 
+    /// Whether the latest operation of the stack `id` has ended, and left no older resource.
+    fn is_complete(&self, id: &str) -> bool {
+        const COMPLETE: [&str; 5] = [
+            "CREATE_COMPLETE",
+            "UPDATE_COMPLETE",
+            "UPDATE_ROLLBACK_COMPLETE",
+            "IMPORT_COMPLETE",
+            "IMPORT_ROLLBACK_COMPLETE",
+        ];
+        let mut all = self.all.values();
+        let listed = all.find(|(listed, _)| listed == id);
+        listed.is_some_and(|(_, status)| COMPLETE.contains(&status.as_str()))
+    }
+
     /// The ID of the stack `name`, if its latest operation has ended and left its resources.
     pub fn settled(&self, name: &str) -> Option<&String> {
         const SETTLED: [&str; 6] = [
@@ -273,7 +287,7 @@ impl Checker<'_> {
             Ok(Some(child)) => child,
             absent => return unread(absent.map(|_| None)),
         };
-        let is_owned = self.exists(&child.owner, stacks).await;
+        let is_owned = self.has_owner(name, &child.owner, stacks).await;
         let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
         let gitlab = if self.may_change {
             None
@@ -293,25 +307,36 @@ impl Checker<'_> {
         CheckedStack { id, read, drift }
     }
 
-    /// Whether the stack of `owner` exists, or still shows it. The list of stacks may be minutes
-    /// old, and lacks each status that this function does not know. One that cannot be looked up
-    /// may exist: who may create stacks may choose the tag, and name another account.
-    async fn exists(&self, owner: &Owner, stacks: &Stacks) -> bool {
-        if stacks.contains(&owner.stack_id) {
+    /// Whether the owner of the stack `name` exists. The list of stacks may be minutes old, and
+    /// lacks each status that this function does not know. An owner that cannot be looked up may
+    /// exist: who may create stacks may choose the tag, and name another account.
+    async fn has_owner(&self, name: &str, owner: &Owner, stacks: &Stacks) -> bool {
+        let id = &owner.stack_id;
+        let is_listed = stacks.contains(id);
+        // Once a day, because it takes a call for each stack.
+        if is_listed && !(stacks.is_complete(id) && self.schedule.is_due(name, DAY)) {
             return true;
         }
-        match stack_resource(&self.clients.aws, owner).await {
+        let aws = &self.clients.aws;
+        let is_shown = match stack_resource(aws, owner).await {
+            Ok(Some(shown)) if is_listed => !shown.is_gone() && shown.may_be(name),
             Ok(shown) => shown.is_some_and(|shown| !shown.is_gone()),
             Err(error) => {
-                let (error, stack) = (error.reason(), &owner.stack_id);
+                let error = error.reason();
                 tracing::warn!(
-                    stack,
+                    stack = id,
                     error = error.as_error(),
                     "an owner was not looked up"
                 );
                 true
             }
-        }
+        };
+        // An update that replaces the resource may have begun since the list.
+        let is_changing = async {
+            let now = list(aws, &self.environment.id).await;
+            !now.is_ok_and(|now| now.is_complete(id))
+        };
+        is_shown || (is_listed && is_changing.await)
     }
 
     /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.

@@ -113,10 +113,24 @@ pub fn pipeline(fake: &FakeAws, name: &str, statuses: &[&'static str]) {
     });
 }
 
-/// A stack of this name. Returns its ARN.
+/// A stack of this name, with a resource that may have any ID, because it is updated. Returns its
+/// ARN.
 pub fn owner(fake: &FakeAws, name: &str) -> String {
     fake.stack(name, "CREATE_COMPLETE", &[]);
-    fake.look(|aws| aws.stacks.named(name).expect("just made").id.clone())
+    let id = fake.look(|aws| aws.stacks.named(name).expect("just made").id.clone());
+    fake.declare(&id, "Project", "Custom::GitOpsPipeline", "");
+    let key = (id.clone(), "Project".to_owned());
+    fake.change(|aws| aws.stacks.declared.get_mut(&key).expect("it").status = "UPDATE_IN_PROGRESS");
+    id
+}
+
+/// CloudFormation shows all resources of this type in this status.
+pub fn show_declared(fake: &FakeAws, kind: &str, status: &'static str) {
+    fake.change(|aws| {
+        let declared = aws.stacks.declared.values_mut();
+        let declared = declared.filter(|one| one.kind == kind);
+        declared.for_each(|one| one.status = status);
+    });
 }
 
 /// The tags of a pipeline's stack, whose owner has this ARN.

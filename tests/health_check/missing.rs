@@ -10,7 +10,7 @@ use crate::commands;
 use crate::fixture::{
     Looked, PROJECT, REPOSITORY, SECRET, TOKEN, USER, assert_problem, create_pipeline, diagnosed,
     empty_world, look, look_by_schedule, look_with_first_project, mirrored, mirrored_from, owner,
-    properties,
+    properties, show_declared,
 };
 use cfn_gitops::health_check::FirstProject;
 use fake_aws::FakeAws;
@@ -258,9 +258,11 @@ async fn deleted_child_stack_is_found_by_the_imports() {
         let fake = world.fake.clone();
         import(&fake, &["blog", "shop", "shop-admin"]);
         fake.change(|aws| {
-            aws.stacks
-                .declared
-                .remove(&(world.shop.arn.clone(), "Project".to_owned()))
+            let former = (world.shop.arn.clone(), "Project".to_owned());
+            aws.stacks.declared.remove(&former);
+            let child = aws.stacks.named_mut(CHILD).expect("a child");
+            let tag = "cfn-gitops:logical-id".to_owned();
+            child.tags.insert(tag, logical_id.to_owned());
         });
         world.declare_shop(&world.shop.arn, logical_id);
         // An importing stack without a resource of the environment has lost nothing.
@@ -276,44 +278,84 @@ async fn deleted_child_stack_is_found_by_the_imports() {
             tokio::time::sleep(INTERVAL).await;
         }
         world.execute(&remedy).await;
+        // The resource that creates it again.
+        world.declare_shop(&world.shop.arn, "Project");
         look(&fake).await.assert_healthy();
     }
 }
 
-/// The stack of `templates/project.yaml` still owns its secret, whose mirror leads to the repository
-/// of the pipeline.
+/// The stack still owns its secret, whose mirror leads to the repository of the pipeline.
 #[tokio::test(start_paused = true)]
 async fn deleted_child_stack_is_found_beside_its_secret() {
+    for logical_id in ["Pipeline", "Shop"] {
+        let world = world().await;
+        let fake = &world.fake;
+        let mirror = mirrored_from(fake, "user-dev-shop", "platform/shop", SHOP).await;
+        let stack_id = mirror.arn.clone();
+        let name = stack_id.split('/').nth(1).expect("a name").to_owned();
+        fake.change(|aws| {
+            let mut stack = aws.stacks.named("shop").expect("a stack").clone();
+            (stack.id, stack.name) = (stack_id.clone(), name.clone());
+            aws.stacks.all.insert(stack_id.clone(), stack);
+            let child = aws.stacks.named_mut(CHILD).expect("a child");
+            child
+                .tags
+                .insert("cfn-gitops:stack-id".to_owned(), stack_id.clone());
+        });
+        import(fake, &[&name]);
+        world.declare_shop(&stack_id, logical_id);
+        tokio::time::sleep(INTERVAL).await;
+        look_by_schedule(fake, INTERVAL, LONG)
+            .await
+            .assert_healthy();
+        world.delete_child().await;
+        for _ in 0..3 {
+            let looked = look_by_schedule(fake, INTERVAL, LONG).await;
+            let unhealthy = looked.texts("Unhealthy").join("\n");
+            assert!(
+                unhealthy.contains("pipeline stack gitops-dev-shop: it does not exist"),
+                "{unhealthy}"
+            );
+            assert_eq!(looked.value("MissingResources", "").to_string(), "1");
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+}
+
+/// A stack with two pipelines, or one that only imports for another one, still owns a stack.
+#[tokio::test(start_paused = true)]
+async fn deleted_child_stack_is_found_beside_another_within_a_day() {
     let world = world().await;
     let fake = &world.fake;
-    let mirror = mirrored_from(fake, "user-dev-shop", "platform/shop", SHOP).await;
-    let stack_id = mirror.arn.clone();
-    let name = stack_id.split('/').nth(1).expect("a name").to_owned();
+    let blog = fake.look(|aws| aws.stacks.named("blog").expect("a stack").id.clone());
     fake.change(|aws| {
-        let mut stack = aws.stacks.named("shop").expect("a stack").clone();
-        (stack.id, stack.name) = (stack_id.clone(), name.clone());
-        aws.stacks.all.insert(stack_id.clone(), stack);
         let child = aws.stacks.named_mut(CHILD).expect("a child");
+        let tags = [("stack-id", &*blog), ("logical-id", "Shop")];
         child
             .tags
-            .insert("cfn-gitops:stack-id".to_owned(), stack_id.clone());
+            .extend(tags.map(|(key, value)| (format!("cfn-gitops:{key}"), value.to_owned())));
     });
-    import(fake, &[&name]);
-    world.declare_shop(&stack_id, "Pipeline");
-    tokio::time::sleep(INTERVAL).await;
-    look_by_schedule(fake, INTERVAL, LONG)
-        .await
-        .assert_healthy();
-    world.delete_child().await;
-    for _ in 0..3 {
-        let looked = look_by_schedule(fake, INTERVAL, LONG).await;
-        let unhealthy = looked.texts("Unhealthy").join("\n");
+    world.declare_shop(&blog, "Shop");
+    for has_import in [true, false] {
+        if has_import {
+            import(fake, &["blog"]);
+            look(fake).await.assert_healthy();
+            world.delete_child().await;
+        } else {
+            fake.change(|aws| aws.stacks.imports.clear());
+        }
+        let mut found = vec![];
+        let interval = Duration::from_hours(6);
+        for _ in 0..4 {
+            let looked = look_by_schedule(fake, interval, LONG).await;
+            found.extend(looked.texts("Unhealthy"));
+            tokio::time::sleep(interval).await;
+        }
+        assert_eq!(found.len(), 1, "{found:?}");
         assert!(
-            unhealthy.contains("pipeline stack gitops-dev-shop: it does not exist"),
-            "{unhealthy}"
+            found[0].contains("pipeline stack gitops-dev-shop: it does not exist"),
+            "{found:?}"
         );
-        assert_eq!(looked.value("MissingResources", "").to_string(), "1");
-        tokio::time::sleep(INTERVAL).await;
     }
 }
 
@@ -324,7 +366,7 @@ async fn parent_of_an_owner_is_no_finding() {
     let fake = &world.fake;
     let parent = owner(fake, "parent");
     import(fake, &["parent"]);
-    fake.deny("cloudformation:ListStackResources", "");
+    fake.deny("cloudformation:ListStackResources", "stack/parent");
     assert!(look(fake).await.has_failed());
     let nested = world.shop.arn.clone();
     fake.change(|aws| aws.stacks.roots.insert(nested, parent));
@@ -341,16 +383,10 @@ async fn rightful_absence_is_no_finding() {
     ] {
         let world = world().await;
         let fake = &world.fake;
-        fake.change(|aws| {
-            let declared = aws.stacks.declared.values_mut();
-            declared.for_each(|one| one.status = status);
-            drop(aws.secrets.remove(SECRET));
-        });
+        show_declared(fake, "Custom::MirrorCredential", status);
+        fake.change(|aws| drop(aws.secrets.remove(SECRET)));
         look(fake).await.assert_healthy();
-        fake.change(|aws| {
-            let declared = aws.stacks.declared.values_mut();
-            declared.for_each(|one| one.status = "NEW");
-        });
+        show_declared(fake, "Custom::MirrorCredential", "NEW");
         look_and_find(&world, "secret codecommit-mirror/user-dev-mirror").await;
     }
 }
@@ -405,7 +441,9 @@ async fn first_project_is_declared_by_the_event() {
         pipeline_stack: CHILD.to_owned(),
         secret: SECRET.to_owned(),
     };
-    fake.change(|aws| aws.stacks.declared.clear());
+    for kind in ["Custom::GitOpsPipeline", "Custom::MirrorCredential"] {
+        show_declared(fake, kind, "UPDATE_IN_PROGRESS");
+    }
     fake.declare(&stack_id, "Project", "Custom::GitOpsPipeline", CHILD);
     fake.declare(
         &stack_id,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{create_pipeline, empty_world, look, look_as, tags};
+use crate::fixture::{create_pipeline, empty_world, look, look_as, look_by_schedule, tags};
 use fake_aws::{FakeAws, FaultKind, On};
 use test_support::custom_resource::ParentStack;
 
@@ -69,6 +69,8 @@ async fn stack_without_owner_is_reported() {
     fake.stack("owner", "UPDATE_ROLLBACK_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named("owner").expect("just made").id.clone());
     fake.stack("gitops-dev-owned", "CREATE_COMPLETE", &tags(&owner));
+    let owned = "gitops-dev-owned";
+    fake.declare(&owner, "Project", "Custom::GitOpsPipeline", owned);
     for n in 0..5 {
         fake.stack(&format!("other-{n}"), "CREATE_COMPLETE", &[]);
     }
@@ -79,12 +81,6 @@ async fn stack_without_owner_is_reported() {
     assert_eq!(looked.values("OrphanedPipelineStacks", ""), [1.0]);
     // The list lacks an owner in a status that the function does not know.
     fake.change(|aws| aws.stacks.named_mut("owner").expect("made").status = "UPDATE_DELEGATED");
-    fake.declare(
-        &owner,
-        "Project",
-        "Custom::GitOpsPipeline",
-        "gitops-dev-owned",
-    );
     let looked = look(&fake).await;
     assert_eq!(looked.values("OrphanedPipelineStacks", ""), [1.0]);
     // Those that cannot be listed are not orphans.
@@ -93,6 +89,59 @@ async fn stack_without_owner_is_reported() {
     assert!(looked.has_failed());
     assert!(looked.texts("Unhealthy").is_empty());
     assert!(looked.values("OrphanedPipelineStacks", "").is_empty());
+}
+
+/// The Delete of a replaced or removed pipeline failed after the update of its stack: CloudFormation
+/// has ended the update nevertheless.
+#[tokio::test(start_paused = true)]
+async fn stack_that_no_resource_declares_is_reported() {
+    const OTHER: &str = "gitops-dev-other";
+    for (shown, status, physical_id, is_orphan) in [
+        ("UPDATE_COMPLETE", "UPDATE_COMPLETE", CHILD, false),
+        ("UPDATE_COMPLETE", "UPDATE_COMPLETE", OTHER, true),
+        ("UPDATE_COMPLETE", "DELETE_COMPLETE", CHILD, true),
+        ("UPDATE_COMPLETE", "DELETE_SKIPPED", CHILD, true),
+        ("UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", OTHER, false),
+        ("UPDATE_COMPLETE", "UPDATE_FAILED", OTHER, false),
+        ("UPDATE_COMPLETE", "NEW", OTHER, false),
+        ("UPDATE_ROLLBACK_FAILED", "UPDATE_COMPLETE", OTHER, false),
+        (
+            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+            "UPDATE_COMPLETE",
+            OTHER,
+            false,
+        ),
+    ] {
+        let fake = empty_world();
+        let owner = crate::fixture::owner(&fake, "owner");
+        fake.stack(CHILD, "CREATE_COMPLETE", &tags(&owner));
+        fake.declare(&owner, "Project", "Custom::GitOpsPipeline", physical_id);
+        fake.change(|aws| {
+            aws.stacks.named_mut("owner").expect("made").status = shown;
+            let mut declared = aws.stacks.declared.values_mut();
+            declared.next().expect("one").status = status;
+        });
+        let looked = look(&fake).await;
+        let unhealthy = looked.unhealthy();
+        let context = format!("{shown} {status} {physical_id}: {unhealthy}");
+        let orphans = looked.value("OrphanedPipelineStacks", "").to_string();
+        assert_eq!(orphans, u8::from(is_orphan).to_string(), "{context}");
+        let text = format!("its owner, resource Project of stack {owner}, no longer exists");
+        assert_eq!(unhealthy.contains(&text), is_orphan, "{context}");
+        // By the schedule, one check of a day looks at it.
+        let mut orphans = 0.0;
+        let interval = Duration::from_hours(6);
+        for _ in 0..4 {
+            let looked = look_by_schedule(&fake, interval, Duration::from_mins(5)).await;
+            orphans += looked.value("OrphanedPipelineStacks", "");
+            tokio::time::sleep(interval).await;
+        }
+        assert_eq!(
+            orphans.to_string(),
+            u8::from(is_orphan).to_string(),
+            "{context}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
