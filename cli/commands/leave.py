@@ -116,14 +116,11 @@ class Leaving:
             raise NotDeleted(f"it also has {', '.join(others)}. To keep the stack, set DeletionPolicy: Retain in its "
                              "resources Custom::…, deploy it, and deploy it again without them. "
                              f"Or name it, to delete the stack and keep its resources: leave {self.name}")
-        # The update changes no value, unless CloudFormation reads one again, such as that of a dynamic reference.
-        template = owners.Template(self._deployed(), self._stack.get("Parameters", []), environment, self._function_arn)
-        try:
-            own = {name for name in self._types if template.is_own(name)}
-            read = sorted(name for name in self._kept - own if not template.reads_only(name, own))
-        except owners.Unknown as reason:
-            raise NotDeleted(f"{reason}. {_BY_HAND}") from reason
-        if read:
+        # The update changes no value, unless CloudFormation reads one again, such as that of a dynamic reference. If it reads the
+        # template's YAML differently, the update has other changes.
+        template = owners.Template(json.loads(self._template().text), self._stack.get("Parameters", []), environment, self._function_arn)
+        own = {name for name in self._types if template.is_own(name)}
+        if read := sorted(name for name in self._kept - own if not template.reads_only(name, own)):
             raise NotDeleted(f"its update, which has your permissions, may change {', '.join(read)} to a value that CloudFormation reads "
                              f"again. See the template, and then name the stack: leave {self.name}")
 
@@ -151,12 +148,9 @@ class Leaving:
             raise NotDeleted("its deployed template does not retain all resources. Run this again")
         delete_stack(self._account.session, self.name, self._output)
 
-    def _deployed(self) -> dict[str, Any] | str:
-        body: dict[str, Any] | str = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]
-        return body
-
     def _template(self) -> Template:
-        return Template(self._deployed(), self._deleted)
+        deployed = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]
+        return Template(deployed, self._deleted)
 
     def _is_ready(self) -> bool:
         """Whether CloudFormation has the text of `Template`, with its policies and with the resource that it adds."""
