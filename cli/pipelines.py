@@ -9,6 +9,8 @@ from cli.account import outputs, owner_of
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
 ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+# As many as the function and `status` search, three pages. A busy pipeline has thousands in a year.
+MAX_EXECUTIONS = 300
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecutionSummary.html (status)
 _ENDED = ("Cancelled", "Failed", "Stopped", "Succeeded", "Superseded")
 
@@ -39,3 +41,15 @@ def unreadable(child: dict[str, Any]) -> str | None:
 def is_unfinished(execution: dict[str, Any]) -> bool:
     """Whether an update of the pipeline may cancel it. A status that AWS adds later counts as unfinished."""
     return execution.get("status") not in _ENDED
+
+
+def in_progress(client: Any, pipeline: str, stages: list[dict[str, Any]]) -> list[str]:
+    """The executions that an update of the pipeline may cancel: of the newest ones, and any that is in a stage or in front of
+    one, because an approval waits for days. `stages` are those of GetPipelineState."""
+    pages = client.get_paginator("list_pipeline_executions").paginate(
+        pipelineName=pipeline, PaginationConfig={"MaxItems": MAX_EXECUTIONS})
+    found = [each for page in pages for each in page["pipelineExecutionSummaries"] if is_unfinished(each)]
+    for stage in stages:
+        found += [each for each in (stage.get("latestExecution"), stage.get("inboundExecution"), *stage.get("inboundExecutions", []))
+                  if each and each.get("status") in ("InProgress", "Stopping")]
+    return list(dict.fromkeys(each["pipelineExecutionId"] for each in found))

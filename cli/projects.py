@@ -33,8 +33,6 @@ _MAX_CHARACTERS = 30
 # The call of the mirrors: '{"Doctor": …}', as `cfn-gitops doctor` invokes the function.
 DIAGNOSIS = "the diagnosis"
 UNKNOWN_VALUE = "UnknownValue"
-# As many as the function searches, three pages.
-_MAX_EXECUTIONS = 300
 _CONCURRENT = 10
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4},
                 max_pool_connections=_CONCURRENT)
@@ -385,7 +383,7 @@ def _read_executions(client: Any, project: Project) -> None:
     for page in client.get_paginator("list_pipeline_executions").paginate(pipelineName=project.pipeline):
         listed += page.get("pipelineExecutionSummaries", [])
         project.executions = listed
-        if len(listed) >= _MAX_EXECUTIONS or any(each.get("status") == "Succeeded" for each in listed):
+        if len(listed) >= pipelines.MAX_EXECUTIONS or any(each.get("status") == "Succeeded" for each in listed):
             return
 
 

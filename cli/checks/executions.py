@@ -11,9 +11,9 @@ from typing import Any
 
 from cli.account import outputs
 from cli.approvals import is_waiting, page_of
-from cli.checks.rows import Reader, Row, not_checked, pages
+from cli.checks.rows import Reader, Row, not_checked
 from cli.output import Finding
-from cli.pipelines import children_of, is_unfinished, pipeline_of
+from cli.pipelines import children_of, in_progress, pipeline_of
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline itself.
 _CANCELS = "The next deployment cancels it if it changes this pipeline, unless ExecutionMode is PARALLEL"
@@ -39,11 +39,9 @@ def _pipeline(reader: Reader, name: str) -> list[Finding]:
     found = [_waiting(reader, name, action) for _, action in waiting]
     named = {stage.get("latestExecution", {}).get("pipelineExecutionId") for stage, _ in waiting}
     try:
-        listed = pages(codepipeline, "list_pipeline_executions", "pipelineExecutionSummaries", pipelineName=name)
+        unfinished = [each for each in in_progress(codepipeline, name, stages) if each not in named]
     except Exception as error:
         return [*found, not_checked(f"executions of pipeline {name}", error)]
-    unfinished = [each["pipelineExecutionId"] for each in listed
-                  if is_unfinished(each) and each["pipelineExecutionId"] not in named]
     show = f"aws codepipeline get-pipeline-execution --pipeline-name {name} --pipeline-execution-id"
     found += [Finding(f"pipeline {name}", f"execution {each} is in progress. {_CANCELS}", f"Wait for its end: {show} {each}")
               for each in unfinished]

@@ -21,7 +21,7 @@ from cli.account import Environment, logical_id_of, owner_of, parameters as para
 from cli.ending import Failure
 from cli.output import Output, confirm
 from cli.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
-from cli.pipelines import children_of, is_unfinished, pipeline_of, unreadable, version_of
+from cli.pipelines import children_of, in_progress, pipeline_of, unreadable, version_of
 
 EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes")
 
@@ -214,11 +214,9 @@ def executions_in_progress(environment: Environment, children: list[dict[str, An
     codepipeline = environment.account.client("codepipeline")
     for pipeline in [pipeline_of(child, environment.env_id) for child in children]:
         try:
-            pages = codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
-            for page in pages:
-                for execution in page["pipelineExecutionSummaries"]:
-                    if is_unfinished(execution):
-                        yield f"execution {execution['pipelineExecutionId']} of {pipeline}"
+            stages = codepipeline.get_pipeline_state(name=pipeline).get("stageStates", [])
+            for execution in in_progress(codepipeline, pipeline, stages):
+                yield f"execution {execution} of {pipeline}"
         except codepipeline.exceptions.PipelineNotFoundException:
             # Its branch was never pushed.
             continue

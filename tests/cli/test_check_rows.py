@@ -324,6 +324,22 @@ def test_execution_in_progress_is_found() -> None:
                                                                               "deployment cancels it if it changes this pipeline")
 
 
+def test_old_execution_is_found_in_its_stage_and_not_by_the_whole_history() -> None:
+    of = reader()
+    checks = execution_rows(of, [child("shop")])
+    with Stubber(of.client("codepipeline")) as codepipeline:
+        stage = {"stageName": "Deploy", "inboundExecutions": [{"pipelineExecutionId": "old", "status": "InProgress"}],
+                 "latestExecution": {"pipelineExecutionId": "skipped", "status": "Skipped"}}
+        codepipeline.add_response("get_pipeline_state", {"stageStates": [stage]})
+        # A year has 75 pages.
+        for page in range(3):
+            codepipeline.add_response("list_pipeline_executions", {"nextToken": str(page), "pipelineExecutionSummaries": [
+                {"pipelineExecutionId": f"{page}-{number}", "status": "Succeeded"} for number in range(100)]})
+        [finding] = findings(checks)
+        codepipeline.assert_no_pending_responses()
+    assert finding.problem.startswith("execution old is in progress. ")
+
+
 def test_execution_beside_a_waiting_approval_is_found() -> None:
     of = reader()
     checks = execution_rows(of, [child("shop")])

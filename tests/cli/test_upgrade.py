@@ -255,3 +255,13 @@ def test_last_line_claims_no_version_without_proof(stacks: FakeAccount, run: Run
         stacks.known[name] = stack(f"gitops-dev-{name}", owner=PROJECT, RenderingVersion=version, PipelineName=name)
     ended = run("upgrade")
     assert ended.status == 0 and ended.out.endswith("1 of 2 pipeline stacks have version 2. Another one: gitops-dev-new\n")
+
+
+def test_execution_in_a_stage_is_not_canceled(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    """Hundreds of newer ones may have been replaced behind its approval."""
+    client = plans(stacks, PIPELINE)
+    client.get_pipeline_state.return_value = {"stageStates": [
+        {"latestExecution": {"pipelineExecutionId": "old", "status": "InProgress"}}]}
+    ended = run("upgrade", "--yes")
+    assert ended.status == 1 and not client.create_change_set.called
+    assert "LEFT    gitops-dev-shop: execution old of codepipeline-dev-cfn-shop is in progress. Wait for its end" in ended.out
