@@ -65,6 +65,10 @@ class Template:
         one that functions join from parts, and no value of another stack or of a custom resource. Raises `Unknown`."""
         return self._is_fixed(self._resource(logical_id).get("Properties"), names)
 
+    def has_same(self, logical_id: str, deployed: Template) -> bool:
+        """Whether the resource is as in the deployed template. Raises `Unknown`."""
+        return self._resource(logical_id) == deployed._resource(logical_id)
+
     def _resource(self, logical_id: str) -> dict[str, Any]:
         if self._problem:
             raise Unknown(self._problem)
@@ -175,7 +179,7 @@ class Owners:
         if owner["StackId"] == self._own_id:
             return Ownership(True)
         try:
-            if self._template_of(owner).is_of_function(logical_id, PIPELINE):
+            if self.deployed(owner).is_of_function(logical_id, PIPELINE):
                 return Ownership(True)
         except Unknown as reason:
             return Ownership(None, f"it is resource {logical_id} of stack {name}: {reason}")
@@ -191,7 +195,8 @@ class Owners:
                                          if each["ResourceStatus"] not in _DELETED}
         return self._resources[stack_id]
 
-    def _template_of(self, owner: dict[str, Any]) -> Template:
+    def deployed(self, owner: dict[str, Any]) -> Template:
+        """Its deployed template."""
         if (stack_id := owner["StackId"]) not in self._templates:
             body = self._client.get_template(StackName=stack_id, TemplateStage="Processed")["TemplateBody"]
             self._templates[stack_id] = self.template(body, owner.get("Parameters", []))

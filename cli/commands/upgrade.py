@@ -134,7 +134,7 @@ def update(environment: Environment, owners: Owners, owner: dict[str, Any], chil
 
     def others(planned: change_set.ChangeSet) -> list[str]:
         body = cloudformation.get_template(**planned.named, TemplateStage="Processed")["TemplateBody"]
-        return held_back(planned.changes, owners.template(body, planned.parameters), children)
+        return held_back(planned.changes, owners.template(body, planned.parameters), owners.deployed(owner), children)
 
     try:
         change_set.update(cloudformation, owner, _CHANGE_SET, contextlib.nullcontext(request), others, output)
@@ -154,19 +154,19 @@ def update(environment: Environment, owners: Owners, owner: dict[str, Any], chil
             f"{failures(older[0]['StackName'])}") if older else None
 
 
-def held_back(changes: list[dict[str, Any]], template: Template, children: list[dict[str, Any]]) -> list[str]:
+def held_back(changes: list[dict[str, Any]], template: Template, deployed: Template, children: list[dict[str, Any]]) -> list[str]:
     """The changes beyond the new rendering of the child stacks, each with the reason. Of two changes, one is a consequence of
     the other only if that is a custom resource of the function: any other code might return what it likes as an attribute."""
     own: set[str] = set()
     while more := {each["LogicalResourceId"] for each in changes if each.get("ResourceType") in (PIPELINE, CREDENTIAL)
-                   and each["LogicalResourceId"] not in own and not excess(each, template, children, own)}:
+                   and each["LogicalResourceId"] not in own and not excess(each, template, deployed, children, own)}:
         own |= more
-    reasons = [(each.get("LogicalResourceId", "a hook"), excess(each, template, children, own)) for each in changes
+    reasons = [(each.get("LogicalResourceId", "a hook"), excess(each, template, deployed, children, own)) for each in changes
                if each.get("LogicalResourceId") not in own]
     return [f"{name} ({reason})" for name, reason in reasons if reason]
 
 
-def excess(change: dict[str, Any], template: Template, children: list[dict[str, Any]], own: set[str]) -> str:
+def excess(change: dict[str, Any], template: Template, deployed: Template, children: list[dict[str, Any]], own: set[str]) -> str:
     """Why the change is more than the new rendering and its consequences. Empty if it is not. `own` are the custom resources
     of the function with such a change."""
     name, kind = change.get("LogicalResourceId", ""), change.get("ResourceType", "")
@@ -180,7 +180,7 @@ def excess(change: dict[str, Any], template: Template, children: list[dict[str, 
                        for child in children):
                 return "it is none of the outdated pipelines"
             return "" if is_rendering(change) else f"not only {SERIAL} changes"
-        if not only_references(change, own):
+        if not only_references(change, own, template.has_same(name, deployed)):
             return "its cause is not the new rendering"
         if kind == CREDENTIAL:
             return ""
@@ -196,17 +196,25 @@ def is_rendering(change: dict[str, Any]) -> bool:
     """Whether RenderingSerial is all that changes, by the parameter of its name. CloudFormation adds a direct modification."""
     details = change.get("Details", [])
     return details != [] and all(
-        (each.get("Target", {}).get("Attribute"), each.get("Target", {}).get("Name")) == ("Properties", SERIAL)
-        and (each.get("ChangeSource") == "DirectModification" or (
+        property_of(each) == ("Properties", SERIAL) and (each.get("ChangeSource") == "DirectModification" or (
             each.get("ChangeSource"), each.get("CausingEntity")) == ("ParameterReference", SERIAL)) for each in details)
 
 
-def only_references(change: dict[str, Any], names: set[str]) -> bool:
-    """Whether each part of the change is a reference to one of the resources."""
+def only_references(change: dict[str, Any], names: set[str], is_same: bool) -> bool:
+    """Whether only references to one of the resources change each property. `is_same` if the template has not changed them.
+    If a reference makes a property's value unknown, CloudFormation may show a dynamic direct modification, too:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-changesets-samples.html"""
     details = change.get("Details", [])
-    return details != [] and all(
-        each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference")
-        and str(each.get("CausingEntity", "")).partition(".")[0] in names for each in details)
+    by_reference = [each for each in details if each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference")
+                    and str(each.get("CausingEntity", "")).partition(".")[0] in names]
+    targets = [property_of(each) for each in by_reference]
+    return details != [] and all(each in by_reference or is_same and property_of(each) in targets and (
+        each.get("ChangeSource"), each.get("Evaluation")) == ("DirectModification", "Dynamic") for each in details)
+
+
+def property_of(detail: dict[str, Any]) -> tuple[str | None, str | None]:
+    target = detail.get("Target", {})
+    return target.get("Attribute"), target.get("Name")
 
 
 def executions_in_progress(environment: Environment, children: list[dict[str, Any]]) -> Iterator[str]:

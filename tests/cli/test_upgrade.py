@@ -176,6 +176,24 @@ def test_reference_to_a_changed_resource_of_aws_is_left(stacks: FakeAccount, run
     assert_left(stacks, run, "Topic (its cause is not the new rendering)")
 
 
+REFERENCE, UNKNOWN = ("ResourceAttribute", "Pipeline.PipelineName", "AlarmName"), ("DirectModification", "", "AlarmName", "Dynamic")
+
+
+@pytest.mark.parametrize(("details", "deployed", "is_left"), [
+    # As recorded in AWS: the template is the same, but the reference makes the value unknown.
+    ([UNKNOWN, REFERENCE], RESOURCES["Alarm"], False), ([UNKNOWN, REFERENCE], resource("AWS::CloudWatch::Alarm"), True),
+    ([UNKNOWN], RESOURCES["Alarm"], True), ([UNKNOWN[:3], REFERENCE], RESOURCES["Alarm"], True),
+    ([("DirectModification", "", "Value", "Dynamic"), REFERENCE], RESOURCES["Alarm"], True)], ids=str)
+def test_direct_modification_passes_only_without_a_modification(details: Any, deployed: Any, is_left: bool, stacks: FakeAccount,  # noqa: F811
+                                                               run: Run) -> None:
+    stacks.templates[PROJECT]["Resources"]["Alarm"] = deployed
+    plans(stacks, PIPELINE, change("Alarm", "AWS::CloudWatch::Alarm", *details))
+    if is_left:
+        assert_left(stacks, run, "Alarm (its cause is not the new rendering)")
+    else:
+        assert run("upgrade", "--yes").status == 0
+
+
 # An update of a resource reads these again.
 ELSEWHERE: dict[str, Any] = {
     "dynamic reference": "{{resolve:ssm:/role}}", "joined": {"Fn::Join": ["", ["{", "{resolve:ssm:/role}}"]]},
