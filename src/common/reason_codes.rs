@@ -87,6 +87,7 @@ reason_codes! {
     MirrorNotShown 421 "GitLab does not show the mirror as it was created"
     PartSwitchedOff 422 "A part of the project is switched off"
     NoTlsConnection 423 "The TLS handshake with GitLab failed"
+    OtherProject 424 "The path leads to another project"
     StackFailed 501 "The operation on the child stack failed"
     StackHeld 502 "The child stack's name is taken"
     StackUnchangeable 503 "The child stack cannot be changed"

@@ -102,7 +102,7 @@ pub async fn project_problem(clients: &Clients, child: &Child) -> Option<Reason>
     let name = &report.project;
     let read = async {
         let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
-        gitlab.project(name).await
+        gitlab.project(name.into()).await
     };
     match Box::pin(read).await {
         Ok(project) => review_problem(&project, name)

@@ -11,6 +11,7 @@ use super::error::{ErrorKind, Result};
 use super::list::Reading;
 use super::members::{time, typed};
 use super::mirror::Settings;
+use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab, query_value};
 use crate::common::iam_wildcard::NamePattern;
 
@@ -109,7 +110,7 @@ pub enum Containment {
 }
 
 impl GitLab {
-    pub async fn protected_branches(&self, project: &str) -> Result<ProtectedBranches> {
+    pub async fn protected_branches(&self, project: ProjectRef<'_>) -> Result<ProtectedBranches> {
         // https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         let parse = |branch: &Value| {
             let name = branch["name"].as_str()?.to_owned();
@@ -128,7 +129,7 @@ impl GitLab {
 
     /// Whether the name of an existing branch matches `regex`, in RE2's syntax, which is also that
     /// of `mirror_branch_regex`.
-    pub async fn has_branch_like(&self, project: &str, regex: &str) -> Result<bool> {
+    pub async fn has_branch_like(&self, project: ProjectRef<'_>, regex: &str) -> Result<bool> {
         let call = self.branches_like(project, regex, &format!("BranchRegex {regex:?}"));
         let first = call.read(Reading::first(1, 1), |_| Some(())).await?;
         Ok(!first.elements.is_empty())
@@ -136,14 +137,23 @@ impl GitLab {
 
     /// The existing branches whose names match `regex`. Every edition has this parameter.
     /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
-    fn branches_like<'a>(&'a self, project: &'a str, regex: &str, condition: &str) -> Call<'a> {
+    fn branches_like<'a>(
+        &'a self,
+        project: ProjectRef<'a>,
+        regex: &str,
+        condition: &str,
+    ) -> Call<'a> {
         let purpose = format!("listing the branches of project {project} that match {condition}");
         let call = self.get(Area::Project(project), "/repository/branches", &purpose);
         call.query("regex", regex)
     }
 
     /// The branches that a mirror with `settings` pushes.
-    pub async fn mirrored_branches(&self, project: &str, settings: &Settings) -> Result<Mirrored> {
+    pub async fn mirrored_branches(
+        &self,
+        project: ProjectRef<'_>,
+        settings: &Settings,
+    ) -> Result<Mirrored> {
         let regex = if settings.only_protected_branches {
             let protected = self.protected_branches(project).await?;
             if protected.is_empty() {
@@ -179,7 +189,11 @@ impl GitLab {
     }
 
     /// Everything because of `reason`, but nothing if the project has no commit.
-    async fn unless_empty(&self, project: &str, reason: PushesEverything) -> Result<Mirrored> {
+    async fn unless_empty(
+        &self,
+        project: ProjectRef<'_>,
+        reason: PushesEverything,
+    ) -> Result<Mirrored> {
         // GitLab protects the default branch with the first push:
         // https://docs.gitlab.com/user/project/repository/branches/default/
         Ok(if self.project(project).await?.is_empty {
@@ -197,7 +211,7 @@ impl GitLab {
     /// Then it is unknown.
     pub async fn branch_contains(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         branch: &str,
         commit: &str,
     ) -> Result<Containment> {
@@ -208,7 +222,7 @@ impl GitLab {
     }
 
     /// The branch `name`. `None` if it does not exist.
-    pub async fn branch(&self, project: &str, name: &str) -> Result<Option<Branch>> {
+    pub async fn branch(&self, project: ProjectRef<'_>, name: &str) -> Result<Option<Branch>> {
         // https://docs.gitlab.com/api/branches/
         let part = format!("/repository/branches/{}", query_value(name));
         let purpose = format!("looking up branch {name} of project {project}");
@@ -222,7 +236,7 @@ impl GitLab {
     /// name, which more users may create.
     pub async fn history_contains(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         tip: &str,
         commit: &str,
     ) -> Result<Containment> {

@@ -90,7 +90,7 @@ impl GitLab {
         let CommitRef { project, sha, .. } = commit;
         let part = format!("/repository/commits/{}/statuses", query_value(sha));
         let purpose = format!("reading status {name} of commit {sha} in project {project}");
-        let call = self.get(Area::Report(project), &part, &purpose);
+        let call = self.get(Area::Report(project.into()), &part, &purpose);
         let call = call.query("ref", &commit.branch).query("name", name);
         let parse = |one: &Value| Some((one["id"].as_u64()?, typed::<ShownStatus>(one)));
         let mut listed = call.list(Reading::ALL, parse).await?;
@@ -166,7 +166,7 @@ impl GitLab {
         let (CommitRef { project, sha, .. }, name) = (commit, &status.name);
         let part = format!("/statuses/{}", query_value(sha));
         let purpose = format!("posting status {name} of commit {sha} in project {project}");
-        let call = self.call("POST", Area::Report(project), &part, &purpose);
+        let call = self.call("POST", Area::Report(project.into()), &part, &purpose);
         let call = call.body(body);
         let posted = call.success().await?;
         call.decode(&posted, typed::<Identified>)?;

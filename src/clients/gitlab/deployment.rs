@@ -13,6 +13,7 @@ use super::commit_status::{CommitRef, StatusState};
 use super::error::{ErrorKind, GitLabError, Rejection, Result};
 use super::list::Reading;
 use super::members::{Identified, lenient, time, typed};
+use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab};
 use cfn_custom_resource::Clock;
 
@@ -58,7 +59,7 @@ impl GitLab {
         since: Option<SystemTime>,
         clock: &Clock,
     ) -> Result<Option<StatusState>> {
-        let project = &commit.project;
+        let project = ProjectRef::from(&commit.project);
         let purpose =
             format!("listing the deployments to environment {environment} in project {project}");
         let call = self.get(Area::Report(project), "/deployments", &purpose);
@@ -91,7 +92,7 @@ impl GitLab {
         environment: &str,
         state: StatusState,
     ) -> Result<()> {
-        let project = &commit.project;
+        let project = ProjectRef::from(&commit.project);
         let purpose =
             format!("creating a deployment to environment {environment} in project {project}");
         let create = async |of: &str| {
@@ -115,7 +116,7 @@ impl GitLab {
     /// The environment `name`. `None` if it does not exist.
     pub async fn environment(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         name: &str,
     ) -> Result<Option<GitLabEnvironment>> {
         let purpose = format!("looking up environment {name} in project {project}");
@@ -127,7 +128,7 @@ impl GitLab {
     /// Sets the address and the tier of an environment. `None` leaves them as they are.
     pub async fn change_environment(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         id: u64,
         external_url: Option<&str>,
         tier: Option<&str>,

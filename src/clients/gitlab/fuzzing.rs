@@ -35,7 +35,11 @@ pub fn read_response(
         secret_key: "token".to_owned(),
     };
     let client = GitLab::new(http, url.to_owned(), Password::new(token), source);
-    let mut request = ApiRequest::new("GET", Area::Mirrors("platform/infra"), "/remote_mirrors");
+    let mut request = ApiRequest::new(
+        "GET",
+        Area::Mirrors("platform/infra".into()),
+        "/remote_mirrors",
+    );
     request.secret = Some(secret);
     let response = client.read(response, &request);
     let mut shown = vec![format!("{:?}", response.body)];

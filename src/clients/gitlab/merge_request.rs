@@ -13,6 +13,7 @@ use super::commit_status::CommitRef;
 use super::error::{ErrorKind, Result};
 use super::list::Reading;
 use super::members::{lenient, time, typed};
+use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab, query_value};
 
 /// The most merge requests of a commit that get a note.
@@ -70,7 +71,7 @@ impl GitLab {
         target: NoteTarget<'_>,
     ) -> Result<Vec<NotePlace>> {
         let sha = &commit.sha;
-        let call = self.merge_requests_of(&commit.project, sha);
+        let call = self.merge_requests_of((&commit.project).into(), sha);
         let listed = call.list(Reading::COMMENTS, typed::<MergeRequest>).await;
         let mut merge_requests = match listed {
             // Then there is none, and the note goes to the commit.
@@ -94,7 +95,7 @@ impl GitLab {
     }
 
     /// Lists the merge requests that contain a commit, or created it.
-    pub(super) fn merge_requests_of<'a>(&'a self, project: &'a str, sha: &str) -> Call<'a> {
+    pub(super) fn merge_requests_of<'a>(&'a self, project: ProjectRef<'a>, sha: &str) -> Call<'a> {
         let part = format!("/repository/commits/{}/merge_requests", query_value(sha));
         let purpose = format!("listing the merge requests of commit {sha} in project {project}");
         self.get(Area::Report(project), &part, &purpose)
@@ -102,7 +103,11 @@ impl GitLab {
 
     /// The number of commits of the target branch that the source branch of the merge request
     /// `place` does not have. `None` if `place` is a commit, or if GitLab does not show the number.
-    pub async fn commits_behind(&self, project: &str, place: &NotePlace) -> Result<Option<u64>> {
+    pub async fn commits_behind(
+        &self,
+        project: ProjectRef<'_>,
+        place: &NotePlace,
+    ) -> Result<Option<u64>> {
         let NotePlace::MergeRequest(iid) = place else {
             return Ok(None);
         };

@@ -11,6 +11,7 @@ use super::error::{ErrorKind, GitLabError, Rejection, Result};
 use super::list::Reading;
 use super::members::{parse_time, typed};
 use super::mirror_address::{Destination, spellings, with_login};
+use super::project_ref::ProjectRef;
 use super::response::ApiResponse;
 use super::sanitize::Unredacted;
 use super::transport::{Area, GitLab};
@@ -200,6 +201,15 @@ impl Mirror {
         !is_elsewhere && self.destination.ends_with(&format!("/v1/repos/{name}"))
     }
 
+    /// Whether GitLab shows a destination on another host than CodeCommit's in `region`, and not
+    /// through a proxy to the repository `name`.
+    pub fn leads_elsewhere(&self, name: &str, region: Option<&str>) -> bool {
+        let named = self.destination.codecommit_region();
+        let is_own_host = named.is_some_and(|named| region.is_none_or(|own| own == named));
+        let is_of_repository = self.destination.ends_with(&format!("/v1/repos/{name}"));
+        self.destination.is_shown() && !is_own_host && !is_of_repository
+    }
+
     /// Parses GitLab's description. `None` if it has no ID, which is a signed number of 64 bits in
     /// GitLab's database. Every other member may be missing, as it is from older versions.
     pub fn parse(description: &Value) -> Option<Mirror> {
@@ -225,14 +235,14 @@ impl Mirror {
 }
 
 impl GitLab {
-    pub async fn mirrors(&self, project: &str) -> Result<Vec<Mirror>> {
+    pub async fn mirrors(&self, project: ProjectRef<'_>) -> Result<Vec<Mirror>> {
         let purpose = format!("listing the push mirrors of project {project}");
         let call = self.get(Area::Mirrors(project), "/remote_mirrors", &purpose);
         call.list(Reading::ALL, Mirror::parse).await
     }
 
     /// One mirror. `None` if it does not exist.
-    pub async fn mirror(&self, project: &str, id: u64) -> Result<Option<Mirror>> {
+    pub async fn mirror(&self, project: ProjectRef<'_>, id: u64) -> Result<Option<Mirror>> {
         self.mirror_call("GET", "looking up", project, id)
             .find_mirror()
             .await
@@ -250,7 +260,7 @@ impl GitLab {
     /// second mirror.
     pub async fn create(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         clone_url: &str,
         login: &str,
         password: &Password,
@@ -296,7 +306,7 @@ impl GitLab {
     /// branch.
     async fn verify_created(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         settings: &Settings,
         mirror: Mirror,
     ) -> Result<Mirror> {
@@ -313,7 +323,7 @@ impl GitLab {
     /// A mirror that was enabled can come back disabled: see [`Mirror::enabled`].
     pub async fn update(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         id: u64,
         settings: &Settings,
         enabled: bool,
@@ -347,7 +357,7 @@ impl GitLab {
     }
 
     /// Requests a push. `false` if the mirror does not exist.
-    pub async fn sync(&self, project: &str, id: u64) -> Result<bool> {
+    pub async fn sync(&self, project: ProjectRef<'_>, id: u64) -> Result<bool> {
         let part = format!("/remote_mirrors/{id}/sync");
         let purpose = format!("starting a push of push mirror {id} of project {project}");
         let call = self.call("POST", Area::Mirrors(project), &part, &purpose);
@@ -382,12 +392,12 @@ impl GitLab {
     /// Deletes a mirror, if it exists. If GitLab does not show the project, this is not known:
     /// GitLab deletes the mirrors of a project with it, and also hides a project from a user who
     /// left it.
-    pub async fn delete(&self, project: &str, id: u64) -> Result<()> {
+    pub async fn delete(&self, project: ProjectRef<'_>, id: u64) -> Result<()> {
         let call = self.mirror_call("DELETE", "deleting", project, id);
         call.unless(is_missing).await.map(drop)
     }
 
-    async fn is_disabled(&self, project: &str, id: u64) -> bool {
+    async fn is_disabled(&self, project: ProjectRef<'_>, id: u64) -> bool {
         let shown = self.mirror(project, id).await;
         shown.is_ok_and(|mirror| mirror.is_some_and(|mirror| !mirror.enabled))
     }
@@ -396,7 +406,7 @@ impl GitLab {
         &'a self,
         method: &'static str,
         gerund: &str,
-        project: &'a str,
+        project: ProjectRef<'a>,
         id: u64,
     ) -> Call<'a> {
         let part = format!("/remote_mirrors/{id}");

@@ -82,6 +82,11 @@ impl Destination {
         (is_codecommit && is_aws).then_some(region)
     }
 
+    /// Whether GitLab shows an address.
+    pub(super) fn is_shown(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether its path ends in `path`.
     pub(super) fn ends_with(&self, path: &str) -> bool {
         let own = self.0.as_ref().map_or("", Url::path);

@@ -11,6 +11,7 @@ use super::error::Result;
 use super::list::Reading;
 use super::members::{Identified, id, typed};
 use super::merge_request::NotePlace;
+use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab, query_value};
 
 /// GitLab's messages if a note does not exist (`lib/api/api.rb`, `lib/api/discussions.rb`).
@@ -44,7 +45,7 @@ impl GitLab {
     /// [`write_note`](Self::write_note) deletes the others.
     pub async fn notes(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         places: &[NotePlace],
         marker: &str,
     ) -> Result<Vec<Result<Vec<Note>>>> {
@@ -64,7 +65,7 @@ impl GitLab {
     /// whether it changed a note. A place that GitLab rejects does not prevent the others.
     pub async fn write_note(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         places: &[NotePlace],
         author: Option<u64>,
         marker: &str,
@@ -87,7 +88,7 @@ impl GitLab {
 
     async fn write_note_in(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         place: &NotePlace,
         author: u64,
         marker: &str,
@@ -117,7 +118,7 @@ impl GitLab {
     /// The notes of the user `author` in `place` that begin with `marker`, the oldest first.
     async fn own_notes(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         place: &NotePlace,
         author: u64,
         marker: &str,
@@ -157,13 +158,18 @@ impl GitLab {
         Ok(notes)
     }
 
-    async fn create_note(&self, project: &str, place: &NotePlace, body: &str) -> Result<()> {
+    async fn create_note(
+        &self,
+        project: ProjectRef<'_>,
+        place: &NotePlace,
+        body: &str,
+    ) -> Result<()> {
         let call = self.note_call("POST", "writing a note on", project, place);
         let call = call.body(json!({"body": body}));
         call.send::<Identified>().await.map(drop)
     }
 
-    pub async fn edit_note(&self, project: &str, note: &Note, body: &str) -> Result<()> {
+    pub async fn edit_note(&self, project: ProjectRef<'_>, note: &Note, body: &str) -> Result<()> {
         let purpose = format!("editing {} of project {project}", note.path);
         let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
         let call = call.body(json!({"body": body}));
@@ -171,7 +177,7 @@ impl GitLab {
     }
 
     /// Deletes a note. One that does not exist counts as deleted.
-    async fn delete_note(&self, project: &str, note: &Note) -> Result<()> {
+    async fn delete_note(&self, project: ProjectRef<'_>, note: &Note) -> Result<()> {
         let purpose = format!("deleting {} of project {project}", note.path);
         let call = self.call("DELETE", Area::Report(project), &note.path, &purpose);
         let deleted = call.unless(|response| {
@@ -185,7 +191,7 @@ impl GitLab {
         &'a self,
         method: &'static str,
         gerund: &str,
-        project: &'a str,
+        project: ProjectRef<'a>,
         place: &NotePlace,
     ) -> Call<'a> {
         let purpose = match place {

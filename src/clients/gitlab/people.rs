@@ -12,6 +12,7 @@ use super::error::{ErrorKind, Result};
 use super::list::{ListPart, Reading};
 use super::members::typed;
 use super::merge_request::MergeRequest;
+use super::project_ref::ProjectRef;
 use super::sanitize;
 use super::transport::{Area, GitLab};
 
@@ -95,7 +96,7 @@ impl GitLab {
 
     /// The access level of an active member. Members of the project's groups count, too. `None` if
     /// the user is not a member.
-    pub async fn member_level(&self, project: &str, user: u64) -> Result<Option<u64>> {
+    pub async fn member_level(&self, project: ProjectRef<'_>, user: u64) -> Result<Option<u64>> {
         let part = format!("/members/all/{user}");
         let purpose = format!("looking up member {user} of project {project}");
         let call = self.get(Area::Project(project), &part, &purpose);
@@ -110,7 +111,7 @@ impl GitLab {
     /// empty.
     pub async fn commits_since(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         from: &str,
         to: &str,
     ) -> Result<Option<Vec<Commit>>> {
@@ -127,7 +128,7 @@ impl GitLab {
     /// must not hide its author.
     pub async fn merges_of(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         commit: &str,
     ) -> Result<Option<Vec<RequestedMerge>>> {
         let call = self.merge_requests_of(project, commit);

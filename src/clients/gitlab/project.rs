@@ -7,16 +7,16 @@ use serde_json::Value;
 use super::classify::access_level;
 use super::endpoints::Endpoint;
 use super::error::Result;
-use super::members::{Identified, typed};
 use super::project_parts::ProjectPart;
+use super::project_ref::ProjectRef;
 use super::sanitize;
 use super::transport::{Area, GitLab};
 
 /// The details that GitLab shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectDetails {
-    /// Its number. `None` if GitLab does not show it.
-    pub id: Option<u64>,
+    /// Its number, which never passes to another project.
+    pub id: u64,
     /// Its path, without characters that GitLab does not allow in it.
     pub path: String,
     /// Its address for people, which the function may not use: GitLab may have another one for the
@@ -75,7 +75,7 @@ impl Visibility {
 }
 
 impl GitLab {
-    pub async fn project(&self, project: &str) -> Result<ProjectDetails> {
+    pub async fn project(&self, project: ProjectRef<'_>) -> Result<ProjectDetails> {
         // With the statistics, which a Reporter and above may read.
         let call = self.get(
             Area::Project(project),
@@ -83,9 +83,7 @@ impl GitLab {
             &format!("looking up project {project}"),
         );
         let call = call.query("statistics", "true");
-        call.decode(&call.success().await?, |described| {
-            typed::<Identified>(described).map(|_| ProjectDetails::parse(described))
-        })
+        call.decode(&call.success().await?, ProjectDetails::parse)
     }
 }
 
@@ -119,8 +117,8 @@ impl ProjectDetails {
         endpoint.is_some_and(|it| it.is_open(&self.switched_off))
     }
 
-    /// Parses GitLab's description. Missing members have a default.
-    pub fn parse(described: &Value) -> Self {
+    /// Parses GitLab's description. `None` if it has no number. Every other member has a default.
+    pub fn parse(described: &Value) -> Option<Self> {
         let path = described["path_with_namespace"].as_str();
         let path = sanitize::only(path.unwrap_or_default(), "_.-/");
         // The host is a setting of GitLab's administrator, and not of the project.
@@ -131,8 +129,8 @@ impl ProjectDetails {
             is_plain && !path.is_empty() && host.is_some_and(|host| !host.is_empty())
         };
         let web_url = described["web_url"].as_str().filter(is_link);
-        ProjectDetails {
-            id: described["id"].as_u64(),
+        Some(ProjectDetails {
+            id: described["id"].as_u64()?,
             web_url: web_url.map(ToOwned::to_owned),
             path,
             // GitLab does not show it without the feature (`ee/lib/ee/api/entities/project.rb`).
@@ -152,6 +150,6 @@ impl ProjectDetails {
                 .as_u64()
                 .filter(|_| described["lfs_enabled"] != false)
                 .unwrap_or_default(),
-        }
+        })
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::error::Result;
 use super::list::Reading;
 use super::members::parse_time;
+use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab};
 use crate::common::ownership::write_time;
 
@@ -96,7 +97,7 @@ impl GitLab {
     /// The pushes since `since`, or earlier, the newest first. `None` if there are more than 5,000.
     pub async fn pushes_since(
         &self,
-        project: &str,
+        project: ProjectRef<'_>,
         since: SystemTime,
     ) -> Result<Option<Vec<ProjectPush>>> {
         let time = write_time(since - EARLIER);
@@ -112,7 +113,7 @@ impl GitLab {
     /// push, keeps it for three years, and writes one event without commits for a push of more than
     /// three branches. <https://docs.gitlab.com/api/events/>,
     /// <https://docs.gitlab.com/administration/settings/push_event_activities_limit/>
-    pub async fn latest_pushes(&self, project: &str) -> Result<LatestPushes> {
+    pub async fn latest_pushes(&self, project: ProjectRef<'_>) -> Result<LatestPushes> {
         let purpose = format!("listing the pushes of project {project}");
         let call = self.get(Area::Project(project), "/events", &purpose);
         // One that is not understood is not the push that is looked for.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::branches::{Tip, ref_matches};
 use super::error::{MAINTAINER, Result};
 use super::list::Reading;
+use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab, query_value};
 
 /// GitLab's message if a tag does not exist (`lib/api/tags.rb`).
@@ -114,7 +115,7 @@ fn also_admitted(entry: &Value) -> Option<Admitted> {
 
 impl GitLab {
     /// The tag `name`. `None` if it does not exist.
-    pub async fn tag(&self, project: &str, name: &str) -> Result<Option<Tag>> {
+    pub async fn tag(&self, project: ProjectRef<'_>, name: &str) -> Result<Option<Tag>> {
         let part = format!("/repository/tags/{}", query_value(name));
         let purpose = format!("looking up tag {name} of project {project}");
         let call = self.get(Area::Project(project), &part, &purpose);
@@ -130,7 +131,7 @@ impl GitLab {
 
     /// Whether the tag `name` belongs to a release. A CI job creates both at once, without a
     /// setting that allows jobs to push (`app/services/releases/create_service.rb`).
-    pub async fn has_release(&self, project: &str, name: &str) -> Result<bool> {
+    pub async fn has_release(&self, project: ProjectRef<'_>, name: &str) -> Result<bool> {
         let part = format!("/releases/{}", query_value(name));
         let purpose = format!("looking up the release of tag {name} of project {project}");
         let call = self.get(Area::Project(project), &part, &purpose);
@@ -139,7 +140,7 @@ impl GitLab {
     }
 
     /// The rules about tags. The token's user needs to be a Maintainer.
-    pub async fn protected_tags(&self, project: &str) -> Result<Vec<ProtectedTag>> {
+    pub async fn protected_tags(&self, project: ProjectRef<'_>) -> Result<Vec<ProtectedTag>> {
         let purpose = format!("listing the protected tags of project {project}");
         let call = self.get(Area::Rules(project), "/protected_tags", &purpose);
         call.list(Reading::ALL, ProtectedTag::parse).await
@@ -147,7 +148,7 @@ impl GitLab {
 
     /// Whether a deploy key of the project can push. It acts as its owner, whom GitLab does not
     /// show (`lib/gitlab/deploy_key_access.rb`).
-    pub async fn has_pushing_deploy_key(&self, project: &str) -> Result<bool> {
+    pub async fn has_pushing_deploy_key(&self, project: ProjectRef<'_>) -> Result<bool> {
         let purpose = format!("listing the deploy keys of project {project}");
         let call = self.get(Area::Rules(project), "/deploy_keys", &purpose);
         let may_push = |key: &Value| Some(key["can_push"] != false);

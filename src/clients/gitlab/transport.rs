@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::endpoints::Endpoint;
 use super::error::{ErrorKind, ErrorScope, GitLabError, Result, RetryTime, Sent};
+use super::project_ref::ProjectRef;
 use super::response::{ApiResponse, Paging};
 use super::sanitize;
 use super::token_error::TokenSource;
@@ -38,24 +39,24 @@ pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
 /// The beginnings of the titles of Cloudflare's pages that check for a browser.
 const CHALLENGES: [&str; 2] = ["<title>Just a moment", "<title>Checking your browser"];
 
-/// The part of the API that a request is about, with the number or the path of its project.
+/// The part of the API that a request is about, with its project.
 /// GitLab's response does not show which right the request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Area<'a> {
     /// Push mirrors, which need a Maintainer and the instance's permission.
-    Mirrors(&'a str),
+    Mirrors(ProjectRef<'a>),
     /// Rules that need a Maintainer.
-    Rules(&'a str),
+    Rules(ProjectRef<'a>),
     /// A part of a report.
-    Report(&'a str),
+    Report(ProjectRef<'a>),
     /// Anything else of a project.
-    Project(&'a str),
+    Project(ProjectRef<'a>),
     /// The instance: no project explains why GitLab rejects the request.
     Instance,
 }
 
 impl<'a> Area<'a> {
-    pub fn project(self) -> Option<&'a str> {
+    pub fn project(self) -> Option<ProjectRef<'a>> {
         match self {
             Area::Mirrors(project)
             | Area::Rules(project)
@@ -70,7 +71,7 @@ impl<'a> Area<'a> {
 #[derive(Debug)]
 pub struct GitLab {
     /// The address, without a slash at the end.
-    pub(super) url: String,
+    pub url: String,
     pub(super) token: Password,
     pub(super) http: Http,
     /// Where the token was read from: error messages name it.
@@ -99,7 +100,8 @@ impl<'a> ApiRequest<'a> {
     /// A request for `part` of the area's project, or of the API. A second POST would create a
     /// second object.
     pub fn new(method: &'static str, area: Area<'a>, part: &str) -> Self {
-        let path = area.project().map(|project| path(project, part));
+        let path = area.project();
+        let path = path.map(|project| self::path(&project.address(), part));
         ApiRequest {
             method,
             area,

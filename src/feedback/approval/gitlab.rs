@@ -116,8 +116,8 @@ impl Inquiry<'_> {
         let [reject, deploy] = self.tags().map(|tag| tag.name());
         let project = self.project();
         Ok([
-            self.gitlab.tag(&project, &reject).await?,
-            self.gitlab.tag(&project, &deploy).await?,
+            self.gitlab.tag((&project).into(), &reject).await?,
+            self.gitlab.tag((&project).into(), &deploy).await?,
         ])
     }
 
@@ -130,12 +130,14 @@ impl Inquiry<'_> {
     ) -> Result<GitLabUser, Unproved> {
         let (gitlab, number, project) = (self.gitlab, self.approvals.project, &self.project());
         let protection = TagProtection::read(gitlab, project).await?;
-        if protection.project.id != Some(number) {
+        if protection.project.id != number {
             return Err(Doubt::from(Exposure::OtherProject).into());
         }
         protection.check(tag).map_err(Doubt::from)?;
         let (branch, commit) = (&self.pipeline.branch, &range.commit);
-        let containment = gitlab.branch_contains(project, branch, commit).await?;
+        let containment = gitlab
+            .branch_contains(project.into(), branch, commit)
+            .await?;
         plan::check_commit(shown, commit, containment)?;
         let is_undo = self.is_undo(range).await?;
         let undo = range.approved_before.as_ref().filter(|_| is_undo);
@@ -144,13 +146,15 @@ impl Inquiry<'_> {
         let starts = starts.into_iter().flatten().map(|(_, started)| *started);
         let starts = starts.chain(undo.map(|before| before.started));
         let since = starts.fold(self.request.since, Ord::min);
-        let pushes = gitlab.pushes_since(project, since).await?;
-        if protection.project.has_releases() && gitlab.has_release(project, &tag.name()).await? {
+        let pushes = gitlab.pushes_since(project.into(), since).await?;
+        if protection.project.has_releases()
+            && gitlab.has_release(project.into(), &tag.name()).await?
+        {
             return Err(Doubt::Released.into());
         }
         let creator = plan::creator(number, &tag.name(), shown, pushes.as_deref())?;
         let user = gitlab.user(creator).await?;
-        let level = gitlab.member_level(project, creator).await?;
+        let level = gitlab.member_level(project.into(), creator).await?;
         let own_user = gitlab.own_user_id().await?;
         plan::check_person(&user, level, own_user)?;
         if !self.approvals.allow_author {
@@ -169,7 +173,7 @@ impl Inquiry<'_> {
             return Ok(false);
         };
         let (gitlab, project) = (self.gitlab, &self.project());
-        let found = gitlab.history_contains(project, deployed, &range.commit);
+        let found = gitlab.history_contains(project.into(), deployed, &range.commit);
         Ok(found.await? == Containment::Contained)
     }
 
@@ -219,17 +223,17 @@ impl Inquiry<'_> {
         mut authorship: Authorship,
     ) -> Result<(), Unproved> {
         let (gitlab, project) = (self.gitlab, &self.project());
-        let listed = gitlab.commits_since(project, from, to).await?;
+        let listed = gitlab.commits_since(project.into(), from, to).await?;
         authorship.commits = plan::check_commits(listed, from, to)?;
         for commit in &authorship.commits {
-            let found = gitlab.merges_of(project, &commit.id).await?;
+            let found = gitlab.merges_of(project.into(), &commit.id).await?;
             let found = found.ok_or(Doubt::TooLargeMerges)?;
             authorship.merges.extend(found);
         }
         let unknown = authorship.unknown_tags(user.id);
         let mut tags = vec![];
         for name in unknown.into_iter().take(MAX_TAGS) {
-            tags.extend(gitlab.tag(project, name).await?);
+            tags.extend(gitlab.tag(project.into(), name).await?);
         }
         authorship.tags.extend(tags);
         plan::check_authors(user, &authorship, &self.pipeline.branch)?;

@@ -40,7 +40,10 @@ impl WrittenNotes {
         }
         let marker = note::marker(names, &commit.sha);
         let mut notes = WrittenNotes::default();
-        for read in gitlab.notes(&commit.project, &places, &marker).await? {
+        for read in gitlab
+            .notes((&commit.project).into(), &places, &marker)
+            .await?
+        {
             notes.of_places.push(read.unwrap_or_else(|error| {
                 notes.unread.get_or_insert(error.into());
                 vec![]

@@ -88,7 +88,7 @@ impl Reviewer<'_> {
             places => places?,
         };
         let marker = note::marker(&self.target.names);
-        let notes = self.gitlab.notes(project, &places, &marker).await?;
+        let notes = self.gitlab.notes(project.into(), &places, &marker).await?;
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         let build = note::build_marker(self.build.uuid(), true);
         // If a place has more than one note, writing deletes all but the first.
@@ -299,7 +299,7 @@ impl Reviewer<'_> {
         let (project, places) = (&target.report.project, self.places().await?);
         // All of them lead from the same branch to the same branch.
         let behind = match places.first() {
-            Some(place) => gitlab.commits_behind(project, place).await?,
+            Some(place) => gitlab.commits_behind(project.into(), place).await?,
             None => None,
         };
         let marker = note::marker(&target.names);
@@ -307,7 +307,7 @@ impl Reviewer<'_> {
         if let ReviewFinding::Changes(changes, _) = finding {
             body += &rights::missing(self.aws, &target.names, changes).await;
         }
-        let written = gitlab.write_note(project, &places, None, &marker, &body);
+        let written = gitlab.write_note(project.into(), &places, None, &marker, &body);
         written.await?;
         Ok(())
     }

@@ -149,9 +149,9 @@ impl TagProtection {
     /// Reads it. The token's user needs to be a Maintainer.
     pub async fn read(gitlab: &GitLab, project: &str) -> Result<Self, GitLabError> {
         Ok(TagProtection {
-            project: gitlab.project(project).await?,
-            rules: gitlab.protected_tags(project).await?,
-            has_pushing_deploy_key: gitlab.has_pushing_deploy_key(project).await?,
+            project: gitlab.project(project.into()).await?,
+            rules: gitlab.protected_tags(project.into()).await?,
+            has_pushing_deploy_key: gitlab.has_pushing_deploy_key(project.into()).await?,
         })
     }
 
@@ -197,7 +197,7 @@ impl TagProtection {
                 key,
             })?;
         }
-        self.project.id.ok_or(Exposure::OtherProject)
+        Ok(self.project.id)
     }
 }
 

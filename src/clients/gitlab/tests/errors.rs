@@ -104,7 +104,7 @@ async fn denial_is_explained_by_the_access_to_the_project() {
 #[tokio::test(start_paused = true)]
 async fn rejected_report_is_not_blamed_on_mirrors() {
     let commit = CommitRef {
-        project: INFRA.to_owned(),
+        project: INFRA.to_string(),
         sha: "c1".to_owned(),
         branch: "main".to_owned(),
     };
@@ -146,7 +146,7 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
 #[tokio::test(start_paused = true)]
 async fn switched_off_part_is_no_missing_right() {
     let commit = CommitRef {
-        project: INFRA.to_owned(),
+        project: INFRA.to_string(),
         sha: "c1".to_owned(),
         branch: "main".to_owned(),
     };

@@ -15,7 +15,7 @@ mod token_access;
 
 use super::tests::script::{Reply, Script};
 use super::token_error::TokenSource;
-use super::{GitLab, GitLabError, Mirror, Settings};
+use super::{GitLab, GitLabError, Mirror, ProjectRef, Settings};
 use crate::common::password::Password;
 
 /// The token. No message may show it.
@@ -29,7 +29,7 @@ const LOGIN: &str = "a@example.com-at-123456789012";
 
 const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/infra";
 
-const INFRA: &str = "platform/infra";
+const INFRA: ProjectRef<'static> = ProjectRef::numbered(None, "platform/infra");
 
 /// The path of the project's mirrors.
 const MIRRORS: &str = "/projects/platform%2Finfra/remote_mirrors";

@@ -78,7 +78,10 @@ async fn token_is_read_after_its_tag_and_used() {
             .then(&format!("GET {MIRRORS}/7"), ok(described(7)));
         let gitlab = open(&script, &access()).await.expect("open");
         assert!(!format!("{gitlab:?}").contains(TOKEN));
-        gitlab.mirror("platform/infra", 7).await.expect("a mirror");
+        gitlab
+            .mirror("platform/infra".into(), 7)
+            .await
+            .expect("a mirror");
         let sent = script.sent();
         assert_eq!(sent[2].header("private-token"), Some(TOKEN));
     }
@@ -275,7 +278,7 @@ async fn loopback_and_url_with_a_path_are_accepted() {
                 ok(described(7)),
             );
         let gitlab = open(&script, &access).await.expect("open");
-        gitlab.mirror("1", 7).await.expect("a mirror");
+        gitlab.mirror("1".into(), 7).await.expect("a mirror");
         script.sent();
     }
 }

@@ -289,7 +289,7 @@ impl Reporter<'_> {
             read
         } else {
             let project = &self.context.commit.project;
-            self.context.gitlab.project(project).await
+            self.context.gitlab.project(project.into()).await
         };
         self.project.insert(read).as_ref().map_err(Clone::clone)
     }
@@ -357,7 +357,9 @@ impl Reporter<'_> {
             shown.deployment = self.reported.settle(Topic::Deployment, read).flatten();
         }
         if desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {
-            let read = gitlab.environment(&commit.project, environment).await;
+            let read = gitlab
+                .environment((&commit.project).into(), environment)
+                .await;
             shown.environment = self.reported.settle(Topic::EnvironmentUrl, read).flatten();
         }
         self.shown = shown;
@@ -426,17 +428,21 @@ impl Reporter<'_> {
                 tier,
             } => {
                 let (project, url) = (&commit.project, external_url.as_deref());
-                gitlab.change_environment(project, *id, url, *tier).await?;
+                gitlab
+                    .change_environment(project.into(), *id, url, *tier)
+                    .await?;
             }
             Post::WriteNote(body) => {
                 let marker = note::marker(&self.context.pipeline.names, &commit.sha);
                 let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
                 let (project, author) = (&commit.project, self.author);
-                let written = gitlab.write_note(project, &places, author, &marker, body);
+                let written = gitlab.write_note(project.into(), &places, author, &marker, body);
                 return written.await;
             }
             Post::EditNote(note, body) => {
-                gitlab.edit_note(&commit.project, note, body).await?;
+                gitlab
+                    .edit_note((&commit.project).into(), note, body)
+                    .await?;
             }
         }
         Ok(true)

@@ -169,7 +169,7 @@ impl Reporter<'_> {
             || self
                 .context
                 .gitlab
-                .project(project)
+                .project(project.into())
                 .await
                 .is_ok_and(|project| project.is_private())
     }

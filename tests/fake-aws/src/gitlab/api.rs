@@ -229,9 +229,13 @@ fn change_protection(call: &Call, project: &mut Project) -> ApiResult {
 
 /// The response about a project by its former path: `find_project!` in `lib/api/helpers.rb`,
 /// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/128642>. `None` by its number or present
-/// path.
+/// path, and after another project has claimed the former path: new routes override redirects
+/// (<https://gitlab.com/gitlab-org/gitlab-foss/-/merge_requests/11136>).
 fn moved(gitlab: &GitLab, call: &Call, host: &str) -> Option<ApiResult> {
     let former = call.needed("project");
+    if gitlab.project(host, former).is_some() {
+        return None;
+    }
     let mut projects = gitlab.projects.values();
     let project = projects.find(|one| {
         one.host == host && one.former_path.as_deref() == Some(former) && one.access.is_some()

@@ -171,7 +171,7 @@ impl Inner {
     }
 
     fn lasting_fault(&self, call: &Call) -> Option<FaultKind> {
-        let strikes = |lasting: &&Lasting| lasting.strikes(call);
+        let strikes = |lasting: &&Lasting| lasting.strikes(call, &self.aws.gitlab);
         let found = self.lasting.iter().find(strikes);
         found.map(|lasting| lasting.kind)
     }

@@ -1,5 +1,6 @@
 //! The faults of one call. A fault occurs once, unless it lasts.
 
+use crate::gitlab::GitLab;
 use crate::request::{Call, Service};
 
 /// How a call fails.
@@ -131,12 +132,17 @@ pub enum On {
 }
 
 impl Lasting {
-    pub(crate) fn strikes(&self, call: &Call) -> bool {
+    pub(crate) fn strikes(&self, call: &Call, gitlab: &GitLab) -> bool {
         match &self.on {
             On::Service(service) => call.service == *service,
             On::Operation(operation) => call.operation == *operation,
             On::Project(project) => {
-                call.service == Service::GitLab && call.text("project") == Some(project)
+                let named = call.text("project").unwrap_or_default();
+                let mut projects = gitlab.projects.values();
+                call.service == Service::GitLab
+                    && projects.any(|one| {
+                        one.path == *project && (named == one.path || named == one.id.to_string())
+                    })
             }
         }
     }
