@@ -106,7 +106,7 @@ async fn mirror_of_an_unreachable_gitlab_lasts_in_the_checks() {
         let [id] = mirrors(&fake)[..] else { panic!() };
         fake.break_from_now(on, kind);
         let deleted = stack.delete().await;
-        let named = format!("push mirror {id} of project {PROJECT} is left in GitLab");
+        let named = format!("push mirror {id} of project {PROJECT} (40) is left in GitLab");
         assert!(deleted.note().contains(&named), "{deleted:?}");
         fake.mend();
         assert_lasts_until_the_remedy(&fake, id, true).await;
@@ -120,7 +120,7 @@ async fn mirror_of_a_hidden_project_raises_no_alarm() {
     let [id] = mirrors(&fake)[..] else { panic!() };
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).access = None);
     let deleted = stack.delete().await;
-    let named = format!("does not show project {PROJECT} of push mirror {id}");
+    let named = format!("does not show project {PROJECT} (40) of push mirror {id}");
     assert!(deleted.note().contains(&named), "{deleted:?}");
     assert_lasts_until_the_remedy(&fake, id, false).await;
 }

@@ -2,6 +2,7 @@
 //! one fault does not prevent the other checks.
 
 mod alarms;
+mod claimed_path;
 mod commands;
 mod containment;
 mod credentials;

@@ -108,13 +108,16 @@ impl<'a> Applier<'a> {
         state.log.has_read_secret = state.secret.present().is_some();
         state.log.peer_timeout = clients.clock.until(progress.until()).mul_f64(0.5);
         state.clone_urls = or_failed(clone_urls, &mut failed).unwrap_or_default();
-        state.login.stored.extend(login);
-        let replaced_secret = replaced.iter().filter_map(|(_, secret)| secret.as_ref());
-        state.login.other_resource_credentials = replaced_secret
-            .filter(|secret| context.owns(secret))
-            .flat_map(Secret::logins)
-            .map(|login| login.credential_id.clone())
-            .collect();
+        let replaced_secret = replaced.iter().find_map(|(_, secret)| secret.as_ref());
+        let replaced_secret = replaced_secret.filter(|secret| context.owns(secret));
+        if previous.secret_name.is_none() {
+            state.login.stored.extend(login);
+        } else if let (Some(_), Some((_, Some(login)))) = (replaced_secret, login) {
+            state.mirrors.replaced = login.mirrors;
+        }
+        let logins = replaced_secret.into_iter().flat_map(Secret::logins);
+        let credentials = logins.map(|login| login.credential_id.clone());
+        state.login.other_resource_credentials = credentials.collect();
         state.request = RequestState {
             previous,
             failed_read: failed,
@@ -231,7 +234,10 @@ impl Applier<'_> {
         }
         if self.context.rotation.is_none() {
             // The mirrors are as the saved spec has them. Otherwise the plan would have failed.
-            warnings.extend(self.planner().mirrors.branch_faults());
+            let planner = self.planner();
+            let claimed = planner.mirrors.claimed_paths();
+            warnings.extend(claimed.map(|(_, reason)| reason));
+            warnings.extend(planner.mirrors.branch_faults());
             for warning in plan::lfs_warnings(self.spec, &self.state) {
                 tracing::warn!(
                     error = warning.as_error(),
@@ -374,19 +380,24 @@ async fn read_replaced(
     Ok(Some((name.clone(), secret)))
 }
 
-/// Reads the login that an Update verifies because it keeps the secret, with the ID of its version.
-/// `None` if it cannot be read: the step that needs it reports the error.
+/// Reads the login of the secret before the request, with the ID of its version: an Update that
+/// keeps the secret verifies it, and its records have the numbers of projects. `None` if it cannot
+/// be read: the step that needs it reports the error.
 async fn read_kept_login(
     aws: &Aws,
     spec: &Spec,
     context: &RequestContext,
     previous: &PreviousSpec,
 ) -> Option<(String, Option<StoredLogin>)> {
-    let is_update = !context.is_create && context.rotation.is_none();
-    if !is_update || previous.secret_name.is_some() || spec.repositories().is_empty() {
+    let is_moved_or_rotated = previous.secret_name.is_some() || context.rotation.is_some();
+    if context.is_create
+        || spec.repositories().is_empty()
+        || is_moved_or_rotated && spec.mirrors.is_empty()
+    {
         return None;
     }
-    let read = calls::read_current_login(aws, &spec.secret_name).await;
+    let name = previous.secret_name.as_ref().unwrap_or(&spec.secret_name);
+    let read = calls::read_current_login(aws, name).await;
     read.ok().flatten()
 }
 

@@ -20,6 +20,7 @@ use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::SecretState;
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::{calls, messages, observe};
+use cfn_custom_resource::Reason;
 
 /// A GitLab that restarts responds again within this time.
 const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
@@ -83,10 +84,12 @@ impl Applier<'_> {
         };
         let gitlab = self.gitlab_clients.at(&access.url).await?;
         let phase = self.context.rotation.as_ref().map(|one| one.phase);
-        let projects = read_projects(&gitlab, &self.spec.mirrors, phase).await?;
+        let recorded = self.state.recorded_numbers(self.spec);
+        let projects = read_projects(&gitlab, &self.spec.mirrors, &recorded, phase).await?;
         let mirrors = &mut self.state.mirrors;
         mirrors.projects = Some(projects);
         mirrors.reachable_gitlabs.insert(access.url.clone());
+        self.state.number_records();
         Ok(())
     }
 
@@ -108,7 +111,8 @@ impl Applier<'_> {
         for one in indices.iter().filter_map(|n| self.spec.mirrors.get(*n)) {
             // GitLab may have another mirror than the one whose ID it returned.
             let mut vanished = self.state.mirrors.vanished.iter();
-            let has_vanished = vanished.any(|record| self.spec.is_for(record, one));
+            let has_vanished =
+                vanished.any(|record| self.state.mirrors.is_for(self.spec, record, one));
             let found = if has_vanished {
                 self.find_created(&gitlab, one).await?
             } else {
@@ -124,19 +128,15 @@ impl Applier<'_> {
         let no_login = || ApplyError::internal("a mirror without a login");
         let (_, login, password) = login.ok_or_else(no_login)?;
         let mut calls = Vec::new();
-        for WantedMirror {
-            project,
-            repository_name,
-            settings,
-            ..
-        } in &wanted
-        {
-            let Some(clone_url) = clone_urls.get(repository_name) else {
+        for one in &wanted {
+            let projects = self.state.mirrors.projects.as_ref();
+            let shown = projects.and_then(|projects| projects.get(&one.project));
+            let (Some(clone_url), Some(shown)) = (clone_urls.get(&one.repository_name), shown)
+            else {
                 return Err(ApplyError::internal("a mirror without an address"));
             };
-            let projects = self.state.mirrors.projects.as_ref();
-            let shown = projects.and_then(|projects| projects.get(project));
-            let known = shown.map_or(&[][..], |project| &project.mirrors);
+            let project = self.state.mirrors.project_ref(one);
+            let (settings, known) = (&one.settings, &shown.mirrors);
             calls.push(gitlab.create(project, clone_url, login, password, settings, known));
         }
         let (mut uncertain, mut result) = (Vec::new(), Ok(()));
@@ -167,7 +167,9 @@ impl Applier<'_> {
         gitlab: &GitLab,
         wanted: &WantedMirror,
     ) -> Result<Option<Mirror>, ApplyError> {
-        let listed = gitlab.mirrors(&wanted.project).await?;
+        let listed = gitlab
+            .mirrors(self.state.mirrors.project_ref(wanted))
+            .await?;
         let (name, created_at) = (&self.spec.secret_name, self.state.log.created_at);
         let secret = observe::read_secret_created_at(self.clients, name, created_at).await?;
         let is_overtaken =
@@ -184,7 +186,9 @@ impl Applier<'_> {
             let mut known = known.mirrors.iter();
             !mirror.enabled && !known.any(|one| one.id == mirror.id) && mirror.leads_to(clone_url)
         });
-        Ok(new.next())
+        // The address has no account, so of two mirrors one may be another account's.
+        let first = new.next();
+        Ok(first.filter(|_| new.next().is_none()))
     }
 
     fn note_created(&mut self, wanted: &WantedMirror, mirror: Mirror) {
@@ -192,6 +196,7 @@ impl Applier<'_> {
         let record = MirrorRecord {
             gitlab_url: url.unwrap_or_default(),
             project: wanted.project.clone(),
+            number: self.state.mirrors.number_of(wanted),
             repository_name: wanted.repository_name.clone(),
             id: mirror.id,
         };
@@ -233,7 +238,7 @@ impl Applier<'_> {
                         self.state.mirrors.restored.insert(record.id);
                     }
                     self.state.mirrors.settings_sent.insert(record.id);
-                    self.state.note_shown(record, Some(mirror));
+                    self.state.mirrors.note_shown(record, Some(&mirror));
                 }
                 Ok(None) => self.state.note_mirror_deleted(record),
                 Err(error) => result = result.and(Err(error)),
@@ -248,17 +253,17 @@ impl Applier<'_> {
         gitlab: &GitLab,
         record: &MirrorRecord,
     ) -> Result<Option<Mirror>, ApplyError> {
-        let MirrorRecord { project, id, .. } = record;
-        let Some(wanted) = self.spec.wanted(record) else {
+        let (project, id) = (record.project(), record.id);
+        let Some(wanted) = self.state.mirrors.wanted(self.spec, record) else {
             return Ok(self.state.mirrors.shown(record).cloned());
         };
         self.check_branches(gitlab, wanted).await?;
-        let shown = gitlab.update(project, *id, &wanted.settings, true).await?;
+        let shown = gitlab.update(project, id, &wanted.settings, true).await?;
         let is_enabled = shown.as_ref().is_none_or(|mirror| mirror.enabled);
         if is_enabled || is_empty(gitlab, record).await {
             return Ok(shown);
         }
-        let reason = messages::mirror_stays_disabled(project, *id);
+        let reason = messages::mirror_stays_disabled(&record.project, id);
         Err(ApplyError::permanent(reason))
     }
 
@@ -272,7 +277,10 @@ impl Applier<'_> {
         if self.context.rotation.is_some() {
             return Ok(());
         }
-        let mut read = Project::new(Vec::new());
+        let Some(number) = self.state.mirrors.number_of(wanted) else {
+            return Err(ApplyError::internal("a mirror without its project"));
+        };
+        let mut read = Project::new(&gitlab.url, number, vec![]);
         read_branches(gitlab, wanted, &mut read).await?;
         let (project, settings) = (&wanted.project, &wanted.settings);
         let Some(reason) = read.pushes_everything(settings) else {
@@ -280,7 +288,8 @@ impl Applier<'_> {
         };
         // GitLab protects the default branch with the first push:
         // https://docs.gitlab.com/user/project/repository/branches/default/
-        if gitlab.project(project).await?.is_empty {
+        let of_number = self.state.mirrors.project_ref(wanted);
+        if gitlab.project(of_number).await?.is_empty {
             return Ok(());
         }
         let mut mirrors = self.spec.mirrors.iter();
@@ -315,46 +324,16 @@ impl Applier<'_> {
             self.ensure_access_to(&record.gitlab_url).await?;
         }
         let left = self.clients.clock.until(self.progress.until());
-        let records = records.iter();
-        let found: Vec<_> = records
-            .clone()
-            .map(|one| self.with_current_project(one))
-            .collect();
         let patience = left.mul_f64(0.6);
-        let retired = self.gitlab_clients.retire(&found, patience).await;
+        let retired = self.gitlab_clients.retire(records, patience).await;
         let mut result = Ok(());
-        for (record, retired) in records.zip(retired) {
-            let retired = retired.map(|note| {
-                if let Some(note) = note {
-                    tracing::warn!(
-                        error = note.as_error(),
-                        "a mirror was deleted during its push"
-                    );
-                    self.warnings.push(note);
-                }
-            });
+        for (record, retired) in records.iter().zip(retired) {
             match self.note_removal(record, retired) {
                 Ok(()) => drop(self.state.mirrors.retired.insert(record.clone())),
                 Err(error) => result = result.and(Err(error)),
             }
         }
         result
-    }
-
-    /// `record` with the project's current path. A project that has moved keeps the IDs of its
-    /// mirrors.
-    fn with_current_project(&self, record: &MirrorRecord) -> MirrorRecord {
-        let url = self.spec.gitlab.as_ref().map(|access| &access.url);
-        let projects = self.state.mirrors.projects.iter().flatten();
-        let has_mirror = |project: &Project| project.mirrors.iter().any(|one| one.id == record.id);
-        let mut found = projects.filter(|(_, project)| has_mirror(project));
-        match found.next() {
-            Some((name, _)) if url == Some(&record.gitlab_url) => MirrorRecord {
-                project: name.clone(),
-                ..record.clone()
-            },
-            _ => record.clone(),
-        }
     }
 
     /// Checks that the GitLab of a mirror responds, before the mirror is superseded.
@@ -368,18 +347,22 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Notes a deletion. A failure is only a warning if the project has moved, or if GitLab does
-    /// not show it: then nothing can remove the mirror. It is also a warning if the template no
-    /// longer has the GitLab and the mirror does not push with the current login. Otherwise a
-    /// GitLab that no longer exists would block every update.
+    /// Notes a deletion, with what GitLab showed of the mirror. A failure is only a warning if the
+    /// project has moved, or if GitLab does not show it: then nothing can remove the mirror. It is
+    /// also a warning if the template no longer has the GitLab and the mirror does not push with
+    /// the current login. Otherwise a GitLab that no longer exists would block every update.
     fn note_removal(
         &mut self,
         record: &MirrorRecord,
-        removed: Result<(), GitLabError>,
+        removed: Result<Option<Reason>, GitLabError>,
     ) -> Result<(), ApplyError> {
         let error = match removed {
-            Ok(()) => {
-                self.state.note_shown(record, None);
+            Ok(note) => {
+                if let Some(note) = note {
+                    tracing::warn!(error = note.as_error(), "a mirror is removed with a note");
+                    self.warnings.push(note);
+                }
+                self.state.mirrors.note_shown(record, None);
                 return Ok(());
             }
             Err(error) if error.kind == ErrorKind::NotFound => {
@@ -394,7 +377,7 @@ impl Applier<'_> {
                 }
                 tracing::warn!(error = left.as_error(), "a mirror was not removed");
                 self.warnings.push(left);
-                self.state.note_shown(record, None);
+                self.state.mirrors.note_shown(record, None);
                 return Ok(());
             }
             Err(error) => error,

@@ -48,7 +48,7 @@ pub async fn sync_mirrors(
         let pause = backoff.next_pause().min(left);
         let is_late = left.is_zero();
         let records = waiting.iter().map(|one: &AwaitedPush| &one.record);
-        let calls = records.map(|record| gitlab.mirror(&record.project, record.id));
+        let calls = records.map(|record| gitlab.mirror(record.project(), record.id));
         let shown = join_all(calls).await;
         for (mut awaited, shown) in std::mem::take(&mut waiting).into_iter().zip(shown) {
             let Some(mirror) = shown? else {
@@ -87,9 +87,9 @@ async fn start_pushes(
         before.is_some_and(|mirror| !mirror.enabled)
     });
     state.mirrors.synced.extend(silent.iter().map(|one| one.id));
-    let calls = records.iter().map(|one| gitlab.sync(&one.project, one.id));
+    let calls = records.iter().map(|one| gitlab.sync(one.project(), one.id));
     for (record, started) in records.iter().zip(join_all(calls).await) {
-        let Some(wanted) = spec.wanted(record) else {
+        let Some(wanted) = state.mirrors.wanted(spec, record) else {
             continue;
         };
         let before = state.mirrors.shown(record).cloned();
@@ -133,13 +133,13 @@ async fn has_ended(
     match Push::of(awaited.before.as_ref(), &mirror) {
         Push::Succeeded => {
             state.mirrors.synced.insert(record.id);
-            state.note_shown(record, Some(mirror));
+            state.mirrors.note_shown(record, Some(&mirror));
             return Ok(true);
         }
         // IAM may not have propagated the login to where GitLab's push arrived.
         Push::Failed if !awaited.is_requested_again => {
             awaited.is_requested_again = true;
-            gitlab.sync(&record.project, record.id).await?;
+            gitlab.sync(record.project(), record.id).await?;
             awaited.before = Some(mirror.clone());
         }
         Push::Failed => return Err(push_error(state, record, &mirror, "failed")),
@@ -201,7 +201,7 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
 
 /// Whether the project has no commits, so that its mirrors have nothing to push.
 pub async fn is_empty(gitlab: &GitLab, record: &MirrorRecord) -> bool {
-    let project = gitlab.project(&record.project).await;
+    let project = gitlab.project(record.project()).await;
     project.is_ok_and(|project| project.is_empty)
 }
 

@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use crate::clients::gitlab::{
-    Access, ErrorKind, GitLab, GitLabError, Mirror, Sent, TokenError, UnreachableGitLabs,
+    Access, ErrorKind, GitLab, GitLabError, Mirror, ProjectRef, Sent, TokenError,
+    UnreachableGitLabs,
 };
 use crate::clients::{Clients, gitlab};
 use crate::common::reason_codes::Code;
@@ -23,7 +24,7 @@ use cfn_custom_resource::{Clock, Reason};
 pub const GITLAB_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> Reason {
-    let MirrorRecord { project, id, .. } = record;
+    let (project, id) = (record.shown_project(), record.id);
     let since = mirror.started_at.map(write_time).unwrap_or_default();
     let problem = format!(
         "push mirror {id} of project {project} was deleted while GitLab showed a push in progress since \
@@ -36,15 +37,25 @@ fn deleted_while_started(record: &MirrorRecord, mirror: &Mirror) -> Reason {
 /// The text about a mirror whose project GitLab does not show. With a deleted project, its mirrors
 /// are gone. From a user who left the project, GitLab hides both.
 pub fn hidden_mirror(record: &MirrorRecord) -> Reason {
-    let MirrorRecord {
-        gitlab_url,
-        project,
-        id,
-        ..
-    } = record;
+    let MirrorRecord { gitlab_url, id, .. } = record;
+    let project = record.shown_project();
     let problem =
         format!("GitLab at {gitlab_url} does not show project {project} of push mirror {id}");
     let remedy = "If the project exists, remove the mirror in its Settings, Repository, Mirroring repositories";
+    Reason::new(Code::MirrorsLeft, problem, remedy)
+}
+
+/// The text about a mirror that leads elsewhere than its record has it. GitLab cannot change the
+/// address of a mirror, so it is another one: a restore of an older backup gives its number again.
+pub fn foreign_mirror(record: &MirrorRecord, mirror: &Mirror) -> Reason {
+    let (id, repository_name) = (record.id, &record.repository_name);
+    let (project, address) = (record.shown_project(), &mirror.destination);
+    let problem = format!(
+        "push mirror {id} of project {project} leads to {address}, and not to repository \
+         {repository_name} of its record. cfn-gitops does not change it"
+    );
+    let remedy = "Look in the project's Settings, Repository, Mirroring repositories whether a mirror to \
+        the repository is left, and remove that one";
     Reason::new(Code::MirrorsLeft, problem, remedy)
 }
 
@@ -83,7 +94,7 @@ impl<'a> GitLabClients<'a> {
     /// it.
     pub async fn check_response(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
-        match gitlab.mirror(&record.project, record.id).await {
+        match gitlab.mirror(record.project(), record.id).await {
             Err(error) if error.sent != Sent::Yes => Err(error),
             _ => Ok(()),
         }
@@ -112,7 +123,7 @@ impl<'a> GitLabClients<'a> {
     }
 
     async fn of(&mut self, record: &MirrorRecord) -> Result<Arc<GitLab>, GitLabError> {
-        let (gitlab_url, project, id) = (&record.gitlab_url, &record.project, record.id);
+        let (gitlab_url, project, id) = (&record.gitlab_url, record.shown_project(), record.id);
         self.at(gitlab_url).await.map_err(|error| match error.kind {
             ErrorKind::Token(TokenError::Unnamed) => error.of(&format!(
                 "removing push mirror {id} of project {project} at {gitlab_url}"
@@ -121,26 +132,26 @@ impl<'a> GitLabClients<'a> {
         })
     }
 
-    /// Deletes a mirror, even during a push.
-    pub async fn delete(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
+    /// Deletes a mirror, even during a push. Returns a note if it leads elsewhere: then it stays.
+    pub async fn delete(&mut self, record: &MirrorRecord) -> Result<Option<Reason>, GitLabError> {
         let gitlab = self.of(record).await?;
-        let deleted = gitlab.delete(&record.project, record.id).await;
+        let deleted = delete(&gitlab, record, self.clients.aws.s3.region()).await;
         self.note(record, deleted)
     }
 
     /// Disables mirrors, waits at most `patience` for their running pushes, and deletes
-    /// them. Returns for each mirror a note if GitLab still showed a push then.
+    /// them. Returns for each mirror a note if GitLab still showed a push then, or if it leads
+    /// elsewhere and stays.
     pub async fn retire(
         &mut self,
         records: &[MirrorRecord],
         patience: Duration,
     ) -> Vec<Result<Option<Reason>, GitLabError>> {
-        let clock = &self.clients.clock;
+        let (clock, region) = (&self.clients.clock, self.clients.aws.s3.region());
         let gitlabs = self.all_of(records).await;
-        let calls = records
-            .iter()
-            .zip(gitlabs)
-            .map(|(record, gitlab)| async { retire(&*gitlab?, record, patience, clock).await });
+        let calls = records.iter().zip(gitlabs).map(|(record, gitlab)| async {
+            retire(&*gitlab?, record, region, patience, clock).await
+        });
         let retired = records.iter().zip(join_all(calls).await);
         let noted = retired.map(|(record, retired)| self.note(record, retired));
         noted.collect()
@@ -151,13 +162,14 @@ impl<'a> GitLabClients<'a> {
     pub async fn delete_each(
         &mut self,
         records: &[MirrorRecord],
-        mut done: impl FnMut(&MirrorRecord, Result<(), GitLabError>),
+        mut done: impl FnMut(&MirrorRecord, Result<Option<Reason>, GitLabError>),
     ) {
+        let region = self.clients.aws.s3.region();
         for records in records.chunks(MIRRORS_AT_ONCE) {
             let gitlabs = self.all_of(records).await;
             let calls = records.iter().zip(gitlabs);
             let calls = calls.map(|(record, gitlab)| async move {
-                let deletion = async { gitlab?.delete(&record.project, record.id).await };
+                let deletion = async { delete(&*gitlab?, record, region).await };
                 (record, deletion.await)
             });
             let mut calls: FuturesUnordered<_> = calls.collect();
@@ -168,6 +180,7 @@ impl<'a> GitLabClients<'a> {
     }
 
     /// The mirrors in GitLab that may lead from the project of each of `wanted` to its repository.
+    /// The project of one of the `records` is known by its number.
     ///
     /// # Errors
     /// If GitLab at `url` is not reached, or for each project that it does not show.
@@ -175,12 +188,18 @@ impl<'a> GitLabClients<'a> {
         &mut self,
         url: &str,
         wanted: &'m [WantedMirror],
+        records: &[MirrorRecord],
     ) -> Result<Vec<(&'m WantedMirror, Result<Vec<Mirror>, GitLabError>)>, GitLabError> {
+        let project = |wanted: &'m WantedMirror| {
+            let mut records = records.iter().filter(|record| record.gitlab_url == url);
+            let record = records.find(|record| record.is_named(&wanted.project));
+            ProjectRef::numbered(record.and_then(|record| record.number), &wanted.project)
+        };
         let gitlab = self.at(url).await?;
         let region = self.clients.aws.s3.region();
         let mut found = Vec::new();
         for wanted in wanted.chunks(MIRRORS_AT_ONCE) {
-            let reads = wanted.iter().map(|one| gitlab.mirrors(&one.project));
+            let reads = wanted.iter().map(|one| gitlab.mirrors(project(one)));
             for (wanted, mut shown) in wanted.iter().zip(join_all(reads).await) {
                 if let Ok(shown) = &mut shown {
                     shown.retain(|mirror| mirror.may_lead_to(&wanted.repository_name, region));
@@ -209,8 +228,47 @@ impl<'a> GitLabClients<'a> {
     }
 }
 
+/// A mirror that a record names, as GitLab shows it.
+enum Recorded {
+    Shown(Mirror),
+    Gone,
+    /// It leads elsewhere, or it is not shown in a project that is not known by its number.
+    Foreign(Reason),
+}
+
+async fn recorded(
+    gitlab: &GitLab,
+    record: &MirrorRecord,
+    region: Option<&str>,
+) -> Result<Recorded, GitLabError> {
+    let shown = gitlab.mirror(record.project(), record.id).await?;
+    Ok(match shown {
+        Some(mirror) if mirror.leads_elsewhere(&record.repository_name, region) => {
+            Recorded::Foreign(foreign_mirror(record, &mirror))
+        }
+        Some(mirror) => Recorded::Shown(mirror),
+        None if record.number.is_none() => Recorded::Foreign(hidden_mirror(record)),
+        None => Recorded::Gone,
+    })
+}
+
+async fn delete(
+    gitlab: &GitLab,
+    record: &MirrorRecord,
+    region: Option<&str>,
+) -> Result<Option<Reason>, GitLabError> {
+    match recorded(gitlab, record, region).await? {
+        Recorded::Shown(_) => gitlab
+            .delete(record.project(), record.id)
+            .await
+            .map(|()| None),
+        Recorded::Gone => Ok(None),
+        Recorded::Foreign(note) => Ok(Some(note)),
+    }
+}
+
 /// Disables a mirror, waits at most `patience` for a running push, and deletes it.
-/// Returns a note if GitLab still showed a push then.
+/// Returns a note if GitLab still showed a push then, or if the mirror leads elsewhere and stays.
 ///
 /// A push that GitLab shows may be over: the process that pushed can be killed, and GitLab
 /// does not correct that by itself (see [`Mirror::is_stuck`]). Neither disabling nor deleting a
@@ -219,12 +277,15 @@ impl<'a> GitLabClients<'a> {
 async fn retire(
     gitlab: &GitLab,
     record: &MirrorRecord,
+    region: Option<&str>,
     patience: Duration,
     clock: &Clock,
 ) -> Result<Option<Reason>, GitLabError> {
-    let (project, id) = (&record.project, record.id);
-    let Some(mirror) = gitlab.mirror(project, id).await? else {
-        return Ok(None);
+    let (project, id) = (record.project(), record.id);
+    let mirror = match recorded(gitlab, record, region).await? {
+        Recorded::Shown(mirror) => mirror,
+        Recorded::Gone => return Ok(None),
+        Recorded::Foreign(note) => return Ok(Some(note)),
     };
     let give_up = tokio::time::Instant::now() + patience;
     let mut shown = gitlab.update(project, id, &mirror.settings, false).await?;

@@ -49,11 +49,11 @@ pub struct LeftMirror {
 impl LeftMirror {
     /// A mirror that the secret has named and whose deletion GitLab has not confirmed.
     pub fn recorded(record: &MirrorRecord, why: Option<impl Display>) -> Self {
-        let MirrorRecord { project, id, .. } = record;
+        let (project, id) = (record.shown_project(), record.id);
         let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
         LeftMirror {
             text: format!("push mirror {id} of project {project} is left in GitLab{why}"),
-            project: Some(project.clone()),
+            project: Some(record.project.clone()),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::{Secret, StoredLogin};
+use cfn_custom_resource::Reason;
 
 /// How long GitLab may take to delete mirrors at most. The credential has to be deleted in any
 /// case.
@@ -125,10 +126,11 @@ impl<'a> DeletedMirrors<'a> {
             self.gitlab_clients.add(access.ok().flatten());
         }
         let left = &mut self.left;
-        let note = |record: &MirrorRecord, deleted| {
+        let note = |record: &MirrorRecord, deleted: Result<Option<Reason>, GitLabError>| {
             unanswered.retain(|one| one != record);
             match deleted {
-                Ok(()) => {}
+                Ok(None) => {}
+                Ok(Some(note)) => left.push(LeftMirror::possible(note.problem)),
                 // The project may be deleted, and its mirrors with it.
                 Err(GitLabError {
                     kind: ErrorKind::NotFound,
@@ -151,7 +153,7 @@ impl<'a> DeletedMirrors<'a> {
     pub async fn look_for_others(&mut self, wanted: Vec<WantedMirror>) {
         let (recorded, unrecorded): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| {
             let is_for = |record: &MirrorRecord| {
-                record.project == wanted.project && record.repository_name == wanted.repository_name
+                record.is_named(&wanted.project) && record.repository_name == wanted.repository_name
             };
             self.records.iter().any(is_for)
         });
@@ -187,7 +189,7 @@ impl<'a> DeletedMirrors<'a> {
         let Some(Access { url, .. }) = &self.target.gitlab else {
             return Default::default();
         };
-        let search = Box::pin(self.gitlab_clients.look_for(url, wanted));
+        let search = Box::pin(self.gitlab_clients.look_for(url, wanted, &self.records));
         let found = match within(time, search).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => return (vec![], vec![unread(wanted, &error.to_string())]),

@@ -11,11 +11,11 @@ use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::resource::MirrorCredential;
 use cfn_custom_resource::Reason;
 
-/// How many mirrors a second are read, with three requests each if they are healthy. GitLab's
+/// How many mirrors a second are read, with four requests each if they are healthy. GitLab's
 /// smallest documented limit is 1,200 requests a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>. On gitlab.com it is 2,000:
 /// <https://docs.gitlab.com/user/gitlab_com/rate_limits/>.
-const MIRRORS_PER_SECOND: u32 = 5;
+const MIRRORS_PER_SECOND: u32 = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenHealth {

@@ -3,15 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::Aws;
-use crate::clients::gitlab::{GitLabError, Mirror, Mirrored, Settings};
+use crate::clients::gitlab::{GitLab, GitLabError, Mirror, Mirrored, Settings, other_project};
 use crate::common::password::Password;
-use crate::mirror_credential::calls::gitlab::GitLabClients;
+use crate::mirror_credential::calls::gitlab::{GitLabClients, foreign_mirror, hidden_mirror};
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 pub use crate::mirror_credential::health::tips::ForeignTip;
 use crate::mirror_credential::health::tips::{Comparison, TipsError};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
+use crate::mirror_credential::spec::WantedMirror;
 use cfn_custom_resource::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +37,22 @@ pub struct MirrorHealth {
     pub is_repairable: bool,
 }
 
+impl MirrorHealth {
+    /// With another fault before its own. It is not repairable then: a person has to decide.
+    fn with(mut self, other: Option<Reason>) -> Self {
+        self.is_repairable &= other.is_none();
+        self.fault = Reason::join(other.into_iter().chain(self.fault));
+        self
+    }
+}
+
 /// Reads a mirror from GitLab, whose login has this `password`. Its fault is the reason if GitLab
-/// does not show it. The settings of its stack are `wanted`, if they are known.
+/// does not show it. The properties of its stack are `wanted`, if they are known.
 pub async fn check_mirror(
     aws: &Aws,
     gitlabs: &mut GitLabClients<'_>,
     record: &MirrorRecord,
-    wanted: Option<&Settings>,
+    wanted: Option<&WantedMirror>,
     password: &Password,
     checked: &CheckedGitLabs,
     now: SystemTime,
@@ -88,9 +98,16 @@ fn unchecked(record: &MirrorRecord) -> MirrorHealth {
     }
 }
 
-/// The health of a mirror that was deleted in GitLab.
+/// The health of a mirror that was deleted in GitLab. It may be in another project that was at this
+/// path before, if the project's number is unknown.
 fn gone(record: &MirrorRecord) -> MirrorHealth {
     let MirrorRecord { id, gitlab_url, .. } = record;
+    if record.number.is_none() {
+        return MirrorHealth {
+            fault: Some(hidden_mirror(record)),
+            ..unchecked(record)
+        };
+    }
     let remedy = "Create it again: update its stack with a new RotationSerial";
     let problem = format!("it is gone ({id} at {gitlab_url})");
     MirrorHealth {
@@ -102,17 +119,38 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
 
 async fn read(
     comparison: &Comparison<'_>,
-    wanted: Option<&Settings>,
+    wanted: Option<&WantedMirror>,
     password: &Password,
 ) -> Result<MirrorHealth, GitLabError> {
     let (gitlab, record) = (comparison.gitlab, comparison.record);
-    let (project, id, gitlab_url) = (&record.project, &record.id, &record.gitlab_url);
-    let Some(mirror) = gitlab.mirror(&record.project, *id).await? else {
-        return Ok(gone(record));
+    let (shown, claimed) = tokio::join!(
+        gitlab.mirror(record.project(), record.id),
+        claimed_path(gitlab, record, wanted)
+    );
+    let region = comparison.aws.s3.region();
+    let health = match shown? {
+        Some(mirror) if mirror.leads_elsewhere(&record.repository_name, region) => MirrorHealth {
+            fault: Some(foreign_mirror(record, &mirror)),
+            ..unchecked(record)
+        },
+        Some(mirror) => of_shown(comparison, wanted, password, &mirror).await?,
+        None => gone(record),
     };
+    Ok(health.with(claimed))
+}
+
+/// The health of a mirror that GitLab shows with the address of its repository.
+async fn of_shown(
+    comparison: &Comparison<'_>,
+    wanted: Option<&WantedMirror>,
+    password: &Password,
+    mirror: &Mirror,
+) -> Result<MirrorHealth, GitLabError> {
+    let (gitlab, record) = (comparison.gitlab, comparison.record);
+    let (project, id, gitlab_url) = (record.project(), &record.id, &record.gitlab_url);
     let now = gitlab.now(comparison.now);
     let mut lag = mirror.lag(now);
-    let mut fault = fault_of(&mirror, record, password, now);
+    let mut fault = fault_of(mirror, record, password, now);
     if fault.is_some() && gitlab.project(project).await.is_ok_and(|it| it.is_empty) {
         // An empty project has nothing to push, which some versions of GitLab show as a fault.
         (fault, lag) = (None, None);
@@ -123,7 +161,7 @@ async fn read(
         Ok(Mirrored::Everything(reason)) if fault.is_none() => {
             let place = format!("push mirror {id} at {gitlab_url}");
             let regex = settings.branch_regex.as_deref();
-            let reason = messages::every_branch_is_pushed(&place, project, &reason, regex);
+            let reason = messages::every_branch_is_pushed(&place, &record.project, &reason, regex);
             fault = Some(reason);
         }
         Ok(Mirrored::Everything(_)) => {}
@@ -156,9 +194,25 @@ async fn read(
         foreign,
         is_repairable: fault.is_some() && !mirror.enabled,
         fault,
-        other_settings: wanted.and_then(|wanted| other_settings(&mirror, record, wanted)),
+        other_settings: wanted.and_then(|one| other_settings(mirror, record, &one.settings)),
         ..unchecked(record)
     })
+}
+
+/// That the path of the mirror's project leads to another project now. `None` if it does not, if
+/// GitLab does not show where it leads, or if the template has the number.
+async fn claimed_path(
+    gitlab: &GitLab,
+    record: &MirrorRecord,
+    wanted: Option<&WantedMirror>,
+) -> Option<Reason> {
+    let number = record.number?;
+    let path = wanted.map_or(&record.project, |wanted| &wanted.project);
+    if path.parse::<u64>().is_ok() {
+        return None;
+    }
+    let shown = gitlab.project(path.into()).await.ok()?;
+    (shown.id != number).then(|| other_project("GitLabProject", path, number, shown.id))
 }
 
 fn log_uncompared(record: &MirrorRecord, reason: &Reason) {

@@ -232,11 +232,7 @@ impl MirrorCredential {
         for record in &value.mirrors {
             let now = self.clients.clock.now();
             let (aws, password) = (&self.clients.aws, &value.password);
-            let mut wanted = wanted.iter();
-            let wanted = wanted.find(|wanted| {
-                wanted.project == record.project && wanted.repository_name == record.repository_name
-            });
-            let wanted = wanted.map(|wanted| &wanted.settings);
+            let wanted = wanted_for(record, wanted);
             let mut mirror =
                 check_mirror(aws, gitlabs, record, wanted, password, checked, now).await;
             // GitLab masks logins in its messages, but the check does not depend on that.
@@ -251,6 +247,19 @@ impl MirrorCredential {
             health.others = other_mirrors(gitlabs, &value.mirrors, checked).await;
         }
     }
+}
+
+/// The mirror of the properties that `record` is about. `None` if it is unknown: a path that the
+/// record does not have may lead to its project.
+fn wanted_for<'a>(record: &MirrorRecord, wanted: &'a [WantedMirror]) -> Option<&'a WantedMirror> {
+    let of_repository = wanted
+        .iter()
+        .filter(|wanted| wanted.repository_name == record.repository_name);
+    let mut named = of_repository.clone();
+    let named = named.find(|wanted| record.is_named(&wanted.project));
+    let mut others = of_repository;
+    let only = others.next().filter(|_| others.next().is_none());
+    named.or(only)
 }
 
 /// Why the secret `name` without a current login has nothing to check.

@@ -152,7 +152,7 @@ impl Comparison<'_> {
 
     /// CodeCommit is read first. So a push in between only makes GitLab's branch longer.
     async fn look(&self, name: &str) -> Result<Compared, TipsError> {
-        let project = &self.record.project;
+        let project = self.record.project();
         let tip = self.tip(name).await?;
         self.pace.wait().await;
         let Some(branch) = self.gitlab.branch(project, name).await? else {

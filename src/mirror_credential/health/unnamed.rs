@@ -28,7 +28,7 @@ pub async fn other_mirrors(
         }
         checked.pace.wait().await;
         let listed = match gitlabs.at(url).await {
-            Ok(gitlab) => gitlab.mirrors(&record.project).await,
+            Ok(gitlab) => gitlab.mirrors(record.project()).await,
             Err(error) => Err(error),
         };
         // A project that cannot be read is the fault of the mirror itself.

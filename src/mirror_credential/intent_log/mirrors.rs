@@ -3,6 +3,7 @@
 
 use std::time::SystemTime;
 
+use crate::clients::gitlab::ProjectRef;
 use crate::mirror_credential::intent_log::key;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,15 +37,55 @@ pub fn claimant(rotation: Option<&str>) -> String {
 pub struct MirrorRecord {
     #[serde(rename = "gitLabUrl")]
     pub gitlab_url: String,
-    /// ID or full path of the project.
+    /// The project as the template names it: its number or its full path.
     #[serde(rename = "gitLabProject")]
     pub project: String,
+    /// The project's number, by which GitLab is called. `None` in a record of an earlier version,
+    /// until GitLab shows the mirror in the project of that name.
+    #[serde(
+        rename = "gitLabProjectNumber",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub number: Option<u64>,
     /// The CodeCommit repository that the mirror pushes to.
     #[serde(rename = "repositoryName")]
     pub repository_name: String,
     /// GitLab's ID of the mirror.
     #[serde(rename = "mirrorId")]
     pub id: u64,
+}
+
+impl MirrorRecord {
+    pub fn project(&self) -> ProjectRef<'_> {
+        ProjectRef::numbered(self.number, &self.project)
+    }
+
+    /// Whether `name`, a number or a path, is that of its project.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.project == name || self.number.is_some_and(|number| number.to_string() == name)
+    }
+
+    /// Its project in a text that is about no call: with its number too, if the name is a path.
+    pub fn shown_project(&self) -> String {
+        match self.number {
+            Some(number) if number.to_string() != self.project => {
+                format!("{} ({number})", self.project)
+            }
+            _ => self.project.clone(),
+        }
+    }
+
+    /// Whether both are about one mirror. GitLab's ID of a mirror is unique until a restore of an
+    /// older backup, so the project decides too, as far as both know it.
+    pub fn is_same(&self, other: &MirrorRecord) -> bool {
+        let is_other_project = self.number.zip(other.number).is_some_and(|(a, b)| a != b);
+        self.gitlab_url == other.gitlab_url && self.id == other.id && !is_other_project
+    }
+
+    pub fn is_in(&self, records: &[MirrorRecord]) -> bool {
+        records.iter().any(|other| self.is_same(other))
+    }
 }
 
 /// Parses the `mirrors` of a secret's value.

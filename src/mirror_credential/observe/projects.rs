@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::clients::gitlab::{GitLab, GitLabError, RetryTime};
+use crate::clients::gitlab::{GitLab, GitLabError, ProjectRef, RetryTime};
 use crate::mirror_credential::messages;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::spec::WantedMirror;
@@ -13,19 +13,22 @@ use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 
 /// Reads every project of `mirrors`, as far as the rotation's `phase` needs it. `None` for a
-/// request of CloudFormation, which needs all of it.
+/// request of CloudFormation, which needs all of it. The projects of some paths have the `recorded`
+/// numbers.
 pub async fn read_projects(
     gitlab: &GitLab,
     mirrors: &[WantedMirror],
+    recorded: &BTreeMap<&str, u64>,
     phase: Option<RotationPhase>,
 ) -> Result<BTreeMap<String, Project>, GitLabError> {
     let mut wanted: BTreeMap<&String, Vec<&WantedMirror>> = BTreeMap::new();
     for mirror in mirrors {
         wanted.entry(&mirror.project).or_default().push(mirror);
     }
-    let reads = wanted
-        .into_iter()
-        .map(|(name, mirrors)| read_project(gitlab, name, mirrors, phase));
+    let reads = wanted.into_iter().map(|(name, mirrors)| {
+        let recorded = recorded.get(name.as_str()).copied();
+        read_project(gitlab, name, recorded, mirrors, phase)
+    });
     let reads: Vec<_> = reads.collect();
     let projects = stream::iter(reads).buffered(MIRRORS_AT_ONCE);
     projects.try_collect().await
@@ -34,16 +37,16 @@ pub async fn read_projects(
 async fn read_project(
     gitlab: &GitLab,
     name: &str,
+    recorded: Option<u64>,
     mirrors: Vec<&WantedMirror>,
     phase: Option<RotationPhase>,
 ) -> Result<(String, Project), GitLabError> {
-    let mut project = Project::new(gitlab.mirrors(name).await?);
-    if phase.is_none() {
-        let described = gitlab.project(name).await?;
-        project.is_empty = described.is_empty;
-        project.default_branch = described.default_branch;
-        project.lfs_objects_size = described.lfs_objects_size;
-    }
+    let mut project = match recorded.filter(|_| phase.is_some()) {
+        Some(number) => Project::new(&gitlab.url, number, vec![]),
+        None => describe(gitlab, name, recorded).await?,
+    };
+    let of_number = ProjectRef::numbered(Some(project.number), name);
+    project.mirrors = gitlab.mirrors(of_number).await?;
     for wanted in mirrors {
         // These phases do not start pushes.
         if !matches!(phase, Some(RotationPhase::Create | RotationPhase::Set)) {
@@ -70,19 +73,48 @@ async fn read_project(
     Ok((name.to_owned(), project))
 }
 
+/// Looks up the project `name`, without its mirrors and branches. If its number is `recorded`, that
+/// decides: the path may lead to another project, to none, or to one that GitLab hides.
+async fn describe(
+    gitlab: &GitLab,
+    name: &str,
+    recorded: Option<u64>,
+) -> Result<Project, GitLabError> {
+    let shown = gitlab.project(name.into()).await;
+    let (details, path_leads_to) = match (shown, recorded) {
+        (Ok(shown), Some(number)) if shown.id != number => {
+            let recorded = gitlab.project(ProjectRef::numbered(recorded, name)).await?;
+            (recorded, Some(shown.id))
+        }
+        (Err(error), Some(_)) if error.retry != RetryTime::Later => {
+            let recorded = gitlab.project(ProjectRef::numbered(recorded, name)).await?;
+            (recorded, None)
+        }
+        (shown, _) => (shown?, None),
+    };
+    Ok(Project {
+        path_leads_to,
+        is_empty: details.is_empty,
+        default_branch: details.default_branch,
+        lfs_objects_size: details.lfs_objects_size,
+        ..Project::new(&gitlab.url, details.id, vec![])
+    })
+}
+
 /// Reads the settings and branches that determine which branches a mirror pushes.
 pub async fn read_branches(
     gitlab: &GitLab,
     wanted: &WantedMirror,
     project: &mut Project,
 ) -> Result<(), GitLabError> {
+    let of_number = ProjectRef::numbered(Some(project.number), &wanted.project);
     if wanted.settings.only_protected_branches {
         if project.protected_branches.is_none() {
-            let protected = gitlab.protected_branches(&wanted.project).await?;
+            let protected = gitlab.protected_branches(of_number).await?;
             project.protected_branches = Some(protected);
         }
     } else if let Some(regex) = &wanted.settings.branch_regex
-        && !gitlab.has_branch_like(&wanted.project, regex).await?
+        && !gitlab.has_branch_like(of_number, regex).await?
     {
         project.unmatched.insert(regex.clone());
     }

@@ -101,14 +101,11 @@ impl Planner<'_> {
     /// Prepares a change of the login or its mirrors: this delivery has to hold the claim, and the
     /// orphan mirrors of earlier attempts have to be deleted.
     pub fn claim(&self, secret: &Secret) -> Plan {
-        let state = self.state;
         if self.has_other_ownership_tags(secret) {
             return choose(SecretStep::TagSecret);
         }
         self.mirrors.read_mirror_intent(secret)?;
-        if self.mirrors.has_mirrors() && state.mirrors.projects.is_none() {
-            return choose(MirrorStep::ReadProjects);
-        }
+        self.mirrors.read_projects()?;
         if !self.state.holds_claim() {
             self.check_claims()?;
             return choose(SecretStep::Claim(secret.next_entry()));
@@ -169,6 +166,7 @@ impl Planner<'_> {
             service_user_name: service_user_name.to_owned(),
             password: password.clone(),
             mirrors,
+            has_new_numbers: false,
         };
         Some((value, login))
     }

@@ -103,21 +103,22 @@ impl Planner<'_> {
             // With an inactive credential they cannot push.
             return self.verify_stored(active);
         }
-        if self.mirrors.has_mirrors() && state.mirrors.projects.is_none() {
-            return choose(MirrorStep::ReadProjects);
-        }
+        self.mirrors.read_projects()?;
         let Some(value) = state.login.stored.get(&current.version_id) else {
             return choose(CredentialStep::ReadLogin(current.version_id.clone()));
         };
         let records = value.as_ref().map_or(&[][..], |value| &value.mirrors);
         let kept = self.mirrors.kept(records);
-        if kept.len() == spec.mirrors.len() && kept.len() == records.len() {
+        // With a new spec, records of an earlier version are stored with their numbers.
+        let is_complete = value.as_ref().is_none_or(|value| !value.has_new_numbers)
+            || secret.has_saved(&spec.document);
+        if is_complete && kept.len() == spec.mirrors.len() && kept.len() == records.len() {
             self.verify_stored(active)?;
             return self.mirrors.push(&kept);
         }
         // A superseded mirror has to be deleted: it would continue to push with the same login.
         let given_up = records.iter().find(|record| {
-            spec.wanted(record).is_none()
+            self.mirrors.wanted(record).is_none()
                 && !state.mirrors.reachable_gitlabs.contains(&record.gitlab_url)
         });
         if let Some(record) = given_up {

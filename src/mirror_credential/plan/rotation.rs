@@ -98,9 +98,7 @@ impl Planner<'_> {
 
     /// The steps from a prepared login to a current one.
     fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Plan {
-        if self.mirrors.has_mirrors() && self.state.mirrors.projects.is_none() {
-            return choose(MirrorStep::ReadProjects);
-        }
+        self.mirrors.read_projects()?;
         let Some(value) = self.state.login.stored.get(&prepared.version_id) else {
             return choose(CredentialStep::ReadLogin(prepared.version_id.clone()));
         };

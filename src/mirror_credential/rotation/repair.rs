@@ -12,6 +12,7 @@ use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::event::RotationEvent;
 use crate::mirror_credential::rotation::read_spec;
 use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::state::mirrors::MirrorState;
 use crate::mirror_credential::{calls, messages, observe};
 use cfn_custom_resource::Failure;
 
@@ -82,18 +83,18 @@ impl MirrorCredential {
         let accesses = spec.gitlab.iter().cloned().collect();
         let mut gitlab_clients = GitLabClients::new(&self.clients, accesses);
         for record in value.iter().flat_map(|value| &value.mirrors) {
-            let Some(wanted) = spec.wanted(record) else {
+            let Some(wanted) = MirrorState::default().wanted(&spec, record) else {
                 continue;
             };
             let gitlab = gitlab_clients.at(&record.gitlab_url).await?;
-            let (project, id) = (&record.project, record.id);
+            let (project, id) = (record.project(), record.id);
             let shown = gitlab.mirror(project, id).await?;
             if shown.is_none_or(|mirror| mirror.enabled) {
                 continue;
             }
             let shown = gitlab.update(project, id, &wanted.settings, true).await?;
             if shown.is_some_and(|mirror| !mirror.enabled) && !is_empty(&gitlab, record).await {
-                let reason = messages::mirror_stays_disabled(project, id);
+                let reason = messages::mirror_stays_disabled(&record.project, id);
                 return Err(ApplyError::permanent(reason));
             }
         }

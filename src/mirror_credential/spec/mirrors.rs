@@ -26,7 +26,12 @@ static ACCESS: [Property; 4] = MEMBERS;
 
 static MIRROR: [Property; 7] = [
     Property::required("GitLabProject", Kind::Text(&PROJECT))
-        .doc("The project in GitLab. `Mirrors` has at most 50 entries, and requires `GitLab`."),
+        .doc(
+            "The project in GitLab, by its number or its full path. The mirror stays in the project \
+             whose number GitLab showed when it was created, even if [another project takes the \
+             path](../concepts/mirrors.md#a-project-is-known-by-its-number). `Mirrors` has at most 50 \
+             entries, and requires `GitLab`.",
+        ),
     Property::required("RepositoryName", Kind::Text(&REPOSITORY_NAME))
         .doc("The CodeCommit repository to which GitLab pushes."),
     // With `BranchRegex`, the default is false.
@@ -87,6 +92,13 @@ pub struct WantedMirror {
     pub required_branches: Vec<String>,
     /// Whether the request succeeds only after GitLab has pushed.
     pub waits_for_sync: bool,
+}
+
+impl WantedMirror {
+    /// The number of its project. `None` if the template has a path.
+    pub fn number(&self) -> Option<u64> {
+        self.project.parse().ok()
+    }
 }
 
 /// The value of `GitLab`. The other properties may be invalid.

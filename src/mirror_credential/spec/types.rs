@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::clients::gitlab::Access;
-use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::WantedMirror;
 
 /// The handling of CodeCommit credentials of the user that this resource did not issue.
@@ -50,18 +49,5 @@ impl Spec {
         let mut names = self.repositories();
         names.extend(others.chain([&self.user_name]).map(String::as_str));
         names
-    }
-
-    pub fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
-        let url = self.gitlab.as_ref().map(|gitlab| &gitlab.url);
-        url == Some(&record.gitlab_url)
-            && record.project == wanted.project
-            && record.repository_name == wanted.repository_name
-    }
-
-    /// The mirror that `record` is about. `None` if the template no longer has it.
-    pub fn wanted(&self, record: &MirrorRecord) -> Option<&WantedMirror> {
-        let mut wanted = self.mirrors.iter();
-        wanted.find(|wanted| self.is_for(record, wanted))
     }
 }

@@ -92,25 +92,15 @@ impl State {
     }
 
     pub fn note_mirror_created(&mut self, record: MirrorRecord, mirror: Mirror) {
-        self.note_shown(&record, Some(mirror));
+        self.mirrors.note_shown(&record, Some(&mirror));
         self.created.mirrors.insert(record.clone());
         self.mirrors.intent.content.created.push(record);
         self.mirrors.intent.ids_committed = false;
     }
 
-    /// Notes the mirror of `record` as GitLab shows it. `None` if it is deleted.
-    pub fn note_shown(&mut self, record: &MirrorRecord, mirror: Option<Mirror>) {
-        let projects = self.mirrors.projects.as_mut();
-        let Some(project) = projects.and_then(|projects| projects.get_mut(&record.project)) else {
-            return;
-        };
-        project.mirrors.retain(|one| one.id != record.id);
-        project.mirrors.extend(mirror);
-    }
-
     /// Follows the deletion of a mirror by a person, or by a peer that took the log over.
     pub fn note_mirror_deleted(&mut self, record: &MirrorRecord) {
-        self.note_shown(record, None);
+        self.mirrors.note_shown(record, None);
         let created = &mut self.mirrors.intent.content.created;
         created.retain(|one| one != record);
         if self.created.mirrors.contains(record) {

@@ -2,12 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::clients::gitlab::{Mirror, ProtectedBranches, PushesEverything, Settings};
+use crate::clients::gitlab::{Mirror, ProjectRef, ProtectedBranches, PushesEverything, Settings};
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
+use crate::mirror_credential::spec::{Spec, WantedMirror};
 use cfn_custom_resource::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
+    /// The GitLab that shows it.
+    pub gitlab_url: String,
+    pub number: u64,
+    /// The project that its path in the template leads to now, if that is another one.
+    pub path_leads_to: Option<u64>,
     /// All its mirrors, of any origin.
     pub mirrors: Vec<Mirror>,
     /// The branches that the project itself protects. `None` if they were not read.
@@ -22,9 +28,22 @@ pub struct Project {
 }
 
 impl Project {
+    /// Whether `record`, which has the name `name` in the spec or another one, is about this
+    /// project.
+    fn is_of(&self, record: &MirrorRecord, name: &str) -> bool {
+        let is_it = match record.number {
+            Some(number) => number == self.number,
+            None => record.project == name,
+        };
+        is_it && self.gitlab_url == record.gitlab_url
+    }
+
     /// A project of which only the mirrors were read.
-    pub fn new(mirrors: Vec<Mirror>) -> Self {
+    pub fn new(gitlab_url: &str, number: u64, mirrors: Vec<Mirror>) -> Self {
         Project {
+            gitlab_url: gitlab_url.to_owned(),
+            number,
+            path_leads_to: None,
             mirrors,
             protected_branches: None,
             unmatched: BTreeSet::new(),
@@ -74,8 +93,10 @@ pub struct IntentState {
 /// The mirrors as this delivery has read and changed them.
 #[derive(Clone, Debug, Default)]
 pub struct MirrorState {
-    /// The projects of the spec. `None` if they have to be read (again).
+    /// The projects of the spec, by their names in it. `None` if they have to be read (again).
     pub projects: Option<BTreeMap<String, Project>>,
+    /// The mirrors of the secret that the request replaces.
+    pub replaced: Vec<MirrorRecord>,
     pub gitlab_error: Option<Reason>,
     /// GitLab instances with mirrors to delete that responded.
     pub reachable_gitlabs: BTreeSet<String>,
@@ -99,7 +120,54 @@ pub struct MirrorState {
 impl MirrorState {
     /// The mirror of `record`. `None` if it is deleted.
     pub fn shown(&self, record: &MirrorRecord) -> Option<&Mirror> {
-        let mirrors = &self.projects.as_ref()?.get(&record.project)?.mirrors;
+        let mirrors = &self.project_of(record)?.mirrors;
         mirrors.iter().find(|mirror| mirror.id == record.id)
+    }
+
+    /// The project of `record`. `None` if the spec has none with its number.
+    pub fn project_of(&self, record: &MirrorRecord) -> Option<&Project> {
+        let mut projects = self.projects.iter().flatten();
+        let found = projects.find(|(name, project)| project.is_of(record, name));
+        found.map(|(_, project)| project)
+    }
+
+    /// Notes the mirror of `record` as GitLab shows it. `None` if it is deleted.
+    pub fn note_shown(&mut self, record: &MirrorRecord, mirror: Option<&Mirror>) {
+        // A project that the spec names by its path and by its number is listed twice.
+        for (name, project) in self.projects.iter_mut().flatten() {
+            if project.is_of(record, name) {
+                project.mirrors.retain(|one| one.id != record.id);
+                project.mirrors.extend(mirror.cloned());
+            }
+        }
+    }
+
+    /// The project of `wanted`, by its number if it was read.
+    pub fn project_ref<'a>(&self, wanted: &'a WantedMirror) -> ProjectRef<'a> {
+        ProjectRef::numbered(self.number_of(wanted), &wanted.project)
+    }
+
+    pub fn number_of(&self, wanted: &WantedMirror) -> Option<u64> {
+        let project = self.projects.as_ref()?.get(&wanted.project);
+        project.map(|project| project.number)
+    }
+
+    /// Whether `record` is about the mirror `wanted` of `spec`: from the same project, even under
+    /// another name, to the same repository.
+    pub fn is_for(&self, spec: &Spec, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
+        let is_same_project = match (record.number, self.number_of(wanted)) {
+            (Some(recorded), Some(number)) => recorded == number,
+            _ => record.is_named(&wanted.project),
+        };
+        let url = spec.gitlab.as_ref().map(|gitlab| &gitlab.url);
+        url == Some(&record.gitlab_url)
+            && is_same_project
+            && record.repository_name == wanted.repository_name
+    }
+
+    /// The mirror of `spec` that `record` is about. `None` if the template no longer has it.
+    pub fn wanted<'a>(&self, spec: &'a Spec, record: &MirrorRecord) -> Option<&'a WantedMirror> {
+        let mut wanted = spec.mirrors.iter();
+        wanted.find(|wanted| self.is_for(spec, record, wanted))
     }
 }

@@ -19,7 +19,8 @@ use crate::clients::aws::CallError;
 use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
-use crate::mirror_credential::state::mirrors::MirrorState;
+use crate::mirror_credential::spec::{Spec, WantedMirror};
+use crate::mirror_credential::state::mirrors::{MirrorState, Project};
 use crate::mirror_credential::timing::PROPAGATION_TIME;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,13 +162,80 @@ impl State {
         let current = secret.and_then(|secret| secret.log.current.as_ref());
         let is_named = |version: &String| {
             let value = self.login.stored.get(version).and_then(Option::as_ref);
-            value.is_some_and(|value| value.mirrors.contains(record))
+            value.is_some_and(|value| record.is_in(&value.mirrors))
         };
         let mut logins = secret.into_iter().flat_map(Secret::logins);
         logins.any(|login| {
             current.is_some_and(|current| current.credential_id == login.credential_id)
                 && is_named(&login.version_id)
         })
+    }
+
+    /// The records of the resource's mirrors: those of the current login, as far as it was read,
+    /// and those of the secret that the request replaces.
+    fn records(&self) -> impl Iterator<Item = &MirrorRecord> {
+        let secret = self.secret.present();
+        let current = secret.and_then(|secret| secret.log.current.as_ref());
+        let value = current.and_then(|current| self.login.stored.get(&current.version_id));
+        let current = value.into_iter().flatten().flat_map(|value| &value.mirrors);
+        current.chain(&self.mirrors.replaced)
+    }
+
+    /// The numbers of the projects that the records have, by the paths in `spec`.
+    ///
+    /// A path may also replace the number of the same project, as when such a change is rolled
+    /// back. If it leads to another project by now, the mirror stays in the former one.
+    pub fn recorded_numbers<'a>(&self, spec: &'a Spec) -> BTreeMap<&'a str, u64> {
+        let Some(gitlab) = &spec.gitlab else {
+            return BTreeMap::new();
+        };
+        let find = |wanted: &'a WantedMirror| {
+            let is_former = |record: &&MirrorRecord| {
+                let mut former = self.request.previous.mirrors.iter();
+                record.repository_name == wanted.repository_name
+                    && former.any(|former| {
+                        former.repository_name == wanted.repository_name
+                            && Some(&former.project)
+                                == record.number.map(|n| n.to_string()).as_ref()
+                    })
+            };
+            let of_gitlab = || self.records().filter(|one| one.gitlab_url == gitlab.url);
+            let same = of_gitlab().find(|record| record.project == wanted.project);
+            let record = same.or_else(|| of_gitlab().find(is_former))?;
+            Some((wanted.project.as_str(), record.number?))
+        };
+        let by_path = spec
+            .mirrors
+            .iter()
+            .filter(|wanted| wanted.number().is_none());
+        by_path.filter_map(find).collect()
+    }
+
+    /// Adds the numbers of projects to the records of earlier versions that lack them, of mirrors
+    /// that GitLab shows with their addresses.
+    pub fn number_records(&mut self) {
+        let projects = self
+            .mirrors
+            .projects
+            .iter()
+            .flatten()
+            .map(|(_, project)| project);
+        let projects: Vec<_> = projects.collect();
+        for value in self.login.stored.values_mut().flatten() {
+            for record in value.mirrors.iter_mut().filter(|one| one.number.is_none()) {
+                let clone_url = self.clone_urls.get(&record.repository_name);
+                let shows = |project: &&&Project| {
+                    let mut mirrors = project.mirrors.iter();
+                    project.gitlab_url == record.gitlab_url
+                        && mirrors.any(|mirror| {
+                            mirror.id == record.id
+                                && clone_url.is_some_and(|url| mirror.leads_to(url))
+                        })
+                };
+                record.number = projects.iter().find(shows).map(|project| project.number);
+                value.has_new_numbers |= record.number.is_some();
+            }
+        }
     }
 
     /// Whether this delivery holds the latest claim.

@@ -31,7 +31,7 @@ fn delete_names_the_mirror_that_nothing_shows_as_deleted() {
             let answer = stack.delete().await;
             answer.assert_success();
             let note = answer.note();
-            let left = format!("push mirror {id} of project {PROJECT} is left in GitLab");
+            let left = format!("push mirror {id} of project {PROJECT} (40) is left in GitLab");
             assert!(
                 note.contains(&left) && note.contains("CFG-416"),
                 "{gateway:?}: {note}"

@@ -11,6 +11,7 @@ mod by_hand;
 mod careless;
 mod changes;
 mod checks;
+mod claimed_path;
 mod deliveries;
 mod denied;
 mod drift;

@@ -115,10 +115,12 @@ impl Memory {
         first.or_insert_with(Instant::now).elapsed()
     }
 
-    /// Remembers a member of the response.
+    /// Remembers a member of the response, if it has it.
     fn note(&self, response: HttpResponse, member: &str) -> HttpResponse {
         replace_json(response, |json| {
-            *self.shown.lock().expect("no panic under this lock") = json[member].clone();
+            if json[member].is_string() {
+                *self.shown.lock().expect("no panic under this lock") = json[member].clone();
+            }
         })
     }
 

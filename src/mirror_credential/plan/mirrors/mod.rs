@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::Continue;
 
-use crate::clients::gitlab::PushStatus;
+use crate::clients::gitlab::{PushStatus, other_project};
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::messages;
@@ -10,7 +10,7 @@ use crate::mirror_credential::plan::step::{
     CredentialStep, MirrorStep, Plan, Step, choose, choose_any,
 };
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::spec::{Spec, WantedMirror};
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::state::{Secret, State};
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
@@ -31,6 +31,14 @@ impl<'a> MirrorPlanner<'a> {
         }
     }
 
+    fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
+        self.state.mirrors.is_for(self.spec, record, wanted)
+    }
+
+    pub fn wanted(&self, record: &MirrorRecord) -> Option<&'a WantedMirror> {
+        self.state.mirrors.wanted(self.spec, record)
+    }
+
     pub fn has_mirrors(&self) -> bool {
         !self.spec.mirrors.is_empty()
     }
@@ -38,7 +46,9 @@ impl<'a> MirrorPlanner<'a> {
     /// Rejects every other spec than the saved one if GitLab fails or is unreachable. Mirrors that
     /// match that one stay, with a warning. Otherwise the rollback of another change would fail.
     pub fn check_acceptance(&self) -> Plan {
-        let Some(reason) = self.gitlab_error().or_else(|| self.branch_faults()) else {
+        let reason = self.gitlab_error().or_else(|| self.claimed_path());
+        let reason = reason.or_else(|| self.given_twice());
+        let Some(reason) = reason.or_else(|| self.branch_faults()) else {
             return Continue(());
         };
         let secret = self.state.secret.present();
@@ -50,7 +60,7 @@ impl<'a> MirrorPlanner<'a> {
             let mut wanted = self.spec.mirrors.iter();
             let is_kept = |wanted| {
                 let mut current = current.iter();
-                current.any(|record| self.spec.is_for(record, wanted))
+                current.any(|record| self.is_for(record, wanted))
             };
             if wanted.all(is_kept) {
                 return Continue(());
@@ -59,13 +69,67 @@ impl<'a> MirrorPlanner<'a> {
         choose(Step::Reject(reason))
     }
 
+    /// Paths of the template that now lead to other projects than those of their mirrors.
+    pub fn claimed_paths(&self) -> impl Iterator<Item = (&'a WantedMirror, Reason)> {
+        let mirrors = self.spec.mirrors.iter().enumerate();
+        mirrors.filter_map(|(n, wanted)| {
+            let project = self.project(&wanted.project)?;
+            let property = format!("Mirrors[{n}].GitLabProject");
+            let now = project.path_leads_to?;
+            let reason = other_project(&property, &wanted.project, project.number, now);
+            Some((wanted, reason))
+        })
+    }
+
+    /// The reason to reject such a path, unless the request restores it after another one: its
+    /// mirror stays in the former project.
+    fn claimed_path(&self) -> Option<Reason> {
+        let mut claimed = self.claimed_paths();
+        let former = &self.state.request.previous.mirrors;
+        let is_former = |wanted: &WantedMirror| {
+            let mut former = former.iter();
+            former.any(|former| former.project == wanted.project)
+        };
+        let claimed = claimed.find(|(wanted, _)| is_former(wanted));
+        claimed.map(|(_, reason)| reason)
+    }
+
+    /// The reason to reject two mirrors from one project to one repository, if the template names
+    /// the project by its number and by its path.
+    fn given_twice(&self) -> Option<Reason> {
+        let mirrors = &self.spec.mirrors;
+        let mut second = mirrors.iter().enumerate();
+        second.find_map(|(n, wanted)| {
+            let number = self.state.mirrors.number_of(wanted)?;
+            let is_it = |other: &WantedMirror| {
+                other.repository_name == wanted.repository_name
+                    && self.state.mirrors.number_of(other) == Some(number)
+            };
+            let first = mirrors.iter().take(n).position(is_it)?;
+            Some(messages::mirror_is_given_twice(first, n, number))
+        })
+    }
+
+    /// The mirror of the current login whose record has no number, if GitLab does not show it in
+    /// the project of that name: the name may have passed to another project.
+    fn unproved_record(&self) -> Option<Reason> {
+        let secret = self.state.secret.present()?;
+        let current = secret.log.current.as_ref()?;
+        let value = self.state.login.stored.get(&current.version_id)?.as_ref()?;
+        let mut records = value.mirrors.iter();
+        let unproved = records.find(|record| record.number.is_none())?;
+        let number = self.state.mirrors.number_of(self.wanted(unproved)?)?;
+        Some(messages::project_is_not_proved(unproved, number))
+    }
+
     /// Why the mirrors cannot be compared with the spec: GitLab could not be read, or shows a
-    /// mirror of a stored login with another address.
+    /// mirror of a stored login with another address or not in the project of its name.
     pub fn gitlab_error(&self) -> Option<Reason> {
         let values = self.state.login.stored.values().flatten();
         let records = values.flat_map(|value| &value.mirrors);
         let error = self.state.mirrors.gitlab_error.clone();
-        error.or_else(|| self.shown_elsewhere(records))
+        let error = error.or_else(|| self.shown_elsewhere(records));
+        error.or_else(|| self.unproved_record())
     }
 
     /// Rejects the request if GitLab shows a mirror that this delivery created with another
@@ -94,7 +158,7 @@ impl<'a> MirrorPlanner<'a> {
         records: impl IntoIterator<Item = &'r MirrorRecord>,
     ) -> Option<Reason> {
         records.into_iter().find_map(|record| {
-            let wanted = self.spec.wanted(record)?;
+            let wanted = self.wanted(record)?;
             let clone_url = self.state.clone_urls.get(&wanted.repository_name)?;
             let mirror = self.state.mirrors.shown(record)?;
             let shown = &mirror.destination;
@@ -131,7 +195,7 @@ impl<'a> MirrorPlanner<'a> {
 
     /// Whether GitLab would push every branch through the mirror of `record`.
     fn pushes_every_branch(&self, record: &MirrorRecord) -> bool {
-        let reason = self.spec.wanted(record).and_then(|wanted| {
+        let reason = self.wanted(record).and_then(|wanted| {
             let project = self.project(&wanted.project)?;
             project.pushes_everything(&wanted.settings)
         });
@@ -169,7 +233,7 @@ impl<'a> MirrorPlanner<'a> {
 
     pub fn kept(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let kept = records.iter().filter(|record| {
-            self.spec.wanted(record).is_some() && self.state.mirrors.shown(record).is_some()
+            self.wanted(record).is_some() && self.state.mirrors.shown(record).is_some()
         });
         kept.cloned().collect()
     }
@@ -181,7 +245,7 @@ impl<'a> MirrorPlanner<'a> {
             let mut records = kept
                 .iter()
                 .chain(&self.state.mirrors.intent.content.created);
-            let record = records.find(|record| self.spec.is_for(record, wanted));
+            let record = records.find(|record| self.is_for(record, wanted));
             record.cloned()
         });
         placed.collect()
@@ -202,7 +266,7 @@ impl<'a> MirrorPlanner<'a> {
         let wanted = self.spec.mirrors.iter().enumerate();
         let missing = wanted.filter(|(_, wanted)| {
             let mut placed = placed.iter();
-            !placed.any(|record| self.spec.is_for(record, wanted))
+            !placed.any(|record| self.is_for(record, wanted))
         });
         let missing: Vec<usize> = missing.map(|(n, _)| n).take(MIRRORS_AT_ONCE).collect();
         if !missing.is_empty() {
@@ -222,7 +286,7 @@ impl<'a> MirrorPlanner<'a> {
     /// spec.
     pub fn enable(&self, records: &[MirrorRecord]) -> Plan {
         let wrong = records.iter().filter(|record| {
-            let wanted = self.spec.wanted(record);
+            let wanted = self.wanted(record);
             let (Some(wanted), Some(mirror)) = (wanted, self.state.mirrors.shown(record)) else {
                 return false;
             };
@@ -265,8 +329,8 @@ impl<'a> MirrorPlanner<'a> {
     /// push.
     fn gets_other_branches(&self, record: &MirrorRecord) -> bool {
         let mut former = self.state.request.previous.mirrors.iter();
-        let former = former.find(|former| self.spec.is_for(record, former));
-        let settings = former.zip(self.spec.wanted(record));
+        let former = former.find(|former| self.is_for(record, former));
+        let settings = former.zip(self.wanted(record));
         let is_changed = settings
             .is_some_and(|(former, wanted)| !former.settings.has_branches_of(&wanted.settings));
         is_changed || self.state.mirrors.restored.contains(&record.id)
@@ -290,8 +354,28 @@ impl<'a> MirrorPlanner<'a> {
         // A peer may have finished the attempt meanwhile.
         let current = self.current_mirrors(secret)?;
         let mut orphans = orphans.iter();
-        let orphan = orphans.find(|orphan| !current.contains(orphan));
+        let orphan = orphans.find(|orphan| !orphan.is_in(current));
         choose_any(orphan.map(|orphan| MirrorStep::DeleteOrphanMirror(orphan.clone())))
+    }
+
+    /// Reads the projects, after the records that have their numbers.
+    pub fn read_projects(&self) -> Plan {
+        if !self.has_mirrors() {
+            return Continue(());
+        }
+        if let Some(secret) = self.state.secret.present() {
+            self.current_mirrors(secret)?;
+        }
+        let recorded = self.state.recorded_numbers(self.spec);
+        let projects = self.state.mirrors.projects.as_ref();
+        let is_read = projects.is_some_and(|projects| {
+            let is_recorded = |(name, project): (&String, &Project)| {
+                let number = recorded.get(name.as_str());
+                number.is_none_or(|number| *number == project.number)
+            };
+            projects.iter().all(is_recorded)
+        });
+        choose_any((!is_read).then_some(MirrorStep::ReadProjects))
     }
 
     /// The mirrors of the current login, which may have to be read first.
@@ -321,7 +405,7 @@ impl<'a> MirrorPlanner<'a> {
         for login in superseded {
             let records = self.mirrors_of(login)?.iter();
             let left = records.filter(|record| {
-                !current.contains(record)
+                !record.is_in(current)
                     && !self.state.mirrors.retired.contains(record)
                     && !self.is_gone(record)
             });
@@ -338,7 +422,7 @@ impl<'a> MirrorPlanner<'a> {
         if gitlab.is_none_or(|gitlab| gitlab.url != record.gitlab_url) {
             return false;
         }
-        let project = self.project(&record.project);
+        let project = self.state.mirrors.project_of(record);
         project.is_some_and(|project| !project.mirrors.iter().any(|one| one.id == record.id))
     }
 }

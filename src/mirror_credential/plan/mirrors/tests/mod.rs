@@ -20,6 +20,7 @@ mod steps;
 
 const GITLAB: &str = "https://gitlab.example.com";
 const PROJECT: &str = "platform/infra";
+const NUMBER: u64 = 42;
 const REPOSITORY: &str = "codecommit-dev-infra";
 const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/r";
 
@@ -55,6 +56,7 @@ pub(in crate::mirror_credential) fn record(id: u64) -> MirrorRecord {
     MirrorRecord {
         gitlab_url: GITLAB.to_owned(),
         project: PROJECT.to_owned(),
+        number: Some(NUMBER),
         repository_name: REPOSITORY.to_owned(),
         id,
     }
@@ -94,13 +96,14 @@ pub(in crate::mirror_credential) fn value(mirrors: &[u64]) -> StoredLogin {
         service_user_name: "u-at-1".to_owned(),
         password: Password::new("p"),
         mirrors: mirrors.iter().map(|id| record(*id)).collect(),
+        has_new_numbers: false,
     }
 }
 
 pub(in crate::mirror_credential) fn show_mirrors(state: &mut State, mirrors: Vec<Mirror>) {
     let project = Project {
         protected_branches: Some(protected(&["development"])),
-        ..Project::new(mirrors)
+        ..Project::new(GITLAB, NUMBER, mirrors)
     };
     state.mirrors.projects = Some(BTreeMap::from([(PROJECT.to_owned(), project)]));
     state.clone_urls = BTreeMap::from([(REPOSITORY.to_owned(), CLONE_URL.to_owned())]);

@@ -1,0 +1,289 @@
+//! The path of a project passes to another project. Nothing happens there, and the mirror stays in
+//! the project whose number its record has.
+
+use serde_json::{Value, json};
+
+use crate::checks::value;
+use crate::fixture::{PROJECT, REPOSITORY, SECRET, in_account, mirror, properties, serial, with};
+use fake_aws::FakeAws;
+use fake_aws::secrets::versions::VersionContent;
+use test_support::Rotated;
+use test_support::custom_resource::RollBack;
+
+/// The path of the project after it moved.
+const LEGACY: &str = "platform/legacy";
+
+/// The project moves, and GitLab redirects its former path. Returns its number.
+fn rename(fake: &FakeAws) -> u64 {
+    fake.change(|aws| {
+        let project = aws.gitlab.project_mut(PROJECT);
+        project.path = LEGACY.to_owned();
+        project.former_path = Some(PROJECT.to_owned());
+        project.id
+    })
+}
+
+/// The project moves, and another one takes its path. Returns their numbers.
+fn claim(fake: &FakeAws) -> (u64, u64) {
+    let former = rename(fake);
+    let other = fake.gitlab_project(PROJECT, &["main", "development"]);
+    fake.protect(PROJECT, &["main", "dev*"]);
+    (former, other)
+}
+
+/// The properties with this project.
+fn of(project: impl ToString) -> Value {
+    with(
+        properties(),
+        "Mirrors",
+        json!([mirror(&project.to_string(), REPOSITORY)]),
+    )
+}
+
+/// How many mirrors of ours the project has.
+fn count(fake: &FakeAws, project: &str) -> usize {
+    let mirrors = fake.mirrors(project);
+    mirrors.iter().filter(|mirror| mirror.is_ours()).count()
+}
+
+/// The former project has the only mirror.
+#[track_caller]
+fn assert_kept(fake: &FakeAws) {
+    fake.mirrors_work(LEGACY, REPOSITORY).expect("it pushes");
+    assert_eq!((count(fake, LEGACY), count(fake, PROJECT)), (1, 0));
+}
+
+#[test]
+fn update_of_a_claimed_path_is_rejected_and_rolled_back() {
+    let tags = with(properties(), "Tags", json!({"Team": "shop"}));
+    let renamed = with(
+        properties(),
+        "SecretName",
+        json!("codecommit-mirror/user-dev-b"),
+    );
+    for changed in [tags, renamed, serial(&properties(), 2)] {
+        in_account(async |fake, stack, _| {
+            stack.create(&properties()).await.assert_success();
+            let (former, other) = claim(fake);
+            let kept = value(&fake.snapshot());
+            let updated = stack.update(&changed, None).await;
+            updated.assert_reason([
+                format!("leads to project {other} now, and it was project {former}"),
+                format!("GitLabProject: {former} to keep"),
+                format!("GitLabProject: {other} to use"),
+                "CFG-424".to_owned(),
+            ]);
+            assert_kept(fake);
+            assert_eq!(value(&fake.snapshot()), kept);
+        });
+    }
+}
+
+#[test]
+fn number_of_the_former_project_keeps_its_mirror() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        let (former, _) = claim(fake);
+        let before = fake.mirrors(LEGACY);
+        stack.update(&of(former), None).await.assert_success();
+        assert_eq!(fake.mirrors(LEGACY), before);
+        assert_kept(fake);
+        stack
+            .update(&serial(&of(former), 2), None)
+            .await
+            .assert_success();
+        assert_kept(fake);
+        stack.delete().await.assert_success();
+        assert_eq!((count(fake, LEGACY), count(fake, PROJECT)), (0, 0));
+    });
+}
+
+#[test]
+fn number_of_the_other_project_moves_the_mirror() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        let (_, other) = claim(fake);
+        stack.update(&of(other), None).await.assert_success();
+        fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
+        assert_eq!((count(fake, LEGACY), count(fake, PROJECT)), (0, 1));
+    });
+}
+
+/// Another resource of the stack fails after the remedy, so the path returns.
+#[test]
+fn rollback_to_a_claimed_path_stays_in_the_former_project() {
+    for is_renewed in [false, true] {
+        in_account(async |fake, stack, _| {
+            stack.create(&properties()).await.assert_success();
+            let (former, _) = claim(fake);
+            let mut remedy = of(former);
+            if is_renewed {
+                remedy = serial(&remedy, 2);
+            }
+            let updated = stack.update(&remedy, Some(RollBack::UpdateBack)).await;
+            updated.assert_success();
+            assert_kept(fake);
+        });
+    }
+}
+
+#[test]
+fn rotation_of_a_claimed_path_renews_the_former_mirror() {
+    in_account(async |fake, stack, rotation| {
+        stack.create(&properties()).await.assert_success();
+        let (former, _) = claim(fake);
+        let before = fake.mirrors(LEGACY);
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        assert_kept(fake);
+        assert_ne!(fake.mirrors(LEGACY), before);
+        // The numbers stay in the records.
+        let stored = value(&fake.snapshot()).expect("a login");
+        assert_eq!(stored["mirrors"][0]["gitLabProjectNumber"], former);
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        assert_kept(fake);
+    });
+}
+
+#[test]
+fn delete_of_a_claimed_path_removes_the_former_mirror() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        claim(fake);
+        // A person's mirror in the other project.
+        let url =
+            format!("https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/{REPOSITORY}");
+        fake.manual_mirror(PROJECT, &url, None, true);
+        let deleted = stack.delete().await;
+        deleted.assert_success();
+        assert_eq!(deleted.note(), "");
+        assert_eq!(count(fake, LEGACY), 0);
+        assert_eq!(fake.mirrors(PROJECT).len(), 1);
+    });
+}
+
+/// A path that leads nowhere else changes nothing.
+#[test]
+fn moved_project_keeps_its_mirror() {
+    in_account(async |fake, stack, rotation| {
+        stack.create(&properties()).await.assert_success();
+        rename(fake);
+        let tags = with(properties(), "Tags", json!({"Team": "shop"}));
+        stack.update(&tags, None).await.assert_success();
+        assert_eq!(count(fake, LEGACY), 1);
+        // The new path is that of the same project.
+        let before = fake.mirrors(LEGACY);
+        stack.update(&of(LEGACY), None).await.assert_success();
+        assert_eq!(fake.mirrors(LEGACY), before);
+        assert_eq!(rotation.rotate().await, Rotated::Finished);
+        fake.mirrors_work(LEGACY, REPOSITORY).expect("it pushes");
+        stack.delete().await.assert_success();
+        assert_eq!(count(fake, LEGACY), 0);
+    });
+}
+
+#[test]
+fn project_that_is_given_by_both_names_is_rejected() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
+        let number = number.to_string();
+        let both = [PROJECT, &number].map(|project| mirror(project, REPOSITORY));
+        let twice = with(properties(), "Mirrors", json!(both));
+        let updated = stack.update(&twice, None).await;
+        updated.assert_reason(["Mirrors[1] mirrors the same project", "CFG-102"]);
+        assert_eq!(count(fake, PROJECT), 1);
+    });
+}
+
+/// The records of an earlier version.
+fn forget_numbers(fake: &FakeAws) {
+    fake.change(|aws| {
+        let secret = aws.secrets.get_mut(SECRET).expect("the secret");
+        for version in secret.versions.values_mut() {
+            let Ok(mut value) = serde_json::from_str::<Value>(&version.value.text) else {
+                continue;
+            };
+            for record in value["mirrors"].as_array_mut().into_iter().flatten() {
+                let record = record.as_object_mut().expect("a record");
+                record.remove("gitLabProjectNumber").expect("a number");
+            }
+            version.value = VersionContent {
+                text: value.to_string(),
+                binary: false,
+            };
+        }
+    });
+}
+
+#[test]
+fn record_without_a_number_gets_it_from_the_shown_mirror() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        forget_numbers(fake);
+        let before = fake.mirrors(PROJECT);
+        let tags = with(properties(), "Tags", json!({"Team": "shop"}));
+        stack.update(&tags, None).await.assert_success();
+        assert_eq!(fake.mirrors(PROJECT), before);
+        let stored = value(&fake.snapshot()).expect("a login");
+        let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
+        assert_eq!(stored["mirrors"][0]["gitLabProjectNumber"], number);
+        let (_, other) = claim(fake);
+        let updated = stack.update(&serial(&tags, 2), None).await;
+        updated.assert_reason([format!("leads to project {other} now")]);
+        assert_kept(fake);
+    });
+}
+
+#[test]
+fn record_without_a_number_takes_no_other_project() {
+    in_account(async |fake, stack, rotation| {
+        stack.create(&properties()).await.assert_success();
+        forget_numbers(fake);
+        let (_, other) = claim(fake);
+        let updated = stack.update(&serial(&properties(), 2), None).await;
+        updated.assert_reason([format!("{other}"), "CFG-424".to_owned()]);
+        assert_kept(fake);
+        assert!(matches!(rotation.rotate().await, Rotated::Failed { .. }));
+        assert_kept(fake);
+        let deleted = stack.delete().await;
+        deleted.assert_success();
+        assert!(deleted.note().contains(PROJECT), "{deleted:?}");
+    });
+}
+
+/// After a restore of an older backup, GitLab gave the mirror's number to another mirror.
+#[test]
+fn mirror_to_another_host_is_left_and_named() {
+    for change in ["delete", "password", "removed"] {
+        in_account(async |fake, stack, _| {
+            stack.create(&properties()).await.assert_success();
+            let id = fake.change(|aws| {
+                let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+                let own = mirrors.filter(|mirror| mirror.is_ours()).last();
+                let own = own.expect("a mirror");
+                own.url = "https://backup.example.com/team/infra.git".to_owned();
+                own.id
+            });
+            let note = match change {
+                "delete" => stack.delete().await.note().to_owned(),
+                "password" => stack
+                    .update(&serial(&properties(), 2), None)
+                    .await
+                    .reason()
+                    .to_owned(),
+                _ => {
+                    let none = json!({"UserName": crate::fixture::USER});
+                    stack.update(&none, None).await.note().to_owned()
+                }
+            };
+            assert!(note.contains("backup.example.com"), "{change}: {note}");
+            assert!(note.contains(&id.to_string()), "{change}: {note}");
+            let left = fake.mirrors(PROJECT);
+            let left = left
+                .iter()
+                .find(|mirror| mirror.id == id)
+                .expect("the mirror");
+            assert!(left.enabled, "{change}");
+        });
+    }
+}

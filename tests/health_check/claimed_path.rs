@@ -1,0 +1,77 @@
+//! A mirror whose project's path leads to another project, or whose number another mirror got.
+
+use crate::fixture::{PROJECT, REPOSITORY, fake, look, look_and_repair};
+use fake_aws::FakeAws;
+
+/// The project moves, and another one takes its path. Returns their numbers.
+fn claim(fake: &FakeAws) -> (u64, u64) {
+    let former = fake.change(|aws| {
+        let project = aws.gitlab.project_mut(PROJECT);
+        project.path = "platform/legacy".to_owned();
+        project.former_path = Some(PROJECT.to_owned());
+        project.id
+    });
+    (former, fake.gitlab_project(PROJECT, &["main"]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn claimed_path_is_a_finding_and_not_repaired() {
+    let (fake, _) = fake().await;
+    let (former, other) = claim(&fake);
+    let before = fake.mirrors("platform/legacy");
+    let looked = look_and_repair(&fake, &fake.caller("health check")).await;
+    assert_eq!(looked.values("MirrorHealthy", PROJECT), [0.0]);
+    let findings = looked.summary["Unhealthy"].to_string();
+    for number in [former, other] {
+        assert!(
+            findings.contains(&format!("GitLabProject: {number}")),
+            "{findings}"
+        );
+    }
+    assert_eq!(fake.mirrors("platform/legacy"), before);
+    assert_eq!(fake.mirrors(PROJECT), []);
+    fake.mirrors_work("platform/legacy", REPOSITORY)
+        .expect("it pushes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleted_mirror_of_a_claimed_path_is_not_repaired() {
+    let (fake, _) = fake().await;
+    claim(&fake);
+    fake.change(|aws| aws.gitlab.project_mut("platform/legacy").mirrors.clear());
+    let looked = look_and_repair(&fake, &fake.caller("health check")).await;
+    let findings = looked.summary["Unhealthy"].to_string();
+    assert!(findings.contains("it is gone"), "{findings}");
+    assert_eq!(fake.mirrors(PROJECT), []);
+    assert_eq!(fake.mirrors("platform/legacy"), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn moved_project_is_healthy() {
+    let (fake, _) = fake().await;
+    fake.change(|aws| {
+        let project = aws.gitlab.project_mut(PROJECT);
+        project.path = "platform/legacy".to_owned();
+        project.former_path = Some(PROJECT.to_owned());
+    });
+    let looked = look(&fake).await;
+    assert!(looked.is_healthy(PROJECT), "{}", looked.summary);
+}
+
+/// GitLab was restored from an older backup, and gave the number again.
+#[tokio::test(start_paused = true)]
+async fn mirror_to_another_host_is_a_finding() {
+    let (fake, _) = fake().await;
+    fake.change(|aws| {
+        let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+        for mirror in mirrors {
+            mirror.url = "https://backup.example.com/team/infra.git".to_owned();
+        }
+    });
+    let before = fake.mirrors(PROJECT);
+    let looked = look_and_repair(&fake, &fake.caller("health check")).await;
+    assert_eq!(looked.values("MirrorHealthy", PROJECT), [0.0]);
+    let findings = looked.summary["Unhealthy"].to_string();
+    assert!(findings.contains("backup.example.com"), "{findings}");
+    assert_eq!(fake.mirrors(PROJECT), before);
+}
