@@ -95,7 +95,7 @@ class Template:
 
     def _parameter(self, name: Any) -> str:
         # CloudFormation shows the value of a parameter with NoEcho as asterisks.
-        if not isinstance(name, str) or set(value := self._values.get(name, "")) <= {"*"}:
+        if not isinstance(name, str) or set(value := self._values.get(name, "")) <= {"*"} or "{{" in value:
             raise Unknown("its ServiceToken depends on a value that CloudFormation does not show")
         return str(value)
 
@@ -114,8 +114,8 @@ class Template:
         if function in ("Ref", "Fn::GetAtt"):
             return self._is_known(given if isinstance(given, str) else given[0] if isinstance(given, list) and given else "", names)
         if function == "Fn::Sub":
-            text, own = (given, {}) if isinstance(given, str) else given if isinstance(given, list) and len(given) == 2 else ("{", {})
-            return self._is_fixed([text, *own.values()], names) and all(
+            text, own = given if isinstance(given, list) and len(given) == 2 else (given, {})
+            return isinstance(text, str) and isinstance(own, dict) and self._is_fixed([text, *own.values()], names) and all(
                 self._is_known(name, names) for name in _VARIABLE.findall(text) if name not in own and not name.startswith("!"))
         if function not in ("", "Fn::If", "Fn::Join"):
             return False

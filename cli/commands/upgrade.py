@@ -190,6 +190,8 @@ def excess(change: dict[str, Any], template: Template, deployed: Template, child
         return "" if template.reads_only(name, own) else "it may also read another value"
     except Unknown as reason:
         return str(reason)
+    except RecursionError:
+        return "its template is nested too deeply"
 
 
 def is_rendering(change: dict[str, Any]) -> bool:

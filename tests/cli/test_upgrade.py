@@ -115,8 +115,8 @@ TOKENS: dict[str, Any] = {
     "if": {"Fn::If": ["C", EXPORT, TOPIC]}, "another export": {"Fn::ImportValue": "other-dev-ServiceToken"},
     "export by a resource": {"Fn::ImportValue": {"Fn::GetAtt": ["Other", "Token"]}},
     "export by a variable": {"Fn::ImportValue": {"Fn::Sub": "cfn-gitops-${Other.Token}-ServiceToken"}},
-    "parameter": {"Ref": "Named"}, "key": {"Ref": "Stored"}, "none": None, "two": {**EXPORT, "Ref": "Named"}}
-PARAMETERS = [{"ParameterKey": "Hidden", "ParameterValue": "****"}, {"ParameterKey": "Named", "ParameterValue": TOPIC},
+    "parameter": {"Ref": "Named"}, "key": {"Ref": "Stored"}, "resolved": {"Ref": "Dynamic"}, "none": None, "two": {**EXPORT, "Ref": "Named"}}
+PARAMETERS = [{"ParameterKey": "Dynamic", "ParameterValue": "{{resolve:ssm:/token}}"}, {"ParameterKey": "Hidden", "ParameterValue": "****"}, {"ParameterKey": "Named", "ParameterValue": TOPIC},
               {"ParameterKey": "Stored", "ParameterValue": FUNCTION, "ResolvedValue": TOPIC}]
 
 
@@ -201,7 +201,7 @@ ELSEWHERE: dict[str, Any] = {
     "of a parameter": {"Fn::Sub": ["${A}", {"A": {"Ref": "Brace"}}]}, "mapping": {"Fn::FindInMap": ["A", "B", "C"]},
     "selected": {"Fn::Select": [0, ["a"]]}, "custom resource": {"Fn::GetAtt": "Evil.Role"}, "reference": {"Ref": "Evil"},
     "variable": {"Fn::Sub": "${Evil.Role}"}, "nested stack": {"Fn::GetAtt": ["Nested", "Outputs.Role"]}, "nothing": {"Ref": "Gone"},
-    "malformed": {"Fn::Sub": ["a"]}, "attribute": {"Fn::GetAtt": []}, "import by a resource": {"Fn::ImportValue": {"Ref": "Evil"}},
+    "malformed": {"Fn::Sub": ["a"]}, "variables": {"Fn::Sub": ["a", ["b"]]}, "no text": {"Fn::Sub": [{"Ref": "Evil"}, {}]}, "attribute": {"Fn::GetAtt": []}, "import by a resource": {"Fn::ImportValue": {"Ref": "Evil"}},
     "key": {"{{resolve": 1, "a": 2}}
 
 
@@ -212,6 +212,14 @@ def test_value_that_is_read_again_holds_its_resource_back(form: str, stacks: Fak
           Evil=resource("Custom::Role", ServiceToken=TOPIC), Nested=resource("AWS::CloudFormation::Stack"),
           parameters=[{"ParameterKey": "Brace", "ParameterValue": "{"}])
     assert_left(stacks, run, "Fn (it may also read another value)")
+
+
+def test_deep_template_is_left_without_a_traceback(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    deep: Any = {"Ref": "Pipeline"}
+    for _ in range(20_000):
+        deep = [deep]
+    plans(stacks, PIPELINE, FN, Fn=resource("AWS::Lambda::Function", Description=deep))
+    assert_left(stacks, run, "Fn (its template is nested too deeply)")
 
 
 @pytest.mark.parametrize("text", [
