@@ -40,6 +40,7 @@ CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard",
 _DRIFT_HOURS = 25
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html (MetricDataQueries)
 _MAX_QUERIES = 500
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _EXISTS = re.compile("(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE|UPDATE_.*")
 _ENDED = {"Succeeded": True, "Failed": False}
 # The values of AWS that this version reads. Nothing is concluded from another one.
@@ -175,7 +176,9 @@ class Project:
         """The execution that deployed last, and when. `None` if no listed one did."""
         if self.deployed_and_failed:
             return self.deployed_and_failed
-        last = next((each for each in self.executions or [] if each.get("status") == "Succeeded"), None)
+        succeeded = [each for each in self.executions or [] if each.get("status") == "Succeeded"]
+        # In parallel mode, or after a retried stage, it may have started before others.
+        last = max(succeeded, key=lambda each: each.get("lastUpdateTime") or _LONG_AGO, default=None)
         return (last, last.get("lastUpdateTime")) if last else None
 
     def may_be_deployed(self) -> bool:

@@ -596,6 +596,13 @@ def test_commit_deployed_before_an_alarm_failed_the_stage(aws: Aws, capsys: pyte
     assert "    The alarm is on\n" in run(capsys)[1]
 
 
+def test_execution_that_ended_last_has_deployed_last(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """In parallel mode, the older of two executions may be approved last."""
+    aws.project("shop", execution(2, "Succeeded", ago(hours=2), PUSHED), execution(1, "Succeeded", ago(hours=1)))
+    found = one(capsys)["deployed"]
+    assert (found["commit"], found["since"]) == (COMMIT, "2026-11-27T11:00:00Z")
+
+
 def test_commit_deployed_before_two_executions_failed(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     """The first one because of an alarm, and the second one in its build."""
     aws.project("shop", execution(3, "Failed", ago(hours=1)), execution(2, "Failed", ago(hours=3), PUSHED), execution(1, "Succeeded", ago(2)))
