@@ -43,5 +43,6 @@ mod template;
 
 pub(crate) use self::names::is_env_id;
 pub(crate) use self::observe::{describe as describe_stack, early_validation, is_cancelled};
+pub(crate) use self::plan::project::PROPERTY as PROJECT_PROPERTY;
 pub(crate) use self::request_context::names_another_function;
 pub use self::resource::{ATTRIBUTES, GitOpsPipeline, is_rejected};

@@ -1,7 +1,10 @@
 //! The request that the function works for.
 
+use serde_json::Value;
+
 use super::intent_log::RequestKey;
 use super::names::{AwsLocation, ResourceNames};
+use crate::common::ownership;
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Failure, Reason, Request, RequestType};
@@ -17,6 +20,8 @@ pub struct RequestContext {
     pub location: AwsLocation,
     /// The role with which CloudFormation changes the child stack.
     pub role_arn: String,
+    /// A hash of the properties. The rollback of an update has those before it.
+    pub properties_key: String,
 }
 
 impl RequestContext {
@@ -30,7 +35,9 @@ impl RequestContext {
         let key = RequestKey::new(request.signed_at, &request.request_id, &owner.key());
         let compared_at = request.compared_at();
         let compared_at = RequestKey::new(compared_at, &request.request_id, &owner.key()).signed;
+        let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         Ok(RequestContext {
+            properties_key: ownership::key(&properties.to_string()),
             compared_at,
             role_arn: location.role(&names.provisioning_role()),
             request: key,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::apply::{AppliedPipeline, PipelineApplier};
+use super::apply::{AppliedPipeline, PipelineApplier, ProjectFinder};
 use super::child::Child;
 use super::delete::{Deletion, OnDenial, StackCreation};
 use super::intent_log::{Purpose, RequestKey, tombstone};
@@ -14,17 +14,15 @@ use super::observe::pipeline_settings::PipelineSettings;
 use super::pushes::missed_push::DeployedBranch;
 use super::pushes::{self, BranchPush, Started};
 use super::request_context::RequestContext;
-use super::settings::approval_tags::TagProtection;
 use super::spec::{FunctionApprovals, Spec};
 use super::{observe, spec};
 use crate::clients::Clients;
-use crate::clients::aws::{Aws, CallError, retrying_absence};
-use crate::clients::gitlab;
+use crate::clients::aws::{Aws, CallError};
 use crate::clients::http::Http;
 use crate::common::ownership::Owner;
-use crate::common::reason_codes::{Code, invalid_properties};
+use crate::common::reason_codes::invalid_properties;
 use crate::common::tags::tags_in;
-use cfn_custom_resource::{Failure, Outcome, Progress, Request, RequestType, Resource};
+use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 
 /// The prefix of the physical ID of a rejected Create. The ID that the resource would have had
 /// follows, and the [`RequestKey`], for example
@@ -69,7 +67,17 @@ impl GitOpsPipeline {
         spec::check_allowed(&spec, self.approvals).map_err(|errors| invalid_properties(&errors))?;
         let context = RequestContext::new(request, &spec.names)?;
         context.check_location(&spec.service_token)?;
-        spec.approval.gitlab_project = self.check_tags(request, &spec).await?;
+        let finder = ProjectFinder {
+            aws: &self.aws,
+            http: &self.http,
+            request,
+            context: &context,
+            spec: &spec,
+        };
+        let project = Box::pin(finder.find()).await?;
+        if let Some(target) = &mut spec.gitlab {
+            target.number = project.number;
+        }
         let id = spec.names.stack();
         let applier = PipelineApplier {
             aws: &self.aws,
@@ -84,46 +92,7 @@ impl GitOpsPipeline {
         Ok(Outcome {
             physical_resource_id: id,
             attributes: attributes(&spec, &context, &result),
-            note: result.warning,
-        })
-    }
-
-    /// GitLab's number of the project whose tags approve, if only Maintainers can create them.
-    /// `None` if tags do not approve. If GitLab does not show them, the stored number of this
-    /// project stays, so that a rollback does not fail.
-    async fn check_tags(&self, request: &Request, spec: &Spec) -> Result<Option<u64>, Failure> {
-        let Some(target) = spec.gitlab.as_ref().filter(|_| spec.approval.from_gitlab) else {
-            return Ok(None);
-        };
-        let is_token_new = request.introduces(&target.access.token_secret_id);
-        let read = async {
-            let opening = gitlab::open(&self.aws, &self.http, &target.access);
-            let gitlab = retrying_absence(is_token_new, opening).await?;
-            TagProtection::read(&gitlab, &target.project).await
-        };
-        let protection = match Box::pin(read).await {
-            Ok(protection) => protection,
-            Err(error) => {
-                let stored = self.read_settings(&spec.names).await.ok().flatten();
-                let stored = stored.filter(|stored| stored.reports_to(target));
-                let stored = stored.as_ref().and_then(PipelineSettings::gitlab_approvals);
-                return match stored {
-                    Some((_, stored)) => {
-                        tracing::warn!(
-                            error = error.reason().as_error(),
-                            "the protection of the tags is not checked"
-                        );
-                        Ok(Some(stored.project))
-                    }
-                    None => Err(Failure(error.reason())),
-                };
-            }
-        };
-        let number = protection.check_all(&spec.names);
-        number.map(Some).map_err(|exposure| {
-            let problem = format!("Approval.FromGitLab: {exposure}");
-            let remedy = exposure.reason().remedy;
-            Failure::new(Code::InvalidProperties, problem, remedy)
+            note: Reason::join(project.warning.into_iter().chain(result.warning)),
         })
     }
 

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
+
 use super::intent_log::{Purpose, RequestKey, request_token};
 use super::paths::Paths;
 use super::request_context::RequestContext;
+use super::settings::{RenderedProperties, ReportSettings};
+use super::spec::GitLabProject;
 use super::template;
 use crate::clients::aws::is_role_not_assumable;
 use crate::common::ascii;
@@ -85,8 +89,30 @@ impl ChildStack {
 
     /// `Source.Paths`. `None` if every push starts the pipeline.
     pub fn paths(&self) -> Option<Paths> {
-        let json = self.outputs.get(template::PATHS_OUTPUT)?;
-        serde_json::from_str(json).ok()
+        self.parse(template::PATHS_OUTPUT)
+    }
+
+    /// The parts of the report. `None` if the pipeline has no `GitLab`, or if the number of its
+    /// project is not stored: an earlier function rendered the stack.
+    pub fn report(&self) -> Option<ReportSettings> {
+        self.parse(template::REPORTING_OUTPUT)
+    }
+
+    /// The number of the project of `target`, if its path was the same in the same GitLab before.
+    pub fn project_of(&self, target: &GitLabProject) -> Option<u64> {
+        let report = self.report()?;
+        let is_same = report.project == target.project && report.access.url == target.access.url;
+        is_same.then_some(report.project_number)
+    }
+
+    /// The properties from which it was rendered last, and those before them.
+    pub fn rendered_properties(&self) -> Vec<RenderedProperties> {
+        self.parse(template::PROPERTIES_OUTPUT).unwrap_or_default()
+    }
+
+    /// An output that is JSON.
+    pub fn parse<T: DeserializeOwned>(&self, output: &str) -> Option<T> {
+        serde_json::from_str(self.outputs.get(output)?).ok()
     }
 
     /// The version of its rendering, if this function's is newer: 0 if an earlier function than the

@@ -95,11 +95,14 @@ impl<'a> Checker<'a> {
             Reason::uncoded(format!("no stack {stack} has a pipeline"), REMEDY)
         })?;
         let report = settings.report.ok_or_else(|| {
-            Reason::uncoded("the pipeline has no GitLab in its properties", REMEDY)
+            Reason::uncoded(
+                "the pipeline has no GitLab in its properties, or its stack is outdated",
+                REMEDY,
+            )
         })?;
         let found = async {
             let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
-            let (project, branch) = (&report.project, &settings.branch);
+            let (project, branch) = (report.project(), &settings.branch);
             gitlab
                 .branch_contains(project.into(), branch, &question.commit)
                 .await

@@ -75,14 +75,17 @@ pub fn stack_problem(status: &str, id: &str) -> Option<Reason> {
 /// only they can, or if tags do not approve.
 pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<Reason> {
     let settings = child.settings.as_ref()?;
-    let (_, approvals) = settings.gitlab_approvals()?;
-    let access = child.access()?;
+    settings.gitlab_approvals()?;
+    let report = settings.report.as_ref()?;
     let read = async {
-        let gitlab = gitlab::open(&clients.aws, &clients.http, access).await?;
-        TagProtection::read(&gitlab, &approvals.project.to_string()).await
+        let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
+        TagProtection::read(&gitlab, report.project()).await
     };
     let reason = match Box::pin(read).await {
-        Ok(protection) => protection.check_all(&settings.names).err()?.reason(),
+        Ok(protection) => {
+            let checked = protection.check_all(&settings.names, report.project_number);
+            checked.err()?.reason()
+        }
         Err(error) => error.reason(),
     };
     let problem = format!("the tags that approve in GitLab: {}", reason.problem);
@@ -102,7 +105,7 @@ pub async fn project_problem(clients: &Clients, child: &Child) -> Option<Reason>
     let name = &report.project;
     let read = async {
         let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
-        gitlab.project(name.into()).await
+        gitlab.project(report.project()).await
     };
     match Box::pin(read).await {
         Ok(project) => review_problem(&project, name)

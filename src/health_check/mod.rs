@@ -28,6 +28,7 @@ mod findings;
 pub mod metrics;
 mod missing;
 mod pipelines;
+mod projects;
 mod pushes;
 mod reports;
 mod request;
@@ -136,6 +137,7 @@ impl Checker<'_> {
         let (of_pipelines, changed_executions) = pipelines;
         let (of_stacks, stacks) = stacks;
         Box::pin(self.check_tokens(&stacks.accesses, &mut findings, limits, gitlabs)).await;
+        Box::pin(self.check_projects(&stacks, &mut findings, limits, gitlabs)).await;
         findings.add(of_pipelines);
         findings.add(of_stacks);
         if let Some(secrets) = &found_secrets {

@@ -215,7 +215,7 @@ impl Checker<'_> {
         report: &ReportSettings,
         push: &SuspectedPush,
     ) -> Result<bool, GitLabError> {
-        let (aws, http, project) = (&self.clients.aws, &self.clients.http, &report.project);
+        let (aws, http, project) = (&self.clients.aws, &self.clients.http, report.project());
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
         let read = async {
             let gitlab = gitlab::open(aws, http, &report.access).await?;
@@ -258,7 +258,7 @@ impl Checker<'_> {
                 commit,
                 "not started: the branch in GitLab never had the commit"
             );
-            self.emit(project, &[(metrics::FOREIGN_TIPS, 1.into())]);
+            self.emit(&report.project, &[(metrics::FOREIGN_TIPS, 1.into())]);
         } else {
             // It was rewound or deleted since.
             tracing::warn!(

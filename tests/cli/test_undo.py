@@ -572,7 +572,7 @@ def test_closed_window_is_named_while_it_holds(aws: Pipelines, run: Undo, monkey
 @pytest.mark.parametrize("from_gitlab", [True, False])
 def test_tag_is_named_if_gitlab_approves(from_gitlab: bool, contained: bool | None, aws: Pipelines, run: Undo) -> None:
     if from_gitlab:
-        aws.outputs["Approvals"] = json.dumps({"StackName": "s", "ChangeSetName": "c", "FromGitLab": {"Project": 41, "AllowAuthor": False}})
+        aws.outputs["Approvals"] = json.dumps({"StackName": "s", "ChangeSetName": "c", "FromGitLab": {"AllowAuthor": False}})
     aws.contained = {"Contained": contained}
     out = run("--to", GOOD, "--yes")[1]
     tag = "Or in GitLab, by a tag deploy/dev/shop/<key>: the note of commit 600d600d has its link"

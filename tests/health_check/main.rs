@@ -12,6 +12,7 @@ mod fixture;
 mod left;
 mod missing;
 mod pipelines;
+mod projects;
 mod pushes;
 mod repair;
 mod stacks;

@@ -161,7 +161,7 @@ fn classify_message(message: &str, area: Area<'_>) -> Rejection {
     let message = message.to_ascii_lowercase();
     let has = |text: &str| message.contains(text);
     if has("moved project") {
-        Rejection::ProjectMoved
+        Rejection::ProjectMoved(None)
     } else if matches!(area, Area::Report(_)) {
         Rejection::ReportRejected
     } else if has("is blocked: ") {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::error::{ErrorKind, GitLabError, Result};
 use super::list::Reading;
 use super::members::{Identified, id, lenient, typed};
+use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab, query_value};
 
 /// The most characters of a status's description and address (`app/models/commit_status.rb`,
@@ -52,9 +53,8 @@ pub struct CommitStatus {
 
 /// A commit in a branch of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitRef {
-    /// ID or full path of the project.
-    pub project: String,
+pub struct CommitRef<'a> {
+    pub project: ProjectRef<'a>,
     pub sha: String,
     pub branch: String,
 }
@@ -84,13 +84,13 @@ impl GitLab {
     /// commit in which one was posted: GitLab does not list the ones that it replaced.
     pub async fn commit_statuses(
         &self,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
         name: &str,
     ) -> Result<Vec<ShownStatus>> {
         let CommitRef { project, sha, .. } = commit;
         let part = format!("/repository/commits/{}/statuses", query_value(sha));
         let purpose = format!("reading status {name} of commit {sha} in project {project}");
-        let call = self.get(Area::Report(project.into()), &part, &purpose);
+        let call = self.get(Area::Report(*project), &part, &purpose);
         let call = call.query("ref", &commit.branch).query("name", name);
         let parse = |one: &Value| Some((one["id"].as_u64()?, typed::<ShownStatus>(one)));
         let mut listed = call.list(Reading::ALL, parse).await?;
@@ -110,7 +110,7 @@ impl GitLab {
     /// creates two statuses.
     pub async fn post_commit_status(
         &self,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
         status: &CommitStatus,
         pipeline_id: Option<u64>,
     ) -> Result<PostedStatus> {
@@ -125,7 +125,7 @@ impl GitLab {
     /// Posts `status`, unless it is the latest one that GitLab shows.
     pub async fn show_commit_status(
         &self,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
         status: &CommitStatus,
     ) -> Result<()> {
         let shown = self.commit_statuses(commit, &status.name).await?;
@@ -142,7 +142,7 @@ impl GitLab {
     /// it: it changes nothing in a pipeline that was archived.
     pub async fn end_commit_status(
         &self,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
         status: &CommitStatus,
         pipeline_id: u64,
     ) -> Result<bool> {
@@ -154,7 +154,7 @@ impl GitLab {
 
     async fn send_status(
         &self,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
         status: &CommitStatus,
         pipeline_id: Option<u64>,
     ) -> Result<PostedStatus> {
@@ -166,7 +166,7 @@ impl GitLab {
         let (CommitRef { project, sha, .. }, name) = (commit, &status.name);
         let part = format!("/statuses/{}", query_value(sha));
         let purpose = format!("posting status {name} of commit {sha} in project {project}");
-        let call = self.call("POST", Area::Report(project.into()), &part, &purpose);
+        let call = self.call("POST", Area::Report(*project), &part, &purpose);
         let call = call.body(body);
         let posted = call.success().await?;
         call.decode(&posted, typed::<Identified>)?;

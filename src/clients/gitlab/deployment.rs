@@ -54,12 +54,12 @@ impl GitLab {
     /// same deployment twice in a row.
     pub async fn deployment(
         &self,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
         environment: &str,
         since: Option<SystemTime>,
         clock: &Clock,
     ) -> Result<Option<StatusState>> {
-        let project = ProjectRef::from(&commit.project);
+        let project = commit.project;
         let purpose =
             format!("listing the deployments to environment {environment} in project {project}");
         let call = self.get(Area::Report(project), "/deployments", &purpose);
@@ -88,11 +88,11 @@ impl GitLab {
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.
     pub async fn create_deployment(
         &self,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
         environment: &str,
         state: StatusState,
     ) -> Result<()> {
-        let project = ProjectRef::from(&commit.project);
+        let project = commit.project;
         let purpose =
             format!("creating a deployment to environment {environment} in project {project}");
         let create = async |of: &str| {

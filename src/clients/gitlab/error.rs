@@ -184,8 +184,9 @@ pub enum Rejection {
     MembersOnly(ProjectPart),
     /// GitLab does not accept this part of a report.
     ReportRejected,
-    /// The project has another path now. <https://docs.gitlab.com/api/rest/#redirects>
-    ProjectMoved,
+    /// The project has another path now. <https://docs.gitlab.com/api/rest/#redirects>. With its
+    /// number, if GitLab shows it.
+    ProjectMoved(Option<u64>),
     /// GitLab's limit of enabled mirrors, which versions before 18.9 do not have.
     /// <https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>
     TooManyMirrors,
@@ -262,7 +263,7 @@ impl GitLabError {
         GitLabError::new(kind, Sent::Yes, RetryTime::Never, ErrorScope::Request)
     }
 
-    pub(super) fn rejected(status: u16, cause: Rejection, message: String) -> Self {
+    pub(crate) fn rejected(status: u16, cause: Rejection, message: String) -> Self {
         GitLabError::answered(ErrorKind::Rejected {
             status,
             message,
@@ -284,6 +285,18 @@ impl GitLabError {
         self
     }
 
+    /// The number of the project that has another path now. `None` if another error, or if GitLab
+    /// does not show it.
+    pub fn moved_to(&self) -> Option<u64> {
+        match self.kind {
+            ErrorKind::Rejected {
+                cause: Rejection::ProjectMoved(number),
+                ..
+            } => number,
+            _ => None,
+        }
+    }
+
     /// Whether merge requests are switched off in the project.
     pub fn lacks_merge_requests(&self) -> bool {
         let cause = Rejection::SwitchedOff(ProjectPart::MergeRequests);
@@ -301,7 +314,7 @@ impl Rejection {
                 ". {part} restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter"
             )
             .into(),
-            Rejection::ProjectMoved => ". The project was moved".into(),
+            Rejection::ProjectMoved(_) => ". The project was moved".into(),
             Rejection::DuplicateAddress => ". The project has another mirror to this repository".into(),
             Rejection::StaysDisabled => ". GitLab counts the mirror as disabled".into(),
             Rejection::Denied

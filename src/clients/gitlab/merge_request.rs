@@ -67,11 +67,11 @@ impl GitLab {
     /// forks are last, unless they were merged: anyone can create them in a public project.
     pub async fn note_places(
         &self,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
         target: NoteTarget<'_>,
     ) -> Result<Vec<NotePlace>> {
         let sha = &commit.sha;
-        let call = self.merge_requests_of((&commit.project).into(), sha);
+        let call = self.merge_requests_of(commit.project, sha);
         let listed = call.list(Reading::COMMENTS, typed::<MergeRequest>).await;
         let mut merge_requests = match listed {
             // Then there is none, and the note goes to the commit.

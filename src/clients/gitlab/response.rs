@@ -25,9 +25,9 @@ pub(super) struct ApiResponse {
     pub paging: Paging,
     /// The address of a redirect without its query, sanitized.
     pub redirects_to: String,
-    /// Whether the redirect is GitLab's for a project that was moved: to the number of one that was
-    /// requested by its path (`url_with_project_id` in `lib/api/helpers.rb`).
-    pub is_moved: bool,
+    /// The number to which GitLab redirects a project that was requested by its former path
+    /// (`url_with_project_id` in `lib/api/helpers.rb`). `None` for another redirect.
+    pub moved_to: Option<u64>,
     /// Whether it is a page with which Cloudflare checks for a browser.
     pub is_challenge: bool,
     pub retry_after: Option<Duration>,
@@ -68,10 +68,10 @@ impl ApiResponse {
         match status {
             429 => later(ErrorKind::Throttled { message }, Sent::No),
             500.. => later(ErrorKind::ServerError { status, message }, Sent::Unknown),
-            300..400 if self.is_moved => {
+            300..400 if self.moved_to.is_some() => {
                 let to = self.redirects_to;
                 let message = format!("GitLab redirects to {to}, and the token is not sent there");
-                let cause = Rejection::ProjectMoved;
+                let cause = Rejection::ProjectMoved(self.moved_to);
                 Err(GitLabError::rejected(status, cause, message))
             }
             300..400 => {

@@ -250,7 +250,7 @@ impl GitLab {
                 total: number("x-total"),
             },
             is_challenge,
-            is_moved: is_number(project_in(&location)) && !is_number(project_in(&request.path)),
+            moved_to: number_in(&location).filter(|_| number_in(&request.path).is_none()),
             redirects_to: location,
             retry_after: header("retry-after")
                 .and_then(|seconds| seconds.parse().ok())
@@ -321,14 +321,10 @@ pub fn path(project: &str, part: &str) -> String {
     format!("/projects/{project}{part}")
 }
 
-/// The project in a path of the API. Empty if there is none.
-fn project_in(path: &str) -> &str {
-    let part = path.split_once("/projects/").map_or("", |(_, part)| part);
-    part.split(['/', '?']).next().unwrap_or_default()
-}
-
-fn is_number(project: &str) -> bool {
-    !project.is_empty() && project.chars().all(|c| c.is_ascii_digit())
+/// The number of the project in a path of the API. `None` if the project has its own path there.
+fn number_in(path: &str) -> Option<u64> {
+    let (_, part) = path.split_once("/projects/")?;
+    part.split(['/', '?']).next()?.parse().ok()
 }
 
 /// `value` as the value of a query parameter, or as a segment of a path.

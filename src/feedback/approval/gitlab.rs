@@ -8,13 +8,15 @@ use super::plan;
 use super::plan::{Authorship, Doubt};
 use super::request::{ApprovalRequest, ApprovedBefore, Range};
 use crate::clients::aws::{Aws, CallError};
-use crate::clients::gitlab::{Containment, GitLab, GitLabError, GitLabUser, ProjectPush, Tag};
+use crate::clients::gitlab::{
+    Containment, GitLab, GitLabError, GitLabUser, ProjectPush, ProjectRef, Tag,
+};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::settings::GitLabApprovals;
 use crate::gitops_pipeline::settings::approval_tags::{
     ApprovalTag, Decision, Exposure, TagProtection,
 };
+use crate::gitops_pipeline::settings::{GitLabApprovals, ReportSettings};
 
 /// The most tags of a person whose commits are looked up. Each takes a call.
 const MAX_TAGS: usize = 20;
@@ -51,6 +53,8 @@ pub struct Decided {
 pub struct Inquiry<'a> {
     pub gitlab: &'a GitLab,
     pub pipeline: &'a PipelineSettings,
+    /// Its project in GitLab.
+    pub report: &'a ReportSettings,
     /// How its change sets are approved.
     pub approvals: &'a GitLabApprovals,
     pub request: &'a ApprovalRequest,
@@ -108,16 +112,16 @@ impl Inquiry<'_> {
         Ok(decided)
     }
 
-    fn project(&self) -> String {
-        self.approvals.project.to_string()
+    fn project(&self) -> ProjectRef<'_> {
+        self.report.project()
     }
 
     async fn read_tags(&self) -> Result<[Option<Tag>; 2], GitLabError> {
         let [reject, deploy] = self.tags().map(|tag| tag.name());
         let project = self.project();
         Ok([
-            self.gitlab.tag((&project).into(), &reject).await?,
-            self.gitlab.tag((&project).into(), &deploy).await?,
+            self.gitlab.tag(project, &reject).await?,
+            self.gitlab.tag(project, &deploy).await?,
         ])
     }
 
@@ -128,16 +132,14 @@ impl Inquiry<'_> {
         shown: &Tag,
         range: &Range,
     ) -> Result<GitLabUser, Unproved> {
-        let (gitlab, number, project) = (self.gitlab, self.approvals.project, &self.project());
+        let (gitlab, number, project) = (self.gitlab, self.report.project_number, self.project());
         let protection = TagProtection::read(gitlab, project).await?;
         if protection.project.id != number {
             return Err(Doubt::from(Exposure::OtherProject).into());
         }
         protection.check(tag).map_err(Doubt::from)?;
         let (branch, commit) = (&self.pipeline.branch, &range.commit);
-        let containment = gitlab
-            .branch_contains(project.into(), branch, commit)
-            .await?;
+        let containment = gitlab.branch_contains(project, branch, commit).await?;
         plan::check_commit(shown, commit, containment)?;
         let is_undo = self.is_undo(range).await?;
         let undo = range.approved_before.as_ref().filter(|_| is_undo);
@@ -146,15 +148,13 @@ impl Inquiry<'_> {
         let starts = starts.into_iter().flatten().map(|(_, started)| *started);
         let starts = starts.chain(undo.map(|before| before.started));
         let since = starts.fold(self.request.since, Ord::min);
-        let pushes = gitlab.pushes_since(project.into(), since).await?;
-        if protection.project.has_releases()
-            && gitlab.has_release(project.into(), &tag.name()).await?
-        {
+        let pushes = gitlab.pushes_since(project, since).await?;
+        if protection.project.has_releases() && gitlab.has_release(project, &tag.name()).await? {
             return Err(Doubt::Released.into());
         }
         let creator = plan::creator(number, &tag.name(), shown, pushes.as_deref())?;
         let user = gitlab.user(creator).await?;
-        let level = gitlab.member_level(project.into(), creator).await?;
+        let level = gitlab.member_level(project, creator).await?;
         let own_user = gitlab.own_user_id().await?;
         plan::check_person(&user, level, own_user)?;
         if !self.approvals.allow_author {
@@ -172,8 +172,8 @@ impl Inquiry<'_> {
         let (Some((deployed, _)), Some(_)) = (&range.deployed, &range.approved_before) else {
             return Ok(false);
         };
-        let (gitlab, project) = (self.gitlab, &self.project());
-        let found = gitlab.history_contains(project.into(), deployed, &range.commit);
+        let (gitlab, project) = (self.gitlab, self.project());
+        let found = gitlab.history_contains(project, deployed, &range.commit);
         Ok(found.await? == Containment::Contained)
     }
 
@@ -222,18 +222,18 @@ impl Inquiry<'_> {
         to: &str,
         mut authorship: Authorship,
     ) -> Result<(), Unproved> {
-        let (gitlab, project) = (self.gitlab, &self.project());
-        let listed = gitlab.commits_since(project.into(), from, to).await?;
+        let (gitlab, project) = (self.gitlab, self.project());
+        let listed = gitlab.commits_since(project, from, to).await?;
         authorship.commits = plan::check_commits(listed, from, to)?;
         for commit in &authorship.commits {
-            let found = gitlab.merges_of(project.into(), &commit.id).await?;
+            let found = gitlab.merges_of(project, &commit.id).await?;
             let found = found.ok_or(Doubt::TooLargeMerges)?;
             authorship.merges.extend(found);
         }
         let unknown = authorship.unknown_tags(user.id);
         let mut tags = vec![];
         for name in unknown.into_iter().take(MAX_TAGS) {
-            tags.extend(gitlab.tag(project.into(), name).await?);
+            tags.extend(gitlab.tag(project, name).await?);
         }
         authorship.tags.extend(tags);
         plan::check_authors(user, &authorship, &self.pipeline.branch)?;

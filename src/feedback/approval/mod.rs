@@ -23,6 +23,7 @@ use crate::clients::gitlab::GitLab;
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::Decision;
 
 /// CodePipeline's error codes for a token whose request no longer waits. The documentation does not
@@ -56,6 +57,7 @@ pub async fn approve_from_gitlab(
     aws: &Aws,
     gitlab: &GitLab,
     pipeline: &PipelineSettings,
+    report: &ReportSettings,
 ) -> Result<Result<String, &'static str>, ApprovalError> {
     let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
         return Ok(Err(
@@ -69,6 +71,7 @@ pub async fn approve_from_gitlab(
     let inquiry = Inquiry {
         gitlab,
         pipeline,
+        report,
         approvals,
         request: &request,
     };

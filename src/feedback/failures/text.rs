@@ -4,7 +4,7 @@ use super::build::{FailedBuild, PhaseContext};
 use super::build_log;
 use super::build_log::LogEnd;
 use crate::clients::aws::Aws;
-use crate::clients::gitlab::GitLab;
+use crate::clients::gitlab::{GitLab, ProjectRef};
 use crate::feedback::change_sets::{Audience, Values, code, shown_reason};
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -58,7 +58,12 @@ impl PhaseContext {
 /// The end of the failed phase's log, or why it is not posted. It is posted only while no others
 /// than members can see the `project`: a build may print what they may not know. That is read
 /// before, and again after the log, which takes up to minutes.
-pub async fn of_log(aws: &Aws, gitlab: &GitLab, project: &str, build: &FailedBuild) -> LogText {
+pub async fn of_log(
+    aws: &Aws,
+    gitlab: &GitLab,
+    project: ProjectRef<'_>,
+    build: &FailedBuild,
+) -> LogText {
     if let Some(withheld) = withheld(gitlab, project).await {
         return withheld;
     }
@@ -88,7 +93,7 @@ pub fn not_again() -> LogText {
 }
 
 /// Why no log is posted in the project. `None` if only its members can see it.
-async fn withheld(gitlab: &GitLab, project: &str) -> Option<LogText> {
+async fn withheld(gitlab: &GitLab, project: ProjectRef<'_>) -> Option<LogText> {
     const NOT_POSTED: &str = "The log is not posted, because";
     match gitlab.project(project.into()).await {
         Ok(project) => {

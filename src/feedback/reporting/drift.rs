@@ -30,7 +30,7 @@ pub async fn report(
             return Ok(());
         };
         let commit = CommitRef {
-            project: report.project.clone(),
+            project: report.project(),
             sha,
             branch: settings.branch.clone(),
         };

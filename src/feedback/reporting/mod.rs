@@ -43,7 +43,6 @@ use tokio::time::Instant;
 use crate::clients::Clients;
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::UnreachableGitLabs;
-use crate::feedback::approval;
 use crate::feedback::reporting::execution::ExecutionState;
 use crate::feedback::reporting::open::ReportTarget;
 use crate::feedback::reporting::plan::Scope;
@@ -109,8 +108,7 @@ pub async fn decide(
         Err(because) => return Ok(Err(because)),
     };
     let opened = target.open(clients).await?;
-    let checking = approval::approve_from_gitlab(&clients.aws, &opened.gitlab, &target.pipeline);
-    let id = match checking.await? {
+    let id = match opened.decide().await? {
         Ok(id) => id,
         Err(because) => return Ok(Err(because)),
     };
@@ -149,9 +147,7 @@ pub fn catch_up<'a>(
             .await
             .map_err(|error| failed(error.into()))?;
         // The note reports that it is unknown who approves.
-        let checking =
-            approval::approve_from_gitlab(&clients.aws, &opened.gitlab, &target.pipeline);
-        if let Err(error) = checking.await {
+        if let Err(error) = opened.decide().await {
             let error = ReportError::from(error).reason;
             tracing::warn!(
                 pipeline = name,

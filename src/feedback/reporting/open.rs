@@ -2,8 +2,13 @@
 
 use crate::clients::gitlab::{GitLab, GitLabError};
 use crate::clients::{Clients, gitlab};
+use crate::feedback::approval;
+use crate::feedback::approval::ApprovalError;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
+
+/// An earlier function stored no number of the project, and the path may lead to another one since.
+const NO_PROJECT: &str = "the pipeline has no GitLab in its properties, or its stack is outdated";
 
 pub struct ReportTarget {
     pub pipeline: PipelineSettings,
@@ -26,7 +31,7 @@ impl ReportTarget {
     pub fn of(pipeline: Option<PipelineSettings>) -> Result<Self, &'static str> {
         let mut pipeline = pipeline.ok_or("no stack of a pipeline has the name")?;
         let settings = pipeline.report.take();
-        let settings = settings.ok_or("the pipeline has no GitLab in its properties")?;
+        let settings = settings.ok_or(NO_PROJECT)?;
         Ok(ReportTarget { pipeline, settings })
     }
 
@@ -37,5 +42,14 @@ impl ReportTarget {
             target: self,
             gitlab: gitlab::open(&clients.aws, &clients.http, access).await?,
         })
+    }
+}
+
+impl OpenedReport<'_> {
+    /// Ends the request that waits in the pipeline as a person decides in GitLab. Returns the
+    /// execution if it still waits, or why none does.
+    pub async fn decide(&self) -> Result<Result<String, &'static str>, ApprovalError> {
+        let ReportTarget { pipeline, settings } = self.target;
+        approval::approve_from_gitlab(&self.clients.aws, &self.gitlab, pipeline, settings).await
     }
 }

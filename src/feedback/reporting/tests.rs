@@ -13,6 +13,7 @@ pub(crate) fn settings() -> ReportSettings {
             ca_certificate: None,
         },
         project: "platform/infra".to_owned(),
+        project_number: 42,
         commit_status: true,
         deployments: true,
         drift: true,

@@ -29,7 +29,7 @@ impl WrittenNotes {
     pub async fn read(
         gitlab: &GitLab,
         names: &ResourceNames,
-        commit: &CommitRef,
+        commit: &CommitRef<'_>,
     ) -> Result<Self, GitLabError> {
         let mut places = gitlab.note_places(commit, NoteTarget::Commit).await?;
         let count = places.len();
@@ -40,10 +40,7 @@ impl WrittenNotes {
         }
         let marker = note::marker(names, &commit.sha);
         let mut notes = WrittenNotes::default();
-        for read in gitlab
-            .notes((&commit.project).into(), &places, &marker)
-            .await?
-        {
+        for read in gitlab.notes(commit.project, &places, &marker).await? {
             notes.of_places.push(read.unwrap_or_else(|error| {
                 notes.unread.get_or_insert(error.into());
                 vec![]

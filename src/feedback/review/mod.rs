@@ -131,10 +131,7 @@ pub async fn catch_up(
 async fn has_notes(gitlab: &GitLab, target: &ReviewTarget) -> Result<bool, GitLabError> {
     match target.review.change_set_comment {
         Some(has_notes) => Ok(has_notes),
-        None => Ok(!gitlab
-            .project((&target.report.project).into())
-            .await?
-            .is_public()),
+        None => Ok(!gitlab.project(target.report.project()).await?.is_public()),
     }
 }
 

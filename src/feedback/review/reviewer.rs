@@ -80,7 +80,7 @@ impl Reviewer<'_> {
         let branch = &self.build.branch;
         self.progress
             .doing(format!("reading the notes of branch {branch} in GitLab"));
-        let project = &self.target.report.project;
+        let project = self.target.report.project();
         let places = match self.places().await {
             Err(error) if error.lacks_merge_requests() => {
                 return Ok(Some("merge requests are switched off in the project"));
@@ -129,7 +129,7 @@ impl Reviewer<'_> {
         let values = Values::all(stack.parameters.into_values().collect());
         let mut log = LogText::default();
         if report.build_log {
-            let project = &report.project;
+            let project = report.project();
             log = failures::text::of_log(self.aws, self.gitlab, project, failed).await;
         }
         Ok(ReviewFinding::BuildFailed(
@@ -296,7 +296,7 @@ impl Reviewer<'_> {
         has_ended: bool,
     ) -> Result<(), GitLabError> {
         let (gitlab, target) = (self.gitlab, self.target);
-        let (project, places) = (&target.report.project, self.places().await?);
+        let (project, places) = (target.report.project(), self.places().await?);
         // All of them lead from the same branch to the same branch.
         let behind = match places.first() {
             Some(place) => gitlab.commits_behind(project.into(), place).await?,
@@ -320,9 +320,9 @@ impl Reviewer<'_> {
         self.gitlab.note_places(&self.commit(), target).await
     }
 
-    fn commit(&self) -> CommitRef {
+    fn commit(&self) -> CommitRef<'_> {
         CommitRef {
-            project: self.target.report.project.clone(),
+            project: self.target.report.project(),
             sha: self.build.commit.clone(),
             branch: self.build.branch.clone(),
         }

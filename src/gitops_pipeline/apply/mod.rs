@@ -2,7 +2,9 @@
 
 mod error;
 mod pipeline;
+mod project;
 mod render;
 mod stack;
 
 pub use self::pipeline::{AppliedPipeline, PipelineApplier};
+pub use self::project::ProjectFinder;

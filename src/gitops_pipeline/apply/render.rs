@@ -14,10 +14,11 @@ use crate::common::ownership::{LOGICAL_ID, STACK_ID};
 use crate::common::reason_codes::Code;
 use crate::common::tags::add_created_by;
 use crate::gitops_pipeline::request_context::RequestContext;
+use crate::gitops_pipeline::settings::RenderedProperties;
 use crate::gitops_pipeline::source::{Lookup, Source};
 use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::state::ChildStack;
-use crate::gitops_pipeline::template::RepositoryOrigin;
+use crate::gitops_pipeline::template::{PROPERTIES_OUTPUT, RepositoryOrigin};
 use crate::gitops_pipeline::{messages, template};
 use cfn_custom_resource::Reason;
 
@@ -44,7 +45,7 @@ impl Renderer<'_> {
     /// Rejects a template that CloudFormation would not accept.
     pub fn check_size(&self) -> Result<(), ApplyError> {
         let template = template::render(self.spec, RepositoryOrigin::Created);
-        let bytes = self.with_request(&template).len();
+        let bytes = self.with_request(&template, None).len();
         if bytes <= MAX_TEMPLATE_BYTES {
             return Ok(());
         }
@@ -58,11 +59,22 @@ impl Renderer<'_> {
 
     /// The template that CloudFormation receives. It contains the request, so that CloudFormation
     /// treats each update as a change and records its token in the stack's events.
-    fn with_request(&self, template: &Value) -> String {
+    ///
+    /// It contains the properties of the request and those before them, too: a rollback restores
+    /// the project in GitLab without GitLab.
+    fn with_request(&self, template: &Value, child: Option<&ChildStack>) -> String {
         let mut template = template.clone();
         let request = &self.context.request;
         template["Resources"]["BuildLogGroup"]["Metadata"]["Request"] =
             json!(format!("{}-{}", request.signed, request.hash));
+        let properties = self.properties(child);
+        if properties.iter().any(|one| one.project.is_some()) {
+            let properties = serde_json::to_string(&properties).unwrap_or_default();
+            template["Outputs"][PROPERTIES_OUTPUT] = json!({
+                "Description": "GitLab's number of the project of the present and of the former properties",
+                "Value": properties,
+            });
+        }
         let text = serde_json::to_string_pretty(&template).unwrap_or_default();
         // Otherwise GetTemplate, and so the console, would show it with `?`.
         let escaped = ascii::escape(&text);
@@ -71,6 +83,18 @@ impl Renderer<'_> {
         } else {
             text
         }
+    }
+
+    /// The properties of the request, and other ones before them.
+    fn properties(&self, child: Option<&ChildStack>) -> Vec<RenderedProperties> {
+        let now = RenderedProperties {
+            key: self.context.properties_key.clone(),
+            project: self.spec.gitlab.as_ref().and_then(|it| it.number),
+        };
+        let before = child.map(ChildStack::rendered_properties);
+        let mut before = before.into_iter().flatten();
+        let former = before.find(|one| one.key != now.key);
+        [Some(now), former].into_iter().flatten().collect()
     }
 
     /// Renders the content for `child`. `None` if the stack does not exist.
@@ -101,7 +125,7 @@ impl Renderer<'_> {
         let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
         Ok(Rendered {
             key: ownership::key(&format!("{template}\n{parameters:?}\n{tags:?}")),
-            template: self.with_request(&template),
+            template: self.with_request(&template, child),
             parameters: parameters.iter().map(parameter).collect(),
             tags: tags.iter().map(tag).collect(),
         })

@@ -2,13 +2,11 @@
 //!
 //! They are outputs, so that one call reads the stack's owner and all of them.
 
-use serde::de::DeserializeOwned;
-
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::settings::{
     ApprovalSettings, ChangeSetSettings, GitLabApprovals, ReportSettings,
 };
-use crate::gitops_pipeline::spec::{FunctionApprovals, GitLabProject};
+use crate::gitops_pipeline::spec::FunctionApprovals;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
 
@@ -39,11 +37,6 @@ impl PipelineSettings {
         Some((settings, settings.from_gitlab.as_ref()?))
     }
 
-    pub fn reports_to(&self, target: &GitLabProject) -> bool {
-        let report = self.report.as_ref();
-        report.is_some_and(|it| it.project == target.project && it.access.url == target.access.url)
-    }
-
     /// The settings that `child`, the stack of `names`, stores, with the approvals that are
     /// `allowed`. `None` if no resource owns it, or it was never complete.
     pub fn of(
@@ -52,7 +45,7 @@ impl PipelineSettings {
         allowed: FunctionApprovals,
     ) -> Option<Self> {
         child.owner.as_ref()?;
-        let stored: Option<ApprovalSettings> = parse(child, template::APPROVALS_OUTPUT);
+        let stored: Option<ApprovalSettings> = child.parse(template::APPROVALS_OUTPUT);
         let approvals = match allowed {
             FunctionApprovals::Denied => None,
             FunctionApprovals::NoChanges => stored.map(|stored| ApprovalSettings {
@@ -67,15 +60,11 @@ impl PipelineSettings {
             location: AwsLocation::from_arn(&child.id)?,
             branch: child.branch()?,
             repository_name: output(template::REPOSITORY_OUTPUT)?,
-            report: parse(child, template::REPORTING_OUTPUT),
-            change_sets: parse(child, template::CHANGE_SETS_OUTPUT),
+            report: child.report(),
+            change_sets: child.parse(template::CHANGE_SETS_OUTPUT),
             approvals,
         })
     }
-}
-
-fn parse<T: DeserializeOwned>(child: &ChildStack, output: &str) -> Option<T> {
-    serde_json::from_str(child.outputs.get(output)?).ok()
 }
 
 #[cfg(test)]
@@ -92,7 +81,7 @@ mod tests {
         let approvals = json!({
             "StackName": "cfnstack-dev-shop",
             "ChangeSetName": "changeset-dev-shop",
-            "FromGitLab": {"Project": 15, "AllowAuthor": false},
+            "FromGitLab": {"AllowAuthor": false},
         })
         .to_string();
         let name = "gitops-dev-shop";

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod operation;
+pub mod project;
 
 #[cfg(test)]
 pub mod tests;

@@ -37,6 +37,7 @@ pub(in crate::gitops_pipeline) fn context() -> RequestContext {
         location: AwsLocation::from_arn("arn:aws:cloudformation:eu-central-1:123456789012:stack")
             .expect("an ARN"),
         role_arn: "role".to_owned(),
+        properties_key: "properties".to_owned(),
     }
 }
 

@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use crate::clients::gitlab::{Admitted, GitLab, GitLabError, ProjectDetails, ProtectedTag};
+use crate::clients::gitlab::{
+    Admitted, GitLab, GitLabError, ProjectDetails, ProjectRef, ProtectedTag,
+};
 use crate::gitops_pipeline::names::ResourceNames;
 use cfn_custom_resource::Reason;
 
@@ -147,11 +149,11 @@ pub struct TagProtection {
 
 impl TagProtection {
     /// Reads it. The token's user needs to be a Maintainer.
-    pub async fn read(gitlab: &GitLab, project: &str) -> Result<Self, GitLabError> {
+    pub async fn read(gitlab: &GitLab, project: ProjectRef<'_>) -> Result<Self, GitLabError> {
         Ok(TagProtection {
-            project: gitlab.project(project.into()).await?,
-            rules: gitlab.protected_tags(project.into()).await?,
-            has_pushing_deploy_key: gitlab.has_pushing_deploy_key(project.into()).await?,
+            project: gitlab.project(project).await?,
+            rules: gitlab.protected_tags(project).await?,
+            has_pushing_deploy_key: gitlab.has_pushing_deploy_key(project).await?,
         })
     }
 
@@ -183,12 +185,15 @@ impl TagProtection {
         }
     }
 
-    /// GitLab's number of the project, if only Maintainers can create the tags of the pipeline of
-    /// `names`.
+    /// Checks that it is about the project with this `number`, and that only Maintainers can create
+    /// the tags of the pipeline of `names`.
     ///
     /// # Errors
     /// Why others may.
-    pub fn check_all(&self, names: &ResourceNames) -> Result<u64, Exposure> {
+    pub fn check_all(&self, names: &ResourceNames, number: u64) -> Result<(), Exposure> {
+        if self.project.id != number {
+            return Err(Exposure::OtherProject);
+        }
         for decision in [Decision::Deploy, Decision::Reject] {
             let (names, key) = (names.clone(), "0".repeat(KEY_DIGITS));
             self.check(&ApprovalTag {
@@ -197,7 +202,7 @@ impl TagProtection {
                 key,
             })?;
         }
-        Ok(self.project.id)
+        Ok(())
     }
 }
 

@@ -52,7 +52,7 @@ fn protection(rules: &[(&str, &str)]) -> TagProtection {
         ProtectedTag::parse(&json!({"name": name, "create_access_levels": entries}))
     };
     TagProtection {
-        project: ProjectDetails::parse(&json!({"id": 15})).expect("a number"),
+        project: ProjectDetails::parse(&json!({"id": 15})).expect("a project"),
         rules: rules.iter().map(|it| rule(it).expect("a rule")).collect(),
         has_pushing_deploy_key: false,
     }
@@ -127,20 +127,25 @@ fn one_wider_entry_of_any_rule_exposes_the_tag() {
 fn both_kinds_of_tags_and_the_project_are_checked() {
     let names = tag(Decision::Deploy).names;
     let both = || protection(&[("deploy/*", MAINTAINERS), ("reject/*", MAINTAINERS)]);
-    assert_eq!(both().check_all(&names), Ok(15));
-    let one = protection(&[("deploy/*", MAINTAINERS)]).check_all(&names);
+    assert_eq!(both().check_all(&names, 15), Ok(()));
+    let one = protection(&[("deploy/*", MAINTAINERS)]).check_all(&names, 15);
     assert!(matches!(one, Err(Exposure::Unprotected(..))), "{one:?}");
     let mut pulled = both();
     pulled.project.is_pull_mirror = true;
-    assert_eq!(pulled.check_all(&names), Err(Exposure::PullMirror));
+    assert_eq!(pulled.check_all(&names, 15), Err(Exposure::PullMirror));
     let mut pushed = both();
     pushed.has_pushing_deploy_key = true;
-    assert_eq!(pushed.check_all(&names), Err(Exposure::PushingDeployKey));
+    assert_eq!(
+        pushed.check_all(&names, 15),
+        Err(Exposure::PushingDeployKey)
+    );
     for shown in [json!(true), json!("yes"), json!(false), json!(null)] {
         let mut jobs = both();
         let member = "ci_push_repository_for_job_token_allowed";
-        jobs.project = ProjectDetails::parse(&json!({"id": 15, member: shown})).expect("a number");
-        let is_exposed = jobs.check_all(&names) == Err(Exposure::PushingJobs);
+        let project = ProjectDetails::parse(&json!({"id": 15, member: shown}));
+        jobs.project = project.expect("a project");
+        let is_exposed = jobs.check_all(&names, 15) == Err(Exposure::PushingJobs);
         assert_eq!(is_exposed, shown == true || shown == "yes", "{shown}");
     }
+    assert_eq!(both().check_all(&names, 16), Err(Exposure::OtherProject));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clients::gitlab::Access;
+use crate::clients::gitlab::{Access, ProjectRef};
 use crate::gitops_pipeline::spec::{ActionMode, AutoApprove, Drift, Spec};
 
 /// The parts of the report, and its project.
@@ -16,8 +16,11 @@ use crate::gitops_pipeline::spec::{ActionMode, AutoApprove, Drift, Spec};
 pub struct ReportSettings {
     #[serde(rename = "GitLab")]
     pub access: Access,
-    /// ID or full path of the project in GitLab.
+    /// The project as the template names it: its number or its full path.
     pub project: String,
+    /// The project's number, by which GitLab is called. Settings of an earlier version lack it, and
+    /// are not read: the path may lead to another project since.
+    pub project_number: u64,
     pub commit_status: bool,
     pub deployments: bool,
     /// Whether to post a commit status of the deployed stack's drift. True if an earlier version
@@ -50,7 +53,8 @@ fn is_set() -> bool {
 }
 
 impl ReportSettings {
-    /// The settings of a pipeline. `None` if it has no `GitLab`: nothing is reported.
+    /// The settings of a pipeline. `None` if it has no `GitLab`, or if the number of its project is
+    /// not known: nothing is reported.
     pub fn of(spec: &Spec) -> Option<Self> {
         let target = spec.gitlab.as_ref()?;
         let (names, report) = (&spec.names, &spec.report);
@@ -58,6 +62,7 @@ impl ReportSettings {
         Some(ReportSettings {
             access: target.access.clone(),
             project: target.project.clone(),
+            project_number: target.number?,
             commit_status: report.commit_status,
             deployments: report.deployments,
             drift: report.drift,
@@ -73,6 +78,25 @@ impl ReportSettings {
             deploy_role_arn: spec.own_deploy_role().cloned(),
         })
     }
+
+    /// Whether the template names the project by its path.
+    pub fn has_path(&self) -> bool {
+        self.project.parse::<u64>().is_err()
+    }
+
+    pub fn project(&self) -> ProjectRef<'_> {
+        ProjectRef::numbered(Some(self.project_number), &self.project)
+    }
+}
+
+/// The properties from which the child stack was rendered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RenderedProperties {
+    /// A hash of them.
+    pub key: String,
+    /// GitLab's number of their project. `None` if they have none, or if it was not known.
+    pub project: Option<u64>,
 }
 
 /// The input of change sets of the deployed stack.
@@ -158,8 +182,6 @@ pub struct ApprovalSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GitLabApprovals {
-    /// GitLab's number of the project. A project with the path of a moved one has another number.
-    pub project: u64,
     /// Whether an author of the changes may approve them.
     pub allow_author: bool,
 }
@@ -169,13 +191,11 @@ impl ApprovalSettings {
     pub fn of(spec: &Spec) -> Option<Self> {
         let approval = &spec.approval;
         let auto_approve = approval.auto_approve == AutoApprove::NoChanges;
-        let project = approval.gitlab_project.filter(|_| approval.from_gitlab);
-        (auto_approve || project.is_some()).then(|| ApprovalSettings {
+        (auto_approve || approval.from_gitlab).then(|| ApprovalSettings {
             stack_name: spec.deployed_stack(),
             change_set_name: spec.names.change_set(),
             auto_approve,
-            from_gitlab: project.map(|project| GitLabApprovals {
-                project,
+            from_gitlab: approval.from_gitlab.then_some(GitLabApprovals {
                 allow_author: approval.allow_author,
             }),
         })

@@ -196,9 +196,11 @@ fn default_action_mode(spec: &Spec) -> ActionMode {
 }
 
 fn decode_gitlab(gitlab: &Object) -> Option<GitLabProject> {
+    let project = gitlab.text("Project")?;
     Some(GitLabProject {
         access: Access::decode(gitlab)?,
-        project: gitlab.text("Project")?,
+        number: project.parse().ok(),
+        project,
     })
 }
 

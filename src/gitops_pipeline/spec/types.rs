@@ -185,9 +185,6 @@ pub struct Approval {
     pub from_gitlab: bool,
     /// Whether the tag of an author of the changes approves them.
     pub allow_author: bool,
-    /// GitLab's number of the project, which is looked up if tags approve.
-    #[serde(skip)]
-    pub gitlab_project: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -251,8 +248,10 @@ pub struct Deploy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GitLabProject {
     pub access: Access,
-    /// ID or full path.
+    /// Its number or its full path.
     pub project: String,
+    /// Its number. `None` for a path until GitLab has shown the project.
+    pub number: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -29,6 +29,9 @@ pub const BRANCH_OUTPUT: &str = "BranchName";
 pub const PATHS_OUTPUT: &str = "Paths";
 /// The output with `GitLab` and `Report`, as JSON. Missing if nothing is reported.
 pub const REPORTING_OUTPUT: &str = "Reporting";
+/// The output with the properties from which the stack was rendered, and those before them, as
+/// JSON. Missing if none of them has a project in GitLab.
+pub const PROPERTIES_OUTPUT: &str = "Properties";
 /// The output with what change sets of the deployed stack need, as JSON. Missing without `Review`
 /// and `Drift`.
 pub const CHANGE_SETS_OUTPUT: &str = "ChangeSets";
@@ -41,7 +44,7 @@ pub const BRANCH_EXISTS: &str = "BranchExists";
 pub const VERSION_OUTPUT: &str = "RenderingVersion";
 /// The version of this function's rendering. It counts the releases that changed the template for
 /// the same properties, and `template.yaml` repeats it.
-pub const RENDERING_VERSION: u32 = 1;
+pub const RENDERING_VERSION: u32 = 2;
 pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
 pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
 /// The tag that lets the next child stack adopt a retained repository.

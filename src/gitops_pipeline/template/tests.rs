@@ -169,7 +169,11 @@ fn rendered(properties: &Value, repository: RepositoryOrigin) -> Value {
     for (name, value) in properties.as_object().expect("an object") {
         all[name] = value.clone();
     }
-    render(&decode(&all).expect("valid properties"), repository)
+    let mut spec = decode(&all).expect("valid properties");
+    if let Some(target) = &mut spec.gitlab {
+        target.number.get_or_insert(42);
+    }
+    render(&spec, repository)
 }
 
 /// The suppressed findings of linters, which only the readable template has.

@@ -387,7 +387,13 @@ impl Applier<'_> {
             url != Some(&record.gitlab_url) && !self.state.pushes_with_current_login(record);
         // The project has another path now, or GitLab another address.
         let has_moved = matches!(error.kind, ErrorKind::Redirected { .. })
-            || error.kind.is_rejection(Rejection::ProjectMoved);
+            || matches!(
+                error.kind,
+                ErrorKind::Rejected {
+                    cause: Rejection::ProjectMoved(_),
+                    ..
+                }
+            );
         if !is_former && !has_moved {
             return Err(error.into());
         }

@@ -45,9 +45,18 @@ fn break_gitlab(fake: &FakeAws) {
 
 /// The settings of approvals in the child stack.
 fn stored(fake: &FakeAws) -> Value {
+    output(fake, "Approvals")
+}
+
+/// The number of the project that the child stack stores.
+fn stored_number(fake: &FakeAws) -> Value {
+    output(fake, "Reporting")["ProjectNumber"].take()
+}
+
+fn output(fake: &FakeAws, name: &str) -> Value {
     fake.look(|aws| {
         let child = aws.stacks.named(CHILD).expect("a child stack");
-        let output = child.outputs.get("Approvals");
+        let output = child.outputs.get(name);
         output.map_or(Value::Null, |text| {
             serde_json::from_str(text).expect("JSON")
         })
@@ -108,12 +117,14 @@ fn number_of_the_project_is_stored_and_survives_an_outage() {
         let number = project(fake);
         protect(fake, &["deploy/*", "reject/*"]);
         stack.create(&tagged()).await.assert_success();
-        let expected = json!({"Project": number, "AllowAuthor": false});
+        let expected = json!({"AllowAuthor": false});
         assert_eq!(stored(fake)["FromGitLab"], expected);
+        assert_eq!(stored_number(fake), number);
         break_gitlab(fake);
         let updated = stack.update(&changed(tagged()), None).await;
         updated.assert_success();
         assert_eq!(stored(fake)["FromGitLab"], expected);
+        assert_eq!(stored_number(fake), number);
         let mut other = tagged();
         other["GitLab"]["Project"] = json!("platform/other");
         let outcome = stack.update(&other, None).await;

@@ -12,6 +12,8 @@ use test_support::secrecy::wire;
 
 /// The project in GitLab.
 pub const PROJECT: &str = "platform/infra";
+/// Its number.
+pub const NUMBER: &str = "40";
 /// GitLab's address.
 pub const GITLAB: &str = "https://gitlab.example.com";
 pub const TOKEN: &str = "gitlab/token";
@@ -53,7 +55,19 @@ pub fn account(commit: &str, further_sentinels: &[&str]) -> FakeAws {
 
 /// GitLab's records of the project.
 pub fn records(fake: &FakeAws) -> Records {
-    fake.look(|aws| aws.gitlab.named(PROJECT).records.clone())
+    fake.look(|aws| aws.gitlab.named(NUMBER).records.clone())
+}
+
+/// Fails if a project that has taken the path of the project has anything of the function.
+pub fn assert_others_unwritten(fake: &FakeAws) {
+    fake.look(|aws| {
+        for (number, project) in &aws.gitlab.projects {
+            let is_own = number.to_string() == NUMBER;
+            let has_path = project.path == PROJECT;
+            let is_unwritten = project.records.is_unwritten();
+            assert!(is_own || !has_path || is_unwritten, "{:?}", project.records);
+        }
+    });
 }
 
 /// An event for Lambda.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::account::PARAMETER;
 use crate::approvals::{pipeline, set_outputs};
-use crate::fixture::{COMMITS, records_of};
+use crate::fixture::{COMMITS, PROJECT, records_of};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{AwsState, FakeAws, ResourceEvent};
 
@@ -29,6 +29,7 @@ pub fn apply(fake: &FakeAws, change: &Value) {
             let other = failure("Other", TABLE, "Another reason of another one");
             fake.fail_direct_update(STACK, &[other]);
         }
+        "another project takes the path" => drop(fake.pass_path(PROJECT, "platform/moved")),
         "the function may not read the stack's events" => {
             fake.deny("cloudformation:DescribeStackEvents", "stack/cfnstack-");
         }

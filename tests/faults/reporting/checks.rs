@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::account::assert_others_unwritten;
 use crate::fixture::{COMMITS, Reporting, SITE, records};
 use crate::scenarios::Expected;
 use fake_aws::FakeAws;
@@ -107,6 +108,7 @@ pub fn check_harmless(fake: &FakeAws) {
     let shown = format!("{:?}", records(fake));
     assert_eq!(fake.secret_in(&shown), None, "{shown}");
     assert_none_shown(fake);
+    assert_others_unwritten(fake);
     fake.assert_unbroken();
 }
 

@@ -23,11 +23,9 @@ use fake_aws::{AwsState, FakeAws};
 use test_support::custom_resource::{ParentStack, StackRequest, answered_once, deliver_all};
 use test_support::secrecy::{assert_none_shown, record, wire};
 
-pub use crate::account::{BRANCH, PROJECT, records};
+pub use crate::account::{BRANCH, NUMBER, PROJECT, records};
 pub use fake_aws::explore::paused;
 
-/// The number of the project in GitLab.
-pub const NUMBER: &str = "40";
 /// Other projects of this GitLab.
 pub const BROKEN_PROJECT: &str = "platform/broken";
 pub const OTHER_PROJECT: &str = "platform/other";
@@ -163,7 +161,7 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
 
 /// GitLab's records of the project, for a change.
 pub fn records_of(aws: &mut AwsState) -> &mut Records {
-    &mut aws.gitlab.project_mut(PROJECT).records
+    &mut aws.gitlab.project_mut(NUMBER).records
 }
 
 /// The state of the first commit's status of a pipeline. `None` if it was not reported.

@@ -147,7 +147,7 @@ pub fn allow_author(aws: &mut AwsState, allow_author: bool) {
     let (stack_name, change_set_name) = SHOP.change_set();
     let settings = json!({
         "StackName": stack_name, "ChangeSetName": change_set_name, "AutoApprove": false,
-        "FromGitLab": {"Project": project(aws).id, "AllowAuthor": allow_author},
+        "FromGitLab": {"AllowAuthor": allow_author},
     });
     let output = ("Approvals".to_owned(), settings.to_string());
     set_outputs(aws, |outputs| outputs.extend([output]));

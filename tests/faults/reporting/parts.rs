@@ -167,27 +167,30 @@ fn broken_project_stops_no_reports_of_others() {
     }
 }
 
-/// One of two pipelines names its project by a path that the project no longer has.
+/// One pipeline names its project by a path, and another one by the number.
 #[test]
-fn renamed_project_does_not_stop_reports_of_others() {
-    // The health check begins with another pipeline each time.
-    for ids in [["shop", "blog"], ["blog", "shop"]] {
+fn renamed_project_has_all_reports() {
+    for is_claimed in [false, true] {
         paused(async {
-            let [renamed, other] =
-                [(ids[0], PROJECT), (ids[1], NUMBER)].map(|(id, project_name)| Reporting {
-                    environment: id,
-                    ..project(id, project_name)
-                });
-            let fake = fake(&[renamed, other]).await;
-            take_all(&fake, DEPLOYED, &[renamed, other]).await;
-            fake.arrange(|aws| {
-                let project = aws.gitlab.project_mut(PROJECT);
-                project.former_path = Some(std::mem::take(&mut project.path));
-                "platform/renamed".clone_into(&mut project.path);
+            let both = [("shop", PROJECT), ("blog", NUMBER)].map(|(id, name)| Reporting {
+                environment: id,
+                ..project(id, name)
             });
+            let fake = fake(&both).await;
+            take_all(&fake, DEPLOYED, &both).await;
+            if is_claimed {
+                fake.pass_path(PROJECT, "platform/renamed");
+            } else {
+                fake.move_project(PROJECT, "platform/renamed");
+            }
             check_health(&fake).await;
-            assert_eq!(shown(&fake, other), Some("success"));
-            assert_eq!(shown(&fake, renamed), None);
+            for of in both {
+                assert_eq!(shown(&fake, of), Some("success"), "{of:?}");
+            }
+            fake.look(|aws| {
+                let other = aws.gitlab.projects.get(&99);
+                assert!(other.is_none_or(|other| other.records.is_unwritten()));
+            });
             fake.assert_unbroken();
         });
     }

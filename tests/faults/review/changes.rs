@@ -102,6 +102,7 @@ pub fn apply(fake: &FakeAws, change: &Value) {
         }),
         "a killed delivery left a change set" => leave_change_set(fake),
         "merge requests of a fork and into another branch" => open_others(fake),
+        "another project takes the path" => drop(fake.pass_path(PROJECT, "platform/moved")),
         "nothing is denied" => fake.allow(),
         _ => panic!("no change is called {change}"),
     }

@@ -1,5 +1,6 @@
 //! The records that GitLab must have, and the effects that the function must not have.
 
+use crate::account::assert_others_unwritten;
 use crate::fixture::{CHILD, DEPLOYED, MARKER, STACK, records, uuid};
 use fake_aws::FakeAws;
 use fake_aws::gitlab::records::{Note, OWN_USER, Status};
@@ -72,6 +73,7 @@ pub fn check_harmless(fake: &FakeAws, before: &Others) {
     check_calls(fake);
     before.check(fake);
     assert_none_shown(fake);
+    assert_others_unwritten(fake);
     let shown = format!("{:?}", records(fake));
     assert_eq!(fake.secret_in(&shown), None, "a secret in: {shown}");
     fake.assert_unbroken();

@@ -104,7 +104,7 @@ async fn denial_is_explained_by_the_access_to_the_project() {
 #[tokio::test(start_paused = true)]
 async fn rejected_report_is_not_blamed_on_mirrors() {
     let commit = CommitRef {
-        project: INFRA.to_string(),
+        project: INFRA,
         sha: "c1".to_owned(),
         branch: "main".to_owned(),
     };
@@ -146,7 +146,7 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
 #[tokio::test(start_paused = true)]
 async fn switched_off_part_is_no_missing_right() {
     let commit = CommitRef {
-        project: INFRA.to_string(),
+        project: INFRA,
         sha: "c1".to_owned(),
         branch: "main".to_owned(),
     };
@@ -275,7 +275,10 @@ async fn rejected_address_names_the_remedy() {
 
     let moved = "405 Non GET methods are not allowed for moved projects";
     let error = made(405, json!({"message": moved})).await;
-    assert!(error.kind.is_rejection(Rejection::ProjectMoved), "{error}");
+    assert!(
+        error.kind.is_rejection(Rejection::ProjectMoved(None)),
+        "{error}"
+    );
 }
 
 // claim: token-for-another-host-is-neither-read-nor-sent

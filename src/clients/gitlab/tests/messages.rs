@@ -200,6 +200,8 @@ async fn redirect_names_the_remedy_that_applies() {
     ) {
         let error = rejected(&[(LIST, Reply::page(301).with("location", to))]).await;
         assert_reason(&error, &[said, code], &[other]);
+        let number = (said == "was moved").then_some(81);
+        assert_eq!(error.moved_to(), number, "{to}");
     }
 }
 

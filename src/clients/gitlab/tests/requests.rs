@@ -426,7 +426,7 @@ async fn only_gitlabs_message_shows_that_a_tag_has_no_release() {
 async fn status_that_its_pipeline_rejects_goes_to_the_newest() {
     let post = "POST /projects/platform%2Finfra/statuses/1a2b";
     let commit = CommitRef {
-        project: INFRA.to_string(),
+        project: INFRA,
         sha: "1a2b".to_owned(),
         branch: "development".to_owned(),
     };

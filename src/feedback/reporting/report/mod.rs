@@ -49,7 +49,7 @@ pub async fn report(
         tag,
         clock: &opened.clients.clock,
         commit: CommitRef {
-            project: settings.project.clone(),
+            project: settings.project(),
             sha: execution.commit.clone(),
             branch: pipeline.branch.clone(),
         },
@@ -90,7 +90,7 @@ struct Context<'a> {
     scope: Scope,
     tag: Option<&'a ApprovalTag>,
     clock: &'a Clock,
-    commit: CommitRef,
+    commit: CommitRef<'a>,
 }
 
 struct Reporter<'a> {
@@ -288,8 +288,8 @@ impl Reporter<'_> {
         let read = if let Some(read) = self.project.take() {
             read
         } else {
-            let project = &self.context.commit.project;
-            self.context.gitlab.project(project.into()).await
+            let project = self.context.commit.project;
+            self.context.gitlab.project(project).await
         };
         self.project.insert(read).as_ref().map_err(Clone::clone)
     }
@@ -357,9 +357,7 @@ impl Reporter<'_> {
             shown.deployment = self.reported.settle(Topic::Deployment, read).flatten();
         }
         if desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {
-            let read = gitlab
-                .environment((&commit.project).into(), environment)
-                .await;
+            let read = gitlab.environment(commit.project, environment).await;
             shown.environment = self.reported.settle(Topic::EnvironmentUrl, read).flatten();
         }
         self.shown = shown;
@@ -427,22 +425,18 @@ impl Reporter<'_> {
                 external_url,
                 tier,
             } => {
-                let (project, url) = (&commit.project, external_url.as_deref());
-                gitlab
-                    .change_environment(project.into(), *id, url, *tier)
-                    .await?;
+                let (project, url) = (commit.project, external_url.as_deref());
+                gitlab.change_environment(project, *id, url, *tier).await?;
             }
             Post::WriteNote(body) => {
                 let marker = note::marker(&self.context.pipeline.names, &commit.sha);
                 let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
-                let (project, author) = (&commit.project, self.author);
-                let written = gitlab.write_note(project.into(), &places, author, &marker, body);
+                let (project, author) = (commit.project, self.author);
+                let written = gitlab.write_note(project, &places, author, &marker, body);
                 return written.await;
             }
             Post::EditNote(note, body) => {
-                gitlab
-                    .edit_note((&commit.project).into(), note, body)
-                    .await?;
+                gitlab.edit_note(commit.project, note, body).await?;
             }
         }
         Ok(true)

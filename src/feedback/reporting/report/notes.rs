@@ -164,7 +164,7 @@ impl Reporter<'_> {
 
     /// Whether a note may be copied to another place, with the log that it may have.
     async fn may_copy_log(&self) -> bool {
-        let project = &self.context.commit.project;
+        let project = self.context.commit.project;
         !self.context.settings.build_log
             || self
                 .context
@@ -204,7 +204,7 @@ impl Reporter<'_> {
             // Otherwise a person may have deleted the note because of its log.
             let is_first = self.context.scope != Scope::All || self.is_unreported;
             let log = if is_first || is_second_look {
-                let (gitlab, project) = (self.context.gitlab, &self.context.commit.project);
+                let (gitlab, project) = (self.context.gitlab, self.context.commit.project);
                 failures::text::of_log(self.context.aws, gitlab, project, build).await
             } else {
                 failures::text::not_again()
@@ -243,6 +243,7 @@ impl Reporter<'_> {
         let inquiry = Inquiry {
             gitlab: self.context.gitlab,
             pipeline,
+            report: self.context.settings,
             approvals,
             request: &request,
         };

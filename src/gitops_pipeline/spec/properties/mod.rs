@@ -181,7 +181,8 @@ static GITLAB: [Property; 5] = [
     ),
     Property::required("Project", Kind::Text(&PROJECT)).doc(
         "The project in GitLab, where [executions are reported](../concepts/reporting.md). \
-         Without `GitLab`, nothing is reported.",
+         Without `GitLab`, nothing is reported. A path is looked up when it is set: the pipeline \
+         [belongs to the project's number](../concepts/reporting.md#the-project) from then on.",
     ),
 ];
 

@@ -105,8 +105,7 @@ pub static APPROVAL: [Property; 7] = [
         "Whether a Maintainer can approve or reject the change set [by a tag in \
          GitLab](../how-to/approve-in-gitlab.md). Requires `GitLab`, `Deploy.ActionMode` \
          `CHANGE_SET`, and `FunctionApprovals` `GitLab` of the environment. A Create or Update \
-         fails if others than Maintainers can create the tags. Then, also, the project's number \
-         in GitLab is stored.",
+         fails if others than Maintainers can create the tags.",
     ),
     Property::new("AllowAuthor", Kind::Boolean).or("false").doc(
         "Whether an author of the changes may approve them by a tag. Otherwise, authors of \

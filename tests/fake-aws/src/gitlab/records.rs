@@ -120,6 +120,23 @@ pub struct Records {
 pub type Rejection = (u16, serde_json::Value);
 
 impl Records {
+    /// Removes what programs have written: it has none of it.
+    pub(crate) fn forget_written(&mut self) {
+        self.pipelines.clear();
+        self.statuses.clear();
+        self.deployments.clear();
+        self.environments.clear();
+        self.notes.clear();
+    }
+
+    /// Whether programs have written nothing.
+    pub fn is_unwritten(&self) -> bool {
+        self.statuses.is_empty()
+            && self.deployments.is_empty()
+            && self.environments.is_empty()
+            && self.notes.is_empty()
+    }
+
     fn next_id(&mut self) -> u64 {
         self.ids += 1;
         1000 + self.ids

@@ -54,6 +54,29 @@ impl FakeAws {
         })
     }
 
+    /// The project at `path` moves to another path. GitLab redirects the former one to it.
+    pub fn move_project(&self, path: &str, to: &str) {
+        self.arrange(|aws| {
+            let project = aws.gitlab.project_mut(path);
+            project.former_path = Some(std::mem::replace(&mut project.path, to.to_owned()));
+        });
+    }
+
+    /// The project at `path` moves to another path, and a project with the same content takes the
+    /// former one: it has the same members and commits. Answers its number.
+    pub fn pass_path(&self, path: &str, to: &str) -> u64 {
+        self.move_project(path, to);
+        self.arrange(|aws| {
+            let mut other = aws.gitlab.named(to).clone();
+            (other.id, other.former_path) = (99, None);
+            path.clone_into(&mut other.path);
+            other.mirrors.clear();
+            other.records.forget_written();
+            aws.gitlab.projects.insert(other.id, other);
+            99
+        })
+    }
+
     /// Protects branches of this name or pattern, and no others.
     pub fn protect(&self, project: &str, names: &[&str]) {
         self.change(|aws| {

@@ -1,0 +1,163 @@
+//! The project of GitLab to which a pipeline belongs: a path may lead to another one later.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{CHILD, changed, in_account, properties, with};
+use fake_aws::{FakeAws, FaultKind, On};
+use test_support::custom_resource::{ParentStack, RollBack};
+
+const PROJECT: &str = "platform/shop";
+const OTHER: &str = "platform/other";
+const MOVED: &str = "platform/moved";
+
+/// The properties of a pipeline that reports to this project.
+fn reporting(project: &str) -> Value {
+    let gitlab = json!({
+        "Url": "https://gitlab.example.com", "TokenSecretId": "gitlab/shop", "Project": project});
+    with(properties(), "GitLab", gitlab)
+}
+
+/// Plays with a pipeline that reports to the project `given`, or to the number of the project. The
+/// number is the last argument.
+fn in_project(given: Option<&str>, play: impl AsyncFnOnce(&FakeAws, &mut ParentStack, u64)) {
+    in_account(async |fake, stack| {
+        fake.gitlab_token("gitlab/shop");
+        let number = fake.gitlab_project(PROJECT, &["main"]);
+        let given = given.map_or_else(|| number.to_string(), str::to_owned);
+        stack.create(&reporting(&given)).await.assert_success();
+        play(fake, stack, number).await;
+        fake.mend();
+        // Nothing is left in the end.
+        fake.arrange(|aws| aws.secrets.remove("gitlab/shop"));
+    });
+}
+
+/// The number that the child stack stores. `None` if it reports nothing.
+fn stored(fake: &FakeAws) -> Option<u64> {
+    fake.look(|aws| {
+        let child = aws.stacks.named(CHILD).expect("a child stack");
+        let settings = child.outputs.get("Reporting")?;
+        let settings: Value = serde_json::from_str(settings).expect("JSON");
+        settings["ProjectNumber"].as_u64()
+    })
+}
+
+fn break_gitlab(fake: &FakeAws) {
+    let operation = On::Operation("GitLab.GetProject");
+    fake.break_from_now(operation, FaultKind::InternalError500);
+}
+
+#[test]
+fn create_stores_the_number_of_the_path() {
+    in_project(Some(PROJECT), async |fake, stack, number| {
+        assert_eq!(stored(fake), Some(number));
+        assert_eq!(fake.count("GitLab.GetProject"), 1);
+        // GitLab redirects a former path, so the number is the same.
+        fake.move_project(PROJECT, MOVED);
+        let update = changed(reporting(PROJECT));
+        stack.update(&update, None).await.assert_success();
+        assert_eq!(stored(fake), Some(number));
+    });
+}
+
+#[test]
+fn number_is_stored_without_a_call_to_gitlab() {
+    in_project(None, async |fake, stack, number| {
+        fake.pass_path(PROJECT, MOVED);
+        let update = changed(reporting(&number.to_string()));
+        stack.update(&update, None).await.assert_success();
+        assert_eq!(stored(fake), Some(number));
+        assert_eq!(fake.count("GitLab.GetProject"), 0);
+    });
+}
+
+/// The update is rolled back, and the rollback succeeds.
+#[test]
+fn update_whose_path_passed_to_another_project_is_failed() {
+    for kept in [true, false] {
+        in_project(Some(PROJECT), async |fake, stack, number| {
+            let other = fake.pass_path(PROJECT, MOVED);
+            let outcome = stack.update(&changed(reporting(PROJECT)), None).await;
+            let parts = [
+                format!("GitLab.Project {PROJECT} leads to project {other} now"),
+                format!("it was project {number}"),
+                format!("GitLab.Project: {number}"),
+                format!("GitLab.Project: {other}"),
+                "CFG-424".to_owned(),
+            ];
+            outcome.assert_reason(parts);
+            assert_eq!(stored(fake), Some(number));
+            let chosen = if kept { number } else { other };
+            let update = changed(reporting(&chosen.to_string()));
+            stack.update(&update, None).await.assert_success();
+            assert_eq!(stored(fake), Some(chosen));
+        });
+    }
+}
+
+#[test]
+fn another_path_is_the_choice_of_the_user() {
+    in_project(Some(PROJECT), async |fake, stack, _| {
+        let other = fake.gitlab_project(OTHER, &["main"]);
+        stack.update(&reporting(OTHER), None).await.assert_success();
+        assert_eq!(stored(fake), Some(other));
+    });
+}
+
+#[test]
+fn rollback_restores_the_project_without_gitlab() {
+    for is_passed in [true, false] {
+        in_project(Some(PROJECT), async |fake, stack, number| {
+            fake.gitlab_project(OTHER, &["main"]);
+            if is_passed {
+                fake.pass_path(PROJECT, MOVED);
+            }
+            let calls = fake.count("GitLab.GetProject");
+            let update = changed(reporting(OTHER));
+            let updated = stack.update(&update, Some(RollBack::UpdateBack)).await;
+            updated.assert_success();
+            assert_eq!(stored(fake), Some(number));
+            assert_eq!(fake.count("GitLab.GetProject"), calls + 1);
+        });
+    }
+}
+
+#[test]
+fn unreachable_gitlab_prevents_only_changes_of_the_project() {
+    in_project(Some(PROJECT), async |fake, stack, number| {
+        fake.gitlab_project(OTHER, &["main"]);
+        break_gitlab(fake);
+        let updated = stack.update(&changed(reporting(PROJECT)), None).await;
+        updated.assert_success();
+        let kept = format!("the pipeline keeps project {number} of GitLab");
+        assert!(updated.note().contains(&kept), "{}", updated.note());
+        assert_eq!(stored(fake), Some(number));
+        let outcome = stack.update(&changed(reporting(OTHER)), None).await;
+        outcome.assert_reason(["looking up project platform/other"]);
+        assert_eq!(stored(fake), Some(number));
+    });
+}
+
+/// The function stored no number before.
+#[test]
+fn stack_without_a_number_gets_it_from_the_next_update() {
+    for is_reachable in [true, false] {
+        in_project(Some(PROJECT), async |fake, stack, number| {
+            fake.arrange(|aws| {
+                let child = aws.stacks.named_mut(CHILD).expect("a child stack");
+                child.outputs.remove("Properties");
+                let settings = child.outputs.get_mut("Reporting").expect("settings");
+                *settings = settings.replace("\"ProjectNumber\"", "\"Former\"");
+            });
+            assert_eq!(stored(fake), None);
+            if !is_reachable {
+                break_gitlab(fake);
+            }
+            let updated = stack.update(&changed(reporting(PROJECT)), None).await;
+            updated.assert_success();
+            let unknown = "nothing is reported to GitLab until the next update";
+            assert_eq!(updated.note().contains(unknown), !is_reachable);
+            assert_eq!(stored(fake), Some(number).filter(|_| is_reachable));
+        });
+    }
+}
