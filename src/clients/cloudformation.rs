@@ -1,6 +1,6 @@
 //! CloudFormation: the resources of stacks, and the imports of exports.
 
-use aws_sdk_cloudformation::types::{ResourceStatus, StackResourceSummary};
+use aws_sdk_cloudformation::types::{ResourceStatus, StackResourceSummary, StackStatus};
 
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership::Owner;
@@ -23,6 +23,18 @@ impl StackResource {
             self.status.as_str(),
             "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS"
         )
+    }
+
+    /// Whether its latest operation succeeded, and none has begun since. With a status that this
+    /// function does not know, it is not.
+    pub fn is_complete(&self) -> bool {
+        let complete = ["CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"];
+        complete.contains(&self.status.as_str())
+    }
+
+    /// Whether it has this physical ID.
+    pub fn has_id(&self, physical_id: &str) -> bool {
+        self.physical_id.as_deref() == Some(physical_id)
     }
 
     /// Whether it exists by the stack's record, and no operation changes it. With a status that
@@ -70,6 +82,24 @@ pub async fn stack_resource(aws: &Aws, owner: &Owner) -> Result<Option<StackReso
         physical_id: detail.physical_resource_id,
         status: text(detail.resource_status),
     }))
+}
+
+/// Whether the stack is in an operation that may send requests for its resources. `ListStacks`
+/// shows statuses, and no parameters and outputs as `DescribeStacks` does.
+pub async fn is_in_operation(aws: &Aws, stack_id: &str) -> Result<bool, CallError> {
+    let statuses = StackStatus::values().iter();
+    let running = statuses.filter(|status| status.ends_with("_IN_PROGRESS"));
+    let running = running.map(|status| StackStatus::from(*status)).collect();
+    let call = aws.cloudformation.list_stacks();
+    let call = call.set_stack_status_filter(Some(running));
+    let mut stacks = call.into_paginator().items().send();
+    while let Some(stack) = stacks.next().await {
+        let stack = required(stack, || "listing the stacks in an operation".to_owned())?;
+        if stack.stack_id.as_deref() == Some(stack_id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The resources of a stack.

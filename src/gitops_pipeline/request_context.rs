@@ -7,6 +7,7 @@ use super::names::{AwsLocation, ResourceNames};
 use crate::common::ownership;
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
+use crate::reconcile::sender;
 use cfn_custom_resource::{Failure, Reason, Request, RequestType};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct RequestContext {
     pub compared_at: u64,
     /// Partition, region and account of the parent stack and the child stack.
     pub location: AwsLocation,
+    /// The request was sent by hand to a function on this machine: see `sender::is_local`.
+    pub is_local: bool,
     /// The role with which CloudFormation changes the child stack.
     pub role_arn: String,
     /// A hash of the properties. The rollback of an update has those before it.
@@ -39,6 +42,7 @@ impl RequestContext {
         Ok(RequestContext {
             properties_key: ownership::key(&properties.to_string()),
             compared_at,
+            is_local: sender::is_local(request),
             role_arn: location.role(&names.provisioning_role()),
             request: key,
             owner,

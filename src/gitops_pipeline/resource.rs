@@ -22,6 +22,7 @@ use crate::clients::http::Http;
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::invalid_properties;
 use crate::common::tags::tags_in;
+use crate::reconcile::sender;
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 
 /// The prefix of the physical ID of a rejected Create. The ID that the resource would have had
@@ -85,6 +86,7 @@ impl GitOpsPipeline {
             spec: &spec,
             progress,
             creates: request.physical_resource_id.as_ref() != Some(&id),
+            is_update: request.request_type == Some(RequestType::Update),
             is_source_new: is_source_new(request, &spec),
         };
         let result = applier.apply().await?;
@@ -158,6 +160,12 @@ impl GitOpsPipeline {
                 StackCreation::Settled
             },
         };
+        let stack = pipeline.names.stack();
+        if !context.is_local
+            && sender::is_contradicted(&self.aws, &context.owner, Some(&stack)).await
+        {
+            return Err(Failure(sender::contradicted(&context.owner).reason()));
+        }
         self.delete_stack(&context, pipeline, progress).await
     }
 

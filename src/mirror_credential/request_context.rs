@@ -18,6 +18,8 @@ pub struct RequestContext {
     /// It is a Create. On failure, the delivery deletes its resources. The function's role may be
     /// new, too.
     pub is_create: bool,
+    /// It was sent by hand to a function on this machine: see `sender::is_local`.
+    pub is_local: bool,
     /// The phase of a rotation. `None` for a request of CloudFormation.
     pub rotation: Option<Rotation>,
 }

@@ -17,6 +17,7 @@ use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::PreviousSpec;
 use crate::mirror_credential::{intent_log, observe, spec};
+use crate::reconcile::sender;
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
 
 /// The prefix of the physical ID of a Create that failed before it changed anything. The ID that
@@ -171,6 +172,7 @@ impl Resource for MirrorCredential {
             request_key: request_key(&request),
             claimant: claimant(None),
             is_create,
+            is_local: sender::is_local(&request),
             rotation: None,
         };
         if request.request_type == Some(RequestType::Delete) {

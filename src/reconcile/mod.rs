@@ -6,6 +6,7 @@
 //! after any of them, and the next request for the same resource resumes from what it observes.
 
 pub mod backoff;
+pub mod sender;
 
 use crate::clients::aws::CallError;
 use crate::common::reason_codes::Code;

@@ -506,6 +506,6 @@ async fn secret_that_its_stack_deletes_is_no_finding() {
     fake.change(|aws| aws.stacks.declared.get_mut(&key).expect("it").status = "DELETE_IN_PROGRESS");
     look(fake).await.assert_healthy();
     fake.change(|aws| aws.stacks.declared.remove(&key));
-    fake.options(|options| options.resource_status = "");
+    fake.options(|options| options.resource_status = Some(""));
     look(fake).await.assert_healthy();
 }

@@ -63,7 +63,7 @@ async fn slow_create_leaves_time_for_the_response() {
 #[tokio::test(start_paused = true)]
 async fn stack_without_owner_is_reported() {
     let fake = empty_world();
-    fake.options(|options| options.resource_status = "");
+    fake.options(|options| options.resource_status = Some(""));
     fake.stack(CHILD, "CREATE_COMPLETE", &tags(OWNER));
     fake.stack("gitops-prd-shop", "CREATE_COMPLETE", &tags(OWNER));
     fake.stack("owner", "UPDATE_ROLLBACK_COMPLETE", &[]);

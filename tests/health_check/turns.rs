@@ -25,7 +25,7 @@ async fn large() -> FakeAws {
     let fake = empty_world();
     fake.options(|options| {
         options.page_length = None;
-        options.resource_status = "";
+        options.resource_status = Some("");
     });
     mirrored(&fake, USER, "platform/infra", "codecommit-dev-cfn-infra").await;
     pipeline(&fake, "codepipeline-dev-cfn-good", &["Succeeded"]);

@@ -22,8 +22,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub use crate::clients::http::error::HttpError;
 pub use crate::clients::http::reqwest_connector::ClientError;
-use crate::clients::http::response_hosts::is_loopback;
-pub use crate::clients::http::response_hosts::{ResponseHosts, is_https_or_loopback};
+pub use crate::clients::http::response_hosts::{ResponseHosts, is_https_or_loopback, is_loopback};
 pub use crate::clients::http::tls_error::TlsError;
 pub use crate::clients::http::trust_roots::{
     InvalidCertificate, fingerprints, is_certificate, unreadable_certificate,

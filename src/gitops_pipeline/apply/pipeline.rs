@@ -16,7 +16,7 @@ use crate::gitops_pipeline::source::{Lookup, Retry, Source};
 use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::{messages, observe};
-use crate::reconcile::reconcile;
+use crate::reconcile::{reconcile, sender};
 use cfn_custom_resource::{Failure, Progress, Reason};
 
 /// The result of a successful Create or Update.
@@ -36,6 +36,7 @@ pub struct PipelineApplier<'a> {
     pub spec: &'a Spec,
     pub progress: &'a Progress,
     pub creates: bool,
+    pub is_update: bool,
     /// Whether its repository, or the role that reads it, may have been created just before.
     pub is_source_new: bool,
 }
@@ -96,8 +97,21 @@ impl PipelineApplier<'_> {
         let given = self.spec.source.as_ref();
         let source = &Source::open(self.aws, &self.spec.names, given, retry).await?;
         let mut stack = StackApplier::new(&renderer, source, self.progress);
-        let (checked, ()) =
-            tokio::try_join!(self.check(&renderer, source), stack.start(self.creates))?;
+        // An Update may also delete the stack that its old properties name.
+        let sender = async {
+            match self.is_update {
+                true => self.check_sender().await,
+                false => Ok(()),
+            }
+        };
+        let (checked, (), ()) = tokio::try_join!(
+            self.check(&renderer, source),
+            stack.start(self.creates),
+            sender
+        )?;
+        if !self.is_update && stack.has_found_own() {
+            self.check_sender().await?;
+        }
         let ready = Box::pin(reconcile(&mut stack, self.progress)).await;
         if ready.is_err() {
             *creation = stack.creation();
@@ -129,6 +143,17 @@ impl PipelineApplier<'_> {
             applied?;
         }
         Box::pin(self.finish(ready, source, repository)).await
+    }
+
+    /// Rejects a request that CloudFormation contradicts.
+    async fn check_sender(&self) -> Result<(), ApplyError> {
+        let RequestContext {
+            owner, is_local, ..
+        } = self.context;
+        if !is_local && sender::is_contradicted(self.aws, owner, None).await {
+            return Err(sender::contradicted(owner).into());
+        }
+        Ok(())
     }
 
     /// Rejects a request that cannot succeed, before anything is changed.

@@ -49,6 +49,12 @@ impl<'a> StackApplier<'a> {
         }
     }
 
+    /// Whether a stack of this resource was observed.
+    pub fn has_found_own(&self) -> bool {
+        let child = self.tracker.child.as_ref();
+        child.is_some_and(|child| child.is_owned_by(self.renderer.context))
+    }
+
     /// Whether this invocation has created the stack, which the reads need not show yet.
     pub fn creation(&self) -> StackCreation {
         match &self.state.created_id {

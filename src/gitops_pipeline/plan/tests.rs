@@ -34,6 +34,7 @@ pub(in crate::gitops_pipeline) fn context() -> RequestContext {
         },
         request: key(100),
         compared_at: 100,
+        is_local: false,
         location: AwsLocation::from_arn("arn:aws:cloudformation:eu-central-1:123456789012:stack")
             .expect("an ARN"),
         role_arn: "role".to_owned(),

@@ -21,6 +21,7 @@ use crate::mirror_credential::state::{
     FailedRead, PreviousSpec, RequestState, Secret, SecretState, State, StoredLogin, User,
 };
 use crate::mirror_credential::{calls, messages, observe, plan};
+use crate::reconcile::sender::Sender;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason};
 
@@ -123,6 +124,7 @@ impl<'a> Applier<'a> {
             failed_read: failed,
             is_user_unread,
             former_secrets: replaced.into_iter().collect(),
+            sender: context.is_local.then_some(Sender::Shown),
             ..RequestState::default()
         };
         let mut applier = Applier {
@@ -152,6 +154,7 @@ impl Applier<'_> {
         let time = if was_inactive { time } else { Duration::MAX };
         let run = within(time, Box::pin(self.run())).await;
         let (user, previous) = (self.state.user.clone(), self.state.request.previous.clone());
+        let sender = self.state.request.sender;
         let reason = match run {
             Ok(Ok(())) => return self.finish(),
             Ok(Err(error)) => {
@@ -171,6 +174,7 @@ impl Applier<'_> {
         let applier = Applier::start(clients, spec, context, progress, previous);
         let mut applier = Box::pin(applier).await;
         applier.state.user.keep_inactive(&user);
+        applier.state.request.sender = sender;
         if !was_inactive && !applier.planner().has_only_inactive_to_replace() {
             return Err(Failure(reason));
         }
@@ -310,6 +314,11 @@ impl Reconcile for Applier<'_> {
     }
 
     async fn apply(&mut self, step: Step) -> Result<(), ApplyError> {
+        if step.is_change() {
+            // It found nothing that was there before.
+            let sender = &mut self.state.request.sender;
+            sender.get_or_insert(Sender::Plausible);
+        }
         if !matches!(step, Step::Request(_)) {
             self.progress.changing();
             self.state.request.has_begun = true;

@@ -1,16 +1,12 @@
 //! Executes the steps that decide whether the request may begin.
 
-use std::time::Duration;
-
-use crate::clients::cloudformation;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::plan::step::RequestStep;
-
-/// The interval between two looks at CloudFormation.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+use crate::reconcile::sender;
+use crate::reconcile::sender::Sender;
 
 impl Applier<'_> {
     pub async fn apply_request_step(&mut self, step: RequestStep) -> Result<(), ApplyError> {
@@ -22,7 +18,25 @@ impl Applier<'_> {
                 let former = observe::read_created_secret(self.clients, &name).await?;
                 self.state.request.former_secrets.insert(name, former);
             }
-            RequestStep::LookAtCloudFormation => self.look_at_cloudformation().await?,
+            RequestStep::LookForProof => {
+                let is_shown = sender::is_shown(&self.clients.aws, &self.context.owner).await?;
+                let shown = if is_shown {
+                    Sender::Shown
+                } else {
+                    Sender::NotShown
+                };
+                self.state.request.sender = Some(shown);
+            }
+            RequestStep::LookForContradiction => {
+                let (aws, owner) = (&self.clients.aws, &self.context.owner);
+                let is_contradicted = sender::is_contradicted(aws, owner, None).await;
+                let shown = if is_contradicted {
+                    Sender::Contradicted
+                } else {
+                    Sender::Plausible
+                };
+                self.state.request.sender = Some(shown);
+            }
         }
         Ok(())
     }
@@ -47,6 +61,7 @@ impl Applier<'_> {
         let (clients, spec, context) = (self.clients, self.spec, self.context);
         let started = Applier::start(clients, spec, context, self.progress, previous);
         let mut started = Box::pin(started).await;
+        started.state.request.sender = self.state.request.sender;
         if let Some(reason) = self.state.login.replacement_error.take() {
             started.state.user.keep_inactive(&self.state.user);
             started.state.login.replacement_error = Some(reason);
@@ -55,22 +70,6 @@ impl Applier<'_> {
             replace_until: self.replace_until,
             ..started
         };
-        Ok(())
-    }
-
-    async fn look_at_cloudformation(&mut self) -> Result<(), ApplyError> {
-        let request = &mut self.state.request;
-        if request.unconfirmed_looks > 0 {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
-        // The physical ID is not compared. AWS does not document which one a stack shows while it
-        // rolls back a replacement.
-        let shown = cloudformation::stack_resource(&self.clients.aws, &self.context.owner).await?;
-        if shown.is_some_and(|shown| shown.is_in_progress()) {
-            request.is_confirmed = true;
-        } else {
-            request.unconfirmed_looks += 1;
-        }
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::mirror_credential::delete::mirrors::{DeletedMirrors, open_intent};
 use crate::mirror_credential::delete::plan::{
     DeleteStep, DeleteStop, DeletionPlanner, DeletionState,
 };
-use crate::mirror_credential::delete::target::DeletionTarget;
+use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
 use crate::mirror_credential::intent_log::mirrors::MirrorIntent;
 use crate::mirror_credential::intent_log::{
     CLOSED_INTENT, LOGICAL_ID, NO_SECRET, OPEN_INTENT, SECRET_NAME, STACK_ID, TOMBSTONE, Tombstone,
@@ -17,7 +17,7 @@ use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, User};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, messages, observe};
-use crate::reconcile::{Next, Reconcile};
+use crate::reconcile::{Next, Reconcile, sender};
 use cfn_custom_resource::Progress;
 
 pub struct Deleter<'a> {
@@ -29,7 +29,8 @@ pub struct Deleter<'a> {
 }
 
 impl<'a> Deleter<'a> {
-    /// Reads the secret, its login, GitLab's token and the first user concurrently.
+    /// Reads the secret, its login, GitLab's token and the first user concurrently, and looks at
+    /// CloudFormation beside them.
     pub async fn start(
         clients: &'a Clients,
         target: &'a DeletionTarget,
@@ -45,11 +46,22 @@ impl<'a> Deleter<'a> {
                 None => Ok(None),
             }
         };
-        let (secret, user, mirrors) = tokio::join!(
+        let sender = async {
+            let is_of_stack = matches!(target.scope, DeletionScope::Delete { .. });
+            let id = Some(target.secret_name.as_str());
+            is_of_stack
+                && !context.is_local
+                && sender::is_contradicted(aws, &context.owner, id).await
+        };
+        let (secret, user, mirrors, is_contradicted) = tokio::join!(
             observe::read_secret(aws, &target.secret_name),
             first_user,
             DeletedMirrors::start(clients, target, progress.until()),
+            sender,
         );
+        if is_contradicted {
+            return Err(sender::contradicted(&context.owner));
+        }
         let (secret, denied) = secret_or_denied(secret)?;
         Ok(Deleter {
             clients,

@@ -28,6 +28,8 @@ pub mod roll_back;
 pub mod rotation;
 pub mod step;
 
+use std::ops::ControlFlow::Break;
+
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
 use crate::mirror_credential::plan::step::{CredentialStep, Plan, Step, choose};
@@ -43,6 +45,16 @@ pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
 
 impl Planner<'_> {
     fn plan(&self) -> Plan {
+        let plan = self.plan_request();
+        if let Break(step) = &plan
+            && step.is_change()
+        {
+            self.check_sender()?;
+        }
+        plan
+    }
+
+    fn plan_request(&self) -> Plan {
         if let Some(rotation) = self.context.rotation.as_ref().filter(|own| own.is_aborted) {
             return self.abort_rotation(&rotation.version_id);
         }

@@ -4,7 +4,8 @@
 //! function can write them into an event. An attacker could forge an Update with another
 //! `SecretName`, in the name of another stack. It would issue a second login of that stack's user,
 //! in a secret that the attacker may read. CloudFormation itself shows whether the stack is working
-//! on the resource.
+//! on the resource: such a request needs that proof. Any other one passes unless CloudFormation
+//! contradicts it.
 
 use std::ops::ControlFlow::Continue;
 
@@ -12,9 +13,8 @@ use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{Plan, RequestStep, Step, choose, choose_any};
 use crate::mirror_credential::state::SecretState;
-
-/// `DescribeStackResource` may lag behind the request. AWS states no limit.
-const MAX_LOOKS: u32 = 6;
+use crate::reconcile::sender;
+use crate::reconcile::sender::Sender;
 
 impl Planner<'_> {
     /// Ends or delays the request, unless it may begin or has begun.
@@ -22,8 +22,28 @@ impl Planner<'_> {
         if self.state.request.has_begun {
             return Continue(());
         }
+        self.check_contradiction()?;
         self.check_before_projects()?;
         self.check_move()
+    }
+
+    /// Looks at CloudFormation before the first change to something of the resource that exists. A
+    /// request that finds nothing takes nothing from anyone.
+    pub fn check_sender(&self) -> Plan {
+        let (request, owner) = (&self.state.request, &self.context.owner);
+        self.check_contradiction()?;
+        let is_of_stack = self.context.rotation.is_none() && request.sender.is_none();
+        let secret = self.state.secret.present();
+        let exists = secret.is_some_and(|secret| self.context.owns(secret))
+            || self.state.user.held_by() == Some(owner)
+            || request.previous.unknown_replacement.is_some();
+        choose_any((is_of_stack && exists).then_some(RequestStep::LookForContradiction))
+    }
+
+    fn check_contradiction(&self) -> Plan {
+        let is_contradicted = self.state.request.sender == Some(Sender::Contradicted);
+        let reason = || sender::contradicted(&self.context.owner).reason();
+        choose_any(is_contradicted.then(|| Step::Reject(reason())))
     }
 
     /// The part of the check that needs no project in GitLab.
@@ -102,17 +122,17 @@ impl Planner<'_> {
         let (Some(held_for), None) = (held_for, &self.context.rotation) else {
             return Continue(());
         };
-        if user.held_by() != Some(owner) || request.is_confirmed {
+        if user.held_by() != Some(owner) || request.sender == Some(Sender::Shown) {
             return Continue(());
         }
         if !request.former_secrets.contains_key(held_for) {
             return choose(RequestStep::ReadFormerSecret(held_for.clone()));
         }
         self.check_former(held_for)?;
-        if request.unconfirmed_looks == MAX_LOOKS {
+        if request.sender == Some(Sender::NotShown) {
             let reason = messages::not_in_progress(self.spec, held_for, owner);
             return choose(Step::Reject(reason));
         }
-        choose(RequestStep::LookAtCloudFormation)
+        choose(RequestStep::LookForProof)
     }
 }

@@ -44,7 +44,9 @@ pub enum RequestStep {
     /// Read the secret of this name, which holds the login that the request moves.
     ReadFormerSecret(String),
     /// Look whether CloudFormation shows that the stack is changing the resource.
-    LookAtCloudFormation,
+    LookForProof,
+    /// Look whether CloudFormation contradicts the request.
+    LookForContradiction,
 }
 
 /// A step for the user's credential and the login in the secret.
@@ -131,6 +133,28 @@ pub enum MirrorStep {
 }
 
 impl Step {
+    /// Whether the step may change something. The others read, wait or end the plan.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Step::Request(step) => matches!(step, RequestStep::DeleteReplacement(_)),
+            Step::Credential(step) => !matches!(
+                step,
+                CredentialStep::WaitForIam
+                    | CredentialStep::VerifyIssued
+                    | CredentialStep::VerifyStored
+                    | CredentialStep::ReadLogin(_)
+            ),
+            Step::Secret(step) => !matches!(step, SecretStep::ReadSecret | SecretStep::WaitForPeer),
+            Step::Mirror(step) => !matches!(
+                step,
+                MirrorStep::ReadMirrorIntent(_)
+                    | MirrorStep::ReadProjects
+                    | MirrorStep::CheckGitLab(_)
+            ),
+            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => false,
+        }
+    }
+
     /// The action of the step for `spec`, as a gerund phrase.
     pub fn describe(&self, spec: &Spec) -> String {
         match self {
@@ -154,7 +178,7 @@ impl RequestStep {
             Self::ReadFormerSecret(secret) => {
                 format!("reading secret {secret}, which holds the user's login")
             }
-            Self::LookAtCloudFormation => {
+            Self::LookForProof | Self::LookForContradiction => {
                 "verifying that CloudFormation sent the request".to_owned()
             }
         }

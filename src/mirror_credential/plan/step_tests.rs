@@ -19,7 +19,7 @@ fn steps_by_action() -> Vec<Vec<Step>> {
     rows! {
         [RequestStep::DeleteReplacement(id())];
         [RequestStep::ReadFormerSecret(id())];
-        [RequestStep::LookAtCloudFormation];
+        [RequestStep::LookForProof, RequestStep::LookForContradiction];
         [CredentialStep::WaitForIam];
         [CredentialStep::WriteIssueIntent];
         [CredentialStep::CloseIssueIntent];

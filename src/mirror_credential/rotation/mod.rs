@@ -243,6 +243,7 @@ fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestCo
         request_key: intent_log::key(&event.version_id),
         claimant: claimant(Some(&event.version_id)),
         is_create: false,
+        is_local: false,
         rotation: Some(Rotation {
             version_id: event.version_id.clone(),
             phase: event.phase,

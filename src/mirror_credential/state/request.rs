@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clients::gitlab::Access;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::Secret;
+use crate::reconcile::sender::Sender;
 use cfn_custom_resource::Reason;
 
 /// The previous spec, as far as the new one needs it, and what the new one changes.
@@ -48,10 +49,8 @@ pub struct RequestState {
     /// The secrets that the request replaces, or from which it moves the login, by their names.
     /// `None` if one does not exist.
     pub former_secrets: BTreeMap<String, Option<Secret>>,
-    /// How often CloudFormation did not show that its stack is changing the resource.
-    pub unconfirmed_looks: u32,
-    /// CloudFormation showed that its stack is changing the resource.
-    pub is_confirmed: bool,
+    /// The sender, as CloudFormation shows it. `None` until it was looked up.
+    pub sender: Option<Sender>,
     /// The delivery has executed a step for the user, the secret or the mirrors.
     pub has_begun: bool,
 }

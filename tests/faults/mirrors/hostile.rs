@@ -74,7 +74,7 @@ fn forged_request_moves_no_login_to_another_secret() {
         for forged in 0..4 {
             in_account(async |fake, stack, _| {
                 stack.create(&properties()).await.assert_success();
-                fake.options(|options| options.resource_status = status);
+                fake.options(|options| options.resource_status = Some(status));
                 if status == "denied" {
                     fake.deny("cloudformation:DescribeStackResource", "");
                 }

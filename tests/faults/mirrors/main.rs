@@ -17,6 +17,7 @@ mod denied;
 mod drift;
 mod fixture;
 mod foreign_answers;
+mod forged;
 mod happy_path;
 mod histories;
 mod hostile;

@@ -118,6 +118,7 @@ impl Scenario {
             fault.inject(&fake);
         }
         play.stack.delivers_twice = self.delivers_twice;
+        play.stack.is_shown = !self.repeats_late;
         play.rotation.delivers_twice = self.delivers_twice;
         play.rotation.deliveries = self.step_deliveries;
         play.stack.pause = late;

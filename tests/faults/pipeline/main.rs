@@ -10,6 +10,7 @@ mod checks;
 mod cross_account;
 mod first_push;
 mod fixture;
+mod forged;
 mod gitlab_projects;
 mod gitlab_tags;
 mod happy_path;

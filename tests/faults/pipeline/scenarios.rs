@@ -135,6 +135,7 @@ impl Scenario {
             fake: fake.clone(),
         };
         play.stack.delivers_twice = self.delivers_twice;
+        play.stack.is_shown = !self.repeats_late;
         for (index, step) in self.story.steps.iter().enumerate() {
             play.happen(index, step).await;
             play.check(step);

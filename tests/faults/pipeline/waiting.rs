@@ -113,10 +113,10 @@ async fn measure(properties: &Value) -> [(usize, usize); 3] {
 fn stack_operations_start_after_few_round_trips() {
     let given = with(properties(), "Source", json!({"RepositoryName": GIVEN}));
     for (name, properties, limits) in [
-        ("a repository of its own", properties(), [1, 3, 3]),
-        ("an existing repository", given, [1, 2, 3]),
-        ("an approval rule", ruled(), [1, 3, 6]),
-        ("another account's repository", cross_account(), [2, 4, 3]),
+        ("a repository of its own", properties(), [1, 3, 4]),
+        ("an existing repository", given, [1, 2, 4]),
+        ("an approval rule", ruled(), [1, 3, 7]),
+        ("another account's repository", cross_account(), [2, 4, 4]),
     ] {
         let trips = paused(measure(&properties));
         fake_aws::figure!("round trips with {name}: {trips:?}");

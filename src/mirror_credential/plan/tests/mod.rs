@@ -14,6 +14,7 @@ use crate::mirror_credential::spec::{ForeignCredentials, Spec};
 use crate::mirror_credential::state::{
     Credential, Issued, Secret, SecretOrigin, SecretState, State, User,
 };
+use crate::reconcile::sender::Sender;
 
 mod rejections;
 mod request;
@@ -87,12 +88,14 @@ pub(in crate::mirror_credential) fn issued(password: Option<&str>) -> Issued {
 
 /// A fresh user, an hour into the request.
 pub(in crate::mirror_credential) fn fresh() -> State {
-    State {
+    let mut fresh = State {
         now: at(3600),
         user_read_at: at(3600),
         secret_read_after_user: true,
         ..State::new(at(0), User::absent(USER, None), SecretState::Absent)
-    }
+    };
+    fresh.request.sender = Some(Sender::Plausible);
+    fresh
 }
 
 /// A user and a secret with a valid login of this resource.
@@ -175,6 +178,7 @@ pub(in crate::mirror_credential) fn context() -> RequestContext {
         request_key: "request".to_owned(),
         claimant: "claimant".to_owned(),
         is_create: true,
+        is_local: false,
         rotation: None,
     }
 }

@@ -7,11 +7,17 @@ use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::{RequestStep, SecretStep, Step};
 use crate::mirror_credential::request_context::{Rotation, RotationPhase};
 use crate::mirror_credential::state::FailedRead;
+use crate::reconcile::sender;
 use cfn_custom_resource::Reason;
 
 const FORMER: &str = "codecommit-mirror/former";
 
 fn same(_: &mut Spec) {}
+
+/// A new password.
+fn recreated(spec: &mut Spec) {
+    spec.rotation_serial = Some("2".to_owned());
+}
 
 /// The request names another user, and keeps the secret.
 fn other_user(base: State) -> State {
@@ -146,22 +152,42 @@ step_table! {
         state.request.former_secrets.clear();
     } => RequestStep::ReadFormerSecret(FORMER.to_owned());
     moved_login_is_verified_with_cloudformation:
-        same, moving() => RequestStep::LookAtCloudFormation;
+        same, moving() => RequestStep::LookForProof;
     moved_login_of_a_deleted_secret_is_verified_too: same, moving(), |state| {
         state.request.former_secrets = [(FORMER.to_owned(), None)].into();
-    } => RequestStep::LookAtCloudFormation;
-    moved_login_is_looked_at_again: same, moving(), |state| {
-        state.request.unconfirmed_looks = 5;
-    } => RequestStep::LookAtCloudFormation;
+    } => RequestStep::LookForProof;
     move_that_cloudformation_does_not_show_is_rejected: same, moving(), |state| {
-        state.request.unconfirmed_looks = 6;
+        state.request.sender = Some(Sender::NotShown);
     } => not_in_progress();
     confirmed_move_begins: same, moving(), |state| {
-        state.request.is_confirmed = true;
+        state.request.sender = Some(Sender::Shown);
     } => SecretStep::CreateSecret;
     begun_move_is_not_verified_again: same, moving(), |state| {
         state.request.has_begun = true;
     } => SecretStep::CreateSecret;
+    change_of_what_exists_needs_a_look: recreated, settled(), |state| {
+        state.request.sender = None;
+    } => RequestStep::LookForContradiction;
+    change_of_a_users_records_needs_a_look: same, without_secret(), |state| {
+        state.request.sender = None;
+    } => RequestStep::LookForContradiction;
+    unknown_replacement_needs_a_look: same, replaced(fresh()), |state| {
+        state.request.sender = None;
+    } => RequestStep::LookForContradiction;
+    request_without_a_change_needs_no_look: same, settled(), |state| {
+        state.request.sender = None;
+    } => Step::Done;
+    request_that_finds_nothing_needs_no_look: same, fresh(), |state| {
+        state.user.exists = true;
+        state.request.sender = None;
+    } => SecretStep::CreateSecret;
+    contradicted_request_is_rejected: same, settled(), |state| {
+        state.request.sender = Some(Sender::Contradicted);
+    } => Step::Reject(sender::contradicted(&owner()).reason());
+    contradicted_request_changes_nothing_after_a_verification: recreated, settled(), |state| {
+        state.request.sender = Some(Sender::Contradicted);
+        state.request.has_begun = true;
+    } => Step::Reject(sender::contradicted(&owner()).reason());
     late_create_does_not_move_the_login_of_a_later_request: same, moving(), |state| {
         state.request.previous.secret_name = None;
         for former in state.request.former_secrets.values_mut().flatten() {

@@ -35,9 +35,9 @@ use crate::{
         event_bus::Reaction,
         iam::{ACCOUNT, Credential, User},
         response_bucket,
-        stacks::{CustomResource, ResourceAction, ResourceFailure, Stack},
+        stacks::{CustomResource, Parent, ResourceAction, ResourceFailure, Stack},
     },
-    world::{AwsError, Denied, Options},
+    world::{AwsError, Denied, History, Options},
 };
 
 /// An invariant after every change. The text describes a violation.
@@ -291,6 +291,16 @@ impl FakeAws {
         };
         let key = (stack_id.to_owned(), logical_id.to_owned());
         self.change(|aws| aws.stacks.declared.insert(key, declared));
+    }
+
+    /// CloudFormation's record of the stack `arn` with a custom resource.
+    pub fn show_parent(&self, arn: &str, parent: Parent) {
+        self.change(|aws| {
+            let (now, parents) = (aws.now, &mut aws.stacks.parents);
+            let shown = parents.entry(arn.to_owned());
+            let shown = shown.or_insert_with(|| History::new(None));
+            shown.change(now, |shown| *shown = Some(parent));
+        });
     }
 
     /// `CloudFormation`'s calls for a user at the deletion of a stack.

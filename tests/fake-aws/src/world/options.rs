@@ -54,9 +54,13 @@ pub struct Options {
     pub change_sets: ChangeSetBehaviour,
     /// The delay of `DescribeStacks`. No page excludes one.
     pub stacks_late: Duration,
-    /// The status that `DescribeStackResource` shows of the custom resources themselves; empty if
-    /// their stack does not exist. CloudFormation sends a request only while it works on one.
-    pub resource_status: &'static str,
+    /// The status that `DescribeStackResource` shows of the custom resources themselves, instead of
+    /// that of their stack's record; empty if their stack does not exist.
+    pub resource_status: Option<&'static str>,
+    /// How long `DescribeStackResource` and `ListStacks` lag behind for the stacks of the custom
+    /// resources themselves. No page excludes it. `DescribeStacks` was seen half a minute late:
+    /// <https://github.com/aws-powertools/powertools-lambda-typescript/issues/5537>.
+    pub parents_late: Duration,
     /// How long `DescribeStackEvents` lags behind.
     pub events_late: Duration,
     /// How long after its time `GetLogEvents` returns an event.
@@ -107,7 +111,8 @@ impl Default for Options {
             rates: vec![],
             change_sets: ChangeSetBehaviour::default(),
             stacks_late: Duration::ZERO,
-            resource_status: "UPDATE_IN_PROGRESS",
+            resource_status: None,
+            parents_late: Duration::ZERO,
             events_late: Duration::ZERO,
             logs_late: Duration::ZERO,
             empty_log_pages: false,

@@ -105,11 +105,13 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
 def _shown_in_progress(request: dict[str, Any], physical_id: str | None) -> Iterator[None]:
     """DescribeStackResource shows the running operation. MiniStack shows a resource only when it is complete."""
     stack = handlers._resolve_stack(request["StackId"])
-    if not stack or request["RequestType"] == "Delete":
+    resources, logical_id = (stack or {}).setdefault("_resources", {}), request["LogicalResourceId"]
+    before = resources.get(logical_id)
+    # The Delete of a replaced resource leaves the new one complete.
+    is_deleted = before is not None and before.get("PhysicalResourceId") == physical_id
+    if not stack or (request["RequestType"] == "Delete" and not is_deleted):
         yield
         return
-    resources, logical_id = stack.setdefault("_resources", {}), request["LogicalResourceId"]
-    before = resources.get(logical_id)
     shown = (before or {"PhysicalResourceId": physical_id or "", "ResourceType": request["ResourceType"]}) | {
         "ResourceStatus": f"{request['RequestType'].upper()}_IN_PROGRESS"}
     resources[logical_id] = shown

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use fake_aws::stacks::{self, Parent};
 use fake_aws::{Caller, FakeAws, SentResponse};
 
 pub use deliver::{
@@ -146,6 +147,9 @@ pub struct ParentStack {
     pub resource: Option<(String, Value)>,
     /// Deliver every request again after it succeeded.
     pub delivers_twice: bool,
+    /// Whether CloudFormation shows each operation and its end. Otherwise it always shows that the
+    /// resource is updated. So it contradicts no late copy, and the product's records have to.
+    pub is_shown: bool,
     /// The time between requests: CloudFormation needs seconds.
     pub pause: Duration,
     pub lifetime: Duration,
@@ -173,6 +177,7 @@ impl ParentStack {
             signed: vec![],
             resource: None,
             delivers_twice: false,
+            is_shown: false,
             pause: Duration::ZERO,
             lifetime: LAMBDA_MAX_LIFETIME,
         }
@@ -218,7 +223,60 @@ impl ParentStack {
             lifetime: self.lifetime,
         };
         self.signed.push(request.clone());
+        if self.is_shown {
+            self.show_request(request_type, id.unwrap_or_default());
+        } else {
+            self.show("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "");
+        }
         request
+    }
+
+    /// Shows the operation while CloudFormation waits for the response. AWS does not document which
+    /// ID a stack has while it deletes a replacement or a replaced resource. So this stack then has
+    /// that of the request, and shows it complete.
+    fn show_request(&self, request_type: &str, id: &str) {
+        let known = self.resource.as_ref().map(|(known, _)| known == id);
+        let (stack, resource) = match (request_type, known) {
+            ("Create", None) => ("CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS"),
+            ("Create", Some(_)) => ("UPDATE_IN_PROGRESS", "CREATE_IN_PROGRESS"),
+            ("Update", _) => ("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"),
+            (_, None) => ("ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"),
+            (_, Some(true)) => ("DELETE_IN_PROGRESS", "DELETE_IN_PROGRESS"),
+            (_, Some(false)) => (
+                "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+                "UPDATE_COMPLETE",
+            ),
+        };
+        self.show(stack, resource, id);
+    }
+
+    /// Shows that the operation has ended, or that CloudFormation has sent none of the requests
+    /// since: an attacker forged them.
+    pub fn show_end(&self) {
+        match &self.resource {
+            Some((id, _)) => self.show("UPDATE_COMPLETE", "UPDATE_COMPLETE", id),
+            None => self.show("DELETE_COMPLETE", "DELETE_COMPLETE", ""),
+        }
+    }
+
+    fn end(&self) {
+        if self.is_shown {
+            self.show_end();
+        }
+    }
+
+    /// CloudFormation shows the stack and its resource with these statuses, and the resource's ID.
+    pub fn show(&self, stack: &'static str, resource: &'static str, id: &str) {
+        let parent = Parent {
+            status: stack,
+            logical_id: self.kind.logical_id,
+            resource: stacks::CustomResource {
+                kind: self.kind.resource_type,
+                physical_id: id.to_owned(),
+                status: resource,
+            },
+        };
+        self.fake.show_parent(&self.arn, parent);
     }
 
     /// CloudFormation signs an Update of the stored resource.
@@ -293,12 +351,14 @@ impl ParentStack {
         let id = match &answer {
             RequestOutcome::Success { id, .. } => {
                 self.resource = Some((id.clone(), properties.clone()));
+                self.end();
                 return answer;
             }
             RequestOutcome::Failed { id, .. } => id.clone(),
             RequestOutcome::Silence => INVENTED_ID.to_owned(),
         };
         self.delete_id(&id, properties).await;
+        self.end();
         answer
     }
 
@@ -344,6 +404,7 @@ impl ParentStack {
             }
             RequestOutcome::Silence => self.roll_back(&old_id, &old, properties).await,
         }
+        self.end();
         answer
     }
 
@@ -367,6 +428,7 @@ impl ParentStack {
         if answer.is_success() {
             self.resource = None;
         }
+        self.end();
         answer
     }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     services::stacks::{
-        Finding, Stack, Stacks,
+        Finding, Parent, Stack, Stacks,
         change_sets::{Change, ChangeSet},
         requests::{OperationResult, existing, hides, invalid},
         stack::Found,
@@ -133,18 +133,32 @@ pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
         ]);
         return Ok(Some(element("StackResourceDetail", &detail)));
     }
-    let status = world.options.resource_status;
-    if status.is_empty() {
-        return Err(invalid(format!("Stack '{stack}' does not exist")));
-    }
+    let parent = seen_parent(stacks, world, stack);
+    let parent = parent.filter(|parent| parent.logical_id == logical_id);
+    let shown = parent.map(|parent| &parent.resource);
+    let status = match (world.options.resource_status, shown) {
+        (Some(""), _) => return Err(invalid(format!("Stack '{stack}' does not exist"))),
+        (Some(status), _) => status,
+        (None, Some(shown)) => shown.status,
+        // A test that sends a request without a stack of CloudFormation's.
+        (None, None) => "UPDATE_IN_PROGRESS",
+    };
+    let id = shown.map(|shown| shown.physical_id.as_str());
     let detail = elements([
         ("StackId", Some(stack)),
         ("LogicalResourceId", Some(logical_id)),
+        ("PhysicalResourceId", id.filter(|id| !id.is_empty())),
         ("ResourceType", Some("Custom::MirrorCredential")),
         ("ResourceStatus", Some(status)),
         ("LastUpdatedTimestamp", Some(&World::instant(world.now))),
     ]);
     Ok(Some(element("StackResourceDetail", &detail)))
+}
+
+/// The stack with this ARN of a custom resource, as CloudFormation shows it now.
+fn seen_parent<'a>(stacks: &'a Stacks, world: &World, arn: &str) -> Option<&'a Parent> {
+    let history = stacks.parents.get(arn)?;
+    history.seen(world.now, world.options.parents_late).as_ref()
 }
 
 /// "Returns descriptions of all resources of the specified stack": here the custom resources of a
@@ -297,7 +311,21 @@ pub fn list(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
             ("RootId", stacks.roots.get(&stack.id).map(String::as_str)),
         ])
     });
-    page(world, call, "StackSummaries", &members.collect::<Vec<_>>())
+    let parents = stacks.parents.keys().filter_map(|arn| {
+        let parent = seen_parent(stacks, world, arn)?;
+        let is_hidden = world.options.resource_status == Some("");
+        let is_wanted = wanted.is_empty() || wanted.contains(&parent.status);
+        (is_wanted && !is_hidden).then(|| {
+            elements([
+                ("StackId", Some(arn.as_str())),
+                ("StackName", Some(arn.split('/').nth(1).unwrap_or(arn))),
+                ("StackStatus", Some(parent.status)),
+                ("CreationTime", Some(&World::instant(world.now))),
+            ])
+        })
+    });
+    let members: Vec<_> = parents.chain(members).collect();
+    page(world, call, "StackSummaries", &members)
 }
 
 pub(crate) fn page(world: &World, call: &Call, list: &str, members: &[String]) -> OperationResult {

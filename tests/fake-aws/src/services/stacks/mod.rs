@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::world::History;
 use change_sets::ChangeSets;
 
 /// CloudFormation's XML.
@@ -64,16 +65,27 @@ pub struct Stacks {
     pub change_sets: ChangeSets,
     /// The custom resources of parent stacks, by the stack's ARN and the logical ID.
     pub declared: BTreeMap<(String, String), CustomResource>,
+    /// The stacks with the custom resources themselves, by their ARNs. `None` before they exist.
+    pub parents: BTreeMap<String, History<Option<Parent>>>,
     /// "For nested stacks […] the stack ID of the top-level stack" (`StackSummary`), by their own.
     pub roots: BTreeMap<String, String>,
     /// The names of the stacks that import each export.
     pub imports: BTreeMap<String, Vec<String>>,
 }
 
+/// A stack with a custom resource, as CloudFormation shows both.
+#[derive(Clone, Debug)]
+pub struct Parent {
+    pub status: &'static str,
+    pub logical_id: &'static str,
+    pub resource: CustomResource,
+}
+
 /// A custom resource, as the record of its stack shows it.
 #[derive(Clone, Debug)]
 pub struct CustomResource {
     pub kind: &'static str,
+    /// Empty until the resource is created.
     pub physical_id: String,
     pub status: &'static str,
 }
