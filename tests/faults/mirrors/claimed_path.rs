@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::checks::value;
 use crate::fixture::{PROJECT, REPOSITORY, SECRET, in_account, mirror, properties, serial, with};
-use fake_aws::FakeAws;
+use fake_aws::mutants::{HttpConnector, HttpRequest, Response, notice};
 use fake_aws::secrets::versions::VersionContent;
+use fake_aws::{Caller, FakeAws};
 use test_support::Rotated;
 use test_support::custom_resource::RollBack;
 
@@ -285,5 +286,36 @@ fn mirror_to_another_host_is_left_and_named() {
                 .expect("the mirror");
             assert!(left.enabled, "{change}");
         });
+    }
+}
+
+/// A product that calls GitLab by the path of the template.
+async fn by_path(_: FakeAws, honest: Caller, mut request: HttpRequest) -> Response {
+    let path = format!("/projects/{}", PROJECT.replace('/', "%2F"));
+    let address = request.uri().replace("/projects/40", &path);
+    request.set_uri(address).expect("an address");
+    honest.call(request).await
+}
+
+#[test]
+fn product_that_calls_by_path_is_noticed() {
+    let plays: [(&str, fn()); 4] = [
+        (
+            "the update",
+            update_of_a_claimed_path_is_rejected_and_rolled_back,
+        ),
+        ("the remedy", number_of_the_former_project_keeps_its_mirror),
+        (
+            "the rotation",
+            rotation_of_a_claimed_path_renews_the_former_mirror,
+        ),
+        (
+            "the delete",
+            delete_of_a_claimed_path_removes_the_former_mirror,
+        ),
+    ];
+    for (name, play) in plays {
+        assert!(notice(by_path, play).is_some(), "{name}");
+        fake_aws::figure!("mutant that calls GitLab by path: noticed by {name}");
     }
 }
