@@ -98,10 +98,12 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
         {
             return Some(Err(refused(404, "404 Commit Not Found")));
         }
+        // `statuses.latest unless to_boolean(params[:all])` in `lib/api/commit_statuses.rb`.
         "ListStatuses" => {
+            let with_retried = call.text("all") == Some("true");
             let statuses = records.statuses.iter().filter(|one| {
                 one.sha == sha
-                    && !one.is_retried
+                    && (with_retried || !one.is_retried)
                     && is_wanted("name", &one.name)
                     && is_wanted("ref", &one.reference)
             });
@@ -111,6 +113,7 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
             let deployments = records.deployments.iter();
             let mut found: Vec<&Deployment> = deployments
                 .filter(|one| is_wanted("environment", &one.environment))
+                .filter(|one| is_wanted("status", one.state))
                 .collect();
             if call.text("sort") == Some("desc") {
                 found.reverse();

@@ -49,7 +49,7 @@ pub struct Status {
     pub description: String,
     pub target_url: String,
     pub user: u64,
-    /// Replaced by a later job. GitLab does not list it.
+    /// Replaced by a later job. GitLab lists it with `all` only.
     pub is_retried: bool,
 }
 
