@@ -203,20 +203,31 @@ impl AwsLocation {
         format!("{pipeline}/view?region={region}")
     }
 
-    /// The URL of an execution in the console. Without `?region=`, the longest one has at most 255
-    /// characters, which is GitLab's limit.
-    pub fn execution_console(&self, pipeline_name: &str, execution_id: &str) -> String {
-        let pipeline = self.console(pipeline_name);
-        format!("{pipeline}/executions/{execution_id}/timeline")
+    /// The URL of a pipeline in the console, for GitLab.
+    pub fn reported_pipeline(&self, pipeline_name: &str) -> String {
+        self.with_account(&self.pipeline_console(pipeline_name))
     }
 
-    /// The URL of a review branch's build in the console.
-    pub fn build_console(&self, names: &ResourceNames, build_id: &str) -> String {
+    /// The URL of an execution in the console, for GitLab.
+    pub fn reported_execution(&self, pipeline_name: &str, execution_id: &str) -> String {
+        let pipeline = self.console(pipeline_name);
+        self.with_account(&format!("{pipeline}/executions/{execution_id}/timeline"))
+    }
+
+    /// The URL of a review branch's build in the console, for GitLab.
+    pub fn reported_build(&self, names: &ResourceNames, build_id: &str) -> String {
         let (account, project) = (&self.account, names.review_project());
         let build = build_id.replace(':', "%3A");
-        self.codesuite(&format!(
+        self.with_account(&self.codesuite(&format!(
             "codebuild/{account}/projects/{project}/build/{build}"
-        ))
+        )))
+    }
+
+    /// A URL of the console that names the account in its fragment. A browser does not send the
+    /// fragment (<https://www.rfc-editor.org/rfc/rfc3986#section-3.5>), so the console shows the
+    /// same page.
+    fn with_account(&self, url: &str) -> String {
+        format!("{url}#{}", self.account)
     }
 
     fn console(&self, pipeline_name: &str) -> String {
@@ -232,6 +243,18 @@ impl AwsLocation {
         let region = &self.region;
         format!("https://{region}.{domain}/codesuite/{path}")
     }
+}
+
+/// Whether both are addresses of the console for one account and region, as cfn-gitops posts them
+/// to GitLab. The host names the region, and the fragment begins with the account.
+pub fn are_of_one_account(one: &str, other: &str) -> bool {
+    let place = |url: &str| {
+        let (host, path) = url.split_once("/codesuite/")?;
+        let (_, fragment) = path.split_once('#')?;
+        let account = fragment.split_once('/').map_or(fragment, |(it, _)| it);
+        Some((host.to_owned(), account.to_owned()))
+    };
+    place(one).is_some_and(|it| Some(it) == place(other))
 }
 
 #[cfg(test)]

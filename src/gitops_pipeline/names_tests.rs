@@ -50,6 +50,45 @@ fn location_is_read_from_any_arn() {
     }
 }
 
+/// GitLab's limit is 255 characters.
+#[test]
+fn longest_reported_addresses_are_within_gitlabs_limit() {
+    let names = ResourceNames::new("abcdefghij", "abcdefghijklmnopqrst").expect("30 characters");
+    let arn = "arn:aws-us-gov:cloudformation:us-gov-west-1:123456789012:stack/s/id";
+    let location = AwsLocation::from_arn(arn).expect("a location");
+    let id = "5f3b2c10-0000-11f0-8000-000000000000";
+    let execution = location.reported_execution(&names.pipeline(), id);
+    let build = format!("{}:{id}", names.review_project());
+    let build = location.reported_build(&names, &build);
+    for url in [format!("{execution}/{id}"), build] {
+        assert!(url.len() <= 255, "{}: {url}", url.len());
+    }
+}
+
+#[test]
+fn address_of_another_account_or_region_is_anothers() {
+    let location = |region: &str, account: &str| {
+        let arn = format!("arn:aws:cloudformation:{region}:{account}:stack/s/id");
+        AwsLocation::from_arn(&arn).expect("a location")
+    };
+    let url = |region, account| location(region, account).reported_execution("p", "e1");
+    let own = url("eu-central-1", "123456789012");
+    let other_execution = location("eu-central-1", "123456789012").reported_execution("p", "e2");
+    assert!(are_of_one_account(
+        &own,
+        &format!("{other_execution}/attempt")
+    ));
+    for other in [
+        url("eu-central-1", "210987654321"),
+        url("us-east-1", "123456789012"),
+        own.replace("/codesuite/", "/"),
+        own.replace('#', "?"),
+        String::new(),
+    ] {
+        assert!(!are_of_one_account(&own, &other), "{other}");
+    }
+}
+
 /// The names of these kinds that have another scheme: those of other templates' resources, and the
 /// patterns of several schemes.
 const OTHERS: &[&str] = &[

@@ -1,5 +1,6 @@
 //! The problems of tokens and pipelines' stacks.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
@@ -9,6 +10,7 @@ use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
@@ -90,6 +92,58 @@ pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<Reason> {
     };
     let problem = format!("the tags that approve in GitLab: {}", reason.problem);
     Some(Reason { problem, ..reason })
+}
+
+/// The problem of a pipeline with these `names`, which another one reports, too. The statuses and
+/// notes that it posted lead to these addresses.
+///
+/// `None` if there are none.
+pub fn other_reporter_problem(names: &ResourceNames, others: &BTreeSet<String>) -> Option<Reason> {
+    let ResourceNames { env_id, project_id } = names;
+    let address = match others.last()?.as_str() {
+        "" => "without an address",
+        address => address,
+    };
+    let problem = format!(
+        "another pipeline or tool reports to its project in GitLab as {env_id}/{project_id} ({address}). Each commit \
+         shows only the latest status of both"
+    );
+    let remedy = "Give one of them another EnvID, ProjectID or project in GitLab: a project in GitLab has each EnvID \
+        with ProjectID once";
+    Some(Reason::uncoded(problem, remedy))
+}
+
+/// The subject and the problem of each environment in GitLab to which several of the pipelines with
+/// these `settings` report.
+pub fn shared_environments<'a>(
+    settings: impl IntoIterator<Item = &'a PipelineSettings>,
+) -> Vec<(String, Reason)> {
+    let mut pipelines = BTreeMap::<_, Vec<&ResourceNames>>::new();
+    for pipeline in settings {
+        let report = pipeline.report.as_ref().filter(|it| it.deployments);
+        if let Some(it) = report {
+            let environment = (&it.access.url, it.project_number, &it.environment_name);
+            let of_environment = pipelines.entry(environment).or_default();
+            of_environment.push(&pipeline.names);
+        }
+    }
+    let shared = pipelines.into_iter().filter(|(_, names)| names.len() > 1);
+    let problem = |((_, project, environment), names): ((_, u64, &String), Vec<&ResourceNames>)| {
+        let all: Vec<String> = names.iter().map(|names| names.pipeline()).collect();
+        let ResourceNames { env_id, project_id } = names[0];
+        let problem = format!(
+            "{} record their deployments in it, and GitLab cannot distinguish them: one record stands for the same \
+             end of several",
+            all.join(" and ")
+        );
+        let remedy = format!(
+            "Give each an environment of its own: set Report.EnvironmentName (in templates/project.yaml \
+             GitLabEnvironmentName), for example to {env_id}-{project_id}"
+        );
+        let subject = format!("environment {environment} of project {project} in GitLab");
+        (subject, Reason::uncoded(problem, remedy))
+    };
+    shared.map(problem).collect()
 }
 
 /// Why the project in GitLab prevents what the settings of a pipeline require. `None` if it does

@@ -107,8 +107,8 @@ metrics! {
         "how long the approval that was requested first has waited. Written only while an \
         approval waits"
     REPORT_FAILURES "ReportFailures" "Count" Some("PipelineName"), Above(0);
-        "parts of reports to GitLab that failed: statuses, deployments, notes. Written only if \
-        there is one; the log says why"
+        "parts of reports to GitLab that failed: statuses, deployments, notes. 1 more if others report \
+        the same names. Written only if there is one; the log says why"
     MISSED_PUSHES "MissedPushes" "Count" Some("PipelineName"), Above(0);
         "pushes that no execution or review build had when the health check found them. Written only \
         if there is one"

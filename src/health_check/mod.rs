@@ -73,11 +73,13 @@ impl<'a> Checker<'a> {
                 let changed = &results.changed_executions;
                 let report =
                     self.report_executions(changed, &stacks.settings, &limits, &unreachable);
-                Box::pin(report).await;
+                let findings = Box::pin(report).await;
                 Box::pin(self.report_reviews(&stacks.reviewing, &limits, &unreachable)).await;
+                findings
             };
             let reviewing = self.start_reviews(&stacks.reviewing, &mut findings, &limits);
-            tokio::join!(Box::pin(reporting), Box::pin(reviewing));
+            let (of_reports, ()) = tokio::join!(Box::pin(reporting), Box::pin(reviewing));
+            findings.add(of_reports);
             let has_failed = u8::from(!findings.failed.is_empty());
             let mut counts = vec![(metrics::HEALTH_CHECK_FAILED, has_failed.into())];
             if findings.missing > 0 {

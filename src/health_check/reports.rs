@@ -1,9 +1,11 @@
 //! Repeats the reports to GitLab that lost events did not make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::checker::Checker;
 use super::concurrent::{Checking, TimeLimits, check_each};
+use super::doctor::other_reporter_problem;
+use super::findings::Findings;
 use super::metrics;
 use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use crate::clients::gitlab::UnreachableGitLabs;
@@ -25,14 +27,15 @@ impl Checker<'_> {
     ///
     /// If the time does not suffice, the next health checks report the rest: they check the
     /// pipelines in another order, which is that of `changed`. `settings` are those of the
-    /// pipelines whose stacks were read.
+    /// pipelines whose stacks were read. Returns the pipelines whose names another one reports.
     pub async fn report_executions<'a>(
         &self,
         changed: &'a ChangedExecutions,
         settings: &BTreeMap<String, PipelineSettings>,
         limits: &TimeLimits,
         unreachable: &UnreachableGitLabs,
-    ) {
+    ) -> Findings {
+        let mut findings = Findings::default();
         let limits = limits.until(limits.end);
         let pipelines: Vec<String> = changed.iter().map(|(names, _)| names.pipeline()).collect();
         let items = pipelines.iter().map(String::as_str).zip(changed);
@@ -51,17 +54,27 @@ impl Checker<'_> {
                     let changed = changed.clone();
                     reporting::catch_up(self.clients, pipeline, changed, unreachable).await
                 };
-                log_failed(name, Box::pin(report).await)
+                let reports = Box::pin(report).await;
+                let reported = reports.as_deref().unwrap_or_default().iter();
+                let others: BTreeSet<String> = reported.flat_map(|it| it.others.clone()).collect();
+                (names, log_failed(name, reports), others)
             })
         };
-        let left = check_each(items.collect(), &limits, report, |name, failures| {
+        let report_found = |name: &str, (names, failures, others): (_, usize, BTreeSet<_>)| {
+            let problem = other_reporter_problem(names, &others);
+            let failures = failures + usize::from(problem.is_some());
             if failures > 0 {
                 self.emit(name, &[(metrics::REPORT_FAILURES, failures.into())]);
             }
-        });
+            if problem.is_some() {
+                findings.checked(format!("pipeline {name}"), problem);
+            }
+        };
+        let left = check_each(items.collect(), &limits, report, report_found);
         if left.await > 0 {
             tracing::warn!("no time to report all executions");
         }
+        findings
     }
 
     /// Repeats the reviews of the builds of the last day whose events were lost.

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::doctor::{
-    orphan_problem, outdated_problem, part_problem, project_problem, stack_problem, tag_problem,
+    orphan_problem, outdated_problem, part_problem, project_problem, shared_environments,
+    stack_problem, tag_problem,
 };
 use super::drift::ComparedStack;
 use super::findings::Findings;
@@ -266,6 +267,9 @@ impl Checker<'_> {
         let left = left.await;
         found.is_complete = left + counts.unread == 0;
         self.report_left("pipeline stacks", left, number, &mut findings);
+        for (subject, problem) in shared_environments(found.settings.values()) {
+            findings.checked(subject, Some(problem));
+        }
         self.delete_leftovers(&stacks.deployed, &mut findings, limits)
             .await;
         let counts = [

@@ -40,7 +40,7 @@ LIMITS = [
     ("concepts/reporting.md", r"Those of more than (\d+) KB", "feedback/change_sets/values.rs", "MAX_VALUE_BYTES", 1024),
     ("concepts/reporting.md", r"more than (\d+) resource types", "feedback/rights/mod.rs", "MAX_TYPES", 1),
     ("concepts/reporting.md", r"a comment of more than (\d+) KB", "clients/gitlab/transport.rs", "MAX_RESPONSE_BYTES", 1000),
-    ("concepts/reporting.md", r"latest (\d+) deployments", "clients/gitlab/deployment.rs", "SEARCHED", 1),
+    ("concepts/reporting.md", r"at most (\d+) of an environment", "clients/gitlab/deployment.rs", "MAX_READ", 1),
     ("concepts/reviews.md", r"at most (\w+) names of a resource's properties", "feedback/change_sets/markdown.rs", "MAX_PROPERTIES", 1),
     ("concepts/reviews.md", r"at most the latest ([\d,]+) builds", "feedback/review/build.rs", "MAX_PAGES", 100),
     ("concepts/reviews.md", r"at most (\d+) branches of a pipeline", "feedback/review/missed_push.rs", "MAX_BRANCHES", 1),

@@ -29,6 +29,17 @@ pub enum StatusState {
 }
 
 impl StatusState {
+    /// GitLab's name of it.
+    pub fn text(self) -> &'static str {
+        match self {
+            StatusState::Pending => "pending",
+            StatusState::Running => "running",
+            StatusState::Success => "success",
+            StatusState::Failed => "failed",
+            StatusState::Canceled => "canceled",
+        }
+    }
+
     /// Whether GitLab changes a status in this state. Otherwise it creates another one.
     pub fn is_open(self) -> bool {
         match self {
@@ -81,17 +92,38 @@ pub struct PostedStatus {
 
 impl GitLab {
     /// The statuses `name` of a commit, the latest one last. There is one in each pipeline of the
-    /// commit in which one was posted: GitLab does not list the ones that it replaced.
+    /// commit in which one was posted.
     pub async fn commit_statuses(
         &self,
         commit: &CommitRef<'_>,
         name: &str,
     ) -> Result<Vec<ShownStatus>> {
+        self.list_statuses(commit, name, false).await
+    }
+
+    /// The same, with the statuses that others have replaced, which GitLab marks as retried.
+    pub async fn all_commit_statuses(
+        &self,
+        commit: &CommitRef<'_>,
+        name: &str,
+    ) -> Result<Vec<ShownStatus>> {
+        self.list_statuses(commit, name, true).await
+    }
+
+    async fn list_statuses(
+        &self,
+        commit: &CommitRef<'_>,
+        name: &str,
+        with_replaced: bool,
+    ) -> Result<Vec<ShownStatus>> {
         let CommitRef { project, sha, .. } = commit;
         let part = format!("/repository/commits/{}/statuses", query_value(sha));
         let purpose = format!("reading status {name} of commit {sha} in project {project}");
         let call = self.get(Area::Report(*project), &part, &purpose);
-        let call = call.query("ref", &commit.branch).query("name", name);
+        let mut call = call.query("ref", &commit.branch).query("name", name);
+        if with_replaced {
+            call = call.query("all", "true");
+        }
         let parse = |one: &Value| Some((one["id"].as_u64()?, typed::<ShownStatus>(one)));
         let mut listed = call.list(Reading::ALL, parse).await?;
         listed.sort_by_key(|(id, _)| *id);
@@ -120,22 +152,6 @@ impl GitLab {
             }
             posted => posted,
         }
-    }
-
-    /// Posts `status`, unless it is the latest one that GitLab shows.
-    pub async fn show_commit_status(
-        &self,
-        commit: &CommitRef<'_>,
-        status: &CommitStatus,
-    ) -> Result<()> {
-        let shown = self.commit_statuses(commit, &status.name).await?;
-        let latest = shown.last();
-        if latest.map(|shown| &shown.status) == Some(status) {
-            return Ok(());
-        }
-        let pipeline_id = latest.and_then(|shown| shown.pipeline_id);
-        let posted = self.post_commit_status(commit, status, pipeline_id);
-        posted.await.map(drop)
     }
 
     /// Ends a status that is open in the pipeline `pipeline_id`. Returns whether GitLab accepted

@@ -17,9 +17,12 @@ use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab};
 use cfn_custom_resource::Clock;
 
-/// The number of an environment's latest deployments that are searched for a commit. One of GitLab
-/// CI has its job, with a commit, a user and a pipeline (`lib/api/entities/ci/job.rb`).
-const SEARCHED: usize = 20;
+/// The number of an environment's latest deployments that are read at first. One of GitLab CI has
+/// its job, with a commit, a user and a pipeline (`lib/api/entities/ci/job.rb`).
+const READ_FIRST: usize = 20;
+
+/// The number that is read at most.
+const MAX_READ: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct GitLabEnvironment {
@@ -36,9 +39,6 @@ pub struct GitLabEnvironment {
 struct Deployment {
     #[serde(default, deserialize_with = "lenient")]
     sha: String,
-    /// `None` for a state that is never posted, such as `blocked`.
-    #[serde(default, deserialize_with = "lenient")]
-    status: Option<StatusState>,
     #[serde(default, deserialize_with = "time")]
     created_at: Option<SystemTime>,
     /// The job of GitLab CI.
@@ -46,43 +46,57 @@ struct Deployment {
 }
 
 impl GitLab {
-    /// The state of the latest deployment of a commit to `environment` since `clock` showed
-    /// `since`, among the environment's latest 20 without those of GitLab CI. `None` if there is
-    /// none.
+    /// Whether the deployment of a commit to `environment` has a record of its end in `state`. It
+    /// began when `clock` showed `since`. Records of GitLab CI do not count.
     ///
-    /// An earlier one counts if it is the environment's latest success: GitLab does not record the
-    /// same deployment twice in a row.
-    pub async fn deployment(
+    /// GitLab does not show which pipeline a record is about. So one of the same commit and state
+    /// counts, even if another pipeline has posted it, and if too many records were made since then
+    /// to read all. Otherwise two pipelines would repeat their records for ever.
+    ///
+    /// A record from before `since` counts if it is the environment's latest success: GitLab does
+    /// not record the same deployment twice in a row.
+    pub async fn has_deployment(
         &self,
         commit: &CommitRef<'_>,
         environment: &str,
+        state: StatusState,
         since: Option<SystemTime>,
         clock: &Clock,
-    ) -> Result<Option<StatusState>> {
+    ) -> Result<bool> {
         let project = commit.project;
         let purpose =
             format!("listing the deployments to environment {environment} in project {project}");
         let call = self.get(Area::Report(project), "/deployments", &purpose);
         let call = call.query("environment", environment);
+        let call = call.query("status", state.text());
         let call = call.query("order_by", "id").query("sort", "desc");
-        let latest = Reading::first(SEARCHED, SEARCHED);
-        let latest = call.read(latest, typed::<Deployment>).await?.elements;
-        // GitLab's clock may differ from AWS's, which dates the execution.
-        let now = clock.now();
-        let age = |since| now.duration_since(since).unwrap_or_default();
-        let since = since.and_then(|since| self.now(now).checked_sub(age(since)));
-        let is_since = |one: &Deployment| {
-            let (created, since) = (one.created_at, since);
-            created.is_none_or(|created| since.is_none_or(|since| created >= since))
-        };
-        let is_success = |one: &Deployment| one.status == Some(StatusState::Success);
-        let latest_success = latest.iter().position(is_success);
-        let mut latest = latest.iter().enumerate();
-        let found = latest.find(|(at, one)| {
-            let is_of_commit = one.sha == commit.sha && one.deployable.is_none();
-            is_of_commit && (is_since(one) || Some(*at) == latest_success)
-        });
-        Ok(found.and_then(|(_, one)| one.status))
+        for limit in [READ_FIRST, MAX_READ] {
+            let latest = Reading::first(READ_FIRST, limit);
+            let read = call.clone().read(latest, typed::<Deployment>).await?;
+            // GitLab's clock may differ from AWS's, which dates the execution.
+            let now = clock.now();
+            let age = |since| now.duration_since(since).unwrap_or_default();
+            let since = since.and_then(|since| self.now(now).checked_sub(age(since)));
+            let is_since = |one: &Deployment| {
+                let (created, since) = (one.created_at, since);
+                created.is_none_or(|created| since.is_none_or(|since| created >= since))
+            };
+            let is_latest_success = |at| at == 0 && state == StatusState::Success;
+            let mut elements = read.elements.iter().enumerate();
+            let is_recorded = elements.any(|(at, one)| {
+                let is_of_commit = one.sha == commit.sha && one.deployable.is_none();
+                is_of_commit && (is_since(one) || is_latest_success(at))
+            });
+            if is_recorded || read.is_complete || !read.elements.iter().all(is_since) {
+                return Ok(is_recorded);
+            }
+        }
+        tracing::warn!(
+            environment,
+            %project,
+            "too many deployments since the execution began: none is recorded"
+        );
+        Ok(true)
     }
 
     /// Creates a deployment. If the branch does not exist any more, the commit stands for it.

@@ -19,7 +19,7 @@ pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::DenialRemedy;
 pub use self::markdown::{code, counts, short_commit, write_table};
-pub use self::reason::{Audience, GONE, HIDDEN_REASON, Template, is_gone, shown_reason};
+pub use self::reason::{Audience, HIDDEN_REASON, Template, is_gone, shown_reason};
 pub use self::values::{Values, one_line, without_accounts};
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::markdown::MAX_RESOURCES;
 use super::*;
 use crate::feedback::drift::Repair;
 use crate::feedback::reporting::note::NoteOf;
-use crate::feedback::reporting::tests::settings;
+use crate::feedback::reporting::tests::{location, settings};
 use crate::gitops_pipeline::names::ResourceNames;
 
 fn names() -> ResourceNames {
@@ -27,6 +27,7 @@ fn note(mut changes: Vec<Change>) -> String {
     changes.sort();
     let of = NoteOf {
         names: &names(),
+        location: &location(),
         settings: &settings(),
         commit: "c0ffee00c0ffee00",
         url: "https://console/x",
@@ -58,7 +59,7 @@ fn replacements_and_removals_come_first() {
         change(Effect::Add, "Markup", "Custom::`|\n<b>"),
     ]);
     expect![[r#"
-        <!-- cfn-gitops deployment dev/shop c0ffee00c0ffee00 -->
+        <!-- cfn-gitops deployment dev/shop c0ffee00c0ffee00 123456789012/eu-central-1 -->
         **Changes to `dev` wait for an approval**: [execution](https://console/x)
 
         <!-- change set -->
@@ -165,7 +166,7 @@ fn code_has_no_line_breaks() {
 #[test]
 fn empty_change_set_has_no_table() {
     expect![[r#"
-        <!-- cfn-gitops deployment dev/shop c0ffee00c0ffee00 -->
+        <!-- cfn-gitops deployment dev/shop c0ffee00c0ffee00 123456789012/eu-central-1 -->
         **Changes to `dev` wait for an approval**: [execution](https://console/x)
 
         <!-- change set -->

@@ -6,7 +6,7 @@ use crate::clients::gitlab::{CommitRef, StatusState};
 use crate::clients::http::Http;
 use crate::feedback::drift::Drifted;
 use crate::feedback::reporting::outcome::ReportError;
-use crate::feedback::reporting::plan;
+use crate::feedback::reporting::{plan, statuses};
 use crate::gitops_pipeline::executions::{self, ExecutionStatus};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
@@ -34,11 +34,11 @@ pub async fn report(
             sha,
             branch: settings.branch.clone(),
         };
-        let url = settings.location.pipeline_console(&names.pipeline());
+        let url = settings.location.reported_pipeline(&names.pipeline());
         let (state, description) = status(drifted);
         let desired = plan::commit_status(names, "/drift", state, &description, &url);
         let gitlab = gitlab::open(aws, http, &report.access).await?;
-        gitlab.show_commit_status(&commit, &desired).await?;
+        statuses::show(&gitlab, &commit, &desired).await?;
         Ok(())
     };
     let failed = |error: ReportError| error.about(&format!("the drift of {}", names.pipeline()));

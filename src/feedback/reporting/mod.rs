@@ -9,6 +9,7 @@
 //!   about
 //! - [`open`] checks that the pipeline is reported, and opens its GitLab
 //! - [`execution`] reads the commit's newest execution from CodePipeline
+//! - [`statuses`] reads the commit statuses, and which ones are the pipeline's own
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
 //! - [`cause`] reads why an execution failed
@@ -25,6 +26,7 @@ mod outcome;
 mod outputs;
 mod plan;
 mod report;
+mod statuses;
 mod written_notes;
 
 pub(crate) use crate::feedback::reporting::drift::report as report_drift;
@@ -34,6 +36,7 @@ pub use crate::feedback::reporting::execution::changed_since;
 pub use crate::feedback::reporting::outcome::{EventReport, ReportError, Reported};
 pub(crate) use crate::feedback::reporting::plan::commit_status;
 pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
+pub(crate) use crate::feedback::reporting::statuses::show as show_status;
 
 use std::time::Duration;
 

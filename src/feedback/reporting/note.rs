@@ -2,13 +2,13 @@
 //! approval ended, and how the deployment did.
 //!
 //! ```text
-//! <!-- cfn-gitops deployment dev/shop 8c1b… failure 5f3b… -->    the marker
-//! **The deployment to `dev` failed**: [execution](…)             the headline
+//! <!-- cfn-gitops deployment dev/shop 8c1b… 1234…/eu-central-1 failure 5f3b… -->  the marker
+//! **The deployment to `dev` failed**: [execution](…)              the headline
 //!
-//! …                                                              why it failed
+//! …                                                               why it failed
 //!
 //! <!-- change set -->
-//! …                                                              the change set, if it was listed
+//! …                                                               the change set, if listed
 //! ```
 //!
 //! The function reads these parts again, when it edits the note. Only the last part survives: its
@@ -21,7 +21,7 @@ use crate::feedback::approval::{Doubt, person_of};
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
-use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::settings::ReportSettings;
 
 /// The end of the headline while the approval waits.
@@ -35,8 +35,17 @@ const CHANGE_SET: &str = "\n<!-- change set -->";
 const FAILURE: &str = "failure ";
 const LATE: &str = " may be incomplete";
 
-/// The beginning of the note. It distinguishes the notes of environments, projects and commits.
-pub fn marker(names: &ResourceNames, commit: &str) -> String {
+/// The beginning of the note. It distinguishes the notes of environments, projects and commits,
+/// also those of the same names in another account or region.
+pub fn marker(names: &ResourceNames, location: &AwsLocation, commit: &str) -> String {
+    let AwsLocation {
+        account, region, ..
+    } = location;
+    format!("{}{account}/{region} ", marker_of_all(names, commit))
+}
+
+/// The beginning of the notes of each account and region.
+pub fn marker_of_all(names: &ResourceNames, commit: &str) -> String {
     let ResourceNames { env_id, project_id } = names;
     format!("<!-- cfn-gitops deployment {env_id}/{project_id} {commit} ")
 }
@@ -198,6 +207,8 @@ pub struct FailureText {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written<'a> {
     pub note: &'a str,
+    /// The address of the headline. Empty if a person has edited it.
+    pub url: &'a str,
     /// The execution of the headline. Empty if a person has edited it.
     pub execution_id: &'a str,
     /// Whether it shows a change set as waiting.
@@ -222,7 +233,10 @@ impl<'a> Written<'a> {
         let failure = failure.split_once(&format!(" {FAILURE}"));
         let failure = failure.map(|(_, attempt)| attempt);
         let failed_attempt = failure.map(|it| it.strip_suffix(LATE).unwrap_or(it));
-        let id = headline.split_once("/executions/");
+        let url = headline.split_once("[execution](");
+        let url = url.and_then(|(_, rest)| rest.split_once(')'));
+        let url = url.map_or("", |(url, _)| url);
+        let id = url.split_once("/executions/");
         let id = id.and_then(|(_, rest)| rest.split_once('/'));
         // GitLab may remove the line break at the end.
         let mut lines = note
@@ -234,6 +248,7 @@ impl<'a> Written<'a> {
         });
         Written {
             note,
+            url,
             execution_id: id.map_or("", |(id, _)| id),
             waits: headline.contains(&format!(" {WAIT}**: ")),
             failed_attempt,
@@ -247,6 +262,7 @@ impl<'a> Written<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct NoteOf<'a> {
     pub names: &'a ResourceNames,
+    pub location: &'a AwsLocation,
     pub settings: &'a ReportSettings,
     pub commit: &'a str,
     /// The execution in the console.
@@ -299,7 +315,7 @@ impl NoteOf<'_> {
         text: &str,
         change_set: &str,
     ) -> String {
-        let mut note = marker(self.names, self.commit);
+        let mut note = marker(self.names, self.location, self.commit);
         if let Some(failure) = failure {
             let late = if failure.is_late { LATE } else { "" };
             let _ = write!(note, "{FAILURE}{}{late} ", failure.attempt);

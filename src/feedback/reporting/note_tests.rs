@@ -1,7 +1,7 @@
 //! The text of a note, and the parts that are read from it.
 
 use super::*;
-use crate::feedback::reporting::tests::settings;
+use crate::feedback::reporting::tests::{location, settings};
 
 const URL: &str = "https://console/pipelines/p/executions/e1/timeline";
 
@@ -9,6 +9,7 @@ fn with_note<T>(read: impl FnOnce(NoteOf<'_>) -> T) -> T {
     let (names, settings) = (ResourceNames::new("dev", "shop"), settings());
     read(NoteOf {
         names: &names.expect("valid names"),
+        location: &location(),
         settings: &settings,
         commit: "c0ffee",
         url: URL,

@@ -1,6 +1,6 @@
 //! The result of a report, and the error of an execution that is not reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::{GitLabError, RetryTime};
@@ -71,6 +71,8 @@ pub struct Reported {
     /// The parts that failed. One that fails does not stop the others, unless GitLab accepts no
     /// connection.
     pub failed: BTreeMap<Topic, ReportError>,
+    /// The addresses of the statuses and notes of others that have the names of the pipeline's.
+    pub others: BTreeSet<String>,
 }
 
 impl Reported {

@@ -1,12 +1,12 @@
 //! Decides the requests to GitLab: a pure function of the execution and of GitLab's records.
 
 use crate::clients::gitlab::{
-    CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, ShownStatus, StatusState, guessed_tier,
+    CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, StatusState, guessed_tier,
 };
 use crate::feedback::approval;
-use crate::feedback::change_sets::GONE;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note::NoteState;
+use crate::feedback::reporting::statuses::Statuses;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -89,11 +89,11 @@ impl Scope {
 /// GitLab's records of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// The statuses of the execution, in each pipeline that holds one. The latest one is last.
-    pub execution: Vec<ShownStatus>,
-    pub approval: Vec<ShownStatus>,
-    /// The state of the commit's latest deployment to the environment.
-    pub deployment: Option<StatusState>,
+    /// The statuses of the execution, and those of its approval.
+    pub execution: Statuses,
+    pub approval: Statuses,
+    /// Whether the desired deployment has a record.
+    pub is_recorded: bool,
     /// The environment, after its first deployment.
     pub environment: Option<GitLabEnvironment>,
     /// The notes that do not show the state of the execution, and their new text.
@@ -104,11 +104,11 @@ pub struct Shown {
 
 impl Shown {
     /// The statuses of a part of the report.
-    pub fn statuses(&self, topic: Topic) -> &[ShownStatus] {
+    pub fn statuses(&self, topic: Topic) -> Option<&Statuses> {
         match topic {
-            Topic::Execution => &self.execution,
-            Topic::Approval => &self.approval,
-            Topic::Deployment | Topic::EnvironmentUrl | Topic::Note => &[],
+            Topic::Execution => Some(&self.execution),
+            Topic::Approval => Some(&self.approval),
+            Topic::Deployment | Topic::EnvironmentUrl | Topic::Note => None,
         }
     }
 }
@@ -158,6 +158,8 @@ pub struct Desired {
     pub environment_url: Option<String>,
     /// The tier of the environment. `None` if GitLab guesses it from the name.
     pub tier: Option<&'static str>,
+    /// Whether the health check repeats the report.
+    pub is_repeated: bool,
     /// The note about the change set. `None` if none waits for an approval.
     pub note: Option<String>,
     /// The state of the execution, for the notes about its commit. `None` if nothing has changed
@@ -214,17 +216,47 @@ pub fn desired(
     settings: &ReportSettings,
     url: &str,
 ) -> Desired {
-    let status = |suffix: &str, (state, description): (StatusState, String)| {
-        commit_status(names, suffix, state, &description, url)
+    let status = |suffix: &str, (state, description): (StatusState, String), attempt| {
+        commit_status(
+            names,
+            suffix,
+            state,
+            &description,
+            &of_attempt(url, attempt),
+        )
     };
     let environment = &settings.environment_name;
-    let of_execution = status("", execution_status(execution, environment));
-    let of_approval = approval_status(execution).map(|state| status(APPROVAL_SUFFIX, state));
+    let state = execution_status(execution, environment);
+    let of_execution = status("", state, ending_action(execution));
+    let approval = execution.action(APPROVAL);
+    let of_approval = approval_status(execution);
+    let of_approval = of_approval.map(|state| status(APPROVAL_SUFFIX, state, approval));
     Desired {
         execution: settings.commit_status.then_some(of_execution),
         approval: of_approval.filter(|_| settings.commit_status),
         deployment: deployment_state(execution).filter(|_| settings.deployments),
         ..Desired::default()
+    }
+}
+
+/// The address of an execution, with the attempt of the action that decided its state. So the same
+/// state of a retry has another address.
+fn of_attempt(url: &str, action: Option<&Action>) -> String {
+    match action {
+        Some(action) => format!("{url}/{}", action.attempt),
+        None => url.to_owned(),
+    }
+}
+
+/// The action that ended an execution. `None` if none did.
+fn ending_action(execution: &Execution) -> Option<&Action> {
+    match execution.state {
+        ExecutionState::Failed | ExecutionState::RolledBack => {
+            let approval = execution.action(APPROVAL);
+            let rejected = approval.filter(|action| action.state == ActionState::Failed);
+            rejected.or_else(|| execution.failed_action())
+        }
+        ExecutionState::Running | ExecutionState::Succeeded | ExecutionState::Canceled => None,
     }
 }
 
@@ -297,27 +329,24 @@ fn deployment_state(execution: &Execution) -> Option<StatusState> {
 
 /// Whether a status has to be posted that names the cause of a failure.
 pub fn explains_failure(desired: &Desired, shown: &Shown) -> bool {
-    let latest = shown.execution.last().map(|latest| &latest.status);
     let status = desired.execution.as_ref();
-    status.is_some_and(|it| it.state == StatusState::Failed && !is_shown(it, latest))
+    status.is_some_and(|it| it.state == StatusState::Failed && !is_shown(it, &shown.execution))
 }
 
 /// The requests that change `shown` to `desired`.
 pub fn posts(desired: &Desired, shown: &Shown) -> Vec<Post> {
     let mut posts = vec![];
     for topic in Topic::STATUSES {
-        if let Some(status) = desired.status(topic) {
-            posts.extend(status_posts(topic, status, shown.statuses(topic)));
+        if let (Some(status), Some(shown)) = (desired.status(topic), shown.statuses(topic)) {
+            posts.extend(status_posts(topic, status, shown));
         }
     }
-    let deployment = desired.deployment;
-    posts.extend(
-        deployment
-            .filter(|state| shown.deployment != Some(*state))
-            .map(Post::CreateDeployment),
-    );
+    let missing = desired.deployment.filter(|_| !shown.is_recorded);
+    posts.extend(missing.map(Post::CreateDeployment));
     let environment = shown.environment.as_ref();
-    posts.extend(environment.and_then(|environment| environment_post(desired, environment)));
+    let is_kept = desired.is_repeated && shown.is_recorded;
+    let post = environment.and_then(|environment| environment_post(desired, environment, is_kept));
+    posts.extend(post);
     let written = desired.note.as_ref().or(shown.missing_note.as_ref());
     posts.extend(written.cloned().map(Post::WriteNote));
     let outdated = shown.outdated_notes.iter().cloned();
@@ -332,10 +361,12 @@ pub fn tier(env_id: &str, name: &str) -> Option<&'static str> {
 }
 
 /// The request after which `shown` is as `desired`. A tier that is not GitLab's guess is a person's
-/// choice.
-fn environment_post(desired: &Desired, shown: &GitLabEnvironment) -> Option<Post> {
+/// choice. If the address `is_kept`, it is not replaced: another pipeline that reports to the
+/// environment may have set it since the deployment.
+fn environment_post(desired: &Desired, shown: &GitLabEnvironment, is_kept: bool) -> Option<Post> {
     let url = desired.environment_url.as_ref();
     let url = url.filter(|url| shown.external_url.as_ref() != Some(*url));
+    let url = url.filter(|_| !is_kept || shown.external_url.is_none());
     let guess = guessed_tier(&shown.name).unwrap_or("other");
     let tier = desired
         .tier
@@ -350,10 +381,9 @@ fn environment_post(desired: &Desired, shown: &GitLabEnvironment) -> Option<Post
 /// The requests after which the latest status is the `desired` one, and no other pipeline has an
 /// open one: GitLab itself never ends it (`app/services/ci/stuck_builds/` ends jobs of runners
 /// only).
-fn status_posts(topic: Topic, desired: &CommitStatus, shown: &[ShownStatus]) -> Vec<Post> {
-    let latest = shown.last();
+fn status_posts(topic: Topic, desired: &CommitStatus, shown: &Statuses) -> Vec<Post> {
     let mut posts = vec![];
-    if !is_shown(desired, latest.map(|latest| &latest.status)) {
+    if !is_shown(desired, shown) {
         posts.push(Post::Status(topic, desired.clone()));
     }
     let ended = CommitStatus {
@@ -366,24 +396,24 @@ fn status_posts(topic: Topic, desired: &CommitStatus, shown: &[ShownStatus]) -> 
     } else {
         desired
     };
-    let home = latest.and_then(|latest| latest.pipeline_id);
-    let open = shown.iter().filter(|one| one.status.state.is_open());
-    let elsewhere = open.filter_map(|one| one.pipeline_id.filter(|id| Some(*id) != home));
+    let elsewhere = shown.open_elsewhere(&desired.target_url);
     posts.extend(elsewhere.map(|id| Post::EndStatus(topic, ended.clone(), id)));
     posts
 }
 
-/// Whether GitLab shows `desired`. GitLab rejects an open state that is repeated, even if the
-/// address differs. A final state of an earlier execution is not that of this one. A retry that
-/// misses the change set fails before its start is reported, so its reason counts too: it is the
-/// remedy. Other reasons may be hidden later.
-fn is_shown(desired: &CommitStatus, shown: Option<&CommitStatus>) -> bool {
-    shown.is_some_and(|shown| {
-        let is_same = shown.description == desired.description;
-        let is_of_execution = shown.target_url == desired.target_url
-            && (is_same || !desired.description.contains(GONE));
-        shown.state == desired.state && (desired.state.is_open() || is_of_execution)
-    })
+/// Whether `desired` was posted. GitLab rejects an open state that is repeated, even if the address
+/// differs, or if it is another account's. A final state of an earlier execution or attempt is not
+/// that of this one. The reason does not count: it may be hidden later.
+fn is_shown(desired: &CommitStatus, shown: &Statuses) -> bool {
+    let is_open = desired.state.is_open();
+    let has_state = |shown: &CommitStatus| shown.state == desired.state;
+    let is_own = |own: &CommitStatus| is_open || own.target_url == desired.target_url;
+    let mut latest = shown
+        .current
+        .last()
+        .map(|latest| &latest.status)
+        .into_iter();
+    shown.own().is_some_and(|own| has_state(own) && is_own(own)) || is_open && latest.any(has_state)
 }
 
 /// Why an execution failed: its failed action with the reason. Without one, a condition of a stage

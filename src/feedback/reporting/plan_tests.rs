@@ -1,10 +1,15 @@
 //! The requests for an execution, by GitLab's records. One test for each rule.
 
 use super::*;
+use crate::clients::gitlab::ShownStatus;
 use crate::feedback::reporting::tests::settings;
 
-const URL: &str = "https://eu-central-1.console.aws.amazon.com/executions/new/timeline";
-const EARLIER: &str = "https://eu-central-1.console.aws.amazon.com/executions/earlier/timeline";
+const URL: &str =
+    "https://eu-central-1.console.aws.amazon.com/codesuite/executions/new/timeline#123456789012";
+const EARLIER: &str = "https://eu-central-1.console.aws.amazon.com/codesuite/executions/earlier/timeline#123456789012";
+/// The execution of another account.
+const OTHER: &str =
+    "https://eu-central-1.console.aws.amazon.com/codesuite/executions/other/timeline#210987654321";
 
 fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Execution {
     let action = |(name, state, summary): &(&str, ActionState, &str)| Action {
@@ -67,7 +72,7 @@ fn posted(
         },
     });
     let shown = Shown {
-        execution: shown.collect(),
+        execution: Statuses::of(shown.clone().collect(), &Vec::from_iter(shown), URL),
         ..Shown::default()
     };
     let posts = posts(&desired_of(state, &[]), &shown);
@@ -195,23 +200,90 @@ fn open_status_of_another_pipeline_is_ended() {
     let shown = &[(1, Running, URL), (3, Success, URL)];
     let late = posted(ExecutionState::Succeeded, shown);
     assert_eq!(late, [(Some(1), Success)]);
+    // Another account's is not ended, nor the one that belongs to its statuses.
+    let shown = &[(1, Running, OTHER), (2, Running, URL), (3, Failed, OTHER)];
+    let own = posted(ExecutionState::Succeeded, shown);
+    assert_eq!(own, [(None, Success)]);
+}
+
+#[test]
+fn status_of_another_account_is_no_reason_to_post_again() {
+    use StatusState::{Failed, Running, Success};
+    let succeeded = ExecutionState::Succeeded;
+    for (execution, shown, expected) in [
+        (succeeded, vec![(1, Success, URL), (1, Failed, OTHER)], None),
+        (
+            succeeded,
+            vec![(1, Success, URL), (1, Running, OTHER)],
+            None,
+        ),
+        // GitLab would reject the same open state.
+        (ExecutionState::Running, vec![(1, Running, OTHER)], None),
+        (
+            ExecutionState::Running,
+            vec![(1, Failed, OTHER)],
+            Some(Running),
+        ),
+        // It has not posted its own.
+        (succeeded, vec![(1, Success, OTHER)], Some(Success)),
+        (
+            succeeded,
+            vec![(1, Success, EARLIER), (1, Failed, OTHER)],
+            Some(Success),
+        ),
+        // The other account ended the status that both had.
+        (
+            succeeded,
+            vec![(1, Running, URL), (1, Failed, OTHER)],
+            Some(Success),
+        ),
+    ] {
+        let expected = Vec::from_iter(expected.map(|state| (None, state)));
+        assert_eq!(
+            posted(execution, &shown),
+            expected,
+            "{execution:?} {shown:?}"
+        );
+    }
+}
+
+/// Otherwise the first cause would stay, if the second attempt fails before its start is reported.
+#[test]
+fn failure_of_a_later_attempt_is_posted_again() {
+    let failed = |attempt: &str| {
+        let mut execution = execution(ExecutionState::Failed, &[(DEPLOY, ActionState::Failed, "")]);
+        execution.actions[0].attempt = attempt.to_owned();
+        desired(&execution, &names(), &settings(), URL)
+    };
+    let status = failed("a1").execution.expect("a status");
+    let status = ShownStatus {
+        pipeline_id: Some(1),
+        status,
+    };
+    let shown = Shown {
+        execution: Statuses::of(vec![status], &[], URL),
+        is_recorded: true,
+        ..Shown::default()
+    };
+    assert_eq!(posts(&failed("a1"), &shown).len(), 0);
+    assert_eq!(posts(&failed("a2"), &shown).len(), 1);
 }
 
 #[test]
 fn ended_deployment_is_recorded_once() {
     use StatusState::{Failed, Success};
-    for (state, shown, recorded) in [
-        (ActionState::Running, None, None),
-        (ActionState::Succeeded, None, Some(Success)),
-        (ActionState::Succeeded, Some(Failed), Some(Success)),
-        (ActionState::Failed, Some(Failed), None),
+    for (state, is_recorded, recorded) in [
+        (ActionState::Running, false, None),
+        (ActionState::Succeeded, false, Some(Success)),
+        (ActionState::Succeeded, true, None),
+        (ActionState::Failed, false, Some(Failed)),
     ] {
         let desired = Desired {
             execution: None,
             ..desired_of(ExecutionState::Running, &[(DEPLOY, state, "")])
         };
         let shown = Shown {
-            deployment: shown,
+            is_recorded,
             ..Shown::default()
         };
         let expected = Vec::from_iter(recorded.map(Post::CreateDeployment));
@@ -247,6 +319,18 @@ fn environment_address_is_set_when_it_differs() {
     assert_eq!(posts(&desired, &shown(Some("https://b"))), post);
     assert!(posts(&desired, &shown(Some("https://a"))).is_empty());
     assert!(posts(&desired, &Shown::default()).is_empty());
+    // The health check does not replace the address of another pipeline that follows its record.
+    let repeated = Desired {
+        is_repeated: true,
+        ..desired
+    };
+    let recorded = |external_url| Shown {
+        is_recorded: true,
+        ..shown(external_url)
+    };
+    assert!(posts(&repeated, &recorded(Some("https://b"))).is_empty());
+    assert_eq!(posts(&repeated, &recorded(None)), post);
+    assert_eq!(posts(&repeated, &shown(Some("https://b"))), post);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Helpers that the tests of the parts of reporting share.
 
 use crate::clients::gitlab::Access;
+use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::settings::ReportSettings;
 
 /// The settings of a pipeline that reports everything, without an address and a change set.
@@ -25,4 +26,10 @@ pub(crate) fn settings() -> ReportSettings {
         change_set_name: None,
         deploy_role_arn: None,
     }
+}
+
+/// The location of the pipeline.
+pub(crate) fn location() -> AwsLocation {
+    let arn = "arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/1";
+    AwsLocation::from_arn(arn).expect("a location")
 }

@@ -1,5 +1,7 @@
 //! The notes about a commit that were written before, and how they change.
 
+use std::collections::BTreeSet;
+
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
 use crate::feedback::reporting::execution;
@@ -8,7 +10,6 @@ use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
 use crate::feedback::reporting::outcome::ReportError;
 use crate::gitops_pipeline::executions::APPROVAL;
-use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// CodePipeline's error codes for an ID that is not one of an execution.
@@ -21,6 +22,8 @@ pub struct WrittenNotes {
     of_places: Vec<Vec<Note>>,
     /// Those on the commit, which were written before it had a merge request.
     pub on_commit: Vec<Note>,
+    /// The addresses of the notes with the same names that another account or region has written.
+    pub others: BTreeSet<String>,
     /// The error of a place that could not be read.
     pub unread: Option<ReportError>,
 }
@@ -28,7 +31,7 @@ pub struct WrittenNotes {
 impl WrittenNotes {
     pub async fn read(
         gitlab: &GitLab,
-        names: &ResourceNames,
+        pipeline: &PipelineSettings,
         commit: &CommitRef<'_>,
     ) -> Result<Self, GitLabError> {
         let mut places = gitlab.note_places(commit, NoteTarget::Commit).await?;
@@ -38,13 +41,20 @@ impl WrittenNotes {
         if !places.contains(&on_commit) {
             places.push(on_commit);
         }
-        let marker = note::marker(names, &commit.sha);
+        let names = &pipeline.names;
+        let of_all = note::marker_of_all(names, &commit.sha);
+        let own = note::marker(names, &pipeline.location, &commit.sha);
         let mut notes = WrittenNotes::default();
-        for read in gitlab.notes(commit.project, &places, &marker).await? {
-            notes.of_places.push(read.unwrap_or_else(|error| {
+        for read in gitlab.notes(commit.project, &places, &of_all).await? {
+            let read = read.unwrap_or_else(|error| {
                 notes.unread.get_or_insert(error.into());
                 vec![]
-            }));
+            });
+            let is_own = |note: &Note| note.body.starts_with(&own);
+            let (read, others): (Vec<Note>, Vec<Note>) = read.into_iter().partition(is_own);
+            let address = |note: &Note| Written::parse(&note.body).url.to_owned();
+            notes.others.extend(others.iter().map(address));
+            notes.of_places.push(read);
         }
         notes.on_commit = notes.of_places.split_off(count).concat();
         Ok(notes)
@@ -134,7 +144,7 @@ impl WrittenNotes {
                         approval: Some(approval),
                         end: ExecutionEnd::Open,
                     };
-                    let url = pipeline.location.execution_console(&name, id);
+                    let url = pipeline.location.reported_execution(&name, id);
                     let of = NoteOf { url: &url, ..of };
                     of.ended(&state, None, Some(&written))
                 })

@@ -10,7 +10,7 @@ use super::target::ReviewTarget;
 use super::template::Scan;
 use crate::clients::gitlab::StatusState;
 use crate::feedback::change_sets::{code, counts, short_commit, write_table};
-use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use cfn_custom_resource::Reason;
 
 /// The most types of resources in a summary.
@@ -23,10 +23,14 @@ const MAX_TYPE_CHARACTERS: usize = 204;
 /// The most characters of CloudFormation's reason, and of a list of names.
 const MAX_REASON_CHARACTERS: usize = 500;
 
-/// The marker with which the note begins. It distinguishes the notes of environments and projects.
-pub fn marker(names: &ResourceNames) -> String {
+/// The marker with which the note begins. It distinguishes the notes of environments and projects,
+/// also those of the same names in another account or region.
+pub fn marker(names: &ResourceNames, location: &AwsLocation) -> String {
     let ResourceNames { env_id, project_id } = names;
-    format!("<!-- cfn-gitops review {env_id}/{project_id} ")
+    let AwsLocation {
+        account, region, ..
+    } = location;
+    format!("<!-- cfn-gitops review {env_id}/{project_id} {account}/{region} ")
 }
 
 /// The end of the marker's line, which names the build. If its review has not ended, another
@@ -47,7 +51,7 @@ pub fn render(
 ) -> String {
     let environment = code(&target.report.environment_name);
     let stack = format!(", stack {}", code(&target.change_sets.stack_name));
-    let url = target.location.build_console(&target.names, &build.id);
+    let url = target.location.reported_build(&target.names, &build.id);
     let no_change_set = format!("No change set for {environment}");
     let mut more = String::new();
     let (headline, of, result) = match finding {
@@ -87,7 +91,7 @@ pub fn render(
             (headline, &*stack, code(&shortened(reason)))
         }
     };
-    let marker = marker(&target.names) + &build_marker(build.uuid(), has_ended);
+    let marker = marker(&target.names, &target.location) + &build_marker(build.uuid(), has_ended);
     let commit = short_commit(&build.commit);
     format!("{marker}\n**{headline}**: [build]({url})\n\nCommit {commit}{of}: {result}\n{more}")
 }

@@ -18,7 +18,9 @@ use crate::feedback::change_sets::{
 use crate::feedback::failures;
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::text::LogText;
-use crate::feedback::reporting::{MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status};
+use crate::feedback::reporting::{
+    MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, show_status,
+};
 use crate::feedback::{change_sets, rights};
 use crate::gitops_pipeline::names::REVIEW_CHANGE_SETS;
 use crate::gitops_pipeline::{describe_stack, early_validation};
@@ -87,7 +89,7 @@ impl Reviewer<'_> {
             }
             places => places?,
         };
-        let marker = note::marker(&self.target.names);
+        let marker = note::marker(&self.target.names, &self.target.location);
         let notes = self.gitlab.notes(project.into(), &places, &marker).await?;
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         let build = note::build_marker(self.build.uuid(), true);
@@ -276,18 +278,18 @@ impl Reviewer<'_> {
             return Ok(());
         }
         let names = &target.names;
-        let url = target.location.build_console(names, &self.build.id);
+        let url = target.location.reported_build(names, &self.build.id);
         let (state, description) = note::status(finding);
         let desired = commit_status(names, "/review", state, &description, &url);
         for _ in 0..MAX_RETRIES {
-            match self.gitlab.show_commit_status(&commit, &desired).await {
+            match show_status(self.gitlab, &commit, &desired).await {
                 Err(error) if error.retry != RetryTime::Never => {
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 }
                 result => return result,
             }
         }
-        self.gitlab.show_commit_status(&commit, &desired).await
+        show_status(self.gitlab, &commit, &desired).await
     }
 
     async fn write_note(
@@ -302,7 +304,7 @@ impl Reviewer<'_> {
             Some(place) => gitlab.commits_behind(project.into(), place).await?,
             None => None,
         };
-        let marker = note::marker(&target.names);
+        let marker = note::marker(&target.names, &target.location);
         let mut body = note::render(target, self.build, behind, finding, has_ended);
         if let ReviewFinding::Changes(changes, _) = finding {
             body += &rights::missing(self.aws, &target.names, changes).await;

@@ -176,12 +176,12 @@ pub fn shown(fake: &FakeAws, of: Reporting) -> Option<&'static str> {
 /// The subject of an event: the execution, and its action unless it is about the execution itself.
 pub type Subject = (&'static str, Option<&'static str>);
 
-/// The whole health check of the environment.
-pub async fn check_health(fake: &FakeAws) {
+/// The whole health check of the environment. Returns its summary.
+pub async fn check_health(fake: &FakeAws) -> Value {
     let event = json!({"HealthCheck": {"EnvID": SHOP.env_id}});
     let check = request(fake, event, "check");
     let checked = answered_once(fake, "check", &check).await;
-    checked.expect("not killed").expect("a summary");
+    checked.expect("not killed").expect("a summary")["HealthCheck"].take()
 }
 
 /// EventBridge's event of a change of an execution, or of one of its actions.

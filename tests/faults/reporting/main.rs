@@ -21,6 +21,7 @@ mod ignored;
 mod lost;
 mod mutants;
 mod notes;
+mod other_accounts;
 mod parts;
 mod pipelines;
 mod scenarios;

@@ -9,7 +9,7 @@ use crate::steps::{Step, waiting};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, FaultKind, On, Schedules};
 
-use Step::{Approve, Deployed, End};
+use Step::{Approve, Deploy, Deployed, End, Retry};
 
 use FaultKind::{Denied, InternalError500, RequestHangs};
 
@@ -236,6 +236,32 @@ fn status_shows_no_value_of_the_operation() {
             assert!(!status.ends_with("no newsecretvalue"), "{status}");
         });
     }
+}
+
+/// The retry fails before the function has handled the event of its start. It was reported that the
+/// first attempt failed, for another reason.
+#[test]
+fn fast_second_failure_replaces_the_first_cause() {
+    in_account(async |fake| {
+        let attempt = |cause| [Deployed("e1", Some(cause)), End("e1", "Failed")];
+        let first = [
+            &waiting("e1", 0)[..],
+            &[Approve("e1")],
+            &attempt("first cause"),
+        ]
+        .concat();
+        play_steps(fake, &first, |_| ()).await;
+        for step in [&[Retry("e1"), Deploy("e1")][..], &attempt("second cause")].concat() {
+            step.take(fake, SHOP).await;
+        }
+        let posted = || catch_up(fake, SHOP, "health check");
+        assert!(posted().await > 0);
+        assert_eq!(posted().await, 0);
+        let records = records(fake);
+        let status = records.current(COMMITS[0], &SHOP.status());
+        let description = &status.last().expect("a status").description;
+        assert!(description.contains("second cause"), "{description}");
+    });
 }
 
 /// A later execution may have changed the stack before the failure is reported.

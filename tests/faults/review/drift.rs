@@ -1,11 +1,12 @@
-//! The repair of the pipeline's own stack whose response is lost.
+//! The repair of the pipeline's own stack whose response is lost, and another account's statuses.
 
 use std::time::Duration;
 
 use cfn_gitops::health_check::SelfRepair;
 
-use crate::checks::is_drifted;
-use crate::fixture::{CHILD, check_health_with, in_account};
+use crate::checks::{drift_statuses, is_drifted};
+use crate::fixture::{CHILD, PROJECT, check_health, check_health_with, in_account};
+use fake_aws::gitlab::records::{OWN_USER, Status};
 use fake_aws::{Fault, FaultKind, SeenTokens};
 use test_support::secrecy::shows;
 
@@ -32,4 +33,28 @@ fn lost_response_of_a_repair_is_no_failed_check() {
             assert_eq!(is_drifted(fake), is_denied, "{kind:?} {seen_tokens:?}");
         });
     }
+}
+
+/// Another account with the same `EnvID` and `ProjectID` has deployed the same commit.
+#[test]
+fn drift_status_of_another_account_is_not_replaced() {
+    in_account(async |fake| {
+        check_health(fake, "health check").await;
+        let own = drift_statuses(fake);
+        let other = Status {
+            state: "failed",
+            target_url: own[0].target_url.replace("123456789012", "210987654321"),
+            user: OWN_USER,
+            ..own[0].clone()
+        };
+        fake.change(|aws| {
+            let records = &mut aws.gitlab.project_mut(PROJECT).records;
+            let posted = records.post_status(other.clone(), None);
+            posted.expect("a new status");
+        });
+        check_health(fake, "second health check").await;
+        let shown = drift_statuses(fake);
+        let shown = shown.iter().map(|one| (one.state, &one.target_url));
+        assert_eq!(Vec::from_iter(shown), [("failed", &other.target_url)]);
+    });
 }

@@ -37,7 +37,7 @@ pub const CART: (&str, u64) = ("検証/cart", 5);
 /// The deployed commit.
 pub const DEPLOYED: &str = "1a2b3c4d00000001";
 /// How the function's notes about the environment begin.
-pub const MARKER: &str = "<!-- cfn-gitops review dev/shop ";
+pub const MARKER: &str = "<!-- cfn-gitops review dev/shop 123456789012/eu-central-1 ";
 
 /// The path of the template in the build's output.
 const TEMPLATE: &str = "ひな形.json";
@@ -162,13 +162,15 @@ fn arrange_others(fake: &FakeAws) {
 }
 
 /// A person's note, a copy of the function's note, and the function's notes of others.
-fn notes_of_others() -> [(String, u64); 4] {
-    let other = "<!-- cfn-gitops review prd/shop build 1 -->\nAnother environment";
+fn notes_of_others() -> [(String, u64); 5] {
+    let other = "<!-- cfn-gitops review prd/shop 123456789012/eu-central-1 build 1 -->\nOther";
+    let same_names = "<!-- cfn-gitops review dev/shop 210987654321/eu-central-1 build 1 -->\nOther";
     let approval = "<!-- cfn-gitops deployment dev/shop c0ffee -->\nAn approval";
     [
         ("Looks good".to_owned(), OTHER_USER),
         (format!("{MARKER}build 1 -->\nCopied"), OTHER_USER),
         (other.to_owned(), OWN_USER),
+        (same_names.to_owned(), OWN_USER),
         (approval.to_owned(), OWN_USER),
     ]
 }

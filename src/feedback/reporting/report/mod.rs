@@ -17,6 +17,7 @@ use crate::feedback::reporting::execution::{Action, ActionState, Execution, Exec
 use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
+use crate::feedback::reporting::statuses::Statuses;
 use crate::feedback::reporting::{execution, note, outputs, plan};
 use crate::gitops_pipeline::executions::DEPLOY;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -150,6 +151,7 @@ impl Reporter<'_> {
                 .filter(|_| includes(Topic::Execution) && self.summarized.is_some()),
             approval: desired.approval.filter(|_| includes(Topic::Approval)),
             deployment: desired.deployment.filter(|_| includes(Topic::Deployment)),
+            is_repeated: scope == Scope::All,
             ..Desired::default()
         };
         if self.desired.deployment == Some(StatusState::Success) {
@@ -206,7 +208,7 @@ impl Reporter<'_> {
         let name = pipeline.names.pipeline();
         pipeline
             .location
-            .execution_console(&name, &self.execution.id)
+            .reported_execution(&name, &self.execution.id)
     }
 
     async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
@@ -309,6 +311,7 @@ impl Reporter<'_> {
     async fn read_statuses(&mut self) -> Shown {
         let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
         let mut shown = Shown::default();
+        let url = self.url();
         let is_desired = |topic: &Topic| desired.status(*topic).is_some() && self.is_open(*topic);
         if !Topic::STATUSES.iter().any(is_desired) {
             return shown;
@@ -320,16 +323,22 @@ impl Reporter<'_> {
             (Topic::Approval, plan::APPROVAL_SUFFIX, &mut shown.approval),
         ] {
             let name = plan::status_name(&self.context.pipeline.names, suffix);
-            let read = gitlab.commit_statuses(commit, &name).await;
+            let read = Statuses::read(gitlab, commit, &name, &url).await;
             *statuses = if desired.status(topic).is_some() {
                 self.reported.settle(topic, read).unwrap_or_default()
             } else {
                 read.unwrap_or_default()
             };
+            self.reported.others.extend(statuses.other.clone());
         }
-        let statuses = shown.execution.iter().chain(&shown.approval);
-        let read = statuses.filter_map(|one| one.pipeline_id).next_back();
-        self.pipeline_id = read.or(self.pipeline_id);
+        let Shown {
+            execution,
+            approval,
+            ..
+        } = &shown;
+        let own = approval.home().or(execution.home());
+        let latest = approval.latest_home().or(execution.latest_home());
+        self.pipeline_id = own.or(latest).or(self.pipeline_id);
         shown
     }
 
@@ -347,14 +356,19 @@ impl Reporter<'_> {
             let read = self.reported.settle(Topic::Note, read).unwrap_or_default();
             (shown.outdated_notes, shown.missing_note) = (read.outdated, read.missing);
             self.unread_notes = read.unread;
+            self.reported.others.extend(read.others);
         }
         let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
         let environment = &self.context.settings.environment_name;
-        if desired.deployment.is_some() && self.is_open(Topic::Deployment) {
-            let since = self.execution.started;
-            let clock = self.context.clock;
-            let read = gitlab.deployment(commit, environment, since, clock).await;
-            shown.deployment = self.reported.settle(Topic::Deployment, read).flatten();
+        if let Some(state) = desired.deployment
+            && self.is_open(Topic::Deployment)
+        {
+            let (since, clock) = (self.execution.started, self.context.clock);
+            let read = gitlab.has_deployment(commit, environment, state, since, clock);
+            let read = self.reported.settle(Topic::Deployment, read.await);
+            // The address belongs to the record, even if it is sent again.
+            let is_new = self.posted.contains(&Post::CreateDeployment(state));
+            shown.is_recorded = read != Some(false) && !is_new;
         }
         if desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {
             let read = gitlab.environment(commit.project, environment).await;
@@ -404,9 +418,8 @@ impl Reporter<'_> {
         let environment = &self.context.settings.environment_name;
         match post {
             Post::Status(topic, status) => {
-                let latest = self.shown.statuses(*topic).last();
-                let pipeline_id = latest.and_then(|latest| latest.pipeline_id);
-                let pipeline_id = pipeline_id.or(self.pipeline_id);
+                let home = self.shown.statuses(*topic).and_then(Statuses::home);
+                let pipeline_id = home.or(self.pipeline_id);
                 let posted = gitlab.post_commit_status(commit, status, pipeline_id);
                 let posted = posted.await?;
                 self.author = posted.author;
@@ -429,7 +442,10 @@ impl Reporter<'_> {
                 gitlab.change_environment(project, *id, url, *tier).await?;
             }
             Post::WriteNote(body) => {
-                let marker = note::marker(&self.context.pipeline.names, &commit.sha);
+                let PipelineSettings {
+                    names, location, ..
+                } = self.context.pipeline;
+                let marker = note::marker(names, location, &commit.sha);
                 let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
                 let (project, author) = (commit.project, self.author);
                 let written = gitlab.write_note(project, &places, author, &marker, body);

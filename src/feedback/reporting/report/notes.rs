@@ -1,5 +1,7 @@
 //! The notes of a report: which ones are missing or outdated, and their text.
 
+use std::collections::BTreeSet;
+
 use super::Reporter;
 use crate::clients::gitlab::{GitLabError, Note};
 use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
@@ -21,6 +23,8 @@ pub(super) struct OutdatedNotes {
     /// The one that a place does not have.
     pub missing: Option<String>,
     pub unread: Option<ReportError>,
+    /// The addresses of the notes of another account or region.
+    pub others: BTreeSet<String>,
 }
 
 impl Reporter<'_> {
@@ -80,6 +84,7 @@ impl Reporter<'_> {
     fn note_of<'a>(&'a self, url: &'a str) -> NoteOf<'a> {
         NoteOf {
             names: &self.context.pipeline.names,
+            location: &self.context.pipeline.location,
             settings: self.context.settings,
             commit: &self.context.commit.sha,
             url,
@@ -93,8 +98,8 @@ impl Reporter<'_> {
         state: &NoteState,
     ) -> Result<OutdatedNotes, ReportError> {
         let (aws, pipeline) = (self.context.aws, self.context.pipeline);
-        let (names, url) = (&pipeline.names, self.url());
-        let notes = WrittenNotes::read(self.context.gitlab, names, &self.context.commit).await?;
+        let (gitlab, url) = (self.context.gitlab, self.url());
+        let notes = WrittenNotes::read(gitlab, pipeline, &self.context.commit).await?;
         let execution = &self.execution;
         if !state.is_failure() {
             let edited = notes.outdated(aws, pipeline, self.note_of(&url), execution);
@@ -103,6 +108,7 @@ impl Reporter<'_> {
                 outdated,
                 missing: None,
                 unread,
+                others: notes.others,
             });
         }
         Box::pin(self.missing_failure(state, &notes, &url)).await
@@ -119,6 +125,7 @@ impl Reporter<'_> {
         let pipeline_name = self.context.pipeline.names.pipeline();
         let mut result = OutdatedNotes {
             unread: notes.unread.clone(),
+            others: notes.others.clone(),
             ..OutdatedNotes::default()
         };
         let failed = execution.failed_action();
