@@ -111,14 +111,7 @@ impl<'a> Applier<'a> {
         state.clone_urls = or_failed(clone_urls, &mut failed).unwrap_or_default();
         let replaced_secret = replaced.iter().find_map(|(_, secret)| secret.as_ref());
         let replaced_secret = replaced_secret.filter(|secret| context.owns(secret));
-        if previous.secret_name.is_none() {
-            state.login.stored.extend(login);
-        } else if let (Some(_), Some((_, Some(login)))) = (replaced_secret, login) {
-            state.mirrors.replaced = login.mirrors;
-        }
-        let logins = replaced_secret.into_iter().flat_map(Secret::logins);
-        let credentials = logins.map(|login| login.credential_id.clone());
-        state.login.other_resource_credentials = credentials.collect();
+        note_former_login(&mut state, &previous, replaced_secret, login);
         state.request = RequestState {
             previous,
             failed_read: failed,
@@ -387,6 +380,23 @@ async fn read_replaced(
     };
     let secret = observe::read_created_secret(clients, name).await?;
     Ok(Some((name.clone(), secret)))
+}
+
+/// Notes the `login` of the secret before the request, which the resource keeps or has `replaced`.
+fn note_former_login(
+    state: &mut State,
+    previous: &PreviousSpec,
+    replaced: Option<&Secret>,
+    login: Option<(String, Option<StoredLogin>)>,
+) {
+    if previous.secret_name.is_none() {
+        state.login.stored.extend(login);
+    } else if let (Some(_), Some((_, Some(login)))) = (replaced, login) {
+        state.mirrors.replaced = login.mirrors;
+    }
+    let logins = replaced.into_iter().flat_map(Secret::logins);
+    let credentials = logins.map(|login| login.credential_id.clone());
+    state.login.other_resource_credentials = credentials.collect();
 }
 
 /// Reads the login of the secret before the request, with the ID of its version: an Update that
