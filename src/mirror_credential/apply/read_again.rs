@@ -46,7 +46,8 @@ impl Applier<'_> {
         login.issued.take_if(is_stored);
         let current_version = current.map(|login| login.version_id.clone());
         if current_version.is_some() && current_version != login.seen_version {
-            // IAM may not list its credential yet.
+            // IAM may not list its credential yet, and the projects were read before its mirrors.
+            self.state.mirrors.projects = None;
             login.peer_stored_at = Some(now);
             login.seen_version = current_version;
         }
