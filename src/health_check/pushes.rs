@@ -98,13 +98,8 @@ impl Checker<'_> {
         let Some(branch) = &child.deploys else {
             return Ok(LookedAt::default());
         };
-        let found = missed_push::find(&self.clients.aws, branch, self.schedule.began).await?;
         let settings = child.settings.as_ref();
-        let (missed, part) = match found {
-            PipelineLook::Push(missed) => (Some(missed), None),
-            PipelineLook::Missing(part) => (None, Some(part)),
-            PipelineLook::Nothing => (None, None),
-        };
+        let (missed, mut missing, held) = self.look_at_parts(branch, settings).await?;
         let missed = missed.map(|missed| SuspectedPush {
             pipeline: branch.names.pipeline(),
             branch: branch.clone(),
@@ -112,22 +107,39 @@ impl Checker<'_> {
             report: settings.and_then(|settings| settings.report.clone()),
             found: Instant::now(),
         });
-        let (mut missing, held) = match part {
-            Some(part) => (vec![part], vec![]),
-            None => self.look_at_rules(branch, settings).await?,
-        };
         if !missing.is_empty() {
-            // The stack may have been updated or deleted since it was read.
+            // The stack may have been updated or deleted since it was read, and one answer that
+            // something does not exist may be wrong.
             let now = self.gitops_pipeline.look_up_child(name).await?;
-            if now.is_none_or(|now| now.deploys.is_none()) {
-                missing.clear();
-            }
+            let now = now.and_then(|now| Some((now.deploys?, now.settings)));
+            let shown = match now {
+                Some((branch, settings)) => self.look_at_parts(&branch, settings.as_ref()).await?.1,
+                None => vec![],
+            };
+            missing.retain(|part| shown.contains(part));
         }
         Ok(LookedAt {
             missed,
             missing,
             held,
         })
+    }
+
+    /// The missed push of `branch`, the parts of its stack that do not exist, and the event rules
+    /// that are disabled.
+    async fn look_at_parts(
+        &self,
+        branch: &DeployedBranch,
+        settings: Option<&PipelineSettings>,
+    ) -> Result<(Option<MissedPush>, Vec<MissingPart>, Vec<Hold>), CallError> {
+        let found = missed_push::find(&self.clients.aws, branch, self.schedule.began).await?;
+        let missed = match found {
+            PipelineLook::Missing(part) => return Ok((None, vec![part], vec![])),
+            PipelineLook::Push(missed) => Some(missed),
+            PipelineLook::Nothing => None,
+        };
+        let (missing, held) = self.look_at_rules(branch, settings).await?;
+        Ok((missed, missing, held))
     }
 
     /// The event rules of `branch` that do not exist, and those that are disabled.

@@ -177,7 +177,13 @@ impl Comparison<'_> {
     /// The latest commit of a branch in CodeCommit. `None` if the branch does not exist.
     async fn tip(&self, branch: &str) -> Result<Option<String>, TipsError> {
         let repository_name = &self.record.repository_name;
-        match codecommit::tip(&self.aws.codecommit, repository_name, branch).await? {
+        let read = || codecommit::tip(&self.aws.codecommit, repository_name, branch);
+        let mut tip = read().await?;
+        if tip == BranchTip::NoRepository {
+            // One such answer may be wrong.
+            tip = read().await?;
+        }
+        match tip {
             BranchTip::Commit(commit) => Ok(Some(commit)),
             BranchTip::NoBranch => Ok(None),
             BranchTip::NoRepository => Err(TipsError::NoRepository(repository_name.clone())),

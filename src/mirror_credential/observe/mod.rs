@@ -38,11 +38,22 @@ pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
         }),
         (Ok(None), _) => Ok(User::absent(name, None)),
         // IAM gives the same code for a user that was deleted meanwhile, and for a service without
-        // such credentials.
-        (Ok(_), Err(error)) if error.has_code(&NO_ENTITY) => match read_tags(aws, name).await? {
-            None => Ok(User::absent(name, None)),
-            Some(_) => Ok(User::absent(name, Some(DeniedRead(error)))),
-        },
+        // such credentials. One such answer may be wrong.
+        (Ok(_), Err(error)) if error.has_code(&NO_ENTITY) => {
+            let (tags, credentials) =
+                tokio::join!(read_tags(aws, name), list_credentials(aws, name));
+            match (tags?, credentials) {
+                (None, _) => Ok(User::absent(name, None)),
+                (Some(tags), Ok(credentials)) => Ok(User {
+                    credentials,
+                    ..User::from_tags(name, &tags)
+                }),
+                (Some(_), Err(error)) if error.has_code(&NO_ENTITY) => {
+                    Ok(User::absent(name, Some(DeniedRead(error))))
+                }
+                (Some(_), Err(error)) => Err(error),
+            }
+        }
         (Err(error), _) | (_, Err(error)) if error.is_denied() => {
             Ok(User::absent(name, Some(DeniedRead(error))))
         }
