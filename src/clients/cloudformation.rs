@@ -14,6 +14,8 @@ pub struct StackResource {
     pub physical_id: Option<String>,
     /// CloudFormation's status, for example `UPDATE_COMPLETE`.
     pub status: String,
+    /// Its attribute `Metadata` in the template, as JSON text. `None` in a list.
+    pub metadata: Option<String>,
 }
 
 impl StackResource {
@@ -81,6 +83,7 @@ pub async fn stack_resource(aws: &Aws, owner: &Owner) -> Result<Option<StackReso
         resource_type: detail.resource_type.unwrap_or_default(),
         physical_id: detail.physical_resource_id,
         status: text(detail.resource_status),
+        metadata: detail.metadata,
     }))
 }
 
@@ -115,6 +118,7 @@ pub async fn stack_resources(aws: &Aws, stack_id: &str) -> Result<Vec<StackResou
         resource_type: summary.resource_type.unwrap_or_default(),
         physical_id: summary.physical_resource_id,
         status: text(summary.resource_status),
+        metadata: None,
     });
     Ok(resources.collect())
 }

@@ -55,7 +55,7 @@ reason_codes! {
     QuotaReached 209 "A quota of AWS is reached"
     UserMissing 301 "The IAM user does not exist"
     UserHeld 302 "The user belongs to another resource"
-    SecretHeld 303 "The secret belongs to another owner"
+    SecretHeld 303 "The secret's tags do not name this resource"
     SecretScheduled 304 "The secret is scheduled for deletion"
     UserNameChanged 305 "`UserName` changed without `SecretName`"
     ForeignCredentials 306 "The user has credentials of another origin"

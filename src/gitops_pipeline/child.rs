@@ -1,11 +1,14 @@
 //! A child stack, as the health check reads it.
 
+use super::messages;
 use super::observe::pipeline_settings::PipelineSettings;
 use super::pushes::BranchPush;
 use super::pushes::missed_push::DeployedBranch;
+use super::state::ChildStack;
 pub use super::template::RENDERING_VERSION;
 use crate::clients::gitlab::Access;
 use crate::common::ownership::Owner;
+use cfn_custom_resource::Reason;
 
 #[derive(Clone, Debug)]
 pub struct Child {
@@ -21,6 +24,35 @@ pub struct Child {
     pub outdated_version: Option<u32>,
     /// The settings that it stores for the function. `None` if it was never complete.
     pub settings: Option<PipelineSettings>,
+}
+
+/// The stack of a child's name.
+#[derive(Clone, Debug)]
+pub enum FoundChild {
+    Absent,
+    /// It exists, and no tags name its owner. A pipeline's stack may have lost them.
+    Untagged(UntaggedChild),
+    Owned(Box<Child>),
+}
+
+/// A stack of a child's name whose owner no tags name.
+#[derive(Clone, Debug)]
+pub struct UntaggedChild(ChildStack);
+
+impl UntaggedChild {
+    /// The problem of the stack `name`, which `owner` declares.
+    pub fn problem(&self, name: &str, owner: &Owner) -> Reason {
+        let problem = "its tags were removed, so nothing is reported to GitLab, no lost push is \
+            started, and every update and deletion fails";
+        let command = messages::tag_command(name, owner, &self.0);
+        Reason::uncoded(problem, format!("Add them again: {command}"))
+    }
+}
+
+impl From<ChildStack> for UntaggedChild {
+    fn from(child: ChildStack) -> Self {
+        UntaggedChild(child)
+    }
 }
 
 impl Child {

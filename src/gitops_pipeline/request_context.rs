@@ -9,6 +9,7 @@ use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use crate::reconcile::sender;
 use cfn_custom_resource::{Failure, Reason, Request, RequestType};
+use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestContext {
@@ -23,6 +24,8 @@ pub struct RequestContext {
     pub is_local: bool,
     /// The role with which CloudFormation changes the child stack.
     pub role_arn: String,
+    /// The physical ID is the child stack's name, which a response of this resource has.
+    pub names_stack: bool,
     /// A hash of the properties. The rollback of an update has those before it.
     pub properties_key: String,
 }
@@ -38,8 +41,11 @@ impl RequestContext {
         let key = RequestKey::new(request.signed_at, &request.request_id, &owner.key());
         let compared_at = request.compared_at();
         let compared_at = RequestKey::new(compared_at, &request.request_id, &owner.key()).signed;
+        let id = request.physical_resource_id.as_ref();
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         Ok(RequestContext {
+            names_stack: id == Some(&names.stack()) && !request.has_generated_id(),
+            // The members of an object are sorted, so equal properties have equal keys.
             properties_key: ownership::key(&properties.to_string()),
             compared_at,
             is_local: sender::is_local(request),

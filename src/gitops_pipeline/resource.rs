@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::apply::{AppliedPipeline, PipelineApplier, ProjectFinder};
-use super::child::Child;
+use super::child::{Child, FoundChild};
 use super::delete::{Deletion, OnDenial, StackCreation};
 use super::intent_log::{Purpose, RequestKey, tombstone};
 use super::names::ResourceNames;
@@ -253,23 +253,37 @@ impl GitOpsPipeline {
 
     /// Looks up the child stack `stack_name`. `None` if it does not exist, or no resource owns it.
     pub async fn look_up_child(&self, stack_name: &str) -> Result<Option<Child>, CallError> {
-        let found = observe::describe(&self.aws, stack_name).await?;
-        let child = found.map(|stack| observe::described(stack, stack_name));
-        Ok(child.and_then(|child| {
-            let names = ResourceNames::from_stack_name(stack_name);
-            let settings =
-                names.and_then(|names| PipelineSettings::of(&child, names, self.approvals));
-            let deploys = settings.as_ref();
-            Some(Child {
-                waits_for: BranchPush::missed_by(&child, stack_name),
-                deploys: deploys.and_then(|settings| DeployedBranch::of(&child, settings)),
-                settings,
-                outdated_version: child.outdated_version(),
-                status: child.status,
-                parameters: child.parameters.into_keys().collect(),
-                owner: child.owner?,
-            })
-        }))
+        Ok(match self.find_child(stack_name).await? {
+            FoundChild::Owned(child) => Some(*child),
+            FoundChild::Untagged(_) | FoundChild::Absent => None,
+        })
+    }
+
+    /// Looks up the child stack `stack_name`, even if it has lost its tags.
+    pub async fn find_child(&self, stack_name: &str) -> Result<FoundChild, CallError> {
+        let Some(found) = observe::describe(&self.aws, stack_name).await? else {
+            return Ok(FoundChild::Absent);
+        };
+        let child = observe::described(found, stack_name);
+        let Some(owner) = child.owner.clone() else {
+            return Ok(if child.has_lost_tags() {
+                FoundChild::Untagged(child.into())
+            } else {
+                FoundChild::Absent
+            });
+        };
+        let names = ResourceNames::from_stack_name(stack_name);
+        let settings = names.and_then(|names| PipelineSettings::of(&child, names, self.approvals));
+        let deploys = settings.as_ref();
+        Ok(FoundChild::Owned(Box::new(Child {
+            waits_for: BranchPush::missed_by(&child, stack_name),
+            deploys: deploys.and_then(|settings| DeployedBranch::of(&child, settings)),
+            settings,
+            outdated_version: child.outdated_version(),
+            status: child.status,
+            parameters: child.parameters.into_keys().collect(),
+            owner,
+        })))
     }
 
     /// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.

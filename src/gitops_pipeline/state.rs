@@ -24,7 +24,9 @@ pub struct ChildStack {
     pub status_reason: Option<String>,
     /// When its latest operation started, in seconds since 1970.
     pub changed: i64,
+    /// The owner in its tags. `None` if they name none: nothing gives it to a resource then.
     pub owner: Option<Owner>,
+    pub tags: BTreeMap<String, String>,
     pub parameters: BTreeMap<String, String>,
     /// The outputs' values. Empty until the stack has been complete.
     pub outputs: BTreeMap<String, String>,
@@ -128,6 +130,19 @@ impl ChildStack {
     pub fn is_runnable(&self) -> bool {
         let has_failed_rollback = self.status == "UPDATE_ROLLBACK_FAILED";
         self.is_settled() || (has_failed_rollback && self.has_pipeline())
+    }
+
+    /// Whether the request's physical ID names it, and no tags name its owner. The ID alone gives
+    /// it to no resource, because another function may respond with any ID. A change set that was
+    /// never executed has no resources, so it is not one that lost its tags.
+    pub fn is_untagged(&self, context: &RequestContext) -> bool {
+        context.names_stack && self.has_lost_tags()
+    }
+
+    /// Whether it has resources, and no tags name its owner.
+    pub fn has_lost_tags(&self) -> bool {
+        let is_empty = ["REVIEW_IN_PROGRESS", "DELETE_COMPLETE"].contains(&self.status.as_str());
+        self.owner.is_none() && !is_empty
     }
 
     /// Whether its tags name the owner of the request.

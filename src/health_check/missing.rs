@@ -10,6 +10,8 @@
 //!   secret nor a pipeline's stack may have lost them: its resources show that. A stack that owns
 //!   one may have lost others, so its resources are read once a day.
 //! - A mirror leads to a repository whose pipeline's stack does not exist.
+//! - A stack of a pipeline's name, or a secret, has no tags of an owner: the stacks that use the
+//!   `ServiceToken` show which resource it was.
 //! - The health check's event names the first project, whose stack does not import the token.
 //!
 //! CloudFormation confirms each finding after the absence was seen: `DescribeStackResource` shows
@@ -34,6 +36,7 @@ use crate::clients::cloudformation::{
 use crate::clients::failing_calls::within;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::Owner;
+use crate::gitops_pipeline::child::FoundChild;
 use crate::gitops_pipeline::names;
 use crate::mirror_credential::health::{LostSecret, SecretSummary};
 use cfn_custom_resource::Reason;
@@ -148,8 +151,8 @@ impl Search<'_> {
         let Some(first) = &self.checker.environment.first_project else {
             return;
         };
-        let has_pipeline = self.stacks.pipelines.contains_key(&first.pipeline_stack);
-        let has_secret = self.credentials.secrets.contains_key(&first.secret);
+        let has_pipeline = self.has_pipeline(&first.pipeline_stack);
+        let has_secret = self.has_owned_secret(&first.secret);
         for (logical_id, exists) in [
             (FIRST_PIPELINE, has_pipeline),
             (FIRST_CREDENTIAL, has_secret),
@@ -159,6 +162,17 @@ impl Search<'_> {
                 self.look_at(&owner, shown).await;
             }
         }
+    }
+
+    /// Whether the stack `name` exists with its tags.
+    fn has_pipeline(&self, name: &str) -> bool {
+        self.stacks.pipelines.contains_key(name) && !self.found.untagged.contains(name)
+    }
+
+    /// Whether the secret `name` was listed with its tags.
+    fn has_owned_secret(&self, name: &str) -> bool {
+        let listed = self.credentials.secrets.get(name);
+        listed.is_some_and(|listed| listed.stack_id.is_some())
     }
 
     /// Looks at the stacks that import the function's `ServiceToken`, and at those that own a
@@ -196,7 +210,7 @@ impl Search<'_> {
     }
 
     /// Whether this check looks at the stack `id`, which owns a secret or a pipeline's stack: once
-    /// a day, or if a mirror shows that its pipeline is missing.
+    /// a day, if a mirror shows that its pipeline is missing, or if something lacks its tags.
     fn is_due(&self, id: &String) -> bool {
         let name = id.split('/').nth(1).unwrap_or_default();
         if self.stacks.settled(name) != Some(id) {
@@ -209,7 +223,11 @@ impl Search<'_> {
             it.stack_id.as_ref() == Some(id)
                 && repositories.any(|name| self.is_without_pipeline(name))
         });
-        lacks_pipeline || self.checker.schedule.is_due(name, DAY)
+        // The resource of a stack or secret without an owner's tags may be in any stack.
+        let mut secrets = self.credentials.secrets.values();
+        let has_untagged =
+            !self.found.untagged.is_empty() || secrets.any(|it| it.stack_id.is_none());
+        lacks_pipeline || has_untagged || self.checker.schedule.is_due(name, DAY)
     }
 
     /// Whether a pipeline of the environment creates this repository, and does not exist.
@@ -218,7 +236,7 @@ impl Search<'_> {
         let project = repository.strip_prefix(&names::REPOSITORY.prefix(env_id));
         project.is_some_and(|project| {
             let stack = names::STACK.prefix(env_id) + project;
-            !self.stacks.pipelines.contains_key(&stack)
+            !self.has_pipeline(&stack)
         })
     }
 
@@ -250,21 +268,25 @@ impl Search<'_> {
     /// Looks whether the pipeline's stack `name` exists, which `owner` declares.
     async fn look_at_pipeline(&mut self, owner: &Owner, name: String) {
         let is_ours = name.starts_with(&names::STACK.prefix(&self.checker.environment.id));
-        if !is_ours || self.stacks.pipelines.contains_key(&name) {
+        if !is_ours || self.has_pipeline(&name) {
             return;
         }
         // The list of stacks may be minutes old.
-        let child = self.checker.gitops_pipeline.look_up_child(&name).await;
-        let is_absent = self.noted(child).is_some_and(|child| child.is_none());
-        let shown = self.resource(owner).await;
-        if is_absent && shown.is_some_and(|shown| shown.is_declared_as(&name)) {
-            let remedy = format!(
-                "Create it again: update resource {} of stack {} with {CHANGED_PROPERTY}, and push to the \
+        let child = self.checker.gitops_pipeline.find_child(&name).await;
+        let problem = match self.noted(child) {
+            Some(FoundChild::Absent) => {
+                let remedy = format!(
+                    "Create it again: update resource {} of stack {} with {CHANGED_PROPERTY}, and push to the \
                  branch again",
-                owner.logical_id, owner.stack_id
-            );
-            let problem = "it does not exist, so pushes deploy nothing";
-            let problem = Reason::uncoded(problem, remedy);
+                    owner.logical_id, owner.stack_id
+                );
+                Reason::uncoded("it does not exist, so pushes deploy nothing", remedy)
+            }
+            Some(FoundChild::Untagged(child)) => child.problem(&name, owner),
+            Some(FoundChild::Owned(_)) | None => return,
+        };
+        let shown = self.resource(owner).await;
+        if shown.is_some_and(|shown| shown.is_declared_as(&name)) {
             self.missing
                 .insert(format!("pipeline stack {name}"), problem);
         }
@@ -274,11 +296,11 @@ impl Search<'_> {
     async fn look_at_credential(&mut self, owner: &Owner, name: String) {
         let subject = secret_subject(&name);
         // If its user exists, the user's tags have shown the loss.
-        let secrets = &self.credentials.secrets;
-        if secrets.contains_key(&name) || self.missing.contains_key(&subject) {
+        if self.has_owned_secret(&name) || self.missing.contains_key(&subject) {
             return;
         }
-        let is_absent = match self.checker.mirror_credential.has_secret(&name).await {
+        let credentials = self.checker.mirror_credential;
+        let lost = match credentials.lost_secret(&name, owner).await {
             // The function may read the secrets of its environment only.
             Err(error) if error.is_denied() => {
                 return tracing::info!(
@@ -287,19 +309,14 @@ impl Search<'_> {
                     "the secret of another environment is not looked up"
                 );
             }
-            exists => self.noted(exists) == Some(false),
+            lost => self.noted(lost).flatten(),
+        };
+        let Some(lost) = lost else {
+            return;
         };
         let shown = self.resource(owner).await;
-        if is_absent && shown.is_some_and(|shown| shown.is_declared_as(&name)) {
-            let remedy = format!(
-                "Create its IAM user again if that does not exist, with its policies. Then update resource {} of \
-                 stack {} with a new RotationSerial, and remove the former mirror in the project's Settings, \
-                 Repository, Mirroring repositories",
-                owner.logical_id, owner.stack_id
-            );
-            let problem = "it does not exist, so rotations and updates fail";
-            let problem = Reason::uncoded(problem, remedy);
-            self.missing.insert(subject, problem);
+        if shown.is_some_and(|shown| shown.is_declared_as(&name)) {
+            self.missing.insert(subject, lost.problem());
         }
     }
 }

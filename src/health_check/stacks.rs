@@ -29,7 +29,7 @@ use crate::clients::gitlab::Access;
 use crate::common::ownership::Owner;
 use crate::common::pace::Pace;
 use crate::feedback::review::ReviewTarget;
-use crate::gitops_pipeline::child::Child;
+use crate::gitops_pipeline::child::{Child, FoundChild};
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
@@ -65,6 +65,8 @@ pub struct FoundStacks {
     pub listed: Option<Stacks>,
     /// The stacks that own a pipeline's stack.
     pub owners: BTreeSet<String>,
+    /// The stacks of pipelines' names whose owner no tags name.
+    pub untagged: BTreeSet<String>,
     /// Whether every pipeline's stack was read.
     pub is_complete: bool,
     /// The first pushes that stacks wait for.
@@ -81,9 +83,16 @@ pub struct FoundStacks {
 
 struct CheckedStack<'a> {
     id: &'a str,
-    /// `None` if it was deleted meanwhile, or is not a pipeline's.
-    read: Result<Option<ReadStack>, CallError>,
+    read: Result<Read, CallError>,
     drift: Vec<ComparedStack>,
+}
+
+enum Read {
+    /// It was deleted meanwhile, or is not a pipeline's.
+    Nothing,
+    /// No tags name its owner.
+    Untagged,
+    Stack(Box<ReadStack>),
 }
 
 struct ReadStack {
@@ -251,13 +260,14 @@ impl Checker<'_> {
                 self.report_drift(&mut findings, compared);
             }
             match checked.read {
-                Ok(Some(read)) => {
+                Ok(Read::Stack(read)) => {
                     let is_outdated = read.is_owned && read.child.outdated_version.is_some();
                     counts.orphans += usize::from(!read.is_owned);
                     counts.outdated += usize::from(is_outdated);
-                    found.add(name, checked.id, read, &mut findings);
+                    found.add(name, checked.id, *read, &mut findings);
                 }
-                Ok(None) => {}
+                Ok(Read::Untagged) => drop(found.untagged.insert(name.to_owned())),
+                Ok(Read::Nothing) => {}
                 Err(error) => {
                     counts.unread += 1;
                     findings.failed(error);
@@ -287,9 +297,11 @@ impl Checker<'_> {
             read,
             drift: vec![],
         };
-        let child = match self.gitops_pipeline.look_up_child(name).await {
-            Ok(Some(child)) => child,
-            absent => return unread(absent.map(|_| None)),
+        let child = match self.gitops_pipeline.find_child(name).await {
+            Ok(FoundChild::Owned(child)) => *child,
+            Ok(FoundChild::Untagged(_)) => return unread(Ok(Read::Untagged)),
+            Ok(FoundChild::Absent) => return unread(Ok(Read::Nothing)),
+            Err(error) => return unread(Err(error)),
         };
         let is_owned = self.has_owner(name, &child.owner, stacks).await;
         let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
@@ -302,12 +314,12 @@ impl Checker<'_> {
             }
         };
         let drift = self.compare(name, &child).await;
-        let read = Ok(Some(ReadStack {
+        let read = Ok(Read::Stack(Box::new(ReadStack {
             child,
             is_owned,
             looked,
             gitlab,
-        }));
+        })));
         CheckedStack { id, read, drift }
     }
 

@@ -75,26 +75,88 @@ pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
     Reason::new(Code::UserHeld, problem, remedy)
 }
 
-pub fn secret_is_held(name: &str, owner: Option<&Owner>) -> Reason {
-    let release = format!(
-        "`aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
-    );
-    let (held, freed) = match owner {
-        Some(owner) => (
-            format!(
-                "belongs to {} of stack {}",
-                owner.logical_id, owner.stack_id
-            ),
-            "if that stack is gone, free",
-        ),
+/// The rejection of the secret `name`, which has the tags of another resource than `own`, or of
+/// none. No remedy deletes one that may hold a live login.
+pub fn secret_is_held(name: &str, own: &Owner, owner: Option<&Owner>) -> Reason {
+    let (held, remedy) = match owner {
+        Some(owner) => {
+            let (stack_id, logical_id) = (&owner.stack_id, &owner.logical_id);
+            let held = format!("it belongs to {logical_id} of stack {stack_id}");
+            let give = tag_command(name, own, None);
+            let remedy = format!(
+                "Choose another SecretName. If that stack is gone, give the secret to this resource with \
+                 `{give}`. If its user has no CodeCommit credential any more either, you can free the name with \
+                 `aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
+            );
+            (held, remedy)
+        }
         None => (
-            "exists and was not created by Custom::MirrorCredential".to_owned(),
-            "free",
+            "it exists, and no tags name its owner".to_owned(),
+            "Choose another SecretName".to_owned(),
         ),
     };
-    let problem = format!("using secret {name}: it {held}");
-    let remedy = format!("Choose another SecretName, or {freed} the name with {release}");
+    let problem = format!("using secret {name}: {held}");
     Reason::new(Code::SecretHeld, problem, remedy)
+}
+
+/// The failure of a request for the secret `name` of its own physical ID, which no tags give to a
+/// resource.
+pub fn secret_is_untagged(name: &str, own: &Owner, user_name: Option<&str>) -> Reason {
+    let problem = format!("using secret {name}: the tags that name its owner are missing");
+    let give = tag_command(name, own, user_name);
+    let remedy = format!("If it is this resource's, add them with `{give}`, and deploy again");
+    Reason::new(Code::SecretHeld, problem, remedy)
+}
+
+/// The same for a Delete.
+pub fn untagged_secret_is_left(
+    name: &str,
+    own: &Owner,
+    user_name: Option<&str>,
+    is_to_be_deleted: bool,
+) -> CallError {
+    let cause = "the tags that name its owner are missing, so it and its login are left";
+    let restore = if is_to_be_deleted {
+        format!("restore it with `aws secretsmanager restore-secret --secret-id {name}`, ")
+    } else {
+        String::new()
+    };
+    let remedy = format!(
+        "If it is this resource's, {restore}add them with `{}`, and delete the stack again. If it is \
+         another's, delete the stack with `--retain-resources {}`",
+        tag_command(name, own, user_name),
+        own.logical_id
+    );
+    CallError::local(Code::SecretHeld, format!("deleting secret {name}"), cause).with_remedy(remedy)
+}
+
+/// The command with which a person gives the secret `name` to the resource `owner`.
+pub fn tag_command(name: &str, owner: &Owner, user_name: Option<&str>) -> String {
+    let Owner {
+        stack_id,
+        logical_id,
+    } = owner;
+    let user = user_name.map(|name| format!(" Key={},Value={name}", intent_log::USER_NAME));
+    format!(
+        "aws secretsmanager tag-resource --secret-id {name} --tags Key={},Value={stack_id} \
+         Key={},Value={logical_id}{}",
+        intent_log::STACK_ID,
+        intent_log::LOGICAL_ID,
+        user.unwrap_or_default()
+    )
+}
+
+/// The credentials that a Delete leaves on a user that no tags give to a resource.
+pub fn credentials_are_left(user_name: &str, ids: &[String]) -> Reason {
+    let problem = format!(
+        "no tags name the owner of user {user_name}, so its CodeCommit credentials are left: {}",
+        ids.join(", ")
+    );
+    let remedy = format!(
+        "Delete each that nothing uses with `aws iam delete-service-specific-credential --user-name \
+         {user_name} --service-specific-credential-id <ID>`"
+    );
+    Reason::new(Code::ForeignCredentials, problem, remedy)
 }
 
 pub fn not_in_progress(spec: &Spec, held_for: &str, owner: &Owner) -> Reason {
@@ -140,8 +202,7 @@ pub fn secret_is_scheduled(name: &str) -> Reason {
     let problem =
         format!("creating secret {name}: a secret of that name is scheduled for deletion");
     let remedy = format!(
-        "Restore it with `aws secretsmanager restore-secret --secret-id {name}`, or free the name with `aws \
-         secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
+        "Restore it with `aws secretsmanager restore-secret --secret-id {name}`, or choose another SecretName"
     );
     Reason::new(Code::SecretScheduled, problem, remedy)
 }

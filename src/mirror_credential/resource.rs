@@ -10,12 +10,14 @@ use crate::common::reason_codes::{Code, invalid_properties};
 use crate::common::tags;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
-use crate::mirror_credential::delete::{CreateResponse, DeletionScope, DeletionTarget, delete};
+use crate::mirror_credential::delete::{
+    CreateResponse, DeletionScope, DeletionTarget, Left, delete,
+};
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::PreviousSpec;
+use crate::mirror_credential::state::{PreviousSpec, Secret};
 use crate::mirror_credential::{intent_log, observe, spec};
 use crate::reconcile::sender;
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
@@ -84,7 +86,7 @@ impl MirrorCredential {
         let is_by_properties = by_properties.as_ref() == Some(&secret_name);
         let create = if let Some((_, key)) = rejected {
             CreateResponse::Rejected(key.to_owned())
-        } else if !is_own_id && is_by_properties {
+        } else if !is_own_id && (is_by_properties || !has_response) {
             CreateResponse::None
         } else {
             CreateResponse::Id
@@ -105,12 +107,18 @@ impl MirrorCredential {
             scope: DeletionScope::Delete { create },
         };
         let left = Box::pin(delete(&self.clients, &target, context, progress)).await?;
-        for left in &left {
+        let Left {
+            mirrors,
+            credentials,
+        } = left;
+        for left in &mirrors {
             tracing::warn!(left, "a mirror was not removed");
         }
         let remedy = "Remove each that exists and that you do not use, in its project's Settings, \
             Repository, Mirroring repositories";
-        Ok((!left.is_empty()).then(|| Reason::new(Code::MirrorsLeft, left.join("; "), remedy)))
+        let texts = (!mirrors.is_empty()).then(|| mirrors.join("; "));
+        let mirrors = texts.map(|texts| Reason::new(Code::MirrorsLeft, texts, remedy));
+        Ok(Reason::join(mirrors.into_iter().chain(credentials)))
     }
 
     /// The secret that a Delete of `id` is for. The properties may have changed since
@@ -132,8 +140,13 @@ impl MirrorCredential {
         };
         progress.doing(format!("looking for secret {id}"));
         let created_at = has_response.then(|| self.clients.clock.now());
+        // A secret without an owner's tags may have been this resource's if a response named it.
+        let may_be_ours = |secret: &Secret| {
+            let is_untagged = secret.origin.owner.is_none();
+            context.owns(secret) || (has_response && is_untagged)
+        };
         let is_ours = match observe::read_secret_created_at(&self.clients, id, created_at).await {
-            Ok(secret) => secret.is_some_and(|secret| context.owns(&secret)),
+            Ok(secret) => secret.as_ref().is_some_and(may_be_ours),
             Err(error) if error.is_denied() && !has_response => false,
             Err(error) => return Err(error.into()),
         };
@@ -214,6 +227,7 @@ fn previous_spec(request: &Request, spec: &Spec) -> PreviousSpec {
             .filter(|name| request.introduces(name))
             .map(ToOwned::to_owned)
             .collect(),
+        keeps_secret,
         needs_record: !keeps_secret || spec::document(old) != spec.document,
         secret_name: (id.cloned()).filter(|id| !keeps_secret && !id.starts_with(REJECTED)),
         changes_user_name,

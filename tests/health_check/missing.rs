@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
+use aws_sdk_cloudformation::types::{Parameter, Tag};
 use serde_json::{Value, json};
 
 use crate::alarms;
-use crate::commands;
 use crate::fixture::{
     Looked, PROJECT, REPOSITORY, SECRET, TOKEN, USER, assert_problem, create_pipeline, diagnosed,
-    empty_world, look, look_by_schedule, look_with_first_project, mirrored, mirrored_from, owner,
-    properties, show_declared,
+    empty_world, look, look_as, look_by_schedule, look_with_first_project, mirrored, mirrored_from,
+    owner, properties, show_declared,
 };
 use cfn_gitops::health_check::FirstProject;
-use fake_aws::FakeAws;
 use fake_aws::clients::Clients;
+use fake_aws::{FakeAws, Fault, FaultKind};
+use test_support::commands;
 use test_support::custom_resource::ParentStack;
 
 const CHILD: &str = "gitops-dev-shop";
@@ -92,6 +93,37 @@ impl World {
                 let secret = aws.secrets.get_mut(SECRET).expect("a secret");
                 secret.tags.remove("cfn-gitops:stack-id").expect("a tag");
             }),
+            "tags of the secret and of its user" => fake.change(|aws| {
+                let secret = aws.secrets.get_mut(SECRET).expect("a secret");
+                secret.tags.clear();
+                let now = aws.now;
+                aws.iam.change(now, |iam| {
+                    iam.users.get_mut(USER).expect("a user").tags.clear();
+                });
+            }),
+            "owner's tags of the secret and of its user" => fake.change(|aws| {
+                let secret = aws.secrets.get_mut(SECRET).expect("a secret");
+                secret.tags.remove("cfn-gitops:logical-id").expect("a tag");
+                let now = aws.now;
+                aws.iam.change(now, |iam| {
+                    iam.users.get_mut(USER).expect("a user").tags.clear();
+                });
+            }),
+            // `aws cloudformation update-stack --tags` of a person keeps only the given tags.
+            "tags of the child stack" => {
+                let call = self.person().cloudformation.update_stack();
+                let tag = Tag::builder().key("CostCenter").value("42").build();
+                let call = call.stack_name(CHILD).use_previous_template(true).tags(tag);
+                let names =
+                    fake.look(|aws| aws.stacks.named(CHILD).expect("a child").parameters.clone());
+                let parameters = names.into_keys().map(|name| {
+                    let parameter = Parameter::builder().parameter_key(name);
+                    parameter.use_previous_value(true).build()
+                });
+                let call = call.set_parameters(Some(parameters.collect()));
+                call.send().await.expect("a stack");
+                tokio::time::sleep(Duration::from_mins(2)).await;
+            }
             "IAM user" => {
                 let id = fake.look(|aws| aws.credentials(USER)[0].id.clone());
                 fake.change(|aws| aws.withdraw(USER, &id));
@@ -250,10 +282,15 @@ fn import(fake: &FakeAws, names: &[&str]) {
 }
 
 /// A stack that imports the function's `ServiceToken` and owns only a pipeline's stack, which a
-/// person deletes. Its logical ID is that of `templates/project.yaml`, or another one.
+/// person deletes, or whose tags they remove. Its logical ID is that of `templates/project.yaml`,
+/// or another one.
 #[tokio::test(start_paused = true)]
 async fn deleted_child_stack_is_found_by_the_imports() {
-    for logical_id in ["Pipeline", "Shop"] {
+    for (logical_id, lost) in [
+        ("Pipeline", "child stack"),
+        ("Shop", "child stack"),
+        ("Project", "tags of the child stack"),
+    ] {
         let mut world = world().await;
         let fake = world.fake.clone();
         import(&fake, &["blog", "shop", "shop-admin"]);
@@ -268,7 +305,7 @@ async fn deleted_child_stack_is_found_by_the_imports() {
         // An importing stack without a resource of the environment has lost nothing.
         owner(&fake, "shop-admin");
         look(&fake).await.assert_healthy();
-        world.delete_child().await;
+        world.delete(lost).await;
         let (mut checks, mut remedy) = (vec![], String::new());
         for _ in 0..3 {
             let looked = look_by_schedule(&fake, INTERVAL, LONG).await;
@@ -357,6 +394,89 @@ async fn deleted_child_stack_is_found_beside_another_within_a_day() {
             "{found:?}"
         );
     }
+}
+
+/// Beside its secret, whose mirror leads elsewhere, each check finds the stack without tags, under any
+/// logical ID.
+#[tokio::test(start_paused = true)]
+async fn untagged_child_stack_is_found_beside_a_secret() {
+    let mut world = world().await;
+    let fake = world.fake.clone();
+    let stack_id = world.mirror.arn.clone();
+    let name = stack_id.split('/').nth(1).expect("a name").to_owned();
+    fake.change(|aws| {
+        let mut stack = aws.stacks.named("shop").expect("a stack").clone();
+        (stack.id, stack.name) = (stack_id.clone(), name.clone());
+        aws.stacks.all.insert(stack_id.clone(), stack);
+    });
+    import(&fake, &[&name]);
+    world.declare_shop(&stack_id, "Shop");
+    world.delete("tags of the child stack").await;
+    for _ in 0..3 {
+        let looked = look_by_schedule(&fake, INTERVAL, LONG).await;
+        let remedy = only_remedy(&looked, "pipeline stack gitops-dev-shop");
+        assert!(remedy.contains("update-stack"), "{remedy}");
+        assert_eq!(looked.value("MissingResources", "").to_string(), "1");
+        tokio::time::sleep(INTERVAL).await;
+    }
+    let looked = look(&fake).await;
+    let remedy = only_remedy(&looked, "pipeline stack gitops-dev-shop");
+    world.execute(&remedy).await;
+    let tags = fake.look(|aws| aws.stacks.named(CHILD).expect("a child").tags.clone());
+    assert_eq!(tags["CostCenter"], "42");
+    look(&fake).await.assert_healthy();
+}
+
+/// Neither the tags of the secret nor those of its user name the owner. The stack shows the secret.
+#[tokio::test(start_paused = true)]
+async fn secret_and_user_without_tags_are_found_by_the_stack() {
+    for what in [
+        "tags of the secret and of its user",
+        "owner's tags of the secret and of its user",
+    ] {
+        let mut world = world().await;
+        let fake = world.fake.clone();
+        let stack_id = world.mirror.arn.clone();
+        let name = stack_id.split('/').nth(1).expect("a name").to_owned();
+        fake.change(|aws| {
+            let mut stack = aws.stacks.named("shop").expect("a stack").clone();
+            (stack.id, stack.name) = (stack_id.clone(), name.clone());
+            aws.stacks.all.insert(stack_id.clone(), stack);
+        });
+        import(&fake, &[&name]);
+        look(&fake).await.assert_healthy();
+        world.delete(what).await;
+        let looked = look(&fake).await;
+        let subject = "secret codecommit-mirror/user-dev-mirror";
+        let remedy = only_remedy(&looked, subject);
+        let user = format!("Key=cfn-gitops:user-name,Value={USER}");
+        assert!(remedy.contains(&user), "{remedy}");
+        world.execute(&remedy).await;
+        look(&fake).await.assert_healthy();
+    }
+}
+
+/// In one look, a service answers once that something does not exist.
+#[tokio::test(start_paused = true)]
+async fn one_wrong_answer_makes_nothing_missing() {
+    let world = world().await;
+    for operation in [
+        "GetBranch",
+        "DescribeSecret",
+        "ListUserTags",
+        "ListServiceSpecificCredentials",
+    ] {
+        for index in 0..2 {
+            let caller = format!("{operation} {index}");
+            let fault = Fault::on(operation, index, FaultKind::NotFoundYet);
+            world.fake.inject(&caller, fault);
+            let looked = look_as(&world.fake, &caller, LONG).await;
+            assert!(!looked.has_failed(), "{caller}: {}", looked.summary);
+            assert_eq!(looked.unhealthy(), "", "{caller}");
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+    assert_eq!(world.fake.faults_left(), 0);
 }
 
 /// A nested stack owns the resources, and its parent imports the token for it.

@@ -3,7 +3,7 @@
 use super::error::ApplyError;
 use super::render::Renderer;
 use super::stack::{ReadyStack, StackApplier};
-use crate::clients::aws::Aws;
+use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
@@ -125,6 +125,15 @@ impl PipelineApplier<'_> {
                 None => renderer.look_up(source).await,
             }
         };
+        if ready.child.owner.is_none() {
+            // The request changes nothing of a stack without its tags.
+            let owner = &self.context.owner;
+            let missing =
+                messages::stack_is_untagged(&self.spec.names.stack(), owner, &ready.child);
+            let applied = self.applied(ready.child, source, repository.await?, None)?;
+            let warning = Reason::join([missing].into_iter().chain(applied.warning));
+            return Ok(AppliedPipeline { warning, ..applied });
+        }
         // A Delete writes its tombstone first, and then looks up the stack and the rule. This
         // request created both before it looks up the tombstone. So one of the two requests finds
         // the other.
@@ -171,7 +180,7 @@ impl PipelineApplier<'_> {
         let rule_is_ours = rule.as_ref().is_some_and(|rule| rule.is_of(owner));
         if let Some(rule) = rule.filter(|_| !rule_is_ours && spec.approval_rule.is_some()) {
             let name = spec.names.approval_rule_template();
-            return Err(approval_rule::held(&name, &rule).into());
+            return Err(approval_rule::held(&name, &rule, owner).into());
         }
         Ok(Checked {
             given,
@@ -236,7 +245,19 @@ impl PipelineApplier<'_> {
             Some(_) if is_new => source.tip(spec.branch()).await?.denied(),
             _ => None,
         };
-        let (repository_arn, clone_url, denial) = match (repository, cross_account) {
+        self.applied(child, source, repository, branch_denial)
+    }
+
+    /// The result of a request that left `child`.
+    fn applied(
+        &self,
+        child: ChildStack,
+        source: &Source,
+        repository: Lookup<Repository>,
+        branch_denial: Option<CallError>,
+    ) -> Result<AppliedPipeline, ApplyError> {
+        let spec = self.spec;
+        let (repository_arn, clone_url, denial) = match (repository, spec.cross_account_source()) {
             (Lookup::Found(repository), _) => (repository.arn, repository.clone_url, None),
             (Lookup::Denied(why), Some(there)) => {
                 (there.repository_arn.clone(), String::new(), Some(why))

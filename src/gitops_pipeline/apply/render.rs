@@ -13,6 +13,7 @@ use crate::common::ownership;
 use crate::common::ownership::{LOGICAL_ID, STACK_ID};
 use crate::common::reason_codes::Code;
 use crate::common::tags::add_created_by;
+use crate::gitops_pipeline::observe::{PROPERTIES, RECORDING_RESOURCE};
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::settings::RenderedProperties;
 use crate::gitops_pipeline::source::{Lookup, Source};
@@ -58,15 +59,21 @@ impl Renderer<'_> {
     }
 
     /// The template that CloudFormation receives. It contains the request, so that CloudFormation
-    /// treats each update as a change and records its token in the stack's events.
+    /// treats each update as a change and records its token in the stack's events. The key of the
+    /// properties shows later whether a request has changed the stack since.
     ///
     /// It contains the properties of the request and those before them, too: a rollback restores
     /// the project in GitLab without GitLab.
     fn with_request(&self, template: &Value, child: Option<&ChildStack>) -> String {
         let mut template = template.clone();
-        let request = &self.context.request;
-        template["Resources"]["BuildLogGroup"]["Metadata"]["Request"] =
-            json!(format!("{}-{}", request.signed, request.hash));
+        let RequestContext {
+            request,
+            properties_key,
+            ..
+        } = self.context;
+        let metadata = &mut template["Resources"][RECORDING_RESOURCE]["Metadata"];
+        metadata["Request"] = json!(format!("{}-{}", request.signed, request.hash));
+        metadata[PROPERTIES] = json!(properties_key);
         let properties = self.properties(child);
         if properties.iter().any(|one| one.project.is_some()) {
             let properties = serde_json::to_string(&properties).unwrap_or_default();
@@ -216,7 +223,11 @@ impl Renderer<'_> {
         if tags.get(template::STACK_NAME_TAG) == Some(&self.spec.names.stack()) {
             Ok(RepositoryOrigin::Adopted)
         } else {
-            Err(ApplyError::Failed(messages::repository_is_held(&name)))
+            let location = &self.context.location;
+            let stack_name = self.spec.names.stack();
+            let untagged = !tags.contains_key(template::STACK_NAME_TAG);
+            let reason = messages::repository_is_held(&name, location, &stack_name, untagged);
+            Err(ApplyError::Failed(reason))
         }
     }
 }

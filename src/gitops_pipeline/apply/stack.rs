@@ -109,6 +109,15 @@ impl<'a> StackApplier<'a> {
         self.tracker.read_failure(is_change).await;
     }
 
+    async fn read_properties(&mut self) -> Result<(), CallError> {
+        let Renderer { aws, context, .. } = *self.renderer;
+        if let Some(child) = &self.tracker.child {
+            let key = observe::properties_key(aws, &child.id).await?;
+            self.state.has_properties = Some(key.as_ref() == Some(&context.properties_key));
+        }
+        Ok(())
+    }
+
     async fn render(&mut self) -> Result<(), ApplyError> {
         let child = self.tracker.child.as_ref();
         let child = child.filter(|child| child.is_settled());
@@ -179,8 +188,15 @@ impl<'a> StackApplier<'a> {
         ApplyError::Failed(match stop {
             ApplyStop::Foreign(owner) => {
                 let own = &self.renderer.context.owner;
-                messages::foreign_stack(name, own, owner.as_ref(), status)
+                let child = self.tracker.child.as_ref();
+                messages::foreign_stack(name, own, owner.as_ref(), child)
             }
+            ApplyStop::Untagged => match &self.tracker.child {
+                Some(child) => {
+                    messages::stack_is_untagged(name, &self.renderer.context.owner, child)
+                }
+                None => messages::superseded(name),
+            },
             ApplyStop::Superseded => messages::superseded(name),
             ApplyStop::UnknownStatus => messages::unknown_status(name, status),
             ApplyStop::Deleted => return ApplyError::Deleted,
@@ -205,6 +221,7 @@ impl Reconcile for StackApplier<'_> {
         self.state.content = None;
         self.state.has_tombstone = None;
         self.state.has_read_created = false;
+        self.state.has_properties = None;
         let child = self.tracker.child.as_ref();
         if let Some(child) = child.filter(|child| child.is_owned_by(self.renderer.context)) {
             if child.is_settled() {
@@ -234,6 +251,7 @@ impl Reconcile for StackApplier<'_> {
             ApplyStep::ReadCreated => format!("looking up the stack {name} that was created"),
             ApplyStep::ReadTombstone => format!("looking up whether {name} was deleted"),
             ApplyStep::ReadFailure => format!("reading why stack {name} failed"),
+            ApplyStep::ReadProperties => format!("comparing the properties of stack {name}"),
             ApplyStep::Render => format!("rendering the template of stack {name}"),
             ApplyStep::Create { .. } => format!("creating stack {name}"),
             ApplyStep::Update { again: false } => format!("updating stack {name}"),
@@ -250,6 +268,7 @@ impl Reconcile for StackApplier<'_> {
             ApplyStep::ReadCreated => self.read_created().await?,
             ApplyStep::ReadTombstone => self.read_tombstone().await,
             ApplyStep::ReadFailure => self.read_failure().await,
+            ApplyStep::ReadProperties => self.read_properties().await?,
             ApplyStep::Render => self.render().await?,
             ApplyStep::Create { again } => self.send(true, again).await?,
             ApplyStep::Update { again } => self.send(false, again).await?,

@@ -50,17 +50,19 @@ pub async fn look_up(aws: &Aws, names: &ResourceNames) -> Result<Option<FoundRul
 }
 
 /// The error for a template that another owner created.
-pub fn held(name: &str, existing: &FoundRule) -> CallError {
+pub fn held(name: &str, existing: &FoundRule, own: &Owner) -> CallError {
     let described: String = existing.description.chars().take(300).collect();
     CallError::local(
         Code::ApprovalRuleHeld,
         format!("applying approval rule template {name}"),
-        format!("it was not created by this resource (its description: \"{described}\")"),
+        format!("its description does not name this resource: \"{described}\""),
     )
     .with_remedy(format!(
-        "Free the name: `aws codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
+        "If it is this resource's, restore that: `aws codecommit update-approval-rule-template-description \
+         --approval-rule-template-name {name} --approval-rule-template-description \"{}\"`. Otherwise free the name: `aws codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
          repositories, and then `aws codecommit delete-approval-rule-template --approval-rule-template-name \
-         {name}`"
+         {name}`",
+        description(own)
     ))
 }
 
@@ -79,7 +81,7 @@ pub async fn apply(
         existing = look_up(aws, names).await?;
     }
     match existing {
-        Some(existing) if !existing.is_of(owner) => return Err(held(&name, &existing)),
+        Some(existing) if !existing.is_of(owner) => return Err(held(&name, &existing, owner)),
         Some(existing) if existing.content != content => update(aws, &name, content).await?,
         _ => {}
     }

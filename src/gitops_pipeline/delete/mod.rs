@@ -2,9 +2,10 @@
 
 pub mod plan;
 
-use self::plan::{DeleteState, DeleteStep};
+use self::plan::{DeleteState, DeleteStep, DeleteStop};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
+use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::calls::StackCall;
 use crate::gitops_pipeline::calls::approval_rule;
 use crate::gitops_pipeline::calls::approval_rule::FoundRule;
@@ -134,6 +135,28 @@ impl StackDeleter<'_> {
         self.tracker.read_failure(is_deletion).await;
     }
 
+    fn error(&self, stop: DeleteStop) -> CallError {
+        let name = self.tracker.name();
+        let owner = &self.deletion.context.owner;
+        let (code, cause, remedy) = match (stop, &self.tracker.child) {
+            (DeleteStop::Untagged, Some(child)) => {
+                let (cause, remedy) = messages::untagged_stack_is_left(owner, name, child);
+                (Code::StackHeld, cause, remedy)
+            }
+            (DeleteStop::Failed(failure), _) => {
+                let remedy = "Correct this cause, and delete again".to_owned();
+                (Code::StackNotDeleted, failure, remedy)
+            }
+            (DeleteStop::Untagged | DeleteStop::Overtaken, _) => {
+                let cause = "a later request has changed it, so it is left".to_owned();
+                let remedy = "If the parent stack is in DELETE_FAILED, delete it again. If it no longer has \
+                    the resource, delete this stack";
+                (Code::OvertakenByRequest, cause, remedy.to_owned())
+            }
+        };
+        CallError::local(code, format!("deleting stack {name}"), cause).with_remedy(remedy)
+    }
+
     fn call(&self, purpose: &Purpose) -> StackCall<'_> {
         let context = self.deletion.context;
         let token = context.request.token(purpose);
@@ -192,10 +215,7 @@ impl Reconcile for StackDeleter<'_> {
         match plan::next(child, &self.state, deletion.context, &deletion.purpose) {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
-            Next::Fail((code, cause, remedy)) => {
-                let doing = format!("deleting stack {}", self.tracker.name());
-                Next::Fail(CallError::local(code, doing, cause).with_remedy(remedy))
-            }
+            Next::Fail(stop) => Next::Fail(self.error(stop)),
         }
     }
 

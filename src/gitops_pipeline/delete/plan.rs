@@ -1,6 +1,5 @@
 //! Plans a deletion: of the resource, or of the stack that a failed request created.
 
-use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::plan::operation::StartedBy;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -40,13 +39,24 @@ pub struct DeleteState {
     pub has_deleted_rule_again: bool,
 }
 
-/// Plans the next step of a deletion for `purpose`. It fails with a code, the cause and the remedy.
+/// Why a deletion leaves the stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeleteStop {
+    /// The physical ID names the stack, and no tags name its owner.
+    Untagged,
+    /// A later request has changed the stack.
+    Overtaken,
+    /// CloudFormation could not delete it, for this reason.
+    Failed(String),
+}
+
+/// Plans the next step of a deletion for `purpose`.
 pub fn next(
     child: Option<&ChildStack>,
     state: &DeleteState,
     context: &RequestContext,
     purpose: &Purpose,
-) -> Next<DeleteStep, (), (Code, String, &'static str)> {
+) -> Next<DeleteStep, (), DeleteStop> {
     if state.is_unreadable {
         return Next::Done(());
     }
@@ -54,13 +64,17 @@ pub fn next(
         // Its outputs show whether the repository is deleted with it.
         return Next::Apply(DeleteStep::Wait);
     }
+    if let Some(child) = child.filter(|child| child.is_untagged(context)) {
+        return if child.is_in_progress() {
+            Next::Apply(DeleteStep::Wait)
+        } else {
+            Next::Fail(DeleteStop::Untagged)
+        };
+    }
     if *purpose == Purpose::Delete && child.is_some_and(|child| is_left(child, context)) {
         // This Delete is a late copy, to which CloudFormation no longer listens, or a forged
         // request came between.
-        let cause = "a later request has changed it, so it is left".to_owned();
-        let remedy = "If the parent stack is in DELETE_FAILED, delete it again. If it no longer has the \
-            resource, delete this stack";
-        return Next::Fail((Code::OvertakenByRequest, cause, remedy));
+        return Next::Fail(DeleteStop::Overtaken);
     }
     let to_delete = child.filter(|child| is_to_delete(child, context, purpose));
     let is_of_later_request = child.is_some_and(|child| child.is_of_later_request(context));
@@ -84,10 +98,7 @@ pub fn next(
         };
     };
     match (stack_step(stack, context), &stack.failure) {
-        (DeleteStep::ReadFailure, Some(failure)) => {
-            let remedy = "Correct this cause, and delete again";
-            Next::Fail((Code::StackNotDeleted, failure.clone(), remedy))
-        }
+        (DeleteStep::ReadFailure, Some(failure)) => Next::Fail(DeleteStop::Failed(failure.clone())),
         (step, _) => Next::Apply(step),
     }
 }

@@ -2,15 +2,37 @@
 
 pub mod warnings;
 
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
 use super::names::AwsLocation;
 use super::spec::Spec;
+use super::state::ChildStack;
+use super::template::STACK_NAME_TAG;
 use crate::clients::aws::{CallError, denied_action_in, is_role_not_assumable, remedy_of_tags};
-use crate::common::ownership::Owner;
+use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::Reason;
 
-pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, status: &str) -> Reason {
-    let release = format!("`aws cloudformation delete-stack --stack-name {name}`");
+/// The rejection of the stack `name`, which has the tags of another resource than `own`, or of
+/// none. No remedy deletes it, because it may contain a repository.
+pub fn foreign_stack(
+    name: &str,
+    own: &Owner,
+    owner: Option<&Owner>,
+    child: Option<&ChildStack>,
+) -> Reason {
+    let give = || {
+        child.map(|child| {
+            format!(
+                "give the stack to this resource with `{}`",
+                tag_command(name, own, child)
+            )
+        })
+    };
+    let give = give().unwrap_or_default();
+    let status = child.map_or("", |child| &child.status);
     let (cause, remedy) = match owner {
         Some(owner) if owner.stack_id == own.stack_id => (
             format!("it belongs to {} of this very stack", owner.logical_id),
@@ -19,15 +41,15 @@ pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, status: &st
         ),
         Some(owner) => (
             format!("it belongs to {} of stack {}", owner.logical_id, owner.stack_id),
-            format!("Choose another ProjectID. If that stack is gone, free the name with {release}"),
+            format!("Choose another ProjectID. If that stack is gone, {give}"),
         ),
         None if status == "REVIEW_IN_PROGRESS" => (
             "a change set that was never executed has the name".to_owned(),
-            format!("Free it with {release}"),
+            format!("Free it with `aws cloudformation delete-stack --stack-name {name}`"),
         ),
         None => (
-            "it exists and was not created by Custom::GitOpsPipeline".to_owned(),
-            format!("Choose another ProjectID, or free the name with {release}"),
+            "it exists, and no tags name its owner".to_owned(),
+            format!("Choose another ProjectID. If an earlier deployment of this pipeline left it, {give}"),
         ),
     };
     Reason::new(
@@ -35,6 +57,53 @@ pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, status: &st
         format!("using stack {name}: {cause}"),
         remedy,
     )
+}
+
+/// The failure of a request for the stack `name` of its own physical ID, which no tags give to a
+/// resource.
+pub fn stack_is_untagged(name: &str, own: &Owner, child: &ChildStack) -> Reason {
+    let problem = format!("using stack {name}: the tags that name its owner are missing");
+    let give = tag_command(name, own, child);
+    let remedy =
+        format!("If it is this resource's, add them with `{give}`, and repeat the stack operation");
+    Reason::new(Code::StackHeld, problem, remedy)
+}
+
+/// The cause and the remedy of a Delete that leaves such a stack.
+pub fn untagged_stack_is_left(own: &Owner, name: &str, child: &ChildStack) -> (String, String) {
+    let cause = "the tags that name its owner are missing, so it is left".to_owned();
+    let remedy = format!(
+        "If it is this resource's, add them with `{}`, and delete the parent stack again. If it is \
+         another's, delete the parent stack with `--retain-resources {}`",
+        tag_command(name, own, child),
+        own.logical_id
+    );
+    (cause, remedy)
+}
+
+/// The command with which a person gives the stack `name` to the resource `owner`. CloudFormation
+/// keeps only the tags that it gets, and the role that the stack has.
+pub fn tag_command(name: &str, owner: &Owner, child: &ChildStack) -> String {
+    let mut tags = child.tags.clone();
+    // CloudFormation shows each letter beyond ASCII as `?`, which it does not accept. The next
+    // update of the resource sets its tags again.
+    tags.retain(|key, value| !key.starts_with("aws:") && !format!("{key}{value}").contains('?'));
+    tags.insert(STACK_ID.to_owned(), owner.stack_id.clone());
+    tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
+    let tags = tags
+        .iter()
+        .map(|(key, value)| json!({"Key": key, "Value": value}));
+    let tags = Value::from_iter(tags);
+    let mut command = format!(
+        "aws cloudformation update-stack --stack-name {name} --use-previous-template --tags '{tags}'"
+    );
+    if !child.parameters.is_empty() {
+        command.push_str(" --parameters");
+    }
+    for parameter in child.parameters.keys() {
+        let _ = write!(command, " ParameterKey={parameter},UsePreviousValue=true");
+    }
+    command
 }
 
 const REPEAT_IF_WANTED: &str = "Repeat the stack operation if its result is still wanted";
@@ -157,14 +226,25 @@ const NEW_TO_CODECOMMIT: &str = "Create one repository in the CodeCommit console
     CodeCommit for the account, and deploy again: CodeCommit has been open to all accounts again since \
     24 November 2025, but this account still has the earlier restriction";
 
-pub fn repository_is_held(name: &str) -> Reason {
+/// The rejection of the repository `name`. With `untagged`, its tag may have been removed.
+pub fn repository_is_held(
+    name: &str,
+    location: &AwsLocation,
+    stack_name: &str,
+    untagged: bool,
+) -> Reason {
     let problem = format!(
         "creating repository {name}: it exists and no earlier stack of this pipeline left it"
     );
-    let remedy = format!(
-        "Set Source.RepositoryName to it. Or, if nothing in it is needed, free the name with `aws codecommit \
-         delete-repository --repository-name {name}`"
-    );
+    let mut remedy = "Set Source.RepositoryName to it, or choose another ProjectID".to_owned();
+    if untagged {
+        let arn = location.arn("codecommit", name);
+        let _ = write!(
+            remedy,
+            ". If an earlier pipeline of this name left it, add its tag again with `aws codecommit tag-resource \
+             --resource-arn {arn} --tags {STACK_NAME_TAG}={stack_name}`"
+        );
+    }
     Reason::new(Code::RepositoryHeld, problem, remedy)
 }
 

@@ -5,12 +5,16 @@ mod events;
 pub mod pipeline_settings;
 pub mod tracker;
 
-use aws_sdk_cloudformation::types::{Stack, Tag};
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::Stack;
 use aws_smithy_types::DateTime;
+use serde_json::Value;
 
 use self::events::first_failure;
 pub use self::events::{has_updated_pipeline, is_cancelled};
 use crate::clients::aws::{Aws, CallError};
+use crate::clients::cloudformation::stack_resource;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::reconcile::backoff::Backoff;
@@ -64,6 +68,26 @@ pub async fn observe(
     }
 }
 
+/// The resource of the child stack whose metadata records the latest request.
+pub const RECORDING_RESOURCE: &str = "BuildLogGroup";
+
+/// In this metadata: the key of the properties that the stack was rendered for.
+pub const PROPERTIES: &str = "Properties";
+
+/// The key of the properties that the child stack `id` was rendered for. `None` if its template
+/// does not record it.
+pub async fn properties_key(aws: &Aws, id: &str) -> Result<Option<String>, CallError> {
+    let recording = Owner {
+        stack_id: id.to_owned(),
+        logical_id: RECORDING_RESOURCE.to_owned(),
+    };
+    let shown = stack_resource(aws, &recording).await?;
+    let metadata = shown.and_then(|shown| shown.metadata);
+    let metadata = metadata.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let key = metadata.and_then(|metadata| Some(metadata[PROPERTIES].as_str()?.to_owned()));
+    Ok(key)
+}
+
 /// Converts the description of the stack `name`. It does not show which requests started the
 /// operations.
 pub fn described(stack: Stack, name: &str) -> ChildStack {
@@ -74,6 +98,10 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
     ];
     let parameters = stack.parameters.unwrap_or_default();
     let outputs = stack.outputs.unwrap_or_default();
+    let tags = stack.tags.unwrap_or_default().into_iter();
+    let tags: BTreeMap<String, String> = tags
+        .filter_map(|tag| Some((tag.key?, tag.value?)))
+        .collect();
     ChildStack {
         id: stack.stack_id.unwrap_or_else(|| name.to_owned()),
         status: stack
@@ -87,11 +115,8 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
             .map(DateTime::secs)
             .max()
             .unwrap_or(0),
-        owner: Owner::from_tags(|key| {
-            let tags = stack.tags.iter().flatten();
-            tags.filter(|tag| tag.key() == Some(key))
-                .find_map(Tag::value)
-        }),
+        owner: Owner::from_tags(|key| tags.get(key).map(String::as_str)),
+        tags,
         parameters: parameters
             .into_iter()
             .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value?)))

@@ -16,6 +16,8 @@ pub enum ApplyStep {
     ReadTombstone,
     /// Read why this request's operation failed.
     ReadFailure,
+    /// Read whether the stack was rendered for the request's properties.
+    ReadProperties,
     /// Render the template for the observed state.
     Render,
     Create {
@@ -39,6 +41,8 @@ pub enum ApplyStep {
 pub enum ApplyStop {
     /// The stack belongs to another resource, or to none.
     Foreign(Option<Owner>),
+    /// The physical ID names the stack, and no tags name its owner.
+    Untagged,
     /// A later request has changed the stack.
     Superseded,
     /// CloudFormation does not change a stack in this status.
@@ -62,6 +66,8 @@ pub struct ApplyState {
     pub has_tombstone: Option<bool>,
     /// Whether this request creates the stack for the second time.
     pub creates_again: bool,
+    /// Whether the stack was rendered for the request's properties. `None` until it was read.
+    pub has_properties: Option<bool>,
     /// Whether CloudFormation reported that an update changes nothing.
     pub has_no_changes: bool,
 }
@@ -77,6 +83,9 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
     if state.has_no_changes {
         return Next::Done(child.clone());
     }
+    if child.is_untagged(context) {
+        return without_tags(child, state);
+    }
     if !child.is_owned_by(context) {
         return Next::Fail(ApplyStop::Foreign(child.owner.clone()));
     }
@@ -87,6 +96,19 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
         return unless_deleted(state, Next::Fail(ApplyStop::Superseded));
     }
     with_stack(child, state, context)
+}
+
+/// Nothing changes a stack without its tags. The rollback of an Update that was rejected for that
+/// succeeds, or the parent stack could not be rolled back.
+fn without_tags(child: &ChildStack, state: &ApplyState) -> Plan {
+    if child.is_in_progress() {
+        return Next::Apply(ApplyStep::Wait);
+    }
+    match state.has_properties {
+        None if child.is_settled() => Next::Apply(ApplyStep::ReadProperties),
+        Some(true) => Next::Done(child.clone()),
+        Some(false) | None => Next::Fail(ApplyStop::Untagged),
+    }
 }
 
 fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) -> Plan {

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use super::apply;
 use super::apply::{ApplyState, ApplyStep, ApplyStop};
 use crate::common::ownership::Owner;
-use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::delete::plan as delete;
-use crate::gitops_pipeline::delete::plan::DeleteStep;
+use crate::gitops_pipeline::delete::plan::{DeleteStep, DeleteStop};
 use crate::gitops_pipeline::intent_log::request_token::{Purpose, RequestKey, of_first_push, read};
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -38,6 +37,7 @@ pub(in crate::gitops_pipeline) fn context() -> RequestContext {
         location: AwsLocation::from_arn("arn:aws:cloudformation:eu-central-1:123456789012:stack")
             .expect("an ARN"),
         role_arn: "role".to_owned(),
+        names_stack: true,
         properties_key: "properties".to_owned(),
     }
 }
@@ -50,6 +50,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
         status: status.to_owned(),
         status_reason: None,
         owner: Some(context().owner),
+        tags: BTreeMap::new(),
         parameters: BTreeMap::new(),
         outputs: BTreeMap::new(),
         latest_token: token,
@@ -60,7 +61,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
 }
 
 type ApplyPlan = Next<ApplyStep, (), ApplyStop>;
-type DeletePlan = Next<DeleteStep, (), (Code, String, &'static str)>;
+type DeletePlan = Next<DeleteStep, (), DeleteStop>;
 
 const READ_FAILURE: ApplyPlan = Next::Apply(ApplyStep::ReadFailure);
 const CREATE: ApplyPlan = Next::Apply(ApplyStep::Create { again: false });
@@ -134,9 +135,9 @@ fn check_apply(status: &str, expected: [ApplyPlan; 3]) {
 fn check_superseded(status: &str) {
     let newer = child(status, Some(key(101).token(&make(CONTENT))));
     assert_eq!(plan(Some(&newer)), Next::Fail(ApplyStop::Superseded));
-    let fails = |stack: &ChildStack| match plan_delete(Some(stack), &Purpose::Delete) {
-        Next::Fail((code, ..)) => assert_eq!(code, Code::OvertakenByRequest),
-        plan => panic!("{plan:?}"),
+    let fails = |stack: &ChildStack| {
+        let plan = plan_delete(Some(stack), &Purpose::Delete);
+        assert_eq!(plan, Next::Fail(DeleteStop::Overtaken));
     };
     fails(&newer);
     // The same holds if a first push came after the newer request.
@@ -354,12 +355,81 @@ fn delete_that_is_older_than_a_change_of_its_stack_fails() {
     for later in [make(CONTENT), Purpose::Delete] {
         let mut stack = child("UPDATE_COMPLETE", Some(key(101).token(&later)));
         let failed = plan(&stack, Purpose::Delete);
-        assert!(matches!(failed, Next::Fail((Code::OvertakenByRequest, ..))));
+        assert_eq!(failed, Next::Fail(DeleteStop::Overtaken));
         assert_eq!(plan(&stack, Purpose::RollBack), DELETED);
-        stack.owner = None;
+        stack.owner = Some(Owner {
+            stack_id: "another".to_owned(),
+            ..context().owner
+        });
         assert_eq!(plan(&stack, Purpose::Delete), DELETED, "of another owner");
         let deleted = child("DELETE_COMPLETE", Some(key(101).token(&later)));
         assert_eq!(plan(&deleted, Purpose::Delete), DELETED);
+    }
+}
+
+/// A stack without its tags, as a request meets it whose physical ID names it, or does not.
+#[test]
+fn stack_without_tags_is_neither_changed_nor_forgotten() {
+    let read = Next::Apply(ApplyStep::ReadProperties);
+    let untagged = Next::Fail(ApplyStop::Untagged);
+    let foreign = || Next::Fail(ApplyStop::Foreign(None));
+    let fails = || Next::Fail(DeleteStop::Untagged);
+    let unread = [None, Some(false), Some(true)];
+    for (status, names_stack, updates, deletes) in [
+        (
+            "UPDATE_COMPLETE",
+            true,
+            [read, untagged.clone(), DONE],
+            fails(),
+        ),
+        ("UPDATE_IN_PROGRESS", true, [WAIT; 3], DELETE_WAITS),
+        ("DELETE_IN_PROGRESS", true, [WAIT; 3], DELETE_WAITS),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            true,
+            [untagged.clone(), untagged.clone(), DONE],
+            fails(),
+        ),
+        (
+            "REVIEW_IN_PROGRESS",
+            true,
+            [foreign(), foreign(), foreign()],
+            DELETED,
+        ),
+        ("DELETE_COMPLETE", true, [CREATE; 3], DELETED),
+        (
+            "UPDATE_COMPLETE",
+            false,
+            [foreign(), foreign(), foreign()],
+            DELETED,
+        ),
+    ] {
+        let child = ChildStack {
+            owner: None,
+            ..child(status, None)
+        };
+        let context = RequestContext {
+            names_stack,
+            ..context()
+        };
+        for (has_properties, expected) in unread.into_iter().zip(updates) {
+            let state = ApplyState {
+                has_properties,
+                ..rendered()
+            };
+            let plan = match apply::next(Some(&child), &state, &context) {
+                Next::Done(_) => DONE,
+                Next::Apply(step) => Next::Apply(step),
+                Next::Fail(stop) => Next::Fail(stop),
+            };
+            assert_eq!(plan, expected, "{status} {names_stack} {has_properties:?}");
+        }
+        let state = delete::DeleteState {
+            has_deleted_dependents: true,
+            ..delete::DeleteState::default()
+        };
+        let plan = delete::next(Some(&child), &state, &context, &Purpose::Delete);
+        assert_eq!(plan, deletes, "{status} {names_stack}");
     }
 }
 

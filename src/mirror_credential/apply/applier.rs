@@ -220,6 +220,19 @@ impl Applier<'_> {
         let login = secret.log.current.as_ref()?;
         let credential = self.state.user.credential(&login.credential_id)?;
         let mut warnings = self.warnings.clone();
+        if secret.origin.owner.is_none() {
+            let Spec {
+                secret_name,
+                user_name,
+                ..
+            } = self.spec;
+            let owner = &self.context.owner;
+            warnings.push(messages::secret_is_untagged(
+                secret_name,
+                owner,
+                Some(user_name),
+            ));
+        }
         let error = self.planner().replacement_error();
         if let Some(error) = error.filter(|_| !credential.active) {
             let user_name = &self.spec.user_name;

@@ -54,7 +54,8 @@ impl Applier<'_> {
             deletes_foreign: false,
             scope: DeletionScope::UnknownReplacement,
         };
-        for left in Box::pin(delete(self.clients, &target, self.context, self.progress)).await? {
+        let left = Box::pin(delete(self.clients, &target, self.context, self.progress)).await?;
+        for left in left.mirrors {
             tracing::warn!(left, "a replaced mirror was not removed");
         }
         previous.unknown_replacement = None;

@@ -79,7 +79,8 @@ impl Applier<'_> {
             deletes_foreign: false,
             scope: DeletionScope::FailedCreate { waits_for_iam },
         };
-        for left in delete(self.clients, &target, self.context, self.progress).await? {
+        let left = delete(self.clients, &target, self.context, self.progress).await?;
+        for left in left.mirrors {
             tracing::warn!(left, "a mirror is not rolled back");
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, User};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 use crate::mirror_credential::{calls, messages, observe};
 use crate::reconcile::{Next, Reconcile, sender};
-use cfn_custom_resource::Progress;
+use cfn_custom_resource::{Progress, Reason};
 
 pub struct Deleter<'a> {
     clients: &'a Clients,
@@ -92,6 +92,28 @@ impl<'a> Deleter<'a> {
         let has_deleted = state.is_secret_deleted || !state.deleted_credentials.is_empty();
         let user = state.users.first().filter(|_| has_deleted);
         user.map(|user| user.name.as_str())
+    }
+
+    /// The credentials of a user whose owner no tags name, if there was neither a secret nor a
+    /// credential of this resource. `None` if the user has none.
+    pub fn credentials_left(&self) -> Option<Reason> {
+        let is_delete = matches!(self.target.scope, DeletionScope::Delete { .. });
+        let has_deleted = self.user_without_login().is_some();
+        let mut users = self.state.users.iter();
+        let user = users.find(|user| user.exists && user.owner.is_none());
+        let user = user.filter(|user| is_delete && !has_deleted && !user.credentials.is_empty())?;
+        let ids = user.credentials.iter().map(|one| one.id.clone());
+        let ids: Vec<String> = ids.collect();
+        Some(messages::credentials_are_left(&user.name, &ids))
+    }
+
+    fn untagged(&self) -> CallError {
+        let (name, owner) = (&self.target.secret_name, &self.context.owner);
+        let secret = self.state.secret.present();
+        let tagged = secret.and_then(|secret| secret.origin.user_name.as_deref());
+        let user_name = tagged.or(self.target.user_name.as_deref());
+        let is_to_be_deleted = secret.is_some_and(|secret| secret.deleted_at.is_some());
+        messages::untagged_secret_is_left(name, owner, user_name, is_to_be_deleted)
     }
 
     async fn read_secret(&mut self) -> Result<(), CallError> {
@@ -278,8 +300,13 @@ impl Reconcile for Deleter<'_> {
     /// Reads the users that the target or the secret names and that were not read yet.
     async fn observe(&mut self) -> Result<(), CallError> {
         let secret = self.state.secret.present();
-        let own = secret.filter(|secret| self.context.owns(secret));
-        let named = own.and_then(|secret| secret.origin.user_name.clone());
+        // The user's tags may show whose a secret without an owner's tags is.
+        let may_be_own = |secret: &&Secret| {
+            let owner = secret.origin.owner.as_ref();
+            owner.is_none_or(|owner| *owner == self.context.owner)
+        };
+        let named = secret.filter(may_be_own);
+        let named = named.and_then(|secret| secret.origin.user_name.clone());
         for name in self.target.user_name.iter().chain(&named) {
             if !self.state.users.iter().any(|user| user.name == *name) {
                 let user = observe::read_user(&self.clients.aws, name).await?;
@@ -295,6 +322,7 @@ impl Reconcile for Deleter<'_> {
             Next::Apply(step) => Next::Apply(step),
             Next::Done(()) => Next::Done(()),
             Next::Fail(DeleteStop::Denied(DeniedRead(error))) => Next::Fail(error),
+            Next::Fail(DeleteStop::Untagged) => Next::Fail(self.untagged()),
             Next::Fail(DeleteStop::Outdated(arn)) => Next::Fail(messages::outdated_delete(&arn)),
         }
     }

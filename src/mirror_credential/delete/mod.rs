@@ -13,9 +13,17 @@ use crate::mirror_credential::delete::left::Records;
 pub use crate::mirror_credential::delete::target::{CreateResponse, DeletionScope, DeletionTarget};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::reconcile::reconcile;
-use cfn_custom_resource::Progress;
+use cfn_custom_resource::{Progress, Reason};
 
-/// Deletes `target` and its mirrors. Returns a text for each mirror that is left in GitLab.
+/// The things that a deletion leaves to a person.
+pub struct Left {
+    /// A text for each mirror that is left in GitLab.
+    pub mirrors: Vec<String>,
+    /// The credentials of a user whose owner no tags name.
+    pub credentials: Option<Reason>,
+}
+
+/// Deletes `target` and its mirrors.
 ///
 /// # Errors
 /// If AWS fails, or if the function may not read resources that it may have created.
@@ -24,7 +32,7 @@ pub async fn delete(
     target: &DeletionTarget,
     context: &RequestContext,
     progress: &Progress,
-) -> Result<Vec<String>, CallError> {
+) -> Result<Left, CallError> {
     let mut deleter = Deleter::start(clients, target, context, progress).await?;
     reconcile(&mut deleter, progress).await?;
     for denied in deleter.state.denied_reads() {
@@ -49,6 +57,11 @@ pub async fn delete(
         }
         _ => {}
     }
+    let credentials = deleter.credentials_left();
     let left = deleter.mirrors.left.into_iter();
-    Ok(left.map(|mirror| mirror.text).collect())
+    let mirrors = left.map(|mirror| mirror.text).collect();
+    Ok(Left {
+        mirrors,
+        credentials,
+    })
 }

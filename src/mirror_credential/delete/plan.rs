@@ -10,7 +10,7 @@
 use std::time::SystemTime;
 
 use crate::mirror_credential::credential_class::CredentialClass;
-use crate::mirror_credential::delete::target::{CreateResponse, DeletionScope, DeletionTarget};
+use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
 use crate::mirror_credential::intent_log::{NO_SECRET, key};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::request_context::RequestContext;
@@ -80,6 +80,8 @@ pub enum DeleteStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeleteStop {
     Denied(DeniedRead),
+    /// The secret of the physical ID exists, and no tags name its owner.
+    Untagged,
     /// A later request has changed the secret with this ARN.
     Outdated(String),
 }
@@ -99,11 +101,17 @@ impl<'a> DeletionPlanner<'a> {
         state: &'a DeletionState,
     ) -> Self {
         let secret = state.secret.present();
+        // The secret's tags may be lost: the user's tags name the secret, too.
+        let is_recorded = |secret: &Secret| {
+            let (owner, name) = (&context.owner, target.secret_name.as_str());
+            let mut users = state.users.iter();
+            secret.origin.owner.is_none() && users.any(|user| user.records(owner, name, secret))
+        };
         DeletionPlanner {
             target,
             context,
             state,
-            secret: secret.filter(|secret| context.owns(secret)),
+            secret: secret.filter(|secret| context.owns(secret) || is_recorded(secret)),
         }
     }
 
@@ -115,11 +123,24 @@ impl<'a> DeletionPlanner<'a> {
         if let Some(secret) = own.find(|secret| self.context.is_outdated(secret)) {
             return Next::Fail(DeleteStop::Outdated(secret.arn.clone()));
         }
+        if self.is_untagged() {
+            return Next::Fail(DeleteStop::Untagged);
+        }
         if let Some(denied) = self.denied_call() {
             return Next::Fail(DeleteStop::Denied(denied.clone()));
         }
         let step = self.stop_peers().or_else(|| self.delete_all());
         step.map_or(Next::Done(()), Next::Apply)
+    }
+
+    /// Whether the physical ID names a secret that exists, and no record shows whose it is. Such an
+    /// ID is of a response, so the secret was this resource's. A success would leave a login and
+    /// mirrors that nothing names any more.
+    fn is_untagged(&self) -> bool {
+        let secret = self.state.secret.present();
+        self.target.has_response()
+            && self.secret.is_none()
+            && secret.is_some_and(|secret| secret.origin.owner.is_none())
     }
 
     /// Whether the Create was rejected, and another request of the resource has changed the secret.
@@ -313,11 +334,8 @@ impl<'a> DeletionPlanner<'a> {
     /// was rolled back may have created it, and no earlier delivery has deleted it.
     fn may_be_shown_late(&self) -> bool {
         let state = self.state;
-        let has_existed = match &self.target.scope {
-            DeletionScope::Delete { create } => *create == CreateResponse::Id,
-            DeletionScope::UnknownReplacement => true,
-            DeletionScope::FailedCreate { .. } => false,
-        };
+        let has_existed =
+            self.target.has_response() || self.target.scope == DeletionScope::UnknownReplacement;
         let mut users = state.users.iter();
         let has_ended = users.any(|user| self.has_ended(user));
         has_existed && state.secret == SecretState::Absent && !state.is_secret_deleted && !has_ended

@@ -12,13 +12,13 @@ use crate::mirror_credential::delete::plan::{
     DeleteStep, DeleteStop, DeletionPlanner, DeletionState,
 };
 use crate::mirror_credential::delete::target::{CreateResponse, DeletionScope, DeletionTarget};
-use crate::mirror_credential::intent_log::{Owner, Tombstone};
+use crate::mirror_credential::intent_log::{Owner, Tombstone, key};
 use crate::mirror_credential::plan::tests::{
     NAME, USER, at, context, credential, issue_intent, login, present, secret, settled,
 };
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec;
-use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, State, User};
+use crate::mirror_credential::state::{DeniedRead, Secret, SecretOrigin, SecretState, State, User};
 use crate::reconcile::Next;
 
 /// CloudFormation's Delete, whose Create responded.
@@ -413,4 +413,75 @@ fn with_recorded(state: &mut DeletionState) {
 /// Another person created `HIS`.
 fn with_foreign(state: &mut DeletionState) {
     state.users[0].credentials.push(credential("HIS"));
+}
+
+/// A Delete of a secret that no tags give to a resource. The user's tags may stand in for them.
+#[test]
+fn secret_without_tags_is_deleted_or_named() {
+    let fails = Next::Fail(DeleteStop::Untagged);
+    let (login, done) = (delete_credential("CUR"), Next::Done(()));
+    let of_this = |_: &mut DeletionState| {};
+    let of_an_earlier_secret = |state: &mut DeletionState| {
+        let intent = state.users[0].issue_intent.as_mut().expect("an intent");
+        intent.secret_key = key("arn:secret-b");
+    };
+    let of_another = |state: &mut DeletionState| {
+        state.users[0].owner = Some(Owner {
+            stack_id: "arn:other".to_owned(),
+            logical_id: "X".to_owned(),
+        });
+    };
+    type Change = fn(&mut DeletionState);
+    // An own ID, a generated one, that of a rejected Create, and a replacement without an ID.
+    let tags: [(&str, Change, [_; 4]); 5] = [
+        ("of this secret", of_this, [&login, &login, &done, &login]),
+        // Its name was used again. The user's credential is still this resource's.
+        (
+            "of an earlier secret",
+            of_an_earlier_secret,
+            [&fails, &login, &login, &login],
+        ),
+        ("missing", without_tags, [&fails, &done, &done, &done]),
+        (
+            "of another resource",
+            of_another,
+            [&fails, &done, &done, &done],
+        ),
+        ("no user", without_user, [&fails, &done, &done, &done]),
+    ];
+    for (user, change, expected) in tags {
+        let targets = [
+            delete(),
+            after(CreateResponse::None),
+            rejected("request"),
+            unknown_replacement(),
+        ];
+        for (target, expected) in targets.iter().zip(expected) {
+            let mut state = with_secret(|secret| secret.origin = SecretOrigin::default());
+            change(&mut state);
+            let context = format!("{:?}, user's tags: {user}", target.scope);
+            assert_eq!(next(target, &state), *expected, "{context}");
+            // If the secret is gone, a user without tags is nothing of this resource.
+            if user == "missing" {
+                state.secret = SecretState::Absent;
+                assert_eq!(next(target, &state), done, "{context}, no secret");
+            }
+        }
+    }
+}
+
+/// A person scheduled the deletion of a secret without tags: it can be restored.
+#[test]
+fn untagged_secret_that_is_to_be_deleted_is_not_gone() {
+    let mut state = with_secret(|secret| {
+        secret.origin = SecretOrigin::default();
+        secret.deleted_at = Some(at(7));
+    });
+    without_tags(&mut state);
+    assert_eq!(next(&delete(), &state), Next::Fail(DeleteStop::Untagged));
+}
+
+fn without_tags(state: &mut DeletionState) {
+    let user = &mut state.users[0];
+    (user.owner, user.secret_name, user.issue_intent) = (None, None, None);
 }

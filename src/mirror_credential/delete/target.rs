@@ -73,6 +73,16 @@ impl DeletionTarget {
         )
     }
 
+    /// Whether the physical ID is that of a response which did not reject its request.
+    pub fn has_response(&self) -> bool {
+        matches!(
+            self.scope,
+            DeletionScope::Delete {
+                create: CreateResponse::Id
+            }
+        )
+    }
+
     /// Whether the request itself shows that perhaps no secret and no login existed. It does not
     /// fail because of a denied read, or its stack could not be rolled back: the same denial
     /// rejected the Create or the Update before it.

@@ -9,10 +9,13 @@ use crate::clients::aws::{Aws, CallError, required};
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
 use crate::common::pace::Pace;
-use crate::mirror_credential::intent_log::{LOGICAL_ID, Owner, STACK_ID, USER_NAME};
+use crate::mirror_credential::calls;
+use crate::mirror_credential::intent_log::Owner;
+use crate::mirror_credential::messages;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
-use crate::mirror_credential::state::User;
+use crate::mirror_credential::spec;
+use crate::mirror_credential::state::{Secret, User};
 use cfn_custom_resource::Reason;
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html>
@@ -21,12 +24,13 @@ const MAX_USERS_OF_A_PAGE: i32 = 1000;
 /// How many users a second are read, as for the other reads of IAM.
 const USERS_PER_SECOND: u32 = 5;
 
-/// A secret that its user's tags name, and that no list of cfn-gitops' secrets shows.
+/// A secret that its user's tags or its stack name, and that no list of cfn-gitops' secrets shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostSecret {
     pub name: String,
-    pub user_name: String,
-    /// The resource that the user's tags name.
+    /// Its user. `None` if no record names one.
+    user_name: Option<String>,
+    /// The resource that the user's tags or the stack name.
     pub owner: Owner,
     state: LostState,
 }
@@ -43,11 +47,21 @@ enum LostState {
 
 impl LostSecret {
     pub fn problem(&self) -> Reason {
-        match self.state {
-            LostState::Deleted => {
+        match (self.state, &self.user_name) {
+            (LostState::Deleted, None) => {
+                let remedy = format!(
+                    "Create its IAM user again if that does not exist, with its policies. Then update resource {} \
+                     of stack {} with a new RotationSerial, and remove the former mirror in the project's \
+                     Settings, Repository, Mirroring repositories",
+                    self.owner.logical_id, self.owner.stack_id
+                );
+                let problem = "it does not exist, so rotations and updates fail";
+                Reason::uncoded(problem, remedy)
+            }
+            (LostState::Deleted, Some(user_name)) => {
                 let problem = format!(
-                    "it was deleted, and the mirrors of user {} still push with its login, which nothing rotates",
-                    self.user_name
+                    "it was deleted, and the mirrors of user {user_name} still push with its login, which nothing \
+                     rotates"
                 );
                 let remedy = format!(
                     "Create it again: update resource {} of stack {} with a new RotationSerial, then remove the \
@@ -56,8 +70,10 @@ impl LostSecret {
                 );
                 Reason::uncoded(problem, remedy)
             }
-            LostState::ToBeDeleted(at) => deletion_problem(&self.name, at),
-            LostState::Untagged => untagged_problem(&self.name, &self.user_name, &self.owner),
+            (LostState::ToBeDeleted(at), _) => deletion_problem(&self.name, at),
+            (LostState::Untagged, user_name) => {
+                untagged_problem(&self.name, user_name.as_deref(), &self.owner)
+            }
         }
     }
 }
@@ -74,14 +90,10 @@ pub fn deletion_problem(name: &str, deleted_at: SystemTime) -> Reason {
 }
 
 /// The problem of the secret `name`, whose tags a person removed.
-pub fn untagged_problem(name: &str, user_name: &str, owner: &Owner) -> Reason {
-    let (stack_id, logical_id) = (&owner.stack_id, &owner.logical_id);
+pub fn untagged_problem(name: &str, user_name: Option<&str>, owner: &Owner) -> Reason {
     let problem = "its tags were removed, so every update and rotation fails";
-    let remedy = format!(
-        "Add them again: aws secretsmanager tag-resource --secret-id {name} --tags \
-         Key={STACK_ID},Value={stack_id} Key={LOGICAL_ID},Value={logical_id} Key={USER_NAME},Value={user_name}"
-    );
-    Reason::uncoded(problem, remedy)
+    let command = messages::tag_command(name, owner, user_name);
+    Reason::uncoded(problem, format!("Add them again: {command}"))
 }
 
 impl MirrorCredential {
@@ -112,9 +124,30 @@ impl MirrorCredential {
         (lost, errors)
     }
 
-    pub(crate) async fn has_secret(&self, name: &str) -> Result<bool, CallError> {
-        let secret = observe::read_secret(&self.clients.aws, name).await?;
-        Ok(secret.is_some())
+    /// The secret `name`, which the resource `owner` declares. `None` if it is not lost.
+    pub async fn lost_secret(
+        &self,
+        name: &str,
+        owner: &Owner,
+    ) -> Result<Option<LostSecret>, CallError> {
+        let aws = &self.clients.aws;
+        let secret = observe::read_secret(aws, name).await?;
+        let Some(state) = lost_state(secret.as_ref()) else {
+            return Ok(None);
+        };
+        // Neither tags nor the list name its user. Its saved properties do.
+        let saved = match &secret {
+            Some(secret) if state == LostState::Untagged => {
+                calls::read_saved_spec(aws, secret).await.ok().flatten()
+            }
+            _ => None,
+        };
+        Ok(Some(LostSecret {
+            name: name.to_owned(),
+            owner: owner.clone(),
+            user_name: saved.as_ref().and_then(spec::user_name_in),
+            state,
+        }))
     }
 }
 
@@ -132,24 +165,23 @@ async fn lost_secret(aws: &Aws, user_name: String) -> Result<Option<LostSecret>,
     if Some(stack_region(owner)) != aws.s3.region() {
         return Ok(None);
     }
-    let state = lost_state(aws, name).await?;
-    Ok(state.map(|state| LostSecret {
+    let secret = observe::read_secret(aws, name).await?;
+    Ok(lost_state(secret.as_ref()).map(|state| LostSecret {
         name: name.clone(),
         owner: owner.clone(),
-        user_name,
+        user_name: Some(user_name),
         state,
     }))
 }
 
-/// How the secret `name` is lost. `None` if it is not: Secrets Manager lists a new one minutes
-/// late.
-async fn lost_state(aws: &Aws, name: &str) -> Result<Option<LostState>, CallError> {
-    let Some(secret) = observe::read_secret(aws, name).await? else {
-        return Ok(Some(LostState::Deleted));
+/// How a secret is lost. `None` if it is not: Secrets Manager lists a new one minutes late.
+fn lost_state(secret: Option<&Secret>) -> Option<LostState> {
+    let Some(secret) = secret else {
+        return Some(LostState::Deleted);
     };
     let is_tagged = secret.origin.owner.is_some() && secret.origin.user_name.is_some();
     let otherwise = (!is_tagged).then_some(LostState::Untagged);
-    Ok(secret.deleted_at.map(LostState::ToBeDeleted).or(otherwise))
+    secret.deleted_at.map(LostState::ToBeDeleted).or(otherwise)
 }
 
 /// The names of the account's IAM users without a path: the function's role may read no others.

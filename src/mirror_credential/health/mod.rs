@@ -43,7 +43,7 @@ pub struct SecretSummary {
     pub name: String,
     /// The IAM user whose login it holds.
     pub user_name: String,
-    /// The stack that owns it. `None` without that tag.
+    /// The stack that owns it. `None` if its tags name no owner.
     pub stack_id: Option<String>,
 }
 
@@ -183,7 +183,7 @@ impl MirrorCredential {
                 .held_by()
                 .filter(|_| user.secret_name.as_ref() == Some(&listed.name));
             return Err(owner.map_or(CheckError::Nothing, |owner| {
-                let problem = untagged_problem(&listed.name, user_name, owner);
+                let problem = untagged_problem(&listed.name, Some(user_name), owner);
                 CheckError::Missing(Some(owner.clone()), problem)
             }));
         }
@@ -277,12 +277,14 @@ fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretS
     let mut tags = secret.tags().iter();
     let tag = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME))?;
     let user_name = tag.value().filter(|name| user_names.matches(name))?;
-    let mut tags = secret.tags().iter();
-    let stack_id = tags.find(|tag| tag.key() == Some(intent_log::STACK_ID));
+    let owner = Owner::from_tags(|key| {
+        let mut tags = secret.tags().iter();
+        tags.find(|tag| tag.key() == Some(key))?.value()
+    });
     Some(SecretSummary {
         name: secret.name()?.to_owned(),
         user_name: user_name.to_owned(),
-        stack_id: stack_id.and_then(|tag| tag.value()).map(ToOwned::to_owned),
+        stack_id: owner.map(|owner| owner.stack_id),
     })
 }
 

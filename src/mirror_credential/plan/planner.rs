@@ -8,7 +8,7 @@ use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep, choose, choose_any};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::spec::{ForeignCredentials, Spec};
+use crate::mirror_credential::spec::{ForeignCredentials, Spec, short_key};
 use crate::mirror_credential::state::{Credential, Secret, State};
 use cfn_custom_resource::Reason;
 
@@ -100,6 +100,17 @@ impl<'a> Planner<'a> {
             .filter(|_| secret.has_saved(&self.spec.document))
     }
 
+    /// Whether the request restores what `secret` has: the spec that was saved last, with its
+    /// login, and no request has begun to change it since.
+    pub fn restores_saved_spec(&self, secret: &Secret) -> bool {
+        let login = self.saved_login();
+        let is_listed = |login: &Login| self.state.user.credential(&login.credential_id).is_some();
+        let (stored, wanted) = (&secret.kms_key_id, &self.spec.kms_key_id);
+        !secret.is_unfinished()
+            && login.is_some_and(is_listed)
+            && short_key(stored.as_deref()) == short_key(wanted.as_deref())
+    }
+
     /// Whether IAM lists the credential `id` as inactive.
     pub fn is_inactive(&self, id: &str) -> bool {
         let listed = self.state.user.credential(id);
@@ -173,12 +184,11 @@ impl<'a> Planner<'a> {
         let (intent, current) = (user.issue_intent.as_ref(), secret.log.current.as_ref());
         let names_current = intent.zip(current).is_some_and(|(intent, current)| {
             let class = intent.recorded_class(&current.credential_id);
-            intent.closed
-                && intent.secret_key == key(&secret.arn)
-                && class == Some(CredentialClass::Superseded)
+            intent.closed && class == Some(CredentialClass::Superseded)
         });
-        user.held_by() == Some(&self.context.owner)
-            && user.secret_name.as_ref() == Some(&self.spec.secret_name)
+        let owner = &self.context.owner;
+        user.held_by() == Some(owner)
+            && user.records(owner, &self.spec.secret_name, secret)
             && names_current
     }
 

@@ -22,7 +22,7 @@ impl Planner<'_> {
         self.wait_for_peer(secret)
     }
 
-    fn check_user(&self) -> Plan {
+    pub fn check_user(&self) -> Plan {
         let user = &self.state.user;
         if let Some(DeniedRead(denied)) = &user.denied {
             let error = with_permission(denied.clone());
@@ -66,11 +66,31 @@ impl Planner<'_> {
             }
             return choose(Step::Reject(messages::secret_is_scheduled(secret_name)));
         }
-        if !self.context.owns(secret) {
-            let reason = messages::secret_is_held(secret_name, secret.origin.owner.as_ref());
-            return choose(Step::Reject(reason));
-        }
+        self.check_owner(secret)?;
         choose_any(messages::user_name_differs(self.spec, secret).map(Step::Reject))
+    }
+
+    /// Ends a request for a secret whose tags do not name its resource. Nothing else gives it to
+    /// the resource, because another function may respond with any physical ID. Without the tags,
+    /// the rollback of an Update that changed nothing succeeds, or its stack could not be rolled
+    /// back.
+    pub fn check_owner(&self, secret: &Secret) -> Plan {
+        let (own, name) = (&self.context.owner, &self.spec.secret_name);
+        let owner = secret.origin.owner.as_ref();
+        if owner == Some(own) {
+            return Continue(());
+        }
+        let is_known = self.state.request.previous.keeps_secret
+            || self.context.rotation.is_some()
+            || self.state.user.records(own, name, secret);
+        choose(if owner.is_some() || !is_known {
+            Step::Reject(messages::secret_is_held(name, own, owner))
+        } else if self.restores_saved_spec(secret) {
+            Step::Done
+        } else {
+            let user_name = Some(self.spec.user_name.as_str());
+            Step::Reject(messages::secret_is_untagged(name, own, user_name))
+        })
     }
 
     fn wait_for_peer(&self, secret: &Secret) -> Plan {

@@ -57,6 +57,15 @@ impl Planner<'_> {
             // A late copy of an Update: the secret that it replaces is of a later request.
             self.check_former(replaced)?;
         }
+        if !request.is_user_unread
+            && let Some(secret) = self.secret
+            && secret.origin.owner.is_none()
+            && secret.deleted_at.is_none()
+        {
+            // The end does not depend on GitLab, which may have failed since.
+            self.check_user()?;
+            self.check_owner(secret)?;
+        }
         self.check_reads()
     }
 

@@ -100,8 +100,8 @@ impl MirrorCredential {
             return Err(not_rotatable("there is no such secret", SCHEDULE_OTHER));
         };
         let Some(owner) = secret.origin.owner.clone() else {
-            let cause = "it was not created by Custom::MirrorCredential";
-            return Err(not_rotatable(cause, SCHEDULE_OTHER));
+            let cause = "no tags name its owner";
+            return Err(not_rotatable(cause, SCHEDULE_OTHER_OR_TAG));
         };
         let is_pending = secret.open_rotation() == Some(&event.version_id);
         let is_prepared = secret.prepared(&event.version_id).is_some();
@@ -227,6 +227,9 @@ async fn read_spec(aws: &Aws, secret: &Secret) -> Result<Spec, ApplyError> {
 
 const SCHEDULE_OTHER: &str =
     "Set the rotation schedule's SecretId to the Ref of a Custom::MirrorCredential";
+const SCHEDULE_OTHER_OR_TAG: &str = "If it is the secret of a Custom::MirrorCredential, whose tags were removed, \
+    add them with the command that the health check logs. Otherwise set the rotation schedule's SecretId to \
+    the Ref of one";
 const UPDATE_STACK: &str = "Update the stack of the secret's Custom::MirrorCredential to the end";
 
 fn not_rotatable(cause: &str, remedy: &'static str) -> ApplyError {

@@ -21,6 +21,8 @@ pub struct PreviousSpec {
     /// The request changes properties, rolls such a change back, or is answered with another
     /// physical ID. Such a request is recorded, even if it changes nothing in AWS.
     pub needs_record: bool,
+    /// The physical ID of the resource is the secret of the new spec.
+    pub keeps_secret: bool,
     /// The secret of the resource, if the new spec has another one.
     pub secret_name: Option<String>,
     /// The request keeps `SecretName`, and changes `UserName` as far as the previous properties

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use crate::clients::aws::CallError;
 use crate::mirror_credential::intent_log;
-use crate::mirror_credential::intent_log::{IssueIntent, Owner, Tombstone};
+use crate::mirror_credential::intent_log::{IssueIntent, Owner, Tombstone, key};
+use crate::mirror_credential::state::Secret;
 
 /// One service-specific credential of a user, without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,16 @@ impl User {
         self.owner
             .as_ref()
             .filter(|owner| released_by != Some(&owner.key()))
+    }
+
+    /// Whether the user's tags name `owner` and this `secret` of the name `secret_name`. Only the
+    /// function writes them. The name alone may pass to a secret of another owner, so the latest
+    /// intent has to name the ARN, whose suffix AWS chose.
+    pub fn records(&self, owner: &Owner, secret_name: &str, secret: &Secret) -> bool {
+        let intent = self.issue_intent.as_ref();
+        self.owner.as_ref() == Some(owner)
+            && self.secret_name.as_deref() == Some(secret_name)
+            && intent.is_some_and(|intent| intent.secret_key == key(&secret.arn))
     }
 
     /// Keeps the credentials inactive that were inactive in `earlier`. IAM's later list may be the

@@ -98,6 +98,14 @@ pub fn remove_tags(fake: &FakeAws) {
     });
 }
 
+/// Removes every tag of cfn-gitops from the secret, as a clean-up of tags may.
+pub fn remove_secret_tags(fake: &FakeAws) {
+    fake.change(|aws| {
+        let secret = aws.secrets.get_mut(SECRET).expect("the secret");
+        secret.tags.retain(|key, _| !key.starts_with("cfn-gitops:"));
+    });
+}
+
 /// Sets the credential to inactive, because its password leaked. From now on, it is inactive or
 /// deleted.
 pub fn deactivate(fake: &FakeAws) {

@@ -32,5 +32,6 @@ mod propagation;
 mod rejected;
 mod scenarios;
 mod single_faults;
+mod tags;
 mod unseen;
 mod year;

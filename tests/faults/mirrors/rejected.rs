@@ -38,7 +38,7 @@ fn user_or_secret_of_another_stack_is_rejected_with_a_command() {
     let in_use = "using secret codecommit-mirror/";
     for (properties, reason) in [
         (own_secret, [its_owner, "aws iam untag-user --user-name"]),
-        (its_secret, [in_use, "aws secretsmanager delete-secret"]),
+        (its_secret, [in_use, "aws secretsmanager tag-resource"]),
     ] {
         after_create(async |fake, _| {
             let mut other = stack_called(fake, OTHER_STACK);

@@ -224,7 +224,7 @@ fn concurrent_foreign_approval_rule_template_is_kept() {
             watch(&fake, 1, &[]);
             delivering.await;
             let answer = stack.heard(&request).await;
-            answer.assert_reason([RULE, "not created by this resource"]);
+            answer.assert_reason([RULE, "its description does not name this resource"]);
             if is_update {
                 let back = stack.request("Update", Some(CHILD), &properties(), Some(&wanted));
                 stack.deliver(&back).await.assert_success();

@@ -26,6 +26,7 @@ mod scenarios;
 mod single_faults;
 mod slow;
 mod statuses;
+mod tags;
 mod torn_reads;
 mod unseen;
 mod waiting;

@@ -245,7 +245,9 @@ fn foreign_stack_is_rejected_and_kept_in_every_status() {
             if status == "DELETE_COMPLETE" {
                 continue;
             }
-            for request_type in ["Create", "Update", "Delete"] {
+            // A stack without tags may be one that has lost them: see `tags.rs`.
+            let requests = if tags.is_empty() { 1 } else { 3 };
+            for request_type in ["Create", "Update", "Delete"].into_iter().take(requests) {
                 paused(meets_foreign(request_type, status, tags));
             }
         }
@@ -274,7 +276,13 @@ async fn meets_foreign(request_type: &str, status: &'static str, tags: &[(&str, 
         assert_eq!(is_marked, request_type == "Create", "{context}");
         assert!(is_marked || id == CHILD, "{context}: {id}");
         answer.assert_reason(["using stack gitops-dev-shop"]);
-        answer.assert_reason(["aws cloudformation delete-stack"]);
+        let is_empty = status == "REVIEW_IN_PROGRESS" && tags.is_empty();
+        let command = if is_empty {
+            "delete-stack"
+        } else {
+            "update-stack"
+        };
+        answer.assert_reason([format!("aws cloudformation {command}")]);
         let names_owner =
             reason.contains("it belongs to Project of stack") && reason.contains("stack/other/");
         assert_eq!(names_owner, !tags.is_empty(), "{reason}");

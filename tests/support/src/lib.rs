@@ -20,6 +20,7 @@
 
 /// Products that lack the care which an unkind setting tests.
 pub mod careless;
+pub mod commands;
 /// CloudFormation and Lambda around a custom resource.
 pub mod custom_resource;
 /// Permissions that IAM propagates late or never.

@@ -19,6 +19,7 @@ use crate::reconcile::sender::Sender;
 mod rejections;
 mod request;
 mod steps;
+mod tags;
 
 pub(in crate::mirror_credential) const USER: &str = "user-dev-m";
 pub(in crate::mirror_credential) const NAME: &str = "codecommit-mirror/user-dev-m";

@@ -21,9 +21,6 @@ macro_rules! rejected {
 
 rejected! {
     missing_user_is_rejected: fresh() => "there is no IAM user of that name";
-    secret_without_an_owner_is_rejected:
-        state(settled(), |state| present(state, |s| s.origin.owner = None))
-        => "was not created by Custom::MirrorCredential";
     unfinished_secret_of_another_user_is_rejected: state(settled(), |state| {
             present(state, |s| s.origin.user_name = Some("user-dev-a".to_owned()));
         })

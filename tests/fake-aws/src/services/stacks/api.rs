@@ -145,11 +145,16 @@ fn update(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResul
     let resolved = resolved.map_err(|error| unresolved(world, error))?;
     // "If you don't specify this parameter, CloudFormation doesn't modify the stack's tags."
     let tags = checked_tags(call)?.unwrap_or(old_tags);
-    let role = role(world, call)?;
+    // "If you don't specify a value, CloudFormation uses the role that was previously associated
+    // with the stack."
+    let role = match &stack.role {
+        Some(held) if call.text("RoleARN").is_none() => Some(held.clone()),
+        _ => role(world, call)?,
+    };
     operations::update(stacks, world, &id, template, resolved, tags, token_of(call))
         .map_err(invalid)?;
     if let Some(stack) = stacks.all.get_mut(&id) {
-        stack.role = role.or_else(|| stack.role.take());
+        stack.role = role;
         stack.capabilities = capabilities_of(call);
     }
     remember_token(stacks, call, &id);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{DeploymentMode, Parameter};
+use aws_sdk_cloudformation::types::{DeploymentMode, Parameter, Tag as StackTag};
 use aws_sdk_secretsmanager::types::Tag;
+use serde_json::Value;
 
 use fake_aws::FakeAws;
 use fake_aws::clients::Clients;
@@ -16,7 +17,7 @@ impl<'a> Command<'a> {
         let words = text.split([' ', ';']);
         Command(
             words
-                .map(|word| word.trim_end_matches(['.', ',']))
+                .map(|word| word.trim_end_matches(['.', ',', '`']))
                 .collect(),
         )
     }
@@ -30,9 +31,24 @@ impl<'a> Command<'a> {
     fn argument(&self, name: &str) -> &'a str {
         self.after(name)[0]
     }
+
+    /// The parameters that keep their values.
+    fn parameters(&self) -> Vec<Parameter> {
+        let words = self.after("--parameters").iter();
+        let parameters = words.map_while(|word| {
+            let key = word.strip_prefix("ParameterKey=")?;
+            let key = key.strip_suffix(",UsePreviousValue=true")?;
+            let parameter = Parameter::builder().parameter_key(key);
+            Some(parameter.use_previous_value(true).build())
+        });
+        parameters.collect()
+    }
 }
 
-/// Executes every command in `text`. Fails if one of them is unknown.
+/// Executes every command in `text`.
+///
+/// # Panics
+/// If one of them is unknown, or fails.
 pub async fn run(fake: &FakeAws, text: &str) {
     let clients = Clients::over(fake.connector("a person"));
     for command in text.split("aws ").skip(1) {
@@ -55,10 +71,9 @@ async fn of_secrets(clients: &Clients, command: &Command<'_>) {
             call.send().await.expect("a secret");
         }
         "tag-resource" => {
-            let tags = command.after("--tags").iter().map(|tag| {
-                let tag = tag.strip_prefix("Key=").expect("a key");
-                let (key, value) = tag.split_once(",Value=").expect("a value");
-                Tag::builder().key(key).value(value).build()
+            let tags = command.after("--tags").iter().map_while(|tag| {
+                let (key, value) = tag.strip_prefix("Key=")?.split_once(",Value=")?;
+                Some(Tag::builder().key(key).value(value).build())
             });
             let call = secrets.tag_resource().secret_id(id);
             let call = call.set_tags(Some(tags.collect()));
@@ -75,20 +90,29 @@ async fn of_stacks(clients: &Clients, command: &Command<'_>) {
             let call = stacks.delete_stack().stack_name(name);
             call.send().await.expect("a stack");
         }
+        "update-stack" => {
+            assert!(command.0.contains(&"--use-previous-template"));
+            let tags = command.argument("--tags").trim_matches('\'');
+            let tags: Vec<Value> = serde_json::from_str(tags).expect("JSON");
+            let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+            let tags = tags.iter().map(|tag| {
+                let of_stack = StackTag::builder().set_key(text(&tag["Key"]));
+                of_stack.set_value(text(&tag["Value"])).build()
+            });
+            let call = stacks.update_stack().stack_name(name);
+            let call = call.use_previous_template(true);
+            let call = call.set_tags(Some(tags.collect()));
+            let call = call.set_parameters(Some(command.parameters()));
+            call.send().await.expect("a stack");
+        }
         "create-change-set" => {
             assert_eq!(command.argument("--deployment-mode"), "REVERT_DRIFT");
-            let parameters = command.after("--parameters").iter().map_while(|word| {
-                let key = word.strip_prefix("ParameterKey=")?;
-                let key = key.strip_suffix(",UsePreviousValue=true")?;
-                let parameter = Parameter::builder().parameter_key(key);
-                Some(parameter.use_previous_value(true).build())
-            });
             let call = stacks.create_change_set().stack_name(name);
             let call = call.change_set_name(command.argument("--change-set-name"));
             let call = call.deployment_mode(DeploymentMode::RevertDrift);
             let call = call.use_previous_template(true);
             let call = call.role_arn(command.argument("--role-arn"));
-            let call = call.set_parameters(Some(parameters.collect()));
+            let call = call.set_parameters(Some(command.parameters()));
             call.send().await.expect("a change set");
         }
         "execute-change-set" => {
