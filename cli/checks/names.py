@@ -23,6 +23,7 @@ from cli.output import Finding
 _ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "ResourceNotFound", "DashboardNotFoundError",
            "RepositoryDoesNotExistException", "404"}
 _SAME_ENVIRONMENT = "If that stack is the environment, set stack_name in samconfig.toml to it. Otherwise choose another EnvID"
+_LOST_TAGS = "If a stack of the environment declares it, its tags were removed: cfn-gitops doctor has the command that adds them"
 _REGION_OF_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:([a-z]+(?:-[a-z]+)+-[0-9]+):")
 # The names of a call. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 _MAX_ALARMS = 100
@@ -147,17 +148,19 @@ class Names:
             return []
         owner, subject = owner_of(secret), f"secret {name}"
         is_own = bool(self._stack_id) and owner == self._stack_id
-        release = f"aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery"
+        release = ("If its user has no CodeCommit credential any more, you can free the name: aws secretsmanager delete-secret "
+                   f"--secret-id {name} --force-delete-without-recovery")
         if secret.get("DeletedDate"):
-            restore = f"Restore it: aws secretsmanager restore-secret --secret-id {name}. Or free" if is_own else "Free"
-            return [Finding(subject, "it is scheduled for deletion, which reserves its name", f"{restore} the name: {release}",
-                            "CFG-304")]
+            restore = f"Restore it: aws secretsmanager restore-secret --secret-id {name}"
+            return [Finding(subject, "it is scheduled for deletion, which reserves its name",
+                            restore if is_own else f"{restore}. {release}", "CFG-304")]
         if is_own:
             return []
         if self._has_stack(owner):
             return [Finding(subject, f"it exists, and it belongs to stack {owner}", _SAME_ENVIRONMENT, "CFG-303")]
-        held = f"it belonged to stack {owner}" if owner else "Custom::MirrorCredential did not create it"
-        return [Finding(subject, f"it exists, and {held}", f"If nothing needs it, free the name: {release}", "CFG-303")]
+        if not owner:
+            return [Finding(subject, "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}", "CFG-303")]
+        return [Finding(subject, f"it exists, and it belonged to stack {owner}", f"Choose another ProjectID. {release}", "CFG-303")]
 
     def _has_stack(self, stack_id: str | None) -> bool:
         return stack_id in [stack["StackId"] for stack in self._stacks.values()]
@@ -180,9 +183,12 @@ class Names:
             if self._has_stack(owner):
                 return [Finding(f"stack {child}", f"it exists, and it belongs to stack {owner}",
                                 f"Choose another ProjectID. {_SAME_ENVIRONMENT}", "CFG-502")]
-            held = f"it belonged to stack {owner}" if owner else "Custom::GitOpsPipeline did not create it"
-            return [Finding(f"stack {child}", f"it exists, and {held}", "Choose another ProjectID. If nothing needs it, free the "
-                            f"name: aws cloudformation delete-stack --stack-name {child}", "CFG-502")]
+            if not owner:
+                return [Finding(f"stack {child}", "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}",
+                                "CFG-502")]
+            return [Finding(f"stack {child}", f"it exists, and it belonged to stack {owner}", "Choose another ProjectID. If GitLab has "
+                            "every commit of its repository, which is deleted with it unless it is retained, you can free the name: "
+                            f"aws cloudformation delete-stack --stack-name {child}", "CFG-502")]
         codecommit = self._reader.client("codecommit")
         if not self._foreign([repository], lambda name: codecommit.get_repository(repositoryName=name)):
             return []

@@ -224,7 +224,8 @@ class Row:
             return f"its stack {name} is in {status}", f"See what failed: cfn-gitops failures {name} --env {env}"
         if not project.owner_exists:
             return f"the owner of its stack {name} no longer exists", (
-                f"Delete it if it is not needed: aws cloudformation delete-stack --stack-name {name}")
+                "If GitLab has every commit of its repository, which is deleted with it unless it is retained, delete it: "
+                f"aws cloudformation delete-stack --stack-name {name}")
         if project.pushed and project.pipeline_exists is False:
             return f"its pipeline {project.pipeline} does not exist, so pushes deploy nothing", (
                 f"See how to restore it: cfn-gitops doctor --env {env}")

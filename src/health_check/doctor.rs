@@ -207,7 +207,10 @@ pub fn orphan_problem(child: &Child, id: &str) -> Reason {
         "its owner, resource {} of stack {}, no longer exists",
         child.owner.logical_id, child.owner.stack_id
     );
-    let remedy = format!("Delete it: aws cloudformation delete-stack --stack-name {id}");
+    let remedy = format!(
+        "If GitLab has every commit of its repository, which is deleted with it unless it is retained, delete \
+         it: aws cloudformation delete-stack --stack-name {id}"
+    );
     Reason::uncoded(problem, remedy)
 }
 
