@@ -460,13 +460,14 @@ async fn secret_and_user_without_tags_are_found_by_the_stack() {
 #[tokio::test(start_paused = true)]
 async fn one_wrong_answer_makes_nothing_missing() {
     let world = world().await;
-    for operation in [
-        "GetBranch",
-        "DescribeSecret",
-        "ListUserTags",
-        "ListServiceSpecificCredentials",
+    // The second secret is that of GitLab's token.
+    for (operation, calls) in [
+        ("GetBranch", 2),
+        ("DescribeSecret", 1),
+        ("ListUserTags", 2),
+        ("ListServiceSpecificCredentials", 2),
     ] {
-        for index in 0..2 {
+        for index in 0..calls {
             let caller = format!("{operation} {index}");
             let fault = Fault::on(operation, index, FaultKind::NotFoundYet);
             world.fake.inject(&caller, fault);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::changes::{remove_secret_tags, remove_tags};
-use crate::checks::{nothing_remains, our_mirrors, ours, state};
+use crate::checks::{at_rest, nothing_remains, our_mirrors, ours, state};
 use crate::fixture::{
     SECRET, USER, holds, in_account, login, properties, request_delete, serial, with,
 };
