@@ -31,7 +31,7 @@ pub struct Child {
 pub enum FoundChild {
     Absent,
     /// It exists, and no tags name its owner. A pipeline's stack may have lost them.
-    Untagged(UntaggedChild),
+    Untagged(Box<UntaggedChild>),
     Owned(Box<Child>),
 }
 

@@ -9,7 +9,6 @@ use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use crate::reconcile::sender;
 use cfn_custom_resource::{Failure, Reason, Request, RequestType};
-use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestContext {

@@ -267,7 +267,7 @@ impl GitOpsPipeline {
         let child = observe::described(found, stack_name);
         let Some(owner) = child.owner.clone() else {
             return Ok(if child.has_lost_tags() {
-                FoundChild::Untagged(child.into())
+                FoundChild::Untagged(Box::new(child.into()))
             } else {
                 FoundChild::Absent
             });

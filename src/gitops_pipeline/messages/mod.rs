@@ -23,15 +23,9 @@ pub fn foreign_stack(
     owner: Option<&Owner>,
     child: Option<&ChildStack>,
 ) -> Reason {
-    let give = || {
-        child.map(|child| {
-            format!(
-                "give the stack to this resource with `{}`",
-                tag_command(name, own, child)
-            )
-        })
-    };
-    let give = give().unwrap_or_default();
+    let command = child.map(|child| tag_command(name, own, child));
+    let command = command.unwrap_or_default();
+    let give = format!("give the stack to this resource with `{command}`");
     let status = child.map_or("", |child| &child.status);
     let (cause, remedy) = match owner {
         Some(owner) if owner.stack_id == own.stack_id => (
@@ -93,7 +87,7 @@ pub fn tag_command(name: &str, owner: &Owner, child: &ChildStack) -> String {
     let tags = tags
         .iter()
         .map(|(key, value)| json!({"Key": key, "Value": value}));
-    let tags = Value::from_iter(tags);
+    let tags: Value = tags.collect();
     let mut command = format!(
         "aws cloudformation update-stack --stack-name {name} --use-previous-template --tags '{tags}'"
     );

@@ -415,6 +415,8 @@ fn with_foreign(state: &mut DeletionState) {
     state.users[0].credentials.push(credential("HIS"));
 }
 
+type Change = fn(&mut DeletionState);
+
 /// A Delete of a secret that no tags give to a resource. The user's tags may stand in for them.
 #[test]
 fn secret_without_tags_is_deleted_or_named() {
@@ -431,7 +433,6 @@ fn secret_without_tags_is_deleted_or_named() {
             logical_id: "X".to_owned(),
         });
     };
-    type Change = fn(&mut DeletionState);
     // An own ID, a generated one, that of a rejected Create, and a replacement without an ID.
     let tags: [(&str, Change, [_; 4]); 5] = [
         ("of this secret", of_this, [&login, &login, &done, &login]),
