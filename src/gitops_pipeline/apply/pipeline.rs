@@ -126,13 +126,7 @@ impl PipelineApplier<'_> {
             }
         };
         if ready.child.owner.is_none() {
-            // The request changes nothing of a stack without its tags.
-            let owner = &self.context.owner;
-            let missing =
-                messages::stack_is_untagged(&self.spec.names.stack(), owner, &ready.child);
-            let applied = self.applied(ready.child, source, repository.await?, None)?;
-            let warning = Reason::join([missing].into_iter().chain(applied.warning));
-            return Ok(AppliedPipeline { warning, ..applied });
+            return self.unchanged(ready.child, source, repository.await?);
         }
         // A Delete writes its tombstone first, and then looks up the stack and the rule. This
         // request created both before it looks up the tombstone. So one of the two requests finds
@@ -246,6 +240,20 @@ impl PipelineApplier<'_> {
             _ => None,
         };
         self.applied(child, source, repository, branch_denial)
+    }
+
+    /// The result of a request that changes nothing of `child`, which has lost its tags.
+    fn unchanged(
+        &self,
+        child: ChildStack,
+        source: &Source,
+        repository: Lookup<Repository>,
+    ) -> Result<AppliedPipeline, ApplyError> {
+        let (name, owner) = (self.spec.names.stack(), &self.context.owner);
+        let missing = messages::stack_is_untagged(&name, owner, &child);
+        let applied = self.applied(child, source, repository, None)?;
+        let warning = Reason::join([missing].into_iter().chain(applied.warning));
+        Ok(AppliedPipeline { warning, ..applied })
     }
 
     /// The result of a request that left `child`.
