@@ -98,20 +98,13 @@ impl PipelineApplier<'_> {
         let source = &Source::open(self.aws, &self.spec.names, given, retry).await?;
         let mut stack = StackApplier::new(&renderer, source, self.progress);
         // An Update may also delete the stack that its old properties name.
-        let sender = async {
-            match self.is_update {
-                true => self.check_sender().await,
-                false => Ok(()),
-            }
-        };
         let (checked, (), ()) = tokio::try_join!(
             self.check(&renderer, source),
             stack.start(self.creates),
-            sender
+            self.check_sender_if(self.is_update)
         )?;
-        if !self.is_update && stack.has_found_own() {
-            self.check_sender().await?;
-        }
+        self.check_sender_if(!self.is_update && stack.has_found_own())
+            .await?;
         let ready = Box::pin(reconcile(&mut stack, self.progress)).await;
         if ready.is_err() {
             *creation = stack.creation();
@@ -148,8 +141,11 @@ impl PipelineApplier<'_> {
         Box::pin(self.finish(ready, source, repository)).await
     }
 
-    /// Rejects a request that CloudFormation contradicts.
-    async fn check_sender(&self) -> Result<(), ApplyError> {
+    /// Rejects a request that CloudFormation contradicts, if that `is_needed`.
+    async fn check_sender_if(&self, is_needed: bool) -> Result<(), ApplyError> {
+        if !is_needed {
+            return Ok(());
+        }
         let RequestContext {
             owner, is_local, ..
         } = self.context;
