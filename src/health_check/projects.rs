@@ -21,7 +21,7 @@ use crate::mirror_credential::health::CheckedGitLabs;
 /// A path in a GitLab.
 type Path = (String, String);
 
-/// The clients of the GitLabs, each opened once. `None` if its token cannot be read.
+/// The clients of each GitLab, opened once. `None` if its token cannot be read.
 #[derive(Default)]
 struct OpenedGitLabs(BTreeMap<(String, String, String), Option<GitLab>>);
 

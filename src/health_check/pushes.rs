@@ -231,9 +231,7 @@ impl Checker<'_> {
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
         let read = async {
             let gitlab = gitlab::open(aws, http, &report.access).await?;
-            let found = gitlab
-                .branch_contains(project.into(), branch, commit)
-                .await?;
+            let found = gitlab.branch_contains(project, branch, commit).await?;
             Ok::<_, GitLabError>((gitlab, found))
         };
         let (gitlab, found) = match within(GITLAB_TIMEOUT, Box::pin(read)).await {
@@ -254,12 +252,7 @@ impl Checker<'_> {
         };
         // GitLab's events only decide about the report.
         let is_foreign = found == Containment::Missing
-            && match timeout(
-                GITLAB_TIMEOUT,
-                Box::pin(gitlab.latest_pushes(project.into())),
-            )
-            .await
-            {
+            && match timeout(GITLAB_TIMEOUT, Box::pin(gitlab.latest_pushes(project))).await {
                 Ok(pushes) => !pushes?.contains_tip(branch, commit),
                 Err(_) => false,
             };

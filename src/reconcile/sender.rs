@@ -91,7 +91,7 @@ async fn is_complete_now(aws: &Aws, owner: &Owner, deletes: Option<&str>) -> boo
         }
         is_in_operation(aws, &owner.stack_id).await.ok()
     };
-    let look = within(LOOK_TIMEOUT, without_retrying_denials(look)).await;
+    let look = within(LOOK_TIMEOUT, Box::pin(without_retrying_denials(look))).await;
     look.is_ok_and(|is_in_operation| is_in_operation == Some(false))
 }
 

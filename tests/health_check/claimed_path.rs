@@ -7,7 +7,7 @@ use fake_aws::FakeAws;
 fn claim(fake: &FakeAws) -> (u64, u64) {
     let former = fake.change(|aws| {
         let project = aws.gitlab.project_mut(PROJECT);
-        project.path = "platform/legacy".to_owned();
+        "platform/legacy".clone_into(&mut project.path);
         project.former_path = Some(PROJECT.to_owned());
         project.id
     });
@@ -51,7 +51,7 @@ async fn moved_project_is_healthy() {
     let (fake, _) = fake().await;
     fake.change(|aws| {
         let project = aws.gitlab.project_mut(PROJECT);
-        project.path = "platform/legacy".to_owned();
+        "platform/legacy".clone_into(&mut project.path);
         project.former_path = Some(PROJECT.to_owned());
     });
     let looked = look(&fake).await;

@@ -69,8 +69,12 @@ async fn stack_without_owner_is_reported() {
     fake.stack("owner", "UPDATE_ROLLBACK_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named("owner").expect("just made").id.clone());
     fake.stack("gitops-dev-owned", "CREATE_COMPLETE", &tags(&owner));
-    let owned = "gitops-dev-owned";
-    fake.declare(&owner, "Project", "Custom::GitOpsPipeline", owned);
+    fake.declare(
+        &owner,
+        "Project",
+        "Custom::GitOpsPipeline",
+        "gitops-dev-owned",
+    );
     for n in 0..5 {
         fake.stack(&format!("other-{n}"), "CREATE_COMPLETE", &[]);
     }

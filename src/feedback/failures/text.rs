@@ -95,7 +95,7 @@ pub fn not_again() -> LogText {
 /// Why no log is posted in the project. `None` if only its members can see it.
 async fn withheld(gitlab: &GitLab, project: ProjectRef<'_>) -> Option<LogText> {
     const NOT_POSTED: &str = "The log is not posted, because";
-    match gitlab.project(project.into()).await {
+    match gitlab.project(project).await {
         Ok(project) => {
             let what = project.visibility.beyond_members()?;
             Some(without_log(&format!("{NOT_POSTED} the project {what}")))

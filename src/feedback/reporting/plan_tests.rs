@@ -72,7 +72,7 @@ fn posted(
         },
     });
     let shown = Shown {
-        execution: Statuses::of(shown.clone().collect(), &Vec::from_iter(shown), URL),
+        execution: Statuses::of(shown.clone().collect(), &shown.collect::<Vec<_>>(), URL),
         ..Shown::default()
     };
     let posts = posts(&desired_of(state, &[]), &shown);

@@ -90,7 +90,7 @@ impl Reviewer<'_> {
             places => places?,
         };
         let marker = note::marker(&self.target.names, &self.target.location);
-        let notes = self.gitlab.notes(project.into(), &places, &marker).await?;
+        let notes = self.gitlab.notes(project, &places, &marker).await?;
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         let build = note::build_marker(self.build.uuid(), true);
         // If a place has more than one note, writing deletes all but the first.
@@ -301,7 +301,7 @@ impl Reviewer<'_> {
         let (project, places) = (target.report.project(), self.places().await?);
         // All of them lead from the same branch to the same branch.
         let behind = match places.first() {
-            Some(place) => gitlab.commits_behind(project.into(), place).await?,
+            Some(place) => gitlab.commits_behind(project, place).await?,
             None => None,
         };
         let marker = note::marker(&target.names, &target.location);
@@ -309,7 +309,7 @@ impl Reviewer<'_> {
         if let ReviewFinding::Changes(changes, _) = finding {
             body += &rights::missing(self.aws, &target.names, changes).await;
         }
-        let written = gitlab.write_note(project.into(), &places, None, &marker, &body);
+        let written = gitlab.write_note(project, &places, None, &marker, &body);
         written.await?;
         Ok(())
     }

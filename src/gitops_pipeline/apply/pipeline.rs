@@ -235,7 +235,7 @@ impl PipelineApplier<'_> {
             Some(_) if is_new => source.tip(spec.branch()).await?.denied(),
             _ => None,
         };
-        self.applied(child, source, repository, branch_denial)
+        self.applied(child, source, repository, branch_denial.as_ref())
     }
 
     /// The result of a request that changes nothing of `child`, which has lost its tags.
@@ -258,7 +258,7 @@ impl PipelineApplier<'_> {
         child: ChildStack,
         source: &Source,
         repository: Lookup<Repository>,
-        branch_denial: Option<CallError>,
+        branch_denial: Option<&CallError>,
     ) -> Result<AppliedPipeline, ApplyError> {
         let spec = self.spec;
         let (repository_arn, clone_url, denial) = match (repository, spec.cross_account_source()) {
@@ -273,7 +273,7 @@ impl PipelineApplier<'_> {
             stack_id: child.id,
             repository_arn,
             clone_url,
-            warning: warnings::all(spec, source, denial.as_ref(), branch_denial.as_ref()),
+            warning: warnings::all(spec, source, denial.as_ref(), branch_denial),
         })
     }
 

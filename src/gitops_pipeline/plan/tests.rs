@@ -372,7 +372,7 @@ fn delete_that_is_older_than_a_change_of_its_stack_fails() {
 fn stack_without_tags_is_neither_changed_nor_forgotten() {
     let read = Next::Apply(ApplyStep::ReadProperties);
     let untagged = Next::Fail(ApplyStop::Untagged);
-    let foreign = || Next::Fail(ApplyStop::Foreign(None));
+    let foreign = || [(); 3].map(|()| Next::Fail(ApplyStop::Foreign(None)));
     let fails = || Next::Fail(DeleteStop::Untagged);
     let unread = [None, Some(false), Some(true)];
     for (status, names_stack, updates, deletes) in [
@@ -390,19 +390,9 @@ fn stack_without_tags_is_neither_changed_nor_forgotten() {
             [untagged.clone(), untagged.clone(), DONE],
             fails(),
         ),
-        (
-            "REVIEW_IN_PROGRESS",
-            true,
-            [foreign(), foreign(), foreign()],
-            DELETED,
-        ),
+        ("REVIEW_IN_PROGRESS", true, foreign(), DELETED),
         ("DELETE_COMPLETE", true, [CREATE; 3], DELETED),
-        (
-            "UPDATE_COMPLETE",
-            false,
-            [foreign(), foreign(), foreign()],
-            DELETED,
-        ),
+        ("UPDATE_COMPLETE", false, foreign(), DELETED),
     ] {
         let child = ChildStack {
             owner: None,

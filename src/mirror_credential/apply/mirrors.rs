@@ -119,7 +119,7 @@ impl Applier<'_> {
                 None
             };
             match found {
-                Some(mirror) => self.note_created(one, mirror),
+                Some(mirror) => self.note_created(one, &mirror),
                 None => wanted.push(one),
             }
         }
@@ -142,7 +142,7 @@ impl Applier<'_> {
         let (mut uncertain, mut result) = (Vec::new(), Ok(()));
         for (wanted, created) in wanted.into_iter().zip(join_all(calls).await) {
             match created {
-                Ok(mirror) => self.note_created(wanted, mirror),
+                Ok(mirror) => self.note_created(wanted, &mirror),
                 Err(error) if error.sent == Sent::Unknown => uncertain.push((wanted, error)),
                 Err(error) => result = result.and(Err(error.into())),
             }
@@ -153,7 +153,7 @@ impl Applier<'_> {
                 return Err(error.into());
             }
             if let Some(mirror) = self.find_created(&gitlab, wanted).await? {
-                self.note_created(wanted, mirror);
+                self.note_created(wanted, &mirror);
             }
         }
         result
@@ -191,7 +191,7 @@ impl Applier<'_> {
         Ok(first.filter(|_| new.next().is_none()))
     }
 
-    fn note_created(&mut self, wanted: &WantedMirror, mirror: Mirror) {
+    fn note_created(&mut self, wanted: &WantedMirror, mirror: &Mirror) {
         let url = self.spec.gitlab.as_ref().map(|access| access.url.clone());
         let record = MirrorRecord {
             gitlab_url: url.unwrap_or_default(),

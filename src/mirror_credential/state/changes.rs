@@ -91,8 +91,8 @@ impl State {
         }
     }
 
-    pub fn note_mirror_created(&mut self, record: MirrorRecord, mirror: Mirror) {
-        self.mirrors.note_shown(&record, Some(&mirror));
+    pub fn note_mirror_created(&mut self, record: MirrorRecord, mirror: &Mirror) {
+        self.mirrors.note_shown(&record, Some(mirror));
         self.created.mirrors.insert(record.clone());
         self.mirrors.intent.content.created.push(record);
         self.mirrors.intent.ids_committed = false;

@@ -18,7 +18,7 @@ const LEGACY: &str = "platform/legacy";
 fn rename(fake: &FakeAws) -> u64 {
     fake.change(|aws| {
         let project = aws.gitlab.project_mut(PROJECT);
-        project.path = LEGACY.to_owned();
+        LEGACY.clone_into(&mut project.path);
         project.former_path = Some(PROJECT.to_owned());
         project.id
     })
@@ -33,7 +33,7 @@ fn claim(fake: &FakeAws) -> (u64, u64) {
 }
 
 /// The properties with this project.
-fn of(project: impl ToString) -> Value {
+fn of(project: &impl ToString) -> Value {
     with(
         properties(),
         "Mirrors",
@@ -86,11 +86,11 @@ fn number_of_the_former_project_keeps_its_mirror() {
         stack.create(&properties()).await.assert_success();
         let (former, _) = claim(fake);
         let before = fake.mirrors(LEGACY);
-        stack.update(&of(former), None).await.assert_success();
+        stack.update(&of(&former), None).await.assert_success();
         assert_eq!(fake.mirrors(LEGACY), before);
         assert_kept(fake);
         stack
-            .update(&serial(&of(former), 2), None)
+            .update(&serial(&of(&former), 2), None)
             .await
             .assert_success();
         assert_kept(fake);
@@ -104,7 +104,7 @@ fn number_of_the_other_project_moves_the_mirror() {
     in_account(async |fake, stack, _| {
         stack.create(&properties()).await.assert_success();
         let (_, other) = claim(fake);
-        stack.update(&of(other), None).await.assert_success();
+        stack.update(&of(&other), None).await.assert_success();
         fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
         assert_eq!((count(fake, LEGACY), count(fake, PROJECT)), (0, 1));
     });
@@ -117,7 +117,7 @@ fn rollback_to_a_claimed_path_stays_in_the_former_project() {
         in_account(async |fake, stack, _| {
             stack.create(&properties()).await.assert_success();
             let (former, _) = claim(fake);
-            let mut remedy = of(former);
+            let mut remedy = of(&former);
             if is_renewed {
                 remedy = serial(&remedy, 2);
             }
@@ -173,7 +173,7 @@ fn moved_project_keeps_its_mirror() {
         assert_eq!(count(fake, LEGACY), 1);
         // The new path is that of the same project.
         let before = fake.mirrors(LEGACY);
-        stack.update(&of(LEGACY), None).await.assert_success();
+        stack.update(&of(&LEGACY), None).await.assert_success();
         assert_eq!(fake.mirrors(LEGACY), before);
         assert_eq!(rotation.rotate().await, Rotated::Finished);
         fake.mirrors_work(LEGACY, REPOSITORY).expect("it pushes");

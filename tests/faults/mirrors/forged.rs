@@ -98,9 +98,10 @@ fn look_without_an_answer_decides_nothing() {
         for kind in kinds {
             for is_delete in [true, false] {
                 between_operations(async |fake, stack| {
-                    let request = match is_delete {
-                        true => stack.request("Delete", Some(SECRET), &login(), None),
-                        false => stack.request_update(&serial(&login(), 2)),
+                    let request = if is_delete {
+                        stack.request("Delete", Some(SECRET), &login(), None)
+                    } else {
+                        stack.request_update(&serial(&login(), 2))
                     };
                     stack.show_end();
                     fake.break_from_now(On::Operation(operation), kind);

@@ -253,7 +253,7 @@ fn shared_environment_is_a_finding_and_repeats_no_record() {
             let states = || {
                 let records = records(&fake);
                 let states = records.deployments.iter().map(|one| one.state);
-                Vec::from_iter(states)
+                states.collect::<Vec<_>>()
             };
             let after_events = states();
             let changes = fake.count("GitLab.UpdateEnvironment");

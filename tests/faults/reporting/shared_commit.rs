@@ -106,7 +106,7 @@ fn check_own(fake: &FakeAws, expected: &Expected) {
         let is_own = (&*one.sha, one.user) == (COMMITS[expected.commit], OWN_USER);
         is_own && one.name == SHOP.status()
     });
-    let latest = own.last().map(|own| own.state);
+    let latest = { own }.next_back().map(|own| own.state);
     let is_known = !expected.status.is_empty() && expected.status != "running";
     assert!(
         !is_known || latest == Some(&*expected.status),

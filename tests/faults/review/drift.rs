@@ -55,6 +55,6 @@ fn drift_status_of_another_account_is_not_replaced() {
         check_health(fake, "second health check").await;
         let shown = drift_statuses(fake);
         let shown = shown.iter().map(|one| (one.state, &one.target_url));
-        assert_eq!(Vec::from_iter(shown), [("failed", &other.target_url)]);
+        assert_eq!(shown.collect::<Vec<_>>(), [("failed", &other.target_url)]);
     });
 }

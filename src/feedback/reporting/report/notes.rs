@@ -176,7 +176,7 @@ impl Reporter<'_> {
             || self
                 .context
                 .gitlab
-                .project(project.into())
+                .project(project)
                 .await
                 .is_ok_and(|project| project.is_private())
     }
