@@ -125,10 +125,10 @@ async fn prepared() -> FakeAws {
     let fake = account(DEPLOYED, &[]);
     fake.stack("owner", "CREATE_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named("owner").expect("a stack").id.clone());
-    ParentStack::called(&fake, RESOURCE, &owner)
-        .create(&properties())
-        .await
-        .assert_success();
+    let mut stack = ParentStack::called(&fake, RESOURCE, &owner);
+    stack.create(&properties()).await.assert_success();
+    let (id, _) = stack.resource.expect("a resource");
+    fake.declare(&owner, RESOURCE.logical_id, RESOURCE.resource_type, &id);
     let parameters = [("Stage", PARAMETER), ("Key", PARAMETER)];
     fake.deployed_stack(STACK, &deployed(), &parameters);
     tokio::time::sleep(Duration::from_mins(1)).await;
