@@ -36,28 +36,31 @@ pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
             credentials,
             ..User::from_tags(name, &tags)
         }),
-        (Ok(None), _) => Ok(User::absent(name, None)),
-        // IAM gives the same code for a user that was deleted meanwhile, and for a service without
-        // such credentials. One such answer may be wrong.
-        (Ok(_), Err(error)) if error.has_code(&NO_ENTITY) => {
-            let (tags, credentials) =
-                tokio::join!(read_tags(aws, name), list_credentials(aws, name));
-            match (tags?, credentials) {
-                (None, _) => Ok(User::absent(name, None)),
-                (Some(tags), Ok(credentials)) => Ok(User {
-                    credentials,
-                    ..User::from_tags(name, &tags)
-                }),
-                (Some(_), Err(error)) if error.has_code(&NO_ENTITY) => {
-                    Ok(User::absent(name, Some(DeniedRead(error))))
-                }
-                (Some(_), Err(error)) => Err(error),
-            }
-        }
+        (Ok(None), Err(_)) => Ok(User::absent(name, None)),
+        // One of both answers may be wrong, or the user was created or deleted meanwhile.
+        (Ok(None), Ok(_)) => read_user_again(aws, name).await,
+        (Ok(_), Err(error)) if error.has_code(&NO_ENTITY) => read_user_again(aws, name).await,
         (Err(error), _) | (_, Err(error)) if error.is_denied() => {
             Ok(User::absent(name, Some(DeniedRead(error))))
         }
         (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+/// Reads a user whom one of two answers did not find. IAM gives the same code for a user that was
+/// deleted meanwhile, and for a service without such credentials.
+async fn read_user_again(aws: &Aws, name: &str) -> Result<User, CallError> {
+    let (tags, credentials) = tokio::join!(read_tags(aws, name), list_credentials(aws, name));
+    match (tags?, credentials) {
+        (None, _) => Ok(User::absent(name, None)),
+        (Some(tags), Ok(credentials)) => Ok(User {
+            credentials,
+            ..User::from_tags(name, &tags)
+        }),
+        (Some(_), Err(error)) if error.has_code(&NO_ENTITY) => {
+            Ok(User::absent(name, Some(DeniedRead(error))))
+        }
+        (Some(_), Err(error)) => Err(error),
     }
 }
 
