@@ -73,7 +73,7 @@ def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop
     assert shop.ended(waiting) == "Succeeded", shop.said()
 
     output = shell.run(upgrade)
-    assert shop.version() == "1" and f"ok      {shop.stack_name}: version 1" in output, output
+    assert shop.version() == "2" and f"ok      {shop.stack_name}: version 2" in output, output
     assert {shop.status(each["pipelineExecutionId"]) for each in shop.executions()} == {"Succeeded"}
     assert shop.source.mirrors_to(shop.mirrored_url)[0].id == mirror.id
     # A push is mirrored and deployed as before.
