@@ -73,7 +73,7 @@ def test_app_deploys_a_login_that_pushes_and_a_pipeline(aws: LocalAws, environme
     pipeline, upgrade = Stack(aws, child), "python -m cli upgrade --env dev --yes"
     outdate(aws, pipeline)
     output = Folder(aws, ROOT, tmp_path).run(upgrade)
-    assert "ok      gitops-dev-website: version 1" in output, output
-    assert pipeline.outputs()["RenderingVersion"] == parameters(stack.describe())["RenderingSerial"] == "1"
+    assert "ok      gitops-dev-website: version 2" in output, output
+    assert pipeline.outputs()["RenderingVersion"] == parameters(stack.describe())["RenderingSerial"] == "2"
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     assert steps.what_is_there(aws) == before

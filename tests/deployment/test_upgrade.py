@@ -81,7 +81,7 @@ def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop
 
     shop.become_former()
     output = shell.run(documented_command(shop.project_id))
-    assert shop.version() == "1", output
+    assert shop.version() == "2", output
     shell.run(upgrade)
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()
