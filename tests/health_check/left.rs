@@ -15,6 +15,7 @@ use fake_aws::gitlab::DEVELOPER;
 use fake_aws::{FakeAws, FaultKind, On, Service};
 use test_support::custom_resource::{INVENTED_ID, ParentStack, RollBack};
 
+const ANOTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/another/1";
 const OTHER_PROJECT: &str = "platform/another";
 const OTHER_REPOSITORY: &str = "codecommit-dev-cfn-another";
 const OTHER_USER: &str = "user-dev-other";
@@ -248,7 +249,7 @@ async fn record_takes_half_of_the_time_left_at_most() {
 async fn mirror_beside_a_deletion_of_nothing_is_no_finding() {
     let (fake, _) = fake().await;
     fake.user(OTHER_USER);
-    let mut another = ParentStack::called(&fake, CREDENTIAL, "arn:another");
+    let mut another = ParentStack::called(&fake, CREDENTIAL, ANOTHER_STACK);
     another.starts_counting_at(10);
     let id = format!("codecommit-mirror/{OTHER_USER}");
     let properties = properties(OTHER_USER, PROJECT, REPOSITORY);
@@ -284,7 +285,7 @@ async fn delete_soundly(case: &str, fake: &FakeAws, stack: &mut ParentStack) {
         "Create without a response" => {
             fake.user(OTHER_USER);
             let properties = properties(OTHER_USER, PROJECT, REPOSITORY);
-            let mut another = ParentStack::called(fake, CREDENTIAL, "arn:another");
+            let mut another = ParentStack::called(fake, CREDENTIAL, ANOTHER_STACK);
             another.starts_counting_at(10);
             another.delete_id(INVENTED_ID, &properties).await;
         }

@@ -19,6 +19,8 @@ ALLOWED = {
     "cloudformation:DescribeStackResource: Value 'NEW'": "a status that CloudFormation may add",
     "codepipeline:ListActionExecutions: Value 'Skipped'": "a status that CodePipeline may add",
     "codepipeline:ListPipelineExecutions: Value 'FUTURE_VALUE'": "the same",
+    "cloudformation:DescribeStackResource: Value 'FUTURE_VALUE'": "a status that CloudFormation may add",
+    "cloudformation:ListStackResources: Value 'NEW'": "the same",
     "codepipeline:GetPipelineState: Value 'Black": "a hostile text",
     "codepipeline:GetPipelineState: Value 'sale": "a hostile text",
 }
