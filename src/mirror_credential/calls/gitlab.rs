@@ -59,6 +59,24 @@ pub fn foreign_mirror(record: &MirrorRecord, mirror: &Mirror) -> Reason {
     Reason::new(Code::MirrorsLeft, problem, remedy)
 }
 
+/// The text about a mirror that GitLab does not show in the project of its name. The record has no
+/// number, so the name may have passed to another project.
+pub fn unproved_mirror(record: &MirrorRecord) -> Reason {
+    let MirrorRecord {
+        gitlab_url,
+        project,
+        id,
+        ..
+    } = record;
+    let problem = format!(
+        "GitLab at {gitlab_url} does not show push mirror {id} in project {project}, and its record \
+         does not have the project's number"
+    );
+    let remedy = "If another project was at this path before, remove the mirror in its Settings, \
+        Repository, Mirroring repositories";
+    Reason::new(Code::MirrorsLeft, problem, remedy)
+}
+
 /// GitLab clients, opened on first use.
 pub struct GitLabClients<'a> {
     clients: &'a Clients,
@@ -247,7 +265,7 @@ async fn recorded(
             Recorded::Foreign(foreign_mirror(record, &mirror))
         }
         Some(mirror) => Recorded::Shown(mirror),
-        None if record.number.is_none() => Recorded::Foreign(hidden_mirror(record)),
+        None if record.number.is_none() => Recorded::Foreign(unproved_mirror(record)),
         None => Recorded::Gone,
     })
 }

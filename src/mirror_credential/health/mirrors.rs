@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLab, GitLabError, Mirror, Mirrored, Settings, other_project};
 use crate::common::password::Password;
-use crate::mirror_credential::calls::gitlab::{GitLabClients, foreign_mirror, hidden_mirror};
+use crate::mirror_credential::calls::gitlab::{GitLabClients, foreign_mirror, unproved_mirror};
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 pub use crate::mirror_credential::health::tips::ForeignTip;
 use crate::mirror_credential::health::tips::{Comparison, TipsError};
@@ -104,7 +104,7 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
     let MirrorRecord { id, gitlab_url, .. } = record;
     if record.number.is_none() {
         return MirrorHealth {
-            fault: Some(hidden_mirror(record)),
+            fault: Some(unproved_mirror(record)),
             ..unchecked(record)
         };
     }
