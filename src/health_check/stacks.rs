@@ -333,26 +333,33 @@ impl Checker<'_> {
         if is_listed && !(stacks.is_complete(id) && self.schedule.is_due(name, DAY)) {
             return true;
         }
-        let aws = &self.clients.aws;
-        let is_shown = match stack_resource(aws, owner).await {
-            Ok(Some(shown)) if is_listed => !shown.is_gone() && shown.may_be(name),
-            Ok(shown) => shown.is_some_and(|shown| !shown.is_gone()),
+        // An update that replaces the resource may have begun since the list.
+        let is_changing = async {
+            let now = list(&self.clients.aws, &self.environment.id).await;
+            !now.is_ok_and(|now| now.is_complete(id))
+        };
+        let is_owned = || Box::pin(self.may_own(name, owner, is_listed));
+        // One answer that the resource does not exist may be wrong.
+        is_owned().await || (is_listed && is_changing.await) || is_owned().await
+    }
+
+    /// Whether `owner` may own the stack `name`, as one look shows it.
+    async fn may_own(&self, name: &str, owner: &Owner, is_listed: bool) -> bool {
+        match stack_resource(&self.clients.aws, owner).await {
+            Ok(shown) => {
+                let mut shown = shown.into_iter().filter(|shown| !shown.is_gone());
+                shown.any(|shown| !is_listed || shown.may_be(name))
+            }
             Err(error) => {
                 let error = error.reason();
                 tracing::warn!(
-                    stack = id,
+                    stack = owner.stack_id,
                     error = error.as_error(),
                     "an owner was not looked up"
                 );
                 true
             }
-        };
-        // An update that replaces the resource may have begun since the list.
-        let is_changing = async {
-            let now = list(aws, &self.environment.id).await;
-            !now.is_ok_and(|now| now.is_complete(id))
-        };
-        is_shown || (is_listed && is_changing.await)
+        }
     }
 
     /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.

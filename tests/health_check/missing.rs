@@ -466,6 +466,7 @@ async fn one_wrong_answer_makes_nothing_missing() {
         ("DescribeSecret", 1),
         ("ListUserTags", 2),
         ("ListServiceSpecificCredentials", 2),
+        ("DescribeStackResource", 1),
     ] {
         for index in 0..calls {
             let caller = format!("{operation} {index}");

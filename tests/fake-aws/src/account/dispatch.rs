@@ -108,6 +108,14 @@ impl AwsState {
         }
     }
 
+    /// The answer as if the thing that the call names did not exist.
+    pub(crate) fn not_found(&self, call: &Call) -> AwsError {
+        if call.operation == "DescribeStackResource" {
+            return stacks::descriptions::no_such_resource(call);
+        }
+        self.named_by(call).expect("it names a thing").1
+    }
+
     /// Complains of a GitLab token that is sent to any server but a GitLab.
     fn watch_for_tokens(&mut self, call: &Call) {
         if self.gitlab.tokens.is_empty() {

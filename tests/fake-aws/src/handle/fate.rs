@@ -104,8 +104,7 @@ impl FakeAws {
                 let answer = match kind {
                     FaultKind::Throttled => ApiResponse::throttled(call.service),
                     FaultKind::NotFoundYet => {
-                        let (_, error) = inner.aws.named_by(call).expect("it names a thing");
-                        ApiResponse::error(call.service, &error)
+                        ApiResponse::error(call.service, &inner.aws.not_found(call))
                     }
                     FaultKind::Denied => denied(Denied::NoPolicy),
                     FaultKind::DeniedExplicitly => denied(Denied::Explicitly),

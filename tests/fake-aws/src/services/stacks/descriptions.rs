@@ -115,11 +115,8 @@ pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
         return Ok(Some(element("StackResourceDetail", &detail)));
     }
     if let Some(child) = stacks.find(stack) {
-        let held = child.resources.get(logical_id).ok_or_else(|| {
-            invalid(format!(
-                "Resource {logical_id} does not exist for stack {stack}"
-            ))
-        })?;
+        let held = child.resources.get(logical_id);
+        let held = held.ok_or_else(|| no_such_resource(call))?;
         let desired = &held.desired;
         let detail = elements([
             ("StackId", Some(&child.id)),
@@ -153,6 +150,13 @@ pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
         ("LastUpdatedTimestamp", Some(&World::instant(world.now))),
     ]);
     Ok(Some(element("StackResourceDetail", &detail)))
+}
+
+pub(crate) fn no_such_resource(call: &Call) -> AwsError {
+    let (stack, logical_id) = (call.needed("StackName"), call.needed("LogicalResourceId"));
+    invalid(format!(
+        "Resource {logical_id} does not exist for stack {stack}"
+    ))
 }
 
 /// The stack with this ARN of a custom resource, as CloudFormation shows it now.

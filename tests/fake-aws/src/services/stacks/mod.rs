@@ -14,7 +14,7 @@ pub mod change_sets;
 /// The changes of a change set.
 pub(crate) mod comparison;
 /// CloudFormation's descriptions of stacks, events and resources.
-mod descriptions;
+pub mod descriptions;
 /// The execution of change sets.
 pub(crate) mod execution;
 /// The running operation of a stack.
