@@ -185,22 +185,18 @@ impl<'a> StackApplier<'a> {
 
     fn error(&self, stop: ApplyStop) -> ApplyError {
         let (name, status) = (self.tracker.name(), self.tracker.status());
-        ApplyError::Failed(match stop {
-            ApplyStop::Foreign(owner) => {
-                let own = &self.renderer.context.owner;
-                let child = self.tracker.child.as_ref();
+        let (own, child) = (&self.renderer.context.owner, self.tracker.child.as_ref());
+        ApplyError::Failed(match (stop, child) {
+            (ApplyStop::Foreign(owner), Some(child)) => {
                 messages::foreign_stack(name, own, owner.as_ref(), child)
             }
-            ApplyStop::Untagged => match &self.tracker.child {
-                Some(child) => {
-                    messages::stack_is_untagged(name, &self.renderer.context.owner, child)
-                }
-                None => messages::superseded(name),
-            },
-            ApplyStop::Superseded => messages::superseded(name),
-            ApplyStop::UnknownStatus => messages::unknown_status(name, status),
-            ApplyStop::Deleted => return ApplyError::Deleted,
-            ApplyStop::Failed(reason) => {
+            (ApplyStop::Untagged, Some(child)) => messages::stack_is_untagged(name, own, child),
+            (ApplyStop::Foreign(_) | ApplyStop::Untagged | ApplyStop::Superseded, _) => {
+                messages::superseded(name)
+            }
+            (ApplyStop::UnknownStatus, _) => messages::unknown_status(name, status),
+            (ApplyStop::Deleted, _) => return ApplyError::Deleted,
+            (ApplyStop::Failed(reason), _) => {
                 let reason = messages::stack_failed(name, status, &reason);
                 return ApplyError::StackFailed(reason);
             }

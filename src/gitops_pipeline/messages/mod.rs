@@ -17,16 +17,11 @@ use cfn_custom_resource::Reason;
 
 /// The rejection of the stack `name`, which has the tags of another resource than `own`, or of
 /// none. No remedy deletes it, because it may contain a repository.
-pub fn foreign_stack(
-    name: &str,
-    own: &Owner,
-    owner: Option<&Owner>,
-    child: Option<&ChildStack>,
-) -> Reason {
-    let command = child.map(|child| tag_command(name, own, child));
-    let command = command.unwrap_or_default();
-    let give = format!("give the stack to this resource with `{command}`");
-    let status = child.map_or("", |child| &child.status);
+pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, child: &ChildStack) -> Reason {
+    let give = format!(
+        "give the stack to this resource with `{}`",
+        tag_command(name, own, child)
+    );
     let (cause, remedy) = match owner {
         Some(owner) if owner.stack_id == own.stack_id => (
             format!("it belongs to {} of this very stack", owner.logical_id),
@@ -37,7 +32,7 @@ pub fn foreign_stack(
             format!("it belongs to {} of stack {}", owner.logical_id, owner.stack_id),
             format!("Choose another ProjectID. If that stack is gone, {give}"),
         ),
-        None if status == "REVIEW_IN_PROGRESS" => (
+        None if child.status == "REVIEW_IN_PROGRESS" => (
             "a change set that was never executed has the name".to_owned(),
             format!("Free it with `aws cloudformation delete-stack --stack-name {name}`"),
         ),
