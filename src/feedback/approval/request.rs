@@ -1,10 +1,8 @@
 //! A request for approval that waits, and the change set that it is about.
 
-use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionSummary, StageState};
-use aws_smithy_types::DateTime;
 
 use super::plan;
 use crate::clients::aws::{Aws, CallError};
@@ -141,7 +139,7 @@ async fn approved_before(
     listed: &[PipelineExecutionSummary],
     commit: &str,
 ) -> Result<Option<ApprovedBefore>, CallError> {
-    let mut all = succeeded(listed);
+    let mut all = executions::succeeded(listed);
     let is_of_commit = |one: &&PipelineExecutionSummary| commit_of(one) == Some(commit);
     let same = all.iter().copied().filter(is_of_commit);
     let same = same.filter(|one| !is_rollback(one)).collect();
@@ -197,20 +195,11 @@ async fn approved(
     Ok(None)
 }
 
-/// The executions of `listed` that have succeeded, the latest first.
-fn succeeded(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
-    let has_succeeded =
-        |one: &&PipelineExecutionSummary| status_of(one) == ExecutionStatus::Succeeded;
-    let mut succeeded: Vec<_> = listed.iter().filter(has_succeeded).collect();
-    succeeded.sort_by_key(|one| Reverse(one.last_update_time().map(DateTime::as_nanos)));
-    succeeded
-}
-
 /// The executions of `listed` that have deployed, the latest first. A rollback has deployed its
 /// commit without an approval, so the earlier execution of this commit takes its place, and those
 /// between them are left out.
 fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
-    let mut succeeded = succeeded(listed);
+    let mut succeeded = executions::succeeded(listed);
     let mut restored = None;
     succeeded.retain(|one| {
         if restored.is_some_and(|commit| commit_of(one) != commit) {

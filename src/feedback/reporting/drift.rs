@@ -7,7 +7,7 @@ use crate::clients::http::Http;
 use crate::feedback::drift::Drifted;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::{plan, statuses};
-use crate::gitops_pipeline::executions::{self, ExecutionStatus};
+use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// Posts whether the deployed stack differs from its template, unless GitLab shows it.
@@ -45,14 +45,11 @@ pub async fn report(
     Box::pin(reported).await.map_err(failed)
 }
 
-/// The commit of the latest execution that succeeded. `None` if none did.
+/// The commit of the deployment that ended last. `None` if none did.
 async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String>, CallError> {
     let listed = executions::list_latest(aws, pipeline_name).await?;
     let listed = listed.unwrap_or_default();
-    // CodePipeline lists the newest execution first.
-    let deployed = listed
-        .iter()
-        .find(|one| executions::status_of(one) == ExecutionStatus::Succeeded);
+    let deployed = executions::succeeded(&listed).first().copied();
     Ok(deployed
         .and_then(executions::commit_of)
         .map(ToOwned::to_owned))

@@ -4,10 +4,13 @@
 pub mod actions;
 pub mod cause;
 
+use std::cmp::Reverse;
+
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{
     ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
 };
+use aws_smithy_types::DateTime;
 
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership;
@@ -195,6 +198,15 @@ pub fn trigger_of(execution: &PipelineExecutionSummary) -> Trigger<'_> {
         | None => Trigger::Source,
         other => Trigger::Unknown(text_of(other.map(TriggerType::as_str))),
     }
+}
+
+/// The executions of `listed` that have succeeded, the one that ended last first. It is deployed.
+pub fn succeeded(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
+    let has_succeeded =
+        |one: &&PipelineExecutionSummary| status_of(one) == ExecutionStatus::Succeeded;
+    let mut succeeded: Vec<_> = listed.iter().filter(has_succeeded).collect();
+    succeeded.sort_by_key(|one| Reverse(one.last_update_time().map(DateTime::as_nanos)));
+    succeeded
 }
 
 /// Whether it deploys an earlier execution again. One of an unknown type may do so.
