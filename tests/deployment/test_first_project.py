@@ -132,7 +132,7 @@ def test_first_project_moves_to_a_stack_of_its_own_and_back(aws: LocalAws, produ
     assert moved.deployed_commit() == pushed.commit
     transcript.add_pipeline(moved)
     status, output = production.run("undeploy", "--keep-stacks", "--yes")
-    assert status == 1 and "stack gitops-prd-infra: names project-prd-infra as its owner" in output, output
+    assert status == 1 and "stack gitops-prd-infra: belongs to project-prd-infra" in output, output
     assert "stack cfn-gitops-prd: will be deleted\n" in output, output
     assert own.delete() == "DELETE_COMPLETE", own.failures()
 

@@ -17,7 +17,7 @@ use test_support::custom_resource::{
     INVENTED_ID, ParentStack, RollBack, StackRequest, deliver_once,
 };
 
-const NAME: &str = "another-name";
+const NAME: &str = "codecommit-mirror/another";
 
 /// The requests of an attacker.
 fn forged(stack: &mut ParentStack) -> Vec<(&'static str, StackRequest)> {
