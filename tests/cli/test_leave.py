@@ -399,14 +399,13 @@ def test_policy_that_an_update_reads_again_needs_the_stacks_name(document: Any, 
 
 
 @pytest.mark.parametrize("page", [
-    ROOT / "templates/project.yaml", ROOT / "templates/cross-account-project.yaml",
-    ROOT / "examples/mirror/mirror.yaml", ROOT / "docs/reference/smallest-examples.md"], ids=lambda path: path.name)
+    ROOT / "templates/project.yaml", ROOT / "examples/mirror/mirror.yaml", ROOT / "docs/reference/smallest-examples.md"], ids=lambda path: path.name)
 def test_shipped_projects_need_no_name(page: Path) -> None:
     kinds = set(re.findall(r"^    Type: (\w+::\S+)$", page.read_text(), re.MULTILINE))
     assert kinds and all(re.fullmatch(leave._OF_PROJECT, kind) for kind in kinds)
 
 
-@pytest.mark.parametrize("page", ["templates/project.yaml", "templates/cross-account-project.yaml", "examples/mirror/mirror.yaml"])
+@pytest.mark.parametrize("page", ["templates/project.yaml", "examples/mirror/mirror.yaml"])
 def test_update_of_a_shipped_project_reads_nothing_again(page: str, environment: Environment) -> None:
     text = (ROOT / page).read_text()
     parameters = {name: about.get("Default", "") for name, about in yaml_parse(text).get("Parameters", {}).items()}

@@ -10,8 +10,8 @@ import pytest
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.play import pipelines, steps
-from tests.play.pipelines import Pipeline, eventually
-from tests.play.two_accounts import IMAGES, OTHER, PROJECT, TwoAccounts
+from tests.play.pipelines import Pipeline, Project, eventually
+from tests.play.two_accounts import IMAGES, OTHER, PROJECT, TEMPLATES, TwoAccounts, complete
 from tests.policies.test_ways import session_policy
 
 
@@ -70,8 +70,8 @@ def test_first_push_was_read_with_the_role_of_the_other_account(scene: TwoAccoun
     used = {decision["action"] for decision in scene.aws.decisions(f"{OTHER}:assumed-role/role-dev-codecommit-source/")
             if decision["allowed"]}
     assert {"codecommit:GetCommit", "codecommit:UploadArchive", "s3:PutObject", "kms:GenerateDataKey"} <= used
-    assert scene.project_stack.outputs()["RepositoryArn"] == scene.repository_arn
     answer = scene.aws.exchanges("Pipeline")[-1]["answer"]
+    assert answer["Data"]["RepositoryArn"] == scene.repository_arn
     assert answer["Data"]["CloneUrlHttp"] == scene.project.clone_url
     assert "Reason" not in answer
 
@@ -167,3 +167,23 @@ def test_event_rejected_by_pipeline_account_is_queued(scene: TwoAccounts, image:
     project.decide(execution)
     assert project.ended(execution) == "Succeeded", project.said()
     assert (image_of(project, execution) if image else project.deployed_commit()) == pushed
+
+
+def test_source_moves_to_this_account_and_back(scene: TwoAccounts, tmp_path: Path) -> None:
+    before = steps.what_is_there(scene.aws)
+    stack, elsewhere = scene.project_stack, scene.project_parameters
+    here = {name: "" for name in elsewhere if name not in ("EnvID", "ProjectID")}
+    complete(stack, stack.update(TEMPLATES / "project.yaml", **elsewhere | here))
+    secret = stack.outputs()["SecretName"]
+    assert f"user-dev-{PROJECT}-mirror" in steps.what_is_there(scene.aws)["IAM users"]
+    scene.aws.put_iam_into_effect()
+    moved = Project(scene.aws, "dev", PROJECT, tmp_path, lambda: steps.login(scene.aws, secret))
+    pushed = moved.push()
+    assert moved.deploy(pushed.commit) == "Succeeded", moved.said()
+    assert moved.deployed_commit() == pushed.commit
+
+    complete(stack, stack.update(TEMPLATES / "project.yaml", **elsewhere))
+    assert steps.what_is_there(scene.aws) == before
+    pushed = scene.project.push()
+    assert scene.project.deploy(pushed.commit) == "Succeeded", scene.project.said()
+    assert scene.project.deployed_commit() == pushed.commit

@@ -101,9 +101,12 @@ class TwoAccounts:
         assert deployed.succeeded, deployed.output + "\n".join(self.environment.failures())
 
     def pipeline_here(self) -> None:
-        complete(self.project_stack, self.project_stack.create(
-            TEMPLATES / "cross-account-project.yaml", EnvID="dev", ProjectID=PROJECT, RepositoryAccountId=OTHER,
-            RepositoryName=REPOSITORY, ImageAccountId=OTHER, ImageRepositoryName=IMAGES))
+        complete(self.project_stack, self.project_stack.create(TEMPLATES / "project.yaml", **self.project_parameters))
+
+    @property
+    def project_parameters(self) -> dict[str, str]:
+        return {"EnvID": "dev", "ProjectID": PROJECT, "RepositoryAccountId": OTHER, "RepositoryName": REPOSITORY,
+                "ImageAccountId": OTHER, "ImageRepositoryName": IMAGES}
 
     @property
     def repository_arn(self) -> str:

@@ -61,8 +61,6 @@ def stacks():
                RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES, PermissionsBoundaryArn=boundary_of(REPOSITORIES),
                FurtherRoleArns=f"arn:aws:iam::{PIPELINES}:role/role-dev-codepipeline-s3-site", **elsewhere),
         deploy("cross-account-image", IMAGES, PermissionsBoundaryArn=boundary_of(IMAGES), **elsewhere),
-        deploy("cross-account-project", ProjectID="shop", RepositoryAccountId=REPOSITORIES, RepositoryName="shop",
-               ImageAccountId=IMAGES, ImageRepositoryName="ecr-dev-image"),
         deploy("cross-account-s3", ProjectID="site", RepositoryAccountId=REPOSITORIES, RepositoryName="shop",
                BranchName="development", ArtifactBucketName=bucket, ArtifactKeyArn=key, DeployBucketName=SITE,
                PermissionsBoundaryArn=BOUNDARY),

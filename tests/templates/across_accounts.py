@@ -36,7 +36,7 @@ def image(**parameters):
 
 def project(**parameters):
     given = {"EnvID": "dev", "ProjectID": "shop", "RepositoryName": "shop", **parameters}
-    return Deployed(template=source(TEMPLATES / "cross-account-project.yaml"), stack_name="project-dev-shop", **given)
+    return Deployed(template=source(TEMPLATES / "project.yaml"), stack_name="project-dev-shop", **given)
 
 
 def to_bucket(**parameters):

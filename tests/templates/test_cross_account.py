@@ -41,7 +41,8 @@ def test_project_imports_exports_of_environment_and_artifacts():
     exports = {
         output["Export"]["Name"] for stack in (Deployed(EnvID="dev"), artifacts()) for output in stack.outputs().values() if "Export" in output
     }
-    imported = set(re.findall(r"import:([\w-]+)", json.dumps(project().properties("Pipeline"))))
+    elsewhere = project(RepositoryAccountId=REPOSITORIES).properties("Pipeline")
+    imported = set(re.findall(r"import:([\w-]+)", json.dumps(elsewhere)))
     assert imported <= exports
     assert imported == {"cfn-gitops-dev-ServiceToken", "cfn-gitops-dev-CrossAccountBucketName", "cfn-gitops-dev-CrossAccountKeyArn"}
     # Every export has an importer.
@@ -54,6 +55,19 @@ def test_project_reads_with_the_created_roles():
     assert properties["ImageSource"] == {
         "RepositoryArn": image().arn("Repository"), "RoleArn": image().arn("SourceRole"), "ImageTag": "latest",
     }
+
+
+def test_repository_of_another_account_has_no_mirror_and_no_user():
+    gitlab = {"GitLabProject": "platform/shop", "GitLabTokenSecretId": "gitlab/shop"}
+    of_the_mirror = {"MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"}
+    here, elsewhere = project(**gitlab), project(**gitlab, RepositoryAccountId=REPOSITORIES)
+    made = [{name for name in stack.template["Resources"] if stack.is_made(name)} for stack in (here, elsewhere)]
+    assert made[0] - made[1] == of_the_mirror
+    assert here.outputs().keys() - elsewhere.outputs().keys() == {"SecretName", "RepositoryCloneUrl"}
+    # The reports stay.
+    assert elsewhere.properties("Pipeline")["GitLab"]["Project"] == "platform/shop"
+    assert here.properties("Pipeline")["Source"] == {"RepositoryName": "shop"}
+    assert "ArtifactBucketName" not in here.properties("Pipeline")
 
 
 @pytest.mark.parametrize(("given", "expected"), [
@@ -87,8 +101,8 @@ def test_an_image_is_nowhere_in_another_account_or_in_this_one(given, expected):
     (lambda: project(RepositoryAccountId=ACCOUNT), ["TheyAreOtherAccounts"]),
     (lambda: project(ImageAccountId=ACCOUNT, ImageRepositoryName="a"), ["TheyAreOtherAccounts"]),
     (lambda: project(RepositoryAccountId=REPOSITORIES), []),
-    (lambda: project(), ["SomethingIsInAnotherAccount"]),
-    (lambda: project(ImageAccountId=IMAGES), ["AnImageHasARepository"]),
+    (lambda: project(RepositoryAccountId=REPOSITORIES, RepositoryName=""), ["ARepositoryOfAnAccountHasAName"]),
+    (lambda: project(ImageAccountId=IMAGES), ["AnImageOfAnAccountHasARepository"]),
     (lambda: project(ImageAccountId=IMAGES, ImageRepositoryName="a"), []),
     (lambda: project(RepositoryAccountId=REPOSITORIES, GitLabProject="platform/shop"), ["AProjectNeedsAToken"]),
     (lambda: project(RepositoryAccountId=REPOSITORIES, GitLabTokenSecretId="gitlab/shop"), ["ATokenNeedsAProject"]),

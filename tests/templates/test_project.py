@@ -68,6 +68,10 @@ def test_one_setting_leaves_the_others_at_their_default(name, path):
     ({"ApprovalFromGitLab": "true"}, "ApprovalFromGitLab needs GitLabProject"),
     *[({**GITLAB, "ApprovalFromGitLab": "true", name: value}, "ApprovalFromGitLab needs") for name, value in {
         "ReportToGitLab": "false", "ApprovalRequired": "false", "DeployOnFailure": "Rollback", "DeployActionMode": "CREATE_UPDATE"}.items()],
+    *[({**GITLAB, **REVIEW, **given}, "ReviewBranches needs a repository of this account") for given in (
+        {"RepositoryAccountId": "111122223333", "RepositoryName": "shop"}, {"ImageRepositoryName": "ecr-dev-shop"})],
+    ({"ApproversNeeded": "1", "RepositoryName": "shop"}, ""),
+    ({"ApproversNeeded": "1", "RepositoryAccountId": "111122223333", "RepositoryName": "shop"}, "ApproversNeeded needs"),
     ({"Drift": "Report"}, ""),
     ({"DeployActionMode": "CHANGE_SET"}, ""),
     ({"DeployOnFailure": "Rollback"}, ""),

@@ -90,7 +90,7 @@ def is_accepted(parameter, name, schema, text):
 
 def test_templates_and_properties_are_found():
     assert {(template, kind) for template, _, _, kind in ROWS} == {
-        *((template, kind) for template in ("template", "project") for kind in SCHEMAS), ("cross-account-project", "Custom::GitOpsPipeline")}
+        (template, kind) for template in ("template", "project") for kind in SCHEMAS}
     assert {path for _, name, path, _ in PATTERNS if name not in OWN_PATTERNS} <= TEXTS.keys() | {"Build.EnvironmentVariables"}
 
 
@@ -158,7 +158,8 @@ RULES = [
     ("TheyAreOtherAccounts", {"RepositoryName": "shop", "RepositoryAccountId": ACCOUNT}, "a repository of this account by its ARN"),
 ]
 # Parameters that would have no effect, so that no property has them, and those of the environment itself.
-NO_PROPERTIES = {"ATokenNeedsAProject", "SettingsOfTheFirstProjectNeedIt", "SomethingIsInAnotherAccount", "AnImageHasARepository",
+NO_PROPERTIES = {"ATokenNeedsAProject", "SettingsOfTheFirstProjectNeedIt", "ARepositoryOfAnAccountHasAName",
+                 "AnImageOfAnAccountHasARepository", "AnApprovalRuleIsOfThisAccount",
                  "SubnetsNeedASecurityGroup", "ASecurityGroupNeedsSubnets", "DeployedRolesHaveOneBoundary",
                  "DeployedRolesHaveABoundaryOfTheirOwn", "Ipv6NeedsSubnets", "NoProxyNeedsAProxy"}
 WITH_RULES = sorted({row[0] for row in ROWS})

@@ -3,38 +3,25 @@ properties."""
 
 import json
 import re
-from functools import partial
-
 import pytest
 
-from tests.templates.companions import BOTH, environment, project, stack
+from tests.templates.companions import BOTH, project
 from tests.templates.deployed import TEMPLATES, parameters_of_a_project, source
 
 PROJECT = source(TEMPLATES / "project.yaml")["Parameters"]
-ACROSS = source(TEMPLATES / "cross-account-project.yaml")["Parameters"]
 ENVIRONMENT = parameters_of_a_project()
-PAIRS = {"project": (PROJECT, ENVIRONMENT), "cross-account-project": (ACROSS, PROJECT)}
-# The template's own words, and why.
+# The project's own words, and why.
 OTHER_WORDS = {
-    "project": {
-        "EnvID": "template.yaml creates the environment",
-        "ProjectID": "template.yaml's is the first, and optional",
-        "BranchName": "the first project's",
-        "DeployTemplatePath": "the first project's",
-        "GitLabProject": "the first project's",
-        "GitLabTokenSecretId": "its key is a parameter of the other template",
-        "ReviewBranches": "the first project's",
-        "Drift": "the first project's",
-        "ApprovalTopicArn": "template.yaml gives the permission",
-        "PermissionsBoundaryArn": "this template has only a user",
-    },
-    "cross-account-project": {
-        "BranchName": "the other account limits it",
-        "GitLabProject": "it has no mirror",
-        "GitLabProjectUrl": "the approval's link needs no token",
-        "GitLabTokenSecretId": "it has no mirror",
-        "ResourceTags": "it has no mirror",
-    },
+    "EnvID": "template.yaml creates the environment",
+    "ProjectID": "template.yaml's is the first, and optional",
+    "BranchName": "the first project's",
+    "DeployTemplatePath": "the first project's",
+    "GitLabProject": "the first project's",
+    "GitLabTokenSecretId": "its key is a parameter of the other template",
+    "ReviewBranches": "the first project's",
+    "Drift": "the first project's",
+    "ApprovalTopicArn": "template.yaml gives the permission",
+    "PermissionsBoundaryArn": "this template has only a user",
 }
 # Parameters that accept other values, and why.
 OTHER_VALUES = {
@@ -45,12 +32,11 @@ OTHER_VALUES = {
     ("pipeline", "ProjectID"): "the function has checked it",
     ("repository", "ProjectID"): "the names of pipelines' repositories are denied",
 }
-SHARED = [(template, name) for template, (ours, others) in PAIRS.items() for name in ours.keys() & others.keys()]
 
 
-@pytest.mark.parametrize(("template", "name"), sorted(SHARED))
-def test_shared_parameter_is_the_same_in_both_templates(template, name):
-    ours, others = (dict(parameters[name]) for parameters in PAIRS[template])
+@pytest.mark.parametrize("name", sorted(PROJECT.keys() & ENVIRONMENT.keys()))
+def test_shared_parameter_is_the_same_in_both_templates(name):
+    ours, others = dict(PROJECT[name]), dict(ENVIRONMENT[name])
     words = ours.pop("Description"), others.pop("Description")
     # A stack of its own names its environment and its project.
     if name in ("EnvID", "ProjectID"):
@@ -59,7 +45,7 @@ def test_shared_parameter_is_the_same_in_both_templates(template, name):
             each.pop("Default", None)
             each.pop("ConstraintDescription")
     assert ours == others
-    assert (words[0] != words[1]) == (name in OTHER_WORDS[template])
+    assert (words[0] != words[1]) == (name in OTHER_WORDS)
 
 
 def required(parameter):
@@ -71,7 +57,7 @@ def required(parameter):
 @pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_parameter_accepts_the_same_values_in_each_template(path):
     for name, ours in source(path)["Parameters"].items():
-        for others in (PROJECT, ENVIRONMENT, ACROSS):
+        for others in (PROJECT, ENVIRONMENT):
             if name in others and (path.stem, name) not in OTHER_VALUES:
                 assert required(ours) == required(others[name]), name
                 for key in ("MaxLength", "AllowedValues"):
@@ -84,14 +70,13 @@ def test_parameters_of_other_names_accept_the_same_values():
                                  ("cross-account-image", "RepositoryName", "ImageRepositoryName"),
                                  ("replication", "ReplicaRepositoryName", "RepositoryName"),
                                  ("replica", "ReplicaRepositoryName", "RepositoryName")):
-        assert required(across[template][name]) == required(ACROSS[same]), (template, name)
+        assert required(across[template][name]) == required(PROJECT[same]), (template, name)
 
 
 def test_descriptions_say_what_empty_means():
-    for parameters in (PROJECT, ACROSS):
-        for name, parameter in parameters.items():
-            if parameter.get("Default") == "" and not name.endswith("Serial"):
-                assert "If empty" in parameter["Description"], name
+    for name, parameter in PROJECT.items():
+        if parameter.get("Default") == "" and not name.endswith("Serial"):
+            assert "If empty" in parameter["Description"], name
 
 
 @BOTH
@@ -106,8 +91,7 @@ def test_approval_has_the_given_topic_and_links_to_the_commit(deployed, pipeline
         assert approval == expected
 
 
-@pytest.mark.parametrize(("deployed", "pipeline"), [
-    (environment, "Project"), (project, "Pipeline"), (partial(stack, "cross-account-project"), "Pipeline")])
+@BOTH
 def test_template_path_reaches_the_pipeline(deployed, pipeline):
     properties = deployed().properties(pipeline)
     given = deployed(DeployTemplatePath="template.yaml").properties(pipeline)

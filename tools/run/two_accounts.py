@@ -29,7 +29,7 @@ class Elsewhere:
         scene.pipeline_here()
         project = scene.project
         require(not project.exists(), "the pipeline exists before its branch")
-        note(f"cross-account-project.yaml: the stack {project.stack_name}. The function looked for the branch with the "
+        note(f"project.yaml: the stack {project.stack_name}. The function looked for the branch with the "
              "other account's role. It creates the pipeline on the first push.")
         progress = Progress()
         self._push(progress, image)
