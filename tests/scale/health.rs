@@ -127,8 +127,9 @@ fn two_thousand_projects_are_checked_in_one_invocation() {
     );
     let counts = json!({"mirrors": projects, "credentials": projects, "pipelines": projects});
     assert_eq!(looked.summary["Checked"], counts);
-    assert_eq!(looked.summary["NotChecked"], json!([]));
-    assert_eq!(looked.summary["Unhealthy"], json!([]));
+    // The first one: a fault of each project would be a thousand lines.
+    assert_eq!(looked.summary["NotChecked"].get(0), None);
+    assert_eq!(looked.summary["Unhealthy"].get(0), None);
     for metric in ["MirrorHealthy", "CredentialAge", "PipelineSucceeded"] {
         assert_eq!(looked.metrics[metric], projects, "{metric}");
     }

@@ -44,16 +44,18 @@ pub async fn environment(projects: usize) -> FakeAws {
     assert!(created.is_success(), "{}", created.reason());
     fake.stack(OWNER, "CREATE_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named(OWNER).expect("just made").id.clone());
-    let tags = [
-        ("cfn-gitops:stack-id", owner.as_str()),
-        ("cfn-gitops:logical-id", "Project"),
-    ];
     let names: Vec<String> = (1..projects)
         .map(|number| format!("p{number:05}"))
         .collect();
     fake.arrange(|aws| copy_project(aws, &names));
     for name in names.iter().map(String::as_str).chain([ORIGINAL]) {
-        fake.stack(&format!("gitops-dev-{name}"), "CREATE_COMPLETE", &tags);
+        let stack = format!("gitops-dev-{name}");
+        fake.declare(&owner, name, "Custom::GitOpsPipeline", &stack);
+        let tags = [
+            ("cfn-gitops:stack-id", owner.as_str()),
+            ("cfn-gitops:logical-id", name),
+        ];
+        fake.stack(&stack, "CREATE_COMPLETE", &tags);
         fake.arrange(|aws| {
             let (now, tags) = (aws.now, BTreeMap::new());
             let mut pipeline =
@@ -80,8 +82,14 @@ fn copy_project(aws: &mut AwsState, names: &[String]) {
         iam.users.extend(copies);
     });
     let repository = aws.codecommit.repositories[&format!("codecommit-dev-{ORIGINAL}")].clone();
+    // The secret also has the number of its project in GitLab.
+    let number = |id: u64| format!("\"gitLabProjectNumber\":{id}");
     for (index, name) in (1..).zip(names) {
-        let renamed = |text: &str| text.replace(ORIGINAL, name);
+        let id = original.id + index;
+        let renamed = |text: &str| {
+            let text = text.replace(ORIGINAL, name);
+            text.replace(&number(original.id), &number(id))
+        };
         let repository_name = format!("codecommit-dev-{name}");
         aws.codecommit
             .repositories
@@ -97,11 +105,11 @@ fn copy_project(aws: &mut AwsState, names: &[String]) {
         }
         aws.secrets.insert(secret.name.clone(), secret);
         let mut project = original.clone();
-        project.id += index;
+        project.id = id;
         project.path = renamed(&project.path);
         for mirror in project.mirrors.values_mut() {
             mirror.url = renamed(&mirror.url);
         }
-        aws.gitlab.projects.insert(project.id, project);
+        aws.gitlab.projects.insert(id, project);
     }
 }
