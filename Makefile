@@ -9,7 +9,6 @@ SCHEDULES ?= test
 ifneq ($(origin ENV),command line)
 ENV := dev
 endif
-EVENT ?= events/create.json
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -32,8 +31,8 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
-.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy check status doctor failures undo upgrade leave undeploy try invoke shell lint \
-        lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies audit fuzz test-function test-rust test-rust-compiled scale clean
+.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy check status doctor failures undo upgrade leave undeploy try shell lint \
+        lint-format lint-rust lint-templates lint-prose lint-structure lint-dependencies audit fuzz test-function test-rust test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z -]+:.*## / { split($$1, t, ":"); if (length(t[1]) > 16) { print "  make " t[1]; t[1] = "" } \
@@ -97,15 +96,12 @@ try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLa
 	@GITLAB_PROJECT="$(GITLAB_PROJECT)" python -m tools.trial.run $(if $(ACTS),--acts $(ACTS)) \
 	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(CLEAN),--clean $(CLEAN))
 
-invoke: $(INSTALLED) ## run the function once with EVENT=events/create.json, and print what CloudFormation would receive (LOG=json)
-	@python -m tools.run.invoke $(if $(filter json,$(LOG)),--json-log) "$(EVENT)"
-
 # Its empty account needs the function and the local GitLab.
-shell: ## a shell inside a local AWS with what the example events name, or in an empty one for the README's steps (EMPTY=1)
+shell: ## a shell inside a local AWS that runs the example events, or in an empty one for the README's steps (EMPTY=1)
 	@tools/run/start.sh $(if $(EMPTY),empty-shell,shell) $(MAKE) --silent --jobs=2 $(INSTALLED) $(if $(EMPTY),run-function)
 	@python -m tools.run.shell $(if $(EMPTY),--empty)
 
-lint: lint-format lint-rust lint-templates lint-prose lint-lines lint-structure lint-dependencies ## formatting, clippy, the template linters, prose, lines, shape of the code, licences
+lint: lint-format lint-rust lint-templates lint-prose lint-structure lint-dependencies ## formatting, clippy, the template linters, prose, shape of the code, licences
 
 # Licences, versions and sources. Cargo downloads missing crates.
 lint-dependencies: $(INSTALLED)

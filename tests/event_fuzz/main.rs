@@ -10,6 +10,7 @@ mod answers;
 mod arbitrary;
 mod recorded_events;
 mod valid;
+mod variants;
 mod well_formed;
 
 use std::cell::RefCell;

@@ -1,7 +1,6 @@
-//! The events of `events/`, each with the result in the table of its README.
+//! Each event of `variants.json` has its result.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
@@ -9,67 +8,28 @@ use cfn_custom_resource::Clock;
 use cfn_gitops::handler::{Handler, HandlerError};
 
 use crate::answers::Bucket;
+use crate::variants::{self, text};
 use fake_aws::{FakeAws, Options, clients};
 
-/// Each file, and the response's status or `nothing`. A Python test compares the table with the
-/// folder.
-fn documented() -> BTreeMap<String, &'static str> {
-    let page = std::fs::read_to_string(directory().join("README.md")).expect("a page");
-    let mut documented = BTreeMap::new();
-    for row in page.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<&str> = row.split(" | ").collect();
-        let result = match cells[2] {
-            result if result.starts_with("SUCCESS") => "SUCCESS",
-            "as `pipeline-create.json` |" => "SUCCESS",
-            result if result.starts_with("FAILED") => "FAILED",
-            _ => "nothing",
-        };
-        let names = cells[0].split('`');
-        let files = names.filter_map(|name| name.strip_suffix(".json"));
-        documented.extend(files.map(|file| (file.to_owned(), result)));
-    }
-    documented
-}
-
-/// The events before this one, in an account of its own.
-fn before(file: &str) -> Vec<&str> {
-    let create = match file {
-        "delete-gitlab" | "doctor" | "health-check" => "create-gitlab",
-        "create-hostile-owner" => "create",
-        "pipeline-create-hostile-owner" => "pipeline-create",
-        _ if file.starts_with("rotation-") => "create-gitlab",
-        _ if file.starts_with("update-") || file.starts_with("delete") => "create",
-        _ if file.starts_with("pipeline-update") || file.starts_with("pipeline-delete") => {
-            "pipeline-create"
-        }
-        _ => return vec![],
-    };
-    let update = match file {
-        "delete-replaced" | "update-user" => Some("update-secret-name"),
-        _ => file.strip_suffix("-rollback"),
-    };
-    [create].into_iter().chain(update).collect()
-}
-
 #[tokio::test(start_paused = true)]
-async fn every_recorded_event_has_the_documented_result() {
+async fn every_event_has_its_result() {
     let mut statuses = BTreeMap::new();
-    for (file, expected) in &documented() {
-        let fake = fake(Options::default());
+    for row in variants::rows() {
+        let (name, fake) = (row.event.as_str(), fake(Options::default()));
         // A pipeline creates the repository that credentials need.
-        if !file.starts_with("pipeline") && file != "continuation" {
+        if !name.starts_with("pipeline") && name != "continuation" {
             fake.repository("codecommit-dev-cfn-infra");
         }
-        for earlier in before(file) {
+        for earlier in &row.after {
             let status = status(&fake, earlier).await;
-            assert_eq!(status, "SUCCESS", "before {file}: {earlier}");
+            assert_eq!(status, "SUCCESS", "before {name}: {earlier}");
         }
-        let status = status(&fake, file).await;
-        assert_eq!(status, *expected, "{file}\n{}", fake.transcript());
+        let status = status(&fake, name).await;
+        assert_eq!(status, row.result, "{name}\n{}", fake.transcript());
         fake.assert_unbroken();
-        *statuses.entry(*expected).or_insert(0) += 1;
+        *statuses.entry(row.result.clone()).or_insert(0) += 1;
     }
-    fake_aws::figure!("recorded events: {statuses:?}");
+    fake_aws::figure!("events: {statuses:?}");
     assert_eq!(statuses.len(), 3, "SUCCESS, FAILED and nothing");
 }
 
@@ -149,14 +109,4 @@ async fn status(fake: &FakeAws, file: &str) -> String {
         }
         Err(error) => panic!("{file}: {error}"),
     }
-}
-
-/// The event of a file.
-pub fn text(file: &str) -> String {
-    let path = directory().join(format!("{file}.json"));
-    std::fs::read_to_string(path).expect(file)
-}
-
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("events")
 }

@@ -1,8 +1,8 @@
-//! Valid events, with which mutations start: those of `events/`, each with an address of its own.
+//! Valid events, with which mutations start, each with an address of its own.
 
 use serde_json::{Value, json};
 
-use crate::recorded_events::text;
+use crate::variants::text;
 use fake_aws::FakeAws;
 
 /// Occurs in a value for the build project, and in no output.
@@ -18,7 +18,7 @@ pub fn credentials(fake: &FakeAws) -> Vec<Value> {
         "create-every-property",
         "create-unknown-type",
         "update-nothing",
-        "update-rotation-serial",
+        "update",
         "update-secret-name",
         "delete",
         "delete-invented-id",

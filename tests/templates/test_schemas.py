@@ -169,7 +169,7 @@ def test_reference_lists_the_properties_of_the_schemas(schema):
 
 def creations():
     """The events that create something, except for those of other types."""
-    for file in sorted((ROOT / "events").glob("*create*.json")):
+    for file in sorted([*ROOT.glob("events/*create*.json"), *ROOT.glob("tests/event_fuzz/events/*.json")]):
         if json.loads(file.read_text()).get("ResourceType") in SCHEMAS:
             yield file
 

@@ -34,11 +34,6 @@ def test_each_subcommand_is_a_target_with_its_arguments(command: str) -> None:
     assert commands(command)[-1].split() == ["python", "-m", "cli", command, "--env", "dev"]
 
 
-def test_invoke_gets_the_event_even_if_it_is_empty() -> None:
-    assert commands("invoke")[-1].split() == ["python", "-m", "tools.run.invoke", '"events/create.json"']
-    assert commands("invoke", "EVENT=", "LOG=json")[-1].split() == ["python", "-m", "tools.run.invoke", "--json-log", '""']
-
-
 def test_empty_shell_compiles_the_function() -> None:
     first, *_, last = commands("shell", "EMPTY=1")
     assert first.startswith(("tools/run/start.sh empty-shell", "`make shell EMPTY=1` installs"))

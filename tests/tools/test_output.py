@@ -91,8 +91,7 @@ SCRIPTS = {str(path.relative_to(ROOT / "tools")): path for folder in ("run", "tr
 def test_scripts_write_through_the_terminal_alone(name: str) -> None:
     path = SCRIPTS[name]
     # The `warnings` of `run` are lines of a log.
-    own = {"run/console.py": ["write_shown", "write_shown"], "run/run.py": ["warnings", "warnings"],
-           "run/invoke.py": ["write_shown", "write_shown"]}
+    own = {"run/console.py": ["write_shown", "write_shown"], "run/run.py": ["warnings", "warnings"]}
     assert sorted(outputs(path)) == sorted(own.get(name, []))
     if "\nif __name__ == " in (text := path.read_text()):
         assert re.search(r'\n@entry\(".+"\)\ndef main\(\) -> int:\n', text)

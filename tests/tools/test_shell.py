@@ -3,8 +3,10 @@
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -17,7 +19,6 @@ from tests.local.aws import LocalAws
 from tests.play.steps import BOOTSTRAP
 from tests.tools.conftest import ROOT
 
-from tools.run import invoke
 from tools.run import shell
 
 EVENTS = ROOT / "events"
@@ -37,7 +38,7 @@ def documented_events() -> list[str]:
 
 
 def create_function(aws: LocalAws) -> None:
-    """The built function with its role's rights. `make invoke` compiles it and runs it as the administrator."""
+    """The built function with its role's rights. In `make shell`, it has the administrator's."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
         entry = zipfile.ZipInfo("bootstrap")
@@ -58,33 +59,34 @@ def test_documented_events_succeed_in_their_order(aws: LocalAws) -> None:
         assert result.get("Status") == "SUCCESS", f"{name}: {result}"
 
 
-def test_cargo_lambda_prints_the_response(aws: LocalAws, tmp_path: Path) -> None:
-    """The commands of events/README.md. A stand-in for cargo starts the built function instead of compiling it."""
-    cargo, program, port = tmp_path / "cargo", Path(sys.executable).with_name("cargo-lambda"), str(invoke.free_port())
+def is_served(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_cargo_lambda_prints_the_response(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first command of the greeting. A stand-in for cargo starts the built function instead of compiling it."""
+    monkeypatch.setattr(shell, "_LOG", tmp_path / "log")
+    cargo, program = tmp_path / "cargo", Path(sys.executable).with_name("cargo-lambda")
     cargo.write_text(f'#!/bin/sh\n[ "$1" = run ] && exec {BOOTSTRAP}\nexec cargo "$@"\n')
     cargo.chmod(0o755)
-    commands = re.findall(r"cargo (lambda (?:watch|invoke)\b[^`\n]*)", (EVENTS / "README.md").read_text())
-    assert commands == ["lambda watch", "lambda invoke --data-file events/create.json"]
-    where = ["--invoke-address", "127.0.0.1", "--invoke-port", port]
-    watch = subprocess.Popen([program, *commands[0].split(), "--ignore-changes", *where], cwd=ROOT,
-                             env=aws.environment() | {"CARGO": str(cargo)}, stdout=subprocess.DEVNULL)
-    try:
-        invoke.wait_until_listening(int(port), watch)
-        printed = subprocess.run([program, *commands[1].split(), *where], cwd=ROOT, stdout=subprocess.PIPE, timeout=60,
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    where = ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
+    with shell.serving(aws.environment() | {"CARGO": str(cargo)}, *where):
+        while not is_served(port):
+            time.sleep(0.1)
+        printed = subprocess.run([program, *shell.TRY[0][0].split()[1:], *where], cwd=ROOT, stdout=subprocess.PIPE, timeout=60,
                                  check=True).stdout
-    finally:
-        watch.terminate()
-        watch.wait()
-    assert json.loads(printed)["Status"] == "SUCCESS"
+    assert json.loads(printed)["Status"] == "SUCCESS" and '"message":"end"' in (tmp_path / "log").read_text()
+    assert not is_served(port)
     assert len(aws.client("iam").list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]) == 1
 
 
 def test_commands_of_the_greeting_work(aws: LocalAws) -> None:
-    first, *commands = [command for command, _ in shell.TRY]
-    assert (ROOT / first.removeprefix("make invoke EVENT=")).is_file()
     environment = aws.environment()
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    for command in commands:
+    for command, _ in shell.TRY[1:]:
         subprocess.run(command.split(), env=environment, stdout=subprocess.DEVNULL, check=True)
 
 
@@ -96,6 +98,7 @@ def test_shell_greets_and_a_failed_command_is_no_failure(monkeypatch: pytest.Mon
     stand_in = LocalAws()
     monkeypatch.setattr(shell, "LocalAws", lambda: nullcontext(stand_in))
     monkeypatch.setattr(shell, "prepare", lambda aws: None)
+    monkeypatch.setattr(shell, "serving", lambda environment: nullcontext())
     monkeypatch.setenv("SHELL", str(program))
     monkeypatch.setattr(shell.sys, "argv", ["shell.py"])
     assert shell.main() == 0

@@ -15,7 +15,7 @@ from tests.cli.conftest import FakeAccount
 from tests.cli.test_ending import Closed, by_each, handlers, sends  # noqa: F401: a fixture
 from tests.tools.conftest import ROOT
 
-from tools.run import console, deploy, invoke
+from tools.run import console, deploy
 from tools.trial import run as try_run
 from tools.trial.cleanup import Cleanup
 
@@ -54,19 +54,6 @@ def test_signal_in_an_act_deletes_everything(by: signal.Signals, monkeypatch: py
     assert cleaned == ["all"] and [report.failures for report in reports] == [["interrupted"]]
 
 
-@by_each
-def test_signal_stops_the_function_that_invoke_has_started(by: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    stopped: list[Any] = []
-    monkeypatch.setattr(sys, "argv", ["invoke.py", str(ROOT / "events/create.json")])
-    monkeypatch.setattr(invoke, "environment", dict)
-    monkeypatch.setattr(invoke, "compile_function", lambda: None)
-    monkeypatch.setattr(invoke.subprocess, "Popen", lambda *_, **__: SimpleNamespace(pid=1, wait=lambda: stopped.append("waited")))
-    monkeypatch.setattr(invoke, "wait_until_listening", sends(by))
-    monkeypatch.setattr(invoke.os, "killpg", lambda *given: stopped.append(given))
-    assert invoke.main() == 130
-    assert stopped == [(1, signal.SIGTERM), "waited"]
-
-
 def test_closed_terminal_stops_neither_the_clean_up_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", Closed())
     monkeypatch.setattr(sys, "stderr", Closed())
@@ -84,5 +71,5 @@ def test_closed_terminal_stops_neither_the_clean_up_nor_the_end(monkeypatch: pyt
 
 
 def test_every_script_that_changes_something_handles_signals() -> None:
-    changing = ("run/deploy", "run/invoke", "run/run", "run/shell", "trial/run")
+    changing = ("run/deploy", "run/run", "run/shell", "trial/run")
     assert all("\n@entry(" in (ROOT / f"tools/{name}.py").read_text() for name in changing)

@@ -1,1 +1,1 @@
-"""`make run`, and the other commands for a person: `make shell`, `make invoke` and `make deploy`."""
+"""`make run`, and the other commands for a person: `make shell` and `make deploy`."""

@@ -1,19 +1,22 @@
 """A shell inside a local AWS: `make shell`.
 
 It has the resources that the example events name: the first project's user with its policy, its repository, and the roles
-and the artifact bucket of template.yaml. It does not have the resources that the custom resources create.
+and the artifact bucket of template.yaml. It does not have the resources that the custom resources create. `cargo lambda
+watch` runs beside it, so that `cargo lambda invoke` runs the function.
 
 With --empty, the account has an approver only, a local GitLab runs beside it, and the shell is in a release folder. There
 the five steps of the README work.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +32,13 @@ from tools.run.console import ending_at_interrupt, table, write
 ROOT = Path(__file__).parents[2]
 
 _STACK = "environment-dev"
-# Of events/update-user-replacing.json. The first user is in template.yaml.
-_SECOND_USER = "user-dev-second-mirror"
 _REPOSITORY = "codecommit-dev-cfn-infra"
 # The pipeline's stack. With this tag, its creation adopts the repository.
 _REPOSITORY_TAGS = {"cfn-gitops:stack-name": "gitops-dev-infra"}
+# Of `cargo lambda watch` and the function.
+_LOG = ROOT / "target/shell.log"
 
-
-TRY = [("make invoke EVENT=events/create.json", "the function issues a credential. The first call compiles it"),
+TRY = [("cargo lambda invoke --data-file events/create.json", "the function issues a credential. The first call compiles it"),
        ("aws secretsmanager list-secrets", "the secret with its password"),
        ("aws iam get-role --role-name role-dev-cfn-gitops", "the role of the function"),
        ("sam validate", "sam reads template.yaml. `make shell EMPTY=1` has an empty account to deploy it to")]
@@ -55,11 +57,6 @@ def template() -> dict[str, Any]:
 
 def prepare(aws: LocalAws) -> None:
     aws.client("codecommit").create_repository(repositoryName=_REPOSITORY, tags=_REPOSITORY_TAGS)
-    iam = aws.client("iam")
-    iam.create_user(UserName=_SECOND_USER)
-    iam.put_user_policy(UserName=_SECOND_USER, PolicyName="push", PolicyDocument=json.dumps({
-        "Version": "2012-10-17",
-        "Statement": {"Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"], "Resource": "*"}}))
     s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
     # Too large for a request.
     s3.create_bucket(Bucket=_STACK, CreateBucketConfiguration={"LocationConstraint": aws.region})
@@ -73,7 +70,7 @@ def greet(aws: LocalAws) -> None:
     write(f"A shell in a local AWS: account {aws.account_id}, region {aws.region}. No real account is used.", BOLD)
     write("It has the repository, the users, the roles and the bucket that the example events name. Try:")
     table(TRY)
-    write("events/README.md lists the events that succeed here.")
+    write(f"events/README.md lists the events that succeed here. The function's log is in {_LOG.relative_to(ROOT)}.")
     write("`exit` or Ctrl-D leaves the shell, stops the local AWS and deletes its data.")
     write("")
 
@@ -143,8 +140,26 @@ def main() -> int:
 def with_examples() -> int:
     with LocalAws() as aws:
         prepare(aws)
-        greet(aws)
-        return shell(aws.environment(), Path.cwd())
+        environment = aws.environment()
+        with serving(environment):
+            greet(aws)
+            return shell(environment, Path.cwd())
+
+
+@contextlib.contextmanager
+def serving(environment: dict[str, str], *options: str) -> Iterator[None]:
+    """Within the block, `cargo lambda watch` runs the function for each event."""
+    _LOG.parent.mkdir(exist_ok=True)
+    with _LOG.open("wb") as log:
+        watch = subprocess.Popen([Path(sys.executable).with_name("cargo-lambda"), "lambda", "watch", "--ignore-changes", *options],
+                                 cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield
+    finally:
+        # The function is its child. Neither is left if it did not start.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(watch.pid, signal.SIGTERM)
+        watch.wait()
 
 
 def in_empty_account() -> int:

@@ -15,8 +15,8 @@ use fuzz::{SENTINEL, assert_round_trip, fuzz, properties_of, strings_in};
 fn wanted() -> [Value; 3] {
     [
         include_str!("../../../events/pipeline-create.json"),
-        include_str!("../../../events/pipeline-create-every-property.json"),
-        include_str!("../../../events/pipeline-create-cross-account.json"),
+        include_str!("../../event_fuzz/events/pipeline-create-every-property.json"),
+        include_str!("../../event_fuzz/events/pipeline-create-cross-account.json"),
     ]
     .map(properties_of)
 }

@@ -13,7 +13,7 @@ use fuzz::{SENTINEL, assert_round_trip, fuzz, properties_of};
 fn wanted() -> [Value; 2] {
     [
         include_str!("../../../events/create.json"),
-        include_str!("../../../events/create-every-property.json"),
+        include_str!("../../event_fuzz/events/create-every-property.json"),
     ]
     .map(properties_of)
 }
