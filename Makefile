@@ -129,10 +129,6 @@ lint-templates: $(INSTALLED)
 lint-prose: $(INSTALLED)
 	@python -m tools.checks.prose
 
-# The lines of each area. They are printed, and not limited.
-lint-lines:
-	@$(PYTHON) -m tools.checks.lines
-
 # Dependency cycles of modules, and the other rules of the code's structure.
 lint-structure:
 	@$(PYTHON) -m tools.checks.structure

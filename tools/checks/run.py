@@ -139,7 +139,6 @@ def steps() -> list[Step]:
              after=tuple(step.name for step in rust)),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),
-        Step("lines by area", ["make", "lint-lines"]),
         Step("shape of the code", ["make", "lint-structure"]),
         Step("documentation site", ["make", "docs"]),
         Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
