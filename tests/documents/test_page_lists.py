@@ -51,9 +51,7 @@ LIMITS = [
     ("how-to/approve-in-gitlab.md", r"more than (\w+) days before", "clients/gitlab/pushes.rs", "EARLIER", 24 * 3600),
     ("concepts/rotation.md", r"pending for more than (\d+) minutes", "mirror_credential/rotation/mod.rs", "ROTATION_TIMEOUT", 60),
     ("runbook/watching.md", r"pending for more than (\d+) minutes", "mirror_credential/rotation/mod.rs", "ROTATION_TIMEOUT", 60),
-    ("runbook/faults.md", r"uses (\w+) minutes", "handler/context.rs", "UNKNOWN_DEADLINE", 60),
-    ("runbook/faults.md", r"idle connection is dropped after (\d+) s", "clients/http/reqwest_connector.rs", "IDLE_TIMEOUT", 1),
-    ("runbook/faults.md", r"delay of up to (\w+) minutes", "clients/aws/retry.rs", "THROTTLE_RETRY_WINDOW", 60),
+    ("runbook/README.md", r"delay of up to (\w+) minutes", "clients/aws/retry.rs", "THROTTLE_RETRY_WINDOW", 60),
     ("runbook/reason-codes.md", r"propagate the credential within (\w+) minutes", "clients/codecommit/push_check.rs", "NEW_LOGIN_TIMEOUT", 60),
     ("runbook/reason-codes.md", r"For (\d+) days, each health check", "mirror_credential/delete/left.rs", "DAYS", 1),
 ]
@@ -97,9 +95,9 @@ def sources():
     return {path: path.read_text() for path in (ROOT / "src").rglob("*.rs") if "test" not in path.name}
 
 
-def test_page_of_faults_has_each_error_type():
+def test_page_of_codes_has_each_error_type():
     function = (ROOT / "src/handler/error.rs").read_text().split("pub fn name(")[1].split("pub(super)")[0]
-    assert sorted(quoted(row[0])[0] for row in rows("runbook/faults.md", "`errorType`")) == sorted({*re.findall(r'"(\w+)"', function)})
+    assert sorted(quoted(row[0])[0] for row in rows("runbook/reason-codes.md", "`errorType`")) == sorted({*re.findall(r'"(\w+)"', function)})
 
 
 def test_page_of_reports_has_each_final_cause_without_a_list():
