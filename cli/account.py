@@ -16,6 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from cli import machine
 from cli.ending import Failure
+from cli.rules import PIPELINES, name_of
 from cli.samconfig import Settings, did_you_mean
 
 # Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of silence.
@@ -42,8 +43,7 @@ class Account:
         return self.session.client(service, **more)
 
     def bucket_of(self, env_id: str) -> str:
-        """The name in template.yaml."""
-        return f"s3-{env_id}-codepipeline-artifact-{self.id}-{self.region}"
+        return name_of("artifact_bucket", env_id).replace("${AWS::AccountId}", self.id).replace("${AWS::Region}", self.region)
 
     def has_bucket(self, name: str) -> bool:
         try:
@@ -115,8 +115,8 @@ class Environment:
 
     @property
     def export(self) -> str:
-        """The name under which the environment's stack exports its function, in template.yaml."""
-        return f"cfn-gitops-{self.env_id}-ServiceToken"
+        """The name under which the environment's stack exports its function."""
+        return name_of("service_token", self.env_id)
 
     def stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """The environment's stack. Raises `Failure` if it does not exist. `known` are all stacks, if they are read already."""
@@ -177,13 +177,13 @@ def parameters(stack: dict[str, Any]) -> dict[str, str]:
 def owner_of(stack: dict[str, Any]) -> str | None:
     """The ID of the stack that a tag of a pipeline's stack names. `None` if the tag has another form. Anyone who may create
     stacks chooses their tags, so `cli.owners` has the proof."""
-    value = _tag(stack, "cfn-gitops:stack-id")
+    value = _tag(stack, PIPELINES["tags"]["stack_id"])
     return value if _STACK_ID.fullmatch(value) else None
 
 
 def logical_id_of(stack: dict[str, Any]) -> str:
     """The resource that a pipeline's stack belongs to, in the stack of `owner_of`. Empty without its tag."""
-    return _tag(stack, "cfn-gitops:logical-id")
+    return _tag(stack, PIPELINES["tags"]["logical_id"])
 
 
 def _tag(stack: dict[str, Any], key: str) -> str:

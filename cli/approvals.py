@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-# Its name in a pipeline of cfn-gitops: src/gitops_pipeline/executions/mod.rs.
-ACTION = "Approval"
+from cli.rules import ACTIONS
+
+ACTION = ACTIONS["approval"]
 _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 

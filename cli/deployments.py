@@ -13,10 +13,10 @@ from cli import machine, projects
 from cli.account import outputs
 from cli.failure import Failure
 from cli.projects import DEPLOY, SOURCE, Project, Unread
+from cli.rules import ACTIONS
 from cli.terminal import shortened
 
-# The name of the image's source action: src/gitops_pipeline/executions/mod.rs.
-IMAGE = "Image"
+IMAGE = ACTIONS["image"]
 # The shown characters of a commit, and of an image's digest.
 COMMIT_DIGITS, _IMAGE_DIGITS = 8, 12
 _COUNT = 10

@@ -10,6 +10,7 @@ from botocore.config import Config
 from cli import machine
 from cli.account import Environment, outputs, parameters
 from cli.output import Finding
+from cli.rules import name_of
 
 # A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
 # connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
@@ -33,7 +34,7 @@ def function_checks(environment: Environment, stack: dict[str, Any], client: Any
         # As the schedule of the health check does.
         event["Doctor"]["FirstProject"] = {
             "StackId": stack["StackId"],
-            "PipelineStack": f"gitops-{env_id}-{given['ProjectID']}",
+            "PipelineStack": name_of("stack", env_id, given["ProjectID"]),
             "Secret": environment.first_secret,
         }
     try:

@@ -6,23 +6,26 @@ import re
 from typing import Any
 
 from cli.account import outputs, owner_of
+from cli.rules import PIPELINES, name_of
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
 ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
 # As many as the function and `status` search, three pages. A busy pipeline has thousands in a year.
-MAX_EXECUTIONS = 300
-# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecutionSummary.html (status)
-_ENDED = ("Cancelled", "Failed", "Stopped", "Succeeded", "Superseded")
+MAX_EXECUTIONS: int = PIPELINES["max_searched"]
 
 
 def children_of(stacks: Any, env_id: str) -> list[dict[str, Any]]:
     return [stack for stack in stacks
-            if stack["StackName"].startswith(f"gitops-{env_id}-") and owner_of(stack)]
+            if stack["StackName"].startswith(name_of("stack", env_id)) and owner_of(stack)]
+
+
+def project_of(child: dict[str, Any], env_id: str) -> str:
+    return str(child["StackName"]).removeprefix(name_of("stack", env_id))
 
 
 def pipeline_of(child: dict[str, Any], env_id: str) -> str:
     """The name of its pipeline, as the function renders it. Who may create stacks may choose the output PipelineName."""
-    return f"codepipeline-{env_id}-cfn-{child['StackName'].removeprefix(f'gitops-{env_id}-')}"
+    return name_of("pipeline", env_id, project_of(child, env_id))
 
 
 def version_of(stack: dict[str, Any]) -> int | None:
@@ -40,7 +43,7 @@ def unreadable(child: dict[str, Any]) -> str | None:
 
 def is_unfinished(execution: dict[str, Any]) -> bool:
     """Whether an update of the pipeline may cancel it. A status that AWS adds later counts as unfinished."""
-    return execution.get("status") not in _ENDED
+    return execution.get("status") not in PIPELINES["ended"]
 
 
 def in_progress(client: Any, pipeline: str, stages: list[dict[str, Any]]) -> list[str]:

@@ -24,12 +24,10 @@ from cli.account import Environment, outputs, owner_of, parameters
 from cli.failure import Failure
 from cli.output import Finding
 from cli.pending import Pending
+from cli.rules import ACTIONS, PIPELINES, name_of
 from cli.samconfig import did_you_mean
 
-# The names of the pipeline's actions: src/gitops_pipeline/executions/mod.rs.
-SOURCE, BUILD, APPROVAL, DEPLOY = "Source", "Build", approvals.ACTION, "Deploy"
-# With EnvID: src/gitops_pipeline/names.rs.
-_MAX_CHARACTERS = 30
+SOURCE, BUILD, APPROVAL, DEPLOY = (ACTIONS[each] for each in ("source", "build", "approval", "deploy"))
 # The call of the mirrors: '{"Doctor": …}', as `cfn-gitops doctor` invokes the function.
 DIAGNOSIS = "the diagnosis"
 UNKNOWN_VALUE = "UnknownValue"
@@ -188,8 +186,8 @@ class Project:
     def remedy(self, environment: Environment, action: str) -> str:
         """The next step after the failure of an action."""
         if action == BUILD:
-            return f"Read its log: aws logs tail /aws/codebuild/codebuild-{environment.env_id}-cfn-{self.name} --since 1d"
-        if action in (DEPLOY, "CreateChangeSet") and self.deployed_stack:
+            return f"Read its log: aws logs tail /aws/codebuild/{name_of('build_project', environment.env_id, self.name)} --since 1d"
+        if action in (DEPLOY, ACTIONS["create_change_set"]) and self.deployed_stack:
             return f"See what failed: cfn-gitops failures {self.deployed_stack_name} --env {environment.settings.table}"
         return f"See the execution: {self.console(environment)}"
 
@@ -245,13 +243,13 @@ def read(environment: Environment, seconds: float) -> list[Project]:
 def find(environment: Environment, name: str) -> Project:
     """One project, with nothing read but its stack. Raises `Failure` if it has no pipeline that can run."""
     account, env_id, env = environment.account, environment.env_id, environment.settings.table
-    own, child = environment.stack(), account.stack(f"gitops-{env_id}-{name}")
+    own, child = environment.stack(), account.stack(name_of("stack", env_id, name))
     if child is None or not owner_of(child):
         known: list[str] = []
         # A suggestion must not hide the failure.
         with contextlib.suppress(BotoCoreError, ClientError):
             children = pipelines.children_of(account.stacks(), env_id)
-            known = [each["StackName"].removeprefix(f"gitops-{env_id}-") for each in children]
+            known = [pipelines.project_of(each, env_id) for each in children]
         raise Failure(f"environment {env_id} has no project {name} in {environment.place}" + did_you_mean(name, known),
                       f"See its projects: cfn-gitops status --env {env}")
     project = _project(child, own, [own, child], env_id)
@@ -264,10 +262,10 @@ def find(environment: Environment, name: str) -> Project:
 
 
 def _project(child: dict[str, Any], environment: dict[str, Any], stacks: list[dict[str, Any]], env_id: str) -> Project:
-    name, found = child["StackName"].removeprefix(f"gitops-{env_id}-"), outputs(child)
+    name, found = pipelines.project_of(child, env_id), outputs(child)
     pipeline = pipelines.pipeline_of(child, env_id)
-    project = Project(name, child, pipeline, _deployed_stack_name(found) or f"cfnstack-{env_id}-{name}")
-    if len(env_id + name) > _MAX_CHARACTERS:
+    project = Project(name, child, pipeline, _deployed_stack_name(found) or name_of("deployed_stack", env_id, name))
+    if len(env_id + name) > PIPELINES["max_characters"]:
         project.unreadable = "its name is too long for a project"
     elif not child.get("Outputs"):
         project.unreadable = "it has never been complete"
@@ -428,7 +426,7 @@ def cause_of(attempt: dict[str, Any]) -> str:
 def _read_rules(client: Any, env_id: str) -> tuple[dict[str, str] | None, Unread | None]:
     """The states of the event rules by their names."""
     try:
-        pages = client.get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{env_id}-codepipeline-exec-cfn-")
+        pages = client.get_paginator("list_rules").paginate(NamePrefix=name_of("event_rule", env_id))
         return {rule["Name"]: rule.get("State", "") for page in pages for rule in page["Rules"]}, None
     except Exception as error:
         return None, unread(error, "ListRules")

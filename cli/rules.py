@@ -1,4 +1,4 @@
-"""The function's rules that a check compares with, from the file that `cargo test --test schemas` writes."""
+"""The function's names and rules, from the file that `cargo test --test schemas` writes."""
 
 from __future__ import annotations
 
@@ -7,3 +7,11 @@ from importlib import resources
 from typing import Any
 
 RULES: dict[str, Any] = json.loads(resources.files(__package__).joinpath("rules.json").read_text("utf-8"))
+PIPELINES: dict[str, Any] = RULES["pipelines"]
+ACTIONS: dict[str, str] = PIPELINES["actions"]
+
+
+def name_of(thing: str, env_id: str, project_id: str = "") -> str:
+    """The name of a thing of the environment. Without a project, the beginning of the names of all its projects."""
+    scheme: str = PIPELINES["names"][thing]
+    return scheme.replace("${EnvID}", env_id).replace("${ProjectID}", project_id)

@@ -19,6 +19,7 @@ from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import Template
 from cli.machine import code_of
 from cli.output import Finding
+from cli.rules import PIPELINES, name_of
 
 _ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "ResourceNotFound", "DashboardNotFoundError",
            "RepositoryDoesNotExistException", "404"}
@@ -67,7 +68,7 @@ class Names:
         rows.append(_row("exports of other stacks", self._exports, self._template.exports()))
         if project_id := self._template.values.get("ProjectID"):
             secret = self._reader.environment.first_secret
-            names = [f"gitops-{self._env_id}-{project_id}", f"codecommit-{self._env_id}-cfn-{project_id}"]
+            names = [name_of(each, self._env_id, project_id) for each in ("stack", "repository")]
             rows.append(_row(f"secret {secret}", self._secrets, [secret]))
             rows.append(_row(f"stack {names[0]} and repository {names[1]}", self._project, names))
         return rows
@@ -194,7 +195,7 @@ class Names:
             return []
         arn = f"arn:{self._partition}:codecommit:{self._account.region}:{self._account.id}:{repository}"
         # docs/concepts/pipelines.md, A retained repository.
-        if codecommit.list_tags_for_resource(resourceArn=arn)["tags"].get("cfn-gitops:stack-name") == child:
+        if codecommit.list_tags_for_resource(resourceArn=arn)["tags"].get(PIPELINES["tags"]["stack_name"]) == child:
             return [Finding(f"repository {repository}, which an earlier pipeline left: the new one adopts it")]
         rename = f"aws codecommit update-repository-name --old-name {repository} --new-name {repository}-former"
         return [Finding(f"repository {repository}", "it exists, and no earlier pipeline of this name left it",

@@ -10,6 +10,7 @@ from typing import Any
 
 from cli.account import Environment
 from cli.output import Output
+from cli.rules import name_of
 from cli.stack_failures import StackFailures, heading
 
 EXAMPLES = ("cfn-gitops failures --env dev", "cfn-gitops failures infra --env dev    # the stack of this project")
@@ -26,7 +27,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     stack = account.stack(name) if given.stack else environment.stack()
     if stack is None and not name.startswith("arn:"):
         # A project, by the default name of its stack.
-        name = f"cfnstack-{environment.env_id}-{name}"
+        name = name_of("deployed_stack", environment.env_id, name)
         stack = account.stack(name)
     if stack is None:
         raise environment.missing(given.stack, "Name a deleted one by its ID")

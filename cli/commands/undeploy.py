@@ -18,6 +18,7 @@ from cli.ending import Failure
 from cli.output import Output, confirm
 from cli.owners import Owners
 from cli.pipelines import children_of
+from cli.rules import name_of
 from cli.stack_deletion import delete_stack
 
 EXAMPLES = ("cfn-gitops undeploy --env dev", "cfn-gitops undeploy --env dev --delete-bucket --yes")
@@ -103,7 +104,7 @@ def what_happens(stack: dict[str, Any] | None) -> str:
 def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
     """Adds the stacks that need this one or the bucket, and those that are deleted with it."""
     account, own, env_id = environment.account, environment.settings.stack_name, environment.env_id
-    stacks, children = account.stacks(), f"gitops-{env_id}-"
+    stacks, children = account.stacks(), name_of("stack", env_id)
     owners = Owners(environment, stacks)
     owned = {}
     for child in children_of(stacks, env_id):
@@ -112,10 +113,10 @@ def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
         if owner and is_shown is not False:
             owned[child["StackName"]] = (owner["StackName"], is_shown, reason)
     others = {child: found for child, found in sorted(owned.items()) if found[0] != own}
-    role = f"role-{env_id}-codedeploy-cfn"
-    roles = tuple(f":iam::{account.id}:role/{name}" for name in (role, f"role-{env_id}-cfn-gitops-provisioning"))
+    role = name_of("deploy_role", env_id)
+    roles = tuple(f":iam::{account.id}:role/{each}" for each in (role, name_of("provisioning_role", env_id)))
     deployed = sorted(stack["StackName"] for stack in stacks if stack["StackName"] not in owned and "RootId" not in stack and (
-        stack["StackName"].startswith(f"cfnstack-{env_id}-") or stack.get("RoleARN", "").endswith(roles)))
+        stack["StackName"].startswith(name_of("deployed_stack", env_id)) or stack.get("RoleARN", "").endswith(roles)))
     for stack in stacks:
         if stack["StackName"] in owned.keys() - others.keys():
             plan.stacks[stack["StackName"]] = "will be deleted with it" + "".join(

@@ -35,6 +35,7 @@ mod plan;
 pub(crate) mod pushes;
 mod request_context;
 mod resource;
+mod rules;
 pub(crate) mod settings;
 mod source;
 pub mod spec;
@@ -46,3 +47,4 @@ pub(crate) use self::observe::{describe as describe_stack, early_validation, is_
 pub(crate) use self::plan::project::PROPERTY as PROJECT_PROPERTY;
 pub(crate) use self::request_context::names_another_function;
 pub use self::resource::{ATTRIBUTES, GitOpsPipeline, is_rejected};
+pub use self::rules::rules;

@@ -161,6 +161,7 @@ fn rules_are_as_checked_in() {
     };
     let content = json!({
         "gitlab": gitlab::rules(),
+        "pipelines": pipeline::rules(),
         "least_token_days": least_days,
         "default_branches": BTreeMap::from(pipeline::spec::DEFAULT_BRANCHES),
     });

@@ -38,7 +38,7 @@ pub const DEPLOY: &str = "Deploy";
 pub const LATEST: usize = 100;
 
 /// The most executions that are searched.
-const MAX_SEARCHED: usize = 3 * LATEST;
+pub const MAX_SEARCHED: usize = 3 * LATEST;
 
 /// Lists pages of executions, the latest first, while `needs_more` of those before. `None` if the
 /// pipeline does not exist.

@@ -1,0 +1,58 @@
+//! The names and limits of pipelines that the operator's command reads, as data.
+//!
+//! `cli/rules.json` has them: `tests/schemas` compares the file with this module.
+
+use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
+use serde_json::{Value, json};
+
+use super::executions::{
+    APPROVAL, BUILD, CREATE_CHANGE_SET, DEPLOY, IMAGE, MAX_SEARCHED, SOURCE, status_of,
+};
+use super::names;
+use super::template::STACK_NAME_TAG;
+use crate::common::ownership;
+
+/// The rules that the operator's command reads.
+pub fn rules() -> Value {
+    json!({
+        "names": {
+            "stack": names::STACK.0,
+            "repository": names::REPOSITORY.0,
+            "build_project": names::BUILD_PROJECT.0,
+            "pipeline": names::PIPELINE.0,
+            "deployed_stack": names::DEPLOYED_STACK.0,
+            "event_rule": names::EVENT_RULE.0,
+            "deploy_role": names::DEPLOY_ROLE.0,
+            "provisioning_role": names::PROVISIONING_ROLE.0,
+            "artifact_bucket": names::ARTIFACT_BUCKET.0,
+            "service_token": names::SERVICE_TOKEN.0,
+        },
+        "max_characters": names::MAX_CHARACTERS,
+        "actions": {
+            "source": SOURCE,
+            "image": IMAGE,
+            "build": BUILD,
+            "create_change_set": CREATE_CHANGE_SET,
+            "approval": APPROVAL,
+            "deploy": DEPLOY,
+        },
+        "tags": {
+            "stack_id": ownership::STACK_ID,
+            "logical_id": ownership::LOGICAL_ID,
+            "stack_name": STACK_NAME_TAG,
+        },
+        "ended": ended(),
+        "max_searched": MAX_SEARCHED,
+    })
+}
+
+/// The statuses in which an execution has ended for certain.
+fn ended() -> Vec<&'static str> {
+    let all = PipelineExecutionStatus::values().iter().copied();
+    let is_end = |status: &&str| {
+        let execution = PipelineExecutionSummary::builder();
+        let execution = execution.status(PipelineExecutionStatus::from(*status));
+        status_of(&execution.build()).is_end()
+    };
+    all.filter(is_end).collect()
+}
