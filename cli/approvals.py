@@ -11,7 +11,7 @@ _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-u
 
 
 def is_waiting(action: dict[str, Any]) -> bool:
-    """Only a request for an approval has a token. In parallel mode it has none, so its name counts as well:
+    """Only a request for an approval has a token. In another execution mode it may have none, so its name counts as well:
     https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html"""
     latest = action.get("latestExecution", {})
     return latest.get("status") == "InProgress" and (bool(latest.get("token")) or action.get("actionName") == ACTION)

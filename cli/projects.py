@@ -175,7 +175,7 @@ class Project:
         if self.deployed_and_failed:
             return self.deployed_and_failed
         succeeded = [each for each in self.executions or [] if each.get("status") == "Succeeded"]
-        # In parallel mode, or after a retried stage, it may have started before others.
+        # It may have started before a rollback.
         last = max(succeeded, key=lambda each: each.get("lastUpdateTime") or _LONG_AGO, default=None)
         return (last, last.get("lastUpdateTime")) if last else None
 

@@ -16,7 +16,7 @@ from cli.output import Finding
 from cli.pipelines import children_of, in_progress, pipeline_of
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline itself.
-_CANCELS = "The next deployment cancels it if it changes this pipeline, unless ExecutionMode is PARALLEL"
+_CANCELS = "The next deployment cancels it if it changes this pipeline"
 
 
 def execution_rows(reader: Reader, stacks: list[dict[str, Any]]) -> list[Row]:

@@ -6,8 +6,7 @@ waits for an approval or has ended: docs/how-to/undo-a-deployment.md. A closed w
 days, so use --no-wait in a script: it ends after the start.
 
 The commit is built and deployed again, after an approval if the pipeline has one. The branch in GitLab keeps its newest
-commit, and the next push deploys that: revert it there too. With ExecutionMode PARALLEL, CodePipeline reads the newest
-commit of the branch, so nothing is started. Ctrl-C does not stop the execution.
+commit, and the next push deploys that: revert it there too. Ctrl-C does not stop the execution.
 
 It reads the stacks, the pipeline (GetPipeline, GetPipelineState, ListPipelineExecutions, ListActionExecutions,
 GetPipelineExecution), its event rule (events:DescribeRule), titles and authors (codecommit:GetCommit) and the function's
@@ -41,7 +40,7 @@ from cli.times import age, iso
 
 EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --to 4f2a9c1b --yes --no-wait    # in a script")
 
-# In parallel mode the source action always reads the HEAD of the branch, regardless of the commit that starts the execution.
+# In another mode, which a person can set in AWS, CodePipeline may deploy another commit than the one that is named:
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 _MODES = ("QUEUED", "SUPERSEDED")
 # Seconds. The function queries AWS and GitLab for up to 30 s (src/health_check/containment.rs), and may have to start before. A
@@ -95,10 +94,8 @@ class Undo:
         self._mode = self._declaration.get("executionMode", "SUPERSEDED")
         output.document |= {"project": project.name, "pipeline": project.pipeline, "executionMode": self._mode}
         if self._mode not in _MODES:
-            is_parallel = self._mode == "PARALLEL"
-            why = ("in which CodePipeline reads the branch's newest commit, and not the named one" if is_parallel else
-                   "which this version of cfn-gitops does not know")
-            raise Failure(f"{project.pipeline} has the ExecutionMode {self._mode}, {why}, so nothing is started", revert())
+            raise Failure(f"{project.pipeline} has the ExecutionMode {self._mode}, in which CodePipeline may deploy another commit "
+                          "than the named one, so nothing is started", revert())
         self._deployments, self._later = deployments.read(self._client, project.pipeline)
         if not self._deployments:
             raise Failure(f"CodePipeline lists no deployment of {project.pipeline}",

@@ -80,9 +80,9 @@ fn requested_at(action: &ActionState) -> Option<SystemTime> {
     SystemTime::try_from(*changed).ok()
 }
 
-/// Whether an action waits for an approval. It then has a token, except in parallel mode: "For a
-/// pipeline where the execution mode is set to PARALLEL, the token […] is not available"
-/// (`PutApprovalResult`).
+/// Whether an action waits for an approval. It then has a token, except in an execution mode that a
+/// person set: "For a pipeline where the execution mode is set to PARALLEL, the token […] is not
+/// available" (`PutApprovalResult`).
 fn is_waiting(action: &ActionState) -> bool {
     action.latest_execution().is_some_and(|execution| {
         let has_token = execution.token().is_some_and(|token| !token.is_empty());

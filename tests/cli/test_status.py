@@ -597,7 +597,7 @@ def test_commit_deployed_before_an_alarm_failed_the_stage(aws: Aws, capsys: pyte
 
 
 def test_execution_that_ended_last_has_deployed_last(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """In parallel mode, the older of two executions may be approved last."""
+    """A rollback may start, and end, while an older execution waits for the stage."""
     aws.project("shop", execution(2, "Succeeded", ago(hours=2), PUSHED), execution(1, "Succeeded", ago(hours=1)))
     found = one(capsys)["deployed"]
     assert (found["commit"], found["since"]) == (COMMIT, "2026-11-27T11:00:00Z")

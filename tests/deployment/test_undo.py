@@ -120,15 +120,3 @@ def test_undo_replaces_an_execution_that_waits_for_the_stage(aws: LocalAws, envi
     started = project.executions()[-1]["pipelineExecutionId"]
     project.decide(started)
     assert project.ended(started) == "Succeeded" and project.deployed_commit() == good, project.said()
-
-
-def test_undo_starts_nothing_in_parallel_mode(aws: LocalAws, environment: Environment, stack: ProjectStack) -> None:
-    created = stack.make(ExecutionMode="PARALLEL", Approval={"Required": False})
-    assert created == "CREATE_COMPLETE", stack.failures()
-    project = stack.project
-    for _ in range(2):
-        assert project.ended(project.execution_of(project.push().commit)) == "Succeeded", project.said()
-    before = [each["pipelineExecutionId"] for each in project.executions()]
-    status, out = Undo(aws, project.project_id, "--to", "0" * 40, "--yes").ended()
-    assert status == 1 and "has the ExecutionMode PARALLEL" in out and "git revert" in out, out
-    assert [each["pipelineExecutionId"] for each in project.executions()] == before

@@ -55,7 +55,7 @@ async fn only_waiting_approvals_are_counted() {
         (&[("Build", None)], 0.0),
         (&[("Sign", Some("token")), ("Build", None)], 1.0),
         (&[("Approval", Some("token")), ("Sign", Some("t"))], 2.0),
-        // Parallel executions have no token.
+        // Executions of another mode have no token.
         (&[("Approval", None)], 1.0),
         (&[("Approval", Some(""))], 1.0),
         (&[("Sign", Some(""))], 0.0),

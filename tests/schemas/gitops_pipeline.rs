@@ -58,16 +58,6 @@ fn between_properties(schema: &mut Value) {
         &json!({"not": {"required": ["BranchMap"]}}),
         &json!({"properties": {"EnvID": known}}),
     );
-    let mut in_turn = choice(&["QUEUED", "SUPERSEDED"]);
-    in_turn["errorMessage"] = json!(
-        "must not be PARALLEL with Deploy.ActionMode CHANGE_SET: a newer execution would replace \
-         the change set that an older one has approved"
-    );
-    when(
-        schema,
-        &deploy_with_action_mode(&["CHANGE_SET"]),
-        &json!({"properties": {"ExecutionMode": in_turn}}),
-    );
     on_failure(schema);
     approvals(schema);
     report(schema);
@@ -187,7 +177,6 @@ fn approvals(schema: &mut Value) {
         {"required": ["Deploy"], "properties": {"Deploy": {
             "required": ["OnFailure"], "properties": {"OnFailure": {"enum": ["Rollback"]}},
         }}},
-        {"required": ["ExecutionMode"], "properties": {"ExecutionMode": {"enum": ["PARALLEL"]}}},
     ]);
     let mut nothing_to_approve = no_change_set.clone();
     if let Some(list) = nothing_to_approve.as_array_mut() {
@@ -232,17 +221,5 @@ fn on_failure(schema: &mut Value) {
         deploy,
         &action_mode(&["CHANGE_SET"]),
         &json!({"properties": {"OnFailure": only_fail}}),
-    );
-    let mut not_rollback = choice(&["Fail"]);
-    not_rollback["errorMessage"] = json!(
-        "must not be Rollback with ExecutionMode PARALLEL: CodePipeline does not roll it back"
-    );
-    when(
-        schema,
-        &json!({
-            "required": ["ExecutionMode"],
-            "properties": {"ExecutionMode": {"enum": ["PARALLEL"]}},
-        }),
-        &json!({"properties": {"Deploy": {"properties": {"OnFailure": not_rollback}}}}),
     );
 }

@@ -31,9 +31,9 @@ UNSEEN = "does not see it"
 
 # Messages of cfn-lint about an example, one of each form. Messages of the others have at least the property's name.
 MESSAGES = {
-    "change sets in parallel":
-        "ExecutionMode: must not be PARALLEL with Deploy.ActionMode CHANGE_SET: a newer execution would replace "
-        "the change set that an older one has approved",
+    "a rollback of a change set":
+        "Deploy.OnFailure: must be Fail with Deploy.ActionMode CHANGE_SET: the change set that was approved is gone "
+        "after its execution",
     "an image without a repository":
         "ImageSource: must have RepositoryName, or RepositoryArn and RoleArn for another account's",
     "one repository instead of a list": "RepositoryNames: 'infra' is not of type 'array'",

@@ -25,8 +25,7 @@ pub(crate) use self::cross_account::IMAGE_VARIABLES;
 pub use self::types::FunctionApprovals;
 pub(crate) use self::types::{
     ActionMode, AutoApprove, Build, CrossAccount, DeletionPolicy, Deploy, Drift,
-    EnvironmentVariable, ExecutionMode, GitLabProject, Image, OnFailure, RepositoryRef, Review,
-    Spec, Window,
+    EnvironmentVariable, GitLabProject, Image, OnFailure, RepositoryRef, Review, Spec, Window,
 };
 
 /// CodePipeline's limit of `ParameterOverrides`, in characters of JSON.
@@ -62,7 +61,6 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     if !object.object("Deploy").is_set("ActionMode") {
         spec.deploy.action_mode = default_action_mode(&spec);
     }
-    check_execution_mode(&spec, &mut errors);
     check_on_failure(&spec, &mut errors);
     check_function_approvals(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
@@ -184,11 +182,9 @@ fn decode_deploy(object: &Object, errors: &mut ValidationErrors) -> Deploy {
 }
 
 /// `CHANGE_SET` shows the approver the changes. Without an approver it has no reader, and
-/// [`check_execution_mode`] and [`check_on_failure`] reject it with the other properties.
+/// [`check_on_failure`] rejects it with `Rollback`.
 fn default_action_mode(spec: &Spec) -> ActionMode {
-    let is_possible =
-        spec.execution_mode != ExecutionMode::Parallel && spec.deploy.on_failure == OnFailure::Fail;
-    if spec.approval.required && is_possible {
+    if spec.approval.required && spec.deploy.on_failure == OnFailure::Fail {
         ActionMode::ChangeSet
     } else {
         ActionMode::CreateUpdate
@@ -217,32 +213,15 @@ fn check_report(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
     }
 }
 
-fn check_execution_mode(spec: &Spec, errors: &mut ValidationErrors) {
-    if spec.execution_mode == ExecutionMode::Parallel
-        && spec.deploy.action_mode == ActionMode::ChangeSet
-    {
-        errors.add(
-            "ExecutionMode",
-            "must not be PARALLEL with Deploy.ActionMode CHANGE_SET: a newer execution would \
-             replace the change set that an older one has approved",
-        );
-    }
-}
-
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html>,
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html>
 fn check_on_failure(spec: &Spec, errors: &mut ValidationErrors) {
     let deploy = &spec.deploy;
-    let mut reject = |what: &str| errors.add("Deploy.OnFailure", what);
     if deploy.on_failure != OnFailure::Fail && deploy.action_mode == ActionMode::ChangeSet {
-        reject(
+        errors.add(
+            "Deploy.OnFailure",
             "must be Fail with Deploy.ActionMode CHANGE_SET: the change set that was approved is \
              gone after its execution",
-        );
-    }
-    if deploy.on_failure == OnFailure::Rollback && spec.execution_mode == ExecutionMode::Parallel {
-        reject(
-            "must not be Rollback with ExecutionMode PARALLEL: CodePipeline does not roll it back",
         );
     }
 }

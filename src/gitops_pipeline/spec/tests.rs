@@ -33,15 +33,11 @@ macro_rules! rejected {
 }
 
 rejected! {
-    parallel_change_set_is_rejected:
-        {"ExecutionMode": "PARALLEL", "Deploy": {"ActionMode": "CHANGE_SET"}}
-        => "ExecutionMode: must not be PARALLEL";
+    parallel_executions_are_rejected: {"ExecutionMode": "PARALLEL"}
+        => "ExecutionMode: must be one of QUEUED, SUPERSEDED";
     rollback_of_a_change_set_is_rejected:
         {"Deploy": {"ActionMode": "CHANGE_SET", "OnFailure": "Rollback"}}
         => "Deploy.OnFailure: must be Fail with Deploy.ActionMode";
-    parallel_rollback_is_rejected:
-        {"ExecutionMode": "PARALLEL", "Deploy": {"OnFailure": "Rollback"}}
-        => "Deploy.OnFailure: must not be Rollback with";
     empty_glob_is_rejected: {"Source": {"Paths": {"Includes": [""]}}}
         => "Source.Paths.Includes[0]: must be a glob";
     paths_are_an_object: {"Source": {"Paths": ["a"]}} => "Source.Paths: must be an object";
@@ -125,7 +121,6 @@ fn default_action_mode_is_change_set_if_it_is_possible() {
     }
     for properties in [
         json!({"Approval": {"Required": "false"}}),
-        json!({"ExecutionMode": "PARALLEL"}),
         json!({"Deploy": {"OnFailure": "Rollback"}}),
         json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}}),
     ] {

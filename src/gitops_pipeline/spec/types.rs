@@ -331,8 +331,6 @@ pub enum ExecutionMode {
     Queued,
     /// A newer execution replaces a waiting one.
     Superseded,
-    /// Executions run concurrently.
-    Parallel,
 }
 
 /// `RepositoryDeletionPolicy`

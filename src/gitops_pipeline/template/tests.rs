@@ -106,7 +106,7 @@ renderings! {
     create_update: "create-update", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CREATE_UPDATE"}});
     change_set: "change-set", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CHANGE_SET"}, "ExecutionMode": "SUPERSEDED"});
     change_set_without_approval: "change-set-without-approval", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "CHANGE_SET"}, "Approval": {"Required": false}});
-    replace_on_failure: "replace-on-failure" from "create-update", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "REPLACE_ON_FAILURE"}, "ExecutionMode": "PARALLEL"});
+    replace_on_failure: "replace-on-failure" from "create-update", RepositoryOrigin::Created, json!({"Deploy": {"ActionMode": "REPLACE_ON_FAILURE"}});
     rollback_on_alarm: "rollback-on-alarm" from "create-update", RepositoryOrigin::Created, json!({"Deploy": {"OnFailure": "Rollback", "Alarms": ["shop 5xx", "shop-latency"], "AlarmMinutes": "15"}});
     window_and_alarm: "window-and-alarm", RepositoryOrigin::Created, json!({"Deploy": {
         "Alarms": ["shop 5xx"],

@@ -47,15 +47,12 @@ pub static PROPERTIES: [Property; 23] = [
     Property::new("Build", Kind::Object(&BUILD)),
     Property::new("Approval", Kind::Object(&APPROVAL)),
     Property::new("Deploy", Kind::Object(&DEPLOY)),
-    Property::new(
-        "ExecutionMode",
-        Kind::Choice(&["QUEUED", "SUPERSEDED", "PARALLEL"]),
-    )
-    .or("QUEUED")
-    .doc(
-        "How CodePipeline treats a second execution. `PARALLEL` is rejected if you set \
-         `CHANGE_SET`.",
-    ),
+    Property::new("ExecutionMode", Kind::Choice(&["QUEUED", "SUPERSEDED"]))
+        .or("QUEUED")
+        .doc(
+            "How CodePipeline treats executions that wait for a stage. `QUEUED`: each enters it, \
+             in their order. `SUPERSEDED`: only the newest one.",
+        ),
     Property::new("PipelineRoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role of the pipeline. It must match the parameter `PipelineRoleNames`.\n\
          Default: `role-<EnvID>-codepipeline-cfn`",

@@ -124,8 +124,8 @@ pub static DEPLOY: [Property; 11] = [
         "How CloudFormation deploys. This decides [what an approver \
          approves](../concepts/pipelines.md#what-was-approved). `CHANGE_SET`: the approver \
          reads a change set, and the pipeline executes exactly that one.\n\
-         Default: `CHANGE_SET` if an approval is required, `ExecutionMode` is not `PARALLEL` \
-         and `Deploy.OnFailure` is `Fail`; otherwise `CREATE_UPDATE`",
+         Default: `CHANGE_SET` if an approval is required and `Deploy.OnFailure` is `Fail`; \
+         otherwise `CREATE_UPDATE`",
     ),
     Property::new("StackName", Kind::Text(&formats::STACK_NAME)).doc(
         "The stack that the pipeline deploys. It must match `cfnstack-<EnvID>-*` with the \
@@ -181,7 +181,7 @@ pub static DEPLOY: [Property; 11] = [
             "How CodePipeline reacts [when a deployment \
              fails](../concepts/pipelines.md#when-a-deployment-fails). `Rollback`: the stage \
              runs again with the commit of its latest success. It is rejected if you set \
-             `CHANGE_SET`, and with `PARALLEL`.",
+             `CHANGE_SET`.",
         ),
     Property::new(
         "Alarms",

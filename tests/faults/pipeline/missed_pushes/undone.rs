@@ -163,7 +163,7 @@ fn second_event_of_the_bad_commit_starts_one_execution() {
 fn tip_that_a_person_starts_is_not_an_undo() {
     in_project(project(), async |fake, _| {
         undo(fake, "commit-1");
-        // *Release change*, or any start with ExecutionMode PARALLEL.
+        // *Release change*.
         undo(fake, "commit-2");
         assert_held(fake).await;
         assert_push_is_deployed(fake).await;
@@ -178,21 +178,6 @@ fn push_lost_after_a_release_of_the_tip_is_started() {
         lose_push(fake, "commit-3");
         check_health(fake, "check").await;
         assert_commits(fake, &["commit-1", "commit-2", "commit-2", "commit-3"]);
-        assert_held(fake).await;
-    });
-}
-
-#[test]
-fn parallel_executions_of_a_person_have_the_tip() {
-    let wanted = with(properties(), "ExecutionMode", json!("PARALLEL"));
-    in_project(deployed_with(&wanted), async |fake, _| {
-        // CodePipeline reads the branch, even if the start names a commit.
-        undo(fake, "commit-1");
-        assert_held(fake).await;
-        // So it is not an undo.
-        lose_push(fake, "commit-2");
-        check_health(fake, "check of the lost push").await;
-        assert_commits(fake, &["commit-1", "commit-1", "commit-2"]);
         assert_held(fake).await;
     });
 }

@@ -21,10 +21,6 @@ def run(action: Action) -> None:
         _notify(action, token)
     with held.changed:
         waiting.approval_token = token
-        if action.execution.mode == "PARALLEL":
-            # Several executions may wait in one action. This token identifies each.
-            # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
-            waiting.external_id = token
         held.changed.notify_all()
         while waiting.approval is None:
             if action.execution.abandoned.is_set():

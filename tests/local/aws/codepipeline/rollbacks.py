@@ -49,9 +49,6 @@ def why_not(held: Pipeline, stage: dict[str, Any], target: Execution) -> tuple[s
     # "You cannot roll back a source stage."
     if any(action["actionTypeId"]["category"] == "Source" for action in stage["actions"]):
         return unable, f"Unable to roll back stage {name}: a source stage cannot be rolled back"
-    if held.declaration["executionMode"] == "PARALLEL":
-        # https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html
-        return unable, f"Unable to roll back stage {name}: for pipelines in PARALLEL mode, stage rollback is not available"
     if any(action["actionTypeId"]["category"] == "Approval" for action in stage["actions"]):
         return unable, (f"Unable to roll back stage {name}: AWS does not document a rollback of a stage with an approval, so it is not "
                         "part of this local CodePipeline")

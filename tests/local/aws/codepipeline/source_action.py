@@ -15,10 +15,7 @@ def run(action: Action) -> None:
     name, branch = action.configuration("RepositoryName"), action.configuration("BranchName")
     codecommit = action.role.client("codecommit")
     arn = f"arn:aws:codecommit:{action.held.region}:{action.role.session.account}:{name}"
-    # "For pipelines in PARALLEL mode with a CodeCommit source, regardless of the commit that triggered the pipeline
-    # execution, the source action will always clone HEAD at the time when it is started": concepts-how-it-works.html.
-    # Whether this is true for the commit of a start by hand as well is not documented. (?)
-    override = None if action.execution.mode == "PARALLEL" else action.execution.overrides.get(action.run.name)
+    override = action.execution.overrides.get(action.run.name)
     tip = codecommit.get_branch(repositoryName=name, branchName=branch)["branch"]["commitId"]
     commit = override["revisionValue"] if override else tip
     about = codecommit.get_commit(repositoryName=name, commitId=commit)["commit"]

@@ -1,4 +1,4 @@
-"""Decides which execution may enter a stage. A stage is locked for one execution, except in PARALLEL mode.
+"""Decides which execution may enter a stage. A stage is locked for one execution.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 """
@@ -22,8 +22,7 @@ def enter(held: Pipeline, execution: Execution, stage: str) -> bool:
     """Waits for the stage. False if the execution ends before.
 
     "Stages are locked when an execution is being processed." QUEUED: "executions are processed one by one in the order
-    that they are queued." SUPERSEDED: "waiting executions are superseded by more recent executions." PARALLEL:
-    "executions don't wait for other runs".
+    that they are queued." SUPERSEDED: "waiting executions are superseded by more recent executions."
     """
     with held.changed:
         # It joins the next stage's queue before it leaves the last stage to the next execution.
@@ -36,13 +35,11 @@ def enter(held: Pipeline, execution: Execution, stage: str) -> bool:
                 execution.waits_for = ""
                 held.changed.notify_all()
                 return False
-            if not transitions.holds(held, execution, stage) and (
-                    execution.mode == "PARALLEL" or _may_enter(held, execution, stage)):
+            if not transitions.holds(held, execution, stage) and _may_enter(held, execution, stage):
                 break
             held.changed.wait()
         execution.waits_for = ""
-        if execution.mode != "PARALLEL":
-            held.stage_holders[stage] = execution.execution_id
+        held.stage_holders[stage] = execution.execution_id
         held.changed.notify_all()
         return True
 

@@ -29,6 +29,8 @@ _RESULTS = {"beforeEntry": ("FAIL",), "onSuccess": ("ROLLBACK", "FAIL"), "onFail
 
 
 def check(made: dict[str, Any]) -> None:
+    if made["executionMode"] == "PARALLEL":
+        raise Rejected("InvalidStructureException", f"The execution mode PARALLEL {LOCALLY}")
     for index, stage in enumerate(made["stages"]):
         on_failure = stage.get("onFailure") or {}
         if not on_failure and not any(stage.get(kind) for kind in _RULES):
@@ -44,7 +46,7 @@ def check(made: dict[str, Any]) -> None:
         for kind, condition in conditions(stage):
             _check_condition(stage["name"], kind, condition)
         if "ROLLBACK" in {on_failure.get("result"), *(condition.get("result") for _, condition in conditions(stage))}:
-            _check_rollback(stage["name"], index, made["executionMode"])
+            _check_rollback(stage["name"], index)
 
 
 def conditions(stage: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -58,14 +60,9 @@ def _reject(message: str) -> Rejected:
     return Rejected("InvalidStageDeclarationException", message)
 
 
-def _check_rollback(stage: str, index: int, mode: str) -> None:
+def _check_rollback(stage: str, index: int) -> None:
     if index == 0:
         raise _reject(f"Stage {stage}: you cannot roll back a source stage")
-    if mode == "PARALLEL":
-        # "For pipelines in PARALLEL mode, stage rollback is not available. Similarly, failure conditions with a
-        # rollback result type cannot be added to a PARALLEL mode pipeline."
-        # https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html
-        raise _reject(f"Stage {stage}: the result ROLLBACK is not available in execution mode PARALLEL")
 
 
 def _check_result(stage: str, kind: str, result: str | None) -> None:

@@ -55,9 +55,7 @@ def _action(execution: Execution | None, stage: str, declaration: dict[str, Any]
     run = execution.latest(stage, declaration["name"]) if execution else None
     if run is None or execution is None:
         return shown
-    # "For a pipeline where the execution mode is set to PARALLEL, the token ... is not available."
-    # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
-    waits = run.status == "InProgress" and run.approval is None and execution.mode != "PARALLEL"
+    waits = run.status == "InProgress" and run.approval is None
     token = run.approval_token if waits else ""
     shown["latestExecution"] = _filled({
         "actionExecutionId": run.action_id, "status": run.status, "summary": run.summary,

@@ -198,11 +198,11 @@ def test_rollback_runs_the_stage_of_an_earlier_execution(make: Make, name: str) 
     assert again[0] == "UnableToRollbackStageException"
 
 
-@pytest.mark.parametrize(("stage", "mode", "text"), [
-    ("Source", "QUEUED", "a source stage cannot be rolled back"), ("Copy", "PARALLEL", "stage rollback is not available"),
-    ("Gate", "QUEUED", "AWS does not document a rollback of a stage with an approval")])
-def test_stage_without_a_rollback_is_rejected(make: Make, name: str, stage: str, mode: str, text: str) -> None:
-    held = make(mode=mode)
+@pytest.mark.parametrize(("stage", "text"), [
+    ("Source", "a source stage cannot be rolled back"),
+    ("Gate", "AWS does not document a rollback of a stage with an approval")])
+def test_stage_without_a_rollback_is_rejected(make: Make, name: str, stage: str, text: str) -> None:
+    held = make()
     found = error_of(held.client.rollback_stage, pipelineName=name, stageName=stage, targetPipelineExecutionId=held.created)
     assert found[0] == "UnableToRollbackStageException" and text in found[2]
 
@@ -220,12 +220,12 @@ def test_rollback_needs_a_success_in_the_current_version(make: Make, name: str) 
     assert error_of(held.client.rollback_stage, **target, targetPipelineExecutionId=unknown)[0] == "PipelineExecutionNotFoundException"
 
 
-@pytest.mark.parametrize("mode", ["QUEUED", "SUPERSEDED", "PARALLEL"])
-def test_start_with_a_commit_reads_it_but_in_parallel_mode(make: Make, name: str, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["QUEUED", "SUPERSEDED"])
+def test_start_with_a_commit_reads_it(make: Make, name: str, mode: str) -> None:
     held = make(mode=mode, gate="S3")
     held.ends(held.created, "Succeeded")
-    second = held.commit()
-    assert held.revision(held.start(held.first)) == (second if mode == "PARALLEL" else held.first)
+    held.commit()
+    assert held.revision(held.start(held.first)) == held.first
 
 
 def test_start_rejects_other_overrides_and_repeats_no_token(make: Make, name: str) -> None:
