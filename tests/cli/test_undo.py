@@ -129,7 +129,9 @@ class Pipelines(Aws):
 
     def ListPipelineExecutions(self, given: Any) -> dict[str, Any]:
         self.require("codepipeline:ListPipelineExecutions", given["pipelineName"])
-        return {"pipelineExecutionSummaries": self.listed}
+        first = int(given.get("nextToken", 0))
+        listed = self.listed[first:first + 100]
+        return {"pipelineExecutionSummaries": listed, **({"nextToken": str(first + 100)} if len(listed) == 100 else {})}
 
     def ListActionExecutions(self, given: Any) -> dict[str, Any]:
         self.require("codepipeline:ListActionExecutions", given["pipelineName"])
@@ -248,6 +250,12 @@ def test_every_source_revision_is_passed_in_each_mode(mode: str, has_image: bool
     assert status == 0 and "waits for an approval, in AWS" in out
     assert started(aws) == [("Source", "COMMIT_ID", GOOD), *([("Image", "IMAGE_DIGEST", IMAGE)] if has_image else [])]
     assert ("IMAGE" in out) == has_image and ("1f1f1f1f1f1f" in out) == has_image
+
+
+def test_deployment_before_a_hundred_executions_has_its_commit(aws: Pipelines, run: Undo) -> None:
+    aws.listed[1:1] = [{"pipelineExecutionId": name(number), "status": "Superseded"} for number in range(100, 200)]
+    assert run("--to", GOOD, "--yes")[0] == 0
+    assert started(aws) == [("Source", "COMMIT_ID", GOOD)]
 
 
 def test_unknown_mode_starts_nothing(aws: Pipelines, run: Undo) -> None:
