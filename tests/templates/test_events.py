@@ -149,6 +149,22 @@ def test_rule_of_reviews_matches_the_end_of_their_builds(project, status, is_mat
     assert target.keys() == {"Id", "Arn"}
 
 
+@pytest.mark.parametrize(("pipeline", "action", "is_matched"), [
+    *[("codepipeline-dev-cfn-infra", action, True) for action in (None, "Source", "Approval", "Deploy")],
+    *[("codepipeline-dev-cfn-infra", action, False) for action in ("Build", "CreateChangeSet")],
+    *[(f"codepipeline-{name}-infra", None, False) for name in ("dev-s3", "dev2-cfn", "prd-cfn")],
+])
+def test_rule_of_reports_matches_what_changes_a_record(pipeline, action, is_matched):
+    """https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html"""
+    event = load(EVENTS / "build-state-change.json") | {
+        "source": "aws.codepipeline", "detail": {"pipeline": pipeline, "state": "STARTED"},
+        "detail-type": f"CodePipeline {'Action' if action else 'Pipeline'} Execution State Change"}
+    if action:
+        event["detail"]["action"] = action
+    rule = Deployed(EnvID="dev").properties("ReportRule")
+    assert matches(rule["EventPattern"], event) is is_matched
+
+
 def test_build_event_names_one_build_of_the_rendered_project():
     event = load(EVENTS / "build-state-change.json")
     detail, reported = event["detail"], event["detail"]["additional-information"]
