@@ -32,7 +32,7 @@ DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy check status doctor failures undo upgrade leave undeploy try shell lint \
-        lint-format lint-rust lint-templates lint-prose lint-structure lint-dependencies audit fuzz test-function test-rust test-rust-compiled scale clean
+        lint-format lint-rust lint-templates lint-prose lint-structure lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled scale clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z -]+:.*## / { split($$1, t, ":"); if (length(t[1]) > 16) { print "  make " t[1]; t[1] = "" } \
@@ -136,6 +136,9 @@ lint-structure:
 fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz
 	EVENT_FUZZ_SEED=$$RANDOM EVENT_FUZZ_COUNT=$$((1000 * $(or $(SECONDS),60))) cargo test --locked --test event_fuzz
+
+defects: $(INSTALLED) ## plant one mistake after the other, and list which tests notice it, in target/defects.md (half an hour)
+	@python -m tools.defects.run target/defects.md
 
 # clippy's driver compiles the workspace like rustc, and reports its lints. `cargo clippy`, which sets the same variables,
 # would read all dependencies a second time.

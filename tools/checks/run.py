@@ -221,6 +221,17 @@ def parallel_steps() -> int:
     return max(2, min(len(os.sched_getaffinity(0)), _container_cores()))
 
 
+def profile(limit: int) -> dict[str, str]:
+    """The environment variables with which the tests are compiled.
+
+    Without debug information, a panic still names its line. Incremental compilation takes a quarter longer, and nothing is
+    compiled a second time. More codegen units than cores repeat generic code (Cargo's number is 16), and optimising across
+    the units of a crate takes a fifth of its compilation. Optimising within them takes less processor time than it saves,
+    except for the sample of `test`."""
+    return {"CARGO_PROFILE_TEST_DEBUG": "0", "CARGO_INCREMENTAL": "0", "CARGO_PROFILE_TEST_CODEGEN_UNITS": str(min(limit, 16)),
+            "CARGO_PROFILE_TEST_LTO": "off", "CARGO_PROFILE_TEST_OPT_LEVEL": "0" if EXTENT == "test" else "2"}
+
+
 def _container_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """The CPU quota of the container, which sees all cores of its machine."""
     quota, _, period = (limit.read_text() if limit.is_file() else "max").strip().partition(" ")
@@ -308,14 +319,8 @@ def perform() -> int:
         signal.signal(signal.SIGHUP, lambda *_: None)
     if EXTENT not in LEFT_OUT:
         sys.exit(f"SCHEDULES={EXTENT}: {', '.join(LEFT_OUT)}")
-    # Without debug information, a panic still names its line. Incremental compilation takes a quarter longer, and nothing
-    # is compiled here a second time. More codegen units than cores repeat generic code (Cargo's number is 16), and
-    # optimising across the units of a crate takes a fifth of its compilation. Optimising within them takes less processor
-    # time than it saves, except for the sample of `test`.
     limit = parallel_steps()
-    os.environ |= {"CFN_GITOPS_BINARY": str(BOOTSTRAP), "SCHEDULES": EXTENT, "CARGO_PROFILE_TEST_DEBUG": "0",
-                   "CARGO_INCREMENTAL": "0", "CARGO_PROFILE_TEST_CODEGEN_UNITS": str(min(limit, 16)),
-                   "CARGO_PROFILE_TEST_LTO": "off", "CARGO_PROFILE_TEST_OPT_LEVEL": "0" if EXTENT == "test" else "2"}
+    os.environ |= {"CFN_GITOPS_BINARY": str(BOOTSTRAP), "SCHEDULES": EXTENT} | profile(limit)
     # The tests and the templates expect the built function there.
     os.environ["CARGO_TARGET_DIR"] = str(ROOT / "target")
     shutil.rmtree(CALLS, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Defects as data, and the program that shows which tests notice them: `make defects`."""
