@@ -32,7 +32,7 @@ DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy check status doctor failures undo upgrade leave undeploy try shell lint \
-        lint-format lint-rust lint-templates lint-prose lint-structure lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled scale clean
+        lint-format lint-rust lint-templates lint-prose lint-structure lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z -]+:.*## / { split($$1, t, ":"); if (length(t[1]) > 16) { print "  make " t[1]; t[1] = "" } \
@@ -60,7 +60,7 @@ test: ## the checks of the project (SCHEDULES=ci: with the release build and mor
 	@tools/run/start.sh test
 	@SCHEDULES=$(SCHEDULES) $(PYTHON) -m tools.checks.run
 
-bench: build ## compare this function with alternatives, as ratios from one run, into docs/project/benchmarks.md
+bench: build ## compare this function with crhelper and a floor, in a table
 	@python -m tools.bench.run
 
 # Checks the existing file: `make test` has just built it. Another release build is for SCHEDULES=all alone.
@@ -157,9 +157,6 @@ test-rust-compiled:
 # With the PATH of the earlier compilation: with another one, crates that look for a C compiler are compiled again.
 test-rust:
 	$(LINTED) cargo test --locked --workspace $(ARGUMENTS)
-
-scale: ## a thousand stacks at once, in simulated time, against docs/project/scale.md (some minutes)
-	cargo test --locked --test scale -- --ignored --nocapture table_shows
 
 clean: ## remove all build output and installed tools
 	cargo clean

@@ -31,7 +31,8 @@ const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
 /// How many credentials a second are checked, with two reads of IAM each. AWS documents no rate of
 /// IAM's, and that it cannot be increased:
 /// <https://repost.aws/knowledge-center/iam-sts-throttling-error>.
-/// `docs/project/scale.md` assumes 40 a second. Secrets Manager's documented rates are far higher.
+/// `docs/project/scale-and-speed.md` assumes 40 a second. Secrets Manager's documented rates are
+/// far higher.
 const CREDENTIALS_PER_SECOND: u32 = 5;
 
 /// The secrets whose mirrors are to be repaired, and whether their latest repair was interrupted.

@@ -1,6 +1,6 @@
 //! The rows of `variants.json`: an event of `events/` or of `event_fuzz/events/`, or a change of
-//! one, with the events before it, each in an account of its own, and the status that CloudFormation
-//! receives. It is `nothing` if it receives no response.
+//! one. Each has the events before it, in an account of its own, and the status that CloudFormation
+//! receives, or `nothing` if it receives no response.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The stack of the rows `by` another one.
-const ANOTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/borrower/7c2e8a10-e4a2-11f0-8d3f-0b2c3d4e5f60";
+const ANOTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/borrower/1";
 
 #[derive(Deserialize)]
 pub struct Row {

@@ -1,6 +1,6 @@
 //! The CPU time and the memory of one health check of two thousand projects.
-//! `docs/project/scale.md` has the results, and the command. The function's own pace makes it wait
-//! for most of its eleven minutes.
+//! `docs/project/scale-and-speed.md` has the results, and the command. The function's own pace makes
+//! it wait for most of its eleven minutes.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub fn move_gitlab(aws: &mut AwsState, url: &str) {
 }
 
 #[test]
-#[ignore = "twelve minutes: docs/project/scale.md"]
+#[ignore = "twelve minutes: docs/project/scale-and-speed.md"]
 fn two_thousand_projects_are_checked_by_the_real_process() {
     let fake = paused(async { environment(PROJECTS).await.fork() });
     fake.keep_no_journal();

@@ -1,11 +1,9 @@
-//! A thousand stacks at once, in simulated time: the time until all have responses while AWS
-//! throttles, the longest wait, and that nothing remains. `docs/project/scale.md` has the results.
+//! A hundred stacks at once, and a health check of two thousand projects, in simulated time.
+//! `docs/project/scale-and-speed.md` has the results.
 
-mod at_once;
-mod curve;
+mod burst;
 mod health;
 mod lambda;
-mod measured;
 mod projects;
 mod rates;
 mod stacks;

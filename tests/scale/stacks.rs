@@ -1,5 +1,5 @@
-//! Many stacks with the resources of `templates/project.yaml`: a pipeline, a credential, or
-//! both.
+//! Many stacks with the resources of `templates/project.yaml`: a pipeline, and then the credential
+//! that is proved against its repository.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,48 +13,8 @@ use test_support::custom_resource::FUNCTION;
 /// How the ARN of each stack begins.
 const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/project-dev";
 
-/// The resources of each stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// `Custom::MirrorCredential`
-    Credential,
-    /// `Custom::GitOpsPipeline`
-    Pipeline,
-    /// The pipeline, and then the credential that is proved against its repository.
-    Both,
-}
-
-impl Content {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Credential, Self::Pipeline, Self::Both];
-
-    /// As a table has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Content::Credential => "a credential",
-            Content::Pipeline => "a pipeline",
-            Content::Both => "both",
-        }
-    }
-
-    pub fn has_credential(self) -> bool {
-        self != Content::Pipeline
-    }
-
-    pub fn has_pipeline(self) -> bool {
-        self != Content::Credential
-    }
-
-    /// The operations on the stacks, one after the other. An update is a new password.
-    pub fn operations(self) -> &'static [Operation] {
-        match self {
-            Content::Pipeline => &[Operation::Create, Operation::Delete],
-            _ => &[Operation::Create, Operation::Update, Operation::Delete],
-        }
-    }
-}
-
-/// CloudFormation's operation on all stacks at once, as it has it in `RequestType`.
+/// CloudFormation's operation on all stacks at once, as it has it in `RequestType`. An update is a
+/// new password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Create,
@@ -62,12 +22,9 @@ pub enum Operation {
     Delete,
 }
 
-/// One stack of many.
+/// One stack of many, with its number.
 #[derive(Clone)]
-pub struct Stack {
-    number: usize,
-    content: Content,
-}
+pub struct Stack(pub usize);
 
 /// One of its custom resources.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,12 +34,8 @@ enum Resource {
 }
 
 impl Stack {
-    pub fn new(number: usize, content: Content) -> Self {
-        Stack { number, content }
-    }
-
-    fn user(&self) -> String {
-        format!("user-dev-p{}-mirror", self.number)
+    pub fn user(&self) -> String {
+        format!("user-dev-p{}-mirror", self.0)
     }
 
     fn secret(&self) -> String {
@@ -90,17 +43,7 @@ impl Stack {
     }
 
     fn repository(&self) -> String {
-        format!("codecommit-dev-cfn-p{}", self.number)
-    }
-
-    /// The resources that existed before: the user, and without a pipeline the repository.
-    pub fn prepare(&self, fake: &FakeAws) {
-        if self.content.has_credential() {
-            fake.user(&self.user());
-        }
-        if !self.content.has_pipeline() {
-            fake.repository(&self.repository());
-        }
+        format!("codecommit-dev-cfn-p{}", self.0)
     }
 
     /// One operation on the stack, resource by resource: why it failed, if it did.
@@ -110,13 +53,10 @@ impl Stack {
         fake: &FakeAws,
         what: Operation,
     ) -> Result<(), String> {
-        let resources: &[Resource] = match (self.content, what) {
-            (Content::Credential, _) | (Content::Both, Operation::Update) => {
-                &[Resource::Credential]
-            }
-            (Content::Pipeline, _) => &[Resource::Pipeline],
-            (Content::Both, Operation::Create) => &[Resource::Pipeline, Resource::Credential],
-            (Content::Both, Operation::Delete) => &[Resource::Credential, Resource::Pipeline],
+        let resources: &[Resource] = match what {
+            Operation::Create => &[Resource::Pipeline, Resource::Credential],
+            Operation::Update => &[Resource::Credential],
+            Operation::Delete => &[Resource::Credential, Resource::Pipeline],
         };
         for resource in resources {
             self.request(lambda, fake, *resource, what).await?;
@@ -142,14 +82,14 @@ impl Stack {
             Resource::Pipeline => (
                 "Custom::GitOpsPipeline",
                 "Pipeline",
-                format!("gitops-dev-p{}", self.number),
+                format!("gitops-dev-p{}", self.0),
                 json!({
                     "ServiceToken": FUNCTION, "ServiceTimeout": "3600",
-                    "EnvID": "dev", "ProjectID": format!("p{}", self.number),
+                    "EnvID": "dev", "ProjectID": format!("p{}", self.0),
                 }),
             ),
         };
-        let number = self.number;
+        let number = self.0;
         let name = format!("{number}-{what:?}-{logical_id}");
         let url = fake.response_url(&name);
         let mut event = json!({
@@ -196,23 +136,19 @@ impl Stack {
     /// Fails unless the resources are those after a Create or an Update: one active credential, in
     /// the secret, which works; one child stack, complete.
     pub fn assert_is_there(&self, aws: &AwsState) {
-        if self.content.has_credential() {
-            let user = self.user();
-            let credentials = aws.credentials(&user);
-            assert_eq!(credentials.len(), 1, "credentials of {user}");
-            let value = aws.current(&self.secret());
-            let value = value.unwrap_or_else(|| panic!("{user} has no secret"));
-            let value: Value = serde_json::from_str(value).expect("JSON");
-            assert_eq!(value["serviceSpecificCredentialId"], credentials[0].id);
-            let text = |name: &str| value[name].as_str().unwrap_or_default();
-            let login_works = aws.login_works(text("username"), text("password"));
-            assert!(login_works, "{user}'s login does not work");
-        }
-        if self.content.has_pipeline() {
-            let name = format!("gitops-dev-p{}", self.number);
-            let status = aws.stacks.named(&name).map(|stack| stack.status);
-            assert_eq!(status, Some("CREATE_COMPLETE"), "{name}");
-        }
+        let user = self.user();
+        let credentials = aws.credentials(&user);
+        assert_eq!(credentials.len(), 1, "credentials of {user}");
+        let value = aws.current(&self.secret());
+        let value = value.unwrap_or_else(|| panic!("{user} has no secret"));
+        let value: Value = serde_json::from_str(value).expect("JSON");
+        assert_eq!(value["serviceSpecificCredentialId"], credentials[0].id);
+        let text = |name: &str| value[name].as_str().unwrap_or_default();
+        let login_works = aws.login_works(text("username"), text("password"));
+        assert!(login_works, "{user}'s login does not work");
+        let name = format!("gitops-dev-p{}", self.0);
+        let status = aws.stacks.named(&name).map(|stack| stack.status);
+        assert_eq!(status, Some("CREATE_COMPLETE"), "{name}");
     }
 }
 

@@ -21,15 +21,14 @@ BOOTSTRAP = ROOT / "target" / "lambda" / "cfn-gitops" / "bootstrap"
 class Contender:
     name: str
     program: Program
-    # The upload in bytes (zipped), and its description.
+    # The upload in bytes, zipped.
     package: int
-    holds: str
     # Whether it does the work. The floor only responds.
     works: bool = True
 
 
 def ours() -> Contender:
-    return Contender("cfn-gitops", Program((str(BOOTSTRAP),)), zipped([BOOTSTRAP], BOOTSTRAP.parent), "bootstrap")
+    return Contender("cfn-gitops", Program((str(BOOTSTRAP),)), zipped([BOOTSTRAP], BOOTSTRAP.parent))
 
 
 def floor() -> Contender:
@@ -41,7 +40,7 @@ def floor() -> Contender:
                    cwd=directory, env=os.environ | _profile_of_the_product() | {
                        "CARGO_TARGET_DIR": str(directory / "target")}, check=True)
     built = directory / "target" / "lambda" / "floor" / "bootstrap"
-    return Contender("floor", Program((str(built),)), zipped([built], built.parent), "bootstrap", works=False)
+    return Contender("floor", Program((str(built),)), zipped([built], built.parent), works=False)
 
 
 def crhelper() -> Contender:
@@ -58,23 +57,7 @@ def crhelper() -> Contender:
     program = Program((os.path.realpath(sys.executable), "-m", "awslambdaric", "function.handler"), directory,
                       {"PYTHONPATH": f"{package}:{directory}", "LAMBDA_TASK_ROOT": str(directory)})
     uploaded = [directory / "function.py", *_files(package / "crhelper")]
-    return Contender("crhelper", program, zipped(uploaded, directory), "function and crhelper")
-
-
-def crhelper_with_boto3() -> int:
-    """The package of a function that pins boto3, as AWS recommends."""
-    directory = FUNCTIONS / "crhelper"
-    brought = [path for path in _files(directory / "package")
-               if path.relative_to(directory / "package").parts[0] not in _OF_THE_RUNTIME]
-    return zipped([directory / "function.py", *brought], directory)
-
-
-_OF_THE_RUNTIME = {"awslambdaric", "bin", "installed-requirements.txt", "simplejson", "snapshot_restore_py.py"}
-
-
-def all_contenders() -> list[Contender]:
-    """The contenders, always in the same order."""
-    return [ours(), crhelper(), floor()]
+    return Contender("crhelper", program, zipped(uploaded, directory))
 
 
 def zipped(files: Iterable[Path], directory: Path) -> int:

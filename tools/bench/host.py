@@ -1,5 +1,5 @@
 """Runs a function in the harness (`tools/bench/harness`): prepares its environment, starts its process, and returns
-the record of its calls and of the process's resources."""
+the record of its events and of the process's resources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -37,32 +36,17 @@ class Program:
 @dataclass
 class Run:
     """The record of one process. Times are in seconds since the start, and memory is in bytes."""
-    # Until the first poll.
-    starting: float
     invocations: list[dict]
-    calls: list[dict]
+    # To CloudFormation.
+    responses: list[dict]
     credentials: int
     secrets: int
     # Of the process with all its threads.
     processor_seconds: float
     peak_memory: int
 
-    @property
-    def first_answer(self) -> float:
-        """From the process's start to Lambda's first response."""
-        return self.invocations[0]["answered"]
-
-    @property
-    def first_put(self) -> float:
-        """The same until CloudFormation has the response."""
-        return next((call["begun"] for call in self.calls if call["service"] == "response_bucket"), float("nan"))
-
     def durations(self) -> list[float]:
         return [one["answered"] - one["delivered"] for one in self.invocations]
-
-    def calls_of(self, index: int) -> list[dict]:
-        one = self.invocations[index]
-        return [call for call in self.calls if one["delivered"] <= call["begun"] <= one["answered"]]
 
 
 class Failed(Exception):
@@ -124,9 +108,7 @@ class Harness:
             finally:
                 os.kill(process, ending)
                 _, _, used = os.wait4(process, 0)
-        run = Run(starting=(record["polls"][0] - started) / 1e9 if record["polls"] else 0.0,
-                  invocations=[_since(started, one) for one in record["invocations"]],
-                  calls=[_since(started, call) for call in record["calls"]],
+        run = Run(invocations=[_since(started, one) for one in record["invocations"]], responses=record["responses"],
                   credentials=record["credentials"], secrets=record["secrets"],
                   processor_seconds=used.ru_utime + used.ru_stime, peak_memory=memory)
         faults = record["complaints"] + _faults(run, events)
@@ -193,30 +175,22 @@ def _start(program: Program, environment: dict[str, str], output: int) -> int:
         os.chdir(place)
 
 
-def event(kind: str, number: int, serial: int = 1) -> dict:
-    """CloudFormation's request for one of these resources, with the fewest properties."""
-    made = {
-        "RequestType": kind,
+def event(number: int) -> dict:
+    """CloudFormation's Create of one of these resources, with the fewest properties."""
+    return {
+        "RequestType": "Create",
         "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
         "StackId": f"arn:aws:cloudformation:eu-central-1:123456789012:stack/measured/{number:08}-0000-4000-8000-0",
-        "RequestId": f"{number:08}-0000-4000-8000-{serial:012}",
+        "RequestId": f"{number:08}-0000-4000-8000-000000000001",
         "LogicalResourceId": "MirrorCredential",
         "ResourceType": "Custom::MirrorCredential",
-        "ResourceProperties": _properties(number, serial),
+        "ResourceProperties": {"ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
+                               "UserName": f"user-dev-{number}", "RotationSerial": "1"},
     }
-    if kind == "Update":
-        made["OldResourceProperties"] = _properties(number, serial - 1)
-    return made
 
 
-def _properties(number: int, serial: int) -> dict:
-    return {"ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
-            "UserName": f"user-dev-{number}", "RotationSerial": str(serial)}
-
-
-def _since(started: int, entry: dict) -> dict:
-    return entry | {name: (entry[name] - started) / 1e9
-                    for name in ("delivered", "answered", "begun", "ended") if name in entry}
+def _since(started: int, invocation: dict) -> dict:
+    return invocation | {name: (invocation[name] - started) / 1e9 for name in ("delivered", "answered")}
 
 
 def _faults(run: Run, events: list[dict]) -> list[str]:
@@ -224,11 +198,7 @@ def _faults(run: Run, events: list[dict]) -> list[str]:
     faults = [one["error"] or "no answer" for one in run.invocations if not one["succeeded"]]
     if len(run.invocations) != len(events):
         faults.append(f"{len(run.invocations)} of {len(events)} events were polled")
-    faults += [f"{call['operation']}: HTTP {call['status']}" for call in run.calls
-               if call["service"] == "response_bucket" and call["status"] != 200]
-    faults += [f"{call['body']}" for call in run.calls
-               if call["service"] == "response_bucket" and call["body"].get("Status") != "SUCCESS"]
-    return faults
+    return faults + [str(one) for one in run.responses if one["status"] != 200 or one["body"].get("Status") != "SUCCESS"]
 
 
 def _peak_memory(process: int) -> int:

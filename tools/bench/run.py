@@ -1,55 +1,62 @@
-"""`make bench`: compares this function with alternatives in one run. It writes docs/project/benchmarks.md with its
-figures, and the table of the goals.
+"""`make bench`: compares this function with crhelper and with a floor in one run, and prints a table.
 
-Needs the requirements of `make build`. Without valgrind, the instructions are not counted.
+Needs the requirements of `make build`. The figures depend on the machine and on its load, so it has no limits:
+`make check-figures` checks for growth.
 """
 
+import statistics
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from tools.bench import callgrind, contenders, goals, harness_program, plot, report
-from tools.bench.host import ROOT, Harness, event
-from tools.bench.measuring import Measured, measure
+from tools.bench import contenders, harness_program
+from tools.bench.host import Harness, Run, event
 
-DOCUMENT = ROOT / "docs/project/benchmarks.md"
-GOALS = ROOT / "docs/project/decisions/2026-11-22-benchmark-goals.md"
-FIGURES = ROOT / "docs/project/benchmarks"
-
-
-def tell(line: str) -> None:
-    print(line, flush=True)
+# The number of Creates, each for another user, that a process handles one after another.
+CREATES = 10
+ROUNDS = 15
+LATENCY_MS = 20
 
 
-def count_instructions(measured: Measured, harness: Harness) -> None:
-    """For the two functions in Rust: counting an interpreter takes minutes."""
-    create = [event("Create", 1)]
-    for contender in measured.contenders:
-        if contender.name in (goals.OURS, goals.FLOOR):
-            for what, events, scheme in (("start to first poll", [], "http"), ("and first answer, HTTP", create, "http"),
-                                         ("and first answer, TLS", create, "https")):
-                measured.instructions[contender.name, what] = callgrind.instructions(
-                    contender.program, harness, events, scheme)
+@dataclass(frozen=True)
+class Column:
+    name: str
+    latency_ms: int
+    of: Callable[[Run], float]
+    # From seconds or bytes to the unit of the column.
+    scale: float
+
+
+COLUMNS = [
+    Column("Start and first response, ms", 0, lambda run: run.invocations[0]["answered"], 1e3),
+    Column(f"Warm response, {LATENCY_MS} ms for each call, ms", LATENCY_MS, lambda run: statistics.median(run.durations()[1:]), 1e3),
+    Column(f"Processor, start and {CREATES} Creates, ms", 0, lambda run: run.processor_seconds, 1e3),
+    Column("Peak memory, MB", 0, lambda run: run.peak_memory, 1e-6),
+]
+
+
+def measure(contender: contenders.Contender, harness: Harness, latency_ms: int) -> Run:
+    run = harness.run(contender.program, [event(number) for number in range(CREATES)], "https", latency_ms)
+    if contender.works and (run.credentials, run.secrets) != (CREATES, CREATES):
+        raise SystemExit(f"{contender.name} made {run.credentials} credentials and {run.secrets} secrets")
+    return run
 
 
 def main() -> int:
-    machine = report.machine()
-    tell("Building and installing what is measured; the first time this takes minutes.")
-    program = harness_program.built()
-    found = contenders.all_contenders()
-    with_boto3 = contenders.crhelper_with_boto3()
-    tell(f"Measuring {', '.join(contender.name for contender in found)}, one after another in each round.")
-    with Harness(program) as harness:
-        measured = measure(found, harness, tell)
-        if callgrind.valgrind():
-            count_instructions(measured, harness)
-    written = report.text(measured, with_boto3, machine)
-    gain, verdicts = report.gain(measured), report.verdicts(measured)
-    tell(f"{gain}\n\n{verdicts}\n\n{written}")
-    report.write(DOCUMENT, "the gain", gain)
-    report.write(DOCUMENT, "the tables", written)
-    report.write(GOALS, "the goals", verdicts)
-    plot.draw(measured, FIGURES)
-    tell(f"Written to {DOCUMENT.relative_to(ROOT)}, {FIGURES.relative_to(ROOT)} and {GOALS.relative_to(ROOT)}.")
-    # A missed goal is only reported. tools/checks/figures.py checks for growth.
+    print("Building and installing what is measured; the first time this takes minutes.", flush=True)
+    found = [contenders.ours(), contenders.crhelper(), contenders.floor()]
+    runs: dict[tuple[str, int], list[Run]] = {}
+    with Harness(harness_program.built()) as harness:
+        # In turns, so that a disturbance of the machine affects all of them.
+        for _ in range(ROUNDS):
+            for contender in found:
+                for latency_ms in (0, LATENCY_MS):
+                    runs.setdefault((contender.name, latency_ms), []).append(measure(contender, harness, latency_ms))
+    print(f"Medians of {ROUNDS} rounds, AWS over TLS:\n\n| | {' | '.join(column.name for column in COLUMNS)} | Package, MB |")
+    print(f"|---|{'---:|' * (len(COLUMNS) + 1)}")
+    for contender in found:
+        values = [statistics.median(map(column.of, runs[contender.name, column.latency_ms])) * column.scale for column in COLUMNS]
+        print(f"| {contender.name} | {' | '.join(f'{value:.1f}' for value in values)} | {contender.package / 1e6:.2f} |")
     return 0
 
 

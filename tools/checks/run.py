@@ -72,7 +72,7 @@ CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
     "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployments to two "
             "accounts and to China; the commands of pages; the app for CDK; replication; make try and its scenes; the tests "
-            "scale and soak; the tests of the local AWS; 47 of 48 fault schedules, and most orders of concurrent calls",
+            "of scale; the tests of the local AWS; 47 of 48 fault schedules, and most orders of concurrent calls",
     "ci": "five of six fault schedules, the larger samples of random orders, the file of `cargo build --release`, and the "
           "observers of make try in one run",
     "all": "nothing",
@@ -171,7 +171,7 @@ def rust_tests() -> Iterator[Step]:
     targets = [target for package in json.loads(metadata)["packages"] for target in package["targets"]]
     crates = [target["name"] for target in targets if target["kind"] == ["test"]]
     if EXTENT == "test":
-        crates = [name for name in crates if name not in {"scale", "soak"}]
+        crates.remove("scale")
     for name, arguments in [("units", ["--lib", "--bins"]), ("documentation", ["--doc"]),
                             *((name, ["--test", name]) for name in crates)]:
         # These tests start the built function.

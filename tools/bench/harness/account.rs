@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use crate::run::{self, Call, Runs};
+use crate::run::{Response, Runs};
 use fake_aws::http::{self, Reply, Request};
 
 /// Who is called; Lambda is called in `invoked`.
@@ -48,36 +48,23 @@ impl Service {
 }
 
 pub fn answer(runs: &Runs, service: Service, request: &Request) -> Reply {
-    let begun = run::now();
     let clock = Instant::now();
     let run = runs.present();
     let (number, latency) = (run.number, run.latency);
-    let (operation, answer) = http::execute(&run.fake, service.host(), request);
+    let (_, answer) = http::execute(&run.fake, service.host(), request);
     let mut answer = answer?;
     let body = String::from_utf8_lossy(&answer.body).into_owned();
     answer.body = http::in_machine_time(&run.fake, &body, 0).into_bytes();
     drop(run);
-    let own = clock.elapsed();
-    std::thread::sleep(latency.saturating_sub(own));
+    std::thread::sleep(latency.saturating_sub(clock.elapsed()));
 
-    let call = Call {
-        service: service.name(),
-        operation,
-        status: answer.status,
-        begun,
-        ended: 0,
-        own: own.as_nanos().try_into().unwrap_or(u64::MAX),
-        connected: request.is_first,
-        body: (service == Service::ResponseBucket)
-            .then(|| serde_json::from_slice(&request.body).unwrap_or_default()),
-    };
-    // The end is recorded before the answer is sent: afterwards the function may be faster than
-    // this thread.
     let mut run = runs.if_present(number)?;
-    run.record.calls.push(Call {
-        ended: run::now(),
-        ..call
-    });
+    if service == Service::ResponseBucket {
+        run.record.responses.push(Response {
+            status: answer.status,
+            body: serde_json::from_slice(&request.body).unwrap_or_default(),
+        });
+    }
     drop(run);
     answer.headers.push(("date".into(), date()));
     Some(answer)

@@ -42,10 +42,8 @@ pub struct Run {
 /// The steps, in the form of the record.
 #[derive(Default, Serialize)]
 pub struct Record {
-    /// The times of the function's polls.
-    pub polls: Vec<u64>,
     pub invocations: Vec<Invocation>,
-    pub calls: Vec<Call>,
+    pub responses: Vec<Response>,
     /// The calls that the account could not handle.
     pub complaints: Vec<String>,
     /// How many credentials and secrets there are at the end.
@@ -66,22 +64,11 @@ pub struct Invocation {
     pub error: Option<String>,
 }
 
-/// One call of AWS's, or the answer to `CloudFormation`.
+/// A response to `CloudFormation`, and the status of the bucket's answer.
 #[derive(Serialize)]
-pub struct Call {
-    pub service: &'static str,
-    pub operation: String,
+pub struct Response {
     pub status: u16,
-    /// When the request was there, whole.
-    pub begun: u64,
-    /// When its answer was sent.
-    pub ended: u64,
-    /// How long the account took for it, without the latency, in nanoseconds.
-    pub own: u64,
-    /// Whether it opened a connection.
-    pub connected: bool,
-    /// The response to `CloudFormation`.
-    pub body: Option<Value>,
+    pub body: Value,
 }
 
 impl Runs {
@@ -133,14 +120,6 @@ impl Run {
         (self.record.credentials, self.record.secrets) = count;
         self.record.complaints = self.fake.violations();
         &self.record
-    }
-}
-
-impl Record {
-    /// The `PhysicalResourceId` that `CloudFormation` was answered last.
-    pub fn answered_id(&self) -> Option<Value> {
-        let answer = self.calls.iter().rev().find_map(|call| call.body.as_ref());
-        answer.and_then(|answer| answer.get("PhysicalResourceId").cloned())
     }
 }
 

@@ -19,7 +19,7 @@ pub fn answer(runs: &Runs, request: &Request) -> Reply {
     let path = request.target.strip_prefix("/2018-06-01/runtime/");
     let parts: Vec<&str> = path.unwrap_or_default().split('/').collect();
     match (request.method.as_str(), &parts[..]) {
-        ("GET", ["invocation", "next"]) => next(runs, arrived),
+        ("GET", ["invocation", "next"]) => next(runs),
         ("POST", ["invocation", _, "response"]) => Some(end(runs, arrived, None)),
         ("POST", ["invocation", _, "error"] | ["init", "error"]) => {
             let error = String::from_utf8_lossy(&request.body).into_owned();
@@ -29,24 +29,18 @@ pub fn answer(runs: &Runs, request: &Request) -> Reply {
     }
 }
 
-fn next(runs: &Runs, arrived: u64) -> Reply {
+fn next(runs: &Runs) -> Reply {
     let mut run = runs.present();
-    run.record.polls.push(arrived);
-    let Some(mut event) = run.events.pop_front() else {
+    let Some(event) = run.events.pop_front() else {
         let record = serde_json::to_value(run.record()).ok()?;
         write_line(&record).ok()?;
         runs.wait_for_the_end(run);
         return None;
     };
-    // An Update and a Delete carry the id that the answer before gave.
-    if event
-        .get("RequestType")
-        .is_some_and(|kind| kind != "Create")
-        && let Some(id) = run.record.answered_id()
-    {
-        event["PhysicalResourceId"] = id;
-    }
-    let id = format!("00000000-0000-4000-8000-{:012}", run.record.polls.len());
+    let id = format!(
+        "00000000-0000-4000-8000-{:012}",
+        run.record.invocations.len()
+    );
     let delivered = run::now();
     run.record.invocations.push(Invocation {
         delivered,

@@ -89,7 +89,7 @@ impl FakeAws {
 
     /// The round trips of the calls that `counts` selects: the longest chain of calls of which
     /// each was sent after the one before was answered. Set [`Options::latency`]: without it, every
-    /// answer is there at once, and every call counts. `tools/bench/measuring.py` counts in the same way.
+    /// answer is there at once, and every call counts.
     ///
     /// ```ignore
     /// fake.options(|options| options.latency = Duration::from_millis(100));

@@ -50,15 +50,9 @@ impl Rate {
 #[derive(Clone, Debug, Default)]
 pub struct Buckets {
     left: BTreeMap<usize, (Duration, f64)>,
-    used: BTreeMap<usize, usize>,
 }
 
 impl Buckets {
-    /// How many calls the bucket of this index has let through.
-    pub fn used(&self, index: usize) -> usize {
-        self.used.get(&index).copied().unwrap_or_default()
-    }
-
     /// Whether a call is too early. Such a call uses no bucket.
     pub(crate) fn is_throttled(&mut self, rates: &[Rate], now: Duration, call: &Call) -> bool {
         let mut taken = vec![];
@@ -74,9 +68,6 @@ impl Buckets {
                 return true;
             }
             taken.push((index, (now, left - 1.0)));
-        }
-        for (index, _) in &taken {
-            *self.used.entry(*index).or_default() += 1;
         }
         self.left.extend(taken);
         false
