@@ -6,11 +6,6 @@ use std::fmt;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 
-use super::executions;
-use super::names::ResourceNames;
-use super::pushes::missed_push::{EventRule, event_rule};
-use crate::clients::aws::{Aws, CallError};
-
 /// The most characters of a reason that are shown.
 const MAX_REASON: usize = 120;
 
@@ -70,21 +65,6 @@ impl DisabledTransition {
     pub fn is_before(&self, id: &str) -> bool {
         self.inside.as_deref() != Some(id)
     }
-}
-
-/// Reads what holds the pipeline of `names`, or its reviews. A rule of an unknown state counts as
-/// disabled.
-pub async fn list(aws: &Aws, names: &ResourceNames) -> Result<Vec<Hold>, CallError> {
-    let mut holds = vec![];
-    for rule in [names.event_rule(), names.review_rule()] {
-        if event_rule(aws, &rule).await? == EventRule::Disabled {
-            holds.push(Hold::Rule(rule));
-        }
-    }
-    let state = executions::state(aws, &names.pipeline()).await?;
-    let disabled = state.as_ref().map(disabled_transitions);
-    holds.extend(disabled.into_iter().flatten().map(Hold::Transition));
-    Ok(holds)
 }
 
 /// The disabled transitions of a pipeline in this state.

@@ -10,7 +10,6 @@ use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics::Wrong;
 use super::missing::{FoundSecrets, Secrets};
-use super::request::SelfRepair;
 use super::schedule::{HOUR, days};
 use super::{doctor, metrics};
 use crate::clients::cloudformation::stack_resource;
@@ -130,7 +129,7 @@ impl Checker<'_> {
     fn is_to_repair(&self, secret: &str, health: &Health) -> bool {
         let is_broken = health.mirrors.iter().any(|mirror| mirror.is_repairable);
         let is_broken = is_broken || health.has_unfinished_repair;
-        let repairs = self.may_change && self.environment.self_repair == SelfRepair::Repair;
+        let repairs = self.may_change && self.environment.repairs_mirrors;
         repairs && is_broken && self.schedule.is_due(secret, HOUR)
     }
 

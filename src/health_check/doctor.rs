@@ -254,7 +254,6 @@ pub fn part_problem(
         stack_name: names.stack(),
         role_arn: settings.location.role(&names.provisioning_role()),
         names: names.clone(),
-        repairs: None,
     };
     let command = target.revert_command(&child.parameters, &[]);
     let remedy = format!(

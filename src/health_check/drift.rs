@@ -9,18 +9,16 @@ use super::checker::Checker;
 use super::concurrent::TimeLimits;
 use super::findings::Findings;
 use super::metrics;
-use super::request::SelfRepair;
 use super::schedule::DAY;
 use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
 use crate::feedback::change_sets;
 use crate::feedback::drift;
-use crate::feedback::drift::{DriftTarget, Drifted, Found, Repair};
+use crate::feedback::drift::{DriftTarget, Drifted, Found};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
-use crate::gitops_pipeline::holds::Hold;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use cfn_custom_resource::{Reason, Remedy};
+use cfn_custom_resource::Reason;
 
 /// The longest comparison of one stack. The next day's check starts again.
 const COMPARISON_TIMEOUT: Duration = Duration::from_secs(180);
@@ -40,8 +38,8 @@ pub struct ComparedStack {
 }
 
 impl Checker<'_> {
-    /// Compares the pipeline stack `name`, unless `SelfRepair` is disabled, and the stack that its
-    /// pipeline deploys, if this is the check of the day that does.
+    /// Compares the pipeline stack `name` with `PipelineStackDrift: Report`, and the stack that its
+    /// pipeline deploys with `Drift: Report`, if this is the check of the day that does.
     pub async fn compare(&self, name: &str, child: &Child) -> Vec<ComparedStack> {
         let is_due = self.may_change && self.schedule.is_due(name, DAY);
         let Some(settings) = child.settings.as_ref().filter(|_| is_due) else {
@@ -49,13 +47,11 @@ impl Checker<'_> {
         };
         let names = &settings.names;
         let mut compared = vec![];
-        let self_repair = self.environment.self_repair;
-        if self_repair != SelfRepair::Disabled {
+        if self.environment.compares_pipeline_stacks {
             let own = DriftTarget {
                 names: names.clone(),
                 stack_name: name.to_owned(),
                 role_arn: settings.location.role(&names.provisioning_role()),
-                repairs: (self_repair == SelfRepair::Repair).then(|| names.pipeline()),
             };
             compared.push(self.compare_stack(own).await);
         }
@@ -65,8 +61,6 @@ impl Checker<'_> {
                 names: names.clone(),
                 stack_name: change_sets.stack_name.clone(),
                 role_arn: settings.location.role(&names.deploy_role()),
-                // Only a person can judge changes by hand there.
-                repairs: None,
             };
             let mut deployed = self.compare_stack(deployed).await;
             deployed.report_error = self.report_to_gitlab(settings, &deployed.found).await;
@@ -185,34 +179,8 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
     }
     let names = listed.join(", ");
     let count = drifted.resources.len();
-    let repair = match &drifted.repair {
-        Repair::Started => ". The repair was started",
-        Repair::Destructive => {
-            ". It was not repaired: the change set replaces or removes a resource, or may do so"
-        }
-        Repair::Deploying => {
-            ". It was not repaired: an execution of its pipeline is in progress. The next daily check tries again"
-        }
-        Repair::Held(holds) => {
-            let holds: Vec<String> = holds.iter().map(ToString::to_string).collect();
-            &format!(". It was not repaired: it is {}", holds.join(" and "))
-        }
-        Repair::Failed(problem) => &format!(". {problem}"),
-        Repair::None => "",
-    };
-    let remedy: Remedy = match &drifted.repair {
-        Repair::Started => "Wait for the next daily check, which compares the stack again".into(),
-        // The change set that reverts the drift would end the freeze too.
-        Repair::Held(holds) => {
-            let commands: Vec<String> = holds.iter().map(Hold::end_command).collect();
-            let commands = commands.join("; ");
-            format!("To end the freeze: {commands}. The next daily check repairs the rest").into()
-        }
-        _ => {
-            let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
-            format!("Create a change set that reverts the drift: {command}").into()
-        }
-    };
-    let problem = format!("{count} of its resources differ from its template: {names}{repair}");
+    let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
+    let problem = format!("{count} of its resources differ from its template: {names}");
+    let remedy = format!("Create a change set that reverts the drift: {command}");
     Reason::uncoded(problem, remedy)
 }

@@ -114,7 +114,7 @@ metrics! {
         if there is one"
     DRIFTED_RESOURCES "DriftedResources" "Count" Some("StackName"), Above(0);
         "resources of a stack that differ from its template. Written once a day for each pipeline's \
-        stack, and for each deployed stack with `Drift: Report`"
+        stack with `PipelineStackDrift: Report`, and for each deployed stack with `Drift: Report`"
     ORPHANED_PIPELINE_STACKS "OrphanedPipelineStacks" "Count" None, Above(0);
         "stacks of pipelines whose owner, the resource `Custom::GitOpsPipeline` of a stack, no longer \
         exists; the log names each with the command that deletes it"

@@ -13,10 +13,13 @@
 //!   update canceled, unless a person deploys another commit.
 //! - It repeats the reports to GitLab that lost events did not make.
 //! - It starts the builds of review branches whose pushes were not delivered.
-//! - Once a day it compares stacks by change sets of its own, and deletes change sets that the
-//!   function left behind. With `SelfRepair: Repair` it repairs the pipelines' stacks, and once an
-//!   hour mirrors that were deleted or disabled. It never ends a freeze: a rule or a transition
-//!   that a person has disabled stays so, and is shown as held.
+//! - Once a day it compares stacks by change sets of its own, which it deletes, together with those
+//!   that the function left behind. It executes none.
+//! - With `SelfRepair: Repair`, it creates mirrors again that were deleted or disabled, at most
+//!   once an hour.
+//!
+//! It never ends a freeze: a rule or a transition that a person has disabled stays so, and is shown
+//! as held.
 
 mod checker;
 mod concurrent;
@@ -43,7 +46,7 @@ use serde_json::{Value, json};
 
 pub use self::checker::{Checker, Emit};
 pub use self::containment::{CommitQuestion, QuestionError};
-pub use self::request::{Environment, EnvironmentError, FirstProject, HealthCheck, SelfRepair};
+pub use self::request::{Environment, EnvironmentError, FirstProject, HealthCheck};
 pub use self::schedule::Schedule;
 
 use crate::clients::gitlab::UnreachableGitLabs;

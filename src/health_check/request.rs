@@ -17,7 +17,8 @@ pub struct HealthCheck {
     user_names: Option<String>,
     /// The time until the next health check. `None` if the event does not name it.
     pub interval: Option<Duration>,
-    self_repair: SelfRepair,
+    compares_pipeline_stacks: bool,
+    repairs_mirrors: bool,
     /// `CredentialAgeAlarmDays`. `None` if the event does not name it.
     credential_age_days: Option<u32>,
     first_project: Option<FirstProject>,
@@ -36,8 +37,10 @@ pub struct Environment {
     /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions
     /// for.
     pub user_names: String,
-    /// The reaction to manual changes.
-    pub self_repair: SelfRepair,
+    /// `PipelineStackDrift: Report`: the pipelines' stacks are compared with their templates.
+    pub compares_pipeline_stacks: bool,
+    /// `SelfRepair: Repair`: mirrors that were deleted or disabled are created again.
+    pub repairs_mirrors: bool,
     /// The age in days above which a credential raises the alarm. `None` for the default.
     pub credential_age_days: Option<u32>,
     /// The project in the stack of the function. `None` if the stack has none.
@@ -53,18 +56,6 @@ pub struct FirstProject {
     pub pipeline_stack: String,
     /// The name of its mirror's secret.
     pub secret: String,
-}
-
-/// The reaction to manual changes of cfn-gitops' resources.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SelfRepair {
-    /// It does not compare the pipelines' stacks with their templates.
-    #[default]
-    Disabled,
-    /// It compares them.
-    Report,
-    /// It compares and repairs them, and repairs mirrors.
-    Repair,
 }
 
 /// Why the environment of a health check is unknown.
@@ -124,11 +115,8 @@ impl HealthCheck {
             interval: number("Minutes")
                 .filter(|minutes| *minutes > 0)
                 .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
-            self_repair: match member("SelfRepair") {
-                Some("Report") => SelfRepair::Report,
-                Some("Repair") => SelfRepair::Repair,
-                _ => SelfRepair::Disabled,
-            },
+            compares_pipeline_stacks: member("PipelineStackDrift") == Some("Report"),
+            repairs_mirrors: member("SelfRepair") == Some("Repair"),
             credential_age_days: age.and_then(|days| u32::try_from(days).ok()),
             first_project: requested.and_then(|it| FirstProject::parse(&it["FirstProject"])),
             is_diagnosis: diagnosis.is_some(),
@@ -154,7 +142,8 @@ impl HealthCheck {
         let user_names = self.user_names.clone();
         Ok(Environment {
             user_names: user_names.unwrap_or_else(|| MIRROR_USERS.prefix(&id)),
-            self_repair: self.self_repair,
+            compares_pipeline_stacks: self.compares_pipeline_stacks,
+            repairs_mirrors: self.repairs_mirrors,
             credential_age_days: self.credential_age_days,
             first_project: self.first_project.clone(),
             id,

@@ -9,7 +9,7 @@ use super::metrics::{
     HEALTH_CHECK_FAILED, MIRROR_HEALTHY, MIRROR_LAG_SECONDS, PIPELINE_SUCCEEDED,
     SECONDS_SINCE_MIRROR_SYNC, line,
 };
-use super::{Environment, EnvironmentError, HealthCheck, SelfRepair};
+use super::{Environment, EnvironmentError, HealthCheck};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
@@ -47,16 +47,16 @@ fn schedule_names_the_environments_users() {
 }
 
 #[test]
-fn self_repair_is_disabled_unless_the_event_names_it() {
-    for (given, expected) in [
-        (json!("Disabled"), SelfRepair::Disabled),
-        (json!("Report"), SelfRepair::Report),
-        (json!("Repair"), SelfRepair::Repair),
-        (json!(null), SelfRepair::Disabled),
-        (json!(true), SelfRepair::Disabled),
-    ] {
-        let found = with("SelfRepair", &given).self_repair;
-        assert_eq!(found, expected, "{given}");
+fn nothing_is_repaired_or_compared_unless_the_event_says_so() {
+    for given in ["Disabled", "Report", "Repair"].map(|value| json!(value)) {
+        let repairs = with("SelfRepair", &given).repairs_mirrors;
+        assert_eq!(repairs, given == "Repair", "{given}");
+        let compares = with("PipelineStackDrift", &given).compares_pipeline_stacks;
+        assert_eq!(compares, given == "Report", "{given}");
+    }
+    for given in [json!(null), json!(true)] {
+        assert!(!with("SelfRepair", &given).repairs_mirrors);
+        assert!(!with("PipelineStackDrift", &given).compares_pipeline_stacks);
     }
 }
 

@@ -11,7 +11,7 @@ use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use cfn_gitops::health_check::{
-    Checker, CommitQuestion, Emit, Environment, FirstProject, Schedule, SelfRepair,
+    Checker, CommitQuestion, Emit, Environment, FirstProject, Schedule,
 };
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
@@ -216,39 +216,37 @@ impl Looked {
 
 /// A health check of `dev`, whose users are `user_names`, as `caller`.
 pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Duration) -> Looked {
-    let dev = dev(user_names, SelfRepair::Disabled);
+    let dev = dev(user_names, false);
     look_with(fake, dev, fake.connector(caller), None, time).await
 }
 
 /// A health check that runs at every `interval`.
 pub async fn look_by_schedule(fake: &FakeAws, interval: Duration, time: Duration) -> Looked {
     let connector = fake.connector("health check");
-    let dev = dev("user-dev-*", SelfRepair::Disabled);
+    let dev = dev("user-dev-*", false);
     look_with(fake, dev, connector, Some(interval), time).await
 }
 
 /// A health check with `SelfRepair: Repair`.
 pub async fn look_and_repair(fake: &FakeAws, caller: &Caller) -> Looked {
-    let (dev, time) = (
-        dev("user-dev-*", SelfRepair::Repair),
-        Duration::from_secs(850),
-    );
+    let (dev, time) = (dev("user-dev-*", true), Duration::from_secs(850));
     look_with(fake, dev, caller.connector(), None, time).await
 }
 
 /// A health check of an environment with this first project.
 pub async fn look_with_first_project(fake: &FakeAws, first: &FirstProject) -> Looked {
-    let mut dev = dev("user-dev-*", SelfRepair::Disabled);
+    let mut dev = dev("user-dev-*", false);
     dev.first_project = Some(first.clone());
     let time = Duration::from_secs(300);
     look_with(fake, dev, fake.connector("health check"), None, time).await
 }
 
-fn dev(user_names: &str, self_repair: SelfRepair) -> Environment {
+fn dev(user_names: &str, repairs_mirrors: bool) -> Environment {
     Environment {
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
-        self_repair,
+        compares_pipeline_stacks: false,
+        repairs_mirrors,
         credential_age_days: Some(10),
         first_project: None,
     }
@@ -306,7 +304,7 @@ async fn look_with(
 /// A diagnosis of `dev` in this time.
 pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
     let resources = resources(fake, fake.connector("doctor"));
-    let dev = dev("user-dev-*", SelfRepair::Disabled);
+    let dev = dev("user-dev-*", false);
     let unexpected = |line: Value| panic!("a diagnosis writes no metrics: {line}");
     let checker = checker(&dev, &resources, None, &unexpected);
     let found = checker.diagnose(time).await;
@@ -317,7 +315,7 @@ pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
 /// The answer whether GitLab's branch of the project `shop` contains the commit.
 pub async fn ask(fake: &FakeAws, commit: &str) -> Value {
     let resources = resources(fake, fake.connector("undo"));
-    let dev = dev("user-dev-*", SelfRepair::Disabled);
+    let dev = dev("user-dev-*", false);
     let unexpected = |line: Value| panic!("a question writes no metrics: {line}");
     let checker = checker(&dev, &resources, None, &unexpected);
     let member = json!({"ProjectID": "shop", "Commit": commit});

@@ -26,8 +26,6 @@ CHANGE_SETS_MAY = [
     ("FunctionRole", "cloudformation:DescribeType", "*", {}),
     ("FunctionRole", CREATE, PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING)),
     ("FunctionRole", f"{DELETE} {DESCRIBE}", PIPELINE_STACK, change_set(DRIFT)),
-    # With SelfRepair: Repair. test_change_sets.py has the same with the other values.
-    ("FunctionRole", EXECUTE, PIPELINE_STACK, change_set(DRIFT)),
     ("FunctionRole", "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/review/infra/0a1b/template.yaml", {}),
 ]
 
@@ -36,9 +34,10 @@ CHANGE_SETS_MAY_NOT = [
     ("FunctionRole", POLICIES, DEPLOY_POLICY.replace("policy-dev-codedeploy-cfn", "another"), {}),
     ("FunctionRole", f"{CREATE} {DESCRIBE} {EXECUTE} {DELETE} cloudformation:SetStackPolicy", PIPELINE_STACK, {}),
     ("FunctionRole", "cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DeleteChangeSet", DEPLOYED_STACK, WITH_PROVISIONING),
-    # No change set of a deployed stack is executed: neither the function's own nor the pipeline's, with any role.
+    # No change set is executed: neither the function's own nor the pipeline's, with any role.
     *[
-        ("FunctionRole", EXECUTE, DEPLOYED_STACK, change_set(name, keys))
+        ("FunctionRole", EXECUTE, stack, change_set(name, keys))
+        for stack in (DEPLOYED_STACK, PIPELINE_STACK)
         for name in (PLAN, DRIFT, *OTHER_NAMES)
         for keys in ({}, WITH_DEPLOY, WITH_PROVISIONING)
     ],

@@ -51,7 +51,7 @@ def stacks():
             MirrorSecretKmsKeyArn=named.KEY, GitLabTokenKmsKeyArn=named.TOKEN_KEY,
             SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}", ArtifactKeyArns=key,
             ArtifactBucketArns=f"{artifacts.deployed.arn('ArtifactBucket')},{named.SECOND_BUCKET}",
-            ApprovalTopicArn=named.APPROVAL_TOPIC, SelfRepair="Repair", FunctionApprovals="GitLab",
+            ApprovalTopicArn=named.APPROVAL_TOPIC, FunctionApprovals="GitLab",
             BuildParameterNames="/build/dev/*", BuildSecretNames="build/dev/*", BuildImageNames="shop*", **named.IN_A_VPC)),
         deploy("project", ProjectID="shop", PermissionsBoundaryArn=BOUNDARY,
                attributes={"Pipeline.RepositoryArn": f"arn:aws:codecommit:{REGION}:{PIPELINES}:codecommit-dev-cfn-shop"}),

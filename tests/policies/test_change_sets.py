@@ -1,4 +1,4 @@
-"""The function's change sets with every setting of the parameters that limit them, and with SelfRepair."""
+"""The function's change sets with every setting of the parameters that limit them."""
 
 import pytest
 
@@ -27,26 +27,14 @@ def may(evaluated, action, resource, *requests):
     return [keys for keys in requests if evaluated.may(FUNCTION_ROLE, action, resource, keys)]
 
 
-# claim: function-executes-no-change-set-of-a-deployed-stack
-@pytest.mark.parametrize("repair", ["Disabled", "Report", "Repair"])
-def test_no_change_set_of_a_deployed_stack_is_executed(repair):
-    evaluated = world(SelfRepair=repair)
-    assert [each for each in DEPLOYED_STACKS if may(evaluated, EXECUTE, each, {}, *KEYS)] == []
-
-
-# claim: function-executes-no-change-set-of-a-deployed-stack
+# claim: function-executes-no-change-set
 def test_added_policy_does_not_let_the_function_execute_one():
-    evaluated = world(SelfRepair="Repair")
+    """rows_change_sets.py has the same without the policy, and for the pipelines' stacks."""
+    evaluated = world()
     keys = change_set(DRIFT)
+    assert [each for each in DEPLOYED_STACKS if may(evaluated, EXECUTE, each, {}, *KEYS)] == []
     assert not evaluated.may(f"{FUNCTION_ROLE} with everything", EXECUTE, DEPLOYED_STACKS[0], keys)
     assert evaluated.may(f"{FUNCTION_ROLE} with everything", CREATE, DEPLOYED_STACKS[0], keys)
-
-
-# claim: change-sets-are-executed-only-with-self-repair
-@pytest.mark.parametrize("parameters", [{}, {"SelfRepair": "Disabled"}, {"SelfRepair": "Report"}])
-def test_without_repair_no_change_set_is_executed(parameters):
-    """rows_change_sets.py has those that are executed with SelfRepair: Repair."""
-    assert may(world(**parameters), EXECUTE, stack("gitops-dev-shop"), {}, *KEYS) == []
 
 
 # claim: review-build-reaches-only-its-own-output

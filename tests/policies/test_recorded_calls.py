@@ -22,7 +22,6 @@ DEPLOYED = {
     "MirrorSecretNames": "codecommit-mirror*",
     "RepositoryNames": "*",
     "SourceRoleArns": "arn:aws:iam::210987654321:role/role-dev-codecommit-source",
-    "SelfRepair": "Repair",
     "FunctionApprovals": "GitLab",
 }
 # Calls that the fake AWS does not answer.

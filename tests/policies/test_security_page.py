@@ -73,8 +73,6 @@ COLUMNS = {
         ("start", "codepipeline:StartPipelineExecution", PIPELINE, {}),
         # These calls remove an approval stage or change the pipeline's source.
         ("change a pipeline", "cloudformation:UpdateStack", PIPELINE_STACK, WITH_PROVISIONING),
-        # With SelfRepair: Repair.
-        ("repair a pipeline", "cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(DRIFT)),
     ],
 }
 
@@ -108,7 +106,7 @@ ROWS = [
     ("who may change the function's code or role", [CHANGER, FUNCTION_ROLE],
      {"password": ("yes", "read, issue, reset"), "token": ("yes", "read"), "ResponseURL": ("yes", "code"),
       "function's role": ("yes", "code, invoke"), "branch": ("pushes", ""),
-      "artifacts": ("through their own pipeline, reads reviews", "read a review"), "deploy role": ("through their own pipeline, plans with it", "pass, plan, approve, start, change a pipeline, repair a pipeline")}),
+      "artifacts": ("through their own pipeline, reads reviews", "read a review"), "deploy role": ("through their own pipeline, plans with it", "pass, plan, approve, start, change a pipeline")}),
     ("GitLab: Developer", IN_GITLAB_ONLY, {"branch": ("proposes", "")}),
     ("GitLab: Maintainer", [MIRROR], {"password": ("no, it is masked", ""), "token": ("their own", ""),
                                       "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),

@@ -42,9 +42,7 @@ REVIEWS_AND_DRIFT = [
     ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING), "role-dev-cfn-gitops"),
     ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(DRIFT), ""),
     ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(PLAN, WITH_PROVISIONING), ""),
-    # With SelfRepair: Repair. test_change_sets.py has the same with the other values.
-    ("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(DRIFT), "role-dev-cfn-gitops"),
-    ("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(PLAN), ""),
+    *[("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(name), "") for name in (PLAN, DRIFT)],
     # CodePipeline has all objects of the bucket. No pipeline reads a review's.
     ("s3:PutObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-review-codebuild-cfn role-dev-codepipeline-cfn"),
     ("s3:GetObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-cfn-gitops role-dev-codepipeline-cfn deployed"),

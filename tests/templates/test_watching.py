@@ -54,11 +54,12 @@ def test_the_health_check_is_called_by_schedule(minutes):
     assert health_check(stack)["Minutes"] == minutes
 
 
-@pytest.mark.parametrize("given", ["Disabled", "Report", "Repair"])
-def test_schedule_passes_self_repair(given):
-    assert health_check(Deployed(EnvID="dev", SelfRepair=given))["SelfRepair"] == given
-    parameter = source()["Parameters"]["SelfRepair"]
-    assert (parameter["Default"], parameter["AllowedValues"]) == ("Disabled", ["Disabled", "Report", "Repair"])
+@pytest.mark.parametrize(("name", "default", "other"), [
+    ("PipelineStackDrift", "Disabled", "Report"), ("SelfRepair", "Report", "Repair")])
+def test_schedule_passes_comparison_and_self_repair(name, default, other):
+    assert health_check(Deployed(EnvID="dev"))[name] == default
+    assert health_check(Deployed(EnvID="dev", **{name: other}))[name] == other
+    assert sorted(source()["Parameters"][name]["AllowedValues"]) == sorted([default, other])
 
 
 @pytest.mark.parametrize("names", ["", "gitlab-*", "a+=,.@_*?-b"])
@@ -206,7 +207,7 @@ def test_the_page_lists_the_alarms(dev):
     # Thresholds in the page's words.
     assert listed["approvals"] == "one approval has waited for more than a day"
     assert listed["token-expiry"] == f"a GitLab token expires in less than {alarms(dev)['TokenExpiryAlarm']['Threshold']} days"
-    assert listed["drift"] == ("a stack differs from its template: with `SelfRepair: Report` a pipeline's, "
+    assert listed["drift"] == ("a stack differs from its template: with `PipelineStackDrift: Report` a pipeline's, "
                                "with `Drift: Report` a deployed one")
 
 

@@ -312,9 +312,6 @@ ROWS = {
         "UNKNOWN", "IN_SYNC"),
     "drift-of-a-deleted-resource": Row(
         lambda drift: changing(change_set("CREATE_COMPLETE", change("Group", "Add", drift))), "DELETED", "NOT_CHECKED"),
-    "executed-change-set-by-name": Row(
-        lambda described: changing([change_set(), described], deleted=rejected("InvalidChangeSetStatus")),
-        rejected("ChangeSetNotFound"), change_set()),
     "direct-update-drops-the-change-set": Row(
         lambda after: changing(change_set(), stack=SimpleNamespace(
             name=PROBE, status=lambda: "UPDATE_COMPLETE", outputs=sequence({"Value": "executed"}, {"Value": "direct"}),

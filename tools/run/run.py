@@ -51,7 +51,7 @@ class LocalStory(Story):
         for environment in (self.environment, self.second, self.failing):
             environment.template = template
         # Each further deployment takes seconds.
-        self.parameters = {**PARAMETERS, "SelfRepair": "Repair"}
+        self.parameters = PARAMETERS
         self.olivia, self.ann = AwsApprover(aws, NAMES.first, NAMES.second), GitLabApprover(gitlab, source)
         self.gitlab = gitlab
         self.elsewhere = Elsewhere(aws, directory, self.environment)

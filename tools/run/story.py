@@ -358,9 +358,8 @@ ACTS = [
         "It must leave nothing that blocks the next deployment.",
         Story.first_deployment_fails, "nothing of it is left"),
     Act("Changes by hand",
-        "A change outside of the pipeline must not stay unnoticed. The operator decides about the deployed stack, and "
-        "the function repairs its own.",
-        lambda story: story.changes.repairs(), "drift is reported, and reverted by the logged command; a rule is repaired"),
+        "A change outside of the pipeline must not stay unnoticed, and the operator decides about it.",
+        lambda story: story.changes.reverts_drift(), "drift is reported, and reverted by the logged command"),
     Act("Deletion of the stacks",
         "Deletion removes every resource, and is rejected while stacks of pipelines exist.",
         lambda story: story.is_deleted(), "user, login, secret and mirrors are deleted"),

@@ -17,9 +17,6 @@ use crate::reconcile::backoff::Backoff;
 /// CloudFormation's error codes for a change set that does not exist.
 const ABSENT: [&str; 2] = ["ChangeSetNotFound", "ChangeSetNotFoundException"];
 
-/// CloudFormation's error codes for a token that started this operation before.
-const TOKEN_SEEN: [&str; 2] = ["TokenAlreadyExists", "TokenAlreadyExistsException"];
-
 /// The description of the function's change sets. A person may choose their names, but not this
 /// text by chance. `ListChangeSets` returns it:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ChangeSetSummary.html>.
@@ -34,9 +31,6 @@ pub struct NewChangeSet {
     /// The stack, which exists.
     pub stack_name: String,
     pub name: String,
-    /// With the same token, a repeated creation is the first one. `None` if all creations of this
-    /// name are the same.
-    pub token: Option<String>,
     /// The role with which CloudFormation would execute it.
     pub role_arn: String,
     pub capabilities: Vec<String>,
@@ -60,10 +54,8 @@ pub enum Base {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// CloudFormation is creating it, with this ID.
-    Yes(String),
-    /// A change set of this name exists: another delivery or a person has created it.
-    Exists,
+    /// CloudFormation is creating it, or another delivery has created the same one.
+    Yes,
     /// An operation on the stack runs.
     StackIsBusy,
     StackIsGone,
@@ -96,17 +88,16 @@ pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError>
         .change_set_name(name)
         .change_set_type(ChangeSetType::Update)
         .description(DESCRIPTION)
-        .set_client_token(new.token.clone())
         .role_arn(&new.role_arn)
         .set_capabilities(unless_empty(capabilities.collect()))
         .set_parameters(unless_empty(parameters.collect()));
     match with_base(call, &new.base).send().await {
-        Ok(created) => Ok(Created::Yes(created.id.unwrap_or_default())),
+        Ok(_) => Ok(Created::Yes),
         Err(error) => {
             let doing = format!("creating change set {name} of stack {stack_name}");
             let error = CallError::new(doing, &error);
             if error.has_code(&["AlreadyExistsException"]) {
-                Ok(Created::Exists)
+                Ok(Created::Yes)
             } else if error.is_invalid() && error.cause.contains("_IN_PROGRESS state") {
                 Ok(Created::StackIsBusy)
             } else if is_stack_absent(&error) && describe_stack(aws, stack_name).await?.is_none() {
@@ -201,22 +192,6 @@ pub async fn abandon(aws: &Aws, stack_name: &str, name: &str) {
         }
         backoff.pause().await;
     }
-}
-
-/// Executes the change set `name`. With the same `token`, a repetition by the SDK is the first
-/// execution, after which CloudFormation finds the change set by its ARN only.
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
-pub async fn execute(
-    aws: &Aws,
-    stack_name: &str,
-    name: &str,
-    token: &str,
-) -> Result<(), CallError> {
-    let call = aws.cloudformation.execute_change_set();
-    let call = call.stack_name(stack_name).change_set_name(name);
-    let call = call.client_request_token(token);
-    let doing = || format!("executing change set {name} of stack {stack_name}");
-    optional(call.send().await, &TOKEN_SEEN, doing).map(drop)
 }
 
 /// The change sets of a stack. Empty if it does not exist.

@@ -29,15 +29,10 @@ pub async fn compare(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResult, 
 }
 
 async fn create_and_read(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResult, CallError> {
-    const OF_ANOTHER: ComparisonResult =
-        ComparisonResult::Impossible("another change set has the same name");
     let mut backoff = Backoff::<()>::new();
     for _ in 0..MAX_CREATIONS {
-        let id = match create(aws, new).await {
-            // Another invocation may have created the same one.
-            Ok(Created::Yes(_) | Created::Exists) if new.token.is_none() => None,
-            Ok(Created::Yes(id)) => Some(id),
-            Ok(Created::Exists) => return Ok(OF_ANOTHER),
+        match create(aws, new).await {
+            Ok(Created::Yes) => {}
             Ok(Created::StackIsBusy) => {
                 return Ok(ComparisonResult::Impossible(
                     "an operation on the stack runs",
@@ -48,11 +43,8 @@ async fn create_and_read(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResu
             }
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => return Ok(ComparisonResult::Rejected(error)),
-        };
+        }
         while let Some(read) = describe(aws, &new.stack_name, &new.name).await? {
-            if id.as_ref().is_some_and(|id| *id != read.id) {
-                return Ok(OF_ANOTHER);
-            }
             if read.creation != Creation::Running {
                 return Ok(ComparisonResult::Read(read));
             }

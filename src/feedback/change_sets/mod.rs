@@ -1,8 +1,7 @@
 //! Change sets of the deployed stacks: how they are created, read and deleted, and their Markdown.
 //!
 //! The pipeline creates the change set that waits for an approval. The function creates its own to
-//! show what a review branch would change, and to find drift. It deletes them, and executes none on
-//! a deployed stack.
+//! show what a review branch would change, and to find drift. It deletes them, and executes none.
 
 mod calls;
 mod change_set;
@@ -14,7 +13,7 @@ mod markdown;
 mod reason;
 mod values;
 
-pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, execute, list};
+pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, list};
 pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::DenialRemedy;

@@ -14,7 +14,6 @@ use expect_test::expect;
 use super::change_set::{Recreation, is_partial, read_creation};
 use super::markdown::MAX_RESOURCES;
 use super::*;
-use crate::feedback::drift::Repair;
 use crate::feedback::reporting::note::NoteOf;
 use crate::feedback::reporting::tests::{location, settings};
 use crate::gitops_pipeline::names::ResourceNames;
@@ -217,7 +216,7 @@ fn read(resource: ResourceChangeBuilder) -> Option<Change> {
 
 /// A value that the SDK does not have, and each that means no certain effect.
 #[test]
-fn change_that_is_not_determined_is_shown_and_never_repaired() {
+fn change_that_is_not_determined_is_shown_as_such() {
     let of = |action: Option<&str>, replacement: Option<&str>| {
         let resource = ResourceChange::builder()
             .set_action(action.map(ChangeAction::from))
@@ -252,20 +251,6 @@ fn change_that_is_not_determined_is_shown_and_never_repaired() {
         let change = of(action, replacement);
         let shown = change.as_ref().map(|change| change.effect.label());
         assert_eq!(shown, label, "{action:?} {replacement:?}");
-        let set = |changes| ChangeSet {
-            id: "own".to_owned(),
-            creation: Creation::Complete,
-            values: Values::default(),
-            changes,
-            is_partial: false,
-        };
-        let repair = Repair::of(&set(change.into_iter().collect()));
-        let expected = match label {
-            Some("modified") => Repair::Started,
-            Some(_) => Repair::Destructive,
-            None => Repair::None,
-        };
-        assert_eq!(repair, expected, "{action:?} {replacement:?}");
     }
 }
 
@@ -278,7 +263,7 @@ fn new_kind_of_change_counts_as_undetermined() {
 }
 
 #[test]
-fn drift_of_an_unknown_status_is_neither_repaired_nor_complete() {
+fn drift_of_an_unknown_status_counts_as_not_compared() {
     let resource = ResourceChange::builder()
         .action(ChangeAction::Modify)
         .resource_drift_status("FUTURE_VALUE".into());

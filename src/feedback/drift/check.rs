@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_sdk_cloudformation::types::{Stack, StackStatus};
 
-use super::result::{Drifted, Found, Repair};
+use super::result::{Drifted, Found};
 use super::target::DriftTarget;
 use crate::clients::aws::{Aws, CallError};
 use crate::feedback::change_sets;
@@ -13,7 +13,7 @@ use crate::feedback::change_sets::{
 };
 use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::names::DRIFT_CHANGE_SET as CHANGE_SET;
-use crate::gitops_pipeline::{describe_stack, early_validation, executions, holds};
+use crate::gitops_pipeline::{describe_stack, early_validation};
 use cfn_custom_resource::Progress;
 
 pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> {
@@ -30,12 +30,9 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
     let parameters: Vec<String> = parameters.filter_map(|one| one.parameter_key).collect();
     let capabilities = stack.capabilities.unwrap_or_default();
     let capabilities = capabilities.iter().map(|one| one.as_str().to_owned());
-    // The SDK repeats a creation or an execution whose response was lost.
-    let token = format!("{CHANGE_SET}-{:016x}", fastrand::u64(..));
     let new = NewChangeSet {
         stack_name: stack_name.clone(),
         name: CHANGE_SET.to_owned(),
-        token: Some(token.clone()),
         role_arn: target.role_arn.clone(),
         capabilities: capabilities.collect(),
         parameters: parameters.iter().map(|name| (name.clone(), None)).collect(),
@@ -53,11 +50,11 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
             return Err(CallError { cause, ..error });
         }
     };
-    let ended = Box::pin(end(aws, target, &read, &token, &progress)).await;
+    let ended = Box::pin(end(aws, stack_name, &read, &progress)).await;
     if ended.is_err() {
         change_sets::abandon(aws, stack_name, CHANGE_SET).await;
     }
-    let (errors, repair) = ended?;
+    let errors = ended?;
     let shown = |text: &str| shown_reason(text, &values, Audience::Members, &target.names);
     Ok(match &read.creation {
         Creation::Failed(why) => {
@@ -66,7 +63,6 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
             Found::Nothing(explained.unwrap_or_default())
         }
         _ => Found::Compared(Drifted {
-            repair,
             parameters,
             capabilities: new.capabilities,
             ..Drifted::of(&read)
@@ -91,20 +87,13 @@ fn comparable(stack: Option<Stack>) -> Result<Stack, String> {
     }
 }
 
-/// The errors of a change set that failed, and the end of it.
-///
-/// Executes the change set if it repairs the stack and no execution of the pipeline is in progress,
-/// which an update of the pipeline would cancel. It is not executed either while a person holds the
-/// pipeline by a disabled rule or transition, which it may enable. Otherwise deletes it.
-/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/execution-modes.html>
+/// The errors of a change set that failed. Deletes the change set.
 async fn end(
     aws: &Aws,
-    target: &DriftTarget,
+    stack_name: &str,
     read: &ChangeSet,
-    token: &str,
     progress: &Progress,
-) -> Result<(Vec<Finding>, Repair), CallError> {
-    let stack_name = &target.stack_name;
+) -> Result<Vec<Finding>, CallError> {
     // CloudFormation may delete them with the change set.
     let errors = match read.creation {
         Creation::Failed(_) => {
@@ -112,50 +101,9 @@ async fn end(
         }
         _ => vec![],
     };
-    let mut repair = Repair::None;
-    if let Some(pipeline) = &target.repairs {
-        repair = Repair::of(read);
-        if repair == Repair::Started {
-            progress.doing(format!("looking for a freeze of stack {stack_name}"));
-            let held = holds::list(aws, &target.names).await?;
-            if !held.is_empty() {
-                repair = Repair::Held(held);
-            }
-        }
-        if repair == Repair::Started {
-            progress.doing(format!(
-                "looking for an execution in progress of stack {stack_name}"
-            ));
-            if executions::is_one_in_progress(aws, pipeline).await? {
-                repair = Repair::Deploying;
-            }
-        }
-    }
-    if repair == Repair::Started {
-        progress.doing(format!("repairing stack {stack_name}"));
-        // By the name: the comparison has checked the ID. IAM's `cloudformation:ChangeSetName`,
-        // which limits this call, "filters access by change set name". That it matches the name in
-        // an ARN is not documented, and an ARN that it does not match would deny each repair.
-        // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
-        let executed =
-            change_sets::execute(aws, stack_name, CHANGE_SET, &format!("{token}-execute")).await;
-        if let Err(error) = executed {
-            // The drift is reported nevertheless. The SDK may have repeated an executed call.
-            repair = if error.is_outcome_unknown() || error.has_code(&["ChangeSetNotFound"]) {
-                Repair::Failed(format!(
-                    "The repair may have started: {}",
-                    error.reason().text()
-                ))
-            } else {
-                change_sets::abandon(aws, stack_name, CHANGE_SET).await;
-                Repair::Failed(format!("It was not repaired: {}", error.reason().text()))
-            };
-        }
-    } else {
-        progress.doing(format!("deleting the change set of stack {stack_name}"));
-        change_sets::delete(aws, stack_name, CHANGE_SET).await?;
-    }
-    Ok((errors, repair))
+    progress.doing(format!("deleting the change set of stack {stack_name}"));
+    change_sets::delete(aws, stack_name, CHANGE_SET).await?;
+    Ok(errors)
 }
 
 #[cfg(test)]

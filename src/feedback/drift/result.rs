@@ -1,7 +1,6 @@
 //! The result of a comparison: pure functions of the change set that was read.
 
-use crate::feedback::change_sets::{Change, ChangeSet, Creation, DriftStatus, Effect};
-use crate::gitops_pipeline::holds::Hold;
+use crate::feedback::change_sets::{Change, ChangeSet, DriftStatus};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -19,39 +18,9 @@ pub struct Drifted {
     pub not_compared: usize,
     /// Whether there are such resources, listed or not.
     pub is_partial: bool,
-    pub repair: Repair,
     /// The names of the stack's parameters.
     pub parameters: Vec<String>,
     pub capabilities: Vec<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Repair {
-    /// There was none: nothing differs, or drift is only reported.
-    #[default]
-    None,
-    Started,
-    /// It was not started, because the change set replaces or removes a resource, or may do so.
-    Destructive,
-    /// It was not started, because an execution of the pipeline is in progress.
-    Deploying,
-    /// It was not started, because it would end a freeze.
-    Held(Vec<Hold>),
-    /// CloudFormation did not start it, for this reason.
-    Failed(String),
-}
-
-impl Repair {
-    /// The repair by the change set `read`, if no execution of the pipeline is in progress.
-    pub fn of(read: &ChangeSet) -> Self {
-        if read.changes.iter().any(is_destructive) {
-            Repair::Destructive
-        } else if read.creation == Creation::Complete && read.changes.iter().any(has_drifted) {
-            Repair::Started
-        } else {
-            Repair::None
-        }
-    }
 }
 
 impl Drifted {
@@ -74,16 +43,6 @@ impl Drifted {
 fn has_drifted(change: &Change) -> bool {
     let drift = change.drift;
     matches!(drift, Some(DriftStatus::Modified | DriftStatus::Deleted))
-}
-
-/// Whether the change deletes a resource that exists, or may do so.
-fn is_destructive(change: &Change) -> bool {
-    let is_gone = change.drift == Some(DriftStatus::Deleted);
-    match change.effect {
-        Effect::Replace | Effect::MayReplace | Effect::Remove => !is_gone,
-        Effect::Undetermined => true,
-        Effect::Modify | Effect::Add | Effect::Import => false,
-    }
 }
 
 #[cfg(test)]

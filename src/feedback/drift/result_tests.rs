@@ -1,6 +1,6 @@
 use super::*;
-use crate::feedback::change_sets::Values;
 use crate::feedback::change_sets::tests::change as undrifted;
+use crate::feedback::change_sets::{Creation, Effect, Values};
 
 fn change(id: &str, effect: Effect, drift: DriftStatus) -> Change {
     Change {
@@ -16,37 +16,6 @@ fn read(changes: Vec<Change>, creation: Creation) -> ChangeSet {
         creation,
         changes,
         is_partial: false,
-    }
-}
-
-#[test]
-fn only_drift_is_repaired() {
-    let failed = || Creation::Failed("why".to_owned());
-    for (drift, creation, expected) in [
-        (DriftStatus::Modified, Creation::Complete, Repair::Started),
-        (DriftStatus::Deleted, Creation::Complete, Repair::Started),
-        (DriftStatus::InSync, Creation::Complete, Repair::None),
-        (DriftStatus::NotCompared, Creation::Complete, Repair::None),
-        (DriftStatus::Modified, failed(), Repair::None),
-    ] {
-        let read = read(vec![change("A", Effect::Modify, drift)], creation);
-        assert_eq!(Repair::of(&read), expected, "{read:?}");
-    }
-    assert_eq!(Repair::of(&read(vec![], Creation::Empty)), Repair::None);
-}
-
-#[test]
-fn repair_that_deletes_a_resource_is_destructive() {
-    for effect in [Effect::Replace, Effect::MayReplace, Effect::Remove] {
-        for (drift, expected) in [
-            (DriftStatus::InSync, Repair::Destructive),
-            (DriftStatus::Deleted, Repair::Started),
-        ] {
-            let modified = change("A", Effect::Modify, DriftStatus::Modified);
-            let changes = vec![modified, change("B", effect, drift)];
-            let read = read(changes, Creation::Complete);
-            assert_eq!(Repair::of(&read), expected, "{read:?}");
-        }
     }
 }
 

@@ -14,9 +14,6 @@ pub struct DriftTarget {
     pub stack_name: String,
     /// The role with which CloudFormation changes it.
     pub role_arn: String,
-    /// The pipeline of a stack whose drift is repaired, while none of its executions is in
-    /// progress. `None` if it is only reported.
-    pub repairs: Option<String>,
 }
 
 impl DriftTarget {

@@ -19,11 +19,8 @@ pub async fn report(
 ) -> Result<(), ReportError> {
     let names = &settings.names;
     let reported = async {
-        let Some(report) = settings
-            .report
-            .as_ref()
-            .filter(|it| it.commit_status && it.drift)
-        else {
+        let report = settings.report.as_ref();
+        let Some(report) = report.filter(|report| report.commit_status) else {
             return Ok(());
         };
         let Some(sha) = deployed_commit(aws, &names.pipeline()).await? else {

@@ -17,7 +17,6 @@ pub(crate) fn settings() -> ReportSettings {
         project_number: 42,
         commit_status: true,
         deployments: true,
-        drift: true,
         change_set_comment: None,
         build_log: false,
         environment_name: "dev".to_owned(),

@@ -183,7 +183,6 @@ impl Reviewer<'_> {
         let new = NewChangeSet {
             stack_name: self.stack_name().to_owned(),
             name: self.change_set_name(),
-            token: None,
             role_arn: target.location.role(&target.names.deploy_role()),
             capabilities: target.change_sets.capabilities.clone(),
             parameters: parameters::of_request(&output, &stack.parameters),

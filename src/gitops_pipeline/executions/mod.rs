@@ -94,13 +94,6 @@ pub async fn state(
     })
 }
 
-/// Whether one of the latest hundred executions is in progress, for example one that waits for an
-/// approval.
-pub async fn is_one_in_progress(aws: &Aws, pipeline_name: &str) -> Result<bool, CallError> {
-    let listed = list_latest(aws, pipeline_name).await?.unwrap_or_default();
-    Ok(!listed.iter().map(status_of).all(|status| status.is_end()))
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecutionStatus {
     InProgress,

@@ -23,10 +23,6 @@ pub struct ReportSettings {
     pub project_number: u64,
     pub commit_status: bool,
     pub deployments: bool,
-    /// Whether to post a commit status of the deployed stack's drift. True if an earlier version
-    /// stored the settings.
-    #[serde(default = "is_set")]
-    pub drift: bool,
     /// Whether to write the change set on the merge request. `None` if only in a project that is
     /// not public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +61,6 @@ impl ReportSettings {
             project_number: target.number?,
             commit_status: report.commit_status,
             deployments: report.deployments,
-            drift: report.drift,
             change_set_comment: report.change_set_comment,
             build_log: report.build_log,
             environment_name: report

@@ -260,8 +260,6 @@ pub struct GitLabProject {
 pub struct Report {
     pub commit_status: bool,
     pub deployments: bool,
-    /// Whether to post a commit status of the deployed stack's drift.
-    pub drift: bool,
     /// Whether to write the change set on the merge request. `None` if the property is not set.
     pub change_set_comment: Option<bool>,
     /// Whether a note of a failed build has the end of its log.

@@ -121,7 +121,7 @@ renderings! {
         "RepositoryDeletionPolicy": "Retain",
         "Deploy": {"StackName": "cfnstack-dev-other"},
         "GitLab": {"Url": "https://gitlab.example.com/", "TokenSecretId": "gitlab/infra", "TokenSecretKey": "api", "Project": "7"},
-        "Report": {"CommitStatus": false, "Deployments": "false", "Drift": false, "ChangeSetComment": false, "EnvironmentName": "staging/blue"},
+        "Report": {"CommitStatus": false, "Deployments": "false", "ChangeSetComment": false, "EnvironmentName": "staging/blue"},
     });
     review: "review", RepositoryOrigin::Created, json!({
         "GitLab": {"TokenSecretId": "gitlab/infra", "Project": "platform/infra"},

@@ -46,7 +46,7 @@ fn previous(name: &str) -> Parameter {
 /// Creates a change set with a template in S3.
 async fn plan(clients: &Clients, name: &str, url: &str, stage: &str) -> (String, String) {
     let create = send!(clients.cloudformation, create_change_set, stack_name: STACK,
-        change_set_name: name, client_token: name, template_url: url, role_arn: ROLE,
+        change_set_name: name, template_url: url, role_arn: ROLE,
         parameters: parameter("Stage", stage), parameters: previous("Key"));
     refusal(create.await)
 }
@@ -57,7 +57,7 @@ async fn revert(clients: &Clients, stack: &str, name: &str) -> (String, String) 
     let keys = held.parameters().iter();
     let keys = keys.filter_map(|one| one.parameter_key());
     let create = send!(clients.cloudformation, create_change_set, stack_name: stack,
-        change_set_name: name, client_token: "token", use_previous_template: true, role_arn: ROLE,
+        change_set_name: name, use_previous_template: true, role_arn: ROLE,
         deployment_mode: DeploymentMode::RevertDrift,
         set_parameters: Some(keys.map(previous).collect()));
     refusal(create.await)
@@ -136,13 +136,10 @@ async fn change_set_lists_changes_of_template_and_parameters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn used_name_needs_the_same_token() {
+async fn used_name_is_rejected() {
     let (fake, clients) = stack_world();
     let url = template_at(&fake, &deployed());
-    for _ in 0..2 {
-        assert_eq!(plan(&clients, "plan-1", &url, "prd").await, fine());
-    }
-    assert_eq!(fake.change_sets(STACK), ["plan-1"]);
+    assert_eq!(plan(&clients, "plan-1", &url, "prd").await, fine());
     let (other, _) = revert(&clients, STACK, "plan-1").await;
     assert_eq!(other, "AlreadyExistsException");
 }
@@ -227,9 +224,9 @@ async fn drift_is_shown_only_by_a_drift_aware_change_set() {
     fake.assert_unbroken();
 }
 
-async fn execute(clients: &Clients, name: &str, token: &str) -> String {
+async fn execute(clients: &Clients, name: &str) -> String {
     let call = send!(clients.cloudformation, execute_change_set,
-        stack_name: NAME, change_set_name: name, client_request_token: token);
+        stack_name: NAME, change_set_name: name);
     code(call.await)
 }
 
@@ -246,19 +243,14 @@ async fn execution_ends_the_drift_of_a_child_stack() {
     fake.drift(NAME, "EventRule", "DELETED");
     fake.drift(NAME, "BuildLogGroup", "MODIFIED");
     assert!(!has_rule(&fake));
-    assert_eq!(execute(&clients, "drift-1", "a").await, "ChangeSetNotFound");
+    assert_eq!(execute(&clients, "drift-1").await, "ChangeSetNotFound");
     assert_eq!(revert(&clients, NAME, "drift-1").await, fine());
     fake.change_set(NAME, "plan-1");
-    let early = execute(&clients, "drift-1", "a").await;
+    let early = execute(&clients, "drift-1").await;
     assert_eq!(early, "InvalidChangeSetStatus");
     let changes = ended(&clients, NAME, "drift-1").await;
     assert_eq!(changes.expect("changes").len(), 2);
-    assert_eq!(execute(&clients, "drift-1", "b").await, "none");
-    assert_eq!(
-        execute(&clients, "drift-1", "b").await,
-        "none",
-        "a repeated token"
-    );
+    assert_eq!(execute(&clients, "drift-1").await, "none");
     assert!(fake.all_change_sets().is_empty());
     assert_eq!(stack_ended(&clients).await, "UPDATE_COMPLETE");
     assert!(has_rule(&fake));
@@ -275,7 +267,7 @@ async fn change_set_before_an_update_is_not_executed() {
     assert_eq!(revert(&clients, NAME, "drift-1").await, fine());
     ended(&clients, NAME, "drift-1").await.expect("a change");
     fake.keep_stack_busy(NAME, Duration::from_secs(9));
-    let busy = execute(&clients, "drift-1", "a").await;
+    let busy = execute(&clients, "drift-1").await;
     assert_eq!(busy, "InvalidChangeSetStatus");
     sleep(Duration::from_secs(10)).await;
     fake.change(|aws| {
@@ -284,6 +276,6 @@ async fn change_set_before_an_update_is_not_executed() {
     });
     let shown = described_set(&clients, NAME, "drift-1").await;
     assert_eq!(shown.execution_status().unwrap().as_str(), "OBSOLETE");
-    let obsolete = execute(&clients, "drift-1", "b").await;
+    let obsolete = execute(&clients, "drift-1").await;
     assert_eq!(obsolete, "InvalidChangeSetStatus");
 }

@@ -17,8 +17,8 @@ use fake_aws::{Caller, FakeAws, Schedules};
 use test_support::secrecy::shows;
 
 use Change::{
-    Close, DeleteBranch, DeleteChangeSet, DeleteStack, Deploy, Push, Reopen, ReplaceChangeSet,
-    Update, UpdateChild, UpdateThatKeeps,
+    Close, DeleteBranch, DeleteChangeSet, DeleteStack, Deploy, Push, Reopen, Update, UpdateChild,
+    UpdateThatKeeps,
 };
 
 /// The change of another principal.
@@ -44,8 +44,6 @@ enum Change {
     DeleteStack,
     /// A person deletes the function's change set.
     DeleteChangeSet,
-    /// A person replaces the change set of the pipeline's stack by one of the same name.
-    ReplaceChangeSet,
 }
 
 /// The build and the event of a later push.
@@ -55,9 +53,7 @@ impl Change {
     fn prepare(self, fake: &FakeAws) {
         match self {
             Reopen => fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
-            UpdateChild | ReplaceChangeSet => {
-                fake.drift(CHILD, "ReviewRule", "MODIFIED");
-            }
+            UpdateChild => fake.drift(CHILD, "ReviewRule", "MODIFIED"),
             UpdateThatKeeps => {
                 fake.options(|options| options.change_sets.kept_during_updates = true);
             }
@@ -76,7 +72,6 @@ impl Change {
             Update | UpdateThatKeeps => fake.keep_stack_busy(STACK, takes),
             UpdateChild => fake.keep_stack_busy(CHILD, takes),
             DeleteStack => delete_stack(fake),
-            ReplaceChangeSet => fake.replace_change_set(CHILD, "drift-cfn-gitops"),
             DeleteChangeSet => {
                 let names = fake.change_sets(STACK);
                 let own = names.iter().filter(|name| is_of_function(name));
@@ -91,8 +86,6 @@ impl Change {
     fn others(self, fake: &FakeAws) -> Others {
         let others = Others::of(fake);
         match self {
-            // The repair executes a change set.
-            UpdateChild | ReplaceChangeSet => others.without_change_sets_of(CHILD),
             Deploy | DeleteStack => others.without_change_sets_of(STACK),
             _ => others,
         }
@@ -197,8 +190,7 @@ fn change_at_each_call_ends_in_the_heads_note() {
 
 #[test]
 fn change_at_each_call_of_a_comparison_leaves_nothing() {
-    let of_stack = [Deploy, Update, UpdateThatKeeps, DeleteStack];
-    let changes = [&of_stack[..], &[UpdateChild, ReplaceChangeSet]].concat();
+    let changes = [Deploy, Update, UpdateThatKeeps, DeleteStack, UpdateChild];
     let schedules = every_change(&changes, play_comparison);
     let schedules = schedules.report("changes by others at calls of a comparison");
     assert!(schedules > 250);

@@ -65,15 +65,13 @@ pub fn apply(fake: &FakeAws, change: &Value) {
                 fake.change(|aws| aws.stacks.change_sets.invalid.push(finding));
             }
             "change sets are invalid" => fake.invalidate_change_sets(STACK, finding(text, None)),
-            "Report.Drift" => set_drift(fake, value == true),
-            "the execution is" => set_execution(fake, text),
             "a person deploys again" => deploy_again(fake, text),
             "conflicts of statuses" => {
                 let number = usize::try_from(value.as_u64().expect("a number")).expect("few");
                 fake.change(|aws| aws.gitlab.status_conflicts = number);
             }
-            "disabled" => set_enabled(fake, text, false),
-            "enabled" => set_enabled(fake, text, true),
+            "disabled" => set_state(fake, text, "DISABLED"),
+            "enabled" => set_state(fake, text, "ENABLED"),
             "pipelines may only" => restrict(fake, text),
             _ => panic!("no change is called {change}"),
         };
@@ -147,40 +145,11 @@ fn finding(reason: &str, hook: Option<&'static str>) -> Finding {
     }
 }
 
-/// `Report.Drift`
-fn set_drift(fake: &FakeAws, is_wanted: bool) {
-    fake.arrange(|aws| {
-        let now = aws.now;
-        let child = aws.stacks.named_mut(CHILD).expect("the pipeline's stack");
-        let settings = child.outputs.get_mut("Reporting").expect("settings");
-        assert!(settings.contains(r#""Drift":true"#), "{settings}");
-        *settings = settings.replace(r#""Drift":true"#, &format!(r#""Drift":{is_wanted}"#));
-        child.arrange("UPDATE_COMPLETE", None, None, now);
-    });
-}
-
-/// The status of an execution, as a story has it.
-fn execution_status(text: &str) -> &'static str {
-    let known = [
-        "Succeeded",
-        "Stopped",
-        "InProgress",
-        "Stopping",
-        "FUTURE_VALUE",
-    ];
-    let found = known.into_iter().find(|status| *status == text);
-    found.unwrap_or_else(|| panic!("no execution is {text}"))
-}
-
-fn set_execution(fake: &FakeAws, status: &str) {
-    fake.change(|aws| {
-        let pipeline = aws.pipelines.get_mut(PIPELINE).expect("a pipeline");
-        pipeline.executions[0].status = execution_status(status);
-    });
-}
-
 /// A person deploys the commit again after a later one. The execution has this status.
 fn deploy_again(fake: &FakeAws, status: &str) {
+    let known = ["Succeeded", "Stopped", "InProgress"];
+    let found = known.into_iter().find(|known| *known == status);
+    let status = found.unwrap_or_else(|| panic!("no execution is {status}"));
     fake.change(|aws| {
         let executions = &mut aws
             .pipelines
@@ -190,7 +159,7 @@ fn deploy_again(fake: &FakeAws, status: &str) {
         let mut bad = executions[0].clone();
         (bad.id, bad.revision) = ("bad".to_owned(), Some("bad".to_owned()));
         let mut undo = executions[0].clone();
-        (undo.id, undo.status) = ("undo".to_owned(), execution_status(status));
+        (undo.id, undo.status) = ("undo".to_owned(), status);
         undo.start_by("arn:aws:sts::123456789012:assumed-role/Administrator/jane");
         executions.extend([bad, undo]);
         let project = aws.gitlab.project_mut(PROJECT);
@@ -199,22 +168,10 @@ fn deploy_again(fake: &FakeAws, status: &str) {
 }
 
 /// A person disables or enables a part of the pipeline.
-fn set_enabled(fake: &FakeAws, part: &str, is_enabled: bool) {
-    let kind = match part {
-        "the rule of the deployed branch" => "cfn",
-        "the rule of review branches" => "rev",
-        "the transition into the deployment" => {
-            let disabled = [("Deploy", "Black\nFriday")];
-            return fake.change(|aws| {
-                let pipeline = aws.pipelines.get_mut(PIPELINE).expect("a pipeline");
-                pipeline.disabled = disabled[usize::from(is_enabled)..].to_vec();
-            });
-        }
-        _ => panic!("no part is called {part}"),
-    };
-    let name = format!("event-rule-dev-codepipeline-exec-{kind}-shop");
-    let state = if is_enabled { "ENABLED" } else { "DISABLED" };
+fn set_state(fake: &FakeAws, part: &str, state: &str) {
+    assert_eq!(part, "the rule of review branches");
     fake.change(|aws| {
+        let name = "event-rule-dev-codepipeline-exec-rev-shop".to_owned();
         let key = ("AWS::Events::Rule".to_owned(), name);
         aws.made.get_mut(&key).expect("a rule").properties["State"] = state.into();
     });

@@ -1,17 +1,15 @@
 //! The records that GitLab must have, and the effects that the function must not have.
 
 use crate::account::assert_others_unwritten;
-use crate::fixture::{CHILD, DEPLOYED, MARKER, STACK, records, uuid};
+use crate::fixture::{DEPLOYED, MARKER, records, uuid};
 use fake_aws::FakeAws;
 use fake_aws::gitlab::records::{Note, OWN_USER, Status};
-use fake_aws::stacks::change_sets::ChangeSet;
 use test_support::secrecy::assert_none_shown;
 
 /// Calls that change something, and that the function makes here.
-const PERMITTED: [&str; 9] = [
+const PERMITTED: [&str; 8] = [
     "CreateChangeSet",
     "DeleteChangeSet",
-    "ExecuteChangeSet",
     "StartBuild",
     "GitLab.PostStatus",
     "GitLab.CreateDeployment",
@@ -47,13 +45,8 @@ impl Others {
 
     /// The pipeline has executed its own change set: all of the stack are deleted.
     pub fn without_change_sets_of(mut self, stack: &str) -> Self {
-        self.forget_change_sets_of(stack);
-        self
-    }
-
-    /// The same.
-    pub fn forget_change_sets_of(&mut self, stack: &str) {
         self.change_sets.retain(|(of, _)| of != stack);
+        self
     }
 
     /// Fails if one of them was changed.
@@ -79,50 +72,18 @@ pub fn check_harmless(fake: &FakeAws, before: &Others) {
     fake.assert_unbroken();
 }
 
-/// The change sets that were executed: the stack, and the name unless it is a person's, which has
-/// no description.
-fn executed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
-    let name = |one: &ChangeSet| one.description.as_ref().map(|_| one.name.clone());
-    fake.look(|aws| {
-        let executed = aws.stacks.change_sets.executed.iter();
-        let executed = executed.map(|one| (one.stack_name.clone(), name(one)));
-        executed.collect()
-    })
-}
-
-fn is_repair((stack, name): &(String, Option<String>)) -> bool {
-    stack == CHILD && name.as_deref() == Some("drift-cfn-gitops")
-}
-
-/// How often the function has repaired the pipeline's stack.
-pub fn repairs(fake: &FakeAws) -> usize {
-    executed(fake).iter().filter(|one| is_repair(one)).count()
-}
-
-/// Whether the pipeline's stack differs from its template.
-pub fn is_drifted(fake: &FakeAws) -> bool {
-    fake.look(|aws| !aws.stacks.named(CHILD).expect("a stack").drifts.is_empty())
-}
-
-/// Nothing is executed on a deployed stack, no macro runs, and nothing else is called.
+/// No change set is executed, no macro runs, and nothing else is called.
 fn check_calls(fake: &FakeAws) {
-    let (executed, macros) = (
-        executed(fake),
-        fake.look(|aws| aws.stacks.change_sets.macros_run.clone()),
-    );
-    assert!(executed.iter().all(is_repair), "executed: {executed:?}");
+    let (executed, macros) = fake.look(|aws| {
+        let executed = aws.stacks.change_sets.executed.iter();
+        let executed: Vec<_> = executed.map(|one| one.name.clone()).collect();
+        (executed, aws.stacks.change_sets.macros_run.clone())
+    });
+    assert!(executed.is_empty(), "executed: {executed:?}");
     assert_eq!(macros, Vec::<String>::new(), "CloudFormation ran macros");
     for call in fake.journal() {
         let operation = call.operation.as_str();
         assert!(call.reads() || PERMITTED.contains(&operation), "{call}");
-        let is_of_deployed = call
-            .params
-            .get("StackName")
-            .is_some_and(|name| name == STACK);
-        assert!(
-            operation != "ExecuteChangeSet" || !is_of_deployed,
-            "executed"
-        );
     }
 }
 

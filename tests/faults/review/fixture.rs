@@ -9,7 +9,7 @@ use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
-use cfn_gitops::health_check::{Checker, Environment, Schedule, SelfRepair};
+use cfn_gitops::health_check::{Checker, Environment, Schedule};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -274,39 +274,35 @@ pub async fn deliver_once(fake: &FakeAws, event: &Value, name: &str) -> Option<A
     answered_once(fake, name, &request(fake, event.clone(), name)).await
 }
 
-/// A health check that looks at everything, with `SelfRepair: Repair`. It is delivered as Lambda
-/// does.
+/// A health check that looks at everything, with `PipelineStackDrift: Report`. It is delivered as
+/// Lambda does.
 pub async fn check_health(fake: &FakeAws, name: &str) {
-    check_health_as(fake, name, SelfRepair::Repair).await;
+    check_health_as(fake, name, true).await;
 }
 
-/// The same with this `SelfRepair`.
-pub async fn check_health_as(fake: &FakeAws, name: &str, self_repair: SelfRepair) {
+/// The same, which compares the pipeline's stack or not.
+pub async fn check_health_as(fake: &FakeAws, name: &str, compares_pipeline_stacks: bool) {
     for attempt in 1..=3 {
-        if check_health_with(fake, &format!("{name}.{attempt}"), self_repair).await {
+        let caller = fake.caller(&format!("{name}.{attempt}"));
+        let checking = check_health_once(fake, wire(fake, &caller), compares_pipeline_stacks);
+        if Box::pin(caller.run(checking)).await.finished().is_some() {
             return;
         }
         tokio::time::sleep(Duration::from_mins(attempt)).await;
     }
 }
 
-/// A health check with this `SelfRepair`, delivered once. Returns whether it was not killed.
-pub async fn check_health_with(fake: &FakeAws, name: &str, self_repair: SelfRepair) -> bool {
-    let caller = fake.caller(name);
-    let checking = check_health_once(fake, wire(fake, &caller), self_repair);
-    Box::pin(caller.run(checking)).await.finished().is_some()
-}
-
 async fn check_health_once(
     fake: &FakeAws,
     connector: SharedHttpConnector,
-    self_repair: SelfRepair,
+    compares_pipeline_stacks: bool,
 ) {
     let http = Http::from(connector.clone());
     let clients = &Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
     let credentials = MirrorCredential::new(clients.clone());
     let dev = Environment {
-        self_repair,
+        compares_pipeline_stacks,
+        repairs_mirrors: true,
         id: "dev".to_owned(),
         user_names: "user-dev-*".to_owned(),
         credential_age_days: None,
@@ -335,6 +331,4 @@ pub async fn check_health_for_a_day(fake: &FakeAws) {
     check_health(fake, "health check").await;
     tokio::time::sleep(Duration::from_hours(23)).await;
     check_health(fake, "next day's health check").await;
-    // A repaired stack is updated.
-    tokio::time::sleep(Duration::from_mins(1)).await;
 }

@@ -2,23 +2,21 @@
 
 use std::time::Duration;
 
-use cfn_gitops::health_check::SelfRepair;
 use serde_json::Value;
 
 use crate::account::request;
 use crate::changes;
 use crate::checks::{
     Others, assert_notes_only_on, check_harmless, check_note, check_review_status, check_status,
-    drift_statuses, is_drifted, own_notes, repairs,
+    drift_statuses, own_notes,
 };
 use crate::fixture::{
-    CHILD, Output, builds_of, changed, check_health_as, configuration, deliver_once, fake,
-    lose_push, paused, push, push_to_codecommit, records, succeed,
+    Output, builds_of, changed, check_health_as, configuration, deliver_once, fake, lose_push,
+    paused, push, push_to_codecommit, records, succeed,
 };
 use crate::steps::{Action, Branch, Build, Expectation, Lost, Push, Step, Story};
-use fake_aws::mutants::{HttpConnector, operation_of, past, replace_in_response};
+use fake_aws::FakeAws;
 use fake_aws::schedules::SingleFault;
-use fake_aws::{Caller, FakeAws};
 use test_support::custom_resource::deliver_all;
 use test_support::scenarios::stories;
 use test_support::secrecy::shows;
@@ -68,7 +66,7 @@ impl Scenario {
     /// Plays the story with these faults and the health check of the next day, and checks every
     /// invariant and the last expectation.
     pub fn play(&self, faults: &[SingleFault]) -> FakeAws {
-        self.in_its_world(async || {
+        paused(async {
             let mut play = self.begin(faults).await;
             play.happen().await;
             play.end().await;
@@ -78,42 +76,11 @@ impl Scenario {
 
     /// Plays the story up to its last step.
     pub fn play_steps(&self) -> FakeAws {
-        self.in_its_world(async || {
+        paused(async {
             let mut play = self.begin(&[]).await;
             play.happen().await;
             play.fake
         })
-    }
-
-    /// With the answers of its world, in which parts are replaced by others.
-    fn in_its_world(&self, play: impl AsyncFnOnce() -> FakeAws) -> FakeAws {
-        let answers = self
-            .story
-            .world
-            .iter()
-            .filter(|(name, _)| *name != "SelfRepair");
-        let answers: Vec<(String, Value)> = answers
-            .map(|(operation, parts)| (operation.clone(), parts.clone()))
-            .collect();
-        if answers.is_empty() {
-            return paused(play());
-        }
-        let pass = move |_, honest: Caller, request| {
-            let operation = operation_of(&request);
-            let mut parts = answers.clone();
-            parts.retain(|(name, _)| *name == operation);
-            async move {
-                let mut response = honest.call(request).await?;
-                for (part, by) in parts
-                    .iter()
-                    .flat_map(|(_, parts)| parts.as_object().expect("parts"))
-                {
-                    response = replace_in_response(&response, part, by.as_str().expect("a text"));
-                }
-                Ok(response)
-            }
-        };
-        past(pass, || paused(play())).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     async fn begin(&self, faults: &[SingleFault]) -> Play<'_> {
@@ -142,12 +109,17 @@ impl Scenario {
         }
     }
 
-    fn self_repair(&self) -> SelfRepair {
-        match self.story.world.get("SelfRepair").and_then(Value::as_str) {
-            None => SelfRepair::Repair,
-            Some("Report") => SelfRepair::Report,
-            Some("Disabled") => SelfRepair::Disabled,
-            Some(other) => panic!("{}: SelfRepair is not {other}", self.story.name),
+    /// `PipelineStackDrift`
+    fn compares_pipeline_stacks(&self) -> bool {
+        match self
+            .story
+            .world
+            .get("PipelineStackDrift")
+            .and_then(Value::as_str)
+        {
+            None | Some("Report") => true,
+            Some("Disabled") => false,
+            Some(other) => panic!("{}: not {other}", self.story.name),
         }
     }
 }
@@ -187,10 +159,6 @@ impl<'a> Play<'a> {
                 changes::happen(&self.fake, action);
                 self.others = Others::of(&self.fake);
             }
-        }
-        if repairs(&self.fake) > 0 {
-            // A change set that is executed deletes the others of its stack.
-            self.others.forget_change_sets_of(CHILD);
         }
     }
 
@@ -254,13 +222,13 @@ impl<'a> Play<'a> {
     }
 
     async fn check(&self, name: &str) {
-        let self_repair = self.scenario.self_repair();
+        let compares = self.scenario.compares_pipeline_stacks();
         let again: &[&str] = match self.delivery {
             Delivery::Twice => &["", " again"],
             _ => &[""],
         };
         for again in again {
-            check_health_as(&self.fake, &format!("check {name}{again}"), self_repair).await;
+            check_health_as(&self.fake, &format!("check {name}{again}"), compares).await;
         }
     }
 
@@ -278,12 +246,7 @@ impl<'a> Play<'a> {
     async fn end(&mut self) {
         tokio::time::sleep(Duration::from_hours(24)).await;
         self.check("of the next day").await;
-        // A repaired stack is updated.
-        tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(self.fake.faults_left(), 0);
-        if repairs(&self.fake) > 0 {
-            self.others.forget_change_sets_of(CHILD);
-        }
         self.expect(self.expected.expect("a story with an expectation"), false);
     }
 
@@ -309,16 +272,6 @@ impl<'a> Play<'a> {
                 Some((state, text)) => check_status(fake, state, text),
                 None => assert_eq!(drift_statuses(fake), []),
             }
-        }
-        if let Some(number) = expected.repairs {
-            assert_eq!(repairs(fake), number, "repairs");
-        }
-        if let Some(is_expected) = expected.drifted {
-            assert_eq!(
-                is_drifted(fake),
-                is_expected,
-                "drift of the pipeline's stack"
-            );
         }
         for (commit, number) in &expected.builds {
             let builds = builds_of(fake, expected.branch.name(), commit);

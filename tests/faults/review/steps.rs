@@ -131,10 +131,6 @@ pub struct Expectation {
     pub status: Option<String>,
     /// The state of the drift's status at the deployed commit with a part of its text, or nothing.
     pub drift: Option<BTreeMap<String, String>>,
-    /// How often the function has repaired the pipeline's stack.
-    pub repairs: Option<usize>,
-    /// Whether the pipeline's stack differs from its template.
-    pub drifted: Option<bool>,
     /// The number of builds of each commit.
     pub builds: BTreeMap<String, usize>,
     /// How often the deliveries made a call since the story began, without a fault.

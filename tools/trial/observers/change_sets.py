@@ -144,21 +144,6 @@ def many_change_sets(held: Changing) -> Seen:
     return Seen(not rejected, f"{len(which) - len(rejected)} of {len(which)} are accepted", rejected[:1])
 
 
-@changing.observes("executed-change-set-by-name")
-def executed_change_set(held: Changing) -> Seen:
-    which = {"StackName": held.stack.name, "ChangeSetName": "probe"}
-    held.days = 3
-    with held.change_set(held.template(held.stack.outputs()["Value"])):
-        held.client.execute_change_set(**which)
-        if seconds_until(lambda: held.stack.status() == "UPDATE_COMPLETE", 300) == math.inf:
-            raise NotSeen(f"the stack is {held.stack.status()}")
-        code, message = error_of(lambda: held.client.delete_change_set(**which))
-        gone = seconds_until(lambda: error_of(lambda: held.client.describe_change_set(**which))[0] == "ChangeSetNotFound", 60)
-        if gone == math.inf and code not in ("", "InvalidChangeSetStatus"):
-            raise NotSeen(f"{code}: {message}")
-        return Seen(gone < math.inf, f"its deletion: {code or 'accepted'}; gone: {gone < math.inf}")
-
-
 @changing.observes("direct-update-drops-the-change-set")
 def direct_update(held: Changing) -> Seen:
     def waits_for(output: str) -> None:

@@ -70,7 +70,9 @@ pub static PROPERTIES: [Property; 23] = [
         .or("Disabled")
         .doc(
             "With `Report`, the health check compares the deployed stack with its template once \
-             a day. See [drift](../concepts/reviews.md#drift).",
+             a day. With `Report.CommitStatus`, the result is a commit status too, and a failed \
+             one turns the pipeline of the deployed commit red in GitLab. See \
+             [drift](../concepts/reviews.md#drift).",
         ),
     Property::new(
         "RepositoryDeletionPolicy",
@@ -183,18 +185,13 @@ static GITLAB: [Property; 5] = [
     ),
 ];
 
-static REPORT: [Property; 7] = [
+static REPORT: [Property; 6] = [
     Property::new("CommitStatus", Kind::Boolean)
         .or("true")
         .doc("If true, each execution is a commit status in GitLab. `Report` requires `GitLab`."),
     Property::new("Deployments", Kind::Boolean)
         .or("true")
         .doc("If true, each deployment is a deployment of the environment in GitLab."),
-    Property::new("Drift", Kind::Boolean).or("true").doc(
-        "If true, the [drift](../concepts/reviews.md#drift) of the deployed stack is a commit \
-         status too, with `Drift: Report` and `CommitStatus`. A failed status turns the \
-         pipeline of the deployed commit red in GitLab.",
-    ),
     // By default, only with a change set, and not in a public project.
     Property::new("ChangeSetComment", Kind::Boolean).doc(
         "If true, a note in GitLab lists the change set that waits for an approval. Only with \

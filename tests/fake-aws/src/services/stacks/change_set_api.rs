@@ -14,7 +14,7 @@ use crate::{
             execution,
             requests::{
                 NO_TEMPLATE, OperationResult, check_name, existing, hides, invalid, not_updatable,
-                parameters, plain, remember_token, role, seen_token, template, token_of,
+                parameters, plain, role, template, token_of,
             },
             template::{Parameters, check_declared},
         },
@@ -37,7 +37,7 @@ pub fn create(
     let stack = updated_stack(stacks, world, call)?;
     let key = (stack.name.clone(), name.to_owned());
     if let Some(held) = stacks.change_sets.get(&key) {
-        return repeated(call, held).map(|id| Some(created(&id, &stack.id)));
+        return Err(repeated(held));
     }
     if !stack.is_updatable() {
         return Err(not_updatable(&stack));
@@ -52,7 +52,6 @@ pub fn create(
     change_set.begins = now + behaviour.waits;
     change_set.ends = change_set.begins + behaviour.takes;
     change_set.description = call.text("Description").map(str::to_owned);
-    change_set.token = call.text("ClientToken").map(str::to_owned);
     change_set.reverts_drift = call.text("DeploymentMode") == Some("REVERT_DRIFT");
     change_set.stack_updated = Some(stack.last_update());
     (change_set.role, change_set.capabilities) = (role, capabilities);
@@ -87,19 +86,13 @@ fn updated_stack(stacks: &mut Stacks, world: &mut World, call: &Call) -> Result<
     Ok(stack.clone())
 }
 
-/// The result of a used name: the ID of the first response if the token is the same ("so that
-/// `CloudFormation` knows that you're not attempting to create another change set with the same
-/// name"), or an error, as recorded in <https://github.com/saksdirect/nova/issues/10>.
-fn repeated(call: &Call, held: &ChangeSet) -> Result<String, AwsError> {
-    let is_same = held.token.is_some() && held.token.as_deref() == call.text("ClientToken");
-    if is_same {
-        return Ok(held.id.clone());
-    }
+/// The error of a used name, as recorded in <https://github.com/saksdirect/nova/issues/10>.
+fn repeated(held: &ChangeSet) -> AwsError {
     let message = format!(
         "ChangeSet {} cannot be created due to a mismatch with existing attribute Template",
         held.name
     );
-    Err(rejected("AlreadyExistsException", message))
+    rejected("AlreadyExistsException", message)
 }
 
 /// "You must specify only one of the following parameters: `TemplateBody`, `TemplateURL`, or set
@@ -232,9 +225,6 @@ pub fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationR
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
 pub fn execute(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
-    if seen_token(stacks, world, call)?.is_some() {
-        return Ok(Some(String::new()));
-    }
     let key = key(stacks, call)?.ok_or_else(|| missing(call))?;
     let held = stacks.change_sets.get(&key);
     let held = held.ok_or_else(|| missing(call))?;
@@ -247,8 +237,6 @@ pub fn execute(stacks: &mut Stacks, world: &mut World, call: &Call) -> Operation
             format!("ChangeSet [{id}] cannot be executed in its current status of [{status}]");
         return Err(rejected("InvalidChangeSetStatus", message));
     }
-    let id = stack.id.clone();
-    remember_token(stacks, call, &id);
     execution::execute(stacks, world, &key, token_of(call));
     Ok(Some(String::new()))
 }

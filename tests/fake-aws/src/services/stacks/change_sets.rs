@@ -46,7 +46,6 @@ pub struct ChangeSet {
     pub stack_name: String,
     pub created: Duration,
     pub description: Option<String>,
-    pub token: Option<String>,
     pub role: Option<String>,
     pub capabilities: Vec<String>,
     /// `None` if a test inserted it: those of the stack.
