@@ -125,15 +125,6 @@ fn report(schema: &mut Value) {
         &json!({"required": ["Report"]}),
         &json!({"errorMessage": "Report needs GitLab", "required": ["GitLab"]}),
     );
-    let mut no_comment = choice(&["false"]);
-    no_comment["errorMessage"] =
-        json!("must not be true without Deploy.ActionMode CHANGE_SET: there is no change set");
-    no_comment["enum"] = json!([false, "false"]);
-    when(
-        schema,
-        &deploy_with_action_mode(&["CREATE_UPDATE", "REPLACE_ON_FAILURE"]),
-        &json!({"properties": {"Report": {"properties": {"ChangeSetComment": no_comment}}}}),
-    );
 }
 
 /// `Review`, with what it cannot be combined with. The prefix of `Deploy.StackName` and the name of

@@ -198,8 +198,8 @@ def paths(value, before=""):
     # A source of another account excludes an approval rule, and an image excludes a review. So there are
     # separate events.
     ("pipeline-create-every-property.json", "GitOpsPipeline", {
-        "Source.RepositoryArn", "Source.RoleArn", "Review.Branches", "Review.ChangeSetComment",
-        "Review.AllowTransforms", "Review.BuildRoleArn"}),
+        "Source.RepositoryArn", "Source.RoleArn", "Review.Branches", "Review.AllowTransforms",
+        "Review.BuildRoleArn"}),
     ("pipeline-create-every-property-wrong.json", "GitOpsPipeline", set()),
     ("create-every-property.json", "MirrorCredential", set()),
     ("create-gitlab-every-property-wrong.json", "MirrorCredential", {

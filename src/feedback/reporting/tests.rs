@@ -17,7 +17,7 @@ pub(crate) fn settings() -> ReportSettings {
         project_number: 42,
         commit_status: true,
         deployments: true,
-        change_set_comment: None,
+        notes: None,
         build_log: false,
         environment_name: "dev".to_owned(),
         environment_url_output: None,

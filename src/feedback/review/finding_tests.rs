@@ -3,7 +3,6 @@ use super::*;
 pub(in crate::feedback::review) fn settings() -> ReviewSettings {
     ReviewSettings {
         branches: "review/*".to_owned(),
-        change_set_comment: None,
         allow_transforms: false,
         template_path: "root-stack-shop.yaml".to_owned(),
         template_configuration: Some("dev.json".to_owned()),

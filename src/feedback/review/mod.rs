@@ -57,8 +57,7 @@ pub async fn handle(
     let reviewed = async {
         let target = pipelines.read_settings(&event.names).await?;
         let target = target.and_then(ReviewTarget::of);
-        let Some(target) = target.filter(|target| target.review.change_set_comment != Some(false))
-        else {
+        let Some(target) = target.filter(|target| target.report.notes != Some(false)) else {
             return Ok(Reviewed::Ignored("no reviews are written for the pipeline"));
         };
         let build = build::read(aws, id).await?;
@@ -89,7 +88,7 @@ pub async fn catch_up(
     since: SystemTime,
     unreachable: &UnreachableGitLabs,
 ) -> Result<usize, ReportError> {
-    if target.review.change_set_comment == Some(false) {
+    if target.report.notes == Some(false) {
         return Ok(0);
     }
     let (names, url) = (&target.names, &target.report.access.url);
@@ -129,7 +128,7 @@ pub async fn catch_up(
 
 /// Whether notes are written: by default not in a public project, where everyone reads them.
 async fn has_notes(gitlab: &GitLab, target: &ReviewTarget) -> Result<bool, GitLabError> {
-    match target.review.change_set_comment {
+    match target.report.notes {
         Some(has_notes) => Ok(has_notes),
         None => Ok(!gitlab.project(target.report.project()).await?.is_public()),
     }

@@ -23,10 +23,9 @@ pub struct ReportSettings {
     pub project_number: u64,
     pub commit_status: bool,
     pub deployments: bool,
-    /// Whether to write the change set on the merge request. `None` if only in a project that is
-    /// not public.
+    /// Whether to write notes. `None` if only in a project that is not public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change_set_comment: Option<bool>,
+    pub notes: Option<bool>,
     /// Whether a note of a failed build has the end of its log. Omitted if false, so that it does
     /// not change the child stack of a pipeline without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -61,7 +60,7 @@ impl ReportSettings {
             project_number: target.number?,
             commit_status: report.commit_status,
             deployments: report.deployments,
-            change_set_comment: report.change_set_comment,
+            notes: report.notes,
             build_log: report.build_log,
             environment_name: report
                 .environment_name
@@ -114,10 +113,6 @@ pub struct ReviewSettings {
     /// The pattern of the branches. Empty if an earlier version stored the settings.
     #[serde(default)]
     pub branches: String,
-    /// Whether to write the change set on the merge request. `None` if only in a project that is
-    /// not public.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change_set_comment: Option<bool>,
     /// Whether to create a change set of a template with transforms or dynamic references.
     pub allow_transforms: bool,
     pub template_path: String,
@@ -136,7 +131,6 @@ impl ChangeSetSettings {
         let reports_drift = spec.drift == Drift::Report;
         let review = spec.review.as_ref().map(|review| ReviewSettings {
             branches: review.branches.clone(),
-            change_set_comment: review.change_set_comment,
             allow_transforms: review.allow_transforms,
             template_path: deploy
                 .template_path

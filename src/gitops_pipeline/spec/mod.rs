@@ -64,7 +64,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     check_on_failure(&spec, &mut errors);
     check_function_approvals(&spec, &mut errors);
     check_approval_rule(&spec, &mut errors);
-    check_report(&spec, &object, &mut errors);
+    check_report(&object, &mut errors);
     review::check(&spec, &object, &mut errors);
     cross_account::check_key(&spec, &object, home.as_ref(), &mut errors);
     cross_account::check_image_variables(&spec, &mut errors);
@@ -200,16 +200,9 @@ fn decode_gitlab(gitlab: &Object) -> Option<GitLabProject> {
     })
 }
 
-fn check_report(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
+fn check_report(object: &Object, errors: &mut ValidationErrors) {
     if object.is_set("Report") && !object.is_set("GitLab") {
         errors.add("Report", "needs GitLab");
-    }
-    let wants_comment = spec.report.change_set_comment == Some(true);
-    if wants_comment && spec.deploy.action_mode != ActionMode::ChangeSet {
-        errors.add(
-            "Report.ChangeSetComment",
-            "must not be true without Deploy.ActionMode CHANGE_SET: there is no change set",
-        );
     }
 }
 

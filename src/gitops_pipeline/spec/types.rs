@@ -260,8 +260,8 @@ pub struct GitLabProject {
 pub struct Report {
     pub commit_status: bool,
     pub deployments: bool,
-    /// Whether to write the change set on the merge request. `None` if the property is not set.
-    pub change_set_comment: Option<bool>,
+    /// Whether to write notes. `None` if the property is not set.
+    pub notes: Option<bool>,
     /// Whether a note of a failed build has the end of its log.
     pub build_log: bool,
     /// `None` for `EnvID`.
@@ -275,8 +275,6 @@ pub struct Report {
 pub struct Review {
     /// The pattern of the branches, in which `*` matches any characters.
     pub branches: String,
-    /// Whether to write the change set on the merge request. `None` if the property is not set.
-    pub change_set_comment: Option<bool>,
     /// Whether to create a change set of a template with transforms or dynamic references.
     pub allow_transforms: bool,
     /// The role of the builds. `None` for the environment's role.

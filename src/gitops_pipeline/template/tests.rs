@@ -121,7 +121,7 @@ renderings! {
         "RepositoryDeletionPolicy": "Retain",
         "Deploy": {"StackName": "cfnstack-dev-other"},
         "GitLab": {"Url": "https://gitlab.example.com/", "TokenSecretId": "gitlab/infra", "TokenSecretKey": "api", "Project": "7"},
-        "Report": {"CommitStatus": false, "Deployments": "false", "ChangeSetComment": false, "EnvironmentName": "staging/blue"},
+        "Report": {"CommitStatus": false, "Deployments": "false", "Notes": false, "EnvironmentName": "staging/blue"},
     });
     review: "review", RepositoryOrigin::Created, json!({
         "GitLab": {"TokenSecretId": "gitlab/infra", "Project": "platform/infra"},
@@ -148,9 +148,9 @@ renderings! {
             "ParameterOverrides": {"Size": 3},
         },
         "GitLab": {"TokenSecretId": "gitlab/infra", "Project": "platform/infra"},
+        "Report": {"Notes": "false"},
         "Review": {
             "Branches": "review/*/infra",
-            "ChangeSetComment": "false",
             "AllowTransforms": true,
             "BuildRoleArn": "arn:aws:iam::123456789012:role/role-dev-review-special",
         },

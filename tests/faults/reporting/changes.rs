@@ -20,7 +20,10 @@ pub fn apply(fake: &FakeAws, change: &Value) {
         return fake.arrange(|aws| allow_only(aws, action));
     }
     if let Some(name) = change["the pipeline has"].as_str() {
-        return fake.arrange(|aws| switch_on(aws, name));
+        return fake.arrange(|aws| set_part(aws, name, true));
+    }
+    if let Some(name) = change["the pipeline has no"].as_str() {
+        return fake.arrange(|aws| set_part(aws, name, false));
     }
     match change.as_str().unwrap_or_default() {
         "two resources fail" => fake.fail_deployment(STACK, &two_failures()),
@@ -74,10 +77,11 @@ fn allow_only(aws: &mut AwsState, action: &str) {
 }
 
 /// This property of `Report` is true.
-fn switch_on(aws: &mut AwsState, name: &str) {
+/// A part of `Report` that the settings do not have.
+fn set_part(aws: &mut AwsState, name: &str, is_wanted: bool) {
     set_outputs(aws, |outputs| {
         let settings = outputs.get_mut("Reporting").expect("settings");
-        *settings = settings.replacen('{', &format!(r#"{{"{name}":true,"#), 1);
+        *settings = settings.replacen('{', &format!(r#"{{"{name}":{is_wanted},"#), 1);
     });
 }
 

@@ -170,7 +170,7 @@ fn log_is_not_posted_if_the_project_opens_meanwhile() {
         fake.arrange(|aws| {
             let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
             let settings = stack.outputs.get_mut("Reporting").expect("settings");
-            *settings = settings.replacen('{', r#"{"ChangeSetComment":true,"#, 1);
+            *settings = settings.replacen('{', r#"{"Notes":true,"#, 1);
         });
         begin(fake).await;
         fake.options(|options| options.latency = Duration::from_millis(5));

@@ -65,6 +65,7 @@ pub fn apply(fake: &FakeAws, change: &Value) {
                 fake.change(|aws| aws.stacks.change_sets.invalid.push(finding));
             }
             "change sets are invalid" => fake.invalidate_change_sets(STACK, finding(text, None)),
+            "Report.Notes" => set_notes(fake, value == true),
             "a person deploys again" => deploy_again(fake, text),
             "conflicts of statuses" => {
                 let number = usize::try_from(value.as_u64().expect("a number")).expect("few");
@@ -143,6 +144,17 @@ fn finding(reason: &str, hook: Option<&'static str>) -> Finding {
         fails: true,
         hook,
     }
+}
+
+/// `Report.Notes`
+fn set_notes(fake: &FakeAws, are_wanted: bool) {
+    fake.arrange(|aws| {
+        let now = aws.now;
+        let child = aws.stacks.named_mut(CHILD).expect("the pipeline's stack");
+        let settings = child.outputs.get_mut("Reporting").expect("settings");
+        *settings = settings.replacen('{', &format!(r#"{{"Notes":{are_wanted},"#), 1);
+        child.arrange("UPDATE_COMPLETE", None, None, now);
+    });
 }
 
 /// A person deploys the commit again after a later one. The execution has this status.

@@ -155,7 +155,7 @@ fn every_mutant_of_a_story_is_detected() {
         ),
         (
             Mutant::ShowsAllToThePublic,
-            "review_in_a_public_project",
+            "review_in_a_public_project: by default",
             "left: 1",
         ),
         (

@@ -63,7 +63,7 @@ impl Reporter<'_> {
 
     /// Whether the project gets notes: by default not a public one, where everyone reads them.
     async fn has_notes(&mut self) -> Result<bool, GitLabError> {
-        match self.context.settings.change_set_comment {
+        match self.context.settings.notes {
             Some(has_notes) => Ok(has_notes),
             None => Ok(!self.project().await?.is_public()),
         }
@@ -76,7 +76,7 @@ impl Reporter<'_> {
         let is_noted = if state.is_failure() {
             self.has_notes().await?
         } else {
-            state.has_ended() && self.context.settings.change_set_comment != Some(false)
+            state.has_ended() && self.context.settings.notes != Some(false)
         };
         Ok(is_noted.then_some(state))
     }

@@ -192,11 +192,12 @@ static REPORT: [Property; 6] = [
     Property::new("Deployments", Kind::Boolean)
         .or("true")
         .doc("If true, each deployment is a deployment of the environment in GitLab."),
-    // By default, only with a change set, and not in a public project.
-    Property::new("ChangeSetComment", Kind::Boolean).doc(
-        "If true, a note in GitLab lists the change set that waits for an approval. Only with \
-         `Deploy.ActionMode` `CHANGE_SET`.\n\
-         Default: `true` with `CHANGE_SET`, except in a public project",
+    // By default, not in a public project.
+    Property::new("Notes", Kind::Boolean).doc(
+        "If true, notes in GitLab list the change set that waits for an approval, name the cause \
+         of a failure, and show the result of a review. If false, none is written, and a review \
+         has no commit status either.\n\
+         Default: `true`, except in a public project",
     ),
     Property::new("BuildLog", Kind::Boolean).or("false").doc(
         "If true, the note of a failed build ends with the [last lines of its \
@@ -211,17 +212,12 @@ static REPORT: [Property; 6] = [
         .doc("The output of the deployed stack with the environment's address, in ASCII."),
 ];
 
-static REVIEW: [Property; 4] = [
+static REVIEW: [Property; 3] = [
     Property::required("Branches", Kind::Text(&BRANCH_PATTERN)).doc(
         "The pattern of the [review branches](../concepts/reviews.md), for example `review/*`. \
          `*` matches any characters. A push to such a branch is built, and its change set is a \
          note on the merge request. `Review` requires `GitLab`, and cannot be set with \
          `Source.RepositoryArn` or `ImageSource`.",
-    ),
-    // By default, not in a public project.
-    Property::new("ChangeSetComment", Kind::Boolean).doc(
-        "If false, review branches are built, but nothing is written in GitLab.\n\
-         Default: `true`, except in a public project",
     ),
     Property::new("AllowTransforms", Kind::Boolean)
         .or("false")
