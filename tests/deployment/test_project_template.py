@@ -1,7 +1,11 @@
 """templates/project.yaml: a further project with its own mirror, in an existing environment."""
 
+import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.local.aws import LocalAws
 from tests.play import steps
@@ -52,3 +56,25 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
     assert login.status(url) == 401
     assert own.deployed.delete() == "DELETE_COMPLETE", own.deployed.failures()
     assert steps.what_is_there(aws) == before
+
+
+@pytest.mark.parametrize("tool", ["aws", "sam"])
+@pytest.mark.usefixtures("environment")
+def test_lists_maps_and_windows_survive_the_tools(aws: LocalAws, name: str, tmp_path: Path, tool: str) -> None:
+    [command] = blocks(ROOT / "docs/how-to/add-a-project.md", heading="## Settings of a project")
+    command, stack = command.replace("shop", name), Stack(aws, f"project-dev-{name}")
+    if tool == "sam":
+        # A value in quotation marks, as in samconfig.toml.
+        words = shlex.split(command.replace("\\\n", ""))
+        place = words.index("--parameter-overrides") + 1
+        escaped = [word.replace("\\", "\\\\").replace('"', '\\"') for word in words[place:]]
+        quoted = [word.replace("=", '="', 1) + '"' for word in escaped]
+        command = shlex.join(["sam", "deploy", *words[3:place], *quoted, "--no-confirm-changeset"])
+    Folder(aws, ROOT, tmp_path).run(command)
+    pipeline = Stack(aws, f"gitops-dev-{name}")
+    assert json.loads(pipeline.outputs()["Paths"]) == {"Includes": [f"services/{name}/**", "lib/**"], "Excludes": ["**/*.md"]}
+    rendered = aws.client("cloudformation").get_template(StackName=pipeline.name)["TemplateBody"]
+    text = rendered if isinstance(rendered, str) else json.dumps(rendered)
+    for shown in ('"* * 9-17 ? * MON-FRI"', '"Europe/Berlin"', '"eu-central-1"'):
+        assert shown in text, shown
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()

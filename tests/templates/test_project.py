@@ -26,6 +26,9 @@ SETTINGS = {
     "BuildImage": "aws/codebuild/standard:8.0", "BuildComputeType": "BUILD_GENERAL1_MEDIUM", "BuildPrivilegedMode": "true",
     "BuildEnvironmentVariables": '{"STAGE": "test"}', "BuildTimeoutInMinutes": "20",
     "ApprovalRequired": "false", "ApprovalFromGitLab": "true",
+    "SourcePaths": "services/shop/**,lib/**", "SourcePathsExcluded": "**/*.md",
+    "DeployWindow": "* * 9-17 ? * MON,FRI in Europe/Berlin", "AutoApprove": "NoChanges",
+    "ReviewBranches": "review/*", "ReviewAllowTransforms": "true",
     "DeployTemplatePath": "infra/stack.yaml", "DeployCapabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
     "DeployActionMode": "REPLACE_ON_FAILURE", "DeployOnFailure": "Rollback",
 }
@@ -40,11 +43,15 @@ def test_settings_reach_the_pipeline():
         "Image": "aws/codebuild/standard:8.0", "ComputeType": "BUILD_GENERAL1_MEDIUM", "PrivilegedMode": True,
         "EnvironmentVariables": '{"STAGE": "test"}', "TimeoutInMinutes": "20",
     }
-    assert (properties["Approval"]["Required"], properties["Approval"]["FromGitLab"]) == (False, True)
+    approval = properties["Approval"]
+    assert (approval["Required"], approval["FromGitLab"], approval["AutoApprove"]) == (False, True, "NoChanges")
     assert properties["Deploy"] == {
         "TemplatePath": "infra/stack.yaml", "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         "ActionMode": "REPLACE_ON_FAILURE", "OnFailure": "Rollback",
+        "Window": {"Cron": "* * 9-17 ? * MON,FRI", "TimeZone": "Europe/Berlin"},
     }
+    assert properties["Source"] == {"Paths": {"Includes": ["services/shop/**", "lib/**"], "Excludes": ["**/*.md"]}}
+    assert properties["Review"] == {"Branches": "review/*", "AllowTransforms": True}
     assert properties["Report"] == {"EnvironmentName": "test/eu", "EnvironmentUrlOutput": "Address"}
 
 
@@ -64,6 +71,15 @@ def test_one_setting_leaves_the_others_at_their_default(name, path):
     ({**GITLAB, **REVIEW}, ""),
     (REVIEW, "ReviewBranches needs GitLabProject"),
     ({**GITLAB, **REVIEW, "ReportToGitLab": "false"}, "ReviewBranches needs GitLabProject"),
+    ({**GITLAB, **REVIEW, "ReviewAllowTransforms": "true"}, ""),
+    ({**GITLAB, "ReviewAllowTransforms": "true"}, "ReviewAllowTransforms needs ReviewBranches"),
+    ({"SourcePaths": "a/**"}, ""),
+    ({"SourcePaths": "a/**", "RepositoryName": "shop"}, ""),
+    *[({name: "a/**,b", "RepositoryName": "shop", "RepositoryAccountId": "210987654321"}, "SourcePaths and SourcePathsExcluded need")
+      for name in ("SourcePaths", "SourcePathsExcluded")],
+    ({"AutoApprove": "NoChanges"}, ""),
+    *[({"AutoApprove": "NoChanges", name: value}, "AutoApprove needs") for name, value in {
+        "ApprovalRequired": "false", "DeployOnFailure": "Rollback", "DeployActionMode": "REPLACE_ON_FAILURE"}.items()],
     ({**GITLAB, "ApprovalFromGitLab": "true"}, ""),
     ({"ApprovalFromGitLab": "true"}, "ApprovalFromGitLab needs GitLabProject"),
     *[({**GITLAB, "ApprovalFromGitLab": "true", name: value}, "ApprovalFromGitLab needs") for name, value in {
@@ -80,6 +96,21 @@ def test_one_setting_leaves_the_others_at_their_default(name, path):
 def test_contradicting_settings_are_rejected_first(given, why):
     broken = project(**given).broken_rules()
     assert bool(broken) == bool(why) and why in "".join(broken)
+
+
+@pytest.mark.parametrize(("given", "paths"), [
+    ({"SourcePaths": "a/**"}, {"Includes": ["a/**"]}), ({"SourcePathsExcluded": "a,b"}, {"Excludes": ["a", "b"]})])
+def test_either_list_of_paths_suffices(given, paths):
+    assert project(**given).properties("Pipeline")["Source"] == {"Paths": paths}
+
+
+def test_window_has_the_forms_of_its_properties():
+    parameter = source(PROJECT)["Parameters"]["DeployWindow"]
+    window = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text())["properties"]["Deploy"][
+        "properties"]["Window"]["properties"]
+    cron, zone = (window[name]["pattern"].strip("^$") for name in ("Cron", "TimeZone"))
+    assert parameter["AllowedPattern"] == f"({cron} in {zone})?"
+    assert parameter["MaxLength"] == window["Cron"]["maxLength"] + len(" in ") + window["TimeZone"]["maxLength"]
 
 
 def test_command_of_the_page_admits_tags():

@@ -154,11 +154,12 @@ RULES = [
     ("TagsApproveChangeSets", {**BY_TAG, **HAS_GITLAB, "ApprovalRequired": "false"}, "an approval by a tag that is not required"),
     ("TagsApproveChangeSets", {**BY_TAG, **HAS_GITLAB, "DeployActionMode": "CREATE_UPDATE"}, "an approval by a tag without a change set"),
     ("TagsApproveChangeSets", {**BY_TAG, **HAS_GITLAB, "DeployOnFailure": "Rollback"}, "an approval by a tag with a rollback"),
+    ("AnEmptyChangeSetIsAChangeSet", {"AutoApprove": "NoChanges", "DeployActionMode": "REPLACE_ON_FAILURE"}, "no changes without a change set"),
     ("AChangeSetIsExecutedOnce", {"DeployActionMode": "CHANGE_SET", "DeployOnFailure": "Rollback"}, "a rollback of a change set"),
     ("TheyAreOtherAccounts", {"RepositoryName": "shop", "RepositoryAccountId": ACCOUNT}, "a repository of this account by its ARN"),
 ]
 # Parameters that would have no effect, so that no property has them, and those of the environment itself.
-NO_PROPERTIES = {"ATokenNeedsAProject", "SettingsOfTheFirstProjectNeedIt", "ARepositoryOfAnAccountHasAName",
+NO_PROPERTIES = {"ATokenNeedsAProject", "TransformsAreReviewed", "PathsAreOfThisAccount", "SettingsOfTheFirstProjectNeedIt", "ARepositoryOfAnAccountHasAName",
                  "AnImageOfAnAccountHasARepository", "AnApprovalRuleIsOfThisAccount",
                  "SubnetsNeedASecurityGroup", "ASecurityGroupNeedsSubnets", "DeployedRolesHaveOneBoundary",
                  "DeployedRolesHaveABoundaryOfTheirOwn", "Ipv6NeedsSubnets", "NoProxyNeedsAProxy"}
