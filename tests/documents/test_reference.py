@@ -14,6 +14,7 @@ from cli import main
 from tools.docs import pictures
 from tools.docs import reference
 from tools.docs import reference_operations
+from tools.docs import reference_parameters
 from tools.docs import reference_properties
 
 
@@ -44,6 +45,27 @@ def test_page_of_commands_has_each_subcommand_and_its_options():
         assert f"| `make {name}` |" in page, name
     for option in ("--env NAME", "--profile NAME", "--region NAME", "--json", "--delete-bucket", "--yes"):
         assert f"| `{option}` |" in page, option
+
+
+@pytest.mark.parametrize("file", ["custom-gitopspipeline.json", "custom-mirrorcredential.json"])
+def test_properties_of_examples_and_templates_exist(file):
+    schema = reference_properties.schema_of(file)
+    leaves = [path.replace("[]", "") for path, *_ in reference_properties.leaves(schema)]
+    for path in reference_parameters.where_set(schema["typeName"]):
+        is_map = any(path.startswith(f"{leaf}.") for leaf in leaves)
+        assert path == "" or path.startswith("Service") or is_map or any(
+            f"{leaf}.".startswith(f"{path}.") for leaf in leaves), path
+
+
+def test_property_names_its_parameter_or_its_example():
+    where = reference_parameters.where_set("Custom::GitOpsPipeline")
+    assert where["Deploy.Window.TimeZone"] == "*Parameter*: [`DeployWindow`](template-parameters.md#project-deploywindow)"
+    # Its value is fixed. The condition shows the parameter.
+    assert where["Approval.Required"].endswith("#project-approvalrequired)")
+    assert where["Report.BuildLog"] == "*Parameter*: [`ReportToGitLab`](template-parameters.md#project-reporttogitlab)"
+    assert where["Approval.CustomData"] == "*Parameter*: none, the templates set it"
+    assert where["Deploy.Alarms"] == "*Example*: [What a pipeline does](../concepts/pipelines.md)"
+    assert "ExecutionMode" not in where
 
 
 def test_property_without_a_text_is_named(monkeypatch):

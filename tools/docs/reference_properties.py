@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.docs import reference_parameters
+
 ROOT = Path(__file__).parents[2]
 _OF_CLOUDFORMATION = {"ServiceToken", "ServiceTimeout"}
 _UPDATE = "No interruption"
@@ -118,7 +120,10 @@ def _described(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
         yield from _described(member, f"{path}{name}.")
 
 
-def section(path: str, schema: Schema, required: str) -> str:
+_BY_COPY = "*Parameter*: none, set it in a copy of `templates/project.yaml`"
+
+
+def section(path: str, schema: Schema, required: str, where: str) -> str:
     text, of_text = text_of(path, schema)
     facts = {"Required": required, "Type": type_of(schema), "Default": default_of(schema, of_text),
              "Update requires": of_text.get("Update", _UPDATE)}
@@ -126,7 +131,7 @@ def section(path: str, schema: Schema, required: str) -> str:
         del facts["Default"]
     limits = allowed(schema)
     parts = [f"### `{path}`", text, *([f"Allowed: {limits}."] if limits else []),
-             " · ".join(f"*{name}*: {value}" for name, value in facts.items())]
+             " · ".join([*(f"*{name}*: {value}" for name, value in facts.items()), where])]
     return "\n\n".join(parts)
 
 
@@ -135,4 +140,6 @@ def properties(file: str) -> str:
     schema = schema_of(file)
     found = sorted(leaves(schema), key=lambda leaf: leaf[0] == "Tags")
     between = "\n".join(f"- {rule}." for rule in dict.fromkeys(rules(schema)))
-    return "\n\n".join([*(section(*leaf) for leaf in found), "### Rules between properties", between])
+    where = reference_parameters.where_set(schema["typeName"])
+    sections = (section(*leaf, where.get(leaf[0].replace("[]", ""), _BY_COPY)) for leaf in found)
+    return "\n\n".join([*sections, "### Rules between properties", between])
