@@ -42,10 +42,13 @@ pub struct UntaggedChild(ChildStack);
 impl UntaggedChild {
     /// The problem of the stack `name`, which `owner` declares.
     pub fn problem(&self, name: &str, owner: &Owner) -> Reason {
-        let problem = "its tags were removed, so nothing is reported to GitLab, no lost push is \
-            started, and every update and deletion fails";
+        let except = messages::except_stack(owner, &self.0);
+        let problem = format!(
+            "its tags were removed{except}, so nothing is reported to GitLab, no lost push is started, and every \
+             update and deletion fails"
+        );
         let command = messages::tag_command(name, owner, &self.0);
-        Reason::uncoded(problem, format!("Add them again: {command}"))
+        Reason::uncoded(problem, format!("Set them again: {command}"))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::{Credential, Secret};
+use crate::mirror_credential::state::{Credential, Secret, SecretOrigin};
 use cfn_custom_resource::Reason;
 
 const ALLOW_USER: &str = "Set UserName to one that the provider stack's parameter MirrorUserNames allows, or \
@@ -101,10 +101,16 @@ pub fn secret_is_held(name: &str, own: &Owner, owner: Option<&Owner>) -> Reason 
 
 /// The failure of a request for the secret `name` of its own physical ID, which no tags give to a
 /// resource.
-pub fn secret_is_untagged(name: &str, own: &Owner, user_name: Option<&str>) -> Reason {
-    let problem = format!("using secret {name}: the tags that name its owner are missing");
+pub fn secret_is_untagged(
+    name: &str,
+    own: &Owner,
+    user_name: Option<&str>,
+    tagged: &SecretOrigin,
+) -> Reason {
+    let except = own.except_stack(tagged.stack_id.as_deref());
+    let problem = format!("using secret {name}: the tags that name its owner are missing{except}");
     let give = tag_command(name, own, user_name);
-    let remedy = format!("If it is this resource's, add them with `{give}`, and deploy again");
+    let remedy = format!("If it is this resource's, set them with `{give}`, and deploy again");
     Reason::new(Code::SecretHeld, problem, remedy)
 }
 
@@ -113,16 +119,19 @@ pub fn untagged_secret_is_left(
     name: &str,
     own: &Owner,
     user_name: Option<&str>,
-    is_to_be_deleted: bool,
+    secret: Option<&Secret>,
 ) -> CallError {
-    let cause = "the tags that name its owner are missing, so it and its login are left";
-    let restore = if is_to_be_deleted {
+    let tagged = secret.and_then(|secret| secret.origin.stack_id.as_deref());
+    let except = own.except_stack(tagged);
+    let cause =
+        format!("the tags that name its owner are missing{except}, so it and its login are left");
+    let restore = if secret.is_some_and(|secret| secret.deleted_at.is_some()) {
         format!("restore it with `aws secretsmanager restore-secret --secret-id {name}`, ")
     } else {
         String::new()
     };
     let remedy = format!(
-        "If it is this resource's, {restore}add them with `{}`, and delete the stack again. If it is \
+        "If it is this resource's, {restore}set them with `{}`, and delete the stack again. If it is \
          another's, delete the stack with `--retain-resources {}`",
         tag_command(name, own, user_name),
         own.logical_id

@@ -396,6 +396,12 @@ async fn deleted_child_stack_is_found_beside_another_within_a_day() {
     }
 }
 
+const REMAINS: &str = "except cfn-gitops:stack-id, which names stack arn:another,";
+
+fn other_stack_tag() -> (String, String) {
+    ("cfn-gitops:stack-id".to_owned(), "arn:another".to_owned())
+}
+
 /// Beside its secret, whose mirror leads elsewhere, each check finds the stack without tags, under any
 /// logical ID.
 #[tokio::test(start_paused = true)]
@@ -419,7 +425,12 @@ async fn untagged_child_stack_is_found_beside_a_secret() {
         assert_eq!(looked.value("MissingResources", "").to_string(), "1");
         tokio::time::sleep(INTERVAL).await;
     }
+    fake.change(|aws| {
+        let child = aws.stacks.named_mut(CHILD).expect("a child");
+        child.tags.extend([other_stack_tag()]);
+    });
     let looked = look(&fake).await;
+    assert!(looked.unhealthy().contains(REMAINS), "{}", looked.summary);
     let remedy = only_remedy(&looked, "pipeline stack gitops-dev-shop");
     world.execute(&remedy).await;
     let tags = fake.look(|aws| aws.stacks.named(CHILD).expect("a child").tags.clone());
@@ -449,6 +460,13 @@ async fn secret_and_user_without_tags_are_found_by_the_stack() {
         let looked = look(&fake).await;
         let subject = "secret codecommit-mirror/user-dev-mirror";
         let remedy = only_remedy(&looked, subject);
+        fake.change(|aws| {
+            let secret = aws.secrets.get_mut(SECRET).expect("the secret");
+            secret.tags.extend([other_stack_tag()]);
+        });
+        let looked = look(&fake).await;
+        assert!(looked.unhealthy().contains(REMAINS), "{}", looked.summary);
+        assert_eq!(only_remedy(&looked, subject), remedy);
         let user = format!("Key=cfn-gitops:user-name,Value={USER}");
         assert!(remedy.contains(&user), "{remedy}");
         world.execute(&remedy).await;

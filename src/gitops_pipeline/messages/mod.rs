@@ -37,7 +37,7 @@ pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, child: &Chi
             format!("Free it with `aws cloudformation delete-stack --stack-name {name}`"),
         ),
         None => (
-            "it exists, and no tags name its owner".to_owned(),
+            format!("it exists, and no tags name its owner{}", except_stack(own, child)),
             format!("Choose another ProjectID. If an earlier deployment of this pipeline left it, {give}"),
         ),
     };
@@ -51,23 +51,30 @@ pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, child: &Chi
 /// The failure of a request for the stack `name` of its own physical ID, which no tags give to a
 /// resource.
 pub fn stack_is_untagged(name: &str, own: &Owner, child: &ChildStack) -> Reason {
-    let problem = format!("using stack {name}: the tags that name its owner are missing");
+    let except = except_stack(own, child);
+    let problem = format!("using stack {name}: the tags that name its owner are missing{except}");
     let give = tag_command(name, own, child);
     let remedy =
-        format!("If it is this resource's, add them with `{give}`, and repeat the stack operation");
+        format!("If it is this resource's, set them with `{give}`, and repeat the stack operation");
     Reason::new(Code::StackHeld, problem, remedy)
 }
 
 /// The cause and the remedy of a Delete that leaves such a stack.
 pub fn untagged_stack_is_left(own: &Owner, name: &str, child: &ChildStack) -> (String, String) {
-    let cause = "the tags that name its owner are missing, so it is left".to_owned();
+    let except = except_stack(own, child);
+    let cause = format!("the tags that name its owner are missing{except}, so it is left");
     let remedy = format!(
-        "If it is this resource's, add them with `{}`, and delete the parent stack again. If it is \
+        "If it is this resource's, set them with `{}`, and delete the parent stack again. If it is \
          another's, delete the parent stack with `--retain-resources {}`",
         tag_command(name, own, child),
         own.logical_id
     );
     (cause, remedy)
+}
+
+/// The exception if one tag of `child` remains and names another stack than that of `owner`.
+pub fn except_stack(owner: &Owner, child: &ChildStack) -> String {
+    owner.except_stack(child.tags.get(STACK_ID).map(String::as_str))
 }
 
 /// The command with which a person gives the stack `name` to the resource `owner`. CloudFormation

@@ -231,6 +231,7 @@ impl Applier<'_> {
                 secret_name,
                 owner,
                 Some(user_name),
+                &secret.origin,
             ));
         }
         let error = self.planner().replacement_error();

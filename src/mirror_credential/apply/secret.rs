@@ -115,6 +115,7 @@ impl Applier<'_> {
                 let secret = Secret {
                     origin: SecretOrigin {
                         owner: Some(context.owner.clone()),
+                        stack_id: Some(context.owner.stack_id.clone()),
                         user_name: Some(spec.user_name.clone()),
                         as_of: Some(context.signed_at),
                         changed_by: Some(context.request_key.clone()),

@@ -112,8 +112,7 @@ impl<'a> Deleter<'a> {
         let secret = self.state.secret.present();
         let tagged = secret.and_then(|secret| secret.origin.user_name.as_deref());
         let user_name = tagged.or(self.target.user_name.as_deref());
-        let is_to_be_deleted = secret.is_some_and(|secret| secret.deleted_at.is_some());
-        messages::untagged_secret_is_left(name, owner, user_name, is_to_be_deleted)
+        messages::untagged_secret_is_left(name, owner, user_name, secret)
     }
 
     async fn read_secret(&mut self) -> Result<(), CallError> {

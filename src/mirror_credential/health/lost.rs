@@ -15,7 +15,7 @@ use crate::mirror_credential::messages;
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::spec;
-use crate::mirror_credential::state::{Secret, User};
+use crate::mirror_credential::state::{Secret, SecretOrigin, User};
 use cfn_custom_resource::Reason;
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html>
@@ -32,6 +32,8 @@ pub struct LostSecret {
     user_name: Option<String>,
     /// The resource that the user's tags or the stack name.
     pub owner: Owner,
+    /// The record in its own tags.
+    tagged: SecretOrigin,
     state: LostState,
 }
 
@@ -72,7 +74,7 @@ impl LostSecret {
             }
             (LostState::ToBeDeleted(at), _) => deletion_problem(&self.name, at),
             (LostState::Untagged, user_name) => {
-                untagged_problem(&self.name, user_name.as_deref(), &self.owner)
+                untagged_problem(&self.name, user_name.as_deref(), &self.owner, &self.tagged)
             }
         }
     }
@@ -90,10 +92,16 @@ pub fn deletion_problem(name: &str, deleted_at: SystemTime) -> Reason {
 }
 
 /// The problem of the secret `name`, whose tags a person removed.
-pub fn untagged_problem(name: &str, user_name: Option<&str>, owner: &Owner) -> Reason {
-    let problem = "its tags were removed, so every update and rotation fails";
+pub fn untagged_problem(
+    name: &str,
+    user_name: Option<&str>,
+    owner: &Owner,
+    tagged: &SecretOrigin,
+) -> Reason {
+    let except = owner.except_stack(tagged.stack_id.as_deref());
+    let problem = format!("its tags were removed{except}, so every update and rotation fails");
     let command = messages::tag_command(name, owner, user_name);
-    Reason::uncoded(problem, format!("Add them again: {command}"))
+    Reason::uncoded(problem, format!("Set them again: {command}"))
 }
 
 impl MirrorCredential {
@@ -146,6 +154,7 @@ impl MirrorCredential {
             name: name.to_owned(),
             owner: owner.clone(),
             user_name: saved.as_ref().and_then(spec::user_name_in),
+            tagged: secret.map(|secret| secret.origin).unwrap_or_default(),
             state,
         }))
     }
@@ -170,6 +179,7 @@ async fn lost_secret(aws: &Aws, user_name: String) -> Result<Option<LostSecret>,
         name: name.clone(),
         owner: owner.clone(),
         user_name: Some(user_name),
+        tagged: secret.map(|secret| secret.origin).unwrap_or_default(),
         state,
     }))
 }

@@ -183,7 +183,8 @@ impl MirrorCredential {
                 .held_by()
                 .filter(|_| user.secret_name.as_ref() == Some(&listed.name));
             return Err(owner.map_or(CheckError::Nothing, |owner| {
-                let problem = untagged_problem(&listed.name, Some(user_name), owner);
+                let problem =
+                    untagged_problem(&listed.name, Some(user_name), owner, &secret.origin);
                 CheckError::Missing(Some(owner.clone()), problem)
             }));
         }

@@ -190,6 +190,7 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
     let tag = |key: &str| tags.get(key).filter(|value| !value.is_empty());
     let origin = SecretOrigin {
         owner: Owner::from_tags(|key| tags.get(key).map(String::as_str)),
+        stack_id: tag(intent_log::STACK_ID).cloned(),
         user_name: tag(intent_log::USER_NAME).cloned(),
         as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
         changed_by: tag(intent_log::CHANGED_BY).cloned(),

@@ -89,7 +89,12 @@ impl Planner<'_> {
             Step::Done
         } else {
             let user_name = Some(self.spec.user_name.as_str());
-            Step::Reject(messages::secret_is_untagged(name, own, user_name))
+            Step::Reject(messages::secret_is_untagged(
+                name,
+                own,
+                user_name,
+                &secret.origin,
+            ))
         })
     }
 

@@ -228,7 +228,7 @@ async fn read_spec(aws: &Aws, secret: &Secret) -> Result<Spec, ApplyError> {
 const SCHEDULE_OTHER: &str =
     "Set the rotation schedule's SecretId to the Ref of a Custom::MirrorCredential";
 const SCHEDULE_OTHER_OR_TAG: &str = "If it is the secret of a Custom::MirrorCredential, whose tags were removed, \
-    add them with the command that the health check logs. Otherwise set the rotation schedule's SecretId to \
+    set them with the command that the health check logs. Otherwise set the rotation schedule's SecretId to \
     the Ref of one";
 const UPDATE_STACK: &str = "Update the stack of the secret's Custom::MirrorCredential to the end";
 

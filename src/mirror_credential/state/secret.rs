@@ -32,6 +32,8 @@ pub struct Secret {
 pub struct SecretOrigin {
     /// The resource that created it. `None` if no resource of this type did.
     pub owner: Option<Owner>,
+    /// The stack that its tags name, even if they name no resource of it.
+    pub stack_id: Option<String>,
     /// The user whose login it holds.
     pub user_name: Option<String>,
     /// When the latest request that changed it was signed.

@@ -94,6 +94,30 @@ fn delete_without_any_tags_fails_and_leaves_everything() {
     });
 }
 
+/// The command replaces the tag, so the reason shows it first.
+#[test]
+fn remaining_tag_of_another_stack_is_named() {
+    let other = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/1";
+    let named = format!("{MISSING}, except cfn-gitops:stack-id, which names stack {other}");
+    in_account(async |fake, stack, _| {
+        stack.create(&login()).await.assert_success();
+        remove_all_tags(fake);
+        fake.change(|aws| {
+            let secret = aws.secrets.get_mut(SECRET).expect("the secret");
+            let tag = ("cfn-gitops:stack-id".to_owned(), other.to_owned());
+            secret.tags.extend([tag]);
+        });
+        let outcome = stack.update(&serial(&login(), 2), None).await;
+        outcome.assert_reason([&named]);
+        let delete = request_delete(stack);
+        let outcome = stack.deliver(&delete).await;
+        outcome.assert_reason([&named]);
+        commands::run(fake, outcome.reason()).await;
+        stack.delete().await.assert_success();
+        fake.assert_holds(nothing_remains);
+    });
+}
+
 /// Either record proves whose the secret and its login are.
 #[test]
 fn delete_with_one_of_both_tags_deletes_everything() {

@@ -114,6 +114,32 @@ fn delete_without_tags_fails_and_leaves_the_stack() {
     });
 }
 
+/// The command replaces the tag, so the reason shows it first.
+#[test]
+fn remaining_tag_of_another_stack_is_named() {
+    let other = "arn:aws:cloudformation:eu-central-1:123456789012:stack/other/1";
+    let named = format!(", except cfn-gitops:stack-id, which names stack {other}");
+    after_create(&properties(), async |fake, stack| {
+        remove_tags(fake).await;
+        fake.change(|aws| {
+            let child = aws.stacks.named_mut(CHILD).expect("a child");
+            let tag = ("cfn-gitops:stack-id".to_owned(), other.to_owned());
+            child.tags.extend([tag]);
+        });
+        let wanted = changed(properties());
+        let outcome = stack.update(&wanted, None).await;
+        outcome.assert_reason([MISSING, &named]);
+        let create = stack.request("Create", None, &properties(), None);
+        let outcome = stack.deliver(&create).await;
+        outcome.assert_reason(["no tags name its owner", &named]);
+        let delete = stack.request("Delete", Some(CHILD), &properties(), None);
+        let outcome = stack.deliver(&delete).await;
+        outcome.assert_reason([MISSING, &named]);
+        commands::run(fake, outcome.reason()).await;
+        stack.update(&wanted, None).await.assert_success();
+    });
+}
+
 /// A rejected or a generated ID does not show that a request created the stack.
 #[test]
 fn rejected_or_generated_id_does_not_fail_by_missing_tags() {

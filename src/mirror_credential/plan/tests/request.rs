@@ -105,7 +105,7 @@ step_table! {
     } => Step::Reject(user_differs());
     secret_of_another_owner_does_not_show_the_user: same, other_user(settled()), |state| {
         present(state, |s| s.origin.owner = None);
-    } => Step::Reject(messages::secret_is_untagged(NAME, &owner(), Some(USER)));
+    } => Step::Reject(messages::secret_is_untagged(NAME, &owner(), Some(USER), &SecretOrigin::default()));
     user_of_a_deleted_secret_may_be_restored:
         same, other_user(without_secret()) => SecretStep::CreateSecret;
     other_user_of_a_deleted_secret_is_rejected: same, other_user(without_secret()), |state| {

@@ -54,7 +54,13 @@ fn untagged(named: Named, tags: UserTags) -> State {
 }
 
 fn missing() -> Step {
-    Step::Reject(messages::secret_is_untagged(NAME, &owner(), Some(USER)))
+    let tagged = SecretOrigin::default();
+    Step::Reject(messages::secret_is_untagged(
+        NAME,
+        &owner(),
+        Some(USER),
+        &tagged,
+    ))
 }
 
 fn no_owner() -> Step {
