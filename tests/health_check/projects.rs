@@ -76,6 +76,7 @@ async fn number_is_not_compared_with_a_path() {
     let fake = world("40").await;
     fake.pass_path(PATH, MOVED);
     look(&fake).await.assert_healthy();
+    assert_eq!(fake.count("GitLab.GetProject"), 0);
 }
 
 /// `cfn-gitops undo` looks for the commit in the project that the pipeline belongs to.

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::checks::value;
+use crate::checks::{our_mirrors, value};
 use crate::fixture::{PROJECT, REPOSITORY, SECRET, in_account, mirror, properties, serial, with};
+use fake_aws::gitlab::{REDIRECT_HOST, Scope};
 use fake_aws::mutants::{HttpConnector, HttpRequest, Response, notice};
 use fake_aws::secrets::versions::VersionContent;
 use fake_aws::{Caller, FakeAws};
@@ -107,6 +108,27 @@ fn number_of_the_other_project_moves_the_mirror() {
         stack.update(&of(&other), None).await.assert_success();
         fake.mirrors_work(PROJECT, REPOSITORY).expect("it pushes");
         assert_eq!((count(fake, LEGACY), count(fake, PROJECT)), (0, 1));
+    });
+}
+
+/// The number of a path counts in its GitLab only.
+#[test]
+fn same_path_in_another_gitlab_is_another_project() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        let other = fake.gitlab_project_at(REDIRECT_HOST, PROJECT, &["main"]);
+        fake.gitlab_token_for("gitlab/other", REDIRECT_HOST, Scope::Api);
+        let gitlab = json!({
+            "Url": format!("https://{REDIRECT_HOST}"), "TokenSecretId": "gitlab/other",
+        });
+        let moved = with(properties(), "GitLab", gitlab);
+        stack.update(&moved, None).await.assert_success();
+        let stored = value(&fake.snapshot()).expect("a login");
+        assert_eq!(stored["mirrors"][0]["gitLabProjectNumber"], other);
+        let projects = fake.look(our_mirrors).into_iter();
+        let mirrors: Vec<_> = projects.map(|(_, mirror)| mirror.id).collect();
+        let of_other = fake.look(|aws| aws.gitlab.projects[&other].mirrors.clone());
+        assert_eq!(mirrors, of_other.into_keys().collect::<Vec<_>>());
     });
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::fixture::{CHILD, changed, in_account, properties, with};
+use fake_aws::gitlab::{REDIRECT_HOST, Scope};
 use fake_aws::{FakeAws, FaultKind, On};
 use test_support::custom_resource::{ParentStack, RollBack};
 
@@ -101,6 +102,22 @@ fn another_path_is_the_choice_of_the_user() {
         let other = fake.gitlab_project(OTHER, &["main"]);
         stack.update(&reporting(OTHER), None).await.assert_success();
         assert_eq!(stored(fake), Some(other));
+    });
+}
+
+/// The number of a path counts in its GitLab only.
+#[test]
+fn same_path_in_another_gitlab_is_another_project() {
+    in_project(Some(PROJECT), async |fake, stack, _| {
+        let other = fake.gitlab_project_at(REDIRECT_HOST, PROJECT, &["main"]);
+        fake.gitlab_token_for("gitlab/other", REDIRECT_HOST, Scope::Api);
+        let gitlab = json!({
+            "Url": format!("https://{REDIRECT_HOST}"), "TokenSecretId": "gitlab/other",
+            "Project": PROJECT});
+        let moved = with(properties(), "GitLab", gitlab);
+        stack.update(&moved, None).await.assert_success();
+        assert_eq!(stored(fake), Some(other));
+        fake.arrange(|aws| aws.secrets.remove("gitlab/other"));
     });
 }
 
