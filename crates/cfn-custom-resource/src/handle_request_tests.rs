@@ -43,9 +43,11 @@ async fn failed(behaviour: Behaviour, seconds: u64, members: &str) -> (String, D
                 {members}}}"#
     );
     let (started, worker) = (clock.now(), Worker::default());
+    let request = Request::parse(&event, started).expect("a request");
+    let present = request.physical_resource_id.clone();
     let handled = handle_request(
         Arc::new(behaviour),
-        Request::parse(&event, started).expect("a request"),
+        request,
         started + INVOCATION,
         &clock,
         &worker,
@@ -58,6 +60,8 @@ async fn failed(behaviour: Behaviour, seconds: u64, members: &str) -> (String, D
     assert_eq!(sent, Ok(()));
     assert_eq!(status, Status::Failed);
     assert_eq!(body["Status"], "FAILED");
+    // With another ID, CloudFormation would delete the present resource as replaced.
+    assert!(present.is_none_or(|id| body["PhysicalResourceId"] == id));
     let reason = body["Reason"].as_str().expect("a reason").to_owned();
     let took = clock.now().duration_since(started).expect("forwards");
     (reason, took)
@@ -99,4 +103,11 @@ async fn rejected_request_is_not_started_and_names_its_code() {
             "{reason}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_update_keeps_its_physical_id() {
+    let members = r#","RequestType":"Update","PhysicalResourceId":"present""#;
+    let (reason, _) = failed(Behaviour::Panic, 0, members).await;
+    assert!(reason.contains("internal error"), "{reason}");
 }

@@ -222,6 +222,18 @@ fn addresses_that_gitlab_shows_are_found() {
 
 /// The function's role also gives the approvals that a person decided in GitLab.
 #[test]
+fn person_below_a_maintainer_does_not_approve() {
+    for level in [None, Some(0), Some(30)] {
+        assert_eq!(
+            check_person(&ann(), level, ANN + 1),
+            Err(Doubt::NotMaintainer),
+            "{level:?}"
+        );
+    }
+    assert_eq!(check_person(&ann(), Some(MAINTAINER), ANN + 1), Ok(()));
+}
+
+#[test]
 fn approval_is_by_a_person_only_if_one_is_named() {
     const OWN: &str = "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
     const JANE: &str = "arn:aws:sts::123456789012:assumed-role/Approver/jane";
