@@ -208,7 +208,7 @@ def rows(defects: list[Defect], with_mutants: bool) -> Iterator[Row]:
             yield from rows_of(each)
     for suite in MUTANTS if with_mutants else ():
         for kind, name in re.findall(r"(mutant|careless) (\S.*?): noticed", execute(suite)[0]):
-            yield Row("mutant", f"{kind} {name}", "", suite, "noticed")
+            yield Row("mutant", f"{suite.split()[1]} {kind} {name}", "", suite, "noticed")
 
 
 def report(found: list[Row]) -> str:
