@@ -254,6 +254,14 @@ table! {
             secret.log.current.as_mut().expect("a login").mirrors = 1;
         })
         => Next::Apply(DeleteStep::DeleteMirrors);
+    mirrors_of_an_interrupted_request_are_deleted: delete(), DeletionState {
+            is_fenced: true,
+            ..with_secret(|secret| {
+                secret.log.claim = 2;
+                secret.log.mirror_intent = Some("cfn-gitops-entry-2".to_owned());
+            })
+        }
+        => Next::Apply(DeleteStep::DeleteMirrors);
     open_intent_is_closed_before_its_credential_is_deleted:
         delete(), marked(|state| {
             state.users[0].issue_intent = Some(issue_intent(0));
