@@ -76,8 +76,7 @@ fn allow_only(aws: &mut AwsState, action: &str) {
         .change(now, |iam| iam.role_policies.attached = policy);
 }
 
-/// This property of `Report` is true.
-/// A part of `Report` that the settings do not have.
+/// Adds a part of `Report` that the settings do not have yet.
 fn set_part(aws: &mut AwsState, name: &str, is_wanted: bool) {
     set_outputs(aws, |outputs| {
         let settings = outputs.get_mut("Reporting").expect("settings");
