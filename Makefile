@@ -97,7 +97,7 @@ try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLa
 	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(CLEAN),--clean $(CLEAN))
 
 # Its empty account needs the function and the local GitLab.
-shell: ## a shell inside a local AWS that runs the example events, or in an empty one for the README's steps (EMPTY=1)
+shell: ## a shell inside a local AWS, with the function for the example events, or in an empty one for the README's steps (EMPTY=1)
 	@tools/run/start.sh $(if $(EMPTY),empty-shell,shell) $(MAKE) --silent --jobs=2 $(INSTALLED) $(if $(EMPTY),run-function)
 	@python -m tools.run.shell $(if $(EMPTY),--empty)
 
