@@ -220,7 +220,6 @@ fn addresses_that_gitlab_shows_are_found() {
     assert!(!ann().has_email_of(&commit("new", "bob@example.com")));
 }
 
-/// The function's role also gives the approvals that a person decided in GitLab.
 #[test]
 fn person_below_a_maintainer_does_not_approve() {
     for level in [None, Some(0), Some(30)] {
@@ -233,6 +232,7 @@ fn person_below_a_maintainer_does_not_approve() {
     assert_eq!(check_person(&ann(), Some(MAINTAINER), ANN + 1), Ok(()));
 }
 
+/// The function's role also gives the approvals that a person decided in GitLab.
 #[test]
 fn approval_is_by_a_person_only_if_one_is_named() {
     const OWN: &str = "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
