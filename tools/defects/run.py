@@ -14,7 +14,7 @@ the defect's `id`. The other defects replace their texts one after the other.
 | broken | it does not compile, or the suite fails without it or runs no test |
 
 The products of `mutants.rs` and `careless.rs` have tests of their own. These run once, and each product that they print as
-noticed is a row. The report is about the last commit. With --compare, the exit status is 1 if something is not noticed that
+noticed is a row. The copy is that of the last commit. With --compare, the exit status is 1 if something is not noticed that
 an earlier report has as noticed.
 """
 
@@ -212,12 +212,11 @@ def rows(defects: list[Defect], with_mutants: bool) -> Iterator[Row]:
 
 
 def report(found: list[Row]) -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     counts = Counter(each.result for each in found)
-    lines = ["# Which suites notice which defects", "", f"Of commit {commit.strip()}: "
-             f"{', '.join(f'{count} {result}' for result, count in counts.most_common())}. `make defects` writes this.", "",
-             "| Kind | Defect | What is wrong | Suite | Result | First test |", "|---|---|---|---|---|---|", *map(str, found)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([
+        "# Which suites notice which defects", "",
+        f"{', '.join(f'{count} {result}' for result, count in counts.most_common())}. `make defects` writes this.", "",
+        "| Kind | Defect | What is wrong | Suite | Result | First test |", "|---|---|---|---|---|---|", *map(str, found), ""])
 
 
 def noticed_in(text: str) -> set[str]:

@@ -96,7 +96,7 @@ impl Careless {
         };
         let is_reason = text.contains(says);
         assert!(is_reason, "{lack:?} was noticed for another reason: {text}");
-        fake_aws::figure!("careless {lack:?} with {setting}: noticed");
+        fake_aws::figure!("careless with {setting}: noticed");
     }
 }
 
