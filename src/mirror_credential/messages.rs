@@ -1,7 +1,7 @@
 //! The texts of errors and warnings: the failure, its cause, and the remedy.
 
 use crate::clients::aws::CallError;
-use crate::clients::gitlab::{Destination, PushesEverything};
+use crate::clients::gitlab::Destination;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Owner;
@@ -286,28 +286,13 @@ pub fn branch_is_not_protected(
     Reason::new(Code::BranchNotMirrored, problem, remedy)
 }
 
-pub fn every_branch_is_pushed(
-    mirror: &str,
-    project: &str,
-    reason: &PushesEverything,
-    regex: Option<&str>,
-) -> Reason {
-    let (cause, remedy) = match reason {
-        PushesEverything::NothingProtected => (
-            "the project itself protects none (a group's protection does not count)".to_owned(),
-            "Protect the branches to mirror in the project (Settings, Repository, Protected branches), or \
-             set OnlyProtectedBranches to false",
-        ),
-        PushesEverything::NothingMatches => (
-            format!(
-                "no existing branch matches BranchRegex {:?}",
-                regex.unwrap_or_default()
-            ),
-            "Create a branch that matches, or correct BranchRegex",
-        ),
-    };
-    let problem =
-        format!("{mirror}: GitLab would push every branch of project {project}, because {cause}");
+pub fn every_branch_is_pushed(mirror: &str, project: &str) -> Reason {
+    let problem = format!(
+        "{mirror}: GitLab would push every branch of project {project}, because the project itself \
+         protects none (a group's protection does not count)"
+    );
+    let remedy = "Protect the branches to mirror in the project (Settings, Repository, Protected branches), or \
+         set OnlyProtectedBranches to false";
     Reason::new(Code::PushesEveryBranch, problem, remedy)
 }
 

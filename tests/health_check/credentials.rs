@@ -113,9 +113,9 @@ fn damage(fake: &FakeAws, how: &'static str) {
             fake.protect(PROJECT, &[]);
             fake.protect_by_group(PROJECT, &["main"]);
         }
-        "regex without a branch" => change_mirror(fake, |mirror| {
+        "a person's regex" => change_mirror(fake, |mirror| {
             mirror.only_protected_branches = false;
-            mirror.branch_regex = Some("^nothing$".to_owned());
+            mirror.branch_regex = Some("^main$".to_owned());
         }),
         status @ ("failed" | "to_retry") => change_mirror(fake, |mirror| {
             mirror.status = status;
@@ -141,7 +141,10 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
         ("credential inactive", PROJECT),
         ("token deleted", TOKEN),
         ("protected by a group", "itself protects none"),
-        ("regex without a branch", "matches BranchRegex"),
+        (
+            "a person's regex",
+            "OnlyProtectedBranches and mirror_branch_regex",
+        ),
     ] {
         let (fake, _) = fake().await;
         damage(&fake, how);

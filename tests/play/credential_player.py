@@ -47,7 +47,7 @@ class CredentialPlayer(Player):
         return {name: value for name, value in mirror.items() if value is not None}
 
     def names(self) -> dict[str, Callable[[Any], Any]]:
-        return {"UserName": lambda _: self.user, "RepositoryName": self.repository, "BranchRegex": self.regex,
+        return {"UserName": lambda _: self.user, "RepositoryName": self.repository,
                 "RequiredBranches": lambda names: [self.branch(name) for name in names],
                 "GitLabProject": lambda name: self.sources[name].project.path,
                 "GitLab": self._gitlab}
@@ -142,7 +142,7 @@ class CredentialPlayer(Player):
         expected = sorted((self.sources[each["GitLabProject"]].project.path, each["RepositoryName"]) for each in wanted)
         if mirrors != expected:
             return f"the mirrors are {mirrors}, and not {expected}"
-        settings = {each["RepositoryName"]: (each.get("OnlyProtectedBranches", str("BranchRegex" not in each)).lower(),
+        settings = {each["RepositoryName"]: (each.get("OnlyProtectedBranches", "true").lower(),
                                              each.get("KeepDivergentRefs", "false").lower()) for each in wanted}
         shown = {name: (str(mirror.only_protected_branches).lower(), str(mirror.keep_divergent_refs).lower())
                  for _, mirror, name in self._mirrors()}
@@ -154,7 +154,7 @@ class CredentialPlayer(Player):
         """The protected branches of its repository. Others come with the next push, and may stay."""
         there = self._branches(mirror["RepositoryName"])
         late = [branch for (project, branch), commit in self._pushed.items() if project == mirror["GitLabProject"]
-                and branch in PROTECTED and there.get(branch) != commit and "BranchRegex" not in mirror]
+                and branch in PROTECTED and there.get(branch) != commit]
         return f"{mirror['RepositoryName']} lacks the newest commits of {late}" if late else ""
 
     def is_left(self) -> str:

@@ -4,7 +4,6 @@ It uses public interfaces only: CloudFormation, git, GitLab's API and the SDK of
 and an account."""
 
 import json
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -194,10 +193,6 @@ class Player(ABC):
 
     def branch(self, name: str) -> str:
         return f"{self.stage.prefix}{name}"
-
-    def regex(self, regex: str) -> str:
-        """The regular expression for the same branches."""
-        return re.sub(rf"\b({'|'.join(BRANCHES)})\b", self.stage.prefix + r"\1", regex)
 
     # --- expectations -----------------------------------------------------------------------
 

@@ -1,11 +1,10 @@
 //! The rules between the properties of `Custom::MirrorCredential`.
 //!
 //! The schema does not contain: that two mirrors are equal, that a key of `Tags` occurs twice or that
-//! there are more than 40, that `BranchRegex` matches each of `RequiredBranches`.
+//! there are more than 40.
 
 use serde_json::{Value, json};
 
-use crate::generate::boolean;
 use crate::when;
 
 pub fn add(schema: &mut Value) {
@@ -27,13 +26,5 @@ pub fn add(schema: &mut Value) {
         schema,
         &has_mirrors,
         &json!({"properties": {"UserName": login}}),
-    );
-    let mut unprotected = boolean(&[false]);
-    unprotected["errorMessage"] =
-        json!("must be false, or left out, with BranchRegex; GitLab accepts one of them");
-    when(
-        &mut schema["properties"]["Mirrors"]["items"],
-        &json!({"required": ["BranchRegex"]}),
-        &json!({"properties": {"OnlyProtectedBranches": unprotected}}),
     );
 }

@@ -6,8 +6,7 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::call::Call;
-use super::error::{ErrorKind, Result};
+use super::error::Result;
 use super::list::Reading;
 use super::members::{time, typed};
 use super::mirror::Settings;
@@ -41,21 +40,11 @@ pub struct ProtectedBranches {
     pub is_complete: bool,
 }
 
-/// Why GitLab would push every branch of a project, although a mirror's settings select some.
-///
-/// Gitaly takes an empty list of branches for every branch (`newReferenceMatcher` in its
-/// `internal/gitaly/service/remote/update_remote_mirror.go`;
-/// <https://gitlab.com/gitlab-org/gitlab/-/issues/221215>).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PushesEverything {
-    /// `only_protected_branches` is set, and the project itself protects none.
-    NothingProtected,
-    /// No existing branch matches `mirror_branch_regex`.
-    NothingMatches,
-}
-
 impl ProtectedBranches {
-    /// Whether the project certainly protects no branch itself.
+    /// Whether the project certainly protects no branch itself. A mirror of protected branches then
+    /// pushes every branch, because Gitaly takes an empty list of branches for every branch
+    /// (`newReferenceMatcher` in its `internal/gitaly/service/remote/update_remote_mirror.go`;
+    /// <https://gitlab.com/gitlab-org/gitlab/-/issues/221215>).
     pub fn is_empty(&self) -> bool {
         self.own.is_empty() && self.is_complete
     }
@@ -94,8 +83,8 @@ pub enum Mirrored {
     /// The existing branches that its settings select: at most a hundred, the default branch and
     /// protected ones first. An error if GitLab does not list them.
     Branches(Result<Vec<Branch>>),
-    /// Every branch, although its settings select some.
-    Everything(PushesEverything),
+    /// Every branch, because the project itself protects none, although it has commits.
+    Everything,
 }
 
 /// Whether a branch in GitLab contains a commit.
@@ -127,27 +116,6 @@ impl GitLab {
         })
     }
 
-    /// Whether the name of an existing branch matches `regex`, in RE2's syntax, which is also that
-    /// of `mirror_branch_regex`.
-    pub async fn has_branch_like(&self, project: ProjectRef<'_>, regex: &str) -> Result<bool> {
-        let call = self.branches_like(project, regex, &format!("BranchRegex {regex:?}"));
-        let first = call.read(Reading::first(1, 1), |_| Some(())).await?;
-        Ok(!first.elements.is_empty())
-    }
-
-    /// The existing branches whose names match `regex`. Every edition has this parameter.
-    /// <https://docs.gitlab.com/api/branches/#list-all-repository-branches>
-    fn branches_like<'a>(
-        &'a self,
-        project: ProjectRef<'a>,
-        regex: &str,
-        condition: &str,
-    ) -> Call<'a> {
-        let purpose = format!("listing the branches of project {project} that match {condition}");
-        let call = self.get(Area::Project(project), "/repository/branches", &purpose);
-        call.query("regex", regex)
-    }
-
     /// The branches that a mirror with `settings` pushes.
     pub async fn mirrored_branches(
         &self,
@@ -157,50 +125,34 @@ impl GitLab {
         let regex = if settings.only_protected_branches {
             let protected = self.protected_branches(project).await?;
             if protected.is_empty() {
-                let reason = PushesEverything::NothingProtected;
-                return self.unless_empty(project, reason).await;
+                // GitLab protects the default branch with the first push:
+                // https://docs.gitlab.com/user/project/repository/branches/default/
+                return Ok(if self.project(project).await?.is_empty {
+                    Mirrored::Branches(Ok(vec![]))
+                } else {
+                    Mirrored::Everything
+                });
             }
             regex_of(&protected.own)
         } else {
-            settings.branch_regex.clone().unwrap_or_default()
+            String::new()
         };
-        let call = self.branches_like(project, &regex, &format!("{regex:?}"));
+        // Every edition has the parameter:
+        // https://docs.gitlab.com/api/branches/#list-all-repository-branches
+        let purpose = format!("listing the branches of project {project} that match {regex:?}");
+        let call = self.get(Area::Project(project), "/repository/branches", &purpose);
         let parse = |one: &Value| {
             let rank = (one["default"] != true, one["protected"] != true);
             Some((rank, typed::<Branch>(one)))
         };
+        let call = call.query("regex", &regex);
         let listed = call.read(Reading::first(MAX_LISTED, MAX_LISTED), parse);
-        let listed = listed.await.map(|listed| {
+        Ok(Mirrored::Branches(listed.await.map(|listed| {
             let mut branches = listed.elements;
             branches.sort_by_key(|(rank, _)| *rank);
             let branches = branches.into_iter().filter_map(|(_, branch)| branch);
-            branches.collect::<Vec<_>>()
-        });
-        let has_regex = !settings.only_protected_branches && settings.branch_regex.is_some();
-        match listed {
-            Ok(branches) if branches.is_empty() && has_regex => {
-                let reason = PushesEverything::NothingMatches;
-                self.unless_empty(project, reason).await
-            }
-            // A hundred branches with long messages: there is one that matches.
-            Err(error) if has_regex && error.kind != ErrorKind::TooLarge => Err(error),
-            listed => Ok(Mirrored::Branches(listed)),
-        }
-    }
-
-    /// Everything because of `reason`, but nothing if the project has no commit.
-    async fn unless_empty(
-        &self,
-        project: ProjectRef<'_>,
-        reason: PushesEverything,
-    ) -> Result<Mirrored> {
-        // GitLab protects the default branch with the first push:
-        // https://docs.gitlab.com/user/project/repository/branches/default/
-        Ok(if self.project(project).await?.is_empty {
-            Mirrored::Branches(Ok(vec![]))
-        } else {
-            Mirrored::Everything(reason)
-        })
+            branches.collect()
+        })))
     }
 
     /// Whether `branch` contains `commit`. It takes one request if the commit is the branch's tip,

@@ -149,10 +149,6 @@ pub enum ErrorKind {
     /// Versions before 16.11 lack the call.
     #[error("HTTP 404: this GitLab cannot start a push by API")]
     NoSync,
-    #[error(
-        "this GitLab does not support mirror_branch_regex: BranchRegex needs the Enterprise Edition (documented for Premium and Ultimate)"
-    )]
-    NoBranchRegex,
     #[error("HTTP {status}: {}{}", message.trim_end_matches('.'), cause.explanation())]
     Rejected {
         status: u16,

@@ -31,62 +31,44 @@ pub(super) const MAX_ENABLED_MIRRORS: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub only_protected_branches: bool,
-    /// Push the branches whose names match (GitLab Premium).
-    pub branch_regex: Option<String>,
+    /// Whether a person chose the branches by a regular expression (`mirror_branch_regex`). No
+    /// stack does.
+    pub has_branch_regex: bool,
     /// Do not overwrite branches that diverged in the destination.
     pub keep_divergent_refs: bool,
 }
 
 impl Settings {
-    /// The body of a request. GitLab rejects both choices of branches in one request, even if one
-    /// is `false` (`mutually_exclusive` in its `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
+    /// The body of a request.
     fn to_json(&self) -> Value {
-        let keep = self.keep_divergent_refs;
-        match &self.branch_regex {
-            Some(regex) => json!({"keep_divergent_refs": keep, "mirror_branch_regex": regex}),
-            None => json!({
-                "keep_divergent_refs": keep,
-                "only_protected_branches": self.only_protected_branches,
-            }),
-        }
+        json!({
+            "keep_divergent_refs": self.keep_divergent_refs,
+            "only_protected_branches": self.only_protected_branches,
+        })
     }
 
     pub fn has_branches_of(&self, other: &Settings) -> bool {
         self.only_protected_branches == other.only_protected_branches
-            && self.branch_regex == other.branch_regex
+            && self.has_branch_regex == other.has_branch_regex
     }
 
-    /// The properties of `Mirrors` that these settings and the `desired` ones differ in.
+    /// The properties of `Mirrors` that these settings and the `desired` ones differ in, or
+    /// GitLab's setting.
     pub fn changed_properties(&self, desired: &Settings) -> Vec<&'static str> {
         let is_changed = [
             self.only_protected_branches != desired.only_protected_branches,
-            self.branch_regex != desired.branch_regex,
+            self.has_branch_regex != desired.has_branch_regex,
             self.keep_divergent_refs != desired.keep_divergent_refs,
         ];
-        let names = ["OnlyProtectedBranches", "BranchRegex", "KeepDivergentRefs"];
+        let names = [
+            "OnlyProtectedBranches",
+            "mirror_branch_regex",
+            "KeepDivergentRefs",
+        ];
         let changed = names.into_iter().zip(is_changed);
         changed
             .filter_map(|(name, is)| is.then_some(name))
             .collect()
-    }
-
-    /// Whether GitLab ignored `mirror_branch_regex`. The Community Edition does not have the
-    /// parameter. The Enterprise Edition applies it without a licence check, and always shows it
-    /// (`ee/app/models/ee/remote_mirror.rb`, `ee/lib/ee/api/entities/remote_mirror.rb`).
-    fn lacks_branch_regex(&self, desired: &Settings) -> bool {
-        desired.branch_regex.is_some() && self.branch_regex.is_none()
-    }
-
-    /// The body of a second request that gets from these settings to the `desired` ones. `None` if
-    /// none is needed.
-    fn pending_switch_off(&self, desired: &Settings) -> Option<Value> {
-        if self.branch_regex.is_some() && desired.branch_regex.is_none() {
-            Some(json!({"mirror_branch_regex": ""}))
-        } else if self.only_protected_branches && !desired.only_protected_branches {
-            Some(json!({"only_protected_branches": false}))
-        } else {
-            None
-        }
     }
 }
 
@@ -222,7 +204,7 @@ impl Mirror {
             enabled: flag("enabled", true),
             settings: Settings {
                 only_protected_branches: flag("only_protected_branches", false),
-                branch_regex: filled("mirror_branch_regex").map(ToOwned::to_owned),
+                has_branch_regex: filled("mirror_branch_regex").is_some(),
                 keep_divergent_refs: flag("keep_divergent_refs", false),
             },
             status: typed(&text("update_status").into()).unwrap_or_default(),
@@ -291,7 +273,7 @@ impl GitLab {
                     }
                     rejected = Some(error);
                 }
-                created => return self.verify_created(project, settings, created?).await,
+                created => return created,
             }
         }
         let is_duplicate = others.iter().any(|mirror| mirror.leads_to(clone_url));
@@ -300,22 +282,6 @@ impl GitLab {
             Some(error) => error,
             None => GitLabError::unsent(ErrorKind::UnsafeLogin).of(&call.doing),
         })
-    }
-
-    /// Deletes a new mirror whose settings GitLab ignored: when enabled, it would push every
-    /// branch.
-    async fn verify_created(
-        &self,
-        project: ProjectRef<'_>,
-        settings: &Settings,
-        mirror: Mirror,
-    ) -> Result<Mirror> {
-        if mirror.settings.lacks_branch_regex(settings) {
-            let call = self.mirror_call("POST", "creating", project, mirror.id);
-            self.delete(project, mirror.id).await?;
-            return Err(call.unsupported(ErrorKind::NoBranchRegex));
-        }
-        Ok(mirror)
     }
 
     /// Sets a mirror's settings, and whether it pushes. `None` if it does not exist.
@@ -345,12 +311,10 @@ impl GitLab {
             }
             other => return other,
         };
-        if mirror.settings.lacks_branch_regex(settings) {
-            return Err(call.unsupported(ErrorKind::NoBranchRegex));
-        }
-        // A request can set only one of the two choices of branches. Switching one on switches the
-        // other off, but switching off the one that was on needs a request of its own.
-        if let Some(body) = mirror.settings.pending_switch_off(settings) {
+        // GitLab rejects both choices of branches in one request, even if one is `false`
+        // (`mutually_exclusive` in its `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
+        if mirror.settings.has_branch_regex {
+            let body = json!({"mirror_branch_regex": ""});
             return call.body(body).find_mirror().await;
         }
         Ok(Some(mirror))

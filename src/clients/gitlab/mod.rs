@@ -41,9 +41,7 @@ mod token_error;
 mod transport;
 mod unreachable;
 
-pub(crate) use self::branches::{
-    Branch, Containment, Mirrored, ProtectedBranches, PushesEverything,
-};
+pub(crate) use self::branches::{Branch, Containment, Mirrored, ProtectedBranches};
 pub(crate) use self::commit_status::{
     CommitRef, CommitStatus, MAX_CHARACTERS, ShownStatus, StatusState,
 };

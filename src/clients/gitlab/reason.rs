@@ -41,7 +41,7 @@ impl ErrorKind {
             | ErrorKind::NotMaintainer { .. } => Code::TokenLacksAccess,
             ErrorKind::NotFound => Code::ProjectMissing,
             ErrorKind::UnsafeLogin => Code::AddressRejected,
-            ErrorKind::NoSync | ErrorKind::NoBranchRegex => Code::GitLabRejected,
+            ErrorKind::NoSync => Code::GitLabRejected,
             ErrorKind::Rejected { cause, .. } => cause.reason_code(),
         }
     }
@@ -70,7 +70,6 @@ impl ErrorKind {
             ErrorKind::NotMaintainer { .. } => "Make the user a Maintainer, or store a Maintainer's token",
             ErrorKind::NotFound => "Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number. If it is right, make the token's user a Maintainer of the project",
             ErrorKind::NoSync => "Upgrade GitLab to 16.11 or later",
-            ErrorKind::NoBranchRegex => "Remove BranchRegex, and protect the branches to mirror",
         };
         remedy.into()
     }

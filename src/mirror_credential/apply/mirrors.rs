@@ -282,10 +282,9 @@ impl Applier<'_> {
         };
         let mut read = Project::new(&gitlab.url, number, vec![]);
         read_branches(gitlab, wanted, &mut read).await?;
-        let (project, settings) = (&wanted.project, &wanted.settings);
-        let Some(reason) = read.pushes_everything(settings) else {
+        if !read.pushes_everything(&wanted.settings) {
             return Ok(());
-        };
+        }
         // GitLab protects the default branch with the first push:
         // https://docs.gitlab.com/user/project/repository/branches/default/
         let of_number = self.state.mirrors.project_ref(wanted);
@@ -294,8 +293,7 @@ impl Applier<'_> {
         }
         let mut mirrors = self.spec.mirrors.iter();
         let n = mirrors.position(|one| one == wanted).unwrap_or_default();
-        let (place, regex) = (format!("Mirrors[{n}]"), settings.branch_regex.as_deref());
-        let refusal = messages::every_branch_is_pushed(&place, project, &reason, regex);
+        let refusal = messages::every_branch_is_pushed(&format!("Mirrors[{n}]"), &wanted.project);
         Err(ApplyError::permanent(refusal))
     }
 

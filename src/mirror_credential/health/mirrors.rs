@@ -157,14 +157,14 @@ async fn of_shown(
     }
     let (settings, mut branches) = (&mirror.settings, None);
     match gitlab.mirrored_branches(project, settings).await {
+        // It does not push all of these.
+        _ if settings.has_branch_regex => {}
         Ok(Mirrored::Branches(Ok(listed))) => branches = Some(listed),
-        Ok(Mirrored::Everything(reason)) if fault.is_none() => {
+        Ok(Mirrored::Everything) if fault.is_none() => {
             let place = format!("push mirror {id} at {gitlab_url}");
-            let regex = settings.branch_regex.as_deref();
-            let reason = messages::every_branch_is_pushed(&place, &record.project, &reason, regex);
-            fault = Some(reason);
+            fault = Some(messages::every_branch_is_pushed(&place, &record.project));
         }
-        Ok(Mirrored::Everything(_)) => {}
+        Ok(Mirrored::Everything) => {}
         Err(error) if fault.is_none() => return Err(error),
         Ok(Mirrored::Branches(Err(error))) | Err(error) => {
             log_uncompared(record, &error.reason());

@@ -61,12 +61,8 @@ async fn read_project(
                 read => read?,
             }
         }
-        if phase.is_some()
-            && let Some(reason) = project.pushes_everything(&wanted.settings)
-        {
-            let regex = wanted.settings.branch_regex.as_deref();
-            let mirror = "the mirror of the rotation";
-            let reason = messages::every_branch_is_pushed(mirror, name, &reason, regex);
+        if phase.is_some() && project.pushes_everything(&wanted.settings) {
+            let reason = messages::every_branch_is_pushed("the mirror of the rotation", name);
             tracing::warn!(error = reason.as_error(), "GitLab pushes every branch");
         }
     }
@@ -101,22 +97,16 @@ async fn describe(
     })
 }
 
-/// Reads the settings and branches that determine which branches a mirror pushes.
+/// Reads the protected branches if the mirror pushes these alone.
 pub async fn read_branches(
     gitlab: &GitLab,
     wanted: &WantedMirror,
     project: &mut Project,
 ) -> Result<(), GitLabError> {
-    let of_number = ProjectRef::numbered(Some(project.number), &wanted.project);
-    if wanted.settings.only_protected_branches {
-        if project.protected_branches.is_none() {
-            let protected = gitlab.protected_branches(of_number).await?;
-            project.protected_branches = Some(protected);
-        }
-    } else if let Some(regex) = &wanted.settings.branch_regex
-        && !gitlab.has_branch_like(of_number, regex).await?
-    {
-        project.unmatched.insert(regex.clone());
+    if wanted.settings.only_protected_branches && project.protected_branches.is_none() {
+        let of_number = ProjectRef::numbered(Some(project.number), &wanted.project);
+        let protected = gitlab.protected_branches(of_number).await?;
+        project.protected_branches = Some(protected);
     }
     Ok(())
 }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::clients::codecommit::REPOSITORY_NAME;
 use crate::clients::gitlab::property::{MEMBERS, PROJECT};
 use crate::clients::gitlab::{Access, Settings};
 use crate::common::branch_names::BRANCH_NAME;
-use cfn_custom_resource::{Format, Kind, Object, Pattern, Property, ValidationErrors};
+use cfn_custom_resource::{Kind, Object, Property, ValidationErrors};
 
 pub static GITLAB: Property = Property::new("GitLab", Kind::Object(&ACCESS));
 
@@ -24,7 +23,7 @@ pub static MIRRORS: Property = Property::new(
 
 static ACCESS: [Property; 4] = MEMBERS;
 
-static MIRROR: [Property; 7] = [
+static MIRROR: [Property; 6] = [
     Property::required("GitLabProject", Kind::Text(&PROJECT))
         .doc(
             "The project in GitLab, by its number or its full path. The mirror stays in the project \
@@ -34,19 +33,12 @@ static MIRROR: [Property; 7] = [
         ),
     Property::required("RepositoryName", Kind::Text(&REPOSITORY_NAME))
         .doc("The CodeCommit repository to which GitLab pushes."),
-    // With `BranchRegex`, the default is false.
     Property::new("OnlyProtectedBranches", Kind::Boolean)
         .or("true")
         .doc(
             "If true, GitLab pushes only branches that the [project itself \
-             protects](../concepts/mirrors.md#branches), and tags. Must be false, or left out, \
-             with `BranchRegex`.",
+             protects](../concepts/mirrors.md#branches), and tags. If false, it pushes every branch.",
         ),
-    Property::new("BranchRegex", Kind::Text(&REGEX)).doc(
-        "A regular expression (RE2) that selects the branches to push. One existing branch must \
-         match. Documented for GitLab Premium. With `RequiredBranches` it must also be valid \
-         for Rust's `regex-lite`, which checks them: no `\\p{…}`.",
-    ),
     Property::new("KeepDivergentRefs", Kind::Boolean)
         .or("false")
         .doc(
@@ -71,16 +63,6 @@ static MIRROR: [Property; 7] = [
          not wait.",
     ),
 ];
-
-// GitLab's limit of `mirror_branch_regex`.
-static REGEX: Format = Format::new(
-    Pattern::new("^[\\s\\S]").up_to(255),
-    "must be a regular expression of at most 255 characters",
-);
-
-/// The maximum size of a compiled `BranchRegex` in bytes. Matching a larger one against a branch
-/// could take a second, and would block the function during that time.
-const MAX_REGEX_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedMirror {
@@ -124,7 +106,7 @@ pub fn decode_mirrors(properties: &Object, errors: &mut ValidationErrors) -> Vec
     let mut mirrors = Vec::new();
     let mut pairs = BTreeSet::new();
     for object in properties.objects("Mirrors") {
-        let Some(mirror) = decode_mirror(object, errors) else {
+        let Some(mirror) = decode_mirror(object) else {
             continue;
         };
         if pairs.insert((mirror.project.clone(), mirror.repository_name.clone())) {
@@ -136,56 +118,24 @@ pub fn decode_mirrors(properties: &Object, errors: &mut ValidationErrors) -> Vec
     mirrors
 }
 
-fn decode_mirror(mirror: &Object, errors: &mut ValidationErrors) -> Option<WantedMirror> {
-    let branch_regex = mirror.text("BranchRegex");
-    let only_protected_branches = if mirror.is_set("OnlyProtectedBranches") {
-        mirror.boolean("OnlyProtectedBranches")
-    } else {
-        branch_regex.is_none()
-    };
-    if only_protected_branches && branch_regex.is_some() {
-        errors.add(
-            mirror.path_of("BranchRegex"),
-            "must not be set with OnlyProtectedBranches: true; GitLab accepts one of them",
-        );
+fn decode_mirror(mirror: &Object) -> Option<WantedMirror> {
+    let mut required_branches = Vec::new();
+    for (_, branch) in mirror.texts("RequiredBranches") {
+        if !required_branches.contains(&branch) {
+            required_branches.push(branch);
+        }
     }
-    let required_branches = decode_branches(mirror, branch_regex.as_deref(), errors);
     Some(WantedMirror {
         project: mirror.text("GitLabProject")?,
         repository_name: mirror.text("RepositoryName")?,
         settings: Settings {
-            only_protected_branches,
-            branch_regex,
+            only_protected_branches: mirror.boolean("OnlyProtectedBranches"),
+            has_branch_regex: false,
             keep_divergent_refs: mirror.boolean("KeepDivergentRefs"),
         },
         required_branches,
         waits_for_sync: mirror.boolean("WaitForSync"),
     })
-}
-
-/// Reads `RequiredBranches`. The mirror's regular expression must match each of them.
-fn decode_branches(
-    mirror: &Object,
-    branch_regex: Option<&str>,
-    errors: &mut ValidationErrors,
-) -> Vec<String> {
-    let compile = |regex| RegexBuilder::new(regex).size_limit(MAX_REGEX_BYTES).build();
-    let compiled: Option<Result<Regex, _>> = branch_regex.map(compile);
-    let mut branches = Vec::new();
-    for (path, branch) in mirror.texts("RequiredBranches") {
-        match &compiled {
-            Some(Ok(regex)) if !regex.is_match(&branch) => {
-                errors.add(path, "would not be mirrored: BranchRegex does not match it");
-            }
-            Some(Err(_)) => {
-                let what = "cannot be checked: this function cannot evaluate BranchRegex";
-                errors.add(path, what);
-            }
-            _ if branches.contains(&branch) => {}
-            _ => branches.push(branch),
-        }
-    }
-    branches
 }
 
 #[cfg(test)]

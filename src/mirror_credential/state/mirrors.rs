@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::clients::gitlab::{Mirror, ProjectRef, ProtectedBranches, PushesEverything, Settings};
+use crate::clients::gitlab::{Mirror, ProjectRef, ProtectedBranches, Settings};
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
 use crate::mirror_credential::spec::{Spec, WantedMirror};
 use cfn_custom_resource::Reason;
@@ -18,8 +18,6 @@ pub struct Project {
     pub mirrors: Vec<Mirror>,
     /// The branches that the project itself protects. `None` if they were not read.
     pub protected_branches: Option<ProtectedBranches>,
-    /// Each `BranchRegex` that matches no existing branch.
-    pub unmatched: BTreeSet<String>,
     pub is_empty: bool,
     /// Its default branch. `None` if it was not read.
     pub default_branch: Option<String>,
@@ -46,7 +44,6 @@ impl Project {
             path_leads_to: None,
             mirrors,
             protected_branches: None,
-            unmatched: BTreeSet::new(),
             is_empty: false,
             default_branch: None,
             lfs_objects_size: 0,
@@ -62,20 +59,12 @@ impl Project {
             || (self.is_empty && self.default_branch.as_deref() == Some(branch))
     }
 
-    /// Why GitLab would push every branch through a mirror with `settings`. `None` if it pushes
-    /// the branches that the settings select, or if the branches were not read.
-    pub fn pushes_everything(&self, settings: &Settings) -> Option<PushesEverything> {
+    /// Whether GitLab would push every branch through a mirror with `settings`, although these
+    /// select the protected ones. `false` if the branches were not read.
+    pub fn pushes_everything(&self, settings: &Settings) -> bool {
         let protected = self.protected_branches.as_ref();
-        if self.is_empty {
-            None
-        } else if settings.only_protected_branches {
-            let protects_none = protected.is_some_and(ProtectedBranches::is_empty);
-            protects_none.then_some(PushesEverything::NothingProtected)
-        } else {
-            let regex = settings.branch_regex.as_ref()?;
-            let has_no_match = self.unmatched.contains(regex);
-            has_no_match.then_some(PushesEverything::NothingMatches)
-        }
+        let protects_none = protected.is_some_and(ProtectedBranches::is_empty);
+        settings.only_protected_branches && protects_none && !self.is_empty
     }
 }
 

@@ -117,14 +117,7 @@ async fn push_runs_mirrors_once_a_minute_or_once_in_five() {
 async fn mirror_pushes_the_selected_branches() {
     for (settings, main, feature) in [
         (json!({"only_protected_branches": true}), true, false),
-        (
-            json!({"mirror_branch_regex": "^fea.*e$|^nothing"}),
-            false,
-            true,
-        ),
-        (json!({"mirror_branch_regex": "ai"}), true, false),
-        // Gitaly treats an empty list as every branch.
-        (json!({"mirror_branch_regex": "^nothing$"}), true, true),
+        (json!({"mirror_branch_regex": "ea"}), false, true),
         (json!({}), true, true),
     ] {
         let gitlab = Asking::new();

@@ -189,6 +189,7 @@ fn change(fake: &FakeAws, name: &str) -> bool {
         "a mirror is disabled" => change_mirrors(fake, |mirror| mirror.enabled = false),
         "a mirror gets other settings" => change_mirrors(fake, |mirror| {
             mirror.only_protected_branches = false;
+            mirror.branch_regex = Some("^feature$".to_owned());
             mirror.keep_divergent_refs = true;
         }),
         "a mirror has failed" => change_mirrors(fake, |mirror| {

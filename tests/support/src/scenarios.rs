@@ -284,7 +284,6 @@ impl Story {
                 "login_late" => options.login_late = parse_duration(text),
                 "deletion_takes" => options.deletion_takes = parse_duration(text),
                 "plain_passwords" => options.plain_passwords = *value == true,
-                "premium" => options.gitlab.premium = *value == true,
                 "enabled_mirrors_limit" => options.gitlab.enabled_mirrors_limit = None,
                 "empty_projects" => {
                     options.gitlab.empty_projects = match text {

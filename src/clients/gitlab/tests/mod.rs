@@ -54,16 +54,8 @@ fn token_source() -> TokenSource {
 fn settings() -> Settings {
     Settings {
         only_protected_branches: true,
-        branch_regex: None,
+        has_branch_regex: false,
         keep_divergent_refs: false,
-    }
-}
-
-fn with_regex() -> Settings {
-    Settings {
-        only_protected_branches: false,
-        branch_regex: Some("^release".to_owned()),
-        ..settings()
     }
 }
 
@@ -86,12 +78,8 @@ fn described(id: u64) -> serde_json::Value {
 }
 
 async fn create(gitlab: &GitLab) -> Result<Mirror, GitLabError> {
-    create_with(gitlab, &settings()).await
-}
-
-async fn create_with(gitlab: &GitLab, settings: &Settings) -> Result<Mirror, GitLabError> {
-    let password = Password::new(PASSWORD);
-    let created = gitlab.create(INFRA, CLONE_URL, LOGIN, &password, settings, &[]);
+    let (password, settings) = (Password::new(PASSWORD), settings());
+    let created = gitlab.create(INFRA, CLONE_URL, LOGIN, &password, &settings, &[]);
     created.await
 }
 

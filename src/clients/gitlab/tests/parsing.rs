@@ -36,7 +36,7 @@ fn mirror_is_parsed_as_gitlab_describes_it() {
             enabled: true,
             settings: Settings {
                 only_protected_branches: true,
-                branch_regex: None,
+                has_branch_regex: false,
                 keep_divergent_refs: false,
             },
             status: PushStatus::Failed,

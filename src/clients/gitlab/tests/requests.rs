@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
 use super::{
-    CLONE_URL, INFRA, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, create_with, described,
-    gitlab, ok, settings, with_regex,
+    CLONE_URL, INFRA, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok,
+    settings,
 };
 use crate::clients::gitlab::project::Visibility;
 use crate::clients::gitlab::{
@@ -178,29 +178,17 @@ async fn limit_of_mirrors_is_found_by_their_number() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn update_sends_one_choice_of_branches_at_a_time() {
+async fn regex_of_a_person_needs_a_request_of_its_own() {
+    let all = Settings {
+        only_protected_branches: false,
+        ..settings()
+    };
     let mut answer = described(7);
     answer["only_protected_branches"] = json!(false);
     answer["mirror_branch_regex"] = json!("^release");
-    let put = format!("PUT {MIRRORS}/7");
-    let script = Script::default().then(&put, ok(answer.clone()));
-    let updated = gitlab(&script).update(INFRA, 7, &with_regex(), true).await;
-    let mirror = updated.expect("updated").expect("there");
-    assert_eq!(mirror.settings, with_regex());
-    let body = json!({
-        "enabled": true,
-        "mirror_branch_regex": "^release",
-        "keep_divergent_refs": false,
-    });
-    assert_eq!(script.sent()[0].json(), body);
-
-    // Back to all branches: the pattern stays until it is removed.
-    let all = Settings {
-        branch_regex: None,
-        ..with_regex()
-    };
     let mut cleared = answer.clone();
     cleared["mirror_branch_regex"] = json!("");
+    let put = format!("PUT {MIRRORS}/7");
     let script = Script::default()
         .then(&put, ok(answer))
         .then(&put, ok(cleared));
@@ -209,29 +197,6 @@ async fn update_sends_one_choice_of_branches_at_a_time() {
     let sent = script.sent();
     assert_eq!(sent[0].json()["only_protected_branches"], false);
     assert_eq!(sent[1].json(), json!({"mirror_branch_regex": ""}));
-}
-
-/// The Community Edition does not know it.
-#[tokio::test(start_paused = true)]
-async fn mirror_of_an_ignored_regex_is_deleted() {
-    let script = Script::default()
-        .then(&format!("POST {MIRRORS}"), Reply::json(201, described(7)))
-        .then(&format!("DELETE {MIRRORS}/7"), Reply::empty(204));
-    let made = create_with(&gitlab(&script), &with_regex()).await;
-    let error = made.expect_err("it would push every branch");
-    assert_eq!(error.kind, ErrorKind::NoBranchRegex);
-    script.sent();
-}
-
-/// A second request would switch off the protected branches, and GitLab would push every one.
-#[tokio::test(start_paused = true)]
-async fn ignored_regex_keeps_the_protected_branches() {
-    let script = Script::default().then(&format!("PUT {MIRRORS}/7"), ok(described(7)));
-    let gitlab = gitlab(&script);
-    let updated = gitlab.update(INFRA, 7, &with_regex(), true).await;
-    let error = updated.expect_err("the regex is not set");
-    assert_eq!(error.kind, ErrorKind::NoBranchRegex);
-    script.sent();
 }
 
 #[tokio::test(start_paused = true)]

@@ -181,25 +181,23 @@ impl<'a> MirrorPlanner<'a> {
 
     fn mirrors_of_every_branch(&self) -> Vec<Reason> {
         let mirrors = self.spec.mirrors.iter().enumerate();
-        let faults = mirrors.filter_map(|(n, wanted)| {
-            let (project, settings) = (&wanted.project, &wanted.settings);
-            let reason = self.project(project)?.pushes_everything(settings)?;
+        let mut faults = vec![];
+        for (n, wanted) in mirrors.filter(|(_, wanted)| self.pushes_all_of(wanted)) {
             let place = format!("Mirrors[{n}]");
-            let regex = settings.branch_regex.as_deref();
-            Some(messages::every_branch_is_pushed(
-                &place, project, &reason, regex,
-            ))
-        });
-        faults.collect()
+            faults.push(messages::every_branch_is_pushed(&place, &wanted.project));
+        }
+        faults
     }
 
     /// Whether GitLab would push every branch through the mirror of `record`.
     fn pushes_every_branch(&self, record: &MirrorRecord) -> bool {
-        let reason = self.wanted(record).and_then(|wanted| {
-            let project = self.project(&wanted.project)?;
-            project.pushes_everything(&wanted.settings)
-        });
-        reason.is_some()
+        let wanted = self.wanted(record);
+        wanted.is_some_and(|wanted| self.pushes_all_of(wanted))
+    }
+
+    fn pushes_all_of(&self, wanted: &WantedMirror) -> bool {
+        let project = self.project(&wanted.project);
+        project.is_some_and(|project| project.pushes_everything(&wanted.settings))
     }
 
     fn unprotected(&self) -> Vec<Reason> {

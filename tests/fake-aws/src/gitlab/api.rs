@@ -299,7 +299,7 @@ fn mirrors(
         }
         "GitLab.GetMirror" => Ok(ApiResponse::json(&shown(mirror?))),
         "GitLab.CreateMirror" => {
-            let wanted = wanted(call, behaviour.premium)?;
+            let wanted = wanted(call)?;
             let url = call
                 .text("url")
                 .ok_or_else(|| bad_parameters("url is missing"))?;
@@ -309,7 +309,7 @@ fn mirrors(
             Ok(made.map_or_else(invalid, |mirror| created(&shown(mirror))))
         }
         "GitLab.UpdateMirror" => {
-            let (id, wanted) = (mirror?.id, wanted(call, behaviour.premium)?);
+            let (id, wanted) = (mirror?.id, wanted(call)?);
             let updated = gitlab.update_mirror(&behaviour, project.id, id, &wanted);
             let mirror = &gitlab.projects[&project.id].mirrors[&id];
             Ok(updated.map_or_else(invalid, |()| ApiResponse::json(&shown(mirror))))
@@ -337,7 +337,7 @@ fn mirrors(
 
 /// The members that a request names, as Grape validates them. Booleans may be sent as words
 /// (Grape's coercion).
-fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
+fn wanted(call: &Call) -> Result<Wanted, AwsError> {
     let flag = |name: &str| match call.params.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -345,7 +345,7 @@ fn wanted(call: &Call, premium: bool) -> Result<Wanted, AwsError> {
         Some(Value::String(word)) if ["false", "0"].contains(&word.as_str()) => Ok(Some(false)),
         Some(_) => Err(bad_parameters(&format!("{name} is invalid"))),
     };
-    let regex = call.params.get("mirror_branch_regex").filter(|_| premium);
+    let regex = call.params.get("mirror_branch_regex");
     // `mutually_exclusive` in `ee/lib/ee/api/helpers/remote_mirrors_helpers.rb` checks only the
     // names: `false` and null count too.
     if regex.is_some() && call.params.contains_key("only_protected_branches") {

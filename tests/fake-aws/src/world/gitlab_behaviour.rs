@@ -16,7 +16,7 @@ pub struct Behaviour {
     /// Rejects a second mirror to the same address in a project ("url uniqueness" in
     /// `spec/models/remote_mirror_spec.rb`: since 2026, without regard to the login).
     pub unique_urls: bool,
-    /// Whether `mirror_branch_regex` is known (`ee/lib/ee/api/helpers/remote_mirrors_helpers.rb`).
+    /// Whether `mirror_branch_regex` is shown (`ee/lib/ee/api/entities/remote_mirror.rb`).
     pub premium: bool,
     /// How many mirrors of a project may be enabled. `None` in versions before 18.9
     /// (<https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965>, about February 2026).

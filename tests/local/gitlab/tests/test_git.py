@@ -17,9 +17,7 @@ URL = "https://user:password@git.example.com/v1/repos/target"
 
 @pytest.mark.parametrize(("settings", "protected", "pushed"), [
     ({"only_protected_branches": True}, ["main", "release/*"], {"heads/main", "heads/release/1.0", "tags/v1"}),
-    # If the regular expression matches no branch, all of them are mirrored.
-    ({"mirror_branch_regex": "^other$"}, [], {"heads/main", "heads/release/1.0", "heads/feature", "tags/v1"}),
-    ({"mirror_branch_regex": "^(main|feat.*)$"}, [], {"heads/main", "heads/feature", "tags/v1"}),
+    ({"only_protected_branches": False}, ["main"], {"heads/main", "heads/release/1.0", "heads/feature", "tags/v1"}),
 ])
 def test_settings_choose_the_branches(api: Api, project: HeldProject, person: Person, target: Target,
                                       settings: dict[str, Any], protected: list[str],

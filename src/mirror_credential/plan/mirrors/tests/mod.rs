@@ -27,7 +27,7 @@ const CLONE_URL: &str = "https://git-codecommit.eu-central-1.amazonaws.com/v1/re
 fn settings() -> Settings {
     Settings {
         only_protected_branches: true,
-        branch_regex: None,
+        has_branch_regex: false,
         keep_divergent_refs: false,
     }
 }

@@ -99,7 +99,7 @@ step_table! {
         show_mirrors(state, vec![Mirror { status: PushStatus::Failed, ..mirror(7) }]);
     } => MirrorStep::SyncMirrors(vec![record(7)]);
     mirror_with_other_branches_is_synced: renewed, pushing(), |state| {
-        change_former(state, |settings| settings.branch_regex = Some("^main$".to_owned()));
+        change_former(state, |settings| settings.only_protected_branches = false);
     } => MirrorStep::SyncMirrors(vec![record(7)]);
     mirror_with_restored_branches_is_synced: mirrored, pushing(), |state| {
         state.mirrors.restored.insert(7);
