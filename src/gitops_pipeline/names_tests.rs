@@ -196,7 +196,6 @@ fn schema_names_defaults_by_the_schemes() {
         PIPELINE_ROLE,
         BUILD_ROLE,
         REVIEW_BUILD_ROLE,
-        EVENT_ROLE,
         DEPLOY_ROLE,
     ] {
         let shown = scheme.0.replace("${", "<").replace('}', ">");

@@ -35,8 +35,6 @@ pub struct Spec {
     pub execution_mode: ExecutionMode,
     /// `None` for the environment's role.
     pub pipeline_role_arn: Option<String>,
-    /// `None` for the environment's role.
-    pub event_role_arn: Option<String>,
     #[serde(skip)]
     pub approval_rule: Option<ApprovalRule>,
     /// Where executions are reported. `None` if nowhere.

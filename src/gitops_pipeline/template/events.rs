@@ -30,7 +30,6 @@ fn targets(spec: &Spec) -> Value {
         return function;
     }
     let pipeline = starting(
-        spec,
         "commit",
         "$.detail.commitId",
         r#"{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":<commit>}]}"#,
@@ -65,7 +64,6 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
                 "replay-name": never_replayed(),
             },
             "Targets": [starting(
-                spec,
                 "digest",
                 "$.detail.image-digest",
                 r#"{"sourceRevisions":[{"actionName":"Image","revisionType":"IMAGE_DIGEST","revisionValue":<digest>}]}"#,
@@ -76,11 +74,11 @@ pub fn image_rule(spec: &Spec, image: &Image) -> Value {
 }
 
 /// The pipeline as a target. `template` contains the revision, which is at `path` in the event.
-fn starting(spec: &Spec, revision: &str, path: &str, template: &str) -> Value {
+fn starting(revision: &str, path: &str, template: &str) -> Value {
     json!({
         "Id": named(names::PIPELINE),
         "Arn": sub("arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}"),
-        "RoleArn": event_role(spec),
+        "RoleArn": event_role(),
         "InputTransformer": {
             "InputPathsMap": {(revision): path},
             "InputTemplate": template,

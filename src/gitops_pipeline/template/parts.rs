@@ -83,8 +83,8 @@ pub fn role(given: Option<&String>, NameScheme(name): NameScheme) -> Value {
 }
 
 /// The role with which EventBridge starts the pipeline and the builds of review branches.
-pub fn event_role(spec: &Spec) -> Value {
-    role(spec.event_role_arn.as_ref(), names::EVENT_ROLE)
+pub fn event_role() -> Value {
+    role(None, names::EVENT_ROLE)
 }
 
 fn repository_arn(spec: &Spec, repository: RepositoryOrigin) -> Value {

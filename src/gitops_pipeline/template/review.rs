@@ -75,7 +75,7 @@ fn rule(spec: &Spec, review: &Review, repository: RepositoryOrigin) -> Value {
             "Targets": [{
                 "Id": named(names::REVIEW_PROJECT),
                 "Arn": {"Fn::GetAtt": ["ReviewProject", "Arn"]},
-                "RoleArn": event_role(spec),
+                "RoleArn": event_role(),
                 "InputTransformer": {
                     "InputPathsMap": {
                         "branch": "$.detail.referenceName",

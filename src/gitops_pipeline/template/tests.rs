@@ -159,7 +159,6 @@ renderings! {
     drift: "drift", RepositoryOrigin::Created, json!({"Drift": "Report"});
     roles: "roles", RepositoryOrigin::Created, json!({
         "PipelineRoleArn": "arn:aws:iam::123456789012:role/role-dev-codepipeline-special",
-        "EventRoleArn": "arn:aws:iam::123456789012:role/role-dev-eventbridge-special",
     });
     tags: "tags", RepositoryOrigin::Created, json!({"Tags": [{"Key": "CostCenter", "Value": "42"}, {"Key": "CreatedBy", "Value": "us"}]});
 }

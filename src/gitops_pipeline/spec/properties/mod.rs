@@ -13,7 +13,7 @@ use crate::gitops_pipeline::names;
 use cfn_custom_resource::{Kind, Map, Property};
 
 /// The properties of `Custom::GitOpsPipeline`.
-pub static PROPERTIES: [Property; 23] = [
+pub static PROPERTIES: [Property; 22] = [
     Property::new("ServiceToken", Kind::AnyText),
     Property::new("ServiceTimeout", Kind::Any),
     Property::required("EnvID", Kind::Text(&names::ENV_ID)).doc(
@@ -56,11 +56,6 @@ pub static PROPERTIES: [Property; 23] = [
     Property::new("PipelineRoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role of the pipeline. It must match the parameter `PipelineRoleNames`.\n\
          Default: `role-<EnvID>-codepipeline-cfn`",
-    ),
-    Property::new("EventRoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
-        "The role of the event rule that starts the pipeline. It must match the parameter \
-         `PipelineRoleNames`.\n\
-         Default: `role-<EnvID>-eventbridge-codepipeline-exec`",
     ),
     Property::new("ApprovalRule", Kind::Object(&APPROVAL_RULE)),
     Property::new("GitLab", Kind::Object(&GITLAB)),

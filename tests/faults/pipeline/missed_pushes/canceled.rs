@@ -155,9 +155,8 @@ fn rolled_back_updates_leave_one_running_execution() {
     });
     // The child stack fails after it has updated the pipeline.
     in_project(waiting(Options::default()), async |fake, stack| {
-        let role = "arn:aws:iam::123456789012:role/role-dev-events";
-        let wanted = with(approving(), "EventRoleArn", json!(role));
-        fake.fail_resource("EventRule", ResourceAction::Update, "no such role", 1);
+        let wanted = with(approving(), "Tags", json!({"Team": "shop"}));
+        fake.fail_resource("EventRule", ResourceAction::Update, "too many tags", 1);
         let answer = update(stack, &wanted).await;
         assert!(!answer.is_success());
         let was_updated = fake.look(|aws| {
