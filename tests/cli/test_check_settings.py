@@ -56,7 +56,7 @@ SETTINGS_FAULTS = [
     (with_line('"ProjectId=infra"'), "line 9", "the template has no parameter ProjectId, so sam ignores it. Did you mean ProjectID?"),
     (with_line('"EnvID=dev"'), "line 9", "EnvID is there a second time"),
     (with_line('"ProjectID=my_project"'), "line 9", "ProjectID: my_project is not valid: at most 20 letters"),
-    (with_line('"LogLevel=debug"'), "line 9", "LogLevel: debug is not one of info, warn, error"),
+    (with_line('"VpcIpv6=yes"'), "line 9", "VpcIpv6: yes is not one of true, false"),
     (with_line('"RotationDays=1001"'), "line 9", "RotationDays: 1001 is not between 0 and 1000"),
     (with_line('"RotationDays=often"'), "line 9", "RotationDays: often is not a number"),
     (with_line('"ProjectID="'), "line 9", "ProjectID is empty without quotation marks"),
@@ -91,7 +91,7 @@ def test_line_is_not_that_of_a_tag(folder: Folder) -> None:
 
 def test_all_parameters_in_one_text_have_its_line(folder: Folder) -> None:
     """As `sam deploy --guided` saves them."""
-    content = SETTINGS.split("parameter_overrides")[0] + "parameter_overrides = 'EnvID=\"dev\" EnvID=\"dev\" LogLevel=\"debug\"'\n"
+    content = SETTINGS.split("parameter_overrides")[0] + "parameter_overrides = 'EnvID=\"dev\" EnvID=\"dev\" VpcIpv6=\"yes\"'\n"
     found = [each for each in checked(folder, content) if each.result == "found"]
     assert [each.subject for each in found] == ["samconfig.toml, line 7"] * 2
 
@@ -100,11 +100,11 @@ def test_sam_drops_what_the_rows_report() -> None:
     def read(*texts: str) -> dict[str, str]:
         return CfnParameterOverridesType().convert(list(texts), None, None)
 
-    assert read("LogLevel=info", "LogLevel=warn") == {"LogLevel": "warn"}
+    assert read("VpcIpv6=true", "VpcIpv6=false") == {"VpcIpv6": "false"}
     with pytest.raises(BadParameter, match="ProjectID= is not a valid format"):
         read("ProjectID=")
     assert read("BuildSecretNames=build dev") == {"BuildSecretNames": "build"}
-    assert read("EnvID=dev ProjectID= LogLevel=info") == {"EnvID": "dev", "LogLevel": "info"}
+    assert read("EnvID=dev ProjectID= VpcIpv6=true") == {"EnvID": "dev", "VpcIpv6": "true"}
     merged = DeployContext.merge_parameters({"Parameters": {"ProjectID": {"Type": "String"}}}, {"ProjectId": "infra"})
     assert merged == [{"ParameterKey": "ProjectID", "UsePreviousValue": True}]
 

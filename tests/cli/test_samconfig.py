@@ -29,7 +29,7 @@ def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
 @pytest.mark.parametrize(("given", "message"), [
     (("tst",), "samconfig.toml has no environment tst. Name one of its tables: dev, prd"),
     (("dve",), "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd"),
-    (("dev", ["LogLevel"]), "must be Name=value pairs, not LogLevel")])
+    (("dev", ["VpcIpv6"]), "must be Name=value pairs, not VpcIpv6")])
 def test_wrong_environment_or_parameter_is_rejected(given: tuple[Any, ...], message: str) -> None:
     with pytest.raises(WrongUse, match=message):
         samconfig.read(*given, file=ROOT / "samconfig.toml")
@@ -49,7 +49,7 @@ def shown_with_a_certificate() -> list[str]:
                                   "GitLabUrl": "https://gitlab.example.com", "GitLabCaCertificate":
                                   "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"}),
     # As `sam deploy --guided` saves them.
-    ('EnvID="dev" LogLevel="warn"', {"EnvID": "dev", "LogLevel": "warn"}),
+    ('EnvID="dev" VpcIpv6="true"', {"EnvID": "dev", "VpcIpv6": "true"}),
     ([], {}),
 ])
 def test_scripts_and_sam_read_the_same_parameters(given: list[str] | str, parameters: dict[str, str]) -> None:

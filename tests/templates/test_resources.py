@@ -54,12 +54,6 @@ def test_the_function_logs_json_to_the_group_of_the_stack(dev):
     assert dev.properties("FunctionLogGroup")["RetentionInDays"] == "90"
 
 
-@pytest.mark.parametrize("level", source()["Parameters"]["LogLevel"]["AllowedValues"])
-def test_log_level_is_a_variable_of_the_function(level):
-    stack = Deployed(EnvID="dev", LogLevel=level)
-    assert stack.properties("Function")["Environment"]["Variables"]["RUST_LOG"] == level
-
-
 def test_function_may_approve_nothing_by_default(dev):
     assert dev.properties("Function")["Environment"]["Variables"] == {"RUST_LOG": "info", "FUNCTION_APPROVALS": "Denied"}
 

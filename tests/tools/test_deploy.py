@@ -44,7 +44,7 @@ def test_error_of_aws_or_of_the_machine_is_one_line(error: Exception, line: str,
     assert written.startswith(line) and written.count("\n") == 1
 
 
-@pytest.mark.parametrize(("arguments", "status"), [(["--env", "dve"], 2), (["--", "LogLevel"], 2)])
+@pytest.mark.parametrize(("arguments", "status"), [(["--env", "dve"], 2), (["--", "VpcIpv6"], 2)])
 def test_wrong_environment_or_parameter_is_wrong_use(arguments: list[str], status: int, account: FakeAccount, repository: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["deploy.py", *arguments])

@@ -41,7 +41,7 @@ def test_check_ends_before_sam(monkeypatch: pytest.MonkeyPatch, sam: MagicMock,
     (["--env", "prod"], "has no environment prod. Did you mean prd?"),
     (["--", "RotationSeriall=2"], "RotationSeriall: template.yaml has no such parameter. Did you mean RotationSerial?"),
     (["--", "RotationSerial"], "must be Name=value pairs, not RotationSerial"),
-    (["--", "LogLevel=warning"], "LogLevel: warning is not one of info, warn, error"),
+    (["--", "VpcIpv6=yes"], "VpcIpv6: yes is not one of true, false"),
     (["--", "GitLabUrl=gitlab.com"], "GitLabUrl: gitlab.com is not valid: an https address of letters, digits"),
 ])
 def test_wrong_use_is_rejected_before_any_call(
