@@ -36,7 +36,7 @@ class Settings:
     def __init__(self, given: dict[str, str], environment: Environment) -> None:
         self.env_id, self.table, self.region = environment.env_id, environment.settings.table, environment.account.region
         self.secret_id = given.get("GitLabTokenSecretId", "")
-        self.secret_key = given.get("GitLabTokenSecretKey") or _RULES["secret_key"]["default"]
+        self.secret_key = _RULES["secret_key"]["default"]
         self.key_arn = given.get("GitLabTokenKmsKeyArn", "")
         self.url = (given.get("GitLabUrl") or _RULES["url"]["default"]).rstrip("/")
         self.ca_certificate = given.get("GitLabCaCertificate", "")
@@ -222,7 +222,7 @@ def token_in(value: str, key: str) -> str:
         member = parsed.get(key)
         if not isinstance(member, str):
             raise NotAToken(f"the secret's value is JSON without a text member {key}",
-                            "Set GitLabTokenSecretKey to the member that is the token")
+                            f"Store the token alone, or as the member {key}")
         token = member.strip()
     if not re.fullmatch(f"[A-Za-z0-9{re.escape(_RULES['token_characters'])}]+", token):
         raise NotAToken("the secret's value is not a token: it is empty, or has characters that no token has")

@@ -102,7 +102,7 @@ def test_page_names_each_setting_that_needs_the_project():
 
 def test_every_setting_of_a_project_alone_needs_the_project():
     """Such a setting would have no effect. Those with a default, and the token's, are exempt."""
-    with_default = {"GitLabUrl", "GitLabTokenSecretKey", "ReportToGitLab", "RotationDays", "ForeignCredentials"}
+    with_default = {"GitLabUrl", "ReportToGitLab", "RotationDays", "ForeignCredentials"}
     # Only with GitLabProject.
     of_gitlab = {"GitLabTokenSecretId", "GitLabCaCertificate"}
     template, resources = source(), source()["Resources"]

@@ -17,7 +17,7 @@ def test_without_gitlab_only_a_credential_is_created(deployed, pipeline):
 @BOTH
 def test_gitlab_project_is_mirrored_to_the_pipeline_repository(deployed, pipeline):
     properties = deployed(**GITLAB).properties("MirrorCredential")
-    assert properties["GitLab"] == {"Url": "https://gitlab.com", "TokenSecretId": "gitlab/mirrors", "TokenSecretKey": "token"}
+    assert properties["GitLab"] == {"Url": "https://gitlab.com", "TokenSecretId": "gitlab/mirrors"}
     assert properties["Mirrors"] == [{
         "GitLabProject": "platform/infra", "RepositoryName": f"{pipeline}.RepositoryName",
         # This reason is the only notification of a branch that GitLab does not mirror.
@@ -27,9 +27,9 @@ def test_gitlab_project_is_mirrored_to_the_pipeline_repository(deployed, pipelin
 
 @BOTH
 def test_a_gitlab_of_ones_own_is_reached_as_its_parameters_say(deployed, pipeline):
-    own = {"GitLabUrl": "https://git.example.com/gitlab", "GitLabTokenSecretKey": "api", "GitLabCaCertificate": CERTIFICATE}
+    own = {"GitLabUrl": "https://git.example.com/gitlab", "GitLabCaCertificate": CERTIFICATE}
     assert deployed(**GITLAB, **own).properties("MirrorCredential")["GitLab"] == {
-        "Url": "https://git.example.com/gitlab", "TokenSecretId": "gitlab/mirrors", "TokenSecretKey": "api", "CaCertificate": CERTIFICATE}
+        "Url": "https://git.example.com/gitlab", "TokenSecretId": "gitlab/mirrors", "CaCertificate": CERTIFICATE}
 
 
 @BOTH

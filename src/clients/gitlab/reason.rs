@@ -191,7 +191,7 @@ impl TokenError {
             TokenError::OtherEnvironment { .. } => "Set GitLab.TokenSecretId to the secret of this environment's token".into(),
             TokenError::OwnSecret(_) => "Set GitLab.TokenSecretId to the secret of a GitLab token".into(),
             TokenError::NoText => "Store the token in it as text".into(),
-            TokenError::NoMember(_) => "Set GitLab.TokenSecretKey to the member that is the token".into(),
+            TokenError::NoMember(_) => "Store the token alone, or set GitLab.TokenSecretKey to its member".into(),
             TokenError::NotJson(_) => "Correct the value in Secrets Manager".into(),
             TokenError::NotAToken(_) => "Store the token alone, or as the member GitLab.TokenSecretKey of a JSON object".into(),
         };
