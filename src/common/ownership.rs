@@ -38,8 +38,8 @@ impl Owner {
         })
     }
 
-    /// The exception in a text about missing tags: [`STACK_ID`] remains, and names another stack. The
-    /// command in the remedy replaces it. Empty if `tagged`, its value, names no other stack.
+    /// The exception in a text about missing tags: [`STACK_ID`] remains, and names another stack.
+    /// The command in the remedy replaces it. Empty if `tagged`, its value, names no other stack.
     pub fn except_stack(&self, tagged: Option<&str>) -> String {
         let other = tagged.filter(|stack_id| !stack_id.is_empty() && *stack_id != self.stack_id);
         other.map_or_else(String::new, |stack_id| {
