@@ -6,6 +6,7 @@ from typing import Any
 
 from cli.account import Environment, parameters
 from cli.output import Finding
+from cli.rules import name_of
 
 # CloudFormation accepts no update in these.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
@@ -70,6 +71,6 @@ def project_checks(environment: Environment, stack: dict[str, Any] | None) -> li
         return []
     env_id = environment.env_id
     return [Finding(f"first project {former}", f"samconfig.toml has ProjectID={given or 'an empty value'}. This deployment deletes the "
-                    f"pipeline and the repository codecommit-{env_id}-cfn-{former} with its commits, and no pipeline deploys its stack "
+                    f"pipeline and the repository {name_of('repository', env_id, former)} with its commits, and no pipeline deploys its stack "
                     "any more", f"Set ProjectID={former}, and add another project with templates/project.yaml: "
                     "docs/how-to/add-a-project.md")]

@@ -13,7 +13,7 @@ from cli.account import Environment
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
 from cli.checks.secret import Secret, Settings
 from cli.output import Finding
-from cli.rules import RULES
+from cli.rules import RULES, name_of
 from cli.terminal import shortened
 
 _RULES = RULES["gitlab"]
@@ -287,7 +287,7 @@ class InGitLab:
         """Whether it is the mirror of the first project, as after a deployment."""
         settings = self.settings
         host = rf"git-codecommit\.{re.escape(settings.region)}\.amazonaws\.com(\.cn)?(:443)?"
-        name = re.escape(f"codecommit-{settings.env_id}-cfn-{settings.project_id}")
+        name = re.escape(name_of("repository", settings.env_id, settings.project_id))
         return re.fullmatch(rf"https://([^/@]*@)?{host}/v1/repos/{name}/?", url) is not None
 
     def _version(self) -> tuple[int, int] | None:

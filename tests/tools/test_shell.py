@@ -15,6 +15,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from cli.ending import Failure
 from tests.local.aws import LocalAws
 from tests.play.steps import BOOTSTRAP
 from tests.tools.conftest import ROOT
@@ -83,6 +84,13 @@ def test_cargo_lambda_prints_the_response(aws: LocalAws, tmp_path: Path, monkeyp
     assert len(aws.client("iam").list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]) == 1
 
 
+def test_shell_sends_no_event_to_another_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+        monkeypatch.setattr(shell, "_SERVED", other.getsockname()[:2])
+        with pytest.raises(Failure, match="is in use"):
+            shell.with_examples()
+
+
 def test_commands_of_the_greeting_work(aws: LocalAws) -> None:
     environment = aws.environment()
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
@@ -99,6 +107,7 @@ def test_shell_greets_and_a_failed_command_is_no_failure(monkeypatch: pytest.Mon
     monkeypatch.setattr(shell, "LocalAws", lambda: nullcontext(stand_in))
     monkeypatch.setattr(shell, "prepare", lambda aws: None)
     monkeypatch.setattr(shell, "serving", lambda environment: nullcontext())
+    monkeypatch.setattr(shell, "require_free_port", lambda: None)
     monkeypatch.setenv("SHELL", str(program))
     monkeypatch.setattr(shell.sys, "argv", ["shell.py"])
     assert shell.main() == 0

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
-from cli.ending import entry
+from cli.ending import Failure, entry
 from cli.output import BOLD
 from tests.play.local import LocalAws, LocalGitLab, gitlab as local_gitlab
 from tools.release import dist
@@ -37,6 +38,8 @@ _REPOSITORY = "codecommit-dev-cfn-infra"
 _REPOSITORY_TAGS = {"cfn-gitops:stack-name": "gitops-dev-infra"}
 # Of `cargo lambda watch` and the function.
 _LOG = ROOT / "target/shell.log"
+# To which `cargo lambda invoke` sends an event by default.
+_SERVED = ("::1", 9000)
 
 TRY = [("cargo lambda invoke --data-file events/create.json", "the function issues a credential. The first call compiles it"),
        ("aws secretsmanager list-secrets", "the secret with its password"),
@@ -138,12 +141,21 @@ def main() -> int:
 
 
 def with_examples() -> int:
+    require_free_port()
     with LocalAws() as aws:
         prepare(aws)
         environment = aws.environment()
         with serving(environment):
             greet(aws)
             return shell(environment, Path.cwd())
+
+
+def require_free_port() -> None:
+    """Another function there would receive the events, for example one with the credentials of a real account."""
+    with socket.socket(socket.AF_INET6) as attempt:
+        if attempt.connect_ex(_SERVED) == 0:
+            raise Failure(f"port {_SERVED[1]} of this machine, to which `cargo lambda invoke` sends events, is in use",
+                          "End the other program, for example another `cargo lambda watch`")
 
 
 @contextlib.contextmanager

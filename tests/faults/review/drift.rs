@@ -1,7 +1,7 @@
-//! Another account's status of the drift.
+//! The status of the drift: another account's, and none without commit statuses.
 
 use crate::checks::drift_statuses;
-use crate::fixture::{PROJECT, check_health, in_account};
+use crate::fixture::{CHILD, PROJECT, check_health, in_account};
 use fake_aws::gitlab::records::{OWN_USER, Status};
 
 /// Another account with the same `EnvID` and `ProjectID` has deployed the same commit.
@@ -25,5 +25,20 @@ fn drift_status_of_another_account_is_not_replaced() {
         let shown = drift_statuses(fake);
         let shown = shown.iter().map(|one| (one.state, &one.target_url));
         assert_eq!(shown.collect::<Vec<_>>(), [("failed", &other.target_url)]);
+    });
+}
+
+#[test]
+fn drift_has_no_status_without_commit_statuses() {
+    in_account(async |fake| {
+        fake.arrange(|aws| {
+            let child = aws.stacks.named_mut(CHILD).expect("the pipeline's stack");
+            let settings = child.outputs.get_mut("Reporting").expect("settings");
+            let without = settings.replace(r#""CommitStatus":true"#, r#""CommitStatus":false"#);
+            assert_ne!(*settings, without);
+            *settings = without;
+        });
+        check_health(fake, "health check").await;
+        assert_eq!(drift_statuses(fake), []);
     });
 }
