@@ -156,18 +156,19 @@ async fn of_shown(
         (fault, lag) = (None, None);
     }
     let (settings, mut branches) = (&mirror.settings, None);
-    match gitlab.mirrored_branches(project, settings).await {
-        // It does not push all of these.
-        _ if settings.has_branch_regex => {}
-        Ok(Mirrored::Branches(Ok(listed))) => branches = Some(listed),
-        Ok(Mirrored::Everything) if fault.is_none() => {
-            let place = format!("push mirror {id} at {gitlab_url}");
-            fault = Some(messages::every_branch_is_pushed(&place, &record.project));
-        }
-        Ok(Mirrored::Everything) => {}
-        Err(error) if fault.is_none() => return Err(error),
-        Ok(Mirrored::Branches(Err(error))) | Err(error) => {
-            log_uncompared(record, &error.reason());
+    // With a regex, which a person has set, it pushes some of the branches alone.
+    if !settings.has_branch_regex {
+        match gitlab.mirrored_branches(project, settings).await {
+            Ok(Mirrored::Branches(Ok(listed))) => branches = Some(listed),
+            Ok(Mirrored::Everything) if fault.is_none() => {
+                let place = format!("push mirror {id} at {gitlab_url}");
+                fault = Some(messages::every_branch_is_pushed(&place, &record.project));
+            }
+            Ok(Mirrored::Everything) => {}
+            Err(error) if fault.is_none() => return Err(error),
+            Ok(Mirrored::Branches(Err(error))) | Err(error) => {
+                log_uncompared(record, &error.reason());
+            }
         }
     }
     let mut foreign = None;
