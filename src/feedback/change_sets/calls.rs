@@ -54,7 +54,8 @@ pub enum Base {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// CloudFormation is creating it, or another delivery has created the same one.
+    /// CloudFormation is creating it, or one of its name exists. Another delivery creates the same
+    /// one. A person may use the name too, and then the comparison describes that one.
     Yes,
     /// An operation on the stack runs.
     StackIsBusy,
