@@ -1,10 +1,14 @@
-//! The freezes of a pipeline: event rules that a person has disabled, which start executions and
-//! review builds, and disabled transitions into stages, before which executions wait. The function
-//! never enables either of them.
+//! The freezes of a pipeline: event rules that a person has disabled, and disabled transitions into
+//! stages, before which executions wait. A disabled rule holds what it starts, so the function does
+//! not start that either. It never enables a rule or a transition.
 
 use std::fmt;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
+use aws_sdk_eventbridge::types::RuleState as State;
+
+use crate::clients::aws::{Aws, CallError, optional};
+use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 
 /// The most characters of a reason that are shown.
 const MAX_REASON: usize = 120;
@@ -14,6 +18,16 @@ pub enum Hold {
     /// The event rule with this name.
     Rule(String),
     Transition(DisabledTransition),
+}
+
+/// The state of an event rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleState {
+    Enabled,
+    /// A person froze what it starts.
+    Disabled,
+    /// It was deleted, which is not a freeze.
+    Missing,
 }
 
 /// A disabled transition into a stage of a pipeline.
@@ -65,6 +79,32 @@ impl DisabledTransition {
     pub fn is_before(&self, id: &str) -> bool {
         self.inside.as_deref() != Some(id)
     }
+}
+
+/// Looks up the state of an event rule. An unknown one counts as disabled.
+pub async fn rule_state(
+    aws: &Aws,
+    names: &ResourceNames,
+    rule: EventRule,
+) -> Result<RuleState, CallError> {
+    let name = rule.name(names);
+    let call = aws.events.describe_rule().name(&name);
+    let absent = ["ResourceNotFoundException"];
+    let doing = || format!("looking up event rule {name}");
+    let Some(found) = optional(call.send().await, &absent, doing)? else {
+        return Ok(RuleState::Missing);
+    };
+    Ok(match found.state() {
+        Some(State::Enabled | State::EnabledWithAllCloudtrailManagementEvents) => {
+            RuleState::Enabled
+        }
+        _ => RuleState::Disabled,
+    })
+}
+
+/// Whether a person has disabled an event rule.
+pub async fn is_held(aws: &Aws, names: &ResourceNames, rule: EventRule) -> Result<bool, CallError> {
+    Ok(rule_state(aws, names, rule).await? == RuleState::Disabled)
 }
 
 /// The disabled transitions of a pipeline in this state.

@@ -78,10 +78,10 @@ schemes! {
     REVIEW_PROJECT = review_project: "codebuild-${EnvID}-review-${ProjectID}";
     /// The change set that waits for an approval.
     CHANGE_SET = change_set: "changeset-${EnvID}-${ProjectID}";
+    /// See [`EventRule`].
     EVENT_RULE = event_rule: "event-rule-${EnvID}-codepipeline-exec-cfn-${ProjectID}";
-    REVIEW_RULE = review_rule: "event-rule-${EnvID}-codepipeline-exec-rev-${ProjectID}";
-    /// The event rule of a base image.
     IMAGE_RULE: "event-rule-${EnvID}-codepipeline-exec-ecr-${ProjectID}";
+    REVIEW_RULE: "event-rule-${EnvID}-codepipeline-exec-rev-${ProjectID}";
     APPROVAL_RULE_TEMPLATE = approval_rule_template: "approval-${EnvID}-cfn-${ProjectID}";
     /// The template of the deployed stack in the build's output, unless a property names another
     /// one.
@@ -120,6 +120,34 @@ pub const REVIEW_CHANGE_SETS: &str = "plan-";
 
 /// The change set that compares a stack with its template.
 pub const DRIFT_CHANGE_SET: &str = "drift-cfn-gitops";
+
+/// An event rule of a child stack, by the events that it passes. These are all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventRule {
+    /// A push to the branch starts the pipeline, or invokes the function.
+    Push,
+    /// A push of the image starts the pipeline. Only with `ImageSource`.
+    Image,
+    /// A push to a review branch starts its build. Only with `Review`.
+    Review,
+}
+
+impl EventRule {
+    pub const ALL: [EventRule; 3] = [EventRule::Push, EventRule::Image, EventRule::Review];
+
+    pub fn scheme(self) -> NameScheme {
+        match self {
+            EventRule::Push => EVENT_RULE,
+            EventRule::Image => IMAGE_RULE,
+            EventRule::Review => REVIEW_RULE,
+        }
+    }
+
+    /// The name of the rule of the project with these `names`.
+    pub fn name(self, names: &ResourceNames) -> String {
+        self.scheme().of(names)
+    }
+}
 
 /// The names of one project's resources in one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -60,6 +60,11 @@ impl Handler {
                 tracing::info!(because, "the push starts no pipeline");
                 Ok(EventOutcome::ignored(because))
             }
+            Started::Held { name } => {
+                let because = "the event rule is disabled";
+                tracing::warn!(pipeline = name, because, "the push creates no pipeline");
+                Ok(EventOutcome::ignored(because))
+            }
             Started::Nothing { because } => {
                 tracing::warn!(because, "the push is ignored");
                 Ok(EventOutcome::ignored(&because))

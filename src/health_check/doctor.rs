@@ -10,7 +10,7 @@ use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
-use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
@@ -243,10 +243,13 @@ pub fn part_problem(
             return reason(problem, remedy);
         }
         MissingPart::Pipeline => "its pipeline does not exist, so pushes deploy nothing",
-        MissingPart::EventRule => {
+        MissingPart::EventRule(EventRule::Push) => {
             "its event rule does not exist, so only the health check starts a push"
         }
-        MissingPart::ReviewRule => {
+        MissingPart::EventRule(EventRule::Image) => {
+            "its event rule for the image does not exist, so a push of the image starts nothing"
+        }
+        MissingPart::EventRule(EventRule::Review) => {
             "its event rule for review branches does not exist, so only the health check starts their builds"
         }
     };

@@ -16,10 +16,10 @@ use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError, RetryTime};
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
-use crate::gitops_pipeline::holds::Hold;
+use crate::gitops_pipeline::holds::{self, Hold, RuleState};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::{
-    self, DeployedBranch, EventRule, MissedPush, MissingPart, Outcome, PipelineLook,
+    self, DeployedBranch, MissedPush, MissingPart, Outcome, PipelineLook,
 };
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::mirror_credential::health::ForeignTip;
@@ -91,79 +91,65 @@ pub struct LookedAt {
     pub held: Vec<Hold>,
 }
 
+fn suspected(
+    branch: &DeployedBranch,
+    missed: MissedPush,
+    settings: &PipelineSettings,
+) -> SuspectedPush {
+    SuspectedPush {
+        pipeline: branch.names.pipeline(),
+        branch: branch.clone(),
+        missed,
+        report: settings.report.clone(),
+        found: Instant::now(),
+    }
+}
+
 impl Checker<'_> {
-    /// Looks for a missed push to the branch of `child`, the stack `name`, and for missing parts of
-    /// the stack.
+    /// Looks for a missed push to the branch of `child`, the stack `name`, for missing parts of the
+    /// stack, and for event rules that are disabled.
     pub async fn look_at_pipeline(&self, name: &str, child: &Child) -> Result<LookedAt, CallError> {
-        let Some(branch) = &child.deploys else {
-            return Ok(LookedAt::default());
-        };
-        let settings = child.settings.as_ref();
-        let (missed, mut missing, held) = self.look_at_parts(branch, settings).await?;
-        let missed = missed.map(|missed| SuspectedPush {
-            pipeline: branch.names.pipeline(),
-            branch: branch.clone(),
-            missed,
-            report: settings.and_then(|settings| settings.report.clone()),
-            found: Instant::now(),
-        });
-        if !missing.is_empty() {
+        let mut looked = self.look_at_parts(child).await?;
+        if !looked.missing.is_empty() {
             // The stack may have been updated or deleted since it was read, and one answer that
             // something does not exist may be wrong.
-            let now = self.gitops_pipeline.look_up_child(name).await?;
-            let now = now.and_then(|now| Some((now.deploys?, now.settings)));
-            let shown = match now {
-                Some((branch, settings)) => self.look_at_parts(&branch, settings.as_ref()).await?.1,
+            let shown = match self.gitops_pipeline.look_up_child(name).await? {
+                Some(now) => self.look_at_parts(&now).await?.missing,
                 None => vec![],
             };
-            missing.retain(|part| shown.contains(part));
+            looked.missing.retain(|part| shown.contains(part));
         }
-        Ok(LookedAt {
-            missed,
-            missing,
-            held,
-        })
+        Ok(looked)
     }
 
-    /// The missed push of `branch`, the parts of its stack that do not exist, and the event rules
-    /// that are disabled.
-    async fn look_at_parts(
-        &self,
-        branch: &DeployedBranch,
-        settings: Option<&PipelineSettings>,
-    ) -> Result<(Option<MissedPush>, Vec<MissingPart>, Vec<Hold>), CallError> {
-        let found = missed_push::find(&self.clients.aws, branch, self.schedule.began).await?;
-        let missed = match found {
-            PipelineLook::Missing(part) => return Ok((None, vec![part], vec![])),
-            PipelineLook::Push(missed) => Some(missed),
-            PipelineLook::Nothing => None,
+    /// One look. It finds nothing while an operation runs.
+    async fn look_at_parts(&self, child: &Child) -> Result<LookedAt, CallError> {
+        let (aws, mut looked) = (&self.clients.aws, LookedAt::default());
+        let Some(settings) = &child.settings else {
+            return Ok(looked);
         };
-        let (missing, held) = self.look_at_rules(branch, settings).await?;
-        Ok((missed, missing, held))
-    }
-
-    /// The event rules of `branch` that do not exist, and those that are disabled.
-    async fn look_at_rules(
-        &self,
-        branch: &DeployedBranch,
-        settings: Option<&PipelineSettings>,
-    ) -> Result<(Vec<MissingPart>, Vec<Hold>), CallError> {
-        let names = &branch.names;
-        let change_sets = settings.and_then(|settings| settings.change_sets.as_ref());
-        let is_reviewed = change_sets.is_some_and(|it| it.review.is_some());
-        let rules = [
-            (names.event_rule(), MissingPart::EventRule, true),
-            (names.review_rule(), MissingPart::ReviewRule, is_reviewed),
-        ];
-        let (mut missing, mut held) = (vec![], vec![]);
-        for (rule, part, _) in rules.into_iter().filter(|(_, _, is_declared)| *is_declared) {
-            match missed_push::event_rule(&self.clients.aws, &rule).await? {
-                EventRule::Missing => missing.push(part),
-                EventRule::Disabled => held.push(Hold::Rule(rule)),
-                EventRule::Enabled => {}
+        if let Some(branch) = &child.deploys {
+            match missed_push::find(aws, branch, self.schedule.began).await? {
+                PipelineLook::Missing(part) => {
+                    looked.missing.push(part);
+                    return Ok(looked);
+                }
+                PipelineLook::Push(missed) => {
+                    looked.missed = Some(suspected(branch, missed, settings));
+                }
+                PipelineLook::Nothing => {}
+            }
+        } else if child.waits_for.is_none() {
+            return Ok(looked);
+        }
+        for rule in settings.event_rules() {
+            match holds::rule_state(aws, &settings.names, rule).await? {
+                RuleState::Missing => looked.missing.push(MissingPart::EventRule(rule)),
+                RuleState::Disabled => looked.held.push(Hold::Rule(rule.name(&settings.names))),
+                RuleState::Enabled => {}
             }
         }
-        Ok((missing, held))
+        Ok(looked)
     }
 
     /// Starts the pipelines of the `suspected` pushes that a second look confirms. The next check

@@ -198,14 +198,11 @@ impl FoundStacks {
             Ok(looked) => {
                 is_whole = looked.missing.is_empty();
                 self.suspected.extend(looked.missed);
-                // Without a branch that its pipeline deploys, nothing was looked at.
-                if let Some(branch) = &child.deploys {
-                    let pipeline = branch.names.pipeline();
+                if let Some(settings) = &child.settings {
                     for held in looked.held {
+                        let pipeline = settings.names.pipeline();
                         findings.held(format!("pipeline {pipeline}"), held);
                     }
-                }
-                if let Some(settings) = &child.settings {
                     for part in looked.missing {
                         findings.missing(subject.clone(), part_problem(part, &child, settings, id));
                     }
@@ -382,6 +379,14 @@ impl Checker<'_> {
                         "pipeline created: the first push of its branch was not delivered"
                     );
                     findings.created.push(name);
+                }
+                Ok(Ok(Started::Held { name })) => {
+                    tracing::warn!(
+                        pipeline = name,
+                        branch = push.branch,
+                        "the first push is not deployed: the event rule is disabled"
+                    );
+                    self.emit(&name, &[(metrics::MISSED_PUSHES, 1.into())]);
                 }
                 Ok(Ok(Started::Unmatched | Started::Nothing { .. })) => {}
                 Ok(Err(Failure(reason))) => {

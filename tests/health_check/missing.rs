@@ -47,7 +47,10 @@ async fn world() -> World {
     let mirror = mirrored(&fake, USER, PROJECT, REPOSITORY).await;
     mirrored(&fake, "user-dev-other", OTHER, "codecommit-dev-other").await;
     fake.gitlab_project("platform/shop", &["main"]);
-    let blog = json!({"EnvID": "dev", "ProjectID": "blog", "BranchMap": {"dev": "main"}});
+    let blog = json!({
+        "EnvID": "dev", "ProjectID": "blog", "BranchMap": {"dev": "main"},
+        "ImageSource": {"RepositoryName": "team/base"},
+    });
     create_pipeline(&fake, &blog).await;
     let shop = create_pipeline(&fake, &shop()).await;
     for project in ["blog", "shop"] {
@@ -130,12 +133,12 @@ impl World {
                 fake.delete_user(USER).expect("a user");
             }
             "child stack" => self.delete_child().await,
-            "pipeline" => fake.drift(CHILD, "Pipeline", "DELETED"),
             "repository of a pipeline" => fake.change(|aws| aws.codecommit.remove(SHOP)),
             "repository of a mirror" => fake.change(|aws| aws.codecommit.remove(REPOSITORY)),
-            "event rule" => fake.drift(CHILD, "EventRule", "DELETED"),
-            "event rule of reviews" => fake.drift(CHILD, "ReviewRule", "DELETED"),
-            other => panic!("{other}"),
+            other => {
+                let (stack, part) = part_of(other);
+                fake.drift(stack, part, "DELETED");
+            }
         }
     }
 
@@ -171,6 +174,17 @@ impl World {
     }
 }
 
+/// A part of a pipeline's stack, with its stack.
+fn part_of(what: &str) -> (&str, &str) {
+    match what {
+        "pipeline" => (CHILD, "Pipeline"),
+        "event rule" => (CHILD, "EventRule"),
+        "event rule of reviews" => (CHILD, "ReviewRule"),
+        "event rule of images" => ("gitops-dev-blog", "ImageEventRule"),
+        other => panic!("{other}"),
+    }
+}
+
 /// The remedy of the only unhealthy subject, which is this one. The mirrors of a user cannot push
 /// without it.
 fn only_remedy(looked: &Looked, subject: &str) -> String {
@@ -200,7 +214,7 @@ const MISSING: &str = "MissingResourcesAlarm";
 const MIRRORS: &str = "MirrorsAlarm";
 
 /// The deleted thing, the subject of the finding, and the alarm.
-const DELETED: [(&str, &str, &str); 10] = [
+const DELETED: [(&str, &str, &str); 11] = [
     (
         "secret",
         "secret codecommit-mirror/user-dev-mirror",
@@ -232,6 +246,11 @@ const DELETED: [(&str, &str, &str); 10] = [
     (
         "event rule of reviews",
         "pipeline stack gitops-dev-shop",
+        MISSING,
+    ),
+    (
+        "event rule of images",
+        "pipeline stack gitops-dev-blog",
         MISSING,
     ),
     (
@@ -562,7 +581,7 @@ async fn sound_environment_costs_lists_and_rules() {
         ("DescribeStackResource", 0),
         ("ListStackResources", 0),
         ("ListSecrets", 1),
-        ("DescribeRule", 3),
+        ("DescribeRule", 4),
     ] {
         let calls = calls[before..].iter();
         let count = calls.filter(|entry| entry.operation == operation).count();

@@ -127,15 +127,20 @@ async fn only_pipelines_of_the_environment_are_checked() {
 #[tokio::test(start_paused = true)]
 async fn freeze_is_shown_and_is_not_a_problem() {
     let fake = empty_world();
-    let properties = json!({"EnvID": "dev", "ProjectID": "infra", "BranchMap": {"dev": "main"}});
+    let properties = json!({
+        "EnvID": "dev", "ProjectID": "infra", "BranchMap": {"dev": "main"},
+        "ImageSource": {"RepositoryName": "team/base"},
+    });
     create_pipeline(&fake, &properties).await;
     fake.push("codecommit-dev-cfn-infra", "main", "c1");
     look(&fake).await.assert_healthy();
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let rule = "event-rule-dev-codepipeline-exec-cfn-infra";
+    let rules = ["cfn", "ecr"].map(|it| format!("event-rule-dev-codepipeline-exec-{it}-infra"));
     fake.change(|aws| {
-        let key = ("AWS::Events::Rule".to_owned(), rule.to_owned());
-        aws.made.get_mut(&key).expect("the rule").properties["State"] = json!("DISABLED");
+        for rule in &rules {
+            let key = ("AWS::Events::Rule".to_owned(), rule.clone());
+            aws.made.get_mut(&key).expect("the rule").properties["State"] = json!("DISABLED");
+        }
         let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
         pipeline.disabled = vec![("Deploy", "sale\u{2028}until Monday")];
     });
@@ -148,17 +153,18 @@ async fn freeze_is_shown_and_is_not_a_problem() {
         "To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {NAME} \
          --stage-name Deploy --transition-type Inbound"
     );
-    let expected = [
-        json!({
-            "Subject": subject,
-            "Held": "held by the disabled transition into stage Deploy: sale until Monday",
-            "Remedy": command,
-        }),
+    let of_rule = |rule: &String| {
         json!({
             "Subject": subject,
             "Held": format!("held by the disabled event rule {rule}"),
             "Remedy": format!("To end the freeze: aws events enable-rule --name {rule}"),
-        }),
-    ];
+        })
+    };
+    let of_transition = json!({
+        "Subject": subject,
+        "Held": "held by the disabled transition into stage Deploy: sale until Monday",
+        "Remedy": command,
+    });
+    let expected = [of_transition, of_rule(&rules[0]), of_rule(&rules[1])];
     assert_eq!(held, expected.iter().collect::<Vec<_>>());
 }

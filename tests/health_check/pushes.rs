@@ -193,10 +193,40 @@ async fn undo_of_an_executed_tip_is_not_reported() {
 }
 
 fn freeze(fake: &FakeAws) {
+    set_rule(fake, "DISABLED");
+}
+
+fn set_rule(fake: &FakeAws, state: &str) {
     fake.change(|aws| {
         let key = ("AWS::Events::Rule".to_owned(), EVENT_RULE.to_owned());
-        aws.made.get_mut(&key).expect("the rule").properties["State"] = json!("DISABLED");
+        aws.made.get_mut(&key).expect("the rule").properties["State"] = json!(state);
     });
+}
+
+/// A new pipeline would run at once, and the update of its rule would end the freeze.
+#[tokio::test(start_paused = true)]
+async fn first_push_of_a_frozen_project_starts_nothing() {
+    let fake = empty_world();
+    let mut stack = create_pipeline(&fake, &properties()).await;
+    freeze(&fake);
+    fake.push_without_event(REPOSITORY, BRANCH, "c1");
+    for serial in ["1", "2"] {
+        let looked = look_as(&fake, "health check", Duration::from_secs(300)).await;
+        assert!(looked.texts("Created").is_empty(), "{}", looked.summary);
+        assert_eq!(looked.values("MissedPushes", PIPELINE), [1.0]);
+        looked.assert_healthy();
+        let mut changed = properties();
+        changed["RenderingSerial"] = json!(serial);
+        stack.update(&changed, None).await.assert_success();
+        assert!(fake.look(|aws| aws.pipelines.is_empty()));
+    }
+    let found = diagnose(&fake, Duration::from_secs(300)).await;
+    let held = format!("held by the disabled event rule {EVENT_RULE}");
+    let checks = found["Checks"].as_array().expect("a list");
+    assert!(checks.iter().any(|it| it["Held"] == held), "{found}");
+    set_rule(&fake, "ENABLED");
+    let looked = look(&fake, &[], 1).await;
+    assert_eq!(looked.texts("Created"), [PIPELINE]);
 }
 
 #[tokio::test(start_paused = true)]

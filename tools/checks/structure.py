@@ -50,7 +50,7 @@ ENUM_READERS = {
     "Replacement": {"feedback/change_sets/change_set.rs"},
     "RequiresRecreation": {"feedback/change_sets/change_set.rs"},
     "ResourceAttribute": {"feedback/change_sets/change_set.rs"},
-    "RuleState": {"gitops_pipeline/pushes/missed_push.rs"},
+    "RuleState": {"gitops_pipeline/holds.rs"},
     "StackDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StageExecutionStatus": {"feedback/failures/deployment.rs"},

@@ -10,7 +10,9 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::pace::Pace;
-use crate::gitops_pipeline::pushes::missed_push::{EventRule, Outcome, event_rule};
+use crate::gitops_pipeline::holds;
+use crate::gitops_pipeline::names::EventRule;
+use crate::gitops_pipeline::pushes::missed_push::Outcome;
 
 /// The most branches of a repository that one look compares. The next looks begin behind them.
 const MAX_BRANCHES: usize = 100;
@@ -61,8 +63,7 @@ pub async fn start(
         heads.extend(now.filter(|now| *now == seen));
     }
     let heads = build::without_build(aws, &target.names, heads).await?;
-    let rule = target.names.review_rule();
-    if !heads.is_empty() && event_rule(aws, &rule).await? == EventRule::Disabled {
+    if !heads.is_empty() && holds::is_held(aws, &target.names, EventRule::Review).await? {
         let frozen = heads.into_iter().map(|head| (head, Ok(Outcome::Frozen)));
         return Ok(frozen.collect());
     }

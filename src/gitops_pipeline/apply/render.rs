@@ -13,6 +13,8 @@ use crate::common::ownership;
 use crate::common::ownership::{LOGICAL_ID, STACK_ID};
 use crate::common::reason_codes::Code;
 use crate::common::tags::add_created_by;
+use crate::gitops_pipeline::holds;
+use crate::gitops_pipeline::names::EventRule;
 use crate::gitops_pipeline::observe::{PROPERTIES, RECORDING_RESOURCE};
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::settings::RenderedProperties;
@@ -140,7 +142,8 @@ impl Renderer<'_> {
 
     /// Whether the stack contains a pipeline. An existing pipeline stays, even if its branch is
     /// deleted. Without a pipeline, each observation of a settled stack reads the branch again,
-    /// even after the event rule was created. A push before that starts no execution.
+    /// even after the event rule was created. A push before that starts no execution. A new
+    /// pipeline runs once by itself, so there is none while the event rule is disabled.
     async fn branch_exists(
         &self,
         child: Option<&ChildStack>,
@@ -149,12 +152,16 @@ impl Renderer<'_> {
         if child.is_some_and(ChildStack::has_pipeline) {
             return Ok(true);
         }
-        Ok(match source.tip(self.spec.branch()).await? {
+        let exists = match source.tip(self.spec.branch()).await? {
             Lookup::Found(tip) => tip.commit().is_some(),
             // The branch counts as existing, because the pipeline reads it itself. But if an
             // earlier lookup did not find it, the stack waits for the event of its first push.
             Lookup::Denied(_) => !self.is_waiting(child),
-        })
+        };
+        if !exists || child.is_none() {
+            return Ok(exists);
+        }
+        Ok(!holds::is_held(self.aws, &self.spec.names, EventRule::Push).await?)
     }
 
     /// Looks up the repository, which has to exist.

@@ -2,7 +2,7 @@
 //!
 //! They are outputs, so that one call reads the stack's owner and all of them.
 
-use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
 use crate::gitops_pipeline::settings::{
     ApprovalSettings, ChangeSetSettings, GitLabApprovals, ReportSettings,
 };
@@ -22,9 +22,22 @@ pub struct PipelineSettings {
     pub change_sets: Option<ChangeSetSettings>,
     /// The approvals of the function that the environment allows.
     approvals: Option<ApprovalSettings>,
+    has_image_rule: bool,
 }
 
 impl PipelineSettings {
+    /// The event rules that the stack declares.
+    pub fn event_rules(&self) -> impl Iterator<Item = EventRule> {
+        let change_sets = self.change_sets.as_ref();
+        let is_reviewed = change_sets.is_some_and(|it| it.review.is_some());
+        let is_declared = move |rule: &EventRule| match rule {
+            EventRule::Push => true,
+            EventRule::Image => self.has_image_rule,
+            EventRule::Review => is_reviewed,
+        };
+        EventRule::ALL.into_iter().filter(is_declared)
+    }
+
     /// The approvals of the function. `None` if only people approve in AWS.
     pub fn approvals(&self) -> Option<&ApprovalSettings> {
         self.approvals.as_ref()
@@ -63,6 +76,7 @@ impl PipelineSettings {
             report: child.report(),
             change_sets: child.parse(template::CHANGE_SETS_OUTPUT),
             approvals,
+            has_image_rule: output(template::IMAGE_RULE_OUTPUT).is_some(),
         })
     }
 }

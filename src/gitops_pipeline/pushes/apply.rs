@@ -8,13 +8,14 @@ use aws_sdk_cloudformation::types::Parameter;
 
 use super::changed_files::{Started, start_if_matching};
 use super::event::{BranchPush, repository};
-use super::plan::{End, FirstPushState, FirstPushStep};
+use super::plan::{End, FirstBranch, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
+use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::intent_log::request_token;
-use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
 use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};
 use crate::gitops_pipeline::state::ChildStack;
@@ -34,7 +35,7 @@ pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Failure> {
         tracker: StackTracker::new(aws, names.stack()),
         state: FirstPushState {
             token: request_token::of_first_push(),
-            is_pushed: None,
+            branch: None,
         },
     };
     applier.run().await.map_err(|mut reason| {
@@ -59,6 +60,9 @@ impl FirstPushApplier<'_> {
         match Box::pin(reconcile(self, &progress)).await? {
             End::Ignored(because) => Ok(Started::Nothing { because }),
             End::HasPipeline(child) => Ok(self.execute(&child).await?),
+            End::Held => Ok(Started::Held {
+                name: self.names.pipeline(),
+            }),
         }
     }
 
@@ -92,10 +96,17 @@ impl FirstPushApplier<'_> {
     async fn read_branch(&mut self) -> Result<(), CallError> {
         if let Some(child) = &self.tracker.child {
             let source = self.open_source(child).await?;
-            self.state.is_pushed = Some(match source.tip(&self.push.branch).await? {
+            let is_pushed = match source.tip(&self.push.branch).await? {
                 Lookup::Found(tip) => tip.commit().is_some(),
                 // Without an event, only the lookup shows that the branch was pushed.
                 Lookup::Denied(_) => self.push.repository_arn.is_some(),
+            };
+            self.state.branch = Some(if !is_pushed {
+                FirstBranch::Absent
+            } else if holds::is_held(self.aws, self.names, EventRule::Push).await? {
+                FirstBranch::Held
+            } else {
+                FirstBranch::Pushed
             });
         }
         Ok(())
@@ -147,7 +158,7 @@ impl Reconcile for FirstPushApplier<'_> {
     async fn observe(&mut self) -> Result<(), Reason> {
         let is_new = self.tracker.observe().await;
         if is_new? {
-            self.state.is_pushed = None;
+            self.state.branch = None;
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ pub enum Started {
     Pipeline { name: String },
     /// The push changes no file of `Source.Paths`.
     Unmatched,
+    /// The pipeline is not created: its event rule is disabled.
+    Held { name: String },
     /// No stack of this function waits for the push, or its branch no longer exists.
     Nothing {
         /// The reason, for the log.

@@ -20,7 +20,7 @@
 //! - With `Source.Paths`, one of their files differs between the two commits.
 //! - A second look about a minute later finds the same. An event may be on its way, and
 //!   CodePipeline may list an execution late.
-//! - The event rule is not disabled. A disabled rule freezes the environment, and a deleted one is
+//! - The event rule is not disabled. A disabled rule freezes the project, and a deleted one is
 //!   missing, like a deleted pipeline or repository.
 //!
 //! An execution that failed before it read a commit does not show a push, so the newest one with a
@@ -56,7 +56,7 @@
 //! starts none: "editing a pipeline does not rerun the most recent revision through the pipeline"
 //! (<https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html>). The commit
 //! would not be deployed before the next push. So the health check also starts the pipeline if all
-//! of this is true, a second look agrees, and the event rule is not disabled:
+//! of this is true, a second look agrees, and the event rule that started it is not disabled:
 //!
 //! - The newest execution is `Cancelled`. A person stopped a `Stopped` one, and a newer one passed
 //!   a `Superseded` one.
@@ -79,17 +79,17 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
-use aws_sdk_eventbridge::types::RuleState;
 
 use super::changed_files::do_files_differ;
 use super::event::repository;
-use crate::clients::aws::{Aws, CallError, optional};
+use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit::BranchTip;
 use crate::gitops_pipeline::executions::cause::{is_started_for_push, shows_push};
 use crate::gitops_pipeline::executions::{
     self, ExecutionStatus, Trigger, commit_of, is_rollback, may_be_reading, status_of, trigger_of,
 };
-use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::holds;
+use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
 use crate::gitops_pipeline::paths::Paths;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};
@@ -120,6 +120,8 @@ pub struct MissedPush {
     pub was_canceled: bool,
     /// Whether a person has started the newest execution, which is an undo. It is only reported.
     pub is_undone: bool,
+    /// The event rule that starts it. If that is disabled, it is only reported.
+    rule: EventRule,
     token: String,
 }
 
@@ -137,8 +139,7 @@ pub enum PipelineLook {
 pub enum MissingPart {
     Repository,
     Pipeline,
-    EventRule,
-    ReviewRule,
+    EventRule(EventRule),
 }
 
 impl DeployedBranch {
@@ -216,12 +217,28 @@ pub async fn find(
     if !is_lost && !was_canceled {
         return Ok(PipelineLook::Nothing);
     }
+    let is_image = was_canceled && listed.first().is_some_and(|it| is_by_image(it, names));
     Ok(PipelineLook::Push(MissedPush {
         token: executions::start_token(&tip, &listed),
         commit: tip,
         was_canceled,
         is_undone,
+        rule: if is_image {
+            EventRule::Image
+        } else {
+            EventRule::Push
+        },
     }))
+}
+
+/// Whether a push of the image started `execution`. The detail of its trigger is the rule's ARN.
+fn is_by_image(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
+    let detail = execution.trigger().and_then(|it| it.trigger_detail());
+    let (_, rule) = detail
+        .unwrap_or_default()
+        .rsplit_once('/')
+        .unwrap_or_default();
+    rule == EventRule::Image.name(names)
 }
 
 /// The commit of the newest execution, and the times of an update that would have canceled it.
@@ -304,33 +321,6 @@ fn revisions_of(execution: &PipelineExecutionSummary) -> BTreeMap<&str, Option<&
         .collect()
 }
 
-/// The state of an event rule, which starts an execution or a build of each push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventRule {
-    Enabled,
-    /// A person froze the environment.
-    Disabled,
-    Missing,
-}
-
-/// Looks up the event rule `name`. An unknown state counts as disabled.
-pub async fn event_rule(aws: &Aws, name: &str) -> Result<EventRule, CallError> {
-    let call = aws.events.describe_rule().name(name);
-    let absent = ["ResourceNotFoundException"];
-    let found = optional(call.send().await, &absent, || {
-        format!("looking up event rule {name}")
-    })?;
-    Ok(match found {
-        None => EventRule::Missing,
-        Some(found) => match found.state() {
-            Some(RuleState::Enabled | RuleState::EnabledWithAllCloudtrailManagementEvents) => {
-                EventRule::Enabled
-            }
-            _ => EventRule::Disabled,
-        },
-    })
-}
-
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Started,
@@ -345,8 +335,7 @@ pub async fn start(
     branch: &DeployedBranch,
     missed: &MissedPush,
 ) -> Result<Outcome, CallError> {
-    let rule = branch.names.event_rule();
-    if missed.is_undone || event_rule(aws, &rule).await? == EventRule::Disabled {
+    if missed.is_undone || holds::is_held(aws, &branch.names, missed.rule).await? {
         return Ok(Outcome::Frozen);
     }
     executions::start(aws, &branch.names.pipeline(), missed.token.clone()).await?;

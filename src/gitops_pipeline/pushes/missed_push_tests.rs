@@ -271,3 +271,14 @@ fn execution_with_an_unknown_value_starts_nothing() {
     assert!(newest_canceled(&unknown_end, SystemTime::UNIX_EPOCH).is_none());
     assert!(!executions::status_of(&unknown_end[0]).is_end());
 }
+
+#[test]
+fn rule_that_started_a_canceled_execution_holds_it() {
+    let arn = |rule: EventRule| {
+        let name = rule.name(&names());
+        format!("arn:aws:events:eu-central-1:123456789012:rule/{name}")
+    };
+    let by = |detail: &str| is_by_image(&of("c1", TriggerType::CloudWatchEvent, detail), &names());
+    assert!(by(&arn(EventRule::Image)));
+    assert!(!by(&arn(EventRule::Push)) && !by(""));
+}

@@ -21,13 +21,24 @@ pub enum FirstPushStep {
 pub struct FirstPushState {
     /// The token of the update that this delivery starts.
     pub token: String,
-    /// Whether the branch was pushed. `None` until it was read for the observed stack.
-    pub is_pushed: Option<bool>,
+    /// `None` until it was read for the observed stack.
+    pub branch: Option<FirstBranch>,
+}
+
+/// The branch of a stack without a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstBranch {
+    Absent,
+    Pushed,
+    /// It was pushed, and a person has disabled the event rule.
+    Held,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     HasPipeline(Box<ChildStack>),
+    /// The event rule is disabled.
+    Held,
     /// No stack waits for the push, for this reason.
     Ignored(String),
 }
@@ -64,9 +75,12 @@ pub fn next(
             Some(failure) => Next::Fail(messages::stack_failed(name, &child.status, failure)),
         };
     }
-    match state.is_pushed {
+    match state.branch {
         None => Next::Apply(FirstPushStep::ReadBranch),
-        Some(true) => Next::Apply(FirstPushStep::AddPipeline),
-        Some(false) => ignored(format!("no push of branch {} was found", push.branch)),
+        Some(FirstBranch::Pushed) => Next::Apply(FirstPushStep::AddPipeline),
+        Some(FirstBranch::Held) => Next::Done(End::Held),
+        Some(FirstBranch::Absent) => {
+            ignored(format!("no push of branch {} was found", push.branch))
+        }
     }
 }

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 pub use self::parts::{
     APPROVALS_OUTPUT, BRANCH_EXISTS, BRANCH_OUTPUT, CHANGE_SETS_OUTPUT, CLONE_URL,
-    DELETION_POLICY_OUTPUT, ORIGIN_OUTPUT, PATHS_OUTPUT, PROPERTIES_OUTPUT, RENDERING_VERSION,
-    REPORTING_OUTPUT, REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT,
-    STACK_NAME_TAG, VERSION_OUTPUT,
+    DELETION_POLICY_OUTPUT, IMAGE_RULE_OUTPUT, ORIGIN_OUTPUT, PATHS_OUTPUT, PROPERTIES_OUTPUT,
+    RENDERING_VERSION, REPORTING_OUTPUT, REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT,
+    SOURCE_ROLE_OUTPUT, STACK_NAME_TAG, VERSION_OUTPUT,
 };
 use self::parts::{named, repository_name, tags};
 use super::names;
@@ -166,6 +166,13 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
             "Value": RENDERING_VERSION.to_string(),
         },
     });
+    if spec.image.is_some() {
+        outputs[IMAGE_RULE_OUTPUT] = json!({
+            "Condition": "HasBranch",
+            "Description": "The event rule by which a push of the image starts the pipeline",
+            "Value": named(names::IMAGE_RULE),
+        });
+    }
     if let Some(cross_account) = spec.cross_account_source() {
         outputs[SOURCE_ARN_OUTPUT] = json!({
             "Description": "The ARN of the repository in another account",

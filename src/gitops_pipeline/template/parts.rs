@@ -37,6 +37,8 @@ pub const PROPERTIES_OUTPUT: &str = "Properties";
 pub const CHANGE_SETS_OUTPUT: &str = "ChangeSets";
 /// The output with the approvals of the function, as JSON. Missing without `Approval.AutoApprove`.
 pub const APPROVALS_OUTPUT: &str = "Approvals";
+/// The output with the name of the event rule of the image. Missing without the rule.
+pub const IMAGE_RULE_OUTPUT: &str = "ImageEventRuleName";
 /// The parameter: the clone URL of a repository that this stack does not create. Only with
 /// `Review`.
 pub const CLONE_URL: &str = "RepositoryCloneUrl";

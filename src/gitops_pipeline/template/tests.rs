@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{RENDERING_VERSION, RepositoryOrigin, render};
+use super::{IMAGE_RULE_OUTPUT, RENDERING_VERSION, RepositoryOrigin, render};
 use crate::common::ownership::key;
+use crate::gitops_pipeline::names::EventRule;
 use crate::gitops_pipeline::spec::decode;
 
 const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
@@ -213,6 +214,30 @@ fn check_rendering(name: &str, base: &str) {
 
 fn pretty(content: &Value) -> String {
     serde_json::to_string_pretty(content).expect("JSON") + "\n"
+}
+
+#[test]
+fn event_rules_are_all_rules_of_each_rendering() {
+    for file in FILES {
+        let template = template_of(file);
+        let resources = template["Resources"].as_object().expect("resources");
+        let rules = resources
+            .values()
+            .filter(|it| it["Type"] == "AWS::Events::Rule");
+        let names: Vec<&Value> = rules
+            .map(|it| &it["Properties"]["Name"]["Fn::Sub"])
+            .collect();
+        let known = EventRule::ALL.map(|it| it.scheme().0);
+        assert!(names.iter().all(|name| known.iter().any(|it| it == *name)));
+        let image = names
+            .iter()
+            .any(|name| **name == EventRule::Image.scheme().0);
+        assert_eq!(
+            template["Outputs"].get(IMAGE_RULE_OUTPUT).is_some(),
+            image,
+            "{file}"
+        );
+    }
 }
 
 /// `versions.json` has a hash of all renderings for each version. So a changed rendering is
